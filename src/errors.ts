@@ -1,0 +1,28 @@
+/** What a user can do about a failure, and how the process ends. */
+interface FailureOptions {
+  /** The next thing to do, one short sentence without a final period. */
+  hint?: string
+  cause?: unknown
+}
+
+/**
+ * A failure that the user can understand and act on: the command line prints `error: message` and, where
+ * there is one, `hint: hint`, without a stack. The message says what, where, expected and found.
+ */
+export class LayerpruneError extends Error {
+  override name = 'LayerpruneError'
+  readonly hint: string | undefined
+  /** Process exit code: 1 failed, 2 wrong usage, 130 interrupted. */
+  readonly exitCode: number = 1
+
+  constructor(message: string, { hint, cause }: FailureOptions = {}) {
+    super(message, { cause })
+    this.hint = hint
+  }
+}
+
+/** The command line or the options of a call are wrong, whatever the files say. */
+export class UsageError extends LayerpruneError {
+  override name = 'UsageError'
+  override readonly exitCode = 2
+}
