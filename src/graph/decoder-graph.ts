@@ -1,0 +1,13 @@
+import type { ModelProto } from './onnx.js'
+
+/**
+ * A decoder as an ONNX graph that knows its residual stream. The weights stay in their files: initializers
+ * point at them by a path relative to `weightsFolder`.
+ */
+export interface DecoderGraph {
+  model: ModelProto
+  /** Real path of the folder that every external data location is relative to. */
+  weightsFolder: string
+  /** Names of state 0..layers: state k enters layer k, the last is before the final norm. */
+  states: string[]
+}

@@ -1,0 +1,62 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from './decoder-graph.js'
+import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
+import { type GraphProto, type ModelProto, parseModel } from './onnx.js'
+import { findResidualStream } from './residual-stream.js'
+
+/** Weights above this stay in the file; below, they may be shapes and axes that ONNX Runtime wants at hand. */
+const INLINE_LIMIT_BYTES = 4096
+
+/** protobuf's own limit for a message. */
+const FILE_LIMIT_BYTES = 2 ** 31 - 1
+
+/**
+ * Reads a decoder from an `.onnx` file as published and finds its residual stream. Weights are left where they
+ * are, in external data files or inside the `.onnx` itself, and referred to by position.
+ * @param layers number of layers that the model's config states
+ * @throws LayerpruneError where the file is missing, not ONNX, incomplete, or no decoder
+ */
+export async function readOnnxDecoder(path: string, layers: number): Promise<DecoderGraph> {
+  const bytes = await readOnnxBytes(path)
+  const model = parse(bytes, path)
+  const { graph } = model
+  if (!graph || graph.node.length === 0) throw new LayerpruneError(`${path} holds no ONNX graph`)
+  keepInlineWeightsInFile(graph, bytes, basename(path))
+  const weightsFolder = await resolveExternalData(graph, dirname(path))
+  return { model, weightsFolder, states: findResidualStream(graph, layers, basename(path)) }
+}
+
+async function readOnnxBytes(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path)
+    if (size > FILE_LIMIT_BYTES) {
+      throw new LayerpruneError(`${path} has ${size} bytes; an .onnx file has at most ${FILE_LIMIT_BYTES}`)
+    }
+    return await readFile(path)
+  } catch (cause) {
+    if (cause instanceof LayerpruneError) throw cause
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function parse(bytes: Uint8Array, path: string): ModelProto {
+  try {
+    return parseModel(bytes)
+  } catch (cause) {
+    throw new LayerpruneError(`${path} is not a complete ONNX file: ${(cause as Error).message}`, {
+      hint: 'download it again; a file of about 130 bytes is a Git LFS pointer, not the model',
+      cause,
+    })
+  }
+}
+
+/** Raw data is a view of the file's bytes, so its position in the file is known. */
+function keepInlineWeightsInFile(graph: GraphProto, bytes: Uint8Array, location: string): void {
+  for (const tensor of initializersDeep(graph)) {
+    const sizeBytes = tensor.rawData.byteLength
+    if (sizeBytes <= INLINE_LIMIT_BYTES) continue
+    setExternalData(tensor, { location, offsetBytes: tensor.rawData.byteOffset - bytes.byteOffset, sizeBytes })
+  }
+}

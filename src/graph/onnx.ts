@@ -1,0 +1,137 @@
+/**
+ * ONNX graphs as plain data: the protobuf messages of onnx.proto (IR version 13, through `onnx-buf`) and the
+ * few constructors that the rest of the code needs to write nodes and small tensors.
+ */
+import { clone, create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from 'onnx-buf'
+
+export type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto }
+export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataType }
+
+/** Domain of ONNX Runtime's fused operators. */
+export const MICROSOFT_DOMAIN = 'com.microsoft'
+
+/** Reads a serialised model; raw tensor data stays a view of `bytes`. Throws where the bytes are not protobuf. */
+export function parseModel(bytes: Uint8Array): ModelProto {
+  return fromBinary(ModelProtoSchema, bytes)
+}
+
+/** Serialises a model; throws over protobuf's limit of 2 GiB, so weights must be external by then. */
+export function serializeModel(model: ModelProto): Uint8Array {
+  return toBinary(ModelProtoSchema, model)
+}
+
+/** A copy that can be edited without touching the original. */
+export function cloneModel(model: ModelProto): ModelProto {
+  return clone(ModelProtoSchema, model)
+}
+
+type AttributeValue = number | string | number[] | { float: number } | { graph: GraphProto }
+
+/** Node of the default domain, or of `domain`. Numbers are integer attributes; floats say so: `{ float: x }`. */
+export function makeNode(
+  opType: string,
+  input: string[],
+  output: string[],
+  attributes: Record<string, AttributeValue> = {},
+  domain = '',
+): NodeProto {
+  return create(NodeProtoSchema, {
+    name: output.find((name) => name !== '') ?? opType,
+    opType,
+    domain,
+    input,
+    output,
+    attribute: Object.entries(attributes).map(([name, value]) => makeAttribute(name, value)),
+  })
+}
+
+function makeAttribute(name: string, value: AttributeValue): AttributeProto {
+  const type = AttributeProto_AttributeType
+  if (typeof value === 'number') {
+    return create(AttributeProtoSchema, { name, type: type.INT, i: BigInt(value) })
+  }
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: type.STRING, s: new TextEncoder().encode(value) })
+  }
+  if (Array.isArray(value)) {
+    return create(AttributeProtoSchema, { name, type: type.INTS, ints: value.map(BigInt) })
+  }
+  if ('float' in value) {
+    return create(AttributeProtoSchema, { name, type: type.FLOAT, f: value.float })
+  }
+  return create(AttributeProtoSchema, { name, type: type.GRAPH, g: value.graph })
+}
+
+export function makeGraph(parts: {
+  name: string
+  node: NodeProto[]
+  input: ValueInfoProto[]
+  output: ValueInfoProto[]
+}): GraphProto {
+  return create(GraphProtoSchema, parts)
+}
+
+/** Graph input or output: dimensions that are not known are strings. */
+export function makeValueInfo(name: string, elemType: TensorProto_DataType, shape: (number | string)[]): ValueInfoProto {
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: {
+      value: {
+        case: 'tensorType',
+        value: {
+          elemType,
+          shape: {
+            dim: shape.map((dim) => ({
+              value:
+                typeof dim === 'number'
+                  ? { case: 'dimValue' as const, value: BigInt(dim) }
+                  : { case: 'dimParam' as const, value: dim },
+            })),
+          },
+        },
+      },
+    },
+  })
+}
+
+export function makeInt64Tensor(name: string, dims: number[], values: number[]): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dataType: TensorProto_DataType.INT64,
+    dims: dims.map(BigInt),
+    rawData: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
+  })
+}
+
+/** The element type of a graph input or output; UNDEFINED where the file does not say. */
+export function elementType(info: ValueInfoProto): TensorProto_DataType {
+  return info.type?.value.case === 'tensorType'
+    ? info.type.value.value.elemType
+    : TensorProto_DataType.UNDEFINED
+}
+
+/** Dimensions of a graph input or output: numbers where fixed, names (or '') where symbolic. */
+export function dimensions(info: ValueInfoProto): (number | string)[] {
+  if (info.type?.value.case !== 'tensorType') return []
+  return (info.type.value.value.shape?.dim ?? []).map(({ value }) => {
+    if (value.case === 'dimValue') return Number(value.value)
+    return value.case === 'dimParam' ? value.value : ''
+  })
+}
