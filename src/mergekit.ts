@@ -1,0 +1,107 @@
+import { Document, isMap, isSeq, visit } from 'yaml'
+import { UsageError } from './errors.js'
+import { describeLayers } from './layer-names.js'
+import type { Block } from './similarity/result.js'
+
+/** The only types mergekit writes a merged model in. */
+const MERGE_DTYPES = ['float16', 'bfloat16', 'float32']
+
+export interface SliceConfigOptions {
+  /** Hub id or folder, as mergekit will look it up. */
+  model: string
+  /** Branch, tag or commit of a Hub model. */
+  revision?: string
+  /** Layers of the whole model. */
+  layers: number
+  /** Blocks to take out, in any order. */
+  removed: Block[]
+  /** float16, bfloat16 or float32; null keeps what the checkpoint stores. */
+  dtype: string | null
+}
+
+/**
+ * The runs of layers that stay when blocks are taken out of a model of `layers` layers, by start.
+ * Throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer stays.
+ */
+export function keptSlices(layers: number, removed: Block[]): Block[] {
+  if (!Number.isInteger(layers) || layers < 1) {
+    throw new UsageError(`a model has a whole number of layers, at least 1, found ${layers}`)
+  }
+  const sorted = [...removed].sort((a, b) => a.start - b.start)
+  const kept: Block[] = []
+  let next = 0
+  for (const [index, { start, end }] of sorted.entries()) {
+    if (!Number.isInteger(start) || !Number.isInteger(end)) {
+      throw new UsageError(`block [${start}, ${end}): start and end must be whole numbers`)
+    }
+    if (start >= end) {
+      throw new UsageError(`block [${start}, ${end}) is empty: start must be below end`, {
+        hint: 'end is exclusive: start 21, end 29 are layers 21..28',
+      })
+    }
+    if (start < 0 || end > layers) {
+      throw new UsageError(
+        `block [${start}, ${end}) is outside the model: expected 0 <= start and end <= ${layers}, its layers`,
+      )
+    }
+    if (start < next) {
+      const before = sorted[index - 1]!
+      throw new UsageError(`blocks [${before.start}, ${before.end}) and [${start}, ${end}) overlap`)
+    }
+    if (start > next) kept.push({ start: next, end: start })
+    next = end
+  }
+  if (next < layers) kept.push({ start: next, end: layers })
+  if (kept.length === 0) {
+    throw new UsageError(`no layer would stay: all ${layers} layers are removed`)
+  }
+  return kept
+}
+
+/**
+ * mergekit YAML that takes blocks of layers out of a model: a passthrough merge of the slices that stay,
+ * `layer_range` half-open and 0-based. A path or revision that holds `@` or `+` is written as a nested mapping,
+ * because in a plain string mergekit reads these as revision and adapter.
+ * Throws UsageError for ranges that `keptSlices` refuses, no block at all, and an unknown dtype.
+ */
+export function formatSliceConfig({ model, revision, layers, removed, dtype }: SliceConfigOptions): string {
+  if (model === '') throw new UsageError('the model for the slice config is an empty string')
+  if (removed.length === 0) throw new UsageError('no block to remove for the slice config')
+  if (dtype !== null && !MERGE_DTYPES.includes(dtype)) {
+    throw new UsageError(`dtype '${dtype}' cannot be merged: expected ${MERGE_DTYPES.join(', ')}`)
+  }
+  const slices = keptSlices(layers, removed).map(({ start, end }) => ({
+    sources: [{ model: modelReference(model, revision), layer_range: [start, end] }],
+  }))
+  // PyYAML, which mergekit reads with, follows YAML 1.1: a model named `yes` or `12:30` needs quotes there.
+  const document = new Document(
+    { slices, merge_method: 'passthrough', ...(dtype === null ? {} : { dtype }) },
+    { version: '1.1', aliasDuplicateObjects: false },
+  )
+  visit(document, {
+    Pair(_, { key, value }) {
+      if (String(key) === 'layer_range' && isSeq(value)) value.flow = true
+      if (String(key) === 'model' && isMap(value)) value.flow = true
+    },
+  })
+  document.contents!.commentBefore = describeConfig(layers, removed, revision)
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
+}
+
+function modelReference(model: string, revision: string | undefined) {
+  if (/[@+]/.test(model) || (revision !== undefined && /[@+]/.test(revision))) {
+    return { model: { path: model, ...(revision === undefined ? {} : { revision }) } }
+  }
+  return revision === undefined ? model : `${model}@${revision}`
+}
+
+function describeConfig(layers: number, removed: Block[], revision: string | undefined): string {
+  const lines = [` layerprune: removes ${describeLayers(layers, removed)}`]
+  if (revision !== undefined) {
+    lines.push(
+      ' mergekit 0.1.5 reads the config at this revision but downloads the weights of the default branch:',
+      ' name a folder with the snapshot instead where they differ',
+    )
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { formatSliceConfig } from '../../src/mergekit.js'
+import type { Block } from '../../src/similarity/result.js'
+
+const python = process.env.LAYERPRUNE_MERGEKIT
+const script = join(import.meta.dirname, 'check_mergekit.py')
+
+if (!python) {
+  console.log('mergekit test skipped: set LAYERPRUNE_MERGEKIT to the python of an environment with mergekit')
+}
+
+interface Case {
+  removed: Block[]
+  kept: number[]
+}
+
+const cases: Case[] = [
+  { removed: [{ start: 2, end: 4 }], kept: [0, 1, 4, 5] },
+  { removed: [{ start: 0, end: 2 }], kept: [2, 3, 4, 5] },
+  { removed: [{ start: 5, end: 6 }], kept: [0, 1, 2, 3, 4] },
+  // biome-ignore format: one case a line
+  { removed: [{ start: 4, end: 5 }, { start: 0, end: 2 }], kept: [2, 3, 5] },
+]
+
+describe.skipIf(!python)('mergekit', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'layerprune-mergekit-'))
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  // `@` and `+` mean revision and adapter to mergekit, the colon and space something to YAML
+  it.each(['small', 'c++ models: a@b'])(
+    'merges the layers that stay, from a folder named %s',
+    async (name) => {
+      const model = join(folder, name)
+      const files = await Promise.all(
+        cases.map(async ({ removed }, index) => {
+          const file = join(folder, `slice-${index}.yaml`)
+          await writeFile(file, formatSliceConfig({ model, layers: 6, removed, dtype: 'bfloat16' }))
+          return file
+        }),
+      )
+      const { stdout } = await promisify(execFile)(python!, [script, '--make-small', model, ...files])
+      const checked = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      // 9 tensors a layer, and embedding, final norm and head
+      expect(checked).toEqual(cases.map(({ kept }) => ({ kept, tensors: kept.length * 9 + 3 })))
+    },
+  )
+})
