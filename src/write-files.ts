@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { LayerpruneError } from './errors.js'
+
+type Content = string | Uint8Array
+
+/**
+ * Writes files into a folder, made where it is missing, so that none is ever seen half written: each goes to a
+ * temporary name beside its place and is flushed to disk, and all are renamed once all are complete.
+ * Throws LayerpruneError with the path and the reason; the temporary files are removed then.
+ * @param files  content by file name
+ */
+export async function writeFilesAtomically(folder: string, files: Record<string, Content>): Promise<void> {
+  await explainFailure(folder, () => mkdir(folder, { recursive: true }))
+  await replaceFiles(Object.entries(files).map(([name, content]) => ({ path: join(folder, name), content })))
+}
+
+/**
+ * Writes one file whole or not at all, into a folder that exists. What is no regular file, such as /dev/stdout
+ * or a pipe, is written to as it is, and a symbolic link stays one.
+ * Throws LayerpruneError with the path and the reason.
+ */
+export async function writeFileAtomically(path: string, content: Content): Promise<void> {
+  await replaceFiles([{ path, content }])
+}
+
+interface FileToWrite {
+  path: string
+  content: Content
+}
+
+async function replaceFiles(files: FileToWrite[]): Promise<void> {
+  const written: { path: string; target: string; temporary: string }[] = []
+  try {
+    for (const { path, content } of files) {
+      await explainFailure(path, async () => {
+        const { target, special } = await resolveTarget(path)
+        if (special) return writeAndFlush(target, content, 'w')
+        const temporary = join(
+          dirname(target),
+          `.${basename(target).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`,
+        )
+        written.push({ path, target, temporary })
+        await writeAndFlush(temporary, content, 'wx')
+      })
+    }
+    for (const { path, target, temporary } of written) {
+      await explainFailure(path, () => rename(temporary, target))
+    }
+  } catch (error) {
+    await Promise.all(written.map(({ temporary }) => rm(temporary, { force: true })))
+    throw error
+  }
+}
+
+/** Where a path leads through links, and whether that is a device or pipe that a rename would replace. */
+async function resolveTarget(path: string): Promise<{ target: string; special: boolean }> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null
+    throw error
+  })
+  if (found === null) return { target: path, special: false }
+  if (found.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR' })
+  // /dev/stdout leads to a pipe that has no path
+  return found.isFile() ? { target: await realpath(path), special: false } : { target: path, special: true }
+}
+
+async function writeAndFlush(path: string, content: Content, flags: 'w' | 'wx'): Promise<void> {
+  const file = await open(path, flags)
+  try {
+    await file.writeFile(content)
+    // devices and pipes have nothing to flush
+    if (flags === 'wx') await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+const REASONS: Record<string, [reason: string, hint?: string]> = {
+  ENOSPC: ['no space left on the disk', 'free some space, or write to another disk'],
+  EDQUOT: ['the disk quota is used up', 'free some space, or write to another disk'],
+  EFBIG: ['the file is larger than allowed here'],
+  EACCES: ['permission denied', 'name a place you may write to'],
+  EPERM: ['permission denied', 'name a place you may write to'],
+  EROFS: ['the file system is read-only', 'name a place you may write to'],
+  ENOENT: ['its folder does not exist', 'make the folder first'],
+  ENOTDIR: ['a part of the path is a file, expected a folder', 'name another place'],
+  EEXIST: ['is a file, expected a folder', 'name another place, or remove the file'],
+  EISDIR: ['is a folder, expected a file', 'name a file'],
+  ENAMETOOLONG: ['the name is too long'],
+}
+
+async function explainFailure(path: string, action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action()
+  } catch (cause) {
+    const code = codeOf(cause)
+    if (code === undefined) throw cause
+    const [reason, hint] = REASONS[code] ?? [(cause as Error).message]
+    throw new LayerpruneError(`cannot write ${path}: ${reason}`, { cause, ...(hint ? { hint } : {}) })
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LayerpruneError } from '../src/errors.js'
+import { writeFileAtomically, writeFilesAtomically } from '../src/write-files.js'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layerprune-write-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const failureOf = async (action: Promise<unknown>) => {
+  const error = await action.then(
+    () => null,
+    (thrown) => thrown,
+  )
+  expect(error).toBeInstanceOf(LayerpruneError)
+  return error as LayerpruneError
+}
+
+describe('writeFilesAtomically', () => {
+  it('makes the folder and its parents and leaves nothing but the files', async () => {
+    const out = join(folder, 'a', 'b')
+    await writeFilesAtomically(out, { 'x.txt': 'text é', 'y.bin': new Uint8Array([0, 255]) })
+    expect((await readdir(out)).sort()).toEqual(['x.txt', 'y.bin'])
+    expect(await readFile(join(out, 'x.txt'), 'utf8')).toBe('text é')
+    expect([...(await readFile(join(out, 'y.bin')))]).toEqual([0, 255])
+  })
+
+  it('replaces files of an earlier run', async () => {
+    await writeFilesAtomically(folder, { x: 'a longer first content' })
+    await writeFilesAtomically(folder, { x: 'second' })
+    expect(await readFile(join(folder, 'x'), 'utf8')).toBe('second')
+  })
+
+  it('changes no file when a later one cannot be written', async () => {
+    await writeFilesAtomically(folder, { first: 'old' })
+    await mkdir(join(folder, 'second'))
+    const error = await failureOf(writeFilesAtomically(folder, { first: 'new', second: 'new' }))
+    expect(error.message).toBe(`cannot write ${join(folder, 'second')}: is a folder, expected a file`)
+    expect(await readFile(join(folder, 'first'), 'utf8')).toBe('old')
+    expect((await readdir(folder)).sort()).toEqual(['first', 'second'])
+  })
+
+  it('says so where the folder is a file', async () => {
+    const path = join(folder, 'file')
+    await writeFile(path, 'kept')
+    expect((await failureOf(writeFilesAtomically(path, { x: '' }))).message).toBe(
+      `cannot write ${path}: is a file, expected a folder`,
+    )
+    const below = join(path, 'below')
+    expect((await failureOf(writeFilesAtomically(below, { x: '' }))).message).toBe(
+      `cannot write ${below}: a part of the path is a file, expected a folder`,
+    )
+    expect(await readFile(path, 'utf8')).toBe('kept')
+  })
+
+  it.skipIf(process.getuid?.() === 0)('says so where the folder is read-only', async () => {
+    await chmod(folder, 0o500)
+    const error = await failureOf(writeFilesAtomically(folder, { x: '' }))
+    expect(error.message).toBe(`cannot write ${join(folder, 'x')}: permission denied`)
+    expect(error.hint).toBe('name a place you may write to')
+  })
+})
+
+describe('writeFileAtomically', () => {
+  it('needs the parent folder', async () => {
+    const path = join(folder, 'missing', 'slice.yaml')
+    const error = await failureOf(writeFileAtomically(path, 'x'))
+    expect(error.message).toBe(`cannot write ${path}: its folder does not exist`)
+    expect(error.hint).toBe('make the folder first')
+    expect(existsSync(join(folder, 'missing'))).toBe(false)
+  })
+
+  it('refuses a folder', async () => {
+    expect((await failureOf(writeFileAtomically(folder, 'x'))).message).toBe(
+      `cannot write ${folder}: is a folder, expected a file`,
+    )
+  })
+
+  it('writes through a symbolic link and keeps it', async () => {
+    await writeFile(join(folder, 'real'), 'old')
+    await symlink('real', join(folder, 'link'))
+    await writeFileAtomically(join(folder, 'link'), 'new')
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true)
+    expect(await readFile(join(folder, 'real'), 'utf8')).toBe('new')
+    expect((await readdir(folder)).sort()).toEqual(['link', 'real'])
+  })
+
+  it.skipIf(!existsSync('/dev/full'))('reports a full disk', async () => {
+    const error = await failureOf(writeFileAtomically('/dev/full', 'x'))
+    expect(error.message).toBe('cannot write /dev/full: no space left on the disk')
+    expect(error.hint).toBe('free some space, or write to another disk')
+    expect((await lstat('/dev/full')).isCharacterDevice()).toBe(true)
+  })
+
+  it.skipIf(process.platform === 'win32')('writes into a pipe', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const [text] = await Promise.all([readFile(pipe, 'utf8'), writeFileAtomically(pipe, 'through')])
+    expect(text).toBe('through')
+    expect((await lstat(pipe)).isFIFO()).toBe(true)
+  })
+})
