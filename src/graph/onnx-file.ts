@@ -5,6 +5,7 @@ import type { DecoderGraph } from './decoder-graph.js'
 import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
 import { type GraphProto, type ModelProto, parseModel } from './onnx.js'
 import { findResidualStream } from './residual-stream.js'
+import { sortNodes } from './topology.js'
 
 /** Weights above this stay in the file; below, they may be shapes and axes that ONNX Runtime wants at hand. */
 const INLINE_LIMIT_BYTES = 4096
@@ -23,6 +24,7 @@ export async function readOnnxDecoder(path: string, layers: number): Promise<Dec
   const model = parse(bytes, path)
   const { graph } = model
   if (!graph || graph.node.length === 0) throw new LayerpruneError(`${path} holds no ONNX graph`)
+  sortNodes(graph)
   keepInlineWeightsInFile(graph, bytes, basename(path))
   const weightsFolder = await resolveExternalData(graph, dirname(path))
   return { model, weightsFolder, states: findResidualStream(graph, layers, basename(path)) }

@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../errors.js'
 import type { GraphProto, NodeProto } from './onnx.js'
 
 /** Who writes and who reads each tensor of a graph, by position of the node in the graph's list. */
@@ -12,8 +13,39 @@ export interface Topology {
 }
 
 /**
- * Indexes a graph. Nodes must be in topological order, as the ONNX specification demands.
- * @throws Error where a tensor is written twice or read before it is written
+ * Puts the nodes of a graph in an order in which each comes after those it reads from, in place; nodes that are
+ * in order already keep their places. Converters to float16 append their casts at the end.
+ * @throws LayerpruneError where the graph has a cycle
+ */
+export function sortNodes(graph: GraphProto): void {
+  const producer = new Map<string, NodeProto>()
+  for (const node of graph.node) for (const name of node.output) if (name !== '') producer.set(name, node)
+  const sorted = new Set<NodeProto>()
+  const open = new Set<NodeProto>()
+  for (const root of graph.node) {
+    const stack = [root]
+    for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
+      const pending = sorted.has(node) ? [] : writersOf(node, producer).filter((writer) => !sorted.has(writer))
+      if (pending.length === 0) {
+        sorted.add(node)
+        stack.pop()
+      } else {
+        if (open.has(node)) throw new LayerpruneError(`the graph has a cycle through node ${node.name}`)
+        open.add(node)
+        stack.push(...pending)
+      }
+    }
+  }
+  graph.node = [...sorted]
+}
+
+function writersOf(node: NodeProto, producer: Map<string, NodeProto>): NodeProto[] {
+  return tensorsRead(node).flatMap((name) => producer.get(name) ?? [])
+}
+
+/**
+ * Indexes a graph whose nodes are in topological order, as the ONNX specification demands.
+ * @throws LayerpruneError where a tensor is written twice
  */
 export function indexGraph(graph: GraphProto): Topology {
   const nodes = graph.node
@@ -23,16 +55,12 @@ export function indexGraph(graph: GraphProto): Topology {
   nodes.forEach((node, position) => {
     for (const name of node.output) {
       if (name === '') continue
-      if (producer.has(name)) throw new Error(`tensor ${name} is written by two nodes`)
+      if (producer.has(name)) throw new LayerpruneError(`tensor ${name} of the graph is written by two nodes`)
       producer.set(name, position)
     }
   })
   reads.forEach((names, position) => {
     for (const name of names) {
-      const writer = producer.get(name)
-      if (writer !== undefined && writer >= position) {
-        throw new Error(`node ${nodes[position]!.name} reads ${name} before it is written`)
-      }
       const list = consumers.get(name)
       if (list) list.push(position)
       else consumers.set(name, [position])

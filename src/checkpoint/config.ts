@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+
+/** What a checkpoint's config says of the decoder, whatever the family calls it. */
+export interface ModelConfig {
+  /** `model_type`, as config.json or genai_config.json states it. */
+  family: string
+  layers: number
+  hiddenSize: number
+  heads: number
+  /** Key and value heads; equal to `heads` where they are not grouped. */
+  kvHeads: number
+  headDim: number
+  /** Longest text that the model's position encoding is made for; null where the config does not say. */
+  maxPositions: number | null
+  /** dtype of the stored weights as the config states it: bfloat16, float16 or float32; null where it does not. */
+  storedDtype: string | null
+  /** The decoder's own part of the file, as it was read. */
+  raw: Record<string, unknown>
+}
+
+/**
+ * Reads `config.json` of a model folder, or `genai_config.json` where onnxruntime-genai's builder left only that.
+ * @throws LayerpruneError where neither is there, or the number of layers is not stated
+ */
+export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  const config = await readJsonObject(join(folder, 'config.json'))
+  if (config) return interpretConfig(config, join(folder, 'config.json'))
+  const genai = await readJsonObject(join(folder, 'genai_config.json'))
+  if (genai) return interpretConfig(flattenGenaiConfig(genai), join(folder, 'genai_config.json'))
+  throw new LayerpruneError(`${folder} has no config.json`, {
+    hint: 'the model folder must hold config.json and tokenizer.json beside its weights, as on the Hub',
+  })
+}
+
+async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (isObject(value)) return value
+  } catch (cause) {
+    throw new LayerpruneError(`${path} is not valid JSON: ${(cause as Error).message}`, { cause })
+  }
+  throw new LayerpruneError(`${path} must hold a JSON object`)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The genai builder's config in the words of config.json. */
+function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unknown> {
+  const model = isObject(genai.model) ? genai.model : {}
+  const decoder = isObject(model.decoder) ? model.decoder : {}
+  return { ...decoder, head_dim: decoder.head_size, model_type: model.type, max_position_embeddings: model.context_length }
+}
+
+function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
+  const raw = isObject(config.text_config) ? { ...config, ...config.text_config } : config
+  const count = (...keys: string[]): number | undefined => {
+    for (const key of keys) {
+      const value = raw[key]
+      if (value === undefined || value === null) continue
+      if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+      throw new LayerpruneError(`${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`)
+    }
+    return undefined
+  }
+  const need = (...keys: string[]): number => {
+    const value = count(...keys)
+    if (value !== undefined) return value
+    throw new LayerpruneError(`${path} does not state ${keys[0]}`, {
+      hint: 'take config.json from the model it belongs to',
+    })
+  }
+  const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
+  const heads = need('num_attention_heads', 'n_head', 'n_heads')
+  const storedDtype = raw.dtype ?? raw.torch_dtype
+  return {
+    family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
+    layers: need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'),
+    hiddenSize,
+    heads,
+    kvHeads: keyValueHeads(raw, count) ?? heads,
+    headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
+    maxPositions: count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null,
+    storedDtype: typeof storedDtype === 'string' ? storedDtype.replace(/^torch\./, '') : null,
+    raw,
+  }
+}
+
+/** Falcon says it with two flags; the others name the number. */
+function keyValueHeads(raw: Record<string, unknown>, count: (...keys: string[]) => number | undefined) {
+  if (raw.model_type === 'falcon' && raw.new_decoder_architecture !== true) {
+    return raw.multi_query === false ? undefined : 1
+  }
+  return count('num_key_value_heads', 'num_kv_heads', 'n_head_kv')
+}

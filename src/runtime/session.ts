@@ -1,0 +1,98 @@
+import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
+import type { ModelConfig } from '../checkpoint/config.js'
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { dimensions, serializeModel } from '../graph/onnx.js'
+import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
+import type { EncodedText } from './batches.js'
+import { planInputs } from './inputs.js'
+
+/** Positions whose states are held in float64 at a time. */
+const CHUNK_POSITIONS = 128
+
+/** Where the model runs, as transformers.js names it. */
+export const DEVICES = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml'] as const
+export type Device = (typeof DEVICES)[number]
+
+/** A token of a batch: the text by its place in the batch, the token by its place in the text. */
+export interface Position {
+  text: number
+  token: number
+}
+
+/** A decoder ready to run that answers with inner products of its states. */
+export interface StateSession {
+  /**
+   * Runs a batch and returns, for each position, the inner products of states 0..L with each other.
+   * @returns [positions, L + 1, L + 1] row-major float64
+   */
+  measureGram(batch: EncodedText[], positions: Position[]): Promise<Float64Array>
+  close(): Promise<void>
+}
+
+/**
+ * Taps a decoder and loads it into ONNX Runtime; weights are mapped from their files.
+ * @param threads left out, ONNX Runtime's choice: one for each physical core
+ * @throws LayerpruneError where the runtime refuses the graph or has no such device
+ */
+export async function openStateSession(
+  decoder: DecoderGraph,
+  config: ModelConfig,
+  { threads, device }: { threads?: number | undefined; device: Device },
+): Promise<StateSession> {
+  const ort = await import('onnxruntime-node')
+  const tapped = tapStates(decoder)
+  const graph = tapped.model.graph!
+  const inputs = planInputs(ort, graph, config, new Set([POSITIONS_INPUT]))
+  const session = await createSession(ort, tapped, { threads, device })
+  const fixedBatch = dimensions(graph.input.find(({ name }) => name === 'input_ids')!)[0]
+
+  return {
+    async measureGram(batch, positions) {
+      if (typeof fixedBatch === 'number' && fixedBatch !== batch.length) {
+        throw new LayerpruneError(`the graph takes batches of ${fixedBatch} texts only, not of ${batch.length}`, {
+          hint: `--batch-size ${fixedBatch}`,
+        })
+      }
+      const tokens = Math.max(...batch.map(({ ids }) => ids.length))
+      const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
+      for (const [name, make] of inputs) feeds[name] = make(batch, tokens)
+      const output = (await session.run(feeds))[GRAM_OUTPUT] as TypedTensor<'float64'>
+      return output.data.subarray(0, positions.length * decoder.states.length ** 2)
+    },
+    close: () => session.release(),
+  }
+}
+
+/** Positions in chunks of equal size; the last chunk is filled up with the first position. */
+function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Position[]) {
+  const chunkSize = Math.min(CHUNK_POSITIONS, positions.length)
+  const chunks = Math.ceil(positions.length / chunkSize)
+  const filled = Array.from({ length: chunks * chunkSize }, (_, index) => positions[index] ?? positions[0]!)
+  const values = BigInt64Array.from(filled.flatMap(({ text, token }) => [BigInt(text), BigInt(token)]))
+  return new ort.Tensor('int64', values, [chunks, chunkSize, 2])
+}
+
+async function createSession(
+  ort: typeof import('onnxruntime-node'),
+  decoder: DecoderGraph,
+  { threads, device }: { threads?: number | undefined; device: Device },
+): Promise<InferenceSession> {
+  const supported = ort.listSupportedBackends().map(({ name }) => name)
+  if (!supported.includes(device)) {
+    throw new LayerpruneError(`this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`, {
+      hint: `--device ${supported[0]}`,
+    })
+  }
+  try {
+    return await ort.InferenceSession.create(serializeModel(decoder.model), {
+      executionProviders: [device],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 4,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      extra: { session: { model_external_initializers_file_folder_path: decoder.weightsFolder } },
+    })
+  } catch (cause) {
+    throw new LayerpruneError(`ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,38 @@
+import { LayerpruneError } from '../errors.js'
+
+/** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
+export type Encode = (text: string, maxLength: number) => number[]
+
+/**
+ * Loads the tokenizer of a model folder through transformers.js.
+ *
+ * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it stay
+ * (transformers.js cuts those off).
+ * @throws LayerpruneError where tokenizer.json or tokenizer_config.json is missing or not understood
+ */
+export async function loadTokenizer(folder: string): Promise<Encode> {
+  const { AutoTokenizer, env } = await import('@huggingface/transformers')
+  env.allowRemoteModels = false
+  const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch((cause: Error) => {
+    throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${cause.message}`, {
+      hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
+      cause,
+    })
+  })
+  const plain = tokenizer.encode('a', { add_special_tokens: false })
+  const special = tokenizer.encode('a')
+  const trailing = countTrailing(special, plain)
+  return (text, maxLength) => {
+    const ids = tokenizer.encode(text)
+    if (ids.length <= maxLength) return ids
+    return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
+  }
+}
+
+/** How many special tokens follow the text's own. */
+function countTrailing(special: number[], plain: number[]): number {
+  for (let end = special.length; end >= plain.length; end--) {
+    if (plain.every((id, index) => special[end - plain.length + index] === id)) return special.length - end
+  }
+  throw new LayerpruneError('the tokenizer writes a text differently when it adds special tokens, which is not supported')
+}

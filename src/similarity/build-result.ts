@@ -1,0 +1,90 @@
+import type { Model } from '../model.js'
+import { VERSION } from '../version.js'
+import { blockIndex } from './distances.js'
+import type { ScoredBlock, SimilarityResult, TokenSelection } from './result.js'
+import type { RunningMeans } from './statistics.js'
+
+/** dtypes that mergekit writes. */
+const MERGE_DTYPES = ['float32', 'float16', 'bfloat16']
+
+/** What a run has measured so far. */
+export interface Measurement {
+  means: RunningMeans
+  /** Tokens read by the model. */
+  tokens: number
+  skipped: { empty: number; notText: number }
+  /** Texts in which the tokenizer found no token. */
+  tokenless: number
+}
+
+interface ResultSettings {
+  maxLength: number
+  batchSize: number
+  tokens: TokenSelection
+  layersToSkip: number
+  partial: boolean
+}
+
+/** The means of a run as the result that is printed and saved. */
+export function buildResult(
+  { id, config, precision, file }: Model,
+  dataset: { id: string; column: string },
+  { means, tokens, skipped, tokenless }: Measurement,
+  settings: ResultSettings,
+): SimilarityResult {
+  const { layers } = config
+  const sizes = Array.from({ length: layers }, (_, index) => index + 1)
+  const perSize = <T>(value: (block: number) => T): Record<string, T[]> =>
+    Object.fromEntries(
+      sizes.map((n) => [n, Array.from({ length: layers - n + 1 }, (_, start) => value(blockIndex(layers, n, start)))]),
+    )
+  const distances = perSize((block) => means.mean(block))
+  const standardErrors = perSize((block) => means.standardError(block))
+  const blocks = listBlocks({ distances, standardErrors }, settings.layersToSkip)
+  return {
+    schema: 'layerprune.similarity/1',
+    ...(settings.partial ? { partial: true } : {}),
+    model: {
+      id,
+      family: config.family,
+      layers,
+      hiddenSize: config.hiddenSize,
+      dtype: precision.dtype,
+      checkpointDtype: MERGE_DTYPES.find((name) => name === config.storedDtype) ?? null,
+      file,
+    },
+    dataset: {
+      ...dataset,
+      samples: means.texts,
+      tokens,
+      skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
+    },
+    settings: { maxLength: settings.maxLength, batchSize: settings.batchSize },
+    metric: 'angular',
+    tokens: settings.tokens,
+    layersToSkip: settings.layersToSkip,
+    blocks,
+    best: findBestBlock(blocks),
+    distances,
+    standardErrors,
+    layerpruneVersion: VERSION,
+  }
+}
+
+/** Every block of n layers with its distance, by start. */
+export function listBlocks(
+  { distances, standardErrors }: Pick<SimilarityResult, 'distances' | 'standardErrors'>,
+  n: number,
+): ScoredBlock[] {
+  return distances[n]!.map((distance, start) => ({
+    start,
+    end: start + n,
+    distance,
+    standardError: standardErrors[n]![start]!,
+  }))
+}
+
+/** The block with the smallest distance; of equals the first. */
+export function findBestBlock(blocks: ScoredBlock[]): ScoredBlock {
+  return blocks.reduce((best, block) => (block.distance < best.distance ? block : best))
+}
