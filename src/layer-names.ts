@@ -5,6 +5,11 @@ export function formatLayers({ start, end }: Block): string {
   return end - start === 1 ? `${start}` : `${start}..${end - 1}`
 }
 
+/** A block with its noun: `layers 21..28`, `layer 21`. */
+export function nameLayers(block: Block): string {
+  return `${block.end - block.start === 1 ? 'layer' : 'layers'} ${formatLayers(block)}`
+}
+
 /**
  * Blocks in words nobody can misread, by start: `layers 21..28 (0-based, 8 of 32)`.
  * @param layers  layers of the whole model

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { describeLayers, formatLayers } from '../src/layer-names.js'
+import { describeLayers, formatLayers, nameLayers } from '../src/layer-names.js'
 
 describe('formatLayers', () => {
   it('names first and last layer, both included', () => {
     expect(formatLayers({ start: 21, end: 29 })).toBe('21..28')
     expect(formatLayers({ start: 21, end: 22 })).toBe('21')
+  })
+})
+
+describe('nameLayers', () => {
+  it('has the noun agree', () => {
+    expect(nameLayers({ start: 21, end: 29 })).toBe('layers 21..28')
+    expect(nameLayers({ start: 21, end: 22 })).toBe('layer 21')
   })
 })
 

@@ -1,0 +1,21 @@
+/** A distance or its error to 4 decimals; a positive one that would show as zero is `<0.0001`. */
+export function formatDistance(distance: number): string {
+  const text = distance.toFixed(4)
+  return distance > 0 && Number(text) === 0 ? '<0.0001' : text
+}
+
+/** `0.1876 ± 0.0009`, or the distance alone where no error is known. */
+export function formatEstimate(distance: number, standardError: number | null): string {
+  const text = formatDistance(distance)
+  return standardError === null ? text : `${text} ± ${formatDistance(standardError)}`
+}
+
+/** A count with its thousands set apart, `32,768`, whatever the locale. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+/** A count and its noun: `1 text`, `4,000 texts`. */
+export function formatQuantity(count: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(count)} ${count === 1 ? singular : plural}`
+}

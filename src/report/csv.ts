@@ -1,0 +1,10 @@
+import type { ScoredBlock } from '../similarity/result.js'
+
+/**
+ * PruneMe's `layer_distances.csv`: `block_start,block_end,average_distance`, a row a block, end exclusive,
+ * distances in full precision.
+ */
+export function formatDistancesCsv(blocks: ScoredBlock[]): string {
+  const rows = blocks.map(({ start, end, distance }) => `${start},${end},${distance}`)
+  return `${['block_start,block_end,average_distance', ...rows].join('\n')}\n`
+}

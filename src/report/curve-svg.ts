@@ -1,0 +1,210 @@
+import { scaleLinear } from 'd3-scale'
+import { area, line } from 'd3-shape'
+import { formatEstimate, formatQuantity } from '../format-numbers.js'
+import { nameLayers } from '../layer-names.js'
+import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
+
+const WIDTH = 760
+const HEIGHT = 436
+const MARGIN = { top: 84, right: 24, bottom: 56, left: 68 }
+/** Standard errors either side that hold the mean in 19 of 20 samples. */
+const BAND = 1.96
+
+// Okabe and Ito's colours, told apart with any colour vision. Plain rules, no CSS variables: viewers that do
+// not know these would draw black. Classes are prefixed because the plot is also set into HTML pages.
+const LIGHT = styleRules(
+  { paper: '#ffffff', ink: '#1f2328', quiet: '#59636e', grid: '#d8dee4' },
+  '#0072b2',
+  '#d55e00',
+)
+const DARK = styleRules(
+  { paper: '#0d1117', ink: '#e6edf3', quiet: '#9198a1', grid: '#30363d' },
+  '#56b4e9',
+  '#e69f00',
+)
+
+function styleRules(
+  { paper, ink, quiet, grid }: Record<'paper' | 'ink' | 'quiet' | 'grid', string>,
+  curve: string,
+  best: string,
+): string {
+  return [
+    `.lp-paper{fill:${paper}}`,
+    `.lp-ink{fill:${ink}}`,
+    `.lp-quiet{fill:${quiet}}`,
+    `.lp-grid{stroke:${grid}}`,
+    `.lp-curve{stroke:${curve};fill:none}`,
+    `.lp-dot{fill:${curve}}`,
+    `.lp-band{fill:${curve};fill-opacity:0.2}`,
+    `.lp-error{stroke:${curve};stroke-opacity:0.5}`,
+    `.lp-best{fill:${best};stroke:${paper}}`,
+    `.lp-best-rule{stroke:${best}}`,
+    `.lp-best-name{fill:${ink};stroke:${paper};stroke-width:4px;paint-order:stroke}`,
+  ].join('')
+}
+
+/**
+ * SVG of the distance of every block by its start layer, with a band of 1.96 standard errors either side where
+ * these are known, and the best block named. It follows the reader's light or dark scheme.
+ */
+export function drawDistanceCurve(result: SimilarityResult): string {
+  const { blocks, best, layersToSkip } = result
+  const withErrors = blocks.every(({ standardError }) => standardError !== null)
+  const x = scaleStarts(blocks)
+  const y = scaleDistances(blocks)
+  const size = formatQuantity(layersToSkip, 'layer')
+  const described =
+    `Angular distance by start layer over ${formatQuantity(blocks.length, 'block')} of ${size}; ` +
+    `smallest ${formatEstimate(best.distance, best.standardError)} for ${nameLayers(best)}`
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
+      ` role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12">`,
+    `<title>${escapeXml(described)}</title>`,
+    `<style>${LIGHT}@media (prefers-color-scheme:dark){${DARK}}</style>`,
+    `<rect class="lp-paper" width="${WIDTH}" height="${HEIGHT}"/>`,
+    ...drawHeading(result, size, withErrors),
+    ...drawAxes(x, y, size),
+    ...(withErrors ? drawErrors(blocks, x, y) : []),
+    ...drawCurve(blocks, x, y),
+    ...drawBest(best, x, y),
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
+type Scale = (value: number) => number
+interface Axis {
+  at: Scale
+  ticks: { value: number; label: string }[]
+}
+
+function scaleStarts(blocks: ScoredBlock[]): Axis {
+  const first = blocks[0]!.start
+  const last = blocks.at(-1)!.start
+  const domain = first === last ? [first - 1, last + 1] : [first, last]
+  const scale = scaleLinear(domain, [MARGIN.left + 12, WIDTH - MARGIN.right - 12])
+  const ticks = scale.ticks(Math.min(blocks.length, 16)).filter((tick) => Number.isInteger(tick))
+  const inside = ticks.filter((tick) => tick >= first && tick <= last)
+  return { at: scale, ticks: inside.map((value) => ({ value, label: String(value) })) }
+}
+
+function scaleDistances(blocks: ScoredBlock[]): Axis {
+  const low = Math.min(...blocks.map((block) => bandOf(block)[0]))
+  const high = Math.max(...blocks.map((block) => bandOf(block)[1]))
+  // room below the curve for the name of the best block
+  const room = Math.max(0.2 * (high - low), 0.005)
+  const scale = scaleLinear(
+    [Math.max(0, low - room), high + 0.25 * room],
+    [HEIGHT - MARGIN.bottom, MARGIN.top],
+  ).nice(6)
+  const label = scale.tickFormat(6)
+  return { at: scale, ticks: scale.ticks(6).map((value) => ({ value, label: label(value) })) }
+}
+
+function bandOf({ distance, standardError }: ScoredBlock): [low: number, high: number] {
+  const reach = BAND * (standardError ?? 0)
+  return [Math.max(0, distance - reach), Math.min(1, distance + reach)]
+}
+
+function drawHeading(result: SimilarityResult, size: string, withErrors: boolean): string[] {
+  const { model, dataset, tokens, partial } = result
+  const modelLine = `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`
+  const measured = [
+    formatQuantity(dataset.samples, 'text'),
+    tokens === 'last' ? 'last token of each' : `all ${formatQuantity(dataset.tokens, 'token')}`,
+  ].join(', ')
+  const lines = [
+    modelLine,
+    `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
+  ]
+  return [
+    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Angular distance across ${size}</text>`,
+    ...(withErrors
+      ? [
+          `<text class="lp-quiet" x="${WIDTH - MARGIN.right}" y="28" text-anchor="end">` +
+            `band: ± ${BAND} standard errors</text>`,
+        ]
+      : []),
+    ...lines.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
+  ]
+}
+
+function drawAxes(x: Axis, y: Axis, size: string): string[] {
+  const bottom = HEIGHT - MARGIN.bottom
+  const right = WIDTH - MARGIN.right
+  const middle = (MARGIN.top + bottom) / 2
+  return [
+    ...y.ticks.flatMap(({ value, label }) => [
+      `<line class="lp-grid" x1="${MARGIN.left}" x2="${right}" y1="${px(y.at(value))}" y2="${px(y.at(value))}"/>`,
+      `<text class="lp-quiet" x="${MARGIN.left - 8}" y="${px(y.at(value) + 4)}" text-anchor="end">${label}</text>`,
+    ]),
+    ...x.ticks.flatMap(({ value, label }) => [
+      `<line class="lp-grid" x1="${px(x.at(value))}" x2="${px(x.at(value))}" y1="${bottom}" y2="${bottom + 5}"/>`,
+      `<text class="lp-quiet" x="${px(x.at(value))}" y="${bottom + 19}" text-anchor="middle">${label}</text>`,
+    ]),
+    `<text class="lp-ink" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">` +
+      `${size === '1 layer' ? 'layer' : `first of the ${size}`} removed, 0-based</text>`,
+    `<text class="lp-ink" x="20" y="${middle}" text-anchor="middle" transform="rotate(-90 20 ${middle})">` +
+      'mean angular distance</text>',
+  ]
+}
+
+function drawErrors(blocks: ScoredBlock[], x: Axis, y: Axis): string[] {
+  if (blocks.length === 1) {
+    const [low, high] = bandOf(blocks[0]!)
+    const at = px(x.at(blocks[0]!.start))
+    return [
+      `<line class="lp-error" stroke-width="3" x1="${at}" x2="${at}" y1="${px(y.at(low))}" y2="${px(y.at(high))}"/>`,
+    ]
+  }
+  const path = area<ScoredBlock>()
+    .digits(1)
+    .x(({ start }) => x.at(start))
+    .y0((block) => y.at(bandOf(block)[0]))
+    .y1((block) => y.at(bandOf(block)[1]))
+  return [`<path class="lp-band" d="${path(blocks)}"/>`]
+}
+
+function drawCurve(blocks: ScoredBlock[], x: Axis, y: Axis): string[] {
+  const path = line<ScoredBlock>()
+    .digits(1)
+    .x(({ start }) => x.at(start))
+    .y(({ distance }) => y.at(distance))
+  const radius = blocks.length > 60 ? 2 : 3
+  const dots = blocks.map(
+    (block) =>
+      `<circle class="lp-dot" cx="${px(x.at(block.start))}" cy="${px(y.at(block.distance))}" r="${radius}">` +
+      `<title>${nameLayers(block)}: ${formatEstimate(block.distance, block.standardError)}</title></circle>`,
+  )
+  return [`<path class="lp-curve" stroke-width="2" stroke-linejoin="round" d="${path(blocks)}"/>`, ...dots]
+}
+
+function drawBest(best: ScoredBlock, x: Axis, y: Axis): string[] {
+  const [left, top] = [x.at(best.start), y.at(best.distance)]
+  const bottom = HEIGHT - MARGIN.bottom
+  const across = (left - MARGIN.left) / (WIDTH - MARGIN.left - MARGIN.right)
+  const [anchor, shift] = across < 0.25 ? ['start', 8] : across > 0.75 ? ['end', -8] : ['middle', 0]
+  const label = `${nameLayers(best)}: ${formatEstimate(best.distance, best.standardError)}`
+  return [
+    `<line class="lp-best-rule" stroke-dasharray="3 3" x1="${px(left)}" x2="${px(left)}" y1="${px(top)}" y2="${bottom}"/>`,
+    `<circle class="lp-best" stroke-width="1.5" cx="${px(left)}" cy="${px(top)}" r="6"/>`,
+    `<text class="lp-best-name" x="${px(left + shift)}" y="${px(Math.min(top + 24, bottom - 6))}" text-anchor="${anchor}"` +
+      ` font-weight="600">${label}</text>`,
+  ]
+}
+
+/** The end of a name says most: a long one loses its start. */
+function shorten(name: string, length: number): string {
+  const letters = [...name]
+  return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`
+}
+
+function px(value: number): string {
+  return String(Math.round(value * 10) / 10)
+}
+
+function escapeXml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+  // XML has no way to write most control characters
+  return text.replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd').replace(/[&<>"]/g, (letter) => entities[letter]!)
+}

@@ -1,0 +1,43 @@
+import type { ScoredBlock, SimilarityResult } from '../src/similarity/result.js'
+
+/** A result with the given distances of blocks of `layersToSkip` layers, every other field plausible. */
+export function exampleResult(
+  distances: number[],
+  { layersToSkip = 8, standardError = 0.0009 as number | null } = {},
+): SimilarityResult {
+  const blocks: ScoredBlock[] = distances.map((distance, start) => ({
+    start,
+    end: start + layersToSkip,
+    distance,
+    standardError,
+  }))
+  const best = blocks.reduce((a, b) => (b.distance < a.distance ? b : a))
+  return {
+    schema: 'layerprune.similarity/1',
+    model: {
+      id: 'models/small',
+      family: 'llama',
+      layers: distances.length + layersToSkip - 1,
+      hiddenSize: 64,
+      dtype: 'fp32',
+      checkpointDtype: 'bfloat16',
+      file: 'onnx/model.onnx',
+    },
+    dataset: {
+      id: 'data/texts.jsonl',
+      column: 'text',
+      samples: 128,
+      tokens: 32768,
+      skipped: { empty: 0, notText: 0 },
+    },
+    settings: { maxLength: 256, batchSize: 8 },
+    metric: 'angular',
+    tokens: 'last',
+    layersToSkip,
+    blocks,
+    best,
+    distances: { [layersToSkip]: distances },
+    standardErrors: { [layersToSkip]: distances.map(() => standardError) },
+    layerpruneVersion: '0.1.0',
+  }
+}
