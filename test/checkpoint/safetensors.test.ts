@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -383,6 +383,21 @@ describe('openSafetensors', () => {
 
   it('names a folder that is not there', async () => {
     expect((await failure(openSafetensors(join(root, 'nowhere')))).message).toMatch(/nowhere: no such file/)
+  })
+})
+
+describe('files that the safetensors library wrote', async () => {
+  const families = join(import.meta.dirname, '..', 'fixtures', 'families')
+
+  it.each(await readdir(families))('reads %s', async (name) => {
+    const folder = join(families, name)
+    const checkpoint = await openSafetensors(folder)
+    assertPlainWeights(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), checkpoint)
+    expect(checkpoint.metadata.format).toBe('pt')
+    const shards = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'))
+    expect(checkpoint.files).toHaveLength(shards.length)
+    expect(checkpoint.tensors.size).toBeGreaterThan(10)
+    for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16)$/)
   })
 })
 
