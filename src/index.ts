@@ -1,4 +1,9 @@
 export { LayerpruneError, UsageError } from './errors.js'
-export { type SimilarityOptions, type SimilarityProgress, PartialResultError, measureSimilarity } from './similarity/measure.js'
+export {
+  measureSimilarity,
+  PartialResultError,
+  type SimilarityOptions,
+  type SimilarityProgress,
+} from './similarity/measure.js'
 export type { Block, ScoredBlock, SimilarityResult, TokenSelection } from './similarity/result.js'
 export { VERSION } from './version.js'

@@ -2,6 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 
+const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
+
+/** A dtype of plain weights, in PyTorch's and mergekit's words. */
+export type StoredDtype = (typeof STORED_DTYPES)[number]
+
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
   /** `model_type`, as config.json or genai_config.json states it. */
@@ -14,8 +19,8 @@ export interface ModelConfig {
   headDim: number
   /** Longest text that the model's position encoding is made for; null where the config does not say. */
   maxPositions: number | null
-  /** dtype of the stored weights as the config states it: bfloat16, float16 or float32; null where it does not. */
-  storedDtype: string | null
+  /** What the weights are stored in: float32, float16 or bfloat16; null where the config states none of these. */
+  storedDtype: StoredDtype | null
   /** The decoder's own part of the file, as it was read. */
   raw: Record<string, unknown>
 }
@@ -59,7 +64,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unknown> {
   const model = isObject(genai.model) ? genai.model : {}
   const decoder = isObject(model.decoder) ? model.decoder : {}
-  return { ...decoder, head_dim: decoder.head_size, model_type: model.type, max_position_embeddings: model.context_length }
+  return {
+    ...decoder,
+    head_dim: decoder.head_size,
+    model_type: model.type,
+    max_position_embeddings: model.context_length,
+  }
 }
 
 function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
@@ -69,7 +79,9 @@ function interpretConfig(config: Record<string, unknown>, path: string): ModelCo
       const value = raw[key]
       if (value === undefined || value === null) continue
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
-      throw new LayerpruneError(`${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`)
+      throw new LayerpruneError(
+        `${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`,
+      )
     }
     return undefined
   }
@@ -82,7 +94,7 @@ function interpretConfig(config: Record<string, unknown>, path: string): ModelCo
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
   const heads = need('num_attention_heads', 'n_head', 'n_heads')
-  const storedDtype = raw.dtype ?? raw.torch_dtype
+  const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
   return {
     family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
     layers: need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'),
@@ -90,8 +102,9 @@ function interpretConfig(config: Record<string, unknown>, path: string): ModelCo
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
     headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
-    maxPositions: count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null,
-    storedDtype: typeof storedDtype === 'string' ? storedDtype.replace(/^torch\./, '') : null,
+    maxPositions:
+      count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null,
+    storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }
 }

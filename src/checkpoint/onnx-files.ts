@@ -49,7 +49,9 @@ export async function findOnnxFile(
   const graphs = await listGraphs(folder)
   if (modelFile !== undefined) return namedFile(folder, modelFile, graphs)
   for (const graphFolder of GRAPH_FOLDERS) {
-    const present = DTYPES.filter((name) => graphs.includes(join(graphFolder, `model${DTYPE_SUFFIXES[name]}.onnx`)))
+    const present = DTYPES.filter((name) =>
+      graphs.includes(join(graphFolder, `model${DTYPE_SUFFIXES[name]}.onnx`)),
+    )
     const chosen = dtype === undefined ? present[0] : present.find((name) => name === dtype)
     if (chosen !== undefined) {
       const file = join(graphFolder, `model${DTYPE_SUFFIXES[chosen]}.onnx`)
@@ -72,9 +74,12 @@ export async function findOnnxFile(
 function namedFile(folder: string, modelFile: string, graphs: string[]): OnnxFile {
   const path = resolve(folder, modelFile)
   const file = relative(folder, path)
-  if (file.startsWith(`..${sep}`)) throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${folder}`)
+  if (file.startsWith(`..${sep}`))
+    throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${folder}`)
   if (!graphs.includes(file)) {
-    throw new LayerpruneError(`${folder} has no graph ${basename(modelFile)}; it has ${graphs.join(', ') || 'none'}`)
+    throw new LayerpruneError(
+      `${folder} has no graph ${basename(modelFile)}; it has ${graphs.join(', ') || 'none'}`,
+    )
   }
   return { file, path, others: [] }
 }

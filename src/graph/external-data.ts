@@ -14,7 +14,10 @@ export interface ExternalData {
 }
 
 /** Makes an initializer point at bytes of a file in place of holding them. */
-export function setExternalData(tensor: TensorProto, { location, offsetBytes, sizeBytes }: ExternalData): void {
+export function setExternalData(
+  tensor: TensorProto,
+  { location, offsetBytes, sizeBytes }: ExternalData,
+): void {
   clearField(tensor, TensorProtoSchema.field.rawData)
   tensor.dataLocation = DataLocation.EXTERNAL
   tensor.externalData = Object.entries({ location, offset: `${offsetBytes}`, length: `${sizeBytes}` }).map(
@@ -22,7 +25,11 @@ export function setExternalData(tensor: TensorProto, { location, offsetBytes, si
   )
 }
 
-function getExternalData(tensor: TensorProto): { location: string; offsetBytes: number; sizeBytes: number | null } {
+function getExternalData(tensor: TensorProto): {
+  location: string
+  offsetBytes: number
+  sizeBytes: number | null
+} {
   const entry = (key: string) => tensor.externalData.find((candidate) => candidate.key === key)?.value
   const length = entry('length')
   return {
@@ -54,7 +61,8 @@ export async function resolveExternalData(graph: GraphProto, folder: string): Pr
       )
     }
   }
-  const root = commonFolder([...files.values()].map(({ realPath }) => dirname(realPath))) ?? (await realpath(folder))
+  const root =
+    commonFolder([...files.values()].map(({ realPath }) => dirname(realPath))) ?? (await realpath(folder))
   for (const tensor of external) {
     const entry = tensor.externalData.find(({ key }) => key === 'location')!
     entry.value = relative(root, files.get(entry.value)!.realPath)
@@ -80,7 +88,9 @@ async function locate(folder: string, location: string, weight: string) {
 
 /** Initializers of a graph and of the subgraphs of its nodes. */
 export function initializersDeep(graph: GraphProto): TensorProto[] {
-  const subgraphs = graph.node.flatMap(({ attribute }) => attribute.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs)))
+  const subgraphs = graph.node.flatMap(({ attribute }) =>
+    attribute.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs)),
+  )
   return [...graph.initializer, ...subgraphs.flatMap(initializersDeep)]
 }
 

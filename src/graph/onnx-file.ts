@@ -59,6 +59,10 @@ function keepInlineWeightsInFile(graph: GraphProto, bytes: Uint8Array, location:
   for (const tensor of initializersDeep(graph)) {
     const sizeBytes = tensor.rawData.byteLength
     if (sizeBytes <= INLINE_LIMIT_BYTES) continue
-    setExternalData(tensor, { location, offsetBytes: tensor.rawData.byteOffset - bytes.byteOffset, sizeBytes })
+    setExternalData(tensor, {
+      location,
+      offsetBytes: tensor.rawData.byteOffset - bytes.byteOffset,
+      sizeBytes,
+    })
   }
 }

@@ -89,7 +89,11 @@ export function makeGraph(parts: {
 }
 
 /** Graph input or output: dimensions that are not known are strings. */
-export function makeValueInfo(name: string, elemType: TensorProto_DataType, shape: (number | string)[]): ValueInfoProto {
+export function makeValueInfo(
+  name: string,
+  elemType: TensorProto_DataType,
+  shape: (number | string)[],
+): ValueInfoProto {
   return create(ValueInfoProtoSchema, {
     name,
     type: {

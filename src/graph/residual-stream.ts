@@ -52,10 +52,14 @@ export function findResidualStream(graph: GraphProto, layers: number, file: stri
   if (!onPath.has(embedding)) refuse(`${output} does not depend on the embedding`)
 
   const dominators = findDominators(topology, onPath)
-  const sums = dominators.filter((position) => isSum(topology, position, onPath)).map((position) => nameSum(topology, position))
+  const sums = dominators
+    .filter((position) => isSum(topology, position, onPath))
+    .map((position) => nameSum(topology, position))
   if (sums.length === 0) refuse('no sum lies on every path from the embedding to the output')
 
-  const first = findStreamOperand(topology, sums[0]!, (name) => dominators.includes(topology.producer.get(name) ?? -1))
+  const first = findStreamOperand(topology, sums[0]!, (name) =>
+    dominators.includes(topology.producer.get(name) ?? -1),
+  )
   if (first === undefined) refuse(`the first sum (${sums[0]!.output}) does not add to the embedding`)
   for (const [index, sum] of sums.entries()) {
     const previous = sums[index - 1]?.output ?? first!
@@ -66,7 +70,9 @@ export function findResidualStream(graph: GraphProto, layers: number, file: stri
 
   const sumsPerLayer = sums.length / layers
   if (sumsPerLayer !== 1 && sumsPerLayer !== 2) {
-    refuse(`config states ${layers} layers, so ${layers} or ${2 * layers} sums were expected, and ${sums.length} found`)
+    refuse(
+      `config states ${layers} layers, so ${layers} or ${2 * layers} sums were expected, and ${sums.length} found`,
+    )
   }
   const misplaced = checkAttentionOrder(graph, topology, onPath, sums, sumsPerLayer)
   if (misplaced !== undefined) refuse(misplaced)
@@ -80,7 +86,10 @@ function findEmbedding(graph: GraphProto, topology: Topology): number | undefine
   for (const { name } of graph.initializer) inputs.delete(name)
   const dependent = nodesDownstream(topology, inputs)
   const isWeight = (name: string | undefined) =>
-    name !== undefined && name !== '' && !inputs.has(name) && !dependent.has(topology.producer.get(name) ?? -1)
+    name !== undefined &&
+    name !== '' &&
+    !inputs.has(name) &&
+    !dependent.has(topology.producer.get(name) ?? -1)
   const fromIds = [...nodesDownstream(topology, ['input_ids'])].sort((a, b) => a - b)
   return fromIds.find((position) => {
     const node = topology.nodes[position]!
@@ -95,7 +104,10 @@ function findFinalOutput(graph: GraphProto): string {
   const hiddenStates = names
     .filter((name) => /^hidden_states[._]?\d+$/.test(name))
     .sort((a, b) => Number(/\d+$/.exec(a)![0]) - Number(/\d+$/.exec(b)![0]))
-  const output = names.find((name) => name === 'logits') ?? names.find((name) => name === 'last_hidden_state') ?? hiddenStates.at(-1)
+  const output =
+    names.find((name) => name === 'logits') ??
+    names.find((name) => name === 'last_hidden_state') ??
+    hiddenStates.at(-1)
   if (output === undefined) {
     throw new LayerpruneError(
       `the graph has no output named logits, last_hidden_state or hidden_states.N; it has ${names.slice(0, 6).join(', ')}`,
@@ -171,7 +183,9 @@ function checkAttentionOrder(
 ): string | undefined {
   const sumAfter = (position: number) => sums.findIndex((sum) => position <= sum.position)
   const mixing = new Set(
-    [...onPath].filter((position) => mixesTokens(topology, position, onPath)).map((position) => sumAfter(position)),
+    [...onPath]
+      .filter((position) => mixesTokens(topology, position, onPath))
+      .map((position) => sumAfter(position)),
   )
   const caches = graph.input.flatMap(({ name }) => {
     const layer = CACHE_INPUT.exec(name)?.[1]

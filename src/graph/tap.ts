@@ -1,6 +1,14 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
-import { cloneModel, DataType, makeGraph, makeInt64Tensor, makeNode, makeValueInfo, type NodeProto } from './onnx.js'
+import {
+  cloneModel,
+  DataType,
+  makeGraph,
+  makeInt64Tensor,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+} from './onnx.js'
 import { removeDeadNodes } from './topology.js'
 
 /** Input of a tapped graph: int64 [chunks, positions, 2], each a (text, token) pair of the batch. */
@@ -23,7 +31,9 @@ const MINIMUM_OPSET = 11
 export function tapStates(decoder: DecoderGraph): DecoderGraph {
   const model = cloneModel(decoder.model)
   const graph = model.graph!
-  const opset = Number(model.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0)
+  const opset = Number(
+    model.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0,
+  )
   if (opset < MINIMUM_OPSET) {
     throw new LayerpruneError(`the graph uses ONNX opset ${opset}, at least ${MINIMUM_OPSET} is needed`, {
       hint: 'export the model again with a current exporter',
@@ -31,7 +41,10 @@ export function tapStates(decoder: DecoderGraph): DecoderGraph {
   }
   graph.initializer.push(makeInt64Tensor('layerprune.row_shape', [3], [0, 1, -1]))
   graph.node.push(
-    makeNode('Scan', [POSITIONS_INPUT], [GRAM_OUTPUT], { num_scan_inputs: 1, body: { graph: gramOfChunk(decoder.states) } }),
+    makeNode('Scan', [POSITIONS_INPUT], [GRAM_OUTPUT], {
+      num_scan_inputs: 1,
+      body: { graph: gramOfChunk(decoder.states) },
+    }),
   )
   graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
   const size = decoder.states.length
@@ -61,6 +74,8 @@ function gramOfChunk(states: string[]) {
     name: 'layerprune.gram_of_chunk',
     node,
     input: [makeValueInfo('layerprune.chunk', DataType.INT64, ['positions', 2])],
-    output: [makeValueInfo('layerprune.chunk_gram', DataType.DOUBLE, ['positions', states.length, states.length])],
+    output: [
+      makeValueInfo('layerprune.chunk_gram', DataType.DOUBLE, ['positions', states.length, states.length]),
+    ],
   })
 }

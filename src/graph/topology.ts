@@ -25,7 +25,9 @@ export function sortNodes(graph: GraphProto): void {
   for (const root of graph.node) {
     const stack = [root]
     for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
-      const pending = sorted.has(node) ? [] : writersOf(node, producer).filter((writer) => !sorted.has(writer))
+      const pending = sorted.has(node)
+        ? []
+        : writersOf(node, producer).filter((writer) => !sorted.has(writer))
       if (pending.length === 0) {
         sorted.add(node)
         stack.pop()
@@ -113,7 +115,11 @@ export function nodesDownstream(topology: Topology, tensors: Iterable<string>): 
 }
 
 /** Nodes whose output values `tensors` depend on; with `shapes`, those on whose form alone they depend too. */
-export function nodesUpstream(topology: Topology, tensors: Iterable<string>, { shapes = false } = {}): Set<number> {
+export function nodesUpstream(
+  topology: Topology,
+  tensors: Iterable<string>,
+  { shapes = false } = {},
+): Set<number> {
   const found = new Set<number>()
   const queue = [...tensors]
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
@@ -129,7 +135,11 @@ export function nodesUpstream(topology: Topology, tensors: Iterable<string>, { s
 /** Removes every node, initializer and graph input that no graph output needs; in place. */
 export function removeDeadNodes(graph: GraphProto): void {
   const topology = indexGraph(graph)
-  const alive = nodesUpstream(topology, graph.output.map(({ name }) => name), { shapes: true })
+  const alive = nodesUpstream(
+    topology,
+    graph.output.map(({ name }) => name),
+    { shapes: true },
+  )
   const used = new Set(graph.output.map(({ name }) => name))
   for (const position of alive) for (const name of topology.reads[position]!) used.add(name)
   graph.node = graph.node.filter((_, position) => alive.has(position))

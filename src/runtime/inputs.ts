@@ -18,7 +18,12 @@ const CACHE_INPUT = /^past(_key_values)?[._]/
  * the length of its companions. Caches are empty.
  * @throws LayerpruneError for an input that is not known, or of an unexpected type
  */
-export function planInputs(ort: Ort, graph: GraphProto, config: ModelConfig, ours: Set<string>): Map<string, MakeInput> {
+export function planInputs(
+  ort: Ort,
+  graph: GraphProto,
+  config: ModelConfig,
+  ours: Set<string>,
+): Map<string, MakeInput> {
   const initializers = new Set(graph.initializer.map(({ name }) => name))
   const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !ours.has(name))
   return new Map(inputs.map((info) => [info.name, planInput(ort, info, config)]))
@@ -28,7 +33,9 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInp
   const perToken = (value: (ids: number[], index: number) => number): MakeInput => {
     const make = makeIntegers(ort, info)
     return (batch, tokens) => {
-      const values = batch.flatMap(({ ids }) => Array.from({ length: tokens }, (_, index) => value(ids, index)))
+      const values = batch.flatMap(({ ids }) =>
+        Array.from({ length: tokens }, (_, index) => value(ids, index)),
+      )
       return make(values, [batch.length, tokens])
     }
   }
@@ -47,9 +54,12 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInp
     }
   }
   if (CACHE_INPUT.test(info.name)) return planCache(ort, info, config)
-  throw new LayerpruneError(`the graph needs an input that is not known: ${info.name}[${dimensions(info).join(', ')}]`, {
-    hint: 'a decoder with input_ids, attention_mask, position_ids and past_key_values inputs is expected',
-  })
+  throw new LayerpruneError(
+    `the graph needs an input that is not known: ${info.name}[${dimensions(info).join(', ')}]`,
+    {
+      hint: 'a decoder with input_ids, attention_mask, position_ids and past_key_values inputs is expected',
+    },
+  )
 }
 
 function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape: number[]) => Tensor {
@@ -63,7 +73,9 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
     case DataType.FLOAT:
       return (values, shape) => new ort.Tensor('float32', Float32Array.from(values), shape) as Tensor
     default:
-      throw new LayerpruneError(`graph input ${info.name} has element type ${DataType[elementType(info)]}, expected INT64`)
+      throw new LayerpruneError(
+        `graph input ${info.name} has element type ${DataType[elementType(info)]}, expected INT64`,
+      )
   }
 }
 
@@ -71,13 +83,17 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
 function planCache(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInput {
   const shape = dimensions(info)
   if (shape.length !== 4) {
-    throw new LayerpruneError(`cache input ${info.name} has ${shape.length} dimensions (${shape.join(', ')}), expected 4`)
+    throw new LayerpruneError(
+      `cache input ${info.name} has ${shape.length} dimensions (${shape.join(', ')}), expected 4`,
+    )
   }
   const kvHeads = typeof shape[1] === 'number' ? shape[1] : config.kvHeads
   const headDim = typeof shape[3] === 'number' ? shape[3] : config.headDim
   const half = elementType(info) === DataType.FLOAT16
   if (!half && elementType(info) !== DataType.FLOAT) {
-    throw new LayerpruneError(`cache input ${info.name} has element type ${DataType[elementType(info)]}, expected FLOAT`)
+    throw new LayerpruneError(
+      `cache input ${info.name} has element type ${DataType[elementType(info)]}, expected FLOAT`,
+    )
   }
   return (batch) => {
     const dims = [batch.length, kvHeads, 0, headDim]

@@ -5,14 +5,11 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { dimensions, serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { EncodedText } from './batches.js'
+import type { Device } from './device.js'
 import { planInputs } from './inputs.js'
 
 /** Positions whose states are held in float64 at a time. */
 const CHUNK_POSITIONS = 128
-
-/** Where the model runs, as transformers.js names it. */
-export const DEVICES = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml'] as const
-export type Device = (typeof DEVICES)[number]
 
 /** A token of a batch: the text by its place in the batch, the token by its place in the text. */
 export interface Position {
@@ -50,9 +47,12 @@ export async function openStateSession(
   return {
     async measureGram(batch, positions) {
       if (typeof fixedBatch === 'number' && fixedBatch !== batch.length) {
-        throw new LayerpruneError(`the graph takes batches of ${fixedBatch} texts only, not of ${batch.length}`, {
-          hint: `--batch-size ${fixedBatch}`,
-        })
+        throw new LayerpruneError(
+          `the graph takes batches of ${fixedBatch} texts only, not of ${batch.length}`,
+          {
+            hint: `--batch-size ${fixedBatch}`,
+          },
+        )
       }
       const tokens = Math.max(...batch.map(({ ids }) => ids.length))
       const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
@@ -80,9 +80,12 @@ async function createSession(
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
-    throw new LayerpruneError(`this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`, {
-      hint: `--device ${supported[0]}`,
-    })
+    throw new LayerpruneError(
+      `this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`,
+      {
+        hint: `--device ${supported[0]}`,
+      },
+    )
   }
   try {
     return await ort.InferenceSession.create(serializeModel(decoder.model), {

@@ -13,12 +13,14 @@ export type Encode = (text: string, maxLength: number) => number[]
 export async function loadTokenizer(folder: string): Promise<Encode> {
   const { AutoTokenizer, env } = await import('@huggingface/transformers')
   env.allowRemoteModels = false
-  const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch((cause: Error) => {
-    throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${cause.message}`, {
-      hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
-      cause,
-    })
-  })
+  const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch(
+    (cause: Error) => {
+      throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${cause.message}`, {
+        hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
+        cause,
+      })
+    },
+  )
   const plain = tokenizer.encode('a', { add_special_tokens: false })
   const special = tokenizer.encode('a')
   const trailing = countTrailing(special, plain)
@@ -34,5 +36,7 @@ function countTrailing(special: number[], plain: number[]): number {
   for (let end = special.length; end >= plain.length; end--) {
     if (plain.every((id, index) => special[end - plain.length + index] === id)) return special.length - end
   }
-  throw new LayerpruneError('the tokenizer writes a text differently when it adds special tokens, which is not supported')
+  throw new LayerpruneError(
+    'the tokenizer writes a text differently when it adds special tokens, which is not supported',
+  )
 }

@@ -1,11 +1,9 @@
 import type { Model } from '../model.js'
 import { VERSION } from '../version.js'
+import { findBestBlock } from './blocks.js'
 import { blockIndex } from './distances.js'
 import type { ScoredBlock, SimilarityResult, TokenSelection } from './result.js'
 import type { RunningMeans } from './statistics.js'
-
-/** dtypes that mergekit writes. */
-const MERGE_DTYPES = ['float32', 'float16', 'bfloat16']
 
 /** What a run has measured so far. */
 export interface Measurement {
@@ -36,11 +34,20 @@ export function buildResult(
   const sizes = Array.from({ length: layers }, (_, index) => index + 1)
   const perSize = <T>(value: (block: number) => T): Record<string, T[]> =>
     Object.fromEntries(
-      sizes.map((n) => [n, Array.from({ length: layers - n + 1 }, (_, start) => value(blockIndex(layers, n, start)))]),
+      sizes.map((n) => [
+        n,
+        Array.from({ length: layers - n + 1 }, (_, start) => value(blockIndex(layers, n, start))),
+      ]),
     )
   const distances = perSize((block) => means.mean(block))
   const standardErrors = perSize((block) => means.standardError(block))
-  const blocks = listBlocks({ distances, standardErrors }, settings.layersToSkip)
+  const n = settings.layersToSkip
+  const blocks: ScoredBlock[] = distances[n]!.map((distance, start) => ({
+    start,
+    end: start + n,
+    distance,
+    standardError: standardErrors[n]![start]!,
+  }))
   return {
     schema: 'layerprune.similarity/1',
     ...(settings.partial ? { partial: true } : {}),
@@ -50,7 +57,7 @@ export function buildResult(
       layers,
       hiddenSize: config.hiddenSize,
       dtype: precision.dtype,
-      checkpointDtype: MERGE_DTYPES.find((name) => name === config.storedDtype) ?? null,
+      checkpointDtype: config.storedDtype,
       file,
     },
     dataset: {
@@ -62,29 +69,11 @@ export function buildResult(
     settings: { maxLength: settings.maxLength, batchSize: settings.batchSize },
     metric: 'angular',
     tokens: settings.tokens,
-    layersToSkip: settings.layersToSkip,
+    layersToSkip: n,
     blocks,
-    best: findBestBlock(blocks),
+    best: blocks[findBestBlock(distances, n).start]!,
     distances,
     standardErrors,
     layerpruneVersion: VERSION,
   }
-}
-
-/** Every block of n layers with its distance, by start. */
-export function listBlocks(
-  { distances, standardErrors }: Pick<SimilarityResult, 'distances' | 'standardErrors'>,
-  n: number,
-): ScoredBlock[] {
-  return distances[n]!.map((distance, start) => ({
-    start,
-    end: start + n,
-    distance,
-    standardError: standardErrors[n]![start]!,
-  }))
-}
-
-/** The block with the smallest distance; of equals the first. */
-export function findBestBlock(blocks: ScoredBlock[]): ScoredBlock {
-  return blocks.reduce((best, block) => (block.distance < best.distance ? block : best))
 }

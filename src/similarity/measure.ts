@@ -2,10 +2,11 @@ import { openDataset } from '../data/dataset.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { type Model, type ModelOptions, openModel } from '../model.js'
 import { batchTexts, type EncodedText } from '../runtime/batches.js'
-import { type Device, openStateSession, type Position, type StateSession } from '../runtime/session.js'
+import type { Device } from '../runtime/device.js'
+import { openStateSession, type Position, type StateSession } from '../runtime/session.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
-import { addAngularDistances, countBlocks, UndirectedStateError } from './distances.js'
 import { buildResult, type Measurement } from './build-result.js'
+import { addAngularDistances, countBlocks, UndirectedStateError } from './distances.js'
 import type { SimilarityResult, TokenSelection } from './result.js'
 import { RunningMeans } from './statistics.js'
 
@@ -69,27 +70,50 @@ export class PartialResultError extends LayerpruneError {
  * @throws LayerpruneError where model or dataset cannot be used
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
-  const { batchSize = DEFAULT_BATCH_SIZE, datasetSize, tokens = 'last', column = 'text', signal, onNote } = options
+  const {
+    batchSize = DEFAULT_BATCH_SIZE,
+    datasetSize,
+    tokens = 'last',
+    column = 'text',
+    signal,
+    onNote,
+  } = options
   assertCount('layers to skip', options.layersToSkip)
   assertCount('batch size', batchSize)
   assertCount('dataset size', datasetSize)
   assertCount('threads', options.threads)
   assertCount('max length', options.maxLength)
   const paths = [options.dataset].flat()
-  const dataset = await openDataset({ paths, column, textLines: options.textLines, limit: datasetSize, signal })
+  const dataset = await openDataset({
+    paths,
+    column,
+    textLines: options.textLines,
+    limit: datasetSize,
+    signal,
+  })
   const model = await openModel(options)
   const { layers } = model.config
   if (options.layersToSkip >= layers) {
-    throw new UsageError(`layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${options.layersToSkip}`)
+    throw new UsageError(
+      `layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${options.layersToSkip}`,
+    )
   }
   const maxLength = chooseMaxLength(options.maxLength, model, onNote)
   if (model.precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${model.file} quantises activations with one scale a batch, so each text runs alone`)
   }
   const encode = await loadTokenizer(model.folder)
-  const session = await openStateSession(model.decoder, model.config, { threads: options.threads, device: options.device ?? 'cpu' })
+  const session = await openStateSession(model.decoder, model.config, {
+    threads: options.threads,
+    device: options.device ?? 'cpu',
+  })
 
-  const measurement: Measurement = { means: new RunningMeans(countBlocks(layers)), tokens: 0, skipped: dataset.skipped, tokenless: 0 }
+  const measurement: Measurement = {
+    means: new RunningMeans(countBlocks(layers)),
+    tokens: 0,
+    skipped: dataset.skipped,
+    tokenless: 0,
+  }
   const result = (partial: boolean) =>
     buildResult(model, { id: dataset.id, column }, measurement, {
       maxLength,
@@ -140,7 +164,9 @@ async function measureTexts(run: {
   const size = (run.layers + 1) ** 2
   for await (const batch of run.batches) {
     run.signal?.throwIfAborted()
-    const positions = batch.map(({ ids }, text) => selectPositions(ids.length, run.tokens).map((token) => ({ text, token })))
+    const positions = batch.map(({ ids }, text) =>
+      selectPositions(ids.length, run.tokens).map((token) => ({ text, token })),
+    )
     const gram = await run.session.measureGram(batch, positions.flat())
     let offset = 0
     for (const [text, chosen] of positions.entries()) {
@@ -161,20 +187,34 @@ function selectPositions(length: number, tokens: TokenSelection): number[] {
   return tokens === 'last' ? [length - 1] : Array.from({ length }, (_, token) => token)
 }
 
-function addDistancesAt(gram: Float64Array, layers: number, sums: Float64Array, text: EncodedText, { token }: Position): void {
+function addDistancesAt(
+  gram: Float64Array,
+  layers: number,
+  sums: Float64Array,
+  text: EncodedText,
+  { token }: Position,
+): void {
   try {
     addAngularDistances(gram, layers, sums)
   } catch (cause) {
     if (!(cause instanceof UndirectedStateError)) throw cause
-    const where = cause.state === layers ? `the output of layer ${layers - 1}` : `the input of layer ${cause.state}`
-    throw new LayerpruneError(`${cause.message} (${where}) for ${text.origin}, token ${token} of ${text.ids.length}: no angle can be measured`, {
-      hint: 'half-precision graphs can overflow: try --dtype fp32; or leave the text out',
-      cause,
-    })
+    const where =
+      cause.state === layers ? `the output of layer ${layers - 1}` : `the input of layer ${cause.state}`
+    throw new LayerpruneError(
+      `${cause.message} (${where}) for ${text.origin}, token ${token} of ${text.ids.length}: no angle can be measured`,
+      {
+        hint: 'half-precision graphs can overflow: try --dtype fp32; or leave the text out',
+        cause,
+      },
+    )
   }
 }
 
-function chooseMaxLength(asked: number | undefined, { config }: Model, onNote: ModelOptions['onNote']): number {
+function chooseMaxLength(
+  asked: number | undefined,
+  { config }: Model,
+  onNote: ModelOptions['onNote'],
+): number {
   const limit = config.maxPositions ?? Infinity
   if (asked !== undefined && asked > limit) {
     throw new UsageError(`max length ${asked} is over the ${limit} positions of the model`)

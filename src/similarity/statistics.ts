@@ -41,7 +41,9 @@ export class RunningMeans {
     if (this.texts < 2) return null
     const mean = this.mean(quantity)
     const squaredResiduals =
-      this.#squaredSum[quantity]! - 2 * mean * this.#sumTimesCount[quantity]! + mean * mean * this.#squaredCount
+      this.#squaredSum[quantity]! -
+      2 * mean * this.#sumTimesCount[quantity]! +
+      mean * mean * this.#squaredCount
     return Math.sqrt((Math.max(0, squaredResiduals) * this.texts) / (this.texts - 1)) / this.count
   }
 }

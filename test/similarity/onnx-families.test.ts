@@ -17,9 +17,20 @@ const models = readdirSync(join(FIXTURES, 'onnx'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
 
-function measure(name: string, tokens: TokenSelection, options: { modelFile?: string; batchSize?: number } = {}) {
+function measure(
+  name: string,
+  tokens: TokenSelection,
+  options: { modelFile?: string; batchSize?: number } = {},
+) {
   const { maxLength } = readReference(name)
-  return measureSimilarity({ model: join(FIXTURES, 'onnx', name), dataset: TEXTS, layersToSkip: 1, maxLength, tokens, ...options })
+  return measureSimilarity({
+    model: join(FIXTURES, 'onnx', name),
+    dataset: TEXTS,
+    layersToSkip: 1,
+    maxLength,
+    tokens,
+    ...options,
+  })
 }
 
 function readReference(name: string): Reference {
@@ -47,7 +58,9 @@ describe.each(models.filter((name) => !name.endsWith('int4')))('%s in fp32', (na
 const lowPrecision = models.flatMap((name) => {
   const folder = join(FIXTURES, 'onnx', name, 'onnx')
   const files = existsSync(folder) ? readdirSync(folder) : name.endsWith('int4') ? ['../model.onnx'] : []
-  return files.filter((file) => file.endsWith('.onnx') && file !== 'model.onnx').map((file) => [name, join('onnx', file)] as const)
+  return files
+    .filter((file) => file.endsWith('.onnx') && file !== 'model.onnx')
+    .map((file) => [name, join('onnx', file)] as const)
 })
 
 describe.each(lowPrecision)('%s, %s', (name, modelFile) => {

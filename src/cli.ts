@@ -1,0 +1,37 @@
+import { Command, CommanderError } from 'commander'
+import { normalizeArguments } from './commands/arguments.js'
+import { makeSimilarityCommand } from './commands/similarity.js'
+import { makeSliceConfigCommand } from './commands/slice-config.js'
+import { printFailure } from './terminal/output.js'
+import { formatUsageError } from './terminal/usage-error.js'
+import { VERSION } from './version.js'
+
+const program = new Command('layerprune')
+  .description('Find the block of layers a language model can do without, and write the mergekit slices.')
+  .version(VERSION)
+  .addCommand(makeSimilarityCommand())
+  .addCommand(makeSliceConfigCommand())
+  .addHelpText(
+    'after',
+    `
+Examples:
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
+  layerprune slice-config --from layerprune-output/similarity.json -o slice.yaml
+  layerprune similarity --help`,
+  )
+
+for (const command of [program, ...program.commands]) {
+  command
+    .exitOverride()
+    .configureOutput({ outputError: (message, write) => write(formatUsageError(message)) })
+}
+
+try {
+  await program.parseAsync(normalizeArguments(process.argv.slice(2)), { from: 'user' })
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+  } else {
+    process.exitCode = printFailure(error)
+  }
+}

@@ -1,0 +1,11 @@
+import type { Block } from './result.js'
+
+/**
+ * The block of n layers with the smallest distance; of equals the first.
+ * @param distances  `distances[n][l]` of a result, none of them NaN
+ */
+export function findBestBlock(distances: Record<string, number[]>, n: number): Block {
+  const row = distances[n]!
+  const start = row.indexOf(row.reduce((smallest, distance) => Math.min(smallest, distance)))
+  return { start, end: start + n }
+}
