@@ -1,0 +1,14 @@
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u
+const INVISIBLE = /^[\p{Mark}\p{Format}\p{Control}]*$/u
+const letters = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** Terminal columns a text takes, where Chinese, Japanese, Korean letters and emoji take two. */
+export function displayWidth(text: string): number {
+  let width = 0
+  for (const { segment } of letters.segment(text)) {
+    if (WIDE.test(segment)) width += 2
+    else if (!INVISIBLE.test(segment)) width += 1
+  }
+  return width
+}

@@ -1,0 +1,113 @@
+import { inspect } from 'node:util'
+import { LayerpruneError } from '../errors.js'
+import { paint, wantsColor } from './color.js'
+
+/** A line at the bottom of stderr that is redrawn in place, such as a progress bar. */
+export interface LiveLine {
+  /** Takes the line off the screen, the cursor at its start. */
+  hide(): void
+  show(): void
+}
+
+let quiet = false
+let liveLine: LiveLine | null = null
+
+/** Silences notes, not warnings and failures. */
+export function setQuiet(value: boolean): void {
+  quiet = value
+}
+
+/** Makes room for every printed line above the live line, until called with null. */
+export function setLiveLine(line: LiveLine | null): void {
+  liveLine = line
+}
+
+/**
+ * Keeps a reader who leaves early (`| head`) from ending the process with a stack: what follows is dropped, work
+ * and exit code go on as they would. Any other failure to write the result is printed and sets exit code 1.
+ * Call it once, before anything is written.
+ */
+export function guardOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return
+    process.exitCode = 1
+    printFailure(new LayerpruneError(`cannot write to standard output: ${error.message}`, { cause: error }))
+  })
+  // where stderr is gone there is nobody to tell
+  process.stderr.on('error', () => {})
+}
+
+/**
+ * Writes the result to stdout, with a final newline, and resolves once it is handed over: await it, then let the
+ * process end by itself (set process.exitCode, do not call process.exit).
+ */
+export function printResult(text: string): Promise<void> {
+  return aboveLiveLine(() => new Promise((resolve) => process.stdout.write(endLine(text), () => resolve())))
+}
+
+/** Tells something worth knowing on stderr; silent after setQuiet(true). */
+export function printNote(text: string): void {
+  if (!quiet) writeToStderr(text)
+}
+
+/** Tells on stderr of something that may make the result other than expected. */
+export function printWarning(text: string): void {
+  writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${oneLine(text)}`)
+}
+
+/**
+ * Tells on stderr why the program cannot go on, and what to do: `error: ...`, `hint: ...`. LAYERPRUNE_DEBUG=1 adds
+ * the stack.
+ */
+export function printFailure(error: unknown): void {
+  const color = wantsColor(process.stderr)
+  writeToStderr(formatFailure(error, { debug: process.env.LAYERPRUNE_DEBUG === '1', color }))
+}
+
+/**
+ * A failure as lines `error: what went wrong` and, where there is one, `hint: what to do`.
+ * An error that is no LayerpruneError is a fault of ours and says so.
+ * @param debug  adds the stack and the causes
+ */
+export function formatFailure(error: unknown, { debug = false, color = false } = {}): string {
+  const known = error instanceof LayerpruneError
+  const message = error instanceof Error ? error.message || error.name : String(error)
+  const hint = known
+    ? error.hint
+    : debug
+      ? 'please report this with the lines below'
+      : 'run it again with LAYERPRUNE_DEBUG=1 and report what it prints'
+  return [
+    `${paint('red', 'error:', color)} ${known ? '' : 'unexpected: '}${oneLine(message)}`,
+    ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${oneLine(hint)}`]),
+    ...(debug ? [inspect(error)] : []),
+  ].join('\n')
+}
+
+/** Columns a stream's window has; 80 where it has none. */
+export function widthOf(stream: { columns?: number }): number {
+  return stream.columns || 80
+}
+
+function writeToStderr(text: string): void {
+  aboveLiveLine(() => process.stderr.write(endLine(text)))
+}
+
+function aboveLiveLine<T>(write: () => T): T {
+  liveLine?.hide()
+  const written = write()
+  liveLine?.show()
+  return written
+}
+
+function endLine(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`
+}
+
+/** Names from files may hold line breaks and terminal escapes: neither may reach the terminal. */
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/\s+/g, ' ')
+    .replace(/\p{Cc}/gu, '\ufffd')
+}

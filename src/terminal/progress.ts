@@ -1,0 +1,121 @@
+import cliProgress from 'cli-progress'
+import { formatCount, formatQuantity } from '../format-numbers.js'
+import { printNote, setLiveLine, widthOf } from './output.js'
+
+export interface Progress {
+  /**
+   * @param done   texts measured
+   * @param total  texts there are, null while unknown
+   */
+  update(done: number, total: number | null): void
+  /** Takes the bar away. Call it however the work ends. */
+  stop(): void
+}
+
+interface ProgressOptions {
+  quiet: boolean
+  stream?: NodeJS.WriteStream
+  /** Milliseconds, of any start. */
+  now?: () => number
+}
+
+const PLAIN_LINE_EVERY_MS = 30_000
+
+/**
+ * Shows how far the work is, from this call on: a bar on a terminal; elsewhere a plain line every 30 s at most;
+ * nothing where `quiet`.
+ */
+export function createProgress({
+  quiet,
+  stream = process.stderr,
+  now = () => performance.now(),
+}: ProgressOptions): Progress {
+  if (quiet) return { update: () => {}, stop: () => {} }
+  return stream.isTTY ? createBar(stream, now) : createPlainLines(now)
+}
+
+function createBar(stream: NodeJS.WriteStream, now: () => number): Progress {
+  const startMs = now()
+  let state: { done: number; total: number | null } = { done: 0, total: null }
+  const bar = new cliProgress.SingleBar({
+    stream,
+    format: () => formatProgress({ ...state, elapsedMs: now() - startMs, width: widthOf(stream) - 1 }),
+    fps: 5,
+    clearOnComplete: true,
+    // leaves line wrapping and signals alone: neither needs mending when the process is killed
+    linewrap: true,
+    gracefulExit: false,
+  })
+  const show = () => bar.start(1, 0)
+  show()
+  setLiveLine({ hide: () => bar.stop(), show })
+  return {
+    update(done, total) {
+      state = { done, total }
+      bar.update(0)
+    },
+    stop() {
+      setLiveLine(null)
+      bar.stop()
+    },
+  }
+}
+
+function createPlainLines(now: () => number): Progress {
+  const startMs = now()
+  let lastMs = startMs
+  return {
+    update(done, total) {
+      const nowMs = now()
+      if (nowMs - lastMs < PLAIN_LINE_EVERY_MS) return
+      lastMs = nowMs
+      printNote(describeProgress({ done, total, elapsedMs: nowMs - startMs }))
+    },
+    stop() {},
+  }
+}
+
+interface ProgressState {
+  done: number
+  total: number | null
+  elapsedMs: number
+}
+
+/** One line of at most `width` columns: a bar where the total is known and there is room, then words. */
+export function formatProgress({ width, ...state }: ProgressState & { width: number }): string {
+  const words = describeProgress(state)
+  const barWidth = Math.min(30, width - words.length - 1)
+  if (state.total === null || barWidth < 5) return words.slice(0, width)
+  const filled = Math.round(barWidth * shareOf(state.done, state.total))
+  return `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ${words}`
+}
+
+/** `58 of 128 texts (45%), 3.1 texts/s, 23 s left`, as much of it as is known. */
+export function describeProgress({ done, total, elapsedMs }: ProgressState): string {
+  const parts = [
+    total === null
+      ? formatQuantity(done, 'text')
+      : `${formatCount(done)} of ${formatQuantity(total, 'text')} (${Math.floor(100 * shareOf(done, total))}%)`,
+  ]
+  const textsPerSecond = (1000 * done) / elapsedMs
+  if (done > 0 && elapsedMs > 0) {
+    parts.push(`${formatRate(textsPerSecond)} texts/s`)
+    if (total !== null && total > done) parts.push(`${formatDuration((total - done) / textsPerSecond)} left`)
+  }
+  return parts.join(', ')
+}
+
+function shareOf(done: number, total: number): number {
+  return total > 0 ? Math.min(1, done / total) : 1
+}
+
+function formatRate(perSecond: number): string {
+  return perSecond >= 100 ? formatCount(Math.round(perSecond)) : perSecond.toPrecision(2)
+}
+
+function formatDuration(seconds: number): string {
+  if (seconds < 99.5) return `${Math.max(1, Math.round(seconds))} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 100) return `${minutes} min`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -1,0 +1,80 @@
+import { formatDistance } from '../format-numbers.js'
+import { formatLayers } from '../layer-names.js'
+import type { Block, ScoredBlock } from '../similarity/result.js'
+import { paint } from './color.js'
+import { displayWidth } from './display-width.js'
+
+export interface Column {
+  title: string
+  align: 'left' | 'right'
+}
+
+/**
+ * An aligned table in Markdown, so that it stays one when pasted into a GitHub issue.
+ * @param rows  a cell a column
+ * @returns lines without a final newline
+ */
+export function formatTable(columns: Column[], rows: string[][]): string {
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(escapeCell))
+  const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => displayWidth(row[i]!))))
+  const lines = cells.map((row) => joinCells(row.map((cell, i) => pad(cell, widths[i]!, columns[i]!.align))))
+  const rule = joinCells(
+    columns.map(({ align }, i) =>
+      align === 'right' ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!),
+    ),
+  )
+  return [lines[0], rule, ...lines.slice(1)].join('\n')
+}
+
+/**
+ * Table of blocks by start, the best marked: `[start, end)`, the layers that go, the distance and its standard
+ * error where known. Columns are left out where the window is narrow, those first that the others imply.
+ * @param width  columns of the window
+ */
+export function formatBlockTable(
+  blocks: ScoredBlock[],
+  best: Block,
+  { width = 80, color = false } = {},
+): string {
+  const isBest = ({ start, end }: Block) => start === best.start && end === best.end
+  const hasError = blocks.some(({ standardError }) => standardError !== null)
+  const columns: { column: Column; cell: (block: ScoredBlock) => string; from: number }[] = [
+    { column: { title: 'start', align: 'right' }, cell: ({ start }) => `${start}`, from: 48 },
+    { column: { title: 'end', align: 'right' }, cell: ({ end }) => `${end}`, from: 48 },
+    { column: { title: 'layers removed', align: 'right' }, cell: formatLayers, from: 0 },
+    {
+      column: { title: 'distance', align: 'right' },
+      cell: ({ distance }) => formatDistance(distance),
+      from: 0,
+    },
+    {
+      column: { title: '± std err', align: 'right' },
+      cell: ({ standardError }) => (standardError === null ? '' : formatDistance(standardError)),
+      from: hasError ? 64 : Number.POSITIVE_INFINITY,
+    },
+    { column: { title: '', align: 'left' }, cell: (block) => (isBest(block) ? '<- best' : ''), from: 0 },
+  ]
+  const shown = columns.filter(({ from }) => width >= from)
+  const table = formatTable(
+    shown.map(({ column }) => column),
+    blocks.map((block) => shown.map(({ cell }) => cell(block))),
+  )
+  const bestLine = 2 + blocks.findIndex(isBest)
+  return table
+    .split('\n')
+    .map((line, i) => (i === bestLine ? paint('green', line, color) : line))
+    .join('\n')
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/\s+/g, ' ')
+}
+
+function pad(text: string, width: number, align: Column['align']): string {
+  const blank = ' '.repeat(width - displayWidth(text))
+  return align === 'right' ? blank + text : text + blank
+}
+
+function joinCells(cells: string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
