@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, constants, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { LayerpruneError } from './errors.js'
 
@@ -12,8 +12,20 @@ type Content = string | Uint8Array
  * @param files  content by file name
  */
 export async function writeFilesAtomically(folder: string, files: Record<string, Content>): Promise<void> {
-  await explainFailure(folder, () => mkdir(folder, { recursive: true }))
+  await ensureWritableFolder(folder)
   await replaceFiles(Object.entries(files).map(([name, content]) => ({ path: join(folder, name), content })))
+}
+
+/**
+ * Makes a folder where it is missing and checks that files can be written there, so that a long run does not
+ * end in a place it cannot write to.
+ * Throws LayerpruneError with the path and the reason.
+ */
+export async function ensureWritableFolder(folder: string): Promise<void> {
+  await explainFailure(folder, async () => {
+    await mkdir(folder, { recursive: true })
+    await access(folder, constants.W_OK)
+  })
 }
 
 /**

@@ -1,3 +1,4 @@
+const HALF_WIDTH = /^[\uff61-\uffdc]/u
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u
 const INVISIBLE = /^[\p{Mark}\p{Format}\p{Control}]*$/u
@@ -7,7 +8,7 @@ const letters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 export function displayWidth(text: string): number {
   let width = 0
   for (const { segment } of letters.segment(text)) {
-    if (WIDE.test(segment)) width += 2
+    if (WIDE.test(segment) && !HALF_WIDTH.test(segment)) width += 2
     else if (!INVISIBLE.test(segment)) width += 1
   }
   return width
