@@ -109,7 +109,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
  *
  * @param json  text that JSON.parse accepts
  */
-export function findDuplicateKeys(json: string): string[] {
+function findDuplicateKeys(json: string): string[] {
   const seen = new Set<string>()
   const duplicates = new Set<string>()
   let depth = 0
