@@ -1,0 +1,48 @@
+import { LayerpruneError } from '../errors.js'
+import { readLines } from './lines.js'
+import { type DataRow, missingColumnError, type ReadContext } from './row.js'
+
+/**
+ * Reads JSON Lines: an object a line, blank lines passed over.
+ * @throws LayerpruneError, with file and line, where a line is not an object, or the first one lacks the column
+ */
+export async function* readJsonl(
+  chunks: AsyncIterable<Uint8Array>,
+  context: ReadContext,
+): AsyncGenerator<DataRow> {
+  let isFirst = true
+  for await (const { text, number } of readLines(chunks, context.name)) {
+    if (!/\S/.test(text)) continue
+    const row = parseJsonRow(text, `${context.name}:${number}`)
+    yield { value: pickColumn(row, context, isFirst), position: number }
+    isFirst = false
+  }
+}
+
+/** Parses a row that must be a JSON object; `where` names file and position in the error. */
+export function parseJsonRow(text: string, where: string): Record<string, unknown> {
+  let row: unknown
+  try {
+    row = JSON.parse(text)
+  } catch (cause) {
+    const reason = (cause as SyntaxError).message.replace(/\s+/g, ' ')
+    throw new LayerpruneError(`${where}: expected a JSON object, found malformed JSON: ${reason}`, { cause })
+  }
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw new LayerpruneError(`${where}: expected a JSON object, found ${describeJson(row)}`)
+  }
+  return row as Record<string, unknown>
+}
+
+/** The column's value, undefined where the row lacks it; the first row of a file must have it. */
+export function pickColumn(row: Record<string, unknown>, context: ReadContext, isFirst: boolean): unknown {
+  if (Object.hasOwn(row, context.column)) return row[context.column]
+  if (!isFirst) return undefined
+  const columns = Object.entries(row).map(([name, value]) => ({ name, isText: typeof value === 'string' }))
+  throw missingColumnError(context, columns)
+}
+
+function describeJson(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}

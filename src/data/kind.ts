@@ -1,0 +1,50 @@
+/** How the rows of a file are written. */
+export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
+
+/** What the name of a file says about its content. */
+export interface DataKind {
+  format: DataFormat
+  gzipped: boolean
+}
+
+const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([
+  ['.jsonl', 'jsonl'],
+  ['.ndjson', 'jsonl'],
+  ['.json', 'json'],
+  ['.csv', 'csv'],
+  ['.tsv', 'tsv'],
+  ['.txt', 'text'],
+  ['.text', 'text'],
+  ['.md', 'text'],
+  ['.parquet', 'parquet'],
+])
+
+/** The names that are read, for messages. */
+export const KNOWN_KINDS = `${[...FORMAT_BY_EXTENSION.keys()].join(' ')}, each but .parquet also with .gz`
+
+/** Files that describe a dataset folder and are no part of its rows. */
+const DESCRIPTIONS = new Set([
+  'readme.md',
+  'readme.txt',
+  'license.md',
+  'license.txt',
+  'dataset_dict.json',
+  'dataset_info.json',
+  'dataset_infos.json',
+  'state.json',
+])
+
+/** Tells the kind of a file from its name, upper or lower case; undefined where it is none we read. */
+export function detectKind(fileName: string): DataKind | undefined {
+  const lower = fileName.toLowerCase()
+  const gzipped = lower.endsWith('.gz')
+  const match = /\.[^./\\]+$/.exec(gzipped ? lower.slice(0, -'.gz'.length) : lower)
+  const format = match ? FORMAT_BY_EXTENSION.get(match[0]) : undefined
+  if (!format || (gzipped && format === 'parquet')) return undefined
+  return { format, gzipped }
+}
+
+/** Whether a file found in a dataset folder is not data: hidden, or a card, licence or info file. */
+export function isDescription(baseName: string): boolean {
+  return baseName.startsWith('.') || DESCRIPTIONS.has(baseName.toLowerCase())
+}

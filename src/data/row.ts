@@ -1,0 +1,37 @@
+import { LayerpruneError } from '../errors.js'
+
+/** What a format reader yields: the value of the column, whatever it is. */
+export interface DataRow {
+  /** undefined where the row lacks the column. */
+  value: unknown
+  /** 1-based line of a line format, row of the others; undefined where the file is one document. */
+  position: number | undefined
+}
+
+/** What every format reader is told. */
+export interface ReadContext {
+  /** The file, for messages. */
+  name: string
+  column: string
+}
+
+/** No line, row or document may be longer; beyond it lies a file of another kind, and V8's longest string. */
+export const MAX_ROW_BYTES = 1 << 28
+
+const MAX_COLUMNS_NAMED = 20
+
+/** The error for a file without the column: it names those there are, and proposes the one that holds text. */
+export function missingColumnError(
+  { name, column }: ReadContext,
+  columns: { name: string; isText: boolean }[],
+): LayerpruneError {
+  const names = columns.slice(0, MAX_COLUMNS_NAMED).map((candidate) => candidate.name)
+  const more = columns.length > names.length ? ` and ${columns.length - names.length} more` : ''
+  const found = names.length === 0 ? 'none' : `${names.join(', ')}${more}`
+  const texts = columns.filter((candidate) => candidate.isText)
+  const hint =
+    texts.length === 1
+      ? `--dataset-column ${texts[0]!.name}`
+      : 'name the column that holds the text with --dataset-column'
+  return new LayerpruneError(`column '${column}' is not in ${name}; columns: ${found}`, { hint })
+}

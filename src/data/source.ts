@@ -1,0 +1,84 @@
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import type { AsyncBuffer } from 'hyparquet'
+import { LayerpruneError } from '../errors.js'
+
+/** A file that is read from any position; whoever opens it closes it. */
+export interface RandomAccessFile extends AsyncBuffer {
+  close(): Promise<void>
+}
+
+/** A file of a dataset, wherever it lies: the format readers know no more of it than this. */
+export interface DataSource {
+  /** For messages and row origins. */
+  name: string
+  /** The bytes in order; a chunk stays valid after the next one. Ending the iteration early closes the file. */
+  readBytes(): AsyncIterable<Uint8Array>
+  openRandomAccess(): Promise<RandomAccessFile>
+}
+
+const CHUNK_BYTES = 1 << 18
+/** fs reads at most 2 GiB a call. */
+const MAX_READ_BYTES = 1 << 30
+
+/**
+ * A dataset file on disk.
+ * @throws LayerpruneError where the file cannot be opened or is shorter than what is asked of it
+ */
+export function openLocalSource(path: string, name: string): DataSource {
+  return {
+    name,
+    async *readBytes() {
+      const handle = await openFile(path, name)
+      try {
+        while (true) {
+          const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+          const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, null)
+          if (bytesRead === 0) return
+          yield chunk.subarray(0, bytesRead)
+        }
+      } finally {
+        await handle.close()
+      }
+    },
+    async openRandomAccess() {
+      const handle = await openFile(path, name)
+      const { size } = await handle.stat()
+      return {
+        byteLength: size,
+        slice: (start, end = size) => readRange(handle, name, size, start, end),
+        close: () => handle.close(),
+      }
+    },
+  }
+}
+
+async function openFile(path: string, name: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new LayerpruneError(`cannot open dataset file ${name}: ${code}`, { cause })
+  }
+}
+
+async function readRange(handle: FileHandle, name: string, size: number, start: number, end: number) {
+  if (start < 0 || end < start || end > size) {
+    throw new LayerpruneError(
+      `${name}: cut short or corrupt: expected bytes ${start} to ${end}, found a file of ${size} bytes`,
+    )
+  }
+  const bytes = new Uint8Array(end - start)
+  let filled = 0
+  while (filled < bytes.length) {
+    const length = Math.min(bytes.length - filled, MAX_READ_BYTES)
+    const { bytesRead } = await handle.read(bytes, filled, length, start + filled)
+    if (bytesRead === 0) {
+      throw new LayerpruneError(
+        `${name}: changed while it was read: expected ${size} bytes, found ${start + filled}`,
+      )
+    }
+    filled += bytesRead
+  }
+  return bytes.buffer
+}

@@ -1,0 +1,36 @@
+import { LayerpruneError } from '../errors.js'
+import { readLines } from './lines.js'
+import { type DataRow, MAX_ROW_BYTES } from './row.js'
+import { decodeUtf8 } from './utf8.js'
+
+/** Reads plain text a document a line; a line without text is an empty row. */
+export async function* readTextLines(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<DataRow> {
+  for await (const { text, number } of readLines(chunks, name)) yield { value: text, position: number }
+}
+
+/**
+ * Reads plain text as one document, unchanged but for a byte order mark.
+ * @param maxBytes  a longer file is an error
+ * @throws LayerpruneError where the file is too long or not UTF-8
+ */
+export async function* readTextDocument(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  maxBytes = MAX_ROW_BYTES,
+): AsyncGenerator<DataRow> {
+  const parts: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.length
+    if (sizeBytes > maxBytes) {
+      throw new LayerpruneError(`${name}: expected a document of at most ${maxBytes} bytes, found more`, {
+        hint: '--text-lines reads a document a line instead of a document a file',
+      })
+    }
+    parts.push(chunk)
+  }
+  yield { value: decodeUtf8(Buffer.concat(parts), name), position: undefined }
+}
