@@ -2,8 +2,8 @@ import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
-import { printFailure } from './terminal/output.js'
-import { formatUsageError } from './terminal/usage-error.js'
+import { LayerpruneError, UsageError } from './errors.js'
+import { guardOutput, printFailure } from './terminal/output.js'
 import { VERSION } from './version.js'
 
 const program = new Command('layerprune')
@@ -20,10 +20,9 @@ Examples:
   layerprune similarity --help`,
   )
 
+guardOutput()
 for (const command of [program, ...program.commands]) {
-  command
-    .exitOverride()
-    .configureOutput({ outputError: (message, write) => write(formatUsageError(message)) })
+  command.exitOverride().configureOutput({ outputError: printUsageError })
 }
 
 try {
@@ -32,6 +31,20 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2
   } else {
-    process.exitCode = printFailure(error)
+    printFailure(error)
+    process.exitCode = error instanceof LayerpruneError ? error.exitCode : 1
   }
+}
+
+/** commander's own message, with its suggestion or the way to the help as hint. */
+function printUsageError(message: string): void {
+  const [problem, suggestion] = message
+    .trim()
+    .replace(/^error: /, '')
+    .split('\n')
+  printFailure(
+    new UsageError(problem!, {
+      hint: suggestion?.replace(/^\((.*)\)$/, '$1') ?? 'layerprune --help lists commands and flags',
+    }),
+  )
 }

@@ -26,3 +26,14 @@ export class UsageError extends LayerpruneError {
   override name = 'UsageError'
   override readonly exitCode = 2
 }
+
+/** The caller asked to stop before the work was done. */
+export class InterruptedError extends LayerpruneError {
+  override name = 'InterruptedError'
+  override readonly exitCode = 130
+
+  /** @param total  texts asked for, where that is known */
+  constructor(texts: number, total?: number | undefined) {
+    super(`interrupted after ${texts}${total === undefined ? '' : ` of ${total}`} texts`)
+  }
+}

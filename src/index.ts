@@ -1,9 +1,5 @@
-export { LayerpruneError, UsageError } from './errors.js'
-export {
-  measureSimilarity,
-  PartialResultError,
-  type SimilarityOptions,
-  type SimilarityProgress,
-} from './similarity/measure.js'
+export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
+export { measureSimilarity } from './similarity/measure.js'
+export type { SimilarityOptions, SimilarityProgress } from './similarity/options.js'
 export type { Block, ScoredBlock, SimilarityResult, TokenSelection } from './similarity/result.js'
 export { VERSION } from './version.js'

@@ -83,47 +83,56 @@ Examples:
 async function runSimilarity(flags: Flags): Promise<void> {
   assertFilesOnDisk(flags)
   const [
-    { measureSimilarity, PartialResultError },
-    { formatReport },
+    { measureSimilarity },
+    { formatSummary },
     { createProgress },
+    { wantsColor },
     output,
     { ensureWritableFolder },
   ] = await Promise.all([
     import('../similarity/measure.js'),
     import('../terminal/summary.js'),
     import('../terminal/progress.js'),
+    import('../terminal/color.js'),
     import('../terminal/output.js'),
     import('../write-files.js'),
   ])
   const quiet = flags.quiet ?? false
-  const note = (message: string) => output.printNote(message, { quiet })
+  const { printNote: note } = output
+  output.setQuiet(quiet)
   await ensureWritableFolder(flags.output)
 
   const progress = createProgress({ quiet })
   const interruption = listenForInterruption(() =>
     note('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
+  let partial: SimilarityResult | undefined
   try {
     const result = await measureSimilarity({
       ...flags,
       column: flags.datasetColumn,
       signal: interruption.signal,
       onProgress: ({ texts, total }) => progress.update(texts, total),
+      onPartialResult: (result) => {
+        partial = result
+      },
       onNote: note,
     })
     progress.stop()
-    noteSkippedRows(result, note)
+    if (flags.json) noteSkippedRows(result, note)
     await writeResultFiles(flags.output, result)
-    output.printResult(
-      flags.json ? JSON.stringify(result, null, 2) : formatReport(result, output.terminalStyle()),
+    await output.printResult(
+      flags.json
+        ? JSON.stringify(result, null, 2)
+        : formatSummary(result, { width: output.widthOf(process.stdout), color: wantsColor(process.stdout) }),
     )
     note(`wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to ${flags.output}`)
   } catch (error) {
     progress.stop()
-    if (error instanceof PartialResultError) {
-      const path = await writePartialResult(flags.output, error.partial)
+    if (partial) {
+      const path = await writePartialResult(flags.output, partial)
       output.printWarning(
-        `the result of the first ${error.partial.dataset.samples} texts is in ${path}, marked partial`,
+        `what was measured so far (${partial.dataset.samples} texts) is in ${path}, marked partial`,
       )
     }
     throw error

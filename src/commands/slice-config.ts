@@ -56,7 +56,7 @@ async function runSliceConfig(flags: Flags): Promise<void> {
   const yaml = formatSliceConfig(
     flags.from === undefined ? await fromRange(flags) : await fromResult(flags, flags.from),
   )
-  if (flags.output === undefined) output.printResult(yaml)
+  if (flags.output === undefined) await output.printResult(yaml)
   else await writeFileAtomically(flags.output, yaml)
 }
 

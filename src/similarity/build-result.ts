@@ -2,7 +2,8 @@ import type { Model } from '../model.js'
 import { VERSION } from '../version.js'
 import { findBestBlock } from './blocks.js'
 import { blockIndex } from './distances.js'
-import type { ScoredBlock, SimilarityResult, TokenSelection } from './result.js'
+import type { SimilaritySettings } from './options.js'
+import type { ScoredBlock, SimilarityResult } from './result.js'
 import type { RunningMeans } from './statistics.js'
 
 /** What a run has measured so far. */
@@ -15,20 +16,12 @@ export interface Measurement {
   tokenless: number
 }
 
-interface ResultSettings {
-  maxLength: number
-  batchSize: number
-  tokens: TokenSelection
-  layersToSkip: number
-  partial: boolean
-}
-
 /** The means of a run as the result that is printed and saved. */
 export function buildResult(
   { id, config, precision, file }: Model,
   dataset: { id: string; column: string },
   { means, tokens, skipped, tokenless }: Measurement,
-  settings: ResultSettings,
+  settings: SimilaritySettings,
 ): SimilarityResult {
   const { layers } = config
   const sizes = Array.from({ length: layers }, (_, index) => index + 1)
@@ -50,7 +43,6 @@ export function buildResult(
   }))
   return {
     schema: 'layerprune.similarity/1',
-    ...(settings.partial ? { partial: true } : {}),
     model: {
       id,
       family: config.family,

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
+
+export const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
+export const TEXTS = join(FIXTURES, 'texts.jsonl')
+export const LLAMA = join(FIXTURES, 'onnx/llama')
+
+export interface Outcome {
+  exitCode: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Starts the program as a user would, in a folder of its own where none is given. */
+export function startProgram(args: string[], { cwd = makeTempFolder(), env = {} } = {}) {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd,
+    env: { ...process.env, NO_COLOR: '1', ...env },
+  })
+  const texts = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      texts[name] += text
+    })
+  }
+  const outcome = new Promise<Outcome>((resolve) =>
+    child.on('close', (exitCode) => resolve({ exitCode, ...texts })),
+  )
+  return { child, texts, outcome }
+}
+
+export function runProgram(
+  args: string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Outcome> {
+  return startProgram(args, options).outcome
+}
+
+export function makeTempFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'layerprune-test-'))
+}
