@@ -20,7 +20,11 @@ export async function* readParquet(file: AsyncBuffer, context: ReadContext): Asy
   checkColumn(metadata, context)
   // The parsers also read the footer's statistics, which may end inside a character: hence only here.
   const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decodeUtf8(bytes, name) }
-  const scan = await parquetScan({ file, metadata, columns: [column], compressors, parsers })
+  const scan = await parquetScan({ file, metadata, columns: [column], compressors, parsers }).catch(
+    (cause) => {
+      throw explain(cause, `${name}: corrupt`)
+    },
+  )
   for (const [group, { rowStart, rowEnd }] of scan.ranges.entries()) {
     const values = await readGroup(scan, column, rowStart, rowEnd, `${name}, row group ${group}`)
     for (let i = 0; i < values.length; i++) yield { value: values[i], position: rowStart + i + 1 }

@@ -2,6 +2,8 @@ import { LayerpruneError } from '../errors.js'
 
 const HINT = 'convert the file to UTF-8, for example with iconv'
 
+const wholeDecoder = new TextDecoder('utf-8', { fatal: true })
+
 /**
  * Decodes bytes that must be UTF-8; a byte order mark at their start is dropped.
  * @param where  file and position, for the error
@@ -9,7 +11,7 @@ const HINT = 'convert the file to UTF-8, for example with iconv'
  */
 export function decodeUtf8(bytes: Uint8Array, where: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return wholeDecoder.decode(bytes)
   } catch (cause) {
     throw new LayerpruneError(`${where}: expected UTF-8 text, found other bytes`, { hint: HINT, cause })
   }
