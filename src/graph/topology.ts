@@ -72,7 +72,7 @@ export function indexGraph(graph: GraphProto): Topology {
 }
 
 /** Inputs of a node and what its subgraphs (If, Loop, Scan) take from the scopes around them, without repeats. */
-export function tensorsRead(node: NodeProto): string[] {
+function tensorsRead(node: NodeProto): string[] {
   const names = new Set(node.input.filter((name) => name !== ''))
   for (const attribute of node.attribute) {
     const subgraphs = attribute.g ? [attribute.g, ...attribute.graphs] : attribute.graphs
