@@ -1,19 +1,28 @@
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type ModelConfig, readModelConfig } from './checkpoint/config.js'
 import { type Dtype, findOnnxFile } from './checkpoint/onnx-files.js'
-import { LayerpruneError } from './errors.js'
+import { openSafetensors } from './checkpoint/safetensors.js'
+import { LayerpruneError, UsageError } from './errors.js'
+import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 
+/** What a decoder can be read from. */
+export const FORMATS = ['onnx', 'safetensors'] as const
+
+export type Format = (typeof FORMATS)[number]
+
 export interface ModelOptions {
   /** Folder with config.json, the tokenizer and the weights. */
   model: string
-  /** Which published precision to read; left out, the best one present. */
+  /** Which published precision to read; left out, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
+  /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
+  format?: Format | undefined
   /** Told what was chosen where the caller left a choice. */
   onNote?: ((message: string) => void) | undefined
 }
@@ -27,18 +36,86 @@ export interface Model {
   config: ModelConfig
   decoder: DecoderGraph
   precision: GraphPrecision
-  /** The graph that was read, relative to the folder. */
+  format: Format
+  /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
 }
 
 /**
- * Opens a model folder: reads its config, chooses the graph and finds the residual stream.
+ * Opens a model folder: reads its config, and its graph from ONNX or by building it from safetensors.
+ * @throws UsageError where the options contradict each other
  * @throws LayerpruneError where something is missing, damaged or not supported
  */
 export async function openModel(options: ModelOptions): Promise<Model> {
   const folder = resolve(options.model)
   await assertFolder(folder, options.model)
   const config = await readModelConfig(folder)
+  const checkpoint = await findCheckpoint(folder)
+  const format = await chooseFormat(folder, config, checkpoint, options)
+  const opened =
+    format === 'safetensors'
+      ? await openFromSafetensors(folder, config, checkpoint)
+      : await openFromOnnx(folder, config, options)
+  return { id: options.model, folder, config, format, ...opened }
+}
+
+/** Name of the file that a folder's safetensors are opened by; undefined where it has none. */
+async function findCheckpoint(folder: string): Promise<string | undefined> {
+  const names = (await readdir(folder)).sort()
+  const index = 'model.safetensors.index.json'
+  return (
+    ['model.safetensors', index].find((name) => names.includes(name)) ??
+    names.find((name) => name.endsWith('.safetensors'))
+  )
+}
+
+async function chooseFormat(
+  folder: string,
+  config: ModelConfig,
+  checkpoint: string | undefined,
+  { format, dtype, modelFile, onNote }: ModelOptions,
+): Promise<Format> {
+  if (format === 'safetensors' && modelFile !== undefined) {
+    throw new UsageError(`--model-file ${modelFile} names a graph, and --format safetensors was asked for`)
+  }
+  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32') {
+    throw new UsageError(`safetensors are computed in fp32, and --dtype ${dtype} was asked for`, {
+      hint: 'leave --dtype out, or take a graph with --format onnx',
+    })
+  }
+  if (format !== undefined) return format
+  if (modelFile !== undefined || (dtype !== undefined && dtype !== 'fp32')) return 'onnx'
+  if (checkpoint !== undefined && isKnownFamily(config.family)) {
+    const other = (await hasGraph(folder)) ? '; a graph is there too: --format onnx reads that' : ''
+    onNote?.(`reading ${checkpoint} in fp32${other}`)
+    return 'safetensors'
+  }
+  const graph = await findOnnxFile(folder, { dtype })
+  if (graph && checkpoint !== undefined) {
+    onNote?.(`${config.family} models cannot be read from ${checkpoint} yet, so a graph is read`)
+  }
+  return graph ? 'onnx' : 'safetensors'
+}
+
+async function hasGraph(folder: string): Promise<boolean> {
+  const names = await readdir(folder)
+  const lists = [names, names.includes('onnx') ? await readdir(resolve(folder, 'onnx')) : []]
+  return lists.flat().some((name) => name.endsWith('.onnx'))
+}
+
+type Opened = Pick<Model, 'decoder' | 'precision' | 'file'>
+
+/** Without weights of that form, opening them says what the folder has instead. */
+async function openFromSafetensors(
+  folder: string,
+  config: ModelConfig,
+  file = 'model.safetensors',
+): Promise<Opened> {
+  const decoder = buildDecoder(config, await openSafetensors(folder))
+  return { decoder, precision: { dtype: 'fp32', sharesScaleInBatch: false }, file }
+}
+
+async function openFromOnnx(folder: string, config: ModelConfig, options: ModelOptions): Promise<Opened> {
   const onnx = await findOnnxFile(folder, options)
   if (!onnx) {
     throw new LayerpruneError(`${options.model} has no .onnx graph in onnx/ or at its top`, {
@@ -56,14 +133,14 @@ export async function openModel(options: ModelOptions): Promise<Model> {
     const others = onnx.others.length > 0 ? `; also there: ${onnx.others.join(', ')}` : ''
     options.onNote?.(`reading ${onnx.file} (${precision.dtype}${others})`)
   }
-  return { id: options.model, folder, config, decoder, precision, file: onnx.file }
+  return { decoder, precision, file: onnx.file }
 }
 
 async function assertFolder(folder: string, named: string): Promise<void> {
   const info = await stat(folder).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read: ${cause.message}`
     throw new LayerpruneError(`model folder ${named} ${reason}`, {
-      hint: 'give a folder with config.json, tokenizer.json and onnx/model.onnx, as downloaded from the Hub',
+      hint: 'give a folder with config.json, tokenizer.json and the weights, as downloaded from the Hub',
       cause,
     })
   })

@@ -94,7 +94,8 @@ export function initializersDeep(graph: GraphProto): TensorProto[] {
   return [...graph.initializer, ...subgraphs.flatMap(initializersDeep)]
 }
 
-function commonFolder(folders: string[]): string | undefined {
+/** Deepest folder that holds all of them; undefined where there are none. */
+export function commonFolder(folders: string[]): string | undefined {
   return folders.reduce<string | undefined>((common, folder) => {
     if (common === undefined) return folder
     let candidate = common

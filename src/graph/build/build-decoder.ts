@@ -1,0 +1,53 @@
+import { dirname } from 'node:path'
+import type { ModelConfig } from '../../checkpoint/config.js'
+import { assertPlainWeights } from '../../checkpoint/plain-weights.js'
+import type { SafetensorsCheckpoint } from '../../checkpoint/safetensors.js'
+import { LayerpruneError } from '../../errors.js'
+import type { DecoderGraph } from '../decoder-graph.js'
+import { commonFolder } from '../external-data.js'
+import { ConfigReader } from './config-reader.js'
+import { writeDecoder } from './decoder.js'
+import { applyDifferences } from './describe-decoder.js'
+import { FAMILIES } from './families.js'
+import { GraphWriter } from './graph-writer.js'
+import { isHarmlessKey } from './harmless-keys.js'
+import { Weights } from './weights.js'
+
+/** Whether checkpoints of a family can be read, by the config's `model_type`. */
+export function isKnownFamily(family: string): boolean {
+  return Object.hasOwn(FAMILIES, family)
+}
+
+/**
+ * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
+ * which they are stored; the graph converts them to float32 when it is loaded, and computes in float32.
+ *
+ * Inputs: `input_ids` and `attention_mask`, int64 [batch, tokens], texts padded on the right. Output: `logits`.
+ * @throws LayerpruneError where the family is not known, a config key could change the computation and is not
+ *   understood, or a tensor is missing, of another shape, or has no place in the graph
+ */
+export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
+  assertPlainWeights(config.raw, checkpoint)
+  if (!isKnownFamily(config.family)) {
+    throw new LayerpruneError(
+      `config.json has the model_type ${JSON.stringify(config.family)}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
+      { hint: 'use an ONNX export of the model' },
+    )
+  }
+  const family = FAMILIES[config.family]!
+  const reader = new ConfigReader(config.raw)
+  const writer = new GraphWriter()
+  const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
+  const { prefix = 'model.' } = family
+  const weights = new Weights(checkpoint, folder, prefix, writer)
+  const has = (name: string) => weights.has(name)
+  const description = applyDifferences(reader, family.describe(reader, has), {
+    prefix,
+    has,
+    isBare: weights.isBare,
+  })
+  reader.assertAllRead(config.family, isHarmlessKey)
+  const { model, states } = writeDecoder(description, writer, weights)
+  weights.assertAllUsed(description.extras)
+  return { model, weightsFolder: folder, states }
+}

@@ -1,0 +1,154 @@
+/**
+ * What a decoder computes, as the family table states it: every choice in which the families differ, with the
+ * names of the tensors that take part. `decoder.ts` writes any such description as a graph.
+ */
+
+/** A matrix product; the weight is [outputs, inputs] as in PyTorch's Linear, or [inputs, outputs] as in Conv1D. */
+export interface Linear {
+  weight: string
+  bias: string | null
+  inputs: number
+  outputs: number
+  transposed?: boolean
+  /** The weight is one of a stack [count, outputs, inputs]. */
+  stack?: { count: number; index: number }
+}
+
+export interface Norm {
+  /** `rms`: divided by the root of the mean square; `layer`: centred first. */
+  kind: 'rms' | 'layer'
+  /** Null where nothing is learnt. */
+  weight: string | null
+  bias: string | null
+  size: number
+  epsilon: number
+  /** Added to the stored weight, as Gemma's 1. */
+  weightOffset: number
+}
+
+export type Activation = 'silu' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu' | 'relu2' | 'sigmoid' | 'tanh'
+
+/** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) with one of its scalings. */
+export interface Rope {
+  /** Leading elements of a head that are rotated; the others pass. */
+  dimensions: number
+  /** Pairs are neighbours (2i, 2i + 1) in place of (i, i + dimensions / 2). */
+  interleaved: boolean
+  /** Factor on cosines and sines. */
+  attentionFactor: number
+  frequencies: RopeFrequencies
+}
+
+export type RopeFrequencies =
+  | { kind: 'fixed'; perPair: number[] }
+  /** Longrope: one set for texts of up to `longestShort` tokens, another for longer ones. */
+  | { kind: 'two sets'; short: number[]; long: number[]; longestShort: number }
+  /** Dynamic NTK: the base grows with the text's length where that exceeds `positions`. */
+  | { kind: 'growing base'; base: number; factor: number; positions: number }
+
+/**
+ * A norm on queries or keys: over each head with one weight for all (`head`), over all heads at once, or over each
+ * head with a weight of its own, the rows of one tensor or a tensor a head.
+ */
+export type HeadNorm =
+  | { span: 'head' | 'all heads'; norm: Norm }
+  | { span: 'each head'; norm: Norm; headWeights: string[] }
+
+/**
+ * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
+ * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`).
+ */
+export type Projections =
+  | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
+  | { layout: 'stacked' | 'grouped'; packed: Linear }
+
+export interface Attention {
+  heads: number
+  kvHeads: number
+  headDim: number
+  projections: Projections
+  output: Linear
+  /** Null where the layer has no position embedding of its own. */
+  rope: Rope | null
+  queryNorm: HeadNorm | null
+  keyNorm: HeadNorm | null
+  /** The norms come after the rotation. */
+  normAfterRope: boolean
+  /** Queries, keys and values are clipped to [-clip, clip]. */
+  clip: number | null
+  /** Factor on the scores. */
+  scale: number
+  /** A token sees itself and the `window - 1` tokens before it. */
+  window: number | null
+  /** Scores become cap * tanh(score / cap). */
+  softcap: number | null
+  /** Added to the scores for each token of distance, one value a head (Press et al. 2021, arXiv 2108.12409). */
+  alibiSlopes: number[] | null
+}
+
+export type Mlp =
+  | { kind: 'plain'; up: Linear; activation: Activation; down: Linear }
+  | { kind: 'gated'; gate: Linear; up: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix. */
+  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  | { kind: 'experts'; experts: Experts }
+
+export interface Experts {
+  router: Linear
+  count: number
+  perToken: number
+  /** Whether the chosen experts' weights are scaled to a sum of one. */
+  normalized: boolean
+  /** The experts' own MLP. */
+  expert: (index: number) => Mlp
+  /** An MLP that every token passes, weighted by the sigmoid of a product where there is a gate. */
+  shared: { mlp: Mlp; gate: Linear | null } | null
+}
+
+export interface Layer {
+  attention: Attention
+  mlp: Mlp
+  /** Norms before and after attention and MLP; null where there is none. */
+  norms: {
+    beforeAttention: Norm | null
+    afterAttention: Norm | null
+    beforeMlp: Norm | null
+    afterMlp: Norm | null
+    /** Norms of the residual stream itself, after attention or MLP were added. */
+    streamAfterAttention: Norm | null
+    streamAfterMlp: Norm | null
+  }
+  /** Attention and MLP read the same state, in place of one after the other; `beforeMlp` null shares its norm. */
+  parallel: boolean
+  /** Factor on what attention and MLP add to the residual stream. */
+  residualMultiplier: number
+}
+
+export interface Decoder {
+  vocabulary: number
+  hiddenSize: number
+  embedding: {
+    weight: string
+    /** Width of the table, where it is not the hidden size. */
+    size: number
+    projection: Linear | null
+    scale: number
+    norm: Norm | null
+    /** Learnt position embeddings; row `offset` belongs to the first token. */
+    positions: { weight: string; count: number; offset: number } | null
+  }
+  layers: Layer[]
+  finalNorm: Norm | null
+  /** Null where the checkpoint was saved without one. */
+  head: {
+    /** Maps the final state to the width of the embedding table. */
+    projection: Linear | null
+    linear: Linear
+    /** Factor on the logits. */
+    scale: number
+    /** Logits become cap * tanh(logit / cap). */
+    softcap: number | null
+  } | null
+  /** Names of tensors that old checkpoints carry and that are computed anew. */
+  extras: RegExp[]
+}

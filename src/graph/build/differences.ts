@@ -1,0 +1,116 @@
+import type { Activation, Attention, Experts, HeadNorm, Mlp, Norm, Rope } from './description.js'
+
+/** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
+export const LLAMA_NAMES = {
+  layers: 'layers',
+  embedding: 'embed_tokens',
+  finalNorm: 'norm',
+  attention: 'self_attn',
+  query: 'q_proj',
+  key: 'k_proj',
+  value: 'v_proj',
+  packed: 'qkv_proj',
+  output: 'o_proj',
+  mlp: 'mlp',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+  gateUp: 'gate_up_proj',
+}
+
+export const LLAMA_NORMS = {
+  beforeAttention: 'input_layernorm' as string | null,
+  afterAttention: null as string | null,
+  beforeMlp: 'post_attention_layernorm' as string | null,
+  afterMlp: null as string | null,
+  streamAfterAttention: null as string | null,
+  streamAfterMlp: null as string | null,
+}
+
+export const LLAMA_KEYS = {
+  hidden: 'hidden_size',
+  layers: 'num_hidden_layers',
+  heads: 'num_attention_heads',
+  kvHeads: 'num_key_value_heads',
+  inner: 'intermediate_size',
+  activation: 'hidden_act',
+}
+
+/** What all layers of a decoder have in common. */
+export interface Sizes {
+  hidden: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  layers: number
+}
+
+/**
+ * In what a family differs from Llama, whose layer is: RMS norm, attention with rotary embedding, sum, RMS norm,
+ * gated MLP, sum. Every field left out is as in Llama.
+ */
+export interface Differences {
+  /** Further prefix of the decoder's own tensors. */
+  inner?: string
+  names?: Partial<typeof LLAMA_NAMES>
+  keys?: Partial<typeof LLAMA_KEYS>
+  /** Full name of the head's module; `lm_head`. */
+  head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
+  /** Whether the head is the embedding table where the config does not say. */
+  tied?: boolean
+  /** Key and value heads where the config does not say. */
+  kvHeads?: number
+  /** Size of a head where the config does not say. */
+  headDim?: number
+  norm?: {
+    kind?: Norm['kind']
+    /** Config key of the epsilon; null where it is fixed. */
+    key?: string | null
+    epsilon?: number
+    bias?: boolean
+    weight?: boolean
+    weightOffset?: number
+  }
+  norms?: Partial<typeof LLAMA_NORMS>
+  parallel?: boolean
+  noFinalNorm?: boolean
+  embedding?: {
+    scale?: number
+    norm?: string
+    positions?: { name: string; count: number; offset?: number }
+    /** Width of the table, with the modules that map it to the hidden size and back. */
+    size?: number
+    projections?: { into: string; back: string }
+  }
+  residualMultiplier?: number
+  /** Which products have a bias. */
+  bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
+  layout?: Attention['projections']['layout']
+  /** Weights of the layers lie as [inputs, outputs]. */
+  transposed?: boolean
+  /** Null for a layer without rotary embedding. */
+  rope?: (layer: number, sizes: Sizes) => Rope | null
+  headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
+  clip?: number | null
+  scale?: (layer: number, sizes: Sizes) => number
+  window?: (layer: number) => number | null
+  softcap?: number | null
+  alibiSlopes?: (heads: number) => number[]
+  mlp?: 'gated' | 'gated in one' | 'plain'
+  /** Width of the MLP where the config does not say, as a multiple of the hidden size. */
+  innerMultiple?: number
+  activation?: string
+  /** A name that means something else in this family. */
+  activationNames?: Partial<Record<string, Activation>>
+  experts?: (layer: number, parts: ExpertParts) => Experts | null
+  extras?: RegExp[]
+}
+
+/** What a family needs to describe its experts. */
+export interface ExpertParts {
+  hidden: number
+  activation: Activation
+  /** Full name of a tensor of the layer. */
+  name: (tensor: string) => string
+  gated: (module: string, inner: number) => Mlp
+}

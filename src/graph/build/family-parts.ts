@@ -1,0 +1,126 @@
+import type { ConfigReader } from './config-reader.js'
+import type { Experts, Linear, Mlp, Rope } from './description.js'
+import type { Differences, ExpertParts, Sizes } from './differences.js'
+import { readLayerTypes, windowsOf } from './layer-types.js'
+import { type RopeOptions, readRope } from './rope-config.js'
+
+/** The same rotary embedding in all layers. */
+export function rope(config: ConfigReader, options: Omit<RopeOptions, 'headDim'> = {}) {
+  let known: Rope | undefined
+  return (_layer: number, { headDim }: Sizes): Rope => (known ??= readRope(config, { ...options, headDim }))
+}
+
+/** Whether a layer is not the last of each group of `period`, the usual place of full attention. */
+export function allButEvery(period: number): (layer: number) => boolean {
+  return (layer) => period > 0 && (layer + 1) % period !== 0
+}
+
+/** Qwen's windows: off unless `use_sliding_window`, then in the layers from `max_window_layers` on. */
+export function readQwenWindows(
+  config: ConfigReader,
+  slides: (layer: number, maxWindowLayers: number) => boolean,
+): (layer: number) => number | null {
+  const isOn = config.flag('use_sliding_window', false)
+  const size = config.isNull('sliding_window') ? null : config.count('sliding_window', 4096)
+  const window = isOn ? size : null
+  const first = config.number('max_window_layers', 28)
+  const types = readLayerTypes(config, (layer) => window !== null && slides(layer, first))
+  return windowsOf(config, types, window)
+}
+
+/** A bias on queries, keys, values and output, by `attention_bias`. */
+export function readAttentionBias(config: ConfigReader): { qkv: boolean; output: boolean } {
+  const bias = config.flag('attention_bias', false)
+  return { qkv: bias, output: bias }
+}
+
+/** Granite's factors: on the embedding, the scores, what each layer adds, and the logits. */
+export function readMultipliers(config: ConfigReader): Differences {
+  const attention = config.number('attention_multiplier', 1)
+  return {
+    embedding: { scale: config.number('embedding_multiplier', 1) },
+    residualMultiplier: config.number('residual_multiplier', 1),
+    head: { scale: 1 / config.number('logits_scaling', 1) },
+    scale: () => attention,
+  }
+}
+
+interface ExpertNames {
+  /** Module of the router and of the experts' list. */
+  router: string
+  experts: string
+  gate: string
+  up: string
+  down: string
+}
+
+export const QWEN_EXPERTS: ExpertNames = {
+  router: 'mlp.gate',
+  experts: 'mlp.experts',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+}
+
+export const MIXTRAL_EXPERTS: ExpertNames = {
+  router: 'block_sparse_moe.gate',
+  experts: 'block_sparse_moe.experts',
+  gate: 'w1',
+  up: 'w3',
+  down: 'w2',
+}
+
+/**
+ * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
+ * one stack of all experts.
+ */
+export function describeExperts(
+  { hidden, activation, name }: ExpertParts,
+  has: (name: string) => boolean,
+  settings: { names: ExpertNames; count: number; perToken: number; normalized: boolean; inner: number },
+): Experts {
+  const { count, perToken, normalized, inner, names } = settings
+  const isStacked = has(name('mlp.experts.gate_up_proj'))
+  const linear = (weight: string, inputs: number, outputs: number): Linear => ({
+    weight: name(weight),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  const separate = (index: number): Mlp => {
+    const module = `${names.experts}.${index}`
+    return {
+      kind: 'gated',
+      gate: linear(`${module}.${names.gate}.weight`, hidden, inner),
+      up: linear(`${module}.${names.up}.weight`, hidden, inner),
+      activation,
+      down: linear(`${module}.${names.down}.weight`, inner, hidden),
+    }
+  }
+  const stacked = (index: number): Mlp => ({
+    kind: 'gated in one',
+    gateUp: { ...linear('mlp.experts.gate_up_proj', hidden, 2 * inner), stack: { count, index } },
+    activation,
+    down: { ...linear('mlp.experts.down_proj', inner, hidden), stack: { count, index } },
+  })
+  return {
+    router: linear(`${isStacked ? 'mlp.gate' : names.router}.weight`, hidden, count),
+    count,
+    perToken,
+    normalized,
+    expert: isStacked ? stacked : separate,
+    shared: null,
+  }
+}
+
+/** Which layers of a Qwen mixture have experts. */
+export function readSparseLayers(config: ConfigReader): (layer: number) => boolean {
+  const step = config.count('decoder_sparse_step', 1)
+  const dense: number[] = config.numbers('mlp_only_layers', [])
+  return (layer) => !dense.includes(layer) && (layer + 1) % step === 0
+}
+
+/** The number of experts, in the word of either version of transformers. */
+export function readExpertCount(config: ConfigReader, otherwise: number): number {
+  return config.count('num_experts', undefined) ?? config.count('num_local_experts', otherwise)
+}

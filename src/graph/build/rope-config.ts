@@ -1,0 +1,241 @@
+import { LayerpruneError } from '../../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import type { Rope, RopeFrequencies } from './description.js'
+
+export interface RopeOptions {
+  headDim: number
+  /** Base of the frequencies where the config states none. */
+  theta?: number
+  /** Part of a head that is rotated where the config states none; left out, the family always rotates all. */
+  partial?: number
+  interleaved?: boolean
+  /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
+  layerType?: 'full_attention' | 'sliding_attention'
+  /** Keys at the top of an old config. */
+  keys?: { theta?: string; partial?: string }
+  /** Whether an old config's `rope_scaling` is for this rope; true where left out. */
+  scaled?: boolean
+  /** Old configs call LongRoPE `yarn`. */
+  yarnIsLongrope?: boolean
+  /** `dynamic` may state an `alpha`, which sets the base once and for all. */
+  knowsAlpha?: boolean
+}
+
+/** Keys that some rope type reads, and that have no meaning for the others. */
+const ROPE_KEYS = [
+  'attention_factor',
+  'beta_fast',
+  'beta_slow',
+  'factor',
+  'high_freq_factor',
+  'low_freq_factor',
+  'long_factor',
+  'mscale',
+  'mscale_all_dim',
+  'original_max_position_embeddings',
+  'short_factor',
+  'truncate',
+]
+
+/**
+ * Reads the rotary embedding of a config in either spelling: `rope_parameters`, or `rope_theta`,
+ * `partial_rotary_factor` and `rope_scaling` at the top (transformers before version 5).
+ * @throws LayerpruneError where the type is not known or the two spellings disagree
+ */
+export function readRope(config: ConfigReader, options: RopeOptions): Rope {
+  const { headDim, layerType, scaled = true } = options
+  const thetaKey = options.keys?.theta ?? 'rope_theta'
+  const partialKey = options.keys?.partial ?? 'partial_rotary_factor'
+  const all = config.object('rope_parameters')
+  const nested = all && layerType ? all.object(layerType) : undefined
+  const scaling = config.object('rope_scaling')
+  const settings = nested ?? all ?? (scaled ? scaling : undefined)
+  if (all && scaling && scaled) assertSameScaling(config, settings!, scaling)
+
+  const stated = settings?.number('rope_theta', undefined)
+  const top = config.number(thetaKey, undefined)
+  if (stated !== undefined && top !== undefined && stated !== top && !nested) {
+    throw config.refuse(thetaKey, `${stated} as in rope_parameters`)
+  }
+  const theta = stated ?? top ?? options.theta ?? 10_000
+  const partial =
+    settings?.number('partial_rotary_factor', undefined) ??
+    config.number(partialKey, undefined) ??
+    options.partial ??
+    1
+  if (options.partial === undefined && partial !== 1) throw config.refuse(partialKey, '1 in this family')
+  const dimensions = Math.floor(headDim * partial)
+  if (!(partial > 0 && partial <= 1) || dimensions < 2 || dimensions % 2 !== 0) {
+    throw new LayerpruneError(
+      `config.json rotates ${dimensions} elements of heads of ${headDim} (partial_rotary_factor ${partial}), expected an even number of 2 to ${headDim}`,
+    )
+  }
+  const scale = readScaling(config, settings, { dimensions, theta }, options)
+  settings?.assertAllRead('rope', (key) => ROPE_KEYS.includes(key))
+  return { dimensions, interleaved: options.interleaved ?? false, ...scale }
+}
+
+function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling: ConfigReader): void {
+  const type = (from: ConfigReader) => from.text('rope_type', undefined) ?? from.text('type', 'default')
+  const keys = ROPE_KEYS.filter((key) => scaling.has(key))
+  const differs = keys.find((key) => JSON.stringify(scaling.raw(key)) !== JSON.stringify(settings.raw(key)))
+  if (type(settings) !== type(scaling) || differs !== undefined) {
+    throw config.refuse('rope_scaling', 'the same as rope_parameters')
+  }
+}
+
+interface Base {
+  dimensions: number
+  theta: number
+}
+
+type Scaling = Pick<Rope, 'attentionFactor' | 'frequencies'>
+
+function readScaling(
+  config: ConfigReader,
+  settings: ConfigReader | undefined,
+  base: Base,
+  { yarnIsLongrope, knowsAlpha }: RopeOptions,
+): Scaling {
+  const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
+  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  settings?.ignore('type')
+  const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
+  const plain = pairs.map((pair) => frequency(base, pair))
+  const fixed = (perPair: number[], attentionFactor = 1): Scaling => ({
+    attentionFactor,
+    frequencies: { kind: 'fixed', perPair },
+  })
+  if (settings === undefined || type === 'default') return fixed(plain)
+  switch (type) {
+    case 'linear': {
+      const factor = positive(settings, 'factor')
+      return fixed(plain.map((value) => Math.fround(value / factor)))
+    }
+    case 'dynamic':
+      return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
+    case 'llama3':
+      return fixed(readLlama3(config, settings, plain))
+    case 'yarn':
+      return readYarn(config, settings, base, plain)
+    case 'longrope':
+      return readLongrope(config, settings, base)
+    default:
+      throw settings.refuse(
+        settings.has('rope_type') ? 'rope_type' : 'type',
+        'default, linear, dynamic, llama3, yarn or longrope',
+      )
+  }
+}
+
+function frequency({ dimensions, theta }: Base, pair: number): number {
+  return Math.fround(1 / Math.fround(theta ** Math.fround((2 * pair) / dimensions)))
+}
+
+function positive(settings: ConfigReader, key: string): number {
+  const value = settings.number(key)
+  if (!(value > 0)) throw settings.refuse(key, 'a number over 0')
+  return value
+}
+
+/** Length that scaling starts from: the top of the config first, as transformers has it for Phi 3. */
+function originalPositions(config: ConfigReader, settings: ConfigReader): number {
+  return (
+    config.count('original_max_position_embeddings', undefined) ??
+    settings.count('original_max_position_embeddings', undefined) ??
+    config.count('max_position_embeddings')
+  )
+}
+
+/** Dynamic NTK; Hunyuan's `alpha` sets the base once and for all. */
+function readGrowingBase(
+  config: ConfigReader,
+  settings: ConfigReader,
+  base: Base,
+  knowsAlpha = false,
+): RopeFrequencies {
+  const { dimensions, theta } = base
+  const alpha = knowsAlpha ? settings.number('alpha', undefined) : undefined
+  const exponent = dimensions / (dimensions - 2)
+  if (alpha) {
+    const perPair = Array.from({ length: dimensions / 2 }, (_, pair) =>
+      frequency({ dimensions, theta: theta * alpha ** exponent }, pair),
+    )
+    return { kind: 'fixed', perPair }
+  }
+  return {
+    kind: 'growing base',
+    base: theta,
+    factor: positive(settings, 'factor'),
+    positions: config.count('max_position_embeddings'),
+  }
+}
+
+/** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
+function readLlama3(config: ConfigReader, settings: ConfigReader, plain: number[]): number[] {
+  const factor = positive(settings, 'factor')
+  const low = positive(settings, 'low_freq_factor')
+  const high = positive(settings, 'high_freq_factor')
+  const original = originalPositions(config, settings)
+  return plain.map((value) => {
+    const wavelength = (2 * Math.PI) / value
+    if (wavelength < original / high) return value
+    if (wavelength > original / low) return value / factor
+    const smooth = (original / wavelength - low) / (high - low)
+    return ((1 - smooth) * value) / factor + smooth * value
+  })
+}
+
+/** YaRN (Peng et al. 2023, arXiv 2309.00071), with the options that transformers knows. */
+function readYarn(config: ConfigReader, settings: ConfigReader, base: Base, plain: number[]): Scaling {
+  const { dimensions, theta } = base
+  const original = originalPositions(config, settings)
+  const factor = settings.has('factor')
+    ? positive(settings, 'factor')
+    : config.count('max_position_embeddings') / original
+  const rotationsAt = (rotations: number) =>
+    (dimensions * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+  const truncate = settings.flag('truncate', true)
+  const first = rotationsAt(settings.number('beta_fast', 0) || 32)
+  const last = rotationsAt(settings.number('beta_slow', 0) || 1)
+  const low = Math.max(truncate ? Math.floor(first) : first, 0)
+  let high = Math.min(truncate ? Math.ceil(last) : last, dimensions - 1)
+  if (low === high) high += 0.001
+  const perPair = plain.map((value, pair) => {
+    const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
+    return (value / factor) * ramp + value * (1 - ramp)
+  })
+  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
+  const mscale = settings.number('mscale', 0)
+  const allDimensions = settings.number('mscale_all_dim', 0)
+  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  return {
+    attentionFactor: settings.number('attention_factor', inferred),
+    frequencies: { kind: 'fixed', perPair },
+  }
+}
+
+/** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */
+function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base): Scaling {
+  const original = originalPositions(config, settings)
+  const read = (key: string) => {
+    const factors = settings.numbers(key)
+    if (factors.length !== base.dimensions / 2) {
+      throw settings.refuse(key, `${base.dimensions / 2} numbers, one for each pair of rotated elements`)
+    }
+    return factors.map((factor, pair) =>
+      Math.fround(1 / Math.fround(factor * base.theta ** ((2 * pair) / base.dimensions))),
+    )
+  }
+  const factor = settings.number('factor', undefined) ?? config.count('max_position_embeddings') / original
+  const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
+  return {
+    attentionFactor: settings.number('attention_factor', inferred),
+    frequencies: {
+      kind: 'two sets',
+      short: read('short_factor'),
+      long: read('long_factor'),
+      longestShort: original,
+    },
+  }
+}
