@@ -93,7 +93,7 @@ function interpretConfig(config: Record<string, unknown>, path: string): ModelCo
     })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
-  const heads = need('num_attention_heads', 'n_head', 'n_heads')
+  const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
   return {
     family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
@@ -102,11 +102,19 @@ function interpretConfig(config: Record<string, unknown>, path: string): ModelCo
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
     headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
-    maxPositions:
-      count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null,
+    maxPositions: stretchesWithText(raw)
+      ? null
+      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null),
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }
+}
+
+/** Dynamic NTK has a position encoding for texts of any length. */
+function stretchesWithText(raw: Record<string, unknown>): boolean {
+  return [raw.rope_parameters, raw.rope_scaling].some(
+    (rope) => isObject(rope) && (rope.rope_type ?? rope.type) === 'dynamic',
+  )
 }
 
 /** Falcon says it with two flags; the others name the number. */

@@ -89,9 +89,13 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
     config.count(key, undefined) ?? (config.has(usual) ? config.count(usual) : config.count(key))
   const hidden = either(keys.hidden, LLAMA_KEYS.hidden)
   const heads = either(keys.heads, LLAMA_KEYS.heads)
-  const kvHeads = config.isNull(keys.kvHeads)
-    ? heads
-    : config.count(keys.kvHeads, differences.kvHeads ?? heads)
+  const usualKvHeads = differences.kvHeads ?? heads
+  const kvHeads =
+    keys.kvHeads === null
+      ? usualKvHeads
+      : config.isNull(keys.kvHeads)
+        ? heads
+        : config.count(keys.kvHeads, usualKvHeads)
   const headDim = config.count('head_dim', differences.headDim ?? Math.floor(hidden / heads))
   if (heads % kvHeads !== 0) {
     throw new LayerpruneError(

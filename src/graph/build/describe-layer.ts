@@ -119,14 +119,14 @@ function describeMlp(
   if (experts) return { kind: 'experts', experts }
   const key = differences.keys?.inner ?? LLAMA_KEYS.inner
   const inner = innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
-  const module = names.mlp
-  const down = linear(`${module}.${names.down}`, inner, hidden)
+  const module = names.mlp === '' ? '' : `${names.mlp}.`
+  const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
     case 'gated':
-      return gated(module, inner)
+      return gated(names.mlp, inner)
     case 'gated in one':
-      return { kind: mlp, gateUp: linear(`${module}.${names.gateUp}`, hidden, 2 * inner), activation, down }
+      return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
     case 'plain':
-      return { kind: mlp, up: linear(`${module}.${names.up}`, hidden, inner), activation, down }
+      return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
   }
 }

@@ -31,7 +31,8 @@ export const LLAMA_KEYS = {
   hidden: 'hidden_size',
   layers: 'num_hidden_layers',
   heads: 'num_attention_heads',
-  kvHeads: 'num_key_value_heads',
+  /** Null where the family settles the number in another way. */
+  kvHeads: 'num_key_value_heads' as string | null,
   inner: 'intermediate_size',
   activation: 'hidden_act',
 }

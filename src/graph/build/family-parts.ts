@@ -21,8 +21,8 @@ export function readQwenWindows(
   slides: (layer: number, maxWindowLayers: number) => boolean,
 ): (layer: number) => number | null {
   const isOn = config.flag('use_sliding_window', false)
-  const size = config.isNull('sliding_window') ? null : config.count('sliding_window', 4096)
-  const window = isOn ? size : null
+  const size = config.isNull('sliding_window') ? 0 : config.number('sliding_window', 4096)
+  const window = isOn && size > 0 ? size : null
   const first = config.number('max_window_layers', 28)
   const types = readLayerTypes(config, (layer) => window !== null && slides(layer, first))
   return windowsOf(config, types, window)
