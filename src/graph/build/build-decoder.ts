@@ -38,7 +38,8 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
   const reader = new ConfigReader(config.raw)
   const writer = new GraphWriter()
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
-  const { prefix = 'model.' } = family
+  const { prefix = 'model.', fixed = {} } = family
+  for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
   const weights = new Weights(checkpoint, folder, prefix, writer)
   const has = (name: string) => weights.has(name)
   const description = applyDifferences(reader, family.describe(reader, has), {

@@ -81,6 +81,11 @@ export class ConfigReader {
     return this.#values[key]
   }
 
+  /** Checks a key that may be there, with one value only. */
+  expect(key: string, value: unknown): void {
+    if (this.has(key) && this.raw(key) !== value) throw this.refuse(key, JSON.stringify(value))
+  }
+
   /** Takes note of keys that have no effect on what is computed. */
   ignore(...keys: string[]): void {
     for (const key of keys) this.#read.add(key)

@@ -26,6 +26,7 @@ const HARMLESS_KEYS = new Set([
   'vision_config',
   'seq_length',
   'model_max_length',
+  'org_vocab_size',
   'max_sequence_length',
   // How to run it
   'use_cache',
@@ -59,6 +60,13 @@ const HARMLESS_KEYS = new Set([
   'masked_softmax_fusion',
   'bias_dropout_fusion',
   'gradient_checkpointing',
+  'pre_allocate_kv_cache',
+  'pad_key_length',
+  'inference_runner',
+  'validate_runner_input',
+  'max_batch_size',
+  'offset_alibi',
+  'use_parallel_embedding',
   'vocab_file',
   // Training
   'initializer_range',
@@ -108,7 +116,7 @@ const HARMLESS_KEYS = new Set([
   'max_window_layers',
 ])
 
-const HARMLESS_PATTERNS = [/_token_id$/, /dropout(_p|_prob)?$/, /_pdrop$/, /^summary_/, /^_/]
+const HARMLESS_PATTERNS = [/_id(s)?$/, /dropout(_p|_prob)?$/, /_pdrop$/, /^summary_/, /^_/, /^unsloth/]
 
 /** Whether a key that no family asked for can be passed over: known not to matter, or without a value. */
 export function isHarmlessKey(key: string, value: unknown): boolean {

@@ -1,0 +1,58 @@
+import type { ConfigReader } from '../config-reader.js'
+import type { Family } from '../families.js'
+import { describeGemma, describeSandwichedGemma } from '../family-bases.js'
+import { allButEvery, readAttentionBias, rope } from '../family-parts.js'
+import { readLayerTypes, readWindow, windowsOf } from '../layer-types.js'
+
+/** The Gemmas. */
+export const GEMMA_FAMILIES: Record<string, Family> = {
+  gemma: {
+    title: 'Gemma 1, CodeGemma',
+    notes: 'scaled embedding, norms of 1 + weight',
+    describe: (config) => ({
+      ...describeGemma(config),
+      kvHeads: 16,
+      bias: readAttentionBias(config),
+      keys: { activation: config.has('hidden_activation') ? 'hidden_activation' : 'hidden_act' },
+      activationNames: { gelu: 'gelu_tanh' },
+      rope: rope(config),
+    }),
+  },
+  gemma2: {
+    title: 'Gemma 2',
+    notes: 'norms before and after attention and MLP, soft caps, a window in every other layer',
+    describe: (config) => ({
+      ...describeSandwichedGemma(config, 50, 30),
+      rope: rope(config),
+      window: readGemma2Windows(config),
+    }),
+  },
+  gemma3_text: {
+    title: 'Gemma 3 270M and 1B',
+    notes: 'as Gemma 2 with norms on heads; layers with a window have a rope of their own',
+    describe: (config) => {
+      const pattern = config.count('sliding_window_pattern', undefined)
+      const types = readLayerTypes(config, allButEvery(pattern ?? config.count('_sliding_window_pattern', 6)))
+      const full = rope(config, { theta: 1_000_000, layerType: 'full_attention' })
+      const sliding = rope(config, {
+        layerType: 'sliding_attention',
+        keys: { theta: 'rope_local_base_freq' },
+        scaled: false,
+      })
+      if (config.has('attn_logit_softcapping')) throw config.refuse('attn_logit_softcapping', 'null')
+      return {
+        ...describeSandwichedGemma(config, null, null),
+        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        rope: (layer, sizes) => (types(layer) === 'full_attention' ? full : sliding)(layer, sizes),
+        window: windowsOf(config, types, readWindow(config, 4096)),
+      }
+    },
+  },
+}
+
+/** Some configs state the window twice. */
+function readGemma2Windows(config: ConfigReader): (layer: number) => number | null {
+  const window = readWindow(config, 4096)
+  config.expect('sliding_window_size', window)
+  return windowsOf(config, readLayerTypes(config, allButEvery(2)), window)
+}

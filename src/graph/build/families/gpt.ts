@@ -1,0 +1,323 @@
+import type { ConfigReader } from '../config-reader.js'
+import type { Differences } from '../differences.js'
+import type { Family } from '../families.js'
+import { describeGpt2, readGpt2Scale } from '../family-bases.js'
+import { rope } from '../family-parts.js'
+import { readWindow } from '../layer-types.js'
+
+const LAYER_NORM = { kind: 'layer' } as const
+
+/** Decoders with layer norms and a plain MLP, in the line of GPT-2. */
+export const GPT_FAMILIES: Record<string, Family> = {
+  gpt2: {
+    title: 'GPT-2, DistilGPT-2',
+    notes: 'learnt positions, matrices stored transposed',
+    prefix: 'transformer.',
+    describe: (config) => ({
+      ...describeGpt2(config, 'gelu_new'),
+      transposed: true,
+      scale: readGpt2Scale(config),
+    }),
+  },
+  gpt_bigcode: {
+    title: 'StarCoder 1, SantaCoder',
+    notes: 'as GPT-2 with one key head',
+    prefix: 'transformer.',
+    describe: (config) => {
+      const isMultiQuery = config.flag('multi_query', true)
+      const base = describeGpt2(config, 'gelu_pytorch_tanh')
+      config.ignore('num_key_value_heads')
+      return {
+        ...base,
+        keys: { ...base.keys, kvHeads: null },
+        kvHeads: isMultiQuery ? 1 : undefined,
+        layout: 'grouped',
+        scale: readGpt2Scale(config),
+      }
+    },
+  },
+  gpt_neo: {
+    title: 'GPT-Neo, TinyStories',
+    notes: 'as GPT-2 with a window in every other layer, scores not scaled',
+    prefix: 'transformer.',
+    describe: (config) => {
+      const window = config.count('window_size', 256)
+      const types = readGptNeoLayers(config)
+      const base = describeGpt2(config, 'gelu_new')
+      return {
+        ...base,
+        names: { ...base.names, attention: 'attn.attention', output: 'out_proj' },
+        keys: {
+          hidden: 'hidden_size',
+          layers: 'num_layers',
+          heads: 'num_heads',
+          inner: 'intermediate_size',
+          activation: 'activation_function',
+        },
+        bias: { qkv: false, output: true, mlp: true },
+        layout: 'separate',
+        scale: () => 1,
+        window: (layer) => (types[layer] === 'local' ? window : null),
+        extras: [/\.attn\.attention\.(bias|masked_bias)$/],
+      }
+    },
+  },
+  gptj: {
+    title: 'GPT-J 6B',
+    notes: 'attention and MLP in parallel with one norm, interleaved rope on part of each head',
+    prefix: 'transformer.',
+    fixed: { rotary: true, scale_attn_weights: true },
+    describe: (config) => {
+      const base = describeGpt2(config, 'gelu_new')
+      const rotated = config.count('rotary_dim')
+      let known: ReturnType<ReturnType<typeof rope>> | undefined
+      return {
+        ...base,
+        tied: false,
+        names: { ...base.names, output: 'out_proj', up: 'fc_in', down: 'fc_out' },
+        norms: { beforeAttention: 'ln_1', beforeMlp: null },
+        parallel: true,
+        embedding: {},
+        head: { bias: true },
+        bias: { qkv: false, output: false, mlp: true },
+        layout: 'separate',
+        rope: (layer, sizes) =>
+          (known ??= rope(config, { interleaved: true, partial: rotated / sizes.headDim })(layer, sizes)),
+      }
+    },
+  },
+  gpt_neox: {
+    title: 'Pythia, GPT-NeoX 20B, Dolly 2',
+    notes: 'attention and MLP in parallel with a norm each, queries, keys and values by head in one matrix',
+    prefix: 'gpt_neox.',
+    describe: (config) => {
+      const bias = config.flag('attention_bias', true)
+      return {
+        norm: LAYER_NORM,
+        parallel: config.flag('use_parallel_residual', true),
+        names: {
+          embedding: 'embed_in',
+          finalNorm: 'final_layer_norm',
+          attention: 'attention',
+          packed: 'query_key_value',
+          output: 'dense',
+          up: 'dense_h_to_4h',
+          down: 'dense_4h_to_h',
+        },
+        head: { name: 'embed_out' },
+        bias: { qkv: bias, output: bias, mlp: true },
+        layout: 'grouped',
+        mlp: 'plain',
+        activation: 'gelu',
+        rope: rope(config, { partial: 0.25, keys: { theta: 'rotary_emb_base', partial: 'rotary_pct' } }),
+        extras: [/\.attention\.(bias|masked_bias)$/],
+      }
+    },
+  },
+  bloom: {
+    title: 'BLOOM, BLOOMZ',
+    notes: 'linear biases (ALiBi), a norm after the embedding',
+    prefix: 'transformer.',
+    fixed: { skip_bias_add: true, skip_bias_add_qkv: false },
+    describe: (config) => {
+      if (config.flag('apply_residual_connection_post_layernorm', false)) {
+        throw config.refuse('apply_residual_connection_post_layernorm', 'false')
+      }
+      return {
+        tied: true,
+        names: {
+          layers: 'h',
+          embedding: 'word_embeddings',
+          finalNorm: 'ln_f',
+          attention: 'self_attention',
+          packed: 'query_key_value',
+          output: 'dense',
+          up: 'dense_h_to_4h',
+          down: 'dense_4h_to_h',
+        },
+        keys: {
+          hidden: config.has('n_embed') ? 'n_embed' : 'hidden_size',
+          layers: 'n_layer',
+          heads: 'n_head',
+          inner: 'n_inner',
+        },
+        norm: { kind: 'layer', key: 'layer_norm_epsilon' },
+        embedding: { norm: 'word_embeddings_layernorm' },
+        bias: { qkv: true, output: true, mlp: true },
+        layout: 'grouped',
+        mlp: 'plain',
+        innerMultiple: 4,
+        activation: 'gelu_new',
+        alibiSlopes: makeAlibiSlopes,
+      }
+    },
+  },
+  falcon: {
+    title: 'Falcon 7B, 40B, 180B, 11B',
+    notes: 'one or few key heads, attention and MLP in parallel',
+    prefix: 'transformer.',
+    describe: describeFalcon,
+  },
+  opt: {
+    title: 'OPT',
+    notes: 'learnt positions; norms after the sums in 350M',
+    describe: describeOpt,
+  },
+  phi: {
+    title: 'Phi 1, 1.5 and 2',
+    notes: 'attention and MLP in parallel with one norm, part of each head rotated',
+    describe: (config) => ({
+      norm: LAYER_NORM,
+      norms: { beforeMlp: null },
+      parallel: true,
+      names: { output: 'dense', up: 'fc1', down: 'fc2', finalNorm: 'final_layernorm' },
+      bias: { qkv: true, output: true, mlp: true },
+      head: { bias: true },
+      mlp: 'plain',
+      activation: 'gelu_new',
+      headNorm: config.flag('qk_layernorm', false)
+        ? { span: 'head', query: 'q_layernorm', key: 'k_layernorm', bias: true }
+        : undefined,
+      rope: rope(config, { partial: 0.5 }),
+    }),
+  },
+  stablelm: {
+    title: 'StableLM 2, Zephyr 1.6B and 3B',
+    notes: 'layer norms, part of each head rotated, parallel layers in some',
+    describe: (config) => {
+      const parallel = config.flag('use_parallel_residual', false)
+      return {
+        kvHeads: 32,
+        norm: LAYER_NORM,
+        norms: parallel ? { beforeMlp: null } : {},
+        parallel,
+        bias: { qkv: config.flag('use_qkv_bias', false) },
+        headNorm: config.flag('qk_layernorm', false)
+          ? { span: 'each head', query: 'q_layernorm.norms.{head}', key: 'k_layernorm.norms.{head}' }
+          : undefined,
+        rope: rope(config, { partial: 0.25 }),
+      }
+    },
+  },
+  starcoder2: {
+    title: 'StarCoder 2',
+    notes: 'layer norms, plain MLP, biases everywhere',
+    fixed: { mlp_type: 'default', norm_type: 'layer_norm', scale_attn_weights: true },
+    describe: (config) => {
+      const bias = config.flag('use_bias', true)
+      const window = readWindow(config, null)
+      return {
+        tied: true,
+        kvHeads: 2,
+        norm: { ...LAYER_NORM, key: 'norm_epsilon' },
+        bias: { qkv: bias, output: bias, mlp: bias },
+        mlp: 'plain',
+        names: { up: 'c_fc', down: 'c_proj' },
+        activation: 'gelu_pytorch_tanh',
+        rope: rope(config),
+        window: () => window,
+      }
+    },
+  },
+}
+
+/** Slopes of a geometric series; where the heads are no power of two, the next series fills up (ALiBi's appendix). */
+function makeAlibiSlopes(heads: number): number[] {
+  const power = 2 ** Math.floor(Math.log2(heads))
+  const slope = (index: number, count: number) => 2 ** ((-8 * index) / count)
+  const first = Array.from({ length: power }, (_, index) => slope(index + 1, power))
+  const rest = Array.from({ length: heads - power }, (_, index) => slope(2 * index + 1, 2 * power))
+  return [...first, ...rest]
+}
+
+function describeFalcon(config: ConfigReader): Differences {
+  if (config.flag('alibi', false)) throw config.refuse('alibi', 'false')
+  const isNew = config.flag('new_decoder_architecture', false)
+  const isParallel = config.flag('parallel_attn', true) || isNew
+  const isMultiQuery = config.flag('multi_query', true) && !isNew
+  const bias = config.flag('bias', false)
+  config.ignore('num_kv_heads', 'multi_query', 'parallel_attn')
+  const hasTwoNorms = isNew && config.count('num_ln_in_parallel_attn', 2) === 2
+  return {
+    tied: true,
+    names: {
+      layers: 'h',
+      embedding: 'word_embeddings',
+      finalNorm: 'ln_f',
+      attention: 'self_attention',
+      packed: 'query_key_value',
+      output: 'dense',
+      up: 'dense_h_to_4h',
+      down: 'dense_4h_to_h',
+    },
+    keys: {
+      inner: 'ffn_hidden_size',
+      activation: 'activation',
+      kvHeads: isNew ? 'num_kv_heads' : null,
+    },
+    kvHeads: isMultiQuery ? 1 : undefined,
+    norm: { kind: 'layer', key: 'layer_norm_epsilon' },
+    norms: hasTwoNorms
+      ? { beforeAttention: 'ln_attn', beforeMlp: 'ln_mlp' }
+      : isParallel
+        ? { beforeMlp: null }
+        : {},
+    parallel: isParallel,
+    bias: { qkv: bias, output: bias, mlp: bias },
+    layout: 'grouped',
+    mlp: 'plain',
+    innerMultiple: 4,
+    activation: 'gelu',
+    rope: rope(config),
+  }
+}
+
+function describeOpt(config: ConfigReader): Differences {
+  const bias = config.flag('enable_bias', true)
+  const hasWeights = config.flag('layer_norm_elementwise_affine', true)
+  const isBefore = config.flag('do_layer_norm_before', true)
+  const size = config.count('word_embed_proj_dim', config.count('hidden_size'))
+  return {
+    inner: 'decoder.',
+    tied: true,
+    names: { finalNorm: 'final_layer_norm', output: 'out_proj', mlp: '', up: 'fc1', down: 'fc2' },
+    keys: { inner: 'ffn_dim', activation: 'activation_function' },
+    norm: { kind: 'layer', key: null, weight: hasWeights, bias: hasWeights },
+    norms: isBefore
+      ? { beforeAttention: 'self_attn_layer_norm', beforeMlp: 'final_layer_norm' }
+      : {
+          beforeAttention: null,
+          beforeMlp: null,
+          streamAfterAttention: 'self_attn_layer_norm',
+          streamAfterMlp: 'final_layer_norm',
+        },
+    noFinalNorm: !isBefore || config.flag('_remove_final_layer_norm', false),
+    embedding: {
+      size,
+      projections: { into: 'project_in', back: 'project_out' },
+      positions: { name: 'embed_positions', count: config.count('max_position_embeddings'), offset: 2 },
+    },
+    bias: { qkv: bias, output: bias, mlp: bias },
+    mlp: 'plain',
+    activation: 'relu',
+  }
+}
+
+/** `attention_types` says [[kinds, repeats], ...]; newer configs spell the list out. */
+function readGptNeoLayers(config: ConfigReader): string[] {
+  const types = config.raw('attention_types')
+  const spelled = config.texts('attention_layers', undefined)
+  const expanded = Array.isArray(types)
+    ? types.flatMap((item) =>
+        Array.isArray(item) && Array.isArray(item[0])
+          ? Array.from({ length: Number(item[1]) }, () => item[0]).flat()
+          : [],
+      )
+    : undefined
+  const layers = config.count('num_layers')
+  const kinds: unknown[] = expanded ?? spelled ?? []
+  if (kinds.length !== layers || !kinds.every((kind) => kind === 'global' || kind === 'local')) {
+    throw config.refuse('attention_types', `global or local for each of ${layers} layers`)
+  }
+  return kinds as string[]
+}
