@@ -51,7 +51,8 @@ async function readJsonObject(path: string): Promise<Record<string, unknown> | u
     const value: unknown = JSON.parse(text)
     if (isObject(value)) return value
   } catch (cause) {
-    throw new LayerpruneError(`${path} is not valid JSON: ${(cause as Error).message}`, { cause })
+    const reason = (cause as Error).message.replace(/\s+/g, ' ')
+    throw new LayerpruneError(`${path} is not valid JSON: ${reason}`, { cause })
   }
   throw new LayerpruneError(`${path} must hold a JSON object`)
 }

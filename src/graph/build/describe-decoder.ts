@@ -118,6 +118,7 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
   const { kind = 'rms', key = kind === 'rms' ? 'rms_norm_eps' : 'layer_norm_eps' } = norm
   const { epsilon: usual = kind === 'rms' ? 1e-6 : 1e-5 } = norm
   const epsilon = key === null ? usual : config.number(key, usual)
+  if (epsilon < 0) throw config.refuse(key!, 'a number of at least 0')
   return (module, options = {}) => ({
     kind,
     weight: (options.weight ?? norm.weight ?? true) ? `${module}.weight` : null,

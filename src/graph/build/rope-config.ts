@@ -8,6 +8,8 @@ export interface RopeOptions {
   theta?: number
   /** Part of a head that is rotated where the config states none; left out, the family always rotates all. */
   partial?: number
+  /** Elements rotated, where the family states their number. */
+  dimensions?: number
   interleaved?: boolean
   /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
   layerType?: 'full_attention' | 'sliding_attention'
@@ -58,19 +60,21 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
     throw config.refuse(thetaKey, `${stated} as in rope_parameters`)
   }
   const theta = stated ?? top ?? options.theta ?? 10_000
+  if (!(theta > 0)) throw config.refuse(thetaKey, 'a number over 0')
   const partial =
     settings?.number('partial_rotary_factor', undefined) ??
     config.number(partialKey, undefined) ??
     options.partial ??
     1
   if (options.partial === undefined && partial !== 1) throw config.refuse(partialKey, '1 in this family')
-  const dimensions = Math.floor(headDim * partial)
-  if (!(partial > 0 && partial <= 1) || dimensions < 2 || dimensions % 2 !== 0) {
+  const dimensions = options.dimensions ?? Math.floor(headDim * partial)
+  if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
-      `config.json rotates ${dimensions} elements of heads of ${headDim} (partial_rotary_factor ${partial}), expected an even number of 2 to ${headDim}`,
+      `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
     )
   }
   const scale = readScaling(config, settings, { dimensions, theta }, options)
+  assertFinite(scale)
   settings?.assertAllRead('rope', (key) => ROPE_KEYS.includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
 }
@@ -82,6 +86,15 @@ function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling
   if (type(settings) !== type(scaling) || differs !== undefined) {
     throw config.refuse('rope_scaling', 'the same as rope_parameters')
   }
+}
+
+/** Odd settings, such as a base of 1 with YaRN, divide by zero. */
+function assertFinite({ attentionFactor, frequencies }: Scaling): void {
+  const values = frequencies.kind === 'fixed' ? frequencies.perPair : []
+  if ([attentionFactor, ...values].every(Number.isFinite)) return
+  throw new LayerpruneError('config.json has rope settings that give no finite frequencies', {
+    hint: 'take config.json from the model it belongs to',
+  })
 }
 
 interface Base {
@@ -163,6 +176,7 @@ function readGrowingBase(
     )
     return { kind: 'fixed', perPair }
   }
+  if (dimensions === 2) throw settings.refuse('rope_type', 'another type for a single pair of elements')
   return {
     kind: 'growing base',
     base: theta,

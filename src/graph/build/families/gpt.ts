@@ -69,8 +69,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     fixed: { rotary: true, scale_attn_weights: true },
     describe: (config) => {
       const base = describeGpt2(config, 'gelu_new')
-      const rotated = config.count('rotary_dim')
-      let known: ReturnType<ReturnType<typeof rope>> | undefined
+      const dimensions = config.count('rotary_dim')
       return {
         ...base,
         tied: false,
@@ -81,8 +80,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
         head: { bias: true },
         bias: { qkv: false, output: false, mlp: true },
         layout: 'separate',
-        rope: (layer, sizes) =>
-          (known ??= rope(config, { interleaved: true, partial: rotated / sizes.headDim })(layer, sizes)),
+        rope: rope(config, { interleaved: true, dimensions }),
       }
     },
   },

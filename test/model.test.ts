@@ -1,0 +1,87 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type ModelOptions, openModel } from '../src/model.js'
+
+const FIXTURES = new URL('fixtures', import.meta.url).pathname
+
+/** A folder with the files of both, the config of the first. */
+function makeFolder(...parts: string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const part of parts.toReversed()) cpSync(join(FIXTURES, part), folder, { recursive: true })
+  return folder
+}
+
+async function open(folder: string, options: Partial<ModelOptions> = {}) {
+  const notes: string[] = []
+  const model = await openModel({ model: folder, onNote: (note) => notes.push(note), ...options })
+  return { model, notes }
+}
+
+describe('a folder with safetensors and graphs', () => {
+  const both = ['families/llama', 'onnx/llama']
+
+  it('is read from safetensors, and says so', async () => {
+    const { model, notes } = await open(makeFolder(...both))
+    expect(model).toMatchObject({
+      format: 'safetensors',
+      file: 'model.safetensors',
+      precision: { dtype: 'fp32', sharesScaleInBatch: false },
+    })
+    expect(notes).toEqual([
+      'reading model.safetensors in fp32; a graph is there too: --format onnx reads that',
+    ])
+  })
+
+  it.each([[{ format: 'onnx' }], [{ modelFile: 'onnx/model.onnx' }], [{ dtype: 'fp16' }]] as const)(
+    'is read from its graph with %j',
+    async (options) => {
+      const { model } = await open(makeFolder(...both), options)
+      expect(model.format).toBe('onnx')
+      expect(model.file).toMatch(/^onnx\/model.*\.onnx$/)
+    },
+  )
+
+  it('is read from its graph where the family is not known, and says so', async () => {
+    const folder = makeFolder(...both)
+    writeFileSync(
+      join(folder, 'config.json'),
+      JSON.stringify({ model_type: 'new', num_hidden_layers: 3, hidden_size: 32, num_attention_heads: 4 }),
+    )
+    const { model, notes } = await open(folder)
+    expect(model.format).toBe('onnx')
+    expect(notes[0]).toBe('new models cannot be read from model.safetensors yet, so a graph is read')
+    await expect(open(folder, { format: 'safetensors' })).rejects.toThrow(/model_type "new"/)
+  })
+
+  it.each([
+    [{ format: 'safetensors', dtype: 'q8' }, '--dtype q8'],
+    [{ format: 'safetensors', modelFile: 'onnx/model.onnx' }, '--model-file onnx/model.onnx'],
+  ] as const)('refuses %j', async (options, message) => {
+    await expect(open(makeFolder(...both), options)).rejects.toMatchObject({
+      name: 'UsageError',
+      message: expect.stringContaining(message),
+    })
+  })
+})
+
+describe('a folder with one of them', () => {
+  it('is read from what it has', async () => {
+    expect((await open(makeFolder('families/mixtral'))).model.file).toBe('model.safetensors.index.json')
+    expect((await open(makeFolder('onnx/llama'))).model.format).toBe('onnx')
+  })
+
+  it('says what is there where the other was asked for', async () => {
+    await expect(open(makeFolder('families/llama'), { format: 'onnx' })).rejects.toThrow(/no \.onnx graph/)
+    await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(/no weights/)
+  })
+
+  it('says what is there where neither is', async () => {
+    const folder = makeFolder('families/llama')
+    rmSync(join(folder, 'model.safetensors'))
+    writeFileSync(join(folder, 'pytorch_model.bin'), '')
+    await expect(open(folder)).rejects.toThrow(/only the pytorch pickle file "pytorch_model\.bin"/)
+  })
+})
