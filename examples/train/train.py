@@ -214,7 +214,7 @@ def main() -> None:
     write_onnx(MODEL / "onnx")
     (EXAMPLES / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
-    model = model.float()
+    model = LlamaForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
     token_lists = tokenizer(texts).input_ids
     perplexity = measure_perplexity(model, token_lists)
     write_readme(perplexity, model.num_parameters(), sum(map(len, token_lists)))

@@ -115,6 +115,11 @@ export function makeValueInfo(
   })
 }
 
+/** Input of a subgraph whose type follows from where it is used. */
+export function makeSubgraphInput(name: string): ValueInfoProto {
+  return create(ValueInfoProtoSchema, { name })
+}
+
 export function makeInt64Tensor(name: string, dims: number[], values: number[]): TensorProto {
   return create(TensorProtoSchema, {
     name,

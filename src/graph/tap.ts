@@ -3,19 +3,23 @@ import type { DecoderGraph } from './decoder-graph.js'
 import {
   cloneModel,
   DataType,
+  type GraphProto,
   makeGraph,
   makeInt64Tensor,
   makeNode,
+  makeSubgraphInput,
   makeValueInfo,
   type NodeProto,
 } from './onnx.js'
-import { removeDeadNodes } from './topology.js'
+import { removeDeadNodes, sortNodes } from './topology.js'
 
 /** Input of a tapped graph: int64 [chunks, positions, 2], each a (text, token) pair of the batch. */
 export const POSITIONS_INPUT = 'layerprune.positions'
 
 /** Output of a tapped graph: float64 [chunks, positions, layers + 1, layers + 1], see `tapStates`. */
 export const GRAM_OUTPUT = 'layerprune.gram'
+
+const ROW_SHAPE = 'layerprune.row_shape'
 
 const MINIMUM_OPSET = 11
 
@@ -24,8 +28,9 @@ const MINIMUM_OPSET = 11
  * other: entry (a, b) is state a times state b, summed in float64 over the hidden size. Angles between all
  * pairs of states follow from it, and a state itself never leaves the session.
  *
- * Logits, cache outputs and all that only they needed are dropped. Positions come in chunks, so that the
- * float64 copies of the states are held for one chunk at a time.
+ * Logits, cache outputs and all that only they needed are dropped. Of each state the asked positions are kept
+ * and the rest is given up as soon as the next layer has read it. Positions come in chunks, so that float64
+ * copies are held for one chunk at a time.
  * @returns a new graph; the given one is not changed
  */
 export function tapStates(decoder: DecoderGraph): DecoderGraph {
@@ -39,29 +44,31 @@ export function tapStates(decoder: DecoderGraph): DecoderGraph {
       hint: 'export the model again with a current exporter',
     })
   }
-  graph.initializer.push(makeInt64Tensor('layerprune.row_shape', [3], [0, 1, -1]))
-  graph.node.push(
-    makeNode('Scan', [POSITIONS_INPUT], [GRAM_OUTPUT], {
-      num_scan_inputs: 1,
-      body: { graph: gramOfChunk(decoder.states) },
-    }),
-  )
-  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
   const size = decoder.states.length
+  const kept = decoder.states.map((_, k) => `layerprune.kept_${k}`)
+  // ONNX Runtime takes up the last node of the list first: so each state is given up before the next is made
+  for (let k = size - 1; k >= 0; k--) {
+    graph.node.push(makeNode('GatherND', [decoder.states[k]!, POSITIONS_INPUT], [kept[k]!]))
+  }
+  const body = { graph: gramOfChunk(size) }
+  graph.node.push(makeNode('Scan', kept, [GRAM_OUTPUT], { num_scan_inputs: size, body }))
+  graph.initializer.push(makeInt64Tensor(ROW_SHAPE, [3], [0, 1, -1]))
+  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
   graph.output = [makeValueInfo(GRAM_OUTPUT, DataType.DOUBLE, ['chunks', 'positions', size, size])]
+  sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
 }
 
-/** Scan body: positions [n, 2] to the Gram matrices [n, states, states] there. */
-function gramOfChunk(states: string[]) {
+/** Scan body: each state at the positions of a chunk, [positions, hidden], to their Gram matrices there. */
+function gramOfChunk(size: number): GraphProto {
   const node: NodeProto[] = []
-  const rows = states.map((state, k) => {
+  const input = Array.from({ length: size }, (_, k) => `layerprune.chunk_${k}`)
+  const rows = input.map((state, k) => {
     const row = `layerprune.row_${k}`
     node.push(
-      makeNode('GatherND', [state, 'layerprune.chunk'], [`${row}.stored`]),
-      makeNode('Cast', [`${row}.stored`], [`${row}.float64`], { to: DataType.DOUBLE }),
-      makeNode('Reshape', [`${row}.float64`, 'layerprune.row_shape'], [row]),
+      makeNode('Cast', [state], [`${row}.float64`], { to: DataType.DOUBLE }),
+      makeNode('Reshape', [`${row}.float64`, ROW_SHAPE], [row]),
     )
     return row
   })
@@ -73,9 +80,7 @@ function gramOfChunk(states: string[]) {
   return makeGraph({
     name: 'layerprune.gram_of_chunk',
     node,
-    input: [makeValueInfo('layerprune.chunk', DataType.INT64, ['positions', 2])],
-    output: [
-      makeValueInfo('layerprune.chunk_gram', DataType.DOUBLE, ['positions', states.length, states.length]),
-    ],
+    input: input.map((name) => makeSubgraphInput(name)),
+    output: [makeValueInfo('layerprune.chunk_gram', DataType.DOUBLE, ['positions', size, size])],
   })
 }
