@@ -1,6 +1,7 @@
 import { Document, isMap, isSeq, visit } from 'yaml'
 import { UsageError } from './errors.js'
 import { describeLayers } from './layer-names.js'
+import { keptSlices } from './plan/blocks.js'
 import type { Block } from './similarity/result.js'
 
 /** The only types mergekit writes a merged model in. */
@@ -17,45 +18,6 @@ export interface SliceConfigOptions {
   removed: Block[]
   /** float16, bfloat16 or float32; null keeps what the checkpoint stores. */
   dtype: string | null
-}
-
-/**
- * The runs of layers that stay when blocks are taken out of a model of `layers` layers, by start.
- * Throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer stays.
- */
-export function keptSlices(layers: number, removed: Block[]): Block[] {
-  if (!Number.isInteger(layers) || layers < 1) {
-    throw new UsageError(`a model has a whole number of layers, at least 1, found ${layers}`)
-  }
-  const sorted = [...removed].sort((a, b) => a.start - b.start)
-  const kept: Block[] = []
-  let next = 0
-  for (const [index, { start, end }] of sorted.entries()) {
-    if (!Number.isInteger(start) || !Number.isInteger(end)) {
-      throw new UsageError(`block [${start}, ${end}): start and end must be whole numbers`)
-    }
-    if (start >= end) {
-      throw new UsageError(`block [${start}, ${end}) is empty: start must be below end`, {
-        hint: 'end is exclusive: start 21, end 29 are layers 21..28',
-      })
-    }
-    if (start < 0 || end > layers) {
-      throw new UsageError(
-        `block [${start}, ${end}) is outside the model: expected 0 <= start and end <= ${layers}, its layers`,
-      )
-    }
-    if (start < next) {
-      const before = sorted[index - 1]!
-      throw new UsageError(`blocks [${before.start}, ${before.end}) and [${start}, ${end}) overlap`)
-    }
-    if (start > next) kept.push({ start: next, end: start })
-    next = end
-  }
-  if (next < layers) kept.push({ start: next, end: layers })
-  if (kept.length === 0) {
-    throw new UsageError(`no layer would stay: all ${layers} layers are removed`)
-  }
-  return kept
 }
 
 /**

@@ -2,34 +2,23 @@ import { Command } from 'commander'
 import { UsageError } from '../errors.js'
 import type { SliceConfigOptions } from '../mergekit.js'
 import { wholeNumber } from './arguments.js'
+import { addRemovalFlags, planRemoval, type RemovalFlags, readRemoval } from './removal.js'
 
-interface Flags {
-  from?: string
-  layersToSkip?: number
+interface Flags extends RemovalFlags {
   model?: string
-  start?: number
-  end?: number
   numLayers?: number
   output?: string
 }
 
 export function makeSliceConfigCommand(): Command {
-  return new Command('slice-config')
-    .description(
-      'Write the mergekit YAML that removes a block of layers, from a saved result or an explicit range.',
-    )
-    .option('--from <file>', 'similarity.json with the distances; takes its best block')
-    .option(
-      '--layers-to-skip <n>',
-      'with --from: size of the block (default: that of the saved run)',
-      wholeNumber(1),
-    )
+  const command = new Command('slice-config').description(
+    'Write the mergekit YAML that removes blocks of layers, from a saved result, a plan or explicit ranges.',
+  )
+  return addRemovalFlags(command)
     .option(
       '--model <id>',
-      'folder or Hub id for the YAML; with --from it replaces the name of the measured model',
+      'folder or Hub id for the YAML; with --from and --plan it replaces the name that the file has',
     )
-    .option('--start <layer>', 'first layer that goes, 0-based', wholeNumber(0))
-    .option('--end <layer>', 'first layer after it that stays, 0-based', wholeNumber(1))
     .option(
       '--num-layers <n>',
       "layers of the whole model (default: what the model folder's config.json says)",
@@ -42,6 +31,7 @@ export function makeSliceConfigCommand(): Command {
 Examples:
   layerprune slice-config --from layerprune-output/similarity.json
   layerprune slice-config --from layerprune-output/similarity.json --layers-to-skip 4 -o slice.yaml
+  layerprune slice-config --model meta-llama/Meta-Llama-3-8B --drop 21:29 --num-layers 32
   layerprune slice-config --model meta-llama/Meta-Llama-3-8B --start 21 --end 29 --num-layers 32`,
     )
     .action(runSliceConfig)
@@ -53,60 +43,32 @@ async function runSliceConfig(flags: Flags): Promise<void> {
     import('../write-files.js'),
     import('../terminal/output.js'),
   ])
-  const yaml = formatSliceConfig(
-    flags.from === undefined ? await fromRange(flags) : await fromResult(flags, flags.from),
-  )
+  const yaml = formatSliceConfig(await readOptions(flags))
   if (flags.output === undefined) await output.printResult(yaml)
   else await writeFileAtomically(flags.output, yaml)
 }
 
-async function fromResult(
-  { layersToSkip, model, start, end, numLayers }: Flags,
-  path: string,
-): Promise<SliceConfigOptions> {
-  if (start !== undefined || end !== undefined || numLayers !== undefined) {
-    throw new UsageError(
-      '--from takes its block from the saved distances; --start, --end and --num-layers do not go with it',
-    )
+async function readOptions(flags: Flags): Promise<SliceConfigOptions> {
+  const removal = await readRemoval(flags)
+  const { origin } = removal
+  const model = flags.model ?? origin?.model
+  if (model === undefined)
+    throw new UsageError('the model is not named: give --model, or a file that names it')
+  if (origin !== undefined && flags.numLayers !== undefined) {
+    throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
-  const { readSimilarityResult } = await import('../similarity/saved-result.js')
-  const { findBestBlock } = await import('../similarity/blocks.js')
-  const saved = await readSimilarityResult(path)
-  const { layers } = saved.model
-  const n = layersToSkip ?? saved.layersToSkip
-  if (n >= layers)
-    throw new UsageError(
-      `--layers-to-skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`,
-    )
-  if (saved.partial) {
-    const { printWarning } = await import('../terminal/output.js')
-    printWarning(`${path} is of an interrupted run`)
-  }
-  return {
-    model: model ?? saved.model.id,
-    layers,
-    removed: [findBestBlock(saved.distances, n)],
-    dtype: saved.model.checkpointDtype ?? null,
-  }
-}
-
-async function fromRange({ model, start, end, numLayers, layersToSkip }: Flags): Promise<SliceConfigOptions> {
-  if (model === undefined || start === undefined || end === undefined) {
-    throw new UsageError('a block is needed: --from FILE, or --model ID --start LAYER --end LAYER')
-  }
-  if (layersToSkip !== undefined)
-    throw new UsageError('--layers-to-skip goes with --from; here --start and --end name the block')
   const config = await readLocalConfig(model)
-  if (numLayers !== undefined && config !== undefined && numLayers !== config.layers) {
-    throw new UsageError(`--num-layers ${numLayers}: ${model} has ${config.layers} layers`)
+  if (flags.numLayers !== undefined && config !== undefined && flags.numLayers !== config.layers) {
+    throw new UsageError(`--num-layers ${flags.numLayers}: ${model} has ${config.layers} layers`)
   }
-  const layers = numLayers ?? config?.layers
+  const layers = config?.layers ?? flags.numLayers ?? origin?.layers
   if (layers === undefined) {
     throw new UsageError(`${model} is no folder here, so its number of layers is not known`, {
       hint: 'give --num-layers',
     })
   }
-  return { model, layers, removed: [{ start, end }], dtype: config?.storedDtype ?? null }
+  const { removed } = await planRemoval(removal, { id: model, layers })
+  return { model, layers, removed, dtype: origin?.storedDtype ?? config?.storedDtype ?? null }
 }
 
 async function readLocalConfig(model: string) {

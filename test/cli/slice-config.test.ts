@@ -1,16 +1,32 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
+import { makePlan } from '../../src/plan/plan.js'
 import { LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
 
 const cwd = makeTempFolder()
+const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))
 let result: SimilarityResult
 
 beforeAll(async () => {
   result = await measureSimilarity({ model: LLAMA, dataset: TEXTS, layersToSkip: 1 })
   writeFileSync(join(cwd, 'similarity.json'), JSON.stringify(result))
+  writeFileSync(
+    join(cwd, 'plan.json'),
+    JSON.stringify(
+      makePlan({
+        model: { id: 'org/model', layers: 4 },
+        strategy: 'block-influence',
+        removed: [
+          { start: 2, end: 3 },
+          { start: 0, end: 1 },
+        ],
+      }),
+    ),
+  )
 })
 
 describe('slice-config', () => {
@@ -75,6 +91,20 @@ describe('slice-config', () => {
     })
   })
 
+  it('takes scattered layers by --drop and by --plan', async () => {
+    const dropped = await runProgram(
+      ['slice-config', '--model', 'org/model', '--drop', '2,0:1', '--num-layers', '4'],
+      { cwd },
+    )
+    const planned = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
+    expect(dropped.exitCode).toBe(0)
+    expect(planned.stdout).toBe(dropped.stdout)
+    expect(parse(dropped.stdout).slices).toEqual([
+      { sources: [{ model: 'org/model', layer_range: [1, 2] }] },
+      { sources: [{ model: 'org/model', layer_range: [3, 4] }] },
+    ])
+  })
+
   it.each([
     [
       ['--model', 'org/model', '--start', '2', '--end', '40', '--num-layers', '32'],
@@ -87,7 +117,17 @@ describe('slice-config', () => {
     [['--model', LLAMA, '--start', '1', '--end', '2', '--num-layers', '9'], 2, 'has 3 layers'],
     [['--from', 'similarity.json', '--layers-to-skip', '3'], 2, '1 to 2'],
     [['--from', 'similarity.json', '--start', '1'], 2, '--start'],
-    [['--start', '1', '--end', '2'], 2, 'a block is needed'],
+    [['--start', '1', '--end', '2'], 2, 'the model is not named'],
+    [['--model', LLAMA], 2, 'no layers are named'],
+    [['--model', LLAMA, '--start', '1'], 2, '--end, which is missing'],
+    [['--model', LLAMA, '--drop', '0:1', '--drop', '1:2'], 2, 'named more than once'],
+    [['--model', LLAMA, '--drop', '0:1', '--plan', 'plan.json'], 2, 'named more than once'],
+    [['--model', LLAMA, '--drop', '0-1'], 2, "'0-1' names no layers"],
+    [['--model', LLAMA, '--drop', '0:2,1:3'], 2, 'overlap'],
+    [['--model', LLAMA, '--drop', '1:2', '--layers-to-skip', '1'], 2, 'goes with --from'],
+    [['--plan', 'similarity.json'], 1, 'is not a plan: schema is "layerprune.similarity/1"'],
+    [['--plan', 'plan.json', '--model', EXAMPLE], 2, 'a model of 4 layers; '],
+    [['--plan', 'plan.json', '--num-layers', '4'], 2, 'says how many layers'],
     [['--from', 'missing.json'], 1, 'missing.json cannot be read'],
     [['--from', TEXTS], 1, 'not valid JSON'],
     [['--from', join(LLAMA, 'config.json')], 1, 'schema is undefined'],

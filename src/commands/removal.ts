@@ -1,0 +1,153 @@
+import type { Command } from 'commander'
+import { UsageError } from '../errors.js'
+import { parseBlocks } from '../plan/blocks.js'
+import type { Plan, PlannedModel } from '../plan/plan.js'
+import type { Block } from '../similarity/result.js'
+import { wholeNumber } from './arguments.js'
+
+/** Flags that name the layers that go, the same in every command. */
+export interface RemovalFlags {
+  start?: number
+  end?: number
+  drop?: Block[][]
+  plan?: string[]
+  from?: string
+  layersToSkip?: number
+}
+
+/** Layers that go, as the user named them, not yet checked against a model. */
+export interface Removal extends Pick<Plan, 'strategy' | 'scores' | 'dataset'> {
+  blocks: Block[]
+  /** The file that they come from and the model it is about; undefined where the user named the layers. */
+  origin?: RemovalOrigin | undefined
+}
+
+interface RemovalOrigin {
+  file: string
+  /** As the file names it: a folder or a Hub id. */
+  model: string
+  layers: number
+  /** What the checkpoint stores, where the file says. */
+  storedDtype?: string | null | undefined
+}
+
+const WAYS = '--start and --end, --drop, --plan or --from'
+
+/**
+ * Adds the flags that name the layers that go.
+ * @param several  --drop and --plan may come again, each a candidate of its own
+ */
+export function addRemovalFlags(command: Command, { several = false } = {}): Command {
+  const again = several ? '; may come again, each a candidate' : ''
+  return command
+    .option('--start <layer>', 'first layer that goes, 0-based', wholeNumber(0))
+    .option('--end <layer>', 'first layer after it that stays, 0-based', wholeNumber(1))
+    .option(
+      '--drop <ranges>',
+      `layers that go, half-open and 0-based: 11:19, or 11:19,25:27, or 7${again}`,
+      (text, before: Block[][] = []) => [...before, parseBlocks(text)],
+    )
+    .option(
+      '--plan <file>',
+      `plan.json that names the layers that go${again}`,
+      (path, before: string[] = []) => [...before, path],
+    )
+    .option('--from <file>', 'similarity.json with the distances; takes its best block')
+    .option(
+      '--layers-to-skip <n>',
+      'with --from: size of the block (default: that of the saved run)',
+      wholeNumber(1),
+    )
+}
+
+/**
+ * The removal that the flags name, by exactly one way.
+ * @throws UsageError where none or more than one is named
+ * @throws LayerpruneError where a file they name cannot be used
+ */
+export async function readRemoval(flags: RemovalFlags): Promise<Removal> {
+  const [removal, another] = await readRemovals(flags)
+  if (removal === undefined) throw new UsageError(`no layers are named: give ${WAYS}`)
+  if (another !== undefined) throw namedTwice()
+  return removal
+}
+
+/**
+ * Every removal that the flags name; none where they name none. Only --drop and --plan can name several.
+ * @throws UsageError where ways that name one are mixed with another
+ * @throws LayerpruneError where a file they name cannot be used
+ */
+export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
+  const { start, end, drop = [], plan = [], from, layersToSkip } = flags
+  const ways = [start ?? end, drop[0] ?? plan[0], from].filter((way) => way !== undefined)
+  if (ways.length > 1) throw namedTwice()
+  if (layersToSkip !== undefined && from === undefined) {
+    throw new UsageError('--layers-to-skip goes with --from')
+  }
+  if (start !== undefined || end !== undefined) {
+    if (start === undefined) throw new UsageError('--end goes with --start, which is missing')
+    if (end === undefined) throw new UsageError('--start goes with --end, which is missing')
+    return [{ blocks: [{ start, end }], strategy: 'explicit' }]
+  }
+  if (from !== undefined) return [await readBestBlock(from, layersToSkip)]
+  return [
+    ...drop.map((blocks) => ({ blocks, strategy: 'explicit' })),
+    ...(await Promise.all(plan.map(readPlanFile))),
+  ]
+}
+
+/**
+ * The plan of a removal for the model it is applied to.
+ * @throws UsageError where the layers do not fit the model
+ */
+export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
+  const { makePlan } = await import('../plan/plan.js')
+  const { blocks, strategy, origin, scores, dataset } = removal
+  if (origin !== undefined && origin.layers !== model.layers) {
+    throw new UsageError(
+      `${origin.file} is about ${origin.model}, a model of ${origin.layers} layers; ${model.id} has ${model.layers}`,
+    )
+  }
+  return makePlan({ model, strategy, removed: blocks, scores, dataset })
+}
+
+async function readBestBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
+  const [{ readSimilarityResult }, { findBestBlock }] = await Promise.all([
+    import('../similarity/saved-result.js'),
+    import('../similarity/blocks.js'),
+  ])
+  const { model, distances, layersToSkip: saved, partial } = await readSimilarityResult(file)
+  const n = layersToSkip ?? saved
+  if (n >= model.layers) {
+    throw new UsageError(
+      `--layers-to-skip must be 1 to ${model.layers - 1} for a model of ${model.layers} layers, found ${n}`,
+    )
+  }
+  if (partial) {
+    const { printWarning } = await import('../terminal/output.js')
+    printWarning(`${file} is of an interrupted run`)
+  }
+  const best = findBestBlock(distances, n)
+  return {
+    blocks: [best],
+    strategy: 'angular',
+    scores: { distance: distances[n]![best.start]! },
+    origin: { file, model: model.id, layers: model.layers, storedDtype: model.checkpointDtype ?? null },
+  }
+}
+
+async function readPlanFile(file: string): Promise<Removal> {
+  const { readPlan } = await import('../plan/plan.js')
+  const { removed, strategy, scores, dataset, model } = await readPlan(file)
+  return {
+    blocks: removed,
+    strategy,
+    scores,
+    dataset,
+    origin: { file, model: model.id, layers: model.layers },
+  }
+}
+
+function namedTwice(): UsageError {
+  return new UsageError(`the layers that go are named more than once: give one of ${WAYS}`)
+}
