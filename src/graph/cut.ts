@@ -1,0 +1,93 @@
+import { normalizeBlocks } from '../plan/blocks.js'
+import type { Block } from '../similarity/result.js'
+import type { DecoderGraph } from './decoder-graph.js'
+import { findElementType } from './element-types.js'
+import { cloneModel, type GraphProto, makeNode, type NodeProto } from './onnx.js'
+import { redirectState, renameReads } from './redirect-state.js'
+import {
+  indexGraph,
+  nodesDownstream,
+  nodesUpstream,
+  removeDeadNodes,
+  sortNodes,
+  type Topology,
+} from './topology.js'
+
+/**
+ * Takes blocks of layers out of a decoder: state `start` is read where state `end` was. No weight is changed; those
+ * that nothing reads any more are dropped, and so are cache inputs and outputs of the layers that go. What stays
+ * keeps its names, so layers and caches keep the numbers that they have in the whole model.
+ * @param removed in any order, half-open
+ * @returns a new graph with the states that stay; the given one is not changed
+ * @throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer would stay
+ */
+export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
+  const { states } = decoder
+  const blocks = normalizeBlocks(removed, states.length - 1)
+  const model = cloneModel(decoder.model)
+  const graph = model.graph!
+  const topology = indexGraph(graph)
+  const within = new Set(blocks.flatMap((block) => nodesWithin(topology, states, block)))
+  for (const { start, end } of blocks) {
+    redirectState(graph, states[end]!, castState(graph, topology, states[start]!, states[end]!))
+  }
+  readOtherCaches(graph, blocks, states.length - 1)
+  dropOutputs(graph, within)
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return {
+    ...decoder,
+    model,
+    states: states.filter((_, k) => !blocks.some(({ start, end }) => start < k && k <= end)),
+  }
+}
+
+/** Every node on the way from the state before a block to the state after it. */
+function nodesWithin(topology: Topology, states: string[], { start, end }: Block): NodeProto[] {
+  const entry = topology.nodes[topology.producer.get(states[start]!)!]!
+  const downstream = nodesDownstream(topology, entry.output)
+  return [...nodesUpstream(topology, [states[end]!])]
+    .filter((position) => downstream.has(position))
+    .map((position) => topology.nodes[position]!)
+}
+
+/** A state in the element type of another: itself, or the output of a new node. */
+function castState(graph: GraphProto, topology: Topology, state: string, like: string): string {
+  const type = findElementType(graph, topology, like)
+  if (findElementType(graph, topology, state) === type) return state
+  const cast = `${state}/as_${like}`
+  graph.node.push(makeNode('Cast', [state], [cast], { to: type }))
+  return cast
+}
+
+/** Some exports take the length of the past from one layer's cache; where that layer goes, another's serves. */
+function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
+  const goes = (layer: number) => blocks.some(({ start, end }) => start <= layer && layer < end)
+  const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !goes(layer))!
+  const inputs = new Set(graph.input.map(({ name }) => name))
+  const others = new Map<string, string>()
+  for (const name of inputs) {
+    const layer = CACHE_LAYER.exec(name)?.[2]
+    if (layer === undefined || !goes(Number(layer))) continue
+    const other = name.replace(CACHE_LAYER, `$1${kept}`)
+    if (inputs.has(other)) others.set(name, other)
+  }
+  renameReads(graph, others)
+}
+
+/** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
+const CACHE_LAYER = /^(past[a-z_]*[._])(\d+)/
+
+/** Drops the outputs that tell of layers that are gone: caches, and states where the graph gives them out. */
+function dropOutputs(graph: GraphProto, within: Set<NodeProto>): void {
+  const topology = indexGraph(graph)
+  const left = graph.node.filter((node) => within.has(node))
+  const lost = nodesDownstream(
+    topology,
+    left.flatMap(({ output }) => output),
+  )
+  graph.output = graph.output.filter(({ name }) => {
+    const producer = topology.producer.get(name)
+    return producer !== undefined && !lost.has(producer) && !within.has(topology.nodes[producer]!)
+  })
+}

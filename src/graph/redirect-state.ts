@@ -1,0 +1,52 @@
+import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
+
+/** Position of the sum among the outputs of a fused norm. */
+const SUM_OUTPUT = 3
+
+/** The plain norm in each norm that adds a branch to the residual stream first: the sum is its fourth output. */
+const FUSED_NORMS = new Map([
+  ['SkipSimplifiedLayerNormalization', 'SimplifiedLayerNormalization'],
+  ['SkipLayerNormalization', 'LayerNormalization'],
+])
+
+/** ONNX Runtime's own, where a fused norm states none. */
+const DEFAULT_FUSED_EPSILON = 1e-12
+
+/**
+ * Lets everything that reads a state read another tensor of the same type and shape, in place. A fused norm that
+ * makes the state and norms it at once gives way to a plain norm of the other tensor, under its name.
+ */
+export function redirectState(graph: GraphProto, state: string, replacement: string): void {
+  const index = graph.node.findIndex(({ output }) => output.includes(state))
+  const node = graph.node[index]
+  if (node !== undefined && FUSED_NORMS.has(node.opType) && node.output[SUM_OUTPUT] === state) {
+    graph.node[index] = plainNorm(node, replacement)
+  }
+  renameReads(graph, new Map([[state, replacement]]))
+}
+
+function plainNorm(node: NodeProto, input: string): NodeProto {
+  const epsilon = node.attribute.find(({ name }) => name === 'epsilon')?.f ?? DEFAULT_FUSED_EPSILON
+  const opType = FUSED_NORMS.get(node.opType)!
+  const parameters = opType === 'LayerNormalization' ? node.input.slice(2, 4) : node.input.slice(2, 3)
+  const norm = makeNode(opType, [input, ...parameters.filter((name) => name !== '')], [node.output[0]!], {
+    axis: -1,
+    epsilon: { float: epsilon },
+    stash_type: 1,
+  })
+  norm.name = node.name
+  return norm
+}
+
+/** Renames tensors where nodes read them, in subgraphs too; in place. */
+export function renameReads(graph: GraphProto, names: Map<string, string>): void {
+  for (const node of graph.node) {
+    node.input = node.input.map((name) => names.get(name) ?? name)
+    for (const { g, graphs } of node.attribute) {
+      for (const subgraph of g ? [g, ...graphs] : graphs) {
+        renameReads(subgraph, names)
+        for (const output of subgraph.output) output.name = names.get(output.name) ?? output.name
+      }
+    }
+  }
+}
