@@ -41,25 +41,41 @@ export interface Model {
   file: string
 }
 
+/** A model folder whose config was read and whose weights were chosen, not yet opened. */
+export interface LocatedModel extends Pick<Model, 'id' | 'folder' | 'config' | 'format'> {
+  /** Name of the file that its safetensors are opened by; undefined where it has none. */
+  checkpoint: string | undefined
+}
+
+/**
+ * Reads the config of a model folder and chooses which of its weights to read.
+ * @throws UsageError where the options contradict each other
+ * @throws LayerpruneError where the folder or its config is missing or damaged
+ */
+export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
+  const folder = resolve(options.model)
+  await assertFolder(folder, options.model)
+  const config = await readModelConfig(folder)
+  const checkpoint = await findCheckpoint(folder)
+  const format = await chooseFormat(folder, config, checkpoint, options)
+  return { id: options.model, folder, config, format, checkpoint }
+}
+
 /**
  * Opens a model folder: reads its config, and its graph from ONNX or by building it from safetensors.
  * @throws UsageError where the options contradict each other
  * @throws LayerpruneError where something is missing, damaged or not supported
  */
 export async function openModel(options: ModelOptions): Promise<Model> {
-  const folder = resolve(options.model)
-  await assertFolder(folder, options.model)
-  const config = await readModelConfig(folder)
-  const checkpoint = await findCheckpoint(folder)
-  const format = await chooseFormat(folder, config, checkpoint, options)
+  const { checkpoint, ...located } = await locateModel(options)
+  const { folder, config, format } = located
   const opened =
     format === 'safetensors'
       ? await openFromSafetensors(folder, config, checkpoint)
       : await openFromOnnx(folder, config, options)
-  return { id: options.model, folder, config, format, ...opened }
+  return { ...located, ...opened }
 }
 
-/** Name of the file that a folder's safetensors are opened by; undefined where it has none. */
 async function findCheckpoint(folder: string): Promise<string | undefined> {
   const names = (await readdir(folder)).sort()
   const index = 'model.safetensors.index.json'

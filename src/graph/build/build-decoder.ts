@@ -8,7 +8,8 @@ import { commonFolder } from '../external-data.js'
 import { ConfigReader } from './config-reader.js'
 import { writeDecoder } from './decoder.js'
 import { applyDifferences } from './describe-decoder.js'
-import { FAMILIES } from './families.js'
+import type { Decoder } from './description.js'
+import { FAMILIES, type Family } from './families.js'
 import { GraphWriter } from './graph-writer.js'
 import { isHarmlessKey } from './harmless-keys.js'
 import { Weights } from './weights.js'
@@ -28,19 +29,43 @@ export function isKnownFamily(family: string): boolean {
  */
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
   assertPlainWeights(config.raw, checkpoint)
-  if (!isKnownFamily(config.family)) {
-    throw new LayerpruneError(
-      `config.json has the model_type ${JSON.stringify(config.family)}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
-      { hint: 'use an ONNX export of the model' },
-    )
-  }
-  const family = FAMILIES[config.family]!
-  const reader = new ConfigReader(config.raw)
+  const family = findFamily(config)
   const writer = new GraphWriter()
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
+  const weights = new Weights(checkpoint.tensors, folder, family.prefix ?? 'model.', writer)
+  const description = describeFamily(config, family, weights)
+  const { model, states } = writeDecoder(description, writer, weights)
+  weights.assertAllUsed(description.extras)
+  return { model, weightsFolder: folder, states }
+}
+
+/**
+ * What a decoder of a known family computes and which tensors it takes, by its config and the names of its
+ * tensors; whether these have the right shapes is for `buildDecoder` to check.
+ * @throws LayerpruneError where the family is not known, or a config key could change the computation and is not
+ *   understood
+ */
+export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpoint['tensors']): Decoder {
+  const family = findFamily(config)
+  return describeFamily(
+    config,
+    family,
+    new Weights(tensors, '', family.prefix ?? 'model.', new GraphWriter()),
+  )
+}
+
+function findFamily(config: ModelConfig): Family {
+  if (isKnownFamily(config.family)) return FAMILIES[config.family]!
+  throw new LayerpruneError(
+    `config.json has the model_type ${JSON.stringify(config.family)}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
+    { hint: 'use an ONNX export of the model' },
+  )
+}
+
+function describeFamily(config: ModelConfig, family: Family, weights: Weights): Decoder {
+  const reader = new ConfigReader(config.raw)
   const { prefix = 'model.', fixed = {} } = family
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
-  const weights = new Weights(checkpoint, folder, prefix, writer)
   const has = (name: string) => weights.has(name)
   const description = applyDifferences(reader, family.describe(reader, has), {
     prefix,
@@ -48,7 +73,5 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
     isBare: weights.isBare,
   })
   reader.assertAllRead(config.family, isHarmlessKey)
-  const { model, states } = writeDecoder(description, writer, weights)
-  weights.assertAllUsed(description.extras)
-  return { model, weightsFolder: folder, states }
+  return description
 }

@@ -31,11 +31,16 @@ export class Weights {
    * @param folder real path that the graph's references to files start from
    * @param prefix what the names of the decoder's own tensors start with, as in `model.`
    */
-  constructor(checkpoint: SafetensorsCheckpoint, folder: string, prefix: string, writer: GraphWriter) {
-    this.#tensors = checkpoint.tensors
+  constructor(
+    tensors: SafetensorsCheckpoint['tensors'],
+    folder: string,
+    prefix: string,
+    writer: GraphWriter,
+  ) {
+    this.#tensors = tensors
     this.#folder = folder
     this.#writer = writer
-    this.#leftOut = [...checkpoint.tensors.keys()].some((name) => name.startsWith(prefix)) ? '' : prefix
+    this.#leftOut = [...tensors.keys()].some((name) => name.startsWith(prefix)) ? '' : prefix
   }
 
   /** Whether the checkpoint was saved without the head, so that its names have no prefix. */
