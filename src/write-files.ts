@@ -103,9 +103,13 @@ const REASONS: Record<string, [reason: string, hint?: string]> = {
   ENAMETOOLONG: ['the name is too long'],
 }
 
-async function explainFailure(path: string, action: () => Promise<unknown>): Promise<void> {
+/**
+ * Runs an action that writes, and says of a failure of the file system what it means and what to do.
+ * @throws LayerpruneError with the path and the reason
+ */
+export async function explainFailure<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
-    await action()
+    return await action()
   } catch (cause) {
     const code = codeOf(cause)
     if (code === undefined) throw cause

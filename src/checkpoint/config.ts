@@ -73,7 +73,8 @@ function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unkn
   }
 }
 
-function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
+/** What the content of a config says of the decoder. `path` is how messages name it. */
+export function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
   const raw = isObject(config.text_config) ? { ...config, ...config.text_config } : config
   const count = (...keys: string[]): number | undefined => {
     for (const key of keys) {
