@@ -1,5 +1,4 @@
-import { readdir } from 'node:fs/promises'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import { posix } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
 
 /** transformers.js's dtype names with the suffix each has in a file name, best precision first. */
@@ -24,75 +23,62 @@ export type Dtype = keyof typeof DTYPE_SUFFIXES
 /** Every dtype name, best precision first. */
 export const DTYPES = Object.keys(DTYPE_SUFFIXES) as Dtype[]
 
-/** Where a published model keeps its graphs. */
-const GRAPH_FOLDERS = ['onnx', '.']
+/** Where a published model keeps its graphs: the names begin with one of these. */
+const GRAPH_FOLDERS = ['onnx/', '']
 
 export interface OnnxFile {
-  /** Relative to the model folder. */
+  /** Relative to the model folder, parts joined by `/`. */
   file: string
-  path: string
-  /** Other precisions that the folder has, best first. */
+  /** Other precisions that the model has, best first. */
   others: Dtype[]
 }
 
 /**
- * Chooses the graph file of a model folder, by dtype as transformers.js does, or by name.
- * @param modelFile path inside the folder, as in `onnx/model_plain.onnx`; wins over `dtype`
- * @param dtype left out, the best precision present
- * @returns undefined where the folder has no graph and none was asked for
+ * Chooses the graph file of a model, by dtype as transformers.js does, or by name.
+ * @param names      files of the model, relative to its folder, parts joined by `/`
+ * @param model      the model's name for messages
+ * @param modelFile  path inside the folder, as in `onnx/model_plain.onnx`; wins over `dtype`
+ * @param dtype      left out, the best precision present
+ * @returns undefined where the model has no graph and none was asked for
  * @throws LayerpruneError where what was asked for is not there
  */
-export async function findOnnxFile(
-  folder: string,
+export function chooseOnnxFile(
+  names: string[],
+  model: string,
   { dtype, modelFile }: { dtype?: Dtype | undefined; modelFile?: string | undefined },
-): Promise<OnnxFile | undefined> {
-  const graphs = await listGraphs(folder)
-  if (modelFile !== undefined) return namedFile(folder, modelFile, graphs)
-  for (const graphFolder of GRAPH_FOLDERS) {
-    const present = DTYPES.filter((name) =>
-      graphs.includes(join(graphFolder, `model${DTYPE_SUFFIXES[name]}.onnx`)),
-    )
+): OnnxFile | undefined {
+  const graphs = names.filter((name) => name.endsWith('.onnx'))
+  if (modelFile !== undefined) return { file: findNamed(graphs, model, modelFile), others: [] }
+  for (const folder of GRAPH_FOLDERS) {
+    const fileOf = (name: Dtype) => `${folder}model${DTYPE_SUFFIXES[name]}.onnx`
+    const present = DTYPES.filter((name) => graphs.includes(fileOf(name)))
     const chosen = dtype === undefined ? present[0] : present.find((name) => name === dtype)
     if (chosen !== undefined) {
-      const file = join(graphFolder, `model${DTYPE_SUFFIXES[chosen]}.onnx`)
-      return { file, path: join(folder, file), others: present.filter((name) => name !== chosen) }
+      return { file: fileOf(chosen), others: present.filter((name) => name !== chosen) }
     }
     if (present.length > 0) {
-      throw new LayerpruneError(`${folder} has no ${dtype} graph; it has ${present.join(', ')}`, {
+      throw new LayerpruneError(`${model} has no ${dtype} graph; it has ${present.join(', ')}`, {
         hint: `--dtype ${present[0]}`,
       })
     }
   }
   if (graphs.length > 0) {
-    throw new LayerpruneError(`${folder} has no model*.onnx by a known name; it has ${graphs.join(', ')}`, {
+    throw new LayerpruneError(`${model} has no model*.onnx by a known name; it has ${graphs.join(', ')}`, {
       hint: `--model-file ${graphs[0]}`,
     })
   }
   return undefined
 }
 
-function namedFile(folder: string, modelFile: string, graphs: string[]): OnnxFile {
-  const path = resolve(folder, modelFile)
-  const file = relative(folder, path)
-  if (file.startsWith(`..${sep}`))
-    throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${folder}`)
+function findNamed(graphs: string[], model: string, modelFile: string): string {
+  const file = posix.normalize(modelFile.replaceAll('\\', '/'))
+  if (posix.isAbsolute(file) || file === '..' || file.startsWith('../')) {
+    throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${model}`)
+  }
   if (!graphs.includes(file)) {
     throw new LayerpruneError(
-      `${folder} has no graph ${basename(modelFile)}; it has ${graphs.join(', ') || 'none'}`,
+      `${model} has no graph ${posix.basename(file)}; it has ${graphs.join(', ') || 'none'}`,
     )
   }
-  return { file, path, others: [] }
-}
-
-async function listGraphs(folder: string): Promise<string[]> {
-  const lists = await Promise.all(
-    GRAPH_FOLDERS.map(async (graphFolder) => {
-      const names = await readdir(join(folder, graphFolder)).catch((cause) => {
-        if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return []
-        throw new LayerpruneError(`${join(folder, graphFolder)} cannot be read: ${cause.message}`, { cause })
-      })
-      return names.filter((name) => name.endsWith('.onnx')).map((name) => join(graphFolder, name))
-    }),
-  )
-  return lists.flat().sort()
+  return file
 }

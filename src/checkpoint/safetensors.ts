@@ -7,7 +7,8 @@ import { isObject, quoteName, readSafetensorsHeader, unreadable } from './safete
 export type { SafetensorsDtype, TensorLocation } from './safetensors-header.js'
 
 const WHOLE_FILE = 'model.safetensors'
-const INDEX_FILE = 'model.safetensors.index.json'
+/** Says which of several files holds a tensor. */
+export const INDEX_FILE = 'model.safetensors.index.json'
 const MAX_INDEX_BYTES = 100_000_000
 
 /** The tensors of a model, whatever number of files they are spread over. */
@@ -20,17 +21,38 @@ export interface SafetensorsCheckpoint {
 }
 
 /**
+ * Name of the file that a model's safetensors are opened by: the whole, the index of its shards, or else the first
+ * of another name.
+ * @param names  files at the top of the model's folder
+ * @returns undefined where the model has none
+ */
+export function findSafetensors(names: string[]): string | undefined {
+  return (
+    [WHOLE_FILE, INDEX_FILE].find((name) => names.includes(name)) ??
+    names.find((name) => name.endsWith('.safetensors') && !name.includes('/'))
+  )
+}
+
+/** Names of the files that a folder's index spreads the tensors over. */
+export async function listShards(folder: string): Promise<string[]> {
+  return [...new Set((await readIndex(folder)).values())].sort()
+}
+
+/**
  * Finds a folder's safetensors weights and checks where each tensor lies, reading headers only. As in
  * transformers, `model.safetensors` comes before `model.safetensors.index.json` and its shards; a folder with
  * one .safetensors file of another name has its weights there.
  *
+ * @param listed  what the model has, where that is more than what lies in the folder
  * @throws LayerpruneError where there are none (the hint says what to do about what is there instead), or a
  *   file is malformed or truncated, or index and shards disagree
  */
-export async function openSafetensors(folder: string): Promise<SafetensorsCheckpoint> {
-  const names = await readdir(folder).catch((cause) => {
-    throw unreadable(folder, cause)
-  })
+export async function openSafetensors(folder: string, listed?: string[]): Promise<SafetensorsCheckpoint> {
+  const names =
+    listed ??
+    (await readdir(folder).catch((cause) => {
+      throw unreadable(folder, cause)
+    }))
   if (!names.includes(WHOLE_FILE) && names.includes(INDEX_FILE)) return openShards(folder, names)
   const name = names.includes(WHOLE_FILE) ? WHOLE_FILE : findOnlyFile(folder, names)
   const { file, tensors, metadata } = await readSafetensorsHeader(join(folder, name))
@@ -38,7 +60,7 @@ export async function openSafetensors(folder: string): Promise<SafetensorsCheckp
 }
 
 function findOnlyFile(folder: string, names: string[]): string {
-  const found = names.filter((name) => name.endsWith('.safetensors'))
+  const found = names.filter((name) => name.endsWith('.safetensors') && !name.includes('/'))
   if (names.includes('adapter_config.json')) {
     throw new LayerpruneError(`${folder} holds an adapter (adapter_config.json), not a whole model`, {
       hint: 'merge the adapter into its base model with peft (merge_and_unload) and save the result',

@@ -17,14 +17,20 @@ const FILE_LIMIT_BYTES = 2 ** 31 - 1
  * Reads a decoder from an `.onnx` file as published and finds its residual stream. Weights are left where they
  * are, in external data files or inside the `.onnx` itself, and referred to by position.
  * @param layers number of layers that the model's config states
+ * @param provide makes sure that external data files, named relative to the graph's folder, are there
  * @throws LayerpruneError where the file is missing, not ONNX, incomplete, or no decoder
  */
-export async function readOnnxDecoder(path: string, layers: number): Promise<DecoderGraph> {
+export async function readOnnxDecoder(
+  path: string,
+  layers: number,
+  provide?: (locations: string[]) => Promise<void>,
+): Promise<DecoderGraph> {
   const bytes = await readOnnxBytes(path)
   const model = parse(bytes, path)
   const { graph } = model
   if (!graph || graph.node.length === 0) throw new LayerpruneError(`${path} holds no ONNX graph`)
   sortNodes(graph)
+  await provide?.(listExternalFiles(graph))
   keepInlineWeightsInFile(graph, bytes, basename(path))
   const weightsFolder = await resolveExternalData(graph, dirname(path))
   return { model, weightsFolder, states: findResidualStream(graph, layers, basename(path)) }
@@ -52,6 +58,11 @@ function parse(bytes: Uint8Array, path: string): ModelProto {
       cause,
     })
   }
+}
+
+function listExternalFiles(graph: GraphProto): string[] {
+  const entries = initializersDeep(graph).flatMap(({ externalData }) => externalData)
+  return [...new Set(entries.filter(({ key }) => key === 'location').map(({ value }) => value))]
 }
 
 /** Raw data is a view of the file's bytes, so its position in the file is known. */

@@ -1,0 +1,77 @@
+import { readdir, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { LayerpruneError, UsageError } from '../errors.js'
+import type { DownloadProgress } from '../hub/model-repo.js'
+import { isRepoId } from '../hub/repo.js'
+
+export interface ModelSourceOptions {
+  /** Folder with config.json, the tokenizer and the weights, or the id of a model on the Hub. */
+  model: string
+  /** Branch, tag or commit of a model on the Hub; its main branch where left out. */
+  revision?: string | undefined
+  signal?: AbortSignal | undefined
+  onNote?: ((message: string) => void) | undefined
+  /** Told how far the files of a model on the Hub are downloaded. */
+  onDownload?: ((progress: DownloadProgress) => void) | undefined
+}
+
+/** Where a model's files are, on this machine or still at the Hub. */
+export interface ModelSource {
+  /** As the user named it. */
+  id: string
+  /** Commit of the Hub; null for a folder that the user named. */
+  revision: string | null
+  /** Holds the files, once they are provided. */
+  folder: string
+  /** Files that the model has, relative to the folder, parts joined by `/`; of a folder its top and `onnx/`. */
+  names: string[]
+  /**
+   * Makes sure that these files lie in the folder, those of them that the model has.
+   * @throws LayerpruneError where one cannot be downloaded
+   */
+  provide(names: string[]): Promise<void>
+}
+
+/**
+ * Finds a model: the folder of that name, or else the Hub's model of that id.
+ * @throws UsageError where a revision is asked of a folder
+ * @throws LayerpruneError where there is neither
+ */
+export async function openModelSource(options: ModelSourceOptions): Promise<ModelSource> {
+  const { model, revision } = options
+  const folder = resolve(model)
+  const info = await stat(folder).catch((cause: NodeJS.ErrnoException) => cause)
+  if (info instanceof Error) {
+    if (info.code === 'ENOENT' && isRepoId(model)) {
+      const { openModelRepo } = await import('../hub/model-repo.js')
+      return openModelRepo(options)
+    }
+    const reason = info.code === 'ENOENT' ? 'does not exist' : `cannot be read: ${info.message}`
+    throw new LayerpruneError(`model folder ${model} ${reason}`, {
+      hint: 'give a folder with config.json, tokenizer.json and the weights, or the id of a model on the Hub',
+      cause: info,
+    })
+  }
+  if (!info.isDirectory()) {
+    throw new LayerpruneError(`${model} is a file, expected the model's folder`, {
+      hint: 'name the folder with --model and a graph inside it with --model-file',
+    })
+  }
+  if (revision !== undefined) {
+    throw new UsageError(`--revision ${revision}: ${model} is a folder here, which has no revisions`)
+  }
+  return { id: model, revision: null, folder, names: await listModelFolder(folder), provide: async () => {} }
+}
+
+async function listModelFolder(folder: string): Promise<string[]> {
+  const top = await readNames(folder)
+  const graphs = top.includes('onnx') ? await readNames(resolve(folder, 'onnx')) : []
+  return [...top, ...graphs.map((name) => `onnx/${name}`)].sort()
+}
+
+async function readNames(folder: string): Promise<string[]> {
+  return readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOTDIR') return []
+    throw new LayerpruneError(`${folder} cannot be read: ${cause.message}`, { cause })
+  })
+}

@@ -1,0 +1,186 @@
+import { LayerpruneError } from '../errors.js'
+import { HttpClient, type HubResponse, networkError, wholeNumberOf } from './http.js'
+import { explainRefusal } from './refusal.js'
+import { apiOf, type Repo } from './repo.js'
+import { Patience, TransientError } from './retry.js'
+import { type HubSettings, readHubSettings } from './settings.js'
+
+/** What a run tells and is told while it reads from the Hub. */
+export interface HubOptions {
+  signal?: AbortSignal | undefined
+  /** Told of waits, and of what was chosen where the caller left a choice. */
+  onNote?: ((message: string) => void) | undefined
+}
+
+/** A connection to the Hub: settings, one client, and patience for what fails. */
+export interface Hub extends HubOptions {
+  settings: HubSettings
+  http: HttpClient
+}
+
+/** What is asked for: the repository that it belongs to, and its name for messages. */
+export interface Request {
+  repo: Repo
+  what: string
+}
+
+/** A host that never answered is given up sooner than one that was lost. */
+const FIRST_CONTACT_MS = 15_000
+const MAX_JSON_BYTES = 1 << 27
+const MAX_PAGES = 10_000
+
+/** @throws UsageError where the environment makes no sense */
+export function openHub(options: HubOptions = {}): Hub {
+  const settings = readHubSettings()
+  return { ...options, settings, http: new HttpClient(settings, options.signal) }
+}
+
+/** Patience for one thing that is read, `what` for messages; a server never reached is given less of it. */
+export function makePatience({ settings, http, signal, onNote }: Hub, what: string): Patience {
+  const limitMs = () => (http.reached ? settings.retryMs : Math.min(settings.retryMs, FIRST_CONTACT_MS))
+  return new Patience(what, { limitMs, signal, onNote })
+}
+
+/**
+ * Asks the API and parses its answer.
+ * @throws LayerpruneError where it is refused, or no JSON comes in time
+ */
+export async function fetchJson(hub: Hub, url: string, request: Request): Promise<unknown> {
+  return (await fetchPage(hub, url, request)).value
+}
+
+/**
+ * Asks the API for a list that comes in pages, one page at a time as they are asked for.
+ * @throws LayerpruneError where it is refused, is no list, or leads elsewhere or in circles
+ */
+export async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenerator<unknown[]> {
+  const visited = new Set<string>()
+  let next: string | undefined = url
+  while (next !== undefined) {
+    if (visited.has(next) || visited.size >= MAX_PAGES) {
+      throw new LayerpruneError(`${request.what}: the list has no end: page ${visited.size} leads back`)
+    }
+    visited.add(next)
+    const { value, link } = await fetchPage(hub, next, request)
+    if (!Array.isArray(value)) throw new LayerpruneError(`${request.what}: expected a list from the Hub`)
+    yield value
+    next = link && new URL(link, next).href
+    if (next !== undefined && new URL(next).origin !== new URL(url).origin) {
+      throw new LayerpruneError(`${request.what}: the next page is at another server, ${new URL(next).host}`)
+    }
+  }
+}
+
+async function fetchPage(hub: Hub, url: string, request: Request) {
+  return makePatience(hub, `cannot read ${request.what}`).persist(async () => {
+    const response = await hub.http.get(url, { accept: 'application/json' })
+    const text = (await readBody(response, MAX_JSON_BYTES)).toString('utf8')
+    if (response.status !== 200) throw explainRefusal(response, { ...request, settings: hub.settings })
+    try {
+      return { value: JSON.parse(text) as unknown, link: nextLinkOf(response.headers.link) }
+    } catch (cause) {
+      const kind = isPage(response) ? 'a web page' : 'no valid JSON'
+      throw new TransientError(`${new URL(url).host} answers with ${kind} in place of data`, { cause })
+    }
+  })
+}
+
+/** Whether an answer is a page for people: of a proxy, a login or a server in trouble. */
+export function isPage({ headers }: HubResponse): boolean {
+  return /^(text\/html|application\/xhtml)/i.test(headers['content-type'] ?? '')
+}
+
+/**
+ * Reads a whole body of known bounds.
+ * @throws TransientError where it breaks off
+ */
+export async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer> {
+  const announced = wholeNumberOf(response.headers['content-length'])
+  const parts: Buffer[] = []
+  let sizeBytes = 0
+  try {
+    for await (const part of response.body as AsyncIterable<Buffer>) {
+      sizeBytes += part.length
+      if (sizeBytes > maxBytes) break
+      parts.push(part)
+    }
+  } catch (cause) {
+    throw networkError(cause, response.url)
+  }
+  if (sizeBytes > maxBytes) {
+    throw new LayerpruneError(`${new URL(response.url).host} sends more than ${maxBytes} bytes`)
+  }
+  if (announced !== null && sizeBytes < announced) {
+    throw new TransientError(`the answer ends after ${sizeBytes} of ${announced} bytes`)
+  }
+  return Buffer.concat(parts)
+}
+
+function nextLinkOf(header: string | undefined): string | undefined {
+  return header
+    ?.split(/,(?=\s*<)/)
+    .map((link) => /<([^>]*)>.*\brel="?next"?/.exec(link)?.[1])
+    .find((link) => link !== undefined)
+}
+
+/**
+ * The commit that a revision stands for.
+ * @throws RepoNotFoundError, RevisionNotFoundError or LayerpruneError, each with the next step
+ */
+export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
+  const url = `${apiOf(hub.settings.endpoint, repo)}/revision/${encodeURIComponent(repo.revision)}?expand=sha`
+  const what = `${repo.type} ${repo.id}`
+  const info = (await fetchJson(hub, url, { repo, what })) as { sha?: unknown } | null
+  if (typeof info?.sha === 'string' && /^[0-9a-f]{40}$/.test(info.sha)) return info.sha
+  throw new LayerpruneError(`${what}: the Hub names no commit for revision ${repo.revision}`)
+}
+
+/** A file or folder of a repository. */
+export interface TreeEntry {
+  /** From the top of the repository, parts joined by `/`. */
+  path: string
+  isFolder: boolean
+  sizeBytes: number
+  /** Name of its content: the SHA-256 of a large file, git's own hash of a small one. */
+  hash: string
+}
+
+/**
+ * Lists a folder of a repository page by page.
+ * @param folder  '' for the top
+ * @throws EntryNotFoundError where the repository has no such folder
+ * @throws LayerpruneError where an entry is not as the Hub describes files
+ */
+export async function* listTree(
+  hub: Hub,
+  repo: Repo,
+  { folder = '', recursive = false }: { folder?: string; recursive?: boolean } = {},
+): AsyncGenerator<TreeEntry[]> {
+  const path = folder === '' ? '' : `/${folder.split('/').map(encodeURIComponent).join('/')}`
+  const revision = encodeURIComponent(repo.revision)
+  const url = `${apiOf(hub.settings.endpoint, repo)}/tree/${revision}${path}?recursive=${recursive}`
+  const what = `${folder === '' ? 'the list of files' : `folder ${folder}`} of ${repo.type} ${repo.id}`
+  for await (const page of fetchPages(hub, url, { repo, what })) {
+    yield page.map((entry) => parseEntry(entry, what))
+  }
+}
+
+function parseEntry(value: unknown, what: string): TreeEntry {
+  const { type, path, size, oid, lfs } = value as Record<string, unknown>
+  const large = lfs as { oid?: unknown; size?: unknown } | undefined
+  const sizeBytes = large?.size ?? size ?? 0
+  const hash = large?.oid ?? oid
+  if (
+    typeof path !== 'string' ||
+    typeof sizeBytes !== 'number' ||
+    !Number.isSafeInteger(sizeBytes) ||
+    sizeBytes < 0 ||
+    typeof hash !== 'string' ||
+    !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(hash)
+  ) {
+    throw new LayerpruneError(
+      `${what}: expected path, size and hash of a file, found ${JSON.stringify(value)}`,
+    )
+  }
+  return { path, isFolder: type === 'directory', sizeBytes, hash }
+}

@@ -1,0 +1,96 @@
+import type { ModelSource, ModelSourceOptions } from '../checkpoint/model-source.js'
+import { LayerpruneError } from '../errors.js'
+import { findInCache, listSnapshot, readCachedCommit, writeCachedCommit } from './cache.js'
+import { downloadFile, isCached } from './download.js'
+import { type Hub, listTree, openHub, resolveRevision, type TreeEntry } from './hub.js'
+import { RepoNotFoundError } from './refusal.js'
+import { DEFAULT_REVISION, type Repo } from './repo.js'
+import { UnreachableError } from './retry.js'
+
+export interface DownloadProgress {
+  /** The file that is downloaded now. */
+  file: string
+  /** Bytes of all files so far. */
+  doneBytes: number
+  /** Bytes of all files that are known to be needed. */
+  totalBytes: number
+}
+
+/**
+ * Finds a model on the Hub; its files come into the cache as they are asked for. Offline, and where the Hub
+ * cannot be reached, what the cache has of the revision is used.
+ * @throws LayerpruneError where it is not there, not accessible, or the Hub cannot be reached and the cache has
+ *   nothing
+ */
+export async function openModelRepo(options: ModelSourceOptions): Promise<ModelSource> {
+  const { model, revision = DEFAULT_REVISION, onNote } = options
+  const hub = openHub(options)
+  const { settings } = hub
+  const repo: Repo = { type: 'model', id: model, revision }
+  const cached = await readCachedCommit(settings, repo)
+  if (settings.offline) {
+    if (cached !== undefined) return openSnapshot(hub, repo, cached)
+    throw new LayerpruneError(
+      `${model} is no folder here and not in the cache ${settings.cacheFolder}, and HF_HUB_OFFLINE is set`,
+      { hint: 'name a folder, or unset HF_HUB_OFFLINE once to download the model' },
+    )
+  }
+  try {
+    const commit = await resolveRevision(hub, repo)
+    return await openRemote(hub, repo, commit, options)
+  } catch (cause) {
+    if (cause instanceof UnreachableError && cached !== undefined && !hub.http.reached) {
+      onNote?.(`${cause.message}; using the copy of ${model} in the cache, commit ${cached.slice(0, 8)}`)
+      return openSnapshot(hub, repo, cached)
+    }
+    if (!(cause instanceof RepoNotFoundError)) throw cause
+    throw new LayerpruneError(`${model} is neither a folder here nor found on the Hub: ${cause.message}`, {
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      cause,
+    })
+  }
+}
+
+async function openSnapshot({ settings }: Hub, repo: Repo, commit: string): Promise<ModelSource> {
+  const folder = findInCache(settings, repo).snapshotOf(commit)
+  return {
+    id: repo.id,
+    revision: commit,
+    folder,
+    names: await listSnapshot(folder),
+    provide: async () => {},
+  }
+}
+
+async function openRemote(
+  hub: Hub,
+  repo: Repo,
+  commit: string,
+  { onDownload }: ModelSourceOptions,
+): Promise<ModelSource> {
+  const entries = new Map<string, TreeEntry>()
+  for await (const page of listTree(hub, { ...repo, revision: commit }, { recursive: true })) {
+    for (const entry of page) if (!entry.isFolder) entries.set(entry.path, entry)
+  }
+  const folder = findInCache(hub.settings, repo).snapshotOf(commit)
+  let doneBytes = 0
+  let totalBytes = 0
+
+  async function provide(names: string[]): Promise<void> {
+    const missing: TreeEntry[] = []
+    for (const name of names) {
+      const entry = entries.get(name)
+      if (entry && !(await isCached(hub, repo, commit, entry))) missing.push(entry)
+    }
+    for (const { sizeBytes } of missing) totalBytes += sizeBytes
+    for (const entry of missing) {
+      await downloadFile(hub, repo, commit, entry, (bytes) => {
+        doneBytes += bytes
+        onDownload?.({ file: entry.path, doneBytes, totalBytes })
+      })
+    }
+    await writeCachedCommit(hub.settings, repo, commit)
+  }
+
+  return { id: repo.id, revision: commit, folder, names: [...entries.keys()].sort(), provide }
+}

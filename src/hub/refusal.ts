@@ -1,0 +1,74 @@
+import { LayerpruneError } from '../errors.js'
+import { pageOf, type Repo } from './repo.js'
+import type { HubSettings } from './settings.js'
+
+/** The Hub has no such repository, or hides it from who asks. */
+export class RepoNotFoundError extends LayerpruneError {
+  override name = 'RepoNotFoundError'
+}
+
+/** The repository has no such branch, tag or commit. */
+export class RevisionNotFoundError extends LayerpruneError {
+  override name = 'RevisionNotFoundError'
+}
+
+/** The repository is there, the file or the part of the API is not. */
+export class EntryNotFoundError extends LayerpruneError {
+  override name = 'EntryNotFoundError'
+}
+
+/**
+ * The error for an answer of the Hub that is no success, with the next step for a user.
+ * @param what  what was asked for, for messages: `config.json of model org/name`
+ */
+export function explainRefusal(
+  { status, headers }: { status: number; headers: Record<string, string> },
+  { settings, repo, what }: { settings: HubSettings; repo: Repo; what: string },
+): LayerpruneError {
+  const { endpoint, token, tokenSource } = settings
+  const named = `${repo.type} ${repo.id}`
+  const page = pageOf(endpoint, repo)
+  const code = headers['x-error-code']
+  const said = headers['x-error-message']
+  const login = 'log in with `hf auth login` or set HF_TOKEN'
+  if (
+    said === 'Invalid credentials in Authorization header' ||
+    (status === 401 && token && code === undefined)
+  ) {
+    return new LayerpruneError(`the Hub refuses the token in ${tokenSource}`, {
+      hint: 'make a new token in the settings of your account there, or remove it for what is public',
+    })
+  }
+  if (code === 'GatedRepo') {
+    return new LayerpruneError(`${named} is gated: its licence must be accepted first`, {
+      hint:
+        token === undefined
+          ? `accept it at ${page}, then ${login}`
+          : `accept it at ${page} with the account of the token in ${tokenSource}`,
+    })
+  }
+  if (code === 'RevisionNotFound') {
+    return new RevisionNotFoundError(`${named} has no revision ${repo.revision}`, {
+      hint: `its branches and tags are at ${page}/tree/main`,
+    })
+  }
+  if (code === 'EntryNotFound') return new EntryNotFoundError(`${what} is not there`)
+  if (code === 'RepoNotFound' || status === 401 || (status === 404 && code === undefined)) {
+    return new RepoNotFoundError(
+      `the Hub has no ${named}${token === undefined ? ', or it is private' : ' that the token may see'}`,
+      {
+        hint:
+          token === undefined
+            ? `check the name at ${endpoint}; for a private ${repo.type} ${login}`
+            : `check the name at ${endpoint}, and that the token in ${tokenSource} has access`,
+      },
+    )
+  }
+  if (status === 403) {
+    const reason = said === undefined ? '' : `: ${said.slice(0, 200)}`
+    return new LayerpruneError(`the Hub refuses access to ${what}${reason}`, {
+      hint: token === undefined ? login : `check what the token in ${tokenSource} may read`,
+    })
+  }
+  return new LayerpruneError(`${what}: the server answers ${status}${said ? `: ${said.slice(0, 200)}` : ''}`)
+}

@@ -1,0 +1,171 @@
+import type { RandomAccessFile } from '../data/source.js'
+import { LayerpruneError } from '../errors.js'
+import { type HubResponse, networkError, wholeNumberOf } from './http.js'
+import { type Hub, isPage, makePatience, type Request } from './hub.js'
+import { explainRefusal } from './refusal.js'
+import { TransientError } from './retry.js'
+
+/** A file at the Hub. */
+export interface RemoteFile extends Request {
+  url: string
+  /** As listed; null where nothing has said it yet. */
+  sizeBytes: number | null
+}
+
+/** Part of a file; `end` is exclusive, null for the file's end. */
+interface Range {
+  start: number
+  end: number | null
+}
+
+/** Where a file was found to lie, so that later reads need not ask the Hub again. */
+interface Location {
+  url: string | null
+}
+
+/** Bytes at the end of a file that are read at once: the footer of most parquet files. */
+const TAIL_BYTES = 1 << 16
+/** How a CDN answers once its signed address has run out. */
+const EXPIRED = new Set([400, 401, 403, 404, 410])
+
+/**
+ * The bytes of a file in order, resumed where the connection breaks, never more than were announced.
+ * @throws LayerpruneError where it is refused, or the rest does not come in time
+ */
+export async function* streamFile(
+  hub: Hub,
+  file: RemoteFile,
+  { start, end }: Range = { start: 0, end: null },
+  location: Location = { url: null },
+): AsyncGenerator<Buffer> {
+  const patience = makePatience(hub, `cannot read ${file.what}`)
+  let position = start
+  let total = file.sizeBytes
+  while (position < (end ?? total ?? Number.POSITIVE_INFINITY)) {
+    try {
+      const response = await openRange(hub, file, { start: position, end }, location)
+      total ??= totalOf(response)
+      const limit = end ?? total ?? Number.POSITIVE_INFINITY
+      // a server that knows no ranges begins at the beginning
+      let toSkip = response.status === 200 ? position : 0
+      for await (const chunk of readChunks(hub, response)) {
+        const skipped = Math.min(toSkip, chunk.length)
+        toSkip -= skipped
+        const wanted = chunk.subarray(skipped, skipped + limit - position)
+        if (end === null && skipped + wanted.length < chunk.length) {
+          throw new LayerpruneError(`${file.what}: more bytes come than the ${total} that were announced`)
+        }
+        position += wanted.length
+        patience.addProgress(wanted.length)
+        if (wanted.length > 0) yield wanted
+        if (end !== null && position === end) return
+      }
+      if (total === null) return
+      if (position < limit) throw new TransientError(`it ends after ${position} of ${limit} bytes`)
+    } catch (error) {
+      await patience.waitAfter(error)
+    }
+  }
+}
+
+/**
+ * Opens a file for reads at any position.
+ * @throws LayerpruneError where it is refused or does not come in time
+ */
+export async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
+  const location: Location = { url: null }
+  const { tail, sizeBytes } = await readTail(hub, file, location)
+  const tailStart = sizeBytes - tail.length
+  const sized: RemoteFile = { ...file, sizeBytes }
+  return {
+    byteLength: sizeBytes,
+    async slice(start, end = sizeBytes) {
+      if (start < 0 || end < start || end > sizeBytes) {
+        throw new LayerpruneError(
+          `${file.what}: corrupt: expected bytes ${start} to ${end}, found a file of ${sizeBytes} bytes`,
+        )
+      }
+      const bytes = new Uint8Array(end - start)
+      let filled = 0
+      const remoteEnd = Math.min(end, tailStart)
+      if (start < remoteEnd) {
+        for await (const chunk of streamFile(hub, sized, { start, end: remoteEnd }, location)) {
+          bytes.set(chunk, filled)
+          filled += chunk.length
+        }
+      }
+      bytes.set(tail.subarray(start + filled - tailStart, end - tailStart), filled)
+      return bytes.buffer
+    },
+    close: async () => {},
+  }
+}
+
+/** Reads the end of a file, and with it how long the file is. */
+async function readTail(hub: Hub, file: RemoteFile, location: Location) {
+  return makePatience(hub, `cannot read ${file.what}`).persist(async () => {
+    const response = await openRange(hub, file, { start: -TAIL_BYTES, end: null }, location)
+    const sizeBytes = file.sizeBytes ?? totalOf(response)
+    const parts: Buffer[] = []
+    let received = 0
+    for await (const chunk of readChunks(hub, response)) {
+      parts.push(chunk)
+      received += chunk.length
+      if (sizeBytes !== null && received > sizeBytes) break
+    }
+    const expected = response.status === 200 ? sizeBytes : Math.min(TAIL_BYTES, sizeBytes ?? received)
+    if (expected !== null && received !== expected) {
+      throw new TransientError(`${received} bytes come in place of ${expected}`)
+    }
+    return { tail: Buffer.concat(parts).subarray(-TAIL_BYTES), sizeBytes: sizeBytes ?? received }
+  })
+}
+
+/** Requests part of a file; a negative start counts from the end. Status is 200 where all of it comes. */
+async function openRange(
+  hub: Hub,
+  file: RemoteFile,
+  { start, end }: Range,
+  location: Location,
+): Promise<HubResponse> {
+  const isWhole = start === 0 && end === null
+  const range = start < 0 ? `${start}` : `${start}-${end === null ? '' : end - 1}`
+  const headers: Record<string, string> = isWhole ? {} : { range: `bytes=${range}` }
+  const response = await hub.http.get(location.url ?? file.url, headers)
+  if (response.status !== 200 && response.status !== 206) {
+    await response.body.dump()
+    if (location.url !== null && EXPIRED.has(response.status)) {
+      location.url = null
+      return openRange(hub, file, { start, end }, location)
+    }
+    throw explainRefusal(response, { ...file, settings: hub.settings })
+  }
+  if (isPage(response)) {
+    await response.body.dump()
+    throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
+  }
+  const found = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
+  if (response.status === 206 && start >= 0 && Number(found) !== start) {
+    await response.body.dump()
+    throw new TransientError(`byte ${found} comes in place of byte ${start}`)
+  }
+  location.url = response.url
+  return response
+}
+
+/** Length of the whole file, by whatever header states it. */
+function totalOf({ status, headers, linked }: HubResponse): number | null {
+  const inRange = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+  return linked.sizeBytes ?? wholeNumberOf(status === 206 ? inRange : headers['content-length'])
+}
+
+async function* readChunks(hub: Hub, response: HubResponse): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response.body as AsyncIterable<Buffer>) yield chunk
+  } catch (cause) {
+    hub.signal?.throwIfAborted()
+    throw networkError(cause, response.url)
+  } finally {
+    response.body.destroy()
+  }
+}
