@@ -32,8 +32,12 @@ export class InterruptedError extends LayerpruneError {
   override name = 'InterruptedError'
   override readonly exitCode = 130
 
-  /** @param total  texts asked for, where that is known */
-  constructor(texts: number, total?: number | undefined) {
-    super(`interrupted after ${texts}${total === undefined ? '' : ` of ${total}`} texts`)
+  /**
+   * @param done  texts measured, or in words when the work was interrupted
+   * @param total  texts asked for, where that is known
+   */
+  constructor(done: number | string, total?: number | undefined) {
+    const texts = `after ${done}${total === undefined ? '' : ` of ${total}`} texts`
+    super(`interrupted ${typeof done === 'string' ? done : texts}`)
   }
 }

@@ -25,7 +25,15 @@ export function setExternalData(
   )
 }
 
-function getExternalData(tensor: TensorProto): {
+/** Makes an initializer hold its bytes in place of pointing at them. */
+export function setInlineData(tensor: TensorProto, bytes: Uint8Array<ArrayBuffer>): void {
+  tensor.rawData = bytes
+  tensor.dataLocation = DataLocation.DEFAULT
+  tensor.externalData = []
+}
+
+/** Where the bytes of an initializer lie that does not hold them; `sizeBytes` null where the file does not say. */
+export function getExternalData(tensor: TensorProto): {
   location: string
   offsetBytes: number
   sizeBytes: number | null
@@ -92,6 +100,12 @@ export function initializersDeep(graph: GraphProto): TensorProto[] {
     attribute.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs)),
   )
   return [...graph.initializer, ...subgraphs.flatMap(initializersDeep)]
+}
+
+/** Real paths of the files that a graph's weights lie in; none for weights inside the graph. */
+export function listExternalFiles(graph: GraphProto, weightsFolder: string): string[] {
+  const external = initializersDeep(graph).filter((tensor) => tensor.dataLocation === DataLocation.EXTERNAL)
+  return [...new Set(external.map((tensor) => resolve(weightsFolder, getExternalData(tensor).location)))]
 }
 
 /** Deepest folder that holds all of them; undefined where there are none. */

@@ -2,10 +2,13 @@ import cliProgress from 'cli-progress'
 import { formatCount, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
+/** What is counted: texts measured or megabytes written. */
+type Unit = 'text' | 'MB'
+
 export interface Progress {
   /**
-   * @param done   texts measured
-   * @param total  texts there are, null while unknown
+   * @param done   texts measured, or megabytes written
+   * @param total  of how many, null while unknown
    */
   update(done: number, total: number | null): void
   /** Takes the bar away. Call it however the work ends. */
@@ -14,6 +17,8 @@ export interface Progress {
 
 interface ProgressOptions {
   quiet: boolean
+  /** 'text' where left out. */
+  unit?: Unit
   stream?: NodeJS.WriteStream
   /** Milliseconds, of any start. */
   now?: () => number
@@ -27,19 +32,20 @@ const PLAIN_LINE_EVERY_MS = 30_000
  */
 export function createProgress({
   quiet,
+  unit = 'text',
   stream = process.stderr,
   now = () => performance.now(),
 }: ProgressOptions): Progress {
   if (quiet) return { update: () => {}, stop: () => {} }
-  return stream.isTTY ? createBar(stream, now) : createPlainLines(now)
+  return stream.isTTY ? createBar(stream, now, unit) : createPlainLines(now, unit)
 }
 
-function createBar(stream: NodeJS.WriteStream, now: () => number): Progress {
+function createBar(stream: NodeJS.WriteStream, now: () => number, unit: Unit): Progress {
   const startMs = now()
   let state: { done: number; total: number | null } = { done: 0, total: null }
   const bar = new cliProgress.SingleBar({
     stream,
-    format: () => formatProgress({ ...state, elapsedMs: now() - startMs, width: widthOf(stream) - 1 }),
+    format: () => formatProgress({ ...state, unit, elapsedMs: now() - startMs, width: widthOf(stream) - 1 }),
     fps: 5,
     clearOnComplete: true,
     // leaves line wrapping and signals alone: neither needs mending when the process is killed
@@ -61,7 +67,7 @@ function createBar(stream: NodeJS.WriteStream, now: () => number): Progress {
   }
 }
 
-function createPlainLines(now: () => number): Progress {
+function createPlainLines(now: () => number, unit: Unit): Progress {
   const startMs = now()
   let lastMs = startMs
   return {
@@ -69,7 +75,7 @@ function createPlainLines(now: () => number): Progress {
       const nowMs = now()
       if (nowMs - lastMs < PLAIN_LINE_EVERY_MS) return
       lastMs = nowMs
-      printNote(describeProgress({ done, total, elapsedMs: nowMs - startMs }))
+      printNote(describeProgress({ done, total, unit, elapsedMs: nowMs - startMs }))
     },
     stop() {},
   }
@@ -79,6 +85,7 @@ interface ProgressState {
   done: number
   total: number | null
   elapsedMs: number
+  unit?: Unit
 }
 
 /** One line of at most `width` columns: a bar where the total is known and there is room, then words. */
@@ -91,16 +98,17 @@ export function formatProgress({ width, ...state }: ProgressState & { width: num
 }
 
 /** `58 of 128 texts (45%), 3.1 texts/s, 23 s left`, as much of it as is known. */
-export function describeProgress({ done, total, elapsedMs }: ProgressState): string {
+export function describeProgress({ done, total, elapsedMs, unit = 'text' }: ProgressState): string {
+  const quantity = (count: number) => formatQuantity(count, unit, unit === 'MB' ? unit : undefined)
   const parts = [
     total === null
-      ? formatQuantity(done, 'text')
-      : `${formatCount(done)} of ${formatQuantity(total, 'text')} (${Math.floor(100 * shareOf(done, total))}%)`,
+      ? quantity(done)
+      : `${formatCount(done)} of ${quantity(total)} (${Math.floor(100 * shareOf(done, total))}%)`,
   ]
-  const textsPerSecond = (1000 * done) / elapsedMs
+  const perSecond = (1000 * done) / elapsedMs
   if (done > 0 && elapsedMs > 0) {
-    parts.push(`${formatRate(textsPerSecond)} texts/s`)
-    if (total !== null && total > done) parts.push(`${formatDuration((total - done) / textsPerSecond)} left`)
+    parts.push(`${formatRate(perSecond)} ${unit === 'MB' ? unit : 'texts'}/s`)
+    if (total !== null && total > done) parts.push(`${formatDuration((total - done) / perSecond)} left`)
   }
   return parts.join(', ')
 }

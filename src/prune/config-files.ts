@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+import { cutGenaiConfig } from './genai-config.js'
+import type { Section } from './layer-keys.js'
+import { type PlannedFile, textFile } from './planned-file.js'
+import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
+
+interface Options extends PruneConfigOptions {
+  onNote?: ((message: string) => void) | undefined
+  /** Last touch to the content of config.json. */
+  edit?: ((config: Section) => void) | undefined
+}
+
+/**
+ * config.json and genai_config.json of a pruned model, those of them that the model has.
+ * @throws LayerpruneError where config.json cannot say what the layers that stay need
+ */
+export async function planConfigs(
+  folder: string,
+  { onNote, edit, ...options }: Options,
+): Promise<PlannedFile[]> {
+  const files: PlannedFile[] = []
+  const original = await readJson(join(folder, 'config.json'))
+  if (original !== undefined) {
+    const { config, notes } = pruneConfig(original, options)
+    for (const note of notes) onNote?.(note)
+    edit?.(config)
+    files.push(textFile('config.json', `${JSON.stringify(config, null, 2)}\n`))
+  }
+  const genai = await readJson(join(folder, 'genai_config.json'))
+  if (genai !== undefined) {
+    const config = cutGenaiConfig(genai, options.layers)
+    files.push(textFile('genai_config.json', `${JSON.stringify(config, null, 2)}\n`))
+  }
+  return files
+}
+
+/** Whether the JSON is an object was checked when the model was located. */
+async function readJson(path: string): Promise<Section | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}

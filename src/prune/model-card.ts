@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { parseDocument } from 'yaml'
+import { LayerpruneError } from '../errors.js'
+import { describeLayers } from '../layer-names.js'
+import { formatBlocks } from '../plan/blocks.js'
+import type { Plan } from '../plan/plan.js'
+
+const CARD = 'README.md'
+
+export interface CardOptions {
+  /** Folder of the model that is pruned. */
+  folder: string
+  plan: Plan
+  /** What else was done and measured, each a paragraph, list or table in Markdown. */
+  sections?: string[] | undefined
+}
+
+/**
+ * The card of a pruned model: the model's own, kept word for word, after a section that says which layers went
+ * and how they were chosen. Its front matter names the model as `base_model` where that has a Hub id.
+ * @throws LayerpruneError where the model's card cannot be read
+ */
+export async function formatModelCard(options: CardOptions): Promise<string> {
+  const original = await readFile(join(options.folder, CARD), 'utf8').catch(
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return undefined
+      throw new LayerpruneError(`cannot read ${join(options.folder, CARD)}: ${cause.message}`, { cause })
+    },
+  )
+  const { frontMatter, body } = splitFrontMatter(original ?? '')
+  const section = describeCut(options)
+  const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
+  return `${formatFrontMatter(frontMatter, options.plan)}${section}${rest}`
+}
+
+function splitFrontMatter(card: string): { frontMatter: string; body: string } {
+  const match = /^---\r?\n(.*?)^---[ \t]*\r?\n?/ms.exec(card)
+  return match === null
+    ? { frontMatter: '', body: card }
+    : { frontMatter: match[1]!, body: card.slice(match[0].length) }
+}
+
+/** Keeps keys and comments; a front matter that is no YAML mapping is kept as it is. */
+function formatFrontMatter(frontMatter: string, { model }: Plan): string {
+  const document = parseDocument(frontMatter)
+  if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return `---\n${frontMatter}---\n\n`
+  if (isHubId(model.id)) document.set('base_model', model.id)
+  const tags: unknown = document.toJS()?.tags
+  const listed = Array.isArray(tags) ? tags : []
+  if (!listed.includes('layerprune')) document.set('tags', [...listed, 'layerprune'])
+  return `---\n${document.toString({ lineWidth: 0 })}---\n\n`
+}
+
+function isMappingOrEmpty(value: unknown): boolean {
+  return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
+}
+
+function isHubId(id: string): boolean {
+  return /^[\w-][\w.-]*\/[\w.-]+$/.test(id)
+}
+
+function describeCut({ plan, sections = [] }: CardOptions): string {
+  const { model, strategy, removed, scores, layerpruneVersion } = plan
+  const name = isHubId(model.id)
+    ? `[${model.id}](https://huggingface.co/${model.id})`
+    : `\`${basename(model.id)}\``
+  const layers = describeLayers(model.layers, removed)
+  const chosen =
+    strategy === 'explicit' ? 'They were named by hand.' : `They were chosen by the strategy \`${strategy}\`.`
+  const measured = Object.entries(scores ?? {}).filter(([, value]) =>
+    ['number', 'string'].includes(typeof value),
+  )
+  return [
+    '# Pruned with layerprune',
+    `This is ${name} without ${layers}: state ${describeJoins(removed)}. ${chosen}`,
+    ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
+    ...describeDataset(plan),
+    ...sections,
+    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${basename(model.id)} --drop ${formatBlocks(removed)}\`. The plan is in \`layerprune-plan.json\`.`,
+    '',
+  ].join('\n\n')
+}
+
+function describeJoins(removed: Plan['removed']): string {
+  return removed.map(({ start, end }) => `${start} is read where state ${end} was`).join(', state ')
+}
+
+function describeDataset({ dataset }: Plan): string[] {
+  if (dataset === undefined) return []
+  const { id, samples, tokens } = dataset
+  const sizes = [
+    ...(typeof samples === 'number' ? [`${samples} texts`] : []),
+    ...(typeof tokens === 'number' ? [`${tokens} tokens`] : []),
+  ]
+  const size = sizes.length > 0 ? ` (${sizes.join(', ')})` : ''
+  return [`Measured on \`${basename(String(id))}\`${size}.`]
+}

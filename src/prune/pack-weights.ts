@@ -1,0 +1,115 @@
+import { open, realpath } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import {
+  type ExternalData,
+  getExternalData,
+  initializersDeep,
+  setExternalData,
+  setInlineData,
+} from '../graph/external-data.js'
+import { DataLocation, DataType, type TensorProto } from '../graph/onnx.js'
+import type { PlannedFile } from './planned-file.js'
+
+/** Weights keep the alignment that they had, up to a page of memory. */
+const PAGE_BYTES = 4096
+
+/**
+ * Puts the weights of a cut graph where they were in the whole one, without those that nothing reads any more:
+ * back inside the graph, or close together into files beside it, as many as they lay in before. Their locations
+ * in the graph are changed, in place.
+ * @param graphFile the .onnx file that the graph was read from
+ * @returns the files beside the graph, named as transformers.js looks for them: `model.onnx_data`, `_data_1`, ...
+ */
+export async function packWeights(
+  { model, weightsFolder }: DecoderGraph,
+  graphFile: string,
+): Promise<PlannedFile[]> {
+  const byFile = new Map<string, TensorProto[]>()
+  for (const tensor of initializersDeep(model.graph!)) {
+    if (tensor.dataLocation !== DataLocation.EXTERNAL) continue
+    const file = resolve(weightsFolder, getExternalData(tensor).location)
+    byFile.set(file, [...(byFile.get(file) ?? []), tensor])
+  }
+  const inside = await realpath(graphFile)
+  await takeInside(inside, byFile.get(inside) ?? [])
+  byFile.delete(inside)
+  const name = `${basename(graphFile)}_data`
+  return [...byFile].map(([file, tensors], index) =>
+    packFile(index === 0 ? name : `${name}_${index}`, file, tensors),
+  )
+}
+
+/** Where a weight's bytes lie; a file may leave out how many they are, which type and shape say too. */
+function placeOf(tensor: TensorProto): ExternalData {
+  const { offsetBytes, sizeBytes, location } = getExternalData(tensor)
+  return { location, offsetBytes, sizeBytes: sizeBytes ?? countBytes(tensor) }
+}
+
+const ELEMENT_BITS: Partial<Record<DataType, number>> = {
+  [DataType.DOUBLE]: 64,
+  [DataType.INT64]: 64,
+  [DataType.FLOAT]: 32,
+  [DataType.INT32]: 32,
+  [DataType.FLOAT16]: 16,
+  [DataType.BFLOAT16]: 16,
+  [DataType.INT8]: 8,
+  [DataType.UINT8]: 8,
+  [DataType.INT4]: 4,
+  [DataType.UINT4]: 4,
+}
+
+function countBytes({ name, dataType, dims }: TensorProto): number {
+  const bits = ELEMENT_BITS[dataType as DataType]
+  if (bits === undefined) {
+    throw new LayerpruneError(`external weight ${name} of type ${dataType} does not state its length`)
+  }
+  return Math.ceil((dims.reduce((product, dim) => product * Number(dim), 1) * bits) / 8)
+}
+
+async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    for (const tensor of tensors) {
+      const { offsetBytes, sizeBytes } = placeOf(tensor)
+      const bytes = new Uint8Array(sizeBytes)
+      await handle.read(bytes, 0, sizeBytes, offsetBytes)
+      setInlineData(tensor, bytes)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Weights that share their bytes go on sharing them. */
+function packFile(name: string, file: string, tensors: TensorProto[]): PlannedFile {
+  const parts: PlannedFile['parts'] = []
+  const packed = new Map<string, ExternalData>()
+  let end = 0
+  for (const tensor of tensors) {
+    const { offsetBytes, sizeBytes } = placeOf(tensor)
+    const key = `${offsetBytes}:${sizeBytes}`
+    const known = packed.get(key)
+    if (known !== undefined) {
+      setExternalData(tensor, known)
+      continue
+    }
+    const alignment = alignmentOf(offsetBytes)
+    const start = Math.ceil(end / alignment) * alignment
+    if (start > end) parts.push(new Uint8Array(start - end))
+    parts.push({ file, offsetBytes, sizeBytes })
+    const place = { location: name, offsetBytes: start, sizeBytes }
+    packed.set(key, place)
+    setExternalData(tensor, place)
+    end = start + sizeBytes
+  }
+  return { name, parts }
+}
+
+/** The largest power of two that divides an offset, at most a page. */
+function alignmentOf(offsetBytes: number): number {
+  let alignment = PAGE_BYTES
+  while (offsetBytes % alignment !== 0) alignment /= 2
+  return alignment
+}

@@ -1,0 +1,30 @@
+/** Bytes of a file that is there already. */
+export interface FileRange {
+  /** Path of the file. */
+  file: string
+  offsetBytes: number
+  sizeBytes: number
+}
+
+/** Bytes that are made when they are written, so that they need not be held before. */
+export interface MadeBytes {
+  sizeBytes: number
+  make: () => Uint8Array
+}
+
+/** A file to write: its content is the parts, one after the other. */
+export interface PlannedFile {
+  /** Relative to the folder that is written. */
+  name: string
+  parts: (Uint8Array | FileRange | MadeBytes)[]
+}
+
+/** Bytes that a planned file will have. */
+export function sizeOf({ parts }: PlannedFile): number {
+  return parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.byteLength : part.sizeBytes), 0)
+}
+
+/** A file of text. */
+export function textFile(name: string, text: string): PlannedFile {
+  return { name, parts: [new TextEncoder().encode(text)] }
+}

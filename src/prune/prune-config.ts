@@ -1,0 +1,139 @@
+import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
+import { LayerpruneError } from '../errors.js'
+import type { Decoder, Layer } from '../graph/build/description.js'
+import { cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
+import { type KeptLayers, renumber } from './layer-numbers.js'
+
+/** The config of a pruned model, and what the user should know of it. */
+export interface PrunedConfig {
+  config: Section
+  notes: string[]
+}
+
+export interface PruneConfigOptions {
+  layers: KeptLayers
+  /** What the names of tensors in layers start with, where the config may name them. */
+  tensorPrefix?: string | undefined
+  /** What a config lets the decoder compute, given whether it is the pruned one; left out where it is not known. */
+  describe?: ((config: ModelConfig, isPruned: boolean) => Decoder) | undefined
+  /** The model is a graph, which holds what layers compute: the config need not say it. */
+  isGraph?: boolean | undefined
+}
+
+/**
+ * The content of config.json for the layers that stay, each with exactly what it had in the whole model.
+ * @param config content of config.json, not changed
+ * @throws LayerpruneError where the config has no way to say it
+ */
+export function pruneConfig(config: Section, options: PruneConfigOptions): PrunedConfig {
+  const { layers, describe } = options
+  const cut = cutConfig(config, options)
+  if (describe === undefined) {
+    if (cut.problems.length > 0 && !options.isGraph) throw cannotSay(cut.problems[0]!)
+    return cut
+  }
+  const whole = describe(interpretConfig(config, 'config.json'), false)
+  const expected = layers.kept.map((layer) => whole.layers[layer]!)
+  const difference = findDifference(expected, cut.config, describe)
+  if (difference === undefined) return cut
+  const spelled = cutConfig(spellLayerTypes(config, whole), options)
+  const remaining = findDifference(expected, spelled.config, describe)
+  if (remaining !== undefined) throw cannotSay(cut.problems[0] ?? remaining)
+  const note =
+    'config.json: layer_types was written out, for the layers that stay no longer follow the family’s rule'
+  return { ...spelled, notes: [...spelled.notes, note] }
+}
+
+function cutConfig(
+  original: Section,
+  { layers, tensorPrefix }: PruneConfigOptions,
+): PrunedConfig & KeyOutcome {
+  const config = structuredClone(original)
+  const sections = [config, config.text_config].filter(isObject)
+  const outcomes = sections.map((section) => cutLayerKeys(section, layers))
+  for (const key of ['quantization_config', 'compression_config']) {
+    if (tensorPrefix !== undefined && isObject(config[key])) {
+      config[key] = renumberNames(config[key], tensorPrefix, layers)
+    }
+  }
+  return {
+    config,
+    notes: outcomes.flatMap(({ notes }) => notes),
+    problems: outcomes.flatMap(({ problems }) => problems),
+  }
+}
+
+/** Lists of names of modules, at any depth: those of layers that go are left out. */
+function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unknown {
+  if (Array.isArray(value)) {
+    return value.flatMap((item) => {
+      if (typeof item !== 'string') return [renumberNames(item, prefix, layers)]
+      const isModule = !item.endsWith('.')
+      const name = renumber(isModule ? `${item}.` : item, prefix, layers)
+      return name === undefined ? [] : [isModule ? name.slice(0, -1) : name]
+    })
+  }
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, renumberNames(item, prefix, layers)]),
+  )
+}
+
+/** Says of each layer whether it has a window, in place of the rule that the family has for that. */
+function spellLayerTypes(original: Section, { layers }: Decoder): Section {
+  const config = structuredClone(original)
+  const section = isObject(config.text_config) ? config.text_config : config
+  for (const key of ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch']) delete section[key]
+  section.layer_types = layers.map(({ attention }) =>
+    attention.window === null ? 'full_attention' : 'sliding_attention',
+  )
+  return config
+}
+
+/** How a layer that stays would be computed otherwise by a pruned config, in words. */
+function findDifference(
+  expected: Layer[],
+  config: Section,
+  describe: NonNullable<PruneConfigOptions['describe']>,
+): string | undefined {
+  let found: Layer[]
+  try {
+    found = describe(interpretConfig(config, 'config.json'), true).layers
+  } catch (error) {
+    if (error instanceof LayerpruneError) return error.message
+    throw error
+  }
+  if (found.length !== expected.length) return `it would have ${found.length} layers`
+  for (const [layer, before] of expected.entries()) {
+    const [old, now] = [listParts(before), listParts(found[layer]!)]
+    const part = Object.keys(old).find((key) => old[key] !== now[key])
+    if (part !== undefined) return `${part} of the layer that becomes layer ${layer} would be another`
+  }
+  return undefined
+}
+
+/** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
+function listParts({ attention, mlp, ...rest }: Layer): Record<string, string> {
+  const experts = mlp.kind === 'experts' ? { ...mlp.experts, expert: mlp.experts.expert(0) } : mlp
+  const parts = { ...rest, ...attention, mlp: experts }
+  const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, part]) => [
+      name,
+      JSON.stringify(part, (_, value) => (typeof value === 'string' ? withoutNumber(value) : value)) ?? '',
+    ]),
+  )
+}
+
+function cannotSay(problem: string): LayerpruneError {
+  return new LayerpruneError(
+    `config.json cannot say what these layers need once others are gone: ${problem}`,
+    {
+      hint: 'remove other layers, or cut an ONNX graph of the model (--format onnx)',
+    },
+  )
+}
+
+function isObject(value: unknown): value is Section {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,116 @@
+import { basename, isAbsolute } from 'node:path'
+import { InterruptedError, UsageError } from '../errors.js'
+import { type Format, locateModel, type ModelOptions } from '../model.js'
+import { makePlan, type Plan } from '../plan/plan.js'
+import { findCompanions } from './companion-files.js'
+import { keepLayers } from './layer-numbers.js'
+import { formatModelCard } from './model-card.js'
+import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
+import { sizeOf, textFile } from './planned-file.js'
+import { planPrunedOnnx } from './pruned-onnx.js'
+import { planPrunedSafetensors } from './pruned-safetensors.js'
+import type { Replacement } from './safetensors-files.js'
+import { writePlannedFiles } from './write-planned.js'
+
+export interface PruneOptions extends ModelOptions {
+  /** Folder to write the pruned model to. */
+  output: string
+  /** Which layers go; its model's number of layers must be the model's. */
+  plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
+  /** Replaces a model that is in the output folder. */
+  force?: boolean | undefined
+  /** Says what would be written, and writes nothing. */
+  dryRun?: boolean | undefined
+  /** New values of tensors of a safetensors checkpoint, by their names in the whole model. */
+  replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** Paragraphs of Markdown for the model card: what else was done and measured. */
+  cardSections?: string[] | undefined
+  /** Stops the work; nothing is left of it then. */
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: PruneProgress) => void) | undefined
+}
+
+export interface PruneProgress {
+  writtenBytes: number
+  totalBytes: number
+}
+
+/** What `prune --json` prints. Keys may be added, none changes meaning. */
+export interface PruneResult {
+  schema: 'layerprune.prune/1'
+  plan: Plan
+  format: Format
+  /** Layers of the pruned model. */
+  layers: number
+  /** Real path of the folder. */
+  output: string
+  files: { name: string; sizeBytes: number }[]
+  sizeBytes: number
+  /** Present and true where nothing was written. */
+  dryRun?: true
+}
+
+/**
+ * Writes a model without some of its layers: from safetensors by copying the tensors that stay, from ONNX by
+ * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
+ * licence are copied. The folder appears under its name once it is complete, or not at all.
+ * @throws UsageError where layers or options do not fit the model
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
+ */
+export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
+  const { output, force, signal, onProgress } = options
+  const model = await locateModel({ ...options, onNote: undefined })
+  if (model.format === 'onnx' && options.replacements !== undefined) {
+    throw new UsageError('tensors can be replaced in safetensors only, and an ONNX graph was chosen')
+  }
+  const plan = makePlan({
+    ...options.plan,
+    model: { id: model.id, layers: model.config.layers, family: model.config.family },
+  })
+  const folder = await checkOutputFolder(output, { source: model.folder, force })
+  const layers = keepLayers(model.config.layers, plan.removed)
+  const weights =
+    model.format === 'safetensors'
+      ? await planPrunedSafetensors(model, layers, options)
+      : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
+  await model.source.provide(['README.md'])
+  const card = await formatModelCard({ folder: model.folder, plan, sections: options.cardSections })
+  const files = [
+    ...weights,
+    ...(await findCompanions(model.source)),
+    textFile('README.md', card),
+    textFile('layerprune-plan.json', `${JSON.stringify(withoutPath(plan), null, 2)}\n`),
+  ]
+  const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
+  const result: PruneResult = {
+    schema: 'layerprune.prune/1',
+    plan,
+    format: model.format,
+    layers: layers.kept.length,
+    output: folder.path,
+    files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
+    sizeBytes: totalBytes,
+  }
+  await assertRoom(folder, totalBytes)
+  if (options.dryRun) return { ...result, dryRun: true }
+  let writtenBytes = 0
+  const onWritten = (bytes: number) => {
+    writtenBytes += bytes
+    onProgress?.({ writtenBytes, totalBytes })
+  }
+  try {
+    await fillFolder(folder, (temporary) => writePlannedFiles(temporary, files, { signal, onWritten }))
+  } catch (cause) {
+    throw signal?.aborted
+      ? new InterruptedError('before the pruned model was complete; nothing is left of it')
+      : cause
+  }
+  return result
+}
+
+/** Where a folder lies on this machine is nobody's business once the model is published. */
+function withoutPath(plan: Plan): Plan {
+  const { id } = plan.model
+  return { ...plan, model: { ...plan.model, id: isAbsolute(id) || id.startsWith('.') ? basename(id) : id } }
+}

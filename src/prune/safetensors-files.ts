@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
+import { UsageError } from '../errors.js'
+import { encodeFloats } from './encode-floats.js'
+import { type KeptLayers, renumber } from './layer-numbers.js'
+import { type PlannedFile, textFile } from './planned-file.js'
+
+const WHOLE_FILE = 'model.safetensors'
+const INDEX_FILE = `${WHOLE_FILE}.index.json`
+
+/** Values that take the place of a tensor's own; they are written in the type in which it is stored. */
+export interface Replacement {
+  shape: number[]
+  data: Float32Array
+}
+
+/** A tensor of the pruned model and the one that it was. */
+export interface KeptTensor {
+  name: string
+  source: TensorLocation
+}
+
+/**
+ * The tensors that stay, under the names that they have in the pruned model, in the checkpoint's order.
+ * @param prefix what the names of tensors in layers start with
+ */
+export function keepTensors(
+  { tensors }: SafetensorsCheckpoint,
+  prefix: string,
+  layers: KeptLayers,
+): KeptTensor[] {
+  return [...tensors.values()].flatMap((source) => {
+    const name = renumber(source.name, prefix, layers)
+    return name === undefined ? [] : [{ name, source }]
+  })
+}
+
+/**
+ * The files of a pruned checkpoint: its shards without the tensors that went, those that are left empty taken
+ * out and the others numbered anew, with their index; one file where one is left. Bytes are copied, none is
+ * converted, apart from replacements.
+ * @param folder where the checkpoint and its index lie
+ * @param replacements by the names of the whole model
+ * @throws UsageError where a replacement has no tensor that stays, or not its shape
+ */
+export async function planSafetensors(
+  folder: string,
+  checkpoint: SafetensorsCheckpoint,
+  kept: KeptTensor[],
+  replacements: ReadonlyMap<string, Replacement> = new Map(),
+): Promise<PlannedFile[]> {
+  checkReplacements(kept, replacements)
+  const groups = checkpoint.files
+    .map((file) => kept.filter(({ source }) => source.file === file))
+    .filter((tensors) => tensors.length > 0)
+  const names = groups.map((_, index) => nameShard(index, groups.length))
+  const files = groups.map((tensors, index) =>
+    planFile(names[index]!, tensors, checkpoint.metadata, replacements),
+  )
+  if (files.length === 1) return files
+  return [...files, textFile(INDEX_FILE, await formatIndex(folder, checkpoint, groups, names))]
+}
+
+function nameShard(index: number, count: number): string {
+  if (count === 1) return WHOLE_FILE
+  const [number, total] = [index + 1, count].map((value) => `${value}`.padStart(5, '0'))
+  return `model-${number}-of-${total}.safetensors`
+}
+
+function planFile(
+  name: string,
+  tensors: KeptTensor[],
+  metadata: Record<string, string>,
+  replacements: ReadonlyMap<string, Replacement>,
+): PlannedFile {
+  const header: Record<string, object> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {}
+  let offset = 0
+  for (const { name, source } of tensors) {
+    const { dtype, shape, sizeBytes } = source
+    header[name] = { dtype, shape, data_offsets: [offset, offset + sizeBytes] }
+    offset += sizeBytes
+  }
+  const parts = tensors.map(({ source }) => {
+    const replacement = replacements.get(source.name)
+    if (replacement === undefined) return source
+    return { sizeBytes: source.sizeBytes, make: () => encodeFloats(replacement.data, source) }
+  })
+  return { name, parts: [encodeHeader(header), ...parts] }
+}
+
+/** Length and JSON, filled up with spaces so that the data starts at a multiple of 8. */
+function encodeHeader(header: object): Uint8Array {
+  const json = Buffer.from(JSON.stringify(header))
+  const lengthBytes = Math.ceil(json.byteLength / 8) * 8
+  const bytes = Buffer.alloc(8 + lengthBytes, ' ')
+  bytes.writeBigUInt64LE(BigInt(lengthBytes))
+  json.copy(bytes, 8)
+  return bytes
+}
+
+/** The index with its own keys, sizes counted anew. */
+async function formatIndex(
+  folder: string,
+  { tensors }: SafetensorsCheckpoint,
+  groups: KeptTensor[][],
+  names: string[],
+): Promise<string> {
+  const index = JSON.parse(await readFile(join(folder, INDEX_FILE), 'utf8'))
+  const kept = groups.flat().map(({ source }) => source)
+  const metadata = { ...index.metadata, total_size: kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
+  if (typeof metadata.total_parameters === 'number') {
+    metadata.total_parameters += countElements(kept) - countElements([...tensors.values()])
+  }
+  const shardOf = groups.flatMap((tensors, index) => tensors.map(({ name }) => [name, names[index]!]))
+  const weightMap = Object.fromEntries(shardOf)
+  return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
+}
+
+function countElements(tensors: TensorLocation[]): number {
+  return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
+}
+
+function checkReplacements(kept: KeptTensor[], replacements: ReadonlyMap<string, Replacement>): void {
+  for (const [name, { shape, data }] of replacements) {
+    const source = kept.find((tensor) => tensor.source.name === name)?.source
+    if (source === undefined) throw new UsageError(`replaced tensor ${name} is not among those that stay`)
+    const elements = shape.reduce((product, size) => product * size, 1)
+    if (`${shape}` !== `${source.shape}` || elements !== data.length) {
+      throw new UsageError(
+        `replaced tensor ${name} has the shape [${source.shape.join(', ')}], not [${shape.join(', ')}] of ${data.length} values`,
+      )
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+import { explainFailure } from '../write-files.js'
+import type { FileRange, PlannedFile } from './planned-file.js'
+
+/** Read and written at a time; two such pieces are held. */
+const CHUNK_BYTES = 4 * 1024 * 1024
+
+interface WriteOptions {
+  signal?: AbortSignal | undefined
+  /** Told of bytes as they are written. */
+  onWritten: (bytes: number) => void
+}
+
+/**
+ * Writes planned files into a folder that has none of them, holding a few megabytes at a time.
+ * @throws LayerpruneError that names the file where the disk is full, a file cannot be read or written, or a file
+ *   that is copied from has become shorter
+ * @throws what `signal` was aborted with, between two pieces
+ */
+export async function writePlannedFiles(
+  folder: string,
+  files: PlannedFile[],
+  options: WriteOptions,
+): Promise<void> {
+  const source = new SourceFile()
+  try {
+    for (const file of files) await writePlannedFile(join(folder, file.name), file, source, options)
+  } finally {
+    await source.close()
+  }
+}
+
+async function writePlannedFile(
+  path: string,
+  { parts }: PlannedFile,
+  source: SourceFile,
+  { signal, onWritten }: WriteOptions,
+): Promise<void> {
+  const target = await explainFailure(path, async () => {
+    await mkdir(dirname(path), { recursive: true })
+    return open(path, 'wx')
+  })
+  const write = async (bytes: Uint8Array) => {
+    signal?.throwIfAborted()
+    await explainFailure(path, () => writeAll(target, bytes))
+    onWritten(bytes.byteLength)
+  }
+  try {
+    for (const part of joinRanges(parts)) {
+      if (part instanceof Uint8Array) await write(part)
+      else if ('make' in part) await write(part.make())
+      else await source.read(part, write)
+    }
+  } finally {
+    await target.close()
+  }
+}
+
+/** Ranges of a file that follow each other become one. */
+function joinRanges(parts: PlannedFile['parts']): PlannedFile['parts'] {
+  const joined: PlannedFile['parts'] = []
+  for (const part of parts) {
+    const last = joined.at(-1)
+    if (
+      isRange(part) &&
+      isRange(last) &&
+      last.file === part.file &&
+      last.offsetBytes + last.sizeBytes === part.offsetBytes
+    ) {
+      joined[joined.length - 1] = { ...last, sizeBytes: last.sizeBytes + part.sizeBytes }
+    } else {
+      joined.push(part)
+    }
+  }
+  return joined
+}
+
+function isRange(part: PlannedFile['parts'][number] | undefined): part is FileRange {
+  return part !== undefined && 'file' in part
+}
+
+async function writeAll(target: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength; ) {
+    offset += (await target.write(bytes, offset, bytes.byteLength - offset)).bytesWritten
+  }
+}
+
+/** The file that is copied from, kept open from one range to the next. */
+class SourceFile {
+  #path = ''
+  #handle: FileHandle | undefined
+  readonly #buffers = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)]
+
+  /** Hands over a range piece by piece; the next is read while one is written. */
+  async read(
+    { file, offsetBytes, sizeBytes }: FileRange,
+    onPiece: (bytes: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const handle = await this.#open(file)
+    const end = offsetBytes + sizeBytes
+    let writing = Promise.resolve()
+    try {
+      for (let position = offsetBytes, turn = 0; position < end; position += CHUNK_BYTES, turn++) {
+        const buffer = this.#buffers[turn % 2]!.subarray(0, Math.min(CHUNK_BYTES, end - position))
+        await readAll(handle, buffer, position, file)
+        await writing
+        writing = onPiece(buffer)
+        // a failure is seen at the next await, not before
+        writing.catch(() => {})
+      }
+    } finally {
+      await writing
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close()
+    this.#handle = undefined
+  }
+
+  async #open(file: string): Promise<FileHandle> {
+    if (this.#handle !== undefined && this.#path === file) return this.#handle
+    await this.close()
+    this.#path = file
+    this.#handle = await open(file, 'r').catch((cause: Error) => {
+      throw new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
+    })
+    return this.#handle
+  }
+}
+
+async function readAll(
+  handle: FileHandle,
+  buffer: Uint8Array,
+  position: number,
+  file: string,
+): Promise<void> {
+  for (let filled = 0; filled < buffer.byteLength; ) {
+    const { bytesRead } = await handle
+      .read(buffer, filled, buffer.byteLength - filled, position + filled)
+      .catch((cause: Error) => {
+        throw new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
+      })
+    if (bytesRead === 0) {
+      throw new LayerpruneError(`${file} ended at byte ${position + filled} while it was copied`, {
+        hint: 'it has become shorter since its header was read: do not change a model while it is pruned',
+      })
+    }
+    filled += bytesRead
+  }
+}

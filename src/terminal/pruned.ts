@@ -1,0 +1,33 @@
+import { formatCount, formatQuantity } from '../format-numbers.js'
+import { describeLayers } from '../layer-names.js'
+import type { PruneResult } from '../prune/prune.js'
+
+/**
+ * What was pruned, as a person reads it: the layers that went, the files with their sizes, and where they are.
+ * @param output  the folder as the user named it
+ */
+export function formatPruned(
+  { plan, layers, files, sizeBytes, dryRun }: PruneResult,
+  output: string,
+): string {
+  const sizes = files.map((file) => formatSize(file.sizeBytes))
+  const nameWidth = Math.max(...files.map(({ name }) => name.length))
+  const sizeWidth = Math.max(...sizes.map((size) => size.length))
+  const lines = files.map(
+    ({ name }, index) => `  ${name.padEnd(nameWidth)}  ${sizes[index]!.padStart(sizeWidth)}`,
+  )
+  const written = `${formatQuantity(files.length, 'file')}, ${formatSize(sizeBytes)}`
+  return [
+    `${plan.model.id} without ${describeLayers(plan.model.layers, plan.removed)}: ${formatQuantity(layers, 'layer')}`,
+    ...lines,
+    dryRun ? `Would write ${written} to ${output}.` : `Wrote ${written} to ${output}.`,
+  ].join('\n')
+}
+
+/** A size in the unit that suits it: `711 B`, `3.5 MB`, `16.1 GB`. */
+function formatSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const power = Math.min(3, Math.floor(Math.log10(bytes) / 3))
+  const value = bytes / 1000 ** power
+  return `${value < 100 ? value.toPrecision(2 + Number(value >= 10)) : formatCount(Math.round(value))} ${['B', 'kB', 'MB', 'GB'][power]}`
+}
