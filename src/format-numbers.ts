@@ -19,3 +19,8 @@ export function formatCount(count: number): string {
 export function formatQuantity(count: number, singular: string, plural = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : plural}`
 }
+
+/** `a`, `a and b`, `a, b and c`. */
+export function formatList(items: string[]): string {
+  return [items.slice(0, -1).join(', '), items.at(-1)].filter((part) => part !== '').join(' and ')
+}

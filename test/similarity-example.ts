@@ -22,6 +22,7 @@ export function exampleResult(
       dtype: 'fp32',
       checkpointDtype: 'bfloat16',
       file: 'onnx/model.onnx',
+      fingerprint: 'ab'.repeat(32),
     },
     dataset: {
       id: 'data/texts.jsonl',
@@ -29,6 +30,7 @@ export function exampleResult(
       samples: 128,
       tokens: 32768,
       skipped: { empty: 0, notText: 0 },
+      fingerprint: 'cd'.repeat(32),
     },
     settings: { maxLength: 256, batchSize: 8 },
     metric: 'angular',
@@ -36,6 +38,7 @@ export function exampleResult(
     layersToSkip,
     blocks,
     best,
+    certainty: null,
     distances: { [layersToSkip]: distances },
     standardErrors: { [layersToSkip]: distances.map(() => standardError) },
     layerpruneVersion: '0.1.0',

@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander'
+import type { Shard } from '../data/placed-rows.js'
+import { parseTokenSelection, type TokenSelection } from '../similarity/token-selection.js'
 
 /** PruneMe's spellings of our flags that differ by more than underscores. */
 const ALIASES: Record<string, string> = { '--model-path': '--model' }
@@ -19,5 +21,28 @@ export function wholeNumber(minimum: number): (value: string) => number {
     const number = Number(value)
     if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number >= minimum) return number
     throw new InvalidArgumentError(`expected a whole number of at least ${minimum}`)
+  }
+}
+
+/** Parses a confidence, above 0 and below 1. */
+export function confidence(value: string): number {
+  const number = Number(value)
+  if (/^0?\.\d+$/.test(value) && number > 0) return number
+  throw new InvalidArgumentError('expected a confidence above 0 and below 1, for example 0.99')
+}
+
+/** Parses `i/N` with i from 1 to N. */
+export function shard(value: string): Shard {
+  const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number)
+  if (index && count && index <= count && Number.isSafeInteger(count)) return { index, count }
+  throw new InvalidArgumentError('expected i/N with i from 1 to N, for example 1/4')
+}
+
+/** Parses last, all or tail:K. */
+export function tokenSelection(value: string): TokenSelection {
+  try {
+    return parseTokenSelection(value)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
   }
 }

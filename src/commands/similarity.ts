@@ -1,9 +1,13 @@
 import { Command, Option } from 'commander'
 import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import type { Shard } from '../data/placed-rows.js'
 import { UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import { DEVICES, type Device } from '../runtime/device.js'
-import type { SimilarityResult, TokenSelection } from '../similarity/result.js'
-import { wholeNumber } from './arguments.js'
+import type { SimilarityResult } from '../similarity/result.js'
+import type { TokenSelection } from '../similarity/token-selection.js'
+import { confidence, shard, tokenSelection, wholeNumber } from './arguments.js'
+import { listenForInterruption } from './interruption.js'
 
 interface Flags {
   model: string
@@ -17,7 +21,10 @@ interface Flags {
   batchSize: number
   maxLength?: number
   layersToSkip: number
-  tokens: TokenSelection
+  tokens?: TokenSelection
+  until?: number
+  shard?: Shard
+  resume?: boolean
   dtype?: Dtype
   device: Device
   threads?: number
@@ -56,11 +63,22 @@ export function makeSimilarityCommand(): Command {
       'tokens read of each text (default: 1024, or what the model takes)',
       wholeNumber(1),
     )
-    .addOption(
-      new Option('--tokens <which>', 'compare the last token of each text, as the paper does, or all of them')
-        .choices(['last', 'all'])
-        .default('last'),
+    .option(
+      '--tokens <which>',
+      'compare the last token of each text, as the paper does, all, or tail:K, the last K (default: last, with --until tail:32)',
+      tokenSelection,
     )
+    .option(
+      '--until <confidence>',
+      'stop as soon as the best block is the best with this confidence, for example 0.99',
+      confidence,
+    )
+    .option(
+      '--shard <i/N>',
+      'measure every Nth text from the ith on; layerprune merge adds the parts up',
+      shard,
+    )
+    .option('--resume', 'go on where a run with the same flags was stopped or killed')
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
     .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
     .option('--output <folder>', 'where results are written', 'layerprune-output')
@@ -69,13 +87,17 @@ export function makeSimilarityCommand(): Command {
     .addHelpText(
       'after',
       `
-Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder.
+Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
+similarity.partial.json, from which --resume goes on.
+--until takes texts from the start of the dataset, which should be in no particular order.
 PruneMe's spellings work too: --model_path, --dataset_column, --batch_size, ...
 
 Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json`,
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume`,
     )
     .action(runSimilarity)
 }
@@ -84,24 +106,35 @@ async function runSimilarity(flags: Flags): Promise<void> {
   assertFilesOnDisk(flags)
   const [
     { measureSimilarity },
-    { formatSummary },
     { createProgress },
-    { wantsColor },
     output,
     { ensureWritableFolder },
+    { openCheckpointFile },
+    { writeResultFiles },
+    { showResult },
   ] = await Promise.all([
     import('../similarity/measure.js'),
-    import('../terminal/summary.js'),
     import('../terminal/progress.js'),
-    import('../terminal/color.js'),
     import('../terminal/output.js'),
     import('../write-files.js'),
+    import('./checkpoint-file.js'),
+    import('./result-files.js'),
+    import('./show-result.js'),
   ])
   const quiet = flags.quiet ?? false
   const { printNote: note } = output
   output.setQuiet(quiet)
   await ensureWritableFolder(flags.output)
 
+  const checkpoint = openCheckpointFile(flags.output, flags.shard, output.printWarning)
+  const resumeFrom = flags.resume ? await checkpoint.read() : undefined
+  if (resumeFrom) {
+    note(`going on after the ${formatQuantity(resumeFrom.dataset.samples, 'text')} of ${checkpoint.path}`)
+  } else if (flags.resume) {
+    note(`there is no ${checkpoint.path} to resume: starting from the beginning`)
+  } else if (checkpoint.exists()) {
+    note(`${checkpoint.path} of an earlier run will be overwritten; --resume would go on from it`)
+  }
   const progress = createProgress({ quiet })
   const interruption = listenForInterruption(() =>
     note('stopping after the current batch; press Ctrl-C again to stop at once'),
@@ -113,6 +146,8 @@ async function runSimilarity(flags: Flags): Promise<void> {
       column: flags.datasetColumn,
       signal: interruption.signal,
       onProgress: ({ texts, total }) => progress.update(texts, total),
+      resumeFrom,
+      onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
       onPartialResult: (result) => {
         partial = result
       },
@@ -120,19 +155,15 @@ async function runSimilarity(flags: Flags): Promise<void> {
     })
     progress.stop()
     if (flags.json) noteSkippedRows(result, note)
-    await writeResultFiles(flags.output, result)
-    await output.printResult(
-      flags.json
-        ? JSON.stringify(result, null, 2)
-        : formatSummary(result, { width: output.widthOf(process.stdout), color: wantsColor(process.stdout) }),
-    )
-    note(`wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to ${flags.output}`)
+    const written = await writeResultFiles(flags.output, result)
+    await checkpoint.remove()
+    await showResult(result, flags, written)
   } catch (error) {
     progress.stop()
     if (partial) {
-      const path = await writePartialResult(flags.output, partial)
+      await checkpoint.write(partial)
       output.printWarning(
-        `what was measured so far (${partial.dataset.samples} texts) is in ${path}, marked partial`,
+        `what was measured so far (${formatQuantity(partial.dataset.samples, 'text')}) is in ${checkpoint.path}, marked partial; --resume goes on from it`,
       )
     }
     throw error
@@ -158,55 +189,8 @@ function assertFilesOnDisk({ datasetConfig, datasetSubset, dataset }: Flags): vo
   }
 }
 
-/** Aborts a signal on the first SIGINT or SIGTERM; the second ends the process as usual. */
-function listenForInterruption(onInterrupt: () => void): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController()
-  const stop = () => {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-  }
-  const interrupt = () => {
-    stop()
-    onInterrupt()
-    controller.abort()
-  }
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
-  return { signal: controller.signal, stop }
-}
-
 function noteSkippedRows({ dataset }: SimilarityResult, note: (message: string) => void): void {
   const { empty, notText } = dataset.skipped
   if (empty + notText > 0)
     note(`passed over ${empty + notText} rows: ${empty} empty, ${notText} without text`)
-}
-
-async function writeResultFiles(folder: string, result: SimilarityResult): Promise<void> {
-  const [{ writeFilesAtomically }, { formatDistancesCsv }, { drawDistanceCurve }, { formatSliceConfig }] =
-    await Promise.all([
-      import('../write-files.js'),
-      import('../report/csv.js'),
-      import('../report/curve-svg.js'),
-      import('../mergekit.js'),
-    ])
-  await writeFilesAtomically(folder, {
-    'similarity.json': `${JSON.stringify(result, null, 2)}\n`,
-    'layer_distances.csv': formatDistancesCsv(result.blocks),
-    'distances.svg': drawDistanceCurve(result),
-    'slice.yaml': formatSliceConfig({
-      model: result.model.id,
-      layers: result.model.layers,
-      removed: [result.best],
-      dtype: result.model.checkpointDtype,
-    }),
-  })
-}
-
-async function writePartialResult(folder: string, partial: SimilarityResult): Promise<string> {
-  const [{ writeFilesAtomically }, { join }] = await Promise.all([
-    import('../write-files.js'),
-    import('node:path'),
-  ])
-  await writeFilesAtomically(folder, { 'similarity.partial.json': `${JSON.stringify(partial, null, 2)}\n` })
-  return join(folder, 'similarity.partial.json')
 }

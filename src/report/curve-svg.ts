@@ -3,6 +3,7 @@ import { area, line } from 'd3-shape'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
 import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
+import { describeTokens } from '../similarity/token-selection.js'
 
 const WIDTH = 760
 const HEIGHT = 436
@@ -111,7 +112,7 @@ function drawHeading(result: SimilarityResult, size: string, withErrors: boolean
   const modelLine = `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`
   const measured = [
     formatQuantity(dataset.samples, 'text'),
-    tokens === 'last' ? 'last token of each' : `all ${formatQuantity(dataset.tokens, 'token')}`,
+    tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
   ].join(', ')
   const lines = [
     modelLine,

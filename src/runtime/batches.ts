@@ -1,4 +1,4 @@
-import type { DatasetRow } from '../data/dataset.js'
+import type { PlacedRow, ReadPosition } from '../data/placed-rows.js'
 import type { Encode } from './tokenizer.js'
 
 /** A text as the model reads it. */
@@ -9,37 +9,62 @@ export interface EncodedText {
   origin: string
 }
 
-/** Batches looked at together when texts of similar length are put side by side. */
-const WINDOW_BATCHES = 16
-
-/**
- * Tokenises texts and groups them into batches of similar length, longest first, within a window of a few
- * batches: padding stays small, and which texts are used does not change. Texts without a token are passed
- * over and told to `onEmpty`.
- */
-export async function* batchTexts(
-  rows: AsyncIterable<DatasetRow>,
-  encode: Encode,
-  options: { batchSize: number; maxLength: number; onEmpty: () => void },
-): AsyncGenerator<EncodedText[]> {
-  const { batchSize, maxLength, onEmpty } = options
-  let window: EncodedText[] = []
-  for await (const { text, origin } of rows) {
-    const ids = encode(text, maxLength)
-    if (ids.length === 0) {
-      onEmpty()
-      continue
-    }
-    window.push({ ids, origin })
-    if (window.length === batchSize * WINDOW_BATCHES) {
-      yield* splitByLength(window, batchSize)
-      window = []
-    }
-  }
-  yield* splitByLength(window, batchSize)
+/** Texts that follow each other in the dataset, in batches of similar length, longest first. */
+export interface TextWindow {
+  batches: EncodedText[][]
+  /** After the last text of the window. */
+  end: ReadPosition
+  /** Texts without a token, which are in no batch. */
+  tokenless: number
 }
 
-function* splitByLength(window: EncodedText[], batchSize: number): Generator<EncodedText[]> {
-  const sorted = window.toSorted((a, b) => b.ids.length - a.ids.length)
-  for (let start = 0; start < sorted.length; start += batchSize) yield sorted.slice(start, start + batchSize)
+/** Batches looked at together when texts of similar length are put side by side. */
+export const WINDOW_BATCHES = 16
+
+export interface WindowOptions {
+  batchSize: number
+  /** Tokens. */
+  maxLength: number
+  /** Batches of the window that starts after so many texts of the dataset. */
+  windowBatches: (rows: number) => number
+}
+
+/**
+ * Tokenises texts and groups them into batches of similar length within a window of a few batches: padding
+ * stays small, and which texts are used does not change. A window depends only on where it starts, so that a
+ * run can be taken up there; after it the texts measured are those from the start of the dataset, short and
+ * long.
+ * @param start  where the first window starts
+ */
+export async function* windowTexts(
+  rows: AsyncIterable<PlacedRow>,
+  start: ReadPosition,
+  encode: Encode,
+  { batchSize, maxLength, windowBatches }: WindowOptions,
+): AsyncGenerator<TextWindow> {
+  let texts: EncodedText[] = []
+  let tokenless = 0
+  let size = batchSize * windowBatches(start.rows)
+  let last = start
+  const close = (): TextWindow => ({ batches: splitByLength(texts, batchSize), end: last, tokenless })
+  for await (const { text, origin, end } of rows) {
+    last = end
+    const ids = encode(text, maxLength)
+    if (ids.length === 0) tokenless++
+    else texts.push({ ids, origin })
+    if (texts.length === size) {
+      yield close()
+      texts = []
+      tokenless = 0
+      size = batchSize * windowBatches(end.rows)
+    }
+  }
+  if (texts.length + tokenless > 0) yield close()
+}
+
+function splitByLength(texts: EncodedText[], batchSize: number): EncodedText[][] {
+  const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
+  return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
+    sorted.slice(index * batchSize, (index + 1) * batchSize),
+  )
 }

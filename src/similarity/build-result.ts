@@ -1,29 +1,25 @@
-import type { Model } from '../model.js'
 import { VERSION } from '../version.js'
 import { findBestBlock } from './blocks.js'
+import { assessBest, type Certainty } from './certainty.js'
 import { blockIndex } from './distances.js'
+import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
 import type { ScoredBlock, SimilarityResult } from './result.js'
-import type { RunningMeans } from './statistics.js'
 
-/** What a run has measured so far. */
-export interface Measurement {
-  means: RunningMeans
-  /** Tokens read by the model. */
-  tokens: number
-  skipped: { empty: number; notText: number }
-  /** Texts in which the tokenizer found no token. */
-  tokenless: number
+const DEFAULT_LEVEL = 0.95
+
+/** What was measured: the parts of a result that are known before the first text. */
+export interface RunDescription {
+  model: SimilarityResult['model']
+  dataset: { id: string; column: string }
+  settings: SimilaritySettings
 }
 
 /** The means of a run as the result that is printed and saved. */
-export function buildResult(
-  { id, config, precision, file }: Model,
-  dataset: { id: string; column: string },
-  { means, tokens, skipped, tokenless }: Measurement,
-  settings: SimilaritySettings,
-): SimilarityResult {
-  const { layers } = config
+export function buildResult(run: RunDescription, measurement: Measurement): SimilarityResult {
+  const { model, dataset, settings } = run
+  const { layers } = model
+  const { statistics, skipped, tokenless } = measurement
   const sizes = Array.from({ length: layers }, (_, index) => index + 1)
   const perSize = <T>(value: (block: number) => T): Record<string, T[]> =>
     Object.fromEntries(
@@ -32,8 +28,8 @@ export function buildResult(
         Array.from({ length: layers - n + 1 }, (_, start) => value(blockIndex(layers, n, start))),
       ]),
     )
-  const distances = perSize((block) => means.mean(block))
-  const standardErrors = perSize((block) => means.standardError(block))
+  const distances = perSize((block) => statistics.mean(block))
+  const standardErrors = perSize((block) => statistics.standardError(block))
   const n = settings.layersToSkip
   const blocks: ScoredBlock[] = distances[n]!.map((distance, start) => ({
     start,
@@ -43,29 +39,69 @@ export function buildResult(
   }))
   return {
     schema: 'layerprune.similarity/1',
-    model: {
-      id,
-      family: config.family,
-      layers,
-      hiddenSize: config.hiddenSize,
-      dtype: precision.dtype,
-      checkpointDtype: config.storedDtype,
-      file,
-    },
+    model,
     dataset: {
       ...dataset,
-      samples: means.texts,
-      tokens,
+      samples: statistics.texts,
+      tokens: measurement.tokens,
       skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
+      fingerprint: measurement.window.start.digest,
     },
-    settings: { maxLength: settings.maxLength, batchSize: settings.batchSize },
+    ...describeSettings(settings),
     metric: 'angular',
-    tokens: settings.tokens,
-    layersToSkip: n,
     blocks,
     best: blocks[findBestBlock(distances, n).start]!,
+    certainty: assessCertainty(run, measurement),
     distances,
     standardErrors,
+    ...(settings.shard === undefined ? {} : { progress: saveProgress(measurement) }),
+  }
+}
+
+type DescribedSettings = Pick<
+  SimilarityResult,
+  'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
+>
+
+/** Settings as results tell them. */
+export function describeSettings(settings: SimilaritySettings): DescribedSettings {
+  const { maxLength, batchSize, datasetSize, until, tokens, layersToSkip, shard } = settings
+  return {
+    settings: {
+      maxLength,
+      batchSize,
+      ...(datasetSize === undefined ? {} : { datasetSize }),
+      ...(until === undefined ? {} : { until }),
+    },
+    tokens,
+    layersToSkip,
+    ...(shard === undefined ? {} : { shard }),
     layerpruneVersion: VERSION,
   }
+}
+
+/** The result of a run that has not come to its end, with all that is needed to go on. */
+export function buildPartialResult(run: RunDescription, measurement: Measurement): SimilarityResult {
+  return { ...buildResult(run, measurement), partial: true, progress: saveProgress(measurement) }
+}
+
+/** How sure it is which block is the best; null where one text alone was measured. */
+export function assessCertainty(
+  { model: { layers }, settings: { layersToSkip: n, until } }: RunDescription,
+  { statistics }: Measurement,
+): Certainty | null {
+  if (statistics.texts < 2) return null
+  const index = (start: number) => blockIndex(layers, n, start)
+  const blocks = Array.from({ length: layers - n + 1 }, (_, start) => ({ start, end: start + n }))
+  const means = blocks.map(({ start }) => statistics.mean(index(start)))
+  return assessBest(
+    blocks,
+    findBestBlock({ [n]: means }, n),
+    (block, best) => statistics.difference(index(block.start), index(best.start)),
+    {
+      texts: statistics.texts,
+      test: until === undefined ? 'fixed' : 'sequential',
+      level: until ?? DEFAULT_LEVEL,
+    },
+  )
 }

@@ -1,108 +1,106 @@
 import { openDataset } from '../data/dataset.js'
+import { assertSamePosition, PlacedRows } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { openModel } from '../model.js'
-import { batchTexts, type EncodedText } from '../runtime/batches.js'
-import { openStateSession, type StateSession } from '../runtime/session.js'
+import { type TextWindow, windowTexts } from '../runtime/batches.js'
+import { openStateSession } from '../runtime/session.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
-import { buildResult, type Measurement } from './build-result.js'
-import { addAngularDistances, countBlocks, UndirectedStateError } from './distances.js'
-import { checkOptions, chooseSettings, type SimilarityOptions } from './options.js'
-import type { SimilarityResult, TokenSelection } from './result.js'
-import { RunningMeans } from './statistics.js'
+import { assessCertainty, buildPartialResult, buildResult, type RunDescription } from './build-result.js'
+import { describeModel } from './describe-model.js'
+import { measureBatch } from './measure-batch.js'
+import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
+import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
+import type { SimilarityResult } from './result.js'
+import { resumeMeasurement } from './resume.js'
+import { MIN_TEXTS } from './sequential.js'
 
 /**
  * Measures how far the residual stream turns across every block of layers, and names the block of
  * `layersToSkip` layers across which it turns least (Gromov et al. 2024, arXiv 2403.17887).
  * @throws UsageError where an option is out of range
  * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used
+ * @throws LayerpruneError where model or dataset cannot be used, or `resumeFrom` is of another run
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
   const { column = 'text', textLines, datasetSize: limit, threads, device = 'cpu', signal } = options
   const dataset = await openDataset({ paths: [options.dataset].flat(), column, textLines, limit, signal })
   const model = await openModel(options)
+  const { layers } = model.config
   const settings = chooseSettings(options, model)
+  const run = { model: await describeModel(model), dataset: { id: dataset.id, column }, settings }
+  const measurement = options.resumeFrom
+    ? resumeMeasurement(options.resumeFrom, run)
+    : startMeasurement(layers, settings.layersToSkip)
+  measurement.skipped = dataset.skipped
   const encode = await loadTokenizer(model.folder)
   const session = await openStateSession(model.decoder, model.config, { threads, device })
 
-  const { layers } = model.config
-  const measurement: Measurement = {
-    means: new RunningMeans(countBlocks(layers)),
-    tokens: 0,
-    skipped: dataset.skipped,
-    tokenless: 0,
-  }
-  const result = () => buildResult(model, { id: dataset.id, column }, measurement, settings)
-  const { means } = measurement
+  const { statistics, window } = measurement
+  const rows = new PlacedRows(dataset.rows(), window.start, settings.shard)
+  const windows = windowTexts(rows, window.start, encode, {
+    ...settings,
+    windowBatches: (texts) => chooseWindowBatches(settings, texts),
+  })
+  const total = expectedTexts(settings)
+  let sure = false
   try {
-    const onEmpty = () => measurement.tokenless++
-    for await (const batch of batchTexts(dataset.rows(), encode, { ...settings, onEmpty })) {
-      signal?.throwIfAborted()
-      await measureBatch(batch, session, layers, settings.tokens, measurement)
-      options.onProgress?.({ texts: means.texts, total: limit ?? null })
+    for await (const window of windows) {
+      for (const batch of batchesLeft(window, measurement)) {
+        signal?.throwIfAborted()
+        await measureBatch(batch, session, layers, settings.tokens, measurement)
+        measurement.window.batches++
+        options.onProgress?.({ texts: statistics.texts, total })
+        await options.onBatch?.(() => buildPartialResult(run, measurement))
+      }
+      measurement.tokenless += window.tokenless
+      measurement.window = windowFrom(window.end)
+      sure = isSure(run, measurement)
+      if (sure) break
     }
     signal?.throwIfAborted()
   } catch (cause) {
-    if (means.texts > 0) options.onPartialResult?.({ ...result(), partial: true })
-    throw signal?.aborted ? new InterruptedError(means.texts, limit) : cause
+    if (statistics.texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
+    throw signal?.aborted ? new InterruptedError(statistics.texts, limit) : cause
   } finally {
     await session.close()
   }
-  if (means.texts === 0) {
-    const { empty, notText } = dataset.skipped
-    throw new LayerpruneError(
-      `${dataset.id} holds no text to measure: ${empty + measurement.tokenless} rows empty, ${notText} without text in column ${column}`,
-      { hint: 'check --dataset and --dataset-column' },
-    )
-  }
-  return result()
+  if (!sure) measurement.window = windowFrom(rows.position)
+  if (statistics.texts === 0) throw noTextError(run, measurement)
+  return buildResult(run, measurement)
 }
 
-async function measureBatch(
-  batch: EncodedText[],
-  session: StateSession,
-  layers: number,
-  tokens: TokenSelection,
-  measurement: Measurement,
-): Promise<void> {
-  const positions = batch.map(({ ids }, text) =>
-    selectTokens(ids.length, tokens).map((token) => ({ text, token })),
+/** What an interrupted run has not measured of a window. */
+function batchesLeft({ batches, end }: TextWindow, { window }: Measurement) {
+  if (window.batches > 0) assertSamePosition(end, window.end)
+  window.end = end
+  return batches.slice(window.batches)
+}
+
+/** Texts that a run will measure; null where that is not known beforehand. */
+function expectedTexts({ datasetSize, shard, until }: RunDescription['settings']): number | null {
+  if (datasetSize === undefined || until !== undefined) return null
+  return shard === undefined ? datasetSize : Math.ceil((datasetSize - shard.index + 1) / shard.count)
+}
+
+/** Whether a run that may stop early has measured enough. */
+function isSure(run: RunDescription, measurement: Measurement): boolean {
+  const { until } = run.settings
+  if (until === undefined || measurement.statistics.texts < MIN_TEXTS) return false
+  return assessCertainty(run, measurement)!.confidence >= until
+}
+
+function noTextError({ dataset, settings }: RunDescription, measurement: Measurement): LayerpruneError {
+  const { skipped, tokenless, window } = measurement
+  const { shard } = settings
+  if (shard !== undefined && window.start.rows > 0) {
+    return new LayerpruneError(
+      `shard ${shard.index} of ${shard.count} holds no text to measure: ${dataset.id} has ${window.start.rows} texts`,
+      { hint: 'use fewer shards' },
+    )
+  }
+  return new LayerpruneError(
+    `${dataset.id} holds no text to measure: ${skipped.empty + tokenless} rows empty, ${skipped.notText} without text in column ${dataset.column}`,
+    { hint: 'check --dataset and --dataset-column' },
   )
-  const gram = await session.measureGram(batch, positions.flat())
-  const size = (layers + 1) ** 2
-  let offset = 0
-  for (const [index, text] of batch.entries()) {
-    const sums = new Float64Array(countBlocks(layers))
-    for (const { token } of positions[index]!) {
-      addDistances(gram.subarray(offset, offset + size), layers, sums, text, token)
-      offset += size
-    }
-    measurement.means.addText(sums, positions[index]!.length)
-    measurement.tokens += text.ids.length
-  }
-}
-
-function selectTokens(length: number, tokens: TokenSelection): number[] {
-  return tokens === 'last' ? [length - 1] : Array.from({ length }, (_, token) => token)
-}
-
-function addDistances(
-  gram: Float64Array,
-  layers: number,
-  sums: Float64Array,
-  text: EncodedText,
-  token: number,
-): void {
-  try {
-    addAngularDistances(gram, layers, sums)
-  } catch (cause) {
-    if (!(cause instanceof UndirectedStateError)) throw cause
-    const { state, message } = cause
-    const where = state === layers ? `the output of layer ${layers - 1}` : `the input of layer ${state}`
-    throw new LayerpruneError(
-      `${message} (${where}) for ${text.origin}, token ${token} of ${text.ids.length}: no angle can be measured`,
-      { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged', cause },
-    )
-  }
 }

@@ -1,7 +1,11 @@
+import type { Shard } from '../data/placed-rows.js'
 import { UsageError } from '../errors.js'
 import type { Model, ModelOptions } from '../model.js'
+import { WINDOW_BATCHES } from '../runtime/batches.js'
 import type { Device } from '../runtime/device.js'
-import type { SimilarityResult, TokenSelection } from './result.js'
+import type { SimilarityResult } from './result.js'
+import { MIN_TEXTS } from './sequential.js'
+import { describeTokens, parseTokenSelection, type TokenSelection } from './token-selection.js'
 
 export interface SimilarityOptions extends ModelOptions {
   /** Data files and folders. */
@@ -18,16 +22,24 @@ export interface SimilarityOptions extends ModelOptions {
   maxLength?: number | undefined
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
-  /** 'last' where left out, as in the paper. */
+  /** Where left out 'last', as in the paper, or with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
   /** Threads of ONNX Runtime; its own choice where left out. */
   threads?: number | undefined
   device?: Device | undefined
+  /** Stops as soon as the best block is the best with this confidence, above 0 and below 1. */
+  until?: number | undefined
+  /** Measures this part of the dataset only. */
+  shard?: Shard | undefined
+  /** A partial result of the same run, to be continued. */
+  resumeFrom?: SimilarityResult | undefined
   /** Stops the run between two batches. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: SimilarityProgress) => void) | undefined
   /** Given the means so far, marked partial, where a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
+  /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
+  onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }
 
 export interface SimilarityProgress {
@@ -43,14 +55,18 @@ export interface SimilaritySettings {
   tokens: TokenSelection
   batchSize: number
   maxLength: number
+  datasetSize?: number | undefined
+  until?: number | undefined
+  shard?: Shard | undefined
 }
 
 const DEFAULT_BATCH_SIZE = 8
 const DEFAULT_MAX_LENGTH = 1024
+const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
  * Checks what can be checked before anything is read.
- * @throws UsageError where a number is no whole number of at least 1
+ * @throws UsageError where an option is out of range, or two exclude each other
  */
 export function checkOptions(options: SimilarityOptions): void {
   const counts = {
@@ -64,6 +80,24 @@ export function checkOptions(options: SimilarityOptions): void {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       throw new UsageError(`${name} must be a whole number of at least 1, found ${value}`)
     }
+  }
+  const { until, shard, tokens } = options
+  if (tokens !== undefined) parseTokenSelection(tokens)
+  if (until !== undefined && !(until > 0 && until < 1)) {
+    throw new UsageError(`until must be a confidence above 0 and below 1, found ${until}`)
+  }
+  if (shard !== undefined) assertShard(shard)
+  if (until !== undefined && shard !== undefined) {
+    throw new UsageError(
+      'until and shard exclude each other: a shard cannot know when all of them are enough',
+    )
+  }
+}
+
+function assertShard({ index, count }: Shard): void {
+  const whole = Number.isSafeInteger(index) && Number.isSafeInteger(count)
+  if (!(whole && index >= 1 && index <= count)) {
+    throw new UsageError(`shard must be i of N with i from 1 to N, found ${index} of ${count}`)
   }
 }
 
@@ -92,10 +126,29 @@ export function chooseSettings(
   if (precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
   }
+  const { until, datasetSize, shard } = options
+  if (until !== undefined && options.tokens === undefined) {
+    onNote?.(
+      `comparing ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which needs fewer texts than the last`,
+    )
+  }
   return {
     layersToSkip,
-    tokens: options.tokens ?? 'last',
+    tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
     maxLength: options.maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit),
+    datasetSize,
+    until,
+    shard,
   }
+}
+
+/**
+ * Batches of the window that starts after so many texts. A run that may stop looks at its numbers after every
+ * window: first after the fewest texts it may stop at, then each time that a quarter more have come.
+ */
+export function chooseWindowBatches({ until, batchSize }: SimilaritySettings, rows: number): number {
+  if (until === undefined) return WINDOW_BATCHES
+  const texts = rows === 0 ? MIN_TEXTS : rows / 4
+  return Math.min(WINDOW_BATCHES, Math.ceil(texts / batchSize))
 }

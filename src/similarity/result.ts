@@ -1,5 +1,7 @@
-/** Which positions of a text are compared: its final token (Gromov et al.), or each of its tokens. */
-export type TokenSelection = 'last' | 'all'
+import type { Shard } from '../data/placed-rows.js'
+import type { Certainty } from './certainty.js'
+import type { SavedProgress } from './measurement.js'
+import type { TokenSelection } from './token-selection.js'
 
 /** A block of layers [start, end), 0-based: removing it joins state `start` to where state `end` was. */
 export interface Block {
@@ -31,6 +33,8 @@ export interface SimilarityResult {
     checkpointDtype: string | null
     /** The graph or weight file that was read, relative to the model folder. */
     file: string
+    /** Of config, tokenizer and weights, wherever they lie. */
+    fingerprint: string
   }
   dataset: {
     id: string
@@ -41,19 +45,33 @@ export interface SimilarityResult {
     tokens: number
     /** Rows passed over because they held no text. */
     skipped: { empty: number; notText: number }
+    /** Of the texts read, in their order: the digest of `ReadPosition`. */
+    fingerprint: string
   }
-  settings: { maxLength: number; batchSize: number }
+  /** What else decides which numbers come out; left out where it was not asked for. */
+  settings: {
+    maxLength: number
+    batchSize: number
+    datasetSize?: number
+    until?: number
+  }
   metric: 'angular'
   tokens: TokenSelection
   layersToSkip: number
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
   best: ScoredBlock
+  /** How sure it is that `best` is the best; null where one text alone was measured. */
+  certainty: Certainty | null
   /** `distances[n][l]`: mean angular distance between state l and state l + n, for every n from 1 to layers. */
   distances: Record<string, number[]>
   /** Same shape as `distances`. */
   standardErrors: Record<string, (number | null)[]>
   /** Present and true where the run was interrupted: the means are over `samples` texts only. */
   partial?: true
+  /** Present where one shard of the dataset was measured. */
+  shard?: Shard
+  /** Of a shard or a partial result: what merging and resuming go on from. */
+  progress?: SavedProgress
   layerpruneVersion: string
 }

@@ -45,3 +45,19 @@ export async function readSimilarityResult(path: string): Promise<SavedResult> {
   }
   return value
 }
+
+/**
+ * Reads a result that holds all of its run's progress, to resume it or to merge it with others.
+ * @throws LayerpruneError where the file is missing, no such result, or of a version that kept less
+ */
+export async function readContinuableResult(path: string): Promise<SimilarityResult> {
+  const result = (await readSimilarityResult(path)) as Partial<SimilarityResult> & SavedResult
+  const { dataset, settings, layerpruneVersion } = result
+  const texts = [result.model.fingerprint, dataset?.fingerprint, layerpruneVersion, result.tokens]
+  if (texts.some((text) => typeof text !== 'string') || typeof settings !== 'object') {
+    throw new LayerpruneError(`${path} does not say what it was measured on, so nothing can be added to it`, {
+      hint: 'it may be of an older version of layerprune: measure again',
+    })
+  }
+  return result as SimilarityResult
+}

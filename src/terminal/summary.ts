@@ -1,6 +1,7 @@
 import { formatCount, formatDistance, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { describeLayers, nameLayers } from '../layer-names.js'
 import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
+import { describeTokens } from '../similarity/token-selection.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
 import { formatBlockTable } from './table.js'
@@ -53,7 +54,7 @@ function formatHeading({ model, dataset, settings, tokens, layersToSkip }: Simil
       `${formatQuantity(dataset.tokens, 'token')}, at most ${formatCount(settings.maxLength)} a text` +
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
     `measure  angular distance across ${formatQuantity(layersToSkip, 'layer')}, ` +
-      `${tokens === 'last' ? 'last token' : 'all tokens'} of each text`,
+      `${describeTokens(tokens)} of each text`,
   ].join('\n')
 }
 

@@ -78,7 +78,7 @@ describe('similarity', () => {
       [1, 3],
     ])
     const saved = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.json'), 'utf8'))
-    expect(saved.settings).toEqual({ maxLength: 16, batchSize: 4 })
+    expect(saved.settings).toEqual({ maxLength: 16, batchSize: 4, datasetSize: 5 })
     expect(saved.dataset.samples).toBe(5)
   })
 

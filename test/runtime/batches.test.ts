@@ -1,22 +1,32 @@
 import { describe, expect, it } from 'vitest'
-import { batchTexts } from '../../src/runtime/batches.js'
+import { DATASET_START } from '../../src/data/placed-rows.js'
+import { type TextWindow, windowTexts } from '../../src/runtime/batches.js'
 
 async function* rowsOfLengths(lengths: number[]) {
-  for (const [index, length] of lengths.entries()) yield { text: 'x'.repeat(length), origin: `row ${index}` }
+  for (const [index, length] of lengths.entries()) {
+    yield { text: 'x'.repeat(length), origin: `row ${index}`, end: { rows: index + 1, digest: `${index}` } }
+  }
 }
 
 const encode = (text: string, maxLength: number) => Array.from(text.slice(0, maxLength), () => 1)
 
-async function collect(lengths: number[], batchSize: number, maxLength = 100) {
-  let empty = 0
-  const onEmpty = () => empty++
-  const batches = []
-  for await (const batch of batchTexts(rowsOfLengths(lengths), encode, { batchSize, maxLength, onEmpty }))
-    batches.push(batch)
-  return { batches, empty }
+async function collectWindows(lengths: number[], batchSize: number, windowBatches = (_rows: number) => 16) {
+  const windows: TextWindow[] = []
+  const options = { batchSize, maxLength: 100, windowBatches }
+  for await (const window of windowTexts(rowsOfLengths(lengths), DATASET_START, encode, options))
+    windows.push(window)
+  return windows
 }
 
-describe('batchTexts', () => {
+async function collect(lengths: number[], batchSize: number) {
+  const windows = await collectWindows(lengths, batchSize)
+  return {
+    batches: windows.flatMap(({ batches }) => batches),
+    empty: windows.reduce((sum, { tokenless }) => sum + tokenless, 0),
+  }
+}
+
+describe('windowTexts', () => {
   it('uses every text once, the last incomplete batch too', async () => {
     const lengths = Array.from({ length: 101 }, (_, index) => 1 + ((index * 37) % 90))
     const { batches } = await collect(lengths, 4)
@@ -45,5 +55,22 @@ describe('batchTexts', () => {
     const { batches, empty } = await collect([500, 0, 3], 2)
     expect(batches.flat().map(({ ids }) => ids.length)).toEqual([100, 3])
     expect(empty).toBe(1)
+  })
+  it('says after every window where the dataset stands, and sizes the next by that', async () => {
+    const lengths = [5, 0, 9, 2, 7, 0, 3, 4, 1, 0]
+    const windows = await collectWindows(lengths, 2, (rows) => (rows === 0 ? 1 : 2))
+    expect(windows.map(({ end, tokenless }) => [end.rows, tokenless])).toEqual([
+      [3, 1],
+      [8, 1],
+      [10, 1],
+    ])
+    expect(windows.map(({ batches }) => batches.map((batch) => batch.map(({ ids }) => ids.length)))).toEqual([
+      [[9, 5]],
+      [
+        [7, 4],
+        [3, 2],
+      ],
+      [[1]],
+    ])
   })
 })

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SimilarityResult } from '../similarity/result.js'
+import { readContinuableResult } from '../similarity/saved-result.js'
+import { writeFileAtomically } from '../write-files.js'
+import { nameResult } from './result-files.js'
+
+/** Milliseconds between two checkpoints, at least. */
+const INTERVAL_MS = 1000
+/** Writing takes at most one part in so many of the time. */
+const TIME_SHARE = 50
+
+/** The partial result of a run, which is written while it goes on and can be resumed however it ends. */
+export interface CheckpointFile {
+  path: string
+  /** Whether an earlier run left one. */
+  exists(): boolean
+  /** The partial result of an earlier run in the same folder; undefined where there is none. */
+  read(): Promise<SimilarityResult | undefined>
+  write(partial: SimilarityResult): Promise<void>
+  /** Writes where the last time is long enough ago. A failure is told once, and ends the checkpoints only. */
+  writeSometimes(takePartial: () => SimilarityResult): Promise<void>
+  remove(): Promise<void>
+}
+
+export function openCheckpointFile(
+  folder: string,
+  shard: SimilarityResult['shard'],
+  onFailure: (message: string) => void,
+): CheckpointFile {
+  const path = join(folder, `${nameResult({ ...(shard && { shard }) })}.partial.json`)
+  let dueMs = performance.now() + INTERVAL_MS
+  const write = (partial: SimilarityResult) =>
+    writeFileAtomically(path, `${JSON.stringify(partial, null, 2)}\n`)
+  return {
+    path,
+    exists: () => existsSync(path),
+    read: async () => (existsSync(path) ? readContinuableResult(path) : undefined),
+    write,
+    async writeSometimes(takePartial) {
+      const startMs = performance.now()
+      if (startMs < dueMs) return
+      try {
+        await write(takePartial())
+        const endMs = performance.now()
+        dueMs = endMs + Math.max(INTERVAL_MS, TIME_SHARE * (endMs - startMs))
+      } catch (error) {
+        dueMs = Number.POSITIVE_INFINITY
+        onFailure(`no more checkpoints: ${(error as Error).message}`)
+      }
+    },
+    remove: () => rm(path, { force: true }),
+  }
+}

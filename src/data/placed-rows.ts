@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { LayerpruneError } from '../errors.js'
+import type { DatasetRow } from './dataset.js'
+
+/** How far a dataset has been read. */
+export interface ReadPosition {
+  /** Texts read. */
+  rows: number
+  /** SHA-256 in hex over the digest of the texts before and the last text; empty before the first. */
+  digest: string
+}
+
+/** A text with the position after it. */
+export interface PlacedRow extends DatasetRow {
+  end: ReadPosition
+}
+
+/** Part `index` of `count` of a dataset, 1-based: the texts whose 0-based number leaves index - 1 over count. */
+export interface Shard {
+  index: number
+  count: number
+}
+
+export const DATASET_START: ReadPosition = { rows: 0, digest: '' }
+
+/** Reads the texts of a dataset that a run has still to measure, and keeps count of all that it passes. */
+export class PlacedRows {
+  /** After the last text read, of whatever shard. */
+  position = DATASET_START
+  readonly #rows: AsyncIterable<DatasetRow>
+  readonly #from: ReadPosition
+  readonly #shard: Shard
+
+  /** @param from  where an earlier run stopped: the texts before are read again and passed over */
+  constructor(rows: AsyncIterable<DatasetRow>, from: ReadPosition, shard: Shard = { index: 1, count: 1 }) {
+    this.#rows = rows
+    this.#from = from
+    this.#shard = shard
+  }
+
+  /** @throws LayerpruneError where the texts before `from` are not those that the earlier run read */
+  async *[Symbol.asyncIterator](): AsyncGenerator<PlacedRow> {
+    this.position = DATASET_START
+    for await (const row of this.#rows) {
+      const number = this.position.rows
+      const end = { rows: number + 1, digest: extendDigest(this.position.digest, row.text) }
+      this.position = end
+      if (end.rows === this.#from.rows) assertSamePosition(end, this.#from)
+      if (number >= this.#from.rows && number % this.#shard.count === this.#shard.index - 1)
+        yield { ...row, end }
+    }
+    if (this.position.rows < this.#from.rows) assertSamePosition(this.position, this.#from)
+  }
+}
+
+/** @throws LayerpruneError where other texts led to the position */
+export function assertSamePosition(found: ReadPosition, expected: ReadPosition): void {
+  if (found.rows === expected.rows && found.digest === expected.digest) return
+  const what =
+    found.rows < expected.rows
+      ? `the dataset has ${found.rows} texts, and ${expected.rows} were read of it before`
+      : `the first ${expected.rows} texts of the dataset are not those that were read before`
+  throw new LayerpruneError(`the run cannot be resumed: ${what}`, {
+    hint: 'name the same dataset in the same order, or start anew without --resume',
+  })
+}
+
+function extendDigest(digest: string, text: string): string {
+  return createHash('sha256').update(digest).update('\n').update(text).digest('hex')
+}

@@ -1,0 +1,41 @@
+import type { SimilarityResult } from './result.js'
+
+/** What must be the same for numbers of two runs to belong together: by the name that messages give it. */
+export type Identity = Record<string, string>
+
+type Identified = Pick<
+  SimilarityResult,
+  'model' | 'settings' | 'tokens' | 'layersToSkip' | 'layerpruneVersion'
+> & {
+  dataset: { column: string }
+}
+
+/** The model, and every setting that the numbers depend on. */
+export function identify(result: Identified): Identity {
+  const { model, settings, tokens, layersToSkip, dataset, layerpruneVersion } = result
+  return {
+    'the version of layerprune': layerpruneVersion,
+    'the model': model.fingerprint.slice(0, 12),
+    '--dtype': model.dtype,
+    'the file of the model': model.file,
+    '--dataset-column': dataset.column,
+    '--layers-to-skip': `${layersToSkip}`,
+    '--tokens': tokens,
+    ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameFlag(key), `${value}`])),
+  }
+}
+
+/** The first thing in which two identities differ. */
+export function findDifference(
+  first: Identity,
+  second: Identity,
+): { name: string; first: string; second: string } | undefined {
+  const names = Object.keys({ ...first, ...second })
+  const name = names.find((name) => first[name] !== second[name])
+  if (name === undefined) return undefined
+  return { name, first: first[name] ?? 'not given', second: second[name] ?? 'not given' }
+}
+
+function nameFlag(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}

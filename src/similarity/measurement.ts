@@ -1,0 +1,90 @@
+import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
+import { LayerpruneError } from '../errors.js'
+import { blockIndex, countBlocks } from './distances.js'
+import { type SavedStatistics, TextStatistics } from './text-statistics.js'
+
+/** What a run has measured so far, and how far it has read. */
+export interface Measurement {
+  /** Of every block, in the order of `blockIndex`; those of the asked size can be compared. */
+  statistics: TextStatistics
+  /** Tokens read by the model. */
+  tokens: number
+  /** Rows passed over by the dataset. */
+  skipped: { empty: number; notText: number }
+  /** Texts in which the tokenizer found no token. */
+  tokenless: number
+  window: WindowProgress
+}
+
+/** The window of texts that is being measured. */
+export interface WindowProgress {
+  /** After the last window, where the dataset ends. */
+  start: ReadPosition
+  /** Not yet known, the same as `start`, while no batch is measured. */
+  end: ReadPosition
+  /** Batches measured of it. */
+  batches: number
+}
+
+/** A measurement as a partial result or a shard's keeps it. */
+export interface SavedProgress {
+  tokenless: number
+  window: WindowProgress
+  statistics: SavedStatistics
+}
+
+export function startMeasurement(layers: number, n: number): Measurement {
+  return {
+    statistics: new TextStatistics(countBlocks(layers), comparedBlocks(layers, n)),
+    tokens: 0,
+    skipped: { empty: 0, notText: 0 },
+    tokenless: 0,
+    window: windowFrom(DATASET_START),
+  }
+}
+
+export function windowFrom(start: ReadPosition): WindowProgress {
+  return { start, end: start, batches: 0 }
+}
+
+export function saveProgress({ tokenless, window, statistics }: Measurement): SavedProgress {
+  return { tokenless, window: { ...window }, statistics: statistics.save() }
+}
+
+/** What a saved result tells of a measurement. */
+interface SavedMeasurement {
+  model: { layers: number }
+  layersToSkip: number
+  dataset: { tokens: number; skipped: { empty: number; notText: number } }
+  progress?: SavedProgress
+}
+
+/**
+ * The measurement that a partial result or a shard's was made from.
+ * @param source  what holds it, for messages
+ * @throws LayerpruneError where there is none in it, or it is damaged
+ */
+export function restoreMeasurement(saved: SavedMeasurement, source: string): Measurement {
+  const { model, layersToSkip, dataset, progress } = saved
+  if (progress === undefined) {
+    throw new LayerpruneError(`${source} holds no progress: expected a partial result or one of a shard`)
+  }
+  const { tokenless, window } = progress
+  try {
+    const compared = comparedBlocks(model.layers, layersToSkip)
+    return {
+      statistics: TextStatistics.restore(progress.statistics, countBlocks(model.layers), compared),
+      tokens: dataset.tokens,
+      skipped: { empty: dataset.skipped.empty - tokenless, notText: dataset.skipped.notText },
+      tokenless,
+      window: { ...window },
+    }
+  } catch (cause) {
+    if (!(cause instanceof RangeError || cause instanceof TypeError)) throw cause
+    throw new LayerpruneError(`the progress in ${source} is damaged: ${cause.message}`, { cause })
+  }
+}
+
+function comparedBlocks(layers: number, n: number): { from: number; size: number } {
+  return { from: blockIndex(layers, n, 0), size: layers - n + 1 }
+}

@@ -1,0 +1,99 @@
+import { LayerpruneError } from '../errors.js'
+import { buildResult } from './build-result.js'
+import { findDifference, identify } from './identity.js'
+import { type Measurement, restoreMeasurement } from './measurement.js'
+import type { SimilarityResult } from './result.js'
+
+/** A result and the file that it was read from, for messages. */
+export interface ShardResult {
+  file: string
+  result: SimilarityResult
+}
+
+/**
+ * Puts the results of all shards of a dataset together: the result of one run over it, but for the last digit of
+ * a mean and where the shards ran on different processors.
+ * @throws LayerpruneError where one is not a shard's, is partial, or belongs to another model, other settings or
+ *   another dataset, or where a shard is there twice or missing
+ */
+export function mergeShards(shards: ShardResult[]): SimilarityResult {
+  const [first] = shards
+  if (first === undefined) throw new LayerpruneError('there are no results to merge')
+  for (const shard of shards) assertMergeable(shard, first)
+  assertComplete(shards)
+  const { model, dataset, settings, tokens, layersToSkip } = first.result
+  const measurement = shards
+    .map(({ file, result }) => restoreMeasurement(result, file))
+    .reduce((merged, other) => addMeasurement(merged, other))
+  return buildResult(
+    {
+      model,
+      dataset: { id: dataset.id, column: dataset.column },
+      settings: { ...settings, tokens, layersToSkip },
+    },
+    measurement,
+  )
+}
+
+/** Rows without text are passed over by every shard alike. */
+function addMeasurement(merged: Measurement, other: Measurement): Measurement {
+  merged.statistics.add(other.statistics)
+  return {
+    ...merged,
+    tokens: merged.tokens + other.tokens,
+    tokenless: merged.tokenless + other.tokenless,
+  }
+}
+
+function assertMergeable({ file, result }: ShardResult, first: ShardResult): void {
+  if (result.shard === undefined) {
+    throw new LayerpruneError(`${file} is not the result of a shard`, {
+      hint: 'measure the parts of a dataset with layerprune similarity --shard i/N',
+    })
+  }
+  if (result.partial) {
+    throw new LayerpruneError(`${file} is partial: its run was interrupted`, {
+      hint: 'finish it with the same command and --resume',
+    })
+  }
+  const difference = findDifference(
+    { ...identify(first.result), 'the dataset': nameDataset(first.result) },
+    { ...identify(result), 'the dataset': nameDataset(result) },
+  )
+  if (difference) {
+    throw new LayerpruneError(
+      `${file} does not belong with ${first.file}: ${difference.name} is ${difference.second}, there ${difference.first}`,
+    )
+  }
+}
+
+function nameDataset({ dataset }: SimilarityResult): string {
+  return dataset.fingerprint.slice(0, 12)
+}
+
+function assertComplete(shards: ShardResult[]): void {
+  const count = shards[0]!.result.shard!.count
+  const fileOf = new Map<number, string>()
+  for (const { file, result } of shards) {
+    const shard = result.shard!
+    if (shard.count !== count) {
+      throw new LayerpruneError(
+        `${file} is shard ${shard.index} of ${shard.count}, and ${shards[0]!.file} one of ${count}: they overlap`,
+      )
+    }
+    const other = fileOf.get(shard.index)
+    if (other !== undefined) {
+      throw new LayerpruneError(`${other} and ${file} are the same shard, ${shard.index} of ${count}`)
+    }
+    fileOf.set(shard.index, file)
+  }
+  const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !fileOf.has(index))
+  if (missing.length > 0) {
+    throw new LayerpruneError(
+      `of ${count} shards ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      {
+        hint: `measure with --shard ${missing[0]}/${count}, and name all files`,
+      },
+    )
+  }
+}

@@ -1,0 +1,29 @@
+import { LayerpruneError } from '../errors.js'
+import { describeSettings, type RunDescription } from './build-result.js'
+import { findDifference, identify } from './identity.js'
+import { type Measurement, restoreMeasurement } from './measurement.js'
+import type { SimilarityResult } from './result.js'
+
+/**
+ * Takes up the measurement of a partial result.
+ * @throws LayerpruneError where it is of a run with another model or other settings, naming the first of them
+ */
+export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
+  if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it came to its end')
+  const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
+  const difference = findDifference(
+    { ...identify(partial), '--shard': nameShard(partial) },
+    { ...identify(current), '--shard': nameShard(current) },
+  )
+  if (difference) {
+    const { name, first, second } = difference
+    throw new LayerpruneError(`the run cannot be resumed: ${name} was ${first} and is ${second}`, {
+      hint: 'use what the stopped run used, or start anew without --resume',
+    })
+  }
+  return restoreMeasurement(partial, 'the partial result')
+}
+
+function nameShard({ shard }: Pick<SimilarityResult, 'shard'>): string {
+  return shard === undefined ? 'not given' : `${shard.index}/${shard.count}`
+}
