@@ -1,14 +1,15 @@
-import { formatCount, formatDistance, formatEstimate, formatQuantity } from '../format-numbers.js'
-import { describeLayers, nameLayers } from '../layer-names.js'
-import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
+import { formatCount, formatEstimate, formatQuantity } from '../format-numbers.js'
+import { describeLayers } from '../layer-names.js'
+import type { SimilarityResult } from '../similarity/result.js'
 import { describeTokens } from '../similarity/token-selection.js'
+import { describeCertainty } from './certainty.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
 import { formatBlockTable } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
- * the second best block is, and a closing sentence that says which layers go.
+ * the second best block is and how sure that is, and a closing sentence that says which layers go.
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
@@ -20,12 +21,21 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
     '',
     drawChart(blocks, best, { width, color }),
     '',
-    ...describeSecondBest(blocks, best),
+    ...describeCertainty(result),
     ...(result.partial
       ? [
           paint(
             'yellow',
             `PARTIAL: interrupted after ${formatQuantity(result.dataset.samples, 'text')}.`,
+            color,
+          ),
+        ]
+      : []),
+    ...(result.shard
+      ? [
+          paint(
+            'yellow',
+            `SHARD ${result.shard.index} of ${result.shard.count}: layerprune merge adds the shards up.`,
             color,
           ),
         ]
@@ -56,23 +66,4 @@ function formatHeading({ model, dataset, settings, tokens, layersToSkip }: Simil
     `measure  angular distance across ${formatQuantity(layersToSkip, 'layer')}, ` +
       `${describeTokens(tokens)} of each text`,
   ].join('\n')
-}
-
-function describeSecondBest(blocks: ScoredBlock[], best: ScoredBlock): string[] {
-  const others = blocks.filter(({ start }) => start !== best.start)
-  if (others.length === 0) return []
-  const second = others.reduce((a, b) => (b.distance < a.distance ? b : a))
-  const gap = second.distance - best.distance
-  const text =
-    `Second best: ${nameLayers(second)}, ${formatEstimate(second.distance, second.standardError)}, ` +
-    `${formatDistance(gap)} more`
-  return [
-    `${text}${isWithinError(gap, best, second) ? ', within the error: more texts may change the order.' : '.'}`,
-  ]
-}
-
-/** Two means as of independent samples: the same texts tell blocks apart better than that, so it errs to caution. */
-function isWithinError(gap: number, a: ScoredBlock, b: ScoredBlock): boolean {
-  if (a.standardError === null || b.standardError === null) return false
-  return gap < 1.96 * Math.hypot(a.standardError, b.standardError)
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ComparedBlock } from '../../src/similarity/certainty.js'
 import { formatConclusion, formatSummary } from '../../src/terminal/summary.js'
 import { exampleResult } from '../similarity-example.js'
 
@@ -54,14 +55,56 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     ])
   })
 
-  it('warns where the second best block is within the error', () => {
-    const close = (gap: number, standardError: number | null) =>
-      linesOf(exampleResult([0.5, 0.2, 0.2 + gap], { standardError })).at(-2)
-    expect(close(0.002, 0.0009)).toBe(
-      'Second best: layers 2..9, 0.2020 ± 0.0009, 0.0020 more, within the error: more texts may change the order.',
-    )
-    expect(close(0.003, 0.0009)).toBe('Second best: layers 2..9, 0.2030 ± 0.0009, 0.0030 more.')
-    expect(close(0.002, null)).toBe('Second best: layers 2..9, 0.2020, 0.0020 more.')
+  describe('with paired comparisons', () => {
+    const rival = (start: number, difference: number, p: number): ComparedBlock => ({
+      start,
+      end: start + 8,
+      difference,
+      standardError: 0.0004,
+      p,
+    })
+    const lastLines = (confidence: number, indistinguishable: ComparedBlock[], level = 0.95) => {
+      const result = exampleResult([0.5, 0.2, 0.203])
+      result.certainty = {
+        confidence,
+        texts: 212,
+        test: 'fixed',
+        level,
+        runnerUp: rival(2, 0.003, 0.02),
+        indistinguishable,
+      }
+      return linesOf(result).slice(-3, -1)
+    }
+
+    it('says how sure it is, rounded down', () => {
+      expect(lastLines(0.99369, [])).toEqual([
+        'Second best: layers 2..9, 0.2030 ± 0.0009, 0.0030 ± 0.0004 more over the same texts.',
+        'Best with 99.3% confidence after 212 texts.',
+      ])
+      expect(lastLines(0.95, []).at(-1)).toBe('Best with 95% confidence after 212 texts.')
+      expect(lastLines(0.9999999, []).at(-1)).toBe('Best with over 99.9% confidence after 212 texts.')
+    })
+
+    it('names the blocks that cannot be told apart', () => {
+      expect(lastLines(0.5, [rival(2, 0.001, 0.5)]).at(-1)).toBe(
+        'Cannot be told apart from layers 2..9 at 95% confidence after 212 texts; more texts can, --tokens tail:32 sooner.',
+      )
+      const many = Array.from({ length: 7 }, (_, index) => rival(2 + index, 0.001, 1))
+      expect(lastLines(0, many, 0.99).at(-1)).toContain(
+        'from layers 2..9, layers 3..10, layers 4..11, layers 5..12, layers 6..13 and 2 more at 99% confidence',
+      )
+    })
+  })
+
+  it('knows only the gap of a single text', () => {
+    const lines = linesOf(exampleResult([0.5, 0.2, 0.202], { standardError: null }))
+    expect(lines.at(-2)).toBe('Second best: layers 2..9, 0.2020, 0.0020 more.')
+  })
+
+  it('says that a shard is one', () => {
+    const result = exampleResult([0.5, 0.2])
+    result.shard = { index: 2, count: 4 }
+    expect(linesOf(result).at(-2)).toBe('SHARD 2 of 4: layerprune merge adds the shards up.')
   })
 
   it('has no second best where there is one block', () => {

@@ -1,0 +1,42 @@
+import { formatDistance, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
+import { nameLayers } from '../layer-names.js'
+import type { Certainty } from '../similarity/certainty.js'
+import type { SimilarityResult } from '../similarity/result.js'
+
+const MAX_NAMED = 5
+const MAX_PERCENT = 99.9
+
+/**
+ * How far the second best block lies behind the best, and how sure it is which is the best: a line each, as far
+ * as it is known.
+ */
+export function describeCertainty({ blocks, best, certainty, tokens }: SimilarityResult): string[] {
+  const others = blocks.filter(({ start }) => start !== best.start)
+  if (others.length === 0) return []
+  const second = others.reduce((a, b) => (b.distance < a.distance ? b : a))
+  const gap = certainty?.runnerUp
+    ? `${formatEstimate(certainty.runnerUp.difference, certainty.runnerUp.standardError)} more over the same texts`
+    : `${formatDistance(second.distance - best.distance)} more`
+  return [
+    `Second best: ${nameLayers(second)}, ${formatEstimate(second.distance, second.standardError)}, ${gap}.`,
+    ...(certainty ? [describeConfidence(certainty, tokens)] : []),
+  ]
+}
+
+function describeConfidence(certainty: Certainty, tokens: SimilarityResult['tokens']): string {
+  const { confidence, level, texts, indistinguishable } = certainty
+  const after = `confidence after ${formatQuantity(texts, 'text')}`
+  if (indistinguishable.length === 0) return `Best with ${formatPercent(confidence)} ${after}.`
+  const named = indistinguishable.slice(0, MAX_NAMED).map(nameLayers)
+  const more = indistinguishable.length - named.length
+  const list = formatList(more > 0 ? [...named, `${more} more`] : named)
+  const advice = tokens === 'last' ? '; more texts can, --tokens tail:32 sooner' : '; more texts can'
+  return `Cannot be told apart from ${list} at ${formatPercent(level)} ${after}${advice}.`
+}
+
+/** Rounded down to a tenth of a percent, for a confidence promises at least so much. */
+function formatPercent(share: number): string {
+  if (share > MAX_PERCENT / 100) return `over ${MAX_PERCENT}%`
+  // 0.95 * 1000 is 949.99...
+  return `${Math.floor(share * 1000 + 1e-9) / 10}%`
+}
