@@ -1,66 +1,37 @@
-import { Command, Option } from 'commander'
-import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import { Command } from 'commander'
 import type { Shard } from '../data/placed-rows.js'
-import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
-import { DEVICES, type Device } from '../runtime/device.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
 import { confidence, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
+import {
+  addDatasetFlags,
+  addModelFlags,
+  assertFilesOnDisk,
+  type DatasetFlags,
+  type ModelFlags,
+} from './measuring-flags.js'
 
-interface Flags {
-  model: string
-  modelFile?: string
-  dataset: string[]
-  datasetConfig?: string
-  datasetSubset: string
-  datasetColumn: string
-  datasetSize?: number
-  textLines?: boolean
-  batchSize: number
-  maxLength?: number
+interface Flags extends ModelFlags, DatasetFlags {
   layersToSkip: number
   tokens?: TokenSelection
   until?: number
   shard?: Shard
   resume?: boolean
-  dtype?: Dtype
-  device: Device
-  threads?: number
   output: string
   json?: boolean
   quiet?: boolean
 }
 
 export function makeSimilarityCommand(): Command {
-  return new Command('similarity')
-    .description(
-      'Measure how far the residual stream turns across every block of layers, and name the best block to remove.',
-    )
-    .requiredOption('--model <folder>', 'folder with config.json, the tokenizer and the weights')
-    .requiredOption(
-      '--dataset <path...>',
-      'jsonl, json, csv, tsv, txt, md, parquet (and .gz of all but parquet), or folders of them',
-    )
+  const command = new Command('similarity').description(
+    'Measure how far the residual stream turns across every block of layers, and name the best block to remove.',
+  )
+  return addDatasetFlags(addModelFlags(command))
     .requiredOption(
       '--layers-to-skip <n>',
       'size of the block to find, 1 to the number of layers - 1',
-      wholeNumber(1),
-    )
-    .option('--model-file <file>', 'graph inside the model folder, for example onnx/model_plain.onnx')
-    .addOption(
-      new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES),
-    )
-    .option('--dataset-column <name>', 'column that holds the text', 'text')
-    .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
-    .option('--dataset-config <name>', 'configuration of a dataset that has several')
-    .option('--dataset-subset <name>', 'split; files on disk are the split train', 'train')
-    .option('--text-lines', 'plain text files hold a document a line, not one a file')
-    .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
-    .option(
-      '--max-length <n>',
-      'tokens read of each text (default: 1024, or what the model takes)',
       wholeNumber(1),
     )
     .option(
@@ -79,8 +50,6 @@ export function makeSimilarityCommand(): Command {
       shard,
     )
     .option('--resume', 'go on where a run with the same flags was stopped or killed')
-    .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
-    .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
     .option('--output <folder>', 'where results are written', 'layerprune-output')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -169,23 +138,6 @@ async function runSimilarity(flags: Flags): Promise<void> {
     throw error
   } finally {
     interruption.stop()
-  }
-}
-
-/** Files on disk have no configurations, and all of them are one split. */
-function assertFilesOnDisk({ datasetConfig, datasetSubset, dataset }: Flags): void {
-  if (datasetConfig !== undefined) {
-    throw new UsageError(
-      `--dataset-config ${datasetConfig}: files on disk (${dataset.join(', ')}) have no configurations`,
-    )
-  }
-  if (datasetSubset !== 'train') {
-    throw new UsageError(
-      `--dataset-subset ${datasetSubset}: files on disk (${dataset.join(', ')}) are the split train`,
-      {
-        hint: 'name the files of the split you want with --dataset',
-      },
-    )
   }
 }
 

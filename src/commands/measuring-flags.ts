@@ -1,0 +1,85 @@
+import { type Command, Option } from 'commander'
+import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import { UsageError } from '../errors.js'
+import type { Format } from '../model.js'
+import { DEVICES, type Device } from '../runtime/device.js'
+import { wholeNumber } from './arguments.js'
+
+/** Flags that say what is run, the same in every command that runs a model. */
+export interface ModelFlags {
+  model: string
+  revision?: string
+  modelFile?: string
+  format?: Format
+  dtype?: Dtype
+  device: Device
+  threads?: number
+}
+
+/** Flags that say on which texts it is run. */
+export interface DatasetFlags {
+  dataset: string[]
+  datasetConfig?: string
+  datasetSubset: string
+  datasetColumn: string
+  datasetSize?: number
+  textLines?: boolean
+  batchSize: number
+  maxLength?: number
+}
+
+/** FORMATS of model.ts, which is not loaded for the help. */
+const FORMATS: Format[] = ['onnx', 'safetensors']
+
+export function addModelFlags(command: Command): Command {
+  return command
+    .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
+    .option('--revision <name>', 'branch, tag or commit of a Hub model')
+    .option('--model-file <file>', 'graph inside the model folder, for example onnx/model_plain.onnx')
+    .addOption(
+      new Option('--format <name>', 'weights to read (default: safetensors where they are known)').choices(
+        FORMATS,
+      ),
+    )
+    .addOption(
+      new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES),
+    )
+    .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
+    .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
+}
+
+export function addDatasetFlags(command: Command): Command {
+  return command
+    .requiredOption(
+      '--dataset <path...>',
+      'jsonl, json, csv, tsv, txt, md, parquet (and .gz of all but parquet), or folders of them',
+    )
+    .option('--dataset-column <name>', 'column that holds the text', 'text')
+    .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
+    .option('--dataset-config <name>', 'configuration of a dataset that has several')
+    .option('--dataset-subset <name>', 'split; files on disk are the split train', 'train')
+    .option('--text-lines', 'plain text files hold a document a line, not one a file')
+    .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
+    .option(
+      '--max-length <n>',
+      'tokens read of each text (default: 1024, or what the model takes)',
+      wholeNumber(1),
+    )
+}
+
+/** Files on disk have no configurations, and all of them are one split. */
+export function assertFilesOnDisk({ datasetConfig, datasetSubset, dataset }: DatasetFlags): void {
+  if (datasetConfig !== undefined) {
+    throw new UsageError(
+      `--dataset-config ${datasetConfig}: files on disk (${dataset.join(', ')}) have no configurations`,
+    )
+  }
+  if (datasetSubset !== 'train') {
+    throw new UsageError(
+      `--dataset-subset ${datasetSubset}: files on disk (${dataset.join(', ')}) are the split train`,
+      {
+        hint: 'name the files of the split you want with --dataset',
+      },
+    )
+  }
+}
