@@ -1,19 +1,42 @@
+import { stat } from 'node:fs/promises'
 import { UsageError } from '../errors.js'
+import { isRepoId } from '../hub/repo.js'
 import { listDataFiles } from './files.js'
-import type { DataKind } from './kind.js'
+import { type DataKind, detectKind } from './kind.js'
+import { shuffleInPlace } from './random.js'
 import { readRows } from './read-rows.js'
+import type { DataRow } from './row.js'
+import { shuffleRows } from './shuffle.js'
 import { type DataSource, openLocalSource } from './source.js'
 
 export interface DatasetOptions {
-  /** Files and folders; a folder is read in name order, recursively, its files of a known kind only. */
+  /**
+   * Files and folders; a folder is read in name order, recursively, its files of a known kind only. Or the id of
+   * one dataset on the Hub, where nothing of that name is here.
+   */
   paths: string[]
   /** The column that holds the text; plain text files have none. */
   column: string
-  /** Plain text: a document a line instead of a document a file. */
+  /** Of a dataset on the Hub: its configuration; its default one where left out. */
+  config?: string | undefined
+  /** Of a dataset on the Hub: its split; 'train' where left out. Files on disk are the split train. */
+  split?: string | undefined
+  /** Of a dataset on the Hub: branch, tag or commit. */
+  revision?: string | undefined
+  /** Plain text: a document a line instead of a document a file; on the Hub it always is. */
   textLines?: boolean | undefined
   /** At most this many texts, counted after empty rows and rows without text are passed over. */
   limit?: number | undefined
+  /** Reads a sample in an order of chance, the same for the same seed; the dataset's own order where left out. */
+  shuffle?: number | undefined
+  /**
+   * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
+   * Those of whole row groups of parquet files are not even downloaded where nothing is shuffled.
+   */
+  skipRows?: number | undefined
   signal?: AbortSignal | undefined
+  /** Told of waits for the network. */
+  onNote?: ((message: string) => void) | undefined
 }
 
 export interface DatasetRow {
@@ -22,9 +45,17 @@ export interface DatasetRow {
   origin: string
 }
 
-export interface Dataset {
+/** Which dataset is read; the last three are null for files on disk. */
+export interface DatasetName {
   /** As the user named it. */
   id: string
+  config: string | null
+  split: string | null
+  /** Commit of the Hub. */
+  revision: string | null
+}
+
+export interface Dataset extends DatasetName {
   column: string
   /** Rows passed over so far by the latest `rows()`: without a visible character, or no string at all. */
   skipped: { empty: number; notText: number }
@@ -37,36 +68,74 @@ export interface Dataset {
   rows(): AsyncGenerator<DatasetRow>
 }
 
-interface DatasetFile {
+export interface DatasetFile {
   source: DataSource
   kind: DataKind
 }
 
 /**
- * Opens a dataset on disk: JSON Lines, JSON, CSV, TSV, plain text and parquet, all but the last also gzipped.
+ * Opens a dataset on disk: JSON Lines, JSON, CSV, TSV, plain text and parquet, all but the last also packed with
+ * gzip or Zstandard; or a dataset on the Hub, which is streamed.
  * Finds the files and checks their names; what is in them shows while they are read. Memory holds one row and
- * one chunk of a file (for parquet, one column chunk of a row group), however large the dataset.
- * @throws LayerpruneError where a path is missing, of an unknown kind, or a folder without data
+ * one chunk of a file (for parquet, one page of the column), however large the dataset.
+ * @throws UsageError where the options contradict each other
+ * @throws LayerpruneError where a path is missing, of an unknown kind, or a folder without data, or the Hub's
+ *   dataset cannot be had
  */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { paths, limit } = options
+  const { paths, limit, shuffle } = options
   if (paths.length === 0) throw new UsageError('no dataset: expected at least one file or folder')
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new UsageError(`dataset size: expected a whole number above 0, found ${limit}`)
   }
+  if (shuffle !== undefined && !(Number.isSafeInteger(shuffle) && shuffle >= 0)) {
+    throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
+  }
+  const [only, ...others] = paths
+  if (others.length === 0 && (await isOnHub(only!))) {
+    const { openDatasetRepo } = await import('../hub/dataset-repo.js')
+    const { files, ...name } = await openDatasetRepo(only!, options)
+    return createDataset(name, files, { ...options, textLines: true })
+  }
+  assertNoHubOptions(options)
   const files = await listDataFiles(paths)
   return createDataset(
-    paths.join(', '),
+    { id: paths.join(', '), config: null, split: null, revision: null },
     files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })),
     options,
   )
 }
 
-/** A dataset over files from anywhere, on disk or not. */
+/** What is here comes before the Hub, and a name that ends as a data file does is meant to be here. */
+async function isOnHub(path: string): Promise<boolean> {
+  if (!isRepoId(path) || detectKind(path) !== undefined) return false
+  return stat(path).then(
+    () => false,
+    (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT',
+  )
+}
+
+/** Files on disk have no configurations and no revisions, and all of them are one split. */
+function assertNoHubOptions({ paths, config, split, revision }: DatasetOptions): void {
+  const files = `files on disk (${paths.join(', ')})`
+  if (config !== undefined)
+    throw new UsageError(`--dataset-config ${config}: ${files} have no configurations`)
+  if (revision !== undefined)
+    throw new UsageError(`--dataset-revision ${revision}: ${files} have no revisions`)
+  if (split !== undefined && split !== 'train') {
+    throw new UsageError(`--dataset-subset ${split}: ${files} are the split train`, {
+      hint: 'name the files of the split you want with --dataset',
+    })
+  }
+}
+
+type ReadOptions = Pick<DatasetOptions, 'column' | 'textLines' | 'limit' | 'shuffle' | 'skipRows' | 'signal'>
+
+/** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
 export function createDataset(
-  id: string,
-  files: DatasetFile[],
-  { column, textLines = false, limit, signal }: Omit<DatasetOptions, 'paths'>,
+  name: DatasetName,
+  files: Iterable<DatasetFile> | AsyncIterable<DatasetFile>,
+  { column, textLines = false, limit, shuffle, skipRows = 0, signal }: ReadOptions,
 ): Dataset {
   const skipped = { empty: 0, notText: 0 }
 
@@ -74,17 +143,40 @@ export function createDataset(
     skipped.empty = 0
     skipped.notText = 0
     let texts = 0
-    for (const { source, kind } of files) {
+    for await (const { value, position, source } of readInOrder()) {
       signal?.throwIfAborted()
-      for await (const { value, position } of readRows(abortable(source), kind, { column, textLines })) {
-        signal?.throwIfAborted()
-        if (typeof value !== 'string') skipped.notText++
-        else if (!/\S/.test(value)) skipped.empty++
-        else {
-          yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
-          if (++texts === limit) return
-        }
+      if (typeof value !== 'string') skipped.notText++
+      else if (!/\S/.test(value)) skipped.empty++
+      else {
+        yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
+        if (++texts === limit) return
       }
+    }
+  }
+
+  async function* readInOrder() {
+    const skip = { rows: skipRows }
+    if (shuffle === undefined) {
+      for await (const file of files) {
+        signal?.throwIfAborted()
+        yield* readFile(file, { skip })
+      }
+      return
+    }
+    const open: Parameters<typeof shuffleRows<DatasetFile, SourcedRow>>[1] = (file, random) =>
+      readFile(file, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
+    for await (const row of shuffleRows(files, open, shuffle)) {
+      if (skip.rows > 0) skip.rows--
+      else yield row
+    }
+  }
+
+  async function* readFile(
+    { source, kind }: DatasetFile,
+    order: Pick<Parameters<typeof readRows>[2], 'skip' | 'shuffle'>,
+  ): AsyncGenerator<SourcedRow> {
+    for await (const row of readRows(abortable(source), kind, { column, textLines, ...order })) {
+      yield { ...row, source }
     }
   }
 
@@ -101,5 +193,9 @@ export function createDataset(
     }
   }
 
-  return { id, column, skipped, rows }
+  return { ...name, column, skipped, rows }
+}
+
+interface SourcedRow extends DataRow {
+  source: DataSource
 }

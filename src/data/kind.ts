@@ -4,7 +4,8 @@ export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
 /** What the name of a file says about its content. */
 export interface DataKind {
   format: DataFormat
-  gzipped: boolean
+  /** How the file is packed as a whole; null where it is not. */
+  packing: 'gzip' | 'zstd' | null
 }
 
 const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([
@@ -20,7 +21,7 @@ const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([
 ])
 
 /** The names that are read, for messages. */
-export const KNOWN_KINDS = `${[...FORMAT_BY_EXTENSION.keys()].join(' ')}, each but .parquet also with .gz`
+export const KNOWN_KINDS = `${[...FORMAT_BY_EXTENSION.keys()].join(' ')}, each but .parquet also with .gz or .zst`
 
 /** Files that describe a dataset folder and are no part of its rows. */
 const DESCRIPTIONS = new Set([
@@ -36,12 +37,12 @@ const DESCRIPTIONS = new Set([
 
 /** Tells the kind of a file from its name, upper or lower case; undefined where it is none we read. */
 export function detectKind(fileName: string): DataKind | undefined {
-  const lower = fileName.toLowerCase()
-  const gzipped = lower.endsWith('.gz')
-  const match = /\.[^./\\]+$/.exec(gzipped ? lower.slice(0, -'.gz'.length) : lower)
-  const format = match ? FORMAT_BY_EXTENSION.get(match[0]) : undefined
-  if (!format || (gzipped && format === 'parquet')) return undefined
-  return { format, gzipped }
+  const [, name, suffix] = /^(.*?)(\.gz|\.zst)?$/s.exec(fileName.toLowerCase())!
+  const packing = suffix === '.gz' ? 'gzip' : suffix === '.zst' ? 'zstd' : null
+  const extension = /\.[^./\\]+$/.exec(name!)?.[0]
+  const format = extension === undefined ? undefined : FORMAT_BY_EXTENSION.get(extension)
+  if (!format || (packing !== null && format === 'parquet')) return undefined
+  return { format, packing }
 }
 
 /** Whether a file found in a dataset folder is not data: hidden, or a card, licence or info file. */

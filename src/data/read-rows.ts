@@ -2,41 +2,66 @@ import { readCsv } from './csv.js'
 import { gunzip } from './gzip.js'
 import { readJson } from './json.js'
 import { readJsonl } from './jsonl.js'
-import type { DataKind } from './kind.js'
+import type { DataFormat, DataKind } from './kind.js'
 import { readParquet } from './parquet.js'
-import type { DataRow, ReadContext } from './row.js'
+import type { DataRow, ReadContext, RowSkip } from './row.js'
 import type { DataSource } from './source.js'
 import { readTextDocument, readTextLines } from './text.js'
+import { unzstd } from './zstd.js'
+
+/** Where in a file reading begins, and in which order. */
+interface ReadOrder {
+  /** Rows at the start that are passed over; counted down. */
+  skip?: RowSkip | undefined
+  /** Order of the parts of a file that can be read alone, from their number. */
+  shuffle?: ((count: number) => number[]) | undefined
+}
 
 /** Reads the rows of one file, wherever it lies; the file is closed when the iteration ends, early or not. */
 export async function* readRows(
   source: DataSource,
   kind: DataKind,
-  options: { column: string; textLines: boolean },
+  options: { column: string; textLines: boolean } & ReadOrder,
 ): AsyncGenerator<DataRow> {
   const context: ReadContext = { name: source.name, column: options.column }
   if (kind.format === 'parquet') {
     const file = await source.openRandomAccess()
     try {
-      yield* readParquet(file, context)
+      yield* readParquet(file, context, options)
     } finally {
       await file.close()
     }
     return
   }
-  const bytes = kind.gzipped ? gunzip(source.readBytes(), source.name) : source.readBytes()
-  switch (kind.format) {
-    case 'jsonl':
-      return yield* readJsonl(bytes, context)
-    case 'json':
-      return yield* readJson(bytes, context)
-    case 'csv':
-      return yield* readCsv(bytes, { ...context, delimiter: ',' })
-    case 'tsv':
-      return yield* readCsv(bytes, { ...context, delimiter: '\t' })
-    case 'text':
-      return yield* options.textLines
-        ? readTextLines(bytes, source.name)
-        : readTextDocument(bytes, source.name)
+  for await (const row of readStream(source, { ...kind, format: kind.format }, context, options.textLines)) {
+    if (options.skip !== undefined && options.skip.rows > 0) options.skip.rows--
+    else yield row
   }
+}
+
+function readStream(
+  source: DataSource,
+  { format, packing }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
+  context: ReadContext,
+  textLines: boolean,
+): AsyncGenerator<DataRow> {
+  const bytes = unpack(source, packing)
+  switch (format) {
+    case 'jsonl':
+      return readJsonl(bytes, context)
+    case 'json':
+      return readJson(bytes, context)
+    case 'csv':
+      return readCsv(bytes, { ...context, delimiter: ',' })
+    case 'tsv':
+      return readCsv(bytes, { ...context, delimiter: '\t' })
+    case 'text':
+      return textLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
+  }
+}
+
+function unpack(source: DataSource, packing: DataKind['packing']): AsyncIterable<Uint8Array> {
+  if (packing === 'gzip') return gunzip(source.readBytes(), source.name)
+  if (packing === 'zstd') return unzstd(source.readBytes(), source.name)
+  return source.readBytes()
 }

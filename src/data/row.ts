@@ -15,6 +15,11 @@ export interface ReadContext {
   column: string
 }
 
+/** Rows at the start of a dataset that are still to be passed over; a reader counts them down. */
+export interface RowSkip {
+  rows: number
+}
+
 /** No line, row or document may be longer; beyond it lies a file of another kind, and V8's longest string. */
 export const MAX_ROW_BYTES = 1 << 28
 

@@ -22,6 +22,8 @@ export interface Hub extends HubOptions {
 export interface Request {
   repo: Repo
   what: string
+  /** Milliseconds to bear failures, where that is less than usual. */
+  patienceMs?: number | undefined
 }
 
 /** A host that never answered is given up sooner than one that was lost. */
@@ -36,8 +38,12 @@ export function openHub(options: HubOptions = {}): Hub {
 }
 
 /** Patience for one thing that is read, `what` for messages; a server never reached is given less of it. */
-export function makePatience({ settings, http, signal, onNote }: Hub, what: string): Patience {
-  const limitMs = () => (http.reached ? settings.retryMs : Math.min(settings.retryMs, FIRST_CONTACT_MS))
+export function makePatience(
+  { settings, http, signal, onNote }: Hub,
+  what: string,
+  patienceMs = Number.POSITIVE_INFINITY,
+): Patience {
+  const limitMs = () => Math.min(settings.retryMs, patienceMs, http.reached ? Infinity : FIRST_CONTACT_MS)
   return new Patience(what, { limitMs, signal, onNote })
 }
 
@@ -45,8 +51,22 @@ export function makePatience({ settings, http, signal, onNote }: Hub, what: stri
  * Asks the API and parses its answer.
  * @throws LayerpruneError where it is refused, or no JSON comes in time
  */
-export async function fetchJson(hub: Hub, url: string, request: Request): Promise<unknown> {
-  return (await fetchPage(hub, url, request)).value
+export async function fetchJson(
+  hub: Hub,
+  url: string,
+  request: Request,
+): Promise<{ value: unknown; headers: Record<string, string> }> {
+  return makePatience(hub, `cannot read ${request.what}`, request.patienceMs).persist(async () => {
+    const response = await hub.http.get(url, { accept: 'application/json' })
+    const text = (await readBody(response, MAX_JSON_BYTES)).toString('utf8')
+    if (response.status !== 200) throw explainRefusal(response, { ...request, settings: hub.settings })
+    try {
+      return { value: JSON.parse(text) as unknown, headers: response.headers }
+    } catch (cause) {
+      const kind = isPage(response) ? 'a web page' : 'no valid JSON'
+      throw new TransientError(`${new URL(url).host} answers with ${kind} in place of data`, { cause })
+    }
+  })
 }
 
 /**
@@ -61,28 +81,15 @@ export async function* fetchPages(hub: Hub, url: string, request: Request): Asyn
       throw new LayerpruneError(`${request.what}: the list has no end: page ${visited.size} leads back`)
     }
     visited.add(next)
-    const { value, link } = await fetchPage(hub, next, request)
+    const { value, headers }: Awaited<ReturnType<typeof fetchJson>> = await fetchJson(hub, next, request)
     if (!Array.isArray(value)) throw new LayerpruneError(`${request.what}: expected a list from the Hub`)
     yield value
+    const link = nextLinkOf(headers.link)
     next = link && new URL(link, next).href
     if (next !== undefined && new URL(next).origin !== new URL(url).origin) {
       throw new LayerpruneError(`${request.what}: the next page is at another server, ${new URL(next).host}`)
     }
   }
-}
-
-async function fetchPage(hub: Hub, url: string, request: Request) {
-  return makePatience(hub, `cannot read ${request.what}`).persist(async () => {
-    const response = await hub.http.get(url, { accept: 'application/json' })
-    const text = (await readBody(response, MAX_JSON_BYTES)).toString('utf8')
-    if (response.status !== 200) throw explainRefusal(response, { ...request, settings: hub.settings })
-    try {
-      return { value: JSON.parse(text) as unknown, link: nextLinkOf(response.headers.link) }
-    } catch (cause) {
-      const kind = isPage(response) ? 'a web page' : 'no valid JSON'
-      throw new TransientError(`${new URL(url).host} answers with ${kind} in place of data`, { cause })
-    }
-  })
 }
 
 /** Whether an answer is a page for people: of a proxy, a login or a server in trouble. */
@@ -94,7 +101,7 @@ export function isPage({ headers }: HubResponse): boolean {
  * Reads a whole body of known bounds.
  * @throws TransientError where it breaks off
  */
-export async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer> {
+async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer> {
   const announced = wholeNumberOf(response.headers['content-length'])
   const parts: Buffer[] = []
   let sizeBytes = 0
@@ -130,7 +137,7 @@ function nextLinkOf(header: string | undefined): string | undefined {
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
   const url = `${apiOf(hub.settings.endpoint, repo)}/revision/${encodeURIComponent(repo.revision)}?expand=sha`
   const what = `${repo.type} ${repo.id}`
-  const info = (await fetchJson(hub, url, { repo, what })) as { sha?: unknown } | null
+  const info = (await fetchJson(hub, url, { repo, what })).value as { sha?: unknown } | null
   if (typeof info?.sha === 'string' && /^[0-9a-f]{40}$/.test(info.sha)) return info.sha
   throw new LayerpruneError(`${what}: the Hub names no commit for revision ${repo.revision}`)
 }

@@ -1,4 +1,4 @@
-import type { RandomAccessFile } from '../data/source.js'
+import type { DataSource, RandomAccessFile } from '../data/source.js'
 import { LayerpruneError } from '../errors.js'
 import { type HubResponse, networkError, wholeNumberOf } from './http.js'
 import { type Hub, isPage, makePatience, type Request } from './hub.js'
@@ -72,7 +72,7 @@ export async function* streamFile(
  * Opens a file for reads at any position.
  * @throws LayerpruneError where it is refused or does not come in time
  */
-export async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
+async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
   const location: Location = { url: null }
   const { tail, sizeBytes } = await readTail(hub, file, location)
   const tailStart = sizeBytes - tail.length
@@ -98,6 +98,30 @@ export async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<Random
       return bytes.buffer
     },
     close: async () => {},
+  }
+}
+
+/**
+ * Reads a small text file.
+ * @throws EntryNotFoundError where it is not there
+ */
+export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: number): Promise<string> {
+  const parts: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of streamFile(hub, file)) {
+    sizeBytes += chunk.length
+    if (sizeBytes > maxBytes) throw new LayerpruneError(`${file.what} is larger than ${maxBytes} bytes`)
+    parts.push(chunk)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+/** A file of a dataset at the Hub as a source of rows. */
+export function openRemoteSource(hub: Hub, file: RemoteFile): DataSource {
+  return {
+    name: file.what,
+    readBytes: () => streamFile(hub, file),
+    openRandomAccess: () => openRemoteFile(hub, file),
   }
 }
 

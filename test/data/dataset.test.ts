@@ -10,6 +10,7 @@ import { readTextDocument } from '../../src/data/text.js'
 import { UsageError } from '../../src/errors.js'
 import { collect, inPieces, listOpenFiles, makeFolder, readAll, readError } from './helpers.js'
 
+const nameOf = (id: string) => ({ id, config: null, split: null, revision: null })
 const PARQUET = join(import.meta.dirname, '../fixtures/data/snappy.parquet')
 
 async function makeMixedFolder() {
@@ -204,7 +205,7 @@ test('an abort stops the reading of rows that yield nothing', async () => {
   setTimeout(() => controller.abort(reason), 20)
   for (const format of ['jsonl', 'json'] as const) {
     const options = { column: 'text', signal: controller.signal }
-    const dataset = createDataset('endless', [{ source, kind: { format, gzipped: false } }], options)
+    const dataset = createDataset(nameOf('endless'), [{ source, kind: { format, packing: null } }], options)
     await expect(collect(dataset.rows())).rejects.toBe(reason)
   }
   expect(state.closed).toBe(true)
@@ -219,7 +220,11 @@ test.each([
   const chunk = Buffer.from(row.repeat(1000))
   const { source, state } = makeSource(chunk, 50, head)
   const options = { column: 'text', textLines: true, limit: 49_000 }
-  const rows = createDataset('generated', [{ source, kind: { format, gzipped: false } }], options).rows()
+  const rows = createDataset(
+    nameOf('generated'),
+    [{ source, kind: { format, packing: null } }],
+    options,
+  ).rows()
   let count = 0
   let chunksAhead = 0
   for await (const _ of rows) chunksAhead = Math.max(chunksAhead, state.chunksRead - count++ / 1000)
@@ -233,9 +238,13 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
   const member = gzipSync(row.repeat(250))
   const count = Math.ceil(2e8 / (row.length * 250))
   const { source } = makeSource(member, count)
-  const dataset = createDataset('generated', [{ source, kind: { format: 'jsonl', gzipped: true } }], {
-    column: 'text',
-  })
+  const dataset = createDataset(
+    nameOf('generated'),
+    [{ source, kind: { format: 'jsonl', packing: 'gzip' } }],
+    {
+      column: 'text',
+    },
+  )
   const measure = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
   const before = measure()
   let rows = 0
