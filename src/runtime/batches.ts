@@ -9,9 +9,14 @@ export interface EncodedText {
   origin: string
 }
 
+/** An encoded text with what it was encoded from, whole. */
+export interface ReadText extends EncodedText {
+  text: string
+}
+
 /** Texts that follow each other in the dataset, in batches of similar length, longest first. */
 export interface TextWindow {
-  batches: EncodedText[][]
+  batches: ReadText[][]
   /** After the last text of the window. */
   end: ReadPosition
   /** Texts without a token, which are in no batch. */
@@ -42,7 +47,7 @@ export async function* windowTexts(
   encode: Encode,
   { batchSize, maxLength, windowBatches }: WindowOptions,
 ): AsyncGenerator<TextWindow> {
-  let texts: EncodedText[] = []
+  let texts: ReadText[] = []
   let tokenless = 0
   let size = batchSize * windowBatches(start.rows)
   let last = start
@@ -51,7 +56,7 @@ export async function* windowTexts(
     last = end
     const ids = encode(text, maxLength)
     if (ids.length === 0) tokenless++
-    else texts.push({ ids, origin })
+    else texts.push({ ids, origin, text })
     if (texts.length === size) {
       yield close()
       texts = []
@@ -62,7 +67,7 @@ export async function* windowTexts(
   if (texts.length + tokenless > 0) yield close()
 }
 
-function splitByLength(texts: EncodedText[], batchSize: number): EncodedText[][] {
+function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
   const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
   return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
     sorted.slice(index * batchSize, (index + 1) * batchSize),

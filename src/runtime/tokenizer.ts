@@ -3,6 +3,12 @@ import { LayerpruneError } from '../errors.js'
 /** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
 export type Encode = (text: string, maxLength: number) => number[]
 
+export interface Tokenizer {
+  encode: Encode
+  /** Token ids to text, special tokens left out. */
+  decode: (ids: number[]) => string
+}
+
 /**
  * Loads the tokenizer of a model folder through transformers.js.
  *
@@ -10,7 +16,7 @@ export type Encode = (text: string, maxLength: number) => number[]
  * (transformers.js cuts those off).
  * @throws LayerpruneError where tokenizer.json or tokenizer_config.json is missing or not understood
  */
-export async function loadTokenizer(folder: string): Promise<Encode> {
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const { AutoTokenizer, env } = await import('@huggingface/transformers')
   env.allowRemoteModels = false
   const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch(
@@ -24,10 +30,16 @@ export async function loadTokenizer(folder: string): Promise<Encode> {
   const plain = tokenizer.encode('a', { add_special_tokens: false })
   const special = tokenizer.encode('a')
   const trailing = countTrailing(special, plain)
-  return (text, maxLength) => {
-    const ids = tokenizer.encode(text)
-    if (ids.length <= maxLength) return ids
-    return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
+  return {
+    encode(text, maxLength) {
+      const ids = tokenizer.encode(text)
+      if (ids.length <= maxLength) return ids
+      return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
+    },
+    decode: (ids) =>
+      ids.length === 0
+        ? ''
+        : tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
   }
 }
 

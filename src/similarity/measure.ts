@@ -33,7 +33,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.layersToSkip)
   measurement.skipped = dataset.skipped
-  const encode = await loadTokenizer(model.folder)
+  const { encode } = await loadTokenizer(model.folder)
   const session = await openStateSession(model.decoder, model.config, { threads, device })
 
   const { statistics, window } = measurement

@@ -15,7 +15,7 @@ describe('loadTokenizer', () => {
     async (name) => {
       const folder = join(FIXTURES, 'onnx', name)
       const reference = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
-      const encode = await loadTokenizer(folder)
+      const { encode } = await loadTokenizer(folder)
       expect(texts.map((text) => encode(text, reference.maxLength))).toEqual(reference.texts)
     },
   )
@@ -38,8 +38,8 @@ describe('loadTokenizer', () => {
       ),
     }
     writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
-    const plain = await loadTokenizer(LLAMA)
-    const encode = await loadTokenizer(folder)
+    const { encode: plain } = await loadTokenizer(LLAMA)
+    const { encode } = await loadTokenizer(folder)
     const ids = plain(texts[3]!, 1000)
     const without = ids[0] === bos.id ? ids.slice(1) : ids
     expect(encode(texts[3]!, 1000)).toEqual([bos.id, ...without, eos.id])
