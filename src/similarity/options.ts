@@ -3,13 +3,22 @@ import { UsageError } from '../errors.js'
 import type { Model, ModelOptions } from '../model.js'
 import { WINDOW_BATCHES } from '../runtime/batches.js'
 import type { Device } from '../runtime/device.js'
+import { assertCounts, chooseRunSettings, type RunSettings } from '../runtime/run-settings.js'
 import type { SimilarityResult } from './result.js'
 import { MIN_TEXTS } from './sequential.js'
 import { describeTokens, parseTokenSelection, type TokenSelection } from './token-selection.js'
 
 export interface SimilarityOptions extends ModelOptions {
-  /** Data files and folders. */
+  /** Data files and folders, or the id of a dataset on the Hub. */
   dataset: string | string[]
+  /** Configuration of a dataset on the Hub; its default one where left out. */
+  datasetConfig?: string | undefined
+  /** Split of a dataset on the Hub; 'train' where left out. */
+  datasetSubset?: string | undefined
+  /** Branch, tag or commit of a dataset on the Hub. */
+  datasetRevision?: string | undefined
+  /** Seed of a sample spread over the dataset's files; its texts in their own order where left out. */
+  shuffle?: number | undefined
   /** Column that holds the text; 'text' where left out. */
   column?: string | undefined
   /** Plain text files hold a document a line. */
@@ -50,18 +59,15 @@ export interface SimilarityProgress {
 }
 
 /** Options that are in force for a run, with what was left out filled in. */
-export interface SimilaritySettings {
+export interface SimilaritySettings extends RunSettings {
   layersToSkip: number
   tokens: TokenSelection
-  batchSize: number
-  maxLength: number
   datasetSize?: number | undefined
+  shuffle?: number | undefined
   until?: number | undefined
   shard?: Shard | undefined
 }
 
-const DEFAULT_BATCH_SIZE = 8
-const DEFAULT_MAX_LENGTH = 1024
 const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
@@ -69,18 +75,13 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
  * @throws UsageError where an option is out of range, or two exclude each other
  */
 export function checkOptions(options: SimilarityOptions): void {
-  const counts = {
+  assertCounts({
     'layers to skip': options.layersToSkip,
     'batch size': options.batchSize,
     'dataset size': options.datasetSize,
     'max length': options.maxLength,
     threads: options.threads,
-  }
-  for (const [name, value] of Object.entries(counts)) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
-      throw new UsageError(`${name} must be a whole number of at least 1, found ${value}`)
-    }
-  }
+  })
   const { until, shard, tokens } = options
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (until !== undefined && !(until > 0 && until < 1)) {
@@ -105,28 +106,16 @@ function assertShard({ index, count }: Shard): void {
  * Fills in what was left out, by the model.
  * @throws UsageError where an option does not fit the model
  */
-export function chooseSettings(
-  options: SimilarityOptions,
-  { config, precision, file }: Model,
-): SimilaritySettings {
+export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
   const { layersToSkip, onNote } = options
+  const { config } = model
   if (layersToSkip >= config.layers) {
     throw new UsageError(
       `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${layersToSkip}`,
     )
   }
-  const limit = config.maxPositions ?? Infinity
-  if (options.maxLength !== undefined && options.maxLength > limit) {
-    throw new UsageError(`max length ${options.maxLength} is over the ${limit} positions of the model`)
-  }
-  if (options.maxLength === undefined && DEFAULT_MAX_LENGTH > limit) {
-    onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
-  }
-  const batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE
-  if (precision.sharesScaleInBatch && batchSize > 1) {
-    onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
-  }
-  const { until, datasetSize, shard } = options
+  const run = chooseRunSettings(options, model, onNote)
+  const { until, datasetSize, shuffle, shard } = options
   if (until !== undefined && options.tokens === undefined) {
     onNote?.(
       `comparing ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which needs fewer texts than the last`,
@@ -135,9 +124,9 @@ export function chooseSettings(
   return {
     layersToSkip,
     tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
-    batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
-    maxLength: options.maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit),
+    ...run,
     datasetSize,
+    shuffle,
     until,
     shard,
   }
