@@ -4,6 +4,7 @@ import { serializeModel } from '../graph/onnx.js'
 import { type LocatedModel, type ModelOptions, openModel } from '../model.js'
 import type { Block } from '../similarity/result.js'
 import { planConfigs } from './config-files.js'
+import { fixCacheShapes } from './fix-cache-shapes.js'
 import type { Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
 import { packWeights } from './pack-weights.js'
@@ -20,7 +21,7 @@ interface Options extends ModelOptions {
  * @throws LayerpruneError where the graph cannot be read or cut
  */
 export async function planPrunedOnnx(
-  { folder }: LocatedModel,
+  { folder, config }: LocatedModel,
   layers: KeptLayers,
   { removed, ...options }: Options,
 ): Promise<PlannedFile[]> {
@@ -28,6 +29,7 @@ export async function planPrunedOnnx(
   const cut = cutBlocks(decoder, removed)
   const graph = cut.model.graph!
   renumberCaches(graph, layers)
+  fixCacheShapes(graph, config)
   const data = await packWeights(cut, join(folder, file))
   const inFolder = (name: string) => posix.join(posix.dirname(file), name)
   const configs = await planConfigs(folder, {

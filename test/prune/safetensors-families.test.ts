@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openSafetensors, type TensorLocation } from '../../src/checkpoint/safetensors.js'
+import { cutBlocks } from '../../src/graph/cut.js'
+import { openModel } from '../../src/model.js'
+import { pruneModel } from '../../src/prune/prune.js'
+import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
+import { largestDifference, runDecoder } from './run-decoder.js'
+
+async function prune(name: string, start: number, end: number): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const output = join(folder, 'pruned')
+  const plan = { strategy: 'explicit', removed: [{ start, end }] }
+  await pruneModel({ model: fixtureFolder(name), format: 'safetensors', output, plan })
+  return output
+}
+
+/** Families whose configs say something of layers by number: each is cut in more than one place. */
+const BY_NUMBER =
+  /^(cohere2|exaone4|gemma2|gemma3|gpt-neo$|ministral|olmo3|qwen2-(moe|window)|qwen3-(moe|window)|smollm3)/
+
+/** Largest difference of a logit, as a part of the largest logit. */
+async function compare(name: string, start: number, end: number): Promise<number> {
+  const output = await prune(name, start, end)
+  const whole = await openModel({ model: fixtureFolder(name), format: 'safetensors' })
+  const pruned = await openModel({ model: output, format: 'safetensors' })
+  expect(pruned.config.layers).toBe(whole.config.layers - (end - start))
+  const expected = await runDecoder(cutBlocks(whole.decoder, [{ start, end }]), whole.config)
+  const found = await runDecoder(pruned.decoder, pruned.config)
+  return largestDifference(expected, found) / expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0)
+}
+
+const fixtures = listFixtures()
+
+describe('a pruned checkpoint computes what the cut graph does', () => {
+  it.each(fixtures)('%s', async (name) => {
+    const start = name === 'gpt2-scaled' ? 2 : 1
+    expect(await compare(name, start, start + 1)).toBeLessThan(1e-5)
+  })
+
+  it.each(fixtures.filter((name) => BY_NUMBER.test(name)))('%s, cut elsewhere', async (name) => {
+    expect(await compare(name, 0, 1)).toBeLessThan(1e-5)
+    expect(await compare(name, 0, 2)).toBeLessThan(1e-5)
+  })
+})
+
+describe('a layer that would be computed otherwise', () => {
+  it('is refused by name', async () => {
+    await expect(prune('gpt2-scaled', 0, 1)).rejects.toMatchObject({
+      name: 'LayerpruneError',
+      message: expect.stringContaining('scale_attn_by_inverse_layer_idx'),
+    })
+  })
+})
+
+describe('tensors that stay', () => {
+  const some = [
+    'bloom',
+    'falcon',
+    'gpt2',
+    'gpt-neox',
+    'granitemoe',
+    'llama',
+    'mixtral',
+    'opt',
+    'qwen3-moe',
+    'stablelm',
+  ]
+  it.each(some)('keep their bytes: %s', async (name) => {
+    const before = await openSafetensors(fixtureFolder(name))
+    const after = await openSafetensors(await prune(name, 0, 1))
+    const oldName = (tensor: string) =>
+      tensor.replace(/(^|\.)(layers|h)\.(\d+)/, (_, dot, list, n) => `${dot}${list}.${Number(n) + 1}`)
+    expect(after.metadata).toEqual(before.metadata)
+    expect(after.tensors.size).toBeGreaterThan(before.tensors.size / 3)
+    expect(after.tensors.size).toBeLessThan(before.tensors.size)
+    for (const tensor of after.tensors.values()) {
+      const source = before.tensors.get(oldName(tensor.name))!
+      expect(tensor).toMatchObject({ dtype: source.dtype, shape: source.shape })
+      expect(await readBytes(tensor)).toEqual(await readBytes(source))
+    }
+  })
+})
+
+async function readBytes({ file, offsetBytes, sizeBytes }: TensorLocation): Promise<Buffer> {
+  const handle = await open(file)
+  const { buffer } = await handle.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offsetBytes)
+  await handle.close()
+  return buffer
+}
