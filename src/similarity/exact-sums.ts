@@ -30,8 +30,10 @@ export class ExactSums {
   /** Adds a * b, not rounded, to sum `index`. */
   addProduct(index: number, a: number, b: number): void {
     const product = a * b
-    const [aHigh, aLow] = split(a)
-    const [bHigh, bLow] = split(b)
+    const aHigh = highHalf(a)
+    const bHigh = highHalf(b)
+    const aLow = a - aHigh
+    const bLow = b - bHigh
     const error = aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow)
     this.add(index, product)
     this.#settle(index, this.#high[index]!, this.#low[index]! + error)
@@ -90,8 +92,8 @@ export class ExactSums {
   }
 }
 
-function split(value: number): [high: number, low: number] {
+/** The value to half its digits: the rest of them are exact too. */
+function highHalf(value: number): number {
   const scaled = SPLITTER * value
-  const high = scaled - (scaled - value)
-  return [high, value - high]
+  return scaled - (scaled - value)
 }
