@@ -16,6 +16,7 @@ export function exampleResult(
     schema: 'layerprune.similarity/1',
     model: {
       id: 'models/small',
+      revision: null,
       family: 'llama',
       layers: distances.length + layersToSkip - 1,
       hiddenSize: 64,
@@ -26,6 +27,9 @@ export function exampleResult(
     },
     dataset: {
       id: 'data/texts.jsonl',
+      config: null,
+      split: null,
+      revision: null,
       column: 'text',
       samples: 128,
       tokens: 32768,

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander'
 import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
-import { UsageError } from '../errors.js'
 import type { Format } from '../model.js'
 import { DEVICES, type Device } from '../runtime/device.js'
 import { wholeNumber } from './arguments.js'
@@ -21,8 +20,10 @@ export interface DatasetFlags {
   dataset: string[]
   datasetConfig?: string
   datasetSubset: string
+  datasetRevision?: string
   datasetColumn: string
   datasetSize?: number
+  shuffle?: number
   textLines?: boolean
   batchSize: number
   maxLength?: number
@@ -52,12 +53,18 @@ export function addDatasetFlags(command: Command): Command {
   return command
     .requiredOption(
       '--dataset <path...>',
-      'jsonl, json, csv, tsv, txt, md, parquet (and .gz of all but parquet), or folders of them',
+      'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
     )
     .option('--dataset-column <name>', 'column that holds the text', 'text')
     .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
-    .option('--dataset-config <name>', 'configuration of a dataset that has several')
-    .option('--dataset-subset <name>', 'split; files on disk are the split train', 'train')
+    .option(
+      '--shuffle <seed>',
+      'read a sample spread over the files in place of the first texts',
+      wholeNumber(0),
+    )
+    .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
+    .option('--dataset-subset <name>', 'split of a Hub dataset; files on disk are the split train', 'train')
+    .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold a document a line, not one a file')
     .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
     .option(
@@ -65,21 +72,4 @@ export function addDatasetFlags(command: Command): Command {
       'tokens read of each text (default: 1024, or what the model takes)',
       wholeNumber(1),
     )
-}
-
-/** Files on disk have no configurations, and all of them are one split. */
-export function assertFilesOnDisk({ datasetConfig, datasetSubset, dataset }: DatasetFlags): void {
-  if (datasetConfig !== undefined) {
-    throw new UsageError(
-      `--dataset-config ${datasetConfig}: files on disk (${dataset.join(', ')}) have no configurations`,
-    )
-  }
-  if (datasetSubset !== 'train') {
-    throw new UsageError(
-      `--dataset-subset ${datasetSubset}: files on disk (${dataset.join(', ')}) are the split train`,
-      {
-        hint: 'name the files of the split you want with --dataset',
-      },
-    )
-  }
 }

@@ -5,13 +5,7 @@ import type { SimilarityResult } from '../similarity/result.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
 import { confidence, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
-import {
-  addDatasetFlags,
-  addModelFlags,
-  assertFilesOnDisk,
-  type DatasetFlags,
-  type ModelFlags,
-} from './measuring-flags.js'
+import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
 
 interface Flags extends ModelFlags, DatasetFlags {
   layersToSkip: number
@@ -58,11 +52,14 @@ export function makeSimilarityCommand(): Command {
       `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume goes on.
---until takes texts from the start of the dataset, which should be in no particular order.
+--until takes texts from the start of the dataset, which should be in no particular order, or be given --shuffle.
+Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY are
+read as Python reads them. A network that fails is tried again for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
 PruneMe's spellings work too: --model_path, --dataset_column, --batch_size, ...
 
 Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
+  layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
   layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
@@ -72,10 +69,9 @@ Examples:
 }
 
 async function runSimilarity(flags: Flags): Promise<void> {
-  assertFilesOnDisk(flags)
   const [
     { measureSimilarity },
-    { createProgress },
+    { createRunProgress },
     output,
     { ensureWritableFolder },
     { openCheckpointFile },
@@ -83,7 +79,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
     { showResult },
   ] = await Promise.all([
     import('../similarity/measure.js'),
-    import('../terminal/progress.js'),
+    import('../terminal/run-progress.js'),
     import('../terminal/output.js'),
     import('../write-files.js'),
     import('./checkpoint-file.js'),
@@ -104,7 +100,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
   } else if (checkpoint.exists()) {
     note(`${checkpoint.path} of an earlier run will be overwritten; --resume would go on from it`)
   }
-  const progress = createProgress({ quiet })
+  const progress = createRunProgress({ quiet })
   const interruption = listenForInterruption(() =>
     note('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
@@ -114,7 +110,8 @@ async function runSimilarity(flags: Flags): Promise<void> {
       ...flags,
       column: flags.datasetColumn,
       signal: interruption.signal,
-      onProgress: ({ texts, total }) => progress.update(texts, total),
+      onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+      onDownload: progress.updateDownload,
       resumeFrom,
       onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
       onPartialResult: (result) => {

@@ -5,7 +5,7 @@ import { type DatasetConfig, readDatasetConfigs } from './dataset-card.js'
 import { findDefaultSplits, findShardSplit, SHARD_FOLDER, shardPattern } from './default-splits.js'
 import { type Hub, listTree, openHub, resolveRevision, type TreeEntry } from './hub.js'
 import { findParquetExport, listExportFiles, type ParquetExport } from './parquet-export.js'
-import { EntryNotFoundError, RepoNotFoundError } from './refusal.js'
+import { EntryNotFoundError, explainMissing } from './refusal.js'
 import { DEFAULT_REVISION, type Repo } from './repo.js'
 
 /** A split of a dataset on the Hub, whose files are listed while they are read. */
@@ -32,9 +32,7 @@ export async function openDatasetRepo(id: string, options: DatasetOptions): Prom
   const { revision, config, split = DEFAULT_SPLIT } = options
   const repo: Repo = { type: 'dataset', id, revision: revision ?? DEFAULT_REVISION }
   const commit = await resolveRevision(hub, repo).catch((cause) => {
-    if (!(cause instanceof RepoNotFoundError)) throw cause
-    const message = `${id} is neither a file or folder here nor found on the Hub: ${cause.message}`
-    throw new LayerpruneError(message, { ...(cause.hint === undefined ? {} : { hint: cause.hint }), cause })
+    throw explainMissing(cause, `${id} is no file or folder here`)
   })
   const pinned = { ...repo, revision: commit }
   const exported = revision === undefined ? await findExportedSplit(hub, pinned, config, split) : undefined

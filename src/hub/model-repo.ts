@@ -3,7 +3,7 @@ import { LayerpruneError } from '../errors.js'
 import { findInCache, listSnapshot, readCachedCommit, writeCachedCommit } from './cache.js'
 import { downloadFile, isCached } from './download.js'
 import { type Hub, listTree, openHub, resolveRevision, type TreeEntry } from './hub.js'
-import { RepoNotFoundError } from './refusal.js'
+import { explainMissing } from './refusal.js'
 import { DEFAULT_REVISION, type Repo } from './repo.js'
 import { UnreachableError } from './retry.js'
 
@@ -43,11 +43,7 @@ export async function openModelRepo(options: ModelSourceOptions): Promise<ModelS
       onNote?.(`${cause.message}; using the copy of ${model} in the cache, commit ${cached.slice(0, 8)}`)
       return openSnapshot(hub, repo, cached)
     }
-    if (!(cause instanceof RepoNotFoundError)) throw cause
-    throw new LayerpruneError(`${model} is neither a folder here nor found on the Hub: ${cause.message}`, {
-      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
-      cause,
-    })
+    throw explainMissing(cause, `${model} is no folder here`)
   }
 }
 

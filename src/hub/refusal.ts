@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../errors.js'
 import { pageOf, type Repo } from './repo.js'
+import { UnreachableError } from './retry.js'
 import type { HubSettings } from './settings.js'
 
 /** The Hub has no such repository, or hides it from who asks. */
@@ -15,6 +16,21 @@ export class RevisionNotFoundError extends LayerpruneError {
 /** The repository is there, the file or the part of the API is not. */
 export class EntryNotFoundError extends LayerpruneError {
   override name = 'EntryNotFoundError'
+}
+
+/**
+ * The error for a name that is nothing here, where the Hub has no such repository either or cannot be asked.
+ * @param here  what the name is not, for the message
+ * @returns any other failure as it is
+ */
+export function explainMissing(cause: unknown, here: string): unknown {
+  if (!(cause instanceof RepoNotFoundError || cause instanceof UnreachableError)) return cause
+  const { message, hint } = cause
+  const joint = cause instanceof RepoNotFoundError ? 'and' : 'and the Hub cannot be asked:'
+  return new LayerpruneError(`${here}, ${joint} ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  })
 }
 
 /**

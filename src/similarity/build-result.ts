@@ -1,3 +1,4 @@
+import type { DatasetName } from '../data/dataset.js'
 import { VERSION } from '../version.js'
 import { findBestBlock } from './blocks.js'
 import { assessBest, type Certainty } from './certainty.js'
@@ -11,7 +12,7 @@ const DEFAULT_LEVEL = 0.95
 /** What was measured: the parts of a result that are known before the first text. */
 export interface RunDescription {
   model: SimilarityResult['model']
-  dataset: { id: string; column: string }
+  dataset: DatasetName & { column: string }
   settings: SimilaritySettings
 }
 
@@ -65,12 +66,13 @@ type DescribedSettings = Pick<
 
 /** Settings as results tell them. */
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
-  const { maxLength, batchSize, datasetSize, until, tokens, layersToSkip, shard } = settings
+  const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
   return {
     settings: {
       maxLength,
       batchSize,
       ...(datasetSize === undefined ? {} : { datasetSize }),
+      ...(shuffle === undefined ? {} : { shuffle }),
       ...(until === undefined ? {} : { until }),
     },
     tokens,

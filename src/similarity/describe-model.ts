@@ -4,9 +4,10 @@ import type { SimilarityResult } from './result.js'
 
 /** What a result says of the model it was measured on. */
 export async function describeModel(model: Model): Promise<SimilarityResult['model']> {
-  const { id, config, precision, file } = model
+  const { id, revision, config, precision, file } = model
   return {
     id,
+    revision,
     family: config.family,
     layers: config.layers,
     hiddenSize: config.hiddenSize,

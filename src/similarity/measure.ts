@@ -1,4 +1,4 @@
-import { openDataset } from '../data/dataset.js'
+import { type Dataset, openDataset } from '../data/dataset.js'
 import { assertSamePosition, PlacedRows } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { openModel } from '../model.js'
@@ -23,12 +23,11 @@ import { MIN_TEXTS } from './sequential.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { column = 'text', textLines, datasetSize: limit, threads, device = 'cpu', signal } = options
-  const dataset = await openDataset({ paths: [options.dataset].flat(), column, textLines, limit, signal })
-  const model = await openModel(options)
+  const { column = 'text', datasetSize: limit, threads, device = 'cpu', signal } = options
+  const { dataset, model } = await openInputs(options, column)
   const { layers } = model.config
   const settings = chooseSettings(options, model)
-  const run = { model: await describeModel(model), dataset: { id: dataset.id, column }, settings }
+  const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.layersToSkip)
@@ -68,6 +67,33 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   if (!sure) measurement.window = windowFrom(rows.position)
   if (statistics.texts === 0) throw noTextError(run, measurement)
   return buildResult(run, measurement)
+}
+
+/** Finds and opens what is measured, on this machine or on the Hub. */
+async function openInputs(options: SimilarityOptions, column: string) {
+  const { dataset: paths, textLines, datasetSize: limit, shuffle, signal, onNote } = options
+  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
+  try {
+    const dataset = await openDataset({
+      paths: [paths].flat(),
+      column,
+      config,
+      split,
+      revision,
+      textLines,
+      limit,
+      shuffle,
+      signal,
+      onNote,
+    })
+    return { dataset, model: await openModel(options) }
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(0, limit) : cause
+  }
+}
+
+function nameDataset({ id, config, split, revision, column }: Dataset): RunDescription['dataset'] {
+  return { id, config, split, revision, column }
 }
 
 /** What an interrupted run has not measured of a window. */

@@ -28,11 +28,15 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
   return buildResult(
     {
       model,
-      dataset: { id: dataset.id, column: dataset.column },
+      dataset: nameInResult(dataset),
       settings: { ...settings, tokens, layersToSkip },
     },
     measurement,
   )
+}
+
+function nameInResult({ id, config, split, revision, column }: SimilarityResult['dataset']) {
+  return { id, config, split, revision, column }
 }
 
 /** Rows without text are passed over by every shard alike. */

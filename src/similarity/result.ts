@@ -23,6 +23,8 @@ export interface SimilarityResult {
   model: {
     /** As the user named it: a folder or a Hub id. */
     id: string
+    /** Commit of the Hub; null for a folder. */
+    revision: string | null
     /** `model_type` of config.json. */
     family: string
     layers: number
@@ -38,6 +40,10 @@ export interface SimilarityResult {
   }
   dataset: {
     id: string
+    /** Configuration, split and commit on the Hub; null for files on disk. */
+    config: string | null
+    split: string | null
+    revision: string | null
     column: string
     /** Texts measured. */
     samples: number
@@ -53,6 +59,7 @@ export interface SimilarityResult {
     maxLength: number
     batchSize: number
     datasetSize?: number
+    shuffle?: number
     until?: number
   }
   metric: 'angular'

@@ -59,8 +59,19 @@ function writeData(folder: string, name: string, content: string | Uint8Array): 
 const cases: Case[] = [
   {
     name: 'model folder missing',
-    prepare: () => ({ model: 'nowhere' }),
-    message: /model folder nowhere does not exist/,
+    prepare: () => ({ model: './nowhere' }),
+    message: /model folder \.\/nowhere does not exist/,
+  },
+  {
+    name: 'model neither here nor in the cache of the Hub',
+    prepare: () => ({ model: 'org/nowhere' }),
+    message: /org\/nowhere is no folder here and not in the cache .*, and HF_HUB_OFFLINE is set/,
+  },
+  {
+    name: 'revision of a folder',
+    prepare: () => ({ revision: 'v1' }),
+    exitCode: 2,
+    message: /--revision v1: .* is a folder here, which has no revisions/,
   },
   {
     name: 'model is a file',
@@ -205,6 +216,11 @@ const cases: Case[] = [
   },
   { name: 'dataset missing', prepare: () => ({ dataset: 'nowhere.jsonl' }), message: /nowhere\.jsonl/ },
   {
+    name: 'dataset neither here nor to be had',
+    prepare: () => ({ dataset: 'org/texts' }),
+    message: /org\/texts is no file or folder here, and HF_HUB_OFFLINE is set/,
+  },
+  {
     name: 'dataset of an unknown kind',
     prepare: (folder) => writeData(folder, 'data.xlsx', 'x'),
     message: /data\.xlsx/,
@@ -300,6 +316,12 @@ const cases: Case[] = [
     prepare: () => ({ 'dataset-subset': 'test' }),
     exitCode: 2,
     message: /are the split train/,
+  },
+  {
+    name: 'configuration of files on disk',
+    prepare: () => ({ 'dataset-config': 'en' }),
+    exitCode: 2,
+    message: /--dataset-config en: files on disk .* have no configurations/,
   },
   {
     name: 'device that is not there',

@@ -16,11 +16,14 @@ export interface Outcome {
   stderr: string
 }
 
+/** Nothing in the tests asks the real Hub or reads the user's cache of it. */
+const WITHOUT_HUB = { HF_HUB_OFFLINE: '1', HF_HOME: '/nonexistent' }
+
 /** Starts the program as a user would, in a folder of its own where none is given. */
 export function startProgram(args: string[], { cwd = makeTempFolder(), env = {} } = {}) {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
-    env: { ...process.env, NO_COLOR: '1', ...env },
+    env: { ...process.env, NO_COLOR: '1', ...WITHOUT_HUB, ...env },
   })
   const texts = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
