@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
+import { makeMergeCommand } from './commands/merge.js'
+import { makePruneCommand } from './commands/prune.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { LayerpruneError, UsageError } from './errors.js'
@@ -10,7 +12,9 @@ const program = new Command('layerprune')
   .description('Find the block of layers a language model can do without, and write the mergekit slices.')
   .version(VERSION)
   .addCommand(makeSimilarityCommand())
+  .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
+  .addCommand(makePruneCommand())
   .addHelpText(
     'after',
     `
