@@ -3,7 +3,8 @@ import { ModelProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from '../decoder-graph.js'
 import { DataType, MICROSOFT_DOMAIN, type ModelProto, makeNode, makeValueInfo } from '../onnx.js'
 import { type AttentionInputs, writeAttention } from './attention.js'
-import type { Decoder, Layer, Norm, Rope } from './description.js'
+import { type Spans, writeSpans } from './causal-attention.js'
+import type { Attention, Decoder, Layer, Norm } from './description.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
@@ -27,7 +28,7 @@ export function writeDecoder(
   const stream = new ResidualStream(writer, weights, writeEmbedding(writer, weights, decoder, shape))
   const states = decoder.layers.map((layer, index) => {
     writer.scope = `layers.${index}`
-    return writeLayer(writer, weights, layer, stream, shared(layer.attention.rope))
+    return writeLayer(writer, weights, layer, stream, shared(layer.attention))
   })
   writer.scope = 'head'
   const final = stream.norm(decoder.finalNorm)
@@ -123,25 +124,25 @@ function writeTokenShape(writer: GraphWriter): TokenShape {
   return { inputIds: 'input_ids', attentionMask: 'attention_mask', batch: at(0), tokens: at(1) }
 }
 
-/** What attention needs beside its layer's own tensors; the tables of a rope are written once for all layers. */
+/** What attention needs beside its layer's own tensors, written once for all layers that need the same. */
 function shareAttentionInputs(
   writer: GraphWriter,
   shape: TokenShape,
-): (rope: Rope | null) => AttentionInputs {
-  const last = writer.op('Sub', [shape.tokens, writer.integers([1], [])])
-  const perText = writer.op('Expand', [last, writer.op('Unsqueeze', [shape.batch, writer.integers([0])])])
-  const inputs = {
-    lastToken: writer.op('Cast', [perText], { to: DataType.INT32 }),
-    tokenCount: writer.op('Cast', [shape.tokens], { to: DataType.INT32 }),
-    tokens: shape.tokens,
-  }
+): (attention: Attention) => AttentionInputs {
   const tables = new Map<string, RopeTables>()
-  return (rope) => {
-    if (rope === null) return { ...inputs, rope }
-    const key = JSON.stringify(rope)
-    const known = tables.get(key) ?? writeRopeTables(writer, rope, shape)
-    tables.set(key, known)
-    return { ...inputs, rope: known }
+  const spans = new Map<string, Spans>()
+  const writeOnce = <V>(known: Map<string, V>, form: object, write: () => V): V => {
+    const key = JSON.stringify(form)
+    const value = known.get(key) ?? write()
+    known.set(key, value)
+    return value
+  }
+  return ({ rope, heads, kvHeads, window, alibiSlopes }) => {
+    const form = { heads, kvHeads, window, alibiSlopes }
+    return {
+      rope: rope && writeOnce(tables, rope, () => writeRopeTables(writer, rope, shape)),
+      spans: writeOnce(spans, form, () => writeSpans(writer, shape.tokens, form)),
+    }
   }
 }
 

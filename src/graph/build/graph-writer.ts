@@ -12,7 +12,6 @@ import {
 /** Operators of ONNX Runtime's own domain that the builder uses. */
 const MICROSOFT_OPERATORS = new Set([
   'FusedMatMul',
-  'GroupQueryAttention',
   'QuickGelu',
   'RotaryEmbedding',
   'SkipLayerNormalization',
