@@ -1,6 +1,7 @@
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
+export type { TextProgress } from './runtime/run-options.js'
 export { measureSimilarity } from './similarity/measure.js'
-export type { SimilarityOptions, SimilarityProgress } from './similarity/options.js'
+export type { SimilarityOptions } from './similarity/options.js'
 export type { Block, ScoredBlock, SimilarityResult } from './similarity/result.js'
 export type { TokenSelection } from './similarity/token-selection.js'
 export { VERSION } from './version.js'

@@ -1,6 +1,7 @@
+import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
-import { cloneModel, makeValueInfo } from './onnx.js'
+import { cloneModel, DataType, type GraphProto, makeValueInfo, type ValueInfoProto } from './onnx.js'
 import { redirectState } from './redirect-state.js'
 import { indexGraph, removeDeadNodes } from './topology.js'
 
@@ -8,20 +9,25 @@ import { indexGraph, removeDeadNodes } from './topology.js'
 export const STATE_INPUT = 'layerprune.state'
 
 /**
- * Takes the part of a decoder between two states. Where `from` is above 0 the state is an input, [batch, tokens,
- * hidden] in the type that the graph computes it in; position encodings, masks and empty caches come from the
- * decoder's own inputs as before. The only output is state `to`.
- * @param to above `from`
+ * Takes the part of a decoder between two states. State `from` is an input, [batch, tokens, hidden] in the type that
+ * the graph computes it in; position encodings, masks and empty caches come from the decoder's own inputs as before.
+ * The only output is state `to`.
+ * @param from left out, the segment starts at the token ids
+ * @param to   at least `from`; state 0 alone is the embedding
  * @returns a new graph with states `from`..`to`; the given one is not changed
  */
-export function takeSegment(decoder: DecoderGraph, { from, to }: { from: number; to: number }): DecoderGraph {
-  const { model, states } = feedState(decoder, from)
+export function takeSegment(
+  decoder: DecoderGraph,
+  { from, to }: { from?: number | undefined; to: number },
+): DecoderGraph {
+  const { model, states } =
+    from === undefined ? { ...decoder, model: cloneModel(decoder.model) } : feedState(decoder, from)
   const graph = model.graph!
-  const last = states[to - from]!
-  const type = findElementType(graph, indexGraph(graph), last)
-  graph.output = [makeValueInfo(last, type, ['batch', 'tokens', 'hidden'])]
+  const kept = states.slice(0, to - (from ?? 0) + 1)
+  const last = kept.at(-1)!
+  graph.output = [makeStateInfo(graph, last, last)]
   removeDeadNodes(graph)
-  return { ...decoder, model, states: states.slice(0, to - from + 1) }
+  return { ...decoder, model, states: kept }
 }
 
 /**
@@ -31,11 +37,19 @@ export function takeSegment(decoder: DecoderGraph, { from, to }: { from: number;
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
   const model = cloneModel(decoder.model)
-  if (from === 0) return { ...decoder, model }
   const graph = model.graph!
-  const states = decoder.states.slice(from)
-  const type = findElementType(graph, indexGraph(graph), states[0]!)
-  redirectState(graph, states[0]!, STATE_INPUT)
-  graph.input.push(makeValueInfo(STATE_INPUT, type, ['batch', 'tokens', 'hidden']))
-  return { ...decoder, model, states: [STATE_INPUT, ...states.slice(1)] }
+  const state = decoder.states[from]!
+  const input = makeStateInfo(graph, state, STATE_INPUT)
+  redirectState(graph, state, STATE_INPUT)
+  graph.input.push(input)
+  return { ...decoder, model, states: [STATE_INPUT, ...decoder.states.slice(from + 1)] }
+}
+
+/** Input or output of the type of a state. */
+function makeStateInfo(graph: GraphProto, state: string, name: string): ValueInfoProto {
+  const type = findElementType(graph, indexGraph(graph), state)
+  if (type === DataType.UNDEFINED) {
+    throw new LayerpruneError(`the graph does not say of what element type its state ${state} is`)
+  }
+  return makeValueInfo(name, type, ['batch', 'tokens', 'hidden'])
 }

@@ -8,7 +8,7 @@ type Ort = typeof import('onnxruntime-node')
 type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
 
 /** Makes one graph input from a batch of texts. */
-type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
+export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
 
 const CACHE_INPUT = /^past(_key_values)?[._]/
 

@@ -17,6 +17,12 @@ export interface Position {
   token: number
 }
 
+export interface SessionOptions {
+  /** Left out, ONNX Runtime's choice: one for each physical core. */
+  threads?: number | undefined
+  device: Device
+}
+
 /** A decoder ready to run that answers with inner products of its states. */
 export interface StateSession {
   /**
@@ -29,13 +35,12 @@ export interface StateSession {
 
 /**
  * Taps a decoder and loads it into ONNX Runtime; weights are mapped from their files.
- * @param threads left out, ONNX Runtime's choice: one for each physical core
  * @throws LayerpruneError where the runtime refuses the graph or has no such device
  */
 export async function openStateSession(
   decoder: DecoderGraph,
   config: ModelConfig,
-  { threads, device }: { threads?: number | undefined; device: Device },
+  { threads, device }: SessionOptions,
 ): Promise<StateSession> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
@@ -73,10 +78,15 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Posi
   return new ort.Tensor('int64', values, [chunks, chunkSize, 2])
 }
 
-async function createSession(
+/**
+ * Loads a graph into ONNX Runtime; weights are mapped from their files.
+ * @param shared  other sessions run in turn with this one: it holds no memory and no busy threads between runs
+ * @throws LayerpruneError where the runtime refuses the graph or has no such device
+ */
+export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device }: { threads?: number | undefined; device: Device },
+  { threads, device, shared = false }: SessionOptions & { shared?: boolean },
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
@@ -92,8 +102,14 @@ async function createSession(
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
+      enableCpuMemArena: !shared,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      extra: { session: { model_external_initializers_file_folder_path: decoder.weightsFolder } },
+      extra: {
+        session: {
+          model_external_initializers_file_folder_path: decoder.weightsFolder,
+          ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
+        },
+      },
     })
   } catch (cause) {
     throw new LayerpruneError(`ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause })

@@ -1,8 +1,8 @@
-import { type Dataset, openDataset } from '../data/dataset.js'
+import type { Dataset } from '../data/dataset.js'
 import { assertSamePosition, PlacedRows } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
-import { openModel } from '../model.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
+import { openInputs } from '../runtime/open-inputs.js'
 import { openStateSession } from '../runtime/session.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
 import { assessCertainty, buildPartialResult, buildResult, type RunDescription } from './build-result.js'
@@ -23,8 +23,8 @@ import { MIN_TEXTS } from './sequential.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { column = 'text', datasetSize: limit, threads, device = 'cpu', signal } = options
-  const { dataset, model } = await openInputs(options, column)
+  const { datasetSize: limit, threads, device = 'cpu', signal } = options
+  const { dataset, model } = await openInputs(options)
   const { layers } = model.config
   const settings = chooseSettings(options, model)
   const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
@@ -67,29 +67,6 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   if (!sure) measurement.window = windowFrom(rows.position)
   if (statistics.texts === 0) throw noTextError(run, measurement)
   return buildResult(run, measurement)
-}
-
-/** Finds and opens what is measured, on this machine or on the Hub. */
-async function openInputs(options: SimilarityOptions, column: string) {
-  const { dataset: paths, textLines, datasetSize: limit, shuffle, signal, onNote } = options
-  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
-  try {
-    const dataset = await openDataset({
-      paths: [paths].flat(),
-      column,
-      config,
-      split,
-      revision,
-      textLines,
-      limit,
-      shuffle,
-      signal,
-      onNote,
-    })
-    return { dataset, model: await openModel(options) }
-  } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(0, limit) : cause
-  }
 }
 
 function nameDataset({ id, config, split, revision, column }: Dataset): RunDescription['dataset'] {

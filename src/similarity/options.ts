@@ -1,61 +1,33 @@
 import type { Shard } from '../data/placed-rows.js'
 import { UsageError } from '../errors.js'
-import type { Model, ModelOptions } from '../model.js'
+import type { Model } from '../model.js'
 import { WINDOW_BATCHES } from '../runtime/batches.js'
-import type { Device } from '../runtime/device.js'
-import { assertCounts, chooseRunSettings, type RunSettings } from '../runtime/run-settings.js'
+import {
+  assertCounts,
+  assertRunCounts,
+  chooseRunSettings,
+  type RunOptions,
+  type RunSettings,
+} from '../runtime/run-options.js'
 import type { SimilarityResult } from './result.js'
 import { MIN_TEXTS } from './sequential.js'
 import { describeTokens, parseTokenSelection, type TokenSelection } from './token-selection.js'
 
-export interface SimilarityOptions extends ModelOptions {
-  /** Data files and folders, or the id of a dataset on the Hub. */
-  dataset: string | string[]
-  /** Configuration of a dataset on the Hub; its default one where left out. */
-  datasetConfig?: string | undefined
-  /** Split of a dataset on the Hub; 'train' where left out. */
-  datasetSubset?: string | undefined
-  /** Branch, tag or commit of a dataset on the Hub. */
-  datasetRevision?: string | undefined
-  /** Seed of a sample spread over the dataset's files; its texts in their own order where left out. */
-  shuffle?: number | undefined
-  /** Column that holds the text; 'text' where left out. */
-  column?: string | undefined
-  /** Plain text files hold a document a line. */
-  textLines?: boolean | undefined
-  /** At most this many texts; all where left out. */
-  datasetSize?: number | undefined
-  /** Texts run at once; 8 where left out. */
-  batchSize?: number | undefined
-  /** Tokens read of each text, from its start; 1024 where left out, or what the model can take. */
-  maxLength?: number | undefined
+export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
   /** Where left out 'last', as in the paper, or with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
-  /** Threads of ONNX Runtime; its own choice where left out. */
-  threads?: number | undefined
-  device?: Device | undefined
   /** Stops as soon as the best block is the best with this confidence, above 0 and below 1. */
   until?: number | undefined
   /** Measures this part of the dataset only. */
   shard?: Shard | undefined
   /** A partial result of the same run, to be continued. */
   resumeFrom?: SimilarityResult | undefined
-  /** Stops the run between two batches. */
-  signal?: AbortSignal | undefined
-  onProgress?: ((progress: SimilarityProgress) => void) | undefined
   /** Given the means so far, marked partial, where a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
   /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
-}
-
-export interface SimilarityProgress {
-  /** Texts measured so far. */
-  texts: number
-  /** Texts asked for; null where the dataset's size is not known. */
-  total: number | null
 }
 
 /** Options that are in force for a run, with what was left out filled in. */
@@ -75,13 +47,8 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
  * @throws UsageError where an option is out of range, or two exclude each other
  */
 export function checkOptions(options: SimilarityOptions): void {
-  assertCounts({
-    'layers to skip': options.layersToSkip,
-    'batch size': options.batchSize,
-    'dataset size': options.datasetSize,
-    'max length': options.maxLength,
-    threads: options.threads,
-  })
+  assertRunCounts(options)
+  assertCounts({ 'layers to skip': options.layersToSkip })
   const { until, shard, tokens } = options
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (until !== undefined && !(until > 0 && until < 1)) {

@@ -1,0 +1,99 @@
+import { LayerpruneError } from '../errors.js'
+import type { Model } from '../model.js'
+import { normalizeBlocks } from '../plan/blocks.js'
+import type { EncodedText } from '../runtime/batches.js'
+import { type DecoderPieces, openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
+import type { SessionOptions } from '../runtime/session.js'
+import type { Block } from '../similarity/result.js'
+import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
+
+/** A model ready to say how likely it holds texts, with any of some blocks of layers taken out. */
+export interface Evaluator {
+  /**
+   * Runs a batch through the model with each candidate's blocks taken out. Layers that candidates have in common
+   * from the bottom up run once.
+   * @param candidates blocks that go, in any order; none for the whole model
+   * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats
+   * @throws LayerpruneError where it is not finite
+   */
+  measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
+  close(): Promise<void>
+}
+
+export interface EvaluatorOptions extends SessionOptions {
+  /** Blocks that candidates may take out; left out, any. */
+  blocks?: Block[] | undefined
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Opens a model as pieces that can be left out: cut where a block starts or ends, or at every layer.
+ * @throws LayerpruneError where the model has no head
+ */
+export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<Evaluator> {
+  const { layers } = model.config
+  const boundaries = findBoundaries(layers, options.blocks)
+  const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
+  return {
+    async measure(batch, candidates) {
+      const paths = candidates.map((removed) => keptPieces(boundaries, normalizeBlocks(removed, layers)))
+      const scores = await runTree(pieces, buildPrefixTree(paths), batch, options.signal)
+      return candidates.map((_, candidate) => negate(scores.get(candidate)!, batch))
+    },
+    close: () => pieces.close(),
+  }
+}
+
+function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
+  if (blocks === undefined) return Array.from({ length: layers + 1 }, (_, state) => state)
+  const states = new Set([0, layers, ...blocks.flatMap(({ start, end }) => [start, end])])
+  return [...states].sort((a, b) => a - b)
+}
+
+/** Pieces that stay, ascending. */
+function keptPieces(boundaries: number[], removed: Block[]): number[] {
+  return boundaries
+    .slice(0, -1)
+    .map((_, piece) => piece)
+    .filter(
+      (piece) => !removed.some(({ start, end }) => start <= boundaries[piece]! && boundaries[piece]! < end),
+    )
+}
+
+/** Log-likelihood of each text, by sequence of the tree. A state is held for as long as a branch starts from it. */
+async function runTree(
+  pieces: DecoderPieces,
+  tree: PrefixTree,
+  batch: EncodedText[],
+  signal: AbortSignal | undefined,
+): Promise<Map<number, Float64Array>> {
+  const scores = new Map<number, Float64Array>()
+  async function walk(from: PrefixTree, entry: State): Promise<void> {
+    let node: PrefixTree | undefined = from
+    let state = entry
+    while (node !== undefined) {
+      signal?.throwIfAborted()
+      if (node.ends.length > 0) {
+        const score = await pieces.score(state, batch)
+        for (const sequence of node.ends) scores.set(sequence, score)
+      }
+      const branches: [number, PrefixTree][] = [...node.next]
+      const last = branches.pop()
+      for (const [piece, branch] of branches) await walk(branch, await pieces.run(piece, state, batch))
+      node = last?.[1]
+      if (last !== undefined) state = await pieces.run(last[0], state, batch)
+    }
+  }
+  await walk(tree, await pieces.embed(batch))
+  return scores
+}
+
+function negate(logLikelihoods: Float64Array, batch: EncodedText[]): Float64Array {
+  return logLikelihoods.map((value, index) => {
+    if (Number.isFinite(value)) return value === 0 ? 0 : -value
+    throw new LayerpruneError(
+      `the log-likelihood of ${batch[index]!.origin} is ${value}: no perplexity can be measured`,
+      { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged' },
+    )
+  })
+}

@@ -1,0 +1,25 @@
+/** Sequences that start alike, merged: every path from the root is one sequence or the start of some. */
+export interface PrefixTree {
+  /** Sequences that end here, by their place in the list. */
+  ends: number[]
+  /** Sequences that go on, by the item that comes next. */
+  next: Map<number, PrefixTree>
+}
+
+/** Merges sequences by what they have in common at their start, so that it need be worked through once. */
+export function buildPrefixTree(sequences: number[][]): PrefixTree {
+  const root: PrefixTree = { ends: [], next: new Map() }
+  for (const [index, sequence] of sequences.entries()) {
+    let node = root
+    for (const item of sequence) {
+      let next = node.next.get(item)
+      if (next === undefined) {
+        next = { ends: [], next: new Map() }
+        node.next.set(item, next)
+      }
+      node = next
+    }
+    node.ends.push(index)
+  }
+  return root
+}

@@ -1,0 +1,47 @@
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from './decoder-graph.js'
+import { DataType, makeInt64Tensor, makeNode, makeValueInfo } from './onnx.js'
+import { feedState } from './segment.js'
+import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes } from './topology.js'
+
+/** Input of a likelihood head: int64 [positions, 1], the token that follows each position. */
+export const TARGETS_INPUT = 'layerprune.targets'
+
+/** Output of a likelihood head: float32 [positions, 1], the logarithm of each target's probability. */
+const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
+
+/**
+ * The end of a decoder, from state L through its final norm and its head, as a graph that takes states at any
+ * positions, [positions, 1, hidden], and returns how likely it holds the given next tokens. Whatever lies between
+ * state and `logits` counts, logit scales and caps too. The softmax is in float32.
+ *
+ * Positions stand where a batch stands, so that an export that keeps the last token's logits alone keeps them all.
+ * @throws LayerpruneError where the decoder has no head
+ */
+export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
+  const head = feedState(decoder, decoder.states.length - 1)
+  const graph = head.model.graph!
+  const topology = indexGraph(graph)
+  const logits = graph.output.find(({ name }) => name === 'logits')
+  const producer = topology.producer.get('logits')
+  if (!logits || producer === undefined || !nodesDownstream(topology, head.states).has(producer)) {
+    const names = decoder.model.graph!.output.map(({ name }) => name)
+    throw new LayerpruneError(
+      `the model has no head, so it gives no perplexity: expected an output logits, found ${names.slice(0, 3).join(', ')}`,
+      { hint: 'the checkpoint was saved without lm_head: take one that was saved for text generation' },
+    )
+  }
+  const name = (part: string) => `layerprune.head.${part}`
+  graph.initializer.push(makeInt64Tensor(name('rows'), [2], [0, -1]))
+  graph.node.push(
+    makeNode('Cast', ['logits'], [name('float')], { to: DataType.FLOAT }),
+    makeNode('Reshape', [name('float'), name('rows')], [name('logits')]),
+    makeNode('LogSoftmax', [name('logits')], [name('log_softmax')], { axis: 1 }),
+    makeNode('GatherElements', [name('log_softmax'), TARGETS_INPUT], [LIKELIHOOD_OUTPUT], { axis: 1 }),
+  )
+  graph.input.push(makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]))
+  graph.output = [makeValueInfo(LIKELIHOOD_OUTPUT, DataType.FLOAT, ['positions', 1])]
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return head
+}

@@ -1,0 +1,32 @@
+import { type Dataset, openDataset } from '../data/dataset.js'
+import { InterruptedError } from '../errors.js'
+import { type Model, openModel } from '../model.js'
+import type { RunOptions } from './run-options.js'
+
+/**
+ * Finds and opens the model and the dataset of a run, on this machine or on the Hub.
+ * @throws UsageError where the options contradict each other
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or dataset cannot be used
+ */
+export async function openInputs(options: RunOptions): Promise<{ dataset: Dataset; model: Model }> {
+  const { dataset: paths, column = 'text', textLines, datasetSize: limit, shuffle, signal, onNote } = options
+  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
+  try {
+    const dataset = await openDataset({
+      paths: [paths].flat(),
+      column,
+      config,
+      split,
+      revision,
+      textLines,
+      limit,
+      shuffle,
+      signal,
+      onNote,
+    })
+    return { dataset, model: await openModel(options) }
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(0, limit) : cause
+  }
+}
