@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { cutGenaiConfig } from './genai-config.js'
+import { formatEdited } from './json-text.js'
 import type { Section } from './layer-keys.js'
 import { type PlannedFile, textFile } from './planned-file.js'
 import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
@@ -23,23 +24,24 @@ export async function planConfigs(
   const files: PlannedFile[] = []
   const original = await readJson(join(folder, 'config.json'))
   if (original !== undefined) {
-    const { config, notes } = pruneConfig(original, options)
+    const { config, notes } = pruneConfig(original.content, options)
     for (const note of notes) onNote?.(note)
     edit?.(config)
-    files.push(textFile('config.json', `${JSON.stringify(config, null, 2)}\n`))
+    files.push(textFile('config.json', formatEdited(config, original.text)))
   }
   const genai = await readJson(join(folder, 'genai_config.json'))
   if (genai !== undefined) {
-    const config = cutGenaiConfig(genai, options.layers)
-    files.push(textFile('genai_config.json', `${JSON.stringify(config, null, 2)}\n`))
+    const config = cutGenaiConfig(genai.content, options.layers)
+    files.push(textFile('genai_config.json', formatEdited(config, genai.text)))
   }
   return files
 }
 
 /** Whether the JSON is an object was checked when the model was located. */
-async function readJson(path: string): Promise<Section | undefined> {
+async function readJson(path: string): Promise<{ text: string; content: Section } | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'))
+    const text = await readFile(path, 'utf8')
+    return { text, content: JSON.parse(text) }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })

@@ -4,7 +4,8 @@ import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { serializeModel } from '../../src/graph/onnx.js'
 import { planInputs } from '../../src/runtime/inputs.js'
 
-const TEXTS = [
+/** Token ids that every fixture has. */
+export const TEXTS = [
   [5, 17, 33, 8, 41, 29, 3, 12, 50, 7, 22, 60],
   [9, 2, 44],
 ]

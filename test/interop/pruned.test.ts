@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cutBlocks } from '../../src/graph/cut.js'
+import { formatSliceConfig } from '../../src/mergekit.js'
+import { openModel } from '../../src/model.js'
+import { keptSlices, parseBlocks } from '../../src/plan/blocks.js'
+import { pruneModel } from '../../src/prune/prune.js'
+import type { Block } from '../../src/similarity/result.js'
+import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
+import { runDecoder, TEXTS } from '../prune/run-decoder.js'
+
+const transformers = process.env.LAYERPRUNE_TRANSFORMERS
+const mergekit = process.env.LAYERPRUNE_MERGEKIT
+const run = promisify(execFile)
+
+if (!transformers) {
+  console.log(
+    'transformers test skipped: set LAYERPRUNE_TRANSFORMERS to the python of an environment with it',
+  )
+}
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layerprune-pruned-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function prune(model: string, removed: Block[], name: string): Promise<string> {
+  const output = join(folder, name)
+  await pruneModel({ model, output, plan: { strategy: 'explicit', removed }, format: 'safetensors' })
+  return output
+}
+
+const readLines = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe.skipIf(!transformers)('transformers', () => {
+  it('gives the same logits for pruned folders of all families', { timeout: 600_000 }, async () => {
+    const cases = await Promise.all(
+      listFixtures().map(async (name) => {
+        const start = name === 'gpt2-scaled' ? 2 : name === 'bloom' ? 0 : 1
+        const removed = [{ start, end: start + 1 }]
+        const model = fixtureFolder(name)
+        const { decoder, config } = await openModel({ model, format: 'safetensors' })
+        return {
+          model,
+          pruned: await prune(model, removed, name),
+          kept: keptSlices(config.layers, removed).flatMap(({ start, end }) =>
+            Array.from({ length: end - start }, (_, index) => start + index),
+          ),
+          texts: TEXTS,
+          logits: await runDecoder(cutBlocks(decoder, removed), config),
+        }
+      }),
+    )
+    const file = join(folder, 'cases.json')
+    await writeFile(file, JSON.stringify(cases))
+    const { stdout } = await run(transformers!, [join(import.meta.dirname, 'check_pruned.py'), file])
+    const checked = readLines(stdout)
+    expect(checked).toHaveLength(cases.length)
+    expect(checked.filter(({ passedOver, cutGraph }) => !(passedOver < 1e-5 && cutGraph < 1e-4))).toEqual([])
+  })
+})
+
+describe.skipIf(!mergekit)('mergekit', () => {
+  it('writes the same bytes for the same layers', { timeout: 600_000 }, async () => {
+    // mergekit 0.1.5 fails where a config has a list of layers, as those of Qwen and Gemma do, and loses biases
+    const cases: [name: string, drop: string][] = [
+      ['llama', '1:2'],
+      ['llama-tied', '0:1'],
+      ['gpt-neox', '2:3'],
+      ['llama', '0:1,2:3'],
+      ['mistral', '1:2'],
+      ['phi3', '0:2'],
+    ]
+    const pairs = await Promise.all(
+      cases.map(async ([name, drop], index) => {
+        const model = fixtureFolder(name)
+        const removed = parseBlocks(drop)
+        const yaml = join(folder, `slice-${index}.yaml`)
+        await writeFile(yaml, formatSliceConfig({ model, layers: 3, removed, dtype: null }))
+        return [yaml, await prune(model, removed, `bytes-${index}`)]
+      }),
+    )
+    const script = join(import.meta.dirname, 'check_pruned_bytes.py')
+    const { stdout } = await run(mergekit!, [script, ...pairs.flat()])
+    expect(readLines(stdout)).toHaveLength(cases.length)
+  })
+})
