@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LayerpruneError } from '../errors.js'
-import type { DatasetRow } from './dataset.js'
+import type { Dataset, DatasetRow } from './dataset.js'
 
 /** How far a dataset has been read. */
 export interface ReadPosition {
@@ -8,6 +8,8 @@ export interface ReadPosition {
   rows: number
   /** SHA-256 in hex over the digest of the texts before and the last text; empty before the first. */
   digest: string
+  /** Rows without text that were passed over. */
+  skipped: { empty: number; notText: number }
 }
 
 /** A text with the position after it. */
@@ -21,35 +23,57 @@ export interface Shard {
   count: number
 }
 
-export const DATASET_START: ReadPosition = { rows: 0, digest: '' }
+export const DATASET_START: ReadPosition = { rows: 0, digest: '', skipped: { empty: 0, notText: 0 } }
+
+export interface PlacedRowsOptions {
+  /** Where the dataset starts: its beginning, or the position up to which it was opened to skip its rows. */
+  opened?: ReadPosition
+  /** Where an earlier run stopped: the texts up to there are read again, compared and passed over. */
+  from?: ReadPosition
+  /** The whole dataset where left out. */
+  shard?: Shard | undefined
+}
 
 /** Reads the texts of a dataset that a run has still to measure, and keeps count of all that it passes. */
 export class PlacedRows {
   /** After the last text read, of whatever shard. */
-  position = DATASET_START
-  readonly #rows: AsyncIterable<DatasetRow>
+  position: ReadPosition
+  readonly #dataset: Pick<Dataset, 'rows' | 'skipped'>
+  readonly #opened: ReadPosition
   readonly #from: ReadPosition
   readonly #shard: Shard
 
-  /** @param from  where an earlier run stopped: the texts before are read again and passed over */
-  constructor(rows: AsyncIterable<DatasetRow>, from: ReadPosition, shard: Shard = { index: 1, count: 1 }) {
-    this.#rows = rows
+  constructor(
+    dataset: Pick<Dataset, 'rows' | 'skipped'>,
+    { opened = DATASET_START, from = opened, shard = { index: 1, count: 1 } }: PlacedRowsOptions = {},
+  ) {
+    this.position = opened
+    this.#dataset = dataset
+    this.#opened = opened
     this.#from = from
     this.#shard = shard
   }
 
   /** @throws LayerpruneError where the texts before `from` are not those that the earlier run read */
   async *[Symbol.asyncIterator](): AsyncGenerator<PlacedRow> {
-    this.position = DATASET_START
-    for await (const row of this.#rows) {
+    this.position = this.#opened
+    for await (const row of this.#dataset.rows()) {
       const number = this.position.rows
-      const end = { rows: number + 1, digest: extendDigest(this.position.digest, row.text) }
+      const digest = extendDigest(this.position.digest, row.text)
+      const end = { rows: number + 1, digest, skipped: this.#countSkipped() }
       this.position = end
       if (end.rows === this.#from.rows) assertSamePosition(end, this.#from)
       if (number >= this.#from.rows && number % this.#shard.count === this.#shard.index - 1)
         yield { ...row, end }
     }
     if (this.position.rows < this.#from.rows) assertSamePosition(this.position, this.#from)
+    this.position = { ...this.position, skipped: this.#countSkipped() }
+  }
+
+  #countSkipped(): ReadPosition['skipped'] {
+    const { skipped } = this.#opened
+    const { empty, notText } = this.#dataset.skipped
+    return { empty: skipped.empty + empty, notText: skipped.notText + notText }
   }
 }
 

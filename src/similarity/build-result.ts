@@ -20,7 +20,7 @@ export interface RunDescription {
 export function buildResult(run: RunDescription, measurement: Measurement): SimilarityResult {
   const { model, dataset, settings } = run
   const { layers } = model
-  const { statistics, skipped, tokenless } = measurement
+  const { statistics, tokenless, window } = measurement
   const sizes = Array.from({ length: layers }, (_, index) => index + 1)
   const perSize = <T>(value: (block: number) => T): Record<string, T[]> =>
     Object.fromEntries(
@@ -45,8 +45,11 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       ...dataset,
       samples: statistics.texts,
       tokens: measurement.tokens,
-      skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
-      fingerprint: measurement.window.start.digest,
+      skipped: {
+        empty: window.end.skipped.empty + tokenless,
+        notText: window.end.skipped.notText,
+      },
+      fingerprint: window.start.digest,
     },
     ...describeSettings(settings),
     metric: 'angular',

@@ -7,7 +7,7 @@ type Identified = Pick<
   SimilarityResult,
   'model' | 'settings' | 'tokens' | 'layersToSkip' | 'layerpruneVersion'
 > & {
-  dataset: { column: string }
+  dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision'>
 }
 
 /** The model, and every setting that the numbers depend on. */
@@ -19,6 +19,9 @@ export function identify(result: Identified): Identity {
     '--dtype': model.dtype,
     'the file of the model': model.file,
     '--dataset-column': dataset.column,
+    '--dataset-config': `${dataset.config}`,
+    '--dataset-subset': `${dataset.split}`,
+    'the revision of the dataset': `${dataset.revision}`,
     '--layers-to-skip': `${layersToSkip}`,
     '--tokens': tokens,
     ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameFlag(key), `${value}`])),

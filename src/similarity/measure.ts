@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
-import { assertSamePosition, PlacedRows } from '../data/placed-rows.js'
+import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
 import { openInputs } from '../runtime/open-inputs.js'
@@ -24,19 +24,19 @@ import { MIN_TEXTS } from './sequential.js'
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
   const { datasetSize: limit, threads, device = 'cpu', signal } = options
-  const { dataset, model } = await openInputs(options)
+  const opened = chooseOpening(options)
+  const { dataset, model } = await openInputs(options, opened)
   const { layers } = model.config
   const settings = chooseSettings(options, model)
   const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.layersToSkip)
-  measurement.skipped = dataset.skipped
   const { encode } = await loadTokenizer(model.folder)
   const session = await openStateSession(model.decoder, model.config, { threads, device })
 
   const { statistics, window } = measurement
-  const rows = new PlacedRows(dataset.rows(), window.start, settings.shard)
+  const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
   const windows = windowTexts(rows, window.start, encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
@@ -69,6 +69,16 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   return buildResult(run, measurement)
 }
 
+/**
+ * Where to open the dataset: of a commit on the Hub a run that goes on need not download again what it has read;
+ * files on disk are read again, to see that they are the same.
+ */
+function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: SimilarityOptions): ReadPosition {
+  if (!resumeFrom?.dataset.revision || shuffle !== undefined) return DATASET_START
+  const start = resumeFrom.progress?.window.start ?? DATASET_START
+  return start.rows < datasetSize ? start : DATASET_START
+}
+
 function nameDataset({ id, config, split, revision, column }: Dataset): RunDescription['dataset'] {
   return { id, config, split, revision, column }
 }
@@ -94,7 +104,8 @@ function isSure(run: RunDescription, measurement: Measurement): boolean {
 }
 
 function noTextError({ dataset, settings }: RunDescription, measurement: Measurement): LayerpruneError {
-  const { skipped, tokenless, window } = measurement
+  const { tokenless, window } = measurement
+  const { skipped } = window.start
   const { shard } = settings
   if (shard !== undefined && window.start.rows > 0) {
     return new LayerpruneError(

@@ -9,8 +9,6 @@ export interface Measurement {
   statistics: TextStatistics
   /** Tokens read by the model. */
   tokens: number
-  /** Rows passed over by the dataset. */
-  skipped: { empty: number; notText: number }
   /** Texts in which the tokenizer found no token. */
   tokenless: number
   window: WindowProgress
@@ -37,7 +35,6 @@ export function startMeasurement(layers: number, n: number): Measurement {
   return {
     statistics: new TextStatistics(countBlocks(layers), comparedBlocks(layers, n)),
     tokens: 0,
-    skipped: { empty: 0, notText: 0 },
     tokenless: 0,
     window: windowFrom(DATASET_START),
   }
@@ -55,7 +52,7 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
 interface SavedMeasurement {
   model: { layers: number }
   layersToSkip: number
-  dataset: { tokens: number; skipped: { empty: number; notText: number } }
+  dataset: { tokens: number }
   progress?: SavedProgress
 }
 
@@ -75,7 +72,6 @@ export function restoreMeasurement(saved: SavedMeasurement, source: string): Mea
     return {
       statistics: TextStatistics.restore(progress.statistics, countBlocks(model.layers), compared),
       tokens: dataset.tokens,
-      skipped: { empty: dataset.skipped.empty - tokenless, notText: dataset.skipped.notText },
       tokenless,
       window: { ...window },
     }

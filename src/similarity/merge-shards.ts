@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
 import { buildResult } from './build-result.js'
-import { findDifference, identify } from './identity.js'
+import { findDifference, type Identity, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
 import type { SimilarityResult } from './result.js'
 
@@ -60,10 +60,9 @@ function assertMergeable({ file, result }: ShardResult, first: ShardResult): voi
       hint: 'finish it with the same command and --resume',
     })
   }
-  const difference = findDifference(
-    { ...identify(first.result), 'the dataset': nameDataset(first.result) },
-    { ...identify(result), 'the dataset': nameDataset(result) },
-  )
+  const difference =
+    findDifference(identify(first.result), identify(result)) ??
+    findDifference(identifyTexts(first.result), identifyTexts(result))
   if (difference) {
     throw new LayerpruneError(
       `${file} does not belong with ${first.file}: ${difference.name} is ${difference.second}, there ${difference.first}`,
@@ -71,8 +70,8 @@ function assertMergeable({ file, result }: ShardResult, first: ShardResult): voi
   }
 }
 
-function nameDataset({ dataset }: SimilarityResult): string {
-  return dataset.fingerprint.slice(0, 12)
+function identifyTexts({ dataset }: SimilarityResult): Identity {
+  return { 'the dataset': dataset.fingerprint.slice(0, 12) }
 }
 
 function assertComplete(shards: ShardResult[]): void {

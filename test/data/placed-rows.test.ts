@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { DATASET_START, PlacedRows } from '../../src/data/placed-rows.js'
+import { PlacedRows } from '../../src/data/placed-rows.js'
 
-async function* rowsOf(texts: string[]) {
-  for (const [index, text] of texts.entries()) yield { text, origin: `row ${index}` }
+/** A dataset of texts; an empty one is passed over. */
+function datasetOf(texts: string[]) {
+  const skipped = { empty: 0, notText: 0 }
+  async function* rows() {
+    skipped.empty = 0
+    for (const [index, text] of texts.entries()) {
+      if (text === '') skipped.empty++
+      else yield { text, origin: `row ${index}` }
+    }
+  }
+  return { rows, skipped }
 }
 
 async function read(rows: PlacedRows) {
@@ -15,7 +24,7 @@ const TEXTS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven']
 
 describe('PlacedRows', () => {
   it('deals texts out to shards, each to one, and every shard knows the whole dataset', async () => {
-    const shards = [1, 2, 3].map((index) => new PlacedRows(rowsOf(TEXTS), DATASET_START, { index, count: 3 }))
+    const shards = [1, 2, 3].map((index) => new PlacedRows(datasetOf(TEXTS), { shard: { index, count: 3 } }))
     const texts = []
     for (const shard of shards) texts.push((await read(shard)).map(({ text }) => text))
     expect(texts).toEqual([
@@ -28,35 +37,47 @@ describe('PlacedRows', () => {
   })
 
   it('goes on where it stopped, to the same end', async () => {
-    const whole = new PlacedRows(rowsOf(TEXTS), DATASET_START)
+    const whole = new PlacedRows(datasetOf(TEXTS))
     const rows = await read(whole)
-    const rest = new PlacedRows(rowsOf(TEXTS), rows[3]!.end)
+    const rest = new PlacedRows(datasetOf(TEXTS), { from: rows[3]!.end })
     expect(await read(rest)).toEqual(rows.slice(4))
     expect(rest.position).toEqual(whole.position)
   })
 
   it('goes on in the right shard', async () => {
     const shard = { index: 2, count: 3 }
-    const rows = await read(new PlacedRows(rowsOf(TEXTS), DATASET_START, shard))
-    expect(await read(new PlacedRows(rowsOf(TEXTS), rows[0]!.end, shard))).toEqual(rows.slice(1))
+    const rows = await read(new PlacedRows(datasetOf(TEXTS), { shard }))
+    expect(await read(new PlacedRows(datasetOf(TEXTS), { from: rows[0]!.end, shard }))).toEqual(rows.slice(1))
   })
 
   it('tells texts apart that join to the same', async () => {
     const digests = []
     for (const texts of [['ab', 'c'], ['a', 'bc'], ['abc'], ['c', 'ab']]) {
-      const rows = new PlacedRows(rowsOf(texts), DATASET_START)
+      const rows = new PlacedRows(datasetOf(texts))
       await read(rows)
       digests.push(rows.position.digest)
     }
     expect(new Set(digests).size).toBe(4)
   })
 
+  it('goes on in a dataset that was opened where it stopped', async () => {
+    const texts = ['', ...TEXTS.slice(0, 3), '', ...TEXTS.slice(3), '']
+    const whole = new PlacedRows(datasetOf(texts))
+    const rows = await read(whole)
+    expect(rows.map(({ end }) => end.skipped.empty)).toEqual([1, 1, 1, 2, 2, 2, 2])
+    expect(whole.position.skipped).toEqual({ empty: 3, notText: 0 })
+    const opened = rows[1]!.end
+    const rest = new PlacedRows(datasetOf(texts.slice(opened.rows + opened.skipped.empty)), { opened })
+    expect((await read(rest)).map(({ end }) => end)).toEqual(rows.slice(2).map(({ end }) => end))
+    expect(rest.position).toEqual(whole.position)
+  })
+
   it('refuses to go on in other texts, or fewer', async () => {
-    const from = (await read(new PlacedRows(rowsOf(TEXTS), DATASET_START)))[2]!.end
-    await expect(read(new PlacedRows(rowsOf(TEXTS.with(1, 'TWO')), from))).rejects.toThrow(
+    const from = (await read(new PlacedRows(datasetOf(TEXTS))))[2]!.end
+    await expect(read(new PlacedRows(datasetOf(TEXTS.with(1, 'TWO')), { from }))).rejects.toThrow(
       'the run cannot be resumed: the first 3 texts of the dataset are not those that were read before',
     )
-    await expect(read(new PlacedRows(rowsOf(TEXTS.slice(0, 2)), from))).rejects.toThrow(
+    await expect(read(new PlacedRows(datasetOf(TEXTS.slice(0, 2)), { from }))).rejects.toThrow(
       'the run cannot be resumed: the dataset has 2 texts, and 3 were read of it before',
     )
   })

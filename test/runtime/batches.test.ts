@@ -4,7 +4,7 @@ import { type TextWindow, windowTexts } from '../../src/runtime/batches.js'
 
 async function* rowsOfLengths(lengths: number[]) {
   for (const [index, length] of lengths.entries()) {
-    yield { text: 'x'.repeat(length), origin: `row ${index}`, end: { rows: index + 1, digest: `${index}` } }
+    yield { text: 'x'.repeat(length), origin: `row ${index}`, end: { ...DATASET_START, rows: index + 1 } }
   }
 }
 
