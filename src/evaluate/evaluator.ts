@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { Model } from '../model.js'
 import { normalizeBlocks } from '../plan/blocks.js'
 import type { EncodedText } from '../runtime/batches.js'
@@ -13,8 +12,8 @@ export interface Evaluator {
    * Runs a batch through the model with each candidate's blocks taken out. Layers that candidates have in common
    * from the bottom up run once.
    * @param candidates blocks that go, in any order; none for the whole model
-   * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats
-   * @throws LayerpruneError where it is not finite
+   * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a
+   *   finite number where a value on the way was none
    */
   measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
   close(): Promise<void>
@@ -38,7 +37,7 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     async measure(batch, candidates) {
       const paths = candidates.map((removed) => keptPieces(boundaries, normalizeBlocks(removed, layers)))
       const scores = await runTree(pieces, buildPrefixTree(paths), batch, options.signal)
-      return candidates.map((_, candidate) => negate(scores.get(candidate)!, batch))
+      return candidates.map((_, candidate) => scores.get(candidate)!.map((value) => 0 - value))
     },
     close: () => pieces.close(),
   }
@@ -68,32 +67,22 @@ async function runTree(
   signal: AbortSignal | undefined,
 ): Promise<Map<number, Float64Array>> {
   const scores = new Map<number, Float64Array>()
-  async function walk(from: PrefixTree, entry: State): Promise<void> {
-    let node: PrefixTree | undefined = from
-    let state = entry
-    while (node !== undefined) {
+  async function walk(node: PrefixTree, state: State): Promise<void> {
+    while (true) {
       signal?.throwIfAborted()
       if (node.ends.length > 0) {
         const score = await pieces.score(state, batch)
         for (const sequence of node.ends) scores.set(sequence, score)
       }
-      const branches: [number, PrefixTree][] = [...node.next]
+      const branches = [...node.next]
       const last = branches.pop()
       for (const [piece, branch] of branches) await walk(branch, await pieces.run(piece, state, batch))
-      node = last?.[1]
-      if (last !== undefined) state = await pieces.run(last[0], state, batch)
+      if (last === undefined) return
+      const [piece, branch] = last
+      state = await pieces.run(piece, state, batch)
+      node = branch
     }
   }
   await walk(tree, await pieces.embed(batch))
   return scores
-}
-
-function negate(logLikelihoods: Float64Array, batch: EncodedText[]): Float64Array {
-  return logLikelihoods.map((value, index) => {
-    if (Number.isFinite(value)) return value === 0 ? 0 : -value
-    throw new LayerpruneError(
-      `the log-likelihood of ${batch[index]!.origin} is ${value}: no perplexity can be measured`,
-      { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged' },
-    )
-  })
 }

@@ -1,0 +1,143 @@
+import type { Dataset } from '../data/dataset.js'
+import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
+import { normalizeBlocks } from '../plan/blocks.js'
+import type { ReadText } from '../runtime/batches.js'
+import { openInputs } from '../runtime/open-inputs.js'
+import {
+  assertRunCounts,
+  chooseRunSettings,
+  type RunOptions,
+  type RunSettings,
+} from '../runtime/run-options.js'
+import { loadTokenizer } from '../runtime/tokenizer.js'
+import { describeModel } from '../similarity/describe-model.js'
+import type { Block } from '../similarity/result.js'
+import { VERSION } from '../version.js'
+import { openEvaluator } from './evaluator.js'
+import type { EvaluationResult } from './result.js'
+import { countScoredBytes } from './scored-bytes.js'
+import { Tally } from './tally.js'
+import { batchScoredTexts, type TextBatches } from './text-batches.js'
+
+export interface EvaluationOptions extends RunOptions {
+  /** What is taken out of the model: for each candidate its blocks. The whole model is measured in any case. */
+  candidates?: Block[][] | undefined
+  /** Texts at the start of the dataset that are passed over, as those that a plan was made from; `datasetSize` counts from there. */
+  datasetSkip?: number | undefined
+  /** Told of every text, in the order in which they were run, for comparisons over texts. */
+  onText?: ((score: TextScore) => void) | undefined
+}
+
+/** What one text scored. */
+export interface TextScore {
+  /** Where the text came from: file and line or row. */
+  origin: string
+  scoredTokens: number
+  /** Mean over its scored tokens in nats, of the whole model, then of each candidate. */
+  negativeLogLikelihoods: number[]
+}
+
+/**
+ * Measures the perplexity of a model, whole and with blocks of layers taken out. No pruned model is written: the
+ * layers that stay are run one after another, and those that candidates have in common from the bottom up run once.
+ *
+ * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
+ * @throws UsageError where an option is out of range, or a block does not fit the model
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or dataset cannot be used, or the model has no head
+ */
+export async function evaluatePerplexity(options: EvaluationOptions): Promise<EvaluationResult> {
+  assertRunCounts(options)
+  const { threads, device = 'cpu', signal, candidates = [], datasetSize, datasetSkip: skip = 0 } = options
+  if (!(Number.isSafeInteger(skip) && skip >= 0)) {
+    throw new UsageError(`dataset skip must be a whole number of at least 0, found ${skip}`)
+  }
+  const limit = datasetSize === undefined ? undefined : skip + datasetSize
+  const { dataset, model } = await openInputs({ ...options, datasetSize: limit })
+  const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
+  const settings = chooseRunSettings(options, model, options.onNote)
+  const { encode, decode } = await loadTokenizer(model.folder)
+  const evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
+  const texts = batchScoredTexts(dataset, encode, settings, skip)
+  const tally = new Tally(removed.length + 1)
+  let tokens = 0
+  try {
+    for await (const batch of texts) {
+      const scores = await evaluator.measure(batch, [[], ...removed])
+      for (const [index, text] of batch.entries()) {
+        const nats = Float64Array.from(scores, (row) => row[index]!)
+        assertWhole(nats[0]!, text)
+        const scoredTokens = text.ids.length - 1
+        tally.addText(nats, scoredTokens, countScoredBytes(text, decode, settings.maxLength))
+        tokens += text.ids.length
+        options.onText?.({
+          origin: text.origin,
+          scoredTokens,
+          negativeLogLikelihoods: Array.from(nats, (value) => value / scoredTokens),
+        })
+      }
+      options.onProgress?.({ texts: tally.texts, total: datasetSize ?? null })
+    }
+    signal?.throwIfAborted()
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(tally.texts, datasetSize) : cause
+  } finally {
+    await evaluator.close()
+  }
+  if (tally.texts === 0) throw noTextError(dataset, texts, skip)
+  const { skipped, id, config, split, revision, column } = dataset
+  return {
+    schema: 'layerprune.evaluation/1',
+    model: await describeModel(model),
+    dataset: {
+      id,
+      config,
+      split,
+      revision,
+      column,
+      skippedTexts: skip,
+      texts: tally.texts,
+      tokens,
+      scoredTokens: tally.scoredTokens,
+      scoredBytes: tally.scoredBytes,
+      skipped: { empty: skipped.empty + texts.tokenless, notText: skipped.notText },
+    },
+    settings: describeSettings(settings, options),
+    ...tally.figures(0),
+    candidates: removed.map((blocks, index) => tally.compare(index + 1, blocks)),
+    layerpruneVersion: VERSION,
+  }
+}
+
+function describeSettings(
+  { maxLength, batchSize }: RunSettings,
+  { datasetSize, shuffle }: EvaluationOptions,
+): EvaluationResult['settings'] {
+  return {
+    maxLength,
+    batchSize,
+    scored: 'every token but the first of each text',
+    ...(datasetSize === undefined ? {} : { datasetSize }),
+    ...(shuffle === undefined ? {} : { shuffle }),
+  }
+}
+
+function assertWhole(nats: number, { origin }: ReadText): void {
+  if (Number.isFinite(nats)) return
+  throw new LayerpruneError(
+    `the whole model's log-likelihood of ${origin} is ${-nats}: no perplexity can be measured`,
+    { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged' },
+  )
+}
+
+function noTextError(
+  { id, column, skipped }: Dataset,
+  { tokenless }: TextBatches,
+  skip: number,
+): LayerpruneError {
+  const after = skip === 0 ? '' : ` after its first ${skip} texts`
+  return new LayerpruneError(
+    `${id} holds no text to measure${after}: ${skipped.empty} rows empty, ${tokenless} of fewer than two tokens, ${skipped.notText} without text in column ${column}`,
+    { hint: 'check --dataset and --dataset-column' },
+  )
+}

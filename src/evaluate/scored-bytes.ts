@@ -1,0 +1,19 @@
+import type { ReadText } from '../runtime/batches.js'
+import type { Tokenizer } from '../runtime/tokenizer.js'
+
+/**
+ * Bytes in UTF-8 of the text that the scored tokens of a text, all but the first, stand for.
+ *
+ * A text of fewer tokens than `maxLength` counts with all its bytes. One that may have been cut there counts with
+ * what its tokens decode to, a character that the cut splits counting as U+FFFD. Where the first token is no special
+ * one, as in models without a token at the start of a text, the bytes that it decodes to are taken off.
+ */
+export function countScoredBytes(
+  { ids, text }: ReadText,
+  decode: Tokenizer['decode'],
+  maxLength: number,
+): number {
+  const whole = Buffer.byteLength(text)
+  const read = ids.length < maxLength ? whole : Math.min(whole, Buffer.byteLength(decode(ids)))
+  return read - Buffer.byteLength(decode(ids.slice(0, 1)))
+}
