@@ -64,7 +64,7 @@ export async function fillFolder(
   const temporary = name('partial')
   await explainFailure(path, () => mkdir(parent, { recursive: true }))
   try {
-    await explainFailure(temporary, () => mkdir(temporary))
+    await explainFailure(path, () => mkdir(temporary))
     await write(temporary)
     await explainFailure(path, async () => {
       if (found === 'empty') await rmdir(path)

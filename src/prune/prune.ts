@@ -100,7 +100,9 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     onProgress?.({ writtenBytes, totalBytes })
   }
   try {
-    await fillFolder(folder, (temporary) => writePlannedFiles(temporary, files, { signal, onWritten }))
+    await fillFolder(folder, (temporary) =>
+      writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
+    )
   } catch (cause) {
     throw signal?.aborted
       ? new InterruptedError('before the pruned model was complete; nothing is left of it')

@@ -8,6 +8,8 @@ import type { FileRange, PlannedFile } from './planned-file.js'
 const CHUNK_BYTES = 4 * 1024 * 1024
 
 interface WriteOptions {
+  /** The folder's name in messages. */
+  named: string
   signal?: AbortSignal | undefined
   /** Told of bytes as they are written. */
   onWritten: (bytes: number) => void
@@ -26,25 +28,27 @@ export async function writePlannedFiles(
 ): Promise<void> {
   const source = new SourceFile()
   try {
-    for (const file of files) await writePlannedFile(join(folder, file.name), file, source, options)
+    for (const file of files) await writePlannedFile(folder, file, source, options)
   } finally {
     await source.close()
   }
 }
 
 async function writePlannedFile(
-  path: string,
-  { parts }: PlannedFile,
+  folder: string,
+  { name, parts }: PlannedFile,
   source: SourceFile,
-  { signal, onWritten }: WriteOptions,
+  { named, signal, onWritten }: WriteOptions,
 ): Promise<void> {
-  const target = await explainFailure(path, async () => {
+  const path = join(folder, name)
+  const explain = <T>(action: () => Promise<T>) => explainFailure(join(named, name), action)
+  const target = await explain(async () => {
     await mkdir(dirname(path), { recursive: true })
     return open(path, 'wx')
   })
   const write = async (bytes: Uint8Array) => {
     signal?.throwIfAborted()
-    await explainFailure(path, () => writeAll(target, bytes))
+    await explain(() => writeAll(target, bytes))
     onWritten(bytes.byteLength)
   }
   try {
