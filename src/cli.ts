@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
+import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePruneCommand } from './commands/prune.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
@@ -14,6 +15,7 @@ const program = new Command('layerprune')
   .addCommand(makeSimilarityCommand())
   .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
+  .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
   .addHelpText(
     'after',

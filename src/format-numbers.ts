@@ -24,3 +24,9 @@ export function formatQuantity(count: number, singular: string, plural = `${sing
 export function formatList(items: string[]): string {
   return [items.slice(0, -1).join(', '), items.at(-1)].filter((part) => part !== '').join(' and ')
 }
+
+/** A perplexity, its error or a ratio of two: `26.31`, `1,024`, `1.0e+9`. */
+export function formatPerplexity(value: number): string {
+  if (value < 1000) return value.toFixed(2)
+  return value < 1e7 ? formatCount(Math.round(value)) : value.toExponential(1)
+}

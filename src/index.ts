@@ -1,4 +1,6 @@
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
+export { type EvaluationOptions, evaluatePerplexity, type TextScore } from './evaluate/perplexity.js'
+export type { CandidateFigures, EvaluationResult, FailedCandidate, Figures } from './evaluate/result.js'
 export type { TextProgress } from './runtime/run-options.js'
 export { measureSimilarity } from './similarity/measure.js'
 export type { SimilarityOptions } from './similarity/options.js'

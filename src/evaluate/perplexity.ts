@@ -138,6 +138,6 @@ function noTextError(
   const after = skip === 0 ? '' : ` after its first ${skip} texts`
   return new LayerpruneError(
     `${id} holds no text to measure${after}: ${skipped.empty} rows empty, ${tokenless} of fewer than two tokens, ${skipped.notText} without text in column ${column}`,
-    { hint: 'check --dataset and --dataset-column' },
+    { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'pass over fewer texts' },
   )
 }

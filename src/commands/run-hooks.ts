@@ -1,0 +1,36 @@
+import { listenForInterruption } from './interruption.js'
+
+/** What a command gives a run to report to and to be stopped by. */
+interface RunHooks {
+  signal: AbortSignal
+  onProgress: (progress: { texts: number; total: number | null }) => void
+  onDownload: (progress: { doneBytes: number; totalBytes: number }) => void
+  onNote: (message: string) => void
+}
+
+/** Runs with a progress bar and notes on stderr, to be stopped by Ctrl-C. */
+export async function runWithHooks<T>(
+  { quiet = false }: { quiet?: boolean },
+  run: (hooks: RunHooks) => Promise<T>,
+): Promise<T> {
+  const [{ createRunProgress }, { printNote, setQuiet }] = await Promise.all([
+    import('../terminal/run-progress.js'),
+    import('../terminal/output.js'),
+  ])
+  setQuiet(quiet)
+  const progress = createRunProgress({ quiet })
+  const interruption = listenForInterruption(() =>
+    printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
+  )
+  try {
+    return await run({
+      signal: interruption.signal,
+      onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+      onDownload: progress.updateDownload,
+      onNote: printNote,
+    })
+  } finally {
+    progress.stop()
+    interruption.stop()
+  }
+}

@@ -1,0 +1,70 @@
+import type { EvaluationResult } from '../evaluate/result.js'
+import { formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatLayers } from '../layer-names.js'
+import { paint } from './color.js'
+import { type Column, formatTable } from './table.js'
+
+/** Columns that a narrow window has no room for come last. */
+const COLUMNS: { column: Column; from: number }[] = [
+  { column: { title: 'layers removed', align: 'left' }, from: 0 },
+  { column: { title: 'perplexity', align: 'right' }, from: 0 },
+  { column: { title: '± std err', align: 'right' }, from: 56 },
+  { column: { title: '× whole', align: 'right' }, from: 64 },
+  { column: { title: 'bits/byte', align: 'right' }, from: 78 },
+  { column: { title: '', align: 'left' }, from: 0 },
+]
+
+/**
+ * The perplexity of the whole model and of each candidate as a table, the lowest candidate marked, and what was
+ * scored.
+ * @param width  columns of the window
+ */
+export function formatEvaluation(result: EvaluationResult, { width = 80, color = false } = {}): string {
+  const lowest = Math.min(...result.candidates.map(({ perplexity }) => perplexity ?? Infinity))
+  const whole = ['none', ...figureCells(result, result.perplexity), '']
+  const rows = result.candidates.map((candidate) => [
+    candidate.removed.map(formatLayers).join(', '),
+    ...(candidate.perplexity === null
+      ? ['not finite', '', '', '']
+      : figureCells(candidate, result.perplexity)),
+    candidate.perplexity === lowest && result.candidates.length > 1 ? '<- lowest' : '',
+  ])
+  const shown = COLUMNS.flatMap(({ from }, index) => (width >= from ? [index] : []))
+  const table = formatTable(
+    shown.map((index) => COLUMNS[index]!.column),
+    [whole, ...rows].map((row) => shown.map((index) => row[index]!)),
+  )
+  const best =
+    result.candidates.length > 1 ? result.candidates.findIndex(({ perplexity }) => perplexity === lowest) : -1
+  return [
+    table
+      .split('\n')
+      .map((line, index) => (best >= 0 && index === best + 3 ? paint('green', line, color) : line))
+      .join('\n'),
+    '',
+    describeProtocol(result),
+  ].join('\n')
+}
+
+/** `Over 4 texts of at most 256 tokens: 1,020 tokens scored, every token but the first of each text.` */
+function describeProtocol({ dataset, settings }: EvaluationResult): string {
+  const { texts, scoredTokens, skippedTexts } = dataset
+  const after = skippedTexts === 0 ? '' : ` after the first ${formatQuantity(skippedTexts, 'text')}`
+  return `Over ${formatQuantity(texts, 'text')}${after} of at most ${settings.maxLength} tokens: ${formatQuantity(scoredTokens, 'token')} scored, ${settings.scored}.`
+}
+
+function figureCells(
+  {
+    perplexity,
+    standardError,
+    bitsPerByte,
+  }: Pick<EvaluationResult, 'perplexity' | 'standardError' | 'bitsPerByte'>,
+  whole: number,
+): string[] {
+  return [
+    formatPerplexity(perplexity),
+    standardError === null ? '' : formatPerplexity(standardError),
+    formatPerplexity(perplexity / whole),
+    bitsPerByte.toFixed(4),
+  ]
+}
