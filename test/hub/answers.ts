@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { StoredFile } from './repos.js'
+
+/** What goes wrong with an answer. */
+export type Fault =
+  | { kind: 'status'; status: number; headers?: Record<string, string> }
+  /** The connection breaks after so many bytes of the body. */
+  | { kind: 'drop'; afterBytes: number }
+  /** Nothing more comes after so many bytes, and the connection stays. */
+  | { kind: 'stall'; afterBytes: number }
+  /** The body announces fewer bytes than there are, and ends there. */
+  | { kind: 'short'; bytes: number }
+  /** A page for people, with status 200. */
+  | { kind: 'html' }
+  /** One byte is another. */
+  | { kind: 'corrupt' }
+
+/** Sends a file, or the part of it that the request's Range asks for. */
+export function sendFile(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { bytes }: StoredFile,
+  headers: Record<string, string>,
+  fault: Fault | undefined,
+) {
+  const type = { ...headers, 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' }
+  const [, start = '', end = ''] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+  if (start === '' && end === '') return sendBody(response, 200, bytes, type, fault, request.method)
+  const first = start === '' ? Math.max(0, bytes.length - Number(end)) : Number(start)
+  const last = start === '' || end === '' ? bytes.length - 1 : Math.min(Number(end), bytes.length - 1)
+  if (first > last)
+    return send(response, 416, Buffer.from(''), { 'content-range': `bytes */${bytes.length}` })
+  const range = { ...type, 'content-range': `bytes ${first}-${last}/${bytes.length}` }
+  sendBody(response, 206, bytes.subarray(first, last + 1), range, fault, request.method)
+}
+
+/** Sends a body, damaged where a fault says so. */
+export function sendBody(
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  headers: Record<string, string>,
+  fault: Fault | undefined,
+  method = 'GET',
+) {
+  if (fault?.kind === 'corrupt') {
+    const other = Buffer.from(body)
+    other[other.length >> 1]! ^= 0xff
+    return send(response, status, other, headers, method)
+  }
+  if (fault?.kind === 'short') return send(response, status, body.subarray(0, fault.bytes), headers, method)
+  if (fault?.kind !== 'drop' && fault?.kind !== 'stall') return send(response, status, body, headers, method)
+  response.writeHead(status, { ...headers, 'content-length': `${body.length}` })
+  response.write(body.subarray(0, fault.afterBytes))
+  if (fault.kind === 'drop') setTimeout(() => response.destroy(), 20)
+}
+
+/** Sends an answer; to HEAD without its body. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  headers: Record<string, string> = {},
+  method = 'GET',
+) {
+  response.writeHead(status, { ...headers, 'content-length': `${body.length}` })
+  if (method !== 'HEAD') response.write(body)
+  response.end()
+}
