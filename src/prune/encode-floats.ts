@@ -5,7 +5,10 @@ import { LayerpruneError } from '../errors.js'
  * Float32 values as little-endian bytes of a tensor's type, rounded to the nearest, ties to even.
  * @throws LayerpruneError where the tensor is not stored as F32, F16 or BF16
  */
-export function encodeFloats(values: Float32Array, { name, dtype }: TensorLocation): Uint8Array {
+export function encodeFloats(
+  values: Float32Array,
+  { name, dtype }: Pick<TensorLocation, 'name' | 'dtype'>,
+): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   if (dtype !== 'F16' && dtype !== 'BF16') {
     throw new LayerpruneError(`tensor ${name} is stored as ${dtype}, expected F32, F16 or BF16 to replace it`)

@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest'
+import { formatEdited } from '../../src/prune/json-text.js'
+
+it('an edited config keeps its numbers as they are written', () => {
+  const text = `{
+    "scale": 2.0, "eps": 1e-06, "big": 1.0E+20, "n": 30, "text": "a 2.0 \\"3.0\\" b", "old": 5.0,
+    "rope": { "scale": 3.0, "factors": [1.0, 1.05, 2] }, "layers": [0.0, 1.0, 0.50, 7]
+  }`
+  const value = { ...JSON.parse(text), n: 22, old: 6, layers: [1, 0.5, 7] }
+  const edited = formatEdited(value, text)
+  expect(JSON.parse(edited)).toEqual(value)
+  expect(edited.replaceAll(/\s+/g, ' ')).toBe(
+    '{ "scale": 2.0, "eps": 1e-06, "big": 1.0E+20, "n": 22, "text": "a 2.0 \\"3.0\\" b", "old": 6, "rope": { "scale": 3.0, "factors": [ 1.0, 1.05, 2 ] }, "layers": [ 1.0, 0.50, 7 ] } ',
+  )
+})

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { findLayerPrefix, keepLayers, renumber } from '../../src/prune/layer-numbers.js'
+
+describe('findLayerPrefix', () => {
+  it.each([
+    [['model.layers.0.a', 'model.layers.1.a', 'model.norm.weight'], 'model.layers.'],
+    [['transformer.h.0.a', 'transformer.h.1.a', 'lm_head.weight'], 'transformer.h.'],
+    [['h.0.a', 'h.1.a'], 'h.'],
+    [
+      ['model.layers.0.mlp.experts.0.w', 'model.layers.0.mlp.experts.1.w', 'model.layers.1.a'],
+      'model.layers.',
+    ],
+    [
+      ['vision.layers.0.a', 'vision.layers.1.a', 'vision.layers.2.a', 'text.layers.0.a', 'text.layers.1.a'],
+      'text.layers.',
+    ],
+  ])('of %j is %s', (names, prefix) => {
+    expect(findLayerPrefix(names, 2)).toBe(prefix)
+  })
+
+  it.each([
+    [['model.layers.0.a', 'model.layers.1.a', 'model.layers.2.a'], 'model.layers.N (3 of them)'],
+    [['model.layers.0.a', 'model.layers.2.a'], 'model.layers.N (2 of them)'],
+    [['a.layers.0.a', 'a.layers.1.a', 'b.layers.0.a', 'b.layers.1.a'], 'a.layers.N (2 of them), b.layers.N'],
+    [['lm_head.weight'], 'no numbered name'],
+  ])('refuses %j', (names, found) => {
+    expect(() => findLayerPrefix(names, 2)).toThrow(found)
+  })
+})
+
+describe('renumber', () => {
+  const layers = keepLayers(12, [{ start: 1, end: 3 }])
+  it.each([
+    ['h.0.a', 'h.0.a'],
+    ['h.1.a', undefined],
+    ['h.2.a', undefined],
+    ['h.3.experts.1.w', 'h.1.experts.1.w'],
+    ['h.11.a', 'h.9.a'],
+    ['other.1.a', 'other.1.a'],
+    ['h.norm', 'h.norm'],
+  ])('%s becomes %s', (name, expected) => {
+    expect(renumber(name, 'h.', layers)).toBe(expected)
+  })
+})
