@@ -50,7 +50,21 @@ async function compareWithPyTorch(name: string, modelFile?: string): Promise<num
 describe.each(models)('%s', (name) => {
   it('gives the likelihoods of PyTorch, whole and with every block cut', async () => {
     const difference = await compareWithPyTorch(name)
-    if (process.env.SHOW) console.log(name, difference)
-    expect(difference).toBeLessThan(1e-4)
+    expect(difference).toBeLessThan(1e-5)
+  })
+})
+
+const otherPrecisions = models.flatMap((name) => {
+  const folder = join(FIXTURES, name, 'onnx')
+  const files = existsSync(folder) ? readdirSync(folder) : []
+  return files
+    .filter((file) => file.endsWith('.onnx') && file !== 'model.onnx')
+    .map((file) => [name, join('onnx', file)] as const)
+})
+
+describe.each(otherPrecisions)('%s, %s', (name, modelFile) => {
+  it('comes near to PyTorch in float32', async () => {
+    const difference = await compareWithPyTorch(name, modelFile)
+    expect(difference).toBeLessThan(0.5)
   })
 })
