@@ -6,7 +6,7 @@ import { readContinuableResult } from '../similarity/saved-result.js'
 import { writeFileAtomically } from '../write-files.js'
 import { nameResult } from './result-files.js'
 
-/** Milliseconds between two checkpoints, at least. */
+/** Milliseconds from one checkpoint to the next, at least; the first comes at once. */
 const INTERVAL_MS = 1000
 /** Writing takes at most one part in so many of the time. */
 const TIME_SHARE = 50
@@ -30,7 +30,7 @@ export function openCheckpointFile(
   onFailure: (message: string) => void,
 ): CheckpointFile {
   const path = join(folder, `${nameResult({ ...(shard && { shard }) })}.partial.json`)
-  let dueMs = performance.now() + INTERVAL_MS
+  let dueMs = 0
   const write = (partial: SimilarityResult) =>
     writeFileAtomically(path, `${JSON.stringify(partial, null, 2)}\n`)
   return {

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../cli/run-program.js'
+
+const ENGINES = fileURLToPath(new URL('../../examples/engines', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
+
+/** A folder with `layerprune` in it, first on the path. */
+function withProgramOnPath(cwd: string): NodeJS.ProcessEnv {
+  mkdirSync(join(cwd, 'bin'))
+  symlinkSync(PROGRAM, join(cwd, 'bin/layerprune'))
+  return { ...process.env, HF_HUB_OFFLINE: '1', PATH: `${join(cwd, 'bin')}${delimiter}${process.env.PATH}` }
+}
+
+it('the Slurm array and a shell line as in Kubernetes measure shards that merge', async () => {
+  const cwd = makeTempFolder()
+  const env = withProgramOnPath(cwd)
+  const slurm = {
+    ...env,
+    MODEL: LLAMA,
+    DATASET: TEXTS,
+    OUTPUT: 'out',
+    LAYERS_TO_SKIP: '1',
+    SLURM_ARRAY_TASK_ID: '1',
+    SLURM_ARRAY_TASK_COUNT: '2',
+    SLURM_CPUS_PER_TASK: '1',
+  }
+  await promisify(execFile)('bash', [join(ENGINES, 'slurm.sh')], { cwd, env: slurm })
+  const job = parse(readFileSync(join(ENGINES, 'kubernetes.yaml'), 'utf8'))
+  const [line] = job.spec.template.spec.containers[0].args as [string]
+  const here = line
+    .replace('/data/model', LLAMA)
+    .replace('/data/texts.parquet', TEXTS)
+    .replace('--layers-to-skip 8', '--layers-to-skip 1')
+    .replace(`/${job.spec.completions}"`, '/2"')
+    .replace('/data/out', 'out')
+  await promisify(execFile)('sh', ['-c', here], { cwd, env: { ...env, JOB_COMPLETION_INDEX: '1' } })
+  const files = ['out/similarity.shard-1-of-2.json', 'out/similarity.shard-2-of-2.json']
+  const merged = await runProgram(['merge', ...files, '-o', 'out', '--json'], { cwd })
+  expect(merged.stderr).toContain(
+    'wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to out',
+  )
+  const whole = await runProgram(
+    ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--json'],
+    { cwd },
+  )
+  const [found, expected] = [merged, whole].map(({ stdout }) => JSON.parse(stdout))
+  expect(found.dataset).toEqual(expected.dataset)
+  expect(found.best.start).toBe(expected.best.start)
+  expect(Math.abs(found.best.distance - expected.best.distance)).toBeLessThan(1e-12)
+})
+
+it('the workflow merges what its matrix measures', () => {
+  const { jobs } = parse(readFileSync(join(ENGINES, 'github-actions.yml'), 'utf8'))
+  expect(jobs.merge.needs).toBe('shard')
+  expect(jobs.shard.strategy.matrix.shard).toEqual([1, 2, 3, 4])
+})
+
+it('merge says in one line why it cannot', async () => {
+  const cwd = makeTempFolder()
+  const { exitCode, stdout, stderr } = await runProgram(['merge', 'missing.json'], { cwd })
+  expect([exitCode, stdout]).toEqual([1, ''])
+  expect(stderr).toMatch(/^error: missing\.json cannot be read/)
+})
