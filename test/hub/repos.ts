@@ -13,6 +13,8 @@ export interface RepoContent {
   access?: 'gated' | 'private'
   /** Parquet files that the Hub made of it, by configuration and split. */
   parquet?: Record<string, Record<string, Uint8Array[]>>
+  /** Whether those are of an older commit. */
+  isParquetOld?: boolean
   /** Old names that lead to it. */
   aliases?: string[]
 }

@@ -269,7 +269,9 @@ export async function startHubServer({
     }
     const all = () => Object.fromEntries(Object.keys(parquet).map((config) => [config, splitsOf(config)]))
     const value = split ? urlsOf(config!, split) : config ? splitsOf(config) : all()
-    send(response, 200, Buffer.from(JSON.stringify(value)), { 'content-type': 'application/json' })
+    const revision = repo.isParquetOld ? '0'.repeat(40) : findSnapshot(repo, 'main').commit
+    const headers = { 'content-type': 'application/json', 'x-revision': revision }
+    send(response, 200, Buffer.from(JSON.stringify(value)), headers)
   }
 
   function serveTree(
