@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeMergeCommand } from './commands/merge.js'
+import { makePlanCommand } from './commands/plan.js'
 import { makePruneCommand } from './commands/prune.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
@@ -15,6 +16,7 @@ const program = new Command('layerprune')
   .addCommand(makeSimilarityCommand())
   .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
+  .addCommand(makePlanCommand())
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
   .addHelpText(

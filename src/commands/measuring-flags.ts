@@ -49,12 +49,13 @@ export function addModelFlags(command: Command): Command {
     .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
 }
 
-export function addDatasetFlags(command: Command): Command {
+export function addDatasetFlags(command: Command, { required = true } = {}): Command {
+  const dataset = new Option(
+    '--dataset <path...>',
+    'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
+  )
   return command
-    .requiredOption(
-      '--dataset <path...>',
-      'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
-    )
+    .addOption(dataset.makeOptionMandatory(required))
     .option('--dataset-column <name>', 'column that holds the text', 'text')
     .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
     .option(

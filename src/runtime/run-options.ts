@@ -67,7 +67,12 @@ export function assertCounts(counts: Record<string, number | undefined>): void {
  * Checks the counts among a run's options.
  * @throws UsageError where one is no whole number of at least 1
  */
-export function assertRunCounts({ batchSize, datasetSize, maxLength, threads }: RunOptions): void {
+export function assertRunCounts({
+  batchSize,
+  datasetSize,
+  maxLength,
+  threads,
+}: Pick<RunOptions, 'batchSize' | 'datasetSize' | 'maxLength' | 'threads'>): void {
   assertCounts({
     'batch size': batchSize,
     'dataset size': datasetSize,

@@ -1,0 +1,46 @@
+import { InterruptedError, LayerpruneError } from '../errors.js'
+import { batchScoredTexts } from '../evaluate/text-batches.js'
+import type { Model } from '../model.js'
+import type { ReadText } from '../runtime/batches.js'
+import { openInputs } from '../runtime/open-inputs.js'
+import { chooseRunSettings, type RunOptions, type RunSettings } from '../runtime/run-options.js'
+import { loadTokenizer } from '../runtime/tokenizer.js'
+
+/** A model and the texts that a plan for it is made from, all in memory. */
+export interface Calibration {
+  model: Model
+  batches: ReadText[][]
+  texts: number
+  settings: RunSettings
+  /** As plans name it. */
+  dataset: { id: string; column: string }
+}
+
+/**
+ * Opens a model and reads the first texts of a dataset.
+ * @throws UsageError where an option does not fit the model
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or dataset cannot be used, or the dataset holds no text
+ */
+export async function openCalibration(options: RunOptions & { datasetSize: number }): Promise<Calibration> {
+  const { signal, datasetSize } = options
+  const { dataset, model } = await openInputs(options)
+  const settings = chooseRunSettings(options, model, options.onNote)
+  const { encode } = await loadTokenizer(model.folder)
+  const batches: ReadText[][] = []
+  try {
+    for await (const batch of batchScoredTexts(dataset, encode, settings)) batches.push(batch)
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(0, datasetSize) : cause
+  }
+  const texts = batches.flat().length
+  if (texts === 0) {
+    throw new LayerpruneError(
+      `${dataset.id} holds no text of two tokens or more in column ${dataset.column}`,
+      {
+        hint: 'check --dataset and --dataset-column',
+      },
+    )
+  }
+  return { model, batches, texts, settings, dataset: { id: dataset.id, column: dataset.column } }
+}

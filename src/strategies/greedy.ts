@@ -1,0 +1,81 @@
+import type { Evaluator } from '../evaluate/evaluator.js'
+import type { ReadText } from '../runtime/batches.js'
+import type { Block } from '../similarity/result.js'
+import { asBlocks } from './choose-layers.js'
+
+/** A layer that was taken out, and what is left then. */
+export interface GreedyStep {
+  layer: number
+  /** Of the model without this layer and those of the steps before, over the calibration texts. */
+  perplexity: number
+}
+
+/** Candidates that are always measured on all texts. */
+const FINALISTS = 3
+
+/**
+ * Takes out one layer after another, each time the one without which the perplexity over the given texts is lowest
+ * (Song et al. 2024, SLEB, arXiv 2402.09025).
+ *
+ * Each step is a race: all layers run on the first quarter of the batches, the better half of them on the next, the
+ * better quarter on the rest.
+ * @param n less than `layers`
+ * @param onTexts told how many texts all steps have done, and how many they will have
+ */
+export async function removeGreedily(
+  evaluator: Evaluator,
+  batches: ReadText[][],
+  { layers, n, onTexts }: { layers: number; n: number; onTexts?: (done: number, total: number) => void },
+): Promise<GreedyStep[]> {
+  const texts = batches.flat().length
+  const steps: GreedyStep[] = []
+  for (let step = 0; step < n; step++) {
+    const gone = steps.map(({ layer }) => layer)
+    const left = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !gone.includes(layer))
+    const candidates = left.map((layer) => asBlocks([...gone, layer]))
+    const winner = await race(evaluator, batches, candidates, (done) =>
+      onTexts?.(step * texts + done, n * texts),
+    )
+    steps.push({ layer: left[winner.candidate]!, perplexity: winner.perplexity })
+  }
+  return steps
+}
+
+async function race(
+  evaluator: Evaluator,
+  batches: ReadText[][],
+  candidates: Block[][],
+  onTexts: (done: number) => void,
+): Promise<{ candidate: number; perplexity: number }> {
+  const nats = new Float64Array(candidates.length)
+  let running = candidates.map((_, candidate) => candidate)
+  let texts = 0
+  for (const [index, batch] of batches.entries()) {
+    const scores = await evaluator.measure(
+      batch,
+      running.map((candidate) => candidates[candidate]!),
+    )
+    for (const [row, candidate] of running.entries()) nats[candidate]! += sum(scores[row]!)
+    const stay = Math.max(FINALISTS, Math.ceil(candidates.length * shareAfter((index + 1) / batches.length)))
+    running = running.sort((a, b) => compare(nats[a]!, nats[b]!)).slice(0, stay)
+    texts += batch.length
+    onTexts(texts)
+  }
+  const scored = batches.flat().reduce((count, { ids }) => count + ids.length - 1, 0)
+  return { candidate: running[0]!, perplexity: Math.exp(nats[running[0]!]! / scored) }
+}
+
+/** The share of candidates that go on after a share of the batches. */
+function shareAfter(done: number): number {
+  if (done >= 1 / 2) return 1 / 4
+  return done >= 1 / 4 ? 1 / 2 : 1
+}
+
+/** Ascending; what is not a number comes last. */
+function compare(a: number, b: number): number {
+  return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE)
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,171 @@
+import { InterruptedError, UsageError } from '../errors.js'
+import { openEvaluator } from '../evaluate/evaluator.js'
+import { locateModel } from '../model.js'
+import { makePlan, type Plan } from '../plan/plan.js'
+import { assertCounts, assertRunCounts, type RunOptions } from '../runtime/run-options.js'
+import { measureSimilarity } from '../similarity/measure.js'
+import { measureBlockInfluence } from './block-influence.js'
+import { type Calibration, openCalibration } from './calibration.js'
+import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
+import { removeGreedily } from './greedy.js'
+import type { Strategy } from './strategy.js'
+import { verifyBlocks } from './verify-blocks.js'
+
+export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
+  strategy: Strategy
+  /** Layers that go, 1 to layers - 1. */
+  layersToSkip: number
+  /** Not needed for `deepest`. */
+  dataset?: string | string[] | undefined
+  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 where left out. */
+  verify?: number | undefined
+  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 where left out. */
+  verifySize?: number | undefined
+}
+
+const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest'>, number> = {
+  angular: 128,
+  'block-influence': 128,
+  'greedy-perplexity': 32,
+  verified: 128,
+}
+const DEFAULT_VERIFIED_BLOCKS = 8
+const DEFAULT_VERIFICATION_TEXTS = 32
+
+type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
+type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }
+
+/**
+ * Chooses the layers of a model that go, by a named strategy.
+ * @throws UsageError where an option is out of range or does not fit the model
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or dataset cannot be used
+ */
+export async function planLayers(options: PlanOptions): Promise<Plan> {
+  const { strategy, layersToSkip: n, verify, verifySize, dataset } = options
+  assertRunCounts(options)
+  assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize })
+  const { config } = await locateModel({ ...options, onNote: undefined })
+  if (n >= config.layers) {
+    throw new UsageError(
+      `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${n}`,
+    )
+  }
+  const found =
+    strategy === 'deepest'
+      ? { removed: [deepestBlock(config.layers, n)] }
+      : await findLayers({ ...options, ...requireTexts(strategy, dataset, options.datasetSize) })
+  const model = { id: options.model, layers: config.layers, family: config.family }
+  return makePlan({ model, strategy, ...found })
+}
+
+function requireTexts(
+  strategy: Exclude<Strategy, 'deepest'>,
+  dataset: PlanOptions['dataset'],
+  datasetSize = DEFAULT_TEXTS[strategy],
+) {
+  if (dataset === undefined || dataset.length === 0) {
+    throw new UsageError(`the strategy ${strategy} needs texts: give --dataset`)
+  }
+  return { dataset, datasetSize }
+}
+
+async function findLayers(options: Options): Promise<Found> {
+  switch (options.strategy) {
+    case 'block-influence':
+      return planByInfluence(options)
+    case 'greedy-perplexity':
+      return planGreedily(options)
+    case 'verified':
+      return planVerified(options)
+    default:
+      return planByDistance(options)
+  }
+}
+
+async function planByDistance(options: Options): Promise<Found> {
+  const { best, dataset, settings, tokens } = await measureSimilarity(options)
+  const { distance, standardError } = best
+  return {
+    removed: [best],
+    scores: { distance, standardError, tokens },
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
+  }
+}
+
+async function planVerified(options: Options): Promise<Found> {
+  const { verify: count = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
+  const { distances, dataset, settings } = await measureSimilarity(options)
+  const verification = await verifyBlocks({
+    ...options,
+    distances,
+    count,
+    calibrationTexts: options.datasetSize,
+    verificationTexts: verifySize,
+  })
+  const { recommended, blocks, perplexity } = verification
+  const { skippedTexts, texts } = verification.dataset
+  return {
+    removed: [recommended],
+    scores: { perplexity: recommended.perplexity, wholePerplexity: perplexity, blocks },
+    dataset: {
+      ...describeTexts(dataset, { texts: dataset.samples, settings }),
+      verification: { skippedTexts, texts },
+    },
+  }
+}
+
+async function planByInfluence(options: Options): Promise<Found> {
+  const calibration = await openCalibration(options)
+  const { signal, threads, device = 'cpu', layersToSkip } = options
+  const influence = await countTexts(options, (onTexts) =>
+    measureBlockInfluence(calibration, { threads, device, signal, onTexts }),
+  )
+  return {
+    removed: asBlocks(lowestLayers(influence, layersToSkip)),
+    scores: { blockInfluence: influence },
+    dataset: describeTexts(calibration.dataset, calibration),
+  }
+}
+
+async function planGreedily(options: Options): Promise<Found> {
+  const calibration = await openCalibration(options)
+  const { threads, device = 'cpu', signal, layersToSkip: n } = options
+  const { model, batches } = calibration
+  const evaluator = await openEvaluator(model, { threads, device, signal })
+  try {
+    const steps = await countTexts(options, (onTexts) =>
+      removeGreedily(evaluator, batches, { layers: model.config.layers, n, onTexts }),
+    )
+    return {
+      removed: asBlocks(steps.map(({ layer }) => layer)),
+      scores: { perplexity: steps.at(-1)!.perplexity, steps },
+      dataset: describeTexts(calibration.dataset, calibration),
+    }
+  } finally {
+    await evaluator.close()
+  }
+}
+
+/** Runs with its progress told, and an interruption told with how far it came. */
+async function countTexts<T>(
+  { signal, onProgress }: Options,
+  run: (onTexts: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  let progress = { texts: 0, total: 0 }
+  try {
+    return await run((texts, total) => {
+      progress = { texts, total }
+      onProgress?.(progress)
+    })
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(progress.texts, progress.total || undefined) : cause
+  }
+}
+
+function describeTexts(
+  { id, column }: Calibration['dataset'],
+  { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
+) {
+  return { id, column, texts, maxLength: settings.maxLength }
+}

@@ -1,0 +1,4 @@
+/** Ways to choose the layers that go. */
+export const STRATEGIES = ['angular', 'deepest', 'block-influence', 'greedy-perplexity', 'verified'] as const
+
+export type Strategy = (typeof STRATEGIES)[number]

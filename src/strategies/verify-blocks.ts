@@ -1,0 +1,89 @@
+import { evaluatePerplexity } from '../evaluate/perplexity.js'
+import type { EvaluationResult } from '../evaluate/result.js'
+import type { RunOptions } from '../runtime/run-options.js'
+import type { Block } from '../similarity/result.js'
+
+/** A block of small distance with its perplexity. */
+export interface VerifiedBlock extends Block {
+  distance: number
+  /** By distance among all blocks of its size, 1 for the smallest. */
+  distanceRank: number
+  /** Of the model without the block; null where it is no finite number. */
+  perplexity: number | null
+  /** Of the perplexity, over texts. */
+  standardError: number | null
+  /** By perplexity among those verified, 1 for the lowest. */
+  perplexityRank: number
+}
+
+/** Blocks of the smallest distances, checked by perplexity on texts that the distances were not measured on. */
+export interface Verification {
+  dataset: Pick<EvaluationResult['dataset'], 'id' | 'column' | 'skippedTexts' | 'texts' | 'scoredTokens'>
+  settings: EvaluationResult['settings']
+  /** Of the whole model. */
+  perplexity: number
+  /** By distance. */
+  blocks: VerifiedBlock[]
+  /** The block of the lowest perplexity. */
+  recommended: VerifiedBlock
+}
+
+export interface VerificationOptions extends RunOptions {
+  /** `distances[n][l]` of a result. */
+  distances: Record<string, number[]>
+  /** Size n of the blocks. */
+  layersToSkip: number
+  /** How many blocks are checked, those of the smallest distances. */
+  count: number
+  /** Texts that the distances were measured on, at the start of the dataset. */
+  calibrationTexts: number
+  /** Texts after those that the blocks are checked on. */
+  verificationTexts: number
+}
+
+/**
+ * Checks the blocks of the smallest distances by perplexity, on the texts that follow those of the distances.
+ * @throws as `evaluatePerplexity`
+ */
+export async function verifyBlocks(options: VerificationOptions): Promise<Verification> {
+  const { distances, layersToSkip, count, calibrationTexts, verificationTexts } = options
+  const nearest = distances[layersToSkip]!.map((distance, start) => ({
+    start,
+    end: start + layersToSkip,
+    distance,
+  }))
+    .sort((a, b) => a.distance - b.distance || a.start - b.start)
+    .slice(0, count)
+  const result = await evaluatePerplexity({
+    ...options,
+    datasetSkip: calibrationTexts,
+    datasetSize: verificationTexts,
+    candidates: nearest.map(({ start, end }) => [{ start, end }]),
+  })
+  const perplexities = result.candidates.map(({ perplexity }) => perplexity ?? Infinity)
+  const blocks = nearest.map((block, index): VerifiedBlock => {
+    const candidate = result.candidates[index]!
+    return {
+      ...block,
+      distanceRank: index + 1,
+      perplexity: candidate.perplexity,
+      standardError: candidate.perplexity === null ? null : candidate.standardError,
+      perplexityRank:
+        1 + perplexities.filter((other, place) => isLower(other, place, perplexities, index)).length,
+    }
+  })
+  const { id, column, skippedTexts, texts, scoredTokens } = result.dataset
+  return {
+    dataset: { id, column, skippedTexts, texts, scoredTokens },
+    settings: result.settings,
+    perplexity: result.perplexity,
+    blocks,
+    recommended: blocks.find(({ perplexityRank }) => perplexityRank === 1)!,
+  }
+}
+
+/** Of equals the one of the smaller distance is the lower. */
+function isLower(other: number, place: number, perplexities: number[], index: number): boolean {
+  const own = perplexities[index]!
+  return other < own || (other === own && place < index)
+}

@@ -1,0 +1,73 @@
+import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { describeLayers } from '../layer-names.js'
+import type { Plan } from '../plan/plan.js'
+import type { GreedyStep } from '../strategies/greedy.js'
+import type { VerifiedBlock } from '../strategies/verify-blocks.js'
+import { formatTable } from './table.js'
+import { formatVerification } from './verification.js'
+
+/** A plan as a person reads it: what its strategy measured, on which texts, and which layers go. */
+export function formatPlan(plan: Plan, { color = false } = {}): string {
+  return [
+    ...describeScores(plan, color),
+    ...describeTexts(plan),
+    `Remove ${describeLayers(plan.model.layers, plan.removed)}, by ${plan.strategy}.`,
+  ].join('\n')
+}
+
+function describeScores({ strategy, scores, removed }: Plan, color: boolean): string[] {
+  switch (strategy) {
+    case 'angular':
+      return [`angular distance ${formatDistance(scores!.distance as number)}`]
+    case 'block-influence':
+      return [
+        formatInfluence(scores!.blockInfluence as number[], (layer) =>
+          removed.some(({ start, end }) => start <= layer && layer < end),
+        ),
+        '',
+      ]
+    case 'greedy-perplexity':
+      return [formatSteps(scores!.steps as GreedyStep[]), '']
+    case 'verified':
+      return [
+        formatVerification(scores!.blocks as VerifiedBlock[], scores!.wholePerplexity as number, { color }),
+        '',
+      ]
+    default:
+      return []
+  }
+}
+
+function formatInfluence(influence: number[], goes: (layer: number) => boolean): string {
+  return formatTable(
+    [
+      { title: 'layer', align: 'right' },
+      { title: 'block influence', align: 'right' },
+      { title: '', align: 'left' },
+    ],
+    influence.map((score, layer) => [`${layer}`, formatDistance(score), goes(layer) ? '<- goes' : '']),
+  )
+}
+
+function formatSteps(steps: GreedyStep[]): string {
+  return formatTable(
+    [
+      { title: 'layer that goes', align: 'right' },
+      { title: 'perplexity then', align: 'right' },
+    ],
+    steps.map(({ layer, perplexity }) => [`${layer}`, formatPerplexity(perplexity)]),
+  )
+}
+
+function describeTexts({ dataset }: Plan): string[] {
+  if (dataset === undefined) return []
+  const { texts, maxLength, verification } = dataset as {
+    texts: number
+    maxLength: number
+    verification?: { skippedTexts: number; texts: number }
+  }
+  const checked = verification
+    ? `; checked on the next ${formatQuantity(verification.texts, 'text')}, which they do not share`
+    : ''
+  return [`Chosen on the first ${formatQuantity(texts, 'text')} of at most ${maxLength} tokens${checked}.`]
+}
