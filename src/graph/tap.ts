@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
+import { gatherEarly } from './gather-early.js'
 import {
   cloneModel,
   DataType,
@@ -44,16 +45,22 @@ export function tapStates(decoder: DecoderGraph): DecoderGraph {
       hint: 'export the model again with a current exporter',
     })
   }
-  const size = decoder.states.length
-  const kept = decoder.states.map((_, k) => `layerprune.kept_${k}`)
+  const { states } = decoder
+  const size = states.length
+  const last = states[size - 1]!
+  graph.output = [makeSubgraphInput(last)]
+  removeDeadNodes(graph)
+  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
+  const kept = new Map(states.map((state, k) => [state, `layerprune.kept_${k}`]))
+  const others = new Map([...kept].slice(0, -1))
+  if (gatherEarly(graph, last, POSITIONS_INPUT, others)) kept.set(last, last)
   // ONNX Runtime takes up the last node of the list first: so each state is given up before the next is made
-  for (let k = size - 1; k >= 0; k--) {
-    graph.node.push(makeNode('GatherND', [decoder.states[k]!, POSITIONS_INPUT], [kept[k]!]))
+  for (const [state, name] of [...kept].reverse()) {
+    if (name !== state) graph.node.push(makeNode('GatherND', [state, POSITIONS_INPUT], [name]))
   }
   const body = { graph: gramOfChunk(size) }
-  graph.node.push(makeNode('Scan', kept, [GRAM_OUTPUT], { num_scan_inputs: size, body }))
+  graph.node.push(makeNode('Scan', [...kept.values()], [GRAM_OUTPUT], { num_scan_inputs: size, body }))
   graph.initializer.push(makeInt64Tensor(ROW_SHAPE, [3], [0, 1, -1]))
-  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
   graph.output = [makeValueInfo(GRAM_OUTPUT, DataType.DOUBLE, ['chunks', 'positions', size, size])]
   sortNodes(graph)
   removeDeadNodes(graph)

@@ -11,11 +11,8 @@ import { planInputs } from './inputs.js'
 /** Positions whose states are held in float64 at a time. */
 const CHUNK_POSITIONS = 128
 
-/** A token of a batch: the text by its place in the batch, the token by its place in the text. */
-export interface Position {
-  text: number
-  token: number
-}
+/** Padded tokens run at once, at most, unless one text is longer: more would not stay in the processor's caches. */
+const RUN_TOKENS = 1024
 
 export interface SessionOptions {
   /** Left out, ONNX Runtime's choice: one for each physical core. */
@@ -26,10 +23,11 @@ export interface SessionOptions {
 /** A decoder ready to run that answers with inner products of its states. */
 export interface StateSession {
   /**
-   * Runs a batch and returns, for each position, the inner products of states 0..L with each other.
-   * @returns [positions, L + 1, L + 1] row-major float64
+   * Runs a batch and returns, for each asked token, the inner products of states 0..L with each other.
+   * @param asked for each text, places of tokens in it
+   * @returns [tokens asked, L + 1, L + 1] row-major float64
    */
-  measureGram(batch: EncodedText[], positions: Position[]): Promise<Float64Array>
+  measureGram(batch: EncodedText[], asked: number[][]): Promise<Float64Array>
   close(): Promise<void>
 }
 
@@ -49,24 +47,57 @@ export async function openStateSession(
   const session = await createSession(ort, tapped, { threads, device })
   const fixedBatch = dimensions(graph.input.find(({ name }) => name === 'input_ids')!)[0]
 
+  const gramSize = decoder.states.length ** 2
+
+  async function runTexts(texts: EncodedText[], asked: number[][]): Promise<Float64Array> {
+    const positions = asked.flatMap((tokens, text) => tokens.map((token): Position => [text, token]))
+    if (positions.length === 0) return new Float64Array(0)
+    const tokens = Math.max(...texts.map(({ ids }) => ids.length))
+    const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
+    for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
+    const output = (await session.run(feeds))[GRAM_OUTPUT] as TypedTensor<'float64'>
+    return output.data.subarray(0, positions.length * gramSize)
+  }
+
   return {
-    async measureGram(batch, positions) {
+    async measureGram(batch, asked) {
       if (typeof fixedBatch === 'number' && fixedBatch !== batch.length) {
         throw new LayerpruneError(
           `the graph takes batches of ${fixedBatch} texts only, not of ${batch.length}`,
-          {
-            hint: `--batch-size ${fixedBatch}`,
-          },
+          { hint: `--batch-size ${fixedBatch}` },
         )
       }
-      const tokens = Math.max(...batch.map(({ ids }) => ids.length))
-      const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
-      for (const [name, make] of inputs) feeds[name] = make(batch, tokens)
-      const output = (await session.run(feeds))[GRAM_OUTPUT] as TypedTensor<'float64'>
-      return output.data.subarray(0, positions.length * decoder.states.length ** 2)
+      const count = asked.reduce((sum, { length }) => sum + length, 0)
+      const gram = new Float64Array(count * gramSize)
+      let offset = 0
+      for (const [start, end] of typeof fixedBatch === 'number' ? [[0, fixedBatch]] : splitIntoRuns(batch)) {
+        const part = await runTexts(batch.slice(start, end), asked.slice(start, end))
+        gram.set(part, offset)
+        offset += part.length
+      }
+      return gram
     },
     close: () => session.release(),
   }
+}
+
+/** A token of a batch. */
+type Position = [text: number, token: number]
+
+/** Ranges [start, end) of a batch that have at most RUN_TOKENS tokens each, padding included, or one text. */
+function splitIntoRuns(batch: EncodedText[]): [start: number, end: number][] {
+  const runs: [number, number][] = []
+  let start = 0
+  let longest = 0
+  for (const [index, { ids }] of batch.entries()) {
+    longest = Math.max(longest, ids.length)
+    if (index > start && (index + 1 - start) * longest > RUN_TOKENS) {
+      runs.push([start, index])
+      start = index
+      longest = ids.length
+    }
+  }
+  return [...runs, [start, batch.length]]
 }
 
 /** Positions in chunks of equal size; the last chunk is filled up with the first position. */
@@ -74,7 +105,7 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Posi
   const chunkSize = Math.min(CHUNK_POSITIONS, positions.length)
   const chunks = Math.ceil(positions.length / chunkSize)
   const filled = Array.from({ length: chunks * chunkSize }, (_, index) => positions[index] ?? positions[0]!)
-  const values = BigInt64Array.from(filled.flatMap(({ text, token }) => [BigInt(text), BigInt(token)]))
+  const values = BigInt64Array.from(filled.flat(), BigInt)
   return new ort.Tensor('int64', values, [chunks, chunkSize, 2])
 }
 
@@ -107,6 +138,8 @@ export async function createSession(
       extra: {
         session: {
           model_external_initializers_file_folder_path: decoder.weightsFolder,
+          // Attention makes shares too small for a normal float, which slow its products down
+          set_denormal_as_zero: '1',
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },
       },

@@ -16,19 +16,17 @@ export async function measureBatch(
   tokens: TokenSelection,
   measurement: Measurement,
 ): Promise<void> {
-  const positions = batch.map(({ ids }, text) =>
-    selectTokens(ids.length, tokens).map((token) => ({ text, token })),
-  )
-  const gram = await session.measureGram(batch, positions.flat())
+  const asked = batch.map(({ ids }) => selectTokens(ids.length, tokens))
+  const gram = await session.measureGram(batch, asked)
   const size = (layers + 1) ** 2
   let offset = 0
   for (const [index, text] of batch.entries()) {
     const sums = new Float64Array(countBlocks(layers))
-    for (const { token } of positions[index]!) {
+    for (const token of asked[index]!) {
       addDistances(gram.subarray(offset, offset + size), layers, sums, text, token)
       offset += size
     }
-    measurement.statistics.addText(sums, positions[index]!.length)
+    measurement.statistics.addText(sums, asked[index]!.length)
     measurement.tokens += text.ids.length
   }
 }

@@ -47,10 +47,9 @@ export async function measureBlocks(
     texts: number[][]
   }
   const session = await openStateSession(decoder, config, { device: 'cpu' })
-  const positions = texts.flatMap((ids, text) => ids.map((_, token) => ({ text, token })))
   const gram = await session.measureGram(
     texts.map((ids) => ({ ids, origin: name })),
-    positions,
+    texts.map((ids) => ids.map((_, token) => token)),
   )
   await session.close()
   const size = decoder.states.length ** 2
@@ -58,5 +57,5 @@ export async function measureBlocks(
   for (let start = 0; start < gram.length; start += size) {
     addAngularDistances(gram.subarray(start, start + size), config.layers, sums)
   }
-  return sums.map((sum) => sum / positions.length)
+  return sums.map((sum) => sum / texts.flat().length)
 }

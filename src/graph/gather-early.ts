@@ -1,0 +1,86 @@
+import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
+import { indexGraph, nodesDownstream, type Topology } from './topology.js'
+
+/** Operators that compute each row of their outputs from the same row of their inputs. */
+const ROWWISE = new Set([
+  ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sqrt', 'Neg', 'Exp', 'Erf', 'Tanh', 'Sigmoid', 'Relu', 'Cast'],
+  ...['Identity', 'Gelu', 'FastGelu', 'QuickGelu', 'BiasGelu'],
+  ...['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'],
+])
+
+/** The same, where the second input is a weight. */
+const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits'])
+
+/** Axes of [batch, tokens, width] that a norm of each row goes over. */
+const LAST_AXES = new Set([-1, 2])
+
+/**
+ * Computes a tensor at asked positions only, as far back as it follows row by row from others: those are gathered
+ * in its place. What mixes tokens, and all that it reads, is left as it is.
+ * @param tensor [batch, tokens, width]; afterwards it holds what `GatherND` by `positions` would take of it
+ * @param gathered tensors that are gathered elsewhere, and what holds them then
+ * @returns whether it was done; the graph is changed only then
+ */
+export function gatherEarly(
+  graph: GraphProto,
+  tensor: string,
+  positions: string,
+  gathered: Map<string, string>,
+): boolean {
+  const topology = indexGraph(graph)
+  const activations = nodesDownstream(
+    topology,
+    graph.input.map(({ name }) => name),
+  )
+  const isActivation = (name: string) => activations.has(topology.producer.get(name) ?? -1)
+  const region = new Set<number>()
+  const entries = new Set<string>()
+  const queue = [tensor]
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    const position = topology.producer.get(name)!
+    if (region.has(position)) continue
+    const node = topology.nodes[position]!
+    if (gathered.has(name) || !isRowwise(node, isActivation)) {
+      entries.add(name)
+      continue
+    }
+    region.add(position)
+    queue.push(...node.input.filter(isActivation))
+  }
+  if (region.size === 0 || !isClosed(topology, region, tensor)) return false
+  const inRegion = (position: number) => region.has(position)
+  for (const entry of entries) {
+    const readers = topology.consumers.get(entry)!.filter(inRegion)
+    const readByProducts = readers.every((reader) => PRODUCTS.has(topology.nodes[reader]!.opType))
+    if (!gathered.has(entry) && !readByProducts) return false
+  }
+  const asked = (entry: string) => gathered.get(entry) ?? `${entry}/asked`
+  for (const position of region) {
+    const node = topology.nodes[position]!
+    node.input = node.input.map((name) => (entries.has(name) ? asked(name) : name))
+  }
+  const reshaped = new Set([...region].flatMap((position) => topology.nodes[position]!.output))
+  graph.valueInfo = graph.valueInfo.filter(({ name }) => !reshaped.has(name))
+  const ownEntries = [...entries].filter((entry) => !gathered.has(entry))
+  graph.node.push(...ownEntries.map((entry) => makeNode('GatherND', [entry, positions], [asked(entry)])))
+  return true
+}
+
+function isRowwise(node: NodeProto, isActivation: (name: string) => boolean): boolean {
+  const { opType, input } = node
+  if (/^(Simplified)?LayerNormalization$/.test(opType)) return LAST_AXES.has(axisOf(node))
+  return ROWWISE.has(opType) || (PRODUCTS.has(opType) && !isActivation(input[1]!))
+}
+
+function axisOf({ attribute }: NodeProto): number {
+  return Number(attribute.find(({ name }) => name === 'axis')?.i ?? -1)
+}
+
+/** Whether nothing outside reads what a region writes, but for the tensor that it leads to. */
+function isClosed(topology: Topology, region: Set<number>, tensor: string): boolean {
+  return [...region].every((position) =>
+    topology.nodes[position]!.output.every(
+      (name) => name === tensor || (topology.consumers.get(name) ?? []).every((reader) => region.has(reader)),
+    ),
+  )
+}
