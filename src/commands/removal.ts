@@ -116,17 +116,16 @@ async function readBestBlock(file: string, layersToSkip: number | undefined): Pr
     import('../similarity/saved-result.js'),
     import('../similarity/blocks.js'),
   ])
-  const { model, distances, layersToSkip: saved, partial } = await readSimilarityResult(file)
+  const { model, distances, layersToSkip: saved, partial, shard } = await readSimilarityResult(file)
   const n = layersToSkip ?? saved
   if (n >= model.layers) {
     throw new UsageError(
       `--layers-to-skip must be 1 to ${model.layers - 1} for a model of ${model.layers} layers, found ${n}`,
     )
   }
-  if (partial) {
-    const { printWarning } = await import('../terminal/output.js')
-    printWarning(`${file} is of an interrupted run`)
-  }
+  const { printWarning } = await import('../terminal/output.js')
+  if (partial) printWarning(`${file} is of an interrupted run`)
+  if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
   const best = findBestBlock(distances, n)
   return {
     blocks: [best],

@@ -5,7 +5,7 @@ import type { SimilarityResult } from './result.js'
 const SCHEMA = 'layerprune.similarity/1'
 
 /** What later commands need of a saved result; its other keys are not looked at. */
-export type SavedResult = Pick<SimilarityResult, 'model' | 'layersToSkip' | 'distances' | 'partial'>
+export type SavedResult = Pick<SimilarityResult, 'model' | 'layersToSkip' | 'distances' | 'partial' | 'shard'>
 
 /**
  * Reads `similarity.json` and checks what later commands rely on.
