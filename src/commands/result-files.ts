@@ -1,11 +1,16 @@
 import type { SimilarityResult } from '../similarity/result.js'
+import type { Verification } from '../strategies/verify-blocks.js'
+
+/** A result with what its best blocks do to the perplexity, where that was asked for. */
+export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**
- * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices, of a shard its JSON alone.
+ * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices, of a shard its JSON alone. Of a
+ * verified run the slices are those of the block that perplexity recommends, and a plan names it too.
  * @returns the names of the files
  * @throws LayerpruneError where they cannot be written
  */
-export async function writeResultFiles(folder: string, result: SimilarityResult): Promise<string[]> {
+export async function writeResultFiles(folder: string, result: VerifiedResult): Promise<string[]> {
   const [{ writeFilesAtomically }, { formatDistancesCsv }, { drawDistanceCurve }, { formatSliceConfig }] =
     await Promise.all([
       import('../write-files.js'),
@@ -23,10 +28,15 @@ export async function writeResultFiles(folder: string, result: SimilarityResult)
         'slice.yaml': formatSliceConfig({
           model: result.model.id,
           layers: result.model.layers,
-          removed: [result.best],
+          removed: [result.verification?.recommended ?? result.best],
           dtype: result.model.checkpointDtype,
         }),
       }
+  if (result.verification) {
+    const { planVerifiedBlock } = await import('../strategies/verify-blocks.js')
+    const plan = planVerifiedBlock(result, result.verification)
+    files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
+  }
   await writeFilesAtomically(folder, files)
   return Object.keys(files)
 }

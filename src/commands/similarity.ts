@@ -1,11 +1,13 @@
 import { Command } from 'commander'
 import type { Shard } from '../data/placed-rows.js'
+import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
 import { confidence, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
+import type { VerifiedResult } from './result-files.js'
 
 interface Flags extends ModelFlags, DatasetFlags {
   layersToSkip: number
@@ -13,6 +15,8 @@ interface Flags extends ModelFlags, DatasetFlags {
   until?: number
   shard?: Shard
   resume?: boolean
+  verify?: number
+  verifySize: number
   output: string
   json?: boolean
   quiet?: boolean
@@ -44,6 +48,17 @@ export function makeSimilarityCommand(): Command {
       shard,
     )
     .option('--resume', 'go on where a run with the same flags was stopped or killed')
+    .option(
+      '--verify <k>',
+      'check the k best blocks by perplexity on other texts, and recommend by that',
+      wholeNumber(1),
+    )
+    .option(
+      '--verify-size <n>',
+      'with --verify: texts for that, after those of --dataset-size',
+      wholeNumber(1),
+      32,
+    )
     .option('--output <folder>', 'where results are written', 'layerprune-output')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -53,6 +68,7 @@ export function makeSimilarityCommand(): Command {
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume goes on.
 --until takes texts from the start of the dataset, which should be in no particular order, or be given --shuffle.
+With --verify the slice YAML, and a plan.json, are of the recommended block; --from takes the best by distance still.
 Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY are
 read as Python reads them. A network that fails is tried again for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
 PruneMe's spellings work too: --model_path, --dataset_column, --batch_size, ...
@@ -63,12 +79,14 @@ Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
   layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume`,
     )
     .action(runSimilarity)
 }
 
 async function runSimilarity(flags: Flags): Promise<void> {
+  assertVerifiable(flags)
   const [
     { measureSimilarity },
     { createRunProgress },
@@ -121,9 +139,15 @@ async function runSimilarity(flags: Flags): Promise<void> {
     })
     progress.stop()
     if (flags.json) noteSkippedRows(result, note)
-    const written = await writeResultFiles(flags.output, result)
+    let written = await writeResultFiles(flags.output, result)
     await checkpoint.remove()
-    await showResult(result, flags, written)
+    let verified: VerifiedResult = result
+    if (flags.verify !== undefined) {
+      note(`checking the ${flags.verify} best blocks by perplexity on other texts`)
+      verified = { ...result, verification: await verify(flags, flags.verify, result, interruption.signal) }
+      written = await writeResultFiles(flags.output, verified)
+    }
+    await showResult(verified, flags, written)
   } catch (error) {
     progress.stop()
     if (partial) {
@@ -136,6 +160,38 @@ async function runSimilarity(flags: Flags): Promise<void> {
   } finally {
     interruption.stop()
   }
+}
+
+/** The texts that blocks are checked on must be other ones than those that the distances are measured on. */
+function assertVerifiable({ verify, shard, datasetSize, until }: Flags): void {
+  if (verify === undefined) return
+  if (shard !== undefined)
+    throw new UsageError('--verify checks a whole result, and --shard measures a part of one')
+  if (datasetSize === undefined && until === undefined) {
+    throw new UsageError('--verify needs texts that the distances are not measured on', {
+      hint: 'give --dataset-size: the blocks are checked on the texts after those',
+    })
+  }
+}
+
+async function verify(flags: Flags, count: number, result: SimilarityResult, signal: AbortSignal) {
+  const [{ verifyBlocks }, { createRunProgress }] = await Promise.all([
+    import('../strategies/verify-blocks.js'),
+    import('../terminal/run-progress.js'),
+  ])
+  const { samples, skipped } = result.dataset
+  const progress = createRunProgress({ quiet: flags.quiet ?? false })
+  return verifyBlocks({
+    ...flags,
+    column: flags.datasetColumn,
+    signal,
+    onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+    distances: result.distances,
+    count,
+    // at least as many as were read
+    calibrationTexts: flags.datasetSize ?? samples + skipped.empty,
+    verificationTexts: flags.verifySize,
+  }).finally(() => progress.stop())
 }
 
 function noteSkippedRows({ dataset }: SimilarityResult, note: (message: string) => void): void {

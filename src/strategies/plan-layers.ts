@@ -9,7 +9,7 @@ import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { removeGreedily } from './greedy.js'
 import type { Strategy } from './strategy.js'
-import { verifyBlocks } from './verify-blocks.js'
+import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
@@ -51,12 +51,13 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
       `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${n}`,
     )
   }
-  const found =
+  const found: Found =
     strategy === 'deepest'
       ? { removed: [deepestBlock(config.layers, n)] }
       : await findLayers({ ...options, ...requireTexts(strategy, dataset, options.datasetSize) })
   const model = { id: options.model, layers: config.layers, family: config.family }
-  return makePlan({ model, strategy, ...found })
+  const { removed, scores, dataset: texts } = found
+  return makePlan({ model, strategy, removed, scores, dataset: texts })
 }
 
 function requireTexts(
@@ -93,26 +94,17 @@ async function planByDistance(options: Options): Promise<Found> {
   }
 }
 
-async function planVerified(options: Options): Promise<Found> {
+async function planVerified(options: Options): Promise<Plan> {
   const { verify: count = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
-  const { distances, dataset, settings } = await measureSimilarity(options)
+  const result = await measureSimilarity(options)
   const verification = await verifyBlocks({
     ...options,
-    distances,
+    distances: result.distances,
     count,
     calibrationTexts: options.datasetSize,
     verificationTexts: verifySize,
   })
-  const { recommended, blocks, perplexity } = verification
-  const { skippedTexts, texts } = verification.dataset
-  return {
-    removed: [recommended],
-    scores: { perplexity: recommended.perplexity, wholePerplexity: perplexity, blocks },
-    dataset: {
-      ...describeTexts(dataset, { texts: dataset.samples, settings }),
-      verification: { skippedTexts, texts },
-    },
-  }
+  return planVerifiedBlock(result, verification)
 }
 
 async function planByInfluence(options: Options): Promise<Found> {

@@ -1,7 +1,8 @@
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
 import type { EvaluationResult } from '../evaluate/result.js'
+import { makePlan, type Plan } from '../plan/plan.js'
 import type { RunOptions } from '../runtime/run-options.js'
-import type { Block } from '../similarity/result.js'
+import type { Block, SimilarityResult } from '../similarity/result.js'
 
 /** A block of small distance with its perplexity. */
 export interface VerifiedBlock extends Block {
@@ -80,6 +81,26 @@ export async function verifyBlocks(options: VerificationOptions): Promise<Verifi
     blocks,
     recommended: blocks.find(({ perplexityRank }) => perplexityRank === 1)!,
   }
+}
+
+/** The plan that takes out the recommended block. */
+export function planVerifiedBlock(
+  { model, dataset, settings }: Pick<SimilarityResult, 'model' | 'dataset' | 'settings'>,
+  { recommended, blocks, perplexity, dataset: checked }: Verification,
+): Plan {
+  return makePlan({
+    model: { id: model.id, layers: model.layers, family: model.family },
+    strategy: 'verified',
+    removed: [recommended],
+    scores: { perplexity: recommended.perplexity, wholePerplexity: perplexity, blocks },
+    dataset: {
+      id: dataset.id,
+      column: dataset.column,
+      texts: dataset.samples,
+      maxLength: settings.maxLength,
+      verification: { skippedTexts: checked.skippedTexts, texts: checked.texts },
+    },
+  })
 }
 
 /** Of equals the one of the smaller distance is the lower. */

@@ -1,6 +1,7 @@
-import { formatDistance, formatPerplexity } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
-import type { VerifiedBlock } from '../strategies/verify-blocks.js'
+import { formatCount, formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { describeLayers, formatLayers } from '../layer-names.js'
+import type { SimilarityResult } from '../similarity/result.js'
+import type { Verification, VerifiedBlock } from '../strategies/verify-blocks.js'
 import { paint } from './color.js'
 import { formatTable } from './table.js'
 
@@ -37,4 +38,26 @@ export function formatVerification(blocks: VerifiedBlock[], whole: number, { col
     .split('\n')
     .map((line, index) => (index === recommended ? paint('green', line, color) : line))
     .join('\n')
+}
+
+/** What perplexity says of the best blocks of a result, and which it recommends. */
+export function formatVerifiedSummary(
+  { model }: Pick<SimilarityResult, 'model'>,
+  { blocks, perplexity, recommended, dataset }: Verification,
+  { color = false } = {},
+): string {
+  const texts = formatQuantity(dataset.texts, 'text')
+  const agrees =
+    recommended.distanceRank === 1 ? 'the same block' : 'another block than the smallest distance'
+  return [
+    `Perplexity over the ${texts} after the first ${formatCount(dataset.skippedTexts)}, none of which the distances use:`,
+    '',
+    formatVerification(blocks, perplexity, { color }),
+    '',
+    paint(
+      'bold',
+      `Perplexity recommends ${agrees}: remove ${describeLayers(model.layers, [recommended])}.`,
+      color,
+    ),
+  ].join('\n')
 }
