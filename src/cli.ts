@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
+import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
 import { makePruneCommand } from './commands/prune.js'
+import { makeRecipeCommand } from './commands/recipe.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { LayerpruneError, UsageError } from './errors.js'
@@ -16,9 +18,11 @@ const program = new Command('layerprune')
   .addCommand(makeSimilarityCommand())
   .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
+  .addCommand(makeInspectCommand())
   .addCommand(makePlanCommand())
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
+  .addCommand(makeRecipeCommand())
   .addHelpText(
     'after',
     `

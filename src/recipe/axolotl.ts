@@ -1,0 +1,76 @@
+import { Document } from 'yaml'
+import { describeOrigin } from './describe-origin.js'
+import type { Training } from './recipe.js'
+import type { TrainingData } from './training-data.js'
+
+/** An axolotl config that heals a model with QLoRA, with comments that say where its numbers come from. */
+export function formatAxolotlConfig({ model, data, settings, targets, output, padToken }: Training): string {
+  const hasExperts = targets.parameters.length > 0
+  const { maxLength, microBatchSize, batchSize } = settings
+  const document = new Document({
+    base_model: model,
+    load_in_4bit: true,
+    ...(hasExperts ? { quantize_moe_experts: true } : {}),
+    ...describeData(data),
+    sequence_len: maxLength,
+    sample_packing: true,
+    pad_to_sequence_len: true,
+    attn_implementation: 'flash_attention_2',
+    adapter: 'qlora',
+    lora_r: settings.rank,
+    lora_alpha: settings.rank,
+    // axolotl demands 0 where experts are changed
+    lora_dropout: hasExperts ? 0 : settings.dropout,
+    ...(targets.modules.length > 0 ? { lora_target_modules: targets.modules } : {}),
+    ...(hasExperts ? { lora_target_parameters: targets.parameters } : {}),
+    max_steps: settings.steps,
+    micro_batch_size: microBatchSize,
+    gradient_accumulation_steps: batchSize / microBatchSize,
+    optimizer: 'adamw_torch',
+    learning_rate: settings.learningRate,
+    lr_scheduler: 'cosine',
+    warmup_steps: settings.warmupSteps,
+    bf16: 'auto',
+    gradient_checkpointing: true,
+    logging_steps: 10,
+    save_steps: 500,
+    save_total_limit: 2,
+    val_set_size: 0,
+    output_dir: output,
+    ...(padToken === null ? {} : { special_tokens: { pad_token: padToken } }),
+  })
+  document.commentBefore = [
+    ...describeOrigin(settings),
+    'For N GPUs divide gradient_accumulation_steps by N.',
+    '',
+    '  axolotl train axolotl.yaml',
+    `  axolotl merge-lora axolotl.yaml --lora-model-dir ${output}`,
+  ]
+    .map((line) => ` ${line}`.trimEnd())
+    .join('\n')
+  return document.toString({ lineWidth: 0 })
+}
+
+/** Files are tokenized before the training; a dataset on the Hub is streamed, for it may be larger than the disk. */
+function describeData(data: TrainingData): object {
+  if (data.from === 'hub') {
+    const { id, config, split, column } = data
+    return {
+      streaming: true,
+      pretraining_dataset: [
+        {
+          path: id,
+          ...(config === null ? {} : { name: config }),
+          split,
+          text_column: column,
+          type: 'pretrain',
+        },
+      ],
+    }
+  }
+  const { loader, files, column } = data
+  return {
+    datasets: files.map((path) => ({ path, ds_type: loader, type: 'completion', field: column })),
+    dataset_prepared_path: 'last_run_prepared',
+  }
+}

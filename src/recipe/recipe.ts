@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { openSafetensors } from '../checkpoint/safetensors.js'
+import { LayerpruneError } from '../errors.js'
+import { describeDecoder } from '../graph/build/build-decoder.js'
+import { type LocatedModel, locateModel } from '../model.js'
+import { readPlan } from '../plan/plan.js'
+import { formatAxolotlConfig } from './axolotl.js'
+import { formatPeftScript } from './peft-script.js'
+import { chooseSettings, type HealingSettings } from './settings.js'
+import { type AdapterTargets, findTargets } from './targets.js'
+import { nameTrainingData, type TrainingData } from './training-data.js'
+
+const PLAN_FILE = 'layerprune-plan.json'
+const TOKENIZER_CONFIG = 'tokenizer_config.json'
+
+export interface RecipeOptions {
+  /** Folder of the pruned model, in safetensors. */
+  model: string
+  /** Files and folders of texts, or the id of a dataset on the Hub. */
+  dataset: string[]
+  /** 'text' where left out. */
+  column?: string | undefined
+  /** Configuration of a dataset on the Hub. */
+  config?: string | undefined
+  /** Split of a dataset on the Hub; 'train' where left out. */
+  split?: string | undefined
+  /** Tokens a sequence; the paper's by size where left out. */
+  maxLength?: number | undefined
+}
+
+/** What is trained, on what, and how. */
+export interface Training {
+  /** As the user named it. */
+  model: string
+  data: TrainingData
+  settings: HealingSettings
+  targets: AdapterTargets
+  /** Where the adapter is written. */
+  output: string
+  /** Token that fills up sequences, where the tokenizer names none of its own. */
+  padToken: string | null
+}
+
+export interface Recipe {
+  training: Training
+  /** Content by file name. */
+  files: Record<string, string>
+}
+
+/**
+ * Writes what to run next on a GPU to heal a pruned model: an axolotl config and a PEFT script with the paper's
+ * settings (Gromov et al. 2024, arXiv 2403.17887), filled in with model, data and lengths.
+ * @throws UsageError where the data is of no kind that can be trained on
+ * @throws LayerpruneError where model or data cannot be found, or the family is not known
+ */
+export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
+  const located = await locateModel({ model: options.model, format: 'safetensors' })
+  const { folder, config, source } = located
+  const { tensors } = await openSafetensors(folder, source.names)
+  const targets = findTargets(describeDecoder(config, tensors))
+  const stored = [...tensors.values()].reduce(
+    (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+    0,
+  )
+  const whole = await countWholeLayers(located)
+  const settings = chooseSettings(config.family, (stored * whole) / config.layers, config.maxPositions)
+  const { maxLength = settings.maxLength } = options
+  if (config.maxPositions !== null && maxLength > config.maxPositions) {
+    throw new LayerpruneError(
+      `max length ${maxLength} is over the ${config.maxPositions} positions of the model`,
+    )
+  }
+  const training: Training = {
+    model: options.model,
+    data: await nameTrainingData({ ...options, column: options.column ?? 'text' }),
+    settings: { ...settings, maxLength },
+    targets,
+    output: `${basename(folder)}-healed`,
+    padToken: await findPadToken(located),
+  }
+  return {
+    training,
+    files: { 'axolotl.yaml': formatAxolotlConfig(training), 'heal.py': formatPeftScript(training) },
+  }
+}
+
+/** Layers before the model was pruned, where its folder says so. */
+async function countWholeLayers({ folder, config, source }: LocatedModel): Promise<number> {
+  if (!source.names.includes(PLAN_FILE)) return config.layers
+  await source.provide([PLAN_FILE])
+  return (await readPlan(join(folder, PLAN_FILE))).model.layers
+}
+
+/** The token that ends a text serves where the tokenizer has none to fill up with. */
+async function findPadToken({ folder, source }: LocatedModel): Promise<string | null> {
+  if (!source.names.includes(TOKENIZER_CONFIG)) return null
+  const { pad_token: pad, eos_token: end } = JSON.parse(
+    await readFile(join(folder, TOKENIZER_CONFIG), 'utf8'),
+  )
+  if (pad !== undefined && pad !== null) return null
+  const token = typeof end === 'object' ? end?.content : end
+  return typeof token === 'string' ? token : null
+}

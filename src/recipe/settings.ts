@@ -1,0 +1,68 @@
+/**
+ * How a pruned model is healed (Gromov et al. 2024, arXiv 2403.17887, appendix): QLoRA on the MLPs only, 5,000
+ * steps of 16 sequences, cosine schedule with 100 steps of warm-up, alpha equal to the rank.
+ */
+export interface HealingSettings {
+  steps: number
+  /** Sequences a step, over all devices and accumulated gradients. */
+  batchSize: number
+  warmupSteps: number
+  dropout: number
+  rank: number
+  /** Peak learning rate. */
+  learningRate: number
+  /** Tokens a sequence. */
+  maxLength: number
+  /** Sequences that a device takes at once; the rest of the batch is accumulated. */
+  microBatchSize: number
+  /** Which model of the paper rank and rate are those of. */
+  origin: string
+}
+
+const BILLION = 1e9
+
+/** Rank and peak learning rate of the paper's models, by family and size; the first that fits counts. */
+const MODELS: {
+  family: RegExp
+  over: number
+  upTo: number
+  rank: number
+  learningRate: number
+  name: string
+}[] = [
+  { family: /^mistral/, over: 4, upTo: 10, rank: 4, learningRate: 3e-6, name: 'Mistral 7B' },
+  { family: /^phi$/, over: 0, upTo: 5, rank: 64, learningRate: 2e-4, name: 'Phi-2' },
+  { family: /^llama/, over: 4, upTo: 10, rank: 2, learningRate: 3e-4, name: 'Llama-2 7B' },
+  { family: /^llama/, over: 40, upTo: 100, rank: 8, learningRate: 3e-5, name: 'Llama-2 70B' },
+]
+
+/** From this size on the paper takes longer sequences. */
+const LONG_FROM = 10 * BILLION
+
+/**
+ * The paper's settings for a model, and those of most of its models where it has none of that family and size.
+ * @param parameters  learnt numbers of the model before it was pruned
+ * @param maxPositions  longest text that the model takes; null where it has no limit
+ */
+export function chooseSettings(
+  family: string,
+  parameters: number,
+  maxPositions: number | null,
+): HealingSettings {
+  const size = parameters / BILLION
+  const like = MODELS.find(
+    ({ family: known, over, upTo }) => known.test(family) && over < size && size <= upTo,
+  )
+  const wanted = parameters < LONG_FROM ? 2048 : 4096
+  return {
+    steps: 5000,
+    batchSize: 16,
+    warmupSteps: 100,
+    dropout: 0.05,
+    rank: like?.rank ?? 64,
+    learningRate: like?.learningRate ?? 3e-4,
+    maxLength: Math.min(wanted, maxPositions ?? wanted),
+    microBatchSize: parameters < BILLION ? 8 : parameters < LONG_FROM ? 2 : 1,
+    origin: like === undefined ? 'most of its models' : `its ${like.name}`,
+  }
+}

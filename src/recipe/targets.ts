@@ -1,0 +1,56 @@
+import type { Decoder, Linear, Mlp } from '../graph/build/description.js'
+
+/** What an adapter changes, in PEFT's words. */
+export interface AdapterTargets {
+  /** Names of linear modules, or the ends of their paths where the name alone would hit others too. */
+  modules: string[]
+  /** Ends of the paths of parameters that hold all experts of a layer, as transformers 5 keeps them. */
+  parameters: string[]
+}
+
+/** Where transformers 5 keeps the experts of a layer, however they are stored. */
+const FUSED_EXPERTS = ['experts.gate_up_proj', 'experts.down_proj']
+
+/** The MLPs of a decoder: what an adapter that heals a cut changes. */
+export function findTargets({ layers }: Decoder): AdapterTargets {
+  const modules = new Set<string>()
+  const parameters = new Set<string>()
+  for (const { mlp, attention } of layers) {
+    const others = [attention.output, ...Object.values(attention.projections).filter(isLinear)].map(lastName)
+    const addAll = (mlp: Mlp) => {
+      for (const linear of linearsOf(mlp)) {
+        const name = lastName(linear)
+        modules.add(others.includes(name) ? `mlp.${name}` : name)
+      }
+    }
+    if (mlp.kind !== 'experts') {
+      addAll(mlp)
+      continue
+    }
+    if (mlp.experts.shared) addAll(mlp.experts.shared.mlp)
+    for (const name of FUSED_EXPERTS) parameters.add(name)
+  }
+  return { modules: [...modules], parameters: [...parameters] }
+}
+
+function linearsOf(mlp: Mlp): Linear[] {
+  switch (mlp.kind) {
+    case 'plain':
+      return [mlp.up, mlp.down]
+    case 'gated':
+      return [mlp.gate, mlp.up, mlp.down]
+    case 'gated in one':
+      return [mlp.gateUp, mlp.down]
+    case 'experts':
+      return []
+  }
+}
+
+/** Name of a module: `down_proj` of `model.layers.0.mlp.down_proj.weight`. */
+function lastName({ weight }: Linear): string {
+  return weight.split('.').at(-2)!
+}
+
+function isLinear(value: unknown): value is Linear {
+  return typeof value === 'object' && value !== null && 'weight' in value
+}
