@@ -5,10 +5,9 @@ import { basename, dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { explainFailure } from '../write-files.js'
 import { addToSnapshot, findInCache, sizeOf } from './cache.js'
-import { type Hub, makePatience, type TreeEntry } from './hub.js'
+import type { Hub, TreeEntry } from './hub.js'
 import { streamFile } from './remote-file.js'
 import { fileUrl, isSafePath, type Repo } from './repo.js'
-import { TransientError } from './retry.js'
 
 /** A download whose process is gone, or that nothing was added to for so long, can be gone on with. */
 const ABANDONED_MS = 600_000
@@ -54,33 +53,43 @@ async function downloadBlob(
 ): Promise<void> {
   await explainFailure(blob, () => mkdir(dirname(blob), { recursive: true }))
   await assertSpace(dirname(blob), entry)
-  const patience = makePatience(hub, `cannot download ${entry.path} of ${repo.type} ${repo.id}`)
-  let corrupt = 0
-  await patience.persist(async () => {
-    const partial = await claimPartial(blob)
-    let counted = 0
-    const count = (bytes: number) => {
+  for (let tries = 1; ; tries++) {
+    const hash = await tryDownload(hub, repo, entry, blob, onBytes)
+    if (hash === entry.hash) return
+    if (tries < MAX_CORRUPT) continue
+    throw new LayerpruneError(
+      `cannot download ${entry.path} of ${repo.type} ${repo.id}: its content is not what the Hub announced: expected hash ${entry.hash}, found ${hash}`,
+      { hint: 'a proxy or mirror may alter files: try without it' },
+    )
+  }
+}
+
+/** Goes on with a download to its end. @returns the hash of the content, which got its name only if that is right */
+async function tryDownload(
+  hub: Hub,
+  repo: Repo,
+  entry: TreeEntry,
+  blob: string,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const partial = await claimPartial(blob)
+  let counted = 0
+  try {
+    const hash = await fillPartial(hub, repo, entry, partial, (bytes) => {
       counted += bytes
       onBytes(bytes)
-    }
-    try {
-      const hash = await fillPartial(hub, repo, entry, partial, count)
-      if (hash === entry.hash) return await explainFailure(blob, () => rename(partial, blob))
+    })
+    if (hash === entry.hash) await explainFailure(blob, () => rename(partial, blob))
+    else {
       await rm(partial, { force: true })
       onBytes(-counted)
-      const message = `its content is not what the Hub announced: expected hash ${entry.hash}, found ${hash}`
-      if (++corrupt === MAX_CORRUPT) {
-        throw new LayerpruneError(`cannot download ${entry.path} of ${repo.type} ${repo.id}: ${message}`, {
-          hint: 'a proxy or mirror may alter files: try without it',
-        })
-      }
-      throw new TransientError(message)
-    } catch (error) {
-      // free for the next try, of this process or another
-      await rename(partial, partialName(blob, 0)).catch(() => undefined)
-      throw error
     }
-  })
+    return hash
+  } catch (error) {
+    // free for the next try, of this process or another
+    await rename(partial, partialName(blob, 0)).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Adds what is missing to a partial file. @returns the hash of all of it */

@@ -46,7 +46,7 @@ export function readHubSettings(environment: Environment = process.env): HubSett
     tokenSource,
     cacheFolder: expand(value('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub'), environment),
     offline: isTrue(value('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE')),
-    stallMs: 1000 * readSeconds(environment, 'HF_HUB_DOWNLOAD_TIMEOUT', DEFAULT_STALL_SECONDS, 1),
+    stallMs: 1000 * readSeconds(environment, 'HF_HUB_DOWNLOAD_TIMEOUT', DEFAULT_STALL_SECONDS, 0.1),
     retryMs: 1000 * readSeconds(environment, 'LAYERPRUNE_RETRY_SECONDS', DEFAULT_RETRY_SECONDS, 0),
     useLinks: !isTrue(value('HF_HUB_DISABLE_SYMLINKS')),
   }

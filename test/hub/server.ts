@@ -117,6 +117,9 @@ export async function startHubServer({
     const fault = rule?.fault
     if (fault?.kind === 'status')
       return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
+    if (fault?.kind === 'list') {
+      return send(response, 200, Buffer.from('[]'), { 'content-type': 'application/json', ...fault.headers })
+    }
     if (fault?.kind === 'html') {
       return send(response, 200, Buffer.from('<!DOCTYPE html><title>Please log in</title>'), {
         'content-type': 'text/html; charset=utf-8',
