@@ -3,8 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeTensors } from '../graph/build/tensor-file.js'
 
-/** Layers of the model. */
-export const LAYERS = 8
+const LAYERS = 8
 
 /** Writes a folder with a random checkpoint of 64 MB, large enough that its pruning takes a while. */
 export function makeLargeModel(folder: string): string {
