@@ -2,10 +2,12 @@ import { Command, Option } from 'commander'
 import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
 import type { Format } from '../model.js'
 import type { PruneOptions } from '../prune/prune.js'
+import type { RepairModelOptions } from '../repair/repair-model.js'
 import { listenForInterruption } from './interruption.js'
 import { addRemovalFlags, planRemoval, type RemovalFlags, readRemoval } from './removal.js'
+import { addRepairFlags, type RepairFlags, readRepairFlags } from './repair-flags.js'
 
-interface Flags extends RemovalFlags {
+interface Flags extends RemovalFlags, RepairFlags {
   model: string
   revision?: string
   modelFile?: string
@@ -26,7 +28,7 @@ export function makePruneCommand(): Command {
       'Write a model without some of its layers, ready to load: safetensors or ONNX, as it was stored.',
     )
     .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
-  return addRemovalFlags(command)
+  return addRepairFlags(addRemovalFlags(command))
     .requiredOption('-o, --output <folder>', 'folder to write, which appears once it is complete')
     .option('--force', 'replace a model that is in the output folder')
     .option('--dry-run', 'say what would be written and how large, and write nothing')
@@ -50,9 +52,11 @@ export function makePruneCommand(): Command {
       `
 Layers are half-open and 0-based everywhere: 11:19 are layers 11..18.
 Of a model with both forms the safetensors are pruned; of several graphs the one that --dtype or --model-file names.
+--repair changes weights in float only, not in quantised graphs. Texts it measures on are never those it fits on.
 
 Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
+  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
   layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
   layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx`,
     )
@@ -69,6 +73,7 @@ async function runPrune(flags: Flags): Promise<void> {
   ])
   const quiet = flags.quiet ?? false
   output.setQuiet(quiet)
+  const repairOptions = readRepairFlags(flags)
   const removal = await readRemoval(flags)
   const interruption = listenForInterruption(() =>
     output.printNote('stopping; press Ctrl-C again to stop at once'),
@@ -87,13 +92,53 @@ async function runPrune(flags: Flags): Promise<void> {
     }
     const { config } = await locateModel({ ...options, onNote: undefined })
     const plan = await planRemoval(removal, { id: flags.model, layers: config.layers, family: config.family })
-    const result = await pruneModel({ ...options, plan })
+    if (repairOptions !== undefined) await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
+    const repair = repairOptions && (await repairBeforeWriting({ ...options, ...repairOptions, plan, quiet }))
+    const result = await pruneModel({ ...options, ...repair?.changes, plan })
     progress?.stop()
-    await output.printResult(
-      flags.json ? JSON.stringify(result, null, 2) : formatPruned(result, flags.output),
-    )
+    const text = [formatPruned(result, flags.output), ...(repair ? [repair.text] : [])].join('\n')
+    const json = { ...result, ...(repair ? { repair: repair.report } : {}) }
+    await output.printResult(flags.json ? JSON.stringify(json, null, 2) : text)
   } finally {
     progress?.stop()
     interruption.stop()
+  }
+}
+
+type Repair = Omit<RepairModelOptions, 'removed' | 'onProgress'> &
+  Pick<PruneOptions, 'plan'> & { quiet: boolean }
+
+/** Fits the repair and measures it, with a progress bar of its own. */
+async function repairBeforeWriting({ quiet, plan, ...options }: Repair) {
+  const [{ repairModel }, { describeRepairInCard }, { formatRepaired }, { createProgress }] =
+    await Promise.all([
+      import('../repair/repair-model.js'),
+      import('../repair/describe-repair.js'),
+      import('../terminal/repaired.js'),
+      import('../terminal/progress.js'),
+    ])
+  const bars = new Map<string, ReturnType<typeof createProgress>>()
+  const stop = () => {
+    for (const bar of bars.values()) bar.stop()
+  }
+  try {
+    const { replacements, report } = await repairModel({
+      ...options,
+      removed: plan.removed,
+      onProgress: ({ done, total, unit }) => {
+        if (!bars.has(unit)) {
+          stop()
+          bars.set(unit, createProgress({ quiet, unit }))
+        }
+        bars.get(unit)!.update(done, total)
+      },
+    })
+    const changes: Pick<PruneOptions, 'replacements' | 'cardSections'> = {
+      replacements,
+      cardSections: describeRepairInCard(report),
+    }
+    return { changes, report, text: formatRepaired(report) }
+  } finally {
+    stop()
   }
 }

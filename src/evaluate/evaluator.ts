@@ -60,8 +60,8 @@ function keptPieces(boundaries: number[], removed: Block[]): number[] {
 }
 
 /** Log-likelihood of each text, by sequence of the tree. A state is held for as long as a branch starts from it. */
-async function runTree(
-  pieces: DecoderPieces,
+export async function runTree(
+  pieces: Pick<DecoderPieces, 'embed' | 'run' | 'score'>,
   tree: PrefixTree,
   batch: EncodedText[],
   signal: AbortSignal | undefined,

@@ -129,6 +129,15 @@ export function makeInt64Tensor(name: string, dims: number[], values: number[]):
   })
 }
 
+export function makeFloatTensor(name: string, dims: number[], values: number[]): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dataType: TensorProto_DataType.FLOAT,
+    dims: dims.map(BigInt),
+    rawData: new Uint8Array(Float32Array.from(values).buffer),
+  })
+}
+
 /** The element type of a graph input or output; UNDEFINED where the file does not say. */
 export function elementType(info: ValueInfoProto): TensorProto_DataType {
   return info.type?.value.case === 'tensorType'

@@ -1,5 +1,5 @@
 import { basename, isAbsolute } from 'node:path'
-import { InterruptedError, UsageError } from '../errors.js'
+import { InterruptedError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import { findCompanions } from './companion-files.js'
@@ -21,7 +21,7 @@ export interface PruneOptions extends ModelOptions {
   force?: boolean | undefined
   /** Says what would be written, and writes nothing. */
   dryRun?: boolean | undefined
-  /** New values of tensors of a safetensors checkpoint, by their names in the whole model. */
+  /** New values of tensors, by their names in the whole checkpoint or graph. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
   /** Paragraphs of Markdown for the model card: what else was done and measured. */
   cardSections?: string[] | undefined
@@ -61,9 +61,6 @@ export interface PruneResult {
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onProgress } = options
   const model = await locateModel({ ...options, onNote: undefined })
-  if (model.format === 'onnx' && options.replacements !== undefined) {
-    throw new UsageError('tensors can be replaced in safetensors only, and an ONNX graph was chosen')
-  }
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },

@@ -2,6 +2,7 @@ import { join, posix } from 'node:path'
 import { cutBlocks } from '../graph/cut.js'
 import { serializeModel } from '../graph/onnx.js'
 import { type LocatedModel, type ModelOptions, openModel } from '../model.js'
+import { replaceWeights } from '../repair/replace-weights.js'
 import type { Block } from '../similarity/result.js'
 import { planConfigs } from './config-files.js'
 import { fixCacheShapes } from './fix-cache-shapes.js'
@@ -10,9 +11,11 @@ import type { KeptLayers } from './layer-numbers.js'
 import { packWeights } from './pack-weights.js'
 import type { PlannedFile } from './planned-file.js'
 import { renumberCaches } from './renumber-caches.js'
+import type { Replacement } from './safetensors-files.js'
 
 interface Options extends ModelOptions {
   removed: Block[]
+  replacements?: ReadonlyMap<string, Replacement> | undefined
 }
 
 /**
@@ -23,10 +26,10 @@ interface Options extends ModelOptions {
 export async function planPrunedOnnx(
   { folder, config }: LocatedModel,
   layers: KeptLayers,
-  { removed, ...options }: Options,
+  { removed, replacements = new Map(), ...options }: Options,
 ): Promise<PlannedFile[]> {
   const { decoder, file } = await openModel({ ...options, format: 'onnx' })
-  const cut = cutBlocks(decoder, removed)
+  const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
   const graph = cut.model.graph!
   renumberCaches(graph, layers)
   fixCacheShapes(graph, config)

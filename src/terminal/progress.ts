@@ -3,7 +3,7 @@ import { formatCount, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
 /** What is counted: texts measured or megabytes written. */
-type Unit = 'text' | 'MB'
+type Unit = 'text' | 'cut' | 'MB'
 
 export interface Progress {
   /**
@@ -107,7 +107,7 @@ export function describeProgress({ done, total, elapsedMs, unit = 'text' }: Prog
   ]
   const perSecond = (1000 * done) / elapsedMs
   if (done > 0 && elapsedMs > 0) {
-    parts.push(`${formatRate(perSecond)} ${unit === 'MB' ? unit : 'texts'}/s`)
+    parts.push(`${formatRate(perSecond)} ${unit === 'MB' ? unit : `${unit}s`}/s`)
     if (total !== null && total > done) parts.push(`${formatDuration((total - done) / perSecond)} left`)
   }
   return parts.join(', ')

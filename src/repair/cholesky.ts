@@ -1,0 +1,102 @@
+import { LayerpruneError } from '../errors.js'
+import type { Tile, TileProducts } from './tile-products.js'
+import type { SymmetricMatrix } from './tiled-matrix.js'
+
+/**
+ * Solves `matrix` x = b for several right-hand sides by Cholesky's factorisation, tile by tile (Golub & Van Loan,
+ * Matrix Computations, 4.2.9); the products run in ONNX Runtime, in float64.
+ * @param matrix    positive definite; its tiles give way to those of the factor
+ * @param rightSides [size, columns] row-major
+ * @returns x, the same shape
+ * @throws LayerpruneError where the matrix is not positive definite
+ */
+export async function solvePositiveDefinite(
+  products: TileProducts,
+  matrix: SymmetricMatrix,
+  { columns, data }: { columns: number; data: Float64Array },
+): Promise<Float64Array> {
+  const inverses = await factorize(products, matrix)
+  const { bounds, tiles } = matrix
+  const parts: Tile[] = tiles.map((_, i) => ({
+    rows: bounds[i + 1]! - bounds[i]!,
+    columns,
+    data: data.slice(bounds[i]! * columns, bounds[i + 1]! * columns),
+  }))
+  for (let i = 0; i < parts.length; i++) {
+    for (let k = 0; k < i; k++) parts[i] = await products.subtract(parts[i]!, tiles[i]![k]!, parts[k]!)
+    parts[i] = await products.multiply(inverses[i]!, parts[i]!)
+  }
+  for (let i = parts.length - 1; i >= 0; i--) {
+    for (let k = i + 1; k < parts.length; k++) {
+      parts[i] = await products.subtractLeftTransposed(parts[i]!, tiles[k]![i]!, parts[k]!)
+    }
+    parts[i] = await products.multiply(transpose(inverses[i]!), parts[i]!)
+  }
+  const solution = new Float64Array(data.length)
+  for (const [i, part] of parts.entries()) solution.set(part.data, bounds[i]! * columns)
+  return solution
+}
+
+/**
+ * Puts the lower triangular factor in place of a matrix.
+ * @returns the inverses of the factor's diagonal tiles
+ */
+async function factorize(products: TileProducts, { tiles, bounds }: SymmetricMatrix): Promise<Tile[]> {
+  const inverses: Tile[] = []
+  for (let j = 0; j < tiles.length; j++) {
+    for (let i = j; i < tiles.length; i++) {
+      let tile = tiles[i]![j]!
+      for (let k = 0; k < j; k++) tile = await products.subtractTransposed(tile, tiles[i]![k]!, tiles[j]![k]!)
+      if (i === j) {
+        factorizeTile(tile, bounds[j]!)
+        inverses.push(invertLower(tile))
+      } else {
+        tile = await products.multiply(tile, transpose(inverses[j]!))
+      }
+      tiles[i]![j] = tile
+    }
+  }
+  return inverses
+}
+
+/** Cholesky's factorisation of one tile, in place; what is above the diagonal becomes zero. */
+function factorizeTile({ rows, data }: Tile, firstRow: number): void {
+  for (let j = 0; j < rows; j++) {
+    for (let i = j; i < rows; i++) {
+      let sum = data[i * rows + j]!
+      for (let k = 0; k < j; k++) sum -= data[i * rows + k]! * data[j * rows + k]!
+      if (i > j) {
+        data[i * rows + j] = sum / data[j * rows + j]!
+        continue
+      }
+      if (!(sum > 0)) {
+        throw new LayerpruneError(
+          `the equations of the repair cannot be solved: pivot ${firstRow + j} is ${sum}, expected above 0`,
+          { hint: 'give more calibration text with --dataset-size' },
+        )
+      }
+      data[j * rows + j] = Math.sqrt(sum)
+    }
+    data.fill(0, j * rows + j + 1, (j + 1) * rows)
+  }
+}
+
+function invertLower({ rows, columns, data }: Tile): Tile {
+  const inverse = new Float64Array(rows * rows)
+  for (let j = 0; j < rows; j++) {
+    inverse[j * rows + j] = 1 / data[j * rows + j]!
+    for (let i = j + 1; i < rows; i++) {
+      let sum = 0
+      for (let k = j; k < i; k++) sum -= data[i * rows + k]! * inverse[k * rows + j]!
+      inverse[i * rows + j] = sum / data[i * rows + i]!
+    }
+  }
+  return { rows, columns, data: inverse }
+}
+
+function transpose({ rows, columns, data }: Tile): Tile {
+  const turned = new Float64Array(data.length)
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!
+  return { rows: columns, columns: rows, data: turned }
+}

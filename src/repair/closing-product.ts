@@ -1,0 +1,177 @@
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { DataType, type GraphProto, type NodeProto, type TensorProto } from '../graph/onnx.js'
+import { indexGraph, nodesUpstream, type Topology } from '../graph/topology.js'
+
+/** The matrix product by which a layer adds its MLP to the residual stream: state after = ... + factor * (h W + b). */
+export interface ClosingProduct {
+  layer: number
+  /** The initializer that holds W. */
+  weight: TensorProto
+  /** Whether W lies as [outputs, inputs], as PyTorch's Linear stores it. */
+  outputsFirst: boolean
+  /** The initializer that holds b; null where there is none, or other layers read it too. */
+  bias: TensorProto | null
+  /** Tensor h, [batch, tokens, inputs]. */
+  input: string
+  inputs: number
+  outputs: number
+  /** On the way from the product into the stream. */
+  factor: number
+}
+
+const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'Gemm'])
+const PASS_THROUGH = new Set(['Identity', 'Cast', 'Dropout', 'Reshape'])
+const FUSED_SUMS = new Set(['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'])
+const SUM_OUTPUT = 3
+const FLOATS = new Set<number>([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16])
+
+/**
+ * Finds the product that closes a layer by structure: the last thing that the layer adds to the residual stream,
+ * looked at through biases, constant factors and casts. Where attention and MLP are added side by side, it is the
+ * product of the two that has the most inputs, the MLP's.
+ * @throws LayerpruneError that says what stands between the layer's weights and the stream, where a change of the
+ *   stream cannot be folded into one of them
+ */
+export function findClosingProduct(decoder: DecoderGraph, layer: number): ClosingProduct {
+  const graph = decoder.model.graph!
+  const { products, obstacle } = new Search(graph, indexGraph(graph), decoder.states[layer]!, layer).run(
+    decoder.states[layer + 1]!,
+  )
+  const [widest] = products.sort((a, b) => b.inputs - a.inputs)
+  if (widest !== undefined) return widest
+  throw new LayerpruneError(`the cut after layer ${layer} cannot be repaired: ${obstacle}`, {
+    hint: 'a repair changes the weight by which that layer adds to the residual stream; prune without --repair',
+  })
+}
+
+/** A value that the layer adds to the stream. */
+interface Addend {
+  name: string
+  product: ClosingProduct | null
+}
+
+class Search {
+  readonly #topology: Topology
+  readonly #initializers: Map<string, TensorProto>
+  readonly #start: string
+  readonly #layer: number
+  /** The first thing that stood in the way. */
+  #obstacle: string | undefined
+
+  constructor(graph: GraphProto, topology: Topology, start: string, layer: number) {
+    this.#topology = topology
+    this.#initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+    this.#start = start
+    this.#layer = layer
+  }
+
+  /** Products that nothing else in the layer depends on, so that a change of one changes the stream alone. */
+  run(state: string): { products: ClosingProduct[]; obstacle: string } {
+    const addends = this.#follow(state, 1, null)
+    const products = addends.flatMap(({ name, product }) => {
+      const others = addends.filter((other) => other.name !== name).map((other) => other.name)
+      const upstream = nodesUpstream(this.#topology, others)
+      return product === null || upstream.has(this.#topology.producer.get(name)!) ? [] : [product]
+    })
+    return { products, obstacle: this.#obstacle ?? 'no product of a weight was found at its end' }
+  }
+
+  /** What a sum is made of, down to the state that enters the layer. */
+  #follow(name: string, factor: number, bias: TensorProto | null): Addend[] {
+    const node = this.#producer(name)
+    if (name === this.#start || node === undefined) return []
+    if (PASS_THROUGH.has(node.opType)) return this.#follow(node.input[0]!, factor, bias)
+    if (FUSED_SUMS.has(node.opType) && node.output.indexOf(name) === SUM_OUTPUT) {
+      return node.input.slice(0, 2).flatMap((input) => this.#follow(input, factor, bias))
+    }
+    if (node.opType === 'Add') {
+      const constants = node.input.map((input) => this.#vector(input))
+      const index = constants.findIndex((constant) => constant !== undefined)
+      if (index >= 0) return this.#follow(node.input[1 - index]!, factor, constants[index]!)
+      return node.input.flatMap((input) => this.#follow(input, factor, bias))
+    }
+    if (node.opType === 'Mul' && bias === null) {
+      const scalars = node.input.map((input) => this.#scalar(input))
+      const index = scalars.findIndex((scalar) => scalar !== undefined)
+      if (index >= 0) return this.#follow(node.input[1 - index]!, factor * scalars[index]!, bias)
+    }
+    if (PRODUCTS.has(node.opType)) return [{ name, product: this.#readProduct(node, factor, bias) }]
+    this.#obstacle ??= describeObstacle(node)
+    return [{ name, product: null }]
+  }
+
+  #readProduct(node: NodeProto, factor: number, bias: TensorProto | null): ClosingProduct | null {
+    const attribute = (name: string) => node.attribute.find((candidate) => candidate.name === name)
+    const flag = (name: string) => Number(attribute(name)?.i ?? 0) !== 0
+    const { tensor, turned } = this.#weight(node.input[1]!)
+    const isPlain =
+      ['alpha', 'beta'].every((name) => (attribute(name)?.f ?? 1) === 1) &&
+      !['transA', 'transBatchA', 'transBatchB'].some(flag)
+    if (tensor === undefined || !isPlain || tensor.dims.length !== 2) {
+      this.#obstacle ??= `${node.name || node.opType} at its end has no plain matrix in floating point`
+      return null
+    }
+    if (this.#topology.consumers.get(tensor.name)!.length > 1) {
+      this.#obstacle ??= `weight ${tensor.name} at its end is read in more than one place`
+      return null
+    }
+    const outputsFirst = flag('transB') !== turned
+    const [rows, columns] = tensor.dims.map(Number) as [number, number]
+    const added = (node.opType === 'Gemm' && node.input[2] ? this.#vector(node.input[2]) : undefined) ?? bias
+    const isOwn = added !== null && this.#topology.consumers.get(added.name)!.length === 1
+    return {
+      layer: this.#layer,
+      weight: tensor,
+      outputsFirst,
+      bias: isOwn ? added : null,
+      input: node.input[0]!,
+      inputs: outputsFirst ? columns : rows,
+      outputs: outputsFirst ? rows : columns,
+      factor,
+    }
+  }
+
+  /** The weight behind casts and turns. */
+  #weight(name: string): { tensor: TensorProto | undefined; turned: boolean } {
+    const tensor = this.#initializers.get(name)
+    if (tensor !== undefined)
+      return { tensor: FLOATS.has(tensor.dataType) ? tensor : undefined, turned: false }
+    const node = this.#producer(name)
+    if (node === undefined) return { tensor: undefined, turned: false }
+    if (PASS_THROUGH.has(node.opType)) return this.#weight(node.input[0]!)
+    if (node.opType !== 'Transpose') return { tensor: undefined, turned: false }
+    const { tensor: inner, turned } = this.#weight(node.input[0]!)
+    return { tensor: inner, turned: !turned }
+  }
+
+  #vector(name: string): TensorProto | undefined {
+    const { tensor, turned } = this.#weight(name)
+    return turned || tensor?.dims.length !== 1 ? undefined : tensor
+  }
+
+  #scalar(name: string): number | undefined {
+    const tensor = this.#initializers.get(name)
+    if (tensor?.dataType !== DataType.FLOAT || tensor.dims.some((dim) => dim !== 1n)) return undefined
+    const { rawData, floatData } = tensor
+    if (floatData.length === 1) return floatData[0]
+    return rawData.byteLength === 4
+      ? new DataView(rawData.buffer, rawData.byteOffset, 4).getFloat32(0, true)
+      : undefined
+  }
+
+  #producer(name: string): NodeProto | undefined {
+    const position = this.#topology.producer.get(name)
+    return position === undefined ? undefined : this.#topology.nodes[position]
+  }
+}
+
+function describeObstacle(node: NodeProto): string {
+  if (/Norm/.test(node.opType)) return 'its MLP output is normed before it is added to the stream'
+  if (/NBits|Integer|QLinear|Dequantize|Bnb4/.test(node.opType))
+    return `its weights are quantised (${node.opType})`
+  if (/^(ReduceSum|Scatter|TopK|MoE|QMoE)/.test(node.opType)) {
+    return 'it ends in a mixture of experts, of which each token passes only some'
+  }
+  return `its MLP output passes ${node.opType} before it is added to the stream`
+}

@@ -1,0 +1,33 @@
+import { basename } from 'node:path'
+import { formatCount, formatPerplexity } from '../format-numbers.js'
+import type { RepairReport } from './repair-model.js'
+
+/** Sections of a model card, in Markdown, that say what was changed, on which texts, and what it gives. */
+export function describeRepairInCard({ cuts, calibration, evaluation, perplexity }: RepairReport): string[] {
+  const changed = cuts.map(
+    ({ start, end, weight, bias, ridge }) =>
+      `- before layers ${start}..${end - 1}: \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
+  )
+  const texts = `${calibration.texts} texts of at most ${calibration.maxLength} tokens of \`${nameOf(calibration.id)}\``
+  const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
+  return [
+    `The cut was repaired without training: by least squares over ${texts}, one weight before each cut was changed so that the residual stream comes out of its layer as after the layers that went. Names are those of the whole model:`,
+    changed.join('\n'),
+    [
+      `| on ${evaluation.texts} other texts of \`${nameOf(evaluation.id)}\` | perplexity |`,
+      '| --- | --- |',
+      `| whole model | ${shown(perplexity.whole)} |`,
+      `| cut | ${shown(perplexity.cut)} |`,
+      `| cut and repaired | ${shown(perplexity.repaired)} |`,
+    ].join('\n'),
+    `Perplexity is over ${formatCount(evaluation.scoredTokens)} tokens: every token but the first of each text, cut at ${calibration.maxLength}.`,
+  ]
+}
+
+/** Where a file lies on this machine is nobody's business; a Hub id is. */
+function nameOf(id: string): string {
+  return id
+    .split(', ')
+    .map((path) => (/^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.\w+$/.test(path) ? path : basename(path)))
+    .join(', ')
+}

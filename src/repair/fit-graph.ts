@@ -1,0 +1,155 @@
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { findElementType } from '../graph/element-types.js'
+import {
+  DataType,
+  type GraphProto,
+  makeFloatTensor,
+  makeInt64Tensor,
+  makeNode,
+  makeValueInfo,
+} from '../graph/onnx.js'
+import { takeSegment } from '../graph/segment.js'
+import { indexGraph, removeDeadNodes, sortNodes } from '../graph/topology.js'
+import type { ClosingProduct } from './closing-product.js'
+
+/** The state that the layer's output is wanted to be, [batch, tokens, hidden] in the type of the states. */
+export const WANTED_INPUT = 'layerprune.wanted'
+/** Float32 [batch * tokens, 1]: 1 for a token, 0 for padding. */
+export const PRESENT_INPUT = 'layerprune.present'
+/** Float32 [features, hidden]: what is added to the closing product's weight, and to its bias in the last row. */
+export const CHANGE_INPUT = 'layerprune.change'
+
+export const FEATURE_PRODUCTS = 'layerprune.feature_products'
+export const MISSING_PRODUCTS = 'layerprune.missing_products'
+export const MISSING_SQUARES = 'layerprune.missing_squares'
+export const CHANGED_STATE = 'layerprune.changed_state'
+
+/** Below this no state is taken to lie, so that a token of zeros has no infinite weight. */
+const SMALLEST_NORM = 1e-6
+
+const name = (part: string) => `layerprune.fit.${part}`
+
+/**
+ * A layer as a graph that returns the second moments of a regression: which change of its closing product brings
+ * its output closest to the wanted state.
+ *
+ * Features are the product's inputs, and a one where it has a bias. Missing is wanted less actual output, divided by
+ * the product's factor. A token weighs 1 / |wanted|: what comes next norms the stream, so that a token's error counts
+ * by its size relative to the state; yet the few tokens whose states are a hundred times larger than the others'
+ * (Sun et al. 2024, arXiv 2402.17762) must be met more exactly than that, for attention rests on them.
+ *
+ * Outputs, summed over tokens: feature times feature [features, features], feature times missing [features, hidden],
+ * and missing squared [1, 1].
+ */
+export function takeMomentsGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
+  return editLayer(decoder, product, (graph, { features, missing, weights }) => {
+    graph.node.push(makeNode('Mul', [features, weights], [name('weighted')]))
+    writeSquares(graph, missing, weights)
+    graph.node.push(
+      makeNode('Gemm', [name('weighted'), features], [FEATURE_PRODUCTS], { transA: 1 }),
+      makeNode('Gemm', [name('weighted'), missing], [MISSING_PRODUCTS], { transA: 1 }),
+    )
+    graph.output = [FEATURE_PRODUCTS, MISSING_PRODUCTS, MISSING_SQUARES].map((output) =>
+      makeValueInfo(output, DataType.FLOAT, [`${output}.rows`, `${output}.columns`]),
+    )
+  })
+}
+
+/** A layer with its closing product changed, as a graph that returns its output and what is missing still, squared. */
+export function takeChangedGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
+  return editLayer(decoder, product, (graph, { features, missing, weights, actual, stateType, state }) => {
+    graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))
+    graph.node.push(
+      makeNode('Gemm', [features, CHANGE_INPUT], [name('added')]),
+      makeNode('Sub', [missing, name('added')], [name('left')]),
+    )
+    writeSquares(graph, name('left'), weights)
+    graph.node.push(
+      makeNode('Mul', [name('added'), name('factor')], [name('added_to_stream')]),
+      makeNode('Add', [actual, name('added_to_stream')], [name('changed')]),
+      makeNode('Shape', [state], [name('state_shape')]),
+      makeNode('Reshape', [name('changed'), name('state_shape')], [name('changed_state')]),
+      makeNode('Cast', [name('changed_state')], [CHANGED_STATE], { to: stateType }),
+    )
+    graph.output = [
+      makeValueInfo(CHANGED_STATE, stateType, ['batch', 'tokens', 'hidden']),
+      makeValueInfo(MISSING_SQUARES, DataType.FLOAT, ['one', 'one']),
+    ]
+  })
+}
+
+interface Tensors {
+  /** The layer's own output. */
+  state: string
+  stateType: DataType
+  /** Float32 [batch * tokens, features]. */
+  features: string
+  /** Float32 [batch * tokens, hidden]. */
+  missing: string
+  /** Float32 [batch * tokens, hidden]: the layer's own output. */
+  actual: string
+  /** Float32 [batch * tokens, 1]. */
+  weights: string
+}
+
+function editLayer(
+  decoder: DecoderGraph,
+  { layer, input, inputs, outputs, factor, bias }: ClosingProduct,
+  edit: (graph: GraphProto, tensors: Tensors) => void,
+): DecoderGraph {
+  const segment = takeSegment(decoder, { from: layer, to: layer + 1 })
+  const graph = segment.model.graph!
+  const state = segment.states[1]!
+  const stateType = findElementType(graph, indexGraph(graph), state)
+  const rows = (tensor: string, part: string, width: number) => {
+    graph.initializer.push(makeInt64Tensor(name(`${part}_rows`), [2], [-1, width]))
+    graph.node.push(
+      makeNode('Cast', [tensor], [name(`${part}_float`)], { to: DataType.FLOAT }),
+      makeNode('Reshape', [name(`${part}_float`), name(`${part}_rows`)], [name(part)]),
+    )
+    return name(part)
+  }
+  graph.input.push(
+    makeValueInfo(WANTED_INPUT, stateType, ['batch', 'tokens', 'hidden']),
+    makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
+  )
+  const own = rows(input, 'inputs', inputs)
+  const actual = rows(state, 'actual', outputs)
+  const wanted = rows(WANTED_INPUT, 'wanted', outputs)
+  graph.initializer.push(
+    makeFloatTensor(name('factor'), [], [factor]),
+    makeFloatTensor(name('smallest'), [], [SMALLEST_NORM]),
+    makeFloatTensor(name('ones'), [outputs, 1], new Array(outputs).fill(1)),
+  )
+  graph.node.push(
+    makeNode('Mul', [wanted, wanted], [name('wanted_squared')]),
+    makeNode('MatMul', [name('wanted_squared'), name('ones')], [name('wanted_norm_squared')]),
+    makeNode('Sqrt', [name('wanted_norm_squared')], [name('wanted_norm')]),
+    makeNode('Max', [name('wanted_norm'), name('smallest')], [name('norm')]),
+    makeNode('Div', [PRESENT_INPUT, name('norm')], [name('weights')]),
+    makeNode('Sub', [wanted, actual], [name('difference')]),
+    makeNode('Div', [name('difference'), name('factor')], [name('missing')]),
+  )
+  if (bias !== null) {
+    graph.node.push(makeNode('Concat', [own, PRESENT_INPUT], [name('features')], { axis: 1 }))
+  }
+  edit(graph, {
+    state,
+    stateType,
+    features: bias === null ? own : name('features'),
+    missing: name('missing'),
+    actual,
+    weights: name('weights'),
+  })
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return segment
+}
+
+function writeSquares(graph: GraphProto, missing: string, weights: string): void {
+  graph.node.push(
+    makeNode('Mul', [missing, missing], [name('squared')]),
+    makeNode('MatMul', [name('squared'), name('ones')], [name('squares')]),
+    makeNode('Gemm', [weights, name('squares')], [MISSING_SQUARES], { transA: 1 }),
+  )
+}

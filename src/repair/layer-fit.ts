@@ -1,0 +1,134 @@
+import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
+import type { ModelConfig } from '../checkpoint/config.js'
+import { LayerpruneError } from '../errors.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { STATE_INPUT } from '../graph/segment.js'
+import type { EncodedText } from '../runtime/batches.js'
+import type { State } from '../runtime/decoder-pieces.js'
+import { type MakeInput, planInputs } from '../runtime/inputs.js'
+import { createSession, type SessionOptions } from '../runtime/session.js'
+import type { ClosingProduct } from './closing-product.js'
+import {
+  CHANGE_INPUT,
+  CHANGED_STATE,
+  FEATURE_PRODUCTS,
+  MISSING_PRODUCTS,
+  MISSING_SQUARES,
+  PRESENT_INPUT,
+  takeChangedGraph,
+  takeMomentsGraph,
+  WANTED_INPUT,
+} from './fit-graph.js'
+import { SymmetricMatrix } from './tiled-matrix.js'
+
+/** A batch of texts on its way through a model that is repaired. */
+export interface FitBatch {
+  texts: EncodedText[]
+  /** State that enters the layer. */
+  state: State
+  /** State that its output is wanted to be. */
+  wanted: State
+}
+
+/** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
+export interface Moments {
+  features: SymmetricMatrix
+  /** [features, hidden] */
+  missing: Float64Array
+}
+
+/** A layer whose closing product is fitted. */
+export interface LayerFit {
+  featureCount: number
+  /** Adds the moments of a batch to those of others. */
+  addMoments(batch: FitBatch, moments: Moments): Promise<void>
+  /** The output of the layer with its product changed, and what is missing still, squared and weighted. */
+  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; missingSquares: number }>
+  close(): Promise<void>
+}
+
+export function makeMoments(featureCount: number, hidden: number): Moments {
+  return { features: new SymmetricMatrix(featureCount), missing: new Float64Array(featureCount * hidden) }
+}
+
+/**
+ * Opens a layer to be fitted; its sessions are loaded when they are first used.
+ * @throws LayerpruneError where a value on the way is not a finite number
+ */
+export async function openLayerFit(
+  decoder: DecoderGraph,
+  config: ModelConfig,
+  product: ClosingProduct,
+  options: SessionOptions,
+): Promise<LayerFit> {
+  const ort = await import('onnxruntime-node')
+  const ours = new Set([STATE_INPUT, WANTED_INPUT, PRESENT_INPUT, CHANGE_INPUT])
+  const opened: Promise<{ session: InferenceSession; inputs: Map<string, MakeInput> }>[] = []
+  const lazily = (take: () => DecoderGraph) => {
+    let piece: (typeof opened)[number] | undefined
+    return async (batch: FitBatch, own: Record<string, Tensor>) => {
+      piece ??= open(take())
+      const { session, inputs } = await piece
+      return session.run({ ...own, ...makeFeeds(batch, inputs) })
+    }
+  }
+  function open(graph: DecoderGraph) {
+    const inputs = planInputs(ort, graph.model.graph!, config, ours)
+    const piece = createSession(ort, graph, { ...options, shared: true }).then((session) => ({
+      session,
+      inputs,
+    }))
+    opened.push(piece)
+    return piece
+  }
+  function makeFeeds(
+    { texts, state, wanted }: FitBatch,
+    inputs: Map<string, MakeInput>,
+  ): Record<string, Tensor> {
+    const [batch, tokens] = state.dims as [number, number]
+    const present = new Float32Array(batch * tokens)
+    for (const [text, { ids }] of texts.entries()) present.fill(1, text * tokens, text * tokens + ids.length)
+    const feeds: Record<string, Tensor> = {
+      [STATE_INPUT]: state,
+      [WANTED_INPUT]: wanted,
+      [PRESENT_INPUT]: new ort.Tensor('float32', present, [present.length, 1]),
+    }
+    for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
+    return feeds
+  }
+  const runMoments = lazily(() => takeMomentsGraph(decoder, product))
+  const runChanged = lazily(() => takeChangedGraph(decoder, product))
+  const featureCount = product.inputs + (product.bias === null ? 0 : 1)
+  return {
+    featureCount,
+    async addMoments(batch, moments) {
+      const outputs = await runMoments(batch, {})
+      assertFinite(outputs[MISSING_SQUARES]!, product)
+      moments.features.add(outputs[FEATURE_PRODUCTS]!.data as Float32Array)
+      const missing = outputs[MISSING_PRODUCTS]!.data as Float32Array
+      for (let index = 0; index < missing.length; index++) moments.missing[index]! += missing[index]!
+    },
+    async change(batch, change) {
+      const shape = [featureCount, product.outputs]
+      const outputs = await runChanged(batch, { [CHANGE_INPUT]: new ort.Tensor('float32', change, shape) })
+      return {
+        state: outputs[CHANGED_STATE] as State,
+        missingSquares: assertFinite(outputs[MISSING_SQUARES]!, product),
+      }
+    },
+    async close() {
+      for (const piece of opened) await (await piece).session.release()
+    },
+  }
+}
+
+function assertFinite(squares: Tensor, { layer }: ClosingProduct): number {
+  const [value] = (squares as TypedTensor<'float32'>).data
+  if (value !== undefined && Number.isFinite(value)) return value
+  throw new LayerpruneError(
+    `a value in layer ${layer} is not a finite number, so the cut cannot be repaired`,
+    {
+      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+    },
+  )
+}

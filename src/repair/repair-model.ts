@@ -1,0 +1,180 @@
+import { InterruptedError } from '../errors.js'
+import { openEvaluator } from '../evaluate/evaluator.js'
+import type { Figures } from '../evaluate/result.js'
+import { countScoredBytes } from '../evaluate/scored-bytes.js'
+import { Tally } from '../evaluate/tally.js'
+import { type Model, openModel } from '../model.js'
+import type { Replacement } from '../prune/safetensors-files.js'
+import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
+import { loadTokenizer, type Tokenizer } from '../runtime/tokenizer.js'
+import type { Block } from '../similarity/result.js'
+import { repairCuts } from './repair-cuts.js'
+import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
+import { makeReplacements, replaceWeights } from './replace-weights.js'
+
+export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'> {
+  /** Blocks that go. */
+  removed: Block[]
+  /** Tokens read of each text; 256 where left out, or what the model can take. */
+  maxLength?: number | undefined
+  onProgress?: ((progress: { done: number; total: number; unit: 'cut' | 'text' }) => void) | undefined
+}
+
+const MAX_LENGTH = 256
+
+/** How a repair was made and what it gives. Keys may be added, none changes meaning. */
+export interface RepairReport {
+  cuts: {
+    start: number
+    end: number
+    /** Layer whose weight takes the map, by its number in the whole model. */
+    layer: number
+    /** Tensor that was changed, by its name in the whole model. */
+    weight: string
+    /** Likewise, where the layer has one. */
+    bias: string | null
+    /** Strength of the ridge that held-out texts chose, as a multiple of the mean square of the inputs. */
+    ridge: number
+    /** What the change leaves of the cut's squared error on the held-out texts, 0 to 1. */
+    heldOutShare: number
+  }[]
+  calibration: { id: string; texts: number; tokens: number; maxLength: number }
+  evaluation: { id: string; texts: number; scoredTokens: number; repeated: number }
+  /** On the evaluation texts; null where it is no finite number. */
+  perplexity: { whole: number | null; cut: number | null; repaired: number | null }
+  standardError: { whole: number | null; cut: number | null; repaired: number | null }
+}
+
+/**
+ * Repairs a model from which blocks of layers go, and measures it whole, cut and repaired, on texts that the repair
+ * was not fitted on.
+ * @returns the changed weights by their names in the whole model, and the report
+ * @throws UsageError where an option is out of range, or a block does not fit the model
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or texts cannot be used, or the model is of a kind that cannot be repaired
+ */
+export async function repairModel(
+  options: RepairModelOptions,
+): Promise<{ replacements: Map<string, Replacement>; report: RepairReport }> {
+  assertRunCounts(options)
+  assertCounts({ 'texts to measure on': options.evaluateSize })
+  const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
+  try {
+    const model = await openModel(options)
+    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
+    const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
+    const tokenizer = await loadTokenizer(model.folder)
+    const texts = await readRepairTexts({ ...options, onProgress: undefined }, tokenizer.encode, settings)
+    const { calibration, evaluation } = texts
+    if (evaluation.repeated > 0) {
+      onNote?.(
+        `${evaluation.repeated} texts to measure on were passed over: the repair is fitted on the same texts`,
+      )
+    }
+    const repairs = await repairCuts(model, {
+      removed,
+      batches: calibration.batches,
+      threads,
+      device,
+      signal,
+      onProgress: ({ cuts, total }) => onProgress?.({ done: cuts, total, unit: 'cut' }),
+    })
+    const replacements = await makeReplacements(model.decoder, repairs)
+    const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
+    const [whole, cut, repaired] = await measure(
+      [
+        { model, candidates: [[], removed] },
+        { model: repairedModel, candidates: [removed] },
+      ],
+      { texts, tokenizer, settings, options: { threads, device, signal, onProgress } },
+    )
+    const report: RepairReport = {
+      cuts: repairs.map(({ removed, product, ridge, heldOutShare }) => ({
+        ...removed,
+        layer: product.layer,
+        weight: product.weight.name,
+        bias: product.bias?.name ?? null,
+        ridge,
+        heldOutShare,
+      })),
+      calibration: {
+        id: calibration.id,
+        texts: calibration.batches.flat().length,
+        tokens: countTokens(calibration.batches, 0),
+        maxLength: settings.maxLength,
+      },
+      evaluation: {
+        id: evaluation.id,
+        texts: evaluation.batches.flat().length,
+        scoredTokens: countTokens(evaluation.batches, 1),
+        repeated: evaluation.repeated,
+      },
+      perplexity: { whole: finite(whole), cut: finite(cut), repaired: finite(repaired) },
+      standardError: {
+        whole: whole?.standardError ?? null,
+        cut: cut?.standardError ?? null,
+        repaired: repaired?.standardError ?? null,
+      },
+    }
+    return { replacements, report }
+  } catch (cause) {
+    throw signal?.aborted
+      ? new InterruptedError('before the repair was complete; nothing is left of it')
+      : cause
+  }
+}
+
+interface Measured {
+  model: Model
+  candidates: Block[][]
+}
+
+/** Figures of all candidates of all models over the evaluation texts; undefined where they are not finite. */
+async function measure(
+  models: Measured[],
+  {
+    texts: { evaluation },
+    tokenizer,
+    settings,
+    options,
+  }: {
+    texts: RepairTexts
+    tokenizer: Tokenizer
+    settings: RunSettings
+    options: Pick<RepairModelOptions, 'threads' | 'signal' | 'onProgress'> & {
+      device: NonNullable<RepairModelOptions['device']>
+    }
+  },
+): Promise<(Figures | undefined)[]> {
+  const total = evaluation.batches.flat().length * models.length
+  let done = 0
+  const figures: (Figures | undefined)[] = []
+  for (const { model, candidates } of models) {
+    const evaluator = await openEvaluator(model, { ...options, blocks: candidates.flat() })
+    const tally = new Tally(candidates.length)
+    try {
+      for (const batch of evaluation.batches) {
+        const scores = await evaluator.measure(batch, candidates)
+        for (const [index, text] of batch.entries()) {
+          const nats = Float64Array.from(scores, (row) => row[index]!)
+          const bytes = countScoredBytes(text, tokenizer.decode, settings.maxLength)
+          tally.addText(nats, text.ids.length - 1, bytes)
+        }
+        done += batch.length
+        options.onProgress?.({ done, total, unit: 'text' })
+      }
+    } finally {
+      await evaluator.close()
+    }
+    figures.push(...candidates.map((_, index) => (tally.hasFailed(index) ? undefined : tally.figures(index))))
+  }
+  return figures
+}
+
+function finite(figures: Figures | undefined): number | null {
+  return figures?.perplexity ?? null
+}
+
+function countTokens(batches: { ids: number[] }[][], notCounted: number): number {
+  return batches.flat().reduce((sum, { ids }) => sum + ids.length - notCounted, 0)
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { type Dataset, type DatasetRow, openDataset } from '../data/dataset.js'
+import { LayerpruneError } from '../errors.js'
+import type { ReadText } from '../runtime/batches.js'
+import type { RunOptions, RunSettings } from '../runtime/run-options.js'
+import type { Encode } from '../runtime/tokenizer.js'
+
+export interface RepairTextOptions extends RunOptions {
+  /** Texts to fit the repair on; 128 where left out. */
+  datasetSize?: number | undefined
+  /** Data to measure on, read with the dataset's other options; where left out, what follows in the dataset. */
+  evaluateOn?: string | string[] | undefined
+  /** Texts to measure on; 64 where left out. */
+  evaluateSize?: number | undefined
+}
+
+/** Texts of a repair, those of fewer than two tokens left out; none is in both. */
+export interface RepairTexts {
+  calibration: TextSet
+  evaluation: TextSet & {
+    /** Texts passed over because they are among those of the calibration. */
+    repeated: number
+  }
+}
+
+export interface TextSet {
+  /** Name of the dataset. */
+  id: string
+  batches: ReadText[][]
+}
+
+const CALIBRATION_TEXTS = 128
+const EVALUATION_TEXTS = 64
+
+/**
+ * Reads the texts that a repair is fitted on and those that it is measured on. A text that is in both datasets, or
+ * in one of them twice, is taken for the calibration alone.
+ * @throws LayerpruneError where one of the two is left without a text
+ */
+export async function readRepairTexts(
+  options: RepairTextOptions,
+  encode: Encode,
+  settings: RunSettings,
+): Promise<RepairTexts> {
+  const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
+  const calibrationSet = await open(options, dataset)
+  const rows = calibrationSet.rows()
+  try {
+    const calibration = await takeTexts(rows, datasetSize, encode, settings)
+    if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
+    const known = new Set(calibration.map(({ text }) => hash(text)))
+    const other = evaluateOn === undefined ? undefined : await open(options, evaluateOn)
+    let repeated = 0
+    const isNew = (text: string) => {
+      const isKnown = known.has(hash(text))
+      if (isKnown) repeated++
+      return !isKnown
+    }
+    const evaluation = await takeTexts(other?.rows() ?? rows, evaluateSize, encode, settings, isNew)
+    if (evaluation.length === 0) {
+      throw noTexts(
+        other ?? calibrationSet,
+        `to measure on but ${repeated} of those that the repair is fitted on`,
+      )
+    }
+    return {
+      calibration: { id: calibrationSet.id, batches: splitByLength(calibration, settings.batchSize) },
+      evaluation: {
+        id: (other ?? calibrationSet).id,
+        batches: splitByLength(evaluation, settings.batchSize),
+        repeated,
+      },
+    }
+  } finally {
+    await rows.return(undefined)
+  }
+}
+
+function open(options: RunOptions, paths: string | string[]): Promise<Dataset> {
+  const { column = 'text', textLines, shuffle, signal, onNote } = options
+  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
+  return openDataset({
+    paths: [paths].flat(),
+    column,
+    config,
+    split,
+    revision,
+    textLines,
+    shuffle,
+    signal,
+    onNote,
+  })
+}
+
+/** Takes texts from where the rows stand, and leaves the rest of the rows to be read. */
+async function takeTexts(
+  rows: AsyncGenerator<DatasetRow>,
+  count: number,
+  encode: Encode,
+  { maxLength }: RunSettings,
+  accepts: (text: string) => boolean = () => true,
+): Promise<ReadText[]> {
+  const texts: ReadText[] = []
+  while (texts.length < count) {
+    const { value, done } = await rows.next()
+    if (done) break
+    const ids = encode(value.text, maxLength)
+    if (ids.length >= 2 && accepts(value.text)) texts.push({ ...value, ids })
+  }
+  return texts
+}
+
+/** Batches of texts of similar length, in the order of their first texts, so that every part of the data is early. */
+function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
+  const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
+  return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
+    sorted.slice(index * batchSize, (index + 1) * batchSize),
+  )
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
+}
+
+function noTexts({ id, column }: Dataset, purpose: string): LayerpruneError {
+  return new LayerpruneError(`${id} holds no text of two tokens or more in column ${column} ${purpose}`, {
+    hint: 'give more texts with --dataset, others with --evaluate-on, or fewer to fit on with --dataset-size',
+  })
+}

@@ -1,0 +1,19 @@
+import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import type { RepairReport } from '../repair/repair-model.js'
+
+/** What a repair changed and gave, as a person reads it. */
+export function formatRepaired({ cuts, evaluation, perplexity, standardError }: RepairReport): string {
+  const rows = (['whole', 'cut', 'repaired'] as const).map((form) => {
+    const [value, error] = [perplexity[form], standardError[form]]
+    if (value === null) return `  ${form.padEnd(8)}  not finite`
+    return `  ${form.padEnd(8)}  ${formatPerplexity(value).padStart(8)}${error === null ? '' : ` ± ${formatPerplexity(error)}`}`
+  })
+  return [
+    ...cuts.map(
+      ({ start, end, weight, bias, ridge, heldOutShare }) =>
+        `Repaired before ${start}:${end} in ${weight}${bias === null ? '' : ` and ${bias}`} (ridge ${ridge}; ${Math.round(100 * heldOutShare)} % of the squared error is left on held-out texts).`,
+    ),
+    `Perplexity on ${formatQuantity(evaluation.texts, 'other text')} of ${evaluation.id} (${formatCount(evaluation.scoredTokens)} tokens):`,
+    ...rows,
+  ].join('\n')
+}

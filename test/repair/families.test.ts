@@ -1,0 +1,97 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { DataType } from '../../src/graph/onnx.js'
+import { openModel } from '../../src/model.js'
+import { findClosingProduct } from '../../src/repair/closing-product.js'
+import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
+import { makeReplacements, replaceWeights } from '../../src/repair/replace-weights.js'
+import { solveRidge } from '../../src/repair/solve-change.js'
+import { openTileProducts } from '../../src/repair/tile-products.js'
+import { openDecoderPieces, type State } from '../../src/runtime/decoder-pieces.js'
+
+const FIXTURES = new URL('../fixtures', import.meta.url).pathname
+
+const names = ['families', 'onnx'].flatMap((kind) =>
+  readdirSync(join(FIXTURES, kind))
+    .filter((name) => existsSync(join(FIXTURES, kind, name, 'reference.json')))
+    .map((name) => join(kind, name)),
+)
+
+/** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
+const REFUSED: [families: RegExp, reason: RegExp][] = [
+  [
+    /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)/,
+    /normed before it is added to the stream/,
+  ],
+  [/\/(granitemoe|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-fused|mixtral-window)$/, /mixture of experts/],
+  [/-int4$/, /quantised \(MatMulNBits\)/],
+]
+
+const refused = names.flatMap((name) =>
+  REFUSED.filter(([families]) => families.test(name)).map(([, reason]) => ({ name, reason })),
+)
+
+function readTexts(name: string) {
+  const { texts } = JSON.parse(readFileSync(join(FIXTURES, name, 'reference.json'), 'utf8')) as {
+    texts: number[][]
+  }
+  return texts.map((ids) => ({ ids, origin: name }))
+}
+
+describe.each(names.filter((name) => refused.every((other) => other.name !== name)))('%s', (name) => {
+  it('does with its changed weights what was fitted', async () => {
+    const model = await openModel({ model: join(FIXTURES, name) })
+    const { decoder, config } = model
+    const texts = readTexts(name)
+    const product = findClosingProduct(decoder, 0)
+    const pieces = await openDecoderPieces(decoder, config, [0, 1, config.layers], { device: 'cpu' })
+    const state = await pieces.embed(texts)
+    const after = await pieces.run(0, state, texts)
+    const wanted = await pieces.run(1, after, texts)
+    const fit = await openLayerFit(decoder, config, product, { device: 'cpu' })
+    const moments = makeMoments(fit.featureCount, product.outputs)
+    await fit.addMoments({ texts, state, wanted }, moments)
+    const products = await openTileProducts()
+    const values = await solveRidge(products, moments, product.outputs, 0.01)
+    const none = await fit.change(
+      { texts, state, wanted },
+      values.map(() => 0),
+    )
+    const fitted = await fit.change({ texts, state, wanted }, values)
+    const repairs = [
+      { removed: { start: 1, end: config.layers }, product, values, ridge: 0.01, heldOutShare: 0 },
+    ]
+    const replaced = replaceWeights(decoder, await makeReplacements(decoder, repairs))
+    const changed = await openDecoderPieces(replaced, config, [0, 1, config.layers], { device: 'cpu' })
+    const stored = await changed.run(0, state, texts)
+
+    expect(fitted.missingSquares).toBeLessThan(none.missingSquares)
+    expect(largestDifference(none.state, after, texts)).toBeLessThan(1e-4)
+    // half precision rounds what is stored
+    const rounding = product.weight.dataType === DataType.FLOAT ? 1e-4 : 5e-3
+    expect(largestDifference(fitted.state, stored, texts)).toBeLessThan(rounding)
+    await Promise.all([pieces.close(), changed.close(), fit.close(), products.close()])
+  })
+})
+
+describe.each(refused)('$name', ({ name, reason }) => {
+  it('is refused with the reason', async () => {
+    const { decoder } = await openModel({ model: join(FIXTURES, name) })
+    expect(() => findClosingProduct(decoder, 0)).toThrow(reason)
+  })
+})
+
+/** Over the tokens of each text, not its padding; relative to the largest value. */
+function largestDifference(a: State, b: State, texts: { ids: number[] }[]): number {
+  const [, tokens, hidden] = b.dims as [number, number, number]
+  let largest = 0
+  let scale = 0
+  for (const [text, { ids }] of texts.entries()) {
+    for (let index = text * tokens * hidden; index < (text * tokens + ids.length) * hidden; index++) {
+      largest = Math.max(largest, Math.abs(a.data[index]! - b.data[index]!))
+      scale = Math.max(scale, Math.abs(b.data[index]!))
+    }
+  }
+  return largest / scale
+}
