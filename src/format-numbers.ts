@@ -30,3 +30,11 @@ export function formatPerplexity(value: number): string {
   if (value < 1000) return value.toFixed(2)
   return value < 1e7 ? formatCount(Math.round(value)) : value.toExponential(1)
 }
+
+/** A size in the unit that suits it: `711 B`, `3.5 MB`, `16.1 GB`. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const power = Math.min(3, Math.floor(Math.log10(bytes) / 3))
+  const value = bytes / 1000 ** power
+  return `${value < 100 ? value.toPrecision(2 + Number(value >= 10)) : formatCount(Math.round(value))} ${['B', 'kB', 'MB', 'GB'][power]}`
+}

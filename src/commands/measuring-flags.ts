@@ -4,13 +4,17 @@ import type { Format } from '../model.js'
 import { DEVICES, type Device } from '../runtime/device.js'
 import { wholeNumber } from './arguments.js'
 
-/** Flags that say what is run, the same in every command that runs a model. */
-export interface ModelFlags {
+/** Flags that say which weights of which model are read. */
+export interface WeightFlags {
   model: string
   revision?: string
   modelFile?: string
   format?: Format
   dtype?: Dtype
+}
+
+/** Flags that say what is run, the same in every command that runs a model. */
+export interface ModelFlags extends WeightFlags {
   device: Device
   threads?: number
 }
@@ -32,7 +36,7 @@ export interface DatasetFlags {
 /** FORMATS of model.ts, which is not loaded for the help. */
 const FORMATS: Format[] = ['onnx', 'safetensors']
 
-export function addModelFlags(command: Command): Command {
+export function addWeightFlags(command: Command): Command {
   return command
     .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
@@ -45,6 +49,10 @@ export function addModelFlags(command: Command): Command {
     .addOption(
       new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES),
     )
+}
+
+export function addModelFlags(command: Command): Command {
+  return addWeightFlags(command)
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
     .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
 }

@@ -1,4 +1,4 @@
-import { formatCount, formatQuantity } from '../format-numbers.js'
+import { formatQuantity, formatSize } from '../format-numbers.js'
 import { describeLayers } from '../layer-names.js'
 import type { PruneResult } from '../prune/prune.js'
 
@@ -22,12 +22,4 @@ export function formatPruned(
     ...lines,
     dryRun ? `Would write ${written} to ${output}.` : `Wrote ${written} to ${output}.`,
   ].join('\n')
-}
-
-/** A size in the unit that suits it: `711 B`, `3.5 MB`, `16.1 GB`. */
-function formatSize(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`
-  const power = Math.min(3, Math.floor(Math.log10(bytes) / 3))
-  const value = bytes / 1000 ** power
-  return `${value < 100 ? value.toPrecision(2 + Number(value >= 10)) : formatCount(Math.round(value))} ${['B', 'kB', 'MB', 'GB'][power]}`
 }

@@ -1,0 +1,44 @@
+import { Command } from 'commander'
+import { addWeightFlags, type WeightFlags } from './measuring-flags.js'
+
+interface Flags extends WeightFlags {
+  json?: boolean
+  quiet?: boolean
+}
+
+export function makeInspectCommand(): Command {
+  const command = new Command('inspect').description(
+    'Say what a model is: family, sizes, parameters, files, whether it can be analysed, and the memory it takes.',
+  )
+  return addWeightFlags(command)
+    .option('--json', 'print what was found as JSON')
+    .option('--quiet', 'print nothing but the result, warnings and errors')
+    .addHelpText(
+      'after',
+      `
+Nothing is run. Of a Hub model, what an analysis would read is downloaded.
+
+Examples:
+  layerprune inspect --model ./SmolLM2-135M
+  layerprune inspect --model ./SmolLM2-135M --format onnx --dtype q4
+  layerprune inspect --model HuggingFaceTB/SmolLM2-135M --json`,
+    )
+    .action(runInspect)
+}
+
+async function runInspect(flags: Flags): Promise<void> {
+  const [{ inspectModel }, { formatInspection }, { wantsColor }, { printResult }, { runWithHooks }] =
+    await Promise.all([
+      import('../inspect/inspect-model.js'),
+      import('../terminal/inspection.js'),
+      import('../terminal/color.js'),
+      import('../terminal/output.js'),
+      import('./run-hooks.js'),
+    ])
+  const inspection = await runWithHooks(flags, (hooks) => inspectModel({ ...flags, ...hooks }))
+  await printResult(
+    flags.json
+      ? JSON.stringify(inspection, null, 2)
+      : formatInspection(inspection, { color: wantsColor(process.stdout) }),
+  )
+}

@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError } from '../errors.js'
+import { FAMILIES } from '../graph/build/families.js'
+import { type Format, locateModel, type Model, type ModelOptions, openModel } from '../model.js'
+import { VERSION } from '../version.js'
+import { estimateMemory, type MemoryEstimate } from './memory.js'
+import { countParameters, type ParameterCounts } from './parameters.js'
+
+/** What `inspect --json` prints. Keys may be added, none changes meaning. */
+export interface Inspection {
+  schema: 'layerprune.inspect/1'
+  model: {
+    /** As the user named it. */
+    id: string
+    /** Commit of the Hub; null for a folder that the user named. */
+    revision: string | null
+    /** `model_type` of config.json. */
+    family: string
+    /** The models that people know the family by; null where its safetensors cannot be read. */
+    title: string | null
+    layers: number
+    hiddenSize: number
+    heads: number
+    kvHeads: number
+    headDim: number
+    /** Tokens that its position encoding is made for; null where the config does not say. */
+    maxPositions: number | null
+    /** What the checkpoint stores: float32, float16 or bfloat16; null where the config states none of these. */
+    checkpointDtype: string | null
+  }
+  /** Weight files, graphs and shards in the model's folder. */
+  files: { file: string; sizeBytes: number }[]
+  /** Whether `similarity` can run it, and by which route; else what stands in the way. */
+  analysis:
+    | { possible: true; format: Format; file: string; dtype: string }
+    | { possible: false; problem: string; hint: string | null }
+  /** Null where the model cannot be analysed. */
+  parameters: (ParameterCounts & { total: number }) | null
+  /** Null where the model cannot be analysed. */
+  memory: MemoryEstimate | null
+  layerpruneVersion: string
+}
+
+/** What holds weights, or a graph. */
+const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gguf|pt|pth|h5|msgpack|npz)$/
+
+/**
+ * Says what a model is and whether it can be analysed. Of a model on the Hub it downloads what an analysis would.
+ * @throws UsageError where the options contradict each other
+ * @throws LayerpruneError where the model or its config is missing or damaged
+ */
+export async function inspectModel(options: ModelOptions): Promise<Inspection> {
+  const { id, revision, folder, config, source } = await locateModel(options)
+  const opened = await openModel({ ...options, onNote: undefined }).catch((cause: unknown) => {
+    if (cause instanceof LayerpruneError && cause.exitCode === 1) return cause
+    throw cause
+  })
+  const { family, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
+  return {
+    schema: 'layerprune.inspect/1',
+    model: {
+      id,
+      revision,
+      family,
+      title: Object.hasOwn(FAMILIES, family) ? FAMILIES[family]!.title : null,
+      layers,
+      hiddenSize,
+      heads,
+      kvHeads,
+      headDim,
+      maxPositions,
+      checkpointDtype: config.storedDtype,
+    },
+    files: await measureFiles(
+      folder,
+      source.names.filter((name) => WEIGHT_FILE.test(name)),
+    ),
+    ...(opened instanceof LayerpruneError ? describeProblem(opened) : describeAnalysis(opened)),
+    layerpruneVersion: VERSION,
+  }
+}
+
+type Findings = Pick<Inspection, 'analysis' | 'parameters' | 'memory'>
+
+function describeProblem({ message, hint }: LayerpruneError): Findings {
+  return {
+    analysis: { possible: false, problem: message, hint: hint ?? null },
+    parameters: null,
+    memory: null,
+  }
+}
+
+function describeAnalysis({ decoder, config, format, file, precision }: Model): Findings {
+  const counts = countParameters(decoder)
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  return {
+    analysis: { possible: true, format, file, dtype: precision.dtype },
+    parameters: { ...counts, total },
+    memory: estimateMemory(decoder, config),
+  }
+}
+
+/** Those of the files that are on this machine. */
+async function measureFiles(folder: string, names: string[]): Promise<Inspection['files']> {
+  const found = await Promise.all(
+    names.map(async (file) => {
+      const sizeBytes = await sizeOf(join(folder, file))
+      return sizeBytes === null ? [] : [{ file, sizeBytes }]
+    }),
+  )
+  return found.flat()
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}

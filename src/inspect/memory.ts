@@ -1,0 +1,54 @@
+import type { ModelConfig } from '../checkpoint/config.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { indexGraph, nodesUpstream } from '../graph/topology.js'
+import { countDims, ELEMENT_BITS } from './parameters.js'
+
+/** What `similarity` takes of memory, in bytes, to about a quarter. */
+export interface MemoryEstimate {
+  /** Weights, each in float32 where it is computed with and as stored where it is looked up. */
+  weightsBytes: number
+  /** What a run of a batch takes beside them, for texts of up to `tokens` tokens. */
+  runBytes: number
+  tokens: number
+  /** Both, and what Node and ONNX Runtime take by themselves. */
+  totalBytes: number
+}
+
+/** Node with its libraries, before a model is opened. */
+const PROGRAM_BYTES = 140e6
+
+/** Tokens of the default --max-length, which are also those run at once. */
+const TOKENS = 1024
+
+/** Numbers held for each token at the fullest moment, as multiples of the hidden size. */
+const NUMBERS_PER_TOKEN = 24
+
+/** Copies of the scores of a quarter of the queries that are held at a time. */
+const SCORE_COPIES = 6
+
+/** Memory that ONNX Runtime keeps beyond what is in use. */
+const SLACK = 1.4
+
+/** Estimates the memory of an analysis on the CPU, from the weights and from what was measured of real runs. */
+export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): MemoryEstimate {
+  const weightsBytes = measureWeights(decoder)
+  const tokens = Math.min(TOKENS, config.maxPositions ?? TOKENS)
+  const perToken = NUMBERS_PER_TOKEN * config.hiddenSize + SCORE_COPIES * config.heads * (tokens / 4)
+  const runBytes = Math.round(SLACK * TOKENS * perToken * Float32Array.BYTES_PER_ELEMENT)
+  return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
+}
+
+function measureWeights({ model, states }: DecoderGraph): number {
+  const graph = model.graph!
+  const topology = indexGraph(graph)
+  const measured = nodesUpstream(topology, [states.at(-1)!], { shapes: true })
+  let bits = 0
+  for (const tensor of graph.initializer) {
+    const readers = (topology.consumers.get(tensor.name) ?? []).filter((reader) => measured.has(reader))
+    const stored = ELEMENT_BITS.get(tensor.dataType)
+    if (readers.length === 0 || stored === undefined) continue
+    const isWidened = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
+    bits += countDims(tensor) * (isWidened ? 32 : stored)
+  }
+  return bits / 8
+}

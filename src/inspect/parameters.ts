@@ -1,0 +1,108 @@
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { DataType, type NodeProto, type TensorProto } from '../graph/onnx.js'
+import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from '../graph/topology.js'
+
+/** Learnt numbers of a decoder by what they are for; a table that serves as head too counts once, as embedding. */
+export interface ParameterCounts {
+  embedding: number
+  attention: number
+  mlp: number
+  norms: number
+  /** In layers, where the names do not tell what they are for. */
+  other: number
+  /** Final norm and language model head. */
+  head: number
+}
+
+/** Of the types that weights are stored in. */
+export const ELEMENT_BITS = new Map<number, number>([
+  [DataType.FLOAT, 32],
+  [DataType.FLOAT16, 16],
+  [DataType.BFLOAT16, 16],
+  [DataType.INT8, 8],
+  [DataType.UINT8, 8],
+  [DataType.INT4, 4],
+  [DataType.UINT4, 4],
+])
+
+/** Tables and constants that are computed, not learnt, and what belongs to quantised weights. */
+const NOT_LEARNT = /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers/i
+
+const CHANGES_OF_FORM = new Set([
+  'Add',
+  'Cast',
+  'Concat',
+  'DequantizeLinear',
+  'Identity',
+  'Reshape',
+  'Slice',
+  'Split',
+  'Squeeze',
+  'Transpose',
+  'Unsqueeze',
+])
+
+/** Parts of a layer by their usual names, in the order in which they are tried. */
+const PARTS: [keyof ParameterCounts, RegExp][] = [
+  ['norms', /norm|[./]ln_?\d|ln_attn|ln_mlp/i],
+  ['mlp', /mlp|ffn|feed_?forward|expert|moe|[./]fc\d|dense_(4h_to_h|h_to_4h)/i],
+  ['attention', /attn|attention/i],
+]
+
+/** Counts the learnt numbers of a decoder, quantised ones as the numbers that they stand for. */
+export function countParameters({ model, states }: DecoderGraph): ParameterCounts {
+  const graph = model.graph!
+  const topology = indexGraph(graph)
+  const beforeLayers = nodesUpstream(topology, [states[0]!], { shapes: true })
+  const withinLayers = nodesUpstream(topology, addendsOf(states.at(-1)!, topology), { shapes: true })
+  const usesTokens = new Set([...beforeLayers, ...nodesDownstream(topology, [states[0]!])])
+  const counts: ParameterCounts = { embedding: 0, attention: 0, mlp: 0, norms: 0, other: 0, head: 0 }
+  for (const tensor of graph.initializer) {
+    const readers = topology.consumers.get(tensor.name) ?? []
+    if (!isLearnt(tensor) || !meetsTokens(tensor.name, topology, usesTokens)) continue
+    const elements = countElements(tensor, topology.nodes[readers[0]!]!)
+    if (readers.some((reader) => beforeLayers.has(reader))) counts.embedding += elements
+    else if (!readers.some((reader) => withinLayers.has(reader))) counts.head += elements
+    else counts[partOf(tensor, topology, readers[0]!)] += elements
+  }
+  return counts
+}
+
+/** What is added up to the last state; where one node does that and norms it, without the weights of the norm. */
+function addendsOf(state: string, { nodes, producer }: Topology): string[] {
+  const { opType, input } = nodes[producer.get(state)!]!
+  return opType.endsWith('Normalization') ? input.slice(0, 2) : input
+}
+
+/** Whether what is in a tensor meets the tokens' own numbers, as a weight does, after nothing but a change of form. */
+function meetsTokens(tensor: string, topology: Topology, usesTokens: Set<number>): boolean {
+  return (topology.consumers.get(tensor) ?? []).some((reader) => {
+    const { opType, output } = topology.nodes[reader]!
+    if (usesTokens.has(reader)) return true
+    return CHANGES_OF_FORM.has(opType) && output.some((name) => meetsTokens(name, topology, usesTokens))
+  })
+}
+
+function isLearnt({ name, dataType, dims }: TensorProto): boolean {
+  return ELEMENT_BITS.has(dataType) && dims.length > 0 && !NOT_LEARNT.test(name)
+}
+
+export function countDims({ dims }: TensorProto): number {
+  return dims.reduce((product, dim) => product * Number(dim), 1)
+}
+
+function countElements(tensor: TensorProto, reader: NodeProto): number {
+  const attribute = (name: string, otherwise: number) =>
+    Number(reader.attribute.find((candidate) => candidate.name === name)?.i ?? otherwise)
+  if (reader.opType === 'MatMulNBits' && reader.input[1] === tensor.name)
+    return attribute('K', 0) * attribute('N', 0)
+  if (reader.opType === 'GatherBlockQuantized' && tensor.dataType === DataType.UINT8) {
+    return countDims(tensor) * (8 / attribute('bits', 4))
+  }
+  return countDims(tensor)
+}
+
+function partOf(tensor: TensorProto, topology: Topology, reader: number): keyof ParameterCounts {
+  const names = `${tensor.name} ${topology.nodes[reader]!.name}`
+  return PARTS.find(([, pattern]) => pattern.test(names))?.[0] ?? 'other'
+}

@@ -1,0 +1,75 @@
+import { formatCount, formatQuantity, formatSize } from '../format-numbers.js'
+import type { Inspection } from '../inspect/inspect-model.js'
+import { paint } from './color.js'
+import { formatTable } from './table.js'
+
+const PARTS = {
+  embedding: 'embedding',
+  attention: 'attention',
+  mlp: 'MLP',
+  norms: 'norms',
+  other: 'other, in layers',
+  head: 'final norm and head',
+} as const
+
+/** What a model is, for a person: its sizes, its parameters by part, its files, and whether it can be analysed. */
+export function formatInspection(inspection: Inspection, { color = false } = {}): string {
+  const { model, files } = inspection
+  const known = model.title === null ? '' : ` (${model.title})`
+  const positions = model.maxPositions === null ? '' : `, ${formatCount(model.maxPositions)} positions`
+  const stored = model.checkpointDtype === null ? '' : `, stored as ${model.checkpointDtype}`
+  const sections = [
+    [
+      `model    ${model.id}${model.revision === null ? '' : ` at ${model.revision}`}`,
+      `family   ${model.family}${known}`,
+      `size     ${formatQuantity(model.layers, 'layer')}, hidden size ${formatCount(model.hiddenSize)}${positions}${stored}`,
+      `heads    ${model.heads} of queries, ${model.kvHeads} of keys and values, ${model.headDim} numbers each`,
+    ],
+    formatParameters(inspection),
+    formatTable(
+      [
+        { title: 'file', align: 'left' },
+        { title: 'size', align: 'right' },
+      ],
+      files.map(({ file, sizeBytes }) => [file, formatSize(sizeBytes)]),
+    ).split('\n'),
+    formatAnalysis(inspection, color),
+  ]
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+}
+
+function formatParameters({ parameters }: Inspection): string[] {
+  if (parameters === null) return []
+  const rows = Object.entries(PARTS).flatMap(([part, title]) => {
+    const count = parameters[part as keyof typeof PARTS]
+    return count === 0 ? [] : [[title, formatCount(count), formatShare(count / parameters.total)]]
+  })
+  return formatTable(
+    [
+      { title: 'part', align: 'left' },
+      { title: 'parameters', align: 'right' },
+      { title: 'share', align: 'right' },
+    ],
+    [...rows, ['all', formatCount(parameters.total), formatShare(1)]],
+  ).split('\n')
+}
+
+function formatAnalysis({ analysis, memory }: Inspection, color: boolean): string[] {
+  if (!analysis.possible) {
+    return [
+      paint('bold', `Cannot be analysed: ${analysis.problem}`, color),
+      ...(analysis.hint === null ? [] : [`hint: ${analysis.hint}`]),
+    ]
+  }
+  return [
+    paint('bold', `Can be analysed from ${analysis.file}, in ${analysis.dtype}.`, color),
+    `Memory: about ${formatSize(memory!.totalBytes)} for texts of up to ${formatQuantity(memory!.tokens, 'token')}, ${formatSize(memory!.weightsBytes)} of it weights.`,
+  ]
+}
+
+function formatShare(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
+}

@@ -1,0 +1,55 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { inspectModel } from '../../src/inspect/inspect-model.js'
+import { FIXTURES } from '../cli/run-program.js'
+
+const families = join(FIXTURES, 'families')
+const example = fileURLToPath(new URL('../../examples/model', import.meta.url))
+
+/** Numbers in a checkpoint, but for buffers that are computed anew when it is loaded. */
+async function countStored(folder: string): Promise<number> {
+  const { tensors } = await openSafetensors(folder)
+  return [...tensors.values()]
+    .filter(({ name }) => !/inv_freq|masked_bias|[.](attn|attention)\.bias$/.test(name))
+    .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
+}
+
+describe('inspectModel', () => {
+  const names = readdirSync(families, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+
+  it.each(names)('finds a part for every number of %s', async (name) => {
+    const { parameters, model } = await inspectModel({ model: join(families, name) })
+    expect(parameters!.total).toBe(await countStored(join(families, name)))
+    const { attention, mlp, other } = parameters!
+    expect(attention).toBeGreaterThan(0)
+    expect(mlp).toBeGreaterThan(0)
+    expect(other, model.family).toBe(0)
+  })
+
+  it.each(['safetensors', 'onnx'] as const)('counts the example model from %s', async (format) => {
+    const { parameters, analysis } = await inspectModel({ model: example, format })
+    expect(analysis).toMatchObject({ possible: true, format, dtype: 'fp32' })
+    const { embedding, attention, mlp, norms, other, head, total } = parameters!
+    expect({ attention, mlp, norms, other }).toEqual({
+      attention: 12 * (2 * 96 * 96 + 2 * 96 * 32),
+      mlp: 12 * 3 * 96 * 224,
+      norms: 12 * 2 * 96,
+      other: 0,
+    })
+    const finalNorm = 96
+    const tied = format === 'safetensors'
+    expect(head).toBe(tied ? finalNorm : finalNorm + embedding)
+    expect(total).toBe(1_132_896 + (tied ? 0 : embedding))
+  })
+
+  it('says what stands in the way of an analysis', async () => {
+    const { analysis, parameters, memory } = await inspectModel({ model: example, dtype: 'q4' })
+    expect(analysis).toMatchObject({ possible: false, problem: expect.stringContaining('q4') })
+    expect([parameters, memory]).toEqual([null, null])
+  })
+})
