@@ -11,7 +11,7 @@ export interface SliceConfigOptions {
   /** Hub id or folder, as mergekit will look it up. */
   model: string
   /** Branch, tag or commit of a Hub model. */
-  revision?: string
+  revision?: string | undefined
   /** Layers of the whole model. */
   layers: number
   /** Blocks to take out, in any order. */

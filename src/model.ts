@@ -29,6 +29,8 @@ export interface Model {
   id: string
   /** Commit of the Hub; null for a folder that the user named. */
   revision: string | null
+  /** Branch, tag or commit that was asked for; null where none was. */
+  askedRevision: string | null
   /** Real folder of config and tokenizer. */
   folder: string
   config: ModelConfig
@@ -40,7 +42,8 @@ export interface Model {
 }
 
 /** A model whose config was read and whose weights were chosen, not yet opened. */
-export interface LocatedModel extends Pick<Model, 'id' | 'revision' | 'folder' | 'config' | 'format'> {
+export interface LocatedModel
+  extends Pick<Model, 'id' | 'revision' | 'askedRevision' | 'folder' | 'config' | 'format'> {
   /** Name of the file that its safetensors are opened by; undefined where it has none. */
   checkpoint: string | undefined
   /** Where its files are; those of its config and tokenizer, and its safetensors if chosen, lie in the folder. */
@@ -73,7 +76,8 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
     await source.provide([checkpoint])
     if (checkpoint === INDEX_FILE) await source.provide(await listShards(folder))
   }
-  return { id, revision, folder, config, format, checkpoint, source }
+  const askedRevision = options.revision ?? null
+  return { id, revision, askedRevision, folder, config, format, checkpoint, source }
 }
 
 /**

@@ -17,6 +17,7 @@ export function exampleResult(
     model: {
       id: 'models/small',
       revision: null,
+      askedRevision: null,
       family: 'llama',
       layers: distances.length + layersToSkip - 1,
       hiddenSize: 64,

@@ -4,6 +4,7 @@ import { parseBlocks } from '../plan/blocks.js'
 import type { Plan, PlannedModel } from '../plan/plan.js'
 import type { Block } from '../similarity/result.js'
 import { wholeNumber } from './arguments.js'
+import { pinnedRevision } from './result-files.js'
 
 /** Flags that name the layers that go, the same in every command. */
 export interface RemovalFlags {
@@ -26,6 +27,8 @@ interface RemovalOrigin {
   file: string
   /** As the file names it: a folder or a Hub id. */
   model: string
+  /** Commit on the Hub, where one was asked for. */
+  revision?: string | undefined
   layers: number
   /** What the checkpoint stores, where the file says. */
   storedDtype?: string | null | undefined
@@ -131,7 +134,13 @@ async function readBestBlock(file: string, layersToSkip: number | undefined): Pr
     blocks: [best],
     strategy: 'angular',
     scores: { distance: distances[n]![best.start]! },
-    origin: { file, model: model.id, layers: model.layers, storedDtype: model.checkpointDtype ?? null },
+    origin: {
+      file,
+      model: model.id,
+      revision: pinnedRevision(model),
+      layers: model.layers,
+      storedDtype: model.checkpointDtype ?? null,
+    },
   }
 }
 

@@ -27,6 +27,7 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
         'distances.svg': drawDistanceCurve(result),
         'slice.yaml': formatSliceConfig({
           model: result.model.id,
+          revision: pinnedRevision(result.model),
           layers: result.model.layers,
           removed: [result.verification?.recommended ?? result.best],
           dtype: result.model.checkpointDtype,
@@ -39,6 +40,14 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
   }
   await writeFilesAtomically(folder, files)
   return Object.keys(files)
+}
+
+/** The commit for a slice config, where a revision was asked for: elsewhere the name alone says what is meant. */
+export function pinnedRevision({
+  revision,
+  askedRevision,
+}: Pick<SimilarityResult['model'], 'revision' | 'askedRevision'>): string | undefined {
+  return askedRevision && revision ? revision : undefined
 }
 
 /** Name of a result's JSON file without its ending: shards of a dataset can share a folder. */

@@ -68,7 +68,8 @@ async function readOptions(flags: Flags): Promise<SliceConfigOptions> {
     })
   }
   const { removed } = await planRemoval(removal, { id: model, layers })
-  return { model, layers, removed, dtype: origin?.storedDtype ?? config?.storedDtype ?? null }
+  const revision = flags.model === undefined ? origin?.revision : undefined
+  return { model, revision, layers, removed, dtype: origin?.storedDtype ?? config?.storedDtype ?? null }
 }
 
 async function readLocalConfig(model: string) {

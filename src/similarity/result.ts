@@ -25,6 +25,8 @@ export interface SimilarityResult {
     id: string
     /** Commit of the Hub; null for a folder. */
     revision: string | null
+    /** What --revision asked for; null where the main branch was taken. */
+    askedRevision: string | null
     /** `model_type` of config.json. */
     family: string
     layers: number
