@@ -10,9 +10,7 @@ import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 
 /** What a decoder can be read from. */
-export const FORMATS = ['onnx', 'safetensors'] as const
-
-export type Format = (typeof FORMATS)[number]
+export type Format = 'onnx' | 'safetensors'
 
 export interface ModelOptions extends ModelSourceOptions {
   /** Which published precision to read; left out, fp32 from safetensors, or the best graph present. */

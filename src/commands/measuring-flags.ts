@@ -33,7 +33,7 @@ export interface DatasetFlags {
   maxLength?: number
 }
 
-/** FORMATS of model.ts, which is not loaded for the help. */
+/** FORMATS of model.ts: their names alone, for the help loads no model code. */
 const FORMATS: Format[] = ['onnx', 'safetensors']
 
 export function addWeightFlags(command: Command): Command {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { explainFailure, writeFileAtomically } from '../write-files.js'
 import { isSafePath, type Repo } from './repo.js'
@@ -83,13 +83,5 @@ export async function sizeOf(path: string): Promise<number | undefined> {
   return stat(path).then(
     ({ size }) => size,
     () => undefined,
-  )
-}
-
-/** Whether a path itself is there, if only as a link to nowhere. */
-export async function isTaken(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
   )
 }

@@ -35,7 +35,7 @@ export async function readDatasetConfigs(hub: Hub, repo: Repo): Promise<DatasetC
 }
 
 /** @param what  the card, for messages */
-export function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
+function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
   const fail = (found: string): never => {
     throw new LayerpruneError(`${what}: the dataset's configurations are malformed: ${found}`)
   }

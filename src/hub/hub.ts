@@ -73,7 +73,7 @@ export async function fetchJson(
  * Asks the API for a list that comes in pages, one page at a time as they are asked for.
  * @throws LayerpruneError where it is refused, is no list, or leads elsewhere or in circles
  */
-export async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenerator<unknown[]> {
+async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenerator<unknown[]> {
   const visited = new Set<string>()
   let next: string | undefined = url
   while (next !== undefined) {
@@ -132,7 +132,7 @@ function nextLinkOf(header: string | undefined): string | undefined {
 
 /**
  * The commit that a revision stands for.
- * @throws RepoNotFoundError, RevisionNotFoundError or LayerpruneError, each with the next step
+ * @throws LayerpruneError with the next step, where the Hub has no such repository or revision, or hides it
  */
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
   const url = `${apiOf(hub.settings.endpoint, repo)}/revision/${encodeURIComponent(repo.revision)}?expand=sha`

@@ -4,13 +4,8 @@ import { UnreachableError } from './retry.js'
 import type { HubSettings } from './settings.js'
 
 /** The Hub has no such repository, or hides it from who asks. */
-export class RepoNotFoundError extends LayerpruneError {
+class RepoNotFoundError extends LayerpruneError {
   override name = 'RepoNotFoundError'
-}
-
-/** The repository has no such branch, tag or commit. */
-export class RevisionNotFoundError extends LayerpruneError {
-  override name = 'RevisionNotFoundError'
 }
 
 /** The repository is there, the file or the part of the API is not. */
@@ -64,7 +59,7 @@ export function explainRefusal(
     })
   }
   if (code === 'RevisionNotFound') {
-    return new RevisionNotFoundError(`${named} has no revision ${repo.revision}`, {
+    return new LayerpruneError(`${named} has no revision ${repo.revision}`, {
       hint: `its branches and tags are at ${page}/tree/main`,
     })
   }
