@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { FAMILIES } from '../src/graph/build/families.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
@@ -33,5 +34,15 @@ describe('the README', () => {
 
   it('shows the picture that the demo draws', () => {
     expectSameBesidesRounding(read('layerprune-output/distances.svg'), read('examples/distances.svg'))
+  })
+
+  it('names every family that is read from safetensors', () => {
+    const shown = /<!-- models: .* -->\n([\s\S]*?)\n<!-- \/models -->/.exec(read('README.md'))
+    const rows = shown![1]!.split('\n').slice(2)
+    expect(rows).toEqual(
+      Object.keys(FAMILIES)
+        .sort()
+        .map((type) => `| \`${type}\` | ${FAMILIES[type]!.title} | ${FAMILIES[type]!.notes} |`),
+    )
   })
 })
