@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import { UsageError } from '../errors.js'
 import type { Format } from '../model.js'
 import type { PruneOptions } from '../prune/prune.js'
 import type { RepairModelOptions } from '../repair/repair-model.js'
@@ -12,6 +13,7 @@ interface Flags extends RemovalFlags, RepairFlags {
   revision?: string
   modelFile?: string
   dtype?: Dtype
+  allDtypes?: boolean
   format?: Format
   output: string
   force?: boolean
@@ -45,20 +47,22 @@ export function makePruneCommand(): Command {
       ),
     )
     .option('--model-file <file>', 'graph to prune by name, for example onnx/model_q4.onnx')
+    .option('--all-dtypes', 'prune a graph of every precision that the model has')
     .option('--json', 'print what was written as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `
 Layers are half-open and 0-based everywhere: 11:19 are layers 11..18.
-Of a model with both forms the safetensors are pruned; of several graphs the one that --dtype or --model-file names.
+Of a model with both forms the safetensors are pruned where their family is known, and of several graphs the best.
 --repair changes weights in float only, not in quantised graphs. Texts it measures on are never those it fits on.
 
 Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
   layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
   layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
-  layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx`,
+  layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
+  layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`,
     )
     .action(runPrune)
 }
@@ -74,6 +78,9 @@ async function runPrune(flags: Flags): Promise<void> {
   const quiet = flags.quiet ?? false
   output.setQuiet(quiet)
   const repairOptions = readRepairFlags(flags)
+  if (repairOptions !== undefined && flags.allDtypes) {
+    throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
+  }
   const removal = await readRemoval(flags)
   const interruption = listenForInterruption(() =>
     output.printNote('stopping; press Ctrl-C again to stop at once'),
@@ -84,7 +91,7 @@ async function runPrune(flags: Flags): Promise<void> {
     const options: Omit<PruneOptions, 'plan'> = {
       ...flags,
       signal,
-      onNote: output.printNote,
+      onNote: printOnce(output.printNote),
       onProgress: ({ writtenBytes, totalBytes }) => {
         progress ??= createProgress({ quiet, unit: 'MB' })
         progress.update(Math.round(writtenBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
@@ -102,6 +109,15 @@ async function runPrune(flags: Flags): Promise<void> {
   } finally {
     progress?.stop()
     interruption.stop()
+  }
+}
+
+/** Prints a note the first time that it is told: a repair and the writing after it open the same model. */
+function printOnce(print: (note: string) => void): (note: string) => void {
+  const printed = new Set<string>()
+  return (note) => {
+    if (!printed.has(note)) print(note)
+    printed.add(note)
   }
 }
 

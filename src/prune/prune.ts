@@ -1,5 +1,5 @@
 import { basename, isAbsolute } from 'node:path'
-import { InterruptedError } from '../errors.js'
+import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import { findCompanions } from './companion-files.js'
@@ -17,6 +17,8 @@ export interface PruneOptions extends ModelOptions {
   output: string
   /** Which layers go; its model's number of layers must be the model's. */
   plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
+  /** Prunes an ONNX graph of every precision that the model has, in place of one. */
+  allDtypes?: boolean | undefined
   /** Replaces a model that is in the output folder. */
   force?: boolean | undefined
   /** Says what would be written, and writes nothing. */
@@ -60,7 +62,8 @@ export interface PruneResult {
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onProgress } = options
-  const model = await locateModel({ ...options, onNote: undefined })
+  const format = chooseFormat(options)
+  const model = await locateModel({ ...options, format, onNote: undefined })
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
@@ -106,6 +109,26 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
       : cause
   }
   return result
+}
+
+/** Graphs of all precisions are asked for by that word alone. */
+function chooseFormat({
+  allDtypes,
+  format,
+  dtype,
+  modelFile,
+  replacements,
+}: PruneOptions): Format | undefined {
+  if (!allDtypes) return format
+  if (format === 'safetensors' || dtype !== undefined || modelFile !== undefined) {
+    throw new UsageError(
+      '--all-dtypes prunes every graph: --format safetensors, --dtype and --model-file name one',
+    )
+  }
+  if (replacements !== undefined) {
+    throw new UsageError('--all-dtypes cannot be repaired: weights are fitted for one graph')
+  }
+  return 'onnx'
 }
 
 /** Where a folder lies on this machine is nobody's business once the model is published. */

@@ -1,4 +1,5 @@
 import { join, posix } from 'node:path'
+import { chooseOnnxFile } from '../checkpoint/onnx-files.js'
 import { cutBlocks } from '../graph/cut.js'
 import { serializeModel } from '../graph/onnx.js'
 import { type LocatedModel, type ModelOptions, openModel } from '../model.js'
@@ -15,44 +16,50 @@ import type { Replacement } from './safetensors-files.js'
 
 interface Options extends ModelOptions {
   removed: Block[]
+  allDtypes?: boolean | undefined
   replacements?: ReadonlyMap<string, Replacement> | undefined
 }
 
 /**
- * Graph, weights and configs of an ONNX model without some of its layers: the graph that `openModel` chooses, with
- * its weights stored as they were, inside it or in files beside it.
- * @throws LayerpruneError where the graph cannot be read or cut
+ * Graphs, weights and configs of an ONNX model without some of its layers: the graph that `openModel` chooses, or
+ * with `allDtypes` one of every precision there is. Weights are stored as they were, inside a graph or in files
+ * beside it.
+ * @throws LayerpruneError where a graph cannot be read or cut
  */
 export async function planPrunedOnnx(
-  { folder, config }: LocatedModel,
+  { id, folder, source }: LocatedModel,
   layers: KeptLayers,
-  { removed, replacements = new Map(), ...options }: Options,
+  { removed, allDtypes, replacements = new Map(), ...options }: Options,
 ): Promise<PlannedFile[]> {
-  const { decoder, file } = await openModel({ ...options, format: 'onnx' })
-  const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
-  const graph = cut.model.graph!
-  renumberCaches(graph, layers)
-  fixCacheShapes(graph, config)
-  const data = await packWeights(cut, join(folder, file))
-  const inFolder = (name: string) => posix.join(posix.dirname(file), name)
+  const others = allDtypes ? (chooseOnnxFile(source.names, id, {})?.others ?? []) : []
+  const choices = [options, ...others.map((dtype) => ({ ...options, dtype }))]
+  const files: PlannedFile[] = []
+  const dataFiles: Record<string, number> = {}
+  for (const choice of choices) {
+    const { decoder, file, config } = await openModel({ ...choice, format: 'onnx' })
+    const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
+    renumberCaches(cut.model.graph!, layers)
+    fixCacheShapes(cut.model.graph!, config)
+    const data = await packWeights(cut, join(folder, file))
+    const inFolder = (name: string) => posix.join(posix.dirname(file), name)
+    if (data.length > 0) dataFiles[posix.basename(file)] = data.length
+    files.push({ name: file, parts: [serializeModel(cut.model)] })
+    files.push(...data.map((planned) => ({ ...planned, name: inFolder(planned.name) })))
+  }
   const configs = await planConfigs(folder, {
     layers,
     isGraph: true,
-    edit: (config) => countDataFiles(config, posix.basename(file), data.length),
+    edit: (config) => countDataFiles(config, dataFiles),
     onNote: options.onNote,
   })
-  return [
-    { name: file, parts: [serializeModel(cut.model)] },
-    ...data.map((planned) => ({ ...planned, name: inFolder(planned.name) })),
-    ...configs,
-  ]
+  return [...files, ...configs]
 }
 
-/** Tells transformers.js how many data files the graph has. */
-function countDataFiles(config: Section, graphFile: string, count: number): void {
+/** Tells transformers.js how many data files each graph has. */
+function countDataFiles(config: Section, counts: Record<string, number>): void {
   const settings = { ...(config['transformers.js_config'] as Section | undefined) }
   delete settings.use_external_data_format
-  if (count > 0) settings.use_external_data_format = { [graphFile]: count }
+  if (Object.keys(counts).length > 0) settings.use_external_data_format = counts
   if (Object.keys(settings).length > 0) config['transformers.js_config'] = settings
   else delete config['transformers.js_config']
 }

@@ -118,6 +118,27 @@ describe('the files of a pruned graph', () => {
     expect(readdirSync(join(output, 'onnx')).sort()).toEqual(['model.onnx', 'model.onnx_data'])
   })
 
+  it('are those of every precision where all are asked for', async () => {
+    const { output } = await prune(join(FIXTURES, 'onnx/fused-llama'), [[0, 1]], {
+      allDtypes: true,
+      format: undefined,
+    })
+    expect(readdirSync(join(output, 'onnx')).sort()).toEqual([
+      'model.onnx',
+      'model.onnx_data',
+      'model_q4.onnx',
+      'model_quantized.onnx',
+    ])
+    for (const dtype of ['fp32', 'q4', 'q8'] as const) {
+      expect((await runInTransformers(output, dtype)).tokens).toBeGreaterThan(5)
+    }
+  })
+
+  it('cannot be all and one', async () => {
+    const both = prune(join(FIXTURES, 'onnx/llama'), [[0, 1]], { allDtypes: true, dtype: 'q8' })
+    await expect(both).rejects.toMatchObject({ name: 'UsageError' })
+  })
+
   it('have caches numbered from zero', async () => {
     const { output } = await prune(join(FIXTURES, 'onnx/llama'), [[0, 1]])
     const graph = parseModel(readFileSync(join(output, 'onnx/model.onnx'))).graph!
