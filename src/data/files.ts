@@ -78,7 +78,7 @@ async function statPath(path: string) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new LayerpruneError(`no dataset file or folder at ${path}`, {
-        hint: 'give the path of a file or folder on this machine',
+        hint: 'give the path of a file or folder on this machine, or the id of one dataset on the Hub',
         cause,
       })
     }

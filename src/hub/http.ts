@@ -121,10 +121,16 @@ export class HttpClient {
   }
 }
 
-/** Any failure of a connection, in words: it may pass. */
-export function networkError(cause: unknown, url: string): TransientError {
+/** Any failure of a connection, in words: it may pass, unless it is about who the server is. */
+export function networkError(cause: unknown, url: string): TransientError | LayerpruneError {
   const { code, message } = cause as NodeJS.ErrnoException
   const { host } = new URL(url)
+  if (code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
+    return new LayerpruneError(`${host}: its certificate is not trusted (${code})`, {
+      hint: 'a proxy may stand between: name its certificate with NODE_EXTRA_CA_CERTS=file.pem',
+      cause,
+    })
+  }
   const words: Record<string, string> = {
     ENOTFOUND: 'its name cannot be resolved',
     EAI_AGAIN: 'its name cannot be resolved',

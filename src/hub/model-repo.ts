@@ -16,6 +16,9 @@ export interface DownloadProgress {
   totalBytes: number
 }
 
+/** A download that is worth a line. */
+const NOTED_BYTES = 10e6
+
 /**
  * Finds a model on the Hub; its files come into the cache as they are asked for. Offline, and where the Hub
  * cannot be reached, what the cache has of the revision is used.
@@ -62,7 +65,7 @@ async function openRemote(
   hub: Hub,
   repo: Repo,
   commit: string,
-  { onDownload }: ModelSourceOptions,
+  { onDownload, onNote }: ModelSourceOptions,
 ): Promise<ModelSource> {
   const entries = new Map<string, TreeEntry>()
   for await (const page of listTree(hub, { ...repo, revision: commit }, { recursive: true })) {
@@ -78,7 +81,13 @@ async function openRemote(
       const entry = entries.get(name)
       if (entry && !(await isCached(hub, repo, commit, entry))) missing.push(entry)
     }
-    for (const { sizeBytes } of missing) totalBytes += sizeBytes
+    const missingBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    totalBytes += missingBytes
+    if (missingBytes > NOTED_BYTES) {
+      onNote?.(
+        `downloading ${Math.round(missingBytes / 1e6)} MB of ${repo.id} to ${hub.settings.cacheFolder}`,
+      )
+    }
     for (const entry of missing) {
       await downloadFile(hub, repo, commit, entry, (bytes) => {
         doneBytes += bytes
