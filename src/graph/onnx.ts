@@ -42,6 +42,11 @@ export function cloneModel(model: ModelProto): ModelProto {
   return clone(ModelProtoSchema, model)
 }
 
+/** A copy of a node, its subgraphs included. */
+export function cloneNode(node: NodeProto): NodeProto {
+  return clone(NodeProtoSchema, node)
+}
+
 type AttributeValue = number | string | number[] | { float: number } | { graph: GraphProto }
 
 /** Node of the default domain, or of `domain`. Numbers are integer attributes; floats say so: `{ float: x }`. */

@@ -1,7 +1,14 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
-import { cloneModel, DataType, type GraphProto, makeValueInfo, type ValueInfoProto } from './onnx.js'
+import {
+  cloneNode,
+  DataType,
+  type GraphProto,
+  type ModelProto,
+  makeValueInfo,
+  type ValueInfoProto,
+} from './onnx.js'
 import { redirectState } from './redirect-state.js'
 import { indexGraph, removeDeadNodes } from './topology.js'
 
@@ -21,7 +28,7 @@ export function takeSegment(
   { from, to }: { from?: number | undefined; to: number },
 ): DecoderGraph {
   const { model, states } =
-    from === undefined ? { ...decoder, model: cloneModel(decoder.model) } : feedState(decoder, from)
+    from === undefined ? { ...decoder, model: copyModel(decoder.model) } : feedState(decoder, from)
   const graph = model.graph!
   const kept = states.slice(0, to - (from ?? 0) + 1)
   const last = kept.at(-1)!
@@ -36,7 +43,7 @@ export function takeSegment(
  * @returns a new graph with states `from`..layers
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
-  const model = cloneModel(decoder.model)
+  const model = copyModel(decoder.model)
   const graph = model.graph!
   const state = decoder.states[from]!
   const input = makeStateInfo(graph, state, STATE_INPUT)
@@ -52,4 +59,28 @@ function makeStateInfo(graph: GraphProto, state: string, name: string): ValueInf
     throw new LayerpruneError(`the graph does not say of what element type its state ${state} is`)
   }
   return makeValueInfo(name, type, ['batch', 'tokens', 'hidden'])
+}
+
+/**
+ * A copy whose lists and nodes can be edited. Weights, and attributes but for subgraphs, are shared with the original:
+ * a decoder is taken into many segments, and each needs few of its nodes.
+ */
+function copyModel(model: ModelProto): ModelProto {
+  const { graph } = model
+  return copyMessage(model, {
+    graph: copyMessage(graph!, {
+      node: graph!.node.map((node) =>
+        node.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0)
+          ? cloneNode(node)
+          : copyMessage(node, { input: [...node.input], output: [...node.output] }),
+      ),
+      initializer: [...graph!.initializer],
+      input: [...graph!.input],
+      output: [...graph!.output],
+    }),
+  })
+}
+
+function copyMessage<T extends object>(message: T, changes: Partial<T>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, changes)
 }
