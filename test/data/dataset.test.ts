@@ -10,6 +10,12 @@ import { readTextDocument } from '../../src/data/text.js'
 import { UsageError } from '../../src/errors.js'
 import { collect, inPieces, listOpenFiles, makeFolder, readAll, readError } from './helpers.js'
 
+/** Two frames, packed by the zstd program. */
+const ZSTD = Buffer.from(
+  'KLUv/SQ2TQEABAJ7ImlkIjowLCJ0ZXh0IjoicGFja2VkIDAifQoxMSJ9CgIAAIl9mGP8adt2KLUv/SQb2QAAeyJpZCI6MiwidGV4dCI6InBhY2tlZCAyIn0KjxCnDg==',
+  'base64',
+)
+
 const nameOf = (id: string) => ({ id, config: null, split: null, revision: null })
 const PARQUET = join(import.meta.dirname, '../fixtures/data/snappy.parquet')
 
@@ -255,4 +261,40 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
   }
   expect(rows).toBe(count * 250)
   expect(peak).toBeLessThan(1e8)
+})
+
+test('Zstandard of several frames is read; one that is cut short or damaged is refused', async () => {
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'a.jsonl.zst'), ZSTD)
+  expect((await readAll(folder, ['a.jsonl.zst'])).texts).toEqual(['packed 0', 'packed 1', 'packed 2'])
+  const messageFor = async (content: Uint8Array) => {
+    await writeFile(join(folder, 'b.jsonl.zst'), content)
+    return (await readError(folder, ['b.jsonl.zst'])).message
+  }
+  expect(await messageFor(ZSTD.subarray(0, -3))).toBe(
+    `b.jsonl.zst: cut short: the zstd data ends after ${ZSTD.length - 3} bytes`,
+  )
+  expect(await messageFor(Buffer.from('{"text":"not packed"}'))).toMatch(
+    /^b\.jsonl\.zst: not valid zstd data: /,
+  )
+})
+
+test('a shuffled dataset on disk has every row once, in an order that the seed decides', async () => {
+  const folder = await makeFolder()
+  for (const file of ['a', 'b', 'c']) {
+    const lines = Array.from({ length: 700 }, (_, i) => `{"text":"${file}${i}"}\n`)
+    await writeFile(join(folder, `${file}.jsonl`), lines.join(''))
+  }
+  const texts = async (options: object) => (await readAll(folder, ['.'], options)).texts
+  const [first, again, other] = await Promise.all([5, 5, 6].map((shuffle) => texts({ shuffle })))
+  expect(new Set(first).size).toBe(2100)
+  expect(again).toEqual(first)
+  expect(other).not.toEqual(first)
+  expect([...other!].sort()).toEqual([...first!].sort())
+  const sample = await texts({ shuffle: 5, limit: 60 })
+  expect(sample).toEqual(first!.slice(0, 60))
+  for (const file of ['a', 'b', 'c'])
+    expect(sample.filter((text) => text[0] === file).length).toBeGreaterThan(8)
+  expect(await texts({ skipRows: 1400, limit: 1 })).toEqual(['c0'])
+  await expect(texts({ shuffle: -1 })).rejects.toThrow(UsageError)
 })

@@ -10,8 +10,8 @@ export type Fault =
   | { kind: 'stall'; afterBytes: number }
   /** The body announces fewer bytes than there are, and ends there. */
   | { kind: 'short'; bytes: number }
-  /** A list without entries. */
-  | { kind: 'list'; headers: Record<string, string> }
+  /** A list of other entries, none where left out. */
+  | { kind: 'list'; headers: Record<string, string>; entries?: unknown[] }
   /** A page for people, with status 200. */
   | { kind: 'html' }
   /** One byte is another. */

@@ -118,7 +118,10 @@ export async function startHubServer({
     if (fault?.kind === 'status')
       return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
     if (fault?.kind === 'list') {
-      return send(response, 200, Buffer.from('[]'), { 'content-type': 'application/json', ...fault.headers })
+      return send(response, 200, Buffer.from(JSON.stringify(fault.entries ?? [])), {
+        'content-type': 'application/json',
+        ...fault.headers,
+      })
     }
     if (fault?.kind === 'html') {
       return send(response, 200, Buffer.from('<!DOCTYPE html><title>Please log in</title>'), {
