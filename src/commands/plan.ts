@@ -40,7 +40,8 @@ Strategies:
   block-influence    the layers that turn it least one by one, anywhere (ShortGPT)
   greedy-perplexity  one layer after another, each time the one that costs least perplexity (SLEB); takes longest
   verified           of the blocks of the smallest distances, that of the lowest perplexity on other texts
-Texts are taken from the start of the dataset: 128, or 32 for greedy-perplexity, where --dataset-size is not given;
+  repaired           as greedy-perplexity, each candidate measured as prune --repair would leave it; for that alone
+Texts are taken from the start of the dataset: 128, or 32 for greedy-perplexity and 64 for repaired, where --dataset-size is not given;
 verified checks on those that follow.
 
 Examples:

@@ -97,7 +97,7 @@ class Search {
       if (index >= 0) return this.#follow(node.input[1 - index]!, factor * scalars[index]!, bias)
     }
     if (PRODUCTS.has(node.opType)) return [{ name, product: this.#readProduct(node, factor, bias) }]
-    this.#obstacle ??= describeObstacle(node)
+    this.#obstacle ??= describeObstacle(this.#quantisedProduct(node) ?? node)
     return [{ name, product: null }]
   }
 
@@ -158,6 +158,16 @@ class Search {
     return rawData.byteLength === 4
       ? new DataView(rawData.buffer, rawData.byteOffset, 4).getFloat32(0, true)
       : undefined
+  }
+
+  /** The product of integers that a node scales back, as `MatMulInteger`, `Cast`, `Mul`. */
+  #quantisedProduct(node: NodeProto): NodeProto | undefined {
+    if (/Integer|QLinear/.test(node.opType)) return node
+    if (node.opType !== 'Mul' && node.opType !== 'Cast') return undefined
+    return node.input
+      .flatMap((name) => this.#producer(name) ?? [])
+      .map((producer) => this.#quantisedProduct(producer))
+      .find((product) => product !== undefined)
   }
 
   #producer(name: string): NodeProto | undefined {

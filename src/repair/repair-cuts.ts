@@ -44,9 +44,11 @@ const HELD_OUT_EVERY = 5
 export async function repairCuts(model: Model, options: RepairOptions): Promise<CutRepair[]> {
   const { decoder, config } = model
   const { batches, signal, onProgress } = options
-  const removed = normalizeBlocks(options.removed, config.layers)
-  const cuts = removed.map((block) => ({ block, product: findProductBefore(model, block) }))
-  const boundaries = findBoundaries(config.layers, removed)
+  const cuts = findRepairs(model, options.removed)
+  const boundaries = findBoundaries(
+    config.layers,
+    cuts.map(({ block }) => block),
+  )
   const pieceAt = (state: number) => boundaries.indexOf(state)
   const pieces = await openDecoderPieces(decoder, config, boundaries, options)
   const products = await openTileProducts(options.threads)
@@ -96,6 +98,17 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   } finally {
     await Promise.all([pieces.close(), products.close()])
   }
+}
+
+/**
+ * What a repair of a model would change: for each block that goes, from low to high, a matrix in the layer before it.
+ * @throws as `repairCuts`
+ */
+export function findRepairs(model: Model, removed: Block[]): { block: Block; product: ClosingProduct }[] {
+  return normalizeBlocks(removed, model.config.layers).map((block) => ({
+    block,
+    product: findProductBefore(model, block),
+  }))
 }
 
 function findProductBefore({ decoder }: Model, { start, end }: Block): ClosingProduct {

@@ -8,7 +8,7 @@ import type { Replacement } from '../prune/safetensors-files.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
 import { loadTokenizer, type Tokenizer } from '../runtime/tokenizer.js'
 import type { Block } from '../similarity/result.js'
-import { repairCuts } from './repair-cuts.js'
+import { findRepairs, repairCuts } from './repair-cuts.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 import { makeReplacements, replaceWeights } from './replace-weights.js'
 
@@ -61,6 +61,7 @@ export async function repairModel(
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
   try {
     const model = await openModel(options)
+    findRepairs(model, removed)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     const tokenizer = await loadTokenizer(model.folder)
@@ -88,6 +89,9 @@ export async function repairModel(
       ],
       { texts, tokenizer, settings, options: { threads, device, signal, onProgress } },
     )
+    if (!((repaired?.perplexity ?? Infinity) < (cut?.perplexity ?? Infinity))) {
+      onNote?.('the repair did not lower the perplexity of the cut; without --repair the model is no worse')
+    }
     const report: RepairReport = {
       cuts: repairs.map(({ removed, product, ridge, heldOutShare }) => ({
         ...removed,

@@ -56,12 +56,12 @@ export async function readRepairTexts(
       if (isKnown) repeated++
       return !isKnown
     }
-    const evaluation = await takeTexts(other?.rows() ?? rows, evaluateSize, encode, settings, isNew)
+    const others = other?.rows() ?? rows
+    const evaluation = await takeTexts(others, evaluateSize, encode, settings, isNew)
+    await others.return(undefined)
     if (evaluation.length === 0) {
-      throw noTexts(
-        other ?? calibrationSet,
-        `to measure on but ${repeated} of those that the repair is fitted on`,
-      )
+      const left = repeated > 0 ? `but ${repeated} of those` : `after the ${calibration.length}`
+      throw noTexts(other ?? calibrationSet, `to measure on ${left} that the repair is fitted on`)
     }
     return {
       calibration: { id: calibrationSet.id, batches: splitByLength(calibration, settings.batchSize) },
@@ -110,7 +110,7 @@ async function takeTexts(
   return texts
 }
 
-/** Batches of texts of similar length, in the order of their first texts, so that every part of the data is early. */
+/** Batches of texts of similar length. */
 function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
   const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
   return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>

@@ -8,6 +8,7 @@ import { measureBlockInfluence } from './block-influence.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { removeGreedily } from './greedy.js'
+import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
 import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
 
@@ -28,6 +29,7 @@ const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest'>, number> = {
   'block-influence': 128,
   'greedy-perplexity': 32,
   verified: 128,
+  repaired: 64,
 }
 const DEFAULT_VERIFIED_BLOCKS = 8
 const DEFAULT_VERIFICATION_TEXTS = 32
@@ -79,6 +81,8 @@ async function findLayers(options: Options): Promise<Found> {
       return planGreedily(options)
     case 'verified':
       return planVerified(options)
+    case 'repaired':
+      return planForRepair(options)
     default:
       return planByDistance(options)
   }
@@ -132,6 +136,29 @@ async function planGreedily(options: Options): Promise<Found> {
     return {
       removed: asBlocks(steps.map(({ layer }) => layer)),
       scores: { perplexity: steps.at(-1)!.perplexity, steps },
+      dataset: describeTexts(calibration.dataset, calibration),
+    }
+  } finally {
+    await evaluator.close()
+  }
+}
+
+/** As `planGreedily`, each candidate repaired: on one batch in four, or the last of fewer; the others fit the repairs. */
+async function planForRepair(options: Options): Promise<Found> {
+  const calibration = await openCalibration(options)
+  const { threads, device = 'cpu', signal, layersToSkip: n } = options
+  const { model, batches } = calibration
+  const last = Math.min(batches.length, 4) - 1
+  const searched = batches.filter((_, index) => index % 4 === last)
+  const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
+  const evaluator = await openRepairingEvaluator(model, fitted, { threads, device, signal })
+  try {
+    const steps = await countTexts(options, (onTexts) =>
+      removeGreedily(evaluator, searched, { layers: model.config.layers, n, onTexts }),
+    )
+    return {
+      removed: asBlocks(steps.map(({ layer }) => layer)),
+      scores: { repairedPerplexity: steps.at(-1)!.perplexity, steps },
       dataset: describeTexts(calibration.dataset, calibration),
     }
   } finally {

@@ -1,4 +1,11 @@
 /** Ways to choose the layers that go. */
-export const STRATEGIES = ['angular', 'deepest', 'block-influence', 'greedy-perplexity', 'verified'] as const
+export const STRATEGIES = [
+  'angular',
+  'deepest',
+  'block-influence',
+  'greedy-perplexity',
+  'verified',
+  'repaired',
+] as const
 
 export type Strategy = (typeof STRATEGIES)[number]

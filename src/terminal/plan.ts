@@ -27,7 +27,9 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
         '',
       ]
     case 'greedy-perplexity':
-      return [formatSteps(scores!.steps as GreedyStep[]), '']
+      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity then'), '']
+    case 'repaired':
+      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity then, repaired'), '']
     case 'verified':
       return [
         formatVerification(scores!.blocks as VerifiedBlock[], scores!.wholePerplexity as number, { color }),
@@ -49,11 +51,11 @@ function formatInfluence(influence: number[], goes: (layer: number) => boolean):
   )
 }
 
-function formatSteps(steps: GreedyStep[]): string {
+function formatSteps(steps: GreedyStep[], title: string): string {
   return formatTable(
     [
       { title: 'layer that goes', align: 'right' },
-      { title: 'perplexity then', align: 'right' },
+      { title, align: 'right' },
     ],
     steps.map(({ layer, perplexity }) => [`${layer}`, formatPerplexity(perplexity)]),
   )
