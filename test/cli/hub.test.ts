@@ -13,7 +13,7 @@ const texts = readFileSync(TEXTS, 'utf8')
   .trimEnd()
   .split('\n')
   .map((line) => JSON.parse(line).text as string)
-const many = Array.from({ length: 600 }, (_, i) => `${i} ${texts[i % texts.length]}`)
+const many = Array.from({ length: 300 }, (_, i) => `${i} ${texts[i % texts.length]}`)
 const toJsonl = (rows: string[]) => rows.map((text) => `${JSON.stringify({ text })}\n`).join('')
 const LLAMA = filesOf(join(FIXTURES, 'families/llama'))
 const GRAPHS = filesOf(join(FIXTURES, 'onnx/llama'))
@@ -227,7 +227,7 @@ describe('a run that loses the network', () => {
     const cwd = makeTempFolder()
     const flags = { dataset: 'org/many', 'batch-size': '4' }
     await measure({ model: 'org/llama', 'dataset-size': '1' }) // the model is in the cache
-    server.fail(/blobs/, { kind: 'drop', afterBytes: 20_000 })
+    server.fail(/blobs/, { kind: 'drop', afterBytes: 12_000 })
     server.fail(/blobs/, { kind: 'status', status: 503 }, Number.POSITIVE_INFINITY)
     const lost = await measure(flags, {}, cwd)
     expect(lost.exitCode).toBe(1)

@@ -83,7 +83,7 @@ describe('a fault that passes leaves no trace', () => {
   })
 
   it.each(
-    FAULTS.slice(1).map(
+    FAULTS.filter(([name]) => !/429|stalled/.test(name)).map(
       ([name, fault]) =>
         [
           name,
