@@ -4,6 +4,7 @@ export type { CandidateFigures, EvaluationResult, FailedCandidate, Figures } fro
 export { makePlan, type Plan, readPlan } from './plan/plan.js'
 export { type PruneOptions, type PruneProgress, type PruneResult, pruneModel } from './prune/prune.js'
 export { makeRecipe, type Recipe, type RecipeOptions } from './recipe/recipe.js'
+export { type RepairModelOptions, type RepairReport, repairModel } from './repair/repair-model.js'
 export type { TextProgress } from './runtime/run-options.js'
 export type { Certainty, ComparedBlock } from './similarity/certainty.js'
 export { measureSimilarity } from './similarity/measure.js'
