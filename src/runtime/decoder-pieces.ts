@@ -1,7 +1,9 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
+import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
+import { dimensions, type GraphProto } from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from './batches.js'
 import { type MakeInput, planInputs } from './inputs.js'
@@ -71,6 +73,7 @@ export async function openDecoderPieces(
 
   return {
     async embed(batch) {
+      assertBatchFits(decoder.model.graph!, batch)
       const piece = open('embedding', () => takeSegment(decoder, { to: 0 }))
       return (await runPiece(piece, batch, {})) as State
     },
@@ -98,10 +101,23 @@ export async function openDecoderPieces(
       return scores
     },
     async close() {
-      for (const piece of opened.values()) await (await piece).session.release()
+      // who asked for a piece that could not be loaded has been told
+      for (const piece of await Promise.allSettled(opened.values())) {
+        if (piece.status === 'fulfilled') await piece.value.session.release()
+      }
       opened.clear()
     },
   }
+}
+
+/** Some graphs are exported for one batch size. */
+function assertBatchFits(graph: GraphProto, { length }: EncodedText[]): void {
+  const info = graph.input.find(({ name }) => name === 'input_ids')
+  const size = info && dimensions(info)[0]
+  if (typeof size !== 'number' || size === length) return
+  throw new LayerpruneError(`the graph takes batches of ${size} texts only, not of ${length}`, {
+    hint: `--batch-size ${size}`,
+  })
 }
 
 interface ScoredPosition {
