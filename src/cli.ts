@@ -6,6 +6,7 @@ import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
 import { makePruneCommand } from './commands/prune.js'
 import { makeRecipeCommand } from './commands/recipe.js'
+import { makeReportCommand } from './commands/report.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { LayerpruneError, UsageError } from './errors.js'
@@ -23,6 +24,7 @@ const program = new Command('layerprune')
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
   .addCommand(makeRecipeCommand())
+  .addCommand(makeReportCommand())
   .addHelpText(
     'after',
     `

@@ -38,3 +38,10 @@ export function formatSize(bytes: number): string {
   const value = bytes / 1000 ** power
   return `${value < 100 ? value.toPrecision(2 + Number(value >= 10)) : formatCount(Math.round(value))} ${['B', 'kB', 'MB', 'GB'][power]}`
 }
+
+/** A confidence in percent, rounded down to a tenth, for it promises at least so much: `99.3%`, `over 99.9%`. */
+export function formatConfidence(share: number): string {
+  if (share > 0.999) return 'over 99.9%'
+  // 0.95 * 1000 is 949.99...
+  return `${Math.floor(share * 1000 + 1e-9) / 10}%`
+}

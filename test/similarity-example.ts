@@ -49,3 +49,22 @@ export function exampleResult(
     layerpruneVersion: '0.1.0',
   }
 }
+
+/**
+ * A result with distances of every size, a hundredth of `of(start, n) + n`.
+ * @param of  0 or more
+ */
+export function allSizesResult(
+  layers: number,
+  layersToSkip: number,
+  of: (start: number, n: number) => number,
+): SimilarityResult {
+  const row = (n: number) =>
+    Array.from({ length: layers - n + 1 }, (_, start) => Math.min(1, (of(start, n) + n) / 100))
+  const sizes = Array.from({ length: layers }, (_, i) => i + 1)
+  return {
+    ...exampleResult(row(layersToSkip), { layersToSkip }),
+    distances: Object.fromEntries(sizes.map((n) => [n, row(n)])),
+    standardErrors: Object.fromEntries(sizes.map((n) => [n, row(n).map(() => 0.001)])),
+  }
+}

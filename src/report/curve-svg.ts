@@ -3,7 +3,7 @@ import { area, line } from 'd3-shape'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
 import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
-import { describeTokens } from '../similarity/token-selection.js'
+import { describeOrigin, escapeXml, FONT, INK, type Ink, inkRules, px } from './svg.js'
 
 const WIDTH = 760
 const HEIGHT = 436
@@ -13,34 +13,19 @@ const BAND = 1.96
 
 // Okabe and Ito's colours, told apart with any colour vision. Plain rules, no CSS variables: viewers that do
 // not know these would draw black. Classes are prefixed because the plot is also set into HTML pages.
-const LIGHT = styleRules(
-  { paper: '#ffffff', ink: '#1f2328', quiet: '#59636e', grid: '#d8dee4' },
-  '#0072b2',
-  '#d55e00',
-)
-const DARK = styleRules(
-  { paper: '#0d1117', ink: '#e6edf3', quiet: '#9198a1', grid: '#30363d' },
-  '#56b4e9',
-  '#e69f00',
-)
+const LIGHT = styleRules(INK.light, '#0072b2', '#d55e00')
+const DARK = styleRules(INK.dark, '#56b4e9', '#e69f00')
 
-function styleRules(
-  { paper, ink, quiet, grid }: Record<'paper' | 'ink' | 'quiet' | 'grid', string>,
-  curve: string,
-  best: string,
-): string {
+function styleRules(ink: Ink, curve: string, best: string): string {
   return [
-    `.lp-paper{fill:${paper}}`,
-    `.lp-ink{fill:${ink}}`,
-    `.lp-quiet{fill:${quiet}}`,
-    `.lp-grid{stroke:${grid}}`,
+    inkRules(ink),
     `.lp-curve{stroke:${curve};fill:none}`,
     `.lp-dot{fill:${curve}}`,
     `.lp-band{fill:${curve};fill-opacity:0.2}`,
     `.lp-error{stroke:${curve};stroke-opacity:0.5}`,
-    `.lp-best{fill:${best};stroke:${paper}}`,
+    `.lp-best{fill:${best};stroke:${ink.paper}}`,
     `.lp-best-rule{stroke:${best}}`,
-    `.lp-best-name{fill:${ink};stroke:${paper};stroke-width:4px;paint-order:stroke}`,
+    `.lp-best-name{fill:${ink.ink};stroke:${ink.paper};stroke-width:4px;paint-order:stroke}`,
   ].join('')
 }
 
@@ -59,7 +44,7 @@ export function drawDistanceCurve(result: SimilarityResult): string {
     `smallest ${formatEstimate(best.distance, best.standardError)} for ${nameLayers(best)}`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
-      ` role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12">`,
+      ` role="img" ${FONT}>`,
     `<title>${escapeXml(described)}</title>`,
     `<style>${LIGHT}@media (prefers-color-scheme:dark){${DARK}}</style>`,
     `<rect class="lp-paper" width="${WIDTH}" height="${HEIGHT}"/>`,
@@ -108,16 +93,7 @@ function bandOf({ distance, standardError }: ScoredBlock): [low: number, high: n
 }
 
 function drawHeading(result: SimilarityResult, size: string, withErrors: boolean): string[] {
-  const { model, dataset, tokens, partial } = result
-  const modelLine = `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`
-  const measured = [
-    formatQuantity(dataset.samples, 'text'),
-    tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
-  ].join(', ')
-  const lines = [
-    modelLine,
-    `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
-  ]
+  const lines = describeOrigin(result)
   return [
     `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Angular distance across ${size}</text>`,
     ...(withErrors
@@ -192,20 +168,4 @@ function drawBest(best: ScoredBlock, x: Axis, y: Axis): string[] {
     `<text class="lp-best-name" x="${px(left + shift)}" y="${px(Math.min(top + 24, bottom - 6))}" text-anchor="${anchor}"` +
       ` font-weight="600">${label}</text>`,
   ]
-}
-
-/** The end of a name says most: a long one loses its start. */
-function shorten(name: string, length: number): string {
-  const letters = [...name]
-  return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`
-}
-
-function px(value: number): string {
-  return String(Math.round(value * 10) / 10)
-}
-
-function escapeXml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-  // XML has no way to write most control characters
-  return text.replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd').replace(/[&<>"]/g, (letter) => entities[letter]!)
 }

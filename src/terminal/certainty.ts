@@ -1,10 +1,15 @@
-import { formatDistance, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
+import {
+  formatConfidence,
+  formatDistance,
+  formatEstimate,
+  formatList,
+  formatQuantity,
+} from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
 import type { Certainty } from '../similarity/certainty.js'
 import type { SimilarityResult } from '../similarity/result.js'
 
 const MAX_NAMED = 5
-const MAX_PERCENT = 99.9
 
 /**
  * How far the second best block lies behind the best, and how sure it is which is the best: a line each, as far
@@ -26,17 +31,10 @@ export function describeCertainty({ blocks, best, certainty, tokens }: Similarit
 function describeConfidence(certainty: Certainty, tokens: SimilarityResult['tokens']): string {
   const { confidence, level, texts, indistinguishable } = certainty
   const after = `confidence after ${formatQuantity(texts, 'text')}`
-  if (indistinguishable.length === 0) return `Best with ${formatPercent(confidence)} ${after}.`
+  if (indistinguishable.length === 0) return `Best with ${formatConfidence(confidence)} ${after}.`
   const named = indistinguishable.slice(0, MAX_NAMED).map(nameLayers)
   const more = indistinguishable.length - named.length
   const list = formatList(more > 0 ? [...named, `${more} more`] : named)
   const advice = tokens === 'last' ? '; more texts can, --tokens tail:32 sooner' : '; more texts can'
-  return `Cannot be told apart from ${list} at ${formatPercent(level)} ${after}${advice}.`
-}
-
-/** Rounded down to a tenth of a percent, for a confidence promises at least so much. */
-function formatPercent(share: number): string {
-  if (share > MAX_PERCENT / 100) return `over ${MAX_PERCENT}%`
-  // 0.95 * 1000 is 949.99...
-  return `${Math.floor(share * 1000 + 1e-9) / 10}%`
+  return `Cannot be told apart from ${list} at ${formatConfidence(level)} ${after}${advice}.`
 }

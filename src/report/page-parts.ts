@@ -1,0 +1,32 @@
+import { formatLayers } from '../layer-names.js'
+import type { Block } from '../similarity/result.js'
+import { escapeXml } from './svg.js'
+
+/** A picture of all layers in a row, those that go filled. */
+export function renderStrip(layers: number, removed: Block[]): string {
+  const goes = (layer: number) => removed.some(({ start, end }) => start <= layer && layer < end)
+  const cells = Array.from({ length: layers }, (_, layer) => `<i${goes(layer) ? ' class="goes"' : ''}></i>`)
+  const label = `${layers} layers, of which ${removed.map(formatLayers).join(', ')} go`
+  return (
+    `<div class="strip"><div class="layers" role="img" aria-label="${label}">${cells.join('')}</div>` +
+    `<div class="ends" aria-hidden="true"><span>layer 0</span><span>${layers - 1}</span></div></div>`
+  )
+}
+
+/** YAML with a button that copies it. */
+export function renderYaml(yaml: string): string {
+  return `<div class="yaml"><button type="button" class="copy">Copy YAML</button><pre tabindex="0" aria-label="mergekit YAML">${escapeXml(yaml)}</pre></div>`
+}
+
+/** Names and values, a line each; those of a null value are left out. */
+export function renderFacts(facts: [name: string, value: string | number | null | undefined][]): string {
+  const lines = facts
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `<div><dt>${name}</dt><dd>${escapeXml(String(value))}</dd></div>`)
+  return `<dl class="facts">${lines.join('')}</dl>`
+}
+
+/** JSON that stays JSON inside a script element. */
+export function renderData(value: unknown): string {
+  return `<script type="application/json" class="data">${JSON.stringify(value).replaceAll('<', '\\u003c')}</script>`
+}

@@ -1,0 +1,119 @@
+import { formatCount, formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatLayers } from '../layer-names.js'
+import { formatSliceConfig } from '../mergekit.js'
+import { describeTokens } from '../similarity/token-selection.js'
+import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
+import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
+import type { ReportedResult } from './read-saved.js'
+import { escapeXml } from './svg.js'
+import { reachVerdict } from './verdict.js'
+
+const WIDE = { width: 580, heading: false }
+const NARROW = { width: 340, heading: false }
+
+/** All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings. */
+export function renderResult(result: ReportedResult, index: number): string {
+  const { model, dataset, layersToSkip, distances, standardErrors } = result
+  const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
+  const verdicts = sizes.map((n) => reachVerdict(result, n))
+  const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }))
+  const asked = verdicts[layersToSkip - 1]!
+  const id = `result-${index + 1}`
+  const maps = [WIDE, NARROW].map(
+    (options, i) =>
+      `<div class="map ${i === 0 ? 'wide' : 'narrow'}" tabindex="0" role="application"` +
+      ` aria-label="Heat map of all blocks: arrow keys move, Enter takes the size" data-frame='${JSON.stringify(
+        frameHeatMap(model.layers, options),
+      )}'>` +
+      `${drawHeatMap(result, options).replaceAll('lp-shades', `${id}-shades-${i}`)}</div>`,
+  )
+  return `<section class="result" id="${id}" aria-labelledby="${id}-title">
+<header class="of"><h2 id="${id}-title">${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.samples, 'text')}, ${describeTokens(result.tokens)} of each</p></header>
+<div class="verdict ${asked.sureness}">
+<p class="headline" aria-live="polite">${asked.headline}</p>
+<p class="detail">${asked.detail}</p>
+${renderStrip(model.layers, [asked])}
+<p class="how-sure"><strong class="badge">${asked.badge}</strong> <span class="reason">${escapeXml(asked.reason)}</span></p>
+<p class="size"><label for="${id}-size">Layers to remove</label>
+<input type="range" id="${id}-size" min="1" max="${model.layers - 1}" value="${layersToSkip}" step="1">
+<output for="${id}-size">${layersToSkip}</output></p>
+</div>
+<div class="pictures">
+<figure><figcaption>Distance by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
+<figure><figcaption>Every block of every size <span class="hint">bright: turns least · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
+</div>
+<div class="rest">
+<div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>
+<div><details open><summary>Blocks of <span class="n">${layersToSkip}</span></summary><div class="scroll" tabindex="0" role="region" aria-label="Table of blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">start</th><th scope="col">end</th><th scope="col">distance</th><th scope="col">± std err</th></tr></thead><tbody>${renderRows(result)}</tbody></table></div></details></div>
+</div>
+${renderVerification(result)}<details class="settings"><summary>What was measured</summary>${describeSettings(result)}</details>
+${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml })}
+</section>`
+}
+
+function formatYaml({ model }: ReportedResult, block: { start: number; end: number }): string {
+  return formatSliceConfig({
+    model: model.id,
+    revision: model.askedRevision && model.revision ? model.revision : undefined,
+    layers: model.layers,
+    removed: [block],
+    dtype: model.checkpointDtype,
+  })
+}
+
+function renderRows({ blocks, best }: ReportedResult): string {
+  return blocks
+    .map(
+      ({ start, end, distance, standardError }) =>
+        `<tr${start === best.start ? ' class="best"' : ''}><td>${formatLayers({ start, end })}</td><td>${start}</td>` +
+        `<td>${end}</td><td>${formatDistance(distance)}</td><td>${standardError === null ? '' : formatDistance(standardError)}</td></tr>`,
+    )
+    .join('')
+}
+
+function renderVerification({ verification }: ReportedResult): string {
+  if (verification === undefined) return ''
+  const rows = verification.blocks.map(
+    (block) =>
+      `<tr${block.perplexityRank === 1 ? ' class="best"' : ''}><td>${formatLayers(block)}</td><td>${formatDistance(block.distance)}</td>` +
+      `<td>${block.distanceRank}</td><td>${block.perplexity === null ? 'not finite' : formatPerplexity(block.perplexity)}</td>` +
+      `<td>${block.standardError === null ? '' : formatPerplexity(block.standardError)}</td><td>${block.perplexityRank}</td></tr>`,
+  )
+  return `<h3>Checked by perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} (whole model ${formatPerplexity(verification.perplexity)})</h3>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
+`
+}
+
+function describeSettings({
+  model,
+  dataset,
+  settings,
+  tokens,
+  certainty,
+  layerpruneVersion,
+}: ReportedResult): string {
+  const { empty, notText } = dataset.skipped
+  return renderFacts([
+    ['model', model.id],
+    ['revision', model.revision],
+    ['family', model.family],
+    ['layers, hidden size', `${model.layers}, ${formatCount(model.hiddenSize)}`],
+    ['read from', `${model.file} in ${model.dtype}`],
+    ['checkpoint stores', model.checkpointDtype],
+    ['dataset', [dataset.id, dataset.config, dataset.split].filter((part) => part !== null).join(', ')],
+    ['dataset revision', dataset.revision],
+    ['column', dataset.column],
+    ['texts, tokens', `${formatCount(dataset.samples)}, ${formatCount(dataset.tokens)}`],
+    ['rows passed over', empty + notText === 0 ? null : `${empty} empty, ${notText} without text`],
+    ['tokens compared', describeTokens(tokens)],
+    ['longest text', formatQuantity(settings.maxLength, 'token')],
+    ['batch size', settings.batchSize],
+    ['texts asked for', settings.datasetSize],
+    ['shuffled with seed', settings.shuffle],
+    ['stopped at confidence', settings.until],
+    ['test of certainty', certainty && `${certainty.test}, level ${certainty.level}`],
+    ['fingerprint of model', model.fingerprint.slice(0, 16)],
+    ['fingerprint of texts', dataset.fingerprint.slice(0, 16)],
+    ['layerprune', layerpruneVersion],
+  ])
+}

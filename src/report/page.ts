@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises'
+import { formatQuantity } from '../format-numbers.js'
+import { VERSION } from '../version.js'
+import { renderComparison } from './page-comparison.js'
+import { renderEvaluation, renderPlan } from './page-documents.js'
+import { renderResult } from './page-result.js'
+import type { SavedDocuments } from './read-saved.js'
+import { escapeXml } from './svg.js'
+
+/**
+ * One HTML page of saved results, evaluations and plans that needs nothing but itself: which layers go, how sure
+ * that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ */
+export async function renderPage({ results, evaluations, plans }: SavedDocuments): Promise<string> {
+  const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
+  const models = new Set([...results, ...evaluations, ...plans].map(({ model }) => model.id))
+  const [model] = models
+  const title = models.size === 1 ? `Which layers can go: ${model}` : 'Which layers can go'
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>${escapeXml(title)}</title>
+<style>
+${style}</style>
+</head>
+<body>
+<main>
+${[
+  ...(results.length > 1 ? [renderComparison(results)] : []),
+  ...results.map(renderResult),
+  ...evaluations.map(renderEvaluation),
+  ...plans.map(renderPlan),
+].join('\n')}
+</main>
+<footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans })}. Layers are counted from 0;
+angular distance is that of Gromov et al. 2024 (arXiv 2403.17887), 0 where the residual stream does not turn and
+0.5 where it ends at a right angle.</footer>
+<script>
+${script}</script>
+</body>
+</html>
+`
+}
+
+function describeContents({ results, evaluations, plans }: SavedDocuments): string {
+  return [
+    ...(results.length > 0 ? [formatQuantity(results.length, 'similarity result')] : []),
+    ...(evaluations.length > 0 ? [formatQuantity(evaluations.length, 'evaluation')] : []),
+    ...(plans.length > 0 ? [formatQuantity(plans.length, 'plan')] : []),
+  ].join(', ')
+}
+
+function readAsset(name: string): Promise<string> {
+  return readFile(new URL(`../../assets/${name}`, import.meta.url), 'utf8')
+}

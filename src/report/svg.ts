@@ -1,0 +1,58 @@
+import { formatQuantity } from '../format-numbers.js'
+import type { SimilarityResult } from '../similarity/result.js'
+import { describeTokens } from '../similarity/token-selection.js'
+
+export const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`
+
+/** Colours of paper, text, text of less weight and grid, of the light and the dark scheme. */
+export const INK = {
+  light: { paper: '#ffffff', ink: '#1f2328', quiet: '#59636e', grid: '#d8dee4' },
+  dark: { paper: '#0d1117', ink: '#e6edf3', quiet: '#9198a1', grid: '#30363d' },
+}
+
+export type Ink = (typeof INK)['light']
+
+/** Classes that every plot has. */
+export function inkRules({ paper, ink, quiet, grid }: Ink): string {
+  return [
+    `.lp-paper{fill:${paper}}`,
+    `.lp-ink{fill:${ink}}`,
+    `.lp-quiet{fill:${quiet}}`,
+    `.lp-grid{stroke:${grid}}`,
+  ].join('')
+}
+
+/** What a plot is of, the one line on the model, the other on the texts. */
+export function describeOrigin({
+  model,
+  dataset,
+  tokens,
+  partial,
+}: Pick<SimilarityResult, 'model' | 'dataset' | 'tokens' | 'partial'>): [model: string, dataset: string] {
+  const measured = [
+    formatQuantity(dataset.samples, 'text'),
+    tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
+  ].join(', ')
+  return [
+    `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
+    `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
+  ]
+}
+
+/** The end of a name says most: a long one loses its start. */
+function shorten(name: string, length: number): string {
+  const letters = [...name]
+  return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`
+}
+
+/** A length in pixels to a tenth. */
+export function px(value: number): string {
+  return String(Math.round(value * 10) / 10)
+}
+
+/** Text for XML and HTML, in elements and in quoted attributes. */
+export function escapeXml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+  // XML has no way to write most control characters; a line break it has
+  return text.replace(/[^\P{Cc}\n]|\p{Cs}/gu, '\ufffd').replace(/[&<>"]/g, (letter) => entities[letter]!)
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+
+/** What the page under test shows: DevTools' answers are plain JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: the protocol is not typed here
+type Answer = any
+
+export interface Browser {
+  /** Everything that was written to the console as an error, and every exception nobody caught. */
+  errors: string[]
+  send(method: string, params?: object): Promise<Answer>
+  /** Value of an expression in the page; promises are awaited. */
+  evaluate(expression: string): Promise<Answer>
+  close(): Promise<void>
+}
+
+/** Path of a Chromium, from LAYERPRUNE_CHROMIUM or the PATH; undefined where there is none. */
+export function findChromium(): string | undefined {
+  const named = process.env.LAYERPRUNE_CHROMIUM
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  return [
+    ...(named ? [named] : []),
+    ...folders.flatMap((folder) => names.map((name) => join(folder, name))),
+  ].find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Opens a page in a headless Chromium that is spoken to through a pipe, with a profile of its own. */
+export async function openPage(chromium: string, url: string): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), 'layerprune-browser-'))
+  const child = spawn(
+    chromium,
+    [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-sync',
+      '--disable-component-update',
+      `--user-data-dir=${profile}`,
+      '--remote-debugging-pipe',
+    ],
+    { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
+  )
+  const gone = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  const connection = connect(child.stdio[3] as Writable, child.stdio[4] as Readable)
+  const { targetId } = await connection.send('Target.createTarget', { url: 'about:blank' })
+  const { sessionId } = await connection.send('Target.attachToTarget', { targetId, flatten: true })
+  const send = (method: string, params: object = {}) => connection.send(method, params, sessionId)
+  await send('Runtime.enable')
+  await send('Log.enable')
+  await send('Page.enable')
+  const loaded = connection.waitFor('Page.loadEventFired')
+  await send('Page.navigate', { url })
+  await loaded
+  return {
+    errors: connection.errors,
+    send,
+    async evaluate(expression) {
+      const { result, exceptionDetails } = await send('Runtime.evaluate', {
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+        userGesture: true,
+      })
+      if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+      return result.value
+    },
+    async close() {
+      child.kill()
+      await gone
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** DevTools protocol over a pipe: JSON texts, each ended by a zero byte. */
+function connect(input: Writable, output: Readable) {
+  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
+  const events = new Map<string, () => void>()
+  const errors: string[] = []
+  let rest = ''
+  let lastId = 0
+  const receive = ({ id, result, error, method, params }: Answer) => {
+    if (id !== undefined) {
+      const { resolve, reject } = waiting.get(id)!
+      waiting.delete(id)
+      if (error) reject(new Error(error.message))
+      else resolve(result)
+      return
+    }
+    events.get(method)?.()
+    if (method === 'Runtime.exceptionThrown') errors.push(params.exceptionDetails.exception?.description)
+    if (method === 'Runtime.consoleAPICalled' && params.type === 'error')
+      errors.push(JSON.stringify(params.args))
+    if (method === 'Log.entryAdded' && params.entry.level === 'error') errors.push(params.entry.text)
+  }
+  output.setEncoding('utf8').on('data', (text: string) => {
+    const messages = (rest + text).split('\0')
+    rest = messages.pop()!
+    for (const message of messages) receive(JSON.parse(message))
+  })
+  return {
+    errors,
+    send(method: string, params: object = {}, sessionId?: string): Promise<Answer> {
+      const id = ++lastId
+      input.write(`${JSON.stringify({ id, method, params, sessionId })}\0`)
+      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
+    },
+    waitFor: (method: string) => new Promise<void>((resolve) => events.set(method, resolve)),
+  }
+}

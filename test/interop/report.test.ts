@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { formatSliceConfig } from '../../src/mergekit.js'
+import { renderPage } from '../../src/report/page.js'
+import { allSizesResult } from '../similarity-example.js'
+import { type Browser, findChromium, openPage } from './browser.js'
+
+const chromium = findChromium()
+
+if (!chromium) console.log('report test skipped: no chromium in PATH, and LAYERPRUNE_CHROMIUM is not set')
+
+describe.skipIf(!chromium)('the page in a browser', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'layerprune-report-'))
+  let page: Browser
+  const text = (selector: string) => page.evaluate(`document.querySelector('${selector}').textContent`)
+
+  beforeAll(async () => {
+    const result = allSizesResult(12, 4, (start, n) => Math.abs(start - (n === 3 ? 1 : 6)))
+    const file = join(folder, 'report.html')
+    writeFileSync(file, await renderPage({ results: [result, result], evaluations: [], plans: [] }))
+    page = await openPage(chromium!, pathToFileURL(file).href)
+  })
+  afterAll(async () => {
+    await page?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('names another block where the slider asks for another size', async () => {
+    expect(await text('#result-1 .headline')).toBe('Remove layers 6..9')
+    await page.evaluate("document.querySelector('#result-1 input').focus()")
+    for (const type of ['rawKeyDown', 'keyUp']) {
+      await page.send('Input.dispatchKeyEvent', {
+        type,
+        key: 'ArrowLeft',
+        code: 'ArrowLeft',
+        windowsVirtualKeyCode: 37,
+      })
+    }
+    expect(await text('#result-1 output')).toBe('3')
+    expect(await text('#result-1 .headline')).toBe('Remove layers 1..3')
+    const goes =
+      "[...document.querySelectorAll('#result-1 .verdict i')].map((cell) => Number(cell.matches('.goes'))).join('')"
+    expect(await page.evaluate(goes)).toBe('011100000000')
+    const chosen = "document.querySelector('#result-1 .curve .chosen').dataset.start"
+    expect(await page.evaluate(chosen)).toBe('1')
+    expect(await text('#result-1 .curve .name')).toBe('layers 1..3: 0.0300')
+    expect(await page.evaluate("document.querySelectorAll('#result-1 tbody tr').length")).toBe(10)
+    expect(await text('#result-1 tbody .best')).toBe('1..3140.03000.0010')
+    expect(await text('#result-2 .headline')).toBe('Remove layers 6..9')
+  })
+
+  it('copies the slices that it shows', async () => {
+    const copied = await page.evaluate(`(async () => {
+      const button = document.querySelector('#result-1 .copy')
+      let copied
+      navigator.clipboard.writeText = async (text) => { copied = text }
+      button.click()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return { copied, label: button.textContent }
+    })()`)
+    const removed = [{ start: 1, end: 4 }]
+    const yaml = formatSliceConfig({ model: 'models/small', layers: 12, removed, dtype: 'bfloat16' })
+    expect(copied).toEqual({ copied: yaml, label: 'Copied' })
+  })
+
+  it('tells the cell of the heat map by keyboard and pointer, and takes its size', async () => {
+    const told = await page.evaluate(`(() => {
+      const map = document.querySelector('#result-2 .map.wide')
+      const press = (key) => map.dispatchEvent(new KeyboardEvent('keydown', { key, cancelable: true }))
+      const told = []
+      for (const key of ['ArrowRight', 'ArrowUp', 'ArrowLeft']) {
+        press(key)
+        told.push(document.querySelector('#result-2 .readout').textContent)
+      }
+      press('Enter')
+      return [...told, document.querySelector('#result-2 output').textContent]
+    })()`)
+    expect(told).toEqual([
+      'layers 7..10 (4 of 12): 0.0500 ± 0.0010',
+      'layers 7..11 (5 of 12): 0.0600 ± 0.0010',
+      'layers 6..10 (5 of 12): 0.0500 ± 0.0010',
+      '5',
+    ])
+    const pointed = await page.evaluate(`(() => {
+      const map = document.querySelector('#result-2 .map.wide')
+      const { left, bottom, cellWidth, cellHeight, width } = JSON.parse(map.dataset.frame)
+      const box = map.querySelector('svg').getBoundingClientRect()
+      const scale = box.width / width
+      map.dispatchEvent(new PointerEvent('pointermove', {
+        clientX: box.left + scale * (left + 2.5 * cellWidth),
+        clientY: box.top + scale * (bottom - 0.5 * cellHeight),
+      }))
+      return document.querySelector('#result-2 .readout').textContent
+    })()`)
+    expect(pointed).toBe('layer 2 (1 of 12): 0.0500 ± 0.0010')
+  })
+
+  it('fits a phone, and writes no error to the console', async () => {
+    await page.send('Emulation.setDeviceMetricsOverride', {
+      width: 390,
+      height: 800,
+      deviceScaleFactor: 1,
+      mobile: true,
+    })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    expect(page.errors).toEqual([])
+  })
+})

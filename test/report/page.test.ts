@@ -1,0 +1,125 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { makePlan } from '../../src/plan/plan.js'
+import { renderPage } from '../../src/report/page.js'
+import { type ReportedResult, readSavedDocuments } from '../../src/report/read-saved.js'
+import { reachVerdict } from '../../src/report/verdict.js'
+import { allSizesResult } from '../similarity-example.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'layerprune-page-'))
+const valley = (): ReportedResult => allSizesResult(12, 4, (start) => Math.abs(start - 6))
+const nextBest = { start: 5, end: 9, difference: 0.01, standardError: 0.002, p: 0.01 }
+const sure = {
+  confidence: 0.9931,
+  texts: 128,
+  test: 'fixed',
+  level: 0.95,
+  runnerUp: nextBest,
+  indistinguishable: [],
+} as const
+
+function save(name: string, value: unknown): string {
+  const path = join(folder, name)
+  writeFileSync(path, JSON.stringify(value))
+  return path
+}
+
+describe('reachVerdict', () => {
+  it('names the layers, and how sure it is where that was measured', () => {
+    const verdict = reachVerdict({ ...valley(), certainty: { ...sure, indistinguishable: [] } }, 4)
+    expect(verdict).toEqual({
+      start: 6,
+      end: 10,
+      headline: 'Remove layers 6..9',
+      detail: '4 of 12 layers, 0-based · angular distance 0.0400 ± 0.0010',
+      sureness: 'sure',
+      badge: 'Sure: 99.3%',
+      reason: 'That confident after 128 texts that no other block turns less.',
+    })
+  })
+
+  it('names the blocks that may be as good', () => {
+    const certainty = { ...sure, confidence: 0.8, indistinguishable: [nextBest] }
+    expect(reachVerdict({ ...valley(), certainty }, 4)).toMatchObject({
+      sureness: 'unsure',
+      badge: 'Not sure yet',
+      reason:
+        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts can tell.',
+    })
+  })
+
+  it('claims nothing for a size that certainty was not measured of', () => {
+    const certainty = { ...sure, indistinguishable: [] }
+    expect(reachVerdict({ ...valley(), certainty }, 1)).toMatchObject({
+      headline: 'Remove layer 6',
+      sureness: 'unknown',
+      reason:
+        'Next best: layer 5, 0.0100 more. How sure it is was measured for blocks of 4 only: --layers-to-skip 1 measures it here.',
+    })
+    expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toBe('One text alone was measured.')
+  })
+
+  it('is never sure of an interrupted run', () => {
+    const verdict = reachVerdict(
+      { ...valley(), certainty: { ...sure, indistinguishable: [] }, partial: true },
+      4,
+    )
+    expect(verdict).toMatchObject({ sureness: 'unsure', badge: 'Interrupted run' })
+  })
+})
+
+describe('renderPage', () => {
+  it('shows a result with its slices, and every name as text', async () => {
+    const result = valley()
+    result.model.id = '</script><b>org/model'
+    const page = await renderPage({ results: [result], evaluations: [], plans: [] })
+    expect(page).not.toContain('<b>')
+    expect(page).toContain('Remove layers 6..9')
+    expect(page).toContain('layer_range: [0, 6]\n')
+    expect(page.match(/<i class="goes">/g)).toHaveLength(4)
+    expect(page).not.toMatch(/(src|href)="(?!#|data:,)/)
+    expect(page).not.toMatch(/@import|url\((?!#)/)
+  })
+
+  it('sets several results side by side, and says where all agree', async () => {
+    const agreeing = await renderPage({ results: [valley(), valley()], evaluations: [], plans: [] })
+    expect(agreeing).toContain('All 2 results say: remove layers 6..9')
+    const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))
+    const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] })
+    expect(differing).toContain('2 results side by side')
+  })
+})
+
+describe('readSavedDocuments', () => {
+  it('tells results and plans by their schema', async () => {
+    const plan = makePlan({
+      model: { id: 'm', layers: 12 },
+      strategy: 'explicit',
+      removed: [{ start: 2, end: 3 }],
+    })
+    const { results, plans } = await readSavedDocuments([save('p.json', plan), save('s.json', valley())])
+    expect(results).toHaveLength(1)
+    expect(plans).toEqual([plan])
+  })
+
+  it.each([
+    ['other.json', { schema: 'other/1' }, 'is no saved result'],
+    ['null.json', null, 'is no saved result'],
+    [
+      'model.json',
+      { ...valley(), model: { id: 'm', layers: 12 } },
+      "/model must have required property 'revision'",
+    ],
+    ['best.json', { ...valley(), best: { ...valley().best, start: 1 } }, 'best is none of the blocks'],
+    [
+      'blocks.json',
+      { ...valley(), blocks: valley().blocks.slice(1) },
+      'blocks are not those of distances["4"]',
+    ],
+    ['errors.json', { ...valley(), standardErrors: {} }, 'standardErrors["1"] must have 12 entries'],
+  ])('refuses %s', async (name, value, message) => {
+    await expect(readSavedDocuments([save(name, value)])).rejects.toThrow(message)
+  })
+})
