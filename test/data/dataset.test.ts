@@ -3,7 +3,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createDataset, openDataset } from '../../src/data/dataset.js'
 import type { DataSource } from '../../src/data/source.js'
 import { readTextDocument } from '../../src/data/text.js'
@@ -145,6 +145,11 @@ test('each call of rows reads from the beginning and counts anew', async () => {
   expect(dataset.skipped).toEqual({ empty: 1, notText: 0 })
 })
 
+/** A stream that is given up closes its file a moment later. */
+async function expectAllClosed(folder: string, when: string): Promise<void> {
+  await vi.waitFor(async () => expect(await listOpenFiles(folder), when).toEqual([]))
+}
+
 test('files are closed when reading ends early, fails or is aborted', async (context) => {
   const folder = await makeFolder()
   const rows = Array.from({ length: 20_000 }, () => ({ text: randomBytes(40).toString('base64') }))
@@ -164,21 +169,21 @@ test('files are closed when reading ends early, fails or is aborted', async (con
       expect(await listOpenFiles(folder)).toEqual([path])
       break
     }
-    expect(await listOpenFiles(folder), `${name} ended early`).toEqual([])
+    await expectAllClosed(folder, `${name} ended early`)
 
     await collect((await openDataset({ ...options, limit: 3 })).rows())
-    expect(await listOpenFiles(folder), `${name} limited`).toEqual([])
+    await expectAllClosed(folder, `${name} limited`)
 
     const controller = new AbortController()
     const aborted = (await openDataset({ ...options, signal: controller.signal })).rows()
     await aborted.next()
     controller.abort('stop now')
     await expect(aborted.next()).rejects.toBe('stop now')
-    expect(await listOpenFiles(folder), `${name} aborted`).toEqual([])
+    await expectAllClosed(folder, `${name} aborted`)
   }
   for (const name of ['a.jsonl', 'a.json', 'a.csv', 'a.parquet', 'a.jsonl.gz']) {
     await readError(folder, [name], { column: 'none' })
-    expect(await listOpenFiles(folder), `${name} failed`).toEqual([])
+    await expectAllClosed(folder, `${name} failed`)
   }
 })
 
