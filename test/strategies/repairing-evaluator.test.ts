@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { openEvaluator } from '../../src/evaluate/evaluator.js'
+import { openModel } from '../../src/model.js'
+import { openRepairingEvaluator } from '../../src/strategies/repairing-evaluator.js'
+import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { drawBatches, makeLinearModel } from '../repair/linear-model.js'
+
+const BLOCKS = [[], [{ start: 1, end: 2 }], [{ start: 0, end: 1 }], [{ start: 1, end: 3 }]]
+
+it('measures cuts as they are once they are repaired', async () => {
+  const model = await openModel({ model: await makeLinearModel() })
+  const batches = drawBatches(model.config.raw.vocab_size as number)
+  const plain = await openEvaluator(model, { device: 'cpu' })
+  const repairing = await openRepairingEvaluator(model, batches.slice(1), { device: 'cpu' })
+  const [whole, cut] = await plain.measure(batches[0]!, BLOCKS)
+  const [same, repaired, first, longer] = await repairing.measure(batches[0]!, BLOCKS)
+  await Promise.all([plain.close(), repairing.close()])
+
+  expect(Array.from(same!)).toEqual(Array.from(whole!))
+  // the ridge keeps a tenth of the features' size from being used in full
+  expect(distance(repaired!, whole!)).toBeLessThan(0.3 * distance(cut!, whole!))
+  expect(Array.from(first!)).toEqual(Array.from(first!, () => Infinity))
+  expect(Array.from(longer!).every(Number.isFinite)).toBe(true)
+})
+
+it('refuses a model of which no cut can be repaired', async () => {
+  const model = await openModel({ model: fixtureFolder('gemma2') })
+  await expect(openRepairingEvaluator(model, drawBatches(8, 1), { device: 'cpu' })).rejects.toThrow(
+    'MLP output is normed before it is added to the stream',
+  )
+})
+
+function distance(a: Float64Array, b: Float64Array): number {
+  return Math.hypot(...a.map((value, index) => value - b[index]!))
+}
