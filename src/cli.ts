@@ -4,6 +4,7 @@ import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
+import { makePlotCommand } from './commands/plot.js'
 import { makePruneCommand } from './commands/prune.js'
 import { makeRecipeCommand } from './commands/recipe.js'
 import { makeReportCommand } from './commands/report.js'
@@ -25,6 +26,7 @@ const program = new Command('layerprune')
   .addCommand(makePruneCommand())
   .addCommand(makeRecipeCommand())
   .addCommand(makeReportCommand())
+  .addCommand(makePlotCommand())
   .addHelpText(
     'after',
     `

@@ -1,0 +1,66 @@
+import { Command, Option } from 'commander'
+import type { HeatScale } from '../report/heatmap-svg.js'
+import type { PlotKind } from '../report/plot.js'
+import { wholeNumber } from './arguments.js'
+
+interface Flags {
+  from: string
+  output: string
+  kind: PlotKind
+  scale?: HeatScale
+  layersToSkip?: number
+}
+
+export function makePlotCommand(): Command {
+  return new Command('plot')
+    .description('Draw a saved result as an SVG or PNG file.')
+    .requiredOption('--from <file>', 'similarity.json with the distances')
+    .requiredOption('-o, --output <file>', 'the picture: a name that ends in .svg or .png')
+    .addOption(
+      new Option(
+        '--kind <kind>',
+        'curve: distance by first layer; heatmap: every block of every size, the best of each marked',
+      )
+        .choices(['curve', 'heatmap'])
+        .default('curve'),
+    )
+    .addOption(
+      new Option(
+        '--scale <which>',
+        'with --kind heatmap: colours of each row on their own, as in the paper, or of all (default: row)',
+      ).choices(['row', 'absolute']),
+    )
+    .option('--layers-to-skip <n>', 'size of the block (default: that of the saved run)', wholeNumber(1))
+    .addHelpText(
+      'after',
+      `
+An SVG follows the light or dark scheme of whoever looks at it; a PNG is light.
+
+Examples:
+  layerprune plot --from layerprune-output/similarity.json -o distances.png
+  layerprune plot --from layerprune-output/similarity.json -o distances-4.svg --layers-to-skip 4
+  layerprune plot --from layerprune-output/similarity.json -o heatmap.png --kind heatmap`,
+    )
+    .action(runPlot)
+}
+
+async function runPlot({ from, output, kind, scale, layersToSkip }: Flags): Promise<void> {
+  const [
+    { drawPlot, assertPlotFile },
+    { readReportedResult },
+    { resizeResult },
+    { writeFileAtomically },
+    { UsageError },
+  ] = await Promise.all([
+    import('../report/plot.js'),
+    import('../report/read-saved.js'),
+    import('../similarity/resize-result.js'),
+    import('../write-files.js'),
+    import('../errors.js'),
+  ])
+  if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
+  assertPlotFile(output)
+  const saved = await readReportedResult(from)
+  const result = resizeResult(saved, layersToSkip ?? saved.layersToSkip)
+  await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
+}

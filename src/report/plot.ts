@@ -1,0 +1,37 @@
+import { extname } from 'node:path'
+import { UsageError } from '../errors.js'
+import type { SimilarityResult } from '../similarity/result.js'
+import { drawDistanceCurve } from './curve-svg.js'
+import { drawHeatMap, type HeatScale } from './heatmap-svg.js'
+
+export type PlotKind = 'curve' | 'heatmap'
+
+/** Pixels of a PNG to one of its SVG. */
+const PNG_SCALE = 2
+/** Dots an inch at which sharp draws a pixel of an SVG as one. */
+const PLAIN_DPI = 72
+
+/**
+ * A plot of a result as the file's name wants it, svg or png. A PNG has the light colours and twice the pixels.
+ * @throws UsageError for any other ending
+ */
+export async function drawPlot(
+  result: SimilarityResult,
+  path: string,
+  { kind, scale }: { kind: PlotKind; scale?: HeatScale | undefined },
+): Promise<string | Uint8Array> {
+  const format = assertPlotFile(path)
+  const svg = kind === 'curve' ? drawDistanceCurve(result) : drawHeatMap(result, { scale: scale ?? 'row' })
+  if (format === '.svg') return svg
+  const { default: sharp } = await import('sharp')
+  return sharp(Buffer.from(svg), { density: PLAIN_DPI * PNG_SCALE })
+    .png()
+    .toBuffer()
+}
+
+/** @throws UsageError where the name ends in neither .svg nor .png */
+export function assertPlotFile(path: string): '.svg' | '.png' {
+  const ending = extname(path).toLowerCase()
+  if (ending === '.svg' || ending === '.png') return ending
+  throw new UsageError(`${path} is no name for a plot: expected one that ends in .svg or .png`)
+}
