@@ -24,6 +24,19 @@ export function wholeNumber(minimum: number): (value: string) => number {
   }
 }
 
+const BYTES_PER_UNIT: Record<string, number> = {
+  ...{ MB: 1e6, GB: 1e9, TB: 1e12 },
+  ...{ MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },
+}
+
+/** Parses an amount of memory, as in 500MB, 4GB or 3.5GiB, into bytes. */
+export function memorySize(value: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([MGT]i?B)$/.exec(value) ?? []
+  const bytes = Math.floor(Number(number) * BYTES_PER_UNIT[unit ?? '']!)
+  if (bytes > 0) return bytes
+  throw new InvalidArgumentError('expected a size, for example 500MB, 4GB or 4GiB')
+}
+
 /** Parses a confidence, above 0 and below 1. */
 export function confidence(value: string): number {
   const number = Number(value)

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
-import { confidence, shard, tokenSelection, wholeNumber } from './arguments.js'
+import { confidence, memorySize, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
 import type { VerifiedResult } from './result-files.js'
@@ -15,6 +15,7 @@ interface Flags extends ModelFlags, DatasetFlags {
   until?: number
   shard?: Shard
   resume?: boolean
+  maxMemory?: number
   verify?: number
   verifySize: number
   output: string
@@ -46,6 +47,11 @@ export function makeSimilarityCommand(): Command {
       '--shard <i/N>',
       'measure every Nth text from the ith on; layerprune merge adds the parts up',
       shard,
+    )
+    .option(
+      '--max-memory <size>',
+      'run the model in segments of layers to stay within this memory, for example 4GB',
+      memorySize,
     )
     .option('--resume', 'go on where a run with the same flags was stopped or killed')
     .option(
@@ -80,7 +86,8 @@ Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume`,
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume
+  layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --max-memory 4GB`,
     )
     .action(runSimilarity)
 }
@@ -127,6 +134,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
     const result = await measureSimilarity({
       ...flags,
       column: flags.datasetColumn,
+      maxMemoryBytes: flags.maxMemory,
       signal: interruption.signal,
       onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
       onDownload: progress.updateDownload,
@@ -163,10 +171,12 @@ async function runSimilarity(flags: Flags): Promise<void> {
 }
 
 /** The texts that blocks are checked on must be other ones than those that the distances are measured on. */
-function assertVerifiable({ verify, shard, datasetSize, until }: Flags): void {
+function assertVerifiable({ verify, shard, datasetSize, until, maxMemory }: Flags): void {
   if (verify === undefined) return
   if (shard !== undefined)
     throw new UsageError('--verify checks a whole result, and --shard measures a part of one')
+  if (maxMemory !== undefined)
+    throw new UsageError('--verify runs the model whole, and --max-memory in segments')
   if (datasetSize === undefined && until === undefined) {
     throw new UsageError('--verify needs texts that the distances are not measured on', {
       hint: 'give --dataset-size: the blocks are checked on the texts after those',

@@ -18,7 +18,8 @@ const LAST_AXES = new Set([-1, 2])
  * Computes a tensor at asked positions only, as far back as it follows row by row from others: those are gathered
  * in its place. What mixes tokens, and all that it reads, is left as it is.
  * @param tensor [batch, tokens, width]; afterwards it holds what `GatherND` by `positions` would take of it
- * @param gathered tensors that are gathered elsewhere, and what holds them then
+ * @param gathered tensors that are gathered elsewhere, and what holds them then; a state that the graph is given as
+ *   an input is one of them
  * @returns whether it was done; the graph is changed only then
  */
 export function gatherEarly(
@@ -32,12 +33,17 @@ export function gatherEarly(
     topology,
     graph.input.map(({ name }) => name),
   )
-  const isActivation = (name: string) => activations.has(topology.producer.get(name) ?? -1)
+  const isActivation = (name: string) =>
+    gathered.has(name) || activations.has(topology.producer.get(name) ?? -1)
   const region = new Set<number>()
   const entries = new Set<string>()
   const queue = [tensor]
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    const position = topology.producer.get(name)!
+    const position = topology.producer.get(name)
+    if (position === undefined) {
+      entries.add(name)
+      continue
+    }
     if (region.has(position)) continue
     const node = topology.nodes[position]!
     if (gathered.has(name) || !isRowwise(node, isActivation)) {

@@ -11,6 +11,7 @@ import {
   makeSubgraphInput,
   makeValueInfo,
   type NodeProto,
+  type TensorProto,
 } from './onnx.js'
 import { removeDeadNodes, sortNodes } from './topology.js'
 
@@ -47,28 +48,51 @@ export function tapStates(decoder: DecoderGraph): DecoderGraph {
   }
   const { states } = decoder
   const size = states.length
-  const last = states[size - 1]!
-  graph.output = [makeSubgraphInput(last)]
+  graph.output = [makeSubgraphInput(states.at(-1)!)]
   removeDeadNodes(graph)
-  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
-  const kept = new Map(states.map((state, k) => [state, `layerprune.kept_${k}`]))
-  const others = new Map([...kept].slice(0, -1))
-  if (gatherEarly(graph, last, POSITIONS_INPUT, others)) kept.set(last, last)
-  // ONNX Runtime takes up the last node of the list first: so each state is given up before the next is made
-  for (const [state, name] of [...kept].reverse()) {
-    if (name !== state) graph.node.push(makeNode('GatherND', [state, POSITIONS_INPUT], [name]))
-  }
+  const kept = gatherStates(graph, states, { first: 0, isEnd: true })
   const body = { graph: gramOfChunk(size) }
-  graph.node.push(makeNode('Scan', [...kept.values()], [GRAM_OUTPUT], { num_scan_inputs: size, body }))
-  graph.initializer.push(makeInt64Tensor(ROW_SHAPE, [3], [0, 1, -1]))
+  graph.node.push(makeNode('Scan', kept, [GRAM_OUTPUT], { num_scan_inputs: size, body }))
+  graph.initializer.push(makeRowShape())
   graph.output = [makeValueInfo(GRAM_OUTPUT, DataType.DOUBLE, ['chunks', 'positions', size, size])]
   sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
 }
 
-/** Scan body: each state at the positions of a chunk, [positions, hidden], to their Gram matrices there. */
-function gramOfChunk(size: number): GraphProto {
+/**
+ * Adds nodes that take states at the asked positions.
+ * @param first the number of the first of them
+ * @param isEnd whether nothing else needs the last of them, which is then computed at those positions only
+ * @returns names of what they take
+ */
+export function gatherStates(
+  graph: GraphProto,
+  states: string[],
+  { first, isEnd }: { first: number; isEnd: boolean },
+): string[] {
+  graph.input.push(makeValueInfo(POSITIONS_INPUT, DataType.INT64, ['chunks', 'positions', 2]))
+  const last = states.at(-1)!
+  const kept = new Map(states.map((state, index) => [state, `layerprune.kept_${first + index}`]))
+  const others = new Map([...kept].slice(0, -1))
+  if (isEnd && gatherEarly(graph, last, POSITIONS_INPUT, others)) kept.set(last, last)
+  // ONNX Runtime takes up the last node of the list first: so each state is given up before the next is made
+  for (const [state, name] of [...kept].reverse()) {
+    if (name !== state) graph.node.push(makeNode('GatherND', [state, POSITIONS_INPUT], [name]))
+  }
+  return [...kept.values()]
+}
+
+/** What `gramOfChunk` shapes a state to. */
+export function makeRowShape(): TensorProto {
+  return makeInt64Tensor(ROW_SHAPE, [3], [0, 1, -1])
+}
+
+/**
+ * Scan body: each state at the positions of a chunk, [positions, hidden], to their Gram matrices there. It reads the
+ * constant that `makeRowShape` makes.
+ */
+export function gramOfChunk(size: number): GraphProto {
   const node: NodeProto[] = []
   const input = Array.from({ length: size }, (_, k) => `layerprune.chunk_${k}`)
   const rows = input.map((state, k) => {

@@ -1,7 +1,8 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { indexGraph, nodesUpstream } from '../graph/topology.js'
-import { countDims, ELEMENT_BITS } from './parameters.js'
+import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
+import { countRunBytes } from '../runtime/run-memory.js'
 
 /** What `similarity` takes of memory, in bytes, to about a quarter. */
 export interface MemoryEstimate {
@@ -20,12 +21,6 @@ const PROGRAM_BYTES = 140e6
 /** Tokens of the default --max-length, which are also those run at once. */
 const TOKENS = 1024
 
-/** Numbers held for each token at the fullest moment, as multiples of the hidden size. */
-const NUMBERS_PER_TOKEN = 24
-
-/** Copies of the scores of a quarter of the queries that are held at a time. */
-const SCORE_COPIES = 6
-
 /** Memory that ONNX Runtime keeps beyond what is in use. */
 const SLACK = 1.4
 
@@ -33,8 +28,7 @@ const SLACK = 1.4
 export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): MemoryEstimate {
   const weightsBytes = measureWeights(decoder)
   const tokens = Math.min(TOKENS, config.maxPositions ?? TOKENS)
-  const perToken = NUMBERS_PER_TOKEN * config.hiddenSize + SCORE_COPIES * config.heads * (tokens / 4)
-  const runBytes = Math.round(SLACK * TOKENS * perToken * Float32Array.BYTES_PER_ELEMENT)
+  const runBytes = Math.round(SLACK * countRunBytes(config, { texts: TOKENS / tokens, tokens }))
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }
 

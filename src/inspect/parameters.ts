@@ -1,6 +1,7 @@
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { DataType, type NodeProto, type TensorProto } from '../graph/onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from '../graph/topology.js'
+import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
 
 /** Learnt numbers of a decoder by what they are for; a table that serves as head too counts once, as embedding. */
 export interface ParameterCounts {
@@ -13,17 +14,6 @@ export interface ParameterCounts {
   /** Final norm and language model head. */
   head: number
 }
-
-/** Of the types that weights are stored in. */
-export const ELEMENT_BITS = new Map<number, number>([
-  [DataType.FLOAT, 32],
-  [DataType.FLOAT16, 16],
-  [DataType.BFLOAT16, 16],
-  [DataType.INT8, 8],
-  [DataType.UINT8, 8],
-  [DataType.INT4, 4],
-  [DataType.UINT4, 4],
-])
 
 /** Tables and constants that are computed, not learnt, and what belongs to quantised weights. */
 const NOT_LEARNT = /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers/i
@@ -85,10 +75,6 @@ function meetsTokens(tensor: string, topology: Topology, usesTokens: Set<number>
 
 function isLearnt({ name, dataType, dims }: TensorProto): boolean {
   return ELEMENT_BITS.has(dataType) && dims.length > 0 && !NOT_LEARNT.test(name)
-}
-
-export function countDims({ dims }: TensorProto): number {
-  return dims.reduce((product, dim) => product * Number(dim), 1)
 }
 
 function countElements(tensor: TensorProto, reader: NodeProto): number {

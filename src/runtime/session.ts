@@ -2,17 +2,15 @@ import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
-import { dimensions, serializeModel } from '../graph/onnx.js'
+import { serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { EncodedText } from './batches.js'
 import type { Device } from './device.js'
 import { planInputs } from './inputs.js'
+import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 
 /** Positions whose states are held in float64 at a time. */
 const CHUNK_POSITIONS = 128
-
-/** Padded tokens run at once, at most, unless one text is longer: more would not stay in the processor's caches. */
-const RUN_TOKENS = 1024
 
 export interface SessionOptions {
   /** Left out, ONNX Runtime's choice: one for each physical core. */
@@ -45,14 +43,11 @@ export async function openStateSession(
   const graph = tapped.model.graph!
   const inputs = planInputs(ort, graph, config, new Set([POSITIONS_INPUT]))
   const session = await createSession(ort, tapped, { threads, device })
-  const fixedBatch = dimensions(graph.input.find(({ name }) => name === 'input_ids')!)[0]
-
+  const fixedBatch = findFixedBatch(graph)
   const gramSize = decoder.states.length ** 2
 
-  async function runTexts(texts: EncodedText[], asked: number[][]): Promise<Float64Array> {
-    const positions = asked.flatMap((tokens, text) => tokens.map((token): Position => [text, token]))
+  async function measureRun({ texts, tokens, positions }: Run): Promise<Float64Array> {
     if (positions.length === 0) return new Float64Array(0)
-    const tokens = Math.max(...texts.map(({ ids }) => ids.length))
     const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
     for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
     const output = (await session.run(feeds))[GRAM_OUTPUT] as TypedTensor<'float64'>
@@ -60,18 +55,12 @@ export async function openStateSession(
   }
 
   return {
-    async measureGram(batch, asked) {
-      if (typeof fixedBatch === 'number' && fixedBatch !== batch.length) {
-        throw new LayerpruneError(
-          `the graph takes batches of ${fixedBatch} texts only, not of ${batch.length}`,
-          { hint: `--batch-size ${fixedBatch}` },
-        )
-      }
+    async measureGram(texts, asked) {
       const count = asked.reduce((sum, { length }) => sum + length, 0)
       const gram = new Float64Array(count * gramSize)
       let offset = 0
-      for (const [start, end] of typeof fixedBatch === 'number' ? [[0, fixedBatch]] : splitIntoRuns(batch)) {
-        const part = await runTexts(batch.slice(start, end), asked.slice(start, end))
+      for (const run of splitIntoRuns({ texts, asked }, fixedBatch)) {
+        const part = await measureRun(run)
         gram.set(part, offset)
         offset += part.length
       }
@@ -81,27 +70,8 @@ export async function openStateSession(
   }
 }
 
-/** A token of a batch. */
-type Position = [text: number, token: number]
-
-/** Ranges [start, end) of a batch that have at most RUN_TOKENS tokens each, padding included, or one text. */
-function splitIntoRuns(batch: EncodedText[]): [start: number, end: number][] {
-  const runs: [number, number][] = []
-  let start = 0
-  let longest = 0
-  for (const [index, { ids }] of batch.entries()) {
-    longest = Math.max(longest, ids.length)
-    if (index > start && (index + 1 - start) * longest > RUN_TOKENS) {
-      runs.push([start, index])
-      start = index
-      longest = ids.length
-    }
-  }
-  return [...runs, [start, batch.length]]
-}
-
 /** Positions in chunks of equal size; the last chunk is filled up with the first position. */
-function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Position[]) {
+function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Run['positions']) {
   const chunkSize = Math.min(CHUNK_POSITIONS, positions.length)
   const chunks = Math.ceil(positions.length / chunkSize)
   const filled = Array.from({ length: chunks * chunkSize }, (_, index) => positions[index] ?? positions[0]!)

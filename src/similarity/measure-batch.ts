@@ -1,26 +1,29 @@
 import { LayerpruneError } from '../errors.js'
 import type { EncodedText } from '../runtime/batches.js'
-import type { StateSession } from '../runtime/session.js'
+import type { AskedBatch } from '../runtime/runs.js'
 import { addAngularDistances, countBlocks, UndirectedStateError } from './distances.js'
 import type { Measurement } from './measurement.js'
 import { selectTokens, type TokenSelection } from './token-selection.js'
 
+/** A batch of texts and the tokens of each that are compared. */
+export function askTokens(texts: EncodedText[], tokens: TokenSelection): AskedBatch {
+  return { texts, asked: texts.map(({ ids }) => selectTokens(ids.length, tokens)) }
+}
+
 /**
- * Runs a batch of texts through the model and adds their distances to a measurement.
+ * Adds the distances of a batch to a measurement.
+ * @param gram inner products of the states at the asked tokens, [tokens, layers + 1, layers + 1]
  * @throws LayerpruneError where a state has no direction
  */
-export async function measureBatch(
-  batch: EncodedText[],
-  session: StateSession,
+export function addBatch(
+  { texts, asked }: AskedBatch,
+  gram: Float64Array,
   layers: number,
-  tokens: TokenSelection,
   measurement: Measurement,
-): Promise<void> {
-  const asked = batch.map(({ ids }) => selectTokens(ids.length, tokens))
-  const gram = await session.measureGram(batch, asked)
+): void {
   const size = (layers + 1) ** 2
   let offset = 0
-  for (const [index, text] of batch.entries()) {
+  for (const [index, text] of texts.entries()) {
     const sums = new Float64Array(countBlocks(layers))
     for (const token of asked[index]!) {
       addDistances(gram.subarray(offset, offset + size), layers, sums, text, token)

@@ -2,17 +2,18 @@ import type { Dataset } from '../data/dataset.js'
 import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
+import { openGramSource } from '../runtime/gram-source.js'
 import { openInputs } from '../runtime/open-inputs.js'
-import { openStateSession } from '../runtime/session.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
 import { assessCertainty, buildPartialResult, buildResult, type RunDescription } from './build-result.js'
 import { describeModel } from './describe-model.js'
-import { measureBatch } from './measure-batch.js'
+import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
 import type { SimilarityResult } from './result.js'
 import { resumeMeasurement } from './resume.js'
 import { MIN_TEXTS } from './sequential.js'
+import { selectTokens } from './token-selection.js'
 
 /**
  * Measures how far the residual stream turns across every block of layers, and names the block of
@@ -23,7 +24,7 @@ import { MIN_TEXTS } from './sequential.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { datasetSize: limit, threads, device = 'cpu', signal } = options
+  const { datasetSize: limit, threads, device = 'cpu', maxMemoryBytes, signal, onNote } = options
   const opened = chooseOpening(options)
   const { dataset, model } = await openInputs(options, opened)
   const { layers } = model.config
@@ -33,7 +34,15 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.layersToSkip)
   const { encode } = await loadTokenizer(model.folder)
-  const session = await openStateSession(model.decoder, model.config, { threads, device })
+  const source = await openGramSource(model.decoder, model.config, {
+    threads,
+    device,
+    maxMemoryBytes,
+    maxLength: settings.maxLength,
+    maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
+    signal,
+    onNote,
+  })
 
   const { statistics, window } = measurement
   const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
@@ -45,9 +54,10 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   let sure = false
   try {
     for await (const window of windows) {
-      for (const batch of batchesLeft(window, measurement)) {
-        signal?.throwIfAborted()
-        await measureBatch(batch, session, layers, settings.tokens, measurement)
+      const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, settings.tokens))
+      let next = 0
+      for await (const gram of source.measureGrams(batches)) {
+        addBatch(batches[next++]!, gram, layers, measurement)
         measurement.window.batches++
         options.onProgress?.({ texts: statistics.texts, total })
         await options.onBatch?.(() => buildPartialResult(run, measurement))
@@ -62,7 +72,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     if (statistics.texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
     throw signal?.aborted ? new InterruptedError(statistics.texts, limit) : cause
   } finally {
-    await session.close()
+    await source.close()
   }
   if (!sure) measurement.window = windowFrom(rows.position)
   if (statistics.texts === 0) throw noTextError(run, measurement)

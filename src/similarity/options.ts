@@ -22,6 +22,8 @@ export interface SimilarityOptions extends RunOptions {
   until?: number | undefined
   /** Measures this part of the dataset only. */
   shard?: Shard | undefined
+  /** Runs the model in segments of layers, so that the process takes no more memory than this. */
+  maxMemoryBytes?: number | undefined
   /** A partial result of the same run, to be continued. */
   resumeFrom?: SimilarityResult | undefined
   /** Given the means so far, marked partial, where a run is stopped or fails after some texts were measured. */
@@ -48,7 +50,7 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
  */
 export function checkOptions(options: SimilarityOptions): void {
   assertRunCounts(options)
-  assertCounts({ 'layers to skip': options.layersToSkip })
+  assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemoryBytes })
   const { until, shard, tokens } = options
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (until !== undefined && !(until > 0 && until < 1)) {

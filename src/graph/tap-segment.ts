@@ -1,0 +1,52 @@
+import { create } from '@bufbuild/protobuf'
+import { ModelProtoSchema } from 'onnx-buf'
+import type { DecoderGraph } from './decoder-graph.js'
+import { findElementType } from './element-types.js'
+import { DataType, makeNode, makeValueInfo, type ValueInfoProto } from './onnx.js'
+import { takeSegment } from './segment.js'
+import { GRAM_OUTPUT, gatherStates, gramOfChunk, makeRowShape } from './tap.js'
+import { indexGraph, removeDeadNodes, sortNodes } from './topology.js'
+
+/**
+ * Takes the part of a decoder between two states, with states `from`..`to - 1` at asked positions as outputs, each
+ * [chunks, positions, hidden], followed by state `to` as `takeSegment` gives it; the part that ends at the last state
+ * gives that at the asked positions too. Inputs are those of `takeSegment` and the positions, as of `tapStates`.
+ * @returns a new graph; the given one is not changed
+ */
+export function tapSegment(decoder: DecoderGraph, { from, to }: { from: number; to: number }): DecoderGraph {
+  const segment = takeSegment(decoder, { from: from === 0 ? undefined : from, to })
+  const graph = segment.model.graph!
+  const [end] = graph.output
+  const isEnd = to === decoder.states.length - 1
+  const topology = indexGraph(graph)
+  const taken = isEnd ? segment.states : segment.states.slice(0, -1)
+  const types = taken.map((state) => findElementType(graph, topology, state))
+  const kept = gatherStates(graph, taken, { first: from, isEnd })
+  graph.output = kept.map((name, index) => keptInfo(name, types[index]!))
+  if (!isEnd) graph.output.push(end!)
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return segment
+}
+
+/**
+ * Makes a graph that finishes what segments begin: from states 0..L at some positions, in the order of its inputs, each
+ * [positions, hidden], their inner products as `tapStates` gives them, [positions, L + 1, L + 1].
+ */
+export function makeGramGraph({ model, states }: DecoderGraph): DecoderGraph {
+  const { irVersion, opsetImport } = model
+  const topology = indexGraph(model.graph!)
+  const graph = gramOfChunk(states.length)
+  graph.input = graph.input.map(({ name }, k) =>
+    makeValueInfo(name, findElementType(model.graph!, topology, states[k]!), ['positions', 'hidden']),
+  )
+  const gram = graph.output[0]!.name
+  graph.node.push(makeNode('Identity', [gram], [GRAM_OUTPUT]))
+  graph.output = [makeValueInfo(GRAM_OUTPUT, DataType.DOUBLE, ['positions', states.length, states.length])]
+  graph.initializer = [makeRowShape()]
+  return { model: create(ModelProtoSchema, { irVersion, opsetImport, graph }), weightsFolder: '', states: [] }
+}
+
+function keptInfo(name: string, type: DataType): ValueInfoProto {
+  return makeValueInfo(name, type, ['chunks', 'positions', 'hidden'])
+}

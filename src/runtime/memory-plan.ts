@@ -1,0 +1,134 @@
+import type { ModelConfig } from '../checkpoint/config.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { tapSegment } from '../graph/tap-segment.js'
+import { listLoadedBytes } from '../graph/weight-sizes.js'
+import { countRunBytes } from './run-memory.js'
+import { RUN_TOKENS, type Run } from './runs.js'
+
+/** What a session takes beside its weights, and what JavaScript has not yet given back. */
+const SESSION_BYTES = 70e6
+
+/** Memory that weights take, as a multiple of their size: they are not packed without gaps. */
+const GAPS = 1.1
+
+/**
+ * The same for weights so small that the C library may keep their memory when they are given up, and then finds only
+ * part of it fit for the next segment's.
+ */
+const GAPS_OF_SMALL = 1.8
+
+/** From this size on memory goes back to the system at once: glibc's largest threshold for that. */
+const LARGE_BYTES = 32 * 2 ** 20
+
+/** A float64 copy of the states of a chunk of positions, when inner products are computed. */
+const GRAM_CHUNK_BYTES = 24e6
+
+/** Such copies at the fullest moment. */
+const GRAM_COPIES = 4
+
+/** A run as far as memory goes. */
+interface RunSize {
+  texts: number
+  tokens: number
+  /** Tokens asked for. */
+  positions: number
+}
+
+/** Layers [start, end). */
+export interface Segment {
+  start: number
+  end: number
+}
+
+/** Which memory, in bytes, the parts of a decoder and the states between them take. */
+export class MemoryPlan {
+  /** Memory that the weights of each layer take. */
+  readonly #layers: number[]
+  /** Of a weight: it is held twice while it is put in order for the processor. */
+  readonly #largestWeight: number
+  readonly #config: ModelConfig
+  /** Positions whose inner products are computed at a time. */
+  readonly gramPositions: number
+
+  constructor(decoder: DecoderGraph, config: ModelConfig) {
+    const weights = Array.from({ length: config.layers }, (_, layer) =>
+      listLoadedBytes(tapSegment(decoder, { from: layer, to: layer + 1 }).model.graph!),
+    )
+    const take = (bytes: number) => bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
+    this.#layers = weights.map((sizes) => sizes.reduce((sum, bytes) => sum + take(bytes), 0))
+    this.#largestWeight = Math.max(0, ...weights.flat())
+    this.#config = config
+    const positionBytes = (config.layers + 1) * config.hiddenSize * Float64Array.BYTES_PER_ELEMENT
+    this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
+  }
+
+  /**
+   * The least memory in which texts can be measured.
+   * @param asked tokens asked for of a text, at most
+   */
+  leastBytes(maxLength: number, asked: number): number {
+    const texts = Math.max(1, Math.floor(RUN_TOKENS / maxLength))
+    const run = { texts, tokens: maxLength, positions: texts * asked }
+    return this.#leastSessionBytes + this.#heldBytes(run) + this.#workBytes([run])
+  }
+
+  /** Puts runs into groups, in order, that go through the decoder together: as many as there is memory for. */
+  groupRuns<R extends Run>(runs: R[], memoryBytes: number): R[][] {
+    const groups: R[][] = []
+    for (const run of runs) {
+      const group = groups.at(-1)
+      if (group && this.#leastSessionBytes + this.#groupBytes([...group, run]) <= memoryBytes) group.push(run)
+      else groups.push([run])
+    }
+    return groups
+  }
+
+  /** Cuts the decoder into segments for a group of runs: as long as there is memory for beside the group. */
+  chooseSegments(group: Run[], memoryBytes: number): Segment[] {
+    const left = memoryBytes - this.#groupBytes(group)
+    const segments: Segment[] = []
+    for (let layer = 0; layer < this.#layers.length; layer++) {
+      const last = segments.at(-1)
+      if (last && this.#sessionBytes({ start: last.start, end: layer + 1 }) <= left) last.end = layer + 1
+      else segments.push({ start: layer, end: layer + 1 })
+    }
+    return segments
+  }
+
+  #groupBytes(group: Run[]): number {
+    const sizes = group.map(sizeOf)
+    return sizes.reduce((sum, size) => sum + this.#heldBytes(size), 0) + this.#workBytes(sizes)
+  }
+
+  /** Of a segment of one layer, whichever it is. */
+  get #leastSessionBytes(): number {
+    return Math.max(...this.#layers.map((_, start) => this.#sessionBytes({ start, end: start + 1 })))
+  }
+
+  #sessionBytes({ start, end }: Segment): number {
+    const weights = this.#layers.slice(start, end).reduce((sum, bytes) => sum + bytes, 0)
+    return SESSION_BYTES + weights + this.#largestWeight
+  }
+
+  /** What is held of a run between segments: its state, and its states at the asked positions. */
+  #heldBytes(run: RunSize): number {
+    const states = this.#config.layers + 1
+    const kept = states * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT
+    const gram = states * states * Float64Array.BYTES_PER_ELEMENT
+    return this.#stateBytes(run) + run.positions * (kept + gram)
+  }
+
+  /** What the largest of some runs takes while it runs, its new state included. */
+  #workBytes(runs: RunSize[]): number {
+    const work = runs.map((run) => countRunBytes(this.#config, run) + 2 * this.#stateBytes(run))
+    return Math.max(GRAM_COPIES * GRAM_CHUNK_BYTES, ...work)
+  }
+
+  #stateBytes({ texts, tokens }: RunSize): number {
+    return texts * tokens * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT
+  }
+}
+
+function sizeOf({ texts, tokens, positions }: Run): RunSize {
+  return { texts: texts.length, tokens, positions: positions.length }
+}
