@@ -1,10 +1,10 @@
 import type { Tile } from './tile-products.js'
 
 /** Rows and columns of a tile; the last ones of a matrix are smaller. */
-export const TILE_SIZE = 256
+const TILE_SIZE = 256
 
 /** Where the tiles of a matrix of `size` rows start, with the end of the last. */
-export function tileBounds(size: number): number[] {
+function tileBounds(size: number): number[] {
   const starts = Array.from({ length: Math.ceil(size / TILE_SIZE) }, (_, index) => index * TILE_SIZE)
   return [...starts, size]
 }
