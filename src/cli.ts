@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
+import { makeCheckCommand } from './commands/check.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
@@ -27,6 +28,7 @@ const program = new Command('layerprune')
   .addCommand(makeRecipeCommand())
   .addCommand(makeReportCommand())
   .addCommand(makePlotCommand())
+  .addCommand(makeCheckCommand())
   .addHelpText(
     'after',
     `

@@ -63,7 +63,7 @@ export function allSizesResult(
     Array.from({ length: layers - n + 1 }, (_, start) => Math.min(1, (of(start, n) + n) / 100))
   const sizes = Array.from({ length: layers }, (_, i) => i + 1)
   return {
-    ...exampleResult(row(layersToSkip), { layersToSkip }),
+    ...exampleResult(row(layersToSkip), { layersToSkip, standardError: 0.001 }),
     distances: Object.fromEntries(sizes.map((n) => [n, row(n)])),
     standardErrors: Object.fromEntries(sizes.map((n) => [n, row(n).map(() => 0.001)])),
   }

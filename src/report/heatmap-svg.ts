@@ -116,7 +116,7 @@ function drawHeading(result: HeatMapped, best: Block, { width }: HeatMapFrame): 
 function drawAxes({ left, bottom, cellWidth, cellHeight }: HeatMapFrame, layers: number): string[] {
   const middle = bottom - (cellHeight * (layers - 1)) / 2
   const side = left < 60 ? 12 : 20
-  const every = tickStep(layers, 26 / cellWidth)
+  const every = tickStep(layers, 30 / cellWidth)
   const everyRow = tickStep(layers, 16 / cellHeight)
   const starts = Array.from({ length: layers }, (_, start) => start).filter((start) => start % every === 0)
   const sizes = Array.from({ length: layers - 1 }, (_, i) => i + 1).filter(

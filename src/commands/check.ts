@@ -1,0 +1,73 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { UsageError } from '../errors.js'
+import { parseBlocks } from '../plan/blocks.js'
+import type { Block } from '../similarity/result.js'
+import { confidence, wholeNumber } from './arguments.js'
+
+interface Flags {
+  from: string
+  maxDistance?: number
+  expect?: Block
+  minConfidence?: number
+  layersToSkip?: number
+}
+
+export function makeCheckCommand(): Command {
+  return new Command('check')
+    .description(
+      'Hold a saved result against what is expected of it, for CI: exit code 1 where it does not hold.',
+    )
+    .requiredOption('--from <file>', 'similarity.json with the distances')
+    .option('--max-distance <d>', 'largest distance that the best block may have, 0 to 1', distance)
+    .option('--expect <start:end>', 'the best block, half-open and 0-based: 21:29', singleBlock)
+    .option('--min-confidence <c>', 'smallest confidence that it is the best, for example 0.95', confidence)
+    .option(
+      '--layers-to-skip <n>',
+      'size of the block (default: that of --expect, else that of the saved run)',
+      wholeNumber(1),
+    )
+    .addHelpText(
+      'after',
+      `
+What holds is printed to standard output, what does not to standard error, a line each. A result of an interrupted
+run or of one shard never holds.
+
+Examples:
+  layerprune check --from layerprune-output/similarity.json --max-distance 0.25 --expect 21:29
+  layerprune check --from layerprune-output/similarity.json --min-confidence 0.95`,
+    )
+    .action(runCheck)
+}
+
+async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
+  const [{ checkResult }, { readReportedResult }, output, { LayerpruneError }] = await Promise.all([
+    import('../similarity/check-result.js'),
+    import('../report/read-saved.js'),
+    import('../terminal/output.js'),
+    import('../errors.js'),
+  ])
+  const checks = checkResult(await readReportedResult(from), { ...flags, block: expect })
+  const held = checks.filter(({ holds }) => holds)
+  if (held.length > 0) await output.printResult(held.map(({ text }) => `holds: ${text}`).join('\n'))
+  for (const { text } of checks.filter(({ holds }) => !holds)) {
+    output.printFailure(new LayerpruneError(text))
+    process.exitCode = 1
+  }
+}
+
+function distance(value: string): number {
+  const number = Number(value)
+  if (/^\d*\.?\d+$/.test(value) && number <= 1) return number
+  throw new InvalidArgumentError('expected a number from 0 to 1, for example 0.25')
+}
+
+function singleBlock(value: string): Block {
+  try {
+    const [block, another] = parseBlocks(value)
+    if (another === undefined) return block!
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    throw new InvalidArgumentError(error.message)
+  }
+  throw new InvalidArgumentError('expected one block, for example 21:29')
+}

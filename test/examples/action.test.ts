@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8'))
+
+interface Step {
+  name?: string
+  run?: string
+  env?: Record<string, string>
+}
+
+/** Runs a step's script with its inputs filled in, as the runner does. */
+async function runStep(name: string, inputs: Record<string, string>, cwd: string) {
+  const { run, env } = (action.runs.steps as Step[]).find((step) => step.name === name)!
+  const filled = Object.entries(env!).map(([key, value]) => [
+    key,
+    value.replace(
+      /\$\{\{ inputs\.([\w-]+) \}\}/,
+      (_, input) => inputs[input] ?? action.inputs[input].default ?? '',
+    ),
+  ])
+  return promisify(execFile)('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run!], {
+    cwd,
+    env: {
+      ...process.env,
+      ...Object.fromEntries(filled),
+      HF_HUB_OFFLINE: '1',
+      GITHUB_ACTION_PATH: ROOT,
+      GITHUB_STEP_SUMMARY: join(cwd, 'summary.md'),
+      GITHUB_OUTPUT: join(cwd, 'outputs'),
+    },
+  })
+}
+
+describe('the action', () => {
+  const cwd = makeTempFolder()
+  const inputs = {
+    model: LLAMA,
+    dataset: TEXTS,
+    'layers-to-skip': '1',
+    arguments: '--tokens all --batch-size 2',
+  }
+
+  it('measures, writes summary and page, and names the block', async () => {
+    await runStep('Measure', inputs, cwd)
+    const result = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.json'), 'utf8'))
+    expect(result).toMatchObject({ tokens: 'all', settings: { batchSize: 2 } })
+    expect(readFileSync(join(cwd, 'outputs'), 'utf8')).toBe(
+      `result=layerprune-output/similarity.json\nstart=${result.best.start}\nend=${result.best.end}\n`,
+    )
+    expect(readFileSync(join(cwd, 'summary.md'), 'utf8')).toContain(
+      `Remove layer ${result.best.start} (0-based, 1 of 3)`,
+    )
+    expect(existsSync(join(cwd, 'layerprune-output/report.html'))).toBe(true)
+  })
+
+  it('passes or fails by what is expected', async () => {
+    const { stdout } = await runStep('Check', { 'max-distance': '0.9' }, cwd)
+    expect(stdout).toMatch(/^holds: the distance of layer \d/)
+    await expect(
+      runStep('Check', { 'max-distance': '0.001', 'min-confidence': '0.1' }, cwd),
+    ).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('expected at most 0.001'),
+    })
+  })
+
+  it('is given inputs that it knows by the example', () => {
+    const example = parse(readFileSync(join(ROOT, 'examples/engines/check.yml'), 'utf8'))
+    const step = example.jobs.check.steps.find((step: { id?: string }) => step.id === 'layers')
+    const known = Object.keys(action.inputs)
+    expect(Object.keys(step.with).filter((input) => !known.includes(input))).toEqual([])
+    const required = known.filter((input) => action.inputs[input].required)
+    expect(required.filter((input) => !(input in step.with))).toEqual([])
+  })
+})

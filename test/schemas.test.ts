@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { findSchemaProblem, type SchemaName } from '../src/json-schema.js'
+import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './cli/run-program.js'
+
+const FOLDER = new URL('../schemas/', import.meta.url)
+const read = (name: string) => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8'))
+const names = readdirSync(FOLDER).map((file) => file.replace('.json', '')) as SchemaName[]
+const cwd = makeTempFolder()
+const common = ['--model', LLAMA, '--dataset', TEXTS]
+
+async function printJson(args: string[]): Promise<unknown> {
+  const { exitCode, stdout, stderr } = await runProgram([...args, '--json'], { cwd })
+  expect({ exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({ exitCode: 0, stderr: '' })
+  return JSON.parse(stdout)
+}
+
+describe('the JSON schemas', () => {
+  const outputs = new Map<SchemaName, Record<string, unknown>>()
+  beforeAll(async () => {
+    const commands: Record<SchemaName, string[]> = {
+      similarity: ['similarity', ...common, '--layers-to-skip', '1', '--dataset-size', '4', '--verify', '2'],
+      evaluation: ['evaluate', ...common, '--drop', '1', '--dataset-size', '4'],
+      plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
+      prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
+      inspect: ['inspect', '--model', LLAMA],
+      recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
+    }
+    for (const [name, args] of Object.entries(commands)) {
+      outputs.set(name as SchemaName, (await printJson(args)) as Record<string, unknown>)
+    }
+  })
+
+  it.each(names)('%s is a schema of draft 2020-12 that fits what the program prints', async (name) => {
+    const schema = read(name)
+    expect(schema.$schema).toBe('https://json-schema.org/draft/2020-12/schema')
+    expect(new Ajv2020().validateSchema(schema)).toBe(true)
+    const output = outputs.get(name)!
+    expect(schema.properties.schema.const).toBe(output.schema)
+    expect(await findSchemaProblem(name, output)).toBeNull()
+  })
+
+  it.each(names)('%s describes every key that is printed', (name) => {
+    const described = Object.keys(read(name).properties)
+    expect(Object.keys(outputs.get(name)!).filter((key) => !described.includes(key))).toEqual([])
+  })
+
+  it.each(names)('%s refuses a document that lacks a key or is of another kind', async (name) => {
+    const output = outputs.get(name)!
+    for (const key of read(name).required as string[]) {
+      const { [key]: _, ...rest } = output
+      expect(await findSchemaProblem(name, rest)).toBe(`the document must have required property '${key}'`)
+    }
+    expect(await findSchemaProblem(name, { ...output, schema: 'other/1' })).toContain('/schema must be equal')
+  })
+
+  it('describes interrupted runs and shards', async () => {
+    const args = ['similarity', ...common, '--layers-to-skip', '1', '--shard', '1/2']
+    const shard = (await printJson(args)) as Record<string, unknown>
+    expect(shard.progress).toBeDefined()
+    expect(await findSchemaProblem('similarity', shard)).toBeNull()
+    expect(await findSchemaProblem('similarity', { ...shard, partial: true })).toBeNull()
+  })
+})
