@@ -69,10 +69,11 @@ function writeBias(
   if (alibiSlopes === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
   const positions = writer.op('Cast', [keys], { to: DataType.FLOAT })
   const slopes = writer.op('Mul', [positions, writer.floats(alibiSlopes, [kvHeads, perGroup, 1, 1])])
-  return writer.op('Reshape', [
-    writer.op('Add', [slopes, mask]),
-    writer.op('Concat', [writer.integers([kvHeads, -1]), writer.op('Shape', [keys])], { axis: 0 }),
-  ])
+  // Stated in full, for a text of fewer tokens than spans leaves some without queries or keys
+  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
+  const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
+  const biases = writer.op('Add', [slopes, mask])
+  return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
 }
 
 /**
