@@ -136,7 +136,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
       column: flags.datasetColumn,
       maxMemoryBytes: flags.maxMemory,
       signal: interruption.signal,
-      onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+      onProgress: ({ texts, total, best }) => progress.updateTexts(texts, total, best),
       onDownload: progress.updateDownload,
       resumeFrom,
       onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),

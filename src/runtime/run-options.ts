@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js'
 import type { Model, ModelOptions } from '../model.js'
+import type { Block } from '../similarity/result.js'
 import type { Device } from './device.js'
 
 /** What every run of a model over texts is told. */
@@ -37,6 +38,8 @@ export interface TextProgress {
   texts: number
   /** Texts asked for; null where the dataset's size is not known. */
   total: number | null
+  /** Where distances are measured: the block that is the best so far. */
+  best?: Block
 }
 
 /** How texts are put to a model. */

@@ -5,7 +5,7 @@ import { assessBest, type Certainty } from './certainty.js'
 import { blockIndex } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
-import type { ScoredBlock, SimilarityResult } from './result.js'
+import type { Block, ScoredBlock, SimilarityResult } from './result.js'
 
 const DEFAULT_LEVEL = 0.95
 
@@ -90,6 +90,18 @@ export function buildPartialResult(run: RunDescription, measurement: Measurement
   return { ...buildResult(run, measurement), partial: true, progress: saveProgress(measurement) }
 }
 
+/** The block of n layers with the smallest mean of the texts measured so far. */
+export function findBestSoFar(
+  layers: number,
+  n: number,
+  statistics: Pick<Measurement['statistics'], 'mean'>,
+): Block {
+  const means = Array.from({ length: layers - n + 1 }, (_, start) =>
+    statistics.mean(blockIndex(layers, n, start)),
+  )
+  return findBestBlock({ [n]: means }, n)
+}
+
 /** How sure it is which block is the best; null where one text alone was measured. */
 export function assessCertainty(
   { model: { layers }, settings: { layersToSkip: n, until } }: RunDescription,
@@ -98,10 +110,9 @@ export function assessCertainty(
   if (statistics.texts < 2) return null
   const index = (start: number) => blockIndex(layers, n, start)
   const blocks = Array.from({ length: layers - n + 1 }, (_, start) => ({ start, end: start + n }))
-  const means = blocks.map(({ start }) => statistics.mean(index(start)))
   return assessBest(
     blocks,
-    findBestBlock({ [n]: means }, n),
+    findBestSoFar(layers, n, statistics),
     (block, best) => statistics.difference(index(block.start), index(best.start)),
     {
       texts: statistics.texts,

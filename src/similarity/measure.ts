@@ -5,7 +5,13 @@ import { type TextWindow, windowTexts } from '../runtime/batches.js'
 import { openGramSource } from '../runtime/gram-source.js'
 import { openInputs } from '../runtime/open-inputs.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
-import { assessCertainty, buildPartialResult, buildResult, type RunDescription } from './build-result.js'
+import {
+  assessCertainty,
+  buildPartialResult,
+  buildResult,
+  findBestSoFar,
+  type RunDescription,
+} from './build-result.js'
 import { describeModel } from './describe-model.js'
 import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
@@ -59,7 +65,11 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
       for await (const gram of source.measureGrams(batches)) {
         addBatch(batches[next++]!, gram, layers, measurement)
         measurement.window.batches++
-        options.onProgress?.({ texts: statistics.texts, total })
+        options.onProgress?.({
+          texts: statistics.texts,
+          total,
+          best: findBestSoFar(layers, settings.layersToSkip, statistics),
+        })
         await options.onBatch?.(() => buildPartialResult(run, measurement))
       }
       measurement.tokenless += window.tokenless

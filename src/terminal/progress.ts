@@ -9,8 +9,9 @@ export interface Progress {
   /**
    * @param done   texts measured, or megabytes written
    * @param total  of how many, null while unknown
+   * @param remark  put last, where there is room
    */
-  update(done: number, total: number | null): void
+  update(done: number, total: number | null, remark?: string): void
   /** Takes the bar away. Call it however the work ends. */
   stop(): void
 }
@@ -42,7 +43,7 @@ export function createProgress({
 
 function createBar(stream: NodeJS.WriteStream, now: () => number, unit: Unit): Progress {
   const startMs = now()
-  let state: { done: number; total: number | null } = { done: 0, total: null }
+  let state: Pick<ProgressState, 'done' | 'total' | 'remark'> = { done: 0, total: null }
   const bar = new cliProgress.SingleBar({
     stream,
     format: () => formatProgress({ ...state, unit, elapsedMs: now() - startMs, width: widthOf(stream) - 1 }),
@@ -56,8 +57,8 @@ function createBar(stream: NodeJS.WriteStream, now: () => number, unit: Unit): P
   show()
   setLiveLine({ hide: () => bar.stop(), show })
   return {
-    update(done, total) {
-      state = { done, total }
+    update(done, total, remark) {
+      state = { done, total, remark }
       bar.update(0)
     },
     stop() {
@@ -71,11 +72,11 @@ function createPlainLines(now: () => number, unit: Unit): Progress {
   const startMs = now()
   let lastMs = startMs
   return {
-    update(done, total) {
+    update(done, total, remark) {
       const nowMs = now()
       if (nowMs - lastMs < PLAIN_LINE_EVERY_MS) return
       lastMs = nowMs
-      printNote(describeProgress({ done, total, unit, elapsedMs: nowMs - startMs }))
+      printNote(describeProgress({ done, total, remark, unit, elapsedMs: nowMs - startMs }))
     },
     stop() {},
   }
@@ -86,11 +87,14 @@ interface ProgressState {
   total: number | null
   elapsedMs: number
   unit?: Unit
+  remark?: string | undefined
 }
 
 /** One line of at most `width` columns: a bar where the total is known and there is room, then words. */
 export function formatProgress({ width, ...state }: ProgressState & { width: number }): string {
-  const words = describeProgress(state)
+  const all = describeProgress(state)
+  // half a remark says nothing
+  const words = all.length <= width ? all : describeProgress({ ...state, remark: undefined })
   const barWidth = Math.min(30, width - words.length - 1)
   if (state.total === null || barWidth < 5) return words.slice(0, width)
   const filled = Math.round(barWidth * shareOf(state.done, state.total))
@@ -98,7 +102,7 @@ export function formatProgress({ width, ...state }: ProgressState & { width: num
 }
 
 /** `58 of 128 texts (45%), 3.1 texts/s, 23 s left`, as much of it as is known. */
-export function describeProgress({ done, total, elapsedMs, unit = 'text' }: ProgressState): string {
+export function describeProgress({ done, total, elapsedMs, unit = 'text', remark }: ProgressState): string {
   const quantity = (count: number) => formatQuantity(count, unit, unit === 'MB' ? unit : undefined)
   const parts = [
     total === null
@@ -110,7 +114,7 @@ export function describeProgress({ done, total, elapsedMs, unit = 'text' }: Prog
     parts.push(`${formatRate(perSecond)} ${unit === 'MB' ? unit : `${unit}s`}/s`)
     if (total !== null && total > done) parts.push(`${formatDuration((total - done) / perSecond)} left`)
   }
-  return parts.join(', ')
+  return [...parts, ...(remark === undefined ? [] : [remark])].join(', ')
 }
 
 function shareOf(done: number, total: number): number {

@@ -1,9 +1,12 @@
+import { nameLayers } from '../layer-names.js'
+import type { Block } from '../similarity/result.js'
 import { createProgress } from './progress.js'
 
 /** Shows the two parts of a run: files that are downloaded, then texts that are measured. */
 export interface RunProgress {
   updateDownload(progress: { doneBytes: number; totalBytes: number }): void
-  updateTexts(done: number, total: number | null): void
+  /** @param best  the block that is the best so far, where that is known */
+  updateTexts(done: number, total: number | null, best?: Block): void
   /** Takes the bar away. Call it however the work ends. */
   stop(): void
 }
@@ -29,9 +32,9 @@ export function createRunProgress(options: { quiet: boolean }): RunProgress {
       progress.update(Math.round(doneBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
       if (doneBytes >= totalBytes) change(false)
     },
-    updateTexts(done, total) {
+    updateTexts(done, total, best) {
       change(false)
-      progress.update(done, total)
+      progress.update(done, total, best && `best so far ${nameLayers(best)}`)
     },
     stop: () => progress.stop(),
   }

@@ -35,6 +35,19 @@ describe('formatProgress', () => {
   })
 })
 
+describe('a remark', () => {
+  const state = { done: 64, total: 128, elapsedMs: 20_000, remark: 'best so far layers 11..18' }
+  it('comes last, where there is room for all of it', () => {
+    expect(describeProgress(state)).toBe(
+      '64 of 128 texts (50%), 3.2 texts/s, 20 s left, best so far layers 11..18',
+    )
+    expect(formatProgress({ ...state, width: 90 })).toBe(
+      `${'█'.repeat(9)}${'░'.repeat(8)} 64 of 128 texts (50%), 3.2 texts/s, 20 s left, best so far layers 11..18`,
+    )
+    expect(formatProgress({ ...state, width: 60 })).not.toContain('best')
+  })
+})
+
 describe('createProgress', () => {
   afterEach(() => vi.restoreAllMocks())
 
