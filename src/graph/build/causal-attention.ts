@@ -83,7 +83,7 @@ function writeBias(
  */
 export function writeCausalAttention(
   writer: GraphWriter,
-  { heads, kvHeads, headDim, scale, softcap }: Attention,
+  { heads, kvHeads, headDim, scale, softcap, window }: Attention,
   { query, key, value }: QueryKeyValue,
   spans: Spans,
 ): string {
@@ -95,7 +95,9 @@ export function writeCausalAttention(
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads)
   const mixed = spans.list.map(({ firstKey, end, bias }, index) => {
-    const seen = (tensor: string) => writer.op('Slice', [tensor, firstKey, end, writer.integers([2])])
+    const seesAll = window === null && index === SPAN_COUNT - 1
+    const seen = (tensor: string) =>
+      seesAll ? tensor : writer.op('Slice', [tensor, firstKey, end, writer.integers([2])])
     const stacked = writer.op('Reshape', [queries[index]!, writer.integers([0, kvHeads, -1, headDim])])
     const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
     const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), bias])
