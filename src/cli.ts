@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
+import { makeCompletionCommand } from './commands/completion.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
@@ -29,6 +30,7 @@ const program = new Command('layerprune')
   .addCommand(makeReportCommand())
   .addCommand(makePlotCommand())
   .addCommand(makeCheckCommand())
+  .addCommand(makeCompletionCommand())
   .addHelpText(
     'after',
     `

@@ -19,6 +19,8 @@ interface Flags extends ModelFlags, DatasetFlags {
   verify?: number
   verifySize: number
   output: string
+  plot?: string[]
+  heatmap?: boolean
   json?: boolean
   quiet?: boolean
 }
@@ -66,6 +68,12 @@ export function makeSimilarityCommand(): Command {
       32,
     )
     .option('--output <folder>', 'where results are written', 'layerprune-output')
+    .option(
+      '--plot <file>',
+      'draw the heat map of blocks of every size to this file too, SVG or PNG by its name; may come again',
+      (path, before: string[] = []) => [...before, path],
+    )
+    .option('--heatmap', 'show the blocks of every size in the report')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
@@ -98,7 +106,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
     { measureSimilarity },
     { createRunProgress },
     output,
-    { ensureWritableFolder },
+    { ensureWritableFolder, writeFileAtomically },
     { openCheckpointFile },
     { writeResultFiles },
     { showResult },
@@ -115,6 +123,9 @@ async function runSimilarity(flags: Flags): Promise<void> {
   const { printNote: note } = output
   output.setQuiet(quiet)
   await ensureWritableFolder(flags.output)
+  const { assertPlotFile, drawPlot } = await import('../report/plot.js')
+  const plots = flags.plot ?? []
+  for (const path of plots) assertPlotFile(path)
 
   const checkpoint = openCheckpointFile(flags.output, flags.shard, output.printWarning)
   const resumeFrom = flags.resume ? await checkpoint.read() : undefined
@@ -154,6 +165,9 @@ async function runSimilarity(flags: Flags): Promise<void> {
       note(`checking the ${flags.verify} best blocks by perplexity on other texts`)
       verified = { ...result, verification: await verify(flags, flags.verify, result, interruption.signal) }
       written = await writeResultFiles(flags.output, verified)
+    }
+    for (const path of plots) {
+      await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
     }
     await showResult(verified, flags, written)
   } catch (error) {

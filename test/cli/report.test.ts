@@ -4,7 +4,7 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { drawHeatMap } from '../../src/report/heatmap-svg.js'
 import { allSizesResult } from '../similarity-example.js'
-import { makeTempFolder, runProgram } from './run-program.js'
+import { LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
 
 const cwd = makeTempFolder()
 const result = allSizesResult(12, 4, (start) => Math.abs(start - 6))
@@ -63,5 +63,27 @@ describe('plot', () => {
     const { exitCode, stderr } = await plot(...args)
     expect(exitCode).toBe(2)
     expect(stderr).toContain(message)
+  })
+})
+
+describe('similarity', () => {
+  const measure = (...args: string[]) =>
+    runProgram(
+      ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--quiet', ...args],
+      { cwd },
+    )
+
+  it('draws the map of all blocks to files and to the report', async () => {
+    const { exitCode, stdout } = await measure('--heatmap', '--plot', 'a.svg', '--plot', 'a.png')
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^layers removed, by first layer removed; fuller turns less\n2 │/)
+    expect(readFileSync(join(cwd, 'a.svg'), 'utf8')).toContain('Angular distance of every block')
+    expect((await sharp(join(cwd, 'a.png')).metadata()).width).toBe(1520)
+  })
+
+  it('refuses the name of a plot before it measures', async () => {
+    const { exitCode, stderr } = await measure('--plot', 'a.jpg')
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('a.jpg is no name for a plot')
   })
 })

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { displayWidth } from '../../src/terminal/display-width.js'
+import { drawBlockMap } from '../../src/terminal/heatmap.js'
+import { allSizesResult } from '../similarity-example.js'
+
+describe('drawBlockMap', () => {
+  it('draws every block, fuller where the stream turns less, the best of each size as a dot', () => {
+    const result = allSizesResult(6, 2, (start) => Math.abs(start - 3))
+    expect(drawBlockMap(result, { width: 40 })).toBe(
+      [
+        'layers removed, by first layer removed; fuller turns less',
+        '5 │  ●',
+        '4 │  ▒▒●',
+        '3 │  ░░▓▓●',
+        '2 >  ░░▓▓● ▓▓',
+        '1 │  ░░▓▓● ▓▓░░',
+        '  └0         5',
+        '   ● best of each size, > layers 3..4',
+      ].join('\n'),
+    )
+  })
+
+  it.each([
+    [2, 80],
+    [12, 80],
+    [32, 40],
+    [126, 80],
+    [126, 30],
+  ])(
+    'fits %i layers in a window of %i columns, with the row of the block that was asked for',
+    (layers, width) => {
+      const size = Math.max(1, Math.floor(layers / 4))
+      const map = drawBlockMap(
+        allSizesResult(layers, size, (start) => (start * 7) % 13),
+        { width },
+      )
+      const rows = map.split('\n').slice(1, -2)
+      expect(rows.length).toBeLessThanOrEqual(43)
+      expect(Math.max(...rows.map(displayWidth))).toBeLessThanOrEqual(width)
+      expect(rows.filter((row) => row.includes('>')).map((row) => Number(row.split('>')[0]))).toEqual([size])
+      for (const row of rows) expect(row.match(/●/g)).toHaveLength(1)
+    },
+  )
+})
