@@ -9,7 +9,7 @@ import { nameResult } from './result-files.js'
 /** Milliseconds from one checkpoint to the next, at least; the first comes at once. */
 const INTERVAL_MS = 1000
 /** Writing takes at most one part in so many of the time. */
-const TIME_SHARE = 50
+const TIME_SHARE = 200
 
 /** The partial result of a run, which is written while it goes on and can be resumed however it ends. */
 export interface CheckpointFile {
