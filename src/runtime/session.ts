@@ -102,6 +102,8 @@ export async function createSession(
     return await ort.InferenceSession.create(serializeModel(decoder.model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
+      // Batches differ in form: buffers planned for each of them take more memory and save no time
+      enableMemPattern: false,
       logSeverityLevel: 4,
       enableCpuMemArena: !shared,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
