@@ -4,6 +4,7 @@ import { parquetHeader, readPage } from 'hyparquet/src/column.js'
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { compressors } from 'hyparquet-compressors'
 import { LayerpruneError } from '../errors.js'
+import { assertPageHeader } from './parquet-page.js'
 import { type DataRow, missingColumnError, type ReadContext, type RowSkip } from './row.js'
 import { decodeUtf8 } from './utf8.js'
 
@@ -40,8 +41,7 @@ export async function* readParquet(
   context: ReadContext,
   { skip, shuffle }: { skip?: RowSkip | undefined; shuffle?: ((count: number) => number[]) | undefined } = {},
 ): AsyncGenerator<DataRow> {
-  const metadata = await readMetadata(file, context.name)
-  const schema = parquetSchema(metadata)
+  const { metadata, schema } = await readMetadata(file, context.name)
   const field = findColumn(schema, context)
   const rowStarts = cumulativeRows(metadata)
   const order = shuffle?.(metadata.row_groups.length) ?? metadata.row_groups.keys()
@@ -62,9 +62,13 @@ export async function* readParquet(
   }
 }
 
-async function readMetadata(file: AsyncBuffer, name: string): Promise<FileMetaData> {
+async function readMetadata(
+  file: AsyncBuffer,
+  name: string,
+): Promise<{ metadata: FileMetaData; schema: SchemaTree }> {
   try {
-    return await parquetMetadataAsync(file, { initialFetchSize: FOOTER_TAIL_BYTES })
+    const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_TAIL_BYTES })
+    return { metadata, schema: parquetSchema(metadata) }
   } catch (cause) {
     throw explain(cause, `${name}: not a whole parquet file`)
   }
@@ -87,7 +91,7 @@ function locateChunk(
 ): ColumnChunk {
   const where = `${name}, row group ${group}`
   const { columns, num_rows: rowCount } = metadata.row_groups[group]!
-  const found = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column)
+  const found = columns.find(({ meta_data }) => meta_data?.path_in_schema?.[0] === column)
   const chunk = found?.meta_data
   if (!chunk || found.file_path) {
     throw new LayerpruneError(`${where}: corrupt: column '${column}' is not stored in the file`)
@@ -125,6 +129,7 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Rea
     let values: ArrayLike<unknown> | undefined
     try {
       const header = await bytes.readHeader()
+      assertPageHeader(header, rowCount)
       const page = await bytes.take(header.compressed_page_size)
       const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
       const { data } = readPage(reader, header, decoder, dictionary, undefined, 0)
@@ -201,9 +206,12 @@ class ChunkBytes {
   }
 }
 
+/** What the library trips over while it follows wrong numbers says nothing to a person but that they are wrong. */
 function explain(cause: unknown, what: string): unknown {
   if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
-  return new LayerpruneError(`${what}: ${cause.message.replace(/\s+/g, ' ')}`, { cause })
+  const tripped = cause instanceof TypeError || cause instanceof RangeError
+  const reason = tripped ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
+  return new LayerpruneError(`${what}: ${reason}`, { cause })
 }
 
 function findColumn({ children: fields }: SchemaTree, context: ReadContext): SchemaTree {

@@ -74,7 +74,7 @@ export async function readPlan(path: string): Promise<Plan> {
   }
   if (!isObject(value)) throw notPlan(path, 'expected a JSON object')
   if (value.schema !== SCHEMA)
-    throw notPlan(path, `schema is ${JSON.stringify(value.schema)}, expected "${SCHEMA}"`)
+    throw notPlan(path, `schema is ${JSON.stringify(value.schema) ?? 'missing'}, expected "${SCHEMA}"`)
   const { model, strategy, removed, layersToSkip, scores, dataset, layerpruneVersion } = value
   if (!isObject(model) || typeof model.id !== 'string' || !isCount(model.layers)) {
     throw notPlan(path, 'model.id and model.layers are expected')
@@ -94,7 +94,7 @@ export async function readPlan(path: string): Promise<Plan> {
   if (layersToSkip !== plan.layersToSkip) {
     throw notPlan(
       path,
-      `layersToSkip is ${JSON.stringify(layersToSkip)}, but ${plan.layersToSkip} layers are removed`,
+      `layersToSkip is ${JSON.stringify(layersToSkip) ?? 'missing'}, but ${plan.layersToSkip} layers are removed`,
     )
   }
   return typeof layerpruneVersion === 'string' ? { ...plan, layerpruneVersion } : plan

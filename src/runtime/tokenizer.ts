@@ -21,7 +21,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   env.allowRemoteModels = false
   const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch(
     (cause: Error) => {
-      throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${cause.message}`, {
+      // a library that trips over a part that is not there tells nothing to a person
+      const reason = cause instanceof TypeError ? 'a part of it is missing or damaged' : cause.message
+      throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${reason}`, {
         hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
         cause,
       })

@@ -27,7 +27,8 @@ export async function readSimilarityResult(path: string): Promise<SavedResult> {
     return fail(`not valid JSON: ${(cause as Error).message}`)
   }
   if (typeof value !== 'object' || value === null) return fail('expected a JSON object')
-  if (value.schema !== SCHEMA) fail(`schema is ${JSON.stringify(value.schema)}, expected "${SCHEMA}"`)
+  if (value.schema !== SCHEMA)
+    fail(`schema is ${JSON.stringify(value.schema) ?? 'missing'}, expected "${SCHEMA}"`)
   const layers = value.model?.layers
   if (typeof value.model?.id !== 'string' || !Number.isSafeInteger(layers) || layers < 2) {
     fail('model.id and model.layers are expected')

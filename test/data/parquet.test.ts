@@ -19,6 +19,19 @@ test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain-v2'])(
   },
 )
 
+test.each([
+  [12, 0x40, 'a page that is not of the kind it says'],
+  [14, 0x80, "a page's number of values is 1360, expected at most 16"],
+  [13, 0x40, "a page's number of values is missing, expected at most 16"],
+])('a damaged page header is refused, not followed: byte %i', async (place, bit, problem) => {
+  const folder = await makeFolder()
+  const bytes = await readFile(join(FIXTURES, 'plain-v2.parquet'))
+  bytes[place]! ^= bit
+  await writeFile(join(folder, 'damaged.parquet'), bytes)
+  const { message } = await readError(folder, ['damaged.parquet'])
+  expect(message).toBe(`cannot read column 'text' of damaged.parquet, row group 0: corrupt: ${problem}`)
+})
+
 test('null and empty texts are passed over and counted', async () => {
   const { texts, origins, skipped } = await readAll(FIXTURES, ['nulls.parquet'])
   const rows = TEXTS.map((text, i) => ({ text, row: i + 1 })).filter((_, i) => i % 3 !== 0 && i % 5 !== 0)
