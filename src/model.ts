@@ -8,6 +8,8 @@ import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
+import { readHubSettings } from './hub/settings.js'
+import { quantizeDecoder } from './int8-model.js'
 
 /** What a decoder can be read from. */
 export type Format = 'onnx' | 'safetensors'
@@ -17,6 +19,8 @@ export interface ModelOptions extends ModelSourceOptions {
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
+  /** Whether q8 may be computed from safetensors: for what measures a model, not for what changes its files. */
+  mayQuantize?: boolean | undefined
   /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
   format?: Format | undefined
 }
@@ -88,7 +92,7 @@ export async function openModel(options: ModelOptions): Promise<Model> {
   const { config, format } = located
   const opened =
     format === 'safetensors'
-      ? await openFromSafetensors(source, config, checkpoint)
+      ? await openFromSafetensors(source, config, checkpoint, options)
       : await openFromOnnx(source, config, options)
   return { ...located, ...opened }
 }
@@ -97,18 +101,24 @@ function chooseFormat(
   { id, names }: ModelSource,
   config: ModelConfig,
   checkpoint: string | undefined,
-  { format, dtype, modelFile, onNote }: ModelOptions,
+  { format, dtype, modelFile, mayQuantize = false, onNote }: ModelOptions,
 ): Format {
+  const isQuantized = mayQuantize && dtype === 'q8'
   if (format === 'safetensors' && modelFile !== undefined) {
     throw new UsageError(`--model-file ${modelFile} names a graph, and --format safetensors was asked for`)
   }
-  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32') {
-    throw new UsageError(`safetensors are computed in fp32, and --dtype ${dtype} was asked for`, {
-      hint: 'leave --dtype out, or take a graph with --format onnx',
-    })
+  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32' && !isQuantized) {
+    throw new UsageError(
+      `safetensors are computed in fp32${mayQuantize ? ' or q8' : ''}, and --dtype ${dtype} was asked for`,
+      {
+        hint: 'leave --dtype out, or take a graph with --format onnx',
+      },
+    )
   }
   if (format !== undefined) return format
-  if (modelFile !== undefined || (dtype !== undefined && dtype !== 'fp32')) return 'onnx'
+  if (modelFile !== undefined) return 'onnx'
+  if (isQuantized) return chooseInt8Format(names, config, checkpoint, onNote)
+  if (dtype !== undefined && dtype !== 'fp32') return 'onnx'
   if (checkpoint !== undefined && isKnownFamily(config.family)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
     onNote?.(
@@ -123,6 +133,21 @@ function chooseFormat(
   return graph ? 'onnx' : 'safetensors'
 }
 
+/** A published graph rounds the activations of a whole batch by one scale, which costs far more than weights do. */
+function chooseInt8Format(
+  names: string[],
+  { family }: ModelConfig,
+  checkpoint: string | undefined,
+  onNote?: (message: string) => void,
+): Format {
+  if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
+  const hasGraph = names.some((name) => name.endsWith('_quantized.onnx'))
+  onNote?.(
+    `reading ${checkpoint} in q8: int8 weights, activations rounded token by token${hasGraph ? '; a q8 graph is there too: --format onnx reads that' : ''}`,
+  )
+  return 'safetensors'
+}
+
 type Opened = Pick<Model, 'decoder' | 'precision' | 'file'>
 
 /** Without weights of that form, opening them says what the folder has instead. */
@@ -130,9 +155,14 @@ async function openFromSafetensors(
   { folder, names }: ModelSource,
   config: ModelConfig,
   file = 'model.safetensors',
+  { dtype = 'fp32', signal, onNote }: ModelOptions,
 ): Promise<Opened> {
-  const decoder = buildDecoder(config, await openSafetensors(folder, names))
-  return { decoder, precision: { dtype: 'fp32', sharesScaleInBatch: false }, file }
+  const built = buildDecoder(config, await openSafetensors(folder, names))
+  const decoder =
+    dtype === 'q8'
+      ? await quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, signal, onNote })
+      : built
+  return { decoder, precision: { dtype, sharesScaleInBatch: false }, file }
 }
 
 async function openFromOnnx(

@@ -13,6 +13,8 @@ export interface HubSettings {
   tokenSource: string | undefined
   /** Holds `models--ORG--NAME` folders. */
   cacheFolder: string
+  /** What layerprune makes of models and keeps for the next run, beside the Hub's cache. */
+  layerpruneFolder: string
   /** No request may be made. */
   offline: boolean
   /** Milliseconds without a byte after which a connection counts as lost. */
@@ -45,6 +47,7 @@ export function readHubSettings(environment: Environment = process.env): HubSett
     token,
     tokenSource,
     cacheFolder: expand(value('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub'), environment),
+    layerpruneFolder: join(home, 'layerprune'),
     offline: isTrue(value('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE')),
     stallMs: 1000 * readSeconds(environment, 'HF_HUB_DOWNLOAD_TIMEOUT', DEFAULT_STALL_SECONDS, 0.1),
     retryMs: 1000 * readSeconds(environment, 'LAYERPRUNE_RETRY_SECONDS', DEFAULT_RETRY_SECONDS, 0),

@@ -31,7 +31,7 @@ export async function openInputs(
       signal,
       onNote,
     })
-    return { dataset, model: await openModel(options) }
+    return { dataset, model: await openModel({ ...options, mayQuantize: true }) }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause
   }

@@ -1,0 +1,105 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { decodeFloats } from '../src/checkpoint/decode-floats.js'
+import { quantizeMatrix } from '../src/checkpoint/quantize-matrix.js'
+import { measureSimilarity } from '../src/index.js'
+import { FIXTURES, TEXTS } from './cli/run-program.js'
+
+const EXAMPLE = fileURLToPath(new URL('../examples', import.meta.url))
+const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
+vi.stubEnv('HF_HOME', home)
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(home, { recursive: true })
+})
+
+const cached = () => readdirSync(join(home, 'layerprune')).map((name) => join(home, 'layerprune', name))
+
+describe('weights in 8 bits', () => {
+  it.each([true, false])('are rounded output by output, stored by output: %s', (byOutput) => {
+    const rows = [
+      [1, -2, 0.5],
+      [0, 0, 0],
+    ]
+    const byInput = rows[0]!.flatMap((_, input) => rows.map((row) => row[input]!))
+    const weights = Float32Array.from(byOutput ? rows.flat() : byInput)
+    const { values, scales } = quantizeMatrix(weights, { inputs: 3, outputs: 2, byOutput })
+    expect([...scales]).toEqual([Math.fround(2 / 127), 0])
+    expect([...values]).toEqual([64, 0, -127, 0, 32, 0])
+  })
+
+  it('are read from float16 and bfloat16 exactly', () => {
+    const bytes = (bits: number[]) => new Uint8Array(Uint16Array.from(bits).buffer)
+    expect([...decodeFloats(bytes([0x3c00, 0xc000, 0x0001, 0x7bff, 0xfc00]), 'F16')]).toEqual([
+      ...[1, -2, 2 ** -24, 65504],
+      -Infinity,
+    ])
+    expect([...decodeFloats(bytes([0x3f80, 0xc000, 0x3e20]), 'BF16')]).toEqual([1, -2, 0.15625])
+  })
+})
+
+describe('--dtype q8 from safetensors', () => {
+  const measure = (dtype: 'fp32' | 'q8', onNote?: (message: string) => void) =>
+    measureSimilarity({
+      model: join(EXAMPLE, 'model'),
+      dataset: join(EXAMPLE, 'texts.jsonl'),
+      datasetSize: 60,
+      layersToSkip: 4,
+      format: 'safetensors',
+      dtype,
+      onNote,
+    })
+
+  it('gives the distances of float32 to a thousandth, and every best block', async () => {
+    const exact = await measure('fp32')
+    const rounded = await measure('q8')
+    expect(rounded.model.dtype).toBe('q8')
+    for (const [n, row] of Object.entries(exact.distances)) {
+      const other = rounded.distances[n]!
+      const differences = row.map((distance, start) => Math.abs(distance - other[start]!))
+      expect(Math.max(...differences), `n = ${n}`).toBeLessThan(1e-3)
+      expect(Math.max(...differences), `n = ${n}`).toBeGreaterThan(0)
+      expect(other.indexOf(Math.min(...other)), `n = ${n}`).toBe(row.indexOf(Math.min(...row)))
+    }
+  })
+
+  it('makes the weights once, and anew where their file is not whole', async () => {
+    const first: string[] = []
+    await measure('q8', (note) => first.push(note))
+    expect(first.join()).not.toContain('making')
+    const [path, ...others] = cached()
+    expect(others).toEqual([])
+    const bytes = readFileSync(path!)
+    writeFileSync(path!, bytes.subarray(0, 100))
+    const second: string[] = []
+    await measure('q8', (note) => second.push(note))
+    expect(second.join()).toMatch(/making .* of int8 weights, once/)
+    expect(readFileSync(path!).equals(bytes)).toBe(true)
+    expect(statSync(path!).size).toBeGreaterThan(0)
+    expect(cached()).toEqual([path])
+  })
+
+  it.each(['gemma2', 'gpt2', 'mixtral', 'opt', 'phi', 'qwen3-moe', 'starcoder2'])(
+    'computes %s',
+    async (family) => {
+      const options = {
+        model: join(FIXTURES, 'families', family),
+        dataset: TEXTS,
+        datasetSize: 6,
+        maxLength: 24,
+        layersToSkip: 1,
+        tokens: 'all' as const,
+        format: 'safetensors' as const,
+      }
+      const exact = await measureSimilarity(options)
+      const rounded = await measureSimilarity({ ...options, dtype: 'q8' })
+      for (const [n, row] of Object.entries(exact.distances)) {
+        const differences = row.map((distance, start) => Math.abs(distance - rounded.distances[n]![start]!))
+        expect(Math.max(...differences), `n = ${n}`).toBeLessThan(0.02)
+      }
+    },
+  )
+})
