@@ -3,6 +3,7 @@ import type { Shard } from '../data/placed-rows.js'
 import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { SimilarityResult } from '../similarity/result.js'
+import type { Roofline } from '../similarity/roofline.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
 import { confidence, memorySize, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
@@ -23,6 +24,7 @@ interface Flags extends ModelFlags, DatasetFlags {
   heatmap?: boolean
   json?: boolean
   quiet?: boolean
+  verbose?: boolean
 }
 
 export function makeSimilarityCommand(): Command {
@@ -75,6 +77,7 @@ export function makeSimilarityCommand(): Command {
     )
     .option('--heatmap', 'show the blocks of every size in the report')
     .option('--json', 'print the result as JSON')
+    .option('--verbose', 'say at the end how near the run came to what the machine can do')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
@@ -141,6 +144,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
     note('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
   let partial: SimilarityResult | undefined
+  let roofline: Roofline | undefined
   try {
     const result = await measureSimilarity({
       ...flags,
@@ -154,9 +158,15 @@ async function runSimilarity(flags: Flags): Promise<void> {
       onPartialResult: (result) => {
         partial = result
       },
+      onRoofline: flags.verbose
+        ? (measured) => {
+            roofline = measured
+          }
+        : undefined,
       onNote: note,
     })
     progress.stop()
+    if (roofline) note((await import('../terminal/roofline.js')).formatRoofline(roofline))
     if (flags.json) noteSkippedRows(result, note)
     let written = await writeResultFiles(flags.output, result)
     await checkpoint.remove()

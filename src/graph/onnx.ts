@@ -134,7 +134,7 @@ export function makeInt64Tensor(name: string, dims: number[], values: number[]):
   })
 }
 
-export function makeFloatTensor(name: string, dims: number[], values: number[]): TensorProto {
+export function makeFloatTensor(name: string, dims: number[], values: ArrayLike<number>): TensorProto {
   return create(TensorProtoSchema, {
     name,
     dataType: TensorProto_DataType.FLOAT,

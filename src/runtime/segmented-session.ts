@@ -9,6 +9,7 @@ import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
 import type { GramSource } from './gram-source.js'
 import { type MakeInput, planInputs } from './inputs.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
+import type { RunMeter } from './run-meter.js'
 import { type AskedBatch, findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 import { createSession, type SessionOptions } from './session.js'
 
@@ -18,6 +19,8 @@ export interface SegmentedOptions extends SessionOptions {
   /** Tokens of a text, and those asked for of it, at most. */
   maxLength: number
   maxAsked: number
+  /** Told what is run and how long it takes. */
+  meter: RunMeter
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
 }
@@ -47,7 +50,7 @@ export async function openSegmentedSession(
   config: ModelConfig,
   options: SegmentedOptions,
 ): Promise<GramSource> {
-  const { maxMemoryBytes, maxLength, maxAsked, signal, onNote } = options
+  const { maxMemoryBytes, maxLength, maxAsked, meter, signal, onNote } = options
   const ort = await import('onnxruntime-node')
   const create = (graph: DecoderGraph) => createSession(ort, graph, { ...options, shared: true })
   const size = decoder.states.length
@@ -83,13 +86,16 @@ export async function openSegmentedSession(
   /** Runs one run through a segment. */
   async function advance(run: RunOnItsWay, { session, inputs, start, end }: LoadedSegment): Promise<void> {
     const { texts, tokens, positions } = run
-    const places = BigInt64Array.from(positions.flat(), BigInt)
-    const feeds: Record<string, Tensor> = {
-      [POSITIONS_INPUT]: new ort.Tensor('int64', places, [1, positions.length, 2]),
-    }
-    if (run.state) feeds[STATE_INPUT] = run.state
-    for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
-    const outputs = await session.run(feeds)
+    const feeds = await meter.time('feeding', () => {
+      const places = BigInt64Array.from(positions.flat(), BigInt)
+      const feeds: Record<string, Tensor> = {
+        [POSITIONS_INPUT]: new ort.Tensor('int64', places, [1, positions.length, 2]),
+      }
+      if (run.state) feeds[STATE_INPUT] = run.state
+      for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
+      return feeds
+    })
+    const outputs = await meter.time('model', () => session.run(feeds))
     const states = session.outputNames.map((name) => outputs[name] as State)
     if (end === size - 1) delete run.state
     else run.state = states.pop()!
@@ -134,7 +140,7 @@ export async function openSegmentedSession(
         const segments = plan.chooseSegments(group, memoryBytes)
         tell(segments, group)
         for (const segment of segments) {
-          const piece = await load(segment)
+          const piece = await meter.time('loading', () => load(segment))
           for (const run of group) {
             signal?.throwIfAborted()
             await advance(run, piece)
@@ -142,7 +148,8 @@ export async function openSegmentedSession(
         }
         if (segments.length > 1) await unload()
         for (const run of group) {
-          grams.push(await multiplyStates(run))
+          grams.push(await meter.time('model', () => multiplyStates(run)))
+          meter.count(run)
           run.kept = []
           left[run.batch]!--
           if (left[run.batch] === 0) {

@@ -5,8 +5,9 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { EncodedText } from './batches.js'
-import type { Device } from './device.js'
+import { type Device, hintForDevice } from './device.js'
 import { planInputs } from './inputs.js'
+import { RunMeter } from './run-meter.js'
 import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 
 /** Positions whose states are held in float64 at a time. */
@@ -31,26 +32,31 @@ export interface StateSession {
 
 /**
  * Taps a decoder and loads it into ONNX Runtime; weights are mapped from their files.
+ * @param meter told what is run and how long it takes
  * @throws LayerpruneError where the runtime refuses the graph or has no such device
  */
 export async function openStateSession(
   decoder: DecoderGraph,
   config: ModelConfig,
-  { threads, device }: SessionOptions,
+  { threads, device, meter = new RunMeter() }: SessionOptions & { meter?: RunMeter | undefined },
 ): Promise<StateSession> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
   const graph = tapped.model.graph!
   const inputs = planInputs(ort, graph, config, new Set([POSITIONS_INPUT]))
-  const session = await createSession(ort, tapped, { threads, device })
+  const session = await meter.time('loading', () => createSession(ort, tapped, { threads, device }))
   const fixedBatch = findFixedBatch(graph)
   const gramSize = decoder.states.length ** 2
 
   async function measureRun({ texts, tokens, positions }: Run): Promise<Float64Array> {
     if (positions.length === 0) return new Float64Array(0)
-    const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
-    for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
-    const output = (await session.run(feeds))[GRAM_OUTPUT] as TypedTensor<'float64'>
+    const feeds = await meter.time('feeding', () => {
+      const feeds: Record<string, Tensor> = { [POSITIONS_INPUT]: positionsTensor(ort, positions) }
+      for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
+      return feeds
+    })
+    const outputs = await meter.time('model', () => session.run(feeds))
+    const output = outputs[GRAM_OUTPUT] as TypedTensor<'float64'>
     return output.data.subarray(0, positions.length * gramSize)
   }
 
@@ -61,6 +67,7 @@ export async function openStateSession(
       let offset = 0
       for (const run of splitIntoRuns({ texts, asked }, fixedBatch)) {
         const part = await measureRun(run)
+        meter.count(run)
         gram.set(part, offset)
         offset += part.length
       }
@@ -93,9 +100,7 @@ export async function createSession(
   if (!supported.includes(device)) {
     throw new LayerpruneError(
       `this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`,
-      {
-        hint: `--device ${supported[0]}`,
-      },
+      { hint: hintForDevice(device) },
     )
   }
   try {
@@ -117,6 +122,10 @@ export async function createSession(
       },
     })
   } catch (cause) {
-    throw new LayerpruneError(`ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause })
+    const on = device === 'cpu' ? '' : ` on the device ${device}`
+    throw new LayerpruneError(`ONNX Runtime cannot load the graph${on}: ${(cause as Error).message}`, {
+      cause,
+      ...(on === '' ? {} : { hint: hintForDevice(device) }),
+    })
   }
 }

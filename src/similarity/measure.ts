@@ -4,6 +4,7 @@ import { InterruptedError, LayerpruneError } from '../errors.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
 import { openGramSource } from '../runtime/gram-source.js'
 import { openInputs } from '../runtime/open-inputs.js'
+import { RunMeter } from '../runtime/run-meter.js'
 import { loadTokenizer } from '../runtime/tokenizer.js'
 import {
   assessCertainty,
@@ -18,6 +19,7 @@ import { type Measurement, startMeasurement, windowFrom } from './measurement.js
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
 import type { SimilarityResult } from './result.js'
 import { resumeMeasurement } from './resume.js'
+import { measureRoofline } from './roofline.js'
 import { MIN_TEXTS } from './sequential.js'
 import { selectTokens } from './token-selection.js'
 
@@ -40,12 +42,14 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.layersToSkip)
   const { encode } = await loadTokenizer(model.folder)
+  const meter = new RunMeter()
   const source = await openGramSource(model.decoder, model.config, {
     threads,
     device,
     maxMemoryBytes,
     maxLength: settings.maxLength,
     maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
+    meter,
     signal,
     onNote,
   })
@@ -59,11 +63,11 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const total = expectedTexts(settings)
   let sure = false
   try {
-    for await (const window of windows) {
+    for await (const window of meter.timeEach('tokenising', windows)) {
       const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, settings.tokens))
       let next = 0
       for await (const gram of source.measureGrams(batches)) {
-        addBatch(batches[next++]!, gram, layers, measurement)
+        await meter.time('distances', () => addBatch(batches[next++]!, gram, layers, measurement))
         measurement.window.batches++
         options.onProgress?.({
           texts: statistics.texts,
@@ -86,6 +90,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   }
   if (!sure) measurement.window = windowFrom(rows.position)
   if (statistics.texts === 0) throw noTextError(run, measurement)
+  if (options.onRoofline) options.onRoofline(await measureRoofline(model, meter, threads))
   return buildResult(run, measurement)
 }
 

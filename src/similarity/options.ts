@@ -10,6 +10,7 @@ import {
   type RunSettings,
 } from '../runtime/run-options.js'
 import type { SimilarityResult } from './result.js'
+import type { Roofline } from './roofline.js'
 import { MIN_TEXTS } from './sequential.js'
 import { describeTokens, parseTokenSelection, type TokenSelection } from './token-selection.js'
 
@@ -28,6 +29,8 @@ export interface SimilarityOptions extends RunOptions {
   resumeFrom?: SimilarityResult | undefined
   /** Given the means so far, marked partial, where a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
+  /** Given at the end how near the run came to what the machine can do, which takes half a second to measure. */
+  onRoofline?: ((roofline: Roofline) => void) | undefined
   /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModel } from '../../src/model.js'
 import { openGramSource } from '../../src/runtime/gram-source.js'
 import { MemoryPlan } from '../../src/runtime/memory-plan.js'
+import { RunMeter } from '../../src/runtime/run-meter.js'
 import type { AskedBatch } from '../../src/runtime/runs.js'
 import { FIXTURES } from '../cli/run-program.js'
 
@@ -65,7 +66,8 @@ async function collect(
   maxMemoryBytes: number | undefined,
   more: { onNote?: (message: string) => void; signal?: AbortSignal } = {},
 ): Promise<Float64Array[]> {
-  const options = { device: 'cpu' as const, maxMemoryBytes, maxLength, maxAsked: maxLength, ...more }
+  const limits = { maxMemoryBytes, maxLength, maxAsked: maxLength }
+  const options = { device: 'cpu' as const, ...limits, meter: new RunMeter(), ...more }
   const source = await openGramSource(decoder, config, options)
   try {
     const grams: Float64Array[] = []

@@ -1,0 +1,39 @@
+import { create } from '@bufbuild/protobuf'
+import { ModelProtoSchema } from 'onnx-buf'
+import { DataType, makeFloatTensor, makeGraph, makeNode, makeValueInfo } from '../graph/onnx.js'
+import { createSession } from './session.js'
+
+const SIZE = 1024
+const RUNS = 20
+
+/** Measures the fastest of some float32 matrix products of 1024 x 1024, in 1e9 floating-point operations a second. */
+export async function measurePeak(threads: number | undefined): Promise<number> {
+  const ort = await import('onnxruntime-node')
+  const graph = makeGraph({
+    name: 'peak',
+    node: [makeNode('MatMul', ['left', 'right'], ['product'])],
+    input: [makeValueInfo('left', DataType.FLOAT, [SIZE, SIZE])],
+    output: [makeValueInfo('product', DataType.FLOAT, [SIZE, SIZE])],
+  })
+  const numbers = Float32Array.from({ length: SIZE * SIZE }, (_, index) => (index % 17) / 17)
+  graph.initializer = [makeFloatTensor('right', [SIZE, SIZE], numbers)]
+  const model = create(ModelProtoSchema, {
+    irVersion: 10n,
+    opsetImport: [{ domain: '', version: 21n }],
+    graph,
+  })
+  const session = await createSession(
+    ort,
+    { model, weightsFolder: '', states: [] },
+    { device: 'cpu', threads },
+  )
+  const left = new ort.Tensor('float32', numbers, [SIZE, SIZE])
+  let fastest = Number.POSITIVE_INFINITY
+  for (let run = 0; run < RUNS; run++) {
+    const start = performance.now()
+    await session.run({ left })
+    fastest = Math.min(fastest, performance.now() - start)
+  }
+  await session.release()
+  return (2 * SIZE ** 3) / (fastest / 1000) / 1e9
+}
