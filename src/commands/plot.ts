@@ -6,7 +6,7 @@ import { wholeNumber } from './arguments.js'
 interface Flags {
   from: string
   output: string
-  kind: PlotKind
+  kind: PlotKind | 'perplexity'
   scale?: HeatScale
   layersToSkip?: number
 }
@@ -14,14 +14,14 @@ interface Flags {
 export function makePlotCommand(): Command {
   return new Command('plot')
     .description('Draw a saved result as an SVG or PNG file.')
-    .requiredOption('--from <file>', 'similarity.json with the distances')
+    .requiredOption('--from <file>', 'similarity.json, or for --kind perplexity what evaluate --json printed')
     .requiredOption('-o, --output <file>', 'the picture: a name that ends in .svg or .png')
     .addOption(
       new Option(
         '--kind <kind>',
-        'curve: distance by first layer; heatmap: every block of every size, the best of each marked',
+        'curve: distance by first layer; heatmap: every block of every size, the best of each marked; perplexity: of the cuts of an evaluation',
       )
-        .choices(['curve', 'heatmap'])
+        .choices(['curve', 'heatmap', 'perplexity'])
         .default('curve'),
     )
     .addOption(
@@ -39,27 +39,36 @@ An SVG follows the light or dark scheme of whoever looks at it; a PNG is light.
 Examples:
   layerprune plot --from layerprune-output/similarity.json -o distances.png
   layerprune plot --from layerprune-output/similarity.json -o distances-4.svg --layers-to-skip 4
-  layerprune plot --from layerprune-output/similarity.json -o heatmap.png --kind heatmap`,
+  layerprune plot --from layerprune-output/similarity.json -o heatmap.png --kind heatmap
+  layerprune plot --from evaluation.json -o perplexity.png --kind perplexity`,
     )
     .action(runPlot)
 }
 
 async function runPlot({ from, output, kind, scale, layersToSkip }: Flags): Promise<void> {
   const [
-    { drawPlot, assertPlotFile },
-    { readReportedResult },
+    { drawPlot, assertPlotFile, convertPlot },
+    { readReportedResult, readEvaluation },
+    { drawPerplexities },
     { resizeResult },
     { writeFileAtomically },
     { UsageError },
   ] = await Promise.all([
     import('../report/plot.js'),
     import('../report/read-saved.js'),
+    import('../report/perplexity-svg.js'),
     import('../similarity/resize-result.js'),
     import('../write-files.js'),
     import('../errors.js'),
   ])
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
   assertPlotFile(output)
+  if (kind === 'perplexity') {
+    if (layersToSkip !== undefined)
+      throw new UsageError('--layers-to-skip does not go with --kind perplexity')
+    const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
+    return writeFileAtomically(output, plot)
+  }
   const saved = await readReportedResult(from)
   const result = resizeResult(saved, layersToSkip ?? saved.layersToSkip)
   await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))

@@ -3,7 +3,17 @@ import { area, line } from 'd3-shape'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
 import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
-import { describeOrigin, escapeXml, FONT, INK, type Ink, inkRules, px } from './svg.js'
+import {
+  type CurveColors,
+  describeOrigin,
+  escapeXml,
+  FONT,
+  INK,
+  type Ink,
+  inkRules,
+  MARKS,
+  px,
+} from './svg.js'
 
 const WIDTH = 760
 const HEIGHT = 436
@@ -11,12 +21,10 @@ const MARGIN = { top: 84, right: 24, bottom: 56, left: 68 }
 /** Standard errors either side that hold the mean in 19 of 20 samples. */
 const BAND = 1.96
 
-// Okabe and Ito's colours, told apart with any colour vision. Plain rules, no CSS variables: viewers that do
-// not know these would draw black. Classes are prefixed because the plot is also set into HTML pages.
-const LIGHT = styleRules(INK.light, '#0072b2', '#d55e00')
-const DARK = styleRules(INK.dark, '#56b4e9', '#e69f00')
+const LIGHT = styleRules(INK.light, MARKS.light)
+const DARK = styleRules(INK.dark, MARKS.dark)
 
-function styleRules(ink: Ink, curve: string, best: string): string {
+function styleRules(ink: Ink, { curve, best }: CurveColors): string {
   return [
     inkRules(ink),
     `.lp-curve{stroke:${curve};fill:none}`,

@@ -12,17 +12,24 @@ const PNG_SCALE = 2
 const PLAIN_DPI = 72
 
 /**
- * A plot of a result as the file's name wants it, svg or png. A PNG has the light colours and twice the pixels.
+ * A plot of a result as the file's name wants it, svg or png.
  * @throws UsageError for any other ending
  */
-export async function drawPlot(
+export function drawPlot(
   result: SimilarityResult,
   path: string,
   { kind, scale }: { kind: PlotKind; scale?: HeatScale | undefined },
 ): Promise<string | Uint8Array> {
-  const format = assertPlotFile(path)
   const svg = kind === 'curve' ? drawDistanceCurve(result) : drawHeatMap(result, { scale: scale ?? 'row' })
-  if (format === '.svg') return svg
+  return convertPlot(svg, path)
+}
+
+/**
+ * An SVG as the file's name wants it. A PNG has the light colours and twice the pixels.
+ * @throws UsageError where the name ends in neither .svg nor .png
+ */
+export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
+  if (assertPlotFile(path) === '.svg') return svg
   const { default: sharp } = await import('sharp')
   return sharp(Buffer.from(svg), { density: PLAIN_DPI * PNG_SCALE })
     .png()

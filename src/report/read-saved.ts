@@ -77,7 +77,11 @@ export async function readReportedResult(path: string): Promise<ReportedResult> 
   return result
 }
 
-async function readEvaluation(path: string): Promise<EvaluationResult> {
+/**
+ * Reads what `evaluate --json` printed.
+ * @throws LayerpruneError where it is missing, no such result, or damaged
+ */
+export async function readEvaluation(path: string): Promise<EvaluationResult> {
   const result = (await readJson(path)) as unknown as EvaluationResult
   await assertSchema(path, 'evaluation', result)
   for (const { removed } of result.candidates) {

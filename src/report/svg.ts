@@ -12,6 +12,16 @@ export const INK = {
 
 export type Ink = (typeof INK)['light']
 
+// Okabe and Ito's colours, told apart with any colour vision. Plain rules, no CSS variables: viewers that do not
+// know these would draw black. Classes are prefixed because plots are also set into HTML pages.
+/** Colours of what is measured and of the best of it. */
+export const MARKS = {
+  light: { curve: '#0072b2', best: '#d55e00' },
+  dark: { curve: '#56b4e9', best: '#e69f00' },
+}
+
+export type CurveColors = (typeof MARKS)['light']
+
 /** Classes that every plot has. */
 export function inkRules({ paper, ink, quiet, grid }: Ink): string {
   return [
@@ -40,7 +50,7 @@ export function describeOrigin({
 }
 
 /** The end of a name says most: a long one loses its start. */
-function shorten(name: string, length: number): string {
+export function shorten(name: string, length: number): string {
   const letters = [...name]
   return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`
 }

@@ -59,6 +59,10 @@ describe('plot', () => {
     [['-o', 'plot.gif'], 'plot.gif is no name for a plot: expected one that ends in .svg or .png'],
     [['-o', 'plot.svg', '--scale', 'row'], '--scale goes with --kind heatmap'],
     [['-o', 'plot.svg', '--layers-to-skip', '12'], '--layers-to-skip must be 1 to 11'],
+    [
+      ['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'],
+      '--layers-to-skip does not go with',
+    ],
   ])('refuses %j', async (args, message) => {
     const { exitCode, stderr } = await plot(...args)
     expect(exitCode).toBe(2)

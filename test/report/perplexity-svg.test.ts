@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest'
+import type { EvaluationResult } from '../../src/evaluate/result.js'
+import { drawPerplexities } from '../../src/report/perplexity-svg.js'
+import { exampleResult } from '../similarity-example.js'
+
+function evaluationOf(perplexities: (number | null)[], whole = 20): EvaluationResult {
+  const { model, dataset, settings } = exampleResult(Array.from({ length: 23 }, () => 0.2))
+  return {
+    schema: 'layerprune.evaluation/1',
+    model,
+    dataset: { ...dataset, skippedTexts: 0, texts: 32, scoredTokens: 4000, scoredBytes: 16_000 },
+    settings: { ...settings, scored: 'every token but the first of each text' },
+    perplexity: whole,
+    standardError: 0.5,
+    bitsPerByte: 1,
+    candidates: perplexities.map((perplexity, start) => {
+      const removed = [{ start, end: start + 8 }]
+      if (perplexity === null) return { removed, perplexity }
+      const excess = { difference: 1, standardError: 0.1 }
+      return { removed, perplexity, standardError: perplexity / 20, bitsPerByte: 2, excess }
+    }),
+    layerpruneVersion: '0.1.0',
+  }
+}
+
+const textsOf = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1])
+
+it('names the cuts by perplexity, those without a finite one last', () => {
+  const svg = drawPerplexities(evaluationOf([300, null, 80]))
+  const words = textsOf(svg)
+  expect(words).toEqual(
+    expect.arrayContaining([
+      'Perplexity without layers',
+      'whole model 20.00',
+      'perplexity, logarithmic scale',
+    ]),
+  )
+  expect(words.slice(-6)).toEqual(['2..9', '80.00', '0..7', '300.00', '1..8', 'not finite'])
+  expect(svg.match(/class="lp-best"/g)).toHaveLength(1)
+  expect(svg).toContain('data/texts.jsonl: 32 texts, 4,000 tokens scored')
+})
+
+it('places equal ratios at equal distances', () => {
+  const svg = drawPerplexities(evaluationOf([40, 80, 160]))
+  const x = [...svg.matchAll(/<circle[^>]* cx="([\d.]+)"/g)].map((match) => Number(match[1]))
+  expect(x[2]! - x[1]!).toBeCloseTo(x[1]! - x[0]!, 0)
+  const whole = Number(/class="lp-whole"[^>]* x1="([\d.]+)"/.exec(svg)![1])
+  expect(x[0]! - whole).toBeCloseTo(x[1]! - x[0]!, 0)
+})
+
+it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])(
+  'stays inside its frame for %j',
+  (perplexities) => {
+    const svg = drawPerplexities(evaluationOf(perplexities))
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+    for (const [, x] of svg.matchAll(/ (?:cx|x1|x2)="([\d.-]+)"/g)) {
+      expect(Number(x)).toBeGreaterThanOrEqual(150)
+      expect(Number(x)).toBeLessThanOrEqual(670)
+    }
+  },
+)
