@@ -5,7 +5,7 @@ import { formatLayers } from '../layer-names.js'
 import { type CurveColors, escapeXml, FONT, INK, inkRules, MARKS, px, shorten } from './svg.js'
 
 const WIDTH = 760
-const MARGIN = { top: 92, right: 90, bottom: 56, left: 150 }
+const MARGIN = { top: 102, right: 90, bottom: 56, left: 150 }
 const ROW_HEIGHT = 24
 const BAND = 1.96
 
