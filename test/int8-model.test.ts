@@ -42,7 +42,7 @@ describe('weights in 8 bits', () => {
 })
 
 describe('--dtype q8 from safetensors', () => {
-  const measure = (dtype: 'fp32' | 'q8', onNote?: (message: string) => void) =>
+  const measure = (dtype: 'fp32' | 'q8', onNote?: (message: string) => void, maxMemoryBytes?: number) =>
     measureSimilarity({
       model: join(EXAMPLE, 'model'),
       dataset: join(EXAMPLE, 'texts.jsonl'),
@@ -51,6 +51,7 @@ describe('--dtype q8 from safetensors', () => {
       format: 'safetensors',
       dtype,
       onNote,
+      maxMemoryBytes,
     })
 
   it('gives the distances of float32 to a thousandth, and every best block', async () => {
@@ -63,6 +64,14 @@ describe('--dtype q8 from safetensors', () => {
       expect(Math.max(...differences), `n = ${n}`).toBeLessThan(1e-3)
       expect(Math.max(...differences), `n = ${n}`).toBeGreaterThan(0)
       expect(other.indexOf(Math.min(...other)), `n = ${n}`).toBe(row.indexOf(Math.min(...row)))
+    }
+  })
+
+  it('gives the same within a limit of memory', async () => {
+    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, 4e9)]
+    for (const [n, row] of Object.entries(whole.distances)) {
+      for (const [start, distance] of row.entries())
+        expect(limited.distances[n]![start]).toBeCloseTo(distance, 6)
     }
   })
 

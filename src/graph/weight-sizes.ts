@@ -18,7 +18,8 @@ export function countDims({ dims }: TensorProto): number {
 
 /**
  * Bytes that each weight of a graph takes once it is loaded: in float32 where a cast reads it, for that is done when
- * the session starts, and as stored else. A table outside the graph that is only looked up stays in its file.
+ * the session starts, and as stored else; of int8, each product puts a copy in order for itself. A table outside the
+ * graph that is only looked up stays in its file.
  */
 export function listLoadedBytes(graph: GraphProto): number[] {
   const { nodes, consumers } = indexGraph(graph)
@@ -28,6 +29,7 @@ export function listLoadedBytes(graph: GraphProto): number[] {
     const isMapped =
       tensor.dataLocation === DataLocation.EXTERNAL && readers.every((type) => type === 'Gather')
     if (stored === undefined || isMapped) return []
-    return [(countDims(tensor) * (readers.includes('Cast') ? 32 : stored)) / 8]
+    const copies = Math.max(1, readers.filter((type) => type === 'MatMulIntegerToFloat').length)
+    return [(copies * countDims(tensor) * (readers.includes('Cast') ? 32 : stored)) / 8]
   })
 }
