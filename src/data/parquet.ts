@@ -5,6 +5,7 @@ import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { compressors } from 'hyparquet-compressors'
 import { LayerpruneError } from '../errors.js'
 import { assertPageHeader } from './parquet-page.js'
+import { unpackPage } from './parquet-runs.js'
 import { type DataRow, missingColumnError, type ReadContext, type RowSkip } from './row.js'
 import { decodeUtf8 } from './utf8.js'
 
@@ -123,6 +124,7 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Rea
   const { where, decoder, rowCount } = chunk
   const fail = (cause: unknown) => explain(cause, `cannot read column '${column}' of ${where}`)
   const bytes = new ChunkBytes(file, chunk)
+  const nullable = decoder.element.repetition_type === 'OPTIONAL'
   let dictionary: ReturnType<typeof convert> | undefined
   let rows = 0
   while (rows < rowCount && bytes.left > 0) {
@@ -130,9 +132,11 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Rea
     try {
       const header = await bytes.readHeader()
       assertPageHeader(header, rowCount)
-      const page = await bytes.take(header.compressed_page_size)
+      const stored = await bytes.take(header.compressed_page_size)
+      const { page, header: plain } = unpackPage(stored, header, { ...decoder, nullable })
       const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
-      const { data } = readPage(reader, header, decoder, dictionary, undefined, 0)
+      const codec = header.type === 'DICTIONARY_PAGE' ? decoder.codec : 'UNCOMPRESSED'
+      const { data } = readPage(reader, plain, { ...decoder, codec }, dictionary, undefined, 0)
       if (header.type === 'DICTIONARY_PAGE') dictionary = data && convert(data, decoder)
       else values = data
     } catch (cause) {

@@ -1,0 +1,89 @@
+import type { parquetHeader } from 'hyparquet/src/column.js'
+import { decompressPage } from 'hyparquet/src/datapage.js'
+
+type PageHeader = ReturnType<typeof parquetHeader>
+type Compression = Parameters<typeof decompressPage>
+
+interface Packing {
+  codec: Compression[2]
+  compressors?: Compression[3]
+  /** Whether the column has a level a value that says if it is null. */
+  nullable: boolean
+}
+
+const DICTIONARY = ['PLAIN_DICTIONARY', 'RLE_DICTIONARY']
+/** Values are bit-packed by the eight. */
+const GROUP = 8
+const LENGTH_BYTES = 4
+
+/**
+ * Unpacks a data page and checks its runs of repeated values (the RLE and bit-packing hybrid of the parquet
+ * format): the decoder writes each as long as it says, so that one of two thousand million values would take all
+ * memory.
+ * @param page  as it is stored, with its levels
+ * @returns the page and its header as of a page that was never compressed
+ * @throws Error where a run is longer than the page's number of values
+ */
+export function unpackPage(
+  page: Uint8Array,
+  header: PageHeader,
+  { codec, compressors, nullable }: Packing,
+): { page: Uint8Array; header: PageHeader } {
+  const { data_page_header: page1, data_page_header_v2: page2, uncompressed_page_size: sizeBytes } = header
+  if (header.type === 'DATA_PAGE' && page1) {
+    const bytes = decompressPage(page, sizeBytes, codec, compressors)
+    let offset = 0
+    if (nullable) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      // the decoder goes on to the last value, whatever length is stated
+      assertRuns(bytes.subarray(LENGTH_BYTES), 1, page1.num_values)
+      offset = LENGTH_BYTES + view.getUint32(0, true)
+    }
+    assertIndexes(bytes.subarray(offset), page1.encoding, page1.num_values)
+    return { page: bytes, header: { ...header, compressed_page_size: bytes.length } }
+  }
+  if (header.type === 'DATA_PAGE_V2' && page2) {
+    const { repetition_levels_byte_length: before, definition_levels_byte_length: length } = page2
+    const levels = page.subarray(0, before + length)
+    const packed = page.subarray(before + length)
+    const values =
+      page2.is_compressed === false
+        ? packed
+        : decompressPage(packed, sizeBytes - levels.length, codec, compressors)
+    const bytes = new Uint8Array(Buffer.concat([levels, values]))
+    if (nullable) assertRuns(bytes.subarray(before), 1, page2.num_values)
+    assertIndexes(values, page2.encoding, page2.num_values)
+    return {
+      page: bytes,
+      header: {
+        ...header,
+        compressed_page_size: bytes.length,
+        data_page_header_v2: { ...page2, is_compressed: false },
+      },
+    }
+  }
+  return { page, header }
+}
+
+/** Places in the dictionary: the width of one, then their runs. */
+function assertIndexes(bytes: Uint8Array, encoding: string, count: number): void {
+  if (DICTIONARY.includes(encoding) && bytes.length > 0) assertRuns(bytes.subarray(1), bytes[0]!, count)
+}
+
+/** @param width  bits of a value */
+function assertRuns(bytes: Uint8Array, width: number, count: number): void {
+  const most = GROUP * Math.ceil(count / GROUP)
+  let offset = 0
+  for (let seen = 0; seen < count && offset < bytes.length; ) {
+    let header = 0
+    for (let shift = 0, byte = 0x80; byte & 0x80 && offset < bytes.length; shift += 7) {
+      byte = bytes[offset++]!
+      header += (byte & 0x7f) * 2 ** shift
+    }
+    const packed = header % 2 === 1
+    const length = Math.floor(header / 2) * (packed ? GROUP : 1)
+    if (length > most) throw new Error(`corrupt: a run of ${length} values in a page of ${count}`)
+    offset += packed ? (length * width) / GROUP : Math.ceil(width / GROUP)
+    seen += length
+  }
+}
