@@ -130,7 +130,7 @@ describe('slice-config', () => {
     [['--plan', 'plan.json', '--num-layers', '4'], 2, 'says how many layers'],
     [['--from', 'missing.json'], 1, 'missing.json cannot be read'],
     [['--from', TEXTS], 1, 'not valid JSON'],
-    [['--from', join(LLAMA, 'config.json')], 1, 'schema is undefined'],
+    [['--from', join(LLAMA, 'config.json')], 1, 'schema is missing'],
     [
       ['--from', 'similarity.json', '-o', 'no/such/folder/slice.yaml'],
       1,
