@@ -132,7 +132,7 @@ function findDuplicateKeys(json: string): string[] {
 }
 
 /** The error for a path that the file system does not let us read. */
-export function unreadable(path: string, cause: NodeJS.ErrnoException): LayerpruneError {
+export function unreadable(path: string, cause: Error & { code?: string }): LayerpruneError {
   const reason = cause.code === 'ENOENT' ? 'no such file' : (cause.code ?? cause.message)
   return new LayerpruneError(`cannot read ${path}: ${reason}`, { cause })
 }

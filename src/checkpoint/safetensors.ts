@@ -178,7 +178,7 @@ async function readSmallFile(path: string): Promise<string> {
     const stats = await stat(path)
     if (stats.isFile() && stats.size <= MAX_INDEX_BYTES) return await readFile(path, 'utf8')
   } catch (cause) {
-    throw unreadable(path, cause as NodeJS.ErrnoException)
+    throw unreadable(path, cause as Error)
   }
   throw new LayerpruneError(`cannot read ${path}: expected a file of at most ${MAX_INDEX_BYTES} bytes`)
 }
