@@ -46,6 +46,8 @@ function showVerdict(section, data, n) {
   section.querySelector('summary .n').textContent = n === 1 ? '1 layer' : `${n} layers`
   const rows = section.querySelector('.rest tbody')
   rows.replaceChildren(...data.distances[n].map((_, start) => tableRow(data, n, start)))
+  const metrics = section.querySelector('.metrics tbody')
+  metrics?.replaceChildren(...data.metricRows[n - 1].map(metricRow))
   const scroll = rows.closest('.scroll')
   scroll.scrollTop = rows.children[verdict.start].offsetTop - scroll.clientHeight / 2
 }
@@ -64,6 +66,13 @@ function tableRow(data, n, start) {
   ]) {
     row.insertCell().textContent = String(text)
   }
+  return row
+}
+
+function metricRow({ cells, agrees }) {
+  const row = document.createElement('tr')
+  row.classList.toggle('best', agrees)
+  for (const text of cells) row.insertCell().textContent = text
   return row
 }
 
@@ -231,6 +240,7 @@ function nameLayers({ start, end }) {
 }
 
 function formatDistance(distance) {
+  if (distance >= 10) return distance < 1e5 ? distance.toPrecision(5) : distance.toExponential(3)
   const text = distance.toFixed(4)
   return distance > 0 && Number(text) === 0 ? '<0.0001' : text
 }

@@ -18,7 +18,7 @@ import { openModel } from '../dist/model.js'
 import { openStateSession } from '../dist/runtime/session.js'
 import { loadTokenizer } from '../dist/runtime/tokenizer.js'
 import { assessBest } from '../dist/similarity/certainty.js'
-import { addAngularDistances, blockIndex, countBlocks } from '../dist/similarity/distances.js'
+import { addDistances, blockIndex, countBlocks } from '../dist/similarity/distances.js'
 import { chooseWindowBatches } from '../dist/similarity/options.js'
 import { MIN_TEXTS } from '../dist/similarity/sequential.js'
 import { TextStatistics } from '../dist/similarity/text-statistics.js'
@@ -137,7 +137,7 @@ async function measureDistances() {
       const sums = new Float64Array(countBlocks(layers))
       const size = (layers + 1) ** 2
       for (const token of chosen)
-        addAngularDistances(gram.subarray(token * size, (token + 1) * size), layers, sums)
+        addDistances(gram.subarray(token * size, (token + 1) * size), layers, ['angular'], sums)
       tokens[name].counts.push(chosen.length)
       for (const n of sizes) {
         const from = blockIndex(layers, n, 0)

@@ -1,5 +1,9 @@
-/** A distance or its error to 4 decimals; a positive one that would show as zero is `<0.0001`. */
+/**
+ * A distance or its error to 4 decimals, from 10 on to 5 digits; a positive one that would show as zero is
+ * `<0.0001`.
+ */
 export function formatDistance(distance: number): string {
+  if (distance >= 10) return distance < 1e5 ? distance.toPrecision(5) : distance.toExponential(3)
   const text = distance.toFixed(4)
   return distance > 0 && Number(text) === 0 ? '<0.0001' : text
 }
@@ -44,4 +48,9 @@ export function formatConfidence(share: number): string {
   if (share > 0.999) return 'over 99.9%'
   // 0.95 * 1000 is 949.99...
   return `${Math.floor(share * 1000 + 1e-9) / 10}%`
+}
+
+/** With a capital letter, as a sentence starts. */
+export function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import type { Shard } from '../data/placed-rows.js'
+import { assertMetrics, type Metric } from '../similarity/metrics.js'
 import { parseTokenSelection, type TokenSelection } from '../similarity/token-selection.js'
 
 /** PruneMe's spellings of our flags that differ by more than underscores. */
@@ -55,6 +56,17 @@ export function shard(value: string): Shard {
 export function tokenSelection(value: string): TokenSelection {
   try {
     return parseTokenSelection(value)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}
+
+/** Parses one or more metrics between commas, after those of the same flag before. */
+export function metrics(value: string, before: Metric[] = []): Metric[] {
+  const names: string[] = [...before, ...value.split(',').map((name) => name.trim())]
+  try {
+    assertMetrics(names)
+    return names
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message)
   }

@@ -18,7 +18,7 @@ export function makeCheckCommand(): Command {
       'Hold a saved result against what is expected of it, for CI: exit code 1 where it does not hold.',
     )
     .requiredOption('--from <file>', 'similarity.json with the distances')
-    .option('--max-distance <d>', 'largest distance that the best block may have, 0 to 1', distance)
+    .option('--max-distance <d>', 'largest distance that the best block may have', distance)
     .option('--expect <start:end>', 'the best block, half-open and 0-based: 21:29', singleBlock)
     .option('--min-confidence <c>', 'smallest confidence that it is the best, for example 0.95', confidence)
     .option(
@@ -57,8 +57,8 @@ async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
 
 function distance(value: string): number {
   const number = Number(value)
-  if (/^\d*\.?\d+$/.test(value) && number <= 1) return number
-  throw new InvalidArgumentError('expected a number from 0 to 1, for example 0.25')
+  if (/^\d*\.?\d+$/.test(value)) return number
+  throw new InvalidArgumentError('expected a number of at least 0, for example 0.25')
 }
 
 function singleBlock(value: string): Block {

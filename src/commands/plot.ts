@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import type { HeatScale } from '../report/heatmap-svg.js'
 import type { PlotKind } from '../report/plot.js'
+import { METRICS, type Metric } from '../similarity/metrics.js'
 import { wholeNumber } from './arguments.js'
 
 interface Flags {
@@ -8,6 +9,7 @@ interface Flags {
   output: string
   kind: PlotKind | 'perplexity'
   scale?: HeatScale
+  metric?: Metric
   layersToSkip?: number
 }
 
@@ -30,6 +32,12 @@ export function makePlotCommand(): Command {
         'with --kind heatmap: colours of each row on their own, as in the paper, or of all (default: row)',
       ).choices(['row', 'absolute']),
     )
+    .addOption(
+      new Option(
+        '--metric <name>',
+        'with --kind curve or heatmap: a metric that the run measured (default: the first)',
+      ).choices(METRICS),
+    )
     .option('--layers-to-skip <n>', 'size of the block (default: that of the saved run)', wholeNumber(1))
     .addHelpText(
       'after',
@@ -40,17 +48,19 @@ Examples:
   layerprune plot --from layerprune-output/similarity.json -o distances.png
   layerprune plot --from layerprune-output/similarity.json -o distances-4.svg --layers-to-skip 4
   layerprune plot --from layerprune-output/similarity.json -o heatmap.png --kind heatmap
+  layerprune plot --from layerprune-output/similarity.json -o cosine.png --metric cosine
   layerprune plot --from evaluation.json -o perplexity.png --kind perplexity`,
     )
     .action(runPlot)
 }
 
-async function runPlot({ from, output, kind, scale, layersToSkip }: Flags): Promise<void> {
+async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flags): Promise<void> {
   const [
     { drawPlot, assertPlotFile, convertPlot },
     { readReportedResult, readEvaluation },
     { drawPerplexities },
     { resizeResult },
+    { selectMetric },
     { writeFileAtomically },
     { UsageError },
   ] = await Promise.all([
@@ -58,18 +68,21 @@ async function runPlot({ from, output, kind, scale, layersToSkip }: Flags): Prom
     import('../report/read-saved.js'),
     import('../report/perplexity-svg.js'),
     import('../similarity/resize-result.js'),
+    import('../similarity/select-metric.js'),
     import('../write-files.js'),
     import('../errors.js'),
   ])
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
   assertPlotFile(output)
   if (kind === 'perplexity') {
-    if (layersToSkip !== undefined)
-      throw new UsageError('--layers-to-skip does not go with --kind perplexity')
+    const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
+      .filter(([, value]) => value !== undefined)
+      .map(([name]) => name)
+    if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind perplexity`)
     const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
     return writeFileAtomically(output, plot)
   }
   const saved = await readReportedResult(from)
-  const result = resizeResult(saved, layersToSkip ?? saved.layersToSkip)
+  const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
   await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
 }

@@ -119,7 +119,7 @@ async function readBestBlock(file: string, layersToSkip: number | undefined): Pr
     import('../similarity/saved-result.js'),
     import('../similarity/blocks.js'),
   ])
-  const { model, distances, layersToSkip: saved, partial, shard } = await readSimilarityResult(file)
+  const { model, metric, distances, layersToSkip: saved, partial, shard } = await readSimilarityResult(file)
   const n = layersToSkip ?? saved
   if (n >= model.layers) {
     throw new UsageError(
@@ -130,10 +130,12 @@ async function readBestBlock(file: string, layersToSkip: number | undefined): Pr
   if (partial) printWarning(`${file} is of an interrupted run`)
   if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
   const best = findBestBlock(distances, n)
+  const distance = distances[n]![best.start]!
   return {
     blocks: [best],
-    strategy: 'angular',
-    scores: { distance: distances[n]![best.start]! },
+    ...(metric === 'angular'
+      ? { strategy: metric, scores: { distance } }
+      : { strategy: 'distance', scores: { metric, distance } }),
     origin: {
       file,
       model: model.id,

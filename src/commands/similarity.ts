@@ -1,17 +1,19 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { Shard } from '../data/placed-rows.js'
 import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
+import { METRICS, type Metric } from '../similarity/metrics.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import type { Roofline } from '../similarity/roofline.js'
 import type { TokenSelection } from '../similarity/token-selection.js'
-import { confidence, memorySize, shard, tokenSelection, wholeNumber } from './arguments.js'
+import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { listenForInterruption } from './interruption.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
 import type { VerifiedResult } from './result-files.js'
 
 interface Flags extends ModelFlags, DatasetFlags {
   layersToSkip: number
+  metric?: Metric[]
   tokens?: TokenSelection
   until?: number
   shard?: Shard
@@ -41,6 +43,14 @@ export function makeSimilarityCommand(): Command {
       '--tokens <which>',
       'compare the last token of each text, as the paper does, all, or tail:K, the last K (default: last, with --until tail:32)',
       tokenSelection,
+    )
+    .addOption(
+      new Option(
+        '--metric <names>',
+        'how states are compared, several between commas: the first decides, the others are shown beside it (default: angular)',
+      )
+        .choices(METRICS)
+        .argParser(metrics),
     )
     .option(
       '--until <confidence>',
@@ -94,6 +104,7 @@ Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
   layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --metric angular,cosine,euclidean
   layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
@@ -148,6 +159,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
   try {
     const result = await measureSimilarity({
       ...flags,
+      metrics: flags.metric,
       column: flags.datasetColumn,
       maxMemoryBytes: flags.maxMemory,
       signal: interruption.signal,

@@ -1,7 +1,8 @@
 import { scaleLinear } from 'd3-scale'
 import { area, line } from 'd3-shape'
-import { formatEstimate, formatQuantity } from '../format-numbers.js'
+import { capitalize, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
+import { describeMetric } from '../similarity/metrics.js'
 import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
 import {
   type CurveColors,
@@ -42,13 +43,14 @@ function styleRules(ink: Ink, { curve, best }: CurveColors): string {
  * these are known, and the best block named. It follows the reader's light or dark scheme.
  */
 export function drawDistanceCurve(result: SimilarityResult): string {
-  const { blocks, best, layersToSkip } = result
+  const { blocks, best, layersToSkip, metric } = result
+  const { title, limit } = describeMetric(metric)
   const withErrors = blocks.every(({ standardError }) => standardError !== null)
   const x = scaleStarts(blocks)
-  const y = scaleDistances(blocks)
+  const y = scaleDistances(blocks, limit)
   const size = formatQuantity(layersToSkip, 'layer')
   const described =
-    `Angular distance by start layer over ${formatQuantity(blocks.length, 'block')} of ${size}; ` +
+    `${capitalize(title)} by start layer over ${formatQuantity(blocks.length, 'block')} of ${size}; ` +
     `smallest ${formatEstimate(best.distance, best.standardError)} for ${nameLayers(best)}`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
@@ -57,8 +59,8 @@ export function drawDistanceCurve(result: SimilarityResult): string {
     `<style>${LIGHT}@media (prefers-color-scheme:dark){${DARK}}</style>`,
     `<rect class="lp-paper" width="${WIDTH}" height="${HEIGHT}"/>`,
     ...drawHeading(result, size, withErrors),
-    ...drawAxes(x, y, size),
-    ...(withErrors ? drawErrors(blocks, x, y) : []),
+    ...drawAxes(x, y, size, title),
+    ...(withErrors ? drawErrors(blocks, x, y, limit) : []),
     ...drawCurve(blocks, x, y),
     ...drawBest(best, x, y),
     '</svg>',
@@ -82,9 +84,9 @@ function scaleStarts(blocks: ScoredBlock[]): Axis {
   return { at: scale, ticks: inside.map((value) => ({ value, label: String(value) })) }
 }
 
-function scaleDistances(blocks: ScoredBlock[]): Axis {
-  const low = Math.min(...blocks.map((block) => bandOf(block)[0]))
-  const high = Math.max(...blocks.map((block) => bandOf(block)[1]))
+function scaleDistances(blocks: ScoredBlock[], limit: number): Axis {
+  const low = Math.min(...blocks.map((block) => bandOf(block, limit)[0]))
+  const high = Math.max(...blocks.map((block) => bandOf(block, limit)[1]))
   // room below the curve for the name of the best block
   const room = Math.max(0.2 * (high - low), 0.005)
   const scale = scaleLinear(
@@ -95,15 +97,15 @@ function scaleDistances(blocks: ScoredBlock[]): Axis {
   return { at: scale, ticks: scale.ticks(6).map((value) => ({ value, label: label(value) })) }
 }
 
-function bandOf({ distance, standardError }: ScoredBlock): [low: number, high: number] {
+function bandOf({ distance, standardError }: ScoredBlock, limit: number): [low: number, high: number] {
   const reach = BAND * (standardError ?? 0)
-  return [Math.max(0, distance - reach), Math.min(1, distance + reach)]
+  return [Math.max(0, distance - reach), Math.min(limit, distance + reach)]
 }
 
 function drawHeading(result: SimilarityResult, size: string, withErrors: boolean): string[] {
   const lines = describeOrigin(result)
   return [
-    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Angular distance across ${size}</text>`,
+    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${capitalize(describeMetric(result.metric).title)} across ${size}</text>`,
     ...(withErrors
       ? [
           `<text class="lp-quiet" x="${WIDTH - MARGIN.right}" y="28" text-anchor="end">` +
@@ -114,7 +116,7 @@ function drawHeading(result: SimilarityResult, size: string, withErrors: boolean
   ]
 }
 
-function drawAxes(x: Axis, y: Axis, size: string): string[] {
+function drawAxes(x: Axis, y: Axis, size: string, title: string): string[] {
   const bottom = HEIGHT - MARGIN.bottom
   const right = WIDTH - MARGIN.right
   const middle = (MARGIN.top + bottom) / 2
@@ -130,13 +132,13 @@ function drawAxes(x: Axis, y: Axis, size: string): string[] {
     `<text class="lp-ink" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">` +
       `${size === '1 layer' ? 'layer' : `first of the ${size}`} removed, 0-based</text>`,
     `<text class="lp-ink" x="20" y="${middle}" text-anchor="middle" transform="rotate(-90 20 ${middle})">` +
-      'mean angular distance</text>',
+      `mean ${title}</text>`,
   ]
 }
 
-function drawErrors(blocks: ScoredBlock[], x: Axis, y: Axis): string[] {
+function drawErrors(blocks: ScoredBlock[], x: Axis, y: Axis, limit: number): string[] {
   if (blocks.length === 1) {
-    const [low, high] = bandOf(blocks[0]!)
+    const [low, high] = bandOf(blocks[0]!, limit)
     const at = px(x.at(blocks[0]!.start))
     return [
       `<line class="lp-error" stroke-width="3" x1="${at}" x2="${at}" y1="${px(y.at(low))}" y2="${px(y.at(high))}"/>`,
@@ -145,8 +147,8 @@ function drawErrors(blocks: ScoredBlock[], x: Axis, y: Axis): string[] {
   const path = area<ScoredBlock>()
     .digits(1)
     .x(({ start }) => x.at(start))
-    .y0((block) => y.at(bandOf(block)[0]))
-    .y1((block) => y.at(bandOf(block)[1]))
+    .y0((block) => y.at(bandOf(block, limit)[0]))
+    .y1((block) => y.at(bandOf(block, limit)[1]))
   return [`<path class="lp-band" d="${path(blocks)}"/>`]
 }
 

@@ -1,7 +1,8 @@
 import { interpolateViridis } from 'd3-scale-chromatic'
-import { formatDistance, formatQuantity } from '../format-numbers.js'
+import { capitalize, formatDistance, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
 import { findBestBlock } from '../similarity/blocks.js'
+import { describeMetric } from '../similarity/metrics.js'
 import type { Block, SimilarityResult } from '../similarity/result.js'
 import { describeOrigin, escapeXml, FONT, INK, inkRules, px } from './svg.js'
 
@@ -10,7 +11,7 @@ export type HeatScale = 'row' | 'absolute'
 
 export type HeatMapped = Pick<
   SimilarityResult,
-  'model' | 'dataset' | 'tokens' | 'layersToSkip' | 'distances' | 'partial'
+  'model' | 'dataset' | 'metric' | 'tokens' | 'layersToSkip' | 'distances' | 'partial'
 >
 
 const WIDTH = 760
@@ -77,12 +78,12 @@ export function frameHeatMap(
  */
 export function drawHeatMap(result: HeatMapped, options: HeatMapOptions = {}): string {
   const { scale = 'row', heading = true } = options
-  const { model, distances, layersToSkip } = result
+  const { model, metric, distances, layersToSkip } = result
   const frame = frameHeatMap(model.layers, options)
   const height = px(frame.height)
   const best = findBestBlock(distances, layersToSkip)
   const described =
-    `Angular distance of every block by start and size; smallest for ${formatQuantity(layersToSkip, 'layer')}: ` +
+    `${capitalize(describeMetric(metric).title)} of every block by start and size; smallest for ${formatQuantity(layersToSkip, 'layer')}: ` +
     `${nameLayers(best)}, ${formatDistance(distances[layersToSkip]![best.start]!)}`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${frame.width} ${height}" width="${frame.width}"` +
@@ -104,7 +105,7 @@ export function drawHeatMap(result: HeatMapped, options: HeatMapOptions = {}): s
 function drawHeading(result: HeatMapped, best: Block, { width }: HeatMapFrame): string[] {
   const distance = formatDistance(result.distances[result.layersToSkip]![best.start]!)
   return [
-    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Angular distance of every block</text>`,
+    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${capitalize(describeMetric(result.metric).title)} of every block</text>`,
     `<text class="lp-ink" x="${width - 24}" y="28" text-anchor="end" font-weight="600">` +
       `${nameLayers(best)}: ${distance}</text>`,
     ...describeOrigin(result).map(

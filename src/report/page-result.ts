@@ -1,6 +1,16 @@
-import { formatCount, formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import {
+  capitalize,
+  formatCount,
+  formatDistance,
+  formatEstimate,
+  formatPerplexity,
+  formatQuantity,
+} from '../format-numbers.js'
 import { formatLayers } from '../layer-names.js'
 import { formatSliceConfig } from '../mergekit.js'
+import { findBestBlock } from '../similarity/blocks.js'
+import { describeMetric, listMetrics } from '../similarity/metrics.js'
+import { selectMetric } from '../similarity/select-metric.js'
 import { describeTokens } from '../similarity/token-selection.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
@@ -13,10 +23,12 @@ const NARROW = { width: 340, heading: false }
 
 /** All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings. */
 export function renderResult(result: ReportedResult, index: number): string {
-  const { model, dataset, layersToSkip, distances, standardErrors } = result
+  const { model, dataset, metric, layersToSkip, distances, standardErrors } = result
+  const { title, verb } = describeMetric(metric)
   const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
   const verdicts = sizes.map((n) => reachVerdict(result, n))
   const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }))
+  const metricRows = sizes.map((n) => compareMetrics(result, n))
   const asked = verdicts[layersToSkip - 1]!
   const id = `result-${index + 1}`
   const maps = [WIDE, NARROW].map(
@@ -39,15 +51,15 @@ ${renderStrip(model.layers, [asked])}
 <output for="${id}-size">${layersToSkip}</output></p>
 </div>
 <div class="pictures">
-<figure><figcaption>Distance by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
-<figure><figcaption>Every block of every size <span class="hint">bright: turns least · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
+<figure><figcaption>${capitalize(title)} by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
+<figure><figcaption>Every block of every size <span class="hint">bright: ${verb} least · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
 </div>
-<div class="rest">
+${renderMetrics(metricRows[layersToSkip - 1]!)}<div class="rest">
 <div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>
 <div><details open><summary>Blocks of <span class="n">${layersToSkip}</span></summary><div class="scroll" tabindex="0" role="region" aria-label="Table of blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">start</th><th scope="col">end</th><th scope="col">distance</th><th scope="col">± std err</th></tr></thead><tbody>${renderRows(result)}</tbody></table></div></details></div>
 </div>
 ${renderVerification(result)}<details class="settings"><summary>What was measured</summary>${describeSettings(result)}</details>
-${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml })}
+${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml, metricRows })}
 </section>`
 }
 
@@ -71,6 +83,43 @@ function renderRows({ blocks, best }: ReportedResult): string {
     .join('')
 }
 
+/** What each metric chooses for a size: a row of cells, and whether it is the first metric's block. */
+interface MetricRow {
+  cells: string[]
+  agrees: boolean
+}
+
+/** A row a metric, the first first; none where there is one alone. */
+function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
+  const metrics = listMetrics(result)
+  if (metrics.length === 1) return []
+  const { start: first } = findBestBlock(result.distances, n)
+  return metrics.map((metric) => {
+    const { distances, standardErrors } = selectMetric(result, metric)
+    const best = findBestBlock(distances, n)
+    return {
+      cells: [
+        metric,
+        formatLayers(best),
+        formatEstimate(distances[n]![best.start]!, standardErrors[n]![best.start]!),
+        formatDistance(distances[n]![first]!),
+      ],
+      agrees: best.start === first,
+    }
+  })
+}
+
+function renderMetrics(rows: MetricRow[]): string {
+  if (rows.length === 0) return ''
+  const lines = rows.map(
+    ({ cells, agrees }) =>
+      `<tr${agrees ? ' class="best"' : ''}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+  )
+  return `<h3>What other metrics choose</h3>
+<div class="scroll metrics" tabindex="0" role="region" aria-label="Table of metrics"><table><thead><tr><th scope="col">metric</th><th scope="col">layers</th><th scope="col">its smallest ± std err</th><th scope="col">the first metric's block</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>
+`
+}
+
 function renderVerification({ verification }: ReportedResult): string {
   if (verification === undefined) return ''
   const rows = verification.blocks.map(
@@ -84,14 +133,9 @@ function renderVerification({ verification }: ReportedResult): string {
 `
 }
 
-function describeSettings({
-  model,
-  dataset,
-  settings,
-  tokens,
-  certainty,
-  layerpruneVersion,
-}: ReportedResult): string {
+function describeSettings(result: ReportedResult): string {
+  const { model, dataset, settings, tokens, certainty, layerpruneVersion } = result
+  const metrics = listMetrics(result)
   const { empty, notText } = dataset.skipped
   return renderFacts([
     ['model', model.id],
@@ -105,6 +149,7 @@ function describeSettings({
     ['column', dataset.column],
     ['texts, tokens', `${formatCount(dataset.samples)}, ${formatCount(dataset.tokens)}`],
     ['rows passed over', empty + notText === 0 ? null : `${empty} empty, ${notText} without text`],
+    ['metrics', metrics.join(', ')],
     ['tokens compared', describeTokens(tokens)],
     ['longest text', formatQuantity(settings.maxLength, 'token')],
     ['batch size', settings.batchSize],

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { formatQuantity } from '../format-numbers.js'
+import { describeMetric, listMetrics } from '../similarity/metrics.js'
 import { VERSION } from '../version.js'
 import { renderComparison } from './page-comparison.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
 import { renderResult } from './page-result.js'
-import type { SavedDocuments } from './read-saved.js'
+import type { ReportedResult, SavedDocuments } from './read-saved.js'
 import { escapeXml } from './svg.js'
 
 /**
@@ -37,13 +38,20 @@ ${[
 ].join('\n')}
 </main>
 <footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans })}. Layers are counted from 0;
-angular distance is that of Gromov et al. 2024 (arXiv 2403.17887), 0 where the residual stream does not turn and
-0.5 where it ends at a right angle.</footer>
+${describeMetrics(results)}.</footer>
 <script>
 ${script}</script>
 </body>
 </html>
 `
+}
+
+function describeMetrics(results: ReportedResult[]): string {
+  const metrics = new Set(results.flatMap((result) => listMetrics(result)))
+  return [...(metrics.size === 0 ? (['angular'] as const) : metrics)]
+    .map(describeMetric)
+    .map(({ title, definition }) => `${title} is ${definition}`)
+    .join('; ')
 }
 
 function describeContents({ results, evaluations, plans }: SavedDocuments): string {

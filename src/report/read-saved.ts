@@ -54,14 +54,25 @@ async function readSchemaName(path: string): Promise<unknown> {
 export async function readReportedResult(path: string): Promise<ReportedResult> {
   const result = (await readSimilarityResult(path)) as ReportedResult
   await assertSchema(path, 'similarity', result)
-  const { model, layersToSkip, standardErrors, blocks, best, distances } = result
+  const { model, layersToSkip, blocks, distances, metrics = {} } = result
   const row = distances[layersToSkip] ?? []
   const fail = (found: string): never => {
     throw new LayerpruneError(`${path} contradicts itself: ${found}`)
   }
-  for (let n = 1; n <= model.layers; n++) {
-    if (standardErrors[n]?.length !== distances[n]!.length) {
-      fail(`standardErrors["${n}"] must have ${distances[n]!.length} entries`)
+  for (const [metric, of] of [[result.metric, result] as const, ...Object.entries(metrics)]) {
+    const within = of === result ? '' : `metrics.${metric}.`
+    for (let n = 1; n <= model.layers; n++) {
+      for (const key of ['distances', 'standardErrors'] as const) {
+        const entries = model.layers - n + 1
+        if (of[key][n]?.length !== entries) fail(`${within}${key}["${n}"] must have ${entries} entries`)
+      }
+    }
+    const { best } = of
+    if (
+      of.distances[layersToSkip]?.[best.start] !== best.distance ||
+      best.end !== best.start + layersToSkip
+    ) {
+      fail(`${within}best is none of the blocks`)
     }
   }
   if (layersToSkip >= model.layers) fail(`layersToSkip is ${layersToSkip} of ${model.layers} layers`)
@@ -70,9 +81,6 @@ export async function readReportedResult(path: string): Promise<ReportedResult> 
     blocks.some(({ start, distance }, i) => start !== i || distance !== row[i])
   ) {
     fail(`blocks are not those of distances["${layersToSkip}"]`)
-  }
-  if (row[best.start] !== best.distance || best.end !== best.start + layersToSkip) {
-    fail('best is none of the blocks')
   }
   return result
 }

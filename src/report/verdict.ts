@@ -8,6 +8,7 @@ import {
 } from '../format-numbers.js'
 import { formatLayers, nameLayers } from '../layer-names.js'
 import { findBestBlock } from '../similarity/blocks.js'
+import { describeMetric } from '../similarity/metrics.js'
 import type { Block } from '../similarity/result.js'
 import type { ReportedResult } from './read-saved.js'
 
@@ -32,7 +33,7 @@ const MAX_NAMED = 4
  * picked, where that was asked, else the smallest distance.
  */
 export function reachVerdict(result: ReportedResult, n: number): Verdict {
-  const { model, distances, standardErrors, layersToSkip, verification } = result
+  const { model, metric, distances, standardErrors, layersToSkip, verification } = result
   const asked = n === layersToSkip
   const nearest = findBestBlock(distances, n)
   const { start, end } = (asked && verification?.recommended) || nearest
@@ -41,7 +42,7 @@ export function reachVerdict(result: ReportedResult, n: number): Verdict {
     start,
     end,
     headline: `Remove ${nameLayers({ start, end })}`,
-    detail: `${n} of ${formatQuantity(model.layers, 'layer')}, 0-based · angular distance ${estimate}`,
+    detail: `${n} of ${formatQuantity(model.layers, 'layer')}, 0-based · ${describeMetric(metric).title} ${estimate}`,
     ...(asked ? judgeAsked(result) : judgeOther(result, n, nearest)),
   }
 }
@@ -49,7 +50,7 @@ export function reachVerdict(result: ReportedResult, n: number): Verdict {
 type Judgement = Pick<Verdict, 'sureness' | 'badge' | 'reason'>
 
 function judgeAsked(result: ReportedResult): Judgement {
-  const { certainty, dataset, verification } = result
+  const { metric, certainty, dataset, verification } = result
   const judged: Judgement =
     certainty === null
       ? { sureness: 'unknown', badge: 'Certainty not known', reason: 'One text alone was measured.' }
@@ -57,7 +58,7 @@ function judgeAsked(result: ReportedResult): Judgement {
         ? {
             sureness: 'sure',
             badge: `Sure: ${formatConfidence(certainty.confidence)}`,
-            reason: `That confident after ${formatQuantity(certainty.texts, 'text')} that no other block turns less.`,
+            reason: `That confident after ${formatQuantity(certainty.texts, 'text')} that no other block ${describeMetric(metric).verb} less.`,
           }
         : {
             sureness: 'unsure',

@@ -1,11 +1,11 @@
 import type { DatasetName } from '../data/dataset.js'
 import { VERSION } from '../version.js'
-import { findBestBlock } from './blocks.js'
+import { findBestBlock, scoreBlocks } from './blocks.js'
 import { assessBest, type Certainty } from './certainty.js'
-import { blockIndex } from './distances.js'
+import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
-import type { Block, ScoredBlock, SimilarityResult } from './result.js'
+import type { Block, MetricResult, ScoredBlock, SimilarityResult } from './result.js'
 
 const DEFAULT_LEVEL = 0.95
 
@@ -21,23 +21,12 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
   const { model, dataset, settings } = run
   const { layers } = model
   const { statistics, tokenless, window } = measurement
-  const sizes = Array.from({ length: layers }, (_, index) => index + 1)
-  const perSize = <T>(value: (block: number) => T): Record<string, T[]> =>
-    Object.fromEntries(
-      sizes.map((n) => [
-        n,
-        Array.from({ length: layers - n + 1 }, (_, start) => value(blockIndex(layers, n, start))),
-      ]),
-    )
-  const distances = perSize((block) => statistics.mean(block))
-  const standardErrors = perSize((block) => statistics.standardError(block))
   const n = settings.layersToSkip
-  const blocks: ScoredBlock[] = distances[n]!.map((distance, start) => ({
-    start,
-    end: start + n,
-    distance,
-    standardError: standardErrors[n]![start]!,
+  const [decisive, ...others] = settings.metrics.map((metric, place) => ({
+    metric,
+    ...measureMetric(layers, n, statistics, place * countBlocks(layers)),
   }))
+  const { metric, blocks, best, distances, standardErrors } = decisive!
   return {
     schema: 'layerprune.similarity/1',
     model,
@@ -52,14 +41,46 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       fingerprint: window.start.digest,
     },
     ...describeSettings(settings),
-    metric: 'angular',
+    metric,
     blocks,
-    best: blocks[findBestBlock(distances, n).start]!,
+    best,
     certainty: assessCertainty(run, measurement),
     distances,
     standardErrors,
+    ...(others.length === 0
+      ? {}
+      : {
+          metrics: Object.fromEntries(
+            others.map(({ metric, distances, standardErrors, best }) => [
+              metric,
+              { distances, standardErrors, best },
+            ]),
+          ),
+        }),
     ...(settings.shard === undefined ? {} : { progress: saveProgress(measurement) }),
   }
+}
+
+/** @param offset  where the blocks of a metric start in the statistics */
+function measureMetric(
+  layers: number,
+  n: number,
+  statistics: Measurement['statistics'],
+  offset: number,
+): MetricResult & { blocks: ScoredBlock[] } {
+  const perSize = <T>(value: (quantity: number) => T): Record<string, T[]> =>
+    Object.fromEntries(
+      Array.from({ length: layers }, (_, index) => [
+        index + 1,
+        Array.from({ length: layers - index }, (_, start) =>
+          value(offset + blockIndex(layers, index + 1, start)),
+        ),
+      ]),
+    )
+  const distances = perSize((quantity) => statistics.mean(quantity))
+  const standardErrors = perSize((quantity) => statistics.standardError(quantity))
+  const blocks = scoreBlocks({ distances, standardErrors }, n)
+  return { distances, standardErrors, blocks, best: blocks[findBestBlock(distances, n).start]! }
 }
 
 type DescribedSettings = Pick<

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
+import { describeMetric, type Metric } from './metrics.js'
 import { resizeResult } from './resize-result.js'
 import type { Block, SimilarityResult } from './result.js'
 
@@ -32,6 +33,7 @@ export function checkResult(saved: SimilarityResult, expected: Expectations): Ch
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
     throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
   }
+  assertPossible(maxDistance, saved.metric)
   const { best, certainty, partial, shard, dataset } = resizeResult(saved, chooseSize(saved, expected))
   const found = nameLayers(best)
   const checks: Check[] = []
@@ -65,6 +67,14 @@ export function checkResult(saved: SimilarityResult, expected: Expectations): Ch
     })
   }
   return checks
+}
+
+/** A limit that every block keeps would check nothing. */
+function assertPossible(maxDistance: number | undefined, metric: Metric): void {
+  const { title, limit } = describeMetric(metric)
+  if (maxDistance !== undefined && maxDistance > limit) {
+    throw new UsageError(`--max-distance ${maxDistance}: the ${title} is never above ${limit}`)
+  }
 }
 
 function chooseSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {

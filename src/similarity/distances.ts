@@ -1,3 +1,5 @@
+import type { Metric } from './metrics.js'
+
 /** Number of blocks of every size in a model of `layers` layers. */
 export function countBlocks(layers: number): number {
   return (layers * (layers + 1)) / 2
@@ -18,26 +20,56 @@ export class UndirectedStateError extends Error {
   }
 }
 
+/** Inner product, lengths and squared lengths of two states a and b to how far they lie apart. */
+type PairDistance = (dot: number, a: number, b: number, aSquared: number, bSquared: number) => number
+
+const angularDistance: PairDistance = (dot, a, b) =>
+  Math.acos(Math.min(1, Math.max(-1, dot / (a * b)))) / Math.PI
+
+const cosineDistance: PairDistance = (dot, a, b) => 1 - Math.min(1, Math.max(-1, dot / (a * b)))
+
+const euclideanDistance: PairDistance = (dot, _a, _b, aSquared, bSquared) =>
+  Math.sqrt(Math.max(0, aSquared + bSquared - 2 * dot))
+
+/** Of state a, which enters a block, and state b, which leaves it; docs/method.md has the papers. */
+const DISTANCES: Record<Metric, PairDistance> = {
+  angular: angularDistance,
+  cosine: cosineDistance,
+  'block-influence': cosineDistance,
+  'relative-magnitude': (dot, a, b, aSquared, bSquared) =>
+    euclideanDistance(dot, a, b, aSquared, bSquared) / b,
+  euclidean: euclideanDistance,
+}
+
 /**
- * Adds the angular distance of every block at one position to `sums`: arccos(cosine) / pi between state l and
- * state l + n (Gromov et al. 2024, eq. 5).
+ * Adds the distance of every block at one position to `sums`: between state l and state l + n by each metric, such
+ * as the angular one, arccos(cosine) / pi (Gromov et al. 2024, eq. 5).
  * @param gram  [layers + 1, layers + 1] inner products of the states, row-major float64
- * @param sums  one entry a block, in the order of `blockIndex`; each distance is in [0, 1]
+ * @param sums  for each metric in turn one entry a block, in the order of `blockIndex`
  * @throws UndirectedStateError where a state is zero or not finite
  */
-export function addAngularDistances(gram: Float64Array, layers: number, sums: Float64Array): void {
+export function addDistances(
+  gram: Float64Array,
+  layers: number,
+  metrics: readonly Metric[],
+  sums: Float64Array,
+): void {
   const size = layers + 1
-  const norms = new Float64Array(size)
+  const squares = new Float64Array(size)
   for (let k = 0; k < size; k++) {
     const squaredNorm = gram[k * size + k]!
     if (!(squaredNorm > 0 && squaredNorm < Infinity)) throw new UndirectedStateError(k, squaredNorm)
-    norms[k] = Math.sqrt(squaredNorm)
+    squares[k] = squaredNorm
   }
-  let block = 0
-  for (let n = 1; n <= layers; n++) {
-    for (let l = 0; l + n <= layers; l++) {
-      const cosine = gram[l * size + l + n]! / (norms[l]! * norms[l + n]!)
-      sums[block++]! += Math.acos(Math.min(1, Math.max(-1, cosine))) / Math.PI
+  const norms = squares.map(Math.sqrt)
+  let entry = 0
+  for (const metric of metrics) {
+    const distance = DISTANCES[metric]
+    for (let n = 1; n <= layers; n++) {
+      for (let l = 0; l + n <= layers; l++) {
+        const dot = gram[l * size + l + n]!
+        sums[entry++]! += distance(dot, norms[l]!, norms[l + n]!, squares[l]!, squares[l + n]!)
+      }
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Metric } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 
 /** What must be the same for numbers of two runs to belong together: by the name that messages give it. */
@@ -10,8 +11,11 @@ type Identified = Pick<
   dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision'>
 }
 
-/** The model, and every setting that the numbers depend on. */
-export function identify(result: Identified): Identity {
+/**
+ * The model, and every setting that the numbers depend on.
+ * @param metrics  the one that decides first
+ */
+export function identify(result: Identified, metrics: readonly Metric[]): Identity {
   const { model, settings, tokens, layersToSkip, dataset, layerpruneVersion } = result
   return {
     'the version of layerprune': layerpruneVersion,
@@ -23,6 +27,7 @@ export function identify(result: Identified): Identity {
     '--dataset-subset': `${dataset.split}`,
     'the revision of the dataset': `${dataset.revision}`,
     '--layers-to-skip': `${layersToSkip}`,
+    '--metric': metrics.join(','),
     '--tokens': tokens,
     ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameFlag(key), `${value}`])),
   }

@@ -1,8 +1,9 @@
 import { LayerpruneError } from '../errors.js'
 import type { EncodedText } from '../runtime/batches.js'
 import type { AskedBatch } from '../runtime/runs.js'
-import { addAngularDistances, countBlocks, UndirectedStateError } from './distances.js'
+import { addDistances, countBlocks, UndirectedStateError } from './distances.js'
 import type { Measurement } from './measurement.js'
+import type { Metric } from './metrics.js'
 import { selectTokens, type TokenSelection } from './token-selection.js'
 
 /** A batch of texts and the tokens of each that are compared. */
@@ -21,12 +22,13 @@ export function addBatch(
   layers: number,
   measurement: Measurement,
 ): void {
+  const { metrics } = measurement
   const size = (layers + 1) ** 2
   let offset = 0
   for (const [index, text] of texts.entries()) {
-    const sums = new Float64Array(countBlocks(layers))
+    const sums = new Float64Array(metrics.length * countBlocks(layers))
     for (const token of asked[index]!) {
-      addDistances(gram.subarray(offset, offset + size), layers, sums, text, token)
+      addToken(gram.subarray(offset, offset + size), layers, metrics, sums, { text, token })
       offset += size
     }
     measurement.statistics.addText(sums, asked[index]!.length)
@@ -34,15 +36,15 @@ export function addBatch(
   }
 }
 
-function addDistances(
+function addToken(
   gram: Float64Array,
   layers: number,
+  metrics: readonly Metric[],
   sums: Float64Array,
-  text: EncodedText,
-  token: number,
+  { text, token }: { text: EncodedText; token: number },
 ): void {
   try {
-    addAngularDistances(gram, layers, sums)
+    addDistances(gram, layers, metrics, sums)
   } catch (cause) {
     if (!(cause instanceof UndirectedStateError)) throw cause
     const { state, message } = cause

@@ -40,7 +40,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
-    : startMeasurement(layers, settings.layersToSkip)
+    : startMeasurement(layers, settings.layersToSkip, settings.metrics)
   const { encode } = await loadTokenizer(model.folder)
   const meter = new RunMeter()
   const source = await openGramSource(model.decoder, model.config, {

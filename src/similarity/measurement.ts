@@ -1,11 +1,16 @@
 import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
 import { LayerpruneError } from '../errors.js'
 import { blockIndex, countBlocks } from './distances.js'
+import { listMetrics, type Metric } from './metrics.js'
 import { type SavedStatistics, TextStatistics } from './text-statistics.js'
 
 /** What a run has measured so far, and how far it has read. */
 export interface Measurement {
-  /** Of every block, in the order of `blockIndex`; those of the asked size can be compared. */
+  metrics: readonly Metric[]
+  /**
+   * Of every block by every metric, as `addDistances` orders them; those of the asked size by the first metric can
+   * be compared.
+   */
   statistics: TextStatistics
   /** Tokens read by the model. */
   tokens: number
@@ -31,9 +36,10 @@ export interface SavedProgress {
   statistics: SavedStatistics
 }
 
-export function startMeasurement(layers: number, n: number): Measurement {
+export function startMeasurement(layers: number, n: number, metrics: readonly Metric[]): Measurement {
   return {
-    statistics: new TextStatistics(countBlocks(layers), comparedBlocks(layers, n)),
+    metrics,
+    statistics: new TextStatistics(metrics.length * countBlocks(layers), comparedBlocks(layers, n)),
     tokens: 0,
     tokenless: 0,
     window: windowFrom(DATASET_START),
@@ -53,6 +59,8 @@ interface SavedMeasurement {
   model: { layers: number }
   layersToSkip: number
   dataset: { tokens: number }
+  metric: Metric
+  metrics?: Partial<Record<Metric, unknown>>
   progress?: SavedProgress
 }
 
@@ -67,10 +75,13 @@ export function restoreMeasurement(saved: SavedMeasurement, source: string): Mea
     throw new LayerpruneError(`${source} holds no progress: expected a partial result or one of a shard`)
   }
   const { tokenless, window } = progress
+  const metrics = listMetrics(saved)
   try {
+    const quantities = metrics.length * countBlocks(model.layers)
     const compared = comparedBlocks(model.layers, layersToSkip)
     return {
-      statistics: TextStatistics.restore(progress.statistics, countBlocks(model.layers), compared),
+      metrics,
+      statistics: TextStatistics.restore(progress.statistics, quantities, compared),
       tokens: dataset.tokens,
       tokenless,
       window: { ...window },

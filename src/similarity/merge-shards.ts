@@ -2,6 +2,7 @@ import { LayerpruneError } from '../errors.js'
 import { buildResult } from './build-result.js'
 import { findDifference, type Identity, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
+import { listMetrics } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 
 /** A result and the file that it was read from, for messages. */
@@ -29,7 +30,7 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
     {
       model,
       dataset: nameInResult(dataset),
-      settings: { ...settings, tokens, layersToSkip },
+      settings: { ...settings, metrics: listMetrics(first.result), tokens, layersToSkip },
     },
     measurement,
   )
@@ -61,13 +62,17 @@ function assertMergeable({ file, result }: ShardResult, first: ShardResult): voi
     })
   }
   const difference =
-    findDifference(identify(first.result), identify(result)) ??
+    findDifference(identifyRun(first.result), identifyRun(result)) ??
     findDifference(identifyTexts(first.result), identifyTexts(result))
   if (difference) {
     throw new LayerpruneError(
       `${file} does not belong with ${first.file}: ${difference.name} is ${difference.second}, there ${difference.first}`,
     )
   }
+}
+
+function identifyRun(result: SimilarityResult): Identity {
+  return identify(result, listMetrics(result))
 }
 
 function identifyTexts({ dataset }: SimilarityResult): Identity {

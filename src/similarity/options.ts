@@ -9,6 +9,7 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../runtime/run-options.js'
+import { assertMetrics, type Metric } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 import type { Roofline } from './roofline.js'
 import { MIN_TEXTS } from './sequential.js'
@@ -17,6 +18,8 @@ import { describeTokens, parseTokenSelection, type TokenSelection } from './toke
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
+  /** How states are compared, by the first of them the best block is chosen; where left out, 'angular' alone. */
+  metrics?: Metric[] | undefined
   /** Where left out 'last', as in the paper, or with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
   /** Stops as soon as the best block is the best with this confidence, above 0 and below 1. */
@@ -38,6 +41,7 @@ export interface SimilarityOptions extends RunOptions {
 /** Options that are in force for a run, with what was left out filled in. */
 export interface SimilaritySettings extends RunSettings {
   layersToSkip: number
+  metrics: readonly Metric[]
   tokens: TokenSelection
   datasetSize?: number | undefined
   shuffle?: number | undefined
@@ -45,6 +49,7 @@ export interface SimilaritySettings extends RunSettings {
   shard?: Shard | undefined
 }
 
+const DEFAULT_METRICS: readonly Metric[] = ['angular']
 const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
@@ -56,6 +61,7 @@ export function checkOptions(options: SimilarityOptions): void {
   assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemoryBytes })
   const { until, shard, tokens } = options
   if (tokens !== undefined) parseTokenSelection(tokens)
+  if (options.metrics !== undefined) assertMetrics(options.metrics)
   if (until !== undefined && !(until > 0 && until < 1)) {
     throw new UsageError(`until must be a confidence above 0 and below 1, found ${until}`)
   }
@@ -95,6 +101,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   }
   return {
     layersToSkip,
+    metrics: options.metrics ?? DEFAULT_METRICS,
     tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
     ...run,
     datasetSize,

@@ -1,6 +1,7 @@
 import type { Shard } from '../data/placed-rows.js'
 import type { Certainty } from './certainty.js'
 import type { SavedProgress } from './measurement.js'
+import type { Metric } from './metrics.js'
 import type { TokenSelection } from './token-selection.js'
 
 /** A block of layers [start, end), 0-based: removing it joins state `start` to where state `end` was. */
@@ -10,15 +11,25 @@ export interface Block {
   end: number
 }
 
-/** A block with its mean angular distance, in [0, 1]. */
+/** A block with its mean distance by a metric; the angular one is in [0, 1]. */
 export interface ScoredBlock extends Block {
   distance: number
   /** Standard error of the mean over texts; null where one text alone was measured. */
   standardError: number | null
 }
 
+/** What one metric says of all blocks. */
+export interface MetricResult {
+  /** `distances[n][l]`: mean distance between state l and state l + n, for every n from 1 to layers. */
+  distances: Record<string, number[]>
+  /** Same shape as `distances`. */
+  standardErrors: Record<string, (number | null)[]>
+  /** Of the blocks of `layersToSkip` layers. */
+  best: ScoredBlock
+}
+
 /** What `similarity --json` prints and `similarity.json` holds. Keys may be added, none changes meaning. */
-export interface SimilarityResult {
+export interface SimilarityResult extends MetricResult {
   schema: 'layerprune.similarity/1'
   model: {
     /** As the user named it: a folder or a Hub id. */
@@ -64,18 +75,16 @@ export interface SimilarityResult {
     shuffle?: number
     until?: number
   }
-  metric: 'angular'
+  /** What `blocks`, `best`, `certainty`, `distances` and `standardErrors` are by. */
+  metric: Metric
   tokens: TokenSelection
   layersToSkip: number
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
-  best: ScoredBlock
   /** How sure it is that `best` is the best; null where one text alone was measured. */
   certainty: Certainty | null
-  /** `distances[n][l]`: mean angular distance between state l and state l + n, for every n from 1 to layers. */
-  distances: Record<string, number[]>
-  /** Same shape as `distances`. */
-  standardErrors: Record<string, (number | null)[]>
+  /** Present where more metrics were asked for, which decide nothing: each of them by name. */
+  metrics?: Partial<Record<Metric, MetricResult>>
   /** Present and true where the run was interrupted: the means are over `samples` texts only. */
   partial?: true
   /** Present where one shard of the dataset was measured. */

@@ -2,6 +2,7 @@ import { LayerpruneError } from '../errors.js'
 import { describeSettings, type RunDescription } from './build-result.js'
 import { findDifference, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
+import { listMetrics } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 
 /**
@@ -12,8 +13,8 @@ export function resumeMeasurement(partial: SimilarityResult, run: RunDescription
   if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it came to its end')
   const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
   const difference = findDifference(
-    { ...identify(partial), '--shard': nameShard(partial) },
-    { ...identify(current), '--shard': nameShard(current) },
+    { ...identify(partial, listMetrics(partial)), '--shard': nameShard(partial) },
+    { ...identify(current, run.settings.metrics), '--shard': nameShard(current) },
   )
   if (difference) {
     const { name, first, second } = difference

@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
+import { describeMetric, isMetric, METRICS, type Metric } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 
 const SCHEMA = 'layerprune.similarity/1'
 
 /** What later commands need of a saved result; its other keys are not looked at. */
-export type SavedResult = Pick<SimilarityResult, 'model' | 'layersToSkip' | 'distances' | 'partial' | 'shard'>
+export type SavedResult = Pick<
+  SimilarityResult,
+  'model' | 'metric' | 'layersToSkip' | 'distances' | 'partial' | 'shard'
+>
 
 /**
  * Reads `similarity.json` and checks what later commands rely on.
@@ -34,17 +38,32 @@ export async function readSimilarityResult(path: string): Promise<SavedResult> {
     fail('model.id and model.layers are expected')
   }
   if (!Number.isSafeInteger(value.layersToSkip)) fail('layersToSkip must be a whole number')
+  const { limit } = describeMetric(readMetric(value, fail))
   for (let n = 1; n <= layers; n++) {
     const row: unknown = value.distances?.[n]
     if (!Array.isArray(row) || row.length !== layers - n + 1)
       fail(`distances["${n}"] must have ${layers - n + 1} entries`)
     const wrong = (row as unknown[]).find(
-      (distance) => !(typeof distance === 'number' && distance >= 0 && distance <= 1),
+      (distance) => !(typeof distance === 'number' && distance >= 0 && distance <= limit),
     )
     if (wrong !== undefined)
-      fail(`distances["${n}"] has ${JSON.stringify(wrong)}, expected numbers from 0 to 1`)
+      fail(
+        `distances["${n}"] has ${JSON.stringify(wrong)}, expected numbers ${limit === Infinity ? 'of at least 0' : `from 0 to ${limit}`}`,
+      )
   }
   return value
+}
+
+/** The metric that decided; that the others are known ones too is checked along. */
+function readMetric(
+  { metric, metrics }: { metric: unknown; metrics?: object | null },
+  fail: (found: string) => never,
+): Metric {
+  const unknown = [metric, ...Object.keys(metrics ?? {})].find((name) => !isMetric(name))
+  if (unknown !== undefined || !isMetric(metric)) {
+    return fail(`metric ${JSON.stringify(unknown) ?? 'is missing'}: expected one of ${METRICS.join(', ')}`)
+  }
+  return metric
 }
 
 /**

@@ -85,14 +85,19 @@ export async function verifyBlocks(options: VerificationOptions): Promise<Verifi
 
 /** The plan that takes out the recommended block. */
 export function planVerifiedBlock(
-  { model, dataset, settings }: Pick<SimilarityResult, 'model' | 'dataset' | 'settings'>,
+  { model, metric, dataset, settings }: Pick<SimilarityResult, 'model' | 'metric' | 'dataset' | 'settings'>,
   { recommended, blocks, perplexity, dataset: checked }: Verification,
 ): Plan {
   return makePlan({
     model: { id: model.id, layers: model.layers, family: model.family },
     strategy: 'verified',
     removed: [recommended],
-    scores: { perplexity: recommended.perplexity, wholePerplexity: perplexity, blocks },
+    scores: {
+      ...(metric === 'angular' ? {} : { metric }),
+      perplexity: recommended.perplexity,
+      wholePerplexity: perplexity,
+      blocks,
+    },
     dataset: {
       id: dataset.id,
       column: dataset.column,

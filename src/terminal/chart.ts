@@ -1,6 +1,7 @@
 import { scaleLinear } from 'd3-scale'
 import { formatEstimate } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
+import { describeMetric, type Metric } from '../similarity/metrics.js'
 import type { ScoredBlock } from '../similarity/result.js'
 import { paint } from './color.js'
 
@@ -24,7 +25,7 @@ const DOTS_DOWN = 4
 export function drawChart(
   blocks: ScoredBlock[],
   best: ScoredBlock,
-  { width = 80, color = false } = {},
+  { width = 80, color = false, metric = 'angular' as Metric } = {},
 ): string {
   const { y, labels, rows } = scaleDistances(blocks)
   const labelWidth = Math.max(...[...labels.values()].map((label) => label.length))
@@ -53,7 +54,7 @@ export function drawChart(
     (line, i) => `${' '.repeat(labelWidth)} ${i === 0 ? '└' : ' '}${line}`,
   )
   return [
-    'angular distance by first layer removed',
+    `${describeMetric(metric).title} by first layer removed`,
     ...lines,
     ...axis,
     `${' '.repeat(labelWidth)}  ${title}`,

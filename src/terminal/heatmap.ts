@@ -1,5 +1,6 @@
 import { nameLayers } from '../layer-names.js'
 import { findBestBlock } from '../similarity/blocks.js'
+import { describeMetric } from '../similarity/metrics.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import { paint } from './color.js'
 
@@ -14,7 +15,12 @@ const MAX_ROWS = 40
  * @returns lines without a final newline
  */
 export function drawBlockMap(
-  { model, distances, layersToSkip }: Pick<SimilarityResult, 'model' | 'distances' | 'layersToSkip'>,
+  {
+    model,
+    metric,
+    distances,
+    layersToSkip,
+  }: Pick<SimilarityResult, 'model' | 'metric' | 'distances' | 'layersToSkip'>,
   { width = 80, color = false } = {},
 ): string {
   const { layers } = model
@@ -42,7 +48,7 @@ export function drawBlockMap(
   })
   const best = findBestBlock(distances, layersToSkip)
   return [
-    'layers removed, by first layer removed; fuller turns less',
+    `layers removed, by first layer removed; fuller ${describeMetric(metric).verb} less`,
     ...rows,
     `${' '.repeat(labelWidth)} └${drawAxis(layers, step, cellWidth)}`,
     `${' '.repeat(labelWidth)}  ● best of each size, ${paint('green', '>', color)} ${nameLayers(best)}`,

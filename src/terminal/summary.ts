@@ -1,11 +1,12 @@
-import { formatCount, formatEstimate, formatQuantity } from '../format-numbers.js'
-import { describeLayers } from '../layer-names.js'
-import type { SimilarityResult } from '../similarity/result.js'
+import { formatCount, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
+import { describeLayers, nameLayers } from '../layer-names.js'
+import { describeMetric, type Metric } from '../similarity/metrics.js'
+import type { Block, SimilarityResult } from '../similarity/result.js'
 import { describeTokens } from '../similarity/token-selection.js'
 import { describeCertainty } from './certainty.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
-import { formatBlockTable } from './table.js'
+import { formatBlockTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
@@ -13,13 +14,18 @@ import { formatBlockTable } from './table.js'
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
-  const { blocks, best } = result
+  const { blocks, best, metric, metrics = {}, layersToSkip } = result
+  const others = (Object.keys(metrics) as Metric[]).map((metric): MetricColumn => {
+    const { distances, best } = metrics[metric]!
+    return { metric, distances: distances[layersToSkip]!, best }
+  })
   return [
     formatHeading(result),
     '',
-    formatBlockTable(blocks, best, { width, color }),
+    formatBlockTable(blocks, best, { width, color, metric, others }),
+    ...describeAgreement(metric, best, others),
     '',
-    drawChart(blocks, best, { width, color }),
+    drawChart(blocks, best, { width, color, metric }),
     '',
     ...describeCertainty(result),
     ...(result.partial
@@ -45,13 +51,34 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
 }
 
 /** `Remove layers 21..28 (0-based, 8 of 32): angular distance 0.1876 ± 0.0009 over 128 texts.` */
-export function formatConclusion({ model, dataset, best }: SimilarityResult): string {
+export function formatConclusion({ model, dataset, metric, best }: SimilarityResult): string {
   const estimate = formatEstimate(best.distance, best.standardError)
   const texts = formatQuantity(dataset.samples, 'text')
-  return `Remove ${describeLayers(model.layers, [best])}: angular distance ${estimate} over ${texts}.`
+  return `Remove ${describeLayers(model.layers, [best])}: ${describeMetric(metric).title} ${estimate} over ${texts}.`
 }
 
-function formatHeading({ model, dataset, settings, tokens, layersToSkip }: SimilarityResult): string {
+/** Which metrics choose the block that the first one does, and what the others choose. */
+function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]): string[] {
+  if (others.length === 0) return []
+  const chosenBy = new Map<number, MetricColumn[]>([[best.start, []]])
+  for (const other of others) {
+    chosenBy.set(other.best.start, [...(chosenBy.get(other.best.start) ?? []), other])
+  }
+  const parts = [...chosenBy.values()]
+    .filter((metrics) => metrics.length > 0)
+    .map((metrics) => {
+      const verb = metrics.length === 1 ? 'chooses' : 'choose'
+      const block = metrics[0]!.best
+      const what = block.start === best.start ? `${nameLayers(block)} as ${metric} does` : nameLayers(block)
+      return `${formatList(metrics.map(({ metric }) => metric))} ${verb} ${what}`
+    })
+  return ['', `* the smallest of its column: ${parts.join('; ')}.`]
+}
+
+function formatHeading(result: SimilarityResult): string {
+  const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip } = result
+  const also = Object.keys(metrics)
+
   const { empty, notText } = dataset.skipped
   const skipped = [
     ...(empty > 0 ? [formatQuantity(empty, 'empty row')] : []),
@@ -63,7 +90,7 @@ function formatHeading({ model, dataset, settings, tokens, layersToSkip }: Simil
     `dataset  ${dataset.id} (${dataset.column}): ${formatQuantity(dataset.samples, 'text')}, ` +
       `${formatQuantity(dataset.tokens, 'token')}, at most ${formatCount(settings.maxLength)} a text` +
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
-    `measure  angular distance across ${formatQuantity(layersToSkip, 'layer')}, ` +
-      `${describeTokens(tokens)} of each text`,
+    `measure  ${describeMetric(metric).title} across ${formatQuantity(layersToSkip, 'layer')}, ` +
+      `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,
   ].join('\n')
 }

@@ -1,5 +1,6 @@
 import { formatDistance } from '../format-numbers.js'
 import { formatLayers } from '../layer-names.js'
+import type { Metric } from '../similarity/metrics.js'
 import type { Block, ScoredBlock } from '../similarity/result.js'
 import { paint } from './color.js'
 import { displayWidth } from './display-width.js'
@@ -7,6 +8,13 @@ import { displayWidth } from './display-width.js'
 export interface Column {
   title: string
   align: 'left' | 'right'
+}
+
+interface BlockColumn {
+  column: Column
+  cell: (block: ScoredBlock) => string
+  /** Columns that the window must have for it to be shown. */
+  from: number
 }
 
 /**
@@ -26,24 +34,40 @@ export function formatTable(columns: Column[], rows: string[][]): string {
   return [lines[0], rule, ...lines.slice(1)].join('\n')
 }
 
+/** Distances of the same blocks by one more metric. */
+export interface MetricColumn {
+  metric: Metric
+  distances: number[]
+  best: Block
+}
+
 /**
  * Table of blocks by start, the best marked: `[start, end)`, the layers that go, the distance and its standard
  * error where known. Columns are left out where the window is narrow, those first that the others imply.
- * @param width  columns of the window
+ * @param width   columns of the window
+ * @param metric  what the distances are by, named where there are `others`, whose smallest have an asterisk
  */
 export function formatBlockTable(
   blocks: ScoredBlock[],
   best: Block,
-  { width = 80, color = false } = {},
+  { width = 80, color = false, metric = 'angular' as Metric, others = [] as MetricColumn[] } = {},
 ): string {
   const isBest = ({ start, end }: Block) => start === best.start && end === best.end
   const hasError = blocks.some(({ standardError }) => standardError !== null)
-  const columns: { column: Column; cell: (block: ScoredBlock) => string; from: number }[] = [
+  const added = others.map(
+    ({ metric, distances, best }): BlockColumn => ({
+      column: { title: metric, align: 'right' },
+      cell: ({ start }) => `${start === best.start ? '* ' : ''}${formatDistance(distances[start]!)}`,
+      from: 0,
+    }),
+  )
+  const wider = width - others.reduce((sum, { metric }) => sum + Math.max(8, metric.length) + 3, 0)
+  const columns: BlockColumn[] = [
     { column: { title: 'start', align: 'right' }, cell: ({ start }) => `${start}`, from: 48 },
     { column: { title: 'end', align: 'right' }, cell: ({ end }) => `${end}`, from: 48 },
     { column: { title: 'layers removed', align: 'right' }, cell: formatLayers, from: 0 },
     {
-      column: { title: 'distance', align: 'right' },
+      column: { title: others.length > 0 ? metric : 'distance', align: 'right' },
       cell: ({ distance }) => formatDistance(distance),
       from: 0,
     },
@@ -52,9 +76,10 @@ export function formatBlockTable(
       cell: ({ standardError }) => (standardError === null ? '' : formatDistance(standardError)),
       from: hasError ? 64 : Number.POSITIVE_INFINITY,
     },
+    ...added,
     { column: { title: '', align: 'left' }, cell: (block) => (isBest(block) ? '<- best' : ''), from: 0 },
   ]
-  const shown = columns.filter(({ from }) => width >= from)
+  const shown = columns.filter(({ from }) => wider >= from)
   const table = formatTable(
     shown.map(({ column }) => column),
     blocks.map((block) => shown.map(({ cell }) => cell(block))),

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { findBestBlock } from '../../src/similarity/blocks.js'
 import {
-  addAngularDistances,
+  addDistances,
   blockIndex,
   countBlocks,
   UndirectedStateError,
 } from '../../src/similarity/distances.js'
+import { METRICS } from '../../src/similarity/metrics.js'
 
 /** Inner products of states given as vectors. */
 function gramOf(states: number[][]): Float64Array {
@@ -14,7 +15,7 @@ function gramOf(states: number[][]): Float64Array {
   )
 }
 
-describe('addAngularDistances', () => {
+describe('addDistances', () => {
   it('is the angle over pi, whatever the lengths', () => {
     const states = [
       [1, 0],
@@ -23,7 +24,7 @@ describe('addAngularDistances', () => {
       [-2, -2],
     ]
     const sums = new Float64Array(countBlocks(3))
-    addAngularDistances(gramOf(states), 3, sums)
+    addDistances(gramOf(states), 3, ['angular'], sums)
     const expected = { '1,0': 0.5, '1,1': 0.5, '1,2': 0.25, '2,0': 1, '2,1': 0.75, '3,0': 0.75 }
     for (const [block, distance] of Object.entries(expected)) {
       const [n, start] = block.split(',').map(Number)
@@ -33,12 +34,13 @@ describe('addAngularDistances', () => {
 
   it('adds to what is there, and tells tiny angles apart', () => {
     const sums = new Float64Array(countBlocks(1)).fill(1)
-    addAngularDistances(
+    addDistances(
       gramOf([
         [1, 0],
         [1, 1e-6],
       ]),
       1,
+      ['angular'],
       sums,
     )
     expect(sums[0]! - 1).toBeCloseTo(1e-6 / Math.PI, 10)
@@ -47,16 +49,43 @@ describe('addAngularDistances', () => {
   it('stays in [0, 1] where rounding leaves the cosine outside', () => {
     const x = 1 / 3
     const sums = new Float64Array(countBlocks(2))
-    addAngularDistances(
+    addDistances(
       gramOf([
         [x, x, x],
         [x, x, x],
         [-x, -x, -x],
       ]),
       2,
+      ['angular'],
       sums,
     )
     expect([...sums]).toEqual([0, 1, 1])
+  })
+
+  it('takes one metric after the other, each by its definition', () => {
+    const sums = new Float64Array(METRICS.length * countBlocks(1))
+    addDistances(
+      gramOf([
+        [2, 0],
+        [0, 1],
+      ]),
+      1,
+      METRICS,
+      sums,
+    )
+    // arccos(0) / pi, 1 - cos, 1 - cos, |b - a| / |b|, |b - a|
+    for (const [place, value] of [0.5, 1, 1, Math.sqrt(5), Math.sqrt(5)].entries()) {
+      expect(sums[place], METRICS[place]).toBeCloseTo(value, 14)
+    }
+  })
+
+  it('is 0 by every metric where a block changes nothing', () => {
+    const state = [0.1, 0.7, -0.3]
+    const sums = new Float64Array(METRICS.length)
+    addDistances(gramOf([state, state]), 1, METRICS, sums)
+    // the cosine of a state with itself can be less than 1 by its last digit
+    for (const sum of sums.slice(0, 3)) expect(sum).toBeLessThan(1e-8)
+    expect([...sums.slice(3)]).toEqual([0, 0])
   })
 
   it.each([
@@ -64,7 +93,7 @@ describe('addAngularDistances', () => {
     ['not finite', [Number.NaN, 1]],
     ['not finite', [Number.POSITIVE_INFINITY, 1]],
   ])('refuses a state that is %s', (word, state) => {
-    const attempt = () => addAngularDistances(gramOf([[1, 0], state]), 1, new Float64Array(1))
+    const attempt = () => addDistances(gramOf([[1, 0], state]), 1, ['angular'], new Float64Array(1))
     expect(attempt).toThrow(UndirectedStateError)
     expect(attempt).toThrow(`state 1 is ${word}`)
   })

@@ -17,6 +17,7 @@ const MAX_TEXTS = 256
 const RUNS = 400
 const settings: SimilaritySettings = {
   layersToSkip: 8,
+  metrics: ['angular'],
   tokens: 'last',
   batchSize: 8,
   maxLength: 256,

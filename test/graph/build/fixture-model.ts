@@ -7,7 +7,7 @@ import { openSafetensors } from '../../../src/checkpoint/safetensors.js'
 import { buildDecoder } from '../../../src/graph/build/build-decoder.js'
 import type { DecoderGraph } from '../../../src/graph/decoder-graph.js'
 import { openStateSession } from '../../../src/runtime/session.js'
-import { addAngularDistances, countBlocks } from '../../../src/similarity/distances.js'
+import { addDistances, countBlocks } from '../../../src/similarity/distances.js'
 
 const FAMILIES = new URL('../../fixtures/families', import.meta.url).pathname
 
@@ -55,7 +55,7 @@ export async function measureBlocks(
   const size = decoder.states.length ** 2
   const sums = new Float64Array(countBlocks(config.layers))
   for (let start = 0; start < gram.length; start += size) {
-    addAngularDistances(gram.subarray(start, start + size), config.layers, sums)
+    addDistances(gram.subarray(start, start + size), config.layers, ['angular'], sums)
   }
   return sums.map((sum) => sum / texts.flat().length)
 }
