@@ -1,56 +1,141 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
-import { makeTempFolder } from './cli/run-program.js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeTempFolder, runProgram } from './cli/run-program.js'
+import { makeParquet } from './hub/parquet-files.js'
+import { filesOf } from './hub/repos.js'
+import { type HubServer, startHubServer } from './hub/server.js'
+import { blocksOf, ROOT, readPage } from './shown-text.js'
+import { makeStandIn } from './stand-in.js'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
-const read = (name: string) => readFileSync(join(ROOT, name), 'utf8')
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'examples/README.md',
+  'examples/engines/README.md',
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+]
+/** Commands that this file does not run: where something does, and what is written there. */
+const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
+  [/^git clone /, '.github/workflows/ci.yml', 'actions/checkout'],
+  [/^npm (install|run demo)$/, '.github/workflows/ci.yml'],
+  [/^npm /, '.ci/run'],
+  [/^mergekit-yaml /, 'bench/prune-against-mergekit.js', 'mergekit-yaml'],
+]
 
-function blocksOf(name: string, language: string): string[] {
-  return [...read(name).matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
-    (match) => match[1]!,
+let server: HubServer
+let model: string
+beforeAll(async () => {
+  model = join(makeTempFolder(), 'stand-in')
+  makeStandIn(model)
+  const rows = readPage('examples/texts.jsonl').trim().split('\n')
+  const texts = rows.map((row) => JSON.parse(row).text as string)
+  server = await startHubServer()
+  server.add(
+    { type: 'model', id: 'HuggingFaceTB/SmolLM2-135M', files: filesOf(model) },
+    {
+      type: 'dataset',
+      id: 'arcee-ai/sec-data-mini',
+      files: {},
+      parquet: { default: { train: [makeParquet(texts)] } },
+    },
   )
-}
+})
+afterAll(() => server.close())
 
-/** A folder that looks like the root of the repository to an example. */
-function makeRoot(): string {
+/** A folder that looks like the root of the repository to an example, with the files that pages speak of. */
+function makeRoot(): { cwd: string; env: NodeJS.ProcessEnv } {
   const cwd = makeTempFolder()
-  symlinkSync(join(ROOT, 'examples'), join(cwd, 'examples'))
+  symlinkSync(join(ROOT, 'examples'), join(cwd, 'examples'), 'junction')
+  cpSync(model, join(cwd, 'SmolLM2-135M-Instruct'), { recursive: true })
+  cpSync(join(ROOT, 'examples/texts.jsonl'), join(cwd, 'texts.jsonl'))
   mkdirSync(join(cwd, 'bin'))
   symlinkSync(join(ROOT, 'bin/layerprune.js'), join(cwd, 'bin/layerprune'))
-  return cwd
+  const env = {
+    ...process.env,
+    PATH: `${join(cwd, 'bin')}${delimiter}${process.env.PATH}`,
+    HF_ENDPOINT: server.endpoint,
+    HF_HOME: join(cwd, 'hub'),
+  }
+  return { cwd, env }
 }
 
-describe('docs/library.md', () => {
+/** Command lines of a page's shell blocks, without the comments at their ends. */
+const commandsOf = (page: string) =>
+  blocksOf(page, 'sh').flatMap((block) =>
+    block
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .map((line) => line.replace(/ +#.*/, '').trim())
+      .filter((line) => line !== ''),
+  )
+
+describe.each(PAGES.filter((page) => commandsOf(page).length > 0))('the commands of %s', (page) => {
+  const isElsewhere = (command: string) => RUN_ELSEWHERE.some(([pattern]) => pattern.test(command))
+
+  it('run, one after the other', async () => {
+    const { cwd, env } = makeRoot()
+    for (const command of commandsOf(page).filter((command) => !isElsewhere(command))) {
+      await run('bash', ['-euc', command], { cwd, env }).catch((error) => {
+        throw new Error(`${command}\n${error.stderr}`)
+      })
+    }
+  })
+
+  it('or are run elsewhere', () => {
+    for (const command of commandsOf(page).flatMap((line) => line.split(/ && /))) {
+      const [, file, written = command] = RUN_ELSEWHERE.find(([pattern]) => pattern.test(command)) ?? []
+      if (file !== undefined) expect(readPage(file).includes(written), `${file}: ${written}`).toBe(true)
+    }
+  })
+})
+
+describe.each(['README.md', 'docs/library.md'])('the code of %s', (page) => {
   const library = pathToFileURL(join(ROOT, 'dist/index.js')).href
-  it.each(blocksOf('docs/library.md', 'js').map((code) => [/import \{ (.*?) \}/.exec(code)![1]!, code]))(
-    'the example of %s runs',
+  it.each(blocksOf(page, 'js').map((code) => [/import \{ (.*?) \}/.exec(code)![1]!, code]))(
+    'with %s runs',
     async (_, code) => {
-      const cwd = makeRoot()
+      const { cwd, env } = makeRoot()
       writeFileSync(join(cwd, 'example.mjs'), code.replace("from 'layerprune'", `from '${library}'`))
-      const { stdout } = await run(process.execPath, ['example.mjs'], { cwd })
+      const { stdout } = await run(process.execPath, ['example.mjs'], { cwd, env })
       expect(stdout).not.toBe('')
       expect(stdout).not.toContain('undefined')
     },
   )
 })
 
-it('the commands of docs/ci.md run', async () => {
-  const cwd = makeRoot()
-  const env = { ...process.env, PATH: `${join(cwd, 'bin')}${delimiter}${process.env.PATH}` }
-  for (const script of blocksOf('docs/ci.md', 'sh')) await run('bash', ['-euc', script], { cwd, env })
-  expect(existsSync(join(cwd, 'report.html'))).toBe(true)
+it('flags that pages name are flags of the program', async () => {
+  const { stdout } = await runProgram(['completion', 'bash'])
+  // PruneMe's word for --model
+  const known = new Set([...stdout.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)).add('--model-path')
+  const programCode = (page: string) =>
+    [...readPage(page).matchAll(/`{1,3}[^`]+`{1,3}/g)]
+      .map(([code]) => code)
+      .filter((code) => !/\b(node|npm|npx|python) /.test(code))
+  for (const page of PAGES) {
+    const flags = programCode(page).flatMap((code) =>
+      [...code.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => flag.replaceAll(/(?<=\w)_/g, '-')),
+    )
+    expect(
+      flags.filter((flag) => !known.has(flag)),
+      page,
+    ).toEqual([])
+  }
 })
 
-it('docs lead to files that are there', () => {
-  const pages = ['CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
-  const links = pages.flatMap((page) =>
-    [...read(page).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) => join(dirname(page), link!)),
-  )
-  expect(links.length).toBeGreaterThan(3)
-  expect(links.filter((link) => !existsSync(join(ROOT, link)))).toEqual([])
+it('pages lead to files that are there', () => {
+  const found = PAGES.flatMap((page) => {
+    const text = readPage(page)
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) =>
+      join(dirname(page), link!),
+    )
+    const paths = [...text.matchAll(/(?<![\w/.-])(?:src|test|bench|docs|examples|schemas)\/[\w./-]*\w/g)]
+    return [...links, ...paths.map(([path]) => path)]
+  })
+  expect(found.length).toBeGreaterThan(40)
+  expect(found.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
 })
