@@ -1,6 +1,7 @@
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
 export { type EvaluationOptions, evaluatePerplexity, type TextScore } from './evaluate/perplexity.js'
 export type { CandidateFigures, EvaluationResult, FailedCandidate, Figures } from './evaluate/result.js'
+export { type Inspection, inspectModel } from './inspect/inspect-model.js'
 export { makePlan, type Plan, readPlan } from './plan/plan.js'
 export { type PruneOptions, type PruneProgress, type PruneResult, pruneModel } from './prune/prune.js'
 export { makeRecipe, type Recipe, type RecipeOptions } from './recipe/recipe.js'
