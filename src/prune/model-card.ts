@@ -12,13 +12,15 @@ export interface CardOptions {
   /** Folder of the model that is pruned. */
   folder: string
   plan: Plan
+  /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
+  isFromHub: boolean
   /** What else was done and measured, each a paragraph, list or table in Markdown. */
   sections?: string[] | undefined
 }
 
 /**
  * The card of a pruned model: the model's own, kept word for word, after a section that says which layers went
- * and how they were chosen. Its front matter names the model as `base_model` where that has a Hub id.
+ * and how they were chosen. Its front matter names the model as `base_model` where that is one of the Hub.
  * @throws LayerpruneError where the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
@@ -31,7 +33,7 @@ export async function formatModelCard(options: CardOptions): Promise<string> {
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
-  return `${formatFrontMatter(frontMatter, options.plan)}${section}${rest}`
+  return `${formatFrontMatter(frontMatter, options)}${section}${rest}`
 }
 
 function splitFrontMatter(card: string): { frontMatter: string; body: string } {
@@ -42,10 +44,10 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
 }
 
 /** Keeps keys and comments; a front matter that is no YAML mapping is kept as it is. */
-function formatFrontMatter(frontMatter: string, { model }: Plan): string {
+function formatFrontMatter(frontMatter: string, { plan, isFromHub }: CardOptions): string {
   const document = parseDocument(frontMatter)
   if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return `---\n${frontMatter}---\n\n`
-  if (isHubId(model.id)) document.set('base_model', model.id)
+  if (isFromHub) document.set('base_model', plan.model.id)
   const tags: unknown = document.toJS()?.tags
   const listed = Array.isArray(tags) ? tags : []
   if (!listed.includes('layerprune')) document.set('tags', [...listed, 'layerprune'])
@@ -56,15 +58,10 @@ function isMappingOrEmpty(value: unknown): boolean {
   return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
 }
 
-function isHubId(id: string): boolean {
-  return /^[\w-][\w.-]*\/[\w.-]+$/.test(id)
-}
-
-function describeCut({ plan, sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, sections = [] }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
-  const name = isHubId(model.id)
-    ? `[${model.id}](https://huggingface.co/${model.id})`
-    : `\`${basename(model.id)}\``
+  const id = isFromHub ? model.id : basename(model.id)
+  const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
   const layers = describeLayers(model.layers, removed)
   const chosen =
     strategy === 'explicit' ? 'They were named by hand.' : `They were chosen by the strategy \`${strategy}\`.`
@@ -77,7 +74,7 @@ function describeCut({ plan, sections = [] }: CardOptions): string {
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...sections,
-    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${basename(model.id)} --drop ${formatBlocks(removed)}\`. The plan is in \`layerprune-plan.json\`.`,
+    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${formatBlocks(removed)}\`. The plan is in \`layerprune-plan.json\`.`,
     '',
   ].join('\n\n')
 }

@@ -1,4 +1,4 @@
-import { basename, isAbsolute } from 'node:path'
+import { basename } from 'node:path'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
@@ -75,12 +75,18 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])
-  const card = await formatModelCard({ folder: model.folder, plan, sections: options.cardSections })
+  const isFromHub = model.revision !== null
+  const card = await formatModelCard({
+    folder: model.folder,
+    plan,
+    isFromHub,
+    sections: options.cardSections,
+  })
   const files = [
     ...weights,
     ...(await findCompanions(model.source)),
     textFile('README.md', card),
-    textFile('layerprune-plan.json', `${JSON.stringify(withoutPath(plan), null, 2)}\n`),
+    textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
   const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
   const result: PruneResult = {
@@ -133,6 +139,5 @@ function chooseFormat({
 
 /** Where a folder lies on this machine is nobody's business once the model is published. */
 function withoutPath(plan: Plan): Plan {
-  const { id } = plan.model
-  return { ...plan, model: { ...plan.model, id: isAbsolute(id) || id.startsWith('.') ? basename(id) : id } }
+  return { ...plan, model: { ...plan.model, id: basename(plan.model.id) } }
 }

@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -101,6 +110,18 @@ describe('prune', () => {
     expect(frontMatter).toContain('# where it came from')
     expect(body).toContain('# Pruned with layerprune\n\nThis is `m` without layer 1 (0-based, 1 of 3)')
     expect(card.endsWith('\n---\n\n# A model\n\nWords that stay: 100 %.\n')).toBe(true)
+  })
+
+  it('names a folder without its path, and never as a model of the Hub', async () => {
+    const cwd = makeModel()
+    mkdirSync(join(cwd, 'work'))
+    renameSync(join(cwd, 'm'), join(cwd, 'work/m'))
+    rmSync(join(cwd, 'work/m/README.md'))
+    await runProgram(['prune', '--model', 'work/m', '--drop', '1', '-o', 'pruned'], { cwd })
+    const card = readFileSync(join(cwd, 'pruned/README.md'), 'utf8')
+    expect(card).toContain('This is `m` without layer 1')
+    expect(card).not.toMatch(/work|huggingface\.co|base_model/)
+    expect(readFileSync(join(cwd, 'pruned/layerprune-plan.json'), 'utf8')).not.toContain('work')
   })
 
   it('takes a plan, and writes it with what the plan measured', async () => {
