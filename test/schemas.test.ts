@@ -21,7 +21,18 @@ describe('the JSON schemas', () => {
   const outputs = new Map<SchemaName, Record<string, unknown>>()
   beforeAll(async () => {
     const commands: Record<SchemaName, string[]> = {
-      similarity: ['similarity', ...common, '--layers-to-skip', '1', '--dataset-size', '4', '--verify', '2'],
+      similarity: [
+        'similarity',
+        ...common,
+        '--layers-to-skip',
+        '1',
+        '--dataset-size',
+        '4',
+        '--verify',
+        '2',
+        '--metric',
+        'angular,euclidean',
+      ],
       evaluation: ['evaluate', ...common, '--drop', '1', '--dataset-size', '4'],
       plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],

@@ -89,6 +89,7 @@ function exampleResult() {
     certainty: null,
     distances,
     standardErrors: sizes(() => 0.01),
+    metrics: { euclidean: { distances, standardErrors: sizes(() => 0.01), best: block(0) } },
     layerpruneVersion: '0.1.0',
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatBlockTable, formatTable } from '../../src/terminal/table.js'
+import { formatBlockTable, formatTable, type MetricColumn } from '../../src/terminal/table.js'
 import { exampleResult } from '../similarity-example.js'
 
 describe('formatTable', () => {
@@ -37,6 +37,26 @@ describe('formatBlockTable', () => {
         '|     1 |   3 |           1..2 |   0.1876 |    0.0009 | <- best |',
         '|     2 |   4 |           2..3 |   0.2500 |    0.0009 |         |',
       ].join('\n'),
+    )
+  })
+
+  it('has a column for each further metric, its smallest marked, before those that the others imply', () => {
+    const others = [
+      { metric: 'cosine', distances: [0.4, 0.3, 0.1], best: { start: 2, end: 4 } },
+      { metric: 'euclidean', distances: [9.5, 12.3456, 123456], best: { start: 0, end: 2 } },
+    ] satisfies MetricColumn[]
+    expect(formatBlockTable(blocks, best, { width: 60, others })).toBe(
+      [
+        '| layers removed | angular |   cosine | euclidean |         |',
+        '| -------------: | ------: | -------: | --------: | ------- |',
+        '|           0..1 |  0.5000 |   0.4000 |  * 9.5000 |         |',
+        '|           1..2 |  0.1876 |   0.3000 |    12.346 | <- best |',
+        '|           2..3 |  0.2500 | * 0.1000 |  1.235e+5 |         |',
+      ].join('\n'),
+    )
+    const [wide] = formatBlockTable(blocks, best, { width: 90, others }).split('\n')
+    expect(wide).toBe(
+      '| start | end | layers removed | angular | ± std err |   cosine | euclidean |         |',
     )
   })
 
