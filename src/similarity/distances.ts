@@ -20,25 +20,62 @@ export class UndirectedStateError extends Error {
   }
 }
 
-/** Inner product, lengths and squared lengths of two states a and b to how far they lie apart. */
-type PairDistance = (dot: number, a: number, b: number, aSquared: number, bSquared: number) => number
+/** The states of one position: their inner products, squared lengths and lengths. */
+interface States {
+  layers: number
+  gram: Float64Array
+  squares: Float64Array
+  norms: Float64Array
+}
 
-const angularDistance: PairDistance = (dot, a, b) =>
-  Math.acos(Math.min(1, Math.max(-1, dot / (a * b)))) / Math.PI
+/**
+ * Adds how far the states that enter and leave each block lie apart to the sums from `first` on; docs/method.md has
+ * the papers.
+ */
+const ADD_DISTANCES: Record<Metric, (states: States, sums: Float64Array, first: number) => void> = {
+  angular({ layers, gram, norms }, sums, first) {
+    let block = first
+    for (let n = 1; n <= layers; n++) {
+      for (let l = 0; l + n <= layers; l++) {
+        const cosine = gram[l * (layers + 1) + l + n]! / (norms[l]! * norms[l + n]!)
+        sums[block++]! += Math.acos(Math.min(1, Math.max(-1, cosine))) / Math.PI
+      }
+    }
+  },
+  cosine: addCosineDistances,
+  'block-influence': addCosineDistances,
+  'relative-magnitude'(states, sums, first) {
+    addEuclideanDistances(states, sums, first, states.norms)
+  },
+  euclidean(states, sums, first) {
+    addEuclideanDistances(states, sums, first, new Float64Array(states.layers + 1).fill(1))
+  },
+}
 
-const cosineDistance: PairDistance = (dot, a, b) => 1 - Math.min(1, Math.max(-1, dot / (a * b)))
+function addCosineDistances({ layers, gram, norms }: States, sums: Float64Array, first: number): void {
+  let block = first
+  for (let n = 1; n <= layers; n++) {
+    for (let l = 0; l + n <= layers; l++) {
+      const cosine = gram[l * (layers + 1) + l + n]! / (norms[l]! * norms[l + n]!)
+      sums[block++]! += 1 - Math.min(1, Math.max(-1, cosine))
+    }
+  }
+}
 
-const euclideanDistance: PairDistance = (dot, _a, _b, aSquared, bSquared) =>
-  Math.sqrt(Math.max(0, aSquared + bSquared - 2 * dot))
-
-/** Of state a, which enters a block, and state b, which leaves it; docs/method.md has the papers. */
-const DISTANCES: Record<Metric, PairDistance> = {
-  angular: angularDistance,
-  cosine: cosineDistance,
-  'block-influence': cosineDistance,
-  'relative-magnitude': (dot, a, b, aSquared, bSquared) =>
-    euclideanDistance(dot, a, b, aSquared, bSquared) / b,
-  euclidean: euclideanDistance,
+/** @param units  of each state: what the distance of a block that it leaves is measured in */
+function addEuclideanDistances(
+  { layers, gram, squares }: States,
+  sums: Float64Array,
+  first: number,
+  units: Float64Array,
+): void {
+  let block = first
+  for (let n = 1; n <= layers; n++) {
+    for (let l = 0; l + n <= layers; l++) {
+      const squared = squares[l]! + squares[l + n]! - 2 * gram[l * (layers + 1) + l + n]!
+      sums[block++]! += Math.sqrt(Math.max(0, squared)) / units[l + n]!
+    }
+  }
 }
 
 /**
@@ -56,20 +93,17 @@ export function addDistances(
 ): void {
   const size = layers + 1
   const squares = new Float64Array(size)
+  const norms = new Float64Array(size)
   for (let k = 0; k < size; k++) {
     const squaredNorm = gram[k * size + k]!
     if (!(squaredNorm > 0 && squaredNorm < Infinity)) throw new UndirectedStateError(k, squaredNorm)
     squares[k] = squaredNorm
+    norms[k] = Math.sqrt(squaredNorm)
   }
-  const norms = squares.map(Math.sqrt)
-  let entry = 0
+  const states = { layers, gram, squares, norms }
+  let first = 0
   for (const metric of metrics) {
-    const distance = DISTANCES[metric]
-    for (let n = 1; n <= layers; n++) {
-      for (let l = 0; l + n <= layers; l++) {
-        const dot = gram[l * size + l + n]!
-        sums[entry++]! += distance(dot, norms[l]!, norms[l + n]!, squares[l]!, squares[l + n]!)
-      }
-    }
+    ADD_DISTANCES[metric](states, sums, first)
+    first += countBlocks(layers)
   }
 }
