@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { parseDocument } from 'yaml'
+import { isSeq, parseDocument } from 'yaml'
 import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
@@ -43,15 +43,24 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
     : { frontMatter: match[1]!, body: card.slice(match[0].length) }
 }
 
-/** Keeps keys and comments; a front matter that is no YAML mapping is kept as it is. */
-function formatFrontMatter(frontMatter: string, { plan, isFromHub }: CardOptions): string {
+/** Keeps keys and comments; a front matter that is no YAML mapping, or has aliases that lead nowhere, is kept as it is. */
+function formatFrontMatter(frontMatter: string, options: CardOptions): string {
+  return `---\n${addMetadata(frontMatter, options) ?? frontMatter}---\n\n`
+}
+
+function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): string | undefined {
   const document = parseDocument(frontMatter)
-  if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return `---\n${frontMatter}---\n\n`
-  if (isFromHub) document.set('base_model', plan.model.id)
-  const tags: unknown = document.toJS()?.tags
-  const listed = Array.isArray(tags) ? tags : []
-  if (!listed.includes('layerprune')) document.set('tags', [...listed, 'layerprune'])
-  return `---\n${document.toString({ lineWidth: 0 })}---\n\n`
+  try {
+    if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
+    if (isFromHub) document.set('base_model', plan.model.id)
+    const tags = document.get('tags')
+    if (!isSeq(tags)) document.set('tags', ['layerprune'])
+    else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
+    return document.toString({ lineWidth: 0 })
+  } catch (cause) {
+    if (/alias/.test((cause as Error).message)) return undefined
+    throw cause
+  }
 }
 
 function isMappingOrEmpty(value: unknown): boolean {

@@ -6,6 +6,7 @@ import { STATE_INPUT } from '../graph/segment.js'
 import type { EncodedText } from '../runtime/batches.js'
 import type { State } from '../runtime/decoder-pieces.js'
 import { type MakeInput, planInputs } from '../runtime/inputs.js'
+import { runGraph } from '../runtime/run-graph.js'
 import { createSession, type SessionOptions } from '../runtime/session.js'
 import type { ClosingProduct } from './closing-product.js'
 import {
@@ -69,7 +70,7 @@ export async function openLayerFit(
     return async (batch: FitBatch, own: Record<string, Tensor>) => {
       piece ??= open(take())
       const { session, inputs } = await piece
-      return session.run({ ...own, ...makeFeeds(batch, inputs) })
+      return runGraph(session, { ...own, ...makeFeeds(batch, inputs) })
     }
   }
   function open(graph: DecoderGraph) {

@@ -7,6 +7,7 @@ import { dimensions, type GraphProto } from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from './batches.js'
 import { type MakeInput, planInputs } from './inputs.js'
+import { runGraph } from './run-graph.js'
 import { createSession, type SessionOptions } from './session.js'
 
 /** Positions whose logits are held at a time. */
@@ -67,7 +68,7 @@ export async function openDecoderPieces(
     const tokens = longest(batch)
     const feeds = { ...own }
     for (const [name, make] of inputs) feeds[name] = make(batch, tokens)
-    const outputs = await session.run(feeds)
+    const outputs = await runGraph(session, feeds)
     return outputs[session.outputNames[0]!]!
   }
 

@@ -9,6 +9,7 @@ import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
 import type { GramSource } from './gram-source.js'
 import { type MakeInput, planInputs } from './inputs.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
+import { runGraph } from './run-graph.js'
 import type { RunMeter } from './run-meter.js'
 import { type AskedBatch, findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 import { createSession, type SessionOptions } from './session.js'
@@ -95,7 +96,7 @@ export async function openSegmentedSession(
       for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
       return feeds
     })
-    const outputs = await meter.time('model', () => session.run(feeds))
+    const outputs = await meter.time('model', () => runGraph(session, feeds))
     const states = session.outputNames.map((name) => outputs[name] as State)
     if (end === size - 1) delete run.state
     else run.state = states.pop()!
@@ -113,7 +114,9 @@ export async function openSegmentedSession(
         const rows = data.subarray(first * hidden, (first + count) * hidden)
         return [gramSession.inputNames[k]!, new ort.Tensor(type, rows, [count, hidden])]
       })
-      const output = (await gramSession.run(Object.fromEntries(feeds)))[GRAM_OUTPUT] as TypedTensor<'float64'>
+      const output = (await runGraph(gramSession, Object.fromEntries(feeds)))[
+        GRAM_OUTPUT
+      ] as TypedTensor<'float64'>
       gram.set(output.data, first * size * size)
     }
     return gram

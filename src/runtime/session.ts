@@ -7,6 +7,7 @@ import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { EncodedText } from './batches.js'
 import { type Device, hintForDevice } from './device.js'
 import { planInputs } from './inputs.js'
+import { runGraph } from './run-graph.js'
 import { RunMeter } from './run-meter.js'
 import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 
@@ -55,7 +56,7 @@ export async function openStateSession(
       for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
       return feeds
     })
-    const outputs = await meter.time('model', () => session.run(feeds))
+    const outputs = await meter.time('model', () => runGraph(session, feeds))
     const output = outputs[GRAM_OUTPUT] as TypedTensor<'float64'>
     return output.data.subarray(0, positions.length * gramSize)
   }

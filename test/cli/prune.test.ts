@@ -97,6 +97,18 @@ describe('prune', () => {
     expect(names.includes('model.safetensors.index.json')).toBe(shards.length > 1)
   })
 
+  it.each([
+    ['an anchor of the tags', 'tags: &t [a]\nmore: *t\n', 'tags: &t [ a, layerprune ]\nmore: *t\n'],
+    ['an alias that leads nowhere', 'tags: [a]\nmore: *t\n', 'tags: [a]\nmore: *t\n'],
+    ['text that is no YAML', 'tags: [a\n', 'tags: [a\n'],
+  ])('keeps front matter with %s', async (_, frontMatter, expected) => {
+    const cwd = makeModel()
+    writeFileSync(join(cwd, 'm/README.md'), `---\n${frontMatter}---\nText.\n`)
+    const { exitCode } = await prune(cwd, '--drop', '1', '-o', 'pruned')
+    expect(exitCode).toBe(0)
+    expect(readFileSync(join(cwd, 'pruned/README.md'), 'utf8')).toMatch(`---\n${expected}---\n\n# Pruned`)
+  })
+
   it('keeps the card of the model under a section of its own', async () => {
     const cwd = makeModel()
     await prune(cwd, '--drop', '1', '-o', 'pruned')

@@ -7,9 +7,12 @@ import { gzipSync } from 'node:zlib'
 import { openDataset } from '../../dist/data/dataset.js'
 import { openModel } from '../../dist/model.js'
 import { readPlan } from '../../dist/plan/plan.js'
+import { pruneModel } from '../../dist/prune/prune.js'
 import { readSavedDocuments } from '../../dist/report/read-saved.js'
 import { loadTokenizer } from '../../dist/runtime/tokenizer.js'
+import { measureSimilarity } from '../../dist/similarity/measure.js'
 import { readContinuableResult } from '../../dist/similarity/saved-result.js'
+import { mutateGraph } from './mutate.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 const read = (path) => readFileSync(join(FIXTURES, path))
@@ -30,6 +33,22 @@ function datasetReader(name, bytes) {
 
 function modelReader(files, damaged) {
   return { files, damaged, read: (folder) => openModel({ model: folder }) }
+}
+
+/** Reads a model and runs it: what a reader lets pass reaches native code. */
+function modelRunner(files, damaged, { mutate, ...options } = {}) {
+  const read = async (folder) => {
+    const dataset = join(FIXTURES, 'texts.jsonl')
+    const result = await measureSimilarity({
+      model: folder,
+      dataset,
+      datasetSize: 3,
+      layersToSkip: 1,
+      ...options,
+    })
+    if (!Number.isFinite(result.best.distance)) throw new TypeError(`a distance of ${result.best.distance}`)
+  }
+  return { files, damaged, mutate, read }
 }
 
 function savedReader(name, document, call) {
@@ -106,6 +125,20 @@ const onnx = readFolder('onnx/llama', [
   'tokenizer.json',
   'tokenizer_config.json',
 ])
+const graphs = readFolder('onnx/llama', [...Object.keys(onnx), 'onnx/model_quantized.onnx'])
+const fused = readFolder('onnx/fused-llama', [
+  ...Object.keys(onnx),
+  'onnx/model.onnx_data',
+  'onnx/model_q4.onnx',
+  'onnx/model_quantized.onnx',
+])
+const genai = readFolder('onnx/genai-llama-int4', [
+  'genai_config.json',
+  'model.onnx',
+  'model.onnx.data',
+  'tokenizer.json',
+  'tokenizer_config.json',
+])
 const texts = read('texts.jsonl')
 const rows = texts
   .toString()
@@ -116,6 +149,47 @@ const csv = Buffer.from(
   ['id,text', ...rows.map((text, i) => `${i},"${text.replaceAll('"', '""')}"`)].join('\n'),
 )
 const result = exampleResult()
+const evaluation = {
+  schema: 'layerprune.evaluation/1',
+  model: result.model,
+  dataset: {
+    id: 'd',
+    config: null,
+    split: null,
+    revision: null,
+    column: 'text',
+    skippedTexts: 0,
+    texts: 2,
+    tokens: 20,
+    scoredTokens: 18,
+    scoredBytes: 60,
+    skipped: { empty: 0, notText: 0 },
+  },
+  settings: { maxLength: 10, batchSize: 2, scored: 'every token but the first of each text' },
+  perplexity: 12.5,
+  standardError: 0.5,
+  bitsPerByte: 1.1,
+  candidates: [
+    {
+      removed: [{ start: 1, end: 2 }],
+      perplexity: 20,
+      standardError: 1,
+      bitsPerByte: 1.3,
+      excess: { difference: 0.4, standardError: 0.1 },
+    },
+    { removed: [{ start: 0, end: 1 }], perplexity: null },
+  ],
+  layerpruneVersion: '0.1.0',
+}
+const card = `---
+license: apache-2.0
+tags: &tags [text-generation, llama]
+more: { same: *tags, language: [en, de] } # a comment
+---
+# A model
+
+Its text.
+`
 const plan = {
   schema: 'layerprune.plan/1',
   model: { id: 'm', layers: 3 },
@@ -145,11 +219,34 @@ export const READERS = {
       .filter((name) => name.endsWith('.parquet') && name !== 'types.parquet')
       .map((name) => [`parquet, ${name.replace('.parquet', '')}`, datasetReader(name, read(`data/${name}`))]),
   ),
+  'genai config': modelReader(genai, 'genai_config.json'),
+  'ONNX graph, run': modelRunner(onnx, 'onnx/model.onnx', { mutate: mutateGraph }),
+  'ONNX graph in q8, run': modelRunner(graphs, 'onnx/model_quantized.onnx', {
+    mutate: mutateGraph,
+    dtype: 'q8',
+  }),
+  'fused ONNX graph, run': modelRunner(fused, 'onnx/model.onnx', { mutate: mutateGraph }),
+  'fused ONNX graph in q4, run': modelRunner(fused, 'onnx/model_q4.onnx', {
+    mutate: mutateGraph,
+    dtype: 'q4',
+  }),
+  'ONNX graph of genai in int4, run': modelRunner(genai, 'model.onnx', { mutate: mutateGraph }),
+  'external data, run': modelRunner(fused, 'onnx/model.onnx_data'),
+  'safetensors, run': modelRunner(llama, 'model.safetensors'),
+  'config, run': modelRunner(llama, 'config.json'),
+  'tokenizer.json, run': modelRunner(llama, 'tokenizer.json'),
+  'model card': {
+    files: { ...llama, 'README.md': Buffer.from(card) },
+    damaged: 'README.md',
+    read: (folder) => pruneModel({ model: folder, plan, output: `${folder}-pruned`, dryRun: true }),
+  },
   jsonl: datasetReader('texts.jsonl', texts),
   json: datasetReader('texts.json', Buffer.from(JSON.stringify(rows.map((text) => ({ text }))))),
   csv: datasetReader('texts.csv', csv),
   'jsonl.gz': datasetReader('texts.jsonl.gz', gzipSync(texts)),
+  'jsonl.zst': datasetReader('texts.jsonl.zst', read('data/texts.jsonl.zst')),
   'saved result': savedReader('similarity.json', result, (path) => readSavedDocuments([path])),
   'result to go on from': savedReader('similarity.json', result, readContinuableResult),
+  'saved evaluation': savedReader('evaluation.json', evaluation, (path) => readSavedDocuments([path])),
   plan: savedReader('plan.json', plan, readPlan),
 }

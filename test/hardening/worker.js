@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { parentPort } from 'node:worker_threads'
 import { LayerpruneError } from '../../dist/errors.js'
 import { READERS } from './readers.js'
 
@@ -39,9 +38,7 @@ async function readDamaged(name, bytes) {
   }
 }
 
-parentPort.on('message', async ({ name, bytes }) => {
-  parentPort.postMessage({
-    ...(await readDamaged(name, Buffer.from(bytes))),
-    rssBytes: process.memoryUsage().rss,
-  })
+process.on('message', async ({ name, bytes }) => {
+  const outcome = await readDamaged(name, Buffer.from(bytes))
+  process.send({ ...outcome, peakBytes: process.resourceUsage().maxRSS * 1024 })
 })
