@@ -1,17 +1,22 @@
 /**
- * Whole-process time and peak memory of `layerprune similarity` against the same work in PyTorch float32, in turn:
+ * Whole-process time, tokens a second without loading, and peak memory of `layerprune similarity` against the same work
+ * in PyTorch float32, in turn:
  *
  *   npm run build
  *   node bench/against-pytorch.js --model M --dataset texts.jsonl --python VENV/bin/python [--runs 3]
- *     [--layers-to-skip 8] [--dataset-size 64] [--batch-size 8] [--max-length 256] [-- more flags of similarity]
+ *     [--layers-to-skip 8] [--dataset-size 64] [--batch-size 8] [--max-length 256] [--mixed-lengths]
+ *     [-- more flags of similarity]
  *
- * Prints each run, the medians and the ratio of the medians.
+ * Prints each run, the medians and the ratio of the medians. --mixed-lengths takes, in place of the texts of the
+ * dataset, texts cut from it of 20 to 1,000 tokens each, log-uniform.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createRandom } from '../dist/data/random.js'
+import { loadTokenizer } from '../dist/runtime/tokenizer.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,7 +28,8 @@ const { values, positionals } = parseArgs({
     'layers-to-skip': { type: 'string', default: '8' },
     'dataset-size': { type: 'string', default: '64' },
     'batch-size': { type: 'string', default: '8' },
-    'max-length': { type: 'string', default: '256' },
+    'max-length': { type: 'string' },
+    'mixed-lengths': { type: 'boolean', default: false },
   },
 })
 if (!values.model || !values.dataset || !values.python) {
@@ -31,10 +37,17 @@ if (!values.model || !values.dataset || !values.python) {
   process.exit(2)
 }
 
-const shared = ['model', 'dataset', 'layers-to-skip', 'dataset-size', 'batch-size', 'max-length'].flatMap(
-  (name) => [`--${name}`, values[name]],
-)
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
+const longest = 1000
+const work = {
+  model: values.model,
+  dataset: values['mixed-lengths'] ? await writeMixedTexts() : values.dataset,
+  'layers-to-skip': values['layers-to-skip'],
+  'dataset-size': values['dataset-size'],
+  'batch-size': values['batch-size'],
+  'max-length': values['max-length'] ?? (values['mixed-lengths'] ? longest : 256),
+}
+const shared = Object.entries(work).flatMap(([name, value]) => [`--${name}`, `${value}`])
 const bin = new URL('../bin/layerprune.js', import.meta.url).pathname
 const loop = new URL('pytorch_loop.py', import.meta.url).pathname
 const commands = {
@@ -44,7 +57,7 @@ const commands = {
     'similarity',
     ...shared,
     '--json',
-    '--quiet',
+    '--verbose',
     '--output',
     output,
     ...positionals,
@@ -60,31 +73,36 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 sys.exit(status)`
 
 const seconds = { layerprune: [], pytorch: [] }
+const rates = { layerprune: [], pytorch: [] }
 const peakMegabytes = { layerprune: [], pytorch: [] }
 let answers
 for (let run = 1; run <= Number(values.runs); run++) {
   answers = {}
   for (const [name, command] of Object.entries(commands)) {
-    const { elapsed, peak, stdout } = measure(command)
+    const { elapsed, rate, peak, stdout } = measure(command)
     seconds[name].push(elapsed)
+    rates[name].push(rate)
     peakMegabytes[name].push(peak)
     answers[name] = JSON.parse(stdout)
-    console.log(`run ${run}  ${name.padEnd(10)}  ${elapsed.toFixed(1)} s  peak ${peak.toFixed(0)} MB`)
+    console.log(
+      `run ${run}  ${name.padEnd(10)}  ${elapsed.toFixed(1)} s  ${rate} tokens/s  peak ${peak.toFixed(0)} MB`,
+    )
   }
 }
 // transformers norms its last hidden state, so the last block is not comparable
 const differences = answers.pytorch
   .slice(0, -1)
   .map((distance, start) => Math.abs(distance - answers.layerprune.blocks[start].distance))
+const inTurn = (values, digits) =>
+  `layerprune ${median(values.layerprune).toFixed(digits)}, pytorch ${median(values.pytorch).toFixed(digits)}`
+const ratio = (a, b) => (median(a) / median(b)).toFixed(2)
 console.log(
-  `median      layerprune ${median(seconds.layerprune).toFixed(1)} s, pytorch ${median(seconds.pytorch).toFixed(1)} s`,
+  `whole       ${inTurn(seconds, 1)} s; pytorch / layerprune = ${ratio(seconds.pytorch, seconds.layerprune)}`,
 )
 console.log(
-  `ratio       pytorch / layerprune = ${(median(seconds.pytorch) / median(seconds.layerprune)).toFixed(2)}`,
+  `loop        ${inTurn(rates, 0)} tokens/s; layerprune / pytorch = ${ratio(rates.layerprune, rates.pytorch)}`,
 )
-console.log(
-  `peak        layerprune ${median(peakMegabytes.layerprune).toFixed(0)} MB, pytorch ${median(peakMegabytes.pytorch).toFixed(0)} MB`,
-)
+console.log(`peak        ${inTurn(peakMegabytes, 0)} MB`)
 console.log(
   `difference  at most ${Math.max(...differences).toExponential(1)} in the distances of all blocks but the last`,
 )
@@ -97,7 +115,26 @@ function measure([program, ...args]) {
   })
   const elapsed = (performance.now() - start) / 1000
   if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`)
-  return { elapsed, stdout, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
+  const rate = Number(/([\d,]+) tokens\/s/.exec(stderr)[1].replaceAll(',', ''))
+  return { elapsed, rate, stdout, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
+}
+
+/** Texts of 20 to 1,000 tokens, each number of tokens as likely as its double, one after the other from the dataset. */
+async function writeMixedTexts() {
+  const { encode, decode } = await loadTokenizer(values.model)
+  const lines = readFileSync(values.dataset, 'utf8').split('\n')
+  const random = createRandom(1)
+  const texts = []
+  let tokens = []
+  for (let line = 0; texts.length < Number(values['dataset-size']); ) {
+    const length = Math.round(20 * (longest / 20) ** (random.below(2 ** 32) / 2 ** 32))
+    while (tokens.length < length) tokens = [...tokens, ...encode(JSON.parse(lines[line++]).text, Infinity)]
+    texts.push(JSON.stringify({ text: decode(tokens.slice(0, length)) }))
+    tokens = tokens.slice(length)
+  }
+  const path = join(output, 'mixed-lengths.jsonl')
+  writeFileSync(path, `${texts.join('\n')}\n`)
+  return path
 }
 
 function median(values) {

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The work that PruneMe does, written for comparison: every layer's hidden state of the last token of each text by
-PyTorch, and the angular distance of every block of n layers. Prints the distances as JSON.
+PyTorch, and the angular distance of every block of n layers. Prints the distances as JSON, and on stderr how many tokens
+a second the loop takes, loading left out.
 
     pip install torch transformers
     python bench/pytorch_loop.py --model M --dataset texts.jsonl --layers-to-skip 8
 """
 import argparse
 import json
+import sys
+import time
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,6 +37,8 @@ def main() -> None:
 
     n = args.layers_to_skip
     sums = torch.zeros(model.config.num_hidden_layers - n + 1, dtype=torch.float64)
+    tokens = 0
+    begin = time.perf_counter()
     for start in range(0, len(texts), args.batch_size):
         batch = tokenizer(
             texts[start : start + args.batch_size],
@@ -45,10 +50,12 @@ def main() -> None:
         with torch.no_grad():
             states = model(**batch, output_hidden_states=True).hidden_states
         last = batch["attention_mask"].sum(1) - 1
+        tokens += int(batch["attention_mask"].sum())
         rows = torch.arange(len(last))
         vectors = [state[rows, last] for state in states]
         for block in range(len(sums)):
             sums[block] += angular_distance(vectors[block], vectors[block + n]).sum()
+    print(f"{tokens / (time.perf_counter() - begin):.0f} tokens/s", file=sys.stderr)
     print(json.dumps((sums / len(texts)).tolist()))
 
 

@@ -27,6 +27,10 @@ export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataT
 /** Domain of ONNX Runtime's fused operators. */
 export const MICROSOFT_DOMAIN = 'com.microsoft'
 
+/** Names of the dimensions of what a built graph is given. */
+export const BATCH = 'batch'
+export const TOKENS = 'tokens'
+
 /** Reads a serialised model; raw tensor data stays a view of `bytes`. Throws where the bytes are not protobuf. */
 export function parseModel(bytes: Uint8Array): ModelProto {
   return fromBinary(ModelProtoSchema, bytes)

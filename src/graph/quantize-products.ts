@@ -4,6 +4,7 @@ import { TensorProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from './decoder-graph.js'
 import { type ExternalData, getExternalData, setExternalData } from './external-data.js'
 import {
+  BATCH,
   cloneModel,
   DataLocation,
   DataType,
@@ -12,10 +13,20 @@ import {
   makeFloatTensor,
   makeInt64Tensor,
   makeNode,
+  makeValueInfo,
   type NodeProto,
   type TensorProto,
+  TOKENS,
+  type ValueInfoProto,
 } from './onnx.js'
-import { indexGraph, nodesUpstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
+import {
+  indexGraph,
+  nodesDownstream,
+  nodesUpstream,
+  removeDeadNodes,
+  sortNodes,
+  type Topology,
+} from './topology.js'
 
 /** A weight matrix of a decoder that tokens are multiplied with. */
 export interface WeightMatrix {
@@ -45,6 +56,8 @@ const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
 const EVERY_ROW = `${PREFIX}.every_row`
+/** Name of a dimension: batch times tokens. */
+const ROWS = `${PREFIX}.rows`
 
 /** What decides which experts a token goes to: an error there is no small one. */
 const ROUTER = /router|[._]gate\./
@@ -79,7 +92,9 @@ export function quantizeProducts(
 ): DecoderGraph {
   const model = cloneModel(decoder.model)
   const graph = model.graph!
-  const products = findProducts(decoder, indexGraph(graph))
+  const topology = indexGraph(graph)
+  const products = findProducts(decoder, topology)
+  const isOfAllTokens = findTensorsOfAllTokens(topology)
   const constants = graph.initializer
   const rounded = new Map<string, RoundedTensor>()
   const added = new Set<string>()
@@ -87,7 +102,12 @@ export function quantizeProducts(
   for (const { node, matrix } of products) {
     const input = node.input[0]!
     const nodes: NodeProto[] = []
-    if (!rounded.has(input)) rounded.set(input, roundRows(input, matrix.inputs, nodes))
+    if (!rounded.has(input)) {
+      const rows = roundRows(input, matrix.inputs)
+      nodes.push(...rows.nodes)
+      if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
+      rounded.set(input, rows)
+    }
     const { values, rests, scales } = rounded.get(input)!
     const weight = `${matrix.name}.int8`
     if (!added.has(weight)) {
@@ -173,9 +193,16 @@ interface RoundedTensor {
   rests: string
   /** Of each row, [..., 1]. */
   scales: string
+  nodes: NodeProto[]
+  /**
+   * Dimensions that ONNX Runtime does not infer, right where the tensor is [batch, tokens, width]: without them it
+   * reuses no buffer after this, and takes seconds to look for one.
+   */
+  valueInfos: ValueInfoProto[]
 }
 
-function roundRows(input: string, width: number, nodes: NodeProto[]): RoundedTensor {
+function roundRows(input: string, width: number): RoundedTensor {
+  const nodes: NodeProto[] = []
   const name = (part: string) => `${input}/int8.${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
     nodes.push(makeNode(opType, inputs, [name(part)], attributes))
@@ -194,11 +221,27 @@ function roundRows(input: string, width: number, nodes: NodeProto[]): RoundedTen
   const restScale = add('Mul', [perRow, REST_SCALE], 'rest_scale_of_row')
   const rests = add('QuantizeLinear', [left, restScale, zeroPoints], 'rest_rows', { axis: 0 })
   const shape = add('Shape', [input], 'shape')
-  return {
-    values: add('Reshape', [rounded, shape], 'values'),
-    rests: add('Reshape', [rests, shape], 'rests'),
-    scales,
-  }
+  const shaped = [
+    add('Reshape', [rounded, shape], 'values'),
+    add('Reshape', [rests, shape], 'rests'),
+  ] as const
+  const describe = (names: readonly string[], type: DataType, dimensions: (string | number)[]) =>
+    names.map((name) => makeValueInfo(name, type, dimensions))
+  const valueInfos = [
+    ...describe([perRow, restScale], DataType.FLOAT, [ROWS]),
+    ...describe([zeroPoints], DataType.UINT8, [ROWS]),
+    ...describe([rows, known, left], DataType.FLOAT, [ROWS, width]),
+    ...describe([rounded, rests], DataType.UINT8, [ROWS, width]),
+    ...describe(shaped, DataType.UINT8, [BATCH, TOKENS, width]),
+  ]
+  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos }
+}
+
+/** Tells of tensors whether they hold all tokens; those that an expert is given, and all after that, are not known to. */
+function findTensorsOfAllTokens(topology: Topology): (name: string) => boolean {
+  const choices = topology.nodes.filter(({ opType }) => opType === 'TopK').flatMap(({ output }) => output)
+  const chosen = nodesDownstream(topology, choices)
+  return (name) => !chosen.has(topology.producer.get(name)!)
 }
 
 function widthName(width: number): string {

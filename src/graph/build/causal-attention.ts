@@ -1,4 +1,4 @@
-import { DataType } from '../onnx.js'
+import { BATCH, DataType, TOKENS } from '../onnx.js'
 import type { Attention } from './description.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
@@ -13,6 +13,9 @@ interface Span {
   end: string
   /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity where a key is not seen. */
   bias: string
+  /** Names of dimensions: how many queries and keys there are. */
+  queries: string
+  keys: string
 }
 
 export interface Spans {
@@ -39,14 +42,21 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
   const sizes: string[] = []
   const spans = bounds.slice(1).map((end, index): Span => {
     const start = bounds[index]!
-    sizes.push(list(writer.op('Sub', [end, start])))
+    const size = list(writer.op('Sub', [end, start]))
+    sizes.push(size)
     const firstKey =
       form.window === null
         ? scalar(0)
         : writer.op('Max', [writer.op('Sub', [start, scalar(form.window - 1)]), scalar(0)])
     const queries = writer.op('Range', [start, end, scalar(1)])
     const keys = writer.op('Range', [firstKey, end, scalar(1)])
-    return { firstKey: list(firstKey), end: list(end), bias: writeBias(writer, queries, keys, form) }
+    return {
+      firstKey: list(firstKey),
+      end: list(end),
+      bias: writeBias(writer, queries, keys, form),
+      queries: size,
+      keys: form.window === null && index === SPAN_COUNT - 1 ? TOKENS : keys,
+    }
   })
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
 }
@@ -94,18 +104,29 @@ export function writeCausalAttention(
   const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads)
-  const mixed = spans.list.map(({ firstKey, end, bias }, index) => {
+  const mixed = spans.list.map((span, index) => {
     const seesAll = window === null && index === SPAN_COUNT - 1
-    const seen = (tensor: string) =>
-      seesAll ? tensor : writer.op('Slice', [tensor, firstKey, end, writer.integers([2])])
-    const stacked = writer.op('Reshape', [queries[index]!, writer.integers([0, kvHeads, -1, headDim])])
+    const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
+    const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
+    const seen = (tensor: string) => {
+      if (seesAll) return tensor
+      const part = writer.op('Slice', [tensor, span.firstKey, span.end, writer.integers([2])])
+      return writer.dimensions(part, [BATCH, kvHeads, span.keys, headDim])
+    }
+    const stacked = writer.op('Reshape', [
+      ofQueries(queries[index]!),
+      writer.integers([0, kvHeads, -1, headDim]),
+    ])
+    writer.dimensions(stacked, [BATCH, kvHeads, stack, headDim])
     const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
-    const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), bias])
+    const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
+    writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const shares = writer.op('Softmax', [scores], { axis: -1 })
     const sums = writer.op('MatMul', [shares, seen(values)])
-    return writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim])])
+    return ofQueries(writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim])]))
   })
-  const all = writer.op('Transpose', [writer.op('Concat', mixed, { axis: 2 })], { perm: [0, 2, 1, 3] })
+  const joined = writer.dimensions(writer.op('Concat', mixed, { axis: 2 }), [BATCH, heads, TOKENS, headDim])
+  const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
 }
 

@@ -1,7 +1,15 @@
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from '../decoder-graph.js'
-import { DataType, MICROSOFT_DOMAIN, type ModelProto, makeNode, makeValueInfo } from '../onnx.js'
+import {
+  BATCH,
+  DataType,
+  MICROSOFT_DOMAIN,
+  type ModelProto,
+  makeNode,
+  makeValueInfo,
+  TOKENS,
+} from '../onnx.js'
 import { type AttentionInputs, writeAttention } from './attention.js'
 import { type Spans, writeSpans } from './causal-attention.js'
 import type { Attention, Decoder, Layer, Norm } from './description.js'
@@ -192,10 +200,11 @@ function makeModel(writer: GraphWriter, output: { name: string; tensor: string; 
       name: 'decoder',
       node: [...writer.nodes, makeNode('Identity', [output.tensor], [output.name])],
       initializer: [...writer.initializers.values()],
+      valueInfo: writer.valueInfos,
       input: ['input_ids', 'attention_mask'].map((name) =>
-        makeValueInfo(name, DataType.INT64, ['batch', 'tokens']),
+        makeValueInfo(name, DataType.INT64, [BATCH, TOKENS]),
       ),
-      output: [makeValueInfo(output.name, DataType.FLOAT, ['batch', 'tokens', output.size])],
+      output: [makeValueInfo(output.name, DataType.FLOAT, [BATCH, TOKENS, output.size])],
     },
   })
 }

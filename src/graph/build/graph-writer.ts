@@ -5,8 +5,10 @@ import {
   MICROSOFT_DOMAIN,
   makeInt64Tensor,
   makeNode,
+  makeValueInfo,
   type NodeProto,
   type TensorProto,
+  type ValueInfoProto,
 } from '../onnx.js'
 
 /** Operators of ONNX Runtime's own domain that the builder uses. */
@@ -24,6 +26,7 @@ type Attributes = NonNullable<Parameters<typeof makeNode>[3]>
 export class GraphWriter {
   readonly nodes: NodeProto[] = []
   readonly initializers = new Map<string, TensorProto>()
+  readonly valueInfos: ValueInfoProto[] = []
   /** Prefix of the names that come next, as in `layers.3.attention`. */
   scope = ''
   readonly #uses = new Map<string, number>()
@@ -42,6 +45,15 @@ export class GraphWriter {
     const domain = MICROSOFT_OPERATORS.has(opType) ? MICROSOFT_DOMAIN : ''
     this.nodes.push(makeNode(opType, inputs, outputs, attributes, domain))
     return outputs
+  }
+
+  /**
+   * States the dimensions of a tensor of float32, by name where they are not known: tensors of the same dimensions
+   * share memory, and without any said ONNX Runtime takes a second to look through a thousand of them.
+   */
+  dimensions(tensor: string, dimensions: (number | string)[]): string {
+    this.valueInfos.push(makeValueInfo(tensor, DataType.FLOAT, dimensions))
+    return tensor
   }
 
   /** A constant of int64; without `shape`, a list. */
