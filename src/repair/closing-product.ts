@@ -3,7 +3,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { DataType, type GraphProto, type NodeProto, type TensorProto } from '../graph/onnx.js'
 import { indexGraph, nodesUpstream, type Topology } from '../graph/topology.js'
 
-/** The matrix product by which a layer adds its MLP to the residual stream: state after = ... + factor * (h W + b). */
+/** A matrix product by which a layer adds to the residual stream: state after = ... + factor * (h W + b). */
 export interface ClosingProduct {
   layer: number
   /** The initializer that holds W. */
@@ -34,12 +34,23 @@ const FLOATS = new Set<number>([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOA
  *   stream cannot be folded into one of them
  */
 export function findClosingProduct(decoder: DecoderGraph, layer: number): ClosingProduct {
+  return findProducts(decoder, layer).at(-1)!
+}
+
+/**
+ * Finds all products by which a layer adds to the residual stream, in the order in which they can be fitted: the
+ * closing one is the last, and may depend on those before it, as an MLP does on attention. A bias is named for the
+ * closing one alone: one is enough to add a constant.
+ * @throws LayerpruneError as `findClosingProduct`
+ */
+export function findProducts(decoder: DecoderGraph, layer: number): ClosingProduct[] {
   const graph = decoder.model.graph!
-  const { products, obstacle } = new Search(graph, indexGraph(graph), decoder.states[layer]!, layer).run(
-    decoder.states[layer + 1]!,
-  )
-  const [widest] = products.sort((a, b) => b.inputs - a.inputs)
-  if (widest !== undefined) return widest
+  const search = new Search(graph, indexGraph(graph), decoder.states[layer]!, layer)
+  const { inner, closing, obstacle } = search.run(decoder.states[layer + 1]!)
+  const [widest, ...narrower] = closing.sort((a, b) => b.inputs - a.inputs)
+  if (widest !== undefined) {
+    return [...[...inner, ...narrower].map((product) => ({ ...product, bias: null })), widest]
+  }
   throw new LayerpruneError(`the cut after layer ${layer} cannot be repaired: ${obstacle}`, {
     hint: 'a repair changes the weight by which that layer adds to the residual stream; prune without --repair',
   })
@@ -66,15 +77,18 @@ class Search {
     this.#layer = layer
   }
 
-  /** Products that nothing else in the layer depends on, so that a change of one changes the stream alone. */
-  run(state: string): { products: ClosingProduct[]; obstacle: string } {
+  /** Products, those apart that nothing else in the layer depends on: a change of one changes the stream alone. */
+  run(state: string): { inner: ClosingProduct[]; closing: ClosingProduct[]; obstacle: string } {
     const addends = this.#follow(state, 1, null)
-    const products = addends.flatMap(({ name, product }) => {
+    const inner: ClosingProduct[] = []
+    const closing: ClosingProduct[] = []
+    for (const { name, product } of addends) {
+      if (product === null) continue
       const others = addends.filter((other) => other.name !== name).map((other) => other.name)
-      const upstream = nodesUpstream(this.#topology, others)
-      return product === null || upstream.has(this.#topology.producer.get(name)!) ? [] : [product]
-    })
-    return { products, obstacle: this.#obstacle ?? 'no product of a weight was found at its end' }
+      const isInner = nodesUpstream(this.#topology, others).has(this.#topology.producer.get(name)!)
+      ;(isInner ? inner : closing).push(product)
+    }
+    return { inner, closing, obstacle: this.#obstacle ?? 'no product of a weight was found at its end' }
   }
 
   /** What a sum is made of, down to the state that enters the layer. */

@@ -3,16 +3,20 @@ import { formatCount, formatPerplexity } from '../format-numbers.js'
 import type { RepairReport } from './repair-model.js'
 
 /** Sections of a model card, in Markdown, that say what was changed, on which texts, and what it gives. */
-export function describeRepairInCard({ cuts, calibration, evaluation, perplexity }: RepairReport): string[] {
-  const changed = cuts.map(
-    ({ start, end, weight, bias, ridge }) =>
-      `- before layers ${start}..${end - 1}: \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
+export function describeRepairInCard({
+  changed,
+  calibration,
+  evaluation,
+  perplexity,
+}: RepairReport): string[] {
+  const weights = changed.map(
+    ({ weight, bias, ridge }) => `- \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
   )
   const texts = `${calibration.texts} texts of at most ${calibration.maxLength} tokens of \`${nameOf(calibration.id)}\``
   const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
   return [
-    `The cut was repaired without training: by least squares over ${texts}, one weight before each cut was changed so that the residual stream comes out of its layer as after the layers that went. Names are those of the whole model:`,
-    changed.join('\n'),
+    `The cut was repaired without training: by least squares over ${texts}, weights beside each cut were changed so that the residual stream comes out of their layers as it does in the whole model. By their names in the whole model:`,
+    weights.join('\n'),
     [
       `| on ${evaluation.texts} other texts of \`${nameOf(evaluation.id)}\` | perplexity |`,
       '| --- | --- |',

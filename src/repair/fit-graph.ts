@@ -16,7 +16,7 @@ import type { ClosingProduct } from './closing-product.js'
 export const WANTED_INPUT = 'layerprune.wanted'
 /** Float32 [batch * tokens, 1]: 1 for a token, 0 for padding. */
 export const PRESENT_INPUT = 'layerprune.present'
-/** Float32 [features, hidden]: what is added to the closing product's weight, and to its bias in the last row. */
+/** Float32 [features, hidden]: what is added to the products' weights, and to a bias in the last row. */
 export const CHANGE_INPUT = 'layerprune.change'
 
 export const FEATURE_PRODUCTS = 'layerprune.feature_products'
@@ -30,19 +30,19 @@ const SMALLEST_NORM = 1e-6
 const name = (part: string) => `layerprune.fit.${part}`
 
 /**
- * A layer as a graph that returns the second moments of a regression: which change of its closing product brings
- * its output closest to the wanted state.
+ * A layer as a graph that returns the second moments of a regression: which change of its products brings its output
+ * closest to the wanted state, if none of them depended on another.
  *
- * Features are the product's inputs, and a one where it has a bias. Missing is wanted less actual output, divided by
- * the product's factor. A token weighs 1 / |wanted|: what comes next norms the stream, so that a token's error counts
+ * Features are the inputs of the products, one after the other, and a one where the last has a bias, each times its
+ * product's factor. Missing is wanted less actual output. A token weighs 1 / |wanted|: what comes next norms the stream, so that a token's error counts
  * by its size relative to the state; yet the few tokens whose states are a hundred times larger than the others'
  * (Sun et al. 2024, arXiv 2402.17762) must be met more exactly than that, for attention rests on them.
  *
  * Outputs, summed over tokens: feature times feature [features, features], feature times missing [features, hidden],
  * and missing squared [1, 1].
  */
-export function takeMomentsGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
-  return editLayer(decoder, product, (graph, { features, missing, weights }) => {
+export function takeMomentsGraph(decoder: DecoderGraph, products: ClosingProduct[]): DecoderGraph {
+  return editLayer(decoder, products, (graph, { features, missing, weights }) => {
     graph.node.push(makeNode('Mul', [features, weights], [name('weighted')]))
     writeSquares(graph, missing, weights)
     graph.node.push(
@@ -55,9 +55,12 @@ export function takeMomentsGraph(decoder: DecoderGraph, product: ClosingProduct)
   })
 }
 
-/** A layer with its closing product changed, as a graph that returns its output and what is missing still, squared. */
-export function takeChangedGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
-  return editLayer(decoder, product, (graph, { features, missing, weights, actual, stateType, state }) => {
+/**
+ * A layer with its products changed, as a graph that returns its output and what is missing still, squared; what
+ * depends on a product sees it unchanged.
+ */
+export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct[]): DecoderGraph {
+  return editLayer(decoder, products, (graph, { features, missing, weights, actual, stateType, state }) => {
     graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))
     graph.node.push(
       makeNode('Gemm', [features, CHANGE_INPUT], [name('added')]),
@@ -65,8 +68,7 @@ export function takeChangedGraph(decoder: DecoderGraph, product: ClosingProduct)
     )
     writeSquares(graph, name('left'), weights)
     graph.node.push(
-      makeNode('Mul', [name('added'), name('factor')], [name('added_to_stream')]),
-      makeNode('Add', [actual, name('added_to_stream')], [name('changed')]),
+      makeNode('Add', [actual, name('added')], [name('changed')]),
       makeNode('Shape', [state], [name('state_shape')]),
       makeNode('Reshape', [name('changed'), name('state_shape')], [name('changed_state')]),
       makeNode('Cast', [name('changed_state')], [CHANGED_STATE], { to: stateType }),
@@ -94,9 +96,10 @@ interface Tensors {
 
 function editLayer(
   decoder: DecoderGraph,
-  { layer, input, inputs, outputs, factor, bias }: ClosingProduct,
+  products: ClosingProduct[],
   edit: (graph: GraphProto, tensors: Tensors) => void,
 ): DecoderGraph {
+  const { layer, outputs, bias, factor } = products.at(-1)!
   const segment = takeSegment(decoder, { from: layer, to: layer + 1 })
   const graph = segment.model.graph!
   const state = segment.states[1]!
@@ -109,15 +112,24 @@ function editLayer(
     )
     return name(part)
   }
+  const times = (tensor: string, factor: number, part: string) => {
+    graph.initializer.push(makeFloatTensor(name(`${part}_factor`), [], [factor]))
+    graph.node.push(makeNode('Mul', [tensor, name(`${part}_factor`)], [name(part)]))
+    return name(part)
+  }
   graph.input.push(
     makeValueInfo(WANTED_INPUT, stateType, ['batch', 'tokens', 'hidden']),
     makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
   )
-  const own = rows(input, 'inputs', inputs)
+  const parts = products.map(({ input, inputs, factor }, index) => {
+    const own = rows(input, `inputs_${index}`, inputs)
+    return times(own, factor, `part_${index}`)
+  })
+  if (bias !== null) parts.push(times(PRESENT_INPUT, factor, 'one'))
+  graph.node.push(makeNode('Concat', parts, [name('features')], { axis: 1 }))
   const actual = rows(state, 'actual', outputs)
   const wanted = rows(WANTED_INPUT, 'wanted', outputs)
   graph.initializer.push(
-    makeFloatTensor(name('factor'), [], [factor]),
     makeFloatTensor(name('smallest'), [], [SMALLEST_NORM]),
     makeFloatTensor(name('ones'), [outputs, 1], new Array(outputs).fill(1)),
   )
@@ -127,16 +139,12 @@ function editLayer(
     makeNode('Sqrt', [name('wanted_norm_squared')], [name('wanted_norm')]),
     makeNode('Max', [name('wanted_norm'), name('smallest')], [name('norm')]),
     makeNode('Div', [PRESENT_INPUT, name('norm')], [name('weights')]),
-    makeNode('Sub', [wanted, actual], [name('difference')]),
-    makeNode('Div', [name('difference'), name('factor')], [name('missing')]),
+    makeNode('Sub', [wanted, actual], [name('missing')]),
   )
-  if (bias !== null) {
-    graph.node.push(makeNode('Concat', [own, PRESENT_INPUT], [name('features')], { axis: 1 }))
-  }
   edit(graph, {
     state,
     stateType,
-    features: bias === null ? own : name('features'),
+    features: name('features'),
     missing: name('missing'),
     actual,
     weights: name('weights'),

@@ -33,33 +33,42 @@ export interface FitBatch {
 
 /** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
 export interface Moments {
+  /** How many features each product has, that of the last with the one of its bias. */
+  groups: number[]
   features: SymmetricMatrix
   /** [features, hidden] */
   missing: Float64Array
 }
 
-/** A layer whose closing product is fitted. */
+/** A layer whose products are fitted. */
 export interface LayerFit {
-  featureCount: number
+  /** As moments have them. */
+  groups: number[]
   /** Adds the moments of a batch to those of others. */
   addMoments(batch: FitBatch, moments: Moments): Promise<void>
-  /** The output of the layer with its product changed, and what is missing still, squared and weighted. */
+  /** The output of the layer with its products changed, and what is missing still, squared and weighted. */
   change(batch: FitBatch, change: Float32Array): Promise<{ state: State; missingSquares: number }>
   close(): Promise<void>
 }
 
-export function makeMoments(featureCount: number, hidden: number): Moments {
-  return { features: new SymmetricMatrix(featureCount), missing: new Float64Array(featureCount * hidden) }
+export function makeMoments(groups: number[], hidden: number): Moments {
+  const count = countFeatures(groups)
+  return { groups, features: new SymmetricMatrix(count), missing: new Float64Array(count * hidden) }
+}
+
+export function countFeatures(groups: number[]): number {
+  return groups.reduce((sum, count) => sum + count, 0)
 }
 
 /**
  * Opens a layer to be fitted; its sessions are loaded when they are first used.
+ * @param fitted  products of one layer, as `findProducts` gives them or the last of these
  * @throws LayerpruneError where a value on the way is not a finite number
  */
 export async function openLayerFit(
   decoder: DecoderGraph,
   config: ModelConfig,
-  product: ClosingProduct,
+  fitted: ClosingProduct[],
   options: SessionOptions,
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
@@ -97,24 +106,25 @@ export async function openLayerFit(
     for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
     return feeds
   }
-  const runMoments = lazily(() => takeMomentsGraph(decoder, product))
-  const runChanged = lazily(() => takeChangedGraph(decoder, product))
-  const featureCount = product.inputs + (product.bias === null ? 0 : 1)
+  const runMoments = lazily(() => takeMomentsGraph(decoder, fitted))
+  const runChanged = lazily(() => takeChangedGraph(decoder, fitted))
+  const groups = fitted.map(({ inputs, bias }) => inputs + (bias === null ? 0 : 1))
+  const closing = fitted.at(-1)!
   return {
-    featureCount,
+    groups,
     async addMoments(batch, moments) {
       const outputs = await runMoments(batch, {})
-      assertFinite(outputs[MISSING_SQUARES]!, product)
+      assertFinite(outputs[MISSING_SQUARES]!, closing)
       moments.features.add(outputs[FEATURE_PRODUCTS]!.data as Float32Array)
       const missing = outputs[MISSING_PRODUCTS]!.data as Float32Array
       for (let index = 0; index < missing.length; index++) moments.missing[index]! += missing[index]!
     },
     async change(batch, change) {
-      const shape = [featureCount, product.outputs]
+      const shape = [countFeatures(groups), closing.outputs]
       const outputs = await runChanged(batch, { [CHANGE_INPUT]: new ort.Tensor('float32', change, shape) })
       return {
         state: outputs[CHANGED_STATE] as State,
-        missingSquares: assertFinite(outputs[MISSING_SQUARES]!, product),
+        missingSquares: assertFinite(outputs[MISSING_SQUARES]!, closing),
       }
     },
     async close() {

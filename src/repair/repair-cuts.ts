@@ -1,21 +1,20 @@
-import { UsageError } from '../errors.js'
+import { LayerpruneError, UsageError } from '../errors.js'
 import type { Model } from '../model.js'
 import { normalizeBlocks } from '../plan/blocks.js'
 import type { EncodedText } from '../runtime/batches.js'
 import { openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
 import type { SessionOptions } from '../runtime/session.js'
 import type { Block } from '../similarity/result.js'
-import { type ClosingProduct, findClosingProduct } from './closing-product.js'
-import { type FitBatch, openLayerFit } from './layer-fit.js'
-import { type Change, solveChange } from './solve-change.js'
+import { type ClosingProduct, findProducts } from './closing-product.js'
+import { type FittedLayer, fitLayer } from './fit-layer.js'
+import type { FitBatch } from './layer-fit.js'
 import { openTileProducts } from './tile-products.js'
 
-/** The repair of one cut. */
-export interface CutRepair extends Change {
-  /** The layers that go. */
-  removed: Block
-  /** What is changed, in the last layer before them. */
-  product: ClosingProduct
+/** The repair of one layer. */
+export interface LayerRepair extends Omit<FittedLayer, 'states'> {
+  layer: number
+  /** The layers that go after it; null where it comes after a cut and was fitted to what it gave before. */
+  removed: Block | null
 }
 
 export interface RepairOptions extends SessionOptions {
@@ -30,69 +29,76 @@ export interface RepairOptions extends SessionOptions {
 
 const HELD_OUT_EVERY = 5
 
+/** A layer after a cut is changed where that leaves less than this share of the held-out error. */
+const WORTHWHILE_SHARE = 0.97
+
 /**
- * Repairs a model from which blocks of layers go, without training: for each cut, from low to high, the matrix by
- * which the layer before it adds its MLP to the residual stream is changed so that the stream comes out of that
- * layer as the whole model has it after the block. It is a least-squares fit over the calibration texts, with what
- * the cuts below and their repairs have made of the stream as its input, and the whole model's state as its goal.
+ * Repairs a model from which blocks of layers go, without training: for each cut, from low to high, the matrices by
+ * which the layer before it adds its attention and its MLP to the residual stream are changed so that the stream
+ * comes out of that layer as the whole model has it after the block. Layers after the cut are fitted likewise to what
+ * comes out of them in the whole model, for as long as that helps. It is a least-squares fit over the calibration
+ * texts, with what the cuts and repairs below have made of the stream as its input, and the whole model's state as
+ * its goal.
  *
- * ReplaceMe (Shopkhoev et al. 2025, arXiv 2505.02819) maps the MLP's output, hidden by hidden; here the matrix itself
- * is fitted, from the MLP's inner activations, which are more.
+ * ReplaceMe (Shopkhoev et al. 2025, arXiv 2505.02819) maps the MLP's output, hidden by hidden; here the matrices
+ * themselves are fitted, from the inner activations of MLP and attention, which are more.
  * @throws UsageError where a block does not fit the model, or starts at its first layer
  * @throws LayerpruneError where a change of the stream cannot be folded into a weight of the layer before a cut
  */
-export async function repairCuts(model: Model, options: RepairOptions): Promise<CutRepair[]> {
+export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { decoder, config } = model
-  const { batches, signal, onProgress } = options
-  const cuts = findRepairs(model, options.removed)
-  const boundaries = findBoundaries(
-    config.layers,
-    cuts.map(({ block }) => block),
-  )
-  const pieceAt = (state: number) => boundaries.indexOf(state)
-  const pieces = await openDecoderPieces(decoder, config, boundaries, options)
+  const { batches, removed, signal, onProgress, ...session } = options
+  const cuts = findRepairs(model, removed)
+  const first = cuts[0]!.block.start - 1
+  const last = cuts.at(-1)!.block
+  const boundaries = [0, ...numbersFrom(Math.max(first, 1), config.layers)]
+  const pieces = await openDecoderPieces(decoder, config, boundaries, session)
   const products = await openTileProducts(options.threads)
-  const repairs: CutRepair[] = []
-  try {
-    const run = async (states: State[], from: number, to: number) => {
-      const advanced = [...states]
-      for (const [index, texts] of batches.entries()) {
-        for (let piece = pieceAt(from); piece < pieceAt(to); piece++) {
-          signal?.throwIfAborted()
-          advanced[index] = await pieces.run(piece, advanced[index]!, texts)
-        }
+  const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
+  const run = async (states: State[], from: number, to: number) => {
+    const advanced = [...states]
+    for (const [index, texts] of batches.entries()) {
+      for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
+        signal?.throwIfAborted()
+        advanced[index] = await pieces.run(piece, advanced[index]!, texts)
       }
-      return advanced
     }
+    return advanced
+  }
+  const repairs: LayerRepair[] = []
+  try {
     let whole: State[] = []
     for (const texts of batches) whole.push(await pieces.embed(texts))
+    whole = await run(whole, 0, first)
     let repaired = whole
-    let position = 0
-    for (const { block, product } of cuts) {
-      const { layer } = product
-      const isFirst = repaired === whole
-      repaired = await run(repaired, position, layer)
-      whole = isFirst ? await run(repaired, layer, block.end) : await run(whole, position, block.end)
-      const fitBatches = batches.map(
-        (texts, index): FitBatch => ({ texts, state: repaired[index]!, wanted: whole[index]! }),
-      )
-      const fit = await openLayerFit(decoder, config, product, options)
-      try {
-        const change = await solveChange(fit, {
-          products,
-          hidden: product.outputs,
-          fitted: fitBatches.filter((_, index) => !isHeldOut(index, batches.length)),
-          heldOut: fitBatches.filter((_, index) => isHeldOut(index, batches.length)),
-          signal,
-        })
-        repairs.push({ removed: block, product, ...change })
-        repaired = []
-        for (const batch of fitBatches) repaired.push((await fit.change(batch, change.values)).state)
-      } finally {
-        await fit.close()
+    let afterCut = false
+    for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
+      const cut = cuts.find(({ block }) => block.start === layer + 1)
+      const goal = cut?.block.end ?? layer + 1
+      whole = await run(whole, layer, goal)
+      const fitted = cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
+      const repair =
+        fitted &&
+        (await fitLayer(
+          decoder,
+          config,
+          fitted,
+          batches.map(
+            (texts, index): FitBatch => ({ texts, state: repaired[index]!, wanted: whole[index]! }),
+          ),
+          { ...session, products, isHeldOut, signal },
+        ))
+      if (repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)) {
+        const { states, ...rest } = repair
+        repairs.push({ ...rest, layer, removed: cut?.block ?? null })
+        repaired = states
+        afterCut = true
+      } else {
+        repaired = await run(repaired, layer, goal)
+        afterCut = false
       }
-      position = block.end
-      onProgress?.({ cuts: repairs.length, total: cuts.length })
+      layer = goal
+      if (cut !== undefined) onProgress?.({ cuts: cuts.indexOf(cut) + 1, total: cuts.length })
     }
     return repairs
   } finally {
@@ -101,32 +107,41 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
 }
 
 /**
- * What a repair of a model would change: for each block that goes, from low to high, a matrix in the layer before it.
+ * What a repair of a model would change: for each block that goes, from low to high, products of the layer before it.
  * @throws as `repairCuts`
  */
-export function findRepairs(model: Model, removed: Block[]): { block: Block; product: ClosingProduct }[] {
+export function findRepairs(model: Model, removed: Block[]): { block: Block; products: ClosingProduct[] }[] {
   return normalizeBlocks(removed, model.config.layers).map((block) => ({
     block,
-    product: findProductBefore(model, block),
+    products: findProductsBefore(model, block),
   }))
 }
 
-function findProductBefore({ decoder }: Model, { start, end }: Block): ClosingProduct {
+function findProductsBefore({ decoder }: Model, { start, end }: Block): ClosingProduct[] {
   if (start === 0) {
     throw new UsageError(
       `the block [0, ${end}) cannot be repaired: a repair changes the layer before a block, and there is none`,
       { hint: 'take out later layers, or prune without --repair' },
     )
   }
-  return findClosingProduct(decoder, start - 1)
+  return findProducts(decoder, start - 1)
 }
 
-function findBoundaries(layers: number, removed: Block[]): number[] {
-  const states = new Set([0, layers, ...removed.flatMap(({ start, end }) => [start - 1, start, end])])
-  return [...states].sort((a, b) => a - b)
+/** A layer after a cut need not be changed: one that cannot be is passed over. */
+function findProductsIfAny({ decoder }: Model, layer: number): ClosingProduct[] | undefined {
+  try {
+    return findProducts(decoder, layer)
+  } catch (error) {
+    if (error instanceof LayerpruneError) return undefined
+    throw error
+  }
+}
+
+function numbersFrom(start: number, end: number): number[] {
+  return Array.from({ length: end - start + 1 }, (_, index) => start + index)
 }
 
 /** One batch in five, and of fewer than five the last. */
-function isHeldOut(index: number, count: number): boolean {
+function isInHeldOut(index: number, count: number): boolean {
   return count < HELD_OUT_EVERY ? index === count - 1 : index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1
 }

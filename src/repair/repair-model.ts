@@ -8,6 +8,7 @@ import type { Replacement } from '../prune/safetensors-files.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
 import { loadTokenizer, type Tokenizer } from '../runtime/tokenizer.js'
 import type { Block } from '../similarity/result.js'
+import type { WeightChange } from './fit-layer.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 import { makeReplacements, replaceWeights } from './replace-weights.js'
@@ -27,17 +28,19 @@ export interface RepairReport {
   cuts: {
     start: number
     end: number
-    /** Layer whose weight takes the map, by its number in the whole model. */
+    /** Layer before the cut, by its number in the whole model. */
     layer: number
-    /** Tensor that was changed, by its name in the whole model. */
+    /** Tensor of that layer's MLP that was changed, by its name in the whole model. */
     weight: string
     /** Likewise, where the layer has one. */
     bias: string | null
     /** Strength of the ridge that held-out texts chose, as a multiple of the mean square of the inputs. */
     ridge: number
-    /** What the change leaves of the cut's squared error on the held-out texts, 0 to 1. */
+    /** What the changes of the layer leave of the cut's squared error on the held-out texts, 0 to 1. */
     heldOutShare: number
   }[]
+  /** All tensors that were changed, those of the cuts among them, by their names in the whole model. */
+  changed: { layer: number; weight: string; bias: string | null; ridge: number }[]
   calibration: { id: string; texts: number; tokens: number; maxLength: number }
   evaluation: { id: string; texts: number; scoredTokens: number; repeated: number }
   /** On the evaluation texts; null where it is no finite number. */
@@ -80,7 +83,8 @@ export async function repairModel(
       signal,
       onProgress: ({ cuts, total }) => onProgress?.({ done: cuts, total, unit: 'cut' }),
     })
-    const replacements = await makeReplacements(model.decoder, repairs)
+    const changes = repairs.flatMap((repair) => repair.changes)
+    const replacements = await makeReplacements(model.decoder, changes)
     const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
     const [whole, cut, repaired] = await measure(
       [
@@ -93,14 +97,10 @@ export async function repairModel(
       onNote?.('the repair did not lower the perplexity of the cut; without --repair the model is no worse')
     }
     const report: RepairReport = {
-      cuts: repairs.map(({ removed, product, ridge, heldOutShare }) => ({
-        ...removed,
-        layer: product.layer,
-        weight: product.weight.name,
-        bias: product.bias?.name ?? null,
-        ridge,
-        heldOutShare,
-      })),
+      cuts: repairs.flatMap(({ removed, changes, heldOutShare }) =>
+        removed === null ? [] : [{ ...removed, ...describeChange(changes.at(-1)!), heldOutShare }],
+      ),
+      changed: changes.map(describeChange),
       calibration: {
         id: calibration.id,
         texts: calibration.batches.flat().length,
@@ -126,6 +126,10 @@ export async function repairModel(
       ? new InterruptedError('before the repair was complete; nothing is left of it')
       : cause
   }
+}
+
+function describeChange({ product: { layer, weight, bias }, ridge }: WeightChange) {
+  return { layer, weight: weight.name, bias: bias?.name ?? null, ridge }
 }
 
 interface Measured {

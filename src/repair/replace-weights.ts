@@ -14,7 +14,7 @@ import {
 } from '../graph/onnx.js'
 import { encodeFloats } from '../prune/encode-floats.js'
 import type { Replacement } from '../prune/safetensors-files.js'
-import type { CutRepair } from './repair-cuts.js'
+import type { WeightChange } from './fit-layer.js'
 
 const STORED_DTYPES = new Map<number, SafetensorsDtype>([
   [DataType.FLOAT, 'F32'],
@@ -23,15 +23,15 @@ const STORED_DTYPES = new Map<number, SafetensorsDtype>([
 ])
 
 /**
- * The weights that repairs change, whole, in float32 and in the shapes in which they are stored.
+ * The weights of products that are changed, whole, in float32 and in the shapes in which they are stored.
  * @returns by their names in the graph, which for a graph built from safetensors are those of its tensors
  */
 export async function makeReplacements(
   decoder: DecoderGraph,
-  repairs: CutRepair[],
+  changes: Pick<WeightChange, 'product' | 'values'>[],
 ): Promise<Map<string, Replacement>> {
   const replacements = new Map<string, Replacement>()
-  for (const { product, values } of repairs) {
+  for (const { product, values } of changes) {
     const { weight, bias, inputs, outputs, outputsFirst } = product
     const matrix = await readFloats(decoder, weight)
     for (let input = 0; input < inputs; input++) {

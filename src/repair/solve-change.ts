@@ -1,18 +1,19 @@
 import { solvePositiveDefinite } from './cholesky.js'
 import type { FitBatch, LayerFit, Moments } from './layer-fit.js'
-import { makeMoments } from './layer-fit.js'
+import { countFeatures, makeMoments } from './layer-fit.js'
 import type { TileProducts } from './tile-products.js'
 
-/** Ridge strengths that are tried, as multiples of the mean of the features' squares. */
+/** Ridge strengths that are tried, see `solveRidge`. */
 const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 const FIRST_TRIED = STRENGTHS.indexOf(0.1)
 
-/** Of what was missing, the share that is missing still, on texts that were not fitted. */
 export interface Change {
-  /** [features, hidden]; added to the weight, and to the bias in the last row where there is one. */
+  /** [features, hidden]; added to the weights, and to the bias in the last row where there is one. */
   values: Float32Array
+  /** See `solveRidge`. */
   ridge: number
-  heldOutShare: number
+  /** What is missing on the held-out texts, squared and weighted, without the change and with it. */
+  missing: { before: number; after: number }
 }
 
 interface Options {
@@ -25,16 +26,17 @@ interface Options {
 }
 
 /**
- * Finds the change of a layer's closing product that brings its output closest to what is wanted, by ridge
+ * Finds the change of a layer's products that brings its output closest to what is wanted, by ridge
  * regression towards no change. The strength of the ridge is the one that leaves the least missing on the held-out
  * texts; then all texts are fitted with it.
  * @throws LayerpruneError where the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
   const { products, hidden, fitted, heldOut, signal } = options
-  const moments = makeMoments(fit.featureCount, hidden)
+  const moments = makeMoments(fit.groups, hidden)
   await addAll(fit, moments, fitted, signal)
-  const before = await missingSquares(fit, heldOut, new Float32Array(fit.featureCount * hidden), signal)
+  const none = new Float32Array(countFeatures(fit.groups) * hidden)
+  const before = await missingSquares(fit, heldOut, none, signal)
   const { index, squares } = await descend(STRENGTHS.length, FIRST_TRIED, async (candidate) => {
     const values = await solveRidge(products, moments, hidden, STRENGTHS[candidate]!)
     return missingSquares(fit, heldOut, values, signal)
@@ -42,7 +44,7 @@ export async function solveChange(fit: LayerFit, options: Options): Promise<Chan
   await addAll(fit, moments, heldOut, signal)
   const ridge = STRENGTHS[index]!
   const values = await solveRidge(products, moments, hidden, ridge)
-  return { values, ridge, heldOutShare: before === 0 ? 0 : squares / before }
+  return { values, ridge, missing: { before, after: squares } }
 }
 
 async function addAll(
@@ -73,17 +75,22 @@ async function missingSquares(
 
 /**
  * The change that a ridge of a given strength allows.
- * @param strength as a multiple of the mean of the features' squares
+ * @param strength as a multiple of the mean of the features' weighted squares, for each product of its own
  */
 export async function solveRidge(
   products: TileProducts,
-  { features, missing }: Moments,
+  { groups, features, missing }: Moments,
   hidden: number,
   strength: number,
 ): Promise<Float32Array> {
   const squares = features.diagonal()
-  const mean = squares.reduce((sum, value) => sum + value, 0) / squares.length
-  const ridge = new Float64Array(squares.length).fill(strength * mean)
+  const ridge = new Float64Array(squares.length)
+  let start = 0
+  for (const count of groups) {
+    const mean = squares.subarray(start, start + count).reduce((sum, value) => sum + value, 0) / count
+    ridge.fill(strength * mean, start, start + count)
+    start += count
+  }
   const matrix = features.withDiagonal(ridge)
   return Float32Array.from(await solvePositiveDefinite(products, matrix, { columns: hidden, data: missing }))
 }

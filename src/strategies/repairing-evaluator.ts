@@ -12,7 +12,7 @@ import { openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
 import type { SessionOptions } from '../runtime/session.js'
 import type { Block } from '../similarity/result.js'
 
-/** Strength of the ridge of every repair, as a multiple of the mean of the features' squares. */
+/** Strength of the ridge of every repair, see `solveRidge`. */
 const RIDGE = 0.1
 
 /**
@@ -48,9 +48,9 @@ export async function openRepairingEvaluator(
   const pieceOf = (layer: number, end: number) => (layer + 1) * (layers + 1) + end
 
   async function fitChange(product: ClosingProduct, end: number): Promise<Float32Array> {
-    const fit = await openLayerFit(decoder, config, product, options)
+    const fit = await openLayerFit(decoder, config, [product], options)
     try {
-      const moments = makeMoments(fit.featureCount, product.outputs)
+      const moments = makeMoments(fit.groups, product.outputs)
       for (const [index, texts] of calibration.entries()) {
         options.signal?.throwIfAborted()
         const own = states[index]!
@@ -83,7 +83,7 @@ export async function openRepairingEvaluator(
     const change = changes.get(piece)
     if (change === undefined) return pieces.run(piece, state, texts)
     const layer = Math.floor(piece / (layers + 1)) - 1
-    const fit = changed.get(layer) ?? (await openLayerFit(decoder, config, closing[layer]!, options))
+    const fit = changed.get(layer) ?? (await openLayerFit(decoder, config, [closing[layer]!], options))
     changed.set(layer, fit)
     return (await fit.change({ texts, state, wanted: state }, change)).state
   }

@@ -2,7 +2,13 @@ import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers
 import type { RepairReport } from '../repair/repair-model.js'
 
 /** What a repair changed and gave, as a person reads it. */
-export function formatRepaired({ cuts, evaluation, perplexity, standardError }: RepairReport): string {
+export function formatRepaired({
+  cuts,
+  changed,
+  evaluation,
+  perplexity,
+  standardError,
+}: RepairReport): string {
   const rows = (['whole', 'cut', 'repaired'] as const).map((form) => {
     const [value, error] = [perplexity[form], standardError[form]]
     if (value === null) return `  ${form.padEnd(8)}  not finite`
@@ -10,9 +16,10 @@ export function formatRepaired({ cuts, evaluation, perplexity, standardError }: 
   })
   return [
     ...cuts.map(
-      ({ start, end, weight, bias, ridge, heldOutShare }) =>
-        `Repaired before ${start}:${end} in ${weight}${bias === null ? '' : ` and ${bias}`} (ridge ${ridge}; ${Math.round(100 * heldOutShare)} % of the squared error is left on held-out texts).`,
+      ({ start, end, layer, heldOutShare }) =>
+        `Repaired before ${start}:${end} in layer ${layer}: ${Math.round(100 * heldOutShare)} % of the squared error is left on held-out texts.`,
     ),
+    `Changed: ${changed.flatMap(({ weight, bias }) => [weight, bias ?? []].flat()).join(', ')}.`,
     `Perplexity on ${formatQuantity(evaluation.texts, 'other text')} of ${evaluation.id} (${formatCount(evaluation.scoredTokens)} tokens):`,
     ...rows,
   ].join('\n')

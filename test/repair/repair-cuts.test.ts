@@ -10,7 +10,10 @@ import { drawBatches, makeLinearModel, overwrite } from './linear-model.js'
 async function measureRepair(model: Model, removed: Block[]) {
   const vocabulary = model.config.raw.vocab_size as number
   const repairs = await repairCuts(model, { removed, batches: drawBatches(vocabulary), device: 'cpu' })
-  const replacements = await makeReplacements(model.decoder, repairs)
+  const replacements = await makeReplacements(
+    model.decoder,
+    repairs.flatMap(({ changes }) => changes),
+  )
   const repaired = { ...model, decoder: replaceWeights(model.decoder, replacements) }
   const [texts] = drawBatches(vocabulary, 1)
   const nats = async (model: Model, removed: Block[]) => {
@@ -37,7 +40,8 @@ it('gives a model back where a layer adds what the layer before it has at hand',
   ])
   expect(Math.abs(cut - whole)).toBeGreaterThan(0.01)
   expect(Math.abs(repaired - whole)).toBeLessThan(1e-3)
-  expect(repairs).toMatchObject([{ product: { layer: 0 }, ridge: 1e-6 }])
+  expect(repairs[0]).toMatchObject({ layer: 0, removed: { start: 1, end: 2 } })
+  expect(repairs[0]!.changes.map(({ ridge }) => ridge)).toContain(1e-6)
   expect(repairs[0]!.heldOutShare).toBeLessThan(1e-3)
 })
 

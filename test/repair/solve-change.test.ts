@@ -27,9 +27,9 @@ it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %
   )
   const product = findClosingProduct(decoder, 0)
   const pieces = await openDecoderPieces(decoder, config, [0, config.layers], { device: 'cpu' })
-  const fit = await openLayerFit(decoder, config, product, { device: 'cpu' })
+  const fit = await openLayerFit(decoder, config, [product], { device: 'cpu' })
   const products = await openTileProducts()
-  const moments = makeMoments(fit.featureCount, product.outputs)
+  const moments = makeMoments(fit.groups, product.outputs)
   for (const batch of batches) {
     const state = await pieces.embed(batch)
     await fit.addMoments({ texts: batch, state, wanted: await pieces.run(0, state, batch) }, moments)

@@ -1,0 +1,76 @@
+import type { ModelConfig } from '../checkpoint/config.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import type { State } from '../runtime/decoder-pieces.js'
+import type { SessionOptions } from '../runtime/session.js'
+import type { ClosingProduct } from './closing-product.js'
+import { type FitBatch, openLayerFit } from './layer-fit.js'
+import { makeReplacements, replaceWeights } from './replace-weights.js'
+import { solveChange } from './solve-change.js'
+import type { TileProducts } from './tile-products.js'
+
+/** The change of one product. */
+export interface WeightChange {
+  product: ClosingProduct
+  /** [inputs, hidden]; added to the weight, and to the bias in one row more where the product names one. */
+  values: Float32Array
+  /** Strength of the ridge that held-out texts chose, see `solveRidge`. */
+  ridge: number
+}
+
+export interface FittedLayer {
+  changes: WeightChange[]
+  /** What the changes leave of the squared error on held-out texts, 0 to 1. */
+  heldOutShare: number
+  /** The layer's output with the changes, by batch. */
+  states: State[]
+}
+
+export interface FitOptions extends SessionOptions {
+  products: TileProducts
+  /** Whether a batch is held out while a ridge is chosen. */
+  isHeldOut: (index: number) => boolean
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Fits the products by which a layer adds to the stream, one after the other: each together with those that follow,
+ * whose share is then fitted anew, for what they read depends on what was changed before them.
+ * @param fitted as `findProducts` gives them
+ */
+export async function fitLayer(
+  decoder: DecoderGraph,
+  config: ModelConfig,
+  fitted: ClosingProduct[],
+  batches: FitBatch[],
+  { products, isHeldOut, signal, ...session }: FitOptions,
+): Promise<FittedLayer> {
+  const hidden = fitted[0]!.outputs
+  const changes: WeightChange[] = []
+  const heldOut = { before: 0, after: 0 }
+  let current = decoder
+  const states: State[] = []
+  for (const [index, product] of fitted.entries()) {
+    const fit = await openLayerFit(current, config, fitted.slice(index), session)
+    try {
+      const { values, ridge, missing } = await solveChange(fit, {
+        products,
+        hidden,
+        fitted: batches.filter((_, batch) => !isHeldOut(batch)),
+        heldOut: batches.filter((_, batch) => isHeldOut(batch)),
+        signal,
+      })
+      if (index === 0) heldOut.before = missing.before
+      heldOut.after = missing.after
+      const change = { product, values: values.slice(0, fit.groups[0]! * hidden), ridge }
+      changes.push(change)
+      if (index < fitted.length - 1) {
+        current = replaceWeights(current, await makeReplacements(current, [change]))
+      } else {
+        for (const batch of batches) states.push((await fit.change(batch, values)).state)
+      }
+    } finally {
+      await fit.close()
+    }
+  }
+  return { changes, heldOutShare: heldOut.before === 0 ? 0 : heldOut.after / heldOut.before, states }
+}
