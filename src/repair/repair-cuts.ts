@@ -29,7 +29,7 @@ export interface RepairOptions extends SessionOptions {
 
 const HELD_OUT_EVERY = 5
 
-/** A layer after a cut is changed where that leaves less than this share of the held-out error. */
+/** A layer after a cut is changed where that leaves no more than this share of the held-out error. */
 const WORTHWHILE_SHARE = 0.97
 
 /**
