@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { type Model, openModel } from '../../src/model.js'
@@ -56,6 +58,49 @@ it('gives a model back where a layer adds the same to every token, by the bias',
   ])
   expect(Math.abs(cut - whole)).toBeGreaterThan(0.01)
   expect(Math.abs(repaired - whole)).toBeLessThan(1e-3)
+})
+
+interface Reference {
+  changed: Record<string, number>
+  whole: number
+  cut: number
+  repaired: number
+}
+
+const REFERENCE: Record<string, { repaired: Reference }> = JSON.parse(
+  readFileSync(new URL('../fixtures/repair.json', import.meta.url), 'utf8'),
+)
+
+it.each(Object.keys(REFERENCE))('repairs as the same done with PyTorch: %s', async (name) => {
+  const folder = copyFixture(name)
+  const { texts }: { texts: number[][] } = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
+  const batches = [texts.slice(0, 4), texts.slice(4)].map((batch) =>
+    batch.map((ids) => ({ ids, origin: name })),
+  )
+  const model = await openModel({ model: folder })
+  const removed = [{ start: 1, end: 2 }]
+  const repairs = await repairCuts(model, { removed, batches, device: 'cpu' })
+  const changes = repairs.flatMap(({ changes }) => changes)
+  const decoder = replaceWeights(model.decoder, await makeReplacements(model.decoder, changes))
+  const nats = async (decoder: Model['decoder'], removed: Block[]) => {
+    const evaluator = await openEvaluator({ ...model, decoder }, { device: 'cpu' })
+    let sum = 0
+    for (const batch of batches) {
+      const [perText] = await evaluator.measure(batch, [removed])
+      sum += perText!.reduce((total, value) => total + value, 0)
+    }
+    await evaluator.close()
+    return sum
+  }
+
+  const { changed, whole, cut, repaired } = REFERENCE[name]!.repaired
+  expect(changes.map(({ ridge }) => ridge)).toEqual(Object.values(changed))
+  for (const [index, name] of Object.keys(changed).entries()) {
+    expect(changes[index]!.product.weight.name).toContain(`${name}.weight`)
+  }
+  expect((await nats(model.decoder, [])) / whole).toBeCloseTo(1, 5)
+  expect((await nats(model.decoder, removed)) / cut).toBeCloseTo(1, 5)
+  expect((await nats(decoder, removed)) / repaired).toBeCloseTo(1, 4)
 })
 
 it('refuses a block that has no layer before it', async () => {
