@@ -69,9 +69,9 @@ function tableRow(data, n, start) {
   return row
 }
 
-function metricRow({ cells, agrees }) {
+function metricRow({ cells, decides }) {
   const row = document.createElement('tr')
-  row.classList.toggle('best', agrees)
+  row.classList.toggle('best', decides)
   for (const text of cells) row.insertCell().textContent = text
   return row
 }
@@ -139,13 +139,17 @@ function drawCurve(box, data, n) {
     svg.append(dot)
   }
   const [left, top] = [x(best.start), y(distances[best.start])]
-  const anchor = left < width * 0.3 ? 'start' : left > width * 0.7 ? 'end' : 'middle'
+  const [anchor, shift] =
+    left < width * 0.3 ? ['start', 12] : left > width * 0.7 ? ['end', -12] : ['middle', 0]
+  const nameBase = Math.min(top + 26, frame.bottom - 6)
+  // the rule leaves the name that stands in its way readable
+  const ruleTop = shift === 0 ? Math.min(nameBase + 6, frame.bottom) : top
   svg.append(
-    element('line', { class: 'rule', x1: left, x2: left, y1: top, y2: frame.bottom }),
+    element('line', { class: 'rule', x1: left, x2: left, y1: ruleTop, y2: frame.bottom }),
     element('circle', { class: 'chosen', cx: left, cy: top, r: 7, 'data-start': best.start }),
     element(
       'text',
-      { class: 'name', x: left, y: Math.min(top + 26, frame.bottom - 6), 'text-anchor': anchor },
+      { class: 'name', x: left + shift, y: nameBase, 'text-anchor': anchor },
       `${nameLayers(best)}: ${formatDistance(distances[best.start])}`,
     ),
   )

@@ -95,7 +95,7 @@ function stop(n, texts) {
 /** Adds texts to statistics and compares the blocks by all that they hold. */
 function takeUp(n, texts, statistics) {
   const size = texts[0].sums.length
-  const all = statistics ?? new TextStatistics(size, { from: 0, size })
+  const all = statistics ?? new TextStatistics(size, [{ from: 0, size }])
   for (const { sums, count } of texts) all.addText(sums, count)
   const blocks = Array.from({ length: size }, (_, start) => ({ start, end: start + n }))
   const best = blocks.reduce((a, b) => (all.mean(b.start) < all.mean(a.start) ? b : a))

@@ -8,10 +8,14 @@ export function formatDistance(distance: number): string {
   return distance > 0 && Number(text) === 0 ? '<0.0001' : text
 }
 
-/** `0.1876 ± 0.0009`, or the distance alone where no error is known. */
+/** `0.1876 ± 0.0009`, the error to the decimals of the distance; the distance alone where no error is known. */
 export function formatEstimate(distance: number, standardError: number | null): string {
   const text = formatDistance(distance)
-  return standardError === null ? text : `${text} ± ${formatDistance(standardError)}`
+  if (standardError === null) return text
+  const [, decimals = ''] = text.split('.')
+  const error =
+    distance < 10 || distance >= 1e5 ? formatDistance(standardError) : standardError.toFixed(decimals.length)
+  return `${text} ± ${error}`
 }
 
 /** A count with its thousands set apart, `32,768`, whatever the locale. */

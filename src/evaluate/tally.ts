@@ -11,7 +11,7 @@ export class Tally {
   readonly #failed = new Set<number>()
 
   constructor(candidates: number) {
-    this.#statistics = new TextStatistics(candidates, { from: 0, size: candidates })
+    this.#statistics = new TextStatistics(candidates, [{ from: 0, size: candidates }])
     this.#nats = new Float64Array(candidates)
   }
 

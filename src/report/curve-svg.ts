@@ -171,11 +171,14 @@ function drawBest(best: ScoredBlock, x: Axis, y: Axis): string[] {
   const bottom = HEIGHT - MARGIN.bottom
   const across = (left - MARGIN.left) / (WIDTH - MARGIN.left - MARGIN.right)
   const [anchor, shift] = across < 0.25 ? ['start', 8] : across > 0.75 ? ['end', -8] : ['middle', 0]
+  const nameBase = Math.min(top + 24, bottom - 6)
+  // the rule leaves the name that stands in its way readable
+  const ruleTop = shift === 0 ? Math.min(nameBase + 6, bottom) : top
   const label = `${nameLayers(best)}: ${formatEstimate(best.distance, best.standardError)}`
   return [
-    `<line class="lp-best-rule" stroke-dasharray="3 3" x1="${px(left)}" x2="${px(left)}" y1="${px(top)}" y2="${bottom}"/>`,
+    `<line class="lp-best-rule" stroke-dasharray="3 3" x1="${px(left)}" x2="${px(left)}" y1="${px(ruleTop)}" y2="${bottom}"/>`,
     `<circle class="lp-best" stroke-width="1.5" cx="${px(left)}" cy="${px(top)}" r="6"/>`,
-    `<text class="lp-best-name" x="${px(left + shift)}" y="${px(Math.min(top + 24, bottom - 6))}" text-anchor="${anchor}"` +
+    `<text class="lp-best-name" x="${px(left + shift)}" y="${px(nameBase)}" text-anchor="${anchor}"` +
       ` font-weight="600">${label}</text>`,
   ]
 }

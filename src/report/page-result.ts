@@ -56,7 +56,7 @@ ${renderStrip(model.layers, [asked])}
 </div>
 ${renderMetrics(metricRows[layersToSkip - 1]!)}<div class="rest">
 <div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>
-<div><details open><summary>Blocks of <span class="n">${layersToSkip}</span></summary><div class="scroll" tabindex="0" role="region" aria-label="Table of blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">start</th><th scope="col">end</th><th scope="col">distance</th><th scope="col">± std err</th></tr></thead><tbody>${renderRows(result)}</tbody></table></div></details></div>
+<div><details open><summary>Blocks of <span class="n">${layersToSkip}</span></summary><div class="scroll blocks" tabindex="0" role="region" aria-label="Table of blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">start</th><th scope="col">end</th><th scope="col">distance</th><th scope="col">± std err</th></tr></thead><tbody>${renderRows(result)}</tbody></table></div></details></div>
 </div>
 ${renderVerification(result)}<details class="settings"><summary>What was measured</summary>${describeSettings(result)}</details>
 ${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml, metricRows })}
@@ -83,28 +83,29 @@ function renderRows({ blocks, best }: ReportedResult): string {
     .join('')
 }
 
-/** What each metric chooses for a size: a row of cells, and whether it is the first metric's block. */
+/** What a metric chooses for a size, in cells, and whether it is the metric that decides. */
 interface MetricRow {
   cells: string[]
-  agrees: boolean
+  decides: boolean
 }
 
-/** A row a metric, the first first; none where there is one alone. */
+/** A row a metric, the one that decides first; none where there is no other. */
 function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
   const metrics = listMetrics(result)
   if (metrics.length === 1) return []
-  const { start: first } = findBestBlock(result.distances, n)
+  const { start: decided } = findBestBlock(result.distances, n)
   return metrics.map((metric) => {
     const { distances, standardErrors } = selectMetric(result, metric)
     const best = findBestBlock(distances, n)
+    const decides = metric === result.metric
     return {
+      decides,
       cells: [
         metric,
         formatLayers(best),
         formatEstimate(distances[n]![best.start]!, standardErrors[n]![best.start]!),
-        formatDistance(distances[n]![first]!),
+        decides ? 'decides' : best.start === decided ? '✓ same' : '≠ other',
       ],
-      agrees: best.start === first,
     }
   })
 }
@@ -112,11 +113,11 @@ function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
 function renderMetrics(rows: MetricRow[]): string {
   if (rows.length === 0) return ''
   const lines = rows.map(
-    ({ cells, agrees }) =>
-      `<tr${agrees ? ' class="best"' : ''}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+    ({ cells, decides }) =>
+      `<tr${decides ? ' class="best"' : ''}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
   )
   return `<h3>What other metrics choose</h3>
-<div class="scroll metrics" tabindex="0" role="region" aria-label="Table of metrics"><table><thead><tr><th scope="col">metric</th><th scope="col">layers</th><th scope="col">its smallest ± std err</th><th scope="col">the first metric's block</th></tr></thead><tbody>${lines.join('')}</tbody></table></div>
+<div class="scroll metrics" tabindex="0" role="region" aria-label="Table of metrics"><table><thead><tr><th scope="col">metric</th><th scope="col">layers</th><th scope="col">smallest ± std err</th><th scope="col"></th></tr></thead><tbody>${lines.join('')}</tbody></table></div>
 `
 }
 

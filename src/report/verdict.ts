@@ -8,6 +8,7 @@ import {
 } from '../format-numbers.js'
 import { formatLayers, nameLayers } from '../layer-names.js'
 import { findBestBlock } from '../similarity/blocks.js'
+import { findCertainty } from '../similarity/find-certainty.js'
 import { describeMetric } from '../similarity/metrics.js'
 import type { Block } from '../similarity/result.js'
 import type { ReportedResult } from './read-saved.js'
@@ -34,39 +35,23 @@ const MAX_NAMED = 4
  */
 export function reachVerdict(result: ReportedResult, n: number): Verdict {
   const { model, metric, distances, standardErrors, layersToSkip, verification } = result
-  const asked = n === layersToSkip
   const nearest = findBestBlock(distances, n)
-  const { start, end } = (asked && verification?.recommended) || nearest
+  const { start, end } = (n === layersToSkip && verification?.recommended) || nearest
   const estimate = formatEstimate(distances[n]![start]!, standardErrors[n]![start]!)
   return {
     start,
     end,
     headline: `Remove ${nameLayers({ start, end })}`,
     detail: `${n} of ${formatQuantity(model.layers, 'layer')}, 0-based · ${describeMetric(metric).title} ${estimate}`,
-    ...(asked ? judgeAsked(result) : judgeOther(result, n, nearest)),
+    ...judge(result, n),
   }
 }
 
 type Judgement = Pick<Verdict, 'sureness' | 'badge' | 'reason'>
 
-function judgeAsked(result: ReportedResult): Judgement {
-  const { metric, certainty, dataset, verification } = result
-  const judged: Judgement =
-    certainty === null
-      ? { sureness: 'unknown', badge: 'Certainty not known', reason: 'One text alone was measured.' }
-      : certainty.indistinguishable.length === 0
-        ? {
-            sureness: 'sure',
-            badge: `Sure: ${formatConfidence(certainty.confidence)}`,
-            reason: `That confident after ${formatQuantity(certainty.texts, 'text')} that no other block ${describeMetric(metric).verb} less.`,
-          }
-        : {
-            sureness: 'unsure',
-            badge: 'Not sure yet',
-            reason:
-              `After ${formatQuantity(certainty.texts, 'text')} ${nameSome(certainty.indistinguishable)} may be as good ` +
-              `or better (at ${formatConfidence(certainty.level)} confidence). More texts can tell.`,
-          }
+function judge(result: ReportedResult, n: number): Judgement {
+  const { dataset, layersToSkip, verification } = result
+  const judged = judgeDistances(result, n)
   if (result.partial || result.shard) {
     return {
       sureness: 'unsure',
@@ -74,7 +59,7 @@ function judgeAsked(result: ReportedResult): Judgement {
       reason: `Only ${formatQuantity(dataset.samples, 'text')} of the dataset were measured. ${judged.reason}`,
     }
   }
-  if (verification === undefined) return judged
+  if (n !== layersToSkip || verification === undefined) return judged
   const { recommended, perplexity } = verification
   const agrees = recommended.distanceRank === 1
   return {
@@ -88,19 +73,44 @@ function judgeAsked(result: ReportedResult): Judgement {
   }
 }
 
-/** The paired differences that certainty needs are kept for the size asked for alone. */
-function judgeOther({ distances, layersToSkip }: ReportedResult, n: number, best: Block): Judgement {
+/** How sure the distances alone are that the block of the smallest one is the best of its size. */
+function judgeDistances(result: ReportedResult, n: number): Judgement {
+  const { metric, dataset, certainty: asked } = result
+  const texts = formatQuantity(dataset.samples, 'text')
+  if (asked === null) {
+    return { sureness: 'unknown', badge: 'Certainty not known', reason: 'One text alone was measured.' }
+  }
+  const certainty = findCertainty(result, n)
+  if (certainty === null) return judgeUnknown(result, n)
+  const { confidence, indistinguishable } = certainty
+  return indistinguishable.length === 0
+    ? {
+        sureness: 'sure',
+        badge: `Sure: ${formatConfidence(confidence)}`,
+        reason: `That confident after ${texts} that no other block ${describeMetric(metric).verb} less.`,
+      }
+    : {
+        sureness: 'unsure',
+        badge: 'Not sure yet',
+        reason:
+          `After ${texts} ${nameSome(indistinguishable.map((start) => ({ start, end: start + n })))} may be as good ` +
+          `or better (at ${formatConfidence(asked.level)} confidence). More texts can tell.`,
+      }
+}
+
+/** Of a result that compared blocks of the asked size alone. */
+function judgeUnknown({ distances }: ReportedResult, n: number): Judgement {
   const row = distances[n]!
-  const others = row.map((distance, start) => ({ start, end: start + n, distance })).toSpliced(best.start, 1)
-  const second = others.sort((a, b) => a.distance - b.distance)[0]
+  const others = row.map((distance, start) => ({ start, end: start + n, distance }))
+  const [best, second] = others.sort((a, b) => a.distance - b.distance || a.start - b.start)
   return {
     sureness: 'unknown',
     badge: 'Certainty not known',
     reason: [
       ...(second === undefined
         ? []
-        : [`Next best: ${nameLayers(second)}, ${formatDistance(second.distance - row[best.start]!)} more.`]),
-      `How sure it is was measured for blocks of ${layersToSkip} only: --layers-to-skip ${n} measures it here.`,
+        : [`Next best: ${nameLayers(second)}, ${formatDistance(second.distance - best!.distance)} more.`]),
+      `How sure it is was not measured for blocks of ${n}: --layers-to-skip ${n} measures it.`,
     ].join(' '),
   }
 }

@@ -1,7 +1,7 @@
 import type { DatasetName } from '../data/dataset.js'
 import { VERSION } from '../version.js'
 import { findBestBlock, scoreBlocks } from './blocks.js'
-import { assessBest, type Certainty } from './certainty.js'
+import { assessBest, type Certainty, summarizeCertainty } from './certainty.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
@@ -44,7 +44,8 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
     metric,
     blocks,
     best,
-    certainty: assessCertainty(run, measurement),
+    certainty: assessCertainty(run, measurement, n),
+    certaintyBySize: assessSizes(run, measurement),
     distances,
     standardErrors,
     ...(others.length === 0
@@ -123,10 +124,21 @@ export function findBestSoFar(
   return findBestBlock({ [n]: means }, n)
 }
 
-/** How sure it is which block is the best; null where one text alone was measured. */
+/** How sure it is which block of each size is the best, by size; null where one text alone was measured. */
+function assessSizes(run: RunDescription, measurement: Measurement): SimilarityResult['certaintyBySize'] {
+  const sizes = Array.from({ length: run.model.layers - 1 }, (_, index) => index + 1)
+  const assessed = sizes.flatMap((n) => {
+    const certainty = assessCertainty(run, measurement, n)
+    return certainty === null ? [] : [[n, summarizeCertainty(certainty)] as const]
+  })
+  return assessed.length === 0 ? null : Object.fromEntries(assessed)
+}
+
+/** How sure it is which block of n layers is the best; null where one text alone was measured. */
 export function assessCertainty(
-  { model: { layers }, settings: { layersToSkip: n, until } }: RunDescription,
+  { model: { layers }, settings: { until } }: RunDescription,
   { statistics }: Measurement,
+  n: number,
 ): Certainty | null {
   if (statistics.texts < 2) return null
   const index = (start: number) => blockIndex(layers, n, start)

@@ -25,6 +25,16 @@ export interface Certainty {
   indistinguishable: ComparedBlock[]
 }
 
+/** The certainty of one size of many in short: texts, test and level are the same for all. */
+export interface SizeCertainty extends Pick<Certainty, 'confidence' | 'runnerUp'> {
+  /** First layers of the blocks that may be better than the best one. */
+  indistinguishable: number[]
+}
+
+export function summarizeCertainty({ confidence, runnerUp, indistinguishable }: Certainty): SizeCertainty {
+  return { confidence, runnerUp, indistinguishable: indistinguishable.map(({ start }) => start) }
+}
+
 export interface ComparisonOptions {
   texts: number
   test: 'fixed' | 'sequential'

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
+import { findCertainty } from './find-certainty.js'
 import { describeMetric, type Metric } from './metrics.js'
 import { resizeResult } from './resize-result.js'
 import type { Block, SimilarityResult } from './result.js'
@@ -34,7 +35,9 @@ export function checkResult(saved: SimilarityResult, expected: Expectations): Ch
     throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
   }
   assertPossible(maxDistance, saved.metric)
-  const { best, certainty, partial, shard, dataset } = resizeResult(saved, chooseSize(saved, expected))
+  const size = chooseSize(saved, expected)
+  const { best, partial, shard, dataset } = resizeResult(saved, size)
+  const certainty = findCertainty(saved, size)
   const found = nameLayers(best)
   const checks: Check[] = []
   if (partial || shard) {

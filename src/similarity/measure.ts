@@ -40,7 +40,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
-    : startMeasurement(layers, settings.layersToSkip, settings.metrics)
+    : startMeasurement(layers, settings.metrics)
   const { encode } = await loadTokenizer(model.folder)
   const meter = new RunMeter()
   const source = await openGramSource(model.decoder, model.config, {
@@ -125,7 +125,7 @@ function expectedTexts({ datasetSize, shard, until }: RunDescription['settings']
 function isSure(run: RunDescription, measurement: Measurement): boolean {
   const { until } = run.settings
   if (until === undefined || measurement.statistics.texts < MIN_TEXTS) return false
-  return assessCertainty(run, measurement)!.confidence >= until
+  return assessCertainty(run, measurement, run.settings.layersToSkip)!.confidence >= until
 }
 
 function noTextError({ dataset, settings }: RunDescription, measurement: Measurement): LayerpruneError {

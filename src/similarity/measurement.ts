@@ -2,14 +2,14 @@ import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
 import { LayerpruneError } from '../errors.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { listMetrics, type Metric } from './metrics.js'
-import { type SavedStatistics, TextStatistics } from './text-statistics.js'
+import { type ComparedRun, type SavedStatistics, TextStatistics } from './text-statistics.js'
 
 /** What a run has measured so far, and how far it has read. */
 export interface Measurement {
   metrics: readonly Metric[]
   /**
-   * Of every block by every metric, as `addDistances` orders them; those of the asked size by the first metric can
-   * be compared.
+   * Of every block by every metric, as `addDistances` orders them; those of a size can be compared by the first
+   * metric.
    */
   statistics: TextStatistics
   /** Tokens read by the model. */
@@ -36,10 +36,10 @@ export interface SavedProgress {
   statistics: SavedStatistics
 }
 
-export function startMeasurement(layers: number, n: number, metrics: readonly Metric[]): Measurement {
+export function startMeasurement(layers: number, metrics: readonly Metric[]): Measurement {
   return {
     metrics,
-    statistics: new TextStatistics(metrics.length * countBlocks(layers), comparedBlocks(layers, n)),
+    statistics: new TextStatistics(metrics.length * countBlocks(layers), comparedBlocks(layers)),
     tokens: 0,
     tokenless: 0,
     window: windowFrom(DATASET_START),
@@ -57,7 +57,6 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
 /** What a saved result tells of a measurement. */
 interface SavedMeasurement {
   model: { layers: number }
-  layersToSkip: number
   dataset: { tokens: number }
   metric: Metric
   metrics?: Partial<Record<Metric, unknown>>
@@ -70,7 +69,7 @@ interface SavedMeasurement {
  * @throws LayerpruneError where there is none in it, or it is damaged
  */
 export function restoreMeasurement(saved: SavedMeasurement, source: string): Measurement {
-  const { model, layersToSkip, dataset, progress } = saved
+  const { model, dataset, progress } = saved
   if (progress === undefined) {
     throw new LayerpruneError(`${source} holds no progress: expected a partial result or one of a shard`)
   }
@@ -78,7 +77,7 @@ export function restoreMeasurement(saved: SavedMeasurement, source: string): Mea
   const metrics = listMetrics(saved)
   try {
     const quantities = metrics.length * countBlocks(model.layers)
-    const compared = comparedBlocks(model.layers, layersToSkip)
+    const compared = comparedBlocks(model.layers)
     return {
       metrics,
       statistics: TextStatistics.restore(progress.statistics, quantities, compared),
@@ -92,6 +91,6 @@ export function restoreMeasurement(saved: SavedMeasurement, source: string): Mea
   }
 }
 
-function comparedBlocks(layers: number, n: number): { from: number; size: number } {
-  return { from: blockIndex(layers, n, 0), size: layers - n + 1 }
+function comparedBlocks(layers: number): ComparedRun[] {
+  return Array.from({ length: layers }, (_, i) => ({ from: blockIndex(layers, i + 1, 0), size: layers - i }))
 }

@@ -3,8 +3,8 @@ import { findBestBlock, scoreBlocks } from './blocks.js'
 import type { MetricResult, SimilarityResult } from './result.js'
 
 /**
- * A result as of a run that asked for blocks of another size: all sizes are in it. How sure the best is was
- * measured for the size asked for alone, so of another it is not known.
+ * A result as of a run that asked for blocks of another size: all sizes are in it, but for the comparison of its
+ * best block with every other. How sure that one is, `findCertainty` tells.
  * @throws UsageError where the model has no such block
  */
 export function resizeResult<T extends SimilarityResult>(result: T, layersToSkip: number): T {

@@ -1,5 +1,5 @@
 import type { Shard } from '../data/placed-rows.js'
-import type { Certainty } from './certainty.js'
+import type { Certainty, SizeCertainty } from './certainty.js'
 import type { SavedProgress } from './measurement.js'
 import type { Metric } from './metrics.js'
 import type { TokenSelection } from './token-selection.js'
@@ -83,6 +83,11 @@ export interface SimilarityResult extends MetricResult {
   blocks: ScoredBlock[]
   /** How sure it is that `best` is the best; null where one text alone was measured. */
   certainty: Certainty | null
+  /**
+   * The same for every size n from 1 to layers - 1, each for itself, in short; left out by versions that did not
+   * measure it.
+   */
+  certaintyBySize?: Record<string, SizeCertainty> | null
   /** Present where more metrics were asked for, which decide nothing: each of them by name. */
   metrics?: Partial<Record<Metric, MetricResult>>
   /** Present and true where the run was interrupted: the means are over `samples` texts only. */

@@ -21,5 +21,6 @@ export function selectMetric<T extends SimilarityResult>(result: T, metric: Metr
     metric,
     blocks: scoreBlocks(selected, result.layersToSkip),
     certainty: null,
+    certaintyBySize: null,
   }
 }

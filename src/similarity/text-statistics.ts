@@ -7,6 +7,12 @@ export interface Difference {
   standardError: number | null
 }
 
+/** A run of quantities that are compared with each other: `size` of them, from quantity `from`. */
+export interface ComparedRun {
+  from: number
+  size: number
+}
+
 /** Sums as they are kept in a file; the strings are what `ExactSums` saves. */
 export interface SavedStatistics {
   texts: number
@@ -20,7 +26,7 @@ export interface SavedStatistics {
 
 /**
  * Running means of many quantities over texts, where a text contributes one or more values to each, and paired
- * differences among a run of them.
+ * differences among runs of them.
  *
  * A mean is over values, so every token counts once; its standard error is over texts, since the tokens of a
  * text are not independent: the ratio estimator's (Cochran, Sampling Techniques, 6.3), which for one value a
@@ -36,20 +42,20 @@ export class TextStatistics {
   #sum: ExactSums
   #sumTimesCount: ExactSums
   #square: ExactSums
-  /** Of quantities a < b of the compared ones, row by row. */
+  /** Of quantities a < b of each compared run in turn, row by row. */
   #product: ExactSums
-  readonly #compared: { from: number; size: number }
+  readonly #compared: ComparedRun[]
 
   /**
    * @param quantities  how many there are
-   * @param compared    those that `difference` may be asked for: `size` of them, from quantity `from`
+   * @param compared    runs of those that `difference` may be asked for, two of the same run at a time
    */
-  constructor(quantities: number, compared: { from: number; size: number }) {
+  constructor(quantities: number, compared: ComparedRun[]) {
     this.#compared = compared
     this.#sum = new ExactSums(quantities)
     this.#sumTimesCount = new ExactSums(quantities)
     this.#square = new ExactSums(quantities)
-    this.#product = new ExactSums((compared.size * (compared.size - 1)) / 2)
+    this.#product = new ExactSums(compared.reduce((sum, { size }) => sum + countPairs(size), 0))
   }
 
   /** @param sums  for each quantity, the sum of the text's `count` values */
@@ -62,10 +68,11 @@ export class TextStatistics {
       this.#square.addProduct(quantity, sum, sum)
       this.#sumTimesCount.addProduct(quantity, sum, count)
     }
-    const { from, size } = this.#compared
     let pair = 0
-    for (let a = from; a < from + size; a++) {
-      for (let b = a + 1; b < from + size; b++) this.#product.addProduct(pair++, sums[a]!, sums[b]!)
+    for (const { from, size } of this.#compared) {
+      for (let a = from; a < from + size; a++) {
+        for (let b = a + 1; b < from + size; b++) this.#product.addProduct(pair++, sums[a]!, sums[b]!)
+      }
     }
   }
 
@@ -118,11 +125,7 @@ export class TextStatistics {
    * Reads what `save` wrote.
    * @throws RangeError where it does not fit the quantities
    */
-  static restore(
-    saved: SavedStatistics,
-    quantities: number,
-    compared: { from: number; size: number },
-  ): TextStatistics {
+  static restore(saved: SavedStatistics, quantities: number, compared: ComparedRun[]): TextStatistics {
     const statistics = new TextStatistics(quantities, compared)
     for (const count of [saved.texts, saved.count, saved.squaredCount]) {
       if (!(Number.isSafeInteger(count) && count > 0)) throw new RangeError(`a count is ${count}`)
@@ -157,9 +160,19 @@ export class TextStatistics {
   }
 
   #pairIndex(a: number, b: number): number {
-    const { from, size } = this.#compared
-    const first = Math.min(a, b) - from
-    const second = Math.max(a, b) - from
-    return first * size - (first * (first + 1)) / 2 + second - first - 1
+    let pairsBefore = 0
+    for (const { from, size } of this.#compared) {
+      const first = Math.min(a, b) - from
+      const second = Math.max(a, b) - from
+      if (first >= 0 && second < size) {
+        return pairsBefore + first * size - (first * (first + 1)) / 2 + second - first - 1
+      }
+      pairsBefore += countPairs(size)
+    }
+    throw new RangeError(`quantities ${a} and ${b} are not compared`)
   }
+}
+
+function countPairs(size: number): number {
+  return (size * (size - 1)) / 2
 }

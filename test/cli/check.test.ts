@@ -15,7 +15,11 @@ const certainty = {
   runnerUp: null,
   indistinguishable: [],
 } as const
-const sure = { ...result, certainty: { ...certainty, indistinguishable: [] } }
+const sure = {
+  ...result,
+  certainty: { ...certainty, indistinguishable: [] },
+  certaintyBySize: { 4: { confidence: 0.5, runnerUp: null, indistinguishable: [20] } },
+}
 writeFileSync(join(cwd, 'similarity.json'), JSON.stringify(sure))
 
 describe('check', () => {
@@ -45,6 +49,15 @@ describe('check', () => {
         'error: the distance of layers 21..28 is 0.0800 ± 0.0010: expected at most 0.05',
         '',
       ].join('\n'),
+    })
+  })
+
+  it('knows how sure blocks of another size are', async () => {
+    const outcome = await check('--layers-to-skip', '4', '--min-confidence', '0.9')
+    expect(outcome).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: the confidence in layers 21..24 is 50%: expected at least 90%\n',
     })
   })
 

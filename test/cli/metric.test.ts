@@ -137,7 +137,7 @@ describe('similarity --metric', () => {
     expect(exitCode).toBe(0)
     expect(stdout).toContain('<p class="headline" aria-live="polite">Remove layers 3..6</p>')
     expect(stdout).toMatch(
-      /<tr class="best"><td>euclidean<\/td><td>3\.\.6<\/td>.*<tr><td>angular<\/td><td>4\.\.7<\/td><td>0\.1064 ± 0\.\d+<\/td>/,
+      /<tr class="best"><td>euclidean<\/td><td>3\.\.6<\/td>.*<tr><td>angular<\/td><td>4\.\.7<\/td><td>0\.1064 ± 0\.\d+<\/td><td>≠ other<\/td>/,
     )
     expect(stdout).toContain('Euclidean distance is the length of what the block adds')
   })

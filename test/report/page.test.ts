@@ -50,13 +50,31 @@ describe('reachVerdict', () => {
     })
   })
 
+  it('is as sure of another size as that was measured to be', () => {
+    const certainty = { ...sure, indistinguishable: [] }
+    const certaintyBySize = {
+      1: { confidence: 0.9612, runnerUp: null, indistinguishable: [] },
+      2: { confidence: 0.5, runnerUp: null, indistinguishable: [5, 7] },
+    }
+    expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 1)).toMatchObject({
+      headline: 'Remove layer 6',
+      sureness: 'sure',
+      badge: 'Sure: 96.1%',
+    })
+    expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 2)).toMatchObject({
+      sureness: 'unsure',
+      reason:
+        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts can tell.',
+    })
+  })
+
   it('claims nothing for a size that certainty was not measured of', () => {
     const certainty = { ...sure, indistinguishable: [] }
     expect(reachVerdict({ ...valley(), certainty }, 1)).toMatchObject({
       headline: 'Remove layer 6',
       sureness: 'unknown',
       reason:
-        'Next best: layer 5, 0.0100 more. How sure it is was measured for blocks of 4 only: --layers-to-skip 1 measures it here.',
+        'Next best: layer 5, 0.0100 more. How sure it is was not measured for blocks of 1: --layers-to-skip 1 measures it.',
     })
     expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toBe('One text alone was measured.')
   })

@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../src/data/random.js'
-import { assessBest } from '../../src/similarity/certainty.js'
+import { measureSimilarity } from '../../src/index.js'
+import { assessBest, summarizeCertainty } from '../../src/similarity/certainty.js'
+import { findCertainty } from '../../src/similarity/find-certainty.js'
 import { anytimeTail } from '../../src/similarity/sequential.js'
 import { upperTail } from '../../src/similarity/student-t.js'
 import { TextStatistics } from '../../src/similarity/text-statistics.js'
@@ -92,7 +95,7 @@ describe('anytimeTail', () => {
     const runs = 4000
     let ever = 0
     for (let run = 0; run < runs; run++) {
-      const statistics = new TextStatistics(1, { from: 0, size: 1 })
+      const statistics = new TextStatistics(1, [{ from: 0, size: 1 }])
       for (let texts = 1; texts <= 200; texts++) {
         statistics.addText(Float64Array.of(normal()), 1)
         if (texts < 2) continue
@@ -104,5 +107,34 @@ describe('anytimeTail', () => {
     }
     expect(ever / runs).toBeLessThan(0.05)
     expect(ever / runs).toBeGreaterThan(0.005)
+  })
+})
+
+describe('the certainty of every size', () => {
+  const model = fileURLToPath(new URL('../../examples/model', import.meta.url))
+  const dataset = fileURLToPath(new URL('../../examples/texts.jsonl', import.meta.url))
+  const measure = (layersToSkip: number) =>
+    measureSimilarity({ model, dataset, datasetSize: 24, layersToSkip })
+
+  it('is what a run for that size finds', async () => {
+    const result = await measure(4)
+    expect(Object.keys(result.certaintyBySize!)).toEqual(
+      Array.from({ length: 11 }, (_, index) => `${index + 1}`),
+    )
+    for (const n of [1, 4, 7]) {
+      const { certainty } = await measure(n)
+      expect(result.certaintyBySize![n]).toEqual(summarizeCertainty(certainty!))
+      expect(findCertainty(result, n)).toEqual(summarizeCertainty(certainty!))
+    }
+  })
+
+  it('is not known of one text', async () => {
+    const { certainty, certaintyBySize } = await measureSimilarity({
+      model,
+      dataset,
+      datasetSize: 1,
+      layersToSkip: 4,
+    })
+    expect({ certainty, certaintyBySize }).toEqual({ certainty: null, certaintyBySize: null })
   })
 })

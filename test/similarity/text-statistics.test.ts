@@ -11,7 +11,7 @@ function* numbers(seed: number): Generator<number, never> {
 
 describe('TextStatistics', () => {
   it('gives the usual mean and standard error for one value a text', () => {
-    const means = new TextStatistics(1, { from: 0, size: 1 })
+    const means = new TextStatistics(1, [{ from: 0, size: 1 }])
     const values = [0.2, 0.5, 0.1, 0.4]
     for (const value of values) means.addText(Float64Array.of(value), 1)
     const variance = values.reduce((sum, value) => sum + (value - 0.3) ** 2, 0) / 3
@@ -28,7 +28,7 @@ describe('TextStatistics', () => {
         () => level + 0.1 * random.next().value,
       )
     })
-    const means = new TextStatistics(1, { from: 0, size: 1 })
+    const means = new TextStatistics(1, [{ from: 0, size: 1 }])
     for (const text of texts) means.addText(Float64Array.of(text.reduce((a, b) => a + b)), text.length)
     const all = texts.flat()
     const mean = all.reduce((a, b) => a + b) / all.length
@@ -43,13 +43,13 @@ describe('TextStatistics', () => {
   })
 
   it('knows no error of a single text', () => {
-    const means = new TextStatistics(2, { from: 0, size: 2 })
+    const means = new TextStatistics(2, [{ from: 0, size: 2 }])
     means.addText(Float64Array.of(1, 2), 4)
     expect([means.mean(0), means.mean(1)]).toEqual([0.25, 0.5])
     expect(means.standardError(0)).toBeNull()
   })
   const differences = (texts: { sums: number[]; count: number }[]) => {
-    const statistics = new TextStatistics(3, { from: 1, size: 2 })
+    const statistics = new TextStatistics(3, [{ from: 1, size: 2 }])
     for (const { sums, count } of texts) statistics.addText(Float64Array.from(sums), count)
     return statistics
   }
@@ -68,6 +68,28 @@ describe('TextStatistics', () => {
     expect(difference).toBeCloseTo(mean, 15)
     expect(standardError).toBeCloseTo(Math.sqrt(variance / 3), 15)
     expect(statistics.difference(1, 2)).toEqual({ difference: -difference, standardError })
+  })
+
+  it('compares within each of several runs, and not across them', () => {
+    const runs = [
+      { from: 0, size: 3 },
+      { from: 3, size: 2 },
+    ]
+    const several = new TextStatistics(5, runs)
+    const [first, second] = [new TextStatistics(3, [runs[0]!]), new TextStatistics(2, [{ from: 0, size: 2 }])]
+    for (const sums of [
+      [0, 0.5, 0.41, 0.3, 0.1],
+      [0.1, 0.7, 0.62, 0.2, 0.4],
+      [0.3, 0.2, 0.13, 0.9, 0.5],
+    ]) {
+      several.addText(Float64Array.from(sums), 1)
+      first.addText(Float64Array.from(sums.slice(0, 3)), 1)
+      second.addText(Float64Array.from(sums.slice(3)), 1)
+    }
+    expect(several.difference(2, 0)).toEqual(first.difference(2, 0))
+    expect(several.difference(1, 2)).toEqual(first.difference(1, 2))
+    expect(several.difference(3, 4)).toEqual(second.difference(0, 1))
+    expect(() => several.difference(2, 3)).toThrow('quantities 2 and 3 are not compared')
   })
 
   it('compares ratios where texts have several values', () => {
@@ -108,7 +130,7 @@ describe('TextStatistics', () => {
     const whole = differences(texts)
     const parts = [2, 0, 1].map((part) => differences(texts.filter((_, index) => index % 3 === part)))
     const [merged, ...others] = parts.map((part) =>
-      TextStatistics.restore(JSON.parse(JSON.stringify(part.save())), 3, { from: 1, size: 2 }),
+      TextStatistics.restore(JSON.parse(JSON.stringify(part.save())), 3, [{ from: 1, size: 2 }]),
     )
     for (const other of others) merged!.add(other)
     expect(merged!.texts).toBe(300)
@@ -117,14 +139,14 @@ describe('TextStatistics', () => {
       expect(merged!.standardError(quantity)).toBe(whole.standardError(quantity))
     }
     expect(merged!.difference(1, 2)).toEqual(whole.difference(1, 2))
-    const again = TextStatistics.restore(whole.save(), 3, { from: 1, size: 2 })
+    const again = TextStatistics.restore(whole.save(), 3, [{ from: 1, size: 2 }])
     expect(again.save()).toEqual(whole.save())
   })
 
   it('refuses sums of another number of quantities', () => {
     const saved = differences([{ sums: [1, 2, 3], count: 1 }]).save()
-    expect(() => TextStatistics.restore(saved, 4, { from: 1, size: 2 })).toThrow('3 sums, expected 4')
-    expect(() => TextStatistics.restore({ ...saved, texts: -1 }, 3, { from: 1, size: 2 })).toThrow(
+    expect(() => TextStatistics.restore(saved, 4, [{ from: 1, size: 2 }])).toThrow('3 sums, expected 4')
+    expect(() => TextStatistics.restore({ ...saved, texts: -1 }, 3, [{ from: 1, size: 2 }])).toThrow(
       'a count is -1',
     )
   })

@@ -43,7 +43,7 @@ interface Outcome {
 /** A run with --until over texts drawn one by one. */
 function runUntil(draw: () => Float64Array): Outcome {
   const size = means.length
-  const statistics = new TextStatistics(size, { from: 0, size })
+  const statistics = new TextStatistics(size, [{ from: 0, size }])
   const blocks = means.map((_, start) => ({ start, end: start + 8 }))
   for (;;) {
     const window = settings.batchSize * chooseWindowBatches(settings, statistics.texts)
