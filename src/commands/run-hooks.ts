@@ -1,9 +1,10 @@
+import type { TextProgress } from '../runtime/run-options.js'
 import { listenForInterruption } from './interruption.js'
 
 /** What a command gives a run to report to and to be stopped by. */
 interface RunHooks {
   signal: AbortSignal
-  onProgress: (progress: { texts: number; total: number | null }) => void
+  onProgress: (progress: TextProgress) => void
   onDownload: (progress: { doneBytes: number; totalBytes: number }) => void
   onNote: (message: string) => void
 }
@@ -25,7 +26,7 @@ export async function runWithHooks<T>(
   try {
     return await run({
       signal: interruption.signal,
-      onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+      onProgress: progress.updateTexts,
       onDownload: progress.updateDownload,
       onNote: printNote,
     })

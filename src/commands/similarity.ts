@@ -163,7 +163,7 @@ async function runSimilarity(flags: Flags): Promise<void> {
       column: flags.datasetColumn,
       maxMemoryBytes: flags.maxMemory,
       signal: interruption.signal,
-      onProgress: ({ texts, total, best }) => progress.updateTexts(texts, total, best),
+      onProgress: progress.updateTexts,
       onDownload: progress.updateDownload,
       resumeFrom,
       onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
@@ -231,7 +231,7 @@ async function verify(flags: Flags, count: number, result: SimilarityResult, sig
     ...flags,
     column: flags.datasetColumn,
     signal,
-    onProgress: ({ texts, total }) => progress.updateTexts(texts, total),
+    onProgress: progress.updateTexts,
     distances: result.distances,
     count,
     // at least as many as were read

@@ -1,13 +1,17 @@
 import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
 
 /** Position of the sum among the outputs of a fused norm. */
-const SUM_OUTPUT = 3
+export const SUM_OUTPUT = 3
 
 /** The plain norm in each norm that adds a branch to the residual stream first: the sum is its fourth output. */
 const FUSED_NORMS = new Map([
   ['SkipSimplifiedLayerNormalization', 'SimplifiedLayerNormalization'],
   ['SkipLayerNormalization', 'LayerNormalization'],
 ])
+
+export function isFusedNorm({ opType }: NodeProto): boolean {
+  return FUSED_NORMS.has(opType)
+}
 
 /** ONNX Runtime's own, where a fused norm states none. */
 const DEFAULT_FUSED_EPSILON = 1e-12
@@ -19,7 +23,7 @@ const DEFAULT_FUSED_EPSILON = 1e-12
 export function redirectState(graph: GraphProto, state: string, replacement: string): void {
   const index = graph.node.findIndex(({ output }) => output.includes(state))
   const node = graph.node[index]
-  if (node !== undefined && FUSED_NORMS.has(node.opType) && node.output[SUM_OUTPUT] === state) {
+  if (node !== undefined && isFusedNorm(node) && node.output[SUM_OUTPUT] === state) {
     graph.node[index] = plainNorm(node, replacement)
   }
   renameReads(graph, new Map([[state, replacement]]))

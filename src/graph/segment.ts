@@ -6,14 +6,18 @@ import {
   DataType,
   type GraphProto,
   type ModelProto,
+  makeNode,
   makeValueInfo,
   type ValueInfoProto,
 } from './onnx.js'
-import { redirectState } from './redirect-state.js'
+import { isFusedNorm, redirectState, SUM_OUTPUT } from './redirect-state.js'
 import { indexGraph, removeDeadNodes } from './topology.js'
 
 /** Input of a segment that does not start at the token ids: the state before its first layer. */
 export const STATE_INPUT = 'layerprune.state'
+
+/** Zeros in the form of the state. */
+const NOTHING = 'layerprune.nothing'
 
 /**
  * Takes the part of a decoder between two states. State `from` is an input, [batch, tokens, hidden] in the type that
@@ -47,9 +51,23 @@ export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
   const graph = model.graph!
   const state = decoder.states[from]!
   const input = makeStateInfo(graph, state, STATE_INPUT)
+  startFusedNorm(graph, state)
   redirectState(graph, state, STATE_INPUT)
   graph.input.push(input)
   return { ...decoder, model, states: [STATE_INPUT, ...decoder.states.slice(from + 1)] }
+}
+
+/**
+ * Lets a fused norm that makes a state take the state that is given, and add nothing to it: a plain norm would round
+ * otherwise, and numbers would depend on where a decoder is divided.
+ */
+function startFusedNorm(graph: GraphProto, state: string): void {
+  const index = graph.node.findIndex((node) => isFusedNorm(node) && node.output[SUM_OUTPUT] === state)
+  const norm = graph.node[index]
+  if (norm === undefined) return
+  norm.input.splice(0, 2, STATE_INPUT, NOTHING)
+  norm.output.splice(SUM_OUTPUT, 1, '')
+  graph.node.splice(index, 0, makeNode('Sub', [STATE_INPUT, STATE_INPUT], [NOTHING]))
 }
 
 /** Input or output of the type of a state. */

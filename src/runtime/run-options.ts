@@ -36,6 +36,8 @@ export interface RunOptions extends ModelOptions {
 export interface TextProgress {
   /** Texts measured so far. */
   texts: number
+  /** How much is done of texts not measured yet: as many would be measured by now, had the work gone into them alone. */
+  ahead?: number
   /** Texts asked for; null where the dataset's size is not known. */
   total: number | null
   /** Where distances are measured: the block that is the best so far. */

@@ -23,6 +23,8 @@ export interface SegmentedOptions extends SessionOptions {
   /** Told what is run and how long it takes. */
   meter: RunMeter
   signal?: AbortSignal | undefined
+  /** Told after each run through a segment how many texts' work is done of those not measured yet. */
+  onAdvance?: ((texts: number) => void) | undefined
   onNote?: ((message: string) => void) | undefined
 }
 
@@ -51,7 +53,7 @@ export async function openSegmentedSession(
   config: ModelConfig,
   options: SegmentedOptions,
 ): Promise<GramSource> {
-  const { maxMemoryBytes, maxLength, maxAsked, meter, signal, onNote } = options
+  const { maxMemoryBytes, maxLength, maxAsked, meter, signal, onAdvance, onNote } = options
   const ort = await import('onnxruntime-node')
   const create = (graph: DecoderGraph) => createSession(ort, graph, { ...options, shared: true })
   const size = decoder.states.length
@@ -142,11 +144,14 @@ export async function openSegmentedSession(
       for (const group of plan.groupRuns(runs, memoryBytes)) {
         const segments = plan.chooseSegments(group, memoryBytes)
         tell(segments, group)
+        let layersOfTexts = 0
         for (const segment of segments) {
           const piece = await meter.time('loading', () => load(segment))
           for (const run of group) {
             signal?.throwIfAborted()
             await advance(run, piece)
+            layersOfTexts += run.texts.length * (segment.end - segment.start)
+            onAdvance?.(layersOfTexts / config.layers)
           }
         }
         if (segments.length > 1) await unload()

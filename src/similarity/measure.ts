@@ -17,7 +17,7 @@ import { describeModel } from './describe-model.js'
 import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
-import type { SimilarityResult } from './result.js'
+import type { Block, SimilarityResult } from './result.js'
 import { resumeMeasurement } from './resume.js'
 import { measureRoofline } from './roofline.js'
 import { MIN_TEXTS } from './sequential.js'
@@ -41,6 +41,9 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.metrics)
+  const { statistics, window } = measurement
+  const total = expectedTexts(settings)
+  let best: Block | undefined
   const { encode } = await loadTokenizer(model.folder)
   const meter = new RunMeter()
   const source = await openGramSource(model.decoder, model.config, {
@@ -51,16 +54,15 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
     meter,
     signal,
+    onAdvance: (ahead) => options.onProgress?.({ texts: statistics.texts, ahead, total, best }),
     onNote,
   })
 
-  const { statistics, window } = measurement
   const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
   const windows = windowTexts(rows, window.start, encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
-  const total = expectedTexts(settings)
   let sure = false
   try {
     for await (const window of meter.timeEach('tokenising', windows)) {
@@ -69,11 +71,8 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
       for await (const gram of source.measureGrams(batches)) {
         await meter.time('distances', () => addBatch(batches[next++]!, gram, layers, measurement))
         measurement.window.batches++
-        options.onProgress?.({
-          texts: statistics.texts,
-          total,
-          best: findBestSoFar(layers, settings.layersToSkip, statistics),
-        })
+        best = findBestSoFar(layers, settings.layersToSkip, statistics)
+        options.onProgress?.({ texts: statistics.texts, total, best })
         await options.onBatch?.(() => buildPartialResult(run, measurement))
       }
       measurement.tokenless += window.tokenless

@@ -7,7 +7,7 @@ type Unit = 'text' | 'cut' | 'MB'
 
 export interface Progress {
   /**
-   * @param done   texts measured, or megabytes written
+   * @param done   texts measured, or megabytes written; parts count
    * @param total  of how many, null while unknown
    * @param remark  put last, where there is room
    */
@@ -106,8 +106,8 @@ export function describeProgress({ done, total, elapsedMs, unit = 'text', remark
   const quantity = (count: number) => formatQuantity(count, unit, unit === 'MB' ? unit : undefined)
   const parts = [
     total === null
-      ? quantity(done)
-      : `${formatCount(done)} of ${quantity(total)} (${Math.floor(100 * shareOf(done, total))}%)`,
+      ? quantity(Math.floor(done))
+      : `${formatCount(Math.floor(done))} of ${quantity(total)} (${Math.floor(100 * shareOf(done, total))}%)`,
   ]
   const perSecond = (1000 * done) / elapsedMs
   if (done > 0 && elapsedMs > 0) {

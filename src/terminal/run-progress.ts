@@ -1,12 +1,11 @@
 import { nameLayers } from '../layer-names.js'
-import type { Block } from '../similarity/result.js'
+import type { TextProgress } from '../runtime/run-options.js'
 import { createProgress } from './progress.js'
 
 /** Shows the two parts of a run: files that are downloaded, then texts that are measured. */
 export interface RunProgress {
   updateDownload(progress: { doneBytes: number; totalBytes: number }): void
-  /** @param best  the block that is the best so far, where that is known */
-  updateTexts(done: number, total: number | null, best?: Block): void
+  updateTexts(progress: TextProgress): void
   /** Takes the bar away. Call it however the work ends. */
   stop(): void
 }
@@ -32,9 +31,9 @@ export function createRunProgress(options: { quiet: boolean }): RunProgress {
       progress.update(Math.round(doneBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
       if (doneBytes >= totalBytes) change(false)
     },
-    updateTexts(done, total, best) {
+    updateTexts({ texts, ahead = 0, total, best }) {
       change(false)
-      progress.update(done, total, best && `best so far ${nameLayers(best)}`)
+      progress.update(texts + ahead, total, best && `best so far ${nameLayers(best)}`)
     },
     stop: () => progress.stop(),
   }

@@ -98,6 +98,12 @@ describe('resuming', () => {
     },
   )
 
+  it('goes on with an identical result within a limit of memory', async () => {
+    const options = { ...OPTIONS, maxMemoryBytes: 2e9 }
+    const resumed = await measureSimilarity({ ...options, resumeFrom: await stopAfter(1, options) })
+    expect(resumed).toEqual(await measureSimilarity(OPTIONS))
+  })
+
   it('takes up a shard, and a run that may stop early', async () => {
     for (const options of [
       { ...OPTIONS, batchSize: 1, shard: { index: 2, count: 3 } },

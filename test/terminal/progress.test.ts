@@ -12,6 +12,7 @@ describe('describeProgress', () => {
     [10, 4000, 20_000, '10 of 4,000 texts (0%), 0.50 texts/s, 2 h 13 min left'],
     [1000, 2000, 600_000, '1,000 of 2,000 texts (50%), 1.7 texts/s, 10 min left'],
     [58, null, 20_000, '58 texts, 2.9 texts/s'],
+    [12.5, 50, 5_000, '12 of 50 texts (25%), 2.5 texts/s, 15 s left'],
     [0, 0, 10, '0 of 0 texts (100%)'],
     [1, 1, 100, '1 of 1 text (100%), 10 texts/s'],
   ])('%s of %s texts after %i ms is %j', (done, total, elapsedMs, text) => {
