@@ -2,11 +2,13 @@
  * Perplexity of a model without some of its layers, by every strategy, with and without repair:
  *
  *   npm run build
- *   node bench/strategies.js --model M --calibrate one-half.jsonl --evaluate other-half.jsonl
+ *   awk 'NR % 2 { print > "odd.jsonl"; next } { print > "even.jsonl" }' texts.jsonl
+ *   node bench/strategies.js --model M --calibrate odd.jsonl --evaluate even.jsonl
  *     [--layers-to-skip 8] [--strategies angular,repaired] [--evaluate-size 64] [--max-length 256] [--shuffle 1]
  *
  * Plans and repairs see the texts of --calibrate alone (the strategies' own numbers of them, and 128 for repairs), the
- * perplexities are of the first texts of --evaluate. Prints a table in Markdown, row by row as they are done.
+ * perplexities are of the first texts of --evaluate. Prints a table in Markdown, row by row as they are done. The
+ * README's is of SmolLM2-135M-Instruct and the 2,251 passages of the King James Bible, with --shuffle 1.
  */
 import { parseArgs } from 'node:util'
 import { planLayers, repairModel, STRATEGIES } from '../dist/index.js'
