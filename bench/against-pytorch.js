@@ -10,10 +10,12 @@
  * Prints each run, the medians and the ratio of the medians. --mixed-lengths takes, in place of the texts of the
  * dataset, texts cut from it of 20 to 1,000 tokens each, log-uniform.
  */
+
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../dist/data/random.js'
 import { loadTokenizer } from '../dist/runtime/tokenizer.js'
@@ -48,8 +50,8 @@ const work = {
   'max-length': values['max-length'] ?? (values['mixed-lengths'] ? longest : 256),
 }
 const shared = Object.entries(work).flatMap(([name, value]) => [`--${name}`, `${value}`])
-const bin = new URL('../bin/layerprune.js', import.meta.url).pathname
-const loop = new URL('pytorch_loop.py', import.meta.url).pathname
+const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
+const loop = fileURLToPath(new URL('pytorch_loop.py', import.meta.url))
 const commands = {
   layerprune: [
     process.execPath,

@@ -7,11 +7,13 @@
  * VENV has mergekit. Without --model, a random Llama of 1 GB in 6 shards is written to a temporary folder first
  * and layers 5..10 of 16 go. Prints each run, the medians and the ratio of the medians.
  */
+
 import { spawnSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const { values } = parseArgs({
@@ -28,7 +30,7 @@ if (!values.python || (values.model && !values.drop)) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
-const bin = new URL('../bin/layerprune.js', import.meta.url).pathname
+const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const model = values.model ?? makeModel(join(folder, 'model'))
 const drop = values.drop ?? '5:11'
 const yaml = join(folder, 'slice.yaml')

@@ -8,10 +8,12 @@
  * Prints each run, the ratio of the medians of the times, and the largest difference between distances. Where the
  * whole model does not fit, --limited-only leaves its runs out.
  */
+
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const { values, positionals } = parseArgs({
@@ -37,7 +39,7 @@ const shared = ['model', 'dataset', 'layers-to-skip', 'dataset-size', 'max-lengt
   values[name],
 ])
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
-const bin = new URL('../bin/layerprune.js', import.meta.url).pathname
+const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const limit = ['--max-memory', values['max-memory']]
 const settings = values['limited-only'] ? { limited: limit } : { whole: [], limited: limit }
 const reportPeak =

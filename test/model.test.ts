@@ -1,10 +1,11 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type ModelOptions, openModel } from '../src/model.js'
 
-const FIXTURES = new URL('fixtures', import.meta.url).pathname
+const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
 
 /** A folder with the files of both, the config of the first. */
 function makeFolder(...parts: string[]): string {

@@ -20,7 +20,10 @@ interface Entry {
 export function makeStandIn(folder: string): void {
   cpSync(LLAMA, folder, { recursive: true })
   const config = JSON.parse(readFileSync(join(LLAMA, 'config.json'), 'utf8'))
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, num_hidden_layers: 30 }))
+  writeFileSync(
+    join(folder, 'config.json'),
+    JSON.stringify({ ...config, num_hidden_layers: 30, max_position_embeddings: 512 }),
+  )
   const { tensors, data } = readTensors(join(LLAMA, 'model.safetensors'))
   const header: Record<string, Entry> = {}
   const parts: Buffer[] = []

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { assertRotaryTables } from './check-rotary.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
 import { type GraphProto, type ModelProto, parseModel } from './onnx.js'
@@ -30,6 +31,7 @@ export async function readOnnxDecoder(
   const { graph } = model
   if (!graph || graph.node.length === 0) throw new LayerpruneError(`${path} holds no ONNX graph`)
   sortNodes(graph)
+  assertRotaryTables(graph, basename(path))
   await provide?.(listExternalFiles(graph))
   keepInlineWeightsInFile(graph, bytes, basename(path))
   const weightsFolder = await resolveExternalData(graph, dirname(path))

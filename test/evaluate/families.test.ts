@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { openModel } from '../../src/model.js'
 import { parseBlocks } from '../../src/plan/blocks.js'
 
-const FIXTURES = new URL('../fixtures', import.meta.url).pathname
+const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 
 const models = ['families', 'onnx'].flatMap((kind) =>
   readdirSync(join(FIXTURES, kind))

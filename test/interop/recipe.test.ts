@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeRecipe } from '../../src/recipe/recipe.js'
@@ -9,7 +10,7 @@ import { writeFilesAtomically } from '../../src/write-files.js'
 import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
 
 const python = process.env.LAYERPRUNE_AXOLOTL
-const TEXTS = new URL('../fixtures/texts.jsonl', import.meta.url).pathname
+const TEXTS = fileURLToPath(new URL('../fixtures/texts.jsonl', import.meta.url))
 
 if (!python) {
   console.log(

@@ -1,13 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder } from '../graph/build/fixture-model.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
 
 const root = mkdtempSync(join(tmpdir(), 'layerprune-'))
-const ONNX = new URL('../fixtures/onnx/fused-llama', import.meta.url).pathname
+const ONNX = fileURLToPath(new URL('../fixtures/onnx/fused-llama', import.meta.url))
 const plan = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
 let server: HubServer
 

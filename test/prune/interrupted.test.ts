@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { InterruptedError } from '../../src/errors.js'
 import { pruneModel } from '../../src/prune/prune.js'
@@ -91,7 +92,7 @@ describe('a process that is asked to stop', () => {
 
 describe('a disk that is full', () => {
   it('while files are written gives one error and leaves nothing', () => {
-    const bin = new URL('../../bin/layerprune.js', import.meta.url).pathname
+    const bin = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
     const command = `ulimit -f 20000 && exec "${process.execPath}" "${bin}" ${args.join(' ')}`
     const { status, stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: place, encoding: 'utf8' })
     expect(status).toBe(1)
@@ -111,7 +112,7 @@ describe('a disk that is full', () => {
         '-c',
         `mount -t tmpfs -o ${options} none . && cd "$PWD" && "$@"; status=$?; ls -A >&2; exit $status`,
         'bash',
-      ].concat(process.execPath, new URL('../../bin/layerprune.js', import.meta.url).pathname, args),
+      ].concat(process.execPath, fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url)), args),
       { cwd: place, encoding: 'utf8' },
     )
   const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', root]).status === 0

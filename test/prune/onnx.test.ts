@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { AutoModelForCausalLM, Tensor } from '@huggingface/transformers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { cutBlocks } from '../../src/graph/cut.js'
@@ -9,8 +10,8 @@ import { openModel } from '../../src/model.js'
 import { type PruneOptions, pruneModel } from '../../src/prune/prune.js'
 import { largestDifference, runDecoder } from './run-decoder.js'
 
-const FIXTURES = new URL('../fixtures', import.meta.url).pathname
-const EXAMPLE = new URL('../../examples/model', import.meta.url).pathname
+const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
+const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))
 
 function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))

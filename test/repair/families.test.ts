@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { DataType } from '../../src/graph/onnx.js'
 import { openModel } from '../../src/model.js'
@@ -9,7 +10,7 @@ import { makeReplacements, replaceWeights } from '../../src/repair/replace-weigh
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { openDecoderPieces, type State } from '../../src/runtime/decoder-pieces.js'
 
-const FIXTURES = new URL('../fixtures', import.meta.url).pathname
+const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 
 const names = ['families', 'onnx'].flatMap((kind) =>
   readdirSync(join(FIXTURES, kind))

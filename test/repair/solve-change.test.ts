@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { openModel } from '../../src/model.js'
 import { solvePositiveDefinite } from '../../src/repair/cholesky.js'
@@ -15,7 +16,7 @@ function readJson(path: string) {
 }
 
 const REFERENCE: Record<string, { change: { first: number[]; last: number[]; squares: number } }> = readJson(
-  new URL('../fixtures/repair.json', import.meta.url).pathname,
+  fileURLToPath(new URL('../fixtures/repair.json', import.meta.url)),
 )
 
 it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %s', async (name) => {

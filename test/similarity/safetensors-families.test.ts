@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { measureSimilarity, type SimilarityResult, type TokenSelection } from '../../src/index.js'
 
-const FIXTURES = new URL('../fixtures', import.meta.url).pathname
+const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 
 interface Reference {
   maxLength: number

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { type ModelConfig, readModelConfig } from '../../../src/checkpoint/config.js'
 import { openSafetensors } from '../../../src/checkpoint/safetensors.js'
@@ -9,7 +10,7 @@ import type { DecoderGraph } from '../../../src/graph/decoder-graph.js'
 import { openStateSession } from '../../../src/runtime/session.js'
 import { addDistances, countBlocks } from '../../../src/similarity/distances.js'
 
-const FAMILIES = new URL('../../fixtures/families', import.meta.url).pathname
+const FAMILIES = fileURLToPath(new URL('../../fixtures/families', import.meta.url))
 
 /** Names of all fixtures. */
 export function listFixtures(): string[] {
