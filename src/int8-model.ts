@@ -17,7 +17,7 @@ import {
 import { explainFailure } from './write-files.js'
 
 /** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 1'
+const FORMAT = 'layerprune int8 2'
 
 const ALIGNMENT = 64
 
@@ -127,7 +127,7 @@ async function writeMatrices(
     try {
       for (const matrix of matrices) {
         signal?.throwIfAborted()
-        const { values, scales } = quantizeMatrix(await readMatrix(matrix), matrix)
+        const { values, scales } = quantizeMatrix(takeOutputs(await readMatrix(matrix), matrix), matrix)
         const place = places.get(matrix.name)!
         await write(() => writeAll(file, new Uint8Array(values.buffer), place.values.offsetBytes))
         await write(() => writeAll(file, new Uint8Array(scales.buffer), place.scales.offsetBytes))
@@ -155,6 +155,23 @@ async function readMatrix({ file, offsetBytes, sizeBytes, dataType }: WeightMatr
     await handle.close()
   }
   return decodeFloats(bytes, STORED.get(dataType)!)
+}
+
+/** Of the numbers of a stored matrix those of the outputs that are taken, laid out as they were. */
+function takeOutputs(stored: Float32Array, { part, inputs, outputs, byOutput }: WeightMatrix): Float32Array {
+  if (part === null) return stored
+  const taken = new Float32Array(inputs * outputs)
+  let end = 0
+  for (const [first, last] of part.taken) {
+    if (byOutput) taken.set(stored.subarray(first * inputs, last * inputs), end * inputs)
+    else {
+      for (let input = 0; input < inputs; input++) {
+        taken.set(stored.subarray(input * part.of + first, input * part.of + last), input * outputs + end)
+      }
+    }
+    end += last - first
+  }
+  return taken
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {

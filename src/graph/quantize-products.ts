@@ -19,6 +19,7 @@ import {
   TOKENS,
   type ValueInfoProto,
 } from './onnx.js'
+import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
 import {
   indexGraph,
   nodesDownstream,
@@ -40,6 +41,8 @@ export interface WeightMatrix {
   outputs: number
   /** Whether it lies as [outputs, inputs]. */
   byOutput: boolean
+  /** Of a matrix that is stored as a part of a larger one: how many outputs that has, and which of them are its own. */
+  part: { of: number; taken: OutputRange[] } | null
 }
 
 /** The same in 8 bits: int8 [inputs, outputs] at one place of a file, a float32 scale for each output at another. */
@@ -69,8 +72,8 @@ const STORED_BITS = new Map([
 ])
 
 /**
- * Finds the weight matrices that the layers multiply tokens with. Those that the graph puts in another order first are
- * left out, and so are the head and what chooses experts.
+ * Finds the weight matrices that the layers multiply tokens with, those of queries, keys and values each for itself.
+ * The head is left out, and so is what chooses experts.
  */
 export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
   const products = findProducts(decoder, indexGraph(decoder.model.graph!))
@@ -151,21 +154,24 @@ function findProducts({ model, states, weightsFolder }: DecoderGraph, topology: 
     const node = topology.nodes[position]!
     const byOutput = isTransposedProduct(node)
     if (node.opType !== 'MatMul' && !byOutput) return []
-    const tensor = findStored(node.input[1]!, initializers, topology)
-    if (tensor === undefined || tensor.dims.length !== 2 || ROUTER.test(tensor.name)) return []
+    const stored = findStoredMatrix(node.input[1]!, byOutput, initializers, topology)
+    if (stored === undefined || ROUTER.test(stored.tensor.name)) return []
+    const { tensor, inputs, outputs, taken } = stored
     const bits = STORED_BITS.get(tensor.dataType)
     if (tensor.dataLocation !== DataLocation.EXTERNAL || bits === undefined) return []
-    const [rows, columns] = tensor.dims.map(Number) as [number, number]
+    const own = taken.reduce((sum, [start, end]) => sum + end - start, 0)
+    const isWhole = taken.length === 1 && own === outputs
     const { location, offsetBytes } = getExternalData(tensor)
     const matrix = {
-      name: tensor.name,
+      name: isWhole ? tensor.name : node.input[1]!,
       file: join(weightsFolder, location),
       offsetBytes,
-      sizeBytes: (rows * columns * bits) / 8,
+      sizeBytes: (inputs * outputs * bits) / 8,
       dataType: tensor.dataType,
-      inputs: byOutput ? columns : rows,
-      outputs: byOutput ? rows : columns,
+      inputs,
+      outputs: own,
       byOutput,
+      part: isWhole ? null : { of: outputs, taken },
     }
     return [{ node, matrix }]
   })
@@ -173,18 +179,6 @@ function findProducts({ model, states, weightsFolder }: DecoderGraph, topology: 
 
 function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
   return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
-}
-
-/** The stored matrix behind a tensor: itself, or what a cast makes it of. */
-function findStored(
-  name: string,
-  initializers: Map<string, TensorProto>,
-  { producer, nodes }: Topology,
-): TensorProto | undefined {
-  const position = producer.get(name)
-  if (position === undefined) return initializers.get(name)
-  const { opType, input } = nodes[position]!
-  return opType === 'Cast' ? initializers.get(input[0]!) : undefined
 }
 
 /** A tensor [..., width] in twice 8 bits: values, and what they leave over in steps of a 254th. */
