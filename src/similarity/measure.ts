@@ -1,6 +1,9 @@
 import type { Dataset } from '../data/dataset.js'
 import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
+import { formatSize } from '../format-numbers.js'
+import { estimateMemory } from '../inspect/memory.js'
+import type { Model } from '../model.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
 import { openGramSource } from '../runtime/gram-source.js'
 import { openInputs } from '../runtime/open-inputs.js'
@@ -44,6 +47,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const { statistics, window } = measurement
   const total = expectedTexts(settings)
   let best: Block | undefined
+  if (maxMemoryBytes === undefined && device === 'cpu') noteMemory(model, onNote)
   const { encode } = await loadTokenizer(model.folder)
   const meter = new RunMeter()
   const source = await openGramSource(model.decoder, model.config, {
@@ -101,6 +105,17 @@ function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: Similari
   if (!resumeFrom?.dataset.revision || shuffle !== undefined) return DATASET_START
   const start = resumeFrom.progress?.window.start ?? DATASET_START
   return start.rows < datasetSize ? start : DATASET_START
+}
+
+/** Says where a model is too large for the memory that is free: the system may end the run then, and it gives no reason. */
+function noteMemory({ decoder, config }: Model, onNote: SimilarityOptions['onNote']): void {
+  const { totalBytes } = estimateMemory(decoder, config)
+  // Node before 20.13 does not know
+  const freeBytes = process.availableMemory?.()
+  if (freeBytes === undefined || totalBytes <= freeBytes) return
+  onNote?.(
+    `the run takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free: --max-memory keeps it within a limit`,
+  )
 }
 
 function nameDataset({ id, config, split, revision, column }: Dataset): RunDescription['dataset'] {
