@@ -26,6 +26,7 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^npm /, '.ci/run'],
   [/^mergekit-yaml /, 'bench/prune-against-mergekit.js', 'mergekit-yaml'],
   [/^python recipe\/heal\.py$/, 'test/interop/check_recipe.py', 'heal.py'],
+  [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
 ]
 /** What becomes of a command here: fewer texts, and a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
@@ -60,7 +61,9 @@ function makeRoot(): { cwd: string; env: NodeJS.ProcessEnv } {
   const cwd = makeTempFolder()
   symlinkSync(join(ROOT, 'examples'), join(cwd, 'examples'), 'junction')
   cpSync(model, join(cwd, 'SmolLM2-135M-Instruct'), { recursive: true })
-  writeFileSync(join(cwd, 'texts.jsonl'), texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
+  for (const name of ['texts.jsonl', 'kjv.jsonl']) {
+    writeFileSync(join(cwd, name), texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
+  }
   mkdirSync(join(cwd, 'bin'))
   symlinkSync(join(ROOT, 'bin/layerprune.js'), join(cwd, 'bin/layerprune'))
   const env = {
