@@ -28,9 +28,11 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^python recipe\/heal\.py$/, 'test/interop/check_recipe.py', 'heal.py'],
   [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
 ]
-/** What becomes of a command here: fewer texts, and a model that is not trained. */
+/** What becomes of a command here: other and fewer texts, one strategy of all, and a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
   [/(?<=head -n |tail -n \+)112/, '20'],
+  [/kjv\.jsonl/, 'texts.jsonl'],
+  [/^node bench\/strategies\.js .*/, '$& --strategies angular --max-length 32 --evaluate-size 8'],
   [/^python recipe\/heal\.py$/, 'cp -r SmolLM2-pruned SmolLM2-pruned-healed-merged'],
 ]
 
@@ -41,7 +43,7 @@ beforeAll(async () => {
   model = join(makeTempFolder(), 'stand-in')
   makeStandIn(model)
   const rows = readPage('examples/texts.jsonl').trim().split('\n')
-  const each = rows.map((row) => JSON.parse(row).text as string)
+  const each = rows.map((row) => (JSON.parse(row).text as string).slice(0, 60))
   texts = [...each, ...each.map((text) => `Again. ${text}`)]
   server = await startHubServer()
   server.add(
@@ -59,7 +61,7 @@ afterAll(() => server.close())
 /** A folder that looks like the root of the repository to an example, with the files that pages speak of. */
 function makeRoot(): { cwd: string; env: NodeJS.ProcessEnv } {
   const cwd = makeTempFolder()
-  symlinkSync(join(ROOT, 'examples'), join(cwd, 'examples'), 'junction')
+  for (const name of ['bench', 'examples']) symlinkSync(join(ROOT, name), join(cwd, name), 'junction')
   cpSync(model, join(cwd, 'SmolLM2-135M-Instruct'), { recursive: true })
   for (const name of ['texts.jsonl', 'kjv.jsonl']) {
     writeFileSync(join(cwd, name), texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
@@ -97,7 +99,7 @@ describe.each(PAGES.filter((page) => commandsOf(page).length > 0))('the commands
         throw new Error(`${command}\n${error.stderr}`)
       })
     }
-  })
+  }, 120_000)
 
   it('or are run elsewhere', () => {
     for (const command of commandsOf(page).flatMap((line) => line.split(/ && /))) {
@@ -121,10 +123,14 @@ describe.each(['README.md', 'docs/library.md'])('the code of %s', (page) => {
   )
 })
 
-it('flags that pages name are flags of the program', async () => {
+it('flags that pages name are flags of the program or of a bench', async () => {
   const { stdout } = await runProgram(['completion', 'bash'])
-  // PruneMe's word for --model
-  const known = new Set([...stdout.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)).add('--model-path')
+  const flags = [...stdout.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)
+  const benches = readdirSync(join(ROOT, 'bench')).map((name) => readPage(`bench/${name}`))
+  const benchFlags = benches.flatMap((text) =>
+    [...text.matchAll(/'?([a-z][a-z-]+)'?: \{ type: '/g)].map(([, name]) => `--${name}`),
+  )
+  const known = new Set([...flags, ...benchFlags, '--model-path']) // PruneMe's word for --model
   const programCode = (page: string) =>
     [...readPage(page).matchAll(/`{1,3}[^`]+`{1,3}/g)]
       .map(([code]) => code)
