@@ -119,7 +119,7 @@ async function measureDistances() {
   const dataset = await openDataset({ paths: [values.dataset], column: 'text', limit })
   const model = await openModel({ model: values.model })
   const { layers } = model.config
-  const encode = await loadTokenizer(model.folder)
+  const { encode } = await loadTokenizer(model.folder)
   const threads = values.threads && Number(values.threads)
   const session = await openStateSession(model.decoder, model.config, { device: 'cpu', threads })
   const tokens = Object.fromEntries(
@@ -130,8 +130,7 @@ async function measureDistances() {
   )
   for await (const { text, origin } of dataset.rows()) {
     const ids = encode(text, Number(values['max-length']))
-    const positions = ids.map((_, token) => ({ text: 0, token }))
-    const gram = await session.measureGram([{ ids, origin }], positions)
+    const gram = await session.measureGram([{ ids, origin }], [ids.map((_, token) => token)])
     for (const name of selections) {
       const chosen = selectTokens(ids.length, name)
       const sums = new Float64Array(countBlocks(layers))
