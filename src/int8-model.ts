@@ -6,8 +6,9 @@ import { quantizeMatrix } from './checkpoint/quantize-matrix.js'
 import { LayerpruneError } from './errors.js'
 import { formatSize } from './format-numbers.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
+import { FLOAT_DTYPES } from './graph/element-types.js'
 import { commonFolder, getExternalData, initializersDeep, setExternalData } from './graph/external-data.js'
-import { cloneModel, DataLocation, DataType } from './graph/onnx.js'
+import { cloneModel, DataLocation } from './graph/onnx.js'
 import {
   findWeightMatrices,
   type QuantizedMatrix,
@@ -20,12 +21,6 @@ import { explainFailure } from './write-files.js'
 const FORMAT = 'layerprune int8 2'
 
 const ALIGNMENT = 64
-
-const STORED = new Map<DataType, 'F32' | 'F16' | 'BF16'>([
-  [DataType.FLOAT, 'F32'],
-  [DataType.FLOAT16, 'F16'],
-  [DataType.BFLOAT16, 'BF16'],
-])
 
 export interface Int8Options {
   /** Where the matrices in 8 bits are kept for the next run. */
@@ -154,7 +149,7 @@ async function readMatrix({ file, offsetBytes, sizeBytes, dataType }: WeightMatr
   } finally {
     await handle.close()
   }
-  return decodeFloats(bytes, STORED.get(dataType)!)
+  return decodeFloats(bytes, FLOAT_DTYPES.get(dataType)!)
 }
 
 /** Of the numbers of a stored matrix those of the outputs that are taken, laid out as they were. */

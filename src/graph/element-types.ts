@@ -1,6 +1,13 @@
 import { DataType, elementType, type GraphProto, type NodeProto } from './onnx.js'
 import type { Topology } from './topology.js'
 
+/** Floating-point types that weights are stored in, and what safetensors call them. */
+export const FLOAT_DTYPES: ReadonlyMap<DataType, 'F32' | 'F16' | 'BF16'> = new Map([
+  [DataType.FLOAT, 'F32'],
+  [DataType.FLOAT16, 'F16'],
+  [DataType.BFLOAT16, 'BF16'],
+])
+
 /** Operators whose output has the type of another input than the first. */
 const TYPE_GIVING_INPUT = new Map([
   ['DequantizeLinear', 1],

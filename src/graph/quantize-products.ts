@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from './decoder-graph.js'
+import { FLOAT_DTYPES } from './element-types.js'
 import { type ExternalData, getExternalData, setExternalData } from './external-data.js'
 import {
   BATCH,
@@ -28,6 +29,7 @@ import {
   sortNodes,
   type Topology,
 } from './topology.js'
+import { ELEMENT_BITS } from './weight-sizes.js'
 
 /** A weight matrix of a decoder that tokens are multiplied with. */
 export interface WeightMatrix {
@@ -64,12 +66,6 @@ const ROWS = `${PREFIX}.rows`
 
 /** What decides which experts a token goes to: an error there is no small one. */
 const ROUTER = /router|[._]gate\./
-
-const STORED_BITS = new Map([
-  [DataType.FLOAT, 32],
-  [DataType.FLOAT16, 16],
-  [DataType.BFLOAT16, 16],
-])
 
 /**
  * Finds the weight matrices that the layers multiply tokens with, those of queries, keys and values each for itself.
@@ -157,8 +153,7 @@ function findProducts({ model, states, weightsFolder }: DecoderGraph, topology: 
     const stored = findStoredMatrix(node.input[1]!, byOutput, initializers, topology)
     if (stored === undefined || ROUTER.test(stored.tensor.name)) return []
     const { tensor, inputs, outputs, taken } = stored
-    const bits = STORED_BITS.get(tensor.dataType)
-    if (tensor.dataLocation !== DataLocation.EXTERNAL || bits === undefined) return []
+    if (tensor.dataLocation !== DataLocation.EXTERNAL || !FLOAT_DTYPES.has(tensor.dataType)) return []
     const own = taken.reduce((sum, [start, end]) => sum + end - start, 0)
     const isWhole = taken.length === 1 && own === outputs
     const { location, offsetBytes } = getExternalData(tensor)
@@ -166,7 +161,7 @@ function findProducts({ model, states, weightsFolder }: DecoderGraph, topology: 
       name: isWhole ? tensor.name : node.input[1]!,
       file: join(weightsFolder, location),
       offsetBytes,
-      sizeBytes: (inputs * outputs * bits) / 8,
+      sizeBytes: (inputs * outputs * ELEMENT_BITS.get(tensor.dataType)!) / 8,
       dataType: tensor.dataType,
       inputs,
       outputs: own,

@@ -13,6 +13,12 @@ export function isFusedNorm({ opType }: NodeProto): boolean {
   return FUSED_NORMS.has(opType)
 }
 
+/** Place of the fused norm that makes a state, among the nodes; undefined where none does. */
+export function findFusedNorm(graph: GraphProto, state: string): number | undefined {
+  const index = graph.node.findIndex((node) => isFusedNorm(node) && node.output[SUM_OUTPUT] === state)
+  return index < 0 ? undefined : index
+}
+
 /** ONNX Runtime's own, where a fused norm states none. */
 const DEFAULT_FUSED_EPSILON = 1e-12
 
@@ -21,11 +27,8 @@ const DEFAULT_FUSED_EPSILON = 1e-12
  * makes the state and norms it at once gives way to a plain norm of the other tensor, under its name.
  */
 export function redirectState(graph: GraphProto, state: string, replacement: string): void {
-  const index = graph.node.findIndex(({ output }) => output.includes(state))
-  const node = graph.node[index]
-  if (node !== undefined && isFusedNorm(node) && node.output[SUM_OUTPUT] === state) {
-    graph.node[index] = plainNorm(node, replacement)
-  }
+  const index = findFusedNorm(graph, state)
+  if (index !== undefined) graph.node[index] = plainNorm(graph.node[index]!, replacement)
   renameReads(graph, new Map([[state, replacement]]))
 }
 

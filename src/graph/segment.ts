@@ -10,7 +10,7 @@ import {
   makeValueInfo,
   type ValueInfoProto,
 } from './onnx.js'
-import { isFusedNorm, redirectState, SUM_OUTPUT } from './redirect-state.js'
+import { findFusedNorm, redirectState, SUM_OUTPUT } from './redirect-state.js'
 import { indexGraph, removeDeadNodes } from './topology.js'
 
 /** Input of a segment that does not start at the token ids: the state before its first layer. */
@@ -62,9 +62,9 @@ export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
  * otherwise, and numbers would depend on where a decoder is divided.
  */
 function startFusedNorm(graph: GraphProto, state: string): void {
-  const index = graph.node.findIndex((node) => isFusedNorm(node) && node.output[SUM_OUTPUT] === state)
-  const norm = graph.node[index]
-  if (norm === undefined) return
+  const index = findFusedNorm(graph, state)
+  if (index === undefined) return
+  const norm = graph.node[index]!
   norm.input.splice(0, 2, STATE_INPUT, NOTHING)
   norm.output.splice(SUM_OUTPUT, 1, '')
   graph.node.splice(index, 0, makeNode('Sub', [STATE_INPUT, STATE_INPUT], [NOTHING]))

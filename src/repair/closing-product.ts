@@ -1,6 +1,8 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { DataType, type GraphProto, type NodeProto, type TensorProto } from '../graph/onnx.js'
+import { isFusedNorm, SUM_OUTPUT } from '../graph/redirect-state.js'
 import { indexGraph, nodesUpstream, type Topology } from '../graph/topology.js'
 
 /** A matrix product by which a layer adds to the residual stream: state after = ... + factor * (h W + b). */
@@ -22,9 +24,6 @@ export interface ClosingProduct {
 
 const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'Gemm'])
 const PASS_THROUGH = new Set(['Identity', 'Cast', 'Dropout', 'Reshape'])
-const FUSED_SUMS = new Set(['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'])
-const SUM_OUTPUT = 3
-const FLOATS = new Set<number>([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16])
 
 /**
  * Finds the product that closes a layer by structure: the last thing that the layer adds to the residual stream,
@@ -96,7 +95,7 @@ class Search {
     const node = this.#producer(name)
     if (name === this.#start || node === undefined) return []
     if (PASS_THROUGH.has(node.opType)) return this.#follow(node.input[0]!, factor, bias)
-    if (FUSED_SUMS.has(node.opType) && node.output.indexOf(name) === SUM_OUTPUT) {
+    if (isFusedNorm(node) && node.output.indexOf(name) === SUM_OUTPUT) {
       return node.input.slice(0, 2).flatMap((input) => this.#follow(input, factor, bias))
     }
     if (node.opType === 'Add') {
@@ -150,7 +149,7 @@ class Search {
   #weight(name: string): { tensor: TensorProto | undefined; turned: boolean } {
     const tensor = this.#initializers.get(name)
     if (tensor !== undefined)
-      return { tensor: FLOATS.has(tensor.dataType) ? tensor : undefined, turned: false }
+      return { tensor: FLOAT_DTYPES.has(tensor.dataType) ? tensor : undefined, turned: false }
     const node = this.#producer(name)
     if (node === undefined) return { tensor: undefined, turned: false }
     if (PASS_THROUGH.has(node.opType)) return this.#weight(node.input[0]!)

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
-import type { SafetensorsDtype } from '../checkpoint/safetensors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setInlineData } from '../graph/external-data.js'
 import {
   cloneModel,
@@ -15,12 +15,6 @@ import {
 import { encodeFloats } from '../prune/encode-floats.js'
 import type { Replacement } from '../prune/safetensors-files.js'
 import type { WeightChange } from './fit-layer.js'
-
-const STORED_DTYPES = new Map<number, SafetensorsDtype>([
-  [DataType.FLOAT, 'F32'],
-  [DataType.FLOAT16, 'F16'],
-  [DataType.BFLOAT16, 'BF16'],
-])
 
 /**
  * The weights of products that are changed, whole, in float32 and in the shapes in which they are stored.
@@ -62,7 +56,7 @@ export function replaceWeights(
   for (const tensor of model.graph!.initializer) {
     const replacement = replacements.get(tensor.name)
     if (replacement === undefined) continue
-    const dtype = STORED_DTYPES.get(tensor.dataType)!
+    const dtype = FLOAT_DTYPES.get(tensor.dataType)!
     setInlineData(tensor, new Uint8Array(encodeFloats(replacement.data, { name: tensor.name, dtype })))
     tensor.floatData = []
     tensor.int32Data = []

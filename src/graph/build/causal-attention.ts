@@ -93,7 +93,7 @@ function writeBias(
  */
 export function writeCausalAttention(
   writer: GraphWriter,
-  { heads, kvHeads, headDim, scale, softcap, window }: Attention,
+  { heads, kvHeads, headDim, scale, softcap }: Attention,
   { query, key, value }: QueryKeyValue,
   spans: Spans,
 ): string {
@@ -105,11 +105,10 @@ export function writeCausalAttention(
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads)
   const mixed = spans.list.map((span, index) => {
-    const seesAll = window === null && index === SPAN_COUNT - 1
     const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
     const seen = (tensor: string) => {
-      if (seesAll) return tensor
+      if (span.keys === TOKENS) return tensor
       const part = writer.op('Slice', [tensor, span.firstKey, span.end, writer.integers([2])])
       return writer.dimensions(part, [BATCH, kvHeads, span.keys, headDim])
     }

@@ -3,15 +3,14 @@ import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { SafetensorsCheckpoint, TensorLocation } from '../../checkpoint/safetensors.js'
 import { LayerpruneError } from '../../errors.js'
+import { FLOAT_DTYPES } from '../element-types.js'
 import { setExternalData } from '../external-data.js'
 import { DataType } from '../onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 
-const STORED_TYPES: Partial<Record<string, DataType>> = {
-  F32: DataType.FLOAT,
-  F16: DataType.FLOAT16,
-  BF16: DataType.BFLOAT16,
-}
+const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
+  [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
+)
 
 /**
  * The tensors of a checkpoint as inputs of a graph. A name is checked against the shape that the config implies
@@ -69,7 +68,7 @@ export class Weights {
     const rowBytes = location.sizeBytes / rowCount
     const tensor = create(TensorProtoSchema, {
       name: initializer,
-      dataType: STORED_TYPES[location.dtype]!,
+      dataType: STORED_TYPES.get(location.dtype)!,
       dims: (rows ? [end - start, ...width] : shape).map(BigInt),
     })
     setExternalData(tensor, {
@@ -130,7 +129,7 @@ export class Weights {
         { hint: 'take config.json and weights from the same model' },
       )
     }
-    if (STORED_TYPES[location.dtype] === undefined) {
+    if (!STORED_TYPES.has(location.dtype)) {
       throw new LayerpruneError(
         `tensor ${location.name} is stored as ${location.dtype}, expected F32, F16 or BF16`,
       )
