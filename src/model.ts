@@ -9,7 +9,7 @@ import type { DecoderGraph } from './graph/decoder-graph.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { readHubSettings } from './hub/settings.js'
-import { quantizeDecoder } from './int8-model.js'
+import { quantizeDecoder } from './int8/quantize-decoder.js'
 
 /** What a decoder can be read from. */
 export type Format = 'onnx' | 'safetensors'

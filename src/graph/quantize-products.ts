@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from './decoder-graph.js'
-import { FLOAT_DTYPES } from './element-types.js'
-import { type ExternalData, getExternalData, setExternalData } from './external-data.js'
+import { type ExternalData, setExternalData } from './external-data.js'
 import {
   BATCH,
   cloneModel,
-  DataLocation,
   DataType,
   type GraphProto,
   MICROSOFT_DOMAIN,
@@ -20,37 +17,19 @@ import {
   TOKENS,
   type ValueInfoProto,
 } from './onnx.js'
-import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
-import {
-  indexGraph,
-  nodesDownstream,
-  nodesUpstream,
-  removeDeadNodes,
-  sortNodes,
-  type Topology,
-} from './topology.js'
-import { ELEMENT_BITS } from './weight-sizes.js'
+import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
+import { findWeightProducts, type WeightProduct } from './weight-products.js'
 
-/** A weight matrix of a decoder that tokens are multiplied with. */
-export interface WeightMatrix {
-  name: string
-  /** Where its numbers lie, row by row. */
-  file: string
-  offsetBytes: number
-  sizeBytes: number
-  dataType: DataType
-  inputs: number
-  outputs: number
-  /** Whether it lies as [outputs, inputs]. */
-  byOutput: boolean
-  /** Of a matrix that is stored as a part of a larger one: how many outputs that has, and which of them are its own. */
-  part: { of: number; taken: OutputRange[] } | null
-}
-
-/** The same in 8 bits: int8 [inputs, outputs] at one place of a file, a float32 scale for each output at another. */
+/** A weight matrix in 8 bits, and how it is multiplied with. */
 export interface QuantizedMatrix {
+  /** int8 [inputs, outputs] */
   values: ExternalData
+  /** What rounding left over of each weight, in steps of a 254th, of the same form; null where that is given up. */
+  rests: ExternalData | null
+  /** float32 [outputs]: what a value of 1 stands for. */
   scales: ExternalData
+  /** Whether what rounding leaves over of a token is multiplied too. */
+  keepsTokenRests: boolean
 }
 
 const PREFIX = 'layerprune.int8'
@@ -64,24 +43,10 @@ const EVERY_ROW = `${PREFIX}.every_row`
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
 
-/** What decides which experts a token goes to: an error there is no small one. */
-const ROUTER = /router|[._]gate\./
-
-/**
- * Finds the weight matrices that the layers multiply tokens with, those of queries, keys and values each for itself.
- * The head is left out, and so is what chooses experts.
- */
-export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
-  const products = findProducts(decoder, indexGraph(decoder.model.graph!))
-  return [...new Map(products.map(({ matrix }) => [matrix.name, matrix])).values()]
-}
-
 /**
  * Multiplies with weights of 8 bits: each token is rounded to 8 bits by a scale of its own, which its products share,
- * and the products are summed exactly in 32 bits.
- *
- * What rounding leaves over of a token is rounded and multiplied too. A few channels of a token are far larger than
- * the others, which then have few steps left: with one rounding alone, distances of SmolLM2 move by 0.003.
+ * and the products are summed exactly in 32 bits. Rests of weights or tokens cost a product more each; that of one
+ * rest with the other is left out.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -92,11 +57,10 @@ export function quantizeProducts(
   const model = cloneModel(decoder.model)
   const graph = model.graph!
   const topology = indexGraph(graph)
-  const products = findProducts(decoder, topology)
+  const products = findWeightProducts(decoder, topology)
   const isOfAllTokens = findTensorsOfAllTokens(topology)
-  const constants = graph.initializer
   const rounded = new Map<string, RoundedTensor>()
-  const added = new Set<string>()
+  const weights = new Map<string, TensorProto>()
   const replacements = new Map<NodeProto, NodeProto[]>()
   for (const { node, matrix } of products) {
     const input = node.input[0]!
@@ -107,73 +71,40 @@ export function quantizeProducts(
       if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
       rounded.set(input, rows)
     }
-    const { values, rests, scales } = rounded.get(input)!
-    const weight = `${matrix.name}.int8`
-    if (!added.has(weight)) {
-      added.add(weight)
-      const place = quantized.get(matrix.name)!
-      constants.push(
-        makeExternalTensor(weight, DataType.INT8, [matrix.inputs, matrix.outputs], place.values),
-        makeExternalTensor(`${weight}.scales`, DataType.FLOAT, [matrix.outputs], place.scales),
-      )
+    const { rests, keepsTokenRests, ...places } = quantized.get(matrix.name)!
+    const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
+      const name = `${matrix.name}.int8${part}`
+      weights.set(name, makeExternalTensor(name, dataType, dims, place))
+      return name
     }
-    const multiply = (factor: string, scale: string, part: string) => {
+    const dims = [matrix.inputs, matrix.outputs]
+    const scales = addWeight('.scales', DataType.FLOAT, [matrix.outputs], places.scales)
+    const multiply = (part: string, tokens: string, weight: string, scale: string) => {
       const product = `${node.output[0]}/int8.${part}`
-      const inputs = [factor, weight, scale, `${weight}.scales`, ZERO_POINT]
+      const inputs = [tokens, weight, scale, scales, ZERO_POINT]
       nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
       return product
     }
-    const sum = `${node.output[0]}/int8.sum`
-    nodes.push(
-      makeNode('Add', [multiply(values, ONE, 'values'), multiply(rests, REST_SCALE, 'rests')], [sum]),
-      makeNode('Mul', [sum, scales], [node.output[0]!]),
-    )
+    const tokens = rounded.get(input)!
+    const weight = addWeight('', DataType.INT8, dims, places.values)
+    const parts = [multiply('values', tokens.values, weight, ONE)]
+    if (keepsTokenRests) parts.push(multiply('token_rests', tokens.rests, weight, REST_SCALE))
+    if (rests !== null) {
+      const weightRests = addWeight('.rests', DataType.INT8, dims, rests)
+      parts.push(multiply('weight_rests', tokens.values, weightRests, REST_SCALE))
+    }
+    const sum = parts.reduce((sum, part) => {
+      nodes.push(makeNode('Add', [sum, part], [`${part}.sum`]))
+      return `${part}.sum`
+    })
+    nodes.push(makeNode('Mul', [sum, tokens.scales], [node.output[0]!]))
     replacements.set(node, nodes)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
-  constants.push(...makeConstants(), ...widthsOf(products))
+  graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products))
   sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
-}
-
-interface Product {
-  node: NodeProto
-  matrix: WeightMatrix
-}
-
-function findProducts({ model, states, weightsFolder }: DecoderGraph, topology: Topology): Product[] {
-  const graph = model.graph!
-  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
-  const upstream = [...nodesUpstream(topology, [states.at(-1)!])].sort((a, b) => a - b)
-  return upstream.flatMap((position) => {
-    const node = topology.nodes[position]!
-    const byOutput = isTransposedProduct(node)
-    if (node.opType !== 'MatMul' && !byOutput) return []
-    const stored = findStoredMatrix(node.input[1]!, byOutput, initializers, topology)
-    if (stored === undefined || ROUTER.test(stored.tensor.name)) return []
-    const { tensor, inputs, outputs, taken } = stored
-    if (tensor.dataLocation !== DataLocation.EXTERNAL || !FLOAT_DTYPES.has(tensor.dataType)) return []
-    const own = taken.reduce((sum, [start, end]) => sum + end - start, 0)
-    const isWhole = taken.length === 1 && own === outputs
-    const { location, offsetBytes } = getExternalData(tensor)
-    const matrix = {
-      name: isWhole ? tensor.name : node.input[1]!,
-      file: join(weightsFolder, location),
-      offsetBytes,
-      sizeBytes: (inputs * outputs * ELEMENT_BITS.get(tensor.dataType)!) / 8,
-      dataType: tensor.dataType,
-      inputs,
-      outputs: own,
-      byOutput,
-      part: isWhole ? null : { of: outputs, taken },
-    }
-    return [{ node, matrix }]
-  })
-}
-
-function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
-  return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
 }
 
 /** A tensor [..., width] in twice 8 bits: values, and what they leave over in steps of a 254th. */
@@ -237,7 +168,7 @@ function widthName(width: number): string {
   return `${PREFIX}.rows_of_${width}`
 }
 
-function widthsOf(products: Product[]): TensorProto[] {
+function widthsOf(products: WeightProduct[]): TensorProto[] {
   const widths = new Set(products.map(({ matrix }) => matrix.inputs))
   return [...widths].map((width) => makeInt64Tensor(widthName(width), [2], [-1, width]))
 }
@@ -254,7 +185,8 @@ function makeConstants(): GraphProto['initializer'] {
   ]
 }
 
-function makeExternalTensor(
+/** An initializer whose bytes lie in a file. */
+export function makeExternalTensor(
   name: string,
   dataType: DataType,
   dims: number[],

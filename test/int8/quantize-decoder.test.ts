@@ -1,16 +1,20 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { decodeFloats } from '../src/checkpoint/decode-floats.js'
-import { quantizeMatrix } from '../src/checkpoint/quantize-matrix.js'
-import { findWeightMatrices } from '../src/graph/quantize-products.js'
-import { inspectModel, measureSimilarity } from '../src/index.js'
-import { openModel } from '../src/model.js'
-import { FIXTURES, TEXTS } from './cli/run-program.js'
+import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
+import { findWeightMatrices } from '../../src/graph/weight-products.js'
+import { roundMatrix } from '../../src/int8/round-matrix.js'
+import { openModel } from '../../src/model.js'
+import { FIXTURES, TEXTS } from '../cli/run-program.js'
+import { ROOT } from '../shown-text.js'
 
-const EXAMPLE = fileURLToPath(new URL('../examples', import.meta.url))
+// what is built: the threads that round the weights run no TypeScript
+const built = pathToFileURL(join(ROOT, 'dist/index.js')).href
+const { inspectModel, measureSimilarity } = (await import(built)) as typeof import('../../src/index.js')
+
+const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
 vi.stubEnv('HF_HOME', home)
 afterAll(() => {
@@ -28,9 +32,13 @@ describe('weights in 8 bits', () => {
     ]
     const byInput = rows[0]!.flatMap((_, input) => rows.map((row) => row[input]!))
     const weights = Float32Array.from(byOutput ? rows.flat() : byInput)
-    const { values, scales } = quantizeMatrix(weights, { inputs: 3, outputs: 2, byOutput })
+    const form = { inputs: 3, outputs: 2, byOutput }
+    const { values, rests, scales } = roundMatrix(weights, { ...form, keepsRests: true })
     expect([...scales]).toEqual([Math.fround(2 / 127), 0])
     expect([...values]).toEqual([64, 0, -127, 0, 32, 0])
+    // 63.5 and 31.75 steps
+    expect([...rests!]).toEqual([-127, 0, 0, 0, -63, 0])
+    expect(roundMatrix(weights, { ...form, keepsRests: false }).rests).toBe(null)
   })
 
   it('are read from float16 and bfloat16 exactly', () => {
@@ -91,6 +99,7 @@ describe('--dtype q8 from safetensors', () => {
   })
 
   it.each([
+    ...['gemma', 'granite-bias', 'llama', 'phi3', 'qwen2', 'smollm3'],
     ...['bloom', 'falcon', 'gemma2', 'gpt-bigcode', 'gpt-neox', 'gpt2', 'mixtral', 'opt', 'phi'],
     ...['qwen3-moe', 'starcoder2'],
   ])('computes %s, queries, keys and values that share a matrix too', async (family) => {

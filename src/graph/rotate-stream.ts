@@ -1,0 +1,239 @@
+import { join } from 'node:path'
+import type { DecoderGraph } from './decoder-graph.js'
+import { FLOAT_DTYPES } from './element-types.js'
+import { getExternalData } from './external-data.js'
+import {
+  cloneModel,
+  DataLocation,
+  DataType,
+  type GraphProto,
+  MICROSOFT_DOMAIN,
+  makeFloatTensor,
+  makeNode,
+  type NodeProto,
+  type TensorProto,
+} from './onnx.js'
+import { findFusedNorm, redirectState, renameReads, SUM_OUTPUT } from './redirect-state.js'
+import { indexGraph, sortNodes, type Topology } from './topology.js'
+import { findWeightProducts, type StoredNumbers } from './weight-products.js'
+
+/** The initializer that a rotated graph lacks: the rotation, float32 [hidden, hidden], which rows are multiplied with. */
+export const ROTATION = 'layerprune.rotation'
+
+const ONES = 'layerprune.ones'
+
+/** The weights of a norm: what is stored, or 0 where nothing is, and a number that is added to each. */
+export interface NormWeights {
+  stored: StoredNumbers | null
+  added: number
+}
+
+/** How a matrix changes where the stream is rotated: its inputs are scaled by a norm's weights and rotated, or its outputs are rotated. */
+export type Turn = { side: 'inputs'; norm: NormWeights } | { side: 'outputs' }
+
+export interface RotatedDecoder {
+  /** Its graph lacks the initializer `ROTATION`. */
+  decoder: DecoderGraph
+  hiddenSize: number
+  /** By name of the matrix: how it must be changed for the graph to compute what it computed. */
+  turns: Map<string, Turn>
+}
+
+/**
+ * Rotates the residual stream of a decoder by an orthogonal matrix (Ashkboos et al. 2024, arXiv 2404.00456): the
+ * embedding's output is multiplied with it, each matrix that reads the stream or writes to it takes it up, and the
+ * last state is turned back for the head. A norm by the root mean square does not see the rotation once its weights
+ * are in the matrices after it. Inner products of states are the same, and no channel is far larger than the others.
+ * @returns null where something reads the stream that does not allow it, such as a norm that centres
+ */
+export function rotateStream(decoder: DecoderGraph): RotatedDecoder | null {
+  const topology = indexGraph(decoder.model.graph!)
+  const found = new StreamSearch(decoder, topology).run()
+  if (found === null) return null
+  const { norms, turns, biases, hiddenSize } = found
+  const model = cloneModel(decoder.model)
+  const graph = model.graph!
+  for (const position of norms) {
+    const { input } = graph.node[position]!
+    input[input.length - 1] = ONES
+  }
+  for (const { node: position, bias } of biases) {
+    const node = graph.node[position]!
+    const rotated = `${node.output[0]}/rotated_bias`
+    node.input = node.input.map((name) => (name === bias ? rotated : name))
+    graph.node.push(makeNode('MatMul', [bias, ROTATION], [rotated]))
+  }
+  graph.initializer.push(makeFloatTensor(ONES, [hiddenSize], new Float32Array(hiddenSize).fill(1)))
+  turnBackAfter(graph, decoder.states.at(-1)!)
+  const states = decoder.states.with(0, `${decoder.states[0]!}/rotated`)
+  renameReads(graph, new Map([[decoder.states[0]!, states[0]!]]))
+  graph.node.push(makeNode('MatMul', [decoder.states[0]!, ROTATION], [states[0]!]))
+  sortNodes(graph)
+  return { decoder: { ...decoder, model, states }, turns, hiddenSize }
+}
+
+/** Lets what reads the last state read it as it was before the rotation. */
+function turnBackAfter(graph: GraphProto, state: string): void {
+  const fused = findFusedNorm(graph, state)
+  const addends = fused === undefined ? null : graph.node[fused]!.input.slice(0, 2)
+  const turnedBack = `${state}/turned_back`
+  redirectState(graph, state, turnedBack)
+  if (addends !== null) graph.node.push(makeNode('Add', addends, [state]))
+  graph.node.push(makeNode('FusedMatMul', [state, ROTATION], [turnedBack], { transB: 1 }, MICROSOFT_DOMAIN))
+}
+
+interface FoundStream {
+  /** Positions of the norms within the layers. */
+  norms: Set<number>
+  turns: Map<string, Turn>
+  /** Positions of the nodes that add a bias to what is written to the stream. */
+  biases: { node: number; bias: string }[]
+  hiddenSize: number
+}
+
+/** Follows the residual stream from state 0 to the last and looks at all that reads it or is added to it. */
+class StreamSearch {
+  readonly #decoder: DecoderGraph
+  readonly #topology: Topology
+  readonly #initializers: Map<string, TensorProto>
+  /** By the tensor that a product makes. */
+  readonly #products: Map<string, { matrix: string; input: string; outputs: number }>
+  readonly #norms = new Set<number>()
+  readonly #turns = new Map<string, Turn>()
+  readonly #biases: FoundStream['biases'] = []
+
+  constructor(decoder: DecoderGraph, topology: Topology) {
+    this.#decoder = decoder
+    this.#topology = topology
+    this.#initializers = new Map(decoder.model.graph!.initializer.map((tensor) => [tensor.name, tensor]))
+    this.#products = new Map(
+      findWeightProducts(decoder, topology).map(({ node, matrix }) => [
+        node.output[0]!,
+        { matrix: matrix.name, input: node.input[0]!, outputs: matrix.outputs },
+      ]),
+    )
+  }
+
+  run(): FoundStream | null {
+    const { states } = this.#decoder
+    const last = states.at(-1)!
+    const stream = new Set([states[0]!])
+    for (const tensor of stream) {
+      if (tensor === last) continue
+      for (const position of this.#topology.consumers.get(tensor) ?? []) {
+        const sum = this.#read(position, tensor, last)
+        if (sum === null) return null
+        if (sum !== undefined) stream.add(sum)
+      }
+    }
+    if (!states.every((state) => stream.has(state))) return null
+    const sizes = new Set(
+      [...this.#products.values()]
+        .filter(({ matrix }) => this.#turns.get(matrix)?.side === 'outputs')
+        .map(({ outputs }) => outputs),
+    )
+    if (sizes.size !== 1) return null
+    return { norms: this.#norms, turns: this.#turns, biases: this.#biases, hiddenSize: [...sizes][0]! }
+  }
+
+  /** Takes a node that reads the stream: the sum that it makes, undefined where it makes none, null where it may not. */
+  #read(position: number, tensor: string, last: string): string | undefined | null {
+    const { opType, input, output } = this.#topology.nodes[position]!
+    switch (opType) {
+      case 'Shape':
+        return undefined
+      case 'Add': {
+        const branch = input.find((name) => name !== tensor)
+        return branch !== undefined && this.#write(branch) ? output[0]! : null
+      }
+      case 'SimplifiedLayerNormalization':
+        return this.#norm(position, input[1]!) ? undefined : null
+      case 'SkipSimplifiedLayerNormalization': {
+        const sum = output[SUM_OUTPUT]!
+        if (input.length !== 3 || !this.#write(input[input[0] === tensor ? 1 : 0]!)) return null
+        return sum === last || this.#norm(position, input[2]!) ? sum : null
+      }
+      default:
+        return null
+    }
+  }
+
+  /** Takes a norm within the layers, whose output only products with weights may read. */
+  #norm(position: number, scale: string): boolean {
+    const norm = this.#normWeights(scale)
+    const normed = this.#topology.nodes[position]!.output[0]!
+    this.#norms.add(position)
+    if (norm === null) return false
+    return (this.#topology.consumers.get(normed) ?? []).every((reader) => {
+      const { opType, output } = this.#topology.nodes[reader]!
+      if (opType === 'Shape') return true
+      const product = this.#products.get(output[0]!)
+      return product !== undefined && this.#turn(product.matrix, { side: 'inputs', norm })
+    })
+  }
+
+  /** Takes what is added to the stream, which must come from products with weights, by constant factors. */
+  #write(branch: string): boolean {
+    const isReadOnce = this.#topology.consumers.get(branch)!.length === 1
+    const product = this.#products.get(branch)
+    if (!isReadOnce) return false
+    if (product !== undefined) return this.#turn(product.matrix, { side: 'outputs' })
+    const node = this.#producer(branch)
+    if (node?.opType === 'Add') {
+      const [bias, ...biases] = node.input.filter((input) => this.#isVector(input))
+      if (bias === undefined) return node.input.every((input) => this.#write(input))
+      this.#biases.push({ node: this.#topology.producer.get(branch)!, bias })
+      return biases.length === 0 && this.#write(node.input.find((input) => input !== bias)!)
+    }
+    if (node?.opType !== 'Mul') return false
+    const others = node.input.filter((input) => this.#constant(input) === undefined)
+    return others.length === 1 && this.#write(others[0]!)
+  }
+
+  /** Whether a tensor is a learnt bias. */
+  #isVector(name: string): boolean {
+    const node = this.#producer(name)
+    if (node?.opType === 'Cast') return this.#isVector(node.input[0]!)
+    return this.#initializers.get(name)?.dims.length === 1
+  }
+
+  #turn(matrix: string, turn: Turn): boolean {
+    if (this.#turns.has(matrix)) return false
+    this.#turns.set(matrix, turn)
+    return true
+  }
+
+  #normWeights(name: string): NormWeights | null {
+    const tensor = this.#initializers.get(name)
+    if (tensor?.dataLocation === DataLocation.EXTERNAL) {
+      if (!FLOAT_DTYPES.has(tensor.dataType)) return null
+      const { location, offsetBytes, sizeBytes } = getExternalData(tensor)
+      const file = join(this.#decoder.weightsFolder, location)
+      return { stored: { file, offsetBytes, sizeBytes: sizeBytes!, dataType: tensor.dataType }, added: 0 }
+    }
+    if (tensor !== undefined) {
+      const constant = this.#constant(name)
+      return constant === undefined ? null : { stored: null, added: constant }
+    }
+    const node = this.#producer(name)
+    if (node?.opType === 'Cast') return this.#normWeights(node.input[0]!)
+    if (node?.opType !== 'Add') return null
+    const added = this.#constant(node.input[1]!)
+    const weights = this.#normWeights(node.input[0]!)
+    return added === undefined || weights === null ? null : { ...weights, added: weights.added + added }
+  }
+
+  /** The number that all elements of a tensor are that the graph holds itself. */
+  #constant(name: string): number | undefined {
+    const tensor = this.#initializers.get(name)
+    if (tensor?.dataType !== DataType.FLOAT || tensor.dataLocation === DataLocation.EXTERNAL) return undefined
+    const { buffer, byteOffset, byteLength } = tensor.rawData
+    const view = new DataView(buffer, byteOffset, byteLength)
+    const values = Array.from({ length: byteLength / 4 }, (_, index) => view.getFloat32(4 * index, true))
+    return values.every((value) => value === values[0]) ? values[0] : undefined
+  }
+
+  #producer(name: string): NodeProto | undefined {
+    return this.#topology.nodes[this.#topology.producer.get(name) ?? -1]
+  }
+}

@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import type { DecoderGraph } from './decoder-graph.js'
+import { FLOAT_DTYPES } from './element-types.js'
+import { getExternalData } from './external-data.js'
+import { DataLocation, type DataType, type NodeProto } from './onnx.js'
+import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
+import { indexGraph, nodesUpstream, type Topology } from './topology.js'
+import { ELEMENT_BITS } from './weight-sizes.js'
+
+/** Where the numbers of a weight lie, row by row. */
+export interface StoredNumbers {
+  file: string
+  offsetBytes: number
+  sizeBytes: number
+  dataType: DataType
+}
+
+/** A weight matrix of a decoder that tokens are multiplied with. */
+export interface WeightMatrix extends StoredNumbers {
+  name: string
+  inputs: number
+  outputs: number
+  /** Whether it lies as [outputs, inputs]. */
+  byOutput: boolean
+  /** Of a matrix that is stored as a part of a larger one: how many outputs that has, and which of them are its own. */
+  part: { of: number; taken: OutputRange[] } | null
+}
+
+/** A node that multiplies tokens, its first input, with a weight matrix. */
+export interface WeightProduct {
+  node: NodeProto
+  matrix: WeightMatrix
+}
+
+/** What decides which experts a token goes to: an error there is no small one. */
+const ROUTER = /router|[._]gate\./
+
+/**
+ * Finds the weight matrices that the layers multiply tokens with, those of queries, keys and values each for itself.
+ * The head is left out, and so is what chooses experts.
+ */
+export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
+  const products = findWeightProducts(decoder, indexGraph(decoder.model.graph!))
+  return [...new Map(products.map(({ matrix }) => [matrix.name, matrix])).values()]
+}
+
+/** The products with the matrices of `findWeightMatrices`, in the order of the graph's nodes. */
+export function findWeightProducts(
+  { model, states, weightsFolder }: DecoderGraph,
+  topology: Topology,
+): WeightProduct[] {
+  const graph = model.graph!
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  const upstream = [...nodesUpstream(topology, [states.at(-1)!])].sort((a, b) => a - b)
+  return upstream.flatMap((position) => {
+    const node = topology.nodes[position]!
+    const byOutput = isTransposedProduct(node)
+    if (node.opType !== 'MatMul' && !byOutput) return []
+    const stored = findStoredMatrix(node.input[1]!, byOutput, initializers, topology)
+    if (stored === undefined || ROUTER.test(stored.tensor.name)) return []
+    const { tensor, inputs, outputs, taken } = stored
+    if (tensor.dataLocation !== DataLocation.EXTERNAL || !FLOAT_DTYPES.has(tensor.dataType)) return []
+    const own = taken.reduce((sum, [start, end]) => sum + end - start, 0)
+    const isWhole = taken.length === 1 && own === outputs
+    const { location, offsetBytes } = getExternalData(tensor)
+    const matrix = {
+      name: isWhole ? tensor.name : node.input[1]!,
+      file: join(weightsFolder, location),
+      offsetBytes,
+      sizeBytes: (inputs * outputs * ELEMENT_BITS.get(tensor.dataType)!) / 8,
+      dataType: tensor.dataType,
+      inputs,
+      outputs: own,
+      byOutput,
+      part: isWhole ? null : { of: outputs, taken },
+    }
+    return [{ node, matrix }]
+  })
+}
+
+function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
+  return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
+}
+
+/** Matrices that attention is made of, by the products that it starts and ends with. */
+export interface AttentionMatrices {
+  /** Names of matrices that values are made with. */
+  values: Set<string>
+  /** Names of matrices that the mixed values are multiplied with. */
+  outputs: Set<string>
+}
+
+/** Finds by structure which weight matrices make the values of attention and which its output. */
+export function findAttentionMatrices(products: WeightProduct[], topology: Topology): AttentionMatrices {
+  const { nodes, producer } = topology
+  const matrixAt = new Map(products.map(({ node, matrix }) => [producer.get(node.output[0]!)!, matrix.name]))
+  /** Nodes that a tensor is made by, back to the products with weights, those included. */
+  const nodesSinceProducts = (tensor: string): number[] => {
+    const found = new Set<number>()
+    const queue = [tensor]
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      const position = producer.get(name)
+      if (position === undefined || found.has(position)) continue
+      found.add(position)
+      if (!matrixAt.has(position)) queue.push(...nodes[position]!.input)
+    }
+    return [...found]
+  }
+  const isOfShares = ({ opType, input }: NodeProto) =>
+    opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
+  const found: AttentionMatrices = { values: new Set(), outputs: new Set() }
+  for (const { node, matrix } of products) {
+    const mixtures = nodesSinceProducts(node.input[0]!)
+      .map((position) => nodes[position]!)
+      .filter(isOfShares)
+    if (mixtures.length > 0) found.outputs.add(matrix.name)
+    for (const { input } of mixtures) {
+      for (const position of nodesSinceProducts(input[1]!)) {
+        const name = matrixAt.get(position)
+        if (name !== undefined) found.values.add(name)
+      }
+    }
+  }
+  return found
+}

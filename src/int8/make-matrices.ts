@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { LayerpruneError } from '../errors.js'
+import type { PlannedMatrix } from './make-matrix.js'
+import type { Int8Matrix } from './round-matrix.js'
+
+export interface WorkerData {
+  /** Size of the rotation; null where there is none. */
+  rotationSize: number | null
+}
+
+export type WorkerAnswer = { made: Int8Matrix } | { failure: string }
+
+/** Each holds a matrix in float32. */
+const MOST_WORKERS = 4
+
+/**
+ * Makes matrices in 8 bits, in threads, and yields each as soon as it is made.
+ * @param rotationSize width of the rotated stream; null where none is rotated
+ * @throws LayerpruneError where a file is too short
+ */
+export async function* makeMatrices(
+  matrices: PlannedMatrix[],
+  rotationSize: number | null,
+  signal?: AbortSignal,
+): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
+  const workerData: WorkerData = { rotationSize }
+  const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length)
+  const workers = Array.from(
+    { length: count },
+    () => new Worker(new URL('matrix-worker.js', import.meta.url), { workerData }),
+  )
+  const waiting = [...matrices]
+  const running = new Map<Worker, ReturnType<typeof askWorker>>()
+  const startNext = (worker: Worker) => {
+    const matrix = waiting.shift()
+    if (matrix !== undefined) running.set(worker, askWorker(worker, matrix))
+  }
+  try {
+    for (const worker of workers) startNext(worker)
+    while (running.size > 0) {
+      const { worker, matrix, answer } = await Promise.race(running.values())
+      signal?.throwIfAborted()
+      if ('failure' in answer) throw new LayerpruneError(answer.failure)
+      running.delete(worker)
+      startNext(worker)
+      yield { matrix, made: answer.made }
+    }
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()))
+  }
+}
+
+async function askWorker(worker: Worker, matrix: PlannedMatrix) {
+  worker.postMessage(matrix)
+  const [answer] = (await once(worker, 'message')) as [WorkerAnswer]
+  return { worker, matrix, answer }
+}

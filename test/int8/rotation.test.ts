@@ -1,0 +1,98 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
+import { setInlineData } from '../../src/graph/external-data.js'
+import { cloneModel, DataType, makeFloatTensor } from '../../src/graph/onnx.js'
+import { ROTATION, rotateStream } from '../../src/graph/rotate-stream.js'
+import { findWeightMatrices } from '../../src/graph/weight-products.js'
+import { readTurned } from '../../src/int8/make-matrix.js'
+import { Rotation } from '../../src/int8/rotation.js'
+import { openModel } from '../../src/model.js'
+import { openStateSession } from '../../src/runtime/session.js'
+import { FIXTURES } from '../cli/run-program.js'
+
+const FAMILIES = join(FIXTURES, 'families')
+
+/** What reads the stream by a norm that centres, norms what is added to it, or chooses experts. */
+const NOT_ROTATED =
+  /^(bloom|cohere|exaone4|falcon|gemma[23]|glm4|gpt|granitemoe|mixtral|nemotron|olmo|opt|phi$|phi-|qwen\d-moe|stablelm|starcoder2)/
+
+describe('the rotation', () => {
+  it.each([1, 2, 9, 24, 64, 576])('is orthogonal and full of numbers far from one: %i channels', (size) => {
+    const matrix = new Rotation(size).matrix()
+    for (let a = 0; a < size; a += Math.ceil(size / 7)) {
+      for (let b = 0; b < size; b++) {
+        let product = 0
+        for (let k = 0; k < size; k++) product += matrix[a * size + k]! * matrix[b * size + k]!
+        expect(product).toBeCloseTo(a === b ? 1 : 0, 5)
+      }
+    }
+    const largest = matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    expect(largest * Math.sqrt(size)).toBeLessThan(1.5)
+  })
+
+  it('turns columns as it turns rows', () => {
+    const [size, count] = [24, 37]
+    const rotation = new Rotation(size)
+    const rows = Float32Array.from({ length: size * count }, (_, index) => Math.sin(index))
+    const columns = new Float32Array(rows.length)
+    rows.forEach((value, index) => {
+      columns[(index % size) * count + Math.floor(index / size)] = value
+    })
+    rotation.rotateRows(rows)
+    rotation.rotateColumns(columns, count)
+    rows.forEach((value, index) => {
+      expect(columns[(index % size) * count + Math.floor(index / size)]).toBe(value)
+    })
+  })
+})
+
+describe('a decoder with its stream rotated', () => {
+  const texts = [
+    [5, 9, 17, 3, 11, 30, 12, 8],
+    [7, 19, 4],
+  ].map((ids) => ({ ids, origin: '' }))
+  const asked = texts.map(({ ids }) => ids.map((_, place) => place))
+
+  it.each(readdirSync(FAMILIES))('has the same inner products of states: %s', async (family) => {
+    const { decoder, config } = await openModel({ model: join(FAMILIES, family), format: 'safetensors' })
+    const measure = async (decoder: DecoderGraph) => {
+      const session = await openStateSession(decoder, config, { device: 'cpu' })
+      const gram = await session.measureGram(texts, asked)
+      await session.close()
+      return gram
+    }
+    const rotated = rotateStream(decoder)
+    expect(rotated === null).toBe(NOT_ROTATED.test(family))
+    if (rotated === null) return
+    const exact = await measure(decoder)
+    const turned = await measure(await turnWeights(rotated))
+    const states = decoder.states.length
+    expect(turned.length).toBe(11 * states ** 2)
+    const square = states ** 2
+    const normAt = (start: number, state: number) => Math.sqrt(exact[start + state * (states + 1)]!)
+    const errors = exact.map((product, index) => {
+      const start = Math.floor(index / square) * square
+      const [a, b] = [Math.floor((index - start) / states), (index - start) % states]
+      return Math.abs(turned[index]! - product) / (normAt(start, a) * normAt(start, b))
+    })
+    expect(Math.max(...errors)).toBeLessThan(1e-5)
+  })
+})
+
+/** Puts the changed weights into the graph, in float32. */
+async function turnWeights(rotated: NonNullable<ReturnType<typeof rotateStream>>): Promise<DecoderGraph> {
+  const { decoder, turns, hiddenSize } = rotated
+  const rotation = new Rotation(hiddenSize)
+  const model = cloneModel(decoder.model)
+  const graph = model.graph!
+  for (const matrix of findWeightMatrices(decoder)) {
+    const weights = await readTurned(matrix, turns.get(matrix.name) ?? null, rotation)
+    const tensor = graph.initializer.find(({ name }) => name === matrix.name)!
+    tensor.dataType = DataType.FLOAT
+    setInlineData(tensor, new Uint8Array(Float32Array.from(weights).buffer))
+  }
+  graph.initializer.push(makeFloatTensor(ROTATION, [hiddenSize, hiddenSize], rotation.matrix()))
+  return { ...decoder, model }
+}
