@@ -91,35 +91,64 @@ export interface AttentionMatrices {
 }
 
 /** Finds by structure which weight matrices make the values of attention and which its output. */
-export function findAttentionMatrices(products: WeightProduct[], topology: Topology): AttentionMatrices {
-  const { nodes, producer } = topology
+export function findAttentionMatrices(
+  products: WeightProduct[],
+  { nodes, producer, consumers }: Topology,
+): AttentionMatrices {
   const matrixAt = new Map(products.map(({ node, matrix }) => [producer.get(node.output[0]!)!, matrix.name]))
-  /** Nodes that a tensor is made by, back to the products with weights, those included. */
-  const nodesSinceProducts = (tensor: string): number[] => {
-    const found = new Set<number>()
-    const queue = [tensor]
-    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-      const position = producer.get(name)
-      if (position === undefined || found.has(position)) continue
-      found.add(position)
-      if (!matrixAt.has(position)) queue.push(...nodes[position]!.input)
+  /** The products with weights that are met first on the ways from some nodes. */
+  const firstProducts = (starts: number[], next: (position: number) => number[]): string[] => {
+    const seen = new Set(starts)
+    for (const position of seen) {
+      if (!matrixAt.has(position)) for (const neighbour of next(position)) seen.add(neighbour)
     }
-    return [...found]
+    return [...seen].flatMap((position) => matrixAt.get(position) ?? [])
   }
-  const isOfShares = ({ opType, input }: NodeProto) =>
-    opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
-  const found: AttentionMatrices = { values: new Set(), outputs: new Set() }
-  for (const { node, matrix } of products) {
-    const mixtures = nodesSinceProducts(node.input[0]!)
-      .map((position) => nodes[position]!)
-      .filter(isOfShares)
-    if (mixtures.length > 0) found.outputs.add(matrix.name)
-    for (const { input } of mixtures) {
-      for (const position of nodesSinceProducts(input[1]!)) {
-        const name = matrixAt.get(position)
-        if (name !== undefined) found.values.add(name)
-      }
-    }
+  const writers = (name: string) => producer.get(name) ?? []
+  const mixtures = nodes.filter(
+    ({ opType, input }) => opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax',
+  )
+  return {
+    values: new Set(
+      mixtures.flatMap(({ input }) =>
+        firstProducts([writers(input[1]!)].flat(), (position) => nodes[position]!.input.flatMap(writers)),
+      ),
+    ),
+    outputs: new Set(
+      mixtures.flatMap(({ output }) =>
+        firstProducts(consumers.get(output[0]!) ?? [], (position) =>
+          nodes[position]!.output.flatMap((name) => consumers.get(name) ?? []),
+        ),
+      ),
+    ),
   }
-  return found
+}
+
+/** Matrices between which each channel is one number times another, so that a factor can go from one to the other. */
+export interface MatrixPair {
+  /** Its outputs are multiplied with what a gate lets pass, channel by channel. */
+  up: WeightMatrix
+  /** Reads these products alone. */
+  down: WeightMatrix
+}
+
+/** Finds the gated MLPs by structure: the matrices before and after their gates. */
+export function findGatedPairs(
+  products: WeightProduct[],
+  { nodes, producer, consumers }: Topology,
+): MatrixPair[] {
+  const matrices = new Map(products.map(({ node, matrix }) => [node.output[0]!, matrix]))
+  const isReadOnce = (name: string) => consumers.get(name)!.length === 1
+  const uses = new Map<string, number>()
+  for (const { matrix } of products) uses.set(matrix.name, (uses.get(matrix.name) ?? 0) + 1)
+  const isUsedOnce = ({ name }: WeightMatrix) => uses.get(name) === 1
+  return products.flatMap(({ node, matrix: down }) => {
+    const gated = nodes[producer.get(node.input[0]!) ?? -1]
+    if (gated?.opType !== 'Mul' || !gated.output.every(isReadOnce)) return []
+    const ups = gated.input.filter(isReadOnce).flatMap((name) => matrices.get(name) ?? [])
+    return ups
+      .slice(0, 1)
+      .filter((up) => isUsedOnce(up) && isUsedOnce(down))
+      .map((up) => ({ up, down }))
+  })
 }

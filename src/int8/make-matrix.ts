@@ -3,14 +3,23 @@ import { decodeFloats } from '../checkpoint/decode-floats.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
-import type { StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
+import type { MatrixPair, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
 import type { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
+
+/** A pair of matrices, of which one is asked for. */
+export interface Balance extends MatrixPair {
+  side: 'up' | 'down'
+  /** Of the norm before the first. */
+  upTurn: Turn | null
+}
 
 /** A matrix of the decoder as it shall be in 8 bits. */
 export interface PlannedMatrix extends WeightMatrix {
   /** How it changes where the residual stream is rotated; null where it is not. */
   turn: Turn | null
+  /** The pair that it belongs to, whose channels are balanced; null where it belongs to none. */
+  balance: Balance | null
   /** Whether what rounding leaves over of it is kept. */
   keepsRests: boolean
 }
@@ -20,11 +29,50 @@ export interface PlannedMatrix extends WeightMatrix {
  * @throws LayerpruneError where its file is too short
  */
 export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | null): Promise<Int8Matrix> {
-  return roundMatrix(await readTurned(matrix, matrix.turn, rotation), matrix)
+  const { turn, balance } = matrix
+  const weights = await readTurned(matrix, turn, rotation)
+  if (balance !== null) {
+    const factors = await findFactors(balance)
+    if (balance.side === 'up')
+      scaleOutputs(
+        weights,
+        factors.map((factor) => 1 / factor),
+        matrix,
+      )
+    else scaleInputs(weights, factors, matrix)
+  }
+  return roundMatrix(weights, matrix)
 }
 
 /**
- * Reads a matrix as it is where the residual stream is rotated.
+ * How much larger each channel between two matrices is made for the second. That rounds its weights by one scale for
+ * all channels, so their errors count as much as the channel is large: what goes from one matrix to the other, as in
+ * SmoothQuant (Xiao et al. 2022, arXiv 2211.10438), makes their parts of the channel equally large. How large a channel
+ * is, the weights that make it must tell, for there are no texts yet.
+ */
+async function findFactors({ up, upTurn, down }: Balance): Promise<Float32Array> {
+  const made = sumSquares(await readTurned(up, upTurn, null), up.byOutput ? up.inputs : 1, up.outputs)
+  const read = sumSquares(await readTurned(down, null, null), down.byOutput ? 1 : down.outputs, down.inputs)
+  return Float32Array.from(made, (square, channel) => {
+    const factor = (square / read[channel]!) ** 0.25
+    return factor > 0 && factor < Number.POSITIVE_INFINITY ? factor : 1
+  })
+}
+
+/**
+ * Sums the squares of the weights of each channel.
+ * @param run neighbouring weights that belong to one channel
+ */
+function sumSquares(weights: Float32Array, run: number, channels: number): Float64Array {
+  const sums = new Float64Array(channels)
+  for (let index = 0; index < weights.length; index++) {
+    sums[Math.floor(index / run) % channels]! += weights[index]! ** 2
+  }
+  return sums
+}
+
+/**
+ * Reads a matrix with the weights of the norm before it taken up, and rotated with the residual stream.
  * @returns as it is stored: [outputs, inputs] where `byOutput`, [inputs, outputs] else
  * @throws LayerpruneError where its file is too short
  */
@@ -34,9 +82,9 @@ export async function readTurned(
   rotation: Rotation | null,
 ): Promise<Float32Array> {
   const weights = takeOutputs(await readNumbers(matrix), matrix)
-  if (turn === null || rotation === null) return weights
   const { inputs, outputs, byOutput } = matrix
-  if (turn.side === 'inputs') scaleInputs(weights, await readNormWeights(turn.norm, inputs), matrix)
+  if (turn?.side === 'inputs') scaleInputs(weights, await readNormWeights(turn.norm, inputs), matrix)
+  if (turn === null || rotation === null) return weights
   if (byOutput === (turn.side === 'inputs')) rotation.rotateRows(weights)
   else rotation.rotateColumns(weights, turn.side === 'inputs' ? outputs : inputs)
   return weights
@@ -69,6 +117,16 @@ function scaleInputs(
 ): void {
   for (let index = 0; index < weights.length; index++) {
     weights[index]! *= factors[byOutput ? index % inputs : Math.floor(index / outputs)]!
+  }
+}
+
+function scaleOutputs(
+  weights: Float32Array,
+  factors: Float32Array,
+  { inputs, outputs, byOutput }: WeightMatrix,
+): void {
+  for (let index = 0; index < weights.length; index++) {
+    weights[index]! *= factors[byOutput ? Math.floor(index / inputs) : index % outputs]!
   }
 }
 

@@ -9,14 +9,14 @@ import { cloneModel, DataLocation, DataType } from '../graph/onnx.js'
 import { makeExternalTensor, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
-import { findAttentionMatrices, findWeightProducts } from '../graph/weight-products.js'
+import { findAttentionMatrices, findGatedPairs, findWeightProducts } from '../graph/weight-products.js'
 import { explainFailure } from '../write-files.js'
 import { makeMatrices } from './make-matrices.js'
-import type { PlannedMatrix } from './make-matrix.js'
+import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 /** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 3'
+const FORMAT = 'layerprune int8 5'
 
 const ALIGNMENT = 64
 
@@ -78,12 +78,23 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
   const topology = indexGraph(decoder.model.graph!)
   const products = findWeightProducts(decoder, topology)
   const { values, outputs } = findAttentionMatrices(products, topology)
+  const turnOf = (name: string) => rotated?.turns.get(name) ?? null
+  const balances = new Map(
+    findGatedPairs(products, topology).flatMap((pair): [string, Balance][] => {
+      const balance = { ...pair, upTurn: turnOf(pair.up.name) }
+      return [
+        [pair.up.name, { ...balance, side: 'up' }],
+        [pair.down.name, { ...balance, side: 'down' }],
+      ]
+    }),
+  )
   const plans = products.map(({ matrix }): [string, Plan] => {
     const { name } = matrix
-    const turn = rotated?.turns.get(name) ?? null
+    const turn = turnOf(name)
+    const balance = balances.get(name) ?? null
     const keepsRests = turn !== null && (values.has(name) || outputs.has(name))
     const isSpread = turn?.side === 'inputs' || (turn !== null && outputs.has(name))
-    return [name, { ...matrix, turn, keepsRests, keepsTokenRests: !isSpread }]
+    return [name, { ...matrix, turn, balance, keepsRests, keepsTokenRests: !isSpread }]
   })
   return [...new Map(plans).values()]
 }
