@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { tapSegment } from '../graph/tap-segment.js'
-import { listLoadedBytes } from '../graph/weight-sizes.js'
+import { countWidenedBytes, listLoadedWeights } from '../graph/weight-sizes.js'
 import { countRunBytes } from './run-memory.js'
 import { RUN_TOKENS, type Run } from './runs.js'
 
@@ -44,19 +44,23 @@ export interface Segment {
 export class MemoryPlan {
   /** Memory that the weights of each layer take. */
   readonly #layers: number[]
-  /** Of a weight: it is held twice while it is put in order for the processor. */
-  readonly #largestWeight: number
+  /** What a weight takes beside that while it is put in order for the processor, or all while runs widen them. */
+  readonly #passingBytes: number
   readonly #config: ModelConfig
   /** Positions whose inner products are computed at a time. */
   readonly gramPositions: number
 
   constructor(decoder: DecoderGraph, config: ModelConfig) {
     const weights = Array.from({ length: config.layers }, (_, layer) =>
-      listLoadedBytes(tapSegment(decoder, { from: layer, to: layer + 1 }).model.graph!),
+      listLoadedWeights(tapSegment(decoder, { from: layer, to: layer + 1 })),
     )
     const take = (bytes: number) => bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
-    this.#layers = weights.map((sizes) => sizes.reduce((sum, bytes) => sum + take(bytes), 0))
-    this.#largestWeight = Math.max(0, ...weights.flat())
+    this.#layers = weights.map((ofLayer) =>
+      ofLayer.reduce((sum, { bytes, isMapped }) => sum + (isMapped ? bytes : take(bytes)), 0),
+    )
+    const ordered = weights.flat().filter(({ isMapped }) => !isMapped)
+    const largest = Math.max(0, ...ordered.map(({ bytes }) => bytes))
+    this.#passingBytes = Math.max(largest, take(countWidenedBytes(weights.flat())))
     this.#config = config
     const positionBytes = (config.layers + 1) * config.hiddenSize * Float64Array.BYTES_PER_ELEMENT
     this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
@@ -107,7 +111,7 @@ export class MemoryPlan {
 
   #sessionBytes({ start, end }: Segment): number {
     const weights = this.#layers.slice(start, end).reduce((sum, bytes) => sum + bytes, 0)
-    return SESSION_BYTES + weights + this.#largestWeight
+    return SESSION_BYTES + weights + this.#passingBytes
   }
 
   /** What is held of a run between segments: its state, and its states at the asked positions. */

@@ -4,6 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
+import { widenInRuns } from '../graph/widen-in-runs.js'
 import type { EncodedText } from './batches.js'
 import { type Device, hintForDevice } from './device.js'
 import { planInputs } from './inputs.js'
@@ -104,8 +105,9 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
+  const { model, weightsFolder, widensInRuns = false } = decoder
   try {
-    return await ort.InferenceSession.create(serializeModel(decoder.model), {
+    return await ort.InferenceSession.create(serializeModel(widensInRuns ? widenInRuns(model) : model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in form: buffers planned for each of them take more memory and save no time
@@ -115,7 +117,7 @@ export async function createSession(
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
         session: {
-          model_external_initializers_file_folder_path: decoder.weightsFolder,
+          model_external_initializers_file_folder_path: weightsFolder,
           // Attention makes shares too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
