@@ -22,7 +22,7 @@ export interface LoadedWeight {
   bytes: number
   /** Whether it lies as it is stored in pages of its file. */
   isMapped: boolean
-  /** What a run takes for it beside that, where it makes it float32; weights of the same form take it in turn. */
+  /** What a run takes for it beside that, where it makes it float32. */
   widened: { form: string; bytes: number } | null
 }
 
@@ -59,11 +59,23 @@ export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph)
   })
 }
 
-/** Bytes that float32 copies take at most while a graph runs: ONNX Runtime keeps one of each form. */
+/**
+ * Bytes that float32 copies take at the fullest moment of a run: from the first matrix of a form to the last, ONNX
+ * Runtime keeps the memory of one of them.
+ * @param weights in the order in which they are computed with
+ */
 export function countWidenedBytes(weights: LoadedWeight[]): number {
-  const forms = new Map<string, number>()
-  for (const { widened } of weights) {
-    if (widened) forms.set(widened.form, Math.max(widened.bytes, forms.get(widened.form) ?? 0))
+  const copies = weights.flatMap(({ widened }) => widened ?? [])
+  const last = new Map(copies.map(({ form }, index) => [form, index]))
+  const held = new Map<string, number>()
+  let most = 0
+  for (const [index, { form, bytes }] of copies.entries()) {
+    held.set(form, Math.max(bytes, held.get(form) ?? 0))
+    most = Math.max(
+      most,
+      [...held.values()].reduce((sum, bytes) => sum + bytes, 0),
+    )
+    if (last.get(form) === index) held.delete(form)
   }
-  return [...forms.values()].reduce((sum, bytes) => sum + bytes, 0)
+  return most
 }

@@ -90,13 +90,19 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Run[
 
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
- * @param shared  other sessions run in turn with this one: it holds no memory and no busy threads between runs
+ * @param shared  other sessions run in turn with this one: it holds no busy threads between runs
+ * @param keepsMemory  what a run takes is kept for the next, which is faster; left out, where it is not shared
  * @throws LayerpruneError where the runtime refuses the graph or has no such device
  */
 export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device, shared = false }: SessionOptions & { shared?: boolean },
+  {
+    threads,
+    device,
+    shared = false,
+    keepsMemory = !shared,
+  }: SessionOptions & { shared?: boolean; keepsMemory?: boolean },
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
@@ -113,7 +119,7 @@ export async function createSession(
       // Batches differ in form: buffers planned for each of them take more memory and save no time
       enableMemPattern: false,
       logSeverityLevel: 4,
-      enableCpuMemArena: !shared,
+      enableCpuMemArena: keepsMemory,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
         session: {
