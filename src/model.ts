@@ -1,13 +1,15 @@
 import { join, posix } from 'node:path'
 import { type ModelConfig, readModelConfig } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
-import { chooseOnnxFile, type Dtype } from './checkpoint/onnx-files.js'
+import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
 import { findSafetensors, INDEX_FILE, listShards, openSafetensors } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
+import { FLOAT_DTYPES } from './graph/element-types.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
+import { findMatrixType } from './graph/widen-in-runs.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
 
@@ -19,8 +21,8 @@ export interface ModelOptions extends ModelSourceOptions {
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
-  /** Whether q8 may be computed from safetensors: for what measures a model, not for what changes its files. */
-  mayQuantize?: boolean | undefined
+  /** Precisions beside fp32 that safetensors may be computed in: for what measures a model, not for what changes it. */
+  computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
   /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
   format?: Format | undefined
 }
@@ -101,15 +103,15 @@ function chooseFormat(
   { id, names }: ModelSource,
   config: ModelConfig,
   checkpoint: string | undefined,
-  { format, dtype, modelFile, mayQuantize = false, onNote }: ModelOptions,
+  { format, dtype, modelFile, computedDtypes = [], onNote }: ModelOptions,
 ): Format {
-  const isQuantized = mayQuantize && dtype === 'q8'
+  const computed = computedDtypes.find((name) => name === dtype)
   if (format === 'safetensors' && modelFile !== undefined) {
     throw new UsageError(`--model-file ${modelFile} names a graph, and --format safetensors was asked for`)
   }
-  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32' && !isQuantized) {
+  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32' && !computed) {
     throw new UsageError(
-      `safetensors are computed in fp32${mayQuantize ? ' or q8' : ''}, and --dtype ${dtype} was asked for`,
+      `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, and --dtype ${dtype} was asked for`,
       {
         hint: 'leave --dtype out, or take a graph with --format onnx',
       },
@@ -117,7 +119,7 @@ function chooseFormat(
   }
   if (format !== undefined) return format
   if (modelFile !== undefined) return 'onnx'
-  if (isQuantized) return chooseInt8Format(names, config, checkpoint, onNote)
+  if (computed) return chooseComputedFormat(computed, names, config, checkpoint, onNote)
   if (dtype !== undefined && dtype !== 'fp32') return 'onnx'
   if (checkpoint !== undefined && isKnownFamily(config.family)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
@@ -133,18 +135,28 @@ function chooseFormat(
   return graph ? 'onnx' : 'safetensors'
 }
 
-/** A published graph rounds the activations of a whole batch by one scale, which costs far more than weights do. */
-function chooseInt8Format(
+/**
+ * Safetensors, where they are there and known. A published q8 graph rounds the activations of a whole batch by one
+ * scale, which costs far more than weights do; a published fp16 graph is what was asked for.
+ */
+function chooseComputedFormat(
+  dtype: 'bf16' | 'fp16' | 'q8',
   names: string[],
   { family }: ModelConfig,
   checkpoint: string | undefined,
   onNote?: (message: string) => void,
 ): Format {
   if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
-  const hasGraph = names.some((name) => name.endsWith('_quantized.onnx'))
-  onNote?.(
-    `reading ${checkpoint} in q8: int8 weights, activations rounded token by token${hasGraph ? '; a q8 graph is there too: --format onnx reads that' : ''}`,
-  )
+  if (dtype === 'q8') {
+    const other = hasGraph(names, 'q8') ? '; a q8 graph is there too: --format onnx reads that' : ''
+    onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)
+    return 'safetensors'
+  }
+  if (dtype === 'fp16' && hasGraph(names, 'fp16')) {
+    onNote?.(`reading the fp16 graph; --format safetensors reads ${checkpoint}, and computes in float32`)
+    return 'onnx'
+  }
+  onNote?.(`reading ${checkpoint} in ${dtype}: weights as they are stored, computed in float32`)
   return 'safetensors'
 }
 
@@ -158,11 +170,24 @@ async function openFromSafetensors(
   { dtype = 'fp32', signal, onNote }: ModelOptions,
 ): Promise<Opened> {
   const built = buildDecoder(config, await openSafetensors(folder, names))
-  const decoder =
-    dtype === 'q8'
-      ? await quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, signal, onNote })
-      : built
-  return { decoder, precision: { dtype, sharesScaleInBatch: false }, file }
+  const precision = { dtype, sharesScaleInBatch: false }
+  if (dtype === 'q8') {
+    const cacheFolder = readHubSettings().layerpruneFolder
+    return { decoder: await quantizeDecoder(built, { cacheFolder, signal, onNote }), precision, file }
+  }
+  if (dtype === 'fp32') return { decoder: built, precision, file }
+  assertStoredIn(dtype, built, file)
+  return { decoder: { ...built, widensInRuns: true }, precision, file }
+}
+
+/** Norms and biases are stored in float32 beside many a matrix: what counts are the matrices. */
+function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
+  const type = findMatrixType(model.graph!)
+  const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
+  if (stored === dtype) return
+  throw new LayerpruneError(`${file} stores its matrices in ${stored}, and --dtype ${dtype} was asked for`, {
+    hint: `--dtype ${stored}`,
+  })
 }
 
 async function openFromOnnx(

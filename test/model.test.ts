@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type ModelOptions, openModel } from '../src/model.js'
+import { type Format, locateModel, type ModelOptions, openModel } from '../src/model.js'
 
 const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
 
@@ -65,6 +65,23 @@ describe('a folder with safetensors and graphs', () => {
       name: 'UsageError',
       message: expect.stringContaining(message),
     })
+  })
+})
+
+describe('weights in 16 bits', () => {
+  const measured: Partial<ModelOptions> = { dtype: 'fp16', computedDtypes: ['bf16', 'fp16', 'q8'] }
+
+  it('stay as they are stored', async () => {
+    const { model } = await open(makeFolder('families/falcon'), measured)
+    expect(model).toMatchObject({ format: 'safetensors', precision: { dtype: 'fp16' } })
+    expect(model.decoder.widensInRuns).toBe(true)
+  })
+
+  it('are those of an fp16 graph where one is there, unless safetensors are asked for', async () => {
+    const folder = makeFolder('families/falcon', 'onnx/llama')
+    const locate = (format?: Format) => locateModel({ model: folder, ...measured, format })
+    expect((await locate()).format).toBe('onnx')
+    expect((await locate('safetensors')).format).toBe('safetensors')
   })
 })
 

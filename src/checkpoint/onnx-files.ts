@@ -17,11 +17,17 @@ const DTYPE_SUFFIXES = {
   q1f16: '_q1f16',
 } as const
 
-/** A precision that a model file is published in, as transformers.js names it. */
-export type Dtype = keyof typeof DTYPE_SUFFIXES
+/** A precision that a graph is published in, as transformers.js names it. */
+export type GraphDtype = keyof typeof DTYPE_SUFFIXES
 
-/** Every dtype name, best precision first. */
-export const DTYPES = Object.keys(DTYPE_SUFFIXES) as Dtype[]
+/** A precision that a model can be read in: that of a graph, or one that only safetensors are stored in. */
+export type Dtype = GraphDtype | 'bf16'
+
+/** Every precision of graphs, best first. */
+export const GRAPH_DTYPES = Object.keys(DTYPE_SUFFIXES) as GraphDtype[]
+
+/** Every precision, best first. */
+export const DTYPES: Dtype[] = ['fp32', 'bf16', ...GRAPH_DTYPES.filter((name) => name !== 'fp32')]
 
 /** Where a published model keeps its graphs: the names begin with one of these. */
 const GRAPH_FOLDERS = ['onnx/', '']
@@ -30,7 +36,7 @@ export interface OnnxFile {
   /** Relative to the model folder, parts joined by `/`. */
   file: string
   /** Other precisions that the model has, best first. */
-  others: Dtype[]
+  others: GraphDtype[]
 }
 
 /**
@@ -50,11 +56,10 @@ export function chooseOnnxFile(
   const graphs = names.filter((name) => name.endsWith('.onnx'))
   if (modelFile !== undefined) return { file: findNamed(graphs, model, modelFile), others: [] }
   for (const folder of GRAPH_FOLDERS) {
-    const fileOf = (name: Dtype) => `${folder}model${DTYPE_SUFFIXES[name]}.onnx`
-    const present = DTYPES.filter((name) => graphs.includes(fileOf(name)))
+    const present = listDtypes(graphs, folder)
     const chosen = dtype === undefined ? present[0] : present.find((name) => name === dtype)
     if (chosen !== undefined) {
-      return { file: fileOf(chosen), others: present.filter((name) => name !== chosen) }
+      return { file: nameGraph(folder, chosen), others: present.filter((name) => name !== chosen) }
     }
     if (present.length > 0) {
       throw new LayerpruneError(`${model} has no ${dtype} graph; it has ${present.join(', ')}`, {
@@ -68,6 +73,20 @@ export function chooseOnnxFile(
     })
   }
   return undefined
+}
+
+/** Whether a model has a graph of a precision where `chooseOnnxFile` finds it. */
+export function hasGraph(names: string[], dtype: GraphDtype): boolean {
+  const present = GRAPH_FOLDERS.map((folder) => listDtypes(names, folder)).find(({ length }) => length > 0)
+  return present?.includes(dtype) ?? false
+}
+
+function listDtypes(graphs: string[], folder: string): GraphDtype[] {
+  return GRAPH_DTYPES.filter((name) => graphs.includes(nameGraph(folder, name)))
+}
+
+function nameGraph(folder: string, dtype: GraphDtype): string {
+  return `${folder}model${DTYPE_SUFFIXES[dtype]}.onnx`
 }
 
 function findNamed(graphs: string[], model: string, modelFile: string): string {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import { GRAPH_DTYPES, type GraphDtype } from '../checkpoint/onnx-files.js'
 import { UsageError } from '../errors.js'
 import type { Format } from '../model.js'
 import type { PruneOptions } from '../prune/prune.js'
@@ -12,7 +12,7 @@ interface Flags extends RemovalFlags, RepairFlags {
   model: string
   revision?: string
   modelFile?: string
-  dtype?: Dtype
+  dtype?: GraphDtype
   allDtypes?: boolean
   format?: Format
   output: string
@@ -43,7 +43,7 @@ export function makePruneCommand(): Command {
     )
     .addOption(
       new Option('--dtype <name>', 'graph to prune by precision (default: the best one present)').choices(
-        DTYPES,
+        GRAPH_DTYPES,
       ),
     )
     .option('--model-file <file>', 'graph to prune by name, for example onnx/model_q4.onnx')

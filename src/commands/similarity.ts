@@ -109,7 +109,7 @@ Examples:
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume
-  layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --max-memory 4GB`,
+  layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --dtype bf16 --max-memory 4GB`,
     )
     .action(runSimilarity)
 }

@@ -46,6 +46,11 @@ export function cloneModel(model: ModelProto): ModelProto {
   return clone(ModelProtoSchema, model)
 }
 
+/** A message with some of its fields replaced; the others are shared with the original. */
+export function copyMessage<T extends object>(message: T, changes: Partial<T>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, changes)
+}
+
 /** A copy of a node, its subgraphs included. */
 export function cloneNode(node: NodeProto): NodeProto {
   return clone(NodeProtoSchema, node)

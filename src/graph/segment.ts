@@ -3,6 +3,7 @@ import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
 import {
   cloneNode,
+  copyMessage,
   DataType,
   type GraphProto,
   type ModelProto,
@@ -97,8 +98,4 @@ function copyModel(model: ModelProto): ModelProto {
       output: [...graph!.output],
     }),
   })
-}
-
-function copyMessage<T extends object>(message: T, changes: Partial<T>): T {
-  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, changes)
 }

@@ -1,4 +1,5 @@
-import { DataLocation, DataType, type GraphProto, type TensorProto } from './onnx.js'
+import type { DecoderGraph } from './decoder-graph.js'
+import { DataLocation, DataType, type NodeProto, type TensorProto } from './onnx.js'
 import { indexGraph } from './topology.js'
 
 /** Of the types that weights are stored in. */
@@ -16,20 +17,65 @@ export function countDims({ dims }: TensorProto): number {
   return dims.reduce((product, dim) => product * Number(dim), 1)
 }
 
+/** What a weight takes of memory once its graph is loaded. */
+export interface LoadedWeight {
+  bytes: number
+  /** Whether it lies as it is stored in pages of its file. */
+  isMapped: boolean
+  /** What a run takes for it beside that, where it makes it float32. */
+  widened: { form: string; bytes: number } | null
+}
+
+/** Whether a weight is a matrix in 16 bits; biases and norms take so little that they are made float32 once. */
+export function isHalfMatrix({ dataType, dims }: TensorProto): boolean {
+  return dims.length > 1 && (dataType === DataType.FLOAT16 || dataType === DataType.BFLOAT16)
+}
+
 /**
- * Bytes that each weight of a graph takes once it is loaded: in float32 where a cast reads it, for that is done when
- * the session starts, and as stored else; of int8, each product puts a copy in order for itself. A table outside the
- * graph that is only looked up stays in its file.
+ * Lists what a decoder's weights take: float32 where a cast reads one, for that is done when the session starts unless
+ * the decoder widens in runs, and as stored else; of int8, each product puts a copy in order for itself. A table
+ * outside the graph that is only looked up stays in its file and is left out.
  */
-export function listLoadedBytes(graph: GraphProto): number[] {
-  const { nodes, consumers } = indexGraph(graph)
-  return graph.initializer.flatMap((tensor) => {
-    const readers = (consumers.get(tensor.name) ?? []).map((reader) => nodes[reader]!.opType)
+export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph): LoadedWeight[] {
+  const { nodes, consumers } = indexGraph(model.graph!)
+  const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
+  const isSplit = ({ opType, output }: NodeProto): boolean =>
+    opType === 'Split' || (/^(Cast|Reshape)$/.test(opType) && readersOf(output[0]!).some(isSplit))
+  return model.graph!.initializer.flatMap((tensor): LoadedWeight[] => {
+    const readers = readersOf(tensor.name)
     const stored = ELEMENT_BITS.get(tensor.dataType)
-    const isMapped =
-      tensor.dataLocation === DataLocation.EXTERNAL && readers.every((type) => type === 'Gather')
-    if (stored === undefined || isMapped) return []
-    const copies = Math.max(1, readers.filter((type) => type === 'MatMulIntegerToFloat').length)
-    return [(copies * countDims(tensor) * (readers.includes('Cast') ? 32 : stored)) / 8]
+    const isExternal = tensor.dataLocation === DataLocation.EXTERNAL
+    const isLookedUp = isExternal && readers.every(({ opType }) => opType === 'Gather')
+    if (stored === undefined || isLookedUp) return []
+    const count = countDims(tensor)
+    const isCast = readers.some(({ opType }) => opType === 'Cast')
+    if (isCast && widensInRuns && isHalfMatrix(tensor)) {
+      const copies = readers.some(isSplit) ? 2 : 1
+      const widened = { form: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
+      return [{ bytes: (count * stored) / 8, isMapped: isExternal, widened }]
+    }
+    const copies = Math.max(1, readers.filter(({ opType }) => opType === 'MatMulIntegerToFloat').length)
+    return [{ bytes: (copies * count * (isCast ? 32 : stored)) / 8, isMapped: false, widened: null }]
   })
+}
+
+/**
+ * Bytes that float32 copies take at the fullest moment of a run: from the first matrix of a form to the last, ONNX
+ * Runtime keeps the memory of one of them.
+ * @param weights in the order in which they are computed with
+ */
+export function countWidenedBytes(weights: LoadedWeight[]): number {
+  const copies = weights.flatMap(({ widened }) => widened ?? [])
+  const last = new Map(copies.map(({ form }, index) => [form, index]))
+  const held = new Map<string, number>()
+  let most = 0
+  for (const [index, { form, bytes }] of copies.entries()) {
+    held.set(form, Math.max(bytes, held.get(form) ?? 0))
+    most = Math.max(
+      most,
+      [...held.values()].reduce((sum, bytes) => sum + bytes, 0),
+    )
+    if (last.get(form) === index) held.delete(form)
+  }
+  return most
 }

@@ -51,8 +51,9 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
  * @throws LayerpruneError where the model or its config is missing or damaged
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
-  const { id, revision, folder, config, source } = await locateModel(options)
-  const opened = await openModel({ ...options, onNote: undefined }).catch((cause: unknown) => {
+  const asAnalysed: ModelOptions = { ...options, computedDtypes: ['bf16', 'fp16'] }
+  const { id, revision, folder, config, source } = await locateModel(asAnalysed)
+  const opened = await openModel({ ...asAnalysed, onNote: undefined }).catch((cause: unknown) => {
     if (cause instanceof LayerpruneError && cause.exitCode === 1) return cause
     throw cause
   })

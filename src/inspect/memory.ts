@@ -1,12 +1,19 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { takeSegment } from '../graph/segment.js'
 import { indexGraph, nodesUpstream } from '../graph/topology.js'
-import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
+import {
+  countDims,
+  countWidenedBytes,
+  ELEMENT_BITS,
+  isHalfMatrix,
+  listLoadedWeights,
+} from '../graph/weight-sizes.js'
 import { countRunBytes } from '../runtime/run-memory.js'
 
 /** What `similarity` takes of memory, in bytes, to about a quarter. */
 export interface MemoryEstimate {
-  /** Weights, each in float32 where it is computed with and as stored where it is looked up. */
+  /** Weights, each in float32 where it is computed with and as stored where it is looked up, or made float32 in runs. */
   weightsBytes: number
   /** What a run of a batch takes beside them, for texts of up to `tokens` tokens. */
   runBytes: number
@@ -28,11 +35,14 @@ const SLACK = 1.4
 export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): MemoryEstimate {
   const weightsBytes = measureWeights(decoder)
   const tokens = Math.min(TOKENS, config.maxPositions ?? TOKENS)
-  const runBytes = Math.round(SLACK * countRunBytes(config, { texts: TOKENS / tokens, tokens }))
+  const widened = decoder.widensInRuns
+    ? countWidenedBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
+    : 0
+  const runBytes = Math.round(SLACK * (countRunBytes(config, { texts: TOKENS / tokens, tokens }) + widened))
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }
 
-function measureWeights({ model, states }: DecoderGraph): number {
+function measureWeights({ model, states, widensInRuns = false }: DecoderGraph): number {
   const graph = model.graph!
   const topology = indexGraph(graph)
   const measured = nodesUpstream(topology, [states.at(-1)!], { shapes: true })
@@ -41,7 +51,8 @@ function measureWeights({ model, states }: DecoderGraph): number {
     const readers = (topology.consumers.get(tensor.name) ?? []).filter((reader) => measured.has(reader))
     const stored = ELEMENT_BITS.get(tensor.dataType)
     if (readers.length === 0 || stored === undefined) continue
-    const isWidened = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
+    const isCast = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
+    const isWidened = isCast && !(widensInRuns && isHalfMatrix(tensor))
     bits += countDims(tensor) * (isWidened ? 32 : stored)
   }
   return bits / 8

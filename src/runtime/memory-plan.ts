@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { tapSegment } from '../graph/tap-segment.js'
-import { listLoadedBytes } from '../graph/weight-sizes.js'
+import { countWidenedBytes, type LoadedWeight, listLoadedWeights } from '../graph/weight-sizes.js'
 import { countRunBytes } from './run-memory.js'
 import { RUN_TOKENS, type Run } from './runs.js'
 
@@ -40,23 +40,30 @@ export interface Segment {
   end: number
 }
 
+interface WeightBytes {
+  heldBytes: number
+  passingBytes: number
+}
+
 /** Which memory, in bytes, the parts of a decoder and the states between them take. */
 export class MemoryPlan {
-  /** Memory that the weights of each layer take. */
-  readonly #layers: number[]
-  /** Of a weight: it is held twice while it is put in order for the processor. */
-  readonly #largestWeight: number
+  /** What the weights of each layer take: held, and at the fullest moment beside that. */
+  readonly #layers: WeightBytes[]
+  /** What a weight takes beside what is held, at most, in segments of several layers. */
+  readonly #passingBytes: number
   readonly #config: ModelConfig
   /** Positions whose inner products are computed at a time. */
   readonly gramPositions: number
 
   constructor(decoder: DecoderGraph, config: ModelConfig) {
     const weights = Array.from({ length: config.layers }, (_, layer) =>
-      listLoadedBytes(tapSegment(decoder, { from: layer, to: layer + 1 }).model.graph!),
+      listLoadedWeights(tapSegment(decoder, { from: layer, to: layer + 1 })),
     )
-    const take = (bytes: number) => bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
-    this.#layers = weights.map((sizes) => sizes.reduce((sum, bytes) => sum + take(bytes), 0))
-    this.#largestWeight = Math.max(0, ...weights.flat())
+    this.#layers = weights.map((ofLayer) => ({
+      heldBytes: ofLayer.reduce((sum, { bytes, isMapped }) => sum + (isMapped ? bytes : take(bytes)), 0),
+      passingBytes: countPassingBytes(ofLayer),
+    }))
+    this.#passingBytes = countPassingBytes(weights.flat())
     this.#config = config
     const positionBytes = (config.layers + 1) * config.hiddenSize * Float64Array.BYTES_PER_ELEMENT
     this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
@@ -106,8 +113,9 @@ export class MemoryPlan {
   }
 
   #sessionBytes({ start, end }: Segment): number {
-    const weights = this.#layers.slice(start, end).reduce((sum, bytes) => sum + bytes, 0)
-    return SESSION_BYTES + weights + this.#largestWeight
+    const heldBytes = this.#layers.slice(start, end).reduce((sum, layer) => sum + layer.heldBytes, 0)
+    const passingBytes = end - start === 1 ? this.#layers[start]!.passingBytes : this.#passingBytes
+    return SESSION_BYTES + heldBytes + passingBytes
   }
 
   /** What is held of a run between segments: its state, and its states at the asked positions. */
@@ -127,6 +135,17 @@ export class MemoryPlan {
   #stateBytes({ texts, tokens }: RunSize): number {
     return texts * tokens * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT
   }
+}
+
+/** Memory that a weight of some size takes. */
+function take(bytes: number): number {
+  return bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
+}
+
+/** What is taken beside what is held: a weight twice while it is put in order for the processor, or while runs widen it. */
+function countPassingBytes(weights: LoadedWeight[]): number {
+  const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
+  return Math.max(0, ...ordered, take(countWidenedBytes(weights)))
 }
 
 function sizeOf({ texts, tokens, positions }: Run): RunSize {

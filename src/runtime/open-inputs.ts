@@ -31,7 +31,7 @@ export async function openInputs(
       signal,
       onNote,
     })
-    return { dataset, model: await openModel({ ...options, mayQuantize: true }) }
+    return { dataset, model: await openModel({ ...options, computedDtypes: ['bf16', 'fp16', 'q8'] }) }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause
   }

@@ -4,6 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
+import { widenInRuns } from '../graph/widen-in-runs.js'
 import type { EncodedText } from './batches.js'
 import { type Device, hintForDevice } from './device.js'
 import { planInputs } from './inputs.js'
@@ -89,13 +90,19 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Run[
 
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
- * @param shared  other sessions run in turn with this one: it holds no memory and no busy threads between runs
+ * @param shared  other sessions run in turn with this one: it holds no busy threads between runs
+ * @param keepsMemory  what a run takes is kept for the next, which is faster; left out, where it is not shared
  * @throws LayerpruneError where the runtime refuses the graph or has no such device
  */
 export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device, shared = false }: SessionOptions & { shared?: boolean },
+  {
+    threads,
+    device,
+    shared = false,
+    keepsMemory = !shared,
+  }: SessionOptions & { shared?: boolean; keepsMemory?: boolean },
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
@@ -104,18 +111,19 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
+  const { model, weightsFolder, widensInRuns = false } = decoder
   try {
-    return await ort.InferenceSession.create(serializeModel(decoder.model), {
+    return await ort.InferenceSession.create(serializeModel(widensInRuns ? widenInRuns(model) : model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in form: buffers planned for each of them take more memory and save no time
       enableMemPattern: false,
       logSeverityLevel: 4,
-      enableCpuMemArena: !shared,
+      enableCpuMemArena: keepsMemory,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
         session: {
-          model_external_initializers_file_folder_path: decoder.weightsFolder,
+          model_external_initializers_file_folder_path: weightsFolder,
           // Attention makes shares too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),

@@ -42,7 +42,7 @@ export interface SimilarityResult extends MetricResult {
     family: string
     layers: number
     hiddenSize: number
-    /** What the weights were computed in: fp32, fp16, q8, q4, ... */
+    /** Precision of the weights: fp32, bf16, fp16, q8, q4, ... */
     dtype: string
     /** What the checkpoint stores, in mergekit's words, where known: float32, float16 or bfloat16. */
     checkpointDtype: string | null

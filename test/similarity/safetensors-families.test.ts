@@ -17,13 +17,25 @@ const models = readdirSync(join(FIXTURES, 'families'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
 
+/** What keeps the weights as they are stored; undefined where that is float32. */
+function readStoredDtype(name: string): 'bf16' | 'fp16' | undefined {
+  const config = JSON.parse(readFileSync(join(FIXTURES, 'families', name, 'config.json'), 'utf8'))
+  const stored = config.dtype ?? config.torch_dtype
+  return stored === 'bfloat16' ? 'bf16' : stored === 'float16' ? 'fp16' : undefined
+}
+
 function readReference(name: string): Reference {
   return JSON.parse(readFileSync(join(FIXTURES, 'families', name, 'reference.json'), 'utf8'))
 }
 
 /** A batch of more than all texts, so that every text but the longest is padded. */
-function measure(name: string, tokens: TokenSelection): Promise<SimilarityResult> {
+function measure(
+  name: string,
+  tokens: TokenSelection,
+  dtype?: 'bf16' | 'fp16' | undefined,
+): Promise<SimilarityResult> {
   return measureSimilarity({
+    dtype,
     model: join(FIXTURES, 'families', name),
     dataset: join(FIXTURES, 'texts.jsonl'),
     layersToSkip: 1,
@@ -43,6 +55,13 @@ function largestDifference(result: SimilarityResult, expected: Record<string, nu
 }
 
 describe.each(models)('%s from safetensors', (name) => {
+  const stored = readStoredDtype(name)
+  it.runIf(stored)('equals PyTorch with weights kept as they are stored', async () => {
+    const result = await measure(name, 'all', stored)
+    expect(result.model.dtype).toBe(stored)
+    expect(largestDifference(result, readReference(name).all)).toBeLessThan(1e-6)
+  })
+
   it.each(['last', 'all'] as const)('equals PyTorch, tokens %s', async (tokens) => {
     const reference = readReference(name)
     const result = await measure(name, tokens)

@@ -21,7 +21,7 @@ export function isKnownFamily(family: string): boolean {
 
 /**
  * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
- * which they are stored; the graph converts them to float32 when it is loaded, and computes in float32.
+ * which they are stored; the graph converts them to float32, when it is loaded or in each run, and computes in that.
  *
  * Inputs: `input_ids` and `attention_mask`, int64 [batch, tokens], texts padded on the right. Output: `logits`.
  * @throws LayerpruneError where the family is not known, a config key could change the computation and is not

@@ -80,7 +80,7 @@ export class Weights {
     return initializer
   }
 
-  /** A tensor in float32; ONNX Runtime converts it once, when the session starts. */
+  /** A tensor in float32; ONNX Runtime converts it once, when the session starts, or in each run: `widensInRuns`. */
   float(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const stored = this.stored(name, shape, rows)
     if (this.#find(name, shape).dtype === 'F32') return stored

@@ -1,0 +1,62 @@
+import { FLOAT_DTYPES } from './element-types.js'
+import {
+  copyMessage,
+  DataLocation,
+  type DataType,
+  type GraphProto,
+  type ModelProto,
+  makeValueInfo,
+  type NodeProto,
+  type TensorProto,
+} from './onnx.js'
+import { countDims, isHalfMatrix } from './weight-sizes.js'
+
+/** The type that most of the numbers in a graph's stored matrices have; undefined where it has no such matrix. */
+export function findMatrixType({ initializer }: GraphProto): DataType | undefined {
+  const counts = new Map<DataType, number>()
+  for (const tensor of initializer) {
+    const { dataType, dataLocation, dims } = tensor
+    if (dataLocation !== DataLocation.EXTERNAL || dims.length < 2 || !FLOAT_DTYPES.has(dataType)) continue
+    counts.set(dataType, (counts.get(dataType) ?? 0) + countDims(tensor))
+  }
+  const [first] = [...counts].sort(([, a], [, b]) => b - a)
+  return first?.[0]
+}
+
+/**
+ * Lets ONNX Runtime cast matrices in 16 bits in each run, so that they stay mapped from their files as they are: as an
+ * input with a default, a matrix is no constant to be folded. The casts come first in the list of nodes, for of the
+ * inputs of a node ONNX Runtime makes that of the earliest node last: one matrix is float32 at a time, not those of a
+ * whole layer.
+ * @returns a new model that shares nodes and weights with the given one
+ */
+export function widenInRuns(model: ModelProto): ModelProto {
+  const graph = model.graph!
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  const matrices = new Set<TensorProto>()
+  const widened = new Set<string>()
+  const isOfWeights = ({ opType, input }: NodeProto) => {
+    const stored = opType === 'Cast' ? initializers.get(input[0]!) : undefined
+    if (stored && isHalfMatrix(stored)) {
+      matrices.add(stored)
+      return true
+    }
+    const fromWeights = input.some((name) => widened.has(name))
+    return fromWeights && input.every((name) => widened.has(name) || initializers.has(name))
+  }
+  const first: NodeProto[] = []
+  const others: NodeProto[] = []
+  for (const node of graph.node) {
+    if (!isOfWeights(node)) {
+      others.push(node)
+      continue
+    }
+    first.push(node)
+    for (const name of node.output) widened.add(name)
+  }
+  const inputs = [...matrices].map(({ name, dataType, dims }) =>
+    makeValueInfo(name, dataType, dims.map(Number)),
+  )
+  const edited = { node: [...first, ...others], input: [...graph.input, ...inputs] }
+  return copyMessage(model, { graph: copyMessage(graph, edited) })
+}
