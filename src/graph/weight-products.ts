@@ -124,31 +124,36 @@ export function findAttentionMatrices(
   }
 }
 
-/** Matrices between which each channel is one number times another, so that a factor can go from one to the other. */
-export interface MatrixPair {
-  /** Its outputs are multiplied with what a gate lets pass, channel by channel. */
+/** The matrices of a gated MLP: channel by channel, `down` reads what `up` makes times what a function of `gate` makes. */
+export interface GatedMlp {
   up: WeightMatrix
-  /** Reads these products alone. */
+  gate: WeightMatrix
   down: WeightMatrix
 }
 
-/** Finds the gated MLPs by structure: the matrices before and after their gates. */
-export function findGatedPairs(
+/** Finds gated MLPs by structure, of which nothing else reads what is between the matrices. */
+export function findGatedMlps(
   products: WeightProduct[],
   { nodes, producer, consumers }: Topology,
-): MatrixPair[] {
+): GatedMlp[] {
   const matrices = new Map(products.map(({ node, matrix }) => [node.output[0]!, matrix]))
   const isReadOnce = (name: string) => consumers.get(name)!.length === 1
   const uses = new Map<string, number>()
   for (const { matrix } of products) uses.set(matrix.name, (uses.get(matrix.name) ?? 0) + 1)
   const isUsedOnce = ({ name }: WeightMatrix) => uses.get(name) === 1
+  const matrixBehind = (name: string): WeightMatrix | undefined => {
+    const writer = nodes[producer.get(name) ?? -1]
+    return matrices.get(name) ?? (writer && matrixBehind(writer.input[0]!))
+  }
   return products.flatMap(({ node, matrix: down }) => {
     const gated = nodes[producer.get(node.input[0]!) ?? -1]
     if (gated?.opType !== 'Mul' || !gated.output.every(isReadOnce)) return []
-    const ups = gated.input.filter(isReadOnce).flatMap((name) => matrices.get(name) ?? [])
-    return ups
-      .slice(0, 1)
-      .filter((up) => isUsedOnce(up) && isUsedOnce(down))
-      .map((up) => ({ up, down }))
+    const linear = gated.input.find((name) => matrices.has(name) && isReadOnce(name))
+    const other = gated.input.find((name) => name !== linear)
+    if (linear === undefined || other === undefined) return []
+    const up = matrices.get(linear)!
+    const gate = matrixBehind(other)
+    if (gate?.outputs !== up.outputs || !isUsedOnce(up) || !isUsedOnce(down)) return []
+    return [{ up, gate, down }]
   })
 }

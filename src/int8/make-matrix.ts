@@ -3,22 +3,22 @@ import { decodeFloats } from '../checkpoint/decode-floats.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
-import type { MatrixPair, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
+import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
 import type { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
 
-/** A pair of matrices, of which one is asked for. */
-export interface Balance extends MatrixPair {
+/** A gated MLP, of which one matrix is asked for. */
+export interface Balance extends GatedMlp {
   side: 'up' | 'down'
-  /** Of the norm before the first. */
-  upTurn: Turn | null
+  /** Of the norm before it. */
+  turn: Turn | null
 }
 
 /** A matrix of the decoder as it shall be in 8 bits. */
 export interface PlannedMatrix extends WeightMatrix {
   /** How it changes where the residual stream is rotated; null where it is not. */
   turn: Turn | null
-  /** The pair that it belongs to, whose channels are balanced; null where it belongs to none. */
+  /** The MLP whose channels it balances; null where there is none. */
   balance: Balance | null
   /** Whether what rounding leaves over of it is kept. */
   keepsRests: boolean
@@ -45,16 +45,18 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
 }
 
 /**
- * How much larger each channel between two matrices is made for the second. That rounds its weights by one scale for
- * all channels, so their errors count as much as the channel is large: what goes from one matrix to the other, as in
- * SmoothQuant (Xiao et al. 2022, arXiv 2211.10438), makes their parts of the channel equally large. How large a channel
- * is, the weights that make it must tell, for there are no texts yet.
+ * How much larger each channel between the matrices of a gated MLP is made for the second. That rounds its weights by
+ * one scale for all channels, so their errors count as much as the channel is large: what goes from one matrix to the
+ * other, as in SmoothQuant (Xiao et al. 2022, arXiv 2211.10438), makes their parts of the channel equally large. How
+ * large a channel is, the weights that make it must tell, for there are no texts yet.
  */
-async function findFactors({ up, upTurn, down }: Balance): Promise<Float32Array> {
-  const made = sumSquares(await readTurned(up, upTurn, null), up.byOutput ? up.inputs : 1, up.outputs)
+async function findFactors({ up, gate, down, turn }: Balance): Promise<Float32Array> {
+  const sumOutputs = async (matrix: WeightMatrix) =>
+    sumSquares(await readTurned(matrix, turn, null), matrix.byOutput ? matrix.inputs : 1, matrix.outputs)
+  const [linear, gating] = [await sumOutputs(up), await sumOutputs(gate)]
   const read = sumSquares(await readTurned(down, null, null), down.byOutput ? 1 : down.outputs, down.inputs)
-  return Float32Array.from(made, (square, channel) => {
-    const factor = (square / read[channel]!) ** 0.25
+  return Float32Array.from(read, (square, channel) => {
+    const factor = ((linear[channel]! * gating[channel]!) / square) ** 0.25
     return factor > 0 && factor < Number.POSITIVE_INFINITY ? factor : 1
   })
 }

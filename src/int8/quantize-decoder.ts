@@ -9,14 +9,14 @@ import { cloneModel, DataLocation, DataType } from '../graph/onnx.js'
 import { makeExternalTensor, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
-import { findAttentionMatrices, findGatedPairs, findWeightProducts } from '../graph/weight-products.js'
+import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
 import { explainFailure } from '../write-files.js'
 import { makeMatrices } from './make-matrices.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 /** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 5'
+const FORMAT = 'layerprune int8 6'
 
 const ALIGNMENT = 64
 
@@ -37,8 +37,8 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
  * A few channels of a token are far larger than the others, which then have few of the 255 steps left: SmolLM2's
  * distances move by 0.003 if tokens are rounded as they are. So the residual stream is rotated where the family allows,
  * and where it does not, or no norm comes before the matrix, what rounding leaves over is multiplied too. The weights
- * of values and of attention's output keep their rests: what they add is an average over many tokens, in which the
- * errors of a weight add up and those of a token do not.
+ * that values are made with keep their rests: attention averages values over many tokens, in which the errors of tokens
+ * vanish and those of weights do not.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError where the decoder has no such matrix, or the file cannot be written
  */
@@ -80,11 +80,11 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
   const { values, outputs } = findAttentionMatrices(products, topology)
   const turnOf = (name: string) => rotated?.turns.get(name) ?? null
   const balances = new Map(
-    findGatedPairs(products, topology).flatMap((pair): [string, Balance][] => {
-      const balance = { ...pair, upTurn: turnOf(pair.up.name) }
+    findGatedMlps(products, topology).flatMap((mlp): [string, Balance][] => {
+      const balance = { ...mlp, turn: turnOf(mlp.up.name) }
       return [
-        [pair.up.name, { ...balance, side: 'up' }],
-        [pair.down.name, { ...balance, side: 'down' }],
+        [mlp.up.name, { ...balance, side: 'up' }],
+        [mlp.down.name, { ...balance, side: 'down' }],
       ]
     }),
   )
@@ -92,7 +92,7 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
     const { name } = matrix
     const turn = turnOf(name)
     const balance = balances.get(name) ?? null
-    const keepsRests = turn !== null && (values.has(name) || outputs.has(name))
+    const keepsRests = values.has(name)
     const isSpread = turn?.side === 'inputs' || (turn !== null && outputs.has(name))
     return [name, { ...matrix, turn, balance, keepsRests, keepsTokenRests: !isSpread }]
   })
