@@ -29,7 +29,7 @@ export async function* makeMatrices(
   const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length)
   const workers = Array.from(
     { length: count },
-    () => new Worker(new URL('matrix-worker.js', import.meta.url), { workerData }),
+    () => new Worker(new URL('./matrix-worker.js', import.meta.url), { workerData }),
   )
   const waiting = [...matrices]
   const running = new Map<Worker, ReturnType<typeof askWorker>>()
