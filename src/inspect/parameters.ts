@@ -16,7 +16,8 @@ export interface ParameterCounts {
 }
 
 /** Tables and constants that are computed, not learnt, and what belongs to quantised weights. */
-const NOT_LEARNT = /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers/i
+const NOT_LEARNT =
+  /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.rests$/i
 
 const CHANGES_OF_FORM = new Set([
   'Add',

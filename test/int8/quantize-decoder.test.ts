@@ -5,14 +5,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
+import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
 import { FIXTURES, TEXTS } from '../cli/run-program.js'
 import { ROOT } from '../shown-text.js'
 
 // what is built: the threads that round the weights run no TypeScript
-const built = pathToFileURL(join(ROOT, 'dist/index.js')).href
-const { inspectModel, measureSimilarity } = (await import(built)) as typeof import('../../src/index.js')
+const built = (file: string) => pathToFileURL(join(ROOT, 'dist', file)).href
+const { inspectModel, measureSimilarity } = (await import(
+  built('index.js')
+)) as typeof import('../../src/index.js')
+const { openModel: openBuilt } = (await import(built('model.js'))) as typeof import('../../src/model.js')
 
 const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
@@ -75,6 +79,18 @@ describe('--dtype q8 from safetensors', () => {
       expect(Math.max(...differences), `n = ${n}`).toBeGreaterThan(0)
       expect(other.indexOf(Math.min(...other)), `n = ${n}`).toBe(row.indexOf(Math.min(...row)))
     }
+  })
+
+  it('has the parameters of float32, what rounding leaves over not counted', async () => {
+    const open = (dtype: 'fp32' | 'q8') =>
+      openBuilt({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+    const [exact, rounded] = [
+      countParameters((await open('fp32')).decoder),
+      countParameters((await open('q8')).decoder),
+    ]
+    expect(rounded.attention).toBe(exact.attention)
+    expect(rounded.mlp).toBe(exact.mlp)
+    expect(rounded.other).toBe(exact.other)
   })
 
   it('gives the same within a limit of memory', async () => {
