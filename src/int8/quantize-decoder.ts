@@ -11,12 +11,13 @@ import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-str
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
 import { explainFailure } from '../write-files.js'
+import { hashFile } from './hash-file.js'
 import { makeMatrices } from './make-matrices.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 /** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 6'
+const FORMAT = 'layerprune int8 7'
 
 const ALIGNMENT = 64
 
@@ -32,7 +33,7 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
 
 /**
  * A decoder whose weight matrices are multiplied in 8 bits: made once, one matrix after the other, and kept in a file
- * that is known by path, size and time of the files that they come from.
+ * that is known by the hashes of the files that they come from.
  *
  * A few channels of a token are far larger than the others, which then have few of the 255 steps left: SmolLM2's
  * distances move by 0.003 if tokens are rounded as they are. So the residual stream is rotated where the family allows,
@@ -43,14 +44,14 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
  * @throws LayerpruneError where the decoder has no such matrix, or the file cannot be written
  */
 export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Options): Promise<DecoderGraph> {
-  const { cacheFolder, onNote } = options
+  const { cacheFolder, signal, onNote } = options
   const rotated = rotateStream(decoder)
   const source = rotated?.decoder ?? decoder
   const plans = planMatrices(source, rotated)
   if (plans.length === 0) throw new LayerpruneError('the model has no weight matrix that can be made int8')
   await explainFailure(cacheFolder, () => mkdir(cacheFolder, { recursive: true }))
   const folder = await realpath(cacheFolder)
-  const path = join(folder, `${await identifyMatrices(plans)}.int8`)
+  const path = join(folder, `${await identifyMatrices(plans, folder, signal)}.int8`)
   const layout = layOut(plans, rotated?.hiddenSize ?? null)
   if (!(await hasSize(path, layout.sizeBytes))) {
     onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once: ${path}`)
@@ -111,18 +112,16 @@ function moveRoot(decoder: DecoderGraph, weightsFolder: string): DecoderGraph {
   return { ...decoder, model, weightsFolder }
 }
 
-async function identifyMatrices(plans: Plan[]): Promise<string> {
-  const hash = createHash('sha256').update(FORMAT)
+/** Names what is made of some matrices, wherever their files lie. */
+async function identifyMatrices(plans: Plan[], folder: string, signal?: AbortSignal): Promise<string> {
   const files = plans.flatMap(({ file, turn }) => {
     const norm = turn?.side === 'inputs' ? turn.norm.stored : null
     return norm === null ? [file] : [file, norm.file]
   })
-  for (const file of new Set(files)) {
-    const { size, mtimeMs } = await stat(file)
-    hash.update(JSON.stringify([file, size, mtimeMs]))
-  }
-  for (const plan of plans) hash.update(JSON.stringify(plan))
-  return hash.digest('hex').slice(0, 32)
+  const hashes = new Map<unknown, string>()
+  for (const file of new Set(files)) hashes.set(file, await hashFile(file, folder, signal))
+  const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
+  return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, 32)
 }
 
 type Place = Omit<QuantizedMatrix['values'], 'location'>

@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -8,7 +17,7 @@ import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, makeTempFolder, TEXTS } from '../cli/run-program.js'
 import { ROOT } from '../shown-text.js'
 
 // what is built: the threads that round the weights run no TypeScript
@@ -26,7 +35,10 @@ afterAll(() => {
   rmSync(home, { recursive: true })
 })
 
-const cached = () => readdirSync(join(home, 'layerprune')).map((name) => join(home, 'layerprune', name))
+const cached = () =>
+  readdirSync(join(home, 'layerprune'))
+    .filter((name) => name.endsWith('.int8'))
+    .map((name) => join(home, 'layerprune', name))
 
 describe('weights in 8 bits', () => {
   it.each([true, false])('are rounded output by output, stored by output: %s', (byOutput) => {
@@ -56,9 +68,13 @@ describe('weights in 8 bits', () => {
 })
 
 describe('--dtype q8 from safetensors', () => {
-  const measure = (dtype: 'fp32' | 'q8', onNote?: (message: string) => void, maxMemoryBytes?: number) =>
+  const measure = (
+    dtype: 'fp32' | 'q8',
+    onNote?: (message: string) => void,
+    { maxMemoryBytes, model = join(EXAMPLE, 'model') }: { maxMemoryBytes?: number; model?: string } = {},
+  ) =>
     measureSimilarity({
-      model: join(EXAMPLE, 'model'),
+      model,
       dataset: join(EXAMPLE, 'texts.jsonl'),
       datasetSize: 60,
       layersToSkip: 4,
@@ -94,7 +110,7 @@ describe('--dtype q8 from safetensors', () => {
   })
 
   it('gives the same within a limit of memory', async () => {
-    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, 4e9)]
+    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, { maxMemoryBytes: 4e9 })]
     expect(limited.distances).toEqual(whole.distances)
   })
 
@@ -112,6 +128,25 @@ describe('--dtype q8 from safetensors', () => {
     expect(readFileSync(path!).equals(bytes)).toBe(true)
     expect(statSync(path!).size).toBeGreaterThan(0)
     expect(cached()).toEqual([path])
+  })
+
+  it('knows the weights by what is in their file, wherever it lies', async () => {
+    const model = join(makeTempFolder(), 'copy')
+    cpSync(join(EXAMPLE, 'model'), model, { recursive: true })
+    const before = cached()
+    const notes: string[] = []
+    await measure('q8', (note) => notes.push(note), { model })
+    expect(notes.join()).not.toContain('making')
+    const path = join(model, 'model.safetensors')
+    const { atime, mtime } = statSync(path)
+    const bytes = readFileSync(path)
+    const last = bytes.length - 1
+    bytes[last] = bytes[last]! ^ 1
+    writeFileSync(path, bytes)
+    utimesSync(path, atime, mtime)
+    await measure('q8', (note) => notes.push(note), { model })
+    expect(notes.join()).toContain('making')
+    expect(cached().length).toBe(before.length + 1)
   })
 
   it.each([
