@@ -44,26 +44,37 @@ export interface WindowOptions {
 export async function* windowTexts(
   rows: AsyncIterable<PlacedRow>,
   start: ReadPosition,
-  encode: Encode,
+  encode: (...text: Parameters<Encode>) => number[] | Promise<number[]>,
   { batchSize, maxLength, windowBatches }: WindowOptions,
 ): AsyncGenerator<TextWindow> {
   let texts: ReadText[] = []
+  let asked: Promise<ReadText>[] = []
   let tokenless = 0
   let size = batchSize * windowBatches(start.rows)
   let last = start
-  const close = (): TextWindow => ({ batches: splitByLength(texts, batchSize), end: last, tokenless })
-  for await (const { text, origin, end } of rows) {
-    last = end
-    const ids = encode(text, maxLength)
-    if (ids.length === 0) tokenless++
-    else texts.push({ ids, origin, text })
-    if (texts.length === size) {
-      yield close()
-      texts = []
-      tokenless = 0
-      size = batchSize * windowBatches(end.rows)
-    }
+  const read = async ({ text, origin }: PlacedRow) => ({ ids: await encode(text, maxLength), origin, text })
+  const takeAsked = async () => {
+    const answered = await Promise.all(asked)
+    asked = []
+    const withTokens = answered.filter(({ ids }) => ids.length > 0)
+    tokenless += answered.length - withTokens.length
+    texts.push(...withTokens)
   }
+  const close = (): TextWindow => ({ batches: splitByLength(texts, batchSize), end: last, tokenless })
+  for await (const row of rows) {
+    last = row.end
+    const text = read(row)
+    text.catch(() => {})
+    asked.push(text)
+    if (texts.length + asked.length < size) continue
+    await takeAsked()
+    if (texts.length < size) continue
+    yield close()
+    texts = []
+    tokenless = 0
+    size = batchSize * windowBatches(last.rows)
+  }
+  await takeAsked()
   if (texts.length + tokenless > 0) yield close()
 }
 

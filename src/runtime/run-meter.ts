@@ -2,7 +2,7 @@ import type { Run } from './runs.js'
 
 const PHASES = ['loading', 'tokenising', 'feeding', 'model', 'distances'] as const
 
-/** What a run spends its time on; reading the texts counts as tokenising. */
+/** What a run spends its time on; waiting for texts to be read and tokenised counts as tokenising. */
 export type Phase = (typeof PHASES)[number]
 
 /** Counts what a run does and where its time goes. */

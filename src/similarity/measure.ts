@@ -5,10 +5,11 @@ import { formatSize } from '../format-numbers.js'
 import { estimateMemory } from '../inspect/memory.js'
 import type { Model } from '../model.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
-import { openGramSource } from '../runtime/gram-source.js'
+import { type GramSource, openGramSource } from '../runtime/gram-source.js'
 import { openInputs } from '../runtime/open-inputs.js'
+import { readAhead } from '../runtime/read-ahead.js'
 import { RunMeter } from '../runtime/run-meter.js'
-import { loadTokenizer } from '../runtime/tokenizer.js'
+import { TokenizerThread } from '../runtime/tokenizer-thread.js'
 import {
   assessCertainty,
   buildPartialResult,
@@ -37,7 +38,9 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   checkOptions(options)
   const { datasetSize: limit, threads, device = 'cpu', maxMemoryBytes, signal, onNote } = options
   const opened = chooseOpening(options)
-  const { dataset, model } = await openInputs(options, opened)
+  const ending = new AbortController()
+  const reading = AbortSignal.any([ending.signal, ...(signal ? [signal] : [])])
+  const { dataset, model } = await openInputs({ ...options, signal: reading }, opened)
   const { layers } = model.config
   const settings = chooseSettings(options, model)
   const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
@@ -48,28 +51,29 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const total = expectedTexts(settings)
   let best: Block | undefined
   if (maxMemoryBytes === undefined && device === 'cpu') noteMemory(model, onNote)
-  const { encode } = await loadTokenizer(model.folder)
   const meter = new RunMeter()
-  const source = await openGramSource(model.decoder, model.config, {
-    threads,
-    device,
-    maxMemoryBytes,
-    maxLength: settings.maxLength,
-    maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
-    meter,
-    signal,
-    onAdvance: (ahead) => options.onProgress?.({ texts: statistics.texts, ahead, total, best }),
-    onNote,
-  })
-
   const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
-  const windows = windowTexts(rows, window.start, encode, {
+  const tokenizer = new TokenizerThread(model.folder)
+  const windows = windowTexts(rows, window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
+  let source: GramSource | undefined
   let sure = false
   try {
-    for await (const window of meter.timeEach('tokenising', windows)) {
+    source = await openGramSource(model.decoder, model.config, {
+      threads,
+      device,
+      maxMemoryBytes,
+      maxLength: settings.maxLength,
+      maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
+      meter,
+      signal,
+      onAdvance: (ahead) => options.onProgress?.({ texts: statistics.texts, ahead, total, best }),
+      onNote,
+    })
+    await meter.time('tokenising', () => tokenizer.loaded)
+    for await (const window of meter.timeEach('tokenising', readAhead(windows, ending))) {
       const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, settings.tokens))
       let next = 0
       for await (const gram of source.measureGrams(batches)) {
@@ -89,7 +93,8 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     if (statistics.texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
     throw signal?.aborted ? new InterruptedError(statistics.texts, limit) : cause
   } finally {
-    await source.close()
+    await tokenizer.close()
+    await source?.close()
   }
   if (!sure) measurement.window = windowFrom(rows.position)
   if (statistics.texts === 0) throw noTextError(run, measurement)

@@ -8,9 +8,14 @@ async function* rowsOfLengths(lengths: number[]) {
   }
 }
 
-const encode = (text: string, maxLength: number) => Array.from(text.slice(0, maxLength), () => 1)
+const encodeAtOnce = (text: string, maxLength: number) => Array.from(text.slice(0, maxLength), () => 1)
 
-async function collectWindows(lengths: number[], batchSize: number, windowBatches = (_rows: number) => 16) {
+async function collectWindows(
+  lengths: number[],
+  batchSize: number,
+  windowBatches = (_rows: number) => 16,
+  encode: Parameters<typeof windowTexts>[2] = encodeAtOnce,
+) {
   const windows: TextWindow[] = []
   const options = { batchSize, maxLength: 100, windowBatches }
   for await (const window of windowTexts(rowsOfLengths(lengths), DATASET_START, encode, options))
@@ -72,5 +77,25 @@ describe('windowTexts', () => {
       ],
       [[1]],
     ])
+  })
+
+  it('makes the same windows of a tokenizer that answers later, and asks it for a window at once', async () => {
+    const lengths = Array.from({ length: 61 }, (_, index) => (index * 37) % 90)
+    const whole = await collectWindows(lengths, 4, () => 4)
+    let open = 0
+    let most = 0
+    const later = await collectWindows(
+      lengths,
+      4,
+      () => 4,
+      async (text, maxLength) => {
+        most = Math.max(most, ++open)
+        await new Promise(setImmediate)
+        open--
+        return encodeAtOnce(text, maxLength)
+      },
+    )
+    expect(later).toEqual(whole)
+    expect(most).toBe(16)
   })
 })

@@ -1,0 +1,38 @@
+import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { LayerpruneError } from '../../src/errors.js'
+import { loadTokenizer } from '../../src/runtime/tokenizer.js'
+import { TokenizerThread } from '../../src/runtime/tokenizer-thread.js'
+import { LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
+
+const texts = readFileSync(TEXTS, 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line).text as string)
+
+describe('TokenizerThread', () => {
+  it('writes texts as the tokenizer of this thread does, in their order', async () => {
+    const { encode } = await loadTokenizer(LLAMA)
+    const tokenizer = new TokenizerThread(LLAMA)
+    const answers = await Promise.all(texts.map((text, index) => tokenizer.encode(text, 5 + index)))
+    await tokenizer.close()
+    expect(answers).toEqual(texts.map((text, index) => encode(text, 5 + index)))
+    expect(new Set(answers.map(({ length }) => length)).size).toBeGreaterThan(1)
+  })
+
+  it('says why a tokenizer cannot be loaded, to each who asks', async () => {
+    const folder = join(makeTempFolder(), 'model')
+    cpSync(LLAMA, folder, { recursive: true })
+    rmSync(join(folder, 'tokenizer.json'))
+    const tokenizer = new TokenizerThread(folder)
+    const asked = tokenizer.encode('In the beginning', 16)
+    const error = await tokenizer.loaded.catch((error: unknown) => error)
+    await expect(asked).rejects.toBe(error)
+    await expect(tokenizer.encode('In the beginning', 16)).rejects.toBe(error)
+    await tokenizer.close()
+    expect(error).toBeInstanceOf(LayerpruneError)
+    expect((error as LayerpruneError).message).toContain(folder)
+    expect((error as LayerpruneError).hint).toContain('tokenizer.json')
+  })
+})
