@@ -30,6 +30,8 @@ export interface QuantizedMatrix {
   scales: ExternalData
   /** Whether what rounding leaves over of a token is multiplied too. */
   keepsTokenRests: boolean
+  /** Size of the blocks of inputs that tokens are rotated in before they are rounded; null where they are not. */
+  block: number | null
 }
 
 const PREFIX = 'layerprune.int8'
@@ -40,6 +42,11 @@ const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
 const EVERY_ROW = `${PREFIX}.every_row`
+/** The initializer that a graph with rotated blocks lacks: the rotation, float32 [block, block], which rows are multiplied with. */
+export function blockRotation(block: number): string {
+  return `${PREFIX}.rotation_of_${block}`
+}
+
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
 
@@ -65,13 +72,15 @@ export function quantizeProducts(
   for (const { node, matrix } of products) {
     const input = node.input[0]!
     const nodes: NodeProto[] = []
-    if (!rounded.has(input)) {
-      const rows = roundRows(input, matrix.inputs)
+    const { rests, keepsTokenRests, block, ...places } = quantized.get(matrix.name)!
+    const key = `${input}/${block}`
+    if (!rounded.has(key)) {
+      if (block !== null) nodes.push(...rotateBlocks(input, block))
+      const rows = roundRows(block === null ? input : rotatedName(input), matrix.inputs)
       nodes.push(...rows.nodes)
       if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
-      rounded.set(input, rows)
+      rounded.set(key, rows)
     }
-    const { rests, keepsTokenRests, ...places } = quantized.get(matrix.name)!
     const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
       const name = `${matrix.name}.int8${part}`
       weights.set(name, makeExternalTensor(name, dataType, dims, place))
@@ -85,7 +94,7 @@ export function quantizeProducts(
       nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
       return product
     }
-    const tokens = rounded.get(input)!
+    const tokens = rounded.get(key)!
     const weight = addWeight('', DataType.INT8, dims, places.values)
     const parts = [multiply('values', tokens.values, weight, ONE)]
     if (keepsTokenRests) parts.push(multiply('token_rests', tokens.rests, weight, REST_SCALE))
@@ -101,10 +110,25 @@ export function quantizeProducts(
     replacements.set(node, nodes)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
-  graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products))
+  graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
+}
+
+function rotatedName(input: string): string {
+  return `${input}/int8.rotated`
+}
+
+/** Rotates a tensor [..., width], block by block. */
+function rotateBlocks(input: string, block: number): NodeProto[] {
+  const name = (part: string) => `${input}/int8.${part}`
+  return [
+    makeNode('Reshape', [input, widthName(block)], [name('blocks')]),
+    makeNode('MatMul', [name('blocks'), blockRotation(block)], [name('rotated_blocks')]),
+    makeNode('Shape', [input], [name('shape_of_blocks')]),
+    makeNode('Reshape', [name('rotated_blocks'), name('shape_of_blocks')], [rotatedName(input)]),
+  ]
 }
 
 /** A tensor [..., width] in twice 8 bits: values, and what they leave over in steps of a 254th. */
@@ -168,8 +192,9 @@ function widthName(width: number): string {
   return `${PREFIX}.rows_of_${width}`
 }
 
-function widthsOf(products: WeightProduct[]): TensorProto[] {
-  const widths = new Set(products.map(({ matrix }) => matrix.inputs))
+function widthsOf(products: WeightProduct[], quantized: Map<string, QuantizedMatrix>): TensorProto[] {
+  const blocks = [...quantized.values()].flatMap(({ block }) => block ?? [])
+  const widths = new Set([...products.map(({ matrix }) => matrix.inputs), ...blocks])
   return [...widths].map((width) => makeInt64Tensor(widthName(width), [2], [-1, width]))
 }
 

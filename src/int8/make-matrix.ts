@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
-import type { Rotation } from './rotation.js'
+import { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
 
 /** A gated MLP, of which one matrix is asked for. */
@@ -20,6 +20,8 @@ export interface PlannedMatrix extends WeightMatrix {
   turn: Turn | null
   /** The MLP whose channels it balances; null where there is none. */
   balance: Balance | null
+  /** Size of the blocks in which its inputs are rotated; null where they are not. */
+  block: number | null
   /** Whether what rounding leaves over of it is kept. */
   keepsRests: boolean
 }
@@ -41,7 +43,20 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
       )
     else scaleInputs(weights, factors, matrix)
   }
+  if (matrix.block !== null) rotateBlocks(weights, matrix, new Rotation(matrix.block))
   return roundMatrix(weights, matrix)
+}
+
+function rotateBlocks(
+  weights: Float32Array,
+  { inputs, outputs, byOutput }: WeightMatrix,
+  rotation: Rotation,
+): void {
+  if (byOutput) return rotation.rotateRows(weights)
+  const size = rotation.size * outputs
+  for (let start = 0; start < inputs * outputs; start += size) {
+    rotation.rotateColumns(weights.subarray(start, start + size), outputs)
+  }
 }
 
 /**

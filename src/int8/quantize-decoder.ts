@@ -5,8 +5,13 @@ import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { commonFolder, getExternalData, initializersDeep, setExternalData } from '../graph/external-data.js'
-import { cloneModel, DataLocation, DataType } from '../graph/onnx.js'
-import { makeExternalTensor, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
+import { cloneModel, DataLocation, DataType, makeFloatTensor } from '../graph/onnx.js'
+import {
+  blockRotation,
+  makeExternalTensor,
+  type QuantizedMatrix,
+  quantizeProducts,
+} from '../graph/quantize-products.js'
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
@@ -17,7 +22,7 @@ import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 /** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 7'
+const FORMAT = 'layerprune int8 8'
 
 const ALIGNMENT = 64
 
@@ -30,6 +35,9 @@ export interface Int8Options {
 
 /** A matrix as it shall be in 8 bits, and how tokens are multiplied with it. */
 type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
+
+/** Inputs that are rotated together where the stream is not: a larger block costs more than it gains. */
+const LARGEST_BLOCK = 64
 
 /**
  * A decoder whose weight matrices are multiplied in 8 bits: made once, one matrix after the other, and kept in a file
@@ -60,10 +68,10 @@ export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Option
   const weightsFolder = commonFolder([source.weightsFolder, folder])!
   const locate = (place: Place) => ({ ...place, location: relative(weightsFolder, path) })
   const quantized = new Map(
-    plans.map(({ name, keepsTokenRests }): [string, QuantizedMatrix] => {
+    plans.map(({ name, keepsTokenRests, block }): [string, QuantizedMatrix] => {
       const { values, rests, scales } = layout.matrices.get(name)!
       const places = { values: locate(values), rests: rests && locate(rests), scales: locate(scales) }
-      return [name, { ...places, keepsTokenRests }]
+      return [name, { ...places, keepsTokenRests, block }]
     }),
   )
   const result = quantizeProducts(moveRoot(source, weightsFolder), quantized)
@@ -71,6 +79,10 @@ export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Option
     const { place, size } = layout.rotation
     const tensor = makeExternalTensor(ROTATION, DataType.FLOAT, [size, size], locate(place))
     result.model.graph!.initializer.push(tensor)
+  }
+  for (const block of new Set(plans.flatMap(({ block }) => block ?? []))) {
+    const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
+    result.model.graph!.initializer.push(rotation)
   }
   return result
 }
@@ -94,10 +106,16 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
     const turn = turnOf(name)
     const balance = balances.get(name) ?? null
     const keepsRests = values.has(name)
-    const isSpread = turn?.side === 'inputs' || (turn !== null && outputs.has(name))
-    return [name, { ...matrix, turn, balance, keepsRests, keepsTokenRests: !isSpread }]
+    const isSpread = turn?.side === 'inputs' || outputs.has(name)
+    const block = rotated === null || isSpread ? null : Math.min(LARGEST_BLOCK, powerOfTwoIn(matrix.inputs))
+    return [name, { ...matrix, turn, balance, block, keepsRests, keepsTokenRests: rotated === null }]
   })
   return [...new Map(plans).values()]
+}
+
+/** The largest power of two that divides a number. */
+function powerOfTwoIn(number: number): number {
+  return number & -number
 }
 
 /** Names the weights of other folders relative to another root. */
