@@ -1,4 +1,5 @@
 import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
+import { isRounding } from './quantize-products.js'
 import { indexGraph, nodesDownstream, type Topology } from './topology.js'
 
 /** Operators that compute each row of their outputs from the same row of their inputs. */
@@ -8,8 +9,8 @@ const ROWWISE = new Set([
   ...['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'],
 ])
 
-/** The same, where the second input is a weight. */
-const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits'])
+/** The same, where all but the first input are weights. */
+const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits', 'MatMulIntegerToFloat'])
 
 /** Axes of [batch, tokens, width] that a norm of each row goes over. */
 const LAST_AXES = new Set([-1, 2])
@@ -51,14 +52,20 @@ export function gatherEarly(
       continue
     }
     region.add(position)
-    queue.push(...node.input.filter(isActivation))
+    // what rounds rows takes them apart and puts them together by their shape
+    const isComputed = (input: string) =>
+      isActivation(input) || (isRounding(node) && topology.producer.has(input))
+    queue.push(...node.input.filter(isComputed))
   }
   if (region.size === 0 || !isClosed(topology, region, tensor)) return false
   const inRegion = (position: number) => region.has(position)
   for (const entry of entries) {
     const readers = topology.consumers.get(entry)!.filter(inRegion)
-    const readByProducts = readers.every((reader) => PRODUCTS.has(topology.nodes[reader]!.opType))
-    if (!gathered.has(entry) && !readByProducts) return false
+    const readForProducts = readers.every((reader) => {
+      const node = topology.nodes[reader]!
+      return PRODUCTS.has(node.opType) || isRounding(node)
+    })
+    if (!gathered.has(entry) && !readForProducts) return false
   }
   const asked = (entry: string) => gathered.get(entry) ?? `${entry}/asked`
   for (const position of region) {
@@ -75,7 +82,8 @@ export function gatherEarly(
 function isRowwise(node: NodeProto, isActivation: (name: string) => boolean): boolean {
   const { opType, input } = node
   if (/^(Simplified)?LayerNormalization$/.test(opType)) return LAST_AXES.has(axisOf(node))
-  return ROWWISE.has(opType) || (PRODUCTS.has(opType) && !isActivation(input[1]!))
+  const isProduct = PRODUCTS.has(opType) && !input.slice(1).some(isActivation)
+  return isProduct || ROWWISE.has(opType) || isRounding(node)
 }
 
 function axisOf({ attribute }: NodeProto): number {

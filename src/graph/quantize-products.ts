@@ -89,7 +89,7 @@ export function quantizeProducts(
     const dims = [matrix.inputs, matrix.outputs]
     const scales = addWeight('.scales', DataType.FLOAT, [matrix.outputs], places.scales)
     const multiply = (part: string, tokens: string, weight: string, scale: string) => {
-      const product = `${node.output[0]}/int8.${part}`
+      const product = `${node.output[0]}${ROUNDING}${part}`
       const inputs = [tokens, weight, scale, scales, ZERO_POINT]
       nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
       return product
@@ -116,13 +116,21 @@ export function quantizeProducts(
   return { ...decoder, model }
 }
 
+/** Begins the last part of the names of all that rounds a tensor. */
+const ROUNDING = '/int8.'
+
+/** Whether a node is one of those that round tokens, each of which is rounded by itself, whatever form they come in. */
+export function isRounding({ output }: NodeProto): boolean {
+  return output[0]!.includes(ROUNDING)
+}
+
 function rotatedName(input: string): string {
-  return `${input}/int8.rotated`
+  return `${input}${ROUNDING}rotated`
 }
 
 /** Rotates a tensor [..., width], block by block. */
 function rotateBlocks(input: string, block: number): NodeProto[] {
-  const name = (part: string) => `${input}/int8.${part}`
+  const name = (part: string) => `${input}${ROUNDING}${part}`
   return [
     makeNode('Reshape', [input, widthName(block)], [name('blocks')]),
     makeNode('MatMul', [name('blocks'), blockRotation(block)], [name('rotated_blocks')]),
@@ -147,7 +155,7 @@ interface RoundedTensor {
 
 function roundRows(input: string, width: number): RoundedTensor {
   const nodes: NodeProto[] = []
-  const name = (part: string) => `${input}/int8.${part}`
+  const name = (part: string) => `${input}${ROUNDING}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
     nodes.push(makeNode(opType, inputs, [name(part)], attributes))
     return name(part)

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
+import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
@@ -97,16 +98,21 @@ describe('--dtype q8 from safetensors', () => {
     }
   })
 
+  const open = (dtype: 'fp32' | 'q8') =>
+    openBuilt({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+
   it('has the parameters of float32, what rounding leaves over not counted', async () => {
-    const open = (dtype: 'fp32' | 'q8') =>
-      openBuilt({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
-    const [exact, rounded] = [
-      countParameters((await open('fp32')).decoder),
-      countParameters((await open('q8')).decoder),
-    ]
+    const exact = countParameters((await open('fp32')).decoder)
+    const rounded = countParameters((await open('q8')).decoder)
     expect(rounded.attention).toBe(exact.attention)
     expect(rounded.mlp).toBe(exact.mlp)
     expect(rounded.other).toBe(exact.other)
+  })
+
+  it('computes the last layer after its attention at the asked tokens only', async () => {
+    const { model } = tapStates((await open('q8')).decoder)
+    const gathered = model.graph!.node.filter(({ output }) => output[0]!.endsWith('/asked'))
+    expect(gathered.map(({ input }) => input[0])).toEqual([expect.stringContaining('layers.11.attention')])
   })
 
   it('gives the same within a limit of memory', async () => {
