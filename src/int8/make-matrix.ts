@@ -52,10 +52,12 @@ function rotateBlocks(
   { inputs, outputs, byOutput }: WeightMatrix,
   rotation: Rotation,
 ): void {
-  if (byOutput) return rotation.rotateRows(weights)
-  const size = rotation.size * outputs
-  for (let start = 0; start < inputs * outputs; start += size) {
-    rotation.rotateColumns(weights.subarray(start, start + size), outputs)
+  if (byOutput) rotation.rotateRows(weights)
+  else {
+    const size = rotation.size * outputs
+    for (let start = 0; start < inputs * outputs; start += size) {
+      rotation.rotateColumns(weights.subarray(start, start + size), outputs)
+    }
   }
 }
 
