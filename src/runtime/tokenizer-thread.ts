@@ -1,13 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
 
-export interface TokenizerRequest {
-  text: string
-  maxLength: number
-}
+/** A text to be encoded; null asks only whether the tokenizer can be loaded. `close` gives a tokenizer up. */
+export type TokenizerRequest =
+  | { number: number; tokenizer: number; folder: string; text: string | null; maxLength: number }
+  | { close: number }
 
-/** The first tells that the tokenizer is loaded, with no ids; each after it answers a request, in their order. */
-export type TokenizerAnswer = { ids: number[] } | { failure: string; hint: string | undefined }
+export type TokenizerAnswer = { number: number } & (
+  | { ids: number[] }
+  | { failure: string; hint: string | undefined }
+)
 
 /** Room for what is dropped soon; V8 takes three times 16 MB where it may. */
 const YOUNG_GENERATION_MB = 8
@@ -17,51 +19,79 @@ interface Waiting {
   reject: (error: Error) => void
 }
 
-/** A tokenizer in a thread of its own, so that texts are made ready while the model runs. */
+/** The one thread of this process: it takes a third of a second to start, and serves all tokenizers. */
+class Thread {
+  static #running: Thread | null = null
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+
+  static start(): Thread {
+    Thread.#running ??= new Thread()
+    return Thread.#running
+  }
+
+  private constructor() {
+    // from the sources too it is the built file that a thread can run
+    const file = new URL('../../dist/runtime/tokenizer-worker.js', import.meta.url)
+    this.#worker = new Worker(file, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } })
+    this.#worker.on('message', (answer: TokenizerAnswer) => {
+      const { resolve, reject } = this.#waiting.get(answer.number)!
+      this.#waiting.delete(answer.number)
+      if (this.#waiting.size === 0) this.#worker.unref()
+      if ('ids' in answer) resolve(answer.ids)
+      else reject(new LayerpruneError(answer.failure, { hint: answer.hint }))
+    })
+    this.#worker.on('error', (error) => {
+      Thread.#running = null
+      for (const { reject } of this.#waiting.values()) reject(error)
+    })
+    this.#worker.unref()
+  }
+
+  post(request: TokenizerRequest): void {
+    this.#worker.postMessage(request)
+  }
+
+  /** The process does not end before the answer is there. */
+  ask(request: Extract<TokenizerRequest, { number: number }>): Promise<number[]> {
+    this.#worker.ref()
+    const answer = new Promise<number[]>((resolve, reject) => {
+      this.#waiting.set(request.number, { resolve, reject })
+    })
+    // who asked may have given up by the time of a failure, which is told to whoever still waits
+    answer.catch(() => {})
+    this.post(request)
+    return answer
+  }
+}
+
+/** Counts tokenizers and requests. */
+let count = 0
+
+/** A tokenizer in another thread, so that texts are made ready while the model runs. */
 export class TokenizerThread {
   /** Settles once the tokenizer is loaded; rejects with a LayerpruneError where it cannot be. */
   readonly loaded: Promise<void>
-  readonly #worker: Worker
-  readonly #waiting: Waiting[] = []
-  #failure: Error | null = null
+  readonly #tokenizer = count++
+  readonly #folder: string
+  readonly #thread = Thread.start()
 
   /** @param folder of the model, which holds tokenizer.json and tokenizer_config.json */
   constructor(folder: string) {
-    // from the sources too it is the built file that a thread can run
-    const file = new URL('../../dist/runtime/tokenizer-worker.js', import.meta.url)
-    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB }
-    this.#worker = new Worker(file, { workerData: folder, resourceLimits })
-    this.#worker.on('message', (answer: TokenizerAnswer) => {
-      if ('failure' in answer) return this.#fail(new LayerpruneError(answer.failure, { hint: answer.hint }))
-      this.#waiting.shift()!.resolve(answer.ids)
-    })
-    this.#worker.on('error', (error) => this.#fail(error))
-    this.loaded = this.#wait().then(() => {})
+    this.#folder = folder
+    this.loaded = this.#ask(null, 0).then(() => {})
     this.loaded.catch(() => {})
   }
 
   /** Text to token ids, as a `Tokenizer` of the same folder does it. */
-  encode = (text: string, maxLength: number): Promise<number[]> => {
-    this.#worker.postMessage({ text, maxLength } satisfies TokenizerRequest)
-    return this.#wait()
+  encode = (text: string, maxLength: number): Promise<number[]> => this.#ask(text, maxLength)
+
+  close(): void {
+    this.#thread.post({ close: this.#tokenizer })
   }
 
-  async close(): Promise<void> {
-    await this.#worker.terminate()
-  }
-
-  #wait(): Promise<number[]> {
-    const answer = new Promise<number[]>((resolve, reject) => {
-      if (this.#failure !== null) reject(this.#failure)
-      else this.#waiting.push({ resolve, reject })
-    })
-    // who asked may have given up by the time of a failure, which is told to whoever still waits
-    answer.catch(() => {})
-    return answer
-  }
-
-  #fail(error: Error): void {
-    this.#failure = error
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  #ask(text: string | null, maxLength: number): Promise<number[]> {
+    const [tokenizer, folder] = [this.#tokenizer, this.#folder]
+    return this.#thread.ask({ number: count++, tokenizer, folder, text, maxLength })
   }
 }

@@ -1,17 +1,26 @@
-/** A thread that loads the tokenizer of a folder and answers each text that it is sent with its token ids. */
-import { parentPort, workerData } from 'node:worker_threads'
+/** A thread that answers each text that it is sent with its token ids, and loads the tokenizers for that. */
+import { parentPort } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
-import { loadTokenizer } from './tokenizer.js'
+import { loadTokenizer, type Tokenizer } from './tokenizer.js'
 import type { TokenizerAnswer, TokenizerRequest } from './tokenizer-thread.js'
 
 const port = parentPort!
-const answer = (message: TokenizerAnswer) => port.postMessage(message)
+const tokenizers = new Map<number, Promise<Tokenizer>>()
 
-try {
-  const { encode } = await loadTokenizer(workerData as string)
-  port.on('message', ({ text, maxLength }: TokenizerRequest) => answer({ ids: encode(text, maxLength) }))
-  answer({ ids: [] })
-} catch (error) {
-  if (!(error instanceof LayerpruneError)) throw error
-  answer({ failure: error.message, hint: error.hint })
+port.on('message', async (request: TokenizerRequest) => {
+  if ('close' in request) tokenizers.delete(request.close)
+  else port.postMessage(await answer(request))
+})
+
+async function answer(request: Extract<TokenizerRequest, { number: number }>): Promise<TokenizerAnswer> {
+  const { number, tokenizer, folder, text, maxLength } = request
+  const loading = tokenizers.get(tokenizer) ?? loadTokenizer(folder)
+  tokenizers.set(tokenizer, loading)
+  try {
+    const { encode } = await loading
+    return { number, ids: text === null ? [] : encode(text, maxLength) }
+  } catch (error) {
+    if (!(error instanceof LayerpruneError)) throw error
+    return { number, failure: error.message, hint: error.hint }
+  }
 }

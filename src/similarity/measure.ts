@@ -93,7 +93,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     if (statistics.texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
     throw signal?.aborted ? new InterruptedError(statistics.texts, limit) : cause
   } finally {
-    await tokenizer.close()
+    tokenizer.close()
     await source?.close()
   }
   if (!sure) measurement.window = windowFrom(rows.position)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../src/errors.js'
 import { loadTokenizer } from '../../src/runtime/tokenizer.js'
 import { TokenizerThread } from '../../src/runtime/tokenizer-thread.js'
-import { LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
 
 const texts = readFileSync(TEXTS, 'utf8')
   .trim()
@@ -16,9 +16,21 @@ describe('TokenizerThread', () => {
     const { encode } = await loadTokenizer(LLAMA)
     const tokenizer = new TokenizerThread(LLAMA)
     const answers = await Promise.all(texts.map((text, index) => tokenizer.encode(text, 5 + index)))
-    await tokenizer.close()
+    tokenizer.close()
     expect(answers).toEqual(texts.map((text, index) => encode(text, 5 + index)))
     expect(new Set(answers.map(({ length }) => length)).size).toBeGreaterThan(1)
+  })
+
+  it('serves several folders at once, one that cannot be loaded among them', async () => {
+    const folders = ['gpt2', 'opt'].map((name) => join(FIXTURES, 'families', name))
+    const tokenizers = [...folders, makeTempFolder()].map((folder) => new TokenizerThread(folder))
+    const answers = tokenizers.map((tokenizer) => tokenizer.encode(texts[0]!, 12))
+    for (const tokenizer of tokenizers) tokenizer.close()
+    for (const [index, folder] of folders.entries()) {
+      const { encode } = await loadTokenizer(folder)
+      expect(await answers[index]).toEqual(encode(texts[0]!, 12))
+    }
+    await expect(answers[2]).rejects.toThrow(LayerpruneError)
   })
 
   it('says why a tokenizer cannot be loaded, to each who asks', async () => {
@@ -28,9 +40,9 @@ describe('TokenizerThread', () => {
     const tokenizer = new TokenizerThread(folder)
     const asked = tokenizer.encode('In the beginning', 16)
     const error = await tokenizer.loaded.catch((error: unknown) => error)
-    await expect(asked).rejects.toBe(error)
-    await expect(tokenizer.encode('In the beginning', 16)).rejects.toBe(error)
-    await tokenizer.close()
+    await expect(asked).rejects.toEqual(error)
+    await expect(tokenizer.encode('In the beginning', 16)).rejects.toEqual(error)
+    tokenizer.close()
     expect(error).toBeInstanceOf(LayerpruneError)
     expect((error as LayerpruneError).message).toContain(folder)
     expect((error as LayerpruneError).hint).toContain('tokenizer.json')
