@@ -14,7 +14,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../dist/data/random.js'
@@ -123,7 +123,7 @@ function measure([program, ...args]) {
 
 /** Texts of 20 to 1,000 tokens, each number of tokens as likely as its double, one after the other from the dataset. */
 async function writeMixedTexts() {
-  const { encode, decode } = await loadTokenizer(values.model)
+  const { encode, decode } = await loadTokenizer(resolve(values.model))
   const lines = readFileSync(values.dataset, 'utf8').split('\n')
   const random = createRandom(1)
   const texts = []

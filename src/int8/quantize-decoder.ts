@@ -45,9 +45,9 @@ const LARGEST_BLOCK = 64
  *
  * A few channels of a token are far larger than the others, which then have few of the 255 steps left: SmolLM2's
  * distances move by 0.003 if tokens are rounded as they are. So the residual stream is rotated where the family allows,
- * and where it does not, or no norm comes before the matrix, what rounding leaves over is multiplied too. The weights
- * that values are made with keep their rests: attention averages values over many tokens, in which the errors of tokens
- * vanish and those of weights do not.
+ * and what else is read is rotated in blocks on its way; where it does not, what rounding leaves over of a token is
+ * multiplied too. What attention has mixed is even enough as it is. The weights that values are made with keep their
+ * rests: attention averages values over many tokens, in which the errors of tokens vanish and those of weights do not.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError where the decoder has no such matrix, or the file cannot be written
  */
