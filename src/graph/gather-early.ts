@@ -1,5 +1,5 @@
 import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
-import { isRounding } from './quantize-products.js'
+import { isInt8Step } from './quantize-products.js'
 import { indexGraph, nodesDownstream, type Topology } from './topology.js'
 
 /** Operators that compute each row of their outputs from the same row of their inputs. */
@@ -9,8 +9,8 @@ const ROWWISE = new Set([
   ...['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'],
 ])
 
-/** The same, where all but the first input are weights. */
-const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits', 'MatMulIntegerToFloat'])
+/** The same, where the second input is a weight. */
+const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits'])
 
 /** Axes of [batch, tokens, width] that a norm of each row goes over. */
 const LAST_AXES = new Set([-1, 2])
@@ -52,9 +52,9 @@ export function gatherEarly(
       continue
     }
     region.add(position)
-    // what rounds rows takes them apart and puts them together by their shape
+    // steps of int8 products take rows apart and put them together by their shape
     const isComputed = (input: string) =>
-      isActivation(input) || (isRounding(node) && topology.producer.has(input))
+      isActivation(input) || (isInt8Step(node) && topology.producer.has(input))
     queue.push(...node.input.filter(isComputed))
   }
   if (region.size === 0 || !isClosed(topology, region, tensor)) return false
@@ -63,7 +63,7 @@ export function gatherEarly(
     const readers = topology.consumers.get(entry)!.filter(inRegion)
     const readForProducts = readers.every((reader) => {
       const node = topology.nodes[reader]!
-      return PRODUCTS.has(node.opType) || isRounding(node)
+      return PRODUCTS.has(node.opType) || isInt8Step(node)
     })
     if (!gathered.has(entry) && !readForProducts) return false
   }
@@ -82,8 +82,8 @@ export function gatherEarly(
 function isRowwise(node: NodeProto, isActivation: (name: string) => boolean): boolean {
   const { opType, input } = node
   if (/^(Simplified)?LayerNormalization$/.test(opType)) return LAST_AXES.has(axisOf(node))
-  const isProduct = PRODUCTS.has(opType) && !input.slice(1).some(isActivation)
-  return isProduct || ROWWISE.has(opType) || isRounding(node)
+  const isProduct = PRODUCTS.has(opType) && !isActivation(input[1]!)
+  return isProduct || ROWWISE.has(opType) || isInt8Step(node)
 }
 
 function axisOf({ attribute }: NodeProto): number {

@@ -42,13 +42,20 @@ const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
 const EVERY_ROW = `${PREFIX}.every_row`
+/** Name of a dimension: batch times tokens. */
+const ROWS = `${PREFIX}.rows`
+/** Stands in the names of all that is computed between a tensor and its product with a matrix. */
+const STEP = '/int8.'
+
 /** The initializer that a graph with rotated blocks lacks: the rotation, float32 [block, block], which rows are multiplied with. */
 export function blockRotation(block: number): string {
   return `${PREFIX}.rotation_of_${block}`
 }
 
-/** Name of a dimension: batch times tokens. */
-const ROWS = `${PREFIX}.rows`
+/** Whether a node is a step of an int8 product: whatever form tokens come in, it works on each by itself. */
+export function isInt8Step({ output }: NodeProto): boolean {
+  return output[0]!.includes(STEP)
+}
 
 /**
  * Multiplies with weights of 8 bits: each token is rounded to 8 bits by a scale of its own, which its products share,
@@ -73,13 +80,13 @@ export function quantizeProducts(
     const input = node.input[0]!
     const nodes: NodeProto[] = []
     const { rests, keepsTokenRests, block, ...places } = quantized.get(matrix.name)!
-    const key = `${input}/${block}`
-    if (!rounded.has(key)) {
+    const multiplied = block === null ? input : rotatedName(input)
+    if (!rounded.has(multiplied)) {
       if (block !== null) nodes.push(...rotateBlocks(input, block))
-      const rows = roundRows(block === null ? input : rotatedName(input), matrix.inputs)
+      const rows = roundRows(multiplied, matrix.inputs)
       nodes.push(...rows.nodes)
       if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
-      rounded.set(key, rows)
+      rounded.set(multiplied, rows)
     }
     const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
       const name = `${matrix.name}.int8${part}`
@@ -89,12 +96,12 @@ export function quantizeProducts(
     const dims = [matrix.inputs, matrix.outputs]
     const scales = addWeight('.scales', DataType.FLOAT, [matrix.outputs], places.scales)
     const multiply = (part: string, tokens: string, weight: string, scale: string) => {
-      const product = `${node.output[0]}${ROUNDING}${part}`
+      const product = `${node.output[0]}${STEP}${part}`
       const inputs = [tokens, weight, scale, scales, ZERO_POINT]
       nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
       return product
     }
-    const tokens = rounded.get(key)!
+    const tokens = rounded.get(multiplied)!
     const weight = addWeight('', DataType.INT8, dims, places.values)
     const parts = [multiply('values', tokens.values, weight, ONE)]
     if (keepsTokenRests) parts.push(multiply('token_rests', tokens.rests, weight, REST_SCALE))
@@ -116,21 +123,13 @@ export function quantizeProducts(
   return { ...decoder, model }
 }
 
-/** Begins the last part of the names of all that rounds a tensor. */
-const ROUNDING = '/int8.'
-
-/** Whether a node is one of those that round tokens, each of which is rounded by itself, whatever form they come in. */
-export function isRounding({ output }: NodeProto): boolean {
-  return output[0]!.includes(ROUNDING)
-}
-
 function rotatedName(input: string): string {
-  return `${input}${ROUNDING}rotated`
+  return `${input}${STEP}rotated`
 }
 
 /** Rotates a tensor [..., width], block by block. */
 function rotateBlocks(input: string, block: number): NodeProto[] {
-  const name = (part: string) => `${input}${ROUNDING}${part}`
+  const name = (part: string) => `${input}${STEP}${part}`
   return [
     makeNode('Reshape', [input, widthName(block)], [name('blocks')]),
     makeNode('MatMul', [name('blocks'), blockRotation(block)], [name('rotated_blocks')]),
@@ -155,7 +154,7 @@ interface RoundedTensor {
 
 function roundRows(input: string, width: number): RoundedTensor {
   const nodes: NodeProto[] = []
-  const name = (part: string) => `${input}${ROUNDING}${part}`
+  const name = (part: string) => `${input}${STEP}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
     nodes.push(makeNode(opType, inputs, [name(part)], attributes))
     return name(part)

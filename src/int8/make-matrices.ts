@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
+import { startThread } from '../start-thread.js'
 import type { PlannedMatrix } from './make-matrix.js'
 import type { Int8Matrix } from './round-matrix.js'
 
@@ -27,10 +28,7 @@ export async function* makeMatrices(
 ): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
   const workerData: WorkerData = { rotationSize }
   const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length)
-  const workers = Array.from(
-    { length: count },
-    () => new Worker(new URL('./matrix-worker.js', import.meta.url), { workerData }),
-  )
+  const workers = Array.from({ length: count }, () => startThread('int8/matrix-worker.js', { workerData }))
   const waiting = [...matrices]
   const running = new Map<Worker, ReturnType<typeof askWorker>>()
   const startNext = (worker: Worker) => {

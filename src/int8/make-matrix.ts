@@ -43,22 +43,8 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
       )
     else scaleInputs(weights, factors, matrix)
   }
-  if (matrix.block !== null) rotateBlocks(weights, matrix, new Rotation(matrix.block))
+  if (matrix.block !== null) rotateInputs(weights, matrix, new Rotation(matrix.block))
   return roundMatrix(weights, matrix)
-}
-
-function rotateBlocks(
-  weights: Float32Array,
-  { inputs, outputs, byOutput }: WeightMatrix,
-  rotation: Rotation,
-): void {
-  if (byOutput) rotation.rotateRows(weights)
-  else {
-    const size = rotation.size * outputs
-    for (let start = 0; start < inputs * outputs; start += size) {
-      rotation.rotateColumns(weights.subarray(start, start + size), outputs)
-    }
-  }
 }
 
 /**
@@ -101,12 +87,24 @@ export async function readTurned(
   rotation: Rotation | null,
 ): Promise<Float32Array> {
   const weights = takeOutputs(await readNumbers(matrix), matrix)
-  const { inputs, outputs, byOutput } = matrix
+  const { inputs, byOutput } = matrix
   if (turn?.side === 'inputs') scaleInputs(weights, await readNormWeights(turn.norm, inputs), matrix)
   if (turn === null || rotation === null) return weights
-  if (byOutput === (turn.side === 'inputs')) rotation.rotateRows(weights)
-  else rotation.rotateColumns(weights, turn.side === 'inputs' ? outputs : inputs)
+  if (turn.side === 'inputs') rotateInputs(weights, matrix, rotation)
+  else if (byOutput) rotation.rotateColumns(weights, inputs)
+  else rotation.rotateRows(weights)
   return weights
+}
+
+/** Rotates the inputs of a matrix, in blocks where the rotation is smaller than they are many. */
+function rotateInputs(weights: Float32Array, { outputs, byOutput }: WeightMatrix, rotation: Rotation): void {
+  if (byOutput) rotation.rotateRows(weights)
+  else {
+    const size = rotation.size * outputs
+    for (let start = 0; start < weights.length; start += size) {
+      rotation.rotateColumns(weights.subarray(start, start + size), outputs)
+    }
+  }
 }
 
 async function readNumbers({ file, offsetBytes, sizeBytes, dataType }: StoredNumbers): Promise<Float32Array> {

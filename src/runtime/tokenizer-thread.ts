@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
+import { startThread } from '../start-thread.js'
 
 /** A text to be encoded; null asks only whether the tokenizer can be loaded. `close` gives a tokenizer up. */
 export type TokenizerRequest =
@@ -24,6 +25,7 @@ class Thread {
   static #running: Thread | null = null
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  #failure: Error | null = null
 
   static start(): Thread {
     Thread.#running ??= new Thread()
@@ -31,9 +33,9 @@ class Thread {
   }
 
   private constructor() {
-    // from the sources too it is the built file that a thread can run
-    const file = new URL('../../dist/runtime/tokenizer-worker.js', import.meta.url)
-    this.#worker = new Worker(file, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } })
+    this.#worker = startThread('runtime/tokenizer-worker.js', {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
     this.#worker.on('message', (answer: TokenizerAnswer) => {
       const { resolve, reject } = this.#waiting.get(answer.number)!
       this.#waiting.delete(answer.number)
@@ -43,6 +45,7 @@ class Thread {
     })
     this.#worker.on('error', (error) => {
       Thread.#running = null
+      this.#failure = error
       for (const { reject } of this.#waiting.values()) reject(error)
     })
     this.#worker.unref()
@@ -56,7 +59,8 @@ class Thread {
   ask(request: Extract<TokenizerRequest, { number: number }>): Promise<number[]> {
     this.#worker.ref()
     const answer = new Promise<number[]>((resolve, reject) => {
-      this.#waiting.set(request.number, { resolve, reject })
+      if (this.#failure === null) this.#waiting.set(request.number, { resolve, reject })
+      else reject(this.#failure)
     })
     // who asked may have given up by the time of a failure, which is told to whoever still waits
     answer.catch(() => {})

@@ -10,23 +10,16 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
 import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
+import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
 import { FIXTURES, makeTempFolder, TEXTS } from '../cli/run-program.js'
-import { ROOT } from '../shown-text.js'
-
-// what is built: the threads that round the weights run no TypeScript
-const built = (file: string) => pathToFileURL(join(ROOT, 'dist', file)).href
-const { inspectModel, measureSimilarity } = (await import(
-  built('index.js')
-)) as typeof import('../../src/index.js')
-const { openModel: openBuilt } = (await import(built('model.js'))) as typeof import('../../src/model.js')
 
 const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
@@ -99,7 +92,7 @@ describe('--dtype q8 from safetensors', () => {
   })
 
   const open = (dtype: 'fp32' | 'q8') =>
-    openBuilt({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+    openModel({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
 
   it('has the parameters of float32, what rounding leaves over not counted', async () => {
     const exact = countParameters((await open('fp32')).decoder)

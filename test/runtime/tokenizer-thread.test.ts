@@ -33,6 +33,16 @@ describe('TokenizerThread', () => {
     await expect(answers[2]).rejects.toThrow(LayerpruneError)
   })
 
+  it('tells each who asks of a thread that failed, and starts another for the next', async () => {
+    const tokenizer = new TokenizerThread(LLAMA)
+    await tokenizer.loaded
+    await expect(tokenizer.encode(undefined as never, 16)).rejects.toThrow(TypeError)
+    await expect(tokenizer.encode(texts[0]!, 16)).rejects.toThrow(TypeError)
+    const next = new TokenizerThread(LLAMA)
+    expect(await next.encode(texts[3]!, 16)).toHaveLength(16)
+    next.close()
+  })
+
   it('says why a tokenizer cannot be loaded, to each who asks', async () => {
     const folder = join(makeTempFolder(), 'model')
     cpSync(LLAMA, folder, { recursive: true })
