@@ -4,7 +4,6 @@ import { locateModel } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../runtime/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
-import { measureBlockInfluence } from './block-influence.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { removeGreedily } from './greedy.js'
@@ -111,16 +110,19 @@ async function planVerified(options: Options): Promise<Plan> {
   return planVerifiedBlock(result, verification)
 }
 
+/** The influence of a layer is that of a block of one, over all tokens (Men et al. 2024, ShortGPT, arXiv 2403.03853). */
 async function planByInfluence(options: Options): Promise<Found> {
-  const calibration = await openCalibration(options)
-  const { signal, threads, device = 'cpu', layersToSkip } = options
-  const influence = await countTexts(options, (onTexts) =>
-    measureBlockInfluence(calibration, { threads, device, signal, onTexts }),
-  )
+  const { distances, dataset, settings } = await measureSimilarity({
+    ...options,
+    metrics: ['block-influence'],
+    tokens: 'all',
+    layersToSkip: 1,
+  })
+  const influence = distances[1]!
   return {
-    removed: asBlocks(lowestLayers(influence, layersToSkip)),
+    removed: asBlocks(lowestLayers(influence, options.layersToSkip)),
     scores: { blockInfluence: influence },
-    dataset: describeTexts(calibration.dataset, calibration),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
   }
 }
 
