@@ -13,6 +13,8 @@ export interface GreedyStep {
   perplexity: number
 }
 
+type Measuring = Pick<Evaluator, 'measure'>
+
 /** Candidates that are always measured on all texts. */
 const FINALISTS = 3
 
@@ -27,7 +29,7 @@ const FINALISTS = 3
  * @throws LayerpruneError if the whole model's likelihood of a text is not finite, or no layer leaves a finite perplexity
  */
 export async function removeGreedily(
-  evaluator: Evaluator,
+  evaluator: Measuring,
   batches: ReadText[][],
   { layers, n, onTexts }: { layers: number; n: number; onTexts?: (done: number, total: number) => void },
 ): Promise<GreedyStep[]> {
@@ -38,8 +40,8 @@ export async function removeGreedily(
     const left = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !gone.includes(layer))
     const candidates = left.map((layer) => asBlocks([...gone, layer]))
     // the whole model, run beside those that share all but one of its layers, takes hardly longer
-    const measure = step === 0 ? alsoWhole(evaluator) : evaluator.measure
-    const winner = await race(measure, batches, candidates, (done) =>
+    const measuring = step === 0 ? alsoWhole(evaluator) : evaluator
+    const winner = await race(measuring, batches, candidates, (done) =>
       onTexts?.(step * texts + done, n * texts),
     )
     if (!Number.isFinite(winner.perplexity)) throw noLayerError(step)
@@ -49,11 +51,13 @@ export async function removeGreedily(
 }
 
 /** Measures candidates once the whole model is seen to have a finite likelihood. */
-function alsoWhole(evaluator: Evaluator): Evaluator['measure'] {
-  return async (batch, candidates) => {
-    const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates])
-    for (const [index, text] of batch.entries()) assertWholeFinite(whole![index]!, text)
-    return scores
+function alsoWhole(evaluator: Measuring): Measuring {
+  return {
+    async measure(batch, candidates) {
+      const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates])
+      for (const [index, text] of batch.entries()) assertWholeFinite(whole![index]!, text)
+      return scores
+    },
   }
 }
 
@@ -65,7 +69,7 @@ function noLayerError(removed: number): LayerpruneError {
 }
 
 async function race(
-  measure: Evaluator['measure'],
+  evaluator: Measuring,
   batches: ReadText[][],
   candidates: Block[][],
   onTexts: (done: number) => void,
@@ -74,7 +78,7 @@ async function race(
   let running = candidates.map((_, candidate) => candidate)
   let texts = 0
   for (const [index, batch] of batches.entries()) {
-    const scores = await measure(
+    const scores = await evaluator.measure(
       batch,
       running.map((candidate) => candidates[candidate]!),
     )
