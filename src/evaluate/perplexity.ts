@@ -56,6 +56,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const { dataset, model } = await openInputs({ ...options, datasetSize: limit })
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, options.onNote)
+  const described = await describeModel(model, options)
   const { encode, decode } = await loadTokenizer(model.folder)
   const evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
   const texts = batchScoredTexts(dataset, encode, settings, skip)
@@ -89,7 +90,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const { skipped, id, config, split, revision, column } = dataset
   return {
     schema: 'layerprune.evaluation/1',
-    model: await describeModel(model),
+    model: described,
     dataset: {
       id,
       config,
