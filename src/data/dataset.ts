@@ -107,7 +107,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 /** What is here comes before the Hub, and a name that ends as a data file does is meant to be here. */
-async function isOnHub(path: string): Promise<boolean> {
+export async function isOnHub(path: string): Promise<boolean> {
   if (!isRepoId(path) || detectKind(path) !== undefined) return false
   return stat(path).then(
     () => false,
