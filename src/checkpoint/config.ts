@@ -99,7 +99,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
   return {
     family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
-    layers: need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'),
+    layers: countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'),
     hiddenSize,
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
@@ -117,6 +117,17 @@ function stretchesWithText(raw: Record<string, unknown>): boolean {
   return [raw.rope_parameters, raw.rope_scaling].some(
     (rope) => isObject(rope) && (rope.rope_type ?? rope.type) === 'dynamic',
   )
+}
+
+/** Nemotron-H names a kind for each layer, in a list or with a letter; transformers 5 writes no number beside it. */
+function countListedLayers({
+  model_type,
+  layers_block_type,
+  hybrid_override_pattern,
+}: Record<string, unknown>) {
+  if (model_type !== 'nemotron_h') return undefined
+  const kinds = layers_block_type ?? hybrid_override_pattern
+  return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
 }
 
 /** Falcon says it with two flags; the others name the number. */
