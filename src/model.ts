@@ -1,10 +1,11 @@
 import { join, posix } from 'node:path'
-import { type ModelConfig, readModelConfig } from './checkpoint/config.js'
+import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
 import { findSafetensors, INDEX_FILE, listShards, openSafetensors } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
+import { unknownFamily } from './graph/build/unknown-family.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'
@@ -75,7 +76,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const source = await openModelSource(options)
   const { id, revision, folder, names } = source
   await source.provide(CONFIG_FILES)
-  const config = await readModelConfig(folder)
+  const config = await readConfig(source)
   const checkpoint = findSafetensors(names)
   const format = chooseFormat(source, config, checkpoint, options)
   await source.provide(TOKENIZER_FILES)
@@ -85,6 +86,18 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   }
   const askedRevision = options.revision ?? null
   return { id, revision, askedRevision, folder, config, format, checkpoint, source }
+}
+
+/** Sizes under unknown names are those of a family that is not known. */
+async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> {
+  const { content, path } = await readConfigFile(folder, names)
+  try {
+    return interpretConfig(content, path)
+  } catch (error) {
+    const decoder = decoderPart(content)
+    if (!(error instanceof LayerpruneError) || isKnownFamily(String(decoder.model_type))) throw error
+    throw unknownFamily(decoder, error.message)
+  }
 }
 
 /**

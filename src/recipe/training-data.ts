@@ -1,5 +1,4 @@
-import { isOnHub } from '../data/dataset.js'
-import { listDataFiles } from '../data/files.js'
+import { isHubDataset, listDataFiles } from '../data/files.js'
 import { UsageError } from '../errors.js'
 
 /** Texts to train on, as Python's `datasets` loads them. */
@@ -35,7 +34,7 @@ export async function nameTrainingData({
   split = 'train',
 }: TrainingDataOptions): Promise<TrainingData> {
   const [first, another] = dataset
-  if (first !== undefined && another === undefined && (await isOnHub(first))) {
+  if (first !== undefined && another === undefined && (await isHubDataset(first))) {
     return { from: 'hub', id: first, config: config ?? null, split, column }
   }
   const files = await listDataFiles(dataset)
