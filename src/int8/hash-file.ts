@@ -17,11 +17,16 @@ export async function hashFile(path: string, folder: string, signal?: AbortSigna
   const kept = join(folder, `${version.digest('hex').slice(0, 32)}.sha256`)
   const known = await readKept(kept)
   if (known !== null) return known
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal })
-  const digest = hash.digest('hex')
+  const digest = await digestFile(path, signal)
   await writeFileAtomically(kept, digest)
   return digest
+}
+
+/** SHA-256 of what a file holds now, in hex. */
+export async function digestFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal })
+  return hash.digest('hex')
 }
 
 /** What a file of digests holds; null where there is none, or no digest in it. */
