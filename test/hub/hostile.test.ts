@@ -180,7 +180,7 @@ const HOSTILE: unknown[] = [
 /** A JSON value in which one value, anywhere, is another. */
 function damage(value: unknown, random: Random): unknown {
   const entries = typeof value === 'object' && value !== null ? Object.entries(value) : []
-  if (entries.length === 0 || random.below(10) === 0) return HOSTILE[random.below(HOSTILE.length)]
+  if (entries.length === 0 || random.below(4) === 0) return HOSTILE[random.below(HOSTILE.length)]
   const [key, part] = entries[random.below(entries.length)]!
   const changed = { ...(value as object), [key]: damage(part, random) }
   return Array.isArray(value) ? Object.values(changed) : changed

@@ -204,7 +204,7 @@ export async function startHubServer({
 
   function findRepo({ headers }: IncomingMessage, type: string, id: string): ServedRepo {
     const { authorization } = headers
-    if (authorization !== undefined && !/^Bearer hf_/.test(authorization)) {
+    if (authorization !== undefined && !/^(Bearer hf_|Basic )/.test(authorization)) {
       throw new Refusal(401, undefined, 'Invalid credentials in Authorization header')
     }
     const repo = repos.find((repo) => repo.type === type && repo.id === id)
