@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { hashFiles } from '../checkpoint/hash-files.js'
 import { LayerpruneError } from '../errors.js'
@@ -16,7 +16,7 @@ import {
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, makeFolder } from '../write-files.js'
 import { makeMatrices } from './make-matrices.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
@@ -57,7 +57,7 @@ export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Option
   const source = rotated?.decoder ?? decoder
   const plans = planMatrices(source, rotated)
   if (plans.length === 0) throw new LayerpruneError('the model has no weight matrix that can be made int8')
-  await explainFailure(cacheFolder, () => mkdir(cacheFolder, { recursive: true }))
+  await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
   const path = join(folder, `${await identifyMatrices(plans, folder, signal)}.int8`)
   const layout = layOut(plans, rotated?.hiddenSize ?? null)
