@@ -130,7 +130,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
   const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
-  const layers = need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
+  const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
     throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
       hint: 'take config.json from the model it belongs to',
@@ -156,6 +156,17 @@ function stretchesWithText(raw: Record<string, unknown>): boolean {
   return [raw.rope_parameters, raw.rope_scaling].some(
     (rope) => isObject(rope) && (rope.rope_type ?? rope.type) === 'dynamic',
   )
+}
+
+/** Nemotron-H names a kind for each layer, in a list or with a letter; transformers 5 writes no number beside it. */
+function countListedLayers({
+  model_type,
+  layers_block_type,
+  hybrid_override_pattern,
+}: Record<string, unknown>) {
+  if (model_type !== 'nemotron_h') return undefined
+  const kinds = layers_block_type ?? hybrid_override_pattern
+  return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
 }
 
 /** Falcon says it with two flags; the others name the number. */
