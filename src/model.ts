@@ -199,12 +199,13 @@ async function openFromSafetensors(
 ): Promise<Opened> {
   const { dtype = 'fp32', describesOnly, signal } = options
   const checkpoint = await openSafetensors(folder, names)
-  const { files, tensors } = checkpoint
+  const { tensors } = checkpoint
   const built = buildDecoder(config, checkpoint)
   if (dtype !== 'fp32' && dtype !== 'q8') assertStoredIn(dtype, built, file)
   const decoder = await computeIn(dtype, built, { ...options, tensors })
   if (!describesOnly) await assertFiniteWeights(decoder, { tensors, signal })
-  return { decoder, precision: { dtype, sharesScaleInBatch: false }, file, weightFiles: files }
+  const precision = { dtype, sharesScaleInBatch: false }
+  return { decoder, precision, file, weightFiles: listWeightFiles(built) }
 }
 
 async function computeIn(
@@ -255,10 +256,9 @@ async function openFromOnnx(
     const others = onnx.others.length > 0 ? `; also there: ${onnx.others.join(', ')}` : ''
     options.onNote?.(`reading ${onnx.file} (${precision.dtype}${others})`)
   }
-  return {
-    decoder,
-    precision,
-    file: onnx.file,
-    weightFiles: listExternalFiles(decoder.model.graph!, decoder.weightsFolder),
-  }
+  return { decoder, precision, file: onnx.file, weightFiles: listWeightFiles(decoder) }
+}
+
+function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
+  return listExternalFiles(model.graph!, weightsFolder)
 }

@@ -60,8 +60,7 @@ export async function hashFiles(
   return digests
 }
 
-/** SHA-256 of what a file holds now, in hex. */
-export async function digestFile(path: string, signal?: AbortSignal): Promise<string> {
+async function digestFile(path: string, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: CHUNK_BYTES }), hash, { signal })
   return hash.digest('hex')

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestFile, hashFiles } from '../checkpoint/hash-files.js'
+import { hashFiles } from '../checkpoint/hash-files.js'
 import { explainFailure } from '../write-files.js'
 import type { Layout, Place } from './layout.js'
 import { makeMatrices } from './make-matrices.js'
@@ -45,13 +45,19 @@ export async function findInt8File(
   for (const name of await readdir(folder)) {
     if (!name.startsWith(`${identity}-`) || !name.endsWith('.int8')) continue
     const path = join(folder, name)
-    const hashes = await hashFiles([path], { folder, signal })
-    if (name === nameFile(identity, hashes.get(path)!)) return path
+    if (name === (await nameFile(path, folder, identity, signal))) return path
   }
   return null
 }
 
-function nameFile(identity: string, hash: string): string {
+/** The name that the content of a file gives it. */
+async function nameFile(
+  path: string,
+  folder: string,
+  identity: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash = (await hashFiles([path], { folder, signal })).get(path)!
   return `${identity}-${hash.slice(0, DIGITS)}.int8`
 }
 
@@ -85,9 +91,11 @@ export async function writeInt8File(
     } finally {
       await file.close()
     }
-    const path = join(folder, nameFile(identity, await digestFile(temporary, signal)))
-    await write(() => rename(temporary, path))
-    return path
+    const name = await nameFile(temporary, folder, identity, signal)
+    // another process may read by now what it made itself
+    const known = await findInt8File(folder, identity, signal)
+    if (known === null) await write(() => rename(temporary, join(folder, name)))
+    return known ?? join(folder, name)
   } finally {
     await rm(temporary, { force: true })
   }

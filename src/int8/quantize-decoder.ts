@@ -1,4 +1,4 @@
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
@@ -16,7 +16,7 @@ import {
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, makeFolder } from '../write-files.js'
 import { findInt8File, identifyMatrices, removeAbandoned, writeInt8File } from './int8-file.js'
 import { type Layout, layOut, type Place } from './layout.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
@@ -75,7 +75,7 @@ async function provideFile(
   layout: Layout,
   { cacheFolder, tensors, signal, onNote }: Int8Options,
 ): Promise<string> {
-  await explainFailure(cacheFolder, () => mkdir(cacheFolder, { recursive: true }))
+  await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
   await explainFailure(folder, () => removeAbandoned(folder))
   const identity = await identifyMatrices(plans, folder, signal)
