@@ -22,7 +22,7 @@ function fakeEvaluator(costs: number[]) {
   return { evaluator, runs }
 }
 
-const batches: ReadText[][] = Array.from({ length: 8 }, () => [{ ids: [1, 2, 3], text: '', origin: '' }])
+const batches: ReadText[][] = Array.from({ length: 8 }, () => [{ ids: [1, 2, 3], sizeBytes: 0, origin: '' }])
 
 describe('removeGreedily', () => {
   it('takes the layer that costs least, given those that are gone', async () => {
