@@ -171,6 +171,26 @@ describe('prune', () => {
     expect(spoken.stdout).toMatch(/Would write \d+ files, \d+ kB to other\.\n$/)
   })
 
+  it('refuses a family that is not proven; --unproven writes it and the card says so', async () => {
+    const cwd = makeModel()
+    const path = join(cwd, 'm/config.json')
+    const config = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify({ ...config, model_type: 'never_seen' }))
+    const refused = await prune(cwd, '--drop', '1', '-o', 'pruned', '--format', 'safetensors')
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr).toBe(
+      'error: a pruned model cannot be shown to be right: cuts of never_seen models were not compared with the whole model\n' +
+        'hint: --unproven writes it anyway: compare its logits with those of the whole model before you use it\n',
+    )
+    expect(readdirSync(cwd)).toEqual(['m'])
+    const written = await prune(cwd, '--drop', '1', '-o', 'pruned', '--unproven', '--json')
+    expect(written.exitCode).toBe(0)
+    expect(JSON.parse(written.stdout).unproven).toContain('never_seen')
+    expect(readFileSync(join(cwd, 'pruned/README.md'), 'utf8')).toContain(
+      '**Not proven to be right** (`--unproven`): cuts of never_seen models',
+    )
+  })
+
   it('replaces a model with --force only', async () => {
     const cwd = makeModel()
     mkdirSync(join(cwd, 'pruned'))
