@@ -24,6 +24,8 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^git clone /, '.github/workflows/ci.yml', 'actions/checkout'],
   [/^npm (install|run demo)$/, '.github/workflows/ci.yml'],
   [/^npm /, '.ci/run'],
+  [/^(python3 -m venv|\.venv-interop\/bin\/pip) /, '.ci/run', 'test/interop/requirements.txt'],
+  [/^LAYERPRUNE_PYTHON=/, '.ci/run', 'LAYERPRUNE_PYTHON='],
   [/^mergekit-yaml /, 'bench/prune-against-mergekit.js', 'mergekit-yaml'],
   [/^python recipe\/heal\.py$/, 'test/interop/check_recipe.py', 'heal.py'],
   [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
