@@ -4,6 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
+import { readExactly } from '../read-exactly.js'
 import { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
 
@@ -111,11 +112,12 @@ async function readNumbers({ file, offsetBytes, sizeBytes, dataType }: StoredNum
   const bytes = new Uint8Array(sizeBytes)
   const handle = await open(file)
   try {
-    for (let read = 0; read < sizeBytes; ) {
-      const { bytesRead } = await handle.read(bytes, read, sizeBytes - read, offsetBytes + read)
-      if (bytesRead === 0) throw new LayerpruneError(`${file} ends before byte ${offsetBytes + sizeBytes}`)
-      read += bytesRead
-    }
+    await readExactly(
+      handle,
+      bytes,
+      offsetBytes,
+      () => new LayerpruneError(`${file} ends before byte ${offsetBytes + sizeBytes}`),
+    )
   } finally {
     await handle.close()
   }

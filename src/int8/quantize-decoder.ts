@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { removeAbandoned } from '../abandoned-files.js'
 import { hashFiles } from '../checkpoint/hash-files.js'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
@@ -16,7 +17,7 @@ import {
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, makeFolder } from '../write-files.js'
 import { makeMatrices } from './make-matrices.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
@@ -39,6 +40,9 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
 /** Inputs that are rotated together where the stream is not: a larger block costs more than it gains. */
 const LARGEST_BLOCK = 64
 
+/** Names of unfinished files in the cache. */
+const TEMPORARY = /^\.(.+\.)?[0-9a-f]{12,16}\.tmp$/
+
 /**
  * A decoder whose weight matrices are multiplied in 8 bits: made once, one matrix after the other, and kept in a file
  * that is known by the hashes of the files that they come from.
@@ -57,12 +61,13 @@ export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Option
   const source = rotated?.decoder ?? decoder
   const plans = planMatrices(source, rotated)
   if (plans.length === 0) throw new LayerpruneError('the model has no weight matrix that can be made int8')
-  await explainFailure(cacheFolder, () => mkdir(cacheFolder, { recursive: true }))
+  await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
   const path = join(folder, `${await identifyMatrices(plans, folder, signal)}.int8`)
   const layout = layOut(plans, rotated?.hiddenSize ?? null)
   if (!(await hasSize(path, layout.sizeBytes))) {
     onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once: ${path}`)
+    await removeAbandoned(folder, (name) => TEMPORARY.test(name))
     await writeMatrices(path, plans, layout, options)
   }
   const weightsFolder = commonFolder([source.weightsFolder, folder])!

@@ -10,6 +10,7 @@ import {
   setInlineData,
 } from '../graph/external-data.js'
 import { DataLocation, DataType, type TensorProto } from '../graph/onnx.js'
+import { readExactly } from '../read-exactly.js'
 import type { PlannedFile } from './planned-file.js'
 
 /** Weights keep the alignment that they had, up to a page of memory. */
@@ -74,7 +75,16 @@ async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {
     for (const tensor of tensors) {
       const { offsetBytes, sizeBytes } = placeOf(tensor)
       const bytes = new Uint8Array(sizeBytes)
-      await handle.read(bytes, 0, sizeBytes, offsetBytes)
+      await readExactly(
+        handle,
+        bytes,
+        offsetBytes,
+        (endBytes) =>
+          new LayerpruneError(
+            `${file} ends at byte ${endBytes}, and weight ${tensor.name} ends at ${offsetBytes + sizeBytes}`,
+            { hint: 'download the file again' },
+          ),
+      )
       setInlineData(tensor, bytes)
     }
   } finally {

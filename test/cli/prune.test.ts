@@ -100,6 +100,8 @@ describe('prune', () => {
   it.each([
     ['an anchor of the tags', 'tags: &t [a]\nmore: *t\n', 'tags: &t [ a, layerprune ]\nmore: *t\n'],
     ['an alias that leads nowhere', 'tags: [a]\nmore: *t\n', 'tags: [a]\nmore: *t\n'],
+    ['the end of a document', '...\n', 'tags:\n  - layerprune\n...\n'],
+    ['one tag that is no list', 'tags: a\n', 'tags:\n  - a\n  - layerprune\n'],
     ['text that is no YAML', 'tags: [a\n', 'tags: [a\n'],
   ])('keeps front matter with %s', async (_, frontMatter, expected) => {
     const cwd = makeModel()
@@ -195,14 +197,14 @@ describe('prune', () => {
     const cwd = makeModel()
     mkdirSync(join(cwd, 'pruned'))
     expect((await prune(cwd, '--drop', '1', '-o', 'pruned')).exitCode).toBe(0)
-    writeFileSync(join(cwd, 'pruned/old.txt'), '')
+    writeFileSync(join(cwd, 'pruned/model-00009-of-00009.safetensors'), '')
     const refused = await prune(cwd, '--drop', '0', '-o', 'pruned')
     expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
     expect(refused.stderr).toBe(
       'error: pruned is there already\nhint: name another folder with --output, or replace this one with --force\n',
     )
     expect((await prune(cwd, '--drop', '0', '-o', 'pruned', '--force')).exitCode).toBe(0)
-    expect(existsSync(join(cwd, 'pruned/old.txt'))).toBe(false)
+    expect(existsSync(join(cwd, 'pruned/model-00009-of-00009.safetensors'))).toBe(false)
     expect(readdirSync(cwd).sort()).toEqual(['m', 'pruned'])
   })
 
