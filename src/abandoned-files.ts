@@ -2,7 +2,7 @@ import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What nothing was written to for so long has no process that still writes it. */
-const ABANDONED_MS = 60 * 60 * 1000
+const ABANDONED_MS = 24 * 60 * 60 * 1000
 
 /**
  * Removes what runs that were killed left in a folder. That is housekeeping: what cannot be listed or removed stays.

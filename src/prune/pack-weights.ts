@@ -1,5 +1,6 @@
 import { open, realpath } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import {
@@ -10,7 +11,6 @@ import {
   setInlineData,
 } from '../graph/external-data.js'
 import { DataLocation, DataType, type TensorProto } from '../graph/onnx.js'
-import { readExactly } from '../read-exactly.js'
 import type { PlannedFile } from './planned-file.js'
 
 /** Weights keep the alignment that they had, up to a page of memory. */
@@ -75,16 +75,7 @@ async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {
     for (const tensor of tensors) {
       const { offsetBytes, sizeBytes } = placeOf(tensor)
       const bytes = new Uint8Array(sizeBytes)
-      await readExactly(
-        handle,
-        bytes,
-        offsetBytes,
-        (endBytes) =>
-          new LayerpruneError(
-            `${file} ends at byte ${endBytes}, and weight ${tensor.name} ends at ${offsetBytes + sizeBytes}`,
-            { hint: 'download the file again' },
-          ),
-      )
+      await readFully(handle, file, bytes, offsetBytes)
       setInlineData(tensor, bytes)
     }
   } finally {
