@@ -5,6 +5,7 @@ import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
+import { yamlString } from '../yaml.js'
 
 const CARD = 'README.md'
 
@@ -54,7 +55,7 @@ function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): str
   const document = parseDocument(frontMatter)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    if (isFromHub) document.set('base_model', plan.model.id)
+    if (isFromHub) document.set('base_model', yamlString(plan.model.id))
     const tags = document.get('tags')
     if (!isSeq(tags)) document.set('tags', ['layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
