@@ -14,7 +14,7 @@ const DATA = ['--dataset', TEXTS, '--dataset-size', '2', '--max-length', '8']
 const COMMANDS = {
   inspect: ['inspect', ...MODEL],
   'inspect --json': ['inspect', ...MODEL, '--json'],
-  prune: ['prune', ...MODEL, '--drop', '1', '--dry-run', '-o', 'out'],
+  prune: ['prune', ...MODEL, '--drop', '1', '--dry-run', '-o', '../pruned'],
   similarity: ['similarity', ...MODEL, ...DATA, '--layers-to-skip', '1', '--output', 'out'],
   evaluate: ['evaluate', ...MODEL, ...DATA, '--drop', '1'],
   recipe: ['recipe', ...MODEL, '--dataset', TEXTS, '-o', 'out'],
