@@ -1,12 +1,14 @@
 import { join, posix } from 'node:path'
-import { type ModelConfig, readModelConfig } from './checkpoint/config.js'
+import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
 import { findSafetensors, INDEX_FILE, listShards, openSafetensors } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
+import { unknownFamily } from './graph/build/unknown-family.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
+import { listExternalFiles } from './graph/external-data.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { findMatrixType } from './graph/widen-in-runs.js'
@@ -43,6 +45,8 @@ export interface Model {
   format: Format
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
+  /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
+  weightFiles: string[]
 }
 
 /** A model whose config was read and whose weights were chosen, not yet opened. */
@@ -72,7 +76,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const source = await openModelSource(options)
   const { id, revision, folder, names } = source
   await source.provide(CONFIG_FILES)
-  const config = await readModelConfig(folder)
+  const config = await readConfig(source)
   const checkpoint = findSafetensors(names)
   const format = chooseFormat(source, config, checkpoint, options)
   await source.provide(TOKENIZER_FILES)
@@ -82,6 +86,18 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   }
   const askedRevision = options.revision ?? null
   return { id, revision, askedRevision, folder, config, format, checkpoint, source }
+}
+
+/** Sizes under unknown names are those of a family that is not known. */
+async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> {
+  const { content, path } = await readConfigFile(folder, names)
+  try {
+    return interpretConfig(content, path)
+  } catch (error) {
+    const decoder = decoderPart(content)
+    if (!(error instanceof LayerpruneError) || isKnownFamily(String(decoder.model_type))) throw error
+    throw unknownFamily(decoder, error.message)
+  }
 }
 
 /**
@@ -160,7 +176,7 @@ function chooseComputedFormat(
   return 'safetensors'
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'file'>
+type Opened = Pick<Model, 'decoder' | 'precision' | 'file' | 'weightFiles'>
 
 /** Without weights of that form, opening them says what the folder has instead. */
 async function openFromSafetensors(
@@ -170,14 +186,16 @@ async function openFromSafetensors(
   { dtype = 'fp32', signal, onNote }: ModelOptions,
 ): Promise<Opened> {
   const built = buildDecoder(config, await openSafetensors(folder, names))
+  const weightFiles = listWeightFiles(built)
   const precision = { dtype, sharesScaleInBatch: false }
   if (dtype === 'q8') {
     const cacheFolder = readHubSettings().layerpruneFolder
-    return { decoder: await quantizeDecoder(built, { cacheFolder, signal, onNote }), precision, file }
+    const decoder = await quantizeDecoder(built, { cacheFolder, signal, onNote })
+    return { decoder, precision, file, weightFiles }
   }
-  if (dtype === 'fp32') return { decoder: built, precision, file }
+  if (dtype === 'fp32') return { decoder: built, precision, file, weightFiles }
   assertStoredIn(dtype, built, file)
-  return { decoder: { ...built, widensInRuns: true }, precision, file }
+  return { decoder: { ...built, widensInRuns: true }, precision, file, weightFiles }
 }
 
 /** Norms and biases are stored in float32 beside many a matrix: what counts are the matrices. */
@@ -216,5 +234,9 @@ async function openFromOnnx(
     const others = onnx.others.length > 0 ? `; also there: ${onnx.others.join(', ')}` : ''
     options.onNote?.(`reading ${onnx.file} (${precision.dtype}${others})`)
   }
-  return { decoder, precision, file: onnx.file }
+  return { decoder, precision, file: onnx.file, weightFiles: listWeightFiles(decoder) }
+}
+
+function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
+  return listExternalFiles(model.graph!, weightsFolder)
 }

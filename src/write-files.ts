@@ -22,10 +22,34 @@ export async function writeFilesAtomically(folder: string, files: Record<string,
  * Throws LayerpruneError with the path and the reason.
  */
 export async function ensureWritableFolder(folder: string): Promise<void> {
+  await makeFolder(folder)
+  await explainFailure(folder, () => access(folder, constants.W_OK))
+}
+
+/**
+ * Makes a folder and its parents, unless they are there.
+ * Throws LayerpruneError with the path and the reason.
+ */
+export async function makeFolder(folder: string): Promise<void> {
   await explainFailure(folder, async () => {
-    await mkdir(folder, { recursive: true })
-    await access(folder, constants.W_OK)
+    try {
+      await mkdir(folder, { recursive: true })
+    } catch (error) {
+      // Node says ENOENT of a folder that a read-only disk lacks; made alone, the topmost names the reason
+      if (codeOf(error) !== 'ENOENT') throw error
+      await mkdir(await findTopmostMissing(folder))
+      await mkdir(folder, { recursive: true })
+    }
   })
+}
+
+async function findTopmostMissing(folder: string): Promise<string> {
+  const parent = dirname(folder)
+  const isThere = await access(parent).then(
+    () => true,
+    () => false,
+  )
+  return isThere || parent === folder ? folder : findTopmostMissing(parent)
 }
 
 /**

@@ -16,6 +16,7 @@ interface Flags extends RemovalFlags, RepairFlags {
   allDtypes?: boolean
   format?: Format
   output: string
+  unproven?: boolean
   force?: boolean
   dryRun?: boolean
   json?: boolean
@@ -33,6 +34,7 @@ export function makePruneCommand(): Command {
   return addRepairFlags(addRemovalFlags(command))
     .requiredOption('-o, --output <folder>', 'folder to write, which appears once it is complete')
     .option('--force', 'replace a model that is in the output folder')
+    .option('--unproven', 'write models of families whose pruned models are not proven to be right')
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(

@@ -41,6 +41,8 @@ const REST_SCALE = `${PREFIX}.rest_scale`
 const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
+const FIRST = `${PREFIX}.first`
+const SECOND = `${PREFIX}.second`
 const EVERY_ROW = `${PREFIX}.every_row`
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
@@ -83,9 +85,9 @@ export function quantizeProducts(
     const multiplied = block === null ? input : rotatedName(input)
     if (!rounded.has(multiplied)) {
       if (block !== null) nodes.push(...rotateBlocks(input, block))
-      const rows = roundRows(multiplied, matrix.inputs)
+      const rows = roundRows(multiplied, matrix.inputs, isOfAllTokens(input))
       nodes.push(...rows.nodes)
-      if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
+      graph.valueInfo.push(...rows.valueInfos)
       rounded.set(multiplied, rows)
     }
     const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
@@ -146,13 +148,14 @@ interface RoundedTensor {
   scales: string
   nodes: NodeProto[]
   /**
-   * Dimensions that ONNX Runtime does not infer, right where the tensor is [batch, tokens, width]: without them it
-   * reuses no buffer after this, and takes seconds to look for one.
+   * Dimensions that ONNX Runtime does not infer, of a tensor [batch, tokens, width]: without them it reuses no buffer
+   * after this, and takes seconds to look for one.
    */
   valueInfos: ValueInfoProto[]
 }
 
-function roundRows(input: string, width: number): RoundedTensor {
+/** @param isOfAllTokens whether the tensor is known to be [batch, tokens, width]; else it may have no row */
+function roundRows(input: string, width: number, isOfAllTokens: boolean): RoundedTensor {
   const nodes: NodeProto[] = []
   const name = (part: string) => `${input}${STEP}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
@@ -162,7 +165,9 @@ function roundRows(input: string, width: number): RoundedTensor {
   const highest = add('ReduceMax', [input, LAST_AXIS], 'highest', { keepdims: 1 })
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
-  const scales = add('Max', [exact, SMALLEST_SCALE], 'scale')
+  const scale = add('Max', [exact, SMALLEST_SCALE], 'scale')
+  // without a row ONNX Runtime keeps the axis that it reduces as wide as it was
+  const scales = isOfAllTokens ? scale : add('Slice', [scale, FIRST, SECOND, LAST_AXIS], 'only_scale')
   const perRow = add('Reshape', [scales, EVERY_ROW], 'scale_of_row')
   const zeroPoints = add('Expand', [ZERO_POINT, add('Shape', [perRow], 'row_count')], 'zero_point_of_row')
   const rows = add('Reshape', [input, widthName(width)], 'rows')
@@ -185,7 +190,7 @@ function roundRows(input: string, width: number): RoundedTensor {
     ...describe([rounded, rests], DataType.UINT8, [ROWS, width]),
     ...describe(shaped, DataType.UINT8, [BATCH, TOKENS, width]),
   ]
-  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos }
+  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos: isOfAllTokens ? valueInfos : [] }
 }
 
 /** Tells of tensors whether they hold all tokens; those that an expert is given, and all after that, are not known to. */
@@ -213,6 +218,8 @@ function makeConstants(): GraphProto['initializer'] {
     makeFloatTensor(LARGEST, [], [127]),
     makeFloatTensor(SMALLEST_SCALE, [], [1e-30]),
     makeInt64Tensor(LAST_AXIS, [1], [-1]),
+    makeInt64Tensor(FIRST, [1], [0]),
+    makeInt64Tensor(SECOND, [1], [1]),
     makeInt64Tensor(EVERY_ROW, [1], [-1]),
   ]
 }

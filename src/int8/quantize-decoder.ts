@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { hashFiles } from '../checkpoint/hash-files.js'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
@@ -16,7 +17,6 @@ import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-str
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
 import { explainFailure } from '../write-files.js'
-import { hashFile } from './hash-file.js'
 import { makeMatrices } from './make-matrices.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
@@ -136,8 +136,7 @@ async function identifyMatrices(plans: Plan[], folder: string, signal?: AbortSig
     const norm = turn?.side === 'inputs' ? turn.norm.stored : null
     return norm === null ? [file] : [file, norm.file]
   })
-  const hashes = new Map<unknown, string>()
-  for (const file of new Set(files)) hashes.set(file, await hashFile(file, folder, signal))
+  const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
   const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
   return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, 32)
 }

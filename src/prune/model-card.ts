@@ -14,6 +14,8 @@ export interface CardOptions {
   plan: Plan
   /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
   isFromHub: boolean
+  /** Why the pruned model cannot be shown to be right; undefined if it can. */
+  unproven?: string | undefined
   /** What else was done and measured, each a paragraph, list or table in Markdown. */
   sections?: string[] | undefined
 }
@@ -67,7 +69,7 @@ function isMappingOrEmpty(value: unknown): boolean {
   return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
 }
 
-function describeCut({ plan, isFromHub, sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(model.id)
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -80,6 +82,11 @@ function describeCut({ plan, isFromHub, sections = [] }: CardOptions): string {
   return [
     '# Pruned with layerprune',
     `This is ${name} without ${layers}: state ${describeJoins(removed)}. ${chosen}`,
+    ...(unproven === undefined
+      ? []
+      : [
+          `**Not proven to be right** (\`--unproven\`): ${unproven}. Compare its logits with those of the whole model before you use it.`,
+        ]),
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...sections,

@@ -8,7 +8,7 @@ import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from './batches.js'
 import { type MakeInput, planInputs } from './inputs.js'
 import { runGraph } from './run-graph.js'
-import { createSession, type SessionOptions } from './session.js'
+import { createSession, releaseAll, type SessionOptions } from './session.js'
 
 /** Positions whose logits are held at a time. */
 const CHUNK_POSITIONS = 128
@@ -102,10 +102,7 @@ export async function openDecoderPieces(
       return scores
     },
     async close() {
-      // who asked for a piece that could not be loaded has been told
-      for (const piece of await Promise.allSettled(opened.values())) {
-        if (piece.status === 'fulfilled') await piece.value.session.release()
-      }
+      await releaseAll([...opened.values()].map(async (piece) => (await piece).session))
       opened.clear()
     },
   }

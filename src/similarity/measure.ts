@@ -43,7 +43,8 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const { dataset, model } = await openInputs({ ...options, signal: reading }, opened)
   const { layers } = model.config
   const settings = chooseSettings(options, model)
-  const run = { model: await describeModel(model), dataset: nameDataset(dataset), settings }
+  const described = await describeModel(model, { signal, onNote })
+  const run = { model: described, dataset: nameDataset(dataset), settings }
   const measurement = options.resumeFrom
     ? resumeMeasurement(options.resumeFrom, run)
     : startMeasurement(layers, settings.metrics)

@@ -34,6 +34,8 @@ export interface HubServer {
   endpoint: string
   requests: LoggedRequest[]
   add(...repos: RepoContent[]): void
+  /** Changes what a repository holds. */
+  replace(repo: RepoContent): void
   /** Makes the next requests that match fail. */
   fail(match: RegExp, fault: Fault, times?: number): void
   /** Forgets requests and faults. */
@@ -117,6 +119,12 @@ export async function startHubServer({
     const fault = rule?.fault
     if (fault?.kind === 'status')
       return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
+    if (fault?.kind === 'answer') {
+      return send(response, fault.status ?? 200, Buffer.from(fault.body), {
+        'content-type': 'application/json',
+        ...fault.headers,
+      })
+    }
     if (fault?.kind === 'list') {
       return send(response, 200, Buffer.from(JSON.stringify(fault.entries ?? [])), {
         'content-type': 'application/json',
@@ -301,6 +309,10 @@ export async function startHubServer({
     add(...added) {
       for (const repo of added) repos.push({ ...repo, snapshots: takeSnapshots(repo, largeBytes) })
     },
+    replace: (repo) =>
+      void Object.assign(repos.find(({ id }) => id === repo.id)!, repo, {
+        snapshots: takeSnapshots(repo, largeBytes),
+      }),
     fail: (match, fault, times = 1) => faults.push({ match, times, fault }),
     reset() {
       requests.length = 0

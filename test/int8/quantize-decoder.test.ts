@@ -19,7 +19,7 @@ import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES, makeTempFolder, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, makeTempFolder } from '../cli/run-program.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
@@ -152,25 +152,11 @@ describe('--dtype q8 from safetensors', () => {
     ...['gemma', 'granite-bias', 'llama', 'phi3', 'qwen2', 'smollm3'],
     ...['bloom', 'falcon', 'gemma2', 'gpt-bigcode', 'gpt-neox', 'gpt2', 'mixtral', 'opt', 'phi'],
     ...['qwen3-moe', 'starcoder2'],
-  ])('computes %s, queries, keys and values that share a matrix too', async (family) => {
-    const options = {
-      model: join(FIXTURES, 'families', family),
-      dataset: TEXTS,
-      datasetSize: 6,
-      maxLength: 24,
-      layersToSkip: 1,
-      tokens: 'all' as const,
-      format: 'safetensors' as const,
-    }
-    const exact = await measureSimilarity(options)
-    const rounded = await measureSimilarity({ ...options, dtype: 'q8' })
-    for (const [n, row] of Object.entries(exact.distances)) {
-      const differences = row.map((distance, start) => Math.abs(distance - rounded.distances[n]![start]!))
-      expect(Math.max(...differences), `n = ${n}`).toBeLessThan(0.003)
-    }
-    const { decoder } = await openModel({ model: options.model, format: 'safetensors' })
+  ])('rounds the matrices of %s, those of queries, keys and values that share one too', async (family) => {
+    const options = { model: join(FIXTURES, 'families', family), format: 'safetensors' as const }
+    const { decoder } = await openModel(options)
     const counts = findWeightMatrices(decoder).map(({ inputs, outputs }) => inputs * outputs)
-    const sizes = (await inspectModel({ model: options.model, format: 'safetensors' })).parameters!
+    const sizes = (await inspectModel(options)).parameters!
     const rest = sizes.attention + sizes.mlp - counts.reduce((sum, count) => sum + count, 0)
     // what is left are biases, norms and what chooses experts
     expect(rest / (sizes.attention + sizes.mlp)).toBeLessThan(0.04)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { findLayerPrefix, keepLayers, renumber } from '../../src/prune/layer-numbers.js'
+import { findLayers, keepLayers, renumber } from '../../src/prune/layer-numbers.js'
 
-describe('findLayerPrefix', () => {
+describe('findLayers', () => {
   it.each([
     [['model.layers.0.a', 'model.layers.1.a', 'model.norm.weight'], 'model.layers.'],
     [['transformer.h.0.a', 'transformer.h.1.a', 'lm_head.weight'], 'transformer.h.'],
@@ -15,7 +15,7 @@ describe('findLayerPrefix', () => {
       'text.layers.',
     ],
   ])('of %j is %s', (names, prefix) => {
-    expect(findLayerPrefix(names, 2)).toBe(prefix)
+    expect(findLayers(names, 2)).toEqual({ prefix, extraLayers: 0 })
   })
 
   it.each([
@@ -24,7 +24,7 @@ describe('findLayerPrefix', () => {
     [['a.layers.0.a', 'a.layers.1.a', 'b.layers.0.a', 'b.layers.1.a'], 'a.layers.N (2 of them), b.layers.N'],
     [['lm_head.weight'], 'no numbered name'],
   ])('refuses %j', (names, found) => {
-    expect(() => findLayerPrefix(names, 2)).toThrow(found)
+    expect(() => findLayers(names, 2)).toThrow(found)
   })
 })
 

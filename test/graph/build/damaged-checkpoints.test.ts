@@ -120,7 +120,9 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
     const path = join(folder, 'config.json')
     writeFileSync(path, readFileSync(path, 'utf8').replace('"llama"', '"mamba2"'))
     await expect(buildFrom(folder)).rejects.toMatchObject({
-      message: expect.stringMatching(/model_type "mamba2"; .*arcee, .*llama, .*starcoder2/),
+      message: expect.stringMatching(
+        /model_type "mamba2", which is not supported; .*arcee, .*llama, .*starcoder2/,
+      ),
       hint: 'use an ONNX export of the model',
     })
   })
