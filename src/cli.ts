@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { cleanConsole } from './clean-console.js'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
@@ -41,6 +42,7 @@ Examples:
   )
 
 guardOutput()
+cleanConsole()
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError })
 }
@@ -58,13 +60,8 @@ try {
 
 /** commander's own message, with its suggestion or the way to the help as hint. */
 function printUsageError(message: string): void {
-  const [problem, suggestion] = message
-    .trim()
-    .replace(/^error: /, '')
-    .split('\n')
-  printFailure(
-    new UsageError(problem!, {
-      hint: suggestion?.replace(/^\((.*)\)$/, '$1') ?? 'layerprune --help lists commands and flags',
-    }),
-  )
+  const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
+  const command = program.commands.find((known) => known.name() === process.argv[2])
+  const help = `layerprune ${command ? `${command.name()} ` : ''}--help lists ${command ? 'its flags' : 'commands and flags'}`
+  printFailure(new UsageError(problem!, { hint: suggestion ?? help }))
 }

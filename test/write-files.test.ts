@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -72,6 +72,20 @@ describe('writeFilesAtomically', () => {
     expect(error.message).toBe(`cannot write ${folder}: permission denied`)
     expect(error.hint).toBe('name a place you may write to')
   })
+})
+
+const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0
+if (!canMount) console.log('read-only disk test skipped: this system lets nobody mount a disk of their own')
+
+it.skipIf(!canMount)('a read-only disk is named, not the folder that it lacks', () => {
+  const script = `import { ensureWritableFolder } from '${new URL('../dist/write-files.js', import.meta.url)}'
+    await ensureWritableFolder('a/b').catch(({ message, hint }) => console.log(message + '; ' + hint))`
+  const mount = 'mount -t tmpfs -o ro none . && cd "$PWD" && exec "$0" --input-type=module -e "$1"'
+  const run = ['-rm', 'sh', '-c', mount, process.execPath, script]
+  const { stdout, stderr } = spawnSync('unshare', run, { cwd: folder, encoding: 'utf8' })
+  expect(stdout, stderr).toBe(
+    'cannot write a/b: the file system is read-only; name a place you may write to\n',
+  )
 })
 
 describe('writeFileAtomically', () => {

@@ -196,8 +196,8 @@ async function openRange(
     throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
   }
   try {
-    assertRange(file, start, response)
     assertUnchanged(file, location, response)
+    assertRange(file, start, response)
   } catch (error) {
     await discard(response.chunks)
     throw error

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, statfs } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, makeFolder } from '../write-files.js'
 
 /** Where a pruned model will be, checked and not yet touched. */
 export interface OutputFolder {
@@ -62,7 +62,7 @@ export async function fillFolder(
   const name = (state: string) =>
     join(parent, `.${basename(path).slice(0, 100)}.layerprune-${state}-${randomBytes(4).toString('hex')}`)
   const temporary = name('partial')
-  await explainFailure(path, () => mkdir(parent, { recursive: true }))
+  await makeFolder(parent)
   try {
     await explainFailure(path, () => mkdir(temporary))
     await write(temporary)

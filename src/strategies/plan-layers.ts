@@ -4,6 +4,7 @@ import { locateModel, type Model } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { ReadText } from '../runtime/batches.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../runtime/run-options.js'
+import { assertBlockSize } from '../similarity/blocks.js'
 import { measureSimilarity } from '../similarity/measure.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
@@ -48,11 +49,7 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize })
   const { config } = await locateModel({ ...options, onNote: undefined })
-  if (n >= config.layers) {
-    throw new UsageError(
-      `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${n}`,
-    )
-  }
+  assertBlockSize(n, config.layers)
   const found: Found =
     strategy === 'deepest'
       ? { removed: [deepestBlock(config.layers, n)] }

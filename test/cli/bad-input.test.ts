@@ -242,7 +242,7 @@ const cases: Case[] = [
   {
     name: 'no row with text',
     prepare: (folder) => writeData(folder, 'data.jsonl', '{"text": ""}\n{"text": 3}\n'),
-    message: /holds no text to measure: 1 rows empty, 1 without text/,
+    message: /holds no text to measure: 1 empty row, 1 row without text/,
   },
   {
     name: 'damaged jsonl',

@@ -123,8 +123,8 @@ describe('readSavedDocuments', () => {
   })
 
   it.each([
-    ['other.json', { schema: 'other/1' }, 'is no saved result'],
-    ['null.json', null, 'is no saved result'],
+    ['other.json', { schema: 'other/1' }, 'is not a saved result: schema is "other/1"'],
+    ['null.json', null, 'is not a saved result: expected a JSON object'],
     [
       'model.json',
       { ...valley(), model: { id: 'm', layers: 12 } },

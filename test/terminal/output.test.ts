@@ -49,7 +49,7 @@ describe.skipIf(process.platform === 'win32')('in a process of its own', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'layerprune-output-'))
     await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-    for (const name of ['errors', 'terminal/output', 'terminal/color']) {
+    for (const name of ['errors', 'clean-text', 'terminal/output', 'terminal/color']) {
       const source = await readFile(join(import.meta.dirname, `../../src/${name}.ts`), 'utf8')
       const { outputText } = ts.transpileModule(source, {
         compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },

@@ -1,0 +1,95 @@
+// Puts NaN, Infinity or -Infinity somewhere into each weight of each fixture in turn and opens the model: in float32,
+// as stored and in q8 it must be refused by the name of the tensor and the position in it. The nightly run, of all:
+//   npm run build && node test/hardening/non-finite.js
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openSafetensors } from '../../dist/checkpoint/safetensors.js'
+import { LayerpruneError } from '../../dist/errors.js'
+import { openModel } from '../../dist/model.js'
+import { makeRandom } from './mutate.js'
+
+const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))
+
+/** The two highest bytes of a number, and its size. */
+const NUMBERS = {
+  F32: { size: 4, values: { NaN: 0x7fc0, Infinity: 0x7f80, '-Infinity': 0xff80 } },
+  BF16: { size: 2, values: { NaN: 0x7fc0, Infinity: 0x7f80, '-Infinity': 0xff80 } },
+  F16: { size: 2, values: { NaN: 0x7e00, Infinity: 0x7c00, '-Infinity': 0xfc00 } },
+}
+const STORED = { F32: 'fp32', BF16: 'bf16', F16: 'fp16' }
+
+/**
+ * @param weights how many of the weights of each fixture, chosen at random; all where omitted
+ * @returns how many times a model was opened, and what was not refused as it should be
+ */
+export async function sweepNonFinite({ seed, weights = Number.POSITIVE_INFINITY }) {
+  const random = makeRandom(seed)
+  const home = mkdtempSync(join(tmpdir(), 'layerprune-non-finite-'))
+  const hubHome = process.env.HF_HOME
+  process.env.HF_HOME = home
+  const result = { families: 0, opened: 0, wrong: [] }
+  try {
+    for (const name of readdirSync(FAMILIES)) {
+      const folder = join(home, name)
+      cpSync(join(FAMILIES, name), folder, { recursive: true })
+      const stored = (await openSafetensors(folder)).tensors
+      const tensors = [...stored.values()].filter(({ dtype }) => dtype in NUMBERS)
+      while (tensors.length > weights) tensors.splice(random(tensors.length), 1)
+      for (const tensor of tensors) await damage(folder, tensor, random, result)
+      result.families++
+      rmSync(folder, { recursive: true })
+    }
+  } finally {
+    if (hubHome === undefined) delete process.env.HF_HOME
+    else process.env.HF_HOME = hubHome
+    rmSync(home, { recursive: true })
+  }
+  return result
+}
+
+/** Puts a number that is not finite into a tensor, opens the model in each dtype and puts the old number back. */
+async function damage(folder, { name, shape, dtype, file, offsetBytes, sizeBytes }, random, result) {
+  const { size, values } = NUMBERS[dtype]
+  const value = Object.keys(values)[random(3)]
+  const index = random(sizeBytes / size)
+  const coordinates = shape.map((length, axis) => {
+    const stride = shape.slice(axis + 1).reduce((product, other) => product * other, 1)
+    return Math.floor(index / stride) % length
+  })
+  const expected = `tensor ${name} at [${coordinates.join(', ')}]: expected a finite number, found ${value}`
+  const handle = await open(file, 'r+')
+  const place = offsetBytes + index * size
+  const { buffer: before } = await handle.read(Buffer.alloc(size), 0, size, place)
+  const after = Buffer.alloc(size)
+  after.writeUInt16LE(values[value], size - 2)
+  await handle.write(after, 0, size, place)
+  for (const asked of new Set(['fp32', 'q8', STORED[dtype]])) {
+    const found = await openModel({
+      model: folder,
+      format: 'safetensors',
+      dtype: asked,
+      computedDtypes: ['bf16', 'fp16', 'q8'],
+    }).then(
+      () => 'it was opened',
+      (error) => {
+        if (error instanceof LayerpruneError) return error.message
+        throw error
+      },
+    )
+    result.opened++
+    if (found !== expected)
+      result.wrong.push(`${folder} in ${asked}: expected "${expected}", found "${found}"`)
+  }
+  await handle.write(before, 0, size, place)
+  await handle.close()
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { families, opened, wrong } = await sweepNonFinite({ seed: 1 })
+  console.log(`${families} fixtures, ${opened} damaged models, ${wrong.length} not refused`)
+  for (const line of wrong) console.error(line)
+  process.exitCode = wrong.length > 0 ? 1 : 0
+}
