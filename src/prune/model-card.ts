@@ -6,6 +6,7 @@ import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
 import { resolveInside } from './companion-files.js'
+import { yamlString } from '../yaml.js'
 
 const CARD = 'README.md'
 
@@ -67,7 +68,7 @@ function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): str
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
     // `...` or `~`, to which no key can be added
     if (isScalar(document.contents)) document.contents = null
-    if (isFromHub) document.set('base_model', plan.model.id)
+    if (isFromHub) document.set('base_model', yamlString(plan.model.id))
     const tags = document.get('tags')
     if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
