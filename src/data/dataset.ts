@@ -1,8 +1,6 @@
-import { stat } from 'node:fs/promises'
 import { UsageError } from '../errors.js'
-import { isRepoId } from '../hub/repo.js'
-import { listDataFiles } from './files.js'
-import { type DataKind, detectKind } from './kind.js'
+import { isHubDataset, listDataFiles } from './files.js'
+import type { DataKind } from './kind.js'
 import { shuffleInPlace } from './random.js'
 import { readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
@@ -92,7 +90,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
   }
   const [only, ...others] = paths
-  if (others.length === 0 && (await isOnHub(only!))) {
+  if (others.length === 0 && (await isHubDataset(only!))) {
     const { openDatasetRepo } = await import('../hub/dataset-repo.js')
     const { files, ...name } = await openDatasetRepo(only!, options)
     return createDataset(name, files, { ...options, textLines: true })
@@ -103,15 +101,6 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     { id: paths.join(', '), config: null, split: null, revision: null },
     files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })),
     options,
-  )
-}
-
-/** What is here comes before the Hub, and a name that ends as a data file does is meant to be here. */
-async function isOnHub(path: string): Promise<boolean> {
-  if (!isRepoId(path) || detectKind(path) !== undefined) return false
-  return stat(path).then(
-    () => false,
-    (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT',
   )
 }
 

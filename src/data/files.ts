@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { isRepoId } from '../hub/repo.js'
 import { type DataKind, detectKind, isDescription, KNOWN_KINDS } from './kind.js'
 
 /** A dataset file on disk, by the path the user gave or one below it. */
@@ -38,6 +39,18 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
     files.push({ path, kind })
   }
   return files
+}
+
+/**
+ * Whether a name can only be a dataset's id on the Hub: what is here comes first, and a name that ends as a data
+ * file does is meant to be here.
+ */
+export async function isHubDataset(path: string): Promise<boolean> {
+  if (!isRepoId(path) || detectKind(path) !== undefined) return false
+  return stat(path).then(
+    () => false,
+    (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT',
+  )
 }
 
 async function listFolder(folder: string, parents: Set<string>): Promise<DataFile[]> {

@@ -1,6 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile, rename, stat, symlink } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
-import { explainFailure, writeFileAtomically } from '../write-files.js'
+import { LayerpruneError } from '../errors.js'
+import { explainFailure, makeFolder, writeFileAtomically } from '../write-files.js'
+import { isCommit } from './answers.js'
 import { isSafePath, type Repo } from './repo.js'
 import type { HubSettings } from './settings.js'
 
@@ -27,9 +30,8 @@ export function findInCache({ cacheFolder }: HubSettings, { type, id }: Repo): C
 export async function readCachedCommit(settings: HubSettings, repo: Repo): Promise<string | undefined> {
   if (!isSafePath(repo.revision)) return undefined
   const { folder, snapshotOf } = findInCache(settings, repo)
-  const ref = await readFile(join(folder, 'refs', repo.revision), 'utf8').catch(() => repo.revision)
-  const commit = ref.trim()
-  if (!/^[0-9a-f]{40}$/.test(commit)) return undefined
+  const commit = (await readRef(join(folder, 'refs', repo.revision))) ?? repo.revision
+  if (!isCommit(commit)) return undefined
   return (await sizeOf(snapshotOf(commit))) === undefined ? undefined : commit
 }
 
@@ -37,10 +39,13 @@ export async function readCachedCommit(settings: HubSettings, repo: Repo): Promi
 export async function writeCachedCommit(settings: HubSettings, repo: Repo, commit: string): Promise<void> {
   if (repo.revision === commit || !isSafePath(repo.revision)) return
   const path = join(findInCache(settings, repo).folder, 'refs', repo.revision)
-  const known = await readFile(path, 'utf8').catch(() => undefined)
-  if (known === commit) return
-  await explainFailure(path, () => mkdir(dirname(path), { recursive: true }))
+  if ((await readRef(path)) === commit) return
+  await makeFolder(dirname(path))
   await writeFileAtomically(path, commit)
+}
+
+async function readRef(path: string): Promise<string | undefined> {
+  return (await readIfThere(path, (ref) => readFile(ref, 'utf8')))?.trim()
 }
 
 /** Files of a snapshot, relative to it, parts joined by `/`. */
@@ -57,12 +62,14 @@ export async function listSnapshot(folder: string): Promise<string[]> {
  * @throws LayerpruneError where the cache cannot be written to
  */
 export async function addToSnapshot(blob: string, target: string, { useLinks }: HubSettings): Promise<void> {
+  await makeFolder(dirname(target))
   await explainFailure(target, async () => {
-    await mkdir(dirname(target), { recursive: true })
-    const temporary = `${target}.${process.pid}.tmp`
-    await rm(temporary, { force: true })
+    const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`
     const isLinked = useLinks && (await makeLink(relative(dirname(target), blob), temporary))
-    await rename(isLinked ? temporary : blob, target)
+    if (isLinked) return rename(temporary, target)
+    const isMoved = await unlessMissing(rename(blob, target).then(() => true))
+    // another process may have moved it there first
+    if (!isMoved) await stat(target)
   })
 }
 
@@ -78,10 +85,30 @@ async function makeLink(to: string, path: string): Promise<boolean> {
   }
 }
 
-/** Size of what a path leads to through links; undefined where that is nothing. */
+/**
+ * Size of what a path leads to through links; undefined if that is nothing.
+ * @throws LayerpruneError if it cannot be told
+ */
 export async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  )
+  return (await readIfThere(path, (file) => stat(file)))?.size
+}
+
+/** @throws LayerpruneError for any failure but that nothing is there */
+async function readIfThere<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await unlessMissing(read(path))
+  } catch (cause) {
+    throw new LayerpruneError(`cannot read ${path} in the Hub's cache: ${(cause as Error).message}`, {
+      hint: 'check its permissions, or name another cache with HF_HOME',
+      cause,
+    })
+  }
+}
+
+/** What an action on a file gives; undefined if the file is not there. */
+export async function unlessMissing<T>(action: Promise<T>): Promise<T | undefined> {
+  return action.catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return undefined
+    throw cause
+  })
 }

@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import { LayerpruneError } from '../errors.js'
+import { describe, isObject } from './answers.js'
 import type { Hub } from './hub.js'
 import { EntryNotFoundError } from './refusal.js'
 import { readRemoteText } from './remote-file.js'
@@ -15,7 +16,7 @@ export interface DatasetConfig {
   patterns: Map<string, string[]> | undefined
 }
 
-const MAX_CARD_BYTES = 1 << 24
+const MAX_CARD_BYTES = 1 << 22
 
 /**
  * Reads the configurations of a dataset from its card; none where it has no card or the card names none.
@@ -44,7 +45,7 @@ function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
   if (lines[0] !== '---' || end === -1) return []
   let metadata: unknown
   try {
-    metadata = parse(lines.slice(1, end).join('\n'), { maxAliasCount: 100 })
+    metadata = parse(lines.slice(1, end).join('\n'), { maxAliasCount: 100, uniqueKeys: false })
   } catch (cause) {
     return fail(`no valid YAML: ${(cause as Error).message.split('\n')[0]}`)
   }
@@ -55,12 +56,26 @@ function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
     if (!isObject(config) || config.config_name === undefined) return fail('an entry has no config_name')
     const { config_name: name, data_dir: folder, data_files: files } = config
     return {
-      name: String(name),
+      name: toText(name, 'config_name', fail),
       isDefault: config.default === true,
-      folder: folder === undefined || folder === null ? '' : String(folder).replace(/^\.?\/+|\/+$/g, ''),
+      folder: cleanFolder(toText(folder ?? '', 'data_dir', fail)),
       patterns: files === undefined || files === null ? undefined : parsePatterns(files, fail),
     }
   })
+}
+
+/** A name in YAML, which may read as a number or a boolean. */
+function toText(value: unknown, key: string, fail: (found: string) => never): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return String(value)
+  return fail(`${key} is no text but ${describe(value)}`)
+}
+
+function cleanFolder(folder: string): string {
+  return folder
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .join('/')
 }
 
 /** A pattern or a list of them for the split train, or of each split. */
@@ -85,8 +100,4 @@ function parsePatterns(files: unknown, fail: (found: string) => never): Map<stri
 function toPaths(value: unknown, fail: (found: string) => never): string[] {
   const paths = [value].flat()
   return paths.every((path) => typeof path === 'string') ? paths : fail('a path is no string')
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,10 +1,11 @@
 import type { DatasetFile, DatasetName, DatasetOptions } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
+import type { ParquetExport, TreeEntry } from './answers.js'
 import { type Listing, listSplitFiles } from './data-files.js'
 import { type DatasetConfig, readDatasetConfigs } from './dataset-card.js'
 import { findDefaultSplits, findShardSplit, SHARD_FOLDER, shardPattern } from './default-splits.js'
-import { type Hub, listTree, openHub, resolveRevision, type TreeEntry } from './hub.js'
-import { findParquetExport, listExportFiles, type ParquetExport } from './parquet-export.js'
+import { type Hub, listTree, openHub, resolveRevision } from './hub.js'
+import { findParquetExport, listExportFiles } from './parquet-export.js'
 import { EntryNotFoundError, explainMissing } from './refusal.js'
 import { DEFAULT_REVISION, type Repo } from './repo.js'
 

@@ -1,18 +1,17 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, makeFolder } from '../write-files.js'
+import type { TreeEntry } from './answers.js'
 import { addToSnapshot, findInCache, sizeOf } from './cache.js'
-import type { Hub, TreeEntry } from './hub.js'
+import type { Hub } from './hub.js'
+import { freePartial, openPartial, type PartialFile, publishPartial, removePartial } from './partial-file.js'
 import { streamFile } from './remote-file.js'
 import { fileUrl, isSafePath, type Repo } from './repo.js'
 
-/** A download whose process is gone, or that nothing was added to for so long, can be gone on with. */
-const ABANDONED_MS = 600_000
 /** Whole downloads of a file whose content then turns out wrong. */
-const MAX_CORRUPT = 3
+const MAX_TRIES = 3
 
 /** Whether the cache has a file of a commit, whole. */
 export async function isCached(hub: Hub, repo: Repo, commit: string, entry: TreeEntry): Promise<boolean> {
@@ -51,76 +50,58 @@ async function downloadBlob(
   blob: string,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  await explainFailure(blob, () => mkdir(dirname(blob), { recursive: true }))
-  await assertSpace(dirname(blob), entry)
+  const folder = dirname(blob)
+  await makeFolder(folder)
   for (let tries = 1; ; tries++) {
-    const hash = await tryDownload(hub, repo, entry, blob, onBytes)
-    if (hash === entry.hash) return
-    if (tries < MAX_CORRUPT) continue
-    throw new LayerpruneError(
-      `cannot download ${entry.path} of ${repo.type} ${repo.id}: its content is not what the Hub announced: expected hash ${entry.hash}, found ${hash}`,
-      { hint: 'a proxy or mirror may alter files: try without it' },
-    )
-  }
-}
-
-/** Goes on with a download to its end. @returns the hash of the content, which got its name only if that is right */
-async function tryDownload(
-  hub: Hub,
-  repo: Repo,
-  entry: TreeEntry,
-  blob: string,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
-  const partial = await claimPartial(blob)
-  let counted = 0
-  try {
-    const hash = await fillPartial(hub, repo, entry, partial, (bytes) => {
+    const partial = await openPartial(blob, tries === 1)
+    let counted = 0
+    const count = (bytes: number) => {
       counted += bytes
       onBytes(bytes)
-    })
-    if (hash === entry.hash) await explainFailure(blob, () => rename(partial, blob))
-    else {
-      await rm(partial, { force: true })
-      onBytes(-counted)
     }
-    return hash
-  } catch (error) {
-    // free for the next try, of this process or another
-    await rename(partial, partialName(blob, 0)).catch(() => undefined)
-    throw error
+    const hash = await completePartial(hub, repo, entry, partial, count).catch(async (error) => {
+      await freePartial(partial)
+      throw error
+    })
+    if (hash !== entry.hash) await removePartial(partial)
+    else if ((await publishPartial(partial, blob)) || (await sizeOf(blob)) === entry.sizeBytes) return
+    onBytes(-counted)
+    if (tries < MAX_TRIES) continue
+    const problem =
+      hash === entry.hash
+        ? 'another process removes its partial file'
+        : `its content is not what the Hub announced: expected hash ${entry.hash}, found ${hash}`
+    throw new LayerpruneError(`cannot download ${entry.path} of ${repo.type} ${repo.id}: ${problem}`, {
+      hint: 'a proxy or mirror may alter files: try without it',
+    })
   }
 }
 
-/** Adds what is missing to a partial file. @returns the hash of all of it */
-async function fillPartial(
+/** Adds what is missing to a partial file. @returns the hash of what then lies on the disk, whoever wrote it */
+async function completePartial(
   hub: Hub,
   repo: Repo,
   entry: TreeEntry,
-  partial: string,
+  { path, handle, sizeBytes }: PartialFile,
   onBytes: (bytes: number) => void,
 ): Promise<string> {
-  const what = `${entry.path} of ${repo.type} ${repo.id}`
-  let position = (await sizeOf(partial)) ?? 0
-  if (position > entry.sizeBytes) {
-    await rm(partial)
-    position = 0
-  }
-  const hash = startHash(entry)
-  if (position > 0) for await (const chunk of createReadStream(partial)) hash.update(chunk)
+  const isUsable = sizeBytes <= entry.sizeBytes
+  if (!isUsable) await explainFailure(path, () => handle.truncate(0))
+  const position = isUsable ? sizeBytes : 0
+  await assertSpace(dirname(path), entry, position)
   onBytes(position)
-  const handle = await explainFailure(partial, () => open(partial, 'a'))
-  try {
-    const url = fileUrl(hub.settings.endpoint, repo, entry.path)
-    const file = { repo, what, url, sizeBytes: entry.sizeBytes }
-    for await (const chunk of streamFile(hub, file, { start: position, end: null })) {
-      await explainFailure(partial, () => handle.writeFile(chunk))
-      hash.update(chunk)
-      onBytes(chunk.length)
-    }
-    await explainFailure(partial, () => handle.sync())
-  } finally {
-    await handle.close()
+  const what = `${entry.path} of ${repo.type} ${repo.id}`
+  const url = fileUrl(hub.settings.endpoint, repo, entry.path)
+  const file = { repo, what, url, sizeBytes: entry.sizeBytes }
+  for await (const chunk of streamFile(hub, file, { start: position, end: null })) {
+    await explainFailure(path, () => handle.writeFile(chunk))
+    onBytes(chunk.length)
+  }
+  await explainFailure(path, () => handle.sync())
+  const hash = startHash(entry)
+  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
+    hub.signal?.throwIfAborted()
+    hash.update(chunk)
   }
   return hash.digest('hex')
 }
@@ -130,52 +111,12 @@ function startHash({ hash, sizeBytes }: TreeEntry): Hash {
   return hash.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${sizeBytes}\0`)
 }
 
-/** Ends as Python's partial files do, so that its tools find what is left over. */
-function partialName(blob: string, pid: number): string {
-  return `${blob}.${pid}.incomplete`
-}
-
-/** Takes over what an earlier try left, or names a new partial file; no two processes get the same. */
-async function claimPartial(blob: string): Promise<string> {
-  const own = partialName(blob, process.pid)
-  const folder = dirname(blob)
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(`${basename(blob)}.`) || !name.endsWith('.incomplete')) continue
-    const path = join(folder, name)
-    if (path === own || !(await isAbandoned(path))) continue
-    const isClaimed = await rename(path, own).then(
-      () => true,
-      () => false,
-    )
-    if (isClaimed) return own
-  }
-  return own
-}
-
-async function isAbandoned(path: string): Promise<boolean> {
-  const modifiedMs = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => Date.now(),
-  )
-  if (Date.now() - modifiedMs > ABANDONED_MS) return true
-  const pid = /\.(\d+)\.incomplete$/.exec(path)?.[1]
-  return pid !== undefined && !isRunning(Number(pid))
-}
-
-function isRunning(pid: number): boolean {
-  if (pid === 0) return false
-  try {
-    return process.kill(pid, 0)
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function assertSpace(folder: string, { path, sizeBytes }: TreeEntry): Promise<void> {
+async function assertSpace(folder: string, { path, sizeBytes }: TreeEntry, haveBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
-  if (bavail * bsize >= sizeBytes) return
+  const missingBytes = sizeBytes - haveBytes
+  if (bavail * bsize >= missingBytes) return
   throw new LayerpruneError(
-    `no room for ${path}: it has ${sizeBytes} bytes, and ${bavail * bsize} are free at ${folder}`,
+    `no room for ${path}: ${missingBytes} bytes of it are missing, and ${bavail * bsize} are free at ${folder}`,
     { hint: 'free some space, or name another place with HF_HOME' },
   )
 }

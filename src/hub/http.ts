@@ -1,7 +1,10 @@
 import { getProxyForUrl } from 'proxy-from-env'
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
-import { LayerpruneError } from '../errors.js'
+import { LayerpruneError, UsageError } from '../errors.js'
 import { VERSION } from '../version.js'
+import { isCommit, resolveAddress } from './answers.js'
+import { discard, readChunks } from './body.js'
+import { networkError } from './network-error.js'
 import { TransientError } from './retry.js'
 import type { HubSettings } from './settings.js'
 
@@ -11,16 +14,20 @@ const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504])
 
 type Headers = Record<string, string>
 
-/** An answer whose body has not been read; who takes it reads the body to its end or destroys it. */
+/** An answer whose body has not been read; who takes it reads the body or discards it. */
 export interface HubResponse {
   status: number
   /** Lower-case names. */
   headers: Headers
   /** What the Hub itself said of the file before it sent the request elsewhere. */
-  linked: { sizeBytes: number | null; commit: string | null }
+  linked: { sizeBytes: number | null; commit: string | null; etag: string | null }
   /** Where the answer came from, after redirects. */
   url: string
-  body: Dispatcher.ResponseData['body']
+  /**
+   * The body in chunks, once; ending early closes the connection.
+   * @throws TransientError while iterating, if it breaks off or comes too slowly
+   */
+  chunks: AsyncGenerator<Buffer>
 }
 
 /** Sends requests of one run: redirects are followed by hand, so that the token stays at the Hub. */
@@ -41,10 +48,10 @@ export class HttpClient {
   /**
    * Sends one GET and follows its redirects.
    * @throws TransientError where the network or the server fails in a way that may pass
-   * @throws LayerpruneError where redirects lead in circles
+   * @throws LayerpruneError if redirects lead in circles or to no web address
    */
   async get(url: string, headers: Headers = {}): Promise<HubResponse> {
-    const linked: HubResponse['linked'] = { sizeBytes: null, commit: null }
+    const linked: HubResponse['linked'] = { sizeBytes: null, commit: null, etag: null }
     const visited = new Set<string>()
     let address = url
     for (;;) {
@@ -54,15 +61,17 @@ export class HttpClient {
       visited.add(address)
       const response = await this.#send(address, headers)
       linked.sizeBytes ??= wholeNumberOf(response.headers['x-linked-size'])
-      linked.commit ??= response.headers['x-repo-commit'] ?? null
+      linked.etag ??= response.headers['x-linked-etag'] ?? null
+      const commit = response.headers['x-repo-commit']
+      if (isCommit(commit)) linked.commit ??= commit
       const { location } = response.headers
       if (response.status >= 300 && response.status < 400 && location !== undefined) {
-        await response.body.dump()
-        address = new URL(location, address).href
+        await discard(response.chunks)
+        address = resolveAddress(location, address)
         continue
       }
       if (TRANSIENT_STATUS.has(response.status)) {
-        await response.body.dump()
+        await discard(response.chunks)
         throw new TransientError(`${new URL(address).host} answers ${response.status}`, {
           retryAfterMs: retryAfterOf(response.headers),
         })
@@ -71,46 +80,57 @@ export class HttpClient {
     }
   }
 
-  /** The token for an address: the Hub's own, to the Hub's own origin only. */
+  /** The Hub's own token, or the password of its address, which comes first as in Python: to its own origin only. */
   #authorization(url: string): Headers {
-    const { token } = this.settings
-    return token !== undefined && new URL(url).origin === this.#origin
-      ? { authorization: `Bearer ${token}` }
-      : {}
+    const { token, credentials } = this.settings
+    if (new URL(url).origin !== this.#origin) return {}
+    if (credentials !== undefined) return { authorization: `Basic ${credentials}` }
+    return token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   async #send(url: string, headers: Headers) {
     this.#signal?.throwIfAborted()
     const { stallMs } = this.settings
-    try {
-      const {
-        statusCode,
-        headers: answered,
-        body,
-      } = await request(url, {
-        dispatcher: this.#dispatcherFor(url),
-        headersTimeout: stallMs,
-        bodyTimeout: stallMs,
-        signal: this.#signal,
-        headers: {
-          'user-agent': `layerprune/${VERSION}`,
-          // sizes are those of the file, and ranges count its bytes
-          'accept-encoding': 'identity',
-          ...headers,
-          ...this.#authorization(url),
-        },
-      })
-      this.reached = true
-      const flat = Object.entries(answered).map(([name, value]) => [name, [value].flat().join(', ')])
-      return { status: statusCode, headers: Object.fromEntries(flat) as Headers, body }
-    } catch (cause) {
+    const proxy = getProxyForUrl(url)
+    const dispatcher = this.#dispatcherFor(proxy)
+    const explain = (cause: unknown) => {
       this.#signal?.throwIfAborted()
-      throw networkError(cause, url)
+      return networkError(cause, url, proxy)
+    }
+    const answer = await request(url, {
+      dispatcher,
+      headersTimeout: stallMs,
+      bodyTimeout: stallMs,
+      signal: this.#signal,
+      headers: {
+        'user-agent': `layerprune/${VERSION}`,
+        // sizes are those of the file, and ranges count its bytes
+        'accept-encoding': 'identity',
+        ...headers,
+        ...this.#authorization(url),
+      },
+    }).catch((cause: unknown) => {
+      throw explain(cause)
+    })
+    this.reached = true
+    const flat = Object.entries(answer.headers).map(([name, value]) => [name, [value].flat().join(', ')])
+    return {
+      status: answer.statusCode,
+      headers: Object.fromEntries(flat) as Headers,
+      chunks: readChunks(answer.body, { host: new URL(url).host, windowMs: stallMs, explain }),
     }
   }
 
-  #dispatcherFor(url: string): Dispatcher {
-    const proxy = getProxyForUrl(url)
+  /** @param proxy  its address, '' for none */
+  #dispatcherFor(proxy: string): Dispatcher {
+    if (proxy !== '' && !(URL.canParse(proxy) && /^https?:$/.test(new URL(proxy).protocol))) {
+      throw new UsageError(
+        'the proxy that the environment names cannot be used: expected an http:// address',
+        {
+          hint: 'check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY',
+        },
+      )
+    }
     let dispatcher = this.#dispatchers.get(proxy)
     if (!dispatcher) {
       const options = { connect: { timeout: CONNECT_TIMEOUT_MS } }
@@ -119,30 +139,6 @@ export class HttpClient {
     }
     return dispatcher
   }
-}
-
-/** Any failure of a connection, in words: it may pass, unless it is about who the server is. */
-export function networkError(cause: unknown, url: string): TransientError | LayerpruneError {
-  const { code, message } = cause as NodeJS.ErrnoException
-  const { host } = new URL(url)
-  if (code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
-    return new LayerpruneError(`${host}: its certificate is not trusted (${code})`, {
-      hint: 'a proxy may stand between: name its certificate with NODE_EXTRA_CA_CERTS=file.pem',
-      cause,
-    })
-  }
-  const words: Record<string, string> = {
-    ENOTFOUND: 'its name cannot be resolved',
-    EAI_AGAIN: 'its name cannot be resolved',
-    ECONNREFUSED: 'the connection is refused',
-    ECONNRESET: 'the connection was lost',
-    UND_ERR_SOCKET: 'the connection was lost',
-    UND_ERR_ABORTED: 'the connection was lost',
-    UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-    UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
-    UND_ERR_BODY_TIMEOUT: 'the answer stalled',
-  }
-  return new TransientError(`${host}: ${(code && words[code]) ?? code ?? message}`, { cause })
 }
 
 /** Milliseconds that a 429 or 503 asks to wait: Retry-After, or the Hub's `RateLimit: "api";r=0;t=55`. */

@@ -1,7 +1,8 @@
 import { LayerpruneError } from '../errors.js'
-import { HttpClient, type HubResponse, networkError, wholeNumberOf } from './http.js'
+import { isCommit, isObject, parseTreeEntry, resolveAddress, type TreeEntry } from './answers.js'
+import { HttpClient, type HubResponse, wholeNumberOf } from './http.js'
 import { explainRefusal } from './refusal.js'
-import { apiOf, type Repo } from './repo.js'
+import { apiOf, isSafePath, type Repo } from './repo.js'
 import { Patience, TransientError } from './retry.js'
 import { type HubSettings, readHubSettings } from './settings.js'
 
@@ -30,6 +31,7 @@ export interface Request {
 const FIRST_CONTACT_MS = 15_000
 const MAX_JSON_BYTES = 1 << 27
 const MAX_PAGES = 10_000
+const MAX_LISTED = 2_000_000
 
 /** @throws UsageError where the environment makes no sense */
 export function openHub(options: HubOptions = {}): Hub {
@@ -76,6 +78,7 @@ export async function fetchJson(
 async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenerator<unknown[]> {
   const visited = new Set<string>()
   let next: string | undefined = url
+  let count = 0
   while (next !== undefined) {
     if (visited.has(next) || visited.size >= MAX_PAGES) {
       throw new LayerpruneError(`${request.what}: the list has no end: page ${visited.size} leads back`)
@@ -83,9 +86,12 @@ async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenera
     visited.add(next)
     const { value, headers }: Awaited<ReturnType<typeof fetchJson>> = await fetchJson(hub, next, request)
     if (!Array.isArray(value)) throw new LayerpruneError(`${request.what}: expected a list from the Hub`)
+    count += value.length
+    if (count > MAX_LISTED)
+      throw new LayerpruneError(`${request.what}: the list has more than ${MAX_LISTED} entries`)
     yield value
     const link = nextLinkOf(headers.link)
-    next = link && new URL(link, next).href
+    next = link === undefined ? undefined : resolveAddress(link, next)
     if (next !== undefined && new URL(next).origin !== new URL(url).origin) {
       throw new LayerpruneError(`${request.what}: the next page is at another server, ${new URL(next).host}`)
     }
@@ -105,14 +111,10 @@ async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer
   const announced = wholeNumberOf(response.headers['content-length'])
   const parts: Buffer[] = []
   let sizeBytes = 0
-  try {
-    for await (const part of response.body as AsyncIterable<Buffer>) {
-      sizeBytes += part.length
-      if (sizeBytes > maxBytes) break
-      parts.push(part)
-    }
-  } catch (cause) {
-    throw networkError(cause, response.url)
+  for await (const part of response.chunks) {
+    sizeBytes += part.length
+    if (sizeBytes > maxBytes) break
+    parts.push(part)
   }
   if (sizeBytes > maxBytes) {
     throw new LayerpruneError(`${new URL(response.url).host} sends more than ${maxBytes} bytes`)
@@ -137,19 +139,9 @@ function nextLinkOf(header: string | undefined): string | undefined {
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
   const url = `${apiOf(hub.settings.endpoint, repo)}/revision/${encodeURIComponent(repo.revision)}?expand=sha`
   const what = `${repo.type} ${repo.id}`
-  const info = (await fetchJson(hub, url, { repo, what })).value as { sha?: unknown } | null
-  if (typeof info?.sha === 'string' && /^[0-9a-f]{40}$/.test(info.sha)) return info.sha
+  const { value } = await fetchJson(hub, url, { repo, what })
+  if (isObject(value) && isCommit(value.sha)) return value.sha
   throw new LayerpruneError(`${what}: the Hub names no commit for revision ${repo.revision}`)
-}
-
-/** A file or folder of a repository. */
-export interface TreeEntry {
-  /** From the top of the repository, parts joined by `/`. */
-  path: string
-  isFolder: boolean
-  sizeBytes: number
-  /** Name of its content: the SHA-256 of a large file, git's own hash of a small one. */
-  hash: string
 }
 
 /**
@@ -163,31 +155,14 @@ export async function* listTree(
   repo: Repo,
   { folder = '', recursive = false }: { folder?: string; recursive?: boolean } = {},
 ): AsyncGenerator<TreeEntry[]> {
+  if (folder !== '' && !isSafePath(folder)) {
+    throw new LayerpruneError(`${repo.type} ${repo.id} names the unsafe folder ${folder}`)
+  }
   const path = folder === '' ? '' : `/${folder.split('/').map(encodeURIComponent).join('/')}`
   const revision = encodeURIComponent(repo.revision)
   const url = `${apiOf(hub.settings.endpoint, repo)}/tree/${revision}${path}?recursive=${recursive}`
   const what = `${folder === '' ? 'the list of files' : `folder ${folder}`} of ${repo.type} ${repo.id}`
   for await (const page of fetchPages(hub, url, { repo, what })) {
-    yield page.map((entry) => parseEntry(entry, what))
+    yield page.map((entry) => parseTreeEntry(entry, what))
   }
-}
-
-function parseEntry(value: unknown, what: string): TreeEntry {
-  const { type, path, size, oid, lfs } = value as Record<string, unknown>
-  const large = lfs as { oid?: unknown; size?: unknown } | undefined
-  const sizeBytes = large?.size ?? size ?? 0
-  const hash = large?.oid ?? oid
-  if (
-    typeof path !== 'string' ||
-    typeof sizeBytes !== 'number' ||
-    !Number.isSafeInteger(sizeBytes) ||
-    sizeBytes < 0 ||
-    typeof hash !== 'string' ||
-    !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(hash)
-  ) {
-    throw new LayerpruneError(
-      `${what}: expected path, size and hash of a file, found ${JSON.stringify(value)}`,
-    )
-  }
-  return { path, isFolder: type === 'directory', sizeBytes, hash }
 }

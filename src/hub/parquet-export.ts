@@ -1,11 +1,10 @@
 import type { DatasetFile } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
+import { type ParquetExport, parseParquetExport } from './answers.js'
 import { fetchJson, type Hub } from './hub.js'
 import { openRemoteSource } from './remote-file.js'
 import { apiOf, type Repo } from './repo.js'
-
-/** Addresses of parquet files by configuration and split. */
-export type ParquetExport = Map<string, Map<string, string[]>>
+import type { Pin } from './same-content.js'
 
 /** The export is a convenience: where it does not answer, the dataset's own files are read. */
 const PATIENCE_MS = 10_000
@@ -34,34 +33,23 @@ export async function findParquetExport(
   }
   const { value, headers } = answer
   if ((headers['x-revision'] ?? commit) !== commit) return undefined
-  return parseExport(only ? { [only.config]: { [only.split]: value } } : value)
+  const found = parseParquetExport(only ? { [only.config]: { [only.split]: value } } : value)
+  if (!found) hub.onNote?.(`${request.what}: the Hub's list of them is malformed; reading its own files`)
+  return found && found.size > 0 ? found : undefined
 }
 
-/** @returns undefined where it is not made as the Hub describes it, or empty */
-function parseExport(value: unknown): ParquetExport | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const configs: ParquetExport = new Map()
-  for (const [config, splits] of Object.entries(value)) {
-    const files = new Map<string, string[]>()
-    for (const [split, urls] of Object.entries(splits ?? {})) {
-      if (!Array.isArray(urls) || !urls.every((url) => typeof url === 'string' && URL.canParse(url)))
-        return undefined
-      if (urls.length > 0) files.set(split, urls)
-    }
-    configs.set(config, files)
-  }
-  return configs.size > 0 ? configs : undefined
-}
-
-/** The files of a split, in order; whatever host the list names, they are asked of the Hub. */
+/**
+ * The files of a split, in order, all of one commit of the export; whatever host the list names, they are asked of
+ * the Hub.
+ */
 export function listExportFiles(hub: Hub, repo: Repo, urls: string[]): DatasetFile[] {
+  const pin: Pin = { commit: null }
   return urls.map((listed) => {
     const { pathname } = new URL(listed)
-    const url = new URL(pathname, hub.settings.endpoint).href
+    const url = new URL(hub.settings.endpoint)
+    url.pathname = pathname
     const name = pathname.split('/').slice(-3).map(decodeURIComponent).join('/')
-    return {
-      kind: { format: 'parquet', packing: null },
-      source: openRemoteSource(hub, { repo, what: `${repo.id}/${name}`, url, sizeBytes: null }),
-    }
+    const file = { repo, what: `${repo.id}/${name}`, url: url.href, sizeBytes: null, pin }
+    return { kind: { format: 'parquet', packing: null }, source: openRemoteSource(hub, file) }
   })
 }

@@ -1,26 +1,32 @@
 import type { DataSource, RandomAccessFile } from '../data/source.js'
 import { LayerpruneError } from '../errors.js'
-import { type HubResponse, networkError, wholeNumberOf } from './http.js'
+import { discard } from './body.js'
+import { type HubResponse, wholeNumberOf } from './http.js'
 import { type Hub, isPage, makePatience, type Request } from './hub.js'
 import { explainRefusal } from './refusal.js'
 import { TransientError } from './retry.js'
+import {
+  assertSameCommit,
+  assertSameContent,
+  changedError,
+  type Location,
+  type Pin,
+  startLocation,
+} from './same-content.js'
 
 /** A file at the Hub. */
 export interface RemoteFile extends Request {
   url: string
-  /** As listed; null where nothing has said it yet. */
+  /** As listed; null if nothing has said it yet. */
   sizeBytes: number | null
+  /** The repository's revision if omitted. */
+  pin?: Pin
 }
 
 /** Part of a file; `end` is exclusive, null for the file's end. */
 interface Range {
   start: number
   end: number | null
-}
-
-/** Where a file was found to lie, so that later reads need not ask the Hub again. */
-interface Location {
-  url: string | null
 }
 
 /** Bytes at the end of a file that are read at once: the footer of most parquet files. */
@@ -36,7 +42,7 @@ export async function* streamFile(
   hub: Hub,
   file: RemoteFile,
   { start, end }: Range = { start: 0, end: null },
-  location: Location = { url: null },
+  location: Location = startLocation(),
 ): AsyncGenerator<Buffer> {
   const patience = makePatience(hub, `cannot read ${file.what}`)
   let position = start
@@ -48,7 +54,7 @@ export async function* streamFile(
       const limit = end ?? total ?? Number.POSITIVE_INFINITY
       // a server that knows no ranges begins at the beginning
       let toSkip = response.status === 200 ? position : 0
-      for await (const chunk of readChunks(hub, response)) {
+      for await (const chunk of response.chunks) {
         const skipped = Math.min(toSkip, chunk.length)
         toSkip -= skipped
         const wanted = chunk.subarray(skipped, skipped + limit - position)
@@ -73,7 +79,7 @@ export async function* streamFile(
  * @throws LayerpruneError where it is refused or does not come in time
  */
 async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
-  const location: Location = { url: null }
+  const location = startLocation()
   const { tail, sizeBytes } = await readTail(hub, file, location)
   const tailStart = sizeBytes - tail.length
   const sized: RemoteFile = { ...file, sizeBytes }
@@ -85,7 +91,7 @@ async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessF
           `${file.what}: corrupt: expected bytes ${start} to ${end}, found a file of ${sizeBytes} bytes`,
         )
       }
-      const bytes = new Uint8Array(end - start)
+      const bytes = allocate(end - start, file.what)
       let filled = 0
       const remoteEnd = Math.min(end, tailStart)
       if (start < remoteEnd) {
@@ -125,15 +131,29 @@ export function openRemoteSource(hub: Hub, file: RemoteFile): DataSource {
   }
 }
 
+function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(sizeBytes)
+  } catch (cause) {
+    throw new LayerpruneError(`${what}: corrupt or too large: no memory for ${sizeBytes} bytes at once`, {
+      cause,
+    })
+  }
+}
+
 /** Reads the end of a file, and with it how long the file is. */
 async function readTail(hub: Hub, file: RemoteFile, location: Location) {
   return makePatience(hub, `cannot read ${file.what}`).persist(async () => {
     const response = await openRange(hub, file, { start: -TAIL_BYTES, end: null }, location)
     const sizeBytes = file.sizeBytes ?? totalOf(response)
-    const parts: Buffer[] = []
+    if (response.status === 206 && sizeBytes === null) {
+      await discard(response.chunks)
+      throw new LayerpruneError(`${file.what}: the server does not say how long it is`)
+    }
+    let tail = Buffer.alloc(0)
     let received = 0
-    for await (const chunk of readChunks(hub, response)) {
-      parts.push(chunk)
+    for await (const chunk of response.chunks) {
+      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
       received += chunk.length
       if (sizeBytes !== null && received > sizeBytes) break
     }
@@ -141,7 +161,7 @@ async function readTail(hub: Hub, file: RemoteFile, location: Location) {
     if (expected !== null && received !== expected) {
       throw new TransientError(`${received} bytes come in place of ${expected}`)
     }
-    return { tail: Buffer.concat(parts).subarray(-TAIL_BYTES), sizeBytes: sizeBytes ?? received }
+    return { tail, sizeBytes: sizeBytes ?? received }
   })
 }
 
@@ -156,40 +176,61 @@ async function openRange(
   const range = start < 0 ? `${start}` : `${start}-${end === null ? '' : end - 1}`
   const headers: Record<string, string> = isWhole ? {} : { range: `bytes=${range}` }
   const response = await hub.http.get(location.url ?? file.url, headers)
+  const isExpired = location.url !== null && EXPIRED.has(response.status)
+  try {
+    if (!isExpired) assertUsable(hub, file, start, location, response)
+  } catch (error) {
+    await discard(response.chunks)
+    throw error
+  }
+  if (!isExpired) return response
+  await discard(response.chunks)
+  location.url = null
+  return openRange(hub, file, { start, end }, location)
+}
+
+function assertUsable(
+  hub: Hub,
+  file: RemoteFile,
+  start: number,
+  location: Location,
+  response: HubResponse,
+): void {
+  assertSameCommit(file.what, file.pin ?? { commit: file.repo.revision }, response)
   if (response.status !== 200 && response.status !== 206) {
-    await response.body.dump()
-    if (location.url !== null && EXPIRED.has(response.status)) {
-      location.url = null
-      return openRange(hub, file, { start, end }, location)
-    }
     throw explainRefusal(response, { ...file, settings: hub.settings })
   }
   if (isPage(response)) {
-    await response.body.dump()
     throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
   }
+  assertSameContent(file.what, location, response)
+  assertRange(file, start, response)
+}
+
+/** Part of a file must begin where it was asked to, and belong to a file of the known length. */
+function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: HubResponse): void {
+  if (response.status !== 206) return
+  const total = rangeTotalOf(response.headers)
+  if (total !== null && total !== (sizeBytes ?? total))
+    throw changedError(what, `${sizeBytes} bytes`, `${total}`)
+  const expected = start >= 0 ? start : total === null ? null : Math.max(0, total + start)
   const found = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
-  if (response.status === 206 && start >= 0 && Number(found) !== start) {
-    await response.body.dump()
-    throw new TransientError(`byte ${found} comes in place of byte ${start}`)
+  if (expected !== null && Number(found) !== expected) {
+    throw new TransientError(
+      found === undefined
+        ? 'the server does not say which bytes come'
+        : `byte ${found} comes in place of byte ${expected}`,
+    )
   }
-  location.url = response.url
-  return response
 }
 
 /** Length of the whole file, by whatever header states it. */
 function totalOf({ status, headers, linked }: HubResponse): number | null {
-  const inRange = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
-  return linked.sizeBytes ?? wholeNumberOf(status === 206 ? inRange : headers['content-length'])
+  return (
+    linked.sizeBytes ?? (status === 206 ? rangeTotalOf(headers) : wholeNumberOf(headers['content-length']))
+  )
 }
 
-async function* readChunks(hub: Hub, response: HubResponse): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) yield chunk
-  } catch (cause) {
-    hub.signal?.throwIfAborted()
-    throw networkError(cause, response.url)
-  } finally {
-    response.body.destroy()
-  }
+function rangeTotalOf(headers: HubResponse['headers']): number | null {
+  return wholeNumberOf(/\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1])
 }

@@ -5,8 +5,10 @@ import { LayerpruneError, UsageError } from '../errors.js'
 
 /** How the Hub is reached, by the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {
-  /** Without a slash at its end. */
+  /** Without a slash at its end, and without name and password. */
   endpoint: string
+  /** `name:password` of the endpoint in base64, if it has them; sent to its own origin only. */
+  credentials: string | undefined
   /** Sent to the endpoint's own origin only. */
   token: string | undefined
   /** Where the token was found, for messages. */
@@ -17,7 +19,7 @@ export interface HubSettings {
   layerpruneFolder: string
   /** No request may be made. */
   offline: boolean
-  /** Milliseconds without a byte after which a connection counts as lost. */
+  /** Milliseconds without a byte, or with next to none, after which a connection counts as lost. */
   stallMs: number
   /** Milliseconds without progress after which a failing request is given up. */
   retryMs: number
@@ -43,7 +45,7 @@ export function readHubSettings(environment: Environment = process.env): HubSett
   const home = expand(value('HF_HOME') ?? join(cacheHome, 'huggingface'), environment)
   const [token, tokenSource] = findToken(environment, home)
   return {
-    endpoint: readEndpoint(value('HF_ENDPOINT')),
+    ...readEndpoint(value('HF_ENDPOINT')),
     token,
     tokenSource,
     cacheFolder: expand(value('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub'), environment),
@@ -55,11 +57,31 @@ export function readHubSettings(environment: Environment = process.env): HubSett
   }
 }
 
-function readEndpoint(value = DEFAULT_ENDPOINT): string {
-  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) {
-    throw new UsageError(`HF_ENDPOINT: expected a web address, found ${JSON.stringify(value)}`)
+function readEndpoint(value = DEFAULT_ENDPOINT): Pick<HubSettings, 'endpoint' | 'credentials'> {
+  // nothing before the last @ is shown: it may be a password
+  const shown = value.slice(value.lastIndexOf('@') + 1)
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError(`HF_ENDPOINT: expected a web address, found ${JSON.stringify(shown)}`)
   }
-  return value.replace(/\/+$/, '')
+  const { username, password } = url
+  if (username === '' && password === '')
+    return { endpoint: value.replace(/\/+$/, ''), credentials: undefined }
+  url.username = ''
+  url.password = ''
+  return {
+    endpoint: url.href.replace(/\/+$/, ''),
+    credentials: Buffer.from(`${decode(username)}:${decode(password)}`).toString('base64'),
+  }
+}
+
+/** A part of an address; as it is if its %-escapes are broken. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function findToken(environment: Environment, home: string): [string | undefined, string | undefined] {

@@ -1,8 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { listDataFiles } from '../data/files.js'
-import { detectKind } from '../data/kind.js'
+import { isHubDataset, listDataFiles } from '../data/files.js'
 import { UsageError } from '../errors.js'
-import { isRepoId } from '../hub/repo.js'
 
 /** Texts to train on, as Python's `datasets` loads them. */
 export type TrainingData =
@@ -37,13 +34,7 @@ export async function nameTrainingData({
   split = 'train',
 }: TrainingDataOptions): Promise<TrainingData> {
   const [first, another] = dataset
-  if (
-    first !== undefined &&
-    another === undefined &&
-    isRepoId(first) &&
-    !detectKind(first) &&
-    !(await exists(first))
-  ) {
+  if (first !== undefined && another === undefined && (await isHubDataset(first))) {
     return { from: 'hub', id: first, config: config ?? null, split, column }
   }
   const files = await listDataFiles(dataset)
@@ -58,11 +49,4 @@ export async function nameTrainingData({
   }
   // datasets calls the lines of a text file so
   return { from: 'files', loader, files: paths, column: loader === 'text' ? 'text' : column }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

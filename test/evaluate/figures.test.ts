@@ -33,6 +33,13 @@ describe('Tally', () => {
     expect(tally.compare(1, [])).toEqual({ removed: [], perplexity: null })
     expect(tally.figures(0).perplexity).toBeCloseTo(Math.exp(8 / 5), 12)
   })
+
+  it('has no perplexity for a candidate whose perplexity is too large for a number', () => {
+    const tally = new Tally(2)
+    tally.addText(Float64Array.from([6, 3000]), 3, 10)
+    expect(tally.compare(1, [])).toEqual({ removed: [], perplexity: null })
+    expect(tally.hasFailed(0)).toBe(false)
+  })
 })
 
 describe('countScoredBytes', () => {

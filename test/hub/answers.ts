@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoredFile } from './repos.js'
 
 /** What goes wrong with an answer. */
@@ -14,6 +15,14 @@ export type Fault =
   | { kind: 'list'; headers: Record<string, string>; entries?: unknown[] }
   /** A page for people, with status 200. */
   | { kind: 'html' }
+  /** Any other answer. */
+  | { kind: 'answer'; status?: number; headers?: Record<string, string>; body: string }
+  /** A few bytes at a time. */
+  | { kind: 'slow'; bytes: number; everyMs: number }
+  /** Sends the request on, with a body that does not end. */
+  | { kind: 'slowRedirect'; location: string }
+  /** The content has another name. */
+  | { kind: 'etag'; etag: string }
   /** One byte is another. */
   | { kind: 'corrupt' }
 
@@ -25,6 +34,7 @@ export function sendFile(
   headers: Record<string, string>,
   fault: Fault | undefined,
 ) {
+  if (fault?.kind === 'etag') headers = { ...headers, etag: fault.etag }
   const type = { ...headers, 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' }
   const [, start = '', end = ''] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   if (start === '' && end === '') return sendBody(response, 200, bytes, type, fault, request.method)
@@ -51,10 +61,26 @@ export function sendBody(
     return send(response, status, other, headers, method)
   }
   if (fault?.kind === 'short') return send(response, status, body.subarray(0, fault.bytes), headers, method)
+  if (fault?.kind === 'slow') return void sendSlowly(response, status, body, headers, fault)
   if (fault?.kind !== 'drop' && fault?.kind !== 'stall') return send(response, status, body, headers, method)
   response.writeHead(status, { ...headers, 'content-length': `${body.length}` })
   response.write(body.subarray(0, fault.afterBytes))
   if (fault.kind === 'drop') setTimeout(() => response.destroy(), 20)
+}
+
+export async function sendSlowly(
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  headers: Record<string, string>,
+  { bytes, everyMs }: Extract<Fault, { kind: 'slow' }>,
+) {
+  response.writeHead(status, { ...headers, 'content-length': `${body.length}` })
+  for (let start = 0; start < body.length && !response.destroyed; start += bytes) {
+    response.write(body.subarray(start, start + bytes))
+    await sleep(everyMs)
+  }
+  response.end()
 }
 
 /** Sends an answer; to HEAD without its body. */

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Fault, send, sendBody, sendFile } from './answers.js'
+import { type Fault, send, sendBody, sendFile, sendSlowly } from './answers.js'
 import {
   describeRepo,
   listEntries,
@@ -34,8 +34,12 @@ export interface HubServer {
   endpoint: string
   requests: LoggedRequest[]
   add(...repos: RepoContent[]): void
+  /** Changes what a repository holds. */
+  replace(repo: RepoContent): void
   /** Makes the next requests that match fail. */
   fail(match: RegExp, fault: Fault, times?: number): void
+  /** Lets the addresses at the CDN run out. */
+  forget(): void
   /** Forgets requests and faults. */
   reset(): void
   commitOf(id: string, revision?: string): string
@@ -117,6 +121,16 @@ export async function startHubServer({
     const fault = rule?.fault
     if (fault?.kind === 'status')
       return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
+    if (fault?.kind === 'slowRedirect') {
+      const endless = { kind: 'slow', bytes: 1, everyMs: 50 } as const
+      return void sendSlowly(response, 302, Buffer.alloc(2000), { location: fault.location }, endless)
+    }
+    if (fault?.kind === 'answer') {
+      return send(response, fault.status ?? 200, Buffer.from(fault.body), {
+        'content-type': 'application/json',
+        ...fault.headers,
+      })
+    }
     if (fault?.kind === 'list') {
       return send(response, 200, Buffer.from(JSON.stringify(fault.entries ?? [])), {
         'content-type': 'application/json',
@@ -190,7 +204,7 @@ export async function startHubServer({
 
   function findRepo({ headers }: IncomingMessage, type: string, id: string): ServedRepo {
     const { authorization } = headers
-    if (authorization !== undefined && !/^Bearer hf_/.test(authorization)) {
+    if (authorization !== undefined && !/^(Bearer hf_|Basic )/.test(authorization)) {
       throw new Refusal(401, undefined, 'Invalid credentials in Authorization header')
     }
     const repo = repos.find((repo) => repo.type === type && repo.id === id)
@@ -301,7 +315,12 @@ export async function startHubServer({
     add(...added) {
       for (const repo of added) repos.push({ ...repo, snapshots: takeSnapshots(repo, largeBytes) })
     },
+    replace: (repo) =>
+      void Object.assign(repos.find(({ id }) => id === repo.id)!, repo, {
+        snapshots: takeSnapshots(repo, largeBytes),
+      }),
     fail: (match, fault, times = 1) => faults.push({ match, times, fault }),
+    forget: () => blobs.clear(),
     reset() {
       requests.length = 0
       faults = []
