@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { otherForm } from './other-forms.js'
 
 const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
 /** A dtype of plain weights, in PyTorch's and mergekit's words. */
 export type StoredDtype = (typeof STORED_DTYPES)[number]
+
+/** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
+export const LEARNT_POSITIONS = { gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
@@ -25,18 +29,39 @@ export interface ModelConfig {
   raw: Record<string, unknown>
 }
 
+/** A config as it was read. */
+export interface ConfigFile {
+  path: string
+  content: Record<string, unknown>
+}
+
 /**
- * Reads `config.json` of a model folder, or `genai_config.json` where onnxruntime-genai's builder left only that.
- * @throws LayerpruneError where neither is there, or the number of layers is not stated
+ * Reads `config.json` of a model folder, or `genai_config.json` if onnxruntime-genai's builder left only that.
+ * @param names files that the model has, to say what is there instead
+ * @throws LayerpruneError if neither is there, or it is not a JSON object
+ */
+export async function readConfigFile(folder: string, names: string[] = []): Promise<ConfigFile> {
+  const path = join(folder, 'config.json')
+  const content = await readJsonObject(path)
+  if (content) return { path, content }
+  const genaiPath = join(folder, 'genai_config.json')
+  const genai = await readJsonObject(genaiPath)
+  if (genai) return { path: genaiPath, content: flattenGenaiConfig(genai) }
+  throw (
+    otherForm(folder, names) ??
+    new LayerpruneError(`${folder} has no config.json`, {
+      hint: 'the model folder must hold config.json and tokenizer.json beside its weights, as on the Hub',
+    })
+  )
+}
+
+/**
+ * Reads the config of a model folder.
+ * @throws LayerpruneError if there is none, or it does not state the decoder's sizes
  */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
-  const config = await readJsonObject(join(folder, 'config.json'))
-  if (config) return interpretConfig(config, join(folder, 'config.json'))
-  const genai = await readJsonObject(join(folder, 'genai_config.json'))
-  if (genai) return interpretConfig(flattenGenaiConfig(genai), join(folder, 'genai_config.json'))
-  throw new LayerpruneError(`${folder} has no config.json`, {
-    hint: 'the model folder must hold config.json and tokenizer.json beside its weights, as on the Hub',
-  })
+  const { content, path } = await readConfigFile(folder)
+  return interpretConfig(content, path)
 }
 
 async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
@@ -73,9 +98,22 @@ function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unkn
   }
 }
 
-/** What the content of a config says of the decoder. `path` is how messages name it. */
+/** The keys of a config that are the decoder's own: of a model with other parts, those of its text. */
+export function decoderPart(config: Record<string, unknown>): Record<string, unknown> {
+  return isObject(config.text_config) ? { ...config, ...config.text_config } : config
+}
+
+const HINT = 'take config.json from the model it belongs to'
+
+/** No model has so many layers; what the weights hold is the closer limit, once they are opened. */
+const MOST_LAYERS = 100_000
+
+/**
+ * What the content of a config says of the decoder. `path` is how messages name it.
+ * @throws LayerpruneError if it does not state the decoder's sizes
+ */
 export function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
-  const raw = isObject(config.text_config) ? { ...config, ...config.text_config } : config
+  const raw = decoderPart(config)
   const count = (...keys: string[]): number | undefined => {
     for (const key of keys) {
       const value = raw[key]
@@ -83,6 +121,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
       throw new LayerpruneError(
         `${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`,
+        { hint: HINT },
       )
     }
     return undefined
@@ -90,23 +129,29 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const need = (...keys: string[]): number => {
     const value = count(...keys)
     if (value !== undefined) return value
-    throw new LayerpruneError(`${path} does not state ${keys[0]}`, {
-      hint: 'take config.json from the model it belongs to',
-    })
+    throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
-  const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads')
+  const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
+  const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
+  if (layers > MOST_LAYERS) {
+    throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
+      hint: HINT,
+    })
+  }
   return {
     family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
-    layers: need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'),
+    layers,
     hiddenSize,
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
     headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
     maxPositions: stretchesWithText(raw)
       ? null
-      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null),
+      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
+        LEARNT_POSITIONS[raw.model_type as keyof typeof LEARNT_POSITIONS] ??
+        null),
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }
@@ -117,6 +162,17 @@ function stretchesWithText(raw: Record<string, unknown>): boolean {
   return [raw.rope_parameters, raw.rope_scaling].some(
     (rope) => isObject(rope) && (rope.rope_type ?? rope.type) === 'dynamic',
   )
+}
+
+/** Nemotron-H names a kind for each layer, in a list or with a letter; transformers 5 writes no number beside it. */
+function countListedLayers({
+  model_type,
+  layers_block_type,
+  hybrid_override_pattern,
+}: Record<string, unknown>) {
+  if (model_type !== 'nemotron_h') return undefined
+  const kinds = layers_block_type ?? hybrid_override_pattern
+  return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
 }
 
 /** Falcon says it with two flags; the others name the number. */

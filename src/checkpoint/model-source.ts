@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
 import type { DownloadProgress } from '../hub/model-repo.js'
 import { isRepoId } from '../hub/repo.js'
+import { unreadableForm } from './other-forms.js'
 
 export interface ModelSourceOptions {
   /** Folder with config.json, the tokenizer and the weights, or the id of a model on the Hub. */
@@ -53,9 +54,12 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
     })
   }
   if (!info.isDirectory()) {
-    throw new LayerpruneError(`${model} is a file, expected the model's folder`, {
-      hint: 'name the folder with --model and a graph inside it with --model-file',
-    })
+    throw (
+      unreadableForm(model) ??
+      new LayerpruneError(`${model} is a file, expected the model's folder`, {
+        hint: 'name the folder with --model and a graph inside it with --model-file',
+      })
+    )
   }
   if (revision !== undefined) {
     throw new UsageError(`--revision ${revision}: ${model} is a folder here, which has no revisions`)

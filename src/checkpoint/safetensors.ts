@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { ADAPTER_FILE, otherForm } from './other-forms.js'
 import type { SafetensorsHeader, TensorLocation } from './safetensors-header.js'
 import { isObject, quoteName, readSafetensorsHeader, unreadable } from './safetensors-header.js'
 
@@ -61,13 +62,16 @@ export async function openSafetensors(folder: string, listed?: string[]): Promis
 
 function findOnlyFile(folder: string, names: string[]): string {
   const found = names.filter((name) => name.endsWith('.safetensors') && !name.includes('/'))
-  if (names.includes('adapter_config.json')) {
-    throw new LayerpruneError(`${folder} holds an adapter (adapter_config.json), not a whole model`, {
-      hint: 'merge the adapter into its base model with peft (merge_and_unload) and save the result',
-    })
-  }
+  if (names.includes(ADAPTER_FILE)) throw otherForm(folder, names)!
   const [first, ...others] = found
-  if (first === undefined) throw noSafetensors(folder, names)
+  if (first === undefined) {
+    throw (
+      otherForm(folder, names) ??
+      new LayerpruneError(`${folder} has no weights: expected ${WHOLE_FILE} or ${INDEX_FILE}`, {
+        hint: 'name the folder that holds config.json and the .safetensors files',
+      })
+    )
+  }
   const shard = found.find((name) => /-\d+-of-\d+\.safetensors$/.test(name))
   if (shard !== undefined) {
     throw new LayerpruneError(`${folder} has the shard ${quoteName(shard)} but no ${INDEX_FILE}`, {
@@ -81,34 +85,6 @@ function findOnlyFile(folder: string, names: string[]): string {
     })
   }
   return first
-}
-
-function noSafetensors(folder: string, names: string[]): LayerpruneError {
-  const forms: [RegExp, string, string][] = [
-    [/\.gguf$/, 'gguf', 'use the safetensors checkpoint that it was converted from'],
-    [
-      /\.(bin|pt|pth|ckpt)$/,
-      'pytorch pickle',
-      'load it with transformers and save it with save_pretrained, which writes safetensors',
-    ],
-    [
-      /\.(h5|msgpack)$/,
-      'tensorflow or flax',
-      'load it with transformers (from_tf or from_flax) and save it with save_pretrained',
-    ],
-    [/\.npz$/, 'numpy', 'use the safetensors checkpoint that it was converted from'],
-  ]
-  for (const [pattern, form, hint] of forms) {
-    const file = names.find((name) => pattern.test(name))
-    if (file === undefined) continue
-    return new LayerpruneError(
-      `${folder} has no safetensors weights, only the ${form} file ${quoteName(file)}`,
-      { hint },
-    )
-  }
-  return new LayerpruneError(`${folder} has no weights: expected ${WHOLE_FILE} or ${INDEX_FILE}`, {
-    hint: 'name the folder that holds config.json and the .safetensors files',
-  })
 }
 
 async function openShards(folder: string, names: string[]): Promise<SafetensorsCheckpoint> {

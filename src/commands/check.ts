@@ -15,11 +15,14 @@ interface Flags {
 export function makeCheckCommand(): Command {
   return new Command('check')
     .description(
-      'Hold a saved result against what is expected of it, for CI: exit code 1 where it does not hold.',
+      'Compare a saved result with what is expected of it, for CI: exit code 1 if it does not hold.',
     )
-    .requiredOption('--from <file>', 'similarity.json with the distances')
+    .requiredOption(
+      '--from <file>',
+      'similarity.json; of --verify the block that perplexity recommends is checked',
+    )
     .option('--max-distance <d>', 'largest distance that the best block may have', distance)
-    .option('--expect <start:end>', 'the best block, half-open and 0-based: 21:29', singleBlock)
+    .option('--expect <start:end>', 'the best block, 0-based: 21:29, or 21..28 as it is printed', singleBlock)
     .option('--min-confidence <c>', 'smallest confidence that it is the best, for example 0.95', confidence)
     .option(
       '--layers-to-skip <n>',
@@ -29,7 +32,8 @@ export function makeCheckCommand(): Command {
     .addHelpText(
       'after',
       `
-What holds is printed to standard output, what does not to standard error, a line each. A result of an interrupted
+What holds is printed to standard output, what does not to standard error, one line each.
+--min-confidence is about the smallest distance, whichever block perplexity recommends. A result of an interrupted
 run or of one shard never holds.
 
 Examples:
@@ -40,13 +44,21 @@ Examples:
 }
 
 async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
-  const [{ checkResult }, { readReportedResult }, output, { LayerpruneError }] = await Promise.all([
-    import('../similarity/check-result.js'),
-    import('../report/read-saved.js'),
-    import('../terminal/output.js'),
-    import('../errors.js'),
-  ])
-  const checks = checkResult(await readReportedResult(from), { ...flags, block: expect })
+  const [{ checkResult }, { readReportedResult }, { noteRecommendation }, output, { LayerpruneError }] =
+    await Promise.all([
+      import('../similarity/check-result.js'),
+      import('../report/read-saved.js'),
+      import('./note-recommendation.js'),
+      import('../terminal/output.js'),
+      import('../errors.js'),
+    ])
+  const result = await readReportedResult(from)
+  const checks = checkResult(result, { ...flags, block: expect })
+  noteRecommendation(
+    from,
+    result,
+    expect ? expect.end - expect.start : (flags.layersToSkip ?? result.layersToSkip),
+  )
   const held = checks.filter(({ holds }) => holds)
   if (held.length > 0) await output.printResult(held.map(({ text }) => `holds: ${text}`).join('\n'))
   for (const { text } of checks.filter(({ holds }) => !holds)) {
@@ -58,7 +70,7 @@ async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
 function distance(value: string): number {
   const number = Number(value)
   if (/^\d*\.?\d+$/.test(value)) return number
-  throw new InvalidArgumentError('expected a number of at least 0, for example 0.25')
+  throw new InvalidArgumentError('Expected a number of at least 0, for example 0.25')
 }
 
 function singleBlock(value: string): Block {
@@ -69,5 +81,5 @@ function singleBlock(value: string): Block {
     if (!(error instanceof UsageError)) throw error
     throw new InvalidArgumentError(error.message)
   }
-  throw new InvalidArgumentError('expected one block, for example 21:29')
+  throw new InvalidArgumentError('Expected one block, for example 21:29 or 21..28')
 }

@@ -42,21 +42,15 @@ Examples:
 }
 
 async function runEvaluate(flags: Flags): Promise<void> {
-  const [
-    { evaluatePerplexity },
-    { locateModel },
-    { formatEvaluation },
-    { wantsColor },
-    output,
-    { writeFileAtomically },
-  ] = await Promise.all([
-    import('../evaluate/perplexity.js'),
-    import('../model.js'),
-    import('../terminal/evaluation.js'),
-    import('../terminal/color.js'),
-    import('../terminal/output.js'),
-    import('../write-files.js'),
-  ])
+  const [{ evaluatePerplexity }, { locateModel }, { formatEvaluation }, output, { writeFileAtomically }] =
+    await Promise.all([
+      import('../evaluate/perplexity.js'),
+      import('../model.js'),
+      import('../terminal/evaluation.js'),
+      import('../terminal/output.js'),
+      import('../write-files.js'),
+    ])
+  output.setQuiet(flags.quiet ?? false)
   const removals = await readRemovals(flags)
   const result = await runWithHooks(flags, async (hooks) => {
     const { config } = await locateModel({ ...flags, ...hooks, onNote: undefined })
@@ -69,8 +63,7 @@ async function runEvaluate(flags: Flags): Promise<void> {
       candidates: plans.map(({ removed }) => removed),
     })
   })
-  const json = JSON.stringify(result, null, 2)
-  if (flags.output !== undefined) await writeFileAtomically(flags.output, `${json}\n`)
-  const window = { width: output.widthOf(process.stdout), color: wantsColor(process.stdout) }
-  await output.printResult(flags.json ? json : formatEvaluation(result, window))
+  if (flags.output !== undefined)
+    await writeFileAtomically(flags.output, `${JSON.stringify(result, null, 2)}\n`)
+  await output.printDocument(result, flags, formatEvaluation)
 }

@@ -27,18 +27,12 @@ Examples:
 }
 
 async function runInspect(flags: Flags): Promise<void> {
-  const [{ inspectModel }, { formatInspection }, { wantsColor }, { printResult }, { runWithHooks }] =
-    await Promise.all([
-      import('../inspect/inspect-model.js'),
-      import('../terminal/inspection.js'),
-      import('../terminal/color.js'),
-      import('../terminal/output.js'),
-      import('./run-hooks.js'),
-    ])
+  const [{ inspectModel }, { formatInspection }, { printDocument }, { runWithHooks }] = await Promise.all([
+    import('../inspect/inspect-model.js'),
+    import('../terminal/inspection.js'),
+    import('../terminal/output.js'),
+    import('./run-hooks.js'),
+  ])
   const inspection = await runWithHooks(flags, (hooks) => inspectModel({ ...flags, ...hooks }))
-  await printResult(
-    flags.json
-      ? JSON.stringify(inspection, null, 2)
-      : formatInspection(inspection, { color: wantsColor(process.stdout) }),
-  )
+  await printDocument(inspection, flags, formatInspection)
 }

@@ -53,20 +53,17 @@ Examples:
 }
 
 async function runPlan(flags: Flags): Promise<void> {
-  const [{ planLayers }, { formatPlan }, { wantsColor }, output, { writeFileAtomically }] = await Promise.all(
-    [
-      import('../strategies/plan-layers.js'),
-      import('../terminal/plan.js'),
-      import('../terminal/color.js'),
-      import('../terminal/output.js'),
-      import('../write-files.js'),
-    ],
-  )
+  const [{ planLayers }, { formatPlan }, output, { writeFileAtomically }] = await Promise.all([
+    import('../strategies/plan-layers.js'),
+    import('../terminal/plan.js'),
+    import('../terminal/output.js'),
+    import('../write-files.js'),
+  ])
   const plan = await runWithHooks(flags, (hooks) =>
     planLayers({ ...flags, ...hooks, column: flags.datasetColumn }),
   )
-  const json = JSON.stringify(plan, null, 2)
-  if (flags.output !== undefined) await writeFileAtomically(flags.output, `${json}\n`)
-  await output.printResult(flags.json ? json : formatPlan(plan, { color: wantsColor(process.stdout) }))
+  if (flags.output !== undefined)
+    await writeFileAtomically(flags.output, `${JSON.stringify(plan, null, 2)}\n`)
+  await output.printDocument(plan, flags, formatPlan)
   if (flags.output !== undefined) output.printNote(`wrote the plan to ${flags.output}`)
 }

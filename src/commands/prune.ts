@@ -16,6 +16,7 @@ interface Flags extends RemovalFlags, RepairFlags {
   allDtypes?: boolean
   format?: Format
   output: string
+  unproven?: boolean
   force?: boolean
   dryRun?: boolean
   json?: boolean
@@ -33,6 +34,7 @@ export function makePruneCommand(): Command {
   return addRepairFlags(addRemovalFlags(command))
     .requiredOption('-o, --output <folder>', 'folder to write, which appears once it is complete')
     .option('--force', 'replace a model that is in the output folder')
+    .option('--unproven', 'write models of families whose pruned models are not proven to be right')
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(
@@ -68,13 +70,15 @@ Examples:
 }
 
 async function runPrune(flags: Flags): Promise<void> {
-  const [{ pruneModel }, { locateModel }, { createProgress }, { formatPruned }, output] = await Promise.all([
-    import('../prune/prune.js'),
-    import('../model.js'),
-    import('../terminal/progress.js'),
-    import('../terminal/pruned.js'),
-    import('../terminal/output.js'),
-  ])
+  const [{ pruneModel }, { locateModel }, { createProgress }, { formatPruned }, { formatRepaired }, output] =
+    await Promise.all([
+      import('../prune/prune.js'),
+      import('../model.js'),
+      import('../terminal/progress.js'),
+      import('../terminal/pruned.js'),
+      import('../terminal/repaired.js'),
+      import('../terminal/output.js'),
+    ])
   const quiet = flags.quiet ?? false
   output.setQuiet(quiet)
   const repairOptions = readRepairFlags(flags)
@@ -103,9 +107,10 @@ async function runPrune(flags: Flags): Promise<void> {
     const repair = repairOptions && (await repairBeforeWriting({ ...options, ...repairOptions, plan, quiet }))
     const result = await pruneModel({ ...options, ...repair?.changes, plan })
     progress?.stop()
-    const text = [formatPruned(result, flags.output), ...(repair ? [repair.text] : [])].join('\n')
-    const json = { ...result, ...(repair ? { repair: repair.report } : {}) }
-    await output.printResult(flags.json ? JSON.stringify(json, null, 2) : text)
+    const written = { ...result, ...(repair ? { repair: repair.report } : {}) }
+    await output.printDocument(written, flags, ({ repair, ...pruned }) =>
+      [formatPruned(pruned, flags.output), ...(repair ? [formatRepaired(repair)] : [])].join('\n'),
+    )
   } finally {
     progress?.stop()
     interruption.stop()
@@ -126,13 +131,11 @@ type Repair = Omit<RepairModelOptions, 'removed' | 'onProgress'> &
 
 /** Fits the repair and measures it, with a progress bar of its own. */
 async function repairBeforeWriting({ quiet, plan, ...options }: Repair) {
-  const [{ repairModel }, { describeRepairInCard }, { formatRepaired }, { createProgress }] =
-    await Promise.all([
-      import('../repair/repair-model.js'),
-      import('../repair/describe-repair.js'),
-      import('../terminal/repaired.js'),
-      import('../terminal/progress.js'),
-    ])
+  const [{ repairModel }, { describeRepairInCard }, { createProgress }] = await Promise.all([
+    import('../repair/repair-model.js'),
+    import('../repair/describe-repair.js'),
+    import('../terminal/progress.js'),
+  ])
   const bars = new Map<string, ReturnType<typeof createProgress>>()
   const stop = () => {
     for (const bar of bars.values()) bar.stop()
@@ -153,7 +156,7 @@ async function repairBeforeWriting({ quiet, plan, ...options }: Repair) {
       replacements,
       cardSections: describeRepairInCard(report),
     }
-    return { changes, report, text: formatRepaired(report) }
+    return { changes, report }
   } finally {
     stop()
   }

@@ -46,9 +46,10 @@ Examples:
 }
 
 async function runRecipe(flags: Flags): Promise<void> {
-  const [{ makeRecipe }, { writeFilesAtomically }, output, { join }] = await Promise.all([
+  const [{ makeRecipe }, { writeFilesAtomically }, { quoteForShell }, output, { join }] = await Promise.all([
     import('../recipe/recipe.js'),
     import('../write-files.js'),
+    import('../quote-for-shell.js'),
     import('../terminal/output.js'),
     import('node:path'),
   ])
@@ -61,17 +62,14 @@ async function runRecipe(flags: Flags): Promise<void> {
     maxLength: flags.maxLength,
   })
   await writeFilesAtomically(flags.output, files)
-  const { settings, targets } = training
-  const changed = [...targets.modules, ...targets.parameters].join(', ')
-  await output.printResult(
-    flags.json
-      ? JSON.stringify({ schema: 'layerprune.recipe/1', ...training }, null, 2)
-      : [
-          `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
-          `changes ${changed}`,
-          'Run one of these on a machine with a GPU:',
-          `  axolotl train ${join(flags.output, 'axolotl.yaml')}`,
-          `  python ${join(flags.output, 'heal.py')}`,
-        ].join('\n'),
+  const document = { schema: 'layerprune.recipe/1', ...training }
+  await output.printDocument(document, flags, ({ settings, targets }) =>
+    [
+      `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
+      `changes ${[...targets.modules, ...targets.parameters].join(', ')}`,
+      'Run one of these on a machine with a GPU:',
+      `  axolotl train ${quoteForShell(join(flags.output, 'axolotl.yaml'))}`,
+      `  python ${quoteForShell(join(flags.output, 'heal.py'))}`,
+    ].join('\n'),
   )
 }

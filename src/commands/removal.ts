@@ -47,7 +47,7 @@ export function addRemovalFlags(command: Command, { several = false } = {}): Com
     .option('--end <layer>', 'first layer after it that stays, 0-based', wholeNumber(1))
     .option(
       '--drop <ranges>',
-      `layers that go, half-open and 0-based: 11:19, or 11:19,25:27, or 7${again}`,
+      `layers to remove, 0-based: 11:19 or 11..18 for layers 11 to 18, 7 for one, several as 11:19,25..26${again}`,
       (text, before: Block[][] = []) => [...before, parseBlocks(text)],
     )
     .option(
@@ -55,7 +55,10 @@ export function addRemovalFlags(command: Command, { several = false } = {}): Com
       `plan.json that names the layers that go${again}`,
       (path, before: string[] = []) => [...before, path],
     )
-    .option('--from <file>', 'similarity.json with the distances; takes its best block')
+    .option(
+      '--from <file>',
+      'similarity.json; takes the block that it recommends, of --verify the checked one',
+    )
     .option(
       '--layers-to-skip <n>',
       'with --from: size of the block (default: that of the saved run)',
@@ -92,7 +95,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
     if (end === undefined) throw new UsageError('--start goes with --end, which is missing')
     return [{ blocks: [{ start, end }], strategy: 'explicit' }]
   }
-  if (from !== undefined) return [await readBestBlock(from, layersToSkip)]
+  if (from !== undefined) return [await readRecommendedBlock(from, layersToSkip)]
   return [
     ...drop.map((blocks) => ({ blocks, strategy: 'explicit' })),
     ...(await Promise.all(plan.map(readPlanFile))),
@@ -114,21 +117,29 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
   return makePlan({ model, strategy, removed: blocks, scores, dataset })
 }
 
-async function readBestBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
-  const [{ readSimilarityResult }, { findBestBlock }] = await Promise.all([
+async function readRecommendedBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
+  const [{ readSimilarityResult }, { assertBlockSize, findBestBlock }, { printWarning }] = await Promise.all([
     import('../similarity/saved-result.js'),
     import('../similarity/blocks.js'),
+    import('../terminal/output.js'),
   ])
-  const { model, metric, distances, layersToSkip: saved, partial, shard } = await readSimilarityResult(file)
-  const n = layersToSkip ?? saved
-  if (n >= model.layers) {
-    throw new UsageError(
-      `--layers-to-skip must be 1 to ${model.layers - 1} for a model of ${model.layers} layers, found ${n}`,
-    )
-  }
-  const { printWarning } = await import('../terminal/output.js')
+  const saved = await readSimilarityResult(file)
+  const { model, metric, distances, partial, shard } = saved
+  const n = layersToSkip ?? saved.layersToSkip
+  assertBlockSize(n, model.layers)
   if (partial) printWarning(`${file} is of an interrupted run`)
   if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
+  const origin: RemovalOrigin = {
+    file,
+    model: model.id,
+    revision: pinnedRevision(model),
+    layers: model.layers,
+    storedDtype: model.checkpointDtype ?? null,
+  }
+  if (saved.verification !== undefined) {
+    const verified = await readVerifiedBlock(file, n)
+    if (verified !== undefined) return { ...verified, origin }
+  }
   const best = findBestBlock(distances, n)
   const distance = distances[n]![best.start]!
   return {
@@ -136,14 +147,22 @@ async function readBestBlock(file: string, layersToSkip: number | undefined): Pr
     ...(metric === 'angular'
       ? { strategy: metric, scores: { distance } }
       : { strategy: 'distance', scores: { metric, distance } }),
-    origin: {
-      file,
-      model: model.id,
-      revision: pinnedRevision(model),
-      layers: model.layers,
-      storedDtype: model.checkpointDtype ?? null,
-    },
+    origin,
   }
+}
+
+/** The block that perplexity recommends, with what was measured; undefined if it checked blocks of another size. */
+async function readVerifiedBlock(file: string, n: number): Promise<Removal | undefined> {
+  const [{ readReportedResult }, { planVerifiedBlock }, { noteRecommendation }] = await Promise.all([
+    import('../report/read-saved.js'),
+    import('../strategies/verify-blocks.js'),
+    import('./note-recommendation.js'),
+  ])
+  const result = await readReportedResult(file)
+  noteRecommendation(file, result, n)
+  if (n !== result.layersToSkip) return undefined
+  const { removed, strategy, scores, dataset } = planVerifiedBlock(result, result.verification!)
+  return { blocks: removed, strategy, scores, dataset }
 }
 
 async function readPlanFile(file: string): Promise<Removal> {

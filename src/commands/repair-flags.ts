@@ -44,7 +44,11 @@ export function addRepairFlags(command: Command): Command {
     .option('--max-length <n>', 'tokens read of each text (default: 256)', wholeNumber(2))
     .option('--evaluate-on <path...>', 'texts to measure on (default: those that follow in --dataset)')
     .option('--evaluate-size <n>', 'texts to measure on (default: 64)', wholeNumber(1))
-    .option('--threads <n>', 'threads of the repair (default: one for each physical core)', wholeNumber(1))
+    .option(
+      '--threads <n>',
+      'threads of the repair, at most the processors (default: one for each physical core)',
+      wholeNumber(1),
+    )
 }
 
 /**

@@ -1,3 +1,4 @@
+import { recommendBlock } from '../similarity/recommendation.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import type { Verification } from '../strategies/verify-blocks.js'
 
@@ -29,7 +30,7 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
           model: result.model.id,
           revision: pinnedRevision(result.model),
           layers: result.model.layers,
-          removed: [result.verification?.recommended ?? result.best],
+          removed: [recommendBlock(result, result.layersToSkip)],
           dtype: result.model.checkpointDtype,
         }),
       }

@@ -1,7 +1,7 @@
 import { formatList } from '../format-numbers.js'
-import { wantsColor } from '../terminal/color.js'
 import { drawBlockMap } from '../terminal/heatmap.js'
-import { printNote, printResult, widthOf } from '../terminal/output.js'
+import { formatNextCommand } from '../terminal/next-command.js'
+import { printDocument, printNote } from '../terminal/output.js'
 import { formatSummary } from '../terminal/summary.js'
 import { formatVerifiedSummary } from '../terminal/verification.js'
 import type { VerifiedResult } from './result-files.js'
@@ -9,16 +9,16 @@ import type { VerifiedResult } from './result-files.js'
 /** Prints a result, as a report or as JSON, and says which files it was written to. */
 export async function showResult(
   result: VerifiedResult,
-  { json, heatmap, output }: { json?: boolean; heatmap?: boolean; output: string },
+  { heatmap, output, ...flags }: { json?: boolean; heatmap?: boolean; output: string },
   files: string[],
 ): Promise<void> {
-  const window = { width: widthOf(process.stdout), color: wantsColor(process.stdout) }
-  const report = () =>
+  await printDocument(result, flags, (shown, window) =>
     [
-      ...(heatmap ? [drawBlockMap(result, window)] : []),
-      formatSummary(result, window),
-      ...(result.verification ? [formatVerifiedSummary(result, result.verification, window)] : []),
-    ].join('\n\n')
-  await printResult(json ? JSON.stringify(result, null, 2) : report())
+      ...(heatmap ? [drawBlockMap(shown, window)] : []),
+      formatSummary(shown, window),
+      ...(shown.verification ? [formatVerifiedSummary(shown, shown.verification, window)] : []),
+      ...(shown.partial || shown.shard ? [] : [formatNextCommand(shown)]),
+    ].join('\n\n'),
+  )
   printNote(`wrote ${formatList(files)} to ${output}`)
 }

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import { normalizeBlocks } from '../plan/blocks.js'
-import type { ReadText } from '../runtime/batches.js'
 import { openInputs } from '../runtime/open-inputs.js'
 import {
   assertRunCounts,
@@ -18,6 +18,7 @@ import type { EvaluationResult } from './result.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
 import { batchScoredTexts, type TextBatches } from './text-batches.js'
+import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
   /** What is taken out of the model: for each candidate its blocks. The whole model is measured in any case. */
@@ -56,6 +57,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const { dataset, model } = await openInputs({ ...options, datasetSize: limit })
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, options.onNote)
+  const described = await describeModel(model, options)
   const { encode, decode } = await loadTokenizer(model.folder)
   const evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
   const texts = batchScoredTexts(dataset, encode, settings, skip)
@@ -66,7 +68,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
       const scores = await evaluator.measure(batch, [[], ...removed])
       for (const [index, text] of batch.entries()) {
         const nats = Float64Array.from(scores, (row) => row[index]!)
-        assertWhole(nats[0]!, text)
+        assertWholeFinite(nats[0]!, text)
         const scoredTokens = text.ids.length - 1
         tally.addText(nats, scoredTokens, countScoredBytes(text, decode, settings.maxLength))
         tokens += text.ids.length
@@ -85,10 +87,11 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
     await evaluator.close()
   }
   if (tally.texts === 0) throw noTextError(dataset, texts, skip)
+  if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
   const { skipped, id, config, split, revision, column } = dataset
   return {
     schema: 'layerprune.evaluation/1',
-    model: await describeModel(model),
+    model: described,
     dataset: {
       id,
       config,
@@ -122,22 +125,14 @@ function describeSettings(
   }
 }
 
-function assertWhole(nats: number, { origin }: ReadText): void {
-  if (Number.isFinite(nats)) return
-  throw new LayerpruneError(
-    `the whole model's log-likelihood of ${origin} is ${-nats}: no perplexity can be measured`,
-    { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged' },
-  )
-}
-
 function noTextError(
   { id, column, skipped }: Dataset,
   { tokenless }: TextBatches,
   skip: number,
 ): LayerpruneError {
-  const after = skip === 0 ? '' : ` after its first ${skip} texts`
+  const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
   return new LayerpruneError(
-    `${id} holds no text to measure${after}: ${skipped.empty} rows empty, ${tokenless} of fewer than two tokens, ${skipped.notText} without text in column ${column}`,
+    `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,
     { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'pass over fewer texts' },
   )
 }

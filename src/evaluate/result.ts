@@ -18,7 +18,7 @@ export interface CandidateFigures extends Figures {
   excess: Difference
 }
 
-/** A candidate whose log-likelihoods are not finite numbers, as where half precision overflows. */
+/** A candidate whose perplexity is not a finite number, for example because half precision overflows. */
 export interface FailedCandidate {
   removed: Block[]
   perplexity: null

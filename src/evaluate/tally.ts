@@ -29,9 +29,9 @@ export class Tally {
     for (const [candidate, value] of finite.entries()) this.#nats[candidate]! += value
   }
 
-  /** Whether a candidate's log-likelihood was not finite for some text. */
+  /** Whether a candidate has no finite perplexity: a text's log-likelihood was not finite, or their mean is too low. */
   hasFailed(candidate: number): boolean {
-    return this.#failed.has(candidate)
+    return this.#failed.has(candidate) || Math.exp(this.#statistics.mean(candidate)) === Infinity
   }
 
   figures(candidate: number): Figures {

@@ -36,11 +36,14 @@ export interface QuantizedMatrix {
 
 const PREFIX = 'layerprune.int8'
 const ZERO_POINT = `${PREFIX}.zero_point`
+const ZERO = `${PREFIX}.zero`
 const ONE = `${PREFIX}.one`
 const REST_SCALE = `${PREFIX}.rest_scale`
 const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
+const FIRST = `${PREFIX}.first`
+const SECOND = `${PREFIX}.second`
 const EVERY_ROW = `${PREFIX}.every_row`
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
@@ -83,9 +86,9 @@ export function quantizeProducts(
     const multiplied = block === null ? input : rotatedName(input)
     if (!rounded.has(multiplied)) {
       if (block !== null) nodes.push(...rotateBlocks(input, block))
-      const rows = roundRows(multiplied, matrix.inputs)
+      const rows = roundRows(multiplied, matrix.inputs, isOfAllTokens(input))
       nodes.push(...rows.nodes)
-      if (isOfAllTokens(input)) graph.valueInfo.push(...rows.valueInfos)
+      graph.valueInfo.push(...rows.valueInfos)
       rounded.set(multiplied, rows)
     }
     const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
@@ -146,13 +149,14 @@ interface RoundedTensor {
   scales: string
   nodes: NodeProto[]
   /**
-   * Dimensions that ONNX Runtime does not infer, right where the tensor is [batch, tokens, width]: without them it
-   * reuses no buffer after this, and takes seconds to look for one.
+   * Dimensions that ONNX Runtime does not infer, of a tensor [batch, tokens, width]: without them it reuses no buffer
+   * after this, and takes seconds to look for one.
    */
   valueInfos: ValueInfoProto[]
 }
 
-function roundRows(input: string, width: number): RoundedTensor {
+/** @param isOfAllTokens whether the tensor is known to be [batch, tokens, width]; else it may have no row */
+function roundRows(input: string, width: number, isOfAllTokens: boolean): RoundedTensor {
   const nodes: NodeProto[] = []
   const name = (part: string) => `${input}${STEP}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
@@ -162,7 +166,12 @@ function roundRows(input: string, width: number): RoundedTensor {
   const highest = add('ReduceMax', [input, LAST_AXIS], 'highest', { keepdims: 1 })
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
-  const scales = add('Max', [exact, SMALLEST_SCALE], 'scale')
+  const safe = add('Max', [exact, SMALLEST_SCALE], 'safe_scale')
+  // a peak does not show NaN unless it comes first, and rounding makes a number of it
+  const sum = add('ReduceSum', [input, LAST_AXIS], 'sum', { keepdims: 1 })
+  const scale = add('Add', [safe, add('Mul', [sum, ZERO], 'nan')], 'scale')
+  // without a row ONNX Runtime keeps the axis that it reduces as wide as it was
+  const scales = isOfAllTokens ? scale : add('Slice', [scale, FIRST, SECOND, LAST_AXIS], 'only_scale')
   const perRow = add('Reshape', [scales, EVERY_ROW], 'scale_of_row')
   const zeroPoints = add('Expand', [ZERO_POINT, add('Shape', [perRow], 'row_count')], 'zero_point_of_row')
   const rows = add('Reshape', [input, widthName(width)], 'rows')
@@ -185,7 +194,7 @@ function roundRows(input: string, width: number): RoundedTensor {
     ...describe([rounded, rests], DataType.UINT8, [ROWS, width]),
     ...describe(shaped, DataType.UINT8, [BATCH, TOKENS, width]),
   ]
-  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos }
+  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos: isOfAllTokens ? valueInfos : [] }
 }
 
 /** Tells of tensors whether they hold all tokens; those that an expert is given, and all after that, are not known to. */
@@ -208,11 +217,14 @@ function widthsOf(products: WeightProduct[], quantized: Map<string, QuantizedMat
 function makeConstants(): GraphProto['initializer'] {
   return [
     create(TensorProtoSchema, { name: ZERO_POINT, dataType: DataType.UINT8, rawData: Uint8Array.of(128) }),
+    makeFloatTensor(ZERO, [], [0]),
     makeFloatTensor(ONE, [], [1]),
     makeFloatTensor(REST_SCALE, [], [1 / 254]),
     makeFloatTensor(LARGEST, [], [127]),
     makeFloatTensor(SMALLEST_SCALE, [], [1e-30]),
     makeInt64Tensor(LAST_AXIS, [1], [-1]),
+    makeInt64Tensor(FIRST, [1], [0]),
+    makeInt64Tensor(SECOND, [1], [1]),
     makeInt64Tensor(EVERY_ROW, [1], [-1]),
   ]
 }

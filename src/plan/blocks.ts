@@ -61,19 +61,25 @@ export function countLayers(blocks: Block[]): number {
 }
 
 /**
- * Reads blocks as they are written on the command line: `11:19`, `11:19,25:27`, `7` for the one layer [7, 8).
- * @throws UsageError where the text is nothing of that kind
+ * Reads blocks as they are written on the command line, `11:19` half-open, `11..18` with its last layer as they are
+ * printed, `7` for one layer; several between commas, in either form.
+ * @throws UsageError if the text is nothing of that kind
  */
 export function parseBlocks(text: string): Block[] {
   return text.split(',').map((part) => {
-    const match = /^(\d+)(?::(\d+))?$/.exec(part.trim())
-    if (match === null) {
-      throw new UsageError(`'${text}' names no layers: expected start:end, as in 11:19 or 11:19,25:27`, {
-        hint: '0-based, end exclusive: 11:19 are layers 11..18, and 7 is layer 7 alone',
+    const [, first, separator, last] = /^(\d+)(?:(:|\.\.)(\d+))?$/.exec(part.trim()) ?? []
+    if (first === undefined) {
+      throw new UsageError(`'${text}' names no layers: expected for example 11:19, 11..18 or 11:19,25..26`, {
+        hint: '0-based: 11:19 (end exclusive) and 11..18 (last layer included) are the same, and 7 is layer 7 alone',
       })
     }
-    const start = Number(match[1])
-    return { start, end: match[2] === undefined ? start + 1 : Number(match[2]) }
+    const start = Number(first)
+    if (separator === undefined) return { start, end: start + 1 }
+    if (separator === ':') return { start, end: Number(last) }
+    if (Number(last) < start) {
+      throw new UsageError(`'${part.trim()}' is empty: the first layer must not be after the last`)
+    }
+    return { start, end: Number(last) + 1 }
   })
 }
 

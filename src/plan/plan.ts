@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { LayerpruneError, UsageError } from '../errors.js'
+import { UsageError } from '../errors.js'
+import { isObject, notDocument, readDocument, type SavedDocument } from '../saved-document.js'
 import type { Block } from '../similarity/result.js'
 import { VERSION } from '../version.js'
 import { countLayers, normalizeBlocks } from './blocks.js'
@@ -60,40 +60,29 @@ export function makePlan({
 
 /**
  * Reads a plan from its JSON file and checks all of it.
- * @throws LayerpruneError where the file is missing, no plan, or contradicts itself
+ * @throws LayerpruneError if the file is missing, no plan, or contradicts itself
  */
 export async function readPlan(path: string): Promise<Plan> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
-    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
-  })
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw notPlan(path, `not valid JSON: ${(cause as Error).message}`)
-  }
-  if (!isObject(value)) throw notPlan(path, 'expected a JSON object')
-  if (value.schema !== SCHEMA)
-    throw notPlan(path, `schema is ${JSON.stringify(value.schema) ?? 'missing'}, expected "${SCHEMA}"`)
-  const { model, strategy, removed, layersToSkip, scores, dataset, layerpruneVersion } = value
-  if (!isObject(model) || typeof model.id !== 'string' || !isCount(model.layers)) {
-    throw notPlan(path, 'model.id and model.layers are expected')
-  }
-  if (model.family !== undefined && typeof model.family !== 'string') {
-    throw notPlan(path, 'model.family must be a string')
-  }
-  if (typeof strategy !== 'string') throw notPlan(path, 'strategy must be a string')
+  return checkPlan(path, (await readDocument(path, 'plan')).document)
+}
+
+/** As `readPlan`, of a document that is read already. */
+export function checkPlan(path: string, document: SavedDocument): Plan {
+  const { model, strategy, removed, layersToSkip, scores, dataset, layerpruneVersion } = document
+  const { family } = model
+  const fail = (found: string) => notDocument(path, 'plan', found)
+  if (family !== undefined && typeof family !== 'string') throw fail('model.family must be a string')
+  if (typeof strategy !== 'string') throw fail('strategy must be a string')
   if (!Array.isArray(removed) || !removed.every(isBlock)) {
-    throw notPlan(path, 'removed must be a list of { start, end }')
+    throw fail('removed must be a list of { start, end }')
   }
-  if (scores !== undefined && !isObject(scores)) throw notPlan(path, 'scores must be an object')
-  if (dataset !== undefined && !isObject(dataset)) throw notPlan(path, 'dataset must be an object')
+  if (scores !== undefined && !isObject(scores)) throw fail('scores must be an object')
+  if (dataset !== undefined && !isObject(dataset)) throw fail('dataset must be an object')
   const plan = explainBlocks(path, () =>
-    makePlan({ model: model as unknown as PlannedModel, strategy, removed, scores, dataset }),
+    makePlan({ model: { ...model, family }, strategy, removed, scores, dataset }),
   )
   if (layersToSkip !== plan.layersToSkip) {
-    throw notPlan(
-      path,
+    throw fail(
       `layersToSkip is ${JSON.stringify(layersToSkip) ?? 'missing'}, but ${plan.layersToSkip} layers are removed`,
     )
   }
@@ -105,23 +94,9 @@ function explainBlocks(path: string, make: () => Plan): Plan {
   try {
     return make()
   } catch (error) {
-    if (error instanceof UsageError) throw notPlan(path, error.message)
+    if (error instanceof UsageError) throw notDocument(path, 'plan', error.message)
     throw error
   }
-}
-
-function notPlan(path: string, found: string): LayerpruneError {
-  return new LayerpruneError(`${path} is not a plan: ${found}`, {
-    hint: 'give the plan.json that layerprune wrote',
-  })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 function isBlock(value: unknown): value is Block {

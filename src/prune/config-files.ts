@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { cutGenaiConfig } from './genai-config.js'
 import { formatEdited } from './json-text.js'
 import type { Section } from './layer-keys.js'
-import { type PlannedFile, textFile } from './planned-file.js'
+import { type PlannedFile, type PlannedModel, textFile } from './planned-file.js'
 import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
 
 interface Options extends PruneConfigOptions {
@@ -20,11 +20,14 @@ interface Options extends PruneConfigOptions {
 export async function planConfigs(
   folder: string,
   { onNote, edit, ...options }: Options,
-): Promise<PlannedFile[]> {
+): Promise<PlannedModel> {
   const files: PlannedFile[] = []
+  let unproven: string | undefined
   const original = await readJson(join(folder, 'config.json'))
   if (original !== undefined) {
-    const { config, notes } = pruneConfig(original.content, options)
+    const pruned = pruneConfig(original.content, options)
+    const { config, notes } = pruned
+    unproven = pruned.unproven
     for (const note of notes) onNote?.(note)
     edit?.(config)
     files.push(textFile('config.json', formatEdited(config, original.text)))
@@ -34,7 +37,7 @@ export async function planConfigs(
     const config = cutGenaiConfig(genai.content, options.layers)
     files.push(textFile('genai_config.json', formatEdited(config, genai.text)))
   }
-  return files
+  return { files, unproven }
 }
 
 /** Whether the JSON is an object was checked when the model was located. */

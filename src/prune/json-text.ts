@@ -1,52 +1,68 @@
-/** Numbers of a JSON text, and its strings, so that what looks like a number within one is passed over. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
+const STRING = /"(?:[^"\\]|\\.)*"/g
 
-/** Starts a string that stands for a number as it was written. */
-const MARK = '\u0000'
+/** First letters that tell strings and numbers apart while both are written as strings. */
+const TEXT = 't'
+const NUMBER = 'n'
 
 /**
  * Writes an edited JSON value with every number as the original text has it, where that has the same value under
- * the same keys: `2.0` stays `2.0`. transformers 5 takes 2 for no float and refuses such a config.
+ * the same keys: `2.0` stays `2.0`, and an edited number stays a float. transformers 5 takes 2 for no float and
+ * refuses such a config.
  * @param original  text that the value was parsed from before it was edited
  */
 export function formatEdited(value: unknown, original: string): string {
   const literals = collectLiterals(original)
-  const marked = mapNumbers(value, (number, path) => {
-    const literal = literals.get(`${path}=${number}`)
-    return literal === undefined ? number : `${MARK}${literal}`
+  const marked = mapLeaves(value, `${TEXT}`, (leaf, path) => {
+    if (typeof leaf === 'string') return TEXT + leaf
+    return typeof leaf === 'number' ? NUMBER + formatNumber(leaf, literals.get(path)) : leaf
   })
-  const text = JSON.stringify(marked, null, 2).replaceAll(/"\\u0000([^"]*)"/g, '$1')
+  const text = JSON.stringify(marked, null, 2).replaceAll(STRING, (string) =>
+    string[1] === NUMBER ? string.slice(2, -1) : `"${string.slice(2)}`,
+  )
   return `${text}\n`
 }
 
-/** Numbers that JavaScript writes otherwise than the text does, by keys and value. */
-function collectLiterals(text: string): Map<string, string> {
+/** @param literals how the original writes the numbers under the same keys */
+function formatNumber(number: number, literals: string[] = []): string {
+  const same = literals.find((literal) => Number(literal) === number)
+  if (same !== undefined) return same
+  const areFloats = literals.length > 0 && literals.every((literal) => /[.eE]/.test(literal))
+  return areFloats && /^-?\d+$/.test(`${number}`) ? `${number}.0` : `${number}`
+}
+
+/** The numbers of a JSON text as it writes them, by the keys that lead to them. */
+function collectLiterals(text: string): Map<string, string[]> {
   const marked = text.replaceAll(STRING_OR_NUMBER, (token) =>
-    token.startsWith('"') ? token : `"\\u0000${token}"`,
+    token.startsWith('"') ? `"${TEXT}${token.slice(1)}` : `"${NUMBER}${token}"`,
   )
-  const literals = new Map<string, string>()
-  visitStrings(JSON.parse(marked), (string, path) => {
-    if (!string.startsWith(MARK)) return
-    const literal = string.slice(MARK.length)
-    if (`${Number(literal)}` !== literal) literals.set(`${path}=${Number(literal)}`, literal)
+  const literals = new Map<string, string[]>()
+  mapLeaves(JSON.parse(marked), '', (leaf, path) => {
+    if (typeof leaf === 'string' && leaf.startsWith(NUMBER)) {
+      literals.set(path, [...(literals.get(path) ?? []), leaf.slice(NUMBER.length)])
+    }
+    return leaf
   })
   return literals
 }
 
-/** @param path keys that lead to the value, without places in lists */
-function mapNumbers(value: unknown, map: (number: number, path: string) => unknown, path = ''): unknown {
-  if (typeof value === 'number') return map(value, path)
-  if (Array.isArray(value)) return value.map((item) => mapNumbers(item, map, path))
-  if (typeof value !== 'object' || value === null) return value
+/**
+ * A copy with other leaves.
+ * @param mark  put before every key
+ * @param map  takes a leaf and the marked keys that lead to it, without places in lists
+ */
+function mapLeaves(
+  value: unknown,
+  mark: string,
+  map: (leaf: unknown, path: string) => unknown,
+  path = '',
+): unknown {
+  if (Array.isArray(value)) return value.map((item) => mapLeaves(item, mark, map, path))
+  if (typeof value !== 'object' || value === null) return map(value, path)
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, mapNumbers(item, map, `${path}/${key}`)]),
+    Object.entries(value).map(([key, item]) => [
+      mark + key,
+      mapLeaves(item, mark, map, `${path}/${mark}${key}`),
+    ]),
   )
-}
-
-function visitStrings(value: unknown, visit: (string: string, path: string) => void, path = ''): void {
-  if (typeof value === 'string') visit(value, path)
-  else if (Array.isArray(value)) for (const item of value) visitStrings(item, visit, path)
-  else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) visitStrings(item, visit, `${path}/${key}`)
-  }
 }

@@ -1,6 +1,9 @@
 /** What configs say of layers by their number, and how it is said of the layers that stay. */
 
-import type { KeptLayers } from './layer-numbers.js'
+import { expandAttentionTypes } from '../graph/build/attention-types.js'
+import { findLimits } from './layer-limits.js'
+import { type KeptLayers, keepExtraLayers } from './layer-numbers.js'
+import { readPeriods } from './layer-periods.js'
 
 export type Section = Record<string, unknown>
 
@@ -11,23 +14,27 @@ export interface KeyOutcome {
   problems: string[]
 }
 
-const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers']
+const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers', 'num_blocks']
 
-/** Lists with an entry a layer; others of that length are cut as well, and said aloud. */
+/** Lists with an entry a layer, or strings with a letter a layer; other lists of that length are cut as well, with a note. */
 const PER_LAYER = new Set([
   'layer_types',
   'layers_block_type',
+  'hybrid_override_pattern',
   'attention_layers',
   'mlp_layer_types',
+  'indexer_types',
   'no_rope_layers',
+  'layer_rope_theta',
+  'num_attention_heads_per_layer',
   'moe_layer_freq',
   'activation_sparsity_pattern',
 ])
 
 /** Lists that are as long as the model has layers by chance at most. */
-const NEVER_PER_LAYER = /^architectures$|_ids?$|^mtp_/
+const NEVER_PER_LAYER = /^architectures$|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
 
-/** Lists of numbers of layers. */
+/** Lists of numbers of layers, counted from 0. */
 const LAYER_NUMBERS = new Set([
   'mlp_only_layers',
   'moe_layers',
@@ -36,6 +43,9 @@ const LAYER_NUMBERS = new Set([
   'hybrid_layer_ids',
   'cross_attention_layers',
 ])
+
+/** Lists of numbers of layers inside an object, counted from 1. */
+const NESTED_LAYER_NUMBERS = { section: 'linear_attn_config', keys: ['kda_layers', 'full_attn_layers'] }
 
 /** A number k such that the layers before k are of one kind and those from k on of another. */
 const BOUNDARIES = [
@@ -46,55 +56,20 @@ const BOUNDARIES = [
   'moe_layer_start_index',
 ]
 
-/** A number that chooses layers by dividing their number. */
-interface Period {
-  key: string
-  /** Key of the number that is left; the rule counts from 1 and nothing is left where there is none. */
-  remainder?: { key: string; countsFrom: 0 | 1 }
-  /** The rule holds only where this list is left out. */
-  unless?: string
-  /** Says for each layer that stays whether it is chosen, where the family has a way to. */
-  spell?: (section: Section, chosen: boolean[]) => void
-}
+/** Number of the last layer of a kind. */
+const LAST_OF_KIND = 'moe_layer_end_index'
 
-const PERIODS: Period[] = [
-  {
-    key: 'decoder_sparse_step',
-    spell: (section, chosen) => {
-      const listed = (section.mlp_only_layers ?? []) as number[]
-      const dense = chosen.flatMap((isSparse, layer) => (isSparse && !listed.includes(layer) ? [] : [layer]))
-      Object.assign(section, { decoder_sparse_step: 1, mlp_only_layers: dense })
-    },
-  },
-  {
-    key: 'no_rope_layer_interval',
-    unless: 'no_rope_layers',
-    spell: (section, chosen) => {
-      section.no_rope_layers = chosen.map((isWithout) => (isWithout ? 0 : 1))
-    },
-  },
-  {
-    key: 'interleave_moe_layer_step',
-    unless: 'moe_layers',
-    spell: (section, chosen) => {
-      section.moe_layers = chosen.flatMap((hasExperts, layer) => (hasExperts ? [layer] : []))
-    },
-  },
-  { key: 'sliding_window_pattern', unless: 'layer_types' },
-  { key: '_sliding_window_pattern', unless: 'layer_types' },
-  { key: 'layer_switch', unless: 'layer_types' },
-  { key: 'global_attn_every_n_layers', unless: 'layer_types' },
-  { key: 'full_attention_interval', unless: 'layer_types' },
-  { key: 'moe_layer_freq', remainder: { key: '', countsFrom: 0 }, unless: 'mlp_layer_types' },
-  { key: 'moe_layer_interval' },
-  { key: 'attn_layer_period', remainder: { key: 'attn_layer_offset', countsFrom: 0 } },
-  { key: 'expert_layer_period', remainder: { key: 'expert_layer_offset', countsFrom: 0 } },
-]
+/** Families whose first layer is dense and all others have experts, if no list says otherwise. */
+const FIRST_IS_DENSE = new Set(['glm4_moe_lite', 'hy_v3'])
 
-/** Defaults of families whose configs leave the number out. */
-const DEFAULT_PERIODS: Record<string, Section> = {
+/** What families take for keys that a config omits, as far as it depends on the layers. */
+const DEFAULTS: Record<string, Section> = {
   smollm3: { no_rope_layer_interval: 4 },
   llama4_text: { no_rope_layer_interval: 4 },
+  minicpm3: { scale_depth: 1.4 },
+  recurrent_gemma: { block_types: ['recurrent', 'recurrent', 'attention'] },
+  gemma3n_text: { num_kv_shared_layers: 15, hidden_size_per_layer_input: 256 },
+  gemma4_text: { hidden_size_per_layer_input: 256 },
 }
 
 /**
@@ -103,44 +78,86 @@ const DEFAULT_PERIODS: Record<string, Section> = {
  */
 export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   const outcome: KeyOutcome = { notes: [], problems: [] }
-  const defaults = DEFAULT_PERIODS[String(section.model_type)] ?? {}
-  const spelled = PERIODS.map((period) => readPeriod({ ...defaults, ...section }, period, layers))
+  const stated = { ...DEFAULTS[String(section.model_type)], ...section }
+  const periods = readPeriods(stated, layers)
+  outcome.problems.push(...findLimits(stated, layers))
+  if (FIRST_IS_DENSE.has(String(section.model_type))) {
+    section.mlp_layer_types ??= ['dense', ...Array(layers.whole - 1).fill('sparse')]
+  }
   cutLists(section, layers, outcome)
+  cutNested(section, layers)
+  cutNamedByLayer(section, layers)
+  cutLastOfKind(section, layers, outcome)
   for (const key of BOUNDARIES) cutBoundary(section, key, layers)
   for (const key of COUNTS) if (section[key] === layers.whole) section[key] = layers.kept.length
   cutAttentionTypes(section, layers)
-  for (const [index, choice] of spelled.entries()) {
-    if (choice === undefined || choice.holds) continue
-    const { key, spell } = PERIODS[index]!
-    if (spell) spell(section, choice.kept)
+  writeOutCycle(section, stated.block_types, layers)
+  scaleByDepth(section, stated.scale_depth, layers)
+  for (const { key, period, holds, spell, chosen } of periods) {
+    if (holds) continue
+    if (spell) spell(section, chosen)
     else
       outcome.problems.push(
-        `${key} = ${choice.period} chooses layers by their number, and would choose others of those that stay`,
+        `${key} = ${period} chooses layers by their number, and would choose others of those that stay`,
       )
-  }
-  if (section.scale_attn_by_inverse_layer_idx === true && layers.kept.at(-1) !== layers.kept.length - 1) {
-    outcome.problems.push('scale_attn_by_inverse_layer_idx divides scores by the number of the layer')
-  }
-  if (Number(section.num_kv_shared_layers ?? 0) > 0) {
-    outcome.problems.push('num_kv_shared_layers lets layers read the keys and values of others')
   }
   return outcome
 }
 
-function cutLists(section: Section, { whole, kept }: KeptLayers, { notes }: KeyOutcome): void {
+function cutLists(section: Section, layers: KeptLayers, { notes, problems }: KeyOutcome): void {
+  const { whole, kept } = layers
+  const extraLayers = countExtraLayers(section)
   for (const [key, value] of Object.entries(section)) {
-    if (!Array.isArray(value)) continue
-    if (LAYER_NUMBERS.has(key)) {
-      section[key] = value.flatMap((layer) => {
-        const number = kept.indexOf(layer)
-        return number === -1 ? [] : [number]
-      })
-    } else if (value.length === whole && !NEVER_PER_LAYER.test(key)) {
-      section[key] = kept.map((layer) => value[layer])
-      if (!PER_LAYER.has(key))
-        notes.push(`config.json: ${key} has an entry for each of ${whole} layers and was cut too`)
+    if (LAYER_NUMBERS.has(key) && Array.isArray(value)) section[key] = renumberList(value, kept)
+    else if (PER_LAYER.has(key)) {
+      if ((!Array.isArray(value) && typeof value !== 'string') || value.length === 0) continue
+      const extra = value.length === whole ? 0 : extraLayers
+      if (value.length === whole + extra) section[key] = cutEntries(value, keepExtraLayers(layers, extra))
+      else problems.push(`${key} has ${value.length} entries for ${whole} layers`)
+    } else if (Array.isArray(value) && value.length === whole && !NEVER_PER_LAYER.test(key)) {
+      section[key] = cutEntries(value, layers)
+      notes.push(`config.json: ${key} has an entry for each of ${whole} layers and was cut too`)
     }
   }
+}
+
+/** Layers for multi-token prediction behind the last one, as the config states them. */
+export function countExtraLayers(section: Section): number {
+  const count = section.num_nextn_predict_layers ?? section.num_mtp_layers
+  return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0
+}
+
+function cutEntries(value: unknown[] | string, { kept }: KeptLayers): unknown[] | string {
+  const entries = kept.map((layer) => value[layer])
+  return typeof value === 'string' ? entries.join('') : entries
+}
+
+/** @param from number of the first layer */
+function renumberList(layers: unknown[], kept: number[], from = 0): number[] {
+  return layers.flatMap((layer) => {
+    const number = kept.indexOf(Number(layer) - from)
+    return number === -1 ? [] : [number + from]
+  })
+}
+
+function cutNested(section: Section, { kept }: KeptLayers): void {
+  const inner = section[NESTED_LAYER_NUMBERS.section] as Section | null | undefined
+  for (const key of NESTED_LAYER_NUMBERS.keys) {
+    const layers = inner?.[key]
+    if (Array.isArray(layers)) inner![key] = renumberList(layers, kept, 1)
+  }
+}
+
+/** Gemma 4 as transformers 5 saves it: what is special about a layer under its number, with leading zeros. */
+function cutNamedByLayer(section: Section, { kept }: KeptLayers): void {
+  const byLayer = section.per_layer_config
+  if (typeof byLayer !== 'object' || byLayer === null || Array.isArray(byLayer)) return
+  section.per_layer_config = Object.fromEntries(
+    Object.entries(byLayer).flatMap(([layer, value]) => {
+      const number = kept.indexOf(Number(layer))
+      return number === -1 ? [] : [[`${number}`.padStart(layer.length, '0'), value]]
+    }),
+  )
 }
 
 function cutBoundary(section: Section, key: string, { whole, kept }: KeptLayers): void {
@@ -148,23 +165,29 @@ function cutBoundary(section: Section, key: string, { whole, kept }: KeptLayers)
   if (typeof value === 'number' && value <= whole) section[key] = kept.filter((layer) => layer < value).length
 }
 
+function cutLastOfKind(section: Section, { kept }: KeptLayers, { problems }: KeyOutcome): void {
+  const last = section[LAST_OF_KIND]
+  if (typeof last !== 'number' || last < 0) return
+  const count = kept.filter((layer) => layer <= last).length
+  // -1 would mean the last layer of the model
+  if (count === 0) problems.push(`${LAST_OF_KIND} = ${last} has no layer left at or before it`)
+  else section[LAST_OF_KIND] = count - 1
+}
+
 /** GPT-Neo: [[kinds, repeats], ...]. */
 function cutAttentionTypes(section: Section, { whole, kept }: KeptLayers): void {
   if (!Array.isArray(section.attention_types)) return
-  const kinds = section.attention_types.flatMap(([kinds, repeats]: [string[], number]) =>
-    Array.from({ length: repeats }, () => kinds).flat(),
-  )
-  if (kinds.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
+  const kinds = expandAttentionTypes(section.attention_types, whole)
+  if (kinds?.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
 }
 
-/** Which of the layers that stay a period chooses, and whether it chooses the same by their new numbers. */
-function readPeriod(section: Section, { key, remainder, unless }: Period, { kept }: KeptLayers) {
-  const period = section[key]
-  const list = unless === undefined ? undefined : section[unless]
-  if (typeof period !== 'number' || period < 1 || (Array.isArray(list) && list.length > 0)) return undefined
-  const countsFrom = remainder?.countsFrom ?? 1
-  const left = remainder === undefined ? 0 : Number(section[remainder.key] ?? 0)
-  const chooses = (layer: number) => (layer + countsFrom) % period === left
-  const chosen = kept.map(chooses)
-  return { period, kept: chosen, holds: chosen.every((value, layer) => value === chooses(layer)) }
+/** RecurrentGemma repeats a short list of kinds: one kind a layer is a list that is repeated once. */
+function writeOutCycle(section: Section, kinds: unknown, { kept }: KeptLayers): void {
+  if (section.model_type !== 'recurrent_gemma' || !Array.isArray(kinds)) return
+  section.block_types = kept.map((layer) => kinds[layer % kinds.length])
+}
+
+/** MiniCPM multiplies what a layer adds to the stream by scale_depth / sqrt(layers). */
+function scaleByDepth(section: Section, scale: unknown, { whole, kept }: KeptLayers): void {
+  if (typeof scale === 'number') section.scale_depth = scale * Math.sqrt(kept.length / whole)
 }

@@ -10,6 +10,14 @@ export interface KeptLayers {
   kept: number[]
 }
 
+/** Where the tensors of a model's layers are. */
+export interface LayerList {
+  /** What their names start with, as `model.layers.`. */
+  prefix: string
+  /** Layers numbered behind the model's last one, for multi-token prediction: always kept. */
+  extraLayers: number
+}
+
 /**
  * @throws UsageError where a block does not fit, or where no layer would stay
  */
@@ -20,15 +28,23 @@ export function keepLayers(layers: number, removed: Block[]): KeptLayers {
   return { whole: layers, kept }
 }
 
+/** The same cut of a list that has entries for extra layers behind the last one, which are kept. */
+export function keepExtraLayers({ whole, kept }: KeptLayers, extraLayers: number): KeptLayers {
+  const extra = Array.from({ length: extraLayers }, (_, index) => whole + index)
+  return { whole: whole + extraLayers, kept: [...kept, ...extra] }
+}
+
 /** A name that holds a layer's number: what comes before it, the number, what comes after. */
 const NUMBERED = /^((?:[^.]*[^.\d][^.]*\.)*)(\d+)(\..*)$/
 
 /**
- * Finds what the names of the tensors in layers start with, as `model.layers.`: the one list among all names
- * that has exactly the layers' numbers. The first number in a name counts, so experts are parts of their layer.
+ * Finds the tensors of the layers: the one list among all names that has exactly the layers' numbers, or those
+ * and the numbers of the layers for multi-token prediction. The first number in a name counts, so experts are parts
+ * of their layer.
+ * @param extraLayers layers for multi-token prediction that config.json states, whether they are stored or not
  * @throws LayerpruneError where there is no such list, or more than one
  */
-export function findLayerPrefix(names: Iterable<string>, layers: number): string {
+export function findLayers(names: Iterable<string>, layers: number, extraLayers = 0): LayerList {
   const lists = new Map<string, Set<number>>()
   for (const name of names) {
     const match = NUMBERED.exec(name)
@@ -36,9 +52,10 @@ export function findLayerPrefix(names: Iterable<string>, layers: number): string
     const numbers = lists.get(match[1]!) ?? new Set()
     lists.set(match[1]!, numbers.add(Number(match[2])))
   }
-  const fitting = [...lists].filter(([, numbers]) => numbers.size === layers && !hasOver(numbers, layers - 1))
-  const [only, another] = fitting
-  if (only !== undefined && another === undefined) return only[0]
+  for (const extra of new Set([0, extraLayers])) {
+    const [only, another] = [...lists].filter(([, numbers]) => countsUpTo(numbers, layers + extra))
+    if (only !== undefined && another === undefined) return { prefix: only[0], extraLayers: extra }
+  }
   const found = [...lists].map(([prefix, numbers]) => `${prefix}N (${numbers.size} of them)`).join(', ')
   throw new LayerpruneError(
     `the tensors of the ${layers} layers cannot be told from their names: found ${found || 'no numbered name'}`,
@@ -46,8 +63,8 @@ export function findLayerPrefix(names: Iterable<string>, layers: number): string
   )
 }
 
-function hasOver(numbers: Set<number>, limit: number): boolean {
-  return [...numbers].some((number) => number > limit)
+function countsUpTo(numbers: Set<number>, count: number): boolean {
+  return numbers.size === count && [...numbers].every((number) => number < count)
 }
 
 /**

@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { isSeq, parseDocument } from 'yaml'
+import { isScalar, isSeq, parseDocument } from 'yaml'
 import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
+import { resolveInside } from './companion-files.js'
+import { yamlString } from '../yaml.js'
 
 const CARD = 'README.md'
 
@@ -14,6 +16,8 @@ export interface CardOptions {
   plan: Plan
   /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
   isFromHub: boolean
+  /** Why the pruned model cannot be shown to be right; undefined if it can. */
+  unproven?: string | undefined
   /** What else was done and measured, each a paragraph, list or table in Markdown. */
   sections?: string[] | undefined
 }
@@ -24,16 +28,24 @@ export interface CardOptions {
  * @throws LayerpruneError where the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const original = await readFile(join(options.folder, CARD), 'utf8').catch(
-    (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return undefined
-      throw new LayerpruneError(`cannot read ${join(options.folder, CARD)}: ${cause.message}`, { cause })
-    },
-  )
+  const original = await readCard(options.folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
   return `${formatFrontMatter(frontMatter, options)}${section}${rest}`
+}
+
+async function readCard(folder: string): Promise<string | undefined> {
+  const isThere = await lstat(join(folder, CARD)).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return undefined
+  const path = await resolveInside(folder, CARD)
+  if (!(await stat(path)).isFile()) return undefined
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new LayerpruneError(`cannot read ${join(folder, CARD)}: ${cause.message}`, { cause })
+  })
 }
 
 function splitFrontMatter(card: string): { frontMatter: string; body: string } {
@@ -52,9 +64,11 @@ function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): str
   const document = parseDocument(frontMatter)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    if (isFromHub) document.set('base_model', plan.model.id)
+    // `...` or `~`, to which no key can be added
+    if (isScalar(document.contents)) document.contents = null
+    if (isFromHub) document.set('base_model', yamlString(plan.model.id))
     const tags = document.get('tags')
-    if (!isSeq(tags)) document.set('tags', ['layerprune'])
+    if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
     return document.toString({ lineWidth: 0 })
   } catch (cause) {
@@ -67,7 +81,7 @@ function isMappingOrEmpty(value: unknown): boolean {
   return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
 }
 
-function describeCut({ plan, isFromHub, sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(model.id)
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -80,6 +94,11 @@ function describeCut({ plan, isFromHub, sections = [] }: CardOptions): string {
   return [
     '# Pruned with layerprune',
     `This is ${name} without ${layers}: state ${describeJoins(removed)}. ${chosen}`,
+    ...(unproven === undefined
+      ? []
+      : [
+          `**Not proven to be right** (\`--unproven\`): ${unproven}. Compare its logits with those of the whole model before you use it.`,
+        ]),
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...sections,

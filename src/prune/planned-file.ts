@@ -19,6 +19,13 @@ export interface PlannedFile {
   parts: (Uint8Array | FileRange | MadeBytes)[]
 }
 
+/** What a pruned model is made of. */
+export interface PlannedModel {
+  files: PlannedFile[]
+  /** Why it cannot be shown to be right; undefined if it can. */
+  unproven?: string | undefined
+}
+
 /** Bytes that a planned file will have. */
 export function sizeOf({ parts }: PlannedFile): number {
   return parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.byteLength : part.sizeBytes), 0)

@@ -1,13 +1,17 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import type { Decoder, Layer } from '../graph/build/description.js'
-import { cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
-import { type KeptLayers, renumber } from './layer-numbers.js'
+import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
+import { findVisionLimit } from './layer-limits.js'
+import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'
+import { findUnproven } from './proven-families.js'
 
 /** The config of a pruned model, and what the user should know of it. */
 export interface PrunedConfig {
   config: Section
   notes: string[]
+  /** Why the config cannot be shown to be right; undefined if it can. */
+  unproven?: string | undefined
 }
 
 export interface PruneConfigOptions {
@@ -18,6 +22,8 @@ export interface PruneConfigOptions {
   describe?: ((config: ModelConfig, isPruned: boolean) => Decoder) | undefined
   /** The model is a graph, which holds what layers compute: the config need not say it. */
   isGraph?: boolean | undefined
+  /** Accepts families whose pruned models were not compared with the whole ones. */
+  unproven?: boolean | undefined
 }
 
 /**
@@ -26,22 +32,37 @@ export interface PruneConfigOptions {
  * @throws LayerpruneError where the config has no way to say it
  */
 export function pruneConfig(config: Section, options: PruneConfigOptions): PrunedConfig {
+  const { describe, layers } = options
+  const { problems, ...cut } = cutConfig(config, options)
+  if (options.isGraph) return cut
+  const unproven = findUnproven(config, describe !== undefined)
+  if (unproven !== undefined && !options.unproven) throw cannotProve(unproven)
+  const visionLimit = findVisionLimit(config, layers)
+  if (visionLimit !== undefined) throw cannotSay(visionLimit)
+  if (describe !== undefined)
+    return { ...proveConfig(config, cut, problems, { ...options, describe }), unproven }
+  if (problems.length > 0) throw cannotSay(problems[0]!)
+  return { ...cut, unproven }
+}
+
+/** The cut config, with layer types written out if that is needed, once it describes the same layers. */
+function proveConfig(
+  config: Section,
+  cut: PrunedConfig,
+  problems: string[],
+  options: PruneConfigOptions & Required<Pick<PruneConfigOptions, 'describe'>>,
+): PrunedConfig {
   const { layers, describe } = options
-  const cut = cutConfig(config, options)
-  if (describe === undefined) {
-    if (cut.problems.length > 0 && !options.isGraph) throw cannotSay(cut.problems[0]!)
-    return cut
-  }
   const whole = describe(interpretConfig(config, 'config.json'), false)
   const expected = layers.kept.map((layer) => whole.layers[layer]!)
   const difference = findDifference(expected, cut.config, describe)
   if (difference === undefined) return cut
   const spelled = cutConfig(spellLayerTypes(config, whole), options)
   const remaining = findDifference(expected, spelled.config, describe)
-  if (remaining !== undefined) throw cannotSay(cut.problems[0] ?? remaining)
+  if (remaining !== undefined) throw cannotSay(problems[0] ?? remaining)
   const note =
-    'config.json: layer_types was written out, for the layers that stay no longer follow the family’s rule'
-  return { ...spelled, notes: [...spelled.notes, note] }
+    "config.json: layer_types was written out, because the remaining layers no longer follow the family's rule"
+  return { config: spelled.config, notes: [...spelled.notes, note] }
 }
 
 function cutConfig(
@@ -51,9 +72,10 @@ function cutConfig(
   const config = structuredClone(original)
   const sections = [config, config.text_config].filter(isObject)
   const outcomes = sections.map((section) => cutLayerKeys(section, layers))
+  const extraLayers = Math.max(...sections.map(countExtraLayers))
   for (const key of ['quantization_config', 'compression_config']) {
     if (tensorPrefix !== undefined && isObject(config[key])) {
-      config[key] = renumberNames(config[key], tensorPrefix, layers)
+      config[key] = renumberNames(config[key], tensorPrefix, keepExtraLayers(layers, extraLayers))
     }
   }
   return {
@@ -123,6 +145,12 @@ function listParts({ attention, mlp, ...rest }: Layer): Record<string, string> {
       JSON.stringify(part, (_, value) => (typeof value === 'string' ? withoutNumber(value) : value)) ?? '',
     ]),
   )
+}
+
+function cannotProve(reason: string): LayerpruneError {
+  return new LayerpruneError(`a pruned model cannot be shown to be right: ${reason}`, {
+    hint: '--unproven writes it anyway: compare its logits with those of the whole model before you use it',
+  })
 }
 
 function cannotSay(problem: string): LayerpruneError {

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
-import { findCompanions } from './companion-files.js'
+import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
@@ -19,6 +19,8 @@ export interface PruneOptions extends ModelOptions {
   plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
   /** Prunes an ONNX graph of every precision that the model has, in place of one. */
   allDtypes?: boolean | undefined
+  /** Writes models of families whose pruned models were not compared with the whole ones; the card says so. */
+  unproven?: boolean | undefined
   /** Replaces a model that is in the output folder. */
   force?: boolean | undefined
   /** Says what would be written, and writes nothing. */
@@ -48,6 +50,8 @@ export interface PruneResult {
   output: string
   files: { name: string; sizeBytes: number }[]
   sizeBytes: number
+  /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
+  unproven?: string
   /** Present and true where nothing was written. */
   dryRun?: true
 }
@@ -61,16 +65,21 @@ export interface PruneResult {
  * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
-  const { output, force, signal, onProgress } = options
+  const { output, force, signal, onNote, onProgress } = options
   const format = chooseFormat(options)
   const model = await locateModel({ ...options, format, onNote: undefined })
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
   })
-  const folder = await checkOutputFolder(output, { source: model.folder, force })
+  const folder = await checkOutputFolder(output, {
+    source: model.folder,
+    known: await listCompanions(model.source),
+    force,
+    onNote,
+  })
   const layers = keepLayers(model.config.layers, plan.removed)
-  const weights =
+  const { files: weights, unproven } =
     model.format === 'safetensors'
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
@@ -80,6 +89,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     folder: model.folder,
     plan,
     isFromHub,
+    unproven,
     sections: options.cardSections,
   })
   const files = [
@@ -97,6 +107,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
     sizeBytes: totalBytes,
+    ...(unproven === undefined ? {} : { unproven }),
   }
   await assertRoom(folder, totalBytes)
   if (options.dryRun) return { ...result, dryRun: true }

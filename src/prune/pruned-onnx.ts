@@ -10,7 +10,7 @@ import { fixCacheShapes } from './fix-cache-shapes.js'
 import type { Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
 import { packWeights } from './pack-weights.js'
-import type { PlannedFile } from './planned-file.js'
+import type { PlannedFile, PlannedModel } from './planned-file.js'
 import { renumberCaches } from './renumber-caches.js'
 import type { Replacement } from './safetensors-files.js'
 
@@ -30,7 +30,7 @@ export async function planPrunedOnnx(
   { id, folder, source }: LocatedModel,
   layers: KeptLayers,
   { removed, allDtypes, replacements = new Map(), ...options }: Options,
-): Promise<PlannedFile[]> {
+): Promise<PlannedModel> {
   const others = allDtypes ? (chooseOnnxFile(source.names, id, {})?.others ?? []) : []
   const choices = [options, ...others.map((dtype) => ({ ...options, dtype }))]
   const files: PlannedFile[] = []
@@ -52,7 +52,7 @@ export async function planPrunedOnnx(
     edit: (config) => countDataFiles(config, dataFiles),
     onNote: options.onNote,
   })
-  return [...files, ...configs]
+  return { files: [...files, ...configs.files] }
 }
 
 /** Tells transformers.js how many data files each graph has. */

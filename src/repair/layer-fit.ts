@@ -7,7 +7,7 @@ import type { EncodedText } from '../runtime/batches.js'
 import type { State } from '../runtime/decoder-pieces.js'
 import { type MakeInput, planInputs } from '../runtime/inputs.js'
 import { runGraph } from '../runtime/run-graph.js'
-import { createSession, type SessionOptions } from '../runtime/session.js'
+import { createSession, releaseAll, type SessionOptions } from '../runtime/session.js'
 import type { ClosingProduct } from './closing-product.js'
 import {
   CHANGE_INPUT,
@@ -127,9 +127,7 @@ export async function openLayerFit(
         missingSquares: assertFinite(outputs[MISSING_SQUARES]!, closing),
       }
     },
-    async close() {
-      for (const piece of opened) await (await piece).session.release()
-    },
+    close: () => releaseAll(opened.map(async (piece) => (await piece).session)),
   }
 }
 

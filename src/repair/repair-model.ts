@@ -3,6 +3,8 @@ import { openEvaluator } from '../evaluate/evaluator.js'
 import type { Figures } from '../evaluate/result.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { Tally } from '../evaluate/tally.js'
+import { assertWholeFinite } from '../evaluate/whole-model.js'
+import { formatQuantity } from '../format-numbers.js'
 import { type Model, openModel } from '../model.js'
 import type { Replacement } from '../prune/safetensors-files.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
@@ -72,7 +74,7 @@ export async function repairModel(
     const { calibration, evaluation } = texts
     if (evaluation.repeated > 0) {
       onNote?.(
-        `${evaluation.repeated} texts to measure on were passed over: the repair is fitted on the same texts`,
+        `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
       )
     }
     const repairs = await repairCuts(model, {
@@ -137,7 +139,10 @@ interface Measured {
   candidates: Block[][]
 }
 
-/** Figures of all candidates of all models over the evaluation texts; undefined where they are not finite. */
+/**
+ * Figures of all candidates of all models over the evaluation texts; undefined if they are not finite.
+ * @throws LayerpruneError if those of a whole model are not
+ */
 async function measure(
   models: Measured[],
   {
@@ -165,6 +170,7 @@ async function measure(
         const scores = await evaluator.measure(batch, candidates)
         for (const [index, text] of batch.entries()) {
           const nats = Float64Array.from(scores, (row) => row[index]!)
+          if (candidates[0]!.length === 0) assertWholeFinite(nats[0]!, text)
           const bytes = countScoredBytes(text, tokenizer.decode, settings.maxLength)
           tally.addText(nats, text.ids.length - 1, bytes)
         }

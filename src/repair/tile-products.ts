@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import type { InferenceSession, TypedTensor } from 'onnxruntime-node'
 import { DataType, makeGraph, makeNode, makeValueInfo, serializeModel } from '../graph/onnx.js'
+import { releaseAll } from '../runtime/session.js'
 
 /** A small dense matrix, row-major. */
 export interface Tile {
@@ -30,20 +31,28 @@ const OPSET = 21n
 export async function openTileProducts(threads?: number): Promise<TileProducts> {
   const ort = await import('onnxruntime-node')
   const open = (attributes: Parameters<typeof makeNode>[3]) => openGemm(ort, attributes, threads)
-  const [product, difference, rightTransposed, leftTransposed] = await Promise.all([
-    open({ alpha: { float: 1 } }),
-    open({ alpha: { float: -1 } }),
-    open({ alpha: { float: -1 }, transB: 1 }),
-    open({ alpha: { float: -1 }, transA: 1 }),
-  ])
-  const run = async (session: InferenceSession, [rows, columns]: [number, number], ...tiles: Tile[]) => {
+  const product = open({ alpha: { float: 1 } })
+  const difference = open({ alpha: { float: -1 } })
+  const rightTransposed = open({ alpha: { float: -1 }, transB: 1 })
+  const leftTransposed = open({ alpha: { float: -1 }, transA: 1 })
+  const sessions = [product, difference, rightTransposed, leftTransposed]
+  const close = () => releaseAll(sessions)
+  await Promise.all(sessions).catch(async (cause) => {
+    await close()
+    throw cause
+  })
+  const run = async (
+    session: Promise<InferenceSession>,
+    [rows, columns]: [number, number],
+    ...tiles: Tile[]
+  ) => {
     const feeds = Object.fromEntries(
       tiles.map((tile, index) => [
         'abc'[index]!,
         new ort.Tensor('float64', tile.data, [tile.rows, tile.columns]),
       ]),
     )
-    const { y } = await session.run(feeds)
+    const { y } = await (await session).run(feeds)
     return { rows, columns, data: (y as TypedTensor<'float64'>).data }
   }
   return {
@@ -54,10 +63,7 @@ export async function openTileProducts(threads?: number): Promise<TileProducts> 
     subtract: (c, a, b) => run(difference, [c.rows, c.columns], a, b, c),
     subtractTransposed: (c, a, b) => run(rightTransposed, [c.rows, c.columns], a, b, c),
     subtractLeftTransposed: (c, a, b) => run(leftTransposed, [c.rows, c.columns], a, b, c),
-    async close() {
-      const sessions = [product, difference, rightTransposed, leftTransposed]
-      await Promise.all(sessions.map((session) => session.release()))
-    },
+    close,
   }
 }
 

@@ -1,3 +1,4 @@
+import { formatJson } from '../clean-text.js'
 import { formatLayers } from '../layer-names.js'
 import type { Block } from '../similarity/result.js'
 import { escapeXml } from './svg.js'
@@ -28,5 +29,5 @@ export function renderFacts(facts: [name: string, value: string | number | null 
 
 /** JSON that stays JSON inside a script element. */
 export function renderData(value: unknown): string {
-  return `<script type="application/json" class="data">${JSON.stringify(value).replaceAll('<', '\\u003c')}</script>`
+  return `<script type="application/json" class="data">${formatJson(value).replaceAll('<', '\\u003c')}</script>`
 }

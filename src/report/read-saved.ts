@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../errors.js'
 import type { EvaluationResult } from '../evaluate/result.js'
-import { findSchemaProblem } from '../json-schema.js'
 import { normalizeBlocks } from '../plan/blocks.js'
-import { type Plan, readPlan } from '../plan/plan.js'
+import { checkPlan, type Plan } from '../plan/plan.js'
+import { assertSchema, readDocument, type SavedDocument } from '../saved-document.js'
 import type { SimilarityResult } from '../similarity/result.js'
-import { readSimilarityResult } from '../similarity/saved-result.js'
-import type { Verification } from '../strategies/verify-blocks.js'
+import { checkSimilarityResult } from '../similarity/saved-result.js'
+import type { Verification, VerifiedBlock } from '../strategies/verify-blocks.js'
 
 export type ReportedResult = SimilarityResult & { verification?: Verification }
 
@@ -18,33 +18,18 @@ export interface SavedDocuments {
 }
 
 /**
- * Reads saved results, evaluations and plans, each told by its `schema`, in the order given.
- * @throws LayerpruneError where a file is missing, none of these, or damaged
+ * Reads saved results, evaluations and plans, each identified by its `schema`, in the order given.
+ * @throws LayerpruneError if a file is missing, none of these, or damaged
  */
 export async function readSavedDocuments(paths: string[]): Promise<SavedDocuments> {
   const documents: SavedDocuments = { results: [], evaluations: [], plans: [] }
   for (const path of paths) {
-    switch (await readSchemaName(path)) {
-      case 'layerprune.similarity/1':
-        documents.results.push(await readReportedResult(path))
-        break
-      case 'layerprune.evaluation/1':
-        documents.evaluations.push(await readEvaluation(path))
-        break
-      case 'layerprune.plan/1':
-        documents.plans.push(await readPlan(path))
-        break
-      default:
-        throw new LayerpruneError(`${path} is no saved result: its schema is none that a page can show`, {
-          hint: 'give what similarity, evaluate or plan wrote or printed with --json',
-        })
-    }
+    const { kind, document } = await readDocument(path)
+    if (kind === 'similarity') documents.results.push(await checkReportedResult(path, document))
+    else if (kind === 'evaluation') documents.evaluations.push(await checkEvaluation(path, document))
+    else documents.plans.push(checkPlan(path, document))
   }
   return documents
-}
-
-async function readSchemaName(path: string): Promise<unknown> {
-  return (await readJson(path))?.schema
 }
 
 /**
@@ -52,7 +37,11 @@ async function readSchemaName(path: string): Promise<unknown> {
  * @throws LayerpruneError where it is missing, no such result, or damaged
  */
 export async function readReportedResult(path: string): Promise<ReportedResult> {
-  const result = (await readSimilarityResult(path)) as ReportedResult
+  return checkReportedResult(path, (await readDocument(path, 'similarity')).document)
+}
+
+async function checkReportedResult(path: string, document: SavedDocument): Promise<ReportedResult> {
+  const result = checkSimilarityResult(path, document) as ReportedResult
   await assertSchema(path, 'similarity', result)
   const { model, layersToSkip, blocks, distances, metrics = {} } = result
   const row = distances[layersToSkip] ?? []
@@ -75,22 +64,33 @@ export async function readReportedResult(path: string): Promise<ReportedResult> 
       fail(`${within}best is none of the blocks`)
     }
   }
-  if (layersToSkip >= model.layers) fail(`layersToSkip is ${layersToSkip} of ${model.layers} layers`)
   if (
     blocks.length !== row.length ||
     blocks.some(({ start, distance }, i) => start !== i || distance !== row[i])
   ) {
     fail(`blocks are not those of distances["${layersToSkip}"]`)
   }
+  if (result.verification !== undefined && !isVerified(result.verification, row, layersToSkip)) {
+    fail('verification.recommended is none of the blocks that were checked')
+  }
   return result
+}
+
+function isVerified({ blocks, recommended }: Verification, row: number[], size: number): boolean {
+  const isBlock = ({ start, end, distance }: VerifiedBlock) => end - start === size && row[start] === distance
+  return blocks.every(isBlock) && blocks.some((block) => isDeepStrictEqual(block, recommended))
 }
 
 /**
  * Reads what `evaluate --json` printed.
- * @throws LayerpruneError where it is missing, no such result, or damaged
+ * @throws LayerpruneError if it is missing, no such result, or damaged
  */
 export async function readEvaluation(path: string): Promise<EvaluationResult> {
-  const result = (await readJson(path)) as unknown as EvaluationResult
+  return checkEvaluation(path, (await readDocument(path, 'evaluation')).document)
+}
+
+async function checkEvaluation(path: string, document: SavedDocument): Promise<EvaluationResult> {
+  const result = document as unknown as EvaluationResult
   await assertSchema(path, 'evaluation', result)
   for (const { removed } of result.candidates) {
     try {
@@ -100,24 +100,4 @@ export async function readEvaluation(path: string): Promise<EvaluationResult> {
     }
   }
   return result
-}
-
-async function assertSchema(path: string, name: 'similarity' | 'evaluation', value: unknown): Promise<void> {
-  const problem = await findSchemaProblem(name, value)
-  if (problem !== null) {
-    throw new LayerpruneError(`${path} is no saved ${name} result: ${problem}`, {
-      hint: 'it may be of another version of layerprune: measure again',
-    })
-  }
-}
-
-async function readJson(path: string): Promise<Record<string, unknown> | null> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
-    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
-  })
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new LayerpruneError(`${path} is not valid JSON: ${(cause as Error).message}`, { cause })
-  }
 }

@@ -1,3 +1,4 @@
+import { cleanLines } from '../clean-text.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { SimilarityResult } from '../similarity/result.js'
 import { describeTokens } from '../similarity/token-selection.js'
@@ -63,6 +64,6 @@ export function px(value: number): string {
 /** Text for XML and HTML, in elements and in quoted attributes. */
 export function escapeXml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-  // XML has no way to write most control characters; a line break it has
-  return text.replace(/[^\P{Cc}\n]|\p{Cs}/gu, '\ufffd').replace(/[&<>"]/g, (letter) => entities[letter]!)
+  // XML has no way to write most control characters
+  return cleanLines(text).replace(/[&<>"]/g, (letter) => entities[letter]!)
 }

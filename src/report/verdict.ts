@@ -7,9 +7,9 @@ import {
   formatQuantity,
 } from '../format-numbers.js'
 import { formatLayers, nameLayers } from '../layer-names.js'
-import { findBestBlock } from '../similarity/blocks.js'
 import { findCertainty } from '../similarity/find-certainty.js'
 import { describeMetric } from '../similarity/metrics.js'
+import { recommendBlock } from '../similarity/recommendation.js'
 import type { Block } from '../similarity/result.js'
 import type { ReportedResult } from './read-saved.js'
 
@@ -34,9 +34,8 @@ const MAX_NAMED = 4
  * picked, where that was asked, else the smallest distance.
  */
 export function reachVerdict(result: ReportedResult, n: number): Verdict {
-  const { model, metric, distances, standardErrors, layersToSkip, verification } = result
-  const nearest = findBestBlock(distances, n)
-  const { start, end } = (n === layersToSkip && verification?.recommended) || nearest
+  const { model, metric, distances, standardErrors } = result
+  const { start, end } = recommendBlock(result, n)
   const estimate = formatEstimate(distances[n]![start]!, standardErrors[n]![start]!)
   return {
     start,

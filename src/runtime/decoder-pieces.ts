@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
@@ -8,7 +9,7 @@ import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from './batches.js'
 import { type MakeInput, planInputs } from './inputs.js'
 import { runGraph } from './run-graph.js'
-import { createSession, type SessionOptions } from './session.js'
+import { createSession, releaseAll, type SessionOptions } from './session.js'
 
 /** Positions whose logits are held at a time. */
 const CHUNK_POSITIONS = 128
@@ -102,10 +103,7 @@ export async function openDecoderPieces(
       return scores
     },
     async close() {
-      // who asked for a piece that could not be loaded has been told
-      for (const piece of await Promise.allSettled(opened.values())) {
-        if (piece.status === 'fulfilled') await piece.value.session.release()
-      }
+      await releaseAll([...opened.values()].map(async (piece) => (await piece).session))
       opened.clear()
     },
   }
@@ -116,9 +114,12 @@ function assertBatchFits(graph: GraphProto, { length }: EncodedText[]): void {
   const info = graph.input.find(({ name }) => name === 'input_ids')
   const size = info && dimensions(info)[0]
   if (typeof size !== 'number' || size === length) return
-  throw new LayerpruneError(`the graph takes batches of ${size} texts only, not of ${length}`, {
-    hint: `--batch-size ${size}`,
-  })
+  throw new LayerpruneError(
+    `the graph takes batches of ${formatQuantity(size, 'text')} only, not of ${length}`,
+    {
+      hint: `--batch-size ${size}`,
+    },
+  )
 }
 
 interface ScoredPosition {

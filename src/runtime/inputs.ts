@@ -3,6 +3,7 @@ import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
 import type { EncodedText } from './batches.js'
+import { assertTokenIds, countTokenRows } from './token-ids.js'
 
 type Ort = typeof import('onnxruntime-node')
 type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
@@ -16,7 +17,8 @@ const CACHE_INPUT = /^past(_key_values)?[._]/
  * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
  * tokenizer prefers: in a causal model nothing before the padding sees it, so a text's states do not depend on
  * the length of its companions. Caches are empty.
- * @throws LayerpruneError for an input that is not known, or of an unexpected type
+ * @throws LayerpruneError for an input that is not known, or of an unexpected type; and when it is made, for a token
+ *   that the model does not have
  */
 export function planInputs(
   ort: Ort,
@@ -26,10 +28,11 @@ export function planInputs(
 ): Map<string, MakeInput> {
   const initializers = new Set(graph.initializer.map(({ name }) => name))
   const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !ours.has(name))
-  return new Map(inputs.map((info) => [info.name, planInput(ort, info, config)]))
+  const tokenRows = countTokenRows(graph)
+  return new Map(inputs.map((info) => [info.name, planInput(ort, info, config, tokenRows)]))
 }
 
-function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInput {
+function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRows: number): MakeInput {
   const perToken = (value: (ids: number[], index: number) => number): MakeInput => {
     const make = makeIntegers(ort, info)
     return (batch, tokens) => {
@@ -40,8 +43,13 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInp
     }
   }
   switch (info.name) {
-    case 'input_ids':
-      return perToken((ids, index) => ids[index] ?? 0)
+    case 'input_ids': {
+      const make = perToken((ids, index) => (index < ids.length ? ids[index]! : 0))
+      return (batch, tokens) => {
+        for (const text of batch) assertTokenIds(text, tokenRows)
+        return make(batch, tokens)
+      }
+    }
     case 'attention_mask':
       return perToken((ids, index) => (index < ids.length ? 1 : 0))
     case 'position_ids':

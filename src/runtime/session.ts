@@ -88,6 +88,13 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Run[
   return new ort.Tensor('int64', values, [chunks, chunkSize, 2])
 }
 
+/** Releases sessions that were opened, also if some failed to load: whoever asked for those was thrown the error. */
+export async function releaseAll(sessions: Promise<InferenceSession>[]): Promise<void> {
+  for (const session of await Promise.allSettled(sessions)) {
+    if (session.status === 'fulfilled') await session.value.release()
+  }
+}
+
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
  * @param shared  other sessions run in turn with this one: it holds no busy threads between runs

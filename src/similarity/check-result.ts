@@ -1,20 +1,21 @@
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layer-names.js'
+import { assertBlockSize, findBestBlock } from './blocks.js'
 import { findCertainty } from './find-certainty.js'
 import { describeMetric, type Metric } from './metrics.js'
-import { resizeResult } from './resize-result.js'
+import { type Recommending, recommendBlock } from './recommendation.js'
 import type { Block, SimilarityResult } from './result.js'
 
 /** What must hold of a result; what is left out is not looked at. */
 export interface Expectations {
   /** Size of the block; that of `block` where left out, else that of the run. */
   layersToSkip?: number | undefined
-  /** The best block. */
+  /** The recommended block. */
   block?: Block | undefined
-  /** Of the best block, inclusive. */
+  /** Of the recommended block, inclusive. */
   maxDistance?: number | undefined
-  /** That the best block is the best, inclusive. */
+  /** That the block of the smallest distance is the one, inclusive. */
   minConfidence?: number | undefined
 }
 
@@ -26,19 +27,19 @@ export interface Check {
 }
 
 /**
- * Holds a result against what is expected of it; that it is whole is always expected.
+ * Compares a result with what is expected of it; that it is whole is always expected.
  * @throws UsageError where nothing is expected, or it does not fit the model
  */
-export function checkResult(saved: SimilarityResult, expected: Expectations): Check[] {
+export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
   const { block, maxDistance, minConfidence } = expected
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
     throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
   }
   assertPossible(maxDistance, saved.metric)
-  const size = chooseSize(saved, expected)
-  const { best, partial, shard, dataset } = resizeResult(saved, size)
-  const certainty = findCertainty(saved, size)
-  const found = nameLayers(best)
+  const size = expectedSize(saved, expected)
+  const { partial, shard, dataset } = saved
+  const found = recommendBlock(saved, size)
+  const name = nameLayers(found)
   const checks: Check[] = []
   if (partial || shard) {
     const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
@@ -48,28 +49,37 @@ export function checkResult(saved: SimilarityResult, expected: Expectations): Ch
     })
   }
   if (block !== undefined) {
-    const holds = best.start === block.start
+    const holds = found.start === block.start
     checks.push({
       holds,
-      text: `the best block is ${found}${holds ? '' : `: expected ${nameLayers(block)}`}`,
+      text: `the best block is ${name}${holds ? '' : `: expected ${nameLayers(block)}`}`,
     })
   }
   if (maxDistance !== undefined) {
-    const holds = best.distance <= maxDistance
+    const distance = saved.distances[size]![found.start]!
+    const estimate = formatEstimate(distance, saved.standardErrors[size]![found.start]!)
     checks.push({
-      holds,
-      text: `the distance of ${found} is ${formatEstimate(best.distance, best.standardError)}: expected at most ${maxDistance}`,
+      holds: distance <= maxDistance,
+      text: `the distance of ${name} is ${estimate}: expected at most ${maxDistance}`,
     })
   }
   if (minConfidence !== undefined) {
-    const holds = certainty !== null && certainty.confidence >= minConfidence
-    const confidence = certainty === null ? 'not known' : formatConfidence(certainty.confidence)
-    checks.push({
-      holds,
-      text: `the confidence in ${found} is ${confidence}: expected at least ${formatConfidence(minConfidence)}`,
-    })
+    checks.push(checkConfidence(saved, size, minConfidence))
   }
   return checks
+}
+
+/** Distances can be sure of the block of the smallest one alone, whichever perplexity recommends. */
+function checkConfidence(saved: SimilarityResult & Recommending, size: number, least: number): Check {
+  const certainty = findCertainty(saved, size)
+  const nearest = findBestBlock(saved.distances, size)
+  const isRecommended = nearest.start === recommendBlock(saved, size).start
+  const name = `${nameLayers(nearest)}${isRecommended ? '' : ', the smallest distance,'}`
+  const confidence = certainty === null ? 'not known' : formatConfidence(certainty.confidence)
+  return {
+    holds: certainty !== null && certainty.confidence >= least,
+    text: `the confidence in ${name} is ${confidence}: expected at least ${formatConfidence(least)}`,
+  }
 }
 
 /** A limit that every block keeps would check nothing. */
@@ -80,11 +90,15 @@ function assertPossible(maxDistance: number | undefined, metric: Metric): void {
   }
 }
 
-function chooseSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {
+function expectedSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {
   const { block, layersToSkip: asked } = expected
-  if (block === undefined) return asked ?? layersToSkip
+  if (block === undefined) {
+    const size = asked ?? layersToSkip
+    assertBlockSize(size, model.layers)
+    return size
+  }
   const size = block.end - block.start
-  if (size < 1 || block.end > model.layers) {
+  if (size < 1 || size >= model.layers || block.end > model.layers) {
     throw new UsageError(`block [${block.start}, ${block.end}) is none of a model of ${model.layers} layers`)
   }
   if (asked !== undefined && asked !== size) {

@@ -1,10 +1,24 @@
+import type { HashOptions } from '../checkpoint/hash-files.js'
+import { InterruptedError } from '../errors.js'
+import { readHubSettings } from '../hub/settings.js'
 import type { Model } from '../model.js'
 import { fingerprintModel } from './fingerprint.js'
 import type { SimilarityResult } from './result.js'
 
-/** What a result says of the model it was measured on. */
-export async function describeModel(model: Model): Promise<SimilarityResult['model']> {
+/**
+ * What a result says of the model that it is measured on.
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if a file of the model changes meanwhile
+ */
+export async function describeModel(
+  model: Model,
+  { signal, onNote }: Pick<HashOptions, 'signal' | 'onNote'>,
+): Promise<SimilarityResult['model']> {
   const { id, revision, askedRevision, config, precision, file } = model
+  const folder = readHubSettings().layerpruneFolder
+  const fingerprint = await fingerprintModel(model, { folder, signal, onNote }).catch((cause) => {
+    throw signal?.aborted ? new InterruptedError(0) : cause
+  })
   return {
     id,
     revision,
@@ -15,6 +29,6 @@ export async function describeModel(model: Model): Promise<SimilarityResult['mod
     dtype: precision.dtype,
     checkpointDtype: config.storedDtype,
     file,
-    fingerprint: await fingerprintModel(model),
+    fingerprint,
   }
 }

@@ -1,9 +1,12 @@
 import { LayerpruneError } from '../errors.js'
+import { formatCount, formatList } from '../format-numbers.js'
 import { buildResult } from './build-result.js'
 import { findDifference, type Identity, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
 import { listMetrics } from './metrics.js'
 import type { SimilarityResult } from './result.js'
+
+const MAX_NAMED = 5
 
 /** A result and the file that it was read from, for messages. */
 export interface ShardResult {
@@ -95,13 +98,22 @@ function assertComplete(shards: ShardResult[]): void {
     }
     fileOf.set(shard.index, file)
   }
-  const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !fileOf.has(index))
-  if (missing.length > 0) {
+  if (fileOf.size < count) {
+    const missing = firstMissing(count, fileOf)
+    const more = count - fileOf.size - missing.length
+    const list = formatList([...missing.map(String), ...(more > 0 ? [`${formatCount(more)} more`] : [])])
     throw new LayerpruneError(
-      `of ${count} shards ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      {
-        hint: `measure with --shard ${missing[0]}/${count}, and name all files`,
-      },
+      `of ${formatCount(count)} shards ${list} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      { hint: `measure with --shard ${missing[0]}/${count}, and name all files` },
     )
   }
+}
+
+/** A file can say that there are any number of shards: no more are looked at than it takes to name some. */
+function firstMissing(count: number, fileOf: Map<number, string>): number[] {
+  const missing: number[] = []
+  for (let index = 1; index <= count && missing.length < MAX_NAMED; index++) {
+    if (!fileOf.has(index)) missing.push(index)
+  }
+  return missing
 }

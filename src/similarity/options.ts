@@ -9,6 +9,7 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../runtime/run-options.js'
+import { assertBlockSize } from './blocks.js'
 import { assertMetrics, type Metric } from './metrics.js'
 import type { SimilarityResult } from './result.js'
 import type { Roofline } from './roofline.js'
@@ -87,16 +88,12 @@ function assertShard({ index, count }: Shard): void {
 export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
   const { layersToSkip, onNote } = options
   const { config } = model
-  if (layersToSkip >= config.layers) {
-    throw new UsageError(
-      `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${layersToSkip}`,
-    )
-  }
+  assertBlockSize(layersToSkip, config.layers)
   const run = chooseRunSettings(options, model, onNote)
   const { until, datasetSize, shuffle, shard } = options
   if (until !== undefined && options.tokens === undefined) {
     onNote?.(
-      `comparing ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which needs fewer texts than the last`,
+      `--until compares the ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which takes fewer texts but is another measure than the paper's last token and can choose another block; --tokens last keeps the paper's`,
     )
   }
   return {

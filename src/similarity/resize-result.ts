@@ -1,5 +1,4 @@
-import { UsageError } from '../errors.js'
-import { findBestBlock, scoreBlocks } from './blocks.js'
+import { assertBlockSize, findBestBlock, scoreBlocks } from './blocks.js'
 import type { MetricResult, SimilarityResult } from './result.js'
 
 /**
@@ -7,14 +6,10 @@ import type { MetricResult, SimilarityResult } from './result.js'
  * best block with every other. How sure that one is, `findCertainty` tells.
  * @throws UsageError where the model has no such block
  */
-export function resizeResult<T extends SimilarityResult>(result: T, layersToSkip: number): T {
+export function resizeResult(result: SimilarityResult, layersToSkip: number): SimilarityResult {
   const { model, metrics } = result
   if (layersToSkip === result.layersToSkip) return result
-  if (layersToSkip >= model.layers) {
-    throw new UsageError(
-      `--layers-to-skip must be 1 to ${model.layers - 1} for a model of ${model.layers} layers, found ${layersToSkip}`,
-    )
-  }
+  assertBlockSize(layersToSkip, model.layers)
   const chooseBest = (of: Pick<MetricResult, 'distances' | 'standardErrors'>) =>
     scoreBlocks(of, layersToSkip)[findBestBlock(of.distances, layersToSkip).start]!
   const resized = Object.entries(metrics ?? {}).map(([metric, of]) => [

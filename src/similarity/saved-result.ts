@@ -1,43 +1,36 @@
-import { readFile } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
+import { assertSchema, notDocument, readDocument, type SavedDocument } from '../saved-document.js'
 import { describeMetric, isMetric, METRICS, type Metric } from './metrics.js'
 import type { SimilarityResult } from './result.js'
-
-const SCHEMA = 'layerprune.similarity/1'
 
 /** What later commands need of a saved result; its other keys are not looked at. */
 export type SavedResult = Pick<
   SimilarityResult,
   'model' | 'metric' | 'layersToSkip' | 'distances' | 'partial' | 'shard'
->
+> & { verification?: unknown }
 
 /**
  * Reads `similarity.json` and checks what later commands rely on.
- * @throws LayerpruneError where the file is missing, no such result, or incomplete
+ * @throws LayerpruneError if the file is missing, no such result, or incomplete
  */
 export async function readSimilarityResult(path: string): Promise<SavedResult> {
+  const { document } = await readDocument(path, 'similarity')
+  return checkSimilarityResult(path, document)
+}
+
+/** As `readSimilarityResult`, of a document that is read already. */
+export function checkSimilarityResult(path: string, document: SavedDocument): SavedResult {
   const fail = (found: string): never => {
-    throw new LayerpruneError(`${path} is not a saved similarity result: ${found}`, {
-      hint: 'give the similarity.json that layerprune similarity wrote',
-    })
+    throw notDocument(path, 'similarity', found)
   }
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
-    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
-  })
-  let value: SavedResult & { schema?: unknown }
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    return fail(`not valid JSON: ${(cause as Error).message}`)
+  const value = document as unknown as SavedResult
+  const { layers } = value.model
+  const { layersToSkip: size } = value
+  if (!Number.isInteger(size) || size < 1 || size >= layers) {
+    fail(
+      `layersToSkip must be at least 1 and below the ${layers} layers of the model, found ${JSON.stringify(size) ?? 'none'}`,
+    )
   }
-  if (typeof value !== 'object' || value === null) return fail('expected a JSON object')
-  if (value.schema !== SCHEMA)
-    fail(`schema is ${JSON.stringify(value.schema) ?? 'missing'}, expected "${SCHEMA}"`)
-  const layers = value.model?.layers
-  if (typeof value.model?.id !== 'string' || !Number.isSafeInteger(layers) || layers < 2) {
-    fail('model.id and model.layers are expected')
-  }
-  if (!Number.isSafeInteger(value.layersToSkip)) fail('layersToSkip must be a whole number')
   const { limit } = describeMetric(readMetric(value, fail))
   for (let n = 1; n <= layers; n++) {
     const row: unknown = value.distances?.[n]
@@ -68,7 +61,7 @@ function readMetric(
 
 /**
  * Reads a result that holds all of its run's progress, to resume it or to merge it with others.
- * @throws LayerpruneError where the file is missing, no such result, or of a version that kept less
+ * @throws LayerpruneError if the file is missing, no such result, or of a version that kept less
  */
 export async function readContinuableResult(path: string): Promise<SimilarityResult> {
   const result = (await readSimilarityResult(path)) as Partial<SimilarityResult> & SavedResult
@@ -79,5 +72,6 @@ export async function readContinuableResult(path: string): Promise<SimilarityRes
       hint: 'it may be of an older version of layerprune: measure again',
     })
   }
+  await assertSchema(path, 'similarity', result)
   return result as SimilarityResult
 }

@@ -1,8 +1,14 @@
 import type { Block } from '../similarity/result.js'
 
-/** The n layers of the lowest scores, ascending; of equals the first. */
-export function lowestLayers(scores: ArrayLike<number>, n: number): number[] {
-  return Array.from(scores, (score, layer) => ({ score, layer }))
+/**
+ * The n layers of the lowest scores, ascending; of equals the first.
+ * @throws RangeError if a score is not a finite number
+ */
+export function lowestLayers(scores: number[], n: number): number[] {
+  const wrong = scores.findIndex((score) => !Number.isFinite(score))
+  if (wrong >= 0) throw new RangeError(`the score of layer ${wrong} is ${scores[wrong]}`)
+  return scores
+    .map((score, layer) => ({ score, layer }))
     .sort((a, b) => a.score - b.score || a.layer - b.layer)
     .slice(0, n)
     .map(({ layer }) => layer)

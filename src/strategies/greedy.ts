@@ -1,4 +1,7 @@
+import { LayerpruneError } from '../errors.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
+import { assertWholeFinite } from '../evaluate/whole-model.js'
+import { formatQuantity } from '../format-numbers.js'
 import type { ReadText } from '../runtime/batches.js'
 import type { Block } from '../similarity/result.js'
 import { asBlocks } from './choose-layers.js'
@@ -9,6 +12,8 @@ export interface GreedyStep {
   /** Of the model without this layer and those of the steps before, over the calibration texts. */
   perplexity: number
 }
+
+type Measuring = Pick<Evaluator, 'measure'>
 
 /** Candidates that are always measured on all texts. */
 const FINALISTS = 3
@@ -21,9 +26,10 @@ const FINALISTS = 3
  * better quarter on the rest.
  * @param n less than `layers`
  * @param onTexts told how many texts all steps have done, and how many they will have
+ * @throws LayerpruneError if the whole model's likelihood of a text is not finite, or no layer leaves a finite perplexity
  */
 export async function removeGreedily(
-  evaluator: Evaluator,
+  evaluator: Measuring,
   batches: ReadText[][],
   { layers, n, onTexts }: { layers: number; n: number; onTexts?: (done: number, total: number) => void },
 ): Promise<GreedyStep[]> {
@@ -33,16 +39,37 @@ export async function removeGreedily(
     const gone = steps.map(({ layer }) => layer)
     const left = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !gone.includes(layer))
     const candidates = left.map((layer) => asBlocks([...gone, layer]))
-    const winner = await race(evaluator, batches, candidates, (done) =>
+    // the whole model, run beside those that share all but one of its layers, takes hardly longer
+    const measuring = step === 0 ? alsoWhole(evaluator) : evaluator
+    const winner = await race(measuring, batches, candidates, (done) =>
       onTexts?.(step * texts + done, n * texts),
     )
+    if (!Number.isFinite(winner.perplexity)) throw noLayerError(step)
     steps.push({ layer: left[winner.candidate]!, perplexity: winner.perplexity })
   }
   return steps
 }
 
+/** Measures candidates once the whole model is seen to have a finite likelihood. */
+function alsoWhole(evaluator: Measuring): Measuring {
+  return {
+    async measure(batch, candidates) {
+      const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates])
+      for (const [index, text] of batch.entries()) assertWholeFinite(whole![index]!, text)
+      return scores
+    },
+  }
+}
+
+function noLayerError(removed: number): LayerpruneError {
+  return new LayerpruneError(
+    `after ${formatQuantity(removed, 'layer')}, no further one can be removed with a finite perplexity`,
+    { hint: 'remove fewer layers; half precision can overflow: try --dtype fp32' },
+  )
+}
+
 async function race(
-  evaluator: Evaluator,
+  evaluator: Measuring,
   batches: ReadText[][],
   candidates: Block[][],
   onTexts: (done: number) => void,

@@ -1,13 +1,14 @@
 import { InterruptedError, UsageError } from '../errors.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
-import { locateModel } from '../model.js'
+import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import { locateModel, type Model } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
+import type { ReadText } from '../runtime/batches.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../runtime/run-options.js'
+import { assertBlockSize } from '../similarity/blocks.js'
 import { measureSimilarity } from '../similarity/measure.js'
-import { measureBlockInfluence } from './block-influence.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
-import { removeGreedily } from './greedy.js'
+import { type GreedyStep, removeGreedily } from './greedy.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
 import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
@@ -48,11 +49,7 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize })
   const { config } = await locateModel({ ...options, onNote: undefined })
-  if (n >= config.layers) {
-    throw new UsageError(
-      `layers to skip must be 1 to ${config.layers - 1} for a model of ${config.layers} layers, found ${n}`,
-    )
-  }
+  assertBlockSize(n, config.layers)
   const found: Found =
     strategy === 'deepest'
       ? { removed: [deepestBlock(config.layers, n)] }
@@ -111,74 +108,77 @@ async function planVerified(options: Options): Promise<Plan> {
   return planVerifiedBlock(result, verification)
 }
 
+/** The influence of a layer is that of a block of one, over all tokens (Men et al. 2024, ShortGPT, arXiv 2403.03853). */
 async function planByInfluence(options: Options): Promise<Found> {
-  const calibration = await openCalibration(options)
-  const { signal, threads, device = 'cpu', layersToSkip } = options
-  const influence = await countTexts(options, (onTexts) =>
-    measureBlockInfluence(calibration, { threads, device, signal, onTexts }),
-  )
+  const { distances, dataset, settings } = await measureSimilarity({
+    ...options,
+    metrics: ['block-influence'],
+    tokens: 'all',
+    layersToSkip: 1,
+  })
+  const influence = distances[1]!
   return {
-    removed: asBlocks(lowestLayers(influence, layersToSkip)),
+    removed: asBlocks(lowestLayers(influence, options.layersToSkip)),
     scores: { blockInfluence: influence },
-    dataset: describeTexts(calibration.dataset, calibration),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
   }
 }
 
 async function planGreedily(options: Options): Promise<Found> {
   const calibration = await openCalibration(options)
-  const { threads, device = 'cpu', signal, layersToSkip: n } = options
-  const { model, batches } = calibration
-  const evaluator = await openEvaluator(model, { threads, device, signal })
-  try {
-    const steps = await countTexts(options, (onTexts) =>
-      removeGreedily(evaluator, batches, { layers: model.config.layers, n, onTexts }),
-    )
-    return {
-      removed: asBlocks(steps.map(({ layer }) => layer)),
-      scores: { perplexity: steps.at(-1)!.perplexity, steps },
-      dataset: describeTexts(calibration.dataset, calibration),
-    }
-  } finally {
-    await evaluator.close()
+  const open = () => openEvaluator(calibration.model, chooseSession(options))
+  const steps = await searchGreedily(options, calibration.model, calibration.batches, open)
+  return {
+    removed: asBlocks(steps.map(({ layer }) => layer)),
+    scores: { perplexity: steps.at(-1)!.perplexity, steps },
+    dataset: describeTexts(calibration.dataset, calibration),
   }
 }
 
 /** As `planGreedily`, each candidate repaired: on one batch in four, or the last of fewer; the others fit the repairs. */
 async function planForRepair(options: Options): Promise<Found> {
   const calibration = await openCalibration(options)
-  const { threads, device = 'cpu', signal, layersToSkip: n } = options
   const { model, batches } = calibration
   const last = Math.min(batches.length, 4) - 1
   const searched = batches.filter((_, index) => index % 4 === last)
   const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
-  const evaluator = await openRepairingEvaluator(model, fitted, { threads, device, signal })
-  try {
-    const steps = await countTexts(options, (onTexts) =>
-      removeGreedily(evaluator, searched, { layers: model.config.layers, n, onTexts }),
-    )
-    return {
-      removed: asBlocks(steps.map(({ layer }) => layer)),
-      scores: { repairedPerplexity: steps.at(-1)!.perplexity, steps },
-      dataset: describeTexts(calibration.dataset, calibration),
-    }
-  } finally {
-    await evaluator.close()
+  const open = () => openRepairingEvaluator(model, fitted, chooseSession(options))
+  const steps = await searchGreedily(options, model, searched, open)
+  return {
+    removed: asBlocks(steps.map(({ layer }) => layer)),
+    scores: { repairedPerplexity: steps.at(-1)!.perplexity, steps },
+    dataset: describeTexts(calibration.dataset, calibration),
   }
 }
 
-/** Runs with its progress told, and an interruption told with how far it came. */
-async function countTexts<T>(
-  { signal, onProgress }: Options,
-  run: (onTexts: (done: number, total: number) => void) => Promise<T>,
-): Promise<T> {
-  let progress = { texts: 0, total: 0 }
+function chooseSession({ threads, device = 'cpu', signal }: Options) {
+  return { threads, device, signal }
+}
+
+/**
+ * Opens an evaluator, searches with it and closes it.
+ * @throws InterruptedError if `signal` was aborted, with how far the search came
+ */
+async function searchGreedily(
+  { signal, onProgress, layersToSkip: n }: Options,
+  { config: { layers } }: Model,
+  batches: ReadText[][],
+  open: () => Promise<Evaluator>,
+): Promise<GreedyStep[]> {
+  let progress = { texts: 0, total: n * batches.flat().length }
+  const onTexts = (texts: number, total: number) => {
+    progress = { texts, total }
+    onProgress?.(progress)
+  }
   try {
-    return await run((texts, total) => {
-      progress = { texts, total }
-      onProgress?.(progress)
-    })
+    const evaluator = await open()
+    try {
+      return await removeGreedily(evaluator, batches, { layers, n, onTexts })
+    } finally {
+      await evaluator.close()
+    }
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(progress.texts, progress.total || undefined) : cause
+    throw signal?.aborted ? new InterruptedError(progress.texts, progress.total) : cause
   }
 }
 

@@ -6,9 +6,9 @@ import { normalizeBlocks } from '../plan/blocks.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
 import { solveRidge } from '../repair/solve-change.js'
-import { openTileProducts } from '../repair/tile-products.js'
+import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import type { EncodedText } from '../runtime/batches.js'
-import { openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
+import { type DecoderPieces, openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
 import type { SessionOptions } from '../runtime/session.js'
 import type { Block } from '../similarity/result.js'
 
@@ -21,92 +21,150 @@ const RIDGE = 0.1
  * texts, and serves in every candidate that has its block: a likeness of what `repairCuts` gives, fit to compare
  * candidates by. All states of the calibration texts are held, and the layers' weights twice.
  *
- * A candidate with a block that cannot be repaired is not a number's worth: its likelihoods are infinite.
+ * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
  * @throws LayerpruneError where no cut of the model can be repaired
  */
 export async function openRepairingEvaluator(
   model: Model,
   calibration: EncodedText[][],
-  options: SessionOptions & { signal?: AbortSignal | undefined },
+  options: Options,
 ): Promise<Evaluator> {
   const { decoder, config } = model
-  const { layers } = config
-  const everyState = Array.from({ length: layers + 1 }, (_, state) => state)
+  const everyState = Array.from({ length: config.layers + 1 }, (_, state) => state)
   const closing = findClosingProducts(model)
   const pieces = await openDecoderPieces(decoder, config, everyState, options)
   const products = await openTileProducts(options.threads)
-  const states: State[][] = []
-  for (const texts of calibration) {
-    options.signal?.throwIfAborted()
-    const own = [await pieces.embed(texts)]
-    for (let layer = 0; layer < layers; layer++) own.push(await pieces.run(layer, own[layer]!, texts))
-    states.push(own)
+  const evaluator = new RepairingEvaluator(model, options, { closing, pieces, products })
+  try {
+    await evaluator.readCalibration(calibration)
+    return evaluator
+  } catch (cause) {
+    await evaluator.close()
+    throw cause
   }
-  const changes = new Map<number, Float32Array>()
-  const changed = new Map<number, LayerFit>()
-  /** Number of the piece that is `layer` changed to do what the layers up to `end` did too. */
-  const pieceOf = (layer: number, end: number) => (layer + 1) * (layers + 1) + end
+}
 
-  async function fitChange(product: ClosingProduct, end: number): Promise<Float32Array> {
-    const fit = await openLayerFit(decoder, config, [product], options)
+type Options = SessionOptions & { signal?: AbortSignal | undefined }
+
+interface Parts {
+  /** By layer, if it has one. */
+  closing: (ClosingProduct | undefined)[]
+  pieces: DecoderPieces
+  products: TileProducts
+}
+
+class RepairingEvaluator implements Evaluator {
+  readonly #model: Model
+  readonly #options: Options
+  readonly #parts: Parts
+  readonly #calibration: { texts: EncodedText[]; states: State[] }[] = []
+  /** By number of the changed piece. */
+  readonly #changes = new Map<number, Float32Array>()
+  /** By layer. */
+  readonly #changed = new Map<number, LayerFit>()
+
+  constructor(model: Model, options: Options, parts: Parts) {
+    this.#model = model
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** Runs the calibration texts through the whole model and keeps their states. */
+  async readCalibration(calibration: EncodedText[][]): Promise<void> {
+    const { pieces } = this.#parts
+    for (const texts of calibration) {
+      const states = [await pieces.embed(texts)]
+      for (let layer = 0; layer < this.#layers; layer++) {
+        this.#options.signal?.throwIfAborted()
+        states.push(await pieces.run(layer, states[layer]!, texts))
+      }
+      this.#calibration.push({ texts, states })
+    }
+  }
+
+  async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
+    const { pieces } = this.#parts
+    const paths: (number[] | undefined)[] = []
+    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
+    const possible = paths.filter((path) => path !== undefined)
+    const tree = buildPrefixTree(possible)
+    const repaired = { embed: pieces.embed, run: this.#runPiece.bind(this), score: pieces.score }
+    const scores =
+      possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
+    let place = 0
+    return paths.map((path) =>
+      path === undefined
+        ? new Float64Array(batch.length).fill(Infinity)
+        : scores.get(place++)!.map((value: number) => 0 - value),
+    )
+  }
+
+  async close(): Promise<void> {
+    const { pieces, products } = this.#parts
+    await Promise.all([...this.#changed.values(), pieces, products].map((opened) => opened.close()))
+  }
+
+  get #layers(): number {
+    return this.#model.config.layers
+  }
+
+  /** Number of the piece that is `layer`, changed to do what the layers up to `end` did too. */
+  #pieceOf(layer: number, end: number): number {
+    return (layer + 1) * (this.#layers + 1) + end
+  }
+
+  #layerOf(changedPiece: number): number {
+    return Math.floor(changedPiece / (this.#layers + 1)) - 1
+  }
+
+  /** Pieces of a model from which blocks go, those before a block changed; undefined if that cannot be. */
+  async #findPath(blocks: Block[]): Promise<number[] | undefined> {
+    const { closing } = this.#parts
+    if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
+    const path: number[] = []
+    for (let layer = 0; layer < this.#layers; layer++) {
+      if (blocks.some(({ start, end }) => start <= layer && layer < end)) continue
+      const block = blocks.find(({ start }) => start === layer + 1)
+      path.push(block === undefined ? layer : this.#pieceOf(layer, block.end))
+    }
+    for (const { start, end } of blocks) {
+      const piece = this.#pieceOf(start - 1, end)
+      if (!this.#changes.has(piece)) {
+        this.#changes.set(piece, await this.#fitChange(closing[start - 1]!, end))
+      }
+    }
+    return path
+  }
+
+  async #fitChange(product: ClosingProduct, end: number): Promise<Float32Array> {
+    const { decoder, config } = this.#model
+    const fit = await openLayerFit(decoder, config, [product], this.#options)
     try {
       const moments = makeMoments(fit.groups, product.outputs)
-      for (const [index, texts] of calibration.entries()) {
-        options.signal?.throwIfAborted()
-        const own = states[index]!
-        await fit.addMoments({ texts, state: own[product.layer]!, wanted: own[end]! }, moments)
+      for (const { texts, states } of this.#calibration) {
+        this.#options.signal?.throwIfAborted()
+        await fit.addMoments({ texts, state: states[product.layer]!, wanted: states[end]! }, moments)
       }
-      return await solveRidge(products, moments, product.outputs, RIDGE)
+      return await solveRidge(this.#parts.products, moments, product.outputs, RIDGE)
     } finally {
       await fit.close()
     }
   }
 
-  /** Pieces of a model from which blocks go, those before a block changed; undefined where that cannot be. */
-  async function findPath(removed: Block[]): Promise<number[] | undefined> {
-    const blocks = normalizeBlocks(removed, layers)
-    const path: number[] = []
-    for (let layer = 0; layer < layers; layer++) {
-      if (blocks.some(({ start, end }) => start <= layer && layer < end)) continue
-      const block = blocks.find(({ start }) => start === layer + 1)
-      path.push(block === undefined ? layer : pieceOf(layer, block.end))
-    }
-    if (blocks.some(({ start }) => start === 0 || closing[start - 1] === undefined)) return undefined
-    for (const { start, end } of blocks) {
-      const piece = pieceOf(start - 1, end)
-      if (!changes.has(piece)) changes.set(piece, await fitChange(closing[start - 1]!, end))
-    }
-    return path
-  }
-
-  async function runPiece(piece: number, state: State, texts: EncodedText[]): Promise<State> {
-    const change = changes.get(piece)
-    if (change === undefined) return pieces.run(piece, state, texts)
-    const layer = Math.floor(piece / (layers + 1)) - 1
-    const fit = changed.get(layer) ?? (await openLayerFit(decoder, config, [closing[layer]!], options))
-    changed.set(layer, fit)
+  async #runPiece(piece: number, state: State, texts: EncodedText[]): Promise<State> {
+    const change = this.#changes.get(piece)
+    if (change === undefined) return this.#parts.pieces.run(piece, state, texts)
+    const fit = await this.#openChanged(this.#layerOf(piece))
     return (await fit.change({ texts, state, wanted: state }, change)).state
   }
 
-  return {
-    async measure(batch, candidates) {
-      const paths: (number[] | undefined)[] = []
-      for (const removed of candidates) paths.push(await findPath(removed))
-      const possible = paths.filter((path) => path !== undefined)
-      const tree = buildPrefixTree(possible)
-      const repaired = { embed: pieces.embed, run: runPiece, score: pieces.score }
-      const scores = possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, options.signal)
-      let place = 0
-      return paths.map((path) =>
-        path === undefined
-          ? new Float64Array(batch.length).fill(Infinity)
-          : scores.get(place++)!.map((value: number) => 0 - value),
-      )
-    },
-    async close() {
-      for (const fit of changed.values()) await fit.close()
-      await Promise.all([pieces.close(), products.close()])
-    },
+  async #openChanged(layer: number): Promise<LayerFit> {
+    const { decoder, config } = this.#model
+    const fit =
+      this.#changed.get(layer) ??
+      (await openLayerFit(decoder, config, [this.#parts.closing[layer]!], this.#options))
+    this.#changed.set(layer, fit)
+    return fit
   }
 }
 

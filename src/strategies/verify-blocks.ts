@@ -1,5 +1,7 @@
+import { LayerpruneError } from '../errors.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
 import type { EvaluationResult } from '../evaluate/result.js'
+import { formatQuantity } from '../format-numbers.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { RunOptions } from '../runtime/run-options.js'
 import type { Block, SimilarityResult } from '../similarity/result.js'
@@ -44,7 +46,7 @@ export interface VerificationOptions extends RunOptions {
 
 /**
  * Checks the blocks of the smallest distances by perplexity, on the texts that follow those of the distances.
- * @throws as `evaluatePerplexity`
+ * @throws LayerpruneError if no block leaves a finite perplexity; and as `evaluatePerplexity`
  */
 export async function verifyBlocks(options: VerificationOptions): Promise<Verification> {
   const { distances, layersToSkip, count, calibrationTexts, verificationTexts } = options
@@ -61,9 +63,25 @@ export async function verifyBlocks(options: VerificationOptions): Promise<Verifi
     datasetSize: verificationTexts,
     candidates: nearest.map(({ start, end }) => [{ start, end }]),
   })
-  const perplexities = result.candidates.map(({ perplexity }) => perplexity ?? Infinity)
-  const blocks = nearest.map((block, index): VerifiedBlock => {
-    const candidate = result.candidates[index]!
+  const blocks = rankBlocks(nearest, result.candidates)
+  const { id, column, skippedTexts, texts, scoredTokens } = result.dataset
+  return {
+    dataset: { id, column, skippedTexts, texts, scoredTokens },
+    settings: result.settings,
+    perplexity: result.perplexity,
+    blocks,
+    recommended: recommendBlock(blocks),
+  }
+}
+
+/** @param nearest blocks by distance, each with its figures at the same place of `candidates` */
+export function rankBlocks(
+  nearest: (Block & { distance: number })[],
+  candidates: EvaluationResult['candidates'],
+): VerifiedBlock[] {
+  const perplexities = candidates.map(({ perplexity }) => perplexity ?? Infinity)
+  return nearest.map((block, index) => {
+    const candidate = candidates[index]!
     return {
       ...block,
       distanceRank: index + 1,
@@ -73,14 +91,19 @@ export async function verifyBlocks(options: VerificationOptions): Promise<Verifi
         1 + perplexities.filter((other, place) => isLower(other, place, perplexities, index)).length,
     }
   })
-  const { id, column, skippedTexts, texts, scoredTokens } = result.dataset
-  return {
-    dataset: { id, column, skippedTexts, texts, scoredTokens },
-    settings: result.settings,
-    perplexity: result.perplexity,
-    blocks,
-    recommended: blocks.find(({ perplexityRank }) => perplexityRank === 1)!,
-  }
+}
+
+/**
+ * The block of the lowest perplexity.
+ * @throws LayerpruneError if none has a finite one
+ */
+export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
+  const recommended = blocks.find(({ perplexityRank }) => perplexityRank === 1)!
+  if (recommended.perplexity !== null) return recommended
+  throw new LayerpruneError(
+    `none of the ${formatQuantity(blocks.length, 'block')} checked leaves a model of finite perplexity`,
+    { hint: 'check more blocks with --verify; half precision can overflow: try --dtype fp32' },
+  )
 }
 
 /** The plan that takes out the recommended block. */

@@ -1,8 +1,12 @@
+import { cleanLines } from '../clean-text.js'
+
 // util.styleText is not in every Node 20 and only its later releases heed the stream and NO_COLOR, so the few
 // codes we need are here.
 const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
 
 export type Style = keyof typeof CODES
+
+const STYLE = new RegExp(`(\u001b\\[(?:${Object.values(CODES).flat().join('|')})m)`)
 
 /**
  * Whether text for a stream may carry colour: FORCE_COLOR decides where it is set (0 or false: none), then
@@ -19,4 +23,12 @@ export function wantsColor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv =
 export function paint(style: Style, text: string, color: boolean): string {
   const [open, close] = CODES[style]
   return color ? `\u001b[${open}m${text}\u001b[${close}m` : text
+}
+
+/** As `cleanLines`, but for the styles of `paint`. */
+export function cleanPainted(text: string): string {
+  return text
+    .split(STYLE)
+    .map((part, index) => (index % 2 === 1 ? part : cleanLines(part)))
+    .join('')
 }

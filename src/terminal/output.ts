@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
-import { LayerpruneError } from '../errors.js'
-import { paint, wantsColor } from './color.js'
+import { cleanLine, cleanLines, cleanStrings, formatJson } from '../clean-text.js'
+import { isOutOfMemory, LayerpruneError } from '../errors.js'
+import { cleanPainted, paint, wantsColor } from './color.js'
 
 /** A line at the bottom of stderr that is redrawn in place, such as a progress bar. */
 export interface LiveLine {
@@ -37,22 +38,49 @@ export function guardOutput(): void {
   process.stderr.on('error', () => {})
 }
 
+/** What a person's terminal has room for and shows. */
+export interface Window {
+  /** Columns. */
+  width: number
+  color: boolean
+}
+
 /**
- * Writes the result to stdout, with a final newline, and resolves once it is handed over: await it, then let the
- * process end by itself (set process.exitCode, do not call process.exit).
+ * Prints what a command found on stdout: as JSON, or as `format` puts it for a person. Its strings may come from
+ * anybody's files, so in JSON what could steer a terminal is escaped, and `format` gets a copy without it.
  */
+export function printDocument<T>(
+  document: T,
+  { json = false }: { json?: boolean | undefined },
+  format: (document: T, window: Window) => string,
+): Promise<void> {
+  if (json) return writeResult(formatJson(document, 2))
+  const window = { width: widthOf(process.stdout), color: wantsColor(process.stdout) }
+  const text = format(cleanStrings(document), window)
+  return writeResult(window.color ? cleanPainted(text) : cleanLines(text))
+}
+
+/** Prints text of any origin as the result; what could steer a terminal is replaced. */
 export function printResult(text: string): Promise<void> {
+  return writeResult(cleanLines(text))
+}
+
+/**
+ * Writes to stdout, with a final newline, and resolves once it is handed over: await it, then let the process end
+ * by itself (set process.exitCode, do not call process.exit).
+ */
+function writeResult(text: string): Promise<void> {
   return aboveLiveLine(() => new Promise((resolve) => process.stdout.write(endLine(text), () => resolve())))
 }
 
-/** Tells something worth knowing on stderr; silent after setQuiet(true). */
+/** Says something worth knowing on stderr; silent after setQuiet(true). */
 export function printNote(text: string): void {
-  if (!quiet) writeToStderr(text)
+  if (!quiet) writeToStderr(cleanLine(text))
 }
 
 /** Tells on stderr of something that may make the result other than expected. */
 export function printWarning(text: string): void {
-  writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${oneLine(text)}`)
+  writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${cleanLine(text)}`)
 }
 
 /**
@@ -70,18 +98,26 @@ export function printFailure(error: unknown): void {
  * @param debug  adds the stack and the causes
  */
 export function formatFailure(error: unknown, { debug = false, color = false } = {}): string {
-  const known = error instanceof LayerpruneError
   const message = error instanceof Error ? error.message || error.name : String(error)
-  const hint = known
-    ? error.hint
-    : debug
-      ? 'please report this with the lines below'
-      : 'run it again with LAYERPRUNE_DEBUG=1 and report what it prints'
+  const { kind, hint } = classifyFailure(error, debug)
   return [
-    `${paint('red', 'error:', color)} ${known ? '' : 'unexpected: '}${oneLine(message)}`,
-    ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${oneLine(hint)}`]),
-    ...(debug ? [inspect(error)] : []),
+    `${paint('red', 'error:', color)} ${kind}${cleanLine(message)}`,
+    ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${cleanLine(hint)}`]),
+    ...(debug ? [cleanLines(inspect(error))] : []),
   ].join('\n')
+}
+
+function classifyFailure(error: unknown, debug: boolean): { kind: string; hint: string | undefined } {
+  if (isOutOfMemory(error)) {
+    const hint =
+      'smaller --batch-size or --max-length, or --max-memory, take less; a limit such as ulimit -v counts too'
+    return { kind: 'memory ran out: ', hint }
+  }
+  if (error instanceof LayerpruneError) return { kind: '', hint: error.hint }
+  const hint = debug
+    ? 'please report this with the lines below'
+    : 'run it again with LAYERPRUNE_DEBUG=1 and report what it prints'
+  return { kind: 'unexpected: ', hint }
 }
 
 /** Columns a stream's window has; 80 where it has none. */
@@ -102,12 +138,4 @@ function aboveLiveLine<T>(write: () => T): T {
 
 function endLine(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`
-}
-
-/** Names from files may hold line breaks and terminal escapes: neither may reach the terminal. */
-function oneLine(text: string): string {
-  return text
-    .trim()
-    .replace(/\s+/g, ' ')
-    .replace(/\p{Cc}/gu, '\ufffd')
 }

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress'
+import { cleanLine } from '../clean-text.js'
 import { formatCount, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
@@ -46,7 +47,8 @@ function createBar(stream: NodeJS.WriteStream, now: () => number, unit: Unit): P
   let state: Pick<ProgressState, 'done' | 'total' | 'remark'> = { done: 0, total: null }
   const bar = new cliProgress.SingleBar({
     stream,
-    format: () => formatProgress({ ...state, unit, elapsedMs: now() - startMs, width: widthOf(stream) - 1 }),
+    format: () =>
+      cleanLine(formatProgress({ ...state, unit, elapsedMs: now() - startMs, width: widthOf(stream) - 1 })),
     fps: 5,
     clearOnComplete: true,
     // leaves line wrapping and signals alone: neither needs mending when the process is killed

@@ -28,7 +28,7 @@ describe('report', () => {
       },
     )
     expect(exitCode).toBe(1)
-    expect(stderr).toContain('error: other.json is no saved result')
+    expect(stderr).toContain('error: other.json is not a saved result')
     expect(existsSync(join(cwd, 'no.html'))).toBe(false)
   })
 })
@@ -58,7 +58,7 @@ describe('plot', () => {
   it.each([
     [['-o', 'plot.gif'], 'plot.gif is no name for a plot: expected one that ends in .svg or .png'],
     [['-o', 'plot.svg', '--scale', 'row'], '--scale goes with --kind heatmap'],
-    [['-o', 'plot.svg', '--layers-to-skip', '12'], '--layers-to-skip must be 1 to 11'],
+    [['-o', 'plot.svg', '--layers-to-skip', '12'], 'layers to skip must be 1 to 11'],
     [
       ['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'],
       '--layers-to-skip does not go with',

@@ -160,7 +160,7 @@ describe('resuming', () => {
     writeFileSync(join(cwd, 'out/similarity.partial.json'), '{"schema": "layerprune.similarity/1"}')
     const damaged = await runProgram([...flags, '--resume'], { cwd })
     expect(damaged.exitCode).toBe(1)
-    expect(damaged.stderr).toContain('out/similarity.partial.json is not a saved similarity result')
+    expect(damaged.stderr).toContain('out/similarity.partial.json is not a similarity result')
     const anew = await runProgram(flags, { cwd })
     expect(anew.exitCode).toBe(0)
     expect(anew.stderr).toContain('out/similarity.partial.json of an earlier run will be overwritten')

@@ -33,6 +33,13 @@ describe('Tally', () => {
     expect(tally.compare(1, [])).toEqual({ removed: [], perplexity: null })
     expect(tally.figures(0).perplexity).toBeCloseTo(Math.exp(8 / 5), 12)
   })
+
+  it('has no perplexity for a candidate whose perplexity is too large for a number', () => {
+    const tally = new Tally(2)
+    tally.addText(Float64Array.from([6, 3000]), 3, 10)
+    expect(tally.compare(1, [])).toEqual({ removed: [], perplexity: null })
+    expect(tally.hasFailed(0)).toBe(false)
+  })
 })
 
 describe('countScoredBytes', () => {
@@ -41,11 +48,11 @@ describe('countScoredBytes', () => {
     const text = 'Ämter: the mill, the river — 7 boats.'
     const whole = encode(text, 1000)
     const first = name === 'llama' ? '' : decode(whole.slice(0, 1))
-    expect(countScoredBytes({ ids: whole, text, origin: '' }, decode, 1000)).toBe(
+    expect(countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000)).toBe(
       Buffer.byteLength(text) - Buffer.byteLength(first),
     )
     const ids = encode(text, 12)
-    expect(countScoredBytes({ ids, text, origin: '' }, decode, 12)).toBe(
+    expect(countScoredBytes({ ids, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 12)).toBe(
       Buffer.byteLength(decode(ids)) - Buffer.byteLength(first),
     )
   })

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { endProcessGroup } from './process-group.js'
 
 /** What the page under test shows: DevTools' answers are plain JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: the protocol is not typed here
@@ -35,26 +37,41 @@ export function findChromium(): string | undefined {
   })
 }
 
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--remote-debugging-pipe',
+]
+
 /** Opens a page in a headless Chromium that is spoken to through a pipe, with a profile of its own. */
 export async function openPage(chromium: string, url: string): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'layerprune-browser-'))
-  const child = spawn(
-    chromium,
-    [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-sync',
-      '--disable-component-update',
-      `--user-data-dir=${profile}`,
-      '--remote-debugging-pipe',
-    ],
-    { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
-  )
-  const gone = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  const child = spawn(chromium, [...FLAGS, `--user-data-dir=${profile}`], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    // a group of its own: what it starts writes to the profile even after it has ended
+    detached: true,
+  })
   const connection = connect(child.stdio[3] as Writable, child.stdio[4] as Readable)
+  const close = async () => {
+    await endProcessGroup(child)
+    // Chromium's crash handlers leave the group, and end a moment after it
+    await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+  }
+  try {
+    return { ...(await attach(connection, url)), errors: connection.errors, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function attach(connection: ReturnType<typeof connect>, url: string) {
   const { targetId } = await connection.send('Target.createTarget', { url: 'about:blank' })
   const { sessionId } = await connection.send('Target.attachToTarget', { targetId, flatten: true })
   const send = (method: string, params: object = {}) => connection.send(method, params, sessionId)
@@ -64,25 +81,17 @@ export async function openPage(chromium: string, url: string): Promise<Browser> 
   const loaded = connection.waitFor('Page.loadEventFired')
   await send('Page.navigate', { url })
   await loaded
-  return {
-    errors: connection.errors,
-    send,
-    async evaluate(expression) {
-      const { result, exceptionDetails } = await send('Runtime.evaluate', {
-        expression,
-        awaitPromise: true,
-        returnByValue: true,
-        userGesture: true,
-      })
-      if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
-      return result.value
-    },
-    async close() {
-      child.kill()
-      await gone
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
-    },
+  const evaluate = async (expression: string) => {
+    const { result, exceptionDetails } = await send('Runtime.evaluate', {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+      userGesture: true,
+    })
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+    return result.value
   }
+  return { send, evaluate }
 }
 
 /** DevTools protocol over a pipe: JSON texts, each ended by a zero byte. */
@@ -110,6 +119,9 @@ function connect(input: Writable, output: Readable) {
     const messages = (rest + text).split('\0')
     rest = messages.pop()!
     for (const message of messages) receive(JSON.parse(message))
+  })
+  output.on('close', () => {
+    for (const { reject } of waiting.values()) reject(new Error('Chromium has ended'))
   })
   return {
     errors,

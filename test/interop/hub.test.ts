@@ -3,25 +3,19 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { runProgram, TEXTS } from '../cli/run-program.js'
 import { readSample } from '../hub/read-sample.js'
 import { filesOf } from '../hub/repos.js'
 import { SAMPLES } from '../hub/sample-datasets.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
+import { describeWithPython, python } from './needs.js'
 
-const python = process.env.LAYERPRUNE_HUB_PYTHON
 const script = join(import.meta.dirname, 'check_hub.py')
-
-if (!python) {
-  console.log(
-    'test against huggingface_hub and datasets skipped: set LAYERPRUNE_HUB_PYTHON to the python of an environment with them',
-  )
-}
 
 const MODEL = join(import.meta.dirname, '../fixtures/families/llama')
 
-describe.skipIf(!python)("Python's huggingface_hub and datasets", () => {
+describeWithPython("Python's huggingface_hub and datasets", () => {
   let server: HubServer
   let home: string
   beforeAll(async () => {
@@ -43,7 +37,7 @@ describe.skipIf(!python)("Python's huggingface_hub and datasets", () => {
 
   /** Answers of one process of Python, which takes seconds to start. */
   async function askAll<T>(tasks: object[], env: Record<string, string> = {}): Promise<T[]> {
-    const child = spawn(python!, [script], {
+    const child = spawn(python, [script], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, HF_ENDPOINT: server.endpoint, HF_HOME: home, ...env },
     })

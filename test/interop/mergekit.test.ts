@@ -3,16 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import type { Block } from '../../src/similarity/result.js'
+import { describeWithPython, python } from './needs.js'
 
-const python = process.env.LAYERPRUNE_MERGEKIT
 const script = join(import.meta.dirname, 'check_mergekit.py')
-
-if (!python) {
-  console.log('mergekit test skipped: set LAYERPRUNE_MERGEKIT to the python of an environment with mergekit')
-}
 
 interface Case {
   removed: Block[]
@@ -27,7 +23,7 @@ const cases: Case[] = [
   { removed: [{ start: 4, end: 5 }, { start: 0, end: 2 }], kept: [2, 3, 5] },
 ]
 
-describe.skipIf(!python)('mergekit', () => {
+describeWithPython('mergekit', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'layerprune-mergekit-'))
@@ -46,7 +42,7 @@ describe.skipIf(!python)('mergekit', () => {
           return file
         }),
       )
-      const { stdout } = await promisify(execFile)(python!, [script, '--make-small', model, ...files])
+      const { stdout } = await promisify(execFile)(python, [script, '--make-small', model, ...files])
       const checked = stdout
         .trim()
         .split('\n')

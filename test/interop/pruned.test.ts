@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { cutBlocks } from '../../src/graph/cut.js'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { openModel } from '../../src/model.js'
@@ -12,16 +12,9 @@ import { pruneModel } from '../../src/prune/prune.js'
 import type { Block } from '../../src/similarity/result.js'
 import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
 import { runDecoder, TEXTS } from '../prune/run-decoder.js'
+import { describeWithPython, python } from './needs.js'
 
-const transformers = process.env.LAYERPRUNE_TRANSFORMERS
-const mergekit = process.env.LAYERPRUNE_MERGEKIT
 const run = promisify(execFile)
-
-if (!transformers) {
-  console.log(
-    'transformers test skipped: set LAYERPRUNE_TRANSFORMERS to the python of an environment with it',
-  )
-}
 
 let folder: string
 beforeAll(async () => {
@@ -41,7 +34,7 @@ const readLines = (stdout: string) =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-describe.skipIf(!transformers)('transformers', () => {
+describeWithPython('transformers', () => {
   it('gives the same logits for pruned folders of all families', { timeout: 600_000 }, async () => {
     const cases = await Promise.all(
       listFixtures().map(async (name) => {
@@ -50,7 +43,9 @@ describe.skipIf(!transformers)('transformers', () => {
         const model = fixtureFolder(name)
         const { decoder, config } = await openModel({ model, format: 'safetensors' })
         return {
+          name,
           model,
+          layers: config.layers,
           pruned: await prune(model, removed, name),
           kept: keptSlices(config.layers, removed).flatMap(({ start, end }) =>
             Array.from({ length: end - start }, (_, index) => start + index),
@@ -62,14 +57,14 @@ describe.skipIf(!transformers)('transformers', () => {
     )
     const file = join(folder, 'cases.json')
     await writeFile(file, JSON.stringify(cases))
-    const { stdout } = await run(transformers!, [join(import.meta.dirname, 'check_pruned.py'), file])
+    const { stdout } = await run(python, [join(import.meta.dirname, 'check_pruned.py'), file])
     const checked = readLines(stdout)
     expect(checked).toHaveLength(cases.length)
     expect(checked.filter(({ passedOver, cutGraph }) => !(passedOver < 1e-5 && cutGraph < 1e-4))).toEqual([])
   })
 })
 
-describe.skipIf(!mergekit)('mergekit', () => {
+describeWithPython('mergekit', () => {
   it('writes the same bytes for the same layers', { timeout: 600_000 }, async () => {
     // mergekit 0.1.5 fails where a config has a list of layers, as those of Qwen and Gemma do, and loses biases
     const cases: [name: string, drop: string][] = [
@@ -90,7 +85,7 @@ describe.skipIf(!mergekit)('mergekit', () => {
       }),
     )
     const script = join(import.meta.dirname, 'check_pruned_bytes.py')
-    const { stdout } = await run(mergekit!, [script, ...pairs.flat()])
+    const { stdout } = await run(python, [script, ...pairs.flat()])
     expect(readLines(stdout)).toHaveLength(cases.length)
   })
 })

@@ -4,21 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeRecipe } from '../../src/recipe/recipe.js'
 import { writeFilesAtomically } from '../../src/write-files.js'
 import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
+import { describeWithPython, python } from './needs.js'
 
-const python = process.env.LAYERPRUNE_AXOLOTL
 const TEXTS = fileURLToPath(new URL('../fixtures/texts.jsonl', import.meta.url))
 
-if (!python) {
-  console.log(
-    'recipe test skipped: set LAYERPRUNE_AXOLOTL to the python of an environment with axolotl, peft and transformers',
-  )
-}
-
-describe.skipIf(!python)('axolotl, PEFT and transformers', () => {
+describeWithPython('axolotl, PEFT and transformers', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'layerprune-recipe-'))
@@ -42,7 +36,7 @@ describe.skipIf(!python)('axolotl, PEFT and transformers', () => {
       }),
     )
     const script = join(import.meta.dirname, 'check_recipe.py')
-    const { stdout } = await promisify(execFile)(python!, [script, '--run', ...pairs.flat()], {
+    const { stdout } = await promisify(execFile)(python, [script, '--run', ...pairs.flat()], {
       maxBuffer: 2 ** 26,
     })
     const checked = stdout

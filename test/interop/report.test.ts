@@ -2,17 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { renderPage } from '../../src/report/page.js'
 import { allSizesResult } from '../similarity-example.js'
-import { type Browser, findChromium, openPage } from './browser.js'
+import { type Browser, openPage } from './browser.js'
+import { chromium, describeWithChromium } from './needs.js'
 
-const chromium = findChromium()
-
-if (!chromium) console.log('report test skipped: no chromium in PATH, and LAYERPRUNE_CHROMIUM is not set')
-
-describe.skipIf(!chromium)('the page in a browser', () => {
+describeWithChromium('the page in a browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'layerprune-report-'))
   let page: Browser
   const text = (selector: string) => page.evaluate(`document.querySelector('${selector}').textContent`)
@@ -21,7 +18,7 @@ describe.skipIf(!chromium)('the page in a browser', () => {
     const result = allSizesResult(12, 4, (start, n) => Math.abs(start - (n === 3 ? 1 : 6)))
     const file = join(folder, 'report.html')
     writeFileSync(file, await renderPage({ results: [result, result], evaluations: [], plans: [] }))
-    page = await openPage(chromium!, pathToFileURL(file).href)
+    page = await openPage(chromium, pathToFileURL(file).href)
   })
   afterAll(async () => {
     await page?.close()

@@ -116,7 +116,25 @@ describe('parseBlocks', () => {
     expect(parseBlocks(formatBlocks(blocks))).toEqual(blocks)
   })
 
-  it.each(['', '11-19', '11:', ':19', '11:19,', '-1:3', '1.5:3', '11:19:2', 'a:b'])('refuses %j', (text) => {
-    expect(() => parseBlocks(text)).toThrow(/names no layers: expected start:end, as in 11:19/)
+  it.each([
+    ['11..18', '11:19'],
+    ['11..18,25..26', '11:19,25:27'],
+    ['11:19, 25..26,7', '11:19,25:27,7'],
+    ['7..7', '7'],
+  ])('reads %s, as it is printed, like %s', (printed, halfOpen) => {
+    expect(parseBlocks(printed)).toEqual(parseBlocks(halfOpen))
+  })
+
+  it.each(['', '11-19', '11:', ':19', '11:19,', '-1:3', '1.5:3', '11:19:2', 'a:b', '11..', '..18', '1...3'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseBlocks(text)).toThrow(/names no layers: expected for example 11:19, 11..18 or/)
+    },
+  )
+
+  it('refuses layers in the wrong order', () => {
+    expect(() => parseBlocks('18..11')).toThrow(
+      "'18..11' is empty: the first layer must not be after the last",
+    )
   })
 })

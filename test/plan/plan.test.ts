@@ -35,7 +35,7 @@ describe('a plan', () => {
 
   it.each<[object, string]>([
     [{ schema: 'layerprune.plan/2' }, 'schema is "layerprune.plan/2"'],
-    [{ model: { id: 'org/model' } }, 'model.id and model.layers are expected'],
+    [{ model: { id: 'org/model' } }, 'model.layers must be 1 to 4096, found none'],
     [{ model: { id: 'org/model', layers: 12, family: 3 } }, 'model.family must be a string'],
     [{ strategy: undefined }, 'strategy must be a string'],
     [{ removed: [[3, 5]] }, 'removed must be a list of { start, end }'],

@@ -24,7 +24,10 @@ const REFUSED: [families: RegExp, reason: RegExp][] = [
     /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)/,
     /normed before it is added to the stream/,
   ],
-  [/\/(granitemoe|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-fused|mixtral-window)$/, /mixture of experts/],
+  [
+    /\/(granitemoe|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|mixtral-window)$/,
+    /mixture of experts/,
+  ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
 ]
 

@@ -1,27 +1,6 @@
 import { expect, it } from 'vitest'
-import type { EvaluationResult } from '../../src/evaluate/result.js'
 import { drawPerplexities } from '../../src/report/perplexity-svg.js'
-import { exampleResult } from '../similarity-example.js'
-
-function evaluationOf(perplexities: (number | null)[], whole = 20): EvaluationResult {
-  const { model, dataset, settings } = exampleResult(Array.from({ length: 23 }, () => 0.2))
-  return {
-    schema: 'layerprune.evaluation/1',
-    model,
-    dataset: { ...dataset, skippedTexts: 0, texts: 32, scoredTokens: 4000, scoredBytes: 16_000 },
-    settings: { ...settings, scored: 'every token but the first of each text' },
-    perplexity: whole,
-    standardError: 0.5,
-    bitsPerByte: 1,
-    candidates: perplexities.map((perplexity, start) => {
-      const removed = [{ start, end: start + 8 }]
-      if (perplexity === null) return { removed, perplexity }
-      const excess = { difference: 1, standardError: 0.1 }
-      return { removed, perplexity, standardError: perplexity / 20, bitsPerByte: 2, excess }
-    }),
-    layerpruneVersion: '0.1.0',
-  }
-}
+import { evaluationOf } from '../evaluation-example.js'
 
 const textsOf = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1])
 
@@ -59,3 +38,9 @@ it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])(
     }
   },
 )
+
+it.each([[[1]], [[1e-300, 5e-324]], [[1.7e308, 20]], [[null]]])('draws %j without NaN', (perplexities) => {
+  for (const whole of [perplexities[0] ?? 1, 1]) {
+    expect(drawPerplexities(evaluationOf(perplexities, whole))).not.toMatch(/NaN|Infinity/)
+  }
+})

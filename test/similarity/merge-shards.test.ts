@@ -42,7 +42,9 @@ describe('mergeShards', () => {
         mergeShards(name(results))
     expect(merge(one, two, two)).toThrow('b.json and c.json are the same shard, 2 of 3')
     expect(merge(one, three)).toThrow('of 3 shards 2 is missing')
-    expect(merge(two)).toThrow('of 3 shards 1, 3 are missing')
+    expect(merge(two)).toThrow('of 3 shards 1 and 3 are missing')
+    const many = { ...one, shard: { index: 1, count: 1e9 } }
+    expect(merge(many)).toThrow('of 1,000,000,000 shards 2, 3, 4, 5, 6 and 999,999,994 more are missing')
     expect(merge(one, { ...two, partial: true }, three)).toThrow('b.json is partial')
     expect(merge(one, { ...two, shard: { index: 2, count: 4 } })).toThrow(
       'b.json is shard 2 of 4, and a.json one of 3: they overlap',

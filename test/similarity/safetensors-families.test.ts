@@ -56,11 +56,13 @@ function largestDifference(result: SimilarityResult, expected: Record<string, nu
 
 describe.each(models)('%s from safetensors', (name) => {
   const stored = readStoredDtype(name)
-  it.runIf(stored)('equals PyTorch with weights kept as they are stored', async () => {
-    const result = await measure(name, 'all', stored)
-    expect(result.model.dtype).toBe(stored)
-    expect(largestDifference(result, readReference(name).all)).toBeLessThan(1e-6)
-  })
+  if (stored) {
+    it('equals PyTorch with weights kept as they are stored', async () => {
+      const result = await measure(name, 'all', stored)
+      expect(result.model.dtype).toBe(stored)
+      expect(largestDifference(result, readReference(name).all)).toBeLessThan(1e-6)
+    })
+  }
 
   it.each(['last', 'all'] as const)('equals PyTorch, tokens %s', async (tokens) => {
     const reference = readReference(name)

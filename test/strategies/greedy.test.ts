@@ -22,7 +22,9 @@ function fakeEvaluator(costs: number[]) {
   return { evaluator, runs }
 }
 
-const batches: ReadText[][] = Array.from({ length: 8 }, () => [{ ids: [1, 2, 3], text: '', origin: '' }])
+const batches: ReadText[][] = Array.from({ length: 8 }, () => [
+  { ids: [1, 2, 3], sizeBytes: 0, origin: 'texts.jsonl:1' },
+])
 
 describe('removeGreedily', () => {
   it('takes the layer that costs least, given those that are gone', async () => {
@@ -40,7 +42,29 @@ describe('removeGreedily', () => {
       expect.closeTo(Math.exp(2.7), 10),
     ])
     expect(told.at(-1)).toEqual([24, 24])
-    expect(runs.slice(0, 8)).toEqual([8, 8, 4, 4, 3, 3, 3, 3])
+    // the first step runs the whole model too
+    expect(runs.slice(0, 16)).toEqual([9, 9, 5, 5, 4, 4, 4, 4, 7, 7, 4, 4, 3, 3, 3, 3])
+  })
+
+  it('stops if the whole model has no finite likelihood', async () => {
+    const { evaluator } = fakeEvaluator([1, 2])
+    const broken: Evaluator = {
+      ...evaluator,
+      measure: async (batch, candidates) => {
+        const scores = await evaluator.measure(batch, candidates)
+        return scores.map((row, index) => (candidates[index]!.length === 0 ? row.fill(Number.NaN) : row))
+      },
+    }
+    await expect(removeGreedily(broken, batches, { layers: 2, n: 1 })).rejects.toThrow(
+      "the whole model's log-likelihood of texts.jsonl:1 is NaN",
+    )
+  })
+
+  it.each([Number.NaN, Infinity, 1000])('stops if every layer left costs %d nats', async (cost) => {
+    const { evaluator } = fakeEvaluator([cost, 0.1, cost])
+    await expect(removeGreedily(evaluator, batches, { layers: 3, n: 2 })).rejects.toThrow(
+      'after 1 layer, no further one can be removed with a finite perplexity',
+    )
   })
 })
 
@@ -51,4 +75,10 @@ it('takes the deepest layers but the last', () => {
 
 it('takes the layers of the lowest scores in their order', () => {
   expect(lowestLayers([0.9, 0.2, 0.3, 0.1, 0.2, 0.8], 3)).toEqual([1, 3, 4])
+})
+
+it('refuses scores that are no numbers', () => {
+  expect(() => lowestLayers([Number.NaN, 0.5, 0.1, Number.NaN, 0.2], 2)).toThrow(
+    'the score of layer 0 is NaN',
+  )
 })

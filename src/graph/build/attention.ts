@@ -68,10 +68,7 @@ function writeHeadNorm(
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, heads, headDim])])
   let normed = writeNorm(writer, weights, headNorm.norm, perHead)
   if (headNorm.span === 'each head') {
-    normed = writer.op('Mul', [
-      normed,
-      readHeadWeights(writer, weights, headNorm.headWeights, heads, headDim),
-    ])
+    normed = writer.op('Mul', [normed, readHeadWeights(writer, weights, headNorm.weight, [heads, headDim])])
   }
   return writer.op('Reshape', [normed, writer.integers([0, 0, heads * headDim])])
 }
@@ -80,13 +77,12 @@ function writeHeadNorm(
 function readHeadWeights(
   writer: GraphWriter,
   weights: Weights,
-  names: string[],
-  heads: number,
-  headDim: number,
+  weight: string | ((head: number) => string),
+  [heads, headDim]: [number, number],
 ): string {
-  if (names.length === 1) return weights.float(names[0]!, [heads, headDim])
-  const rows = names.map((name) =>
-    writer.op('Unsqueeze', [weights.float(name, [headDim]), writer.integers([0])]),
+  if (typeof weight === 'string') return weights.float(weight, [heads, headDim])
+  const rows = Array.from({ length: heads }, (_, head) =>
+    writer.op('Unsqueeze', [weights.float(weight(head), [headDim]), writer.integers([0])]),
   )
   return writer.op('Concat', rows, { axis: 0 })
 }

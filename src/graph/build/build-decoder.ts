@@ -2,7 +2,6 @@ import { dirname } from 'node:path'
 import type { ModelConfig } from '../../checkpoint/config.js'
 import { assertPlainWeights } from '../../checkpoint/plain-weights.js'
 import type { SafetensorsCheckpoint } from '../../checkpoint/safetensors.js'
-import { LayerpruneError } from '../../errors.js'
 import type { DecoderGraph } from '../decoder-graph.js'
 import { commonFolder } from '../external-data.js'
 import { ConfigReader } from './config-reader.js'
@@ -12,6 +11,7 @@ import type { Decoder } from './description.js'
 import { FAMILIES, type Family } from './families.js'
 import { GraphWriter } from './graph-writer.js'
 import { isHarmlessKey } from './harmless-keys.js'
+import { unknownFamily } from './unknown-family.js'
 import { Weights } from './weights.js'
 
 /** Whether checkpoints of a family can be read, by the config's `model_type`. */
@@ -56,15 +56,21 @@ export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpo
 
 function findFamily(config: ModelConfig): Family {
   if (isKnownFamily(config.family)) return FAMILIES[config.family]!
-  throw new LayerpruneError(
-    `config.json has the model_type ${JSON.stringify(config.family)}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
-    { hint: 'use an ONNX export of the model' },
-  )
+  throw unknownFamily(config.raw)
+}
+
+/** transformers makes a decoder of any family see the tokens that follow, unless this is absent or true. */
+function assertCausal(config: ConfigReader): void {
+  const value = config.raw('is_causal')
+  if (value !== undefined && value !== true) {
+    throw config.refuse('is_causal', 'true: only causal decoders can be read')
+  }
 }
 
 function describeFamily(config: ModelConfig, family: Family, weights: Weights): Decoder {
-  const reader = new ConfigReader(config.raw)
+  const reader = new ConfigReader(config.raw, weights.limits)
   const { prefix = 'model.', fixed = {} } = family
+  assertCausal(reader)
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
   const has = (name: string) => weights.has(name)
   const description = applyDifferences(reader, family.describe(reader, has), {
@@ -72,6 +78,6 @@ function describeFamily(config: ModelConfig, family: Family, weights: Weights): 
     has,
     isBare: weights.isBare,
   })
-  reader.assertAllRead(config.family, isHarmlessKey)
+  reader.assertAllRead(config.family, (key, value) => isHarmlessKey(key, value, description.layers))
   return description
 }

@@ -1,5 +1,5 @@
 import { BATCH, DataType, TOKENS } from '../onnx.js'
-import type { Attention } from './description.js'
+import type { Alibi, Attention } from './description.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 
@@ -25,7 +25,7 @@ export interface Spans {
 }
 
 /** What of a layer's attention its spans depend on. */
-export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibiSlopes'>
+export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibi'>
 
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
@@ -66,7 +66,7 @@ function writeBias(
   writer: GraphWriter,
   queries: string,
   keys: string,
-  { heads, kvHeads, window, alibiSlopes }: SpanForm,
+  { heads, kvHeads, window, alibi }: SpanForm,
 ): string {
   const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
   let isHidden = writer.op('Greater', [keys, column])
@@ -76,14 +76,25 @@ function writeBias(
   }
   const mask = writer.op('Where', [isHidden, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
   const perGroup = heads / kvHeads
-  if (alibiSlopes === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
-  const positions = writer.op('Cast', [keys], { to: DataType.FLOAT })
-  const slopes = writer.op('Mul', [positions, writer.floats(alibiSlopes, [kvHeads, perGroup, 1, 1])])
+  if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
+  const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
   // Stated in full, for a text of fewer tokens than spans leaves some without queries or keys
   const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
   const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
   const biases = writer.op('Add', [slopes, mask])
   return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
+}
+
+/** Positions of keys times the slope of each head. */
+function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
+  const { slopes, inBfloat16, scale } = alibi
+  const round = (tensor: string) =>
+    inBfloat16
+      ? writer.op('Cast', [writer.op('Cast', [tensor], { to: DataType.BFLOAT16 })], { to: DataType.FLOAT })
+      : tensor
+  const positions = round(writer.op('Cast', [keys], { to: DataType.FLOAT }))
+  const products = round(writer.op('Mul', [positions, round(writer.floats(slopes, shape))]))
+  return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
 }
 
 /**

@@ -1,35 +1,68 @@
 import { LayerpruneError } from '../../errors.js'
 
+/** What the files hold, which no count in a config can exceed. */
+export interface CountLimits {
+  /** Length of the longest axis of any tensor. */
+  longestAxis: number
+  tensors: number
+}
+
 /**
  * Reads the keys of a config by name and type and remembers which were read, so that a key that nobody looked
  * at can be refused in place of being ignored. A key that is absent or null has the family's default.
  */
 export class ConfigReader {
   readonly #values: Record<string, unknown>
+  readonly #limits: CountLimits
   readonly #path: string
   readonly #read = new Set<string>()
 
   /** @param path how messages name the object, as in `config.json` or `config.json rope_scaling` */
-  constructor(values: Record<string, unknown>, path = 'config.json') {
+  constructor(values: Record<string, unknown>, limits: CountLimits, path = 'config.json') {
     this.#values = values
+    this.#limits = limits
     this.#path = path
   }
 
-  /** A whole number of at least 1. */
+  /** A size of tensors, or how many of something they hold: a whole number from 1 to the longest axis of any. */
   count(key: string): number
   count<T>(key: string, otherwise: T): number | T
   count(...given: [key: string, otherwise?: unknown]): unknown {
-    return this.#take(
-      given,
-      'a positive whole number',
-      (value) => Number.isSafeInteger(value) && Number(value) > 0,
-    )
+    const value = this.#whole(given)
+    this.#limit(given[0], value, this.#limits.longestAxis, 'the longest axis of any tensor')
+    return value
   }
 
+  /** The number of layers, each of which has a tensor at least. */
+  layers(key: string): number {
+    const value = this.#whole([key]) as number
+    this.#limit(key, value, this.#limits.tensors, 'the number of tensors')
+    return value
+  }
+
+  /** A number of tokens or a period, a whole number of at least 1 that nothing in the files limits. */
+  length(key: string): number
+  length<T>(key: string, otherwise: T): number | T
+  length(...given: [key: string, otherwise?: unknown]): unknown {
+    return this.#whole(given)
+  }
+
+  /** A number that float32 can hold. */
   number(key: string): number
   number<T>(key: string, otherwise: T): number | T
   number(...given: [key: string, otherwise?: unknown]): unknown {
-    return this.#take(given, 'a number', Number.isFinite)
+    return this.#take(given, 'a number that float32 can hold', isFloat32)
+  }
+
+  /** A number over 0 that float32 can hold. */
+  positive(key: string): number
+  positive<T>(key: string, otherwise: T): number | T
+  positive(...given: [key: string, otherwise?: unknown]): unknown {
+    return this.#take(
+      given,
+      'a number over 0 that float32 can hold',
+      (value) => isFloat32(value) && Math.fround(value) > 0,
+    )
   }
 
   flag(key: string, otherwise: boolean): boolean {
@@ -47,8 +80,8 @@ export class ConfigReader {
   numbers(...given: [key: string, otherwise?: unknown]): unknown {
     return this.#take(
       given,
-      'a list of numbers',
-      (value) => Array.isArray(value) && value.every(Number.isFinite),
+      'a list of numbers that float32 can hold',
+      (value) => Array.isArray(value) && value.every(isFloat32),
     )
   }
 
@@ -62,7 +95,11 @@ export class ConfigReader {
   object(key: string): ConfigReader | undefined {
     const value = this.#take([key, undefined], 'an object', isObject)
     if (value === undefined || Object.keys(value as object).length === 0) return undefined
-    return new ConfigReader(value as Record<string, unknown>, `${this.#path} ${key}`)
+    return new ConfigReader(value as Record<string, unknown>, this.#limits, `${this.#path} ${key}`)
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#values)
   }
 
   has(key: string): boolean {
@@ -83,7 +120,10 @@ export class ConfigReader {
 
   /** Checks a key that may be there, with one value only. */
   expect(key: string, value: unknown): void {
-    if (this.has(key) && this.raw(key) !== value) throw this.refuse(key, JSON.stringify(value))
+    const found = this.raw(key)
+    if (found !== undefined && found !== null && found !== value) {
+      throw this.refuse(key, JSON.stringify(value))
+    }
   }
 
   /** Takes note of keys that have no effect on what is computed. */
@@ -92,10 +132,12 @@ export class ConfigReader {
   }
 
   refuse(key: string, expected: string): LayerpruneError {
-    const found = JSON.stringify(this.#values[key]) ?? 'nothing'
-    return new LayerpruneError(`${this.#path}: ${key} is ${found}, expected ${expected}`, {
-      hint: 'use an ONNX export of the model',
-    })
+    return new LayerpruneError(
+      `${this.#path}: ${key} is ${shorten(this.#values[key])}, expected ${expected}`,
+      {
+        hint: 'use an ONNX export of the model',
+      },
+    )
   }
 
   /**
@@ -110,6 +152,18 @@ export class ConfigReader {
         { hint: 'use an ONNX export of the model, or remove the key if it has no effect' },
       )
     }
+  }
+
+  #whole(given: [key: string, otherwise?: unknown]): unknown {
+    const isWhole = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0
+    return this.#take(given, 'a positive whole number', isWhole)
+  }
+
+  #limit(key: string, value: unknown, limit: number, what: string): void {
+    if (typeof value !== 'number' || value <= limit) return
+    throw new LayerpruneError(`${this.#path}: ${key} is ${value}, expected at most ${limit}, ${what}`, {
+      hint: 'take config.json and weights from the same model',
+    })
   }
 
   #take(
@@ -127,10 +181,16 @@ export class ConfigReader {
       })
     }
     if (!accepts(value)) {
-      throw new LayerpruneError(`${this.#path}: ${key} is ${shorten(value)}, expected ${expected}`)
+      throw new LayerpruneError(`${this.#path}: ${key} is ${shorten(value)}, expected ${expected}`, {
+        hint: 'take config.json from the model it belongs to',
+      })
     }
     return value
   }
+}
+
+function isFloat32(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(Math.fround(value))
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -138,6 +198,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'
+  const text = typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? 'nothing')
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }

@@ -145,8 +145,8 @@ function shareAttentionInputs(
     known.set(key, value)
     return value
   }
-  return ({ rope, heads, kvHeads, window, alibiSlopes }) => {
-    const form = { heads, kvHeads, window, alibiSlopes }
+  return ({ rope, heads, kvHeads, window, alibi }) => {
+    const form = { heads, kvHeads, window, alibi }
     return {
       rope: rope && writeOnce(tables, rope, () => writeRopeTables(writer, rope, shape)),
       spans: writeOnce(spans, form, () => writeSpans(writer, shape.tokens, form)),

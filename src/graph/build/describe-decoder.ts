@@ -45,6 +45,7 @@ export function applyDifferences(
   const vocabulary = config.count('vocab_size')
   const activation = readActivation(config, differences)
   const makeNorm = prepareNorm(config, differences, sizes.hidden)
+  const alibi = differences.alibi?.(sizes) ?? null
   const own = (name: string) => `${prefix}${inner}${name}`
   const { embedding = {} } = differences
   const tableSize = embedding.size ?? sizes.hidden
@@ -70,7 +71,7 @@ export function applyDifferences(
         : null,
     },
     layers: Array.from({ length: sizes.layers }, (_, index) =>
-      describeLayer(config, differences, { index, sizes, names, activation, makeNorm, own }),
+      describeLayer(config, differences, { index, sizes, names, activation, alibi, makeNorm, own }),
     ),
     finalNorm: differences.noFinalNorm ? null : makeNorm(own(names.finalNorm)),
     head: describeHead(config, differences, checkpoint, {
@@ -79,16 +80,14 @@ export function applyDifferences(
       size: tableSize,
       projection: project(embedding.projections?.back ?? '', sizes.hidden, tableSize),
     }),
-    extras: [/rotary_emb\.inv_freq$/, ...extras],
+    extras: [/rotary_emb\.inv_freq$/, /^(score|classifier|qa_outputs|v_head)\./, ...extras],
   }
 }
 
 function readSizes(config: ConfigReader, differences: Differences): Sizes {
   const keys = { ...LLAMA_KEYS, ...differences.keys }
-  const either = (key: string, usual: string) =>
-    config.count(key, undefined) ?? (config.has(usual) ? config.count(usual) : config.count(key))
-  const hidden = either(keys.hidden, LLAMA_KEYS.hidden)
-  const heads = either(keys.heads, LLAMA_KEYS.heads)
+  const hidden = config.count(chooseKey(config, keys.hidden, LLAMA_KEYS.hidden))
+  const heads = config.count(chooseKey(config, keys.heads, LLAMA_KEYS.heads))
   const usualKvHeads = differences.kvHeads ?? heads
   const kvHeads =
     keys.kvHeads === null
@@ -97,12 +96,31 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
         ? heads
         : config.count(keys.kvHeads, usualKvHeads)
   const headDim = config.count('head_dim', differences.headDim ?? Math.floor(hidden / heads))
+  if (headDim < 1) {
+    throw new LayerpruneError(
+      `config.json has ${heads} attention heads for a hidden size of ${hidden}, expected no more heads than that`,
+      { hint: 'take config.json from the model it belongs to' },
+    )
+  }
   if (heads % kvHeads !== 0) {
     throw new LayerpruneError(
       `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
     )
   }
-  return { hidden, heads, kvHeads, headDim, layers: either(keys.layers, LLAMA_KEYS.layers) }
+  return {
+    hidden,
+    heads,
+    kvHeads,
+    headDim,
+    layers: config.layers(chooseKey(config, keys.layers, LLAMA_KEYS.layers)),
+  }
+}
+
+/** The family's own key or the usual one, whichever is there; both must say the same. */
+function chooseKey(config: ConfigReader, own: string, usual: string): string {
+  if (!config.has(own)) return config.has(usual) ? usual : own
+  config.expect(usual, config.raw(own))
+  return own
 }
 
 function readActivation(config: ConfigReader, differences: Differences): Activation {
@@ -129,9 +147,12 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
   })
 }
 
+/** Heads of transformers' classes for sequences, tokens and answers, which have no language model head. */
+const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
+
 /**
  * The head's matrix is its own, or the embedding table where the file has none and the config ties them. A
- * checkpoint saved without its head has none unless tied.
+ * checkpoint saved without its head has none unless tied, and one with a head for another task has none.
  */
 function describeHead(
   config: ConfigReader,
@@ -142,7 +163,8 @@ function describeHead(
   const name = head.name ?? 'lm_head'
   const isTied = config.flag('tie_word_embeddings', tied)
   const hasOwn = checkpoint.has(`${name}.weight`)
-  if (!hasOwn && !isTied && checkpoint.isBare) return null
+  const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))
+  if (!hasOwn && (isOther || (!isTied && checkpoint.isBare))) return null
   return {
     projection: embedding.projection,
     linear: {

@@ -1,5 +1,16 @@
+import { LayerpruneError } from '../../errors.js'
 import type { ConfigReader } from './config-reader.js'
-import type { Activation, Attention, HeadNorm, Layer, Linear, Mlp, Norm } from './description.js'
+import type {
+  Activation,
+  Alibi,
+  Attention,
+  Experts,
+  HeadNorm,
+  Layer,
+  Linear,
+  Mlp,
+  Norm,
+} from './description.js'
 import { type Differences, LLAMA_KEYS, type LLAMA_NAMES, LLAMA_NORMS, type Sizes } from './differences.js'
 
 /** Makes the family's kind of norm; a size or form of its own only for heads. */
@@ -10,6 +21,7 @@ interface LayerContext {
   sizes: Sizes
   names: typeof LLAMA_NAMES
   activation: Activation
+  alibi: Alibi | null
   makeNorm: MakeNorm
   own: (name: string) => string
 }
@@ -40,7 +52,7 @@ type NameTensor = (tensor: string) => string
 
 function describeAttention(
   differences: Differences,
-  { index, sizes, names, makeNorm }: LayerContext,
+  { index, sizes, names, alibi, makeNorm }: LayerContext,
   name: NameTensor,
 ): Attention {
   const { hidden, heads, kvHeads, headDim } = sizes
@@ -59,10 +71,9 @@ function describeAttention(
     if (span === undefined || module === undefined) return null
     const full = name(`${names.attention}.${module}`)
     if (span === 'each head') {
-      const headWeights = full.includes('{head}')
-        ? Array.from({ length: count }, (_, head) => `${full.replace('{head}', `${head}`)}.weight`)
-        : [`${full}.weight`]
-      return { span, norm: makeNorm(full, { size: headDim, weight: false, bias: false }), headWeights }
+      const norm = makeNorm(full, { size: headDim, weight: false, bias: false })
+      const weightOf = (head: number) => `${full.replace('{head}', `${head}`)}.weight`
+      return { span, norm, weight: full.includes('{head}') ? weightOf : `${full}.weight` }
     }
     const size = span === 'head' ? headDim : count * headDim
     return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
@@ -89,7 +100,7 @@ function describeAttention(
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
-    alibiSlopes: differences.alibiSlopes?.(heads) ?? null,
+    alibi,
   }
 }
 
@@ -116,7 +127,7 @@ function describeMlp(
     down: linear(`${module}.${names.down}`, inner, hidden),
   })
   const experts = differences.experts?.(index, { hidden, activation, name, gated })
-  if (experts) return { kind: 'experts', experts }
+  if (experts) return { kind: 'experts', experts: checkExperts(experts) }
   const key = differences.keys?.inner ?? LLAMA_KEYS.inner
   const inner = innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
@@ -129,4 +140,12 @@ function describeMlp(
     case 'plain':
       return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
   }
+}
+
+function checkExperts(experts: Experts): Experts {
+  if (experts.perToken <= experts.count) return experts
+  throw new LayerpruneError(
+    `config.json has ${experts.perToken} experts a token (num_experts_per_tok) of ${experts.count}, expected at most all`,
+    { hint: 'take config.json from the model it belongs to' },
+  )
 }

@@ -52,7 +52,7 @@ export type RopeFrequencies =
  */
 export type HeadNorm =
   | { span: 'head' | 'all heads'; norm: Norm }
-  | { span: 'each head'; norm: Norm; headWeights: string[] }
+  | { span: 'each head'; norm: Norm; weight: string | ((head: number) => string) }
 
 /**
  * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
@@ -82,8 +82,17 @@ export interface Attention {
   window: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
-  /** Added to the scores for each token of distance, one value a head (Press et al. 2021, arXiv 2108.12409). */
-  alibiSlopes: number[] | null
+  alibi: Alibi | null
+}
+
+/** A bias on the scores that grows with a key's position (Press et al. 2021, arXiv 2108.12409). */
+export interface Alibi {
+  /** What it grows by a token, one value for each head. */
+  slopes: number[]
+  /** Slopes, positions and their products are rounded to bfloat16, whatever the dtype of the rest. */
+  inBfloat16: boolean
+  /** Factor on the products. */
+  scale: number
 }
 
 export type Mlp =

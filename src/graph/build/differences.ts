@@ -1,4 +1,4 @@
-import type { Activation, Attention, Experts, HeadNorm, Mlp, Norm, Rope } from './description.js'
+import type { Activation, Alibi, Attention, Experts, HeadNorm, Mlp, Norm, Rope } from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
 export const LLAMA_NAMES = {
@@ -96,7 +96,7 @@ export interface Differences {
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
   softcap?: number | null
-  alibiSlopes?: (heads: number) => number[]
+  alibi?: (sizes: Sizes) => Alibi
   mlp?: 'gated' | 'gated in one' | 'plain'
   /** Width of the MLP where the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number

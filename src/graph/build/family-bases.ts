@@ -22,9 +22,9 @@ export function describeSandwichedGemma(
   scoreCap: number | null,
   logitCap: number | null,
 ): Differences {
-  const scale = config.number('query_pre_attn_scalar', 256) ** -0.5
+  const scale = config.positive('query_pre_attn_scalar', 256) ** -0.5
   const cap = (key: string, otherwise: number | null) =>
-    config.isNull(key) ? null : config.number(key, otherwise)
+    config.isNull(key) ? null : config.positive(key, otherwise)
   config.ignore('hidden_act')
   return {
     ...describeGemma(config),
@@ -66,7 +66,10 @@ export function describeCohere(config: ConfigReader): Differences {
 }
 
 /** GPT-2 and what follows its names: learnt positions, layer norms, plain MLP, biases everywhere. */
-export function describeGpt2(config: ConfigReader, activation: string): Differences {
+export function describeGpt2(
+  config: ConfigReader,
+  usual: { activation: string; positions: number },
+): Differences {
   if (config.flag('add_cross_attention', false)) throw config.refuse('add_cross_attention', 'false')
   return {
     tied: true,
@@ -92,14 +95,16 @@ export function describeGpt2(config: ConfigReader, activation: string): Differen
     embedding: {
       positions: {
         name: 'wpe',
-        count: config.count('n_positions', undefined) ?? config.count('max_position_embeddings'),
+        count:
+          config.length('n_positions', undefined) ??
+          config.length('max_position_embeddings', usual.positions),
       },
     },
     bias: { qkv: true, output: true, mlp: true },
     layout: 'stacked',
     mlp: 'plain',
     innerMultiple: 4,
-    activation,
+    activation: usual.activation,
     extras: [/\.attn\.(bias|masked_bias)$/],
   }
 }

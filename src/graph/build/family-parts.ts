@@ -1,7 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Experts, Linear, Mlp, Rope } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
-import { readLayerTypes, windowsOf } from './layer-types.js'
+import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
 
 /** The same rotary embedding in all layers that have one; its keys may stay unread where none has. */
@@ -23,8 +23,8 @@ export function readQwenWindows(
   slides: (layer: number, maxWindowLayers: number) => boolean,
 ): (layer: number) => number | null {
   const isOn = config.flag('use_sliding_window', false)
-  const size = config.isNull('sliding_window') ? 0 : config.number('sliding_window', 4096)
-  const window = isOn && size > 0 ? size : null
+  const window = isOn ? readWindow(config, 4096) : null
+  if (!isOn) config.ignore('sliding_window')
   const first = config.number('max_window_layers', 28)
   const types = readLayerTypes(config, (layer) => window !== null && slides(layer, first))
   return windowsOf(config, types, window)
@@ -42,7 +42,7 @@ export function readMultipliers(config: ConfigReader): Differences {
   return {
     embedding: { scale: config.number('embedding_multiplier', 1) },
     residualMultiplier: config.number('residual_multiplier', 1),
-    head: { scale: 1 / config.number('logits_scaling', 1) },
+    head: { scale: 1 / config.positive('logits_scaling', 1) },
     scale: () => attention,
   }
 }
@@ -117,7 +117,7 @@ export function describeExperts(
 
 /** Which layers of a Qwen mixture have experts. */
 export function readSparseLayers(config: ConfigReader): (layer: number) => boolean {
-  const step = config.count('decoder_sparse_step', 1)
+  const step = config.length('decoder_sparse_step', 1)
   const dense: number[] = config.numbers('mlp_only_layers', [])
   return (layer) => !dense.includes(layer) && (layer + 1) % step === 0
 }

@@ -1,3 +1,5 @@
+import type { Layer } from './description.js'
+
 /** Keys that never change what a decoder computes from given weights, by what they are for. */
 const HARMLESS_KEYS = new Set([
   // What the file is and who wrote it
@@ -22,6 +24,11 @@ const HARMLESS_KEYS = new Set([
   'transformers.js_config',
   'model_name',
   'version',
+  '_commit_hash',
+  '_name_or_path',
+  '_from_auto',
+  '_auto_class',
+  '_pre_quantization_dtype',
   'text_config',
   'vision_config',
   'seq_length',
@@ -49,11 +56,15 @@ const HARMLESS_KEYS = new Set([
   'attn_implementation',
   '_attn_implementation',
   '_flash_attn_2_enabled',
-  'attn_config',
+  '_attn_implementation_autoset',
+  '_attn_implementation_internal',
+  '_experts_implementation',
+  '_experts_implementation_internal',
+  'experts_implementation',
+  'dual_chunk_attention_config',
   'use_flash_attn',
   'fused_mlp',
   'fused_bias_fc',
-  'slow_but_exact',
   'attention_softmax_in_fp32',
   'scale_attention_softmax_in_fp32',
   'reorder_and_upcast_attn',
@@ -116,10 +127,127 @@ const HARMLESS_KEYS = new Set([
   'max_window_layers',
 ])
 
-const HARMLESS_PATTERNS = [/_id(s)?$/, /dropout(_p|_prob)?$/, /_pdrop$/, /^summary_/, /^_/, /^unsloth/]
+const HARMLESS_PATTERNS = [
+  /^[a-z_]+_token_ids?$/,
+  /^(pad|sep|eod|im_start|im_end|im_newline|image|image_newline|text_start|text_end|video_start|video_end|mask_init)_id$/,
+  /dropout(_p|_prob)?$/,
+  /_pdrop$/,
+  /^summary_/,
+  /^unsloth/,
+]
 
-/** Whether a key that no family asked for can be passed over: known not to matter, or without a value. */
-export function isHarmlessKey(key: string, value: unknown): boolean {
+/**
+ * What a decoder may have, by keys whose absence says that it has not. Published configs name what other families
+ * have too, as false or null; for a family that has it, its entry in the table reads the key.
+ */
+const SWITCHES = new Set([
+  // Biases; a tensor without a place is refused whatever the config says
+  'add_bias_linear',
+  'add_qkv_bias',
+  'attention_bias',
+  'attention_out_bias',
+  'bias',
+  'lm_head_bias',
+  'mlp_bias',
+  'norm_bias',
+  'projectors_bias',
+  'qkv_bias',
+  'use_bias',
+  'use_qkv_bias',
+  // Attention
+  'add_cross_attention',
+  'attention_chunk_size',
+  'attn_logit_softcapping',
+  'clip_qkv',
+  'head_dim',
+  'kv_lora_rank',
+  'layer_types',
+  'logit_scale',
+  'multi_query',
+  'num_key_value_heads',
+  'num_kv_heads',
+  'per_layer_config',
+  'q_lora_rank',
+  'qk_head_dim',
+  'qk_layernorm',
+  'qk_nope_head_dim',
+  'qk_rope_head_dim',
+  'scale_attn_by_inverse_layer_idx',
+  'sliding_window',
+  'sliding_window_pattern',
+  'use_bidirectional_attention',
+  'use_mrope',
+  'use_qk_norm',
+  'use_sliding_window',
+  'v_head_dim',
+  // Positions
+  'no_rope_layers',
+  'partial_rotary_factor',
+  'rope_parameters',
+  'rope_scaling',
+  'rope_theta',
+  'rotary_dim',
+  // Layers and their norms
+  '_remove_final_layer_norm',
+  '_sliding_window_pattern',
+  'apply_residual_connection_post_layernorm',
+  'final_logit_softcapping',
+  'new_decoder_architecture',
+  'residual_multiplier',
+  'slow_but_exact',
+  'word_embed_proj_dim',
+  // Experts
+  'enable_moe_block',
+  'group_limited_greedy',
+  'is_moe',
+  'mlp_only_layers',
+  'moe_drop_tokens',
+  'moe_intermediate_size',
+  'moe_random_routing_dropped_token',
+  'moe_topk',
+  'n_group',
+  'n_routed_experts',
+  'n_shared_experts',
+  'norm_topk_prob',
+  'num_experts',
+  'num_experts_per_tok',
+  'num_ln_in_parallel_attn',
+  'num_local_experts',
+  'num_shared_expert',
+  'num_shared_experts',
+  'topk_group',
+  'use_mixed_mlp_moe',
+  // Other parts and forms
+  'add_classification_head',
+  'compression_config',
+  'embedding_size',
+  'ffn_hidden_size',
+  'n_inner',
+  'num_mtp_layers',
+  'num_nextn_predict_layers',
+  'quantization',
+  'quantization_config',
+  'runner_max_sequence_length',
+  'tie_last_hidden_states',
+  'tie_word_embeddings',
+  'use_parallel_residual',
+])
+
+/** What some families have without being asked: there the switch would say what is not so. */
+const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
+  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && mlp.experts.normalized,
+  qk_layernorm: ({ attention }) => attention.queryNorm !== null,
+  use_parallel_residual: ({ parallel }) => parallel,
+  use_qk_norm: ({ attention }) => attention.queryNorm !== null,
+  use_sliding_window: ({ attention }) => attention.window !== null,
+}
+
+/**
+ * Whether a key that no family asked for can be passed over: known not to matter, or the switch of something that
+ * the layers have not, switched off.
+ */
+export function isHarmlessKey(key: string, value: unknown, layers: Layer[]): boolean {
   if (HARMLESS_KEYS.has(key) || HARMLESS_PATTERNS.some((pattern) => pattern.test(key))) return true
-  return value === null || value === false
+  if ((value !== null && value !== false) || !SWITCHES.has(key)) return false
+  return value === null || !layers.some((layer) => ALWAYS_ON[key]?.(layer))
 }

@@ -13,7 +13,7 @@ export function readLayerTypes(
   config: ConfigReader,
   slides: (layer: number) => boolean,
 ): (layer: number) => LayerType {
-  const layers = config.count('num_hidden_layers')
+  const layers = config.layers('num_hidden_layers')
   const types = config.texts('layer_types', undefined)
   if (types === undefined) return (layer) => (slides(layer) ? 'sliding_attention' : 'full_attention')
   if (types.length !== layers) {
@@ -45,5 +45,13 @@ export function windowsOf(
 
 /** A window, null where the config says null, and the family's own where it says nothing. */
 export function readWindow(config: ConfigReader, otherwise: number | null): number | null {
-  return config.isNull('sliding_window') ? null : config.count('sliding_window', otherwise)
+  return config.isNull('sliding_window') ? null : config.length('sliding_window', otherwise)
+}
+
+/** Period of full attention. transformers 4 also saves it with an underscore, which none reads. */
+export function readPattern(config: ConfigReader, otherwise: number): number {
+  const pattern = config.length('sliding_window_pattern', otherwise)
+  if (config.has('layer_types')) config.ignore('_sliding_window_pattern')
+  else config.expect('_sliding_window_pattern', pattern)
+  return pattern
 }

@@ -39,6 +39,9 @@ const ROPE_KEYS = [
   'truncate',
 ]
 
+/** For images beside the text (three positions that are the same for text), and how YaRN was trained. */
+const HARMLESS_KEYS = [...ROPE_KEYS, 'mrope_section', 'mrope_interleaved', 'finetuned']
+
 /**
  * Reads the rotary embedding of a config in either spelling: `rope_parameters`, or `rope_theta`,
  * `partial_rotary_factor` and `rope_scaling` at the top (transformers before version 5).
@@ -46,28 +49,12 @@ const ROPE_KEYS = [
  */
 export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const { headDim, layerType, scaled = true } = options
-  const thetaKey = options.keys?.theta ?? 'rope_theta'
-  const partialKey = options.keys?.partial ?? 'partial_rotary_factor'
-  const all = config.object('rope_parameters')
-  const nested = all && layerType ? all.object(layerType) : undefined
+  const parameters = config.object('rope_parameters')
   const scaling = config.object('rope_scaling')
-  const settings = nested ?? all ?? (scaled ? scaling : undefined)
-  if (all && scaling && scaled) assertSameScaling(config, settings!, scaling)
-
-  const stated = settings?.number('rope_theta', undefined)
-  const top = config.number(thetaKey, undefined)
-  if (stated !== undefined && top !== undefined && stated !== top && !nested) {
-    throw config.refuse(thetaKey, `${stated} as in rope_parameters`)
-  }
-  const theta = stated ?? top ?? options.theta ?? 10_000
-  if (!(theta > 0)) throw config.refuse(thetaKey, 'a number over 0')
-  const partial =
-    settings?.number('partial_rotary_factor', undefined) ??
-    config.number(partialKey, undefined) ??
-    options.partial ??
-    1
-  if (options.partial === undefined && partial !== 1) throw config.refuse(partialKey, '1 in this family')
-  const dimensions = options.dimensions ?? Math.floor(headDim * partial)
+  const settings = parameters ? ofLayerType(config, parameters, layerType) : scaled ? scaling : undefined
+  if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
+  const theta = readTheta(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
@@ -75,8 +62,42 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   }
   const scale = readScaling(config, settings, { dimensions, theta }, options)
   assertFinite(scale)
-  settings?.assertAllRead('rope', (key) => ROPE_KEYS.includes(key))
+  settings?.assertAllRead('rope', (key) => HARMLESS_KEYS.includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
+}
+
+/** One rope of `rope_parameters`, where each type of layers has its own. */
+function ofLayerType(
+  config: ConfigReader,
+  parameters: ConfigReader,
+  layerType: RopeOptions['layerType'],
+): ConfigReader | undefined {
+  if (layerType === undefined) return parameters
+  if (parameters.keys().some((key) => key !== 'full_attention' && key !== 'sliding_attention')) {
+    throw config.refuse('rope_parameters', 'nothing but full_attention and sliding_attention in it')
+  }
+  return parameters.object(layerType)
+}
+
+function readTheta(config: ConfigReader, settings: ConfigReader | undefined, options: RopeOptions): number {
+  const key = options.keys?.theta ?? 'rope_theta'
+  const stated = settings?.positive('rope_theta', undefined)
+  const top = config.positive(key, undefined)
+  if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
+    throw config.refuse(key, `${stated} as in rope_parameters`)
+  }
+  return stated ?? top ?? options.theta ?? 10_000
+}
+
+/** Part of a head that is rotated. */
+function readPartial(config: ConfigReader, settings: ConfigReader | undefined, options: RopeOptions): number {
+  const key = options.keys?.partial ?? 'partial_rotary_factor'
+  const read = (reader: ConfigReader | undefined, key: string): number | undefined => {
+    const partial = reader?.positive(key, undefined)
+    if (options.partial !== undefined || partial === undefined || partial === 1) return partial
+    throw reader!.refuse(key, '1, for this family rotates whole heads')
+  }
+  return read(settings, 'partial_rotary_factor') ?? read(config, key) ?? options.partial ?? 1
 }
 
 function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling: ConfigReader): void {
@@ -90,7 +111,12 @@ function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling
 
 /** Odd settings, such as a base of 1 with YaRN, divide by zero. */
 function assertFinite({ attentionFactor, frequencies }: Scaling): void {
-  const values = frequencies.kind === 'fixed' ? frequencies.perPair : []
+  const values =
+    frequencies.kind === 'fixed'
+      ? frequencies.perPair
+      : frequencies.kind === 'two sets'
+        ? [...frequencies.short, ...frequencies.long]
+        : []
   if ([attentionFactor, ...values].every(Number.isFinite)) return
   throw new LayerpruneError('config.json has rope settings that give no finite frequencies', {
     hint: 'take config.json from the model it belongs to',
@@ -122,7 +148,7 @@ function readScaling(
   if (settings === undefined || type === 'default') return fixed(plain)
   switch (type) {
     case 'linear': {
-      const factor = positive(settings, 'factor')
+      const factor = settings.positive('factor')
       return fixed(plain.map((value) => Math.fround(value / factor)))
     }
     case 'dynamic':
@@ -145,18 +171,12 @@ function frequency({ dimensions, theta }: Base, pair: number): number {
   return Math.fround(1 / Math.fround(theta ** Math.fround((2 * pair) / dimensions)))
 }
 
-function positive(settings: ConfigReader, key: string): number {
-  const value = settings.number(key)
-  if (!(value > 0)) throw settings.refuse(key, 'a number over 0')
-  return value
-}
-
 /** Length that scaling starts from: the top of the config first, as transformers has it for Phi 3. */
 function originalPositions(config: ConfigReader, settings: ConfigReader): number {
   return (
-    config.count('original_max_position_embeddings', undefined) ??
-    settings.count('original_max_position_embeddings', undefined) ??
-    config.count('max_position_embeddings')
+    config.length('original_max_position_embeddings', undefined) ??
+    settings.length('original_max_position_embeddings', undefined) ??
+    config.length('max_position_embeddings')
   )
 }
 
@@ -180,16 +200,16 @@ function readGrowingBase(
   return {
     kind: 'growing base',
     base: theta,
-    factor: positive(settings, 'factor'),
-    positions: config.count('max_position_embeddings'),
+    factor: settings.positive('factor'),
+    positions: config.length('max_position_embeddings'),
   }
 }
 
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
 function readLlama3(config: ConfigReader, settings: ConfigReader, plain: number[]): number[] {
-  const factor = positive(settings, 'factor')
-  const low = positive(settings, 'low_freq_factor')
-  const high = positive(settings, 'high_freq_factor')
+  const factor = settings.positive('factor')
+  const low = settings.positive('low_freq_factor')
+  const high = settings.positive('high_freq_factor')
   const original = originalPositions(config, settings)
   return plain.map((value) => {
     const wavelength = (2 * Math.PI) / value
@@ -205,8 +225,8 @@ function readYarn(config: ConfigReader, settings: ConfigReader, base: Base, plai
   const { dimensions, theta } = base
   const original = originalPositions(config, settings)
   const factor = settings.has('factor')
-    ? positive(settings, 'factor')
-    : config.count('max_position_embeddings') / original
+    ? settings.positive('factor')
+    : config.length('max_position_embeddings') / original
   const rotationsAt = (rotations: number) =>
     (dimensions * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
   const truncate = settings.flag('truncate', true)
@@ -241,7 +261,7 @@ function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base):
       Math.fround(1 / Math.fround(factor * base.theta ** ((2 * pair) / base.dimensions))),
     )
   }
-  const factor = settings.number('factor', undefined) ?? config.count('max_position_embeddings') / original
+  const factor = settings.number('factor', undefined) ?? config.length('max_position_embeddings') / original
   const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
   return {
     attentionFactor: settings.number('attention_factor', inferred),

@@ -6,6 +6,7 @@ import { LayerpruneError } from '../../errors.js'
 import { FLOAT_DTYPES } from '../element-types.js'
 import { setExternalData } from '../external-data.js'
 import { DataType } from '../onnx.js'
+import type { CountLimits } from './config-reader.js'
 import type { GraphWriter } from './graph-writer.js'
 
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
@@ -45,6 +46,13 @@ export class Weights {
   /** Whether the checkpoint was saved without the head, so that its names have no prefix. */
   get isBare(): boolean {
     return this.#leftOut !== ''
+  }
+
+  /** What no count of a config that belongs to these tensors exceeds. */
+  get limits(): CountLimits {
+    let longestAxis = 0
+    for (const { shape } of this.#tensors.values()) longestAxis = Math.max(longestAxis, ...shape)
+    return { longestAxis, tensors: this.#tensors.size }
   }
 
   has(name: string): boolean {

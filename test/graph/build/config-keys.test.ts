@@ -33,6 +33,7 @@ const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [
   ['llama-yarn-mscale', ropeWith('llama-yarn-mscale', { truncate: true })],
   ['mistral-window', { sliding_window: 3 }],
   ['mistral-window', { sliding_window: null }],
+  ['mistral-window', { layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'] }],
   ['qwen2-window', { sliding_window: 3 }],
   ['qwen2-window', { layer_types: ['full_attention', 'full_attention', 'full_attention'] }],
   ['phi3', ropeWith('phi3', { partial_rotary_factor: 0.25 })],
@@ -92,8 +93,9 @@ describe('a key that does not matter', () => {
     ['pretraining_tp', 2],
     ['torch_dtype', 'float16'],
     ['task_specific_params', {}],
-    ['unheard_of', null],
-    ['unheard_of', false],
+    ['quantization_config', null],
+    ['use_sliding_window', false],
+    ['_name_or_path', 'here'],
   ])('%s = %j leaves the graph as it is', async (key, value) => {
     const { decoder } = await buildFrom(fixtureFolder('llama'))
     const { decoder: changed } = await buildFrom(fixtureFolder('llama'), { [key]: value })
@@ -115,7 +117,41 @@ describe('a key that is not understood is refused by name', () => {
     ['llama', { num_key_value_heads: 3 }, /4 attention heads for 3 key and value heads/],
     ['llama', { vocab_size: undefined }, /does not state vocab_size/],
     ['llama', { hidden_act: 'constructor' }, /hidden_act is "constructor"/],
-    ['llama', { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0.5, expected 1/],
+    ['llama', { partial_rotary_factor: 0.5 }, /config\.json: partial_rotary_factor is 0.5, expected 1/],
+    [
+      'llama',
+      ropeWith('llama', { partial_rotary_factor: 0.5 }),
+      /rope_parameters: partial_rotary_factor is 0.5, expected 1/,
+    ],
+    ['llama', { unheard_of: false }, /has unheard_of = false, which is not known/],
+    ['llama', { unheard_of: null }, /has unheard_of = null, which is not known/],
+    ['llama', { _unheard_of: 3 }, /has _unheard_of = 3, which is not known/],
+    ['llama', { skip_layer_ids: [1] }, /has skip_layer_ids = \[1\]/],
+    ['cohere2', { _sliding_window_pattern: 2, layer_types: undefined }, /_sliding_window_pattern is 2/],
+    ['gpt2', { _remove_final_layer_norm: true }, /has _remove_final_layer_norm = true/],
+    ['qwen3', { use_qk_norm: false }, /has use_qk_norm = false/],
+    ['mistral-window', { use_sliding_window: false }, /has use_sliding_window = false/],
+    ['phi', { use_parallel_residual: false }, /has use_parallel_residual = false/],
+    ['bloom', { slow_but_exact: true, pretraining_tp: 2 }, /slow_but_exact is true, expected false, or a/],
+    ['bloom', { hidden_act: 'relu' }, /hidden_act is "relu", expected "gelu_new"/],
+    ['gptj', { rope_theta: 500 }, /rope_theta is 500, expected 10000/],
+    ['gptj', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling is .*, expected null/],
+    [
+      'gpt-bigcode',
+      { scale_attn_by_inverse_layer_idx: true },
+      /scale_attn_by_inverse.* is true, expected false/,
+    ],
+    ['gpt-neo', { attention_layers: Array(3).fill('local') }, /attention_layers is .* the same as/],
+    ['gpt2', { num_attention_heads: 2 }, /num_attention_heads is 2, expected 4/],
+    ['gemma', { hidden_activation: 'relu' }, /hidden_activation is "relu", expected "gelu_pytorch_tanh"/],
+    ['gemma3', { rope_parameters: { rope_theta: 7 } }, /rope_parameters is .* nothing but full_attention/],
+    [
+      'olmo3',
+      { rope_parameters: { rope_type: 'default', rope_theta: 7 } },
+      /rope_parameters is .* nothing but/,
+    ],
+    ['falcon', { num_ln_in_parallel_attn: 2 }, /num_ln_in_parallel_attn is 2, expected 1/],
+    ['mixtral', { num_experts_per_tok: 9 }, /9 experts a token .* of 4/],
     ['llama', { rope_theta: 77 }, /rope_theta is 77, expected 10000 as in rope_parameters/],
     ['llama', ropeWith('llama', { rope_type: 'mystery' }), /rope_parameters: rope_type is "mystery"/],
     ['llama', ropeWith('llama', { twist: 2 }), /rope_parameters has twist = 2/],
@@ -126,15 +162,25 @@ describe('a key that is not understood is refused by name', () => {
     ['qwen2-window', { layer_types: Array(3).fill('linear_attention') }, /layer_types is .*linear/],
     ['qwen2', { layer_types: Array(3).fill('sliding_attention') }, /no sliding_attention without/],
     ['gemma', { use_bidirectional_attention: true }, /use_bidirectional_attention is true/],
-    ['gemma3', { attn_logit_softcapping: 50 }, /attn_logit_softcapping is 50, expected null/],
+    [
+      'gemma3',
+      { attn_logit_softcapping: 50 },
+      /attn_logit_softcapping is 50, expected null: programs differ/,
+    ],
     ['gpt2', { add_cross_attention: true }, /add_cross_attention is true, expected false/],
-    ['falcon', { alibi: true }, /alibi is true, expected false/],
     ['bloom', { apply_residual_connection_post_layernorm: true }, /apply_residual.* is true/],
     ['phi3', { interpolate_factor: 2 }, /interpolate_factor is 2, expected 1/],
     ['smollm3', { no_rope_layers: [1] }, /no_rope_layers is \[1\], expected 3 numbers/],
     ['gpt-neo', { attention_types: [[['odd'], 3]] }, /attention_types is .*expected global or local/],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
+  })
+
+  it.each(all)('%s, if it is not causal', async (name) => {
+    for (const is_causal of [false, null, 'no']) {
+      const built = buildFrom(fixtureFolder(name), { is_causal })
+      await expect(built).rejects.toThrow(/is_causal is .*, expected true: only causal decoders can be read/)
+    }
   })
 
   it('a quantised checkpoint', async () => {

@@ -1,3 +1,5 @@
+import type { Experts, Linear } from '../description.js'
+import type { ExpertParts } from '../differences.js'
 import type { Family } from '../families.js'
 import {
   describeExperts,
@@ -108,7 +110,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         norm: { epsilon: 1e-5 },
         bias: readAttentionBias(config),
         headNorm: { span: 'all heads', query: 'q_norm', key: 'k_norm' },
-        clip: config.number('clip_qkv', null),
+        clip: config.positive('clip_qkv', null),
         rope: rope(config),
         experts: (_layer, parts) => describeExperts(parts, has, settings),
       }
@@ -117,7 +119,8 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
   granitemoe: {
     title: 'Granite 3 MoE',
     notes: 'as Granite, with experts stacked in one tensor',
-    describe: (config) => {
+    fixed: { position_embedding_type: 'rope' },
+    describe: (config, has) => {
       const count = config.count('num_local_experts', 8)
       const perToken = config.count('num_experts_per_tok', 2)
       const inner = config.count('intermediate_size')
@@ -125,37 +128,39 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         ...readMultipliers(config),
         bias: readAttentionBias(config),
         rope: rope(config),
-        experts: (_layer, { hidden, activation, name }) => ({
-          router: {
-            weight: name('block_sparse_moe.router.layer.weight'),
-            bias: null,
-            inputs: hidden,
-            outputs: count,
-          },
-          count,
-          perToken,
-          normalized: true,
-          expert: (index) => ({
-            kind: 'gated in one',
-            gateUp: {
-              weight: name('block_sparse_moe.input_linear.weight'),
-              bias: null,
-              inputs: hidden,
-              outputs: 2 * inner,
-              stack: { count, index },
-            },
-            activation,
-            down: {
-              weight: name('block_sparse_moe.output_linear.weight'),
-              bias: null,
-              inputs: inner,
-              outputs: hidden,
-              stack: { count, index },
-            },
-          }),
-          shared: null,
-        }),
+        experts: (_layer, parts) => describeGraniteExperts(parts, has, { count, perToken, inner }),
       }
     },
   },
+}
+
+/** Experts in one stack, under the names of published checkpoints or those that transformers 5 can save. */
+function describeGraniteExperts(
+  { hidden, activation, name }: ExpertParts,
+  has: (name: string) => boolean,
+  { count, perToken, inner }: { count: number; perToken: number; inner: number },
+): Experts {
+  const own = (tensor: string) => name(`block_sparse_moe.${tensor}`)
+  const [router, gateUp, down] = has(own('router.weight'))
+    ? ['router.weight', 'experts.gate_up_proj', 'experts.down_proj']
+    : ['router.layer.weight', 'input_linear.weight', 'output_linear.weight']
+  const linear = (tensor: string, inputs: number, outputs: number): Linear => ({
+    weight: own(tensor),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  return {
+    router: linear(router!, hidden, count),
+    count,
+    perToken,
+    normalized: true,
+    expert: (index) => ({
+      kind: 'gated in one',
+      gateUp: { ...linear(gateUp!, hidden, 2 * inner), stack: { count, index } },
+      activation,
+      down: { ...linear(down!, inner, hidden), stack: { count, index } },
+    }),
+    shared: null,
+  }
 }

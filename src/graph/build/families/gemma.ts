@@ -2,21 +2,24 @@ import type { ConfigReader } from '../config-reader.js'
 import type { Family } from '../families.js'
 import { describeGemma, describeSandwichedGemma } from '../family-bases.js'
 import { allButEvery, readAttentionBias, rope } from '../family-parts.js'
-import { readLayerTypes, readWindow, windowsOf } from '../layer-types.js'
+import { readLayerTypes, readPattern, readWindow, windowsOf } from '../layer-types.js'
 
 /** The Gemmas. */
 export const GEMMA_FAMILIES: Record<string, Family> = {
   gemma: {
     title: 'Gemma 1, CodeGemma',
     notes: 'scaled embedding, norms of 1 + weight',
-    describe: (config) => ({
-      ...describeGemma(config),
-      kvHeads: 16,
-      bias: readAttentionBias(config),
-      keys: { activation: config.has('hidden_activation') ? 'hidden_activation' : 'hidden_act' },
-      activationNames: { gelu: 'gelu_tanh' },
-      rope: rope(config),
-    }),
+    describe: (config) => {
+      const activation = config.text('hidden_act', 'gelu_pytorch_tanh')
+      config.expect('hidden_activation', activation === 'gelu' ? 'gelu_pytorch_tanh' : activation)
+      return {
+        ...describeGemma(config),
+        kvHeads: 16,
+        bias: readAttentionBias(config),
+        activationNames: { gelu: 'gelu_tanh' },
+        rope: rope(config),
+      }
+    },
   },
   gemma2: {
     title: 'Gemma 2',
@@ -31,15 +34,16 @@ export const GEMMA_FAMILIES: Record<string, Family> = {
     title: 'Gemma 3 270M and 1B',
     notes: 'as Gemma 2 with norms on heads; layers with a window have a rope of their own',
     describe: (config) => {
-      const pattern = config.count('sliding_window_pattern', undefined)
-      const types = readLayerTypes(config, allButEvery(pattern ?? config.count('_sliding_window_pattern', 6)))
+      const types = readLayerTypes(config, allButEvery(readPattern(config, 6)))
       const full = rope(config, { theta: 1_000_000, layerType: 'full_attention' })
       const sliding = rope(config, {
         layerType: 'sliding_attention',
         keys: { theta: 'rope_local_base_freq' },
         scaled: false,
       })
-      if (config.has('attn_logit_softcapping')) throw config.refuse('attn_logit_softcapping', 'null')
+      if (config.has('attn_logit_softcapping')) {
+        throw config.refuse('attn_logit_softcapping', 'null: programs differ in whether Gemma 3 has caps')
+      }
       return {
         ...describeSandwichedGemma(config, null, null),
         headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },

@@ -1,3 +1,5 @@
+import { LEARNT_POSITIONS } from '../../../checkpoint/config.js'
+import { expandAttentionTypes } from '../attention-types.js'
 import type { ConfigReader } from '../config-reader.js'
 import type { Differences } from '../differences.js'
 import type { Family } from '../families.js'
@@ -14,7 +16,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     notes: 'learnt positions, matrices stored transposed',
     prefix: 'transformer.',
     describe: (config) => ({
-      ...describeGpt2(config, 'gelu_new'),
+      ...describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt2 }),
       transposed: true,
       scale: readGpt2Scale(config),
     }),
@@ -23,9 +25,13 @@ export const GPT_FAMILIES: Record<string, Family> = {
     title: 'StarCoder 1, SantaCoder',
     notes: 'as GPT-2 with one key head',
     prefix: 'transformer.',
+    fixed: { scale_attn_by_inverse_layer_idx: false },
     describe: (config) => {
       const isMultiQuery = config.flag('multi_query', true)
-      const base = describeGpt2(config, 'gelu_pytorch_tanh')
+      const base = describeGpt2(config, {
+        activation: 'gelu_pytorch_tanh',
+        positions: LEARNT_POSITIONS.gpt_bigcode,
+      })
       config.ignore('num_key_value_heads')
       return {
         ...base,
@@ -41,9 +47,9 @@ export const GPT_FAMILIES: Record<string, Family> = {
     notes: 'as GPT-2 with a window in every other layer, scores not scaled',
     prefix: 'transformer.',
     describe: (config) => {
-      const window = config.count('window_size', 256)
+      const window = config.length('window_size', 256)
       const types = readGptNeoLayers(config)
-      const base = describeGpt2(config, 'gelu_new')
+      const base = describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt_neo })
       return {
         ...base,
         names: { ...base.names, attention: 'attn.attention', output: 'out_proj' },
@@ -66,10 +72,17 @@ export const GPT_FAMILIES: Record<string, Family> = {
     title: 'GPT-J 6B',
     notes: 'attention and MLP in parallel with one norm, interleaved rope on part of each head',
     prefix: 'transformer.',
-    fixed: { rotary: true, scale_attn_weights: true },
+    fixed: {
+      rotary: true,
+      scale_attn_weights: true,
+      rope_theta: 10_000,
+      rope_scaling: null,
+      rope_parameters: null,
+    },
     describe: (config) => {
-      const base = describeGpt2(config, 'gelu_new')
-      const dimensions = config.count('rotary_dim')
+      const base = describeGpt2(config, { activation: 'gelu_new', positions: 2048 })
+      if (config.isNull('rotary_dim')) throw config.refuse('rotary_dim', 'a number')
+      const dimensions = config.count('rotary_dim', 64)
       return {
         ...base,
         tied: false,
@@ -116,10 +129,16 @@ export const GPT_FAMILIES: Record<string, Family> = {
     title: 'BLOOM, BLOOMZ',
     notes: 'linear biases (ALiBi), a norm after the embedding',
     prefix: 'transformer.',
-    fixed: { skip_bias_add: true, skip_bias_add_qkv: false },
+    fixed: {
+      skip_bias_add: true,
+      skip_bias_add_qkv: false,
+      alibi: true,
+      hidden_act: 'gelu_new',
+      apply_residual_connection_post_layernorm: false,
+    },
     describe: (config) => {
-      if (config.flag('apply_residual_connection_post_layernorm', false)) {
-        throw config.refuse('apply_residual_connection_post_layernorm', 'false')
+      if (config.flag('slow_but_exact', false) && config.length('pretraining_tp', 1) > 1) {
+        throw config.refuse('slow_but_exact', 'false, or a pretraining_tp of 1')
       }
       return {
         tied: true,
@@ -146,19 +165,20 @@ export const GPT_FAMILIES: Record<string, Family> = {
         mlp: 'plain',
         innerMultiple: 4,
         activation: 'gelu_new',
-        alibiSlopes: makeAlibiSlopes,
+        alibi: ({ heads }) => ({ slopes: makeAlibiSlopes(heads), inBfloat16: false, scale: 1 }),
       }
     },
   },
   falcon: {
-    title: 'Falcon 7B, 40B, 180B, 11B',
-    notes: 'one or few key heads, attention and MLP in parallel',
+    title: 'Falcon 7B, 40B, 180B, 11B, RW',
+    notes: 'one or few key heads, attention and MLP in parallel; ALiBi in RW',
     prefix: 'transformer.',
     describe: describeFalcon,
   },
   opt: {
-    title: 'OPT',
+    title: 'OPT, Galactica',
     notes: 'learnt positions; norms after the sums in 350M',
+    fixed: { learned_embeddings: true, scale_embeddings: false },
     describe: describeOpt,
   },
   phi: {
@@ -229,13 +249,16 @@ function makeAlibiSlopes(heads: number): number[] {
 }
 
 function describeFalcon(config: ConfigReader): Differences {
-  if (config.flag('alibi', false)) throw config.refuse('alibi', 'false')
+  const hasAlibi = config.flag('alibi', false)
+  const rotary = rope(config)
   const isNew = config.flag('new_decoder_architecture', false)
   const isParallel = config.flag('parallel_attn', true) || isNew
   const isMultiQuery = config.flag('multi_query', true) && !isNew
   const bias = config.flag('bias', false)
   config.ignore('num_kv_heads', 'multi_query', 'parallel_attn')
-  const hasTwoNorms = isNew && config.count('num_ln_in_parallel_attn', 2) === 2
+  const hasTwoNorms = config.count('num_ln_in_parallel_attn', isNew ? 2 : 1) === 2
+  if (hasTwoNorms && !isNew)
+    throw config.refuse('num_ln_in_parallel_attn', '1 without new_decoder_architecture')
   return {
     tied: true,
     names: {
@@ -266,7 +289,11 @@ function describeFalcon(config: ConfigReader): Differences {
     mlp: 'plain',
     innerMultiple: 4,
     activation: 'gelu',
-    rope: rope(config),
+    // As transformers computes it: rounded to bfloat16, and scaled as the scores are
+    alibi: hasAlibi
+      ? ({ heads, headDim }) => ({ slopes: makeAlibiSlopes(heads), inBfloat16: true, scale: headDim ** -0.5 })
+      : undefined,
+    rope: hasAlibi ? undefined : rotary,
   }
 }
 
@@ -293,7 +320,11 @@ function describeOpt(config: ConfigReader): Differences {
     embedding: {
       size,
       projections: { into: 'project_in', back: 'project_out' },
-      positions: { name: 'embed_positions', count: config.count('max_position_embeddings'), offset: 2 },
+      positions: {
+        name: 'embed_positions',
+        count: config.length('max_position_embeddings', 2048),
+        offset: 2,
+      },
     },
     bias: { qkv: bias, output: bias, mlp: bias },
     mlp: 'plain',
@@ -301,21 +332,18 @@ function describeOpt(config: ConfigReader): Differences {
   }
 }
 
-/** `attention_types` says [[kinds, repeats], ...]; newer configs spell the list out. */
+/** `attention_types` says [[kinds, repeats], ...]; a list beside it must say the same. */
 function readGptNeoLayers(config: ConfigReader): string[] {
+  const layers = config.layers('num_layers')
   const types = config.raw('attention_types')
+  const expected = `global or local for each of ${layers} layers`
   const spelled = config.texts('attention_layers', undefined)
-  const expanded = Array.isArray(types)
-    ? types.flatMap((item) =>
-        Array.isArray(item) && Array.isArray(item[0])
-          ? Array.from({ length: Number(item[1]) }, () => item[0]).flat()
-          : [],
-      )
-    : undefined
-  const layers = config.count('num_layers')
-  const kinds: unknown[] = expanded ?? spelled ?? []
-  if (kinds.length !== layers || !kinds.every((kind) => kind === 'global' || kind === 'local')) {
-    throw config.refuse('attention_types', `global or local for each of ${layers} layers`)
+  const kinds = types === undefined || types === null ? spelled : expandAttentionTypes(types, layers)
+  if (kinds?.length !== layers || !kinds.every((kind) => kind === 'global' || kind === 'local')) {
+    throw config.refuse('attention_types', expected)
+  }
+  if (spelled && JSON.stringify(spelled) !== JSON.stringify(kinds)) {
+    throw config.refuse('attention_layers', 'the same as attention_types')
   }
   return kinds as string[]
 }

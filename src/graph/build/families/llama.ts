@@ -9,6 +9,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   llama: {
     title: 'Llama 1 to 3.3, SmolLM 1 and 2, TinyLlama, Yi, DeepSeek LLM',
     notes: 'RMS norms, rotary embedding of any type, gated MLP',
+    fixed: { activation: 'swiglu', is_llama_config: true, rope_interleaved: false },
     describe: (config) => ({
       bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
       rope: rope(config),
@@ -16,21 +17,13 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   },
   mistral: {
     title: 'Mistral 7B to Large, Ministral 8B, Zephyr',
-    notes: 'a sliding window in all layers',
-    describe: (config) => {
-      const window = readWindow(config, 4096)
-      config.ignore('layer_types')
-      return { kvHeads: 8, rope: rope(config), window: () => window }
-    },
+    notes: 'a sliding window in all layers, or those that layer_types names',
+    describe: describeMistral,
   },
   ministral: {
     title: 'Ministral',
     notes: 'as Mistral, with a window in some layers',
-    describe: (config) => {
-      const window = readWindow(config, 4096)
-      const types = readLayerTypes(config, () => window !== null)
-      return { kvHeads: 8, rope: rope(config), window: windowsOf(config, types, window) }
-    },
+    describe: describeMistral,
   },
   qwen2: {
     title: 'Qwen 1.5, 2 and 2.5, DeepSeek R1 Distill Qwen',
@@ -56,8 +49,8 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
     title: 'SmolLM 3',
     notes: 'layers without rotary embedding',
     describe: (config) => {
-      const interval = config.count('no_rope_layer_interval', 4)
-      const layers = config.count('num_hidden_layers')
+      const interval = config.length('no_rope_layer_interval', 4)
+      const layers = config.layers('num_hidden_layers')
       const usesRope = config.numbers(
         'no_rope_layers',
         Array.from({ length: layers }, (_, layer) => Number((layer + 1) % interval !== 0)),
@@ -77,7 +70,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
     },
   },
   granite: {
-    title: 'Granite 3 and 4 (dense)',
+    title: 'Granite 3 and 4.1 (dense)',
     notes: 'factors on embedding, scores, residual sums and logits',
     describe: (config) => ({
       ...readMultipliers(config),
@@ -158,13 +151,18 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
       use_rotary_pos_emb: true,
       cla_share_factor: 2,
       use_cla: false,
+      class_num: 0,
+      pool_type: 'last',
     },
-    describe: (config) => ({
-      norm: { epsilon: 1e-5 },
-      bias: readAttentionBias(config),
-      headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-      rope: rope(config, { knowsAlpha: true }),
-    }),
+    describe: (config) => {
+      config.ignore('attention_head_dim', 'dense_list')
+      return {
+        norm: { epsilon: 1e-5 },
+        bias: readAttentionBias(config),
+        headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
+        rope: rope(config, { knowsAlpha: true }),
+      }
+    },
   },
   seed_oss: {
     title: 'Seed OSS',
@@ -180,6 +178,13 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
       rope: rope(config),
     }),
   },
+}
+
+/** transformers reads a `mistral` that has layer_types as `ministral`. */
+function describeMistral(config: ConfigReader): Differences {
+  const window = readWindow(config, 4096)
+  const types = readLayerTypes(config, () => window !== null)
+  return { kvHeads: 8, rope: rope(config), window: windowsOf(config, types, window) }
 }
 
 function describeGlm(config: ConfigReader): Differences {

@@ -1,7 +1,7 @@
 import type { Family } from '../families.js'
 import { describeCohere, POST_NORMS } from '../family-bases.js'
 import { allButEvery, readAttentionBias, rope } from '../family-parts.js'
-import { readLayerTypes, readWindow, windowsOf } from '../layer-types.js'
+import { readLayerTypes, readPattern, readWindow, windowsOf } from '../layer-types.js'
 
 /** Decoders whose norms lie elsewhere than in Llama: after attention and MLP, or one for both in parallel. */
 export const NORM_FAMILIES: Record<string, Family> = {
@@ -11,7 +11,7 @@ export const NORM_FAMILIES: Record<string, Family> = {
     describe: (config) => ({
       norm: { kind: 'layer', key: null, weight: false, bias: false },
       bias: readAttentionBias(config),
-      clip: config.number('clip_qkv', null),
+      clip: config.positive('clip_qkv', null),
       rope: rope(config),
     }),
   },
@@ -42,9 +42,11 @@ export const NORM_FAMILIES: Record<string, Family> = {
       const window = readWindow(config, 4096)
       const pattern = config.raw('sliding_window_pattern') ?? 4
       const types = readLayerTypes(config, (layer) => {
-        if (typeof pattern !== 'number')
-          throw config.refuse('sliding_window_pattern', 'a number, or layer_types')
-        return window !== null && allButEvery(pattern)(layer)
+        if (window === null) return false
+        if (!Number.isSafeInteger(pattern)) {
+          throw config.refuse('sliding_window_pattern', 'a whole number, or layer_types')
+        }
+        return allButEvery(pattern as number)(layer)
       })
       const shared = rope(config)
       return {
@@ -80,7 +82,7 @@ export const NORM_FAMILIES: Record<string, Family> = {
       use_parallel_block: true,
     },
     describe: (config) => {
-      const pattern = config.count('sliding_window_pattern', 4)
+      const pattern = readPattern(config, 4)
       config.expect('layer_switch', pattern)
       const types = readLayerTypes(config, allButEvery(pattern))
       const shared = rope(config, { interleaved: true })

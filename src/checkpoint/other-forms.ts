@@ -1,0 +1,57 @@
+import { LayerpruneError } from '../errors.js'
+import { quoteName } from './safetensors-header.js'
+
+/** Lies beside the weights of a LoRA or another adapter. */
+export const ADAPTER_FILE = 'adapter_config.json'
+
+/** Weights that cannot be read, by the names of their files, and what to do about them. */
+const FORMS: { pattern: RegExp; form: string; hint: string }[] = [
+  {
+    pattern: /\.gguf$/,
+    form: 'gguf',
+    hint: 'use the safetensors checkpoint that it was converted from',
+  },
+  {
+    pattern: /\.(bin|pt|pth|ckpt)$/,
+    form: 'pytorch pickle',
+    hint: 'load it with transformers and save it with save_pretrained, which writes safetensors',
+  },
+  {
+    pattern: /\.(h5|msgpack)$/,
+    form: 'tensorflow or flax',
+    hint: 'load it with transformers (from_tf or from_flax) and save it with save_pretrained',
+  },
+  {
+    pattern: /\.npz$/,
+    form: 'numpy',
+    hint: 'use the safetensors checkpoint that it was converted from',
+  },
+]
+
+/** Says what a folder has instead of a readable model; undefined if that is nothing known. */
+export function otherForm(folder: string, names: string[]): LayerpruneError | undefined {
+  if (names.includes(ADAPTER_FILE)) {
+    return new LayerpruneError(`${folder} holds an adapter (${ADAPTER_FILE}), not a whole model`, {
+      hint: 'merge the adapter into its base model with peft (merge_and_unload) and save the result',
+    })
+  }
+  if (names.some((name) => name.endsWith('.safetensors'))) return undefined
+  for (const { pattern, form, hint } of FORMS) {
+    const file = names.find((name) => pattern.test(name))
+    if (file === undefined) continue
+    return new LayerpruneError(
+      `${folder} has no safetensors weights, only the ${form} file ${quoteName(file)}`,
+      { hint },
+    )
+  }
+  return undefined
+}
+
+/** Says that a file is of a form that cannot be read; undefined if its name does not tell. */
+export function unreadableForm(path: string): LayerpruneError | undefined {
+  const found = FORMS.find(({ pattern }) => pattern.test(path))
+  return (
+    found &&
+    new LayerpruneError(`${path} is a ${found.form} file, which cannot be read`, { hint: found.hint })
+  )
+}

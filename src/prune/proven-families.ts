@@ -1,0 +1,146 @@
+import { isKnownFamily } from '../graph/build/build-decoder.js'
+import type { Section } from './layer-keys.js'
+
+/**
+ * Decoders, beside the families that can be built, whose pruned models were compared in transformers with the whole
+ * ones, their layers passed over: test/interop/decoders.test.ts. Some have keys that config.json must state, `|`
+ * between alternatives: if it omits them, the family chooses layers by their number.
+ */
+const DECODERS: Record<string, string[]> = {
+  afmoe: ['layer_types|global_attn_every_n_layers', 'num_dense_layers'],
+  apertus: [],
+  aria_text: [],
+  axk1: ['mlp_layer_types|first_k_dense_replace'],
+  axk2: ['mlp_layer_types|first_k_dense_replace'],
+  bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
+  bamba: [],
+  biogpt: [],
+  bitnet: [],
+  codegen: [],
+  cohere2_moe: ['layer_types'],
+  ctrl: [],
+  cwm: ['layer_types'],
+  dbrx: [],
+  deepseek_v2: [],
+  deepseek_v3: ['first_k_dense_replace'],
+  deepseek_v32: ['mlp_layer_types|first_k_dense_replace'],
+  diffllama: [],
+  doge: [],
+  dots1: [],
+  ernie4_5_moe: ['moe_layer_start_index'],
+  exaone: [],
+  exaone_moe: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
+  falcon_h1: [],
+  flex_olmo: [],
+  gemma4_text: ['layer_types'],
+  gemma4_unified_text: ['layer_types'],
+  glm4_moe: ['first_k_dense_replace'],
+  glm4_moe_lite: [],
+  glm4v_text: [],
+  glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],
+  'gpt-sw3': [],
+  gpt_neox_japanese: [],
+  gpt_oss: ['layer_types'],
+  granite_swa: ['layer_types'],
+  granitemoe_swa: ['layer_types'],
+  granitemoehybrid: [],
+  granitemoeshared: [],
+  hunyuan_v1_moe: [],
+  hy_v3: [],
+  hyperclovax: [],
+  inkling_text: ['layer_types', 'mlp_layer_types'],
+  internlm3: [],
+  iquestcoder: [],
+  jais2: [],
+  jamba: ['attn_layer_period', 'expert_layer_period'],
+  jetmoe: [],
+  kimi_linear: ['layer_types|linear_attn_config', 'mlp_layer_types|first_k_dense_replace'],
+  kolibri1: ['layer_types'],
+  laguna: ['mlp_layer_types'],
+  lara_mini: ['layer_types'],
+  lfm2: [],
+  lfm2_moe: ['num_dense_layers'],
+  lfm3: ['layer_types'],
+  llama4_text: [],
+  longcat_flash: [],
+  mamba2: [],
+  mellum: [],
+  mimo_v2_flash: ['layer_types', 'mlp_layer_types'],
+  minicpm3: [],
+  minimax: ['layer_types'],
+  minimax_m2: [],
+  minimax_m3_vl_text: [],
+  ministral3: [],
+  'modernbert-decoder': ['layer_types'],
+  mpt: [],
+  nanochat: [],
+  nemotron_h: ['layers_block_type|hybrid_override_pattern'],
+  olmo_hybrid: ['layer_types'],
+  'openai-gpt': [],
+  persimmon: [],
+  phimoe: [],
+  qwen2_vl: [],
+  qwen2_vl_text: [],
+  qwen2_5_vl: [],
+  qwen2_5_vl_text: [],
+  qwen3_vl_text: [],
+  qwen3_vl_moe_text: [],
+  qwen3_5_moe_text: ['layer_types|full_attention_interval'],
+  qwen3_5_text: ['layer_types|full_attention_interval'],
+  qwen3_next: ['layer_types|full_attention_interval'],
+  recurrent_gemma: [],
+  sarvam_mla: ['first_k_dense_replace'],
+  sarvam_moe: ['first_k_dense_replace'],
+  solar_open: [],
+  vaultgemma: ['layer_types'],
+  xlstm: [],
+  youtu: [],
+  zamba: [],
+  zamba2: [],
+  zaya: [],
+}
+
+/** Models of images and text whose decoder's config is `text_config`, compared in the same way. */
+const WRAPPERS = new Set([
+  'aya_vision',
+  'gemma3',
+  'gemma4',
+  'glm4v',
+  'idefics3',
+  'internvl',
+  'lfm2_vl',
+  'llava',
+  'llava_next',
+  'llava_onevision',
+  'mistral3',
+  'paligemma',
+  'qwen2_vl',
+  'qwen2_5_vl',
+  'qwen3_vl',
+  'qwen3_vl_moe',
+  'qwen3_5',
+  'qwen3_5_moe',
+  'smolvlm',
+  'vipllava',
+])
+
+/**
+ * Why it is not known that a cut config lets the layers that stay compute what they did; undefined if it is.
+ * @param isDescribed  the decoder's layers are compared one by one
+ */
+export function findUnproven(config: Section, isDescribed: boolean): string | undefined {
+  const text = config.text_config as Section | null | undefined
+  if (text && !WRAPPERS.has(String(config.model_type))) return explain(config)
+  if (isDescribed) return undefined
+  const section = text ?? config
+  const family = String(section.model_type)
+  if (isKnownFamily(family)) return undefined
+  if (!Object.hasOwn(DECODERS, family)) return explain(section)
+  const omitted = DECODERS[family]!.find((keys) => keys.split('|').every((key) => section[key] == null))
+  if (omitted === undefined) return undefined
+  return `config.json does not state ${omitted.replace('|', ' or ')}, so ${family} chooses layers by their number`
+}
+
+function explain({ model_type }: Section): string {
+  return `cuts of ${model_type} models were not compared with the whole model`
+}

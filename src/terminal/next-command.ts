@@ -1,0 +1,17 @@
+import { basename, resolve } from 'node:path'
+import { formatBlocks } from '../plan/blocks.js'
+import { quoteForShell } from '../quote-for-shell.js'
+import { type Recommending, recommendBlock } from '../similarity/recommendation.js'
+import type { SimilarityResult } from '../similarity/result.js'
+
+/** The command that takes the recommended block out, to be typed as it stands. */
+export function formatNextCommand(result: Pick<SimilarityResult, 'model'> & Recommending): string {
+  const { id, askedRevision } = result.model
+  const block = recommendBlock(result, result.layersToSkip)
+  const words = [
+    ...['layerprune', 'prune', '--model', id],
+    ...(askedRevision === null ? [] : ['--revision', askedRevision]),
+    ...['--drop', formatBlocks([block]), '-o', `${basename(resolve(id))}-pruned`],
+  ]
+  return `To remove them:\n  ${words.map(quoteForShell).join(' ')}`
+}

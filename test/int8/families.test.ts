@@ -1,0 +1,85 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { openEvaluator } from '../../src/evaluate/evaluator.js'
+import { type Model, openModel } from '../../src/model.js'
+import { parseBlocks } from '../../src/plan/blocks.js'
+import { openStateSession } from '../../src/runtime/session.js'
+import { fixtureFolder, listFixtures, measureBlocks } from '../graph/build/fixture-model.js'
+
+const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-families-'))
+vi.stubEnv('HF_HOME', home)
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(home, { recursive: true })
+})
+
+function readReference(name: string): { texts: number[][]; all: Record<string, number[]> } {
+  return JSON.parse(readFileSync(join(fixtureFolder(name), 'reference.json'), 'utf8'))
+}
+
+const open = (name: string, dtype: 'fp32' | 'q8') =>
+  openModel({ model: fixtureFolder(name), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+
+function findDifferences(numbers: ArrayLike<number>, expected: ArrayLike<number>): number[] {
+  expect(numbers.length).toBe(expected.length)
+  expect(expected.length).toBeGreaterThan(0)
+  return Array.from(expected, (number, index) => Math.abs(number - numbers[index]!))
+}
+
+/** Cosines of every two states at the only token of each of some texts, each run by itself. */
+async function measureTokens({ decoder, config }: Model, tokens: number[]): Promise<number[]> {
+  const session = await openStateSession(decoder, config, { device: 'cpu' })
+  const size = decoder.states.length
+  const cosines: number[] = []
+  for (const id of tokens) {
+    const gram = await session.measureGram([{ ids: [id], origin: `token ${id}` }], [[0]])
+    const norm = (state: number) => Math.sqrt(gram[state * (size + 1)]!)
+    gram.forEach((product, place) => {
+      cosines.push(product / (norm(Math.floor(place / size)) * norm(place % size)))
+    })
+  }
+  await session.close()
+  return cosines
+}
+
+it.each(listFixtures())('%s in q8 is near PyTorch, texts of mixed lengths in one batch', async (name) => {
+  const distances = await measureBlocks(await open(name, 'q8'), name)
+  const difference = Math.max(...findDifferences(distances, Object.values(readReference(name).all).flat()))
+  expect(difference).toBeLessThan(0.0025)
+  expect(difference).toBeGreaterThan(0)
+})
+
+const mixtures = listFixtures().filter((name) => /moe|mixtral/.test(name))
+
+describe.each(mixtures)('%s in q8, whose experts need no token', (name) => {
+  it('is near float32 on texts of one token', async () => {
+    const tokens = [...new Set(readReference(name).texts.flat())].slice(0, 20)
+    const [rounded, exact] = [await open(name, 'q8'), await open(name, 'fp32')]
+    const differences = findDifferences(
+      await measureTokens(rounded, tokens),
+      await measureTokens(exact, tokens),
+    )
+    const mean = differences.reduce((sum, difference) => sum + difference) / differences.length
+    // a token may be so near between two experts that rounding sends it to the other
+    expect(mean).toBeLessThan(0.004)
+  })
+
+  it('gives likelihoods near those of PyTorch, whole and with every block cut, text by text', async () => {
+    const reference: Record<string, number[]> = JSON.parse(
+      readFileSync(join(fixtureFolder(name), 'perplexity.json'), 'utf8'),
+    )
+    const evaluator = await openEvaluator(await open(name, 'q8'), { device: 'cpu' })
+    const cuts = Object.keys(reference)
+    const blocks = cuts.map((cut) => (cut === '' ? [] : parseBlocks(cut)))
+    for (const [text, ids] of readReference(name).texts.entries()) {
+      const measured = await evaluator.measure([{ ids, origin: name }], blocks)
+      const perToken = (sums: number[]) => sums.map((sum) => sum / (ids.length - 1))
+      const expected = cuts.map((cut) => reference[cut]![text]!)
+      const differences = findDifferences(perToken(measured.map(([sum]) => sum!)), perToken(expected))
+      expect(Math.max(...differences), `text ${text}`).toBeLessThan(0.1)
+    }
+    await evaluator.close()
+  })
+})

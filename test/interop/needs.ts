@@ -1,0 +1,19 @@
+import { describe } from 'vitest'
+import { findChromium } from './browser.js'
+
+/** Python of an environment with what test/interop/requirements.txt lists. */
+export const python = process.env.LAYERPRUNE_PYTHON ?? ''
+export const chromium = findChromium() ?? ''
+
+/** A group of tests against other programs: skipped with a message without their Python. */
+export const describeWithPython = (title: string, tests: () => void) =>
+  describeWith(python, title, 'set LAYERPRUNE_PYTHON to a python with test/interop/requirements.txt', tests)
+
+/** A group of tests in a browser: skipped with a message without Chromium. */
+export const describeWithChromium = (title: string, tests: () => void) =>
+  describeWith(chromium, title, 'no chromium in PATH, and LAYERPRUNE_CHROMIUM is not set', tests)
+
+function describeWith(program: string, title: string, missing: string, tests: () => void): void {
+  if (!program) console.log(`tests of "${title}" skipped: ${missing}`)
+  describe.skipIf(!program)(title, tests)
+}
