@@ -37,7 +37,8 @@ export class InterruptedError extends LayerpruneError {
    * @param total  texts asked for, where that is known
    */
   constructor(done: number | string, total?: number | undefined) {
-    const texts = `after ${done}${total === undefined ? '' : ` of ${total}`} texts`
+    const noun = (total ?? done) === 1 ? 'text' : 'texts'
+    const texts = `after ${done}${total === undefined ? '' : ` of ${total}`} ${noun}`
     super(`interrupted ${typeof done === 'string' ? done : texts}`)
   }
 }

@@ -2,18 +2,28 @@ import { join, posix } from 'node:path'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
-import { findSafetensors, INDEX_FILE, listShards, openSafetensors } from './checkpoint/safetensors.js'
+import {
+  findSafetensors,
+  INDEX_FILE,
+  listShards,
+  openSafetensors,
+  type SafetensorsCheckpoint,
+} from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
 import { unknownFamily } from './graph/build/unknown-family.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'
+import { assertFiniteWeights } from './graph/finite-weights.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { findMatrixType } from './graph/widen-in-runs.js'
 import { readHubSettings } from './hub/settings.js'
-import { quantizeDecoder } from './int8/quantize-decoder.js'
+import { describeQuantized, quantizeDecoder } from './int8/quantize-decoder.js'
+
+/** Precisions beside fp32 that safetensors may be computed in by what measures a model. */
+export const MEASURED_DTYPES: NonNullable<ModelOptions['computedDtypes']> = ['bf16', 'fp16', 'q8']
 
 /** What a decoder can be read from. */
 export type Format = 'onnx' | 'safetensors'
@@ -25,6 +35,8 @@ export interface ModelOptions extends ModelSourceOptions {
   modelFile?: string | undefined
   /** Precisions beside fp32 that safetensors may be computed in: for what measures a model, not for what changes it. */
   computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
+  /** The model is only described: its weights are neither checked nor, for q8, made. */
+  describesOnly?: boolean | undefined
   /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
   format?: Format | undefined
 }
@@ -183,19 +195,28 @@ async function openFromSafetensors(
   { folder, names }: ModelSource,
   config: ModelConfig,
   file = 'model.safetensors',
-  { dtype = 'fp32', signal, onNote }: ModelOptions,
+  options: ModelOptions,
 ): Promise<Opened> {
-  const built = buildDecoder(config, await openSafetensors(folder, names))
-  const weightFiles = listWeightFiles(built)
+  const { dtype = 'fp32', describesOnly, signal } = options
+  const checkpoint = await openSafetensors(folder, names)
+  const { tensors } = checkpoint
+  const built = buildDecoder(config, checkpoint)
+  if (dtype !== 'fp32' && dtype !== 'q8') assertStoredIn(dtype, built, file)
+  const decoder = await computeIn(dtype, built, { ...options, tensors })
+  if (!describesOnly) await assertFiniteWeights(decoder, { tensors, signal })
   const precision = { dtype, sharesScaleInBatch: false }
-  if (dtype === 'q8') {
-    const cacheFolder = readHubSettings().layerpruneFolder
-    const decoder = await quantizeDecoder(built, { cacheFolder, signal, onNote })
-    return { decoder, precision, file, weightFiles }
-  }
-  if (dtype === 'fp32') return { decoder: built, precision, file, weightFiles }
-  assertStoredIn(dtype, built, file)
-  return { decoder: { ...built, widensInRuns: true }, precision, file, weightFiles }
+  return { decoder, precision, file, weightFiles: listWeightFiles(built) }
+}
+
+async function computeIn(
+  dtype: Dtype,
+  built: DecoderGraph,
+  { describesOnly, tensors, signal, onNote }: ModelOptions & Pick<SafetensorsCheckpoint, 'tensors'>,
+): Promise<DecoderGraph> {
+  if (dtype === 'fp32') return built
+  if (dtype !== 'q8') return { ...built, widensInRuns: true }
+  if (describesOnly) return describeQuantized(built)
+  return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
 }
 
 /** Norms and biases are stored in float32 beside many a matrix: what counts are the matrices. */
@@ -224,6 +245,7 @@ async function openFromOnnx(
   const provide = (locations: string[]) =>
     source.provide(locations.map((location) => posix.join(posix.dirname(onnx.file), location)))
   const decoder = await readOnnxDecoder(join(folder, onnx.file), config.layers, provide)
+  if (!options.describesOnly) await assertFiniteWeights(decoder, { signal: options.signal })
   const precision = describePrecision(decoder)
   if (options.dtype === 'fp32' && precision.dtype !== 'fp32') {
     throw new LayerpruneError(`fp32 was asked for, and ${onnx.file} computes in ${precision.dtype}`, {

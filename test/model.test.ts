@@ -103,3 +103,65 @@ describe('a folder with one of them', () => {
     await expect(open(folder)).rejects.toThrow(/only the pytorch pickle file "pytorch_model\.bin"/)
   })
 })
+
+describe('a model that cannot be read says what to do', () => {
+  function folderOf(config: object | undefined, ...names: string[]): string {
+    const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    if (config) writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+    for (const name of names) writeFileSync(join(folder, name), '{}')
+    return folder
+  }
+
+  it.each([
+    [['m.gguf'], /only the gguf file "m\.gguf"$/, /safetensors checkpoint that it was converted from/],
+    [['adapter_config.json', 'adapter_model.safetensors'], /holds an adapter/, /merge_and_unload/],
+    [['pytorch_model.bin'], /only the pytorch pickle file/, /save_pretrained/],
+    [['model.pt', 'training_args.bin'], /only the pytorch pickle file/, /save_pretrained/],
+    [['model.safetensors', 'training_args.bin'], /has no config\.json$/, /must hold config\.json/],
+  ])('%j without config.json', async (names, message, hint) => {
+    await expect(locateModel({ model: folderOf(undefined, ...names) })).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    })
+  })
+
+  it('a GGUF file', async () => {
+    const model = join(folderOf(undefined, 'm.gguf'), 'm.gguf')
+    await expect(locateModel({ model })).rejects.toMatchObject({
+      message: `${model} is a gguf file, which cannot be read`,
+      hint: 'use the safetensors checkpoint that it was converted from',
+    })
+  })
+
+  const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
+  const ATTENTION = 'only decoders with attention in every layer can be read'
+  const DECODERS = 'only decoders (causal language models) can be read'
+  const EXPORT = 'use an ONNX export of the model'
+  it.each([
+    ['mamba', { num_hidden_layers: 2, hidden_size: 32, state_size: 16 }, ATTENTION],
+    ['falcon_mamba', { num_hidden_layers: 2, hidden_size: 32, conv_kernel: 4 }, ATTENTION],
+    ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, ATTENTION],
+    ['nemotron_h', { hidden_size: 32, num_attention_heads: 4, ssm_state_size: 16 }, ATTENTION],
+    ['xglm', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
+    ['granitemoehybrid', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],
+    ['gpt_oss', { ...SIZES, architectures: ['GptOssForCausalLM'] }, EXPORT],
+    ['bert', { ...SIZES, architectures: ['BertForMaskedLM'] }, DECODERS],
+    ['t5', { ...SIZES, is_encoder_decoder: true }, DECODERS],
+  ])('%s by its name', async (model_type, config, hint) => {
+    const model = folderOf({ model_type, ...config })
+    cpSync(join(FIXTURES, 'families/llama/model.safetensors'), join(model, 'model.safetensors'))
+    await expect(openModel({ model })).rejects.toMatchObject({
+      message: expect.stringContaining(`has the model_type "${model_type}", which is not supported`),
+      hint,
+    })
+  })
+
+  it('a known family whose sizes are lacking keeps its own message', async () => {
+    const model = folderOf(
+      { model_type: 'llama', hidden_size: 32, num_hidden_layers: 2 },
+      'model.safetensors',
+    )
+    await expect(locateModel({ model })).rejects.toThrow(/does not state num_attention_heads$/)
+  })
+})

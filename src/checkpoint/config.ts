@@ -8,6 +8,9 @@ const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 /** A dtype of plain weights, in PyTorch's and mergekit's words. */
 export type StoredDtype = (typeof STORED_DTYPES)[number]
 
+/** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
+export const LEARNT_POSITIONS = { gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
+
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
   /** `model_type`, as config.json or genai_config.json states it. */
@@ -100,6 +103,8 @@ export function decoderPart(config: Record<string, unknown>): Record<string, unk
   return isObject(config.text_config) ? { ...config, ...config.text_config } : config
 }
 
+const HINT = 'take config.json from the model it belongs to'
+
 /** No model has so many layers; what the weights hold is the closer limit, once they are opened. */
 const MOST_LAYERS = 100_000
 
@@ -116,6 +121,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
       throw new LayerpruneError(
         `${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`,
+        { hint: HINT },
       )
     }
     return undefined
@@ -123,9 +129,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const need = (...keys: string[]): number => {
     const value = count(...keys)
     if (value !== undefined) return value
-    throw new LayerpruneError(`${path} does not state ${keys[0]}`, {
-      hint: 'take config.json from the model it belongs to',
-    })
+    throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
   const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
@@ -133,7 +137,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
     throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
-      hint: 'take config.json from the model it belongs to',
+      hint: HINT,
     })
   }
   return {
@@ -145,7 +149,9 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
     maxPositions: stretchesWithText(raw)
       ? null
-      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ?? null),
+      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
+        LEARNT_POSITIONS[raw.model_type as keyof typeof LEARNT_POSITIONS] ??
+        null),
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }

@@ -46,7 +46,7 @@ export async function hashFiles(
   const bytes = unknown.reduce((sum, { stats }) => sum + stats.size, 0)
   if (bytes >= NOTED_BYTES) onNote?.(`hashing ${formatSize(bytes)} of weights, once`)
   for (const { path, stats } of unknown) {
-    const digest = await hashFile(path, signal)
+    const digest = await digestFile(path, signal)
     const after = await stat(path)
     if (describeVersion(path, after) !== describeVersion(path, stats)) {
       throw new LayerpruneError(`${path} was changed while it was read`, {
@@ -60,7 +60,7 @@ export async function hashFiles(
   return digests
 }
 
-async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+async function digestFile(path: string, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: CHUNK_BYTES }), hash, { signal })
   return hash.digest('hex')

@@ -54,7 +54,7 @@ export function makeSimilarityCommand(): Command {
     )
     .option(
       '--until <confidence>',
-      'stop as soon as the best block is the best with this confidence, for example 0.99',
+      'stop as soon as the best block is the best with this confidence, for example 0.99; compares the last 32 tokens of each text unless --tokens is given',
       confidence,
     )
     .option(
@@ -243,5 +243,5 @@ async function verify(flags: Flags, count: number, result: SimilarityResult, sig
 function noteSkippedRows({ dataset }: SimilarityResult, note: (message: string) => void): void {
   const { empty, notText } = dataset.skipped
   if (empty + notText > 0)
-    note(`passed over ${empty + notText} rows: ${empty} empty, ${notText} without text`)
+    note(`passed over ${formatQuantity(empty + notText, 'row')}: ${empty} empty, ${notText} without text`)
 }

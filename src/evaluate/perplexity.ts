@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import { normalizeBlocks } from '../plan/blocks.js'
 import { openInputs } from '../runtime/open-inputs.js'
 import {
@@ -129,9 +130,9 @@ function noTextError(
   { tokenless }: TextBatches,
   skip: number,
 ): LayerpruneError {
-  const after = skip === 0 ? '' : ` after its first ${skip} texts`
+  const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
   return new LayerpruneError(
-    `${id} holds no text to measure${after}: ${skipped.empty} rows empty, ${tokenless} of fewer than two tokens, ${skipped.notText} without text in column ${column}`,
+    `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,
     { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'pass over fewer texts' },
   )
 }

@@ -9,11 +9,10 @@ import type { Tokenizer } from '../runtime/tokenizer.js'
  * one, as in models without a token at the start of a text, the bytes that it decodes to are taken off.
  */
 export function countScoredBytes(
-  { ids, text }: ReadText,
+  { ids, sizeBytes }: ReadText,
   decode: Tokenizer['decode'],
   maxLength: number,
 ): number {
-  const whole = Buffer.byteLength(text)
-  const read = ids.length < maxLength ? whole : Math.min(whole, Buffer.byteLength(decode(ids)))
+  const read = ids.length < maxLength ? sizeBytes : Math.min(sizeBytes, Buffer.byteLength(decode(ids)))
   return read - Buffer.byteLength(decode(ids.slice(0, 1)))
 }

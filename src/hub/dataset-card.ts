@@ -16,7 +16,7 @@ export interface DatasetConfig {
   patterns: Map<string, string[]> | undefined
 }
 
-const MAX_CARD_BYTES = 1 << 24
+const MAX_CARD_BYTES = 1 << 22
 
 /**
  * Reads the configurations of a dataset from its card; none where it has no card or the card names none.

@@ -36,16 +36,18 @@ export function explainRefusal(
   { status, headers }: { status: number; headers: Record<string, string> },
   { settings, repo, what }: { settings: HubSettings; repo: Repo; what: string },
 ): LayerpruneError {
-  const { endpoint, token, tokenSource } = settings
+  const { endpoint, credentials, token, tokenSource } = settings
   const named = `${repo.type} ${repo.id}`
   const page = pageOf(endpoint, repo)
   const code = headers['x-error-code']
   const said = headers['x-error-message']
   const login = 'log in with `hf auth login` or set HF_TOKEN'
-  if (
-    said === 'Invalid credentials in Authorization header' ||
-    (status === 401 && token && code === undefined)
-  ) {
+  const isInvalid = said === 'Invalid credentials in Authorization header'
+  const isUnexplained = status === 401 && code === undefined
+  if (credentials !== undefined && (isInvalid || isUnexplained)) {
+    return new LayerpruneError(`${endpoint} refuses the name and password in HF_ENDPOINT`)
+  }
+  if (isInvalid || (isUnexplained && token)) {
     return new LayerpruneError(`the Hub refuses the token in ${tokenSource}`, {
       hint: 'make a new token in the settings of your account there, or remove it for what is public',
     })

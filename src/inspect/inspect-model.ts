@@ -2,7 +2,14 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { FAMILIES } from '../graph/build/families.js'
-import { type Format, locateModel, type Model, type ModelOptions, openModel } from '../model.js'
+import {
+  type Format,
+  locateModel,
+  MEASURED_DTYPES,
+  type Model,
+  type ModelOptions,
+  openModel,
+} from '../model.js'
 import { VERSION } from '../version.js'
 import { estimateMemory, type MemoryEstimate } from './memory.js'
 import { countParameters, type ParameterCounts } from './parameters.js'
@@ -46,12 +53,13 @@ export interface Inspection {
 const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gguf|pt|pth|h5|msgpack|npz)$/
 
 /**
- * Says what a model is and whether it can be analysed. Of a model on the Hub it downloads what an analysis would.
+ * Says what a model is and whether it can be analysed, by what the files say of their weights; the numbers themselves
+ * are not read. Of a model on the Hub it downloads what an analysis would.
  * @throws UsageError where the options contradict each other
  * @throws LayerpruneError where the model or its config is missing or damaged
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
-  const asAnalysed: ModelOptions = { ...options, computedDtypes: ['bf16', 'fp16'] }
+  const asAnalysed: ModelOptions = { ...options, computedDtypes: MEASURED_DTYPES, describesOnly: true }
   const { id, revision, folder, config, source } = await locateModel(asAnalysed)
   const opened = await openModel({ ...asAnalysed, onNote: undefined }).catch((cause: unknown) => {
     if (cause instanceof LayerpruneError && cause.exitCode === 1) return cause
@@ -77,7 +85,9 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
       folder,
       source.names.filter((name) => WEIGHT_FILE.test(name)),
     ),
-    ...(opened instanceof LayerpruneError ? describeProblem(opened) : describeAnalysis(opened)),
+    ...(opened instanceof LayerpruneError
+      ? describeProblem(opened)
+      : describeAnalysis(opened, await countAsStored(opened, asAnalysed))),
     layerpruneVersion: VERSION,
   }
 }
@@ -92,8 +102,17 @@ function describeProblem({ message, hint }: LayerpruneError): Findings {
   }
 }
 
-function describeAnalysis({ decoder, config, format, file, precision }: Model): Findings {
-  const counts = countParameters(decoder)
+/** Of a model whose weights are rounded, the parameters that it has before. */
+async function countAsStored({ decoder, format }: Model, options: ModelOptions): Promise<ParameterCounts> {
+  const isRounded = format === 'safetensors' && options.dtype === 'q8'
+  if (!isRounded) return countParameters(decoder)
+  return countParameters((await openModel({ ...options, dtype: 'fp32', format, onNote: undefined })).decoder)
+}
+
+function describeAnalysis(
+  { decoder, config, format, file, precision }: Model,
+  counts: ParameterCounts,
+): Findings {
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return {
     analysis: { possible: true, format, file, dtype: precision.dtype },

@@ -11,7 +11,7 @@ export interface WorkerData {
   rotationSize: number | null
 }
 
-export type WorkerAnswer = { made: Int8Matrix } | { failure: string }
+export type WorkerAnswer = { made: Int8Matrix } | { failure: string; hint: string | undefined }
 
 /** Each holds a matrix in float32. */
 const MOST_WORKERS = 4
@@ -19,7 +19,7 @@ const MOST_WORKERS = 4
 /**
  * Makes matrices in 8 bits, in threads, and yields each as soon as it is made.
  * @param rotationSize width of the rotated stream; null where none is rotated
- * @throws LayerpruneError where a file is too short
+ * @throws LayerpruneError where a matrix cannot be made
  */
 export async function* makeMatrices(
   matrices: PlannedMatrix[],
@@ -40,7 +40,8 @@ export async function* makeMatrices(
     while (running.size > 0) {
       const { worker, matrix, answer } = await Promise.race(running.values())
       signal?.throwIfAborted()
-      if ('failure' in answer) throw new LayerpruneError(answer.failure)
+      if ('failure' in answer)
+        throw new LayerpruneError(answer.failure, answer.hint === undefined ? {} : { hint: answer.hint })
       running.delete(worker)
       startNext(worker)
       yield { matrix, made: answer.made }

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { decodeFloats } from '../checkpoint/decode-floats.js'
+import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
@@ -28,7 +29,7 @@ export interface PlannedMatrix extends WeightMatrix {
 
 /**
  * Reads a matrix, changes it for a rotated stream and rounds it.
- * @throws LayerpruneError where its file is too short
+ * @throws LayerpruneError if its file is too short, or its numbers are too large for float32
  */
 export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | null): Promise<Int8Matrix> {
   const { turn, balance } = matrix
@@ -44,7 +45,13 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
     else scaleInputs(weights, factors, matrix)
   }
   if (matrix.block !== null) rotateInputs(weights, matrix, new Rotation(matrix.block))
-  return roundMatrix(weights, matrix)
+  const made = roundMatrix(weights, matrix)
+  const output = made.scales.findIndex((scale) => !Number.isFinite(scale))
+  if (output === -1) return made
+  throw new LayerpruneError(
+    `tensor ${matrix.name}: the weights of output ${output}, times those of the norm before it, are too large for float32`,
+    { hint: 'the weights are damaged: download them again; --dtype fp32 computes with them as they are' },
+  )
 }
 
 /**
@@ -79,7 +86,7 @@ function sumSquares(weights: Float32Array, run: number, channels: number): Float
 /**
  * Reads a matrix with the weights of the norm before it taken up, and rotated with the residual stream.
  * @returns as it is stored: [outputs, inputs] where `byOutput`, [inputs, outputs] else
- * @throws LayerpruneError where its file is too short
+ * @throws LayerpruneError if its file is too short
  */
 export async function readTurned(
   matrix: WeightMatrix,
@@ -111,11 +118,7 @@ async function readNumbers({ file, offsetBytes, sizeBytes, dataType }: StoredNum
   const bytes = new Uint8Array(sizeBytes)
   const handle = await open(file)
   try {
-    for (let read = 0; read < sizeBytes; ) {
-      const { bytesRead } = await handle.read(bytes, read, sizeBytes - read, offsetBytes + read)
-      if (bytesRead === 0) throw new LayerpruneError(`${file} ends before byte ${offsetBytes + sizeBytes}`)
-      read += bytesRead
-    }
+    await readFully(handle, file, bytes, offsetBytes)
   } finally {
     await handle.close()
   }

@@ -18,6 +18,6 @@ port.on('message', async (matrix: PlannedMatrix) => {
     port.postMessage({ made } satisfies WorkerAnswer, buffers)
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
-    port.postMessage({ failure: error.message } satisfies WorkerAnswer)
+    port.postMessage({ failure: error.message, hint: error.hint } satisfies WorkerAnswer)
   }
 })

@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { hashFiles } from '../checkpoint/hash-files.js'
+import { removeAbandoned } from '../abandoned-files.js'
+import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { commonFolder, getExternalData, initializersDeep, setExternalData } from '../graph/external-data.js'
+import { assertFiniteWeights } from '../graph/finite-weights.js'
 import { cloneModel, DataLocation, DataType, makeFloatTensor } from '../graph/onnx.js'
 import {
   blockRotation,
@@ -16,19 +17,17 @@ import {
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
-import { explainFailure } from '../write-files.js'
-import { makeMatrices } from './make-matrices.js'
+import { makeFolder } from '../write-files.js'
+import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
+import { type Layout, layOut, type Place } from './layout.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
-
-/** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 8'
-
-const ALIGNMENT = 64
 
 export interface Int8Options {
   /** Where the matrices in 8 bits are kept for the next run. */
   cacheFolder: string
+  /** The tensors that the weights are stored in, for messages. */
+  tensors: ReadonlyMap<string, TensorLocation>
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
 }
@@ -41,7 +40,7 @@ const LARGEST_BLOCK = 64
 
 /**
  * A decoder whose weight matrices are multiplied in 8 bits: made once, one matrix after the other, and kept in a file
- * that is known by the hashes of the files that they come from.
+ * that is known by the hashes of the files that they come from, and by its own.
  *
  * A few channels of a token are far larger than the others, which then have few of the 255 steps left: SmolLM2's
  * distances move by 0.003 if tokens are rounded as they are. So the residual stream is rotated where the family allows,
@@ -49,23 +48,48 @@ const LARGEST_BLOCK = 64
  * multiplied too. What attention has mixed is even enough as it is. The weights that values are made with keep their
  * rests: attention averages values over many tokens, in which the errors of tokens vanish and those of weights do not.
  * @returns a new graph; the given one is not changed
- * @throws LayerpruneError where the decoder has no such matrix, or the file cannot be written
+ * @throws LayerpruneError where the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
 export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Options): Promise<DecoderGraph> {
-  const { cacheFolder, signal, onNote } = options
+  const { plans, layout, source } = planInt8(decoder)
+  return writeGraph(source, plans, layout, await provideFile(decoder, plans, layout, options))
+}
+
+/** The graph that `quantizeDecoder` gives, for what only looks at it: its matrices are not made. */
+export function describeQuantized(decoder: DecoderGraph): DecoderGraph {
+  const { plans, layout, source } = planInt8(decoder)
+  return writeGraph(source, plans, layout, join(source.weightsFolder, 'not-made.int8'))
+}
+
+function planInt8(decoder: DecoderGraph): { plans: Plan[]; layout: Layout; source: DecoderGraph } {
   const rotated = rotateStream(decoder)
   const source = rotated?.decoder ?? decoder
   const plans = planMatrices(source, rotated)
   if (plans.length === 0) throw new LayerpruneError('the model has no weight matrix that can be made int8')
-  await explainFailure(cacheFolder, () => mkdir(cacheFolder, { recursive: true }))
+  return { plans, layout: layOut(plans, rotated?.hiddenSize ?? null), source }
+}
+
+/** @returns path of the file of the matrices, which is made where there is none yet */
+async function provideFile(
+  decoder: DecoderGraph,
+  plans: Plan[],
+  layout: Layout,
+  { cacheFolder, tensors, signal, onNote }: Int8Options,
+): Promise<string> {
+  await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
-  const path = join(folder, `${await identifyMatrices(plans, folder, signal)}.int8`)
-  const layout = layOut(plans, rotated?.hiddenSize ?? null)
-  if (!(await hasSize(path, layout.sizeBytes))) {
-    onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once: ${path}`)
-    await writeMatrices(path, plans, layout, options)
-  }
-  const weightsFolder = commonFolder([source.weightsFolder, folder])!
+  await removeAbandoned(folder, (name) => /^\..*\.tmp$/.test(name))
+  const identity = await identifyMatrices(plans, folder, signal)
+  const known = await findInt8File(folder, identity, signal)
+  if (known !== null) return known
+  await assertFiniteWeights(decoder, { tensors, signal })
+  onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once, in ${folder}`)
+  return writeInt8File(folder, identity, plans, layout, signal)
+}
+
+/** @param path of the file of the matrices */
+function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: string): DecoderGraph {
+  const weightsFolder = commonFolder([source.weightsFolder, dirname(path)])!
   const locate = (place: Place) => ({ ...place, location: relative(weightsFolder, path) })
   const quantized = new Map(
     plans.map(({ name, keepsTokenRests, block }): [string, QuantizedMatrix] => {
@@ -128,90 +152,4 @@ function moveRoot(decoder: DecoderGraph, weightsFolder: string): DecoderGraph {
     setExternalData(tensor, { location: moved, offsetBytes, sizeBytes: sizeBytes! })
   }
   return { ...decoder, model, weightsFolder }
-}
-
-/** Names what is made of some matrices, wherever their files lie. */
-async function identifyMatrices(plans: Plan[], folder: string, signal?: AbortSignal): Promise<string> {
-  const files = plans.flatMap(({ file, turn }) => {
-    const norm = turn?.side === 'inputs' ? turn.norm.stored : null
-    return norm === null ? [file] : [file, norm.file]
-  })
-  const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
-  const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
-  return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, 32)
-}
-
-type Place = Omit<QuantizedMatrix['values'], 'location'>
-
-/** What lies where in the file. */
-interface Layout {
-  matrices: Map<string, { values: Place; rests: Place | null; scales: Place }>
-  rotation: { place: Place; size: number } | null
-  sizeBytes: number
-}
-
-/** @param rotationSize width of the rotated stream; null where none is rotated */
-function layOut(plans: Plan[], rotationSize: number | null): Layout {
-  let end = 0
-  const place = (sizeBytes: number): Place => {
-    const offsetBytes = Math.ceil(end / ALIGNMENT) * ALIGNMENT
-    end = offsetBytes + sizeBytes
-    return { offsetBytes, sizeBytes }
-  }
-  const ofFloats = (count: number) => place(count * Float32Array.BYTES_PER_ELEMENT)
-  const matrices: Layout['matrices'] = new Map(
-    plans.map(({ name, inputs, outputs, keepsRests }) => {
-      const values = place(inputs * outputs)
-      const rests = keepsRests ? place(inputs * outputs) : null
-      return [name, { values, rests, scales: ofFloats(outputs) }]
-    }),
-  )
-  const rotation = rotationSize === null ? null : { place: ofFloats(rotationSize ** 2), size: rotationSize }
-  return { matrices, rotation, sizeBytes: end }
-}
-
-async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
-  return stat(path).then(
-    ({ size }) => size === sizeBytes,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false
-      throw error
-    },
-  )
-}
-
-async function writeMatrices(
-  path: string,
-  plans: Plan[],
-  { matrices, rotation }: Layout,
-  { signal }: Int8Options,
-): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`)
-  const write = <T>(action: () => Promise<T>) => explainFailure(path, action)
-  const file = await write(() => open(temporary, 'wx'))
-  const put = ({ buffer }: { buffer: ArrayBuffer }, { offsetBytes }: Place) =>
-    write(() => writeAll(file, new Uint8Array(buffer), offsetBytes))
-  try {
-    try {
-      for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, signal)) {
-        const places = matrices.get(matrix.name)!
-        await put(made.values, places.values)
-        await put(made.scales, places.scales)
-        if (made.rests !== null) await put(made.rests, places.rests!)
-      }
-      if (rotation !== null) await put(new Rotation(rotation.size).matrix(), rotation.place)
-      await write(() => file.sync())
-    } finally {
-      await file.close()
-    }
-    await write(() => rename(temporary, path))
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    written += (await file.write(bytes, written, bytes.length - written, offsetBytes + written)).bytesWritten
-  }
 }

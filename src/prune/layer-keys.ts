@@ -1,5 +1,6 @@
 /** What configs say of layers by their number, and how it is said of the layers that stay. */
 
+import { expandAttentionTypes } from '../graph/build/attention-types.js'
 import { findLimits } from './layer-limits.js'
 import { type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import { readPeriods } from './layer-periods.js'
@@ -176,10 +177,8 @@ function cutLastOfKind(section: Section, { kept }: KeptLayers, { problems }: Key
 /** GPT-Neo: [[kinds, repeats], ...]. */
 function cutAttentionTypes(section: Section, { whole, kept }: KeptLayers): void {
   if (!Array.isArray(section.attention_types)) return
-  const kinds = section.attention_types.flatMap(([kinds, repeats]: [string[], number]) =>
-    Array.from({ length: repeats }, () => kinds).flat(),
-  )
-  if (kinds.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
+  const kinds = expandAttentionTypes(section.attention_types, whole)
+  if (kinds?.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
 }
 
 /** RecurrentGemma repeats a short list of kinds: one kind a layer is a list that is repeated once. */

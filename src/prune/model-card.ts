@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { isSeq, parseDocument } from 'yaml'
+import { isScalar, isSeq, parseDocument } from 'yaml'
 import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
+import { resolveInside } from './companion-files.js'
 import { yamlString } from '../yaml.js'
 
 const CARD = 'README.md'
@@ -27,16 +28,24 @@ export interface CardOptions {
  * @throws LayerpruneError where the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const original = await readFile(join(options.folder, CARD), 'utf8').catch(
-    (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return undefined
-      throw new LayerpruneError(`cannot read ${join(options.folder, CARD)}: ${cause.message}`, { cause })
-    },
-  )
+  const original = await readCard(options.folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
   return `${formatFrontMatter(frontMatter, options)}${section}${rest}`
+}
+
+async function readCard(folder: string): Promise<string | undefined> {
+  const isThere = await lstat(join(folder, CARD)).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return undefined
+  const path = await resolveInside(folder, CARD)
+  if (!(await stat(path)).isFile()) return undefined
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new LayerpruneError(`cannot read ${join(folder, CARD)}: ${cause.message}`, { cause })
+  })
 }
 
 function splitFrontMatter(card: string): { frontMatter: string; body: string } {
@@ -55,9 +64,11 @@ function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): str
   const document = parseDocument(frontMatter)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
+    // `...` or `~`, to which no key can be added
+    if (isScalar(document.contents)) document.contents = null
     if (isFromHub) document.set('base_model', yamlString(plan.model.id))
     const tags = document.get('tags')
-    if (!isSeq(tags)) document.set('tags', ['layerprune'])
+    if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
     return document.toString({ lineWidth: 0 })
   } catch (cause) {

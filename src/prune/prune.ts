@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
-import { findCompanions } from './companion-files.js'
+import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
@@ -65,14 +65,19 @@ export interface PruneResult {
  * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
-  const { output, force, signal, onProgress } = options
+  const { output, force, signal, onNote, onProgress } = options
   const format = chooseFormat(options)
   const model = await locateModel({ ...options, format, onNote: undefined })
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
   })
-  const folder = await checkOutputFolder(output, { source: model.folder, force })
+  const folder = await checkOutputFolder(output, {
+    source: model.folder,
+    known: await listCompanions(model.source),
+    force,
+    onNote,
+  })
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
     model.format === 'safetensors'

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { formatCount, formatPerplexity } from '../format-numbers.js'
+import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import type { RepairReport } from './repair-model.js'
 
 /** Sections of a model card, in Markdown, that say what was changed, on which texts, and what it gives. */
@@ -12,7 +12,7 @@ export function describeRepairInCard({
   const weights = changed.map(
     ({ weight, bias, ridge }) => `- \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
   )
-  const texts = `${calibration.texts} texts of at most ${calibration.maxLength} tokens of \`${nameOf(calibration.id)}\``
+  const texts = `${formatQuantity(calibration.texts, 'text')} of at most ${calibration.maxLength} tokens of \`${nameOf(calibration.id)}\``
   const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
   return [
     `The cut was repaired without training: by least squares over ${texts}, weights beside each cut were changed so that the residual stream comes out of their layers as it does in the whole model. By their names in the whole model:`,

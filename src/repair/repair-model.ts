@@ -4,6 +4,7 @@ import type { Figures } from '../evaluate/result.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { Tally } from '../evaluate/tally.js'
 import { assertWholeFinite } from '../evaluate/whole-model.js'
+import { formatQuantity } from '../format-numbers.js'
 import { type Model, openModel } from '../model.js'
 import type { Replacement } from '../prune/safetensors-files.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
@@ -73,7 +74,7 @@ export async function repairModel(
     const { calibration, evaluation } = texts
     if (evaluation.repeated > 0) {
       onNote?.(
-        `${evaluation.repeated} texts to measure on were passed over: the repair is fitted on the same texts`,
+        `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
       )
     }
     const repairs = await repairCuts(model, {

@@ -46,9 +46,13 @@ export async function readRepairTexts(
   const calibrationSet = await open(options, dataset)
   const rows = calibrationSet.rows()
   try {
-    const calibration = await takeTexts(rows, datasetSize, encode, settings)
+    const known = new Set<string>()
+    const remember = (text: string) => {
+      known.add(hash(text))
+      return true
+    }
+    const calibration = await takeTexts(rows, datasetSize, encode, settings, remember)
     if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
-    const known = new Set(calibration.map(({ text }) => hash(text)))
     const other = evaluateOn === undefined ? undefined : await open(options, evaluateOn)
     let repeated = 0
     const isNew = (text: string) => {
@@ -98,14 +102,15 @@ async function takeTexts(
   count: number,
   encode: Encode,
   { maxLength }: RunSettings,
-  accepts: (text: string) => boolean = () => true,
+  accepts: (text: string) => boolean,
 ): Promise<ReadText[]> {
   const texts: ReadText[] = []
   while (texts.length < count) {
     const { value, done } = await rows.next()
     if (done) break
-    const ids = encode(value.text, maxLength)
-    if (ids.length >= 2 && accepts(value.text)) texts.push({ ...value, ids })
+    const { text, origin } = value
+    const ids = encode(text, maxLength)
+    if (ids.length >= 2 && accepts(text)) texts.push({ ids, origin, sizeBytes: Buffer.byteLength(text) })
   }
   return texts
 }

@@ -9,9 +9,10 @@ export interface EncodedText {
   origin: string
 }
 
-/** An encoded text with what it was encoded from, whole. */
+/** An encoded text without the text itself, which may be much longer than what is read of it. */
 export interface ReadText extends EncodedText {
-  text: string
+  /** Of the whole text, in UTF-8. */
+  sizeBytes: number
 }
 
 /** Texts that follow each other in the dataset, in batches of similar length, longest first. */
@@ -52,7 +53,10 @@ export async function* windowTexts(
   let tokenless = 0
   let size = batchSize * windowBatches(start.rows)
   let last = start
-  const read = async ({ text, origin }: PlacedRow) => ({ ids: await encode(text, maxLength), origin, text })
+  const read = async ({ text, origin }: PlacedRow): Promise<ReadText> => {
+    const sizeBytes = Buffer.byteLength(text)
+    return { ids: await encode(text, maxLength), origin, sizeBytes }
+  }
   const takeAsked = async () => {
     const answered = await Promise.all(asked)
     asked = []

@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
@@ -113,9 +114,12 @@ function assertBatchFits(graph: GraphProto, { length }: EncodedText[]): void {
   const info = graph.input.find(({ name }) => name === 'input_ids')
   const size = info && dimensions(info)[0]
   if (typeof size !== 'number' || size === length) return
-  throw new LayerpruneError(`the graph takes batches of ${size} texts only, not of ${length}`, {
-    hint: `--batch-size ${size}`,
-  })
+  throw new LayerpruneError(
+    `the graph takes batches of ${formatQuantity(size, 'text')} only, not of ${length}`,
+    {
+      hint: `--batch-size ${size}`,
+    },
+  )
 }
 
 interface ScoredPosition {

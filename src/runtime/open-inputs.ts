@@ -1,7 +1,7 @@
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
 import { InterruptedError } from '../errors.js'
-import { type Model, openModel } from '../model.js'
+import { MEASURED_DTYPES, type Model, openModel } from '../model.js'
 import type { RunOptions } from './run-options.js'
 
 /**
@@ -31,7 +31,7 @@ export async function openInputs(
       signal,
       onNote,
     })
-    return { dataset, model: await openModel({ ...options, computedDtypes: ['bf16', 'fp16', 'q8'] }) }
+    return { dataset, model: await openModel({ ...options, computedDtypes: MEASURED_DTYPES }) }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause
   }

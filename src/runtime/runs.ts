@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
 import type { EncodedText } from './batches.js'
 
@@ -30,9 +31,12 @@ type Position = [text: number, token: number]
  */
 export function splitIntoRuns({ texts, asked }: AskedBatch, fixedBatch: number | null): Run[] {
   if (fixedBatch !== null && fixedBatch !== texts.length) {
-    throw new LayerpruneError(`the graph takes batches of ${fixedBatch} texts only, not of ${texts.length}`, {
-      hint: `--batch-size ${fixedBatch}`,
-    })
+    throw new LayerpruneError(
+      `the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts.length}`,
+      {
+        hint: `--batch-size ${fixedBatch}`,
+      },
+    )
   }
   const ranges: [start: number, end: number][] = []
   let start = 0

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
+import { mostCharacters } from './text-start.js'
 
 /** A text to be encoded; null asks only whether the tokenizer can be loaded. `close` gives a tokenizer up. */
 export type TokenizerRequest =
@@ -88,7 +89,9 @@ export class TokenizerThread {
   }
 
   /** Text to token ids, as a `Tokenizer` of the same folder does it. */
-  encode = (text: string, maxLength: number): Promise<number[]> => this.#ask(text, maxLength)
+  encode = (text: string, maxLength: number): Promise<number[]> =>
+    // one more, so that the tokenizer sees that the text goes on
+    this.#ask(text.slice(0, mostCharacters(maxLength) + 1), maxLength)
 
   close(): void {
     this.#thread.post({ close: this.#tokenizer })

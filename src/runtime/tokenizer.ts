@@ -1,4 +1,6 @@
 import { LayerpruneError } from '../errors.js'
+import { TextStart } from './text-start.js'
+import type { Pipeline } from './token-model.js'
 
 /** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
 export type Encode = (text: string, maxLength: number) => number[]
@@ -32,9 +34,10 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const plain = tokenizer.encode('a', { add_special_tokens: false })
   const special = tokenizer.encode('a')
   const trailing = countTrailing(special, plain)
+  const start = new TextStart(tokenizer._tokenizer as unknown as Pipeline)
   return {
     encode(text, maxLength) {
-      const ids = tokenizer.encode(text)
+      const ids = start.encode(text, maxLength)
       if (ids.length <= maxLength) return ids
       return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
     },

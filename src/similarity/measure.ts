@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js'
 import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../data/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
-import { formatSize } from '../format-numbers.js'
+import { formatQuantity, formatSize } from '../format-numbers.js'
 import { estimateMemory } from '../inspect/memory.js'
 import type { Model } from '../model.js'
 import { type TextWindow, windowTexts } from '../runtime/batches.js'
@@ -154,12 +154,12 @@ function noTextError({ dataset, settings }: RunDescription, measurement: Measure
   const { shard } = settings
   if (shard !== undefined && window.start.rows > 0) {
     return new LayerpruneError(
-      `shard ${shard.index} of ${shard.count} holds no text to measure: ${dataset.id} has ${window.start.rows} texts`,
+      `shard ${shard.index} of ${shard.count} holds no text to measure: ${dataset.id} has ${formatQuantity(window.start.rows, 'text')}`,
       { hint: 'use fewer shards' },
     )
   }
   return new LayerpruneError(
-    `${dataset.id} holds no text to measure: ${skipped.empty + tokenless} rows empty, ${skipped.notText} without text in column ${dataset.column}`,
+    `${dataset.id} holds no text to measure: ${formatQuantity(skipped.empty + tokenless, 'empty row')}, ${formatQuantity(skipped.notText, 'row')} without text in column ${dataset.column}`,
     { hint: 'check --dataset and --dataset-column' },
   )
 }

@@ -93,7 +93,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   const { until, datasetSize, shuffle, shard } = options
   if (until !== undefined && options.tokens === undefined) {
     onNote?.(
-      `comparing ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which needs fewer texts than the last`,
+      `--until compares the ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which takes fewer texts but is another measure than the paper's last token and can choose another block; --tokens last keeps the paper's`,
     )
   }
   return {

@@ -50,10 +50,14 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
   ].join('\n')
 }
 
-/** `Remove layers 21..28 (0-based, 8 of 32): angular distance 0.1876 ± 0.0009 over 128 texts.` */
-export function formatConclusion({ model, dataset, metric, best }: SimilarityResult): string {
+/**
+ * `Remove layers 21..28 (0-based, 8 of 32): angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
+ * that is not the paper's last one.
+ */
+export function formatConclusion({ model, dataset, metric, tokens, best }: SimilarityResult): string {
   const estimate = formatEstimate(best.distance, best.standardError)
-  const texts = formatQuantity(dataset.samples, 'text')
+  const compared = tokens === 'last' ? '' : `, ${describeTokens(tokens)} of each`
+  const texts = `${formatQuantity(dataset.samples, 'text')}${compared}`
   return `Remove ${describeLayers(model.layers, [best])}: ${describeMetric(metric).title} ${estimate} over ${texts}.`
 }
 

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { evaluatePerplexity, type TextScore } from '../../src/index.js'
+import { evaluatePerplexity, InterruptedError, type TextScore } from '../../src/index.js'
 import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
 
 const BASICS = ['evaluate', '--model', LLAMA, '--dataset', TEXTS]
@@ -179,6 +179,9 @@ describe('evaluate', () => {
       onProgress: () => controller.abort(),
     })
     await expect(run).rejects.toMatchObject({ exitCode: 130, message: 'interrupted after 2 texts' })
+    expect(new InterruptedError(1).message).toBe('interrupted after 1 text')
+    expect(new InterruptedError(0, 1).message).toBe('interrupted after 0 of 1 text')
+    expect(new InterruptedError(1, 9).message).toBe('interrupted after 1 of 9 texts')
   })
 })
 

@@ -7,6 +7,15 @@ import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
 const MISTRAL = join(FIXTURES, 'families/mistral')
 
 describe('recipe', () => {
+  it('takes what lies behind a file for no dataset of the Hub', async () => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'texts'), '')
+    const args = ['recipe', '--model', MISTRAL, '--dataset', 'texts/more']
+    const { exitCode, stderr } = await runProgram(args, { cwd })
+    expect(stderr).toContain('error: no dataset file or folder at texts/more')
+    expect(exitCode).toBe(1)
+  })
+
   it('writes an axolotl config and a script for a pruned model and local texts', async () => {
     const cwd = makeTempFolder()
     writeFileSync(join(cwd, 'texts.jsonl'), '{"body": "a text"}')

@@ -129,8 +129,8 @@ describe('similarity', () => {
         ],
         { cwd },
       )
-      while (!run.texts.stderr.includes('reading onnx/model.onnx')) await sleep(50)
-      await sleep(2000)
+      // the first checkpoint comes after the first batch
+      while (!existsSync(join(cwd, 'layerprune-output/similarity.partial.json'))) await sleep(20)
       run.child.kill(signal)
       const { exitCode, stdout, stderr } = await run.outcome
       expect(exitCode).toBe(130)

@@ -19,6 +19,10 @@ export type Fault =
   | { kind: 'answer'; status?: number; headers?: Record<string, string>; body: string }
   /** A few bytes at a time. */
   | { kind: 'slow'; bytes: number; everyMs: number }
+  /** Sends the request on, with a body that does not end. */
+  | { kind: 'slowRedirect'; location: string }
+  /** The content has another name. */
+  | { kind: 'etag'; etag: string }
   /** One byte is another. */
   | { kind: 'corrupt' }
 
@@ -30,6 +34,7 @@ export function sendFile(
   headers: Record<string, string>,
   fault: Fault | undefined,
 ) {
+  if (fault?.kind === 'etag') headers = { ...headers, etag: fault.etag }
   const type = { ...headers, 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' }
   const [, start = '', end = ''] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   if (start === '' && end === '') return sendBody(response, 200, bytes, type, fault, request.method)
@@ -63,7 +68,7 @@ export function sendBody(
   if (fault.kind === 'drop') setTimeout(() => response.destroy(), 20)
 }
 
-async function sendSlowly(
+export async function sendSlowly(
   response: ServerResponse,
   status: number,
   body: Buffer,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
+import { createRandom, type Random } from '../../src/data/random.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { resolveAddress } from '../../src/hub/answers.js'
 import type { Fault } from './answers.js'
@@ -149,7 +150,7 @@ describe('an answer that is not as the Hub describes it', () => {
     ['', /the server does not say how long it is/],
     ['bytes 0-9/999999999999999', /byte 0 comes in place of byte/],
   ])('part of a file with content-range %j', async (range, message) => {
-    const headers = range === '' ? {} : { 'content-range': range }
+    const headers: Record<string, string> = range === '' ? {} : { 'content-range': range }
     server.fail(/resolve-cache/, { kind: 'answer', status: 206, headers, body: '0123456789' }, Infinity)
     // without it, the size would be known
     server.fail(
@@ -159,6 +160,59 @@ describe('an answer that is not as the Hub describes it', () => {
     )
     expect((await failureOf(read())).message).toMatch(message)
   })
+})
+
+const HOSTILE: unknown[] = [
+  null,
+  true,
+  -1,
+  1e300,
+  '',
+  '../x',
+  '\u0000',
+  'http://[',
+  [],
+  [[]],
+  {},
+  { toString: 1 },
+]
+
+/** A JSON value in which one value, anywhere, is another. */
+function damage(value: unknown, random: Random): unknown {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : []
+  if (entries.length === 0 || random.below(4) === 0) return HOSTILE[random.below(HOSTILE.length)]
+  const [key, part] = entries[random.below(entries.length)]!
+  const changed = { ...(value as object), [key]: damage(part, random) }
+  return Array.isArray(value) ? Object.values(changed) : changed
+}
+
+it('150 damaged answers end in a result or in one clear error', async () => {
+  process.env.LAYERPRUNE_RETRY_SECONDS = '0'
+  const random = createRandom(13)
+  const sound = [
+    ['models/org/model', 'revision', 'main?expand=sha', download],
+    ['models/org/model', 'tree', `${server.commitOf('org/model')}?recursive=true`, download],
+    ['datasets/org/rows', 'parquet', '', read],
+  ] as const
+  const outcomes = { results: 0, errors: 0 }
+  for (let i = 0; i < 150; i++) {
+    const [repo, part, rest, act] = sound[i % sound.length]!
+    server.reset()
+    const answered = await fetch(`${server.endpoint}/api/${repo}/${part}/${rest}`)
+    const body = JSON.stringify(damage(await answered.json(), random))
+    server.fail(new RegExp(`/${part}\\b`), answer(body), Infinity)
+    await act().then(
+      () => outcomes.results++,
+      (error: unknown) => {
+        expect(error, body).toBeInstanceOf(LayerpruneError)
+        outcomes.errors++
+      },
+    )
+    rmSync(home, { recursive: true, force: true })
+  }
+  process.env.LAYERPRUNE_RETRY_SECONDS = '0.3'
+  expect(outcomes.errors).toBeGreaterThan(30)
+  expect(outcomes.results).toBeGreaterThan(30)
 })
 
 describe('a dataset card', () => {
@@ -191,7 +245,7 @@ describe('a dataset card', () => {
       /has 2001 characters, expected at most 1024/,
     ],
     [`configs: ${'['.repeat(20_000)}`, /no valid YAML/],
-  ])('%s', async (yaml, message) => {
+  ])('that is malformed: %#', async (yaml, message) => {
     expect((await failureOf(readCard(yaml))).message).toMatch(message)
   })
 

@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { basename, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
 import type { Fault } from './answers.js'
@@ -220,7 +230,152 @@ describe('a download that was stopped', () => {
     const [name] = readdirSync(blobs()).filter((blob) => blob.length === 64)
     rmSync(join(blobs(), name!))
     rmSync(join(folder, 'weights.bin'))
-    writeFileSync(join(blobs(), `${name}.0.incomplete`), 'other bytes')
+    writeFileSync(join(blobs(), `${name}.${'0'.repeat(16)}.free.incomplete`), 'other bytes')
     expect(await download()).toEqual(WHOLE)
+  })
+
+  const HASH = digest(WEIGHTS)
+  const partialNames = () => readdirSync(blobs()).filter((name) => name.endsWith('.incomplete'))
+  const leavePartial = (name: string, bytes: number, ageMs = 0) => {
+    const path = join(blobs(), `${HASH}.${name}.incomplete`)
+    mkdirSync(blobs(), { recursive: true })
+    writeFileSync(path, WEIGHTS.subarray(0, bytes))
+    const date = new Date(Date.now() - ageMs)
+    utimesSync(path, date, date)
+    return path
+  }
+
+  it('because it was killed is gone on with from a copy, and removed once it is old', async () => {
+    const young = leavePartial('a'.repeat(16), 1000)
+    const old = leavePartial('b'.repeat(16), 300_000, 11 * 60_000)
+    const ofPython = leavePartial('c'.repeat(8), 400_000, 11 * 60_000)
+    expect(await download()).toEqual(WHOLE)
+    expect(server.requests.filter(({ at }) => at === 'cdn').map(({ range }) => range)).toEqual([
+      'bytes=300000-',
+    ])
+    expect(existsSync(old)).toBe(false)
+    expect(partialNames().sort()).toEqual([young, ofPython].map((path) => basename(path)).sort())
+    utimesSync(young, 0, 0)
+    await download()
+    expect(partialNames()).toEqual([basename(ofPython)])
+  })
+
+  it('of a file that nobody came back for is removed after a week', async () => {
+    const other = (ageDays: number) => {
+      const path = join(blobs(), `${'1'.repeat(64)}.${'0'.repeat(15)}${ageDays}.incomplete`)
+      writeFileSync(path, 'x')
+      utimesSync(path, 0, Date.now() / 1000 - ageDays * 86_400)
+      return path
+    }
+    mkdirSync(blobs(), { recursive: true })
+    const [kept, removed] = [other(6), other(8)]
+    await download()
+    expect([existsSync(kept), existsSync(removed)]).toEqual([true, false])
+  })
+
+  /** The partial file of a download that is under way. */
+  const waitForPartial = () =>
+    vi.waitFor(() => {
+      const path = join(blobs(), partialNames().find((name) => name.startsWith(HASH))!)
+      expect(statSync(path).size).toBeGreaterThan(50_000)
+      return path
+    })
+
+  it('what another process writes into its file is never published', async () => {
+    server.fail(/blobs/, { kind: 'slow', bytes: 20_000, everyMs: 10 })
+    const done = download()
+    writeFileSync(await waitForPartial(), 'other', { flag: 'r+' })
+    expect(await done).toEqual(WHOLE)
+    expect(server.requests.filter(({ at }) => at === 'cdn').length).toBe(2)
+  })
+
+  it('a partial file that another process removes is fetched anew', async () => {
+    server.fail(/blobs/, { kind: 'slow', bytes: 20_000, everyMs: 10 })
+    const done = download()
+    rmSync(await waitForPartial())
+    expect(await done).toEqual(WHOLE)
+  })
+})
+
+describe('a server that sends next to nothing', () => {
+  beforeEach(() => {
+    process.env.LAYERPRUNE_RETRY_SECONDS = '0.5'
+  })
+
+  it.each([
+    ['a file', /blobs/],
+    ['the API', /\/tree\//],
+  ])('is given up: %s', async (_, match) => {
+    server.fail(match, { kind: 'slow', bytes: 1, everyMs: 10 }, Infinity)
+    await expect(download()).rejects.toThrow(
+      /the answer comes too slowly, with less than 1024 bytes a second \(tried/,
+    )
+  })
+
+  it('does not hold up a redirect', async () => {
+    const location = `/datasets/org/lines/resolve/main/train.jsonl`
+    server.fail(/lines\/resolve/, { kind: 'slowRedirect', location })
+    expect(await readTexts('org/lines')).toEqual(TEXTS)
+  })
+
+  it('is waited for if its bytes are few but enough', async () => {
+    server.fail(/blobs/, { kind: 'slow', bytes: 4000, everyMs: 3 })
+    expect(await download()).toEqual(WHOLE)
+  })
+})
+
+describe('a dataset that is replaced while it is read', () => {
+  const exported = (version: string) => ({
+    type: 'dataset' as const,
+    id: 'org/moving',
+    files: {},
+    parquet: {
+      default: {
+        train: [0, 1].map((part) =>
+          makeParquet(
+            makeTexts(3000, 100, part + 1).map((text) => `${version} ${text}`),
+            500,
+          ),
+        ),
+      },
+    },
+  })
+  beforeEach(() => server.add(exported('old')))
+
+  it.each([
+    ['in a file', 10],
+    ['between files', 3000],
+  ])('is refused %s', async (_, count) => {
+    server.replace(exported('old'))
+    const rows = (await openDataset({ paths: ['org/moving'], column: 'text' })).rows()
+    for (let i = 0; i < count; i++) expect((await rows.next()).value.text).toMatch(/^old/)
+    server.replace(exported('new'))
+    server.forget()
+    const rest = async () => {
+      for await (const { text } of rows) expect(text).toMatch(/^old/)
+    }
+    await expect(rest()).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^org\/moving\/default\/train\/[01]\.parquet: changed at the Hub while it was read: expected commit [0-9a-f]{40}, found [0-9a-f]{40}$/,
+      ),
+      hint: 'run it again',
+    })
+  })
+
+  it('is refused by the ETag of a server that names no commit', async () => {
+    const parquet = makeParquet(makeTexts(3000, 100), 500)
+    const etag = (name: string): Fault => ({ kind: 'etag', etag: name })
+    server.add({
+      type: 'dataset',
+      id: 'org/etag',
+      files: {},
+      parquet: { default: { train: [parquet] } },
+    })
+    server.fail(/blobs/, etag('"a"'), 1)
+    server.fail(/blobs/, etag('W/"a"'), 1)
+    server.fail(/blobs/, etag('"b"'), Infinity)
+    await expect(readTexts('org/etag')).rejects.toThrow(
+      /changed at the Hub while it was read: expected content .*"a", found "b"/,
+    )
   })
 })

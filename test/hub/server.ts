@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Fault, send, sendBody, sendFile } from './answers.js'
+import { type Fault, send, sendBody, sendFile, sendSlowly } from './answers.js'
 import {
   describeRepo,
   listEntries,
@@ -38,6 +38,8 @@ export interface HubServer {
   replace(repo: RepoContent): void
   /** Makes the next requests that match fail. */
   fail(match: RegExp, fault: Fault, times?: number): void
+  /** Lets the addresses at the CDN run out. */
+  forget(): void
   /** Forgets requests and faults. */
   reset(): void
   commitOf(id: string, revision?: string): string
@@ -119,6 +121,10 @@ export async function startHubServer({
     const fault = rule?.fault
     if (fault?.kind === 'status')
       return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
+    if (fault?.kind === 'slowRedirect') {
+      const endless = { kind: 'slow', bytes: 1, everyMs: 50 } as const
+      return void sendSlowly(response, 302, Buffer.alloc(2000), { location: fault.location }, endless)
+    }
     if (fault?.kind === 'answer') {
       return send(response, fault.status ?? 200, Buffer.from(fault.body), {
         'content-type': 'application/json',
@@ -198,7 +204,7 @@ export async function startHubServer({
 
   function findRepo({ headers }: IncomingMessage, type: string, id: string): ServedRepo {
     const { authorization } = headers
-    if (authorization !== undefined && !/^Bearer hf_/.test(authorization)) {
+    if (authorization !== undefined && !/^(Bearer hf_|Basic )/.test(authorization)) {
       throw new Refusal(401, undefined, 'Invalid credentials in Authorization header')
     }
     const repo = repos.find((repo) => repo.type === type && repo.id === id)
@@ -314,6 +320,7 @@ export async function startHubServer({
         snapshots: takeSnapshots(repo, largeBytes),
       }),
     fail: (match, fault, times = 1) => faults.push({ match, times, fault }),
+    forget: () => blobs.clear(),
     reset() {
       requests.length = 0
       faults = []

@@ -19,6 +19,13 @@ describe("settings are those of Python's huggingface_hub", () => {
 
   it.each([
     [{ HF_ENDPOINT: 'https://mirror.example/' }, { endpoint: 'https://mirror.example' }],
+    [
+      { HF_ENDPOINT: 'https://me:p%40ss@mirror.example:8443/hub/' },
+      {
+        endpoint: 'https://mirror.example:8443/hub',
+        credentials: Buffer.from('me:p@ss').toString('base64'),
+      },
+    ],
     [{ HF_HOME: '~/hf' }, { cacheFolder: join(homedir(), 'hf/hub') }],
     [{ XDG_CACHE_HOME: '/c' }, { cacheFolder: '/c/huggingface/hub' }],
     [{ HF_HUB_CACHE: '$BASE/x', BASE: '/base' }, { cacheFolder: '/base/x' }],
@@ -49,6 +56,7 @@ describe("settings are those of Python's huggingface_hub", () => {
 
   it.each([
     [{ HF_ENDPOINT: 'huggingface.co' }, /HF_ENDPOINT: expected a web address/],
+    [{ HF_ENDPOINT: 'me:secret@mirror' }, /^HF_ENDPOINT: expected a web address, found "mirror"$/],
     [{ HF_TOKEN: 'two words' }, /the token in HF_TOKEN holds spaces/],
     [{ HF_HUB_DOWNLOAD_TIMEOUT: 'soon' }, /HF_HUB_DOWNLOAD_TIMEOUT: expected seconds/],
   ])('%j makes no sense', (environment, message) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createRandom } from '../../src/data/random.js'
 import { InterruptedError } from '../../src/errors.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { type Outcome, startProgram } from '../cli/run-program.js'
@@ -45,9 +46,10 @@ describe('a process that is killed', () => {
     const complete = join(root, 'complete')
     await pruneModel({ model, output: complete, plan })
     const expected = listSizes(complete)
+    const random = createRandom(1)
     let unfinished = 0
     for (let turn = 0; turn < 20; turn++) {
-      await disturb(Math.random() * 60, (child) => child.kill('SIGKILL'))
+      await disturb(random.below(60), (child) => child.kill('SIGKILL'))
       if (existsSync(join(place, 'pruned'))) expect(listSizes(join(place, 'pruned'))).toEqual(expected)
       const left = readdirSync(place).filter((name) => name !== 'pruned')
       for (const name of left) expect(name).toMatch(/^\.pruned\.layerprune-partial-[0-9a-f]{8}$/)

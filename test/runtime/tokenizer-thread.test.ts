@@ -36,7 +36,8 @@ describe('TokenizerThread', () => {
   it('tells each who asks of a thread that failed, and starts another for the next', async () => {
     const tokenizer = new TokenizerThread(LLAMA)
     await tokenizer.loaded
-    await expect(tokenizer.encode(undefined as never, 16)).rejects.toThrow(TypeError)
+    const noText = { slice: () => null }
+    await expect(tokenizer.encode(noText as never, 16)).rejects.toThrow(TypeError)
     await expect(tokenizer.encode(texts[0]!, 16)).rejects.toThrow(TypeError)
     const next = new TokenizerThread(LLAMA)
     expect(await next.encode(texts[3]!, 16)).toHaveLength(16)

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createRandom, shuffleInPlace } from '../../src/data/random.js'
+import { measureSimilarity } from '../../src/index.js'
 import { assessBest, type Certainty } from '../../src/similarity/certainty.js'
 import { chooseWindowBatches, type SimilaritySettings } from '../../src/similarity/options.js'
 import { MIN_TEXTS } from '../../src/similarity/sequential.js'
 import { TextStatistics } from '../../src/similarity/text-statistics.js'
+import { LLAMA, TEXTS } from '../cli/run-program.js'
 
 // made by: node bench/until.js --model SmolLM2-135M-Instruct --dataset kjv.jsonl --dataset-size 300 --sizes 8
 //          --tokens last --distances test/fixtures/smollm2-distances.json
@@ -106,4 +108,17 @@ describe('--until, on the distances of a real model', () => {
       expect([best, sure]).toEqual([first, true])
     }
   })
+})
+
+it.each([
+  ['says that it measures otherwise than without', undefined, 'tail:32', 1],
+  ['says nothing if the tokens are named', 'last', 'last', 0],
+] as const)('--until %s', async (_, tokens, expected, count) => {
+  const notes: string[] = []
+  const options = { model: LLAMA, dataset: TEXTS, layersToSkip: 1, until: 0.9, tokens }
+  const result = await measureSimilarity({ ...options, onNote: (note) => notes.push(note) })
+  expect(result.tokens).toBe(expected)
+  expect(
+    notes.filter((note) => /last 32 tokens.* can choose another block; --tokens last/.test(note)),
+  ).toHaveLength(count)
 })

@@ -23,7 +23,7 @@ function fakeEvaluator(costs: number[]) {
 }
 
 const batches: ReadText[][] = Array.from({ length: 8 }, () => [
-  { ids: [1, 2, 3], text: '', origin: 'texts.jsonl:1' },
+  { ids: [1, 2, 3], sizeBytes: 0, origin: 'texts.jsonl:1' },
 ])
 
 describe('removeGreedily', () => {

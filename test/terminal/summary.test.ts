@@ -51,7 +51,7 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     expect(lines[2]).toBe('measure  angular distance across 8 layers, all tokens of each text')
     expect(lines.slice(-2)).toEqual([
       'PARTIAL: interrupted after 1 text.',
-      'Remove layers 1..8 (0-based, 8 of 9): angular distance 0.2000 ± 0.0009 over 1 text.',
+      'Remove layers 1..8 (0-based, 8 of 9): angular distance 0.2000 ± 0.0009 over 1 text, all tokens of each.',
     ])
   })
 
@@ -122,5 +122,8 @@ it('concludes in one sentence', () => {
   const result = exampleResult([0.5, 0.2], { layersToSkip: 1, standardError: null })
   expect(formatConclusion(result)).toBe(
     'Remove layer 1 (0-based, 1 of 2): angular distance 0.2000 over 128 texts.',
+  )
+  expect(formatConclusion({ ...result, tokens: 'tail:32' })).toBe(
+    'Remove layer 1 (0-based, 1 of 2): angular distance 0.2000 over 128 texts, last 32 tokens of each.',
   )
 })

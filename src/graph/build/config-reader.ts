@@ -181,7 +181,9 @@ export class ConfigReader {
       })
     }
     if (!accepts(value)) {
-      throw new LayerpruneError(`${this.#path}: ${key} is ${shorten(value)}, expected ${expected}`)
+      throw new LayerpruneError(`${this.#path}: ${key} is ${shorten(value)}, expected ${expected}`, {
+        hint: 'take config.json from the model it belongs to',
+      })
     }
     return value
   }

@@ -167,4 +167,49 @@ describe('a sound checkpoint is read', () => {
     const expected = await measureBlocks(await buildFrom(fixtureFolder('llama')), 'llama')
     expect(await measureBlocks(await buildFrom(folder), 'llama')).toEqual(expected)
   })
+
+  /** What transformers' classes for other tasks save beside the decoder, with or without its head. */
+  it.each([
+    ['score.weight', false],
+    ['classifier.weight', false],
+    ['v_head.summary.weight', true],
+  ])('with %s', async (name, keepsHead) => {
+    const folder = rewrite('llama', (tensors) => {
+      if (!keepsHead) tensors.delete('lm_head.weight')
+      tensors.set(name, { dtype: 'F32', shape: [2, 32], data: Buffer.alloc(256) })
+    })
+    const expected = await measureBlocks(await buildFrom(fixtureFolder('llama')), 'llama')
+    const found = await buildFrom(folder)
+    expect(await measureBlocks(found, 'llama')).toEqual(expected)
+    const outputs = found.decoder.model.graph!.output.map(({ name }) => name)
+    expect(outputs).toEqual([keepsHead ? 'logits' : 'last_hidden_state'])
+  })
+
+  it('with a head for another task in place of one that would be tied', async () => {
+    const folder = rewrite('llama-tied', (tensors) => {
+      tensors.set('score.weight', { dtype: 'F32', shape: [2, 32], data: Buffer.alloc(256) })
+    })
+    const { decoder } = await buildFrom(folder)
+    expect(decoder.model.graph!.output.map(({ name }) => name)).toEqual(['last_hidden_state'])
+  })
+
+  it.each([
+    ['gpt2', 'transformer.wpe.weight', 'n_positions', 1024],
+    ['gpt-bigcode', 'transformer.wpe.weight', 'n_positions', 1024],
+    ['gpt-neo', 'transformer.wpe.weight', 'max_position_embeddings', 2048],
+    ['opt', 'model.decoder.embed_positions.weight', 'max_position_embeddings', 2048],
+  ])('%s without the number of its positions', async (fixture, name, key, positions) => {
+    const folder = rewrite(fixture, (tensors) => {
+      const { dtype, shape, data } = tensors.get(name)!
+      const rows = positions + (fixture === 'opt' ? 2 : 0)
+      const longer = Buffer.concat([data], (rows * data.length) / shape[0]!)
+      tensors.set(name, { dtype, shape: [rows, shape[1]!], data: longer })
+    })
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, [key]: undefined }))
+    const expected = await measureBlocks(await buildFrom(fixtureFolder(fixture)), fixture)
+    const found = await buildFrom(folder)
+    expect(await measureBlocks(found, fixture)).toEqual(expected)
+    expect(found.config.maxPositions).toBe(positions)
+  })
 })

@@ -1,3 +1,5 @@
+import { LEARNT_POSITIONS } from '../../../checkpoint/config.js'
+import { expandAttentionTypes } from '../attention-types.js'
 import type { ConfigReader } from '../config-reader.js'
 import type { Differences } from '../differences.js'
 import type { Family } from '../families.js'
@@ -14,7 +16,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     notes: 'learnt positions, matrices stored transposed',
     prefix: 'transformer.',
     describe: (config) => ({
-      ...describeGpt2(config, { activation: 'gelu_new', positions: 1024 }),
+      ...describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt2 }),
       transposed: true,
       scale: readGpt2Scale(config),
     }),
@@ -26,7 +28,10 @@ export const GPT_FAMILIES: Record<string, Family> = {
     fixed: { scale_attn_by_inverse_layer_idx: false },
     describe: (config) => {
       const isMultiQuery = config.flag('multi_query', true)
-      const base = describeGpt2(config, { activation: 'gelu_pytorch_tanh', positions: 1024 })
+      const base = describeGpt2(config, {
+        activation: 'gelu_pytorch_tanh',
+        positions: LEARNT_POSITIONS.gpt_bigcode,
+      })
       config.ignore('num_key_value_heads')
       return {
         ...base,
@@ -44,7 +49,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     describe: (config) => {
       const window = config.length('window_size', 256)
       const types = readGptNeoLayers(config)
-      const base = describeGpt2(config, { activation: 'gelu_new', positions: 2048 })
+      const base = describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt_neo })
       return {
         ...base,
         names: { ...base.names, attention: 'attn.attention', output: 'out_proj' },
@@ -333,7 +338,7 @@ function readGptNeoLayers(config: ConfigReader): string[] {
   const types = config.raw('attention_types')
   const expected = `global or local for each of ${layers} layers`
   const spelled = config.texts('attention_layers', undefined)
-  const kinds = types === undefined || types === null ? spelled : expandTypes(types, layers)
+  const kinds = types === undefined || types === null ? spelled : expandAttentionTypes(types, layers)
   if (kinds?.length !== layers || !kinds.every((kind) => kind === 'global' || kind === 'local')) {
     throw config.refuse('attention_types', expected)
   }
@@ -341,16 +346,4 @@ function readGptNeoLayers(config: ConfigReader): string[] {
     throw config.refuse('attention_layers', 'the same as attention_types')
   }
   return kinds as string[]
-}
-
-/** Undefined where it is of another form, or longer than the layers. */
-function expandTypes(types: unknown, layers: number): unknown[] | undefined {
-  const kinds: unknown[] = []
-  for (const item of Array.isArray(types) ? types : []) {
-    const [cycle, repeats] = Array.isArray(item) ? item : []
-    if (!Array.isArray(cycle) || !Number.isSafeInteger(repeats)) return undefined
-    if (cycle.length * repeats > layers) return undefined
-    for (let repeat = 0; repeat < repeats; repeat++) kinds.push(...cycle)
-  }
-  return kinds
 }

@@ -1,0 +1,105 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashFiles } from '../checkpoint/hash-files.js'
+import { explainFailure } from '../write-files.js'
+import type { Layout, Place } from './layout.js'
+import { makeMatrices } from './make-matrices.js'
+import type { PlannedMatrix } from './make-matrix.js'
+import { Rotation } from './rotation.js'
+
+/** Changes whenever other bytes are written for the same weights. */
+const FORMAT = 'layerprune int8 8'
+
+/** Digits of the hashes in names. */
+const DIGITS = 32
+
+/** Names what is made of some matrices, wherever their files lie. */
+export async function identifyMatrices(
+  plans: PlannedMatrix[],
+  folder: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const files = plans.flatMap(({ file, turn }) => {
+    const norm = turn?.side === 'inputs' ? turn.norm.stored : null
+    return norm === null ? [file] : [file, norm.file]
+  })
+  const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
+  const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
+  return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, DIGITS)
+}
+
+/**
+ * Finds the file of some matrices. Its name ends in the hash of its content, which is compared: what was cut short or
+ * changed since is not taken.
+ * @returns its path; null where there is none, or none that is whole
+ */
+export async function findInt8File(
+  folder: string,
+  identity: string,
+  signal?: AbortSignal,
+): Promise<string | null> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${identity}-`) || !name.endsWith('.int8')) continue
+    const path = join(folder, name)
+    if (name === (await nameFile(path, folder, identity, signal))) return path
+  }
+  return null
+}
+
+/** The name that the content of a file gives it. */
+async function nameFile(
+  path: string,
+  folder: string,
+  identity: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash = (await hashFiles([path], { folder, signal })).get(path)!
+  return `${identity}-${hash.slice(0, DIGITS)}.int8`
+}
+
+/**
+ * Makes matrices one after the other and writes them to a file, which is seen once it is whole.
+ * @returns its path
+ * @throws LayerpruneError where it cannot be written, or a matrix cannot be made
+ */
+export async function writeInt8File(
+  folder: string,
+  identity: string,
+  plans: PlannedMatrix[],
+  { matrices, rotation }: Layout,
+  signal?: AbortSignal,
+): Promise<string> {
+  const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`)
+  const write = <T>(action: () => Promise<T>) => explainFailure(join(folder, `${identity}.int8`), action)
+  const file = await write(() => open(temporary, 'wx'))
+  const put = ({ buffer }: { buffer: ArrayBuffer }, { offsetBytes }: Place) =>
+    write(() => writeAll(file, new Uint8Array(buffer), offsetBytes))
+  try {
+    try {
+      for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, signal)) {
+        const places = matrices.get(matrix.name)!
+        await put(made.values, places.values)
+        await put(made.scales, places.scales)
+        if (made.rests !== null) await put(made.rests, places.rests!)
+      }
+      if (rotation !== null) await put(new Rotation(rotation.size).matrix(), rotation.place)
+      await write(() => file.sync())
+    } finally {
+      await file.close()
+    }
+    const name = await nameFile(temporary, folder, identity, signal)
+    // another process may read by now what it made itself
+    const known = await findInt8File(folder, identity, signal)
+    if (known === null) await write(() => rename(temporary, join(folder, name)))
+    return known ?? join(folder, name)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await file.write(bytes, written, bytes.length - written, offsetBytes + written)).bytesWritten
+  }
+}
