@@ -59,7 +59,7 @@ export function makePruneCommand(): Command {
     .addHelpText(
       'after',
       `
-Layers are half-open and 0-based everywhere: 11:19 are layers 11..18.
+Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.
 A family whose cuts were not compared with whole models in transformers is refused; --unproven writes it anyway.
 Of a model with both forms the safetensors are pruned where their family is known, and of several graphs the best.
 --repair changes weights in float only, not in quantised graphs. Texts it measures on are never those it fits on.

@@ -32,7 +32,7 @@ export function makeSliceConfigCommand(): Command {
 Examples:
   layerprune slice-config --from layerprune-output/similarity.json
   layerprune slice-config --from layerprune-output/similarity.json --layers-to-skip 4 -o slice.yaml
-  layerprune slice-config --model meta-llama/Meta-Llama-3-8B --drop 21:29 --num-layers 32
+  layerprune slice-config --model meta-llama/Meta-Llama-3-8B --drop 21..28 --num-layers 32
   layerprune slice-config --model meta-llama/Meta-Llama-3-8B --start 21 --end 29 --num-layers 32`,
     )
     .action(runSliceConfig)
