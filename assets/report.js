@@ -56,7 +56,7 @@ function tableRow(data, n, start) {
   const row = document.createElement('tr')
   const block = { start, end: start + n }
   const error = data.standardErrors[n][start]
-  row.classList.toggle('best', data.distances[n][start] === Math.min(...data.distances[n]))
+  row.classList.toggle('best', start === data.verdicts[n - 1].start)
   for (const text of [
     n === 1 ? start : `${start}..${block.end - 1}`,
     start,

@@ -1,8 +1,8 @@
 /**
  * Characters that steer a terminal, end a line or turn the direction of reading instead of being shown: controls,
- * line separators, marks of direction, the byte order mark, halves of surrogate pairs. Tab and line feed apart.
+ * line separators, marks of direction, the byte order mark, what is no character. Tab and line feed apart.
  */
-const UNSHOWN = /[^\P{Cc}\n\t]|[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
+const UNSHOWN = /[^\P{Cc}\n\t]|[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu
 
 /** Text of any origin without characters that do more than show; its lines and tabs are kept. */
 export function cleanLines(text: string): string {

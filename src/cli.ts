@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { cleanConsole } from './clean-console.js'
+import { cleanLibraryLogs } from './clean-library-logs.js'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
@@ -14,6 +14,7 @@ import { makeReportCommand } from './commands/report.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { LayerpruneError, UsageError } from './errors.js'
+import { formatList } from './format-numbers.js'
 import { guardOutput, printFailure } from './terminal/output.js'
 import { VERSION } from './version.js'
 
@@ -42,13 +43,15 @@ Examples:
   )
 
 guardOutput()
-cleanConsole()
+cleanLibraryLogs()
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError })
 }
 
+const args = process.argv.slice(2)
+const command = program.commands.find((known) => known.name() === args[0])
 try {
-  await program.parseAsync(normalizeArguments(process.argv.slice(2)), { from: 'user' })
+  await program.parseAsync(command ? normalizeArguments(args) : args, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2
@@ -58,10 +61,24 @@ try {
   }
 }
 
-/** commander's own message, with its suggestion or the way to the help as hint. */
+/** Fails with commander's own message, and its suggestion or the way to the help as hint. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
-  const command = program.commands.find((known) => known.name() === process.argv[2])
-  const help = `layerprune ${command ? `${command.name()} ` : ''}--help lists ${command ? 'its flags' : 'commands and flags'}`
-  printFailure(new UsageError(problem!, { hint: suggestion ?? help }))
+  printFailure(new UsageError(listMissing(problem!) ?? problem!, { hint: suggestion ?? hintForUsage() }))
+}
+
+/** All required flags that are missing; commander names the first alone. */
+function listMissing(problem: string): string | undefined {
+  if (command === undefined || !problem.startsWith('required option')) return undefined
+  const missing = command.options.filter(
+    (option) => option.mandatory && command.getOptionValue(option.attributeName()) === undefined,
+  )
+  return `${formatList(missing.map(({ long }) => long!))} ${missing.length === 1 ? 'is' : 'are'} required`
+}
+
+function hintForUsage(): string {
+  if (command !== undefined) return `layerprune ${command.name()} --help lists its flags`
+  return args[0]?.startsWith('-')
+    ? 'name a command first, as in layerprune similarity --help'
+    : 'layerprune --help lists commands and flags'
 }

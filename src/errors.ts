@@ -42,3 +42,16 @@ export class InterruptedError extends LayerpruneError {
     super(`interrupted ${typeof done === 'string' ? done : texts}`)
   }
 }
+
+/** Whether memory ran out, which V8, WebAssembly, the system and ONNX Runtime each say in their own words. */
+export function isOutOfMemory(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, syscall, cause, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOMEM' || code === 'ERR_WORKER_OUT_OF_MEMORY' || isOutOfMemory(cause)) return true
+  // the messages of others may hold names of files
+  const isOfRuntime = syscall === undefined && !(error instanceof LayerpruneError)
+  return (
+    isOfRuntime &&
+    /out of memory|bad_alloc|allocation failed|failed to allocate|cannot allocate/i.test(message)
+  )
+}

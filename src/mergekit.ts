@@ -1,8 +1,8 @@
-import { Document, isMap, isSeq, visit } from 'yaml'
 import { UsageError } from './errors.js'
 import { describeLayers } from './layer-names.js'
 import { keptSlices } from './plan/blocks.js'
 import type { Block } from './similarity/result.js'
+import { formatYaml } from './yaml.js'
 
 /** The only types mergekit writes a merged model in. */
 const MERGE_DTYPES = ['float16', 'bfloat16', 'float32']
@@ -35,19 +35,10 @@ export function formatSliceConfig({ model, revision, layers, removed, dtype }: S
   const slices = keptSlices(layers, removed).map(({ start, end }) => ({
     sources: [{ model: modelReference(model, revision), layer_range: [start, end] }],
   }))
-  // PyYAML, which mergekit reads with, follows YAML 1.1: a model named `yes` or `12:30` needs quotes there.
-  const document = new Document(
+  return formatYaml(
     { slices, merge_method: 'passthrough', ...(dtype === null ? {} : { dtype }) },
-    { version: '1.1', aliasDuplicateObjects: false },
+    { comment: describeConfig(layers, removed, revision), onOneLine: ['layer_range', 'model'] },
   )
-  visit(document, {
-    Pair(_, { key, value }) {
-      if (String(key) === 'layer_range' && isSeq(value)) value.flow = true
-      if (String(key) === 'model' && isMap(value)) value.flow = true
-    },
-  })
-  document.contents!.commentBefore = describeConfig(layers, removed, revision)
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
 }
 
 function modelReference(model: string, revision: string | undefined) {
@@ -57,13 +48,14 @@ function modelReference(model: string, revision: string | undefined) {
   return revision === undefined ? model : `${model}@${revision}`
 }
 
-function describeConfig(layers: number, removed: Block[], revision: string | undefined): string {
-  const lines = [` layerprune: removes ${describeLayers(layers, removed)}`]
-  if (revision !== undefined) {
-    lines.push(
-      ' mergekit 0.1.5 reads the config at this revision but downloads the weights of the default branch:',
-      ' name a folder with the snapshot instead where they differ',
-    )
-  }
-  return lines.join('\n')
+function describeConfig(layers: number, removed: Block[], revision: string | undefined): string[] {
+  return [
+    `layerprune: removes ${describeLayers(layers, removed)}`,
+    ...(revision === undefined
+      ? []
+      : [
+          'mergekit 0.1.5 reads the config at this revision but downloads the weights of the default branch:',
+          'name a folder with the snapshot instead where they differ',
+        ]),
+  ]
 }

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { access, constants, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { removeAbandoned } from './abandoned-files.js'
 import { LayerpruneError } from './errors.js'
 
 type Content = string | Uint8Array
 
 /**
- * Writes files into a folder, made where it is missing, so that none is ever seen half written: each goes to a
- * temporary name beside its place and is flushed to disk, and all are renamed once all are complete.
+ * Writes files into a folder, made if it is missing, so that none is ever seen half written, and none of an earlier
+ * set beside one of the new: each goes to a temporary name beside its place and is flushed to disk; once all are
+ * complete, the old ones are removed, the first of them by the new one, and the others follow. A process that is
+ * killed meanwhile leaves some files missing.
  * Throws LayerpruneError with the path and the reason; the temporary files are removed then.
  * @param files  content by file name
  */
@@ -31,25 +34,35 @@ export async function ensureWritableFolder(folder: string): Promise<void> {
  * Throws LayerpruneError with the path and the reason.
  */
 export async function makeFolder(folder: string): Promise<void> {
-  await explainFailure(folder, async () => {
-    try {
-      await mkdir(folder, { recursive: true })
-    } catch (error) {
-      // Node says ENOENT of a folder that a read-only disk lacks; made alone, the topmost names the reason
-      if (codeOf(error) !== 'ENOENT') throw error
-      await mkdir(await findTopmostMissing(folder))
-      await mkdir(folder, { recursive: true })
-    }
-  })
+  await explainFailure(folder, () => makeLevels(folder))
 }
 
-async function findTopmostMissing(folder: string): Promise<string> {
+/**
+ * Level by level, so that an error is that of the topmost folder that is missing: mkdir with `recursive` never ends in
+ * /proc, and says of a disk that is read-only that the folder's own folder is missing.
+ */
+async function makeLevels(folder: string): Promise<void> {
+  const error = await tryMakeFolder(folder)
+  if (error === undefined) return
   const parent = dirname(folder)
-  const isThere = await access(parent).then(
-    () => true,
-    () => false,
-  )
-  return isThere || parent === folder ? folder : findTopmostMissing(parent)
+  if (codeOf(error) !== 'ENOENT' || parent === folder) throw error
+  await makeLevels(parent)
+  const again = await tryMakeFolder(folder)
+  // no folder can be made in one that is there, as in /proc
+  if (again !== undefined) throw codeOf(again) === 'ENOENT' ? Object.assign(again, { code: 'EPERM' }) : again
+}
+
+async function tryMakeFolder(folder: string): Promise<Error | undefined> {
+  try {
+    await mkdir(folder)
+    return undefined
+  } catch (error) {
+    const isThere = await stat(folder).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    return isThere ? undefined : (error as Error)
+  }
 }
 
 /**
@@ -59,6 +72,16 @@ async function findTopmostMissing(folder: string): Promise<string> {
  */
 export async function writeFileAtomically(path: string, content: Content): Promise<void> {
   await replaceFiles([{ path, content }])
+}
+
+/** Names of files take at most 255 bytes; this leaves room for what a temporary name adds. */
+const MAX_NAME_BYTES = 200
+const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/
+
+/** A name cut to whole characters of at most 200 bytes, to make temporary names of. */
+export function shortenName(name: string): string {
+  const bytes = new TextEncoder().encode(name).subarray(0, MAX_NAME_BYTES)
+  return new TextDecoder().decode(bytes, { stream: true })
 }
 
 interface FileToWrite {
@@ -73,13 +96,15 @@ async function replaceFiles(files: FileToWrite[]): Promise<void> {
       await explainFailure(path, async () => {
         const { target, special } = await resolveTarget(path)
         if (special) return writeAndFlush(target, content, 'w')
-        const temporary = join(
-          dirname(target),
-          `.${basename(target).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`,
-        )
+        const name = `.${shortenName(basename(target))}.`
+        await removeAbandoned(dirname(target), (other) => other.startsWith(name) && TEMPORARY.test(other))
+        const temporary = join(dirname(target), `${name}${randomBytes(6).toString('hex')}.tmp`)
         written.push({ path, target, temporary })
         await writeAndFlush(temporary, content, 'wx')
       })
+    }
+    for (const { path, target } of written.slice(1)) {
+      await explainFailure(path, () => rm(target, { force: true }))
     }
     for (const { path, target, temporary } of written) {
       await explainFailure(path, () => rename(temporary, target))

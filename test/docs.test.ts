@@ -32,7 +32,9 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
 ]
 /** What becomes of a command here: other and fewer texts, one strategy of all, and a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
-  [/(?<=head -n |tail -n \+)112/, '20'],
+  [/(?<=head -n |tail -n \+)112/, '4'],
+  [/--dataset-size \d{3,}/, '--dataset-size 32'],
+  [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
   [/kjv\.jsonl/, 'texts.jsonl'],
   [/^node bench\/strategies\.js .*/, '$& --strategies angular --max-length 32 --evaluate-size 8'],
   [/^python recipe\/heal\.py$/, 'cp -r SmolLM2-pruned SmolLM2-pruned-healed-merged'],
@@ -45,8 +47,7 @@ beforeAll(async () => {
   model = join(makeTempFolder(), 'stand-in')
   makeStandIn(model)
   const rows = readPage('examples/texts.jsonl').trim().split('\n')
-  const each = rows.map((row) => (JSON.parse(row).text as string).slice(0, 60))
-  texts = [...each, ...each.map((text) => `Again. ${text}`)]
+  texts = rows.slice(0, 100).map((row) => (JSON.parse(row).text as string).slice(0, 24))
   server = await startHubServer()
   server.add(
     { type: 'model', id: 'HuggingFaceTB/SmolLM2-135M', files: filesOf(model) },

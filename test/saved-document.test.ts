@@ -57,6 +57,18 @@ describe('a document of another kind', () => {
   })
 })
 
+describe('a saved evaluation', () => {
+  it.each([0, -1, '20'])('may not have a perplexity of %j', async (perplexity) => {
+    await expect(readEvaluation(save({ ...DOCUMENTS.evaluation, perplexity }))).rejects.toThrow(
+      'is not an evaluation: /perplexity must be',
+    )
+    const candidates = [{ ...DOCUMENTS.evaluation.candidates[0], perplexity }]
+    await expect(readEvaluation(save({ ...DOCUMENTS.evaluation, candidates }))).rejects.toThrow(
+      'is not an evaluation: /candidates/0',
+    )
+  })
+})
+
 describe('a saved result', () => {
   it.each([1e9, 12, 0, -1, '4', undefined])('may not have blocks of %j layers', async (layersToSkip) => {
     await expect(readSimilarityResult(save({ ...DOCUMENTS.similarity, layersToSkip }))).rejects.toThrow(

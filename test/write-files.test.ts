@@ -1,14 +1,37 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LayerpruneError } from '../src/errors.js'
 import { writeFileAtomically, writeFilesAtomically } from '../src/write-files.js'
 
+/** Lets a rename fail after so many, as far as the disk is concerned like a kill. */
+const failing = vi.hoisted(() => ({ afterRenames: Number.POSITIVE_INFINITY }))
+vi.mock('node:fs/promises', async (importActual) => {
+  const actual = await importActual<typeof import('node:fs/promises')>()
+  const rename = async (from: string, to: string) => {
+    if (failing.afterRenames-- <= 0) throw Object.assign(new Error(), { code: 'EROFS' })
+    return actual.rename(from, to)
+  }
+  return { ...actual, rename }
+})
+
 let folder: string
 beforeEach(async () => {
+  failing.afterRenames = Number.POSITIVE_INFINITY
   folder = await mkdtemp(join(tmpdir(), 'layerprune-write-'))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
@@ -59,6 +82,36 @@ describe('writeFilesAtomically', () => {
     expect(await readFile(path, 'utf8')).toBe('kept')
   })
 
+  it.skipIf(!existsSync('/proc/self'))('ends where no folder can be made', async () => {
+    const error = await failureOf(writeFilesAtomically('/proc/layerprune/below', { x: '' }))
+    expect(error.message).toBe('cannot write /proc/layerprune/below: permission denied')
+  })
+
+  const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0
+  if (!canMount) console.log('read-only disk test skipped: this system lets nobody mount a disk of their own')
+  it.skipIf(!canMount)('says so where the disk is read-only', () => {
+    const url = new URL('../dist/write-files.js', import.meta.url).href
+    const script = `
+      import { writeFilesAtomically } from '${url}'
+      for (const folder of ['.', 'a/b']) await writeFilesAtomically(folder, { x: '' }).catch(({ message }) => console.log(message))`
+    const mount = 'mount -t tmpfs -o ro none . && cd "$PWD" && exec "$@"'
+    const args = [
+      '-rm',
+      'bash',
+      '-c',
+      mount,
+      'bash',
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      script,
+    ]
+    const { stdout } = spawnSync('unshare', args, { cwd: folder, encoding: 'utf8' })
+    expect(stdout).toBe(
+      'cannot write .: the file system is read-only\ncannot write a/b: the file system is read-only\n',
+    )
+  })
+
   it.skipIf(process.platform === 'win32')('says so where the folder is read-only', async () => {
     await chmod(folder, 0o500)
     // no folder is read-only to root, who is nobody here
@@ -74,21 +127,40 @@ describe('writeFilesAtomically', () => {
   })
 })
 
-const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0
-if (!canMount) console.log('read-only disk test skipped: this system lets nobody mount a disk of their own')
-
-it.skipIf(!canMount)('a read-only disk is named, not the folder that it lacks', () => {
-  const script = `import { ensureWritableFolder } from '${new URL('../dist/write-files.js', import.meta.url)}'
-    await ensureWritableFolder('a/b').catch(({ message, hint }) => console.log(message + '; ' + hint))`
-  const mount = 'mount -t tmpfs -o ro none . && cd "$PWD" && exec "$0" --input-type=module -e "$1"'
-  const run = ['-rm', 'sh', '-c', mount, process.execPath, script]
-  const { stdout, stderr } = spawnSync('unshare', run, { cwd: folder, encoding: 'utf8' })
-  expect(stdout, stderr).toBe(
-    'cannot write a/b: the file system is read-only; name a place you may write to\n',
+describe('a process that is killed while it replaces a set of files', () => {
+  it.each([0, 1, 2])(
+    'after %d renames leaves no file of the old set beside one of the new',
+    async (renames) => {
+      const names = ['result.json', 'slice.yaml', 'plan.json']
+      const setOf = (content: string) => Object.fromEntries(names.map((name) => [name, content]))
+      await writeFilesAtomically(folder, setOf('old'))
+      failing.afterRenames = renames
+      await expect(writeFilesAtomically(folder, setOf('new'))).rejects.toThrow('cannot write')
+      const left = await Promise.all(
+        (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')),
+      )
+      expect(new Set(left).size).toBe(1)
+      expect(left).toEqual(renames === 0 ? ['old'] : Array(renames).fill('new'))
+    },
   )
+
+  it('leaves temporary files, which later runs remove once they are old', async () => {
+    const [old, young] = ['.x.0123456789ab.tmp', '.x.ba9876543210.tmp']
+    const others = ['.x.notes.tmp', '.y.0123456789ab.tmp', 'x.0123456789ab.tmp']
+    for (const name of [old, young, ...others]) await writeFile(join(folder, name), '')
+    for (const name of [old, ...others]) await utimes(join(folder, name), 0, 0)
+    await writeFilesAtomically(folder, { x: '' })
+    expect((await readdir(folder)).sort()).toEqual([...others, young, 'x'].sort())
+  })
 })
 
 describe('writeFileAtomically', () => {
+  it('takes names as long as the disk does, whatever their letters', async () => {
+    const name = `${'模'.repeat(80)}.yaml`
+    await writeFileAtomically(join(folder, name), 'x')
+    expect(await readdir(folder)).toEqual([name])
+  })
+
   it('needs the parent folder', async () => {
     const path = join(folder, 'missing', 'slice.yaml')
     const error = await failureOf(writeFileAtomically(path, 'x'))

@@ -1,8 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
-
-/** The system reads at most 2 GiB at once. */
-const MAX_READ_BYTES = 1 << 30
+import { readExactly } from '../read-exactly.js'
 
 /**
  * Fills an array with the bytes of a file from an offset on.
@@ -15,17 +13,13 @@ export async function readFully(
   bytes: Uint8Array,
   offsetBytes: number,
 ): Promise<void> {
-  for (let filled = 0; filled < bytes.length; ) {
-    const length = Math.min(bytes.length - filled, MAX_READ_BYTES)
-    const { bytesRead } = await handle.read(bytes, filled, length, offsetBytes + filled).catch((cause) => {
-      throw new LayerpruneError(`cannot read ${path}: ${(cause as Error).message}`, { cause })
-    })
-    if (bytesRead === 0) {
-      throw new LayerpruneError(
-        `${path} is truncated: expected at least ${offsetBytes + bytes.length} bytes, found ${offsetBytes + filled}`,
-        { hint: 'download it again' },
-      )
-    }
-    filled += bytesRead
-  }
+  const explainEnd = (endBytes: number) =>
+    new LayerpruneError(
+      `${path} is truncated: expected at least ${offsetBytes + bytes.length} bytes, found ${endBytes}`,
+      { hint: 'download it again' },
+    )
+  await readExactly(handle, bytes, offsetBytes, explainEnd).catch((cause: Error) => {
+    if (cause instanceof LayerpruneError) throw cause
+    throw new LayerpruneError(`cannot read ${path}: ${cause.message}`, { cause })
+  })
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
+import { readExactly } from '../read-exactly.js'
 
 /** The format's own limit on the header's length. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -164,12 +165,7 @@ async function readHeaderText(handle: FileHandle, fileBytes: number, path: strin
 
 async function readBytes(handle: FileHandle, position: number, length: number, path: string) {
   const buffer = Buffer.alloc(length)
-  let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled)
-    if (bytesRead === 0) throw truncated(path, position + length, position + filled)
-    filled += bytesRead
-  }
+  await readExactly(handle, buffer, position, (endBytes) => truncated(path, position + length, endBytes))
   return buffer
 }
 

@@ -21,7 +21,7 @@ export function wholeNumber(minimum: number): (value: string) => number {
   return (value) => {
     const number = Number(value)
     if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number >= minimum) return number
-    throw new InvalidArgumentError(`expected a whole number of at least ${minimum}`)
+    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}`)
   }
 }
 
@@ -35,21 +35,21 @@ export function memorySize(value: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?) ?([MGT]i?B)$/.exec(value) ?? []
   const bytes = Math.floor(Number(number) * BYTES_PER_UNIT[unit ?? '']!)
   if (bytes > 0) return bytes
-  throw new InvalidArgumentError('expected a size, for example 500MB, 4GB or 4GiB')
+  throw new InvalidArgumentError('Expected a size, for example 500MB, 4GB or 4GiB')
 }
 
 /** Parses a confidence, above 0 and below 1. */
 export function confidence(value: string): number {
   const number = Number(value)
   if (/^0?\.\d+$/.test(value) && number > 0) return number
-  throw new InvalidArgumentError('expected a confidence above 0 and below 1, for example 0.99')
+  throw new InvalidArgumentError('Expected a confidence above 0 and below 1, for example 0.99')
 }
 
 /** Parses `i/N` with i from 1 to N. */
 export function shard(value: string): Shard {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number)
   if (index && count && index <= count && Number.isSafeInteger(count)) return { index, count }
-  throw new InvalidArgumentError('expected i/N with i from 1 to N, for example 1/4')
+  throw new InvalidArgumentError('Expected i/N with i from 1 to N, for example 1/4')
 }
 
 /** Parses last, all or tail:K. */

@@ -70,7 +70,7 @@ async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
 function distance(value: string): number {
   const number = Number(value)
   if (/^\d*\.?\d+$/.test(value)) return number
-  throw new InvalidArgumentError('expected a number of at least 0, for example 0.25')
+  throw new InvalidArgumentError('Expected a number of at least 0, for example 0.25')
 }
 
 function singleBlock(value: string): Block {
@@ -81,5 +81,5 @@ function singleBlock(value: string): Block {
     if (!(error instanceof UsageError)) throw error
     throw new InvalidArgumentError(error.message)
   }
-  throw new InvalidArgumentError('expected one block, for example 21:29 or 21..28')
+  throw new InvalidArgumentError('Expected one block, for example 21:29 or 21..28')
 }

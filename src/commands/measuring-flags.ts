@@ -54,7 +54,11 @@ export function addWeightFlags(command: Command): Command {
 export function addModelFlags(command: Command): Command {
   return addWeightFlags(command)
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
-    .option('--threads <n>', 'threads (default: one for each physical core)', wholeNumber(1))
+    .option(
+      '--threads <n>',
+      'threads, at most the processors (default: one for each physical core)',
+      wholeNumber(1),
+    )
 }
 
 export function addDatasetFlags(command: Command, { required = true } = {}): Command {

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import type { AsyncBuffer } from 'hyparquet'
 import { LayerpruneError } from '../errors.js'
+import { readExactly } from '../read-exactly.js'
 
 /** A file that is read from any position; whoever opens it closes it. */
 export interface RandomAccessFile extends AsyncBuffer {
@@ -18,8 +19,6 @@ export interface DataSource {
 }
 
 const CHUNK_BYTES = 1 << 18
-/** fs reads at most 2 GiB a call. */
-const MAX_READ_BYTES = 1 << 30
 
 /**
  * A dataset file on disk.
@@ -69,16 +68,12 @@ async function readRange(handle: FileHandle, name: string, size: number, start: 
     )
   }
   const bytes = new Uint8Array(end - start)
-  let filled = 0
-  while (filled < bytes.length) {
-    const length = Math.min(bytes.length - filled, MAX_READ_BYTES)
-    const { bytesRead } = await handle.read(bytes, filled, length, start + filled)
-    if (bytesRead === 0) {
-      throw new LayerpruneError(
-        `${name}: changed while it was read: expected ${size} bytes, found ${start + filled}`,
-      )
-    }
-    filled += bytesRead
-  }
+  await readExactly(
+    handle,
+    bytes,
+    start,
+    (endBytes) =>
+      new LayerpruneError(`${name}: changed while it was read: expected ${size} bytes, found ${endBytes}`),
+  )
   return bytes.buffer
 }

@@ -36,6 +36,7 @@ export interface QuantizedMatrix {
 
 const PREFIX = 'layerprune.int8'
 const ZERO_POINT = `${PREFIX}.zero_point`
+const ZERO = `${PREFIX}.zero`
 const ONE = `${PREFIX}.one`
 const REST_SCALE = `${PREFIX}.rest_scale`
 const LARGEST = `${PREFIX}.largest`
@@ -165,7 +166,10 @@ function roundRows(input: string, width: number, isOfAllTokens: boolean): Rounde
   const highest = add('ReduceMax', [input, LAST_AXIS], 'highest', { keepdims: 1 })
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
-  const scale = add('Max', [exact, SMALLEST_SCALE], 'scale')
+  const safe = add('Max', [exact, SMALLEST_SCALE], 'safe_scale')
+  // a peak does not show NaN unless it comes first, and rounding makes a number of it
+  const sum = add('ReduceSum', [input, LAST_AXIS], 'sum', { keepdims: 1 })
+  const scale = add('Add', [safe, add('Mul', [sum, ZERO], 'nan')], 'scale')
   // without a row ONNX Runtime keeps the axis that it reduces as wide as it was
   const scales = isOfAllTokens ? scale : add('Slice', [scale, FIRST, SECOND, LAST_AXIS], 'only_scale')
   const perRow = add('Reshape', [scales, EVERY_ROW], 'scale_of_row')
@@ -213,6 +217,7 @@ function widthsOf(products: WeightProduct[], quantized: Map<string, QuantizedMat
 function makeConstants(): GraphProto['initializer'] {
   return [
     create(TensorProtoSchema, { name: ZERO_POINT, dataType: DataType.UINT8, rawData: Uint8Array.of(128) }),
+    makeFloatTensor(ZERO, [], [0]),
     makeFloatTensor(ONE, [], [1]),
     makeFloatTensor(REST_SCALE, [], [1 / 254]),
     makeFloatTensor(LARGEST, [], [127]),

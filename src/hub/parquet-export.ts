@@ -2,8 +2,9 @@ import type { DatasetFile } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import { type ParquetExport, parseParquetExport } from './answers.js'
 import { fetchJson, type Hub } from './hub.js'
-import { openRemoteSource, type Pin } from './remote-file.js'
+import { openRemoteSource } from './remote-file.js'
 import { apiOf, type Repo } from './repo.js'
+import type { Pin } from './same-content.js'
 
 /** The export is a convenience: where it does not answer, the dataset's own files are read. */
 const PATIENCE_MS = 10_000

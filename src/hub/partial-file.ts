@@ -51,7 +51,8 @@ export async function openPartial(blob: string, reuse: boolean): Promise<Partial
 /** Closes a partial file so that the next try can go on with it. */
 export async function freePartial({ path, handle }: PartialFile): Promise<void> {
   await handle.close()
-  await unlessMissing(rename(path, path.replace(/incomplete$/, 'free.incomplete')))
+  // if that fails, it is copied from instead
+  await rename(path, path.replace(/incomplete$/, 'free.incomplete')).catch(() => undefined)
 }
 
 export async function removePartial({ path, handle }: PartialFile): Promise<void> {
@@ -70,7 +71,8 @@ export async function publishPartial({ path, handle }: PartialFile, blob: string
 
 /** Removes what dead downloads left: of a blob that is whole by now, or that nobody came back for. */
 export async function removeAbandoned(blobs: string): Promise<void> {
-  for (const name of (await unlessMissing(readdir(blobs))) ?? []) {
+  // in a shared cache, what others left may not be ours to see or remove
+  for (const name of await readdir(blobs).catch(() => [])) {
     const [, hash, free] = NAME.exec(name) ?? []
     if (hash === undefined) continue
     const path = join(blobs, name)
@@ -78,7 +80,6 @@ export async function removeAbandoned(blobs: string): Promise<void> {
     const isWhole = (await sizeOf(join(blobs, hash))) !== undefined
     const limitMs = isWhole ? (free ? 0 : ABANDONED_MS) : FORGOTTEN_MS
     if (!found || Date.now() - found.mtimeMs < limitMs) continue
-    // in a shared cache, another user's may not be ours to remove
     await rm(path, { force: true }).catch(() => undefined)
   }
 }

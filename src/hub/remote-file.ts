@@ -5,6 +5,14 @@ import { type HubResponse, wholeNumberOf } from './http.js'
 import { type Hub, isPage, makePatience, type Request } from './hub.js'
 import { explainRefusal } from './refusal.js'
 import { TransientError } from './retry.js'
+import {
+  assertSameCommit,
+  assertSameContent,
+  changedError,
+  type Location,
+  type Pin,
+  startLocation,
+} from './same-content.js'
 
 /** A file at the Hub. */
 export interface RemoteFile extends Request {
@@ -15,26 +23,11 @@ export interface RemoteFile extends Request {
   pin?: Pin
 }
 
-/** The commit that files must come from; the first answer that names one sets it if it is null. */
-export interface Pin {
-  commit: string | null
-}
-
 /** Part of a file; `end` is exclusive, null for the file's end. */
 interface Range {
   start: number
   end: number | null
 }
-
-/** Where a file was found to lie, so that later reads need not ask the Hub again, and which content it had. */
-interface Location {
-  url: string | null
-  /** What the server at `url` and the Hub itself call the content. */
-  etag: string | null
-  linkedEtag: string | null
-}
-
-const startLocation = (): Location => ({ url: null, etag: null, linkedEtag: null })
 
 /** Bytes at the end of a file that are read at once: the footer of most parquet files. */
 const TAIL_BYTES = 1 << 16
@@ -183,33 +176,43 @@ async function openRange(
   const range = start < 0 ? `${start}` : `${start}-${end === null ? '' : end - 1}`
   const headers: Record<string, string> = isWhole ? {} : { range: `bytes=${range}` }
   const response = await hub.http.get(location.url ?? file.url, headers)
-  if (response.status !== 200 && response.status !== 206) {
-    await discard(response.chunks)
-    if (location.url !== null && EXPIRED.has(response.status)) {
-      location.url = null
-      return openRange(hub, file, { start, end }, location)
-    }
-    throw explainRefusal(response, { ...file, settings: hub.settings })
-  }
-  if (isPage(response)) {
-    await discard(response.chunks)
-    throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
-  }
+  const isExpired = location.url !== null && EXPIRED.has(response.status)
   try {
-    assertUnchanged(file, location, response)
-    assertRange(file, start, response)
+    if (!isExpired) assertUsable(hub, file, start, location, response)
   } catch (error) {
     await discard(response.chunks)
     throw error
   }
-  return response
+  if (!isExpired) return response
+  await discard(response.chunks)
+  location.url = null
+  return openRange(hub, file, { start, end }, location)
+}
+
+function assertUsable(
+  hub: Hub,
+  file: RemoteFile,
+  start: number,
+  location: Location,
+  response: HubResponse,
+): void {
+  assertSameCommit(file.what, file.pin ?? { commit: file.repo.revision }, response)
+  if (response.status !== 200 && response.status !== 206) {
+    throw explainRefusal(response, { ...file, settings: hub.settings })
+  }
+  if (isPage(response)) {
+    throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
+  }
+  assertSameContent(file.what, location, response)
+  assertRange(file, start, response)
 }
 
 /** Part of a file must begin where it was asked to, and belong to a file of the known length. */
 function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: HubResponse): void {
   if (response.status !== 206) return
   const total = rangeTotalOf(response.headers)
-  if (total !== null && total !== (sizeBytes ?? total)) throw changed(what, `${sizeBytes} bytes`, `${total}`)
+  if (total !== null && total !== (sizeBytes ?? total))
+    throw changedError(what, `${sizeBytes} bytes`, `${total}`)
   const expected = start >= 0 ? start : total === null ? null : Math.max(0, total + start)
   const found = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
   if (expected !== null && Number(found) !== expected) {
@@ -219,35 +222,6 @@ function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: H
         : `byte ${found} comes in place of byte ${expected}`,
     )
   }
-}
-
-/** What is read in several requests must be one content: of one commit, and with one name at each server. */
-function assertUnchanged(file: RemoteFile, location: Location, { linked, headers, url }: HubResponse): void {
-  const pin = file.pin ?? { commit: file.repo.revision }
-  pin.commit ??= linked.commit
-  if (linked.commit !== null && linked.commit !== pin.commit) {
-    throw changed(file.what, `commit ${pin.commit}`, linked.commit)
-  }
-  const etag = headers.etag ?? null
-  if (location.url === url) assertSameEtag(file.what, location.etag, etag)
-  assertSameEtag(file.what, location.linkedEtag, linked.etag)
-  location.url = url
-  location.etag = etag
-  location.linkedEtag ??= linked.etag
-}
-
-function assertSameEtag(what: string, known: string | null, found: string | null): void {
-  if (known === null || found === null) return
-  // a weak one names the same content
-  const plain = (etag: string) => etag.replace(/^W\//, '')
-  if (plain(known) !== plain(found)) throw changed(what, `content ${known}`, found)
-}
-
-function changed(what: string, expected: string, found: string): LayerpruneError {
-  return new LayerpruneError(
-    `${what}: changed at the Hub while it was read: expected ${expected}, found ${found}`,
-    { hint: 'run it again' },
-  )
 }
 
 /** Length of the whole file, by whatever header states it. */

@@ -19,7 +19,7 @@ export interface HubSettings {
   layerpruneFolder: string
   /** No request may be made. */
   offline: boolean
-  /** Milliseconds without a byte after which a connection counts as lost. */
+  /** Milliseconds without a byte, or with next to none, after which a connection counts as lost. */
   stallMs: number
   /** Milliseconds without progress after which a failing request is given up. */
   retryMs: number

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFiles } from '../checkpoint/hash-files.js'
 import { explainFailure } from '../write-files.js'
@@ -13,9 +13,6 @@ const FORMAT = 'layerprune int8 8'
 
 /** Digits of the hashes in names. */
 const DIGITS = 32
-
-/** Time since the last write to a temporary file after which nobody writes to it any more. */
-const ABANDONED_MS = 24 * 60 * 60 * 1000
 
 /** Names what is made of some matrices, wherever their files lie. */
 export async function identifyMatrices(
@@ -104,18 +101,5 @@ export async function writeInt8File(
 async function writeAll(file: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
     written += (await file.write(bytes, written, bytes.length - written, offsetBytes + written)).bytesWritten
-  }
-}
-
-/** Removes what processes that were killed, on this host or another, have left half written. */
-export async function removeAbandoned(folder: string): Promise<void> {
-  const temporary = (await readdir(folder)).filter((name) => /^\..*\.tmp$/.test(name))
-  for (const path of temporary.map((name) => join(folder, name))) {
-    const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      // renamed or removed by the process that made it
-      if (error.code === 'ENOENT') return null
-      throw error
-    })
-    if (stats !== null && Date.now() - stats.mtimeMs > ABANDONED_MS) await rm(path, { force: true })
   }
 }

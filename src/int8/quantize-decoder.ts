@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { removeAbandoned } from '../abandoned-files.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
@@ -16,8 +17,8 @@ import {
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
-import { explainFailure, makeFolder } from '../write-files.js'
-import { findInt8File, identifyMatrices, removeAbandoned, writeInt8File } from './int8-file.js'
+import { makeFolder } from '../write-files.js'
+import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
 import { type Layout, layOut, type Place } from './layout.js'
 import type { Balance, PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
@@ -77,7 +78,7 @@ async function provideFile(
 ): Promise<string> {
   await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
-  await explainFailure(folder, () => removeAbandoned(folder))
+  await removeAbandoned(folder, (name) => /^\..*\.tmp$/.test(name))
   const identity = await identifyMatrices(plans, folder, signal)
   const known = await findInt8File(folder, identity, signal)
   if (known !== null) return known

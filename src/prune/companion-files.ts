@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import type { ModelSource } from '../checkpoint/model-source.js'
+import { LayerpruneError } from '../errors.js'
 import type { PlannedFile } from './planned-file.js'
 
 /** Tokenizer, generation config, chat templates, licences, code of the model: what belongs to a model beside its weights. */
@@ -24,20 +25,49 @@ const NOT_COPIED = [
 const TEMPLATE_FOLDER = 'additional_chat_templates'
 
 /**
- * Finds what is copied of a model beside its weights and configs, and sees to it that it is there; links are
- * followed.
+ * Finds what is copied of a model beside its weights and configs, and sees to it that it is there.
+ * @throws LayerpruneError if a file is a link out of the model's folder
  */
 export async function findCompanions(source: ModelSource): Promise<PlannedFile[]> {
-  const { folder } = source
-  const wanted = (await listNames(source)).filter(isCompanion)
+  const wanted = await listCompanions(source)
   await source.provide(wanted)
   const files: PlannedFile[] = []
   for (const name of wanted) {
-    const file = await realpath(join(folder, name))
+    const file = await resolveInside(source.folder, name)
     const stats = await stat(file)
     if (stats.isFile()) files.push({ name, parts: [{ file, offsetBytes: 0, sizeBytes: stats.size }] })
   }
   return files
+}
+
+/** Names of what is copied of a model beside its weights and configs. */
+export async function listCompanions(source: ModelSource): Promise<string[]> {
+  return (await listNames(source)).filter(isCompanion)
+}
+
+/**
+ * The real path of a model's file whose content is copied. Links are followed inside the model's folder, and from a
+ * snapshot of the Hub's cache to its blobs: what lies elsewhere is not meant to be published.
+ * @throws LayerpruneError if it is a link to elsewhere, or to nothing
+ */
+export async function resolveInside(folder: string, name: string): Promise<string> {
+  const path = join(folder, name)
+  const found = await realpath(path).catch((cause: NodeJS.ErrnoException) => {
+    const reason =
+      cause.code === 'ENOENT' ? 'is a link that leads nowhere' : `cannot be read: ${cause.message}`
+    throw new LayerpruneError(`${path} ${reason}`, { hint: 'remove it, or put the file in its place', cause })
+  })
+  const realFolder = await realpath(folder)
+  const snapshots = dirname(realFolder)
+  const blobs = join(dirname(snapshots), 'blobs')
+  const allowed =
+    basename(snapshots) === 'snapshots'
+      ? [realFolder, await realpath(blobs).catch(() => blobs)]
+      : [realFolder]
+  if (allowed.some((inside) => found.startsWith(inside + sep))) return found
+  throw new LayerpruneError(`${path} is a link out of the model's folder, and its content would be copied`, {
+    hint: 'put a copy in its place if it belongs to the model, or remove it',
+  })
 }
 
 /** A folder that the user named lists the names of folders; the Hub lists what is in them. */

@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { isSeq, parseDocument } from 'yaml'
+import { isScalar, isSeq, parseDocument } from 'yaml'
 import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
+import { yamlString } from '../yaml.js'
+import { resolveInside } from './companion-files.js'
 
 const CARD = 'README.md'
 
@@ -16,6 +18,8 @@ export interface CardOptions {
   isFromHub: boolean
   /** Why the pruned model cannot be shown to be right; undefined if it can. */
   unproven?: string | undefined
+  /** Flags that made it, beside those that name model and layers. */
+  flags?: string[] | undefined
   /** What else was done and measured, each a paragraph, list or table in Markdown. */
   sections?: string[] | undefined
 }
@@ -26,16 +30,24 @@ export interface CardOptions {
  * @throws LayerpruneError where the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const original = await readFile(join(options.folder, CARD), 'utf8').catch(
-    (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return undefined
-      throw new LayerpruneError(`cannot read ${join(options.folder, CARD)}: ${cause.message}`, { cause })
-    },
-  )
+  const original = await readCard(options.folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
   return `${formatFrontMatter(frontMatter, options)}${section}${rest}`
+}
+
+async function readCard(folder: string): Promise<string | undefined> {
+  const isThere = await lstat(join(folder, CARD)).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return undefined
+  const path = await resolveInside(folder, CARD)
+  if (!(await stat(path)).isFile()) return undefined
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new LayerpruneError(`cannot read ${join(folder, CARD)}: ${cause.message}`, { cause })
+  })
 }
 
 function splitFrontMatter(card: string): { frontMatter: string; body: string } {
@@ -54,9 +66,11 @@ function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): str
   const document = parseDocument(frontMatter)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    if (isFromHub) document.set('base_model', plan.model.id)
+    // `...` or `~`, to which no key can be added
+    if (isScalar(document.contents)) document.contents = null
+    if (isFromHub) document.set('base_model', yamlString(plan.model.id))
     const tags = document.get('tags')
-    if (!isSeq(tags)) document.set('tags', ['layerprune'])
+    if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
     return document.toString({ lineWidth: 0 })
   } catch (cause) {
@@ -69,7 +83,7 @@ function isMappingOrEmpty(value: unknown): boolean {
   return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
 }
 
-function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, unproven, flags = [], sections = [] }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(model.id)
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -90,7 +104,7 @@ function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions):
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...sections,
-    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${formatBlocks(removed)}\`. The plan is in \`layerprune-plan.json\`.`,
+    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${[formatBlocks(removed), ...flags].join(' ')}\`. The plan is in \`layerprune-plan.json\`.`,
     '',
   ].join('\n\n')
 }

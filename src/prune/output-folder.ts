@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, statfs } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { removeAbandoned } from '../abandoned-files.js'
 import { LayerpruneError, UsageError } from '../errors.js'
-import { explainFailure, makeFolder } from '../write-files.js'
+import { explainFailure, makeFolder, shortenName } from '../write-files.js'
+import { inspectModelFolder } from './model-files.js'
 
 /** Where a pruned model will be, checked and not yet touched. */
 export interface OutputFolder {
@@ -12,17 +14,29 @@ export interface OutputFolder {
   found: 'nothing' | 'empty' | 'model'
 }
 
+interface CheckOptions {
+  source: string
+  known?: string[] | undefined
+  force?: boolean | undefined
+  onNote?: ((message: string) => void) | undefined
+}
+
+/** Names of the folders beside an output that hold it while it is written or replaced. */
+const nameStart = (path: string, state: 'partial' | 'replaced') =>
+  `.${shortenName(basename(path))}.layerprune-${state}-`
+
 /**
- * Checks that a model can be written to a folder: it is not there, or empty, or it holds a model and `force` is
- * given, and it does not overlap the folder that is read.
+ * Checks that a model can be written to a folder: it is not there, or empty, or it holds a model and nothing else and
+ * `force` is given, and it does not overlap the folder that is read.
  * @param output as the user named it
  * @param source folder of the model that is pruned
+ * @param known names of the files of that model, which the folder may hold whatever they are called
  * @throws UsageError where the folders overlap
  * @throws LayerpruneError where something is there that would be lost
  */
 export async function checkOutputFolder(
   output: string,
-  { source, force = false }: { source: string; force?: boolean | undefined },
+  { source, known = [], force = false, onNote }: CheckOptions,
 ): Promise<OutputFolder> {
   const path = await resolveLinks(resolve(output))
   const realSource = await realpath(source)
@@ -31,6 +45,7 @@ export async function checkOutputFolder(
       hint: 'name a folder of its own beside the model',
     })
   }
+  await restoreReplaced(path, output, onNote)
   const stats = await lstat(path).catch(ignoreMissing)
   if (stats === undefined) return { path, found: 'nothing' }
   if (!stats.isDirectory()) throw new LayerpruneError(`${output} is a file, expected a folder or nothing`)
@@ -41,8 +56,12 @@ export async function checkOutputFolder(
       hint: 'name another folder with --output, or replace this one with --force',
     })
   }
-  if (!names.includes('config.json') && !names.includes('genai_config.json')) {
-    throw new LayerpruneError(`${output} holds no model (no config.json), so --force does not replace it`, {
+  const { holdsModel, stranger } = await inspectModelFolder(path, known)
+  const problem = !holdsModel
+    ? 'holds no model (no weights and no layerprune-plan.json)'
+    : stranger !== undefined && `holds ${stranger}, which is not known to be part of a model`
+  if (problem) {
+    throw new LayerpruneError(`${output} ${problem}, so --force does not replace it`, {
       hint: 'name another folder with --output',
     })
   }
@@ -59,10 +78,13 @@ export async function fillFolder(
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const parent = dirname(path)
-  const name = (state: string) =>
-    join(parent, `.${basename(path).slice(0, 100)}.layerprune-${state}-${randomBytes(4).toString('hex')}`)
+  const name = (state: 'partial' | 'replaced') =>
+    join(parent, `${nameStart(path, state)}${randomBytes(4).toString('hex')}`)
   const temporary = name('partial')
   await makeFolder(parent)
+  for (const state of ['partial', 'replaced'] as const) {
+    await removeAbandoned(parent, (other) => isNumbered(other, nameStart(path, state)))
+  }
   try {
     await explainFailure(path, () => mkdir(temporary))
     await write(temporary)
@@ -83,6 +105,21 @@ export async function fillFolder(
     await rm(temporary, { recursive: true, force: true })
     throw error
   }
+}
+
+function isNumbered(name: string, start: string): boolean {
+  return name.startsWith(start) && /^[0-9a-f]{8}$/.test(name.slice(start.length))
+}
+
+/** Puts back the model that a run with --force had moved away when it was killed, before the new one was in place. */
+async function restoreReplaced(path: string, output: string, onNote: CheckOptions['onNote']): Promise<void> {
+  if ((await lstat(path).catch(ignoreMissing)) !== undefined) return
+  const parent = dirname(path)
+  const names = (await readdir(parent).catch(ignoreMissing)) ?? []
+  const replaced = names.find((name) => isNumbered(name, nameStart(path, 'replaced')))
+  if (replaced === undefined) return
+  await explainFailure(path, () => rename(join(parent, replaced), path))
+  onNote?.(`put back ${output}, which an interrupted run had moved to ${replaced}`)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { open, realpath } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import {
@@ -74,7 +75,7 @@ async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {
     for (const tensor of tensors) {
       const { offsetBytes, sizeBytes } = placeOf(tensor)
       const bytes = new Uint8Array(sizeBytes)
-      await handle.read(bytes, 0, sizeBytes, offsetBytes)
+      await readFully(handle, file, bytes, offsetBytes)
       setInlineData(tensor, bytes)
     }
   } finally {

@@ -36,6 +36,7 @@ const DECODERS: Record<string, string[]> = {
   gemma4_unified_text: ['layer_types'],
   glm4_moe: ['first_k_dense_replace'],
   glm4_moe_lite: [],
+  glm4v_text: [],
   glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],
   'gpt-sw3': [],
   gpt_neox_japanese: [],
@@ -78,6 +79,12 @@ const DECODERS: Record<string, string[]> = {
   'openai-gpt': [],
   persimmon: [],
   phimoe: [],
+  qwen2_vl: [],
+  qwen2_vl_text: [],
+  qwen2_5_vl: [],
+  qwen2_5_vl_text: [],
+  qwen3_vl_text: [],
+  qwen3_vl_moe_text: [],
   qwen3_5_moe_text: ['layer_types|full_attention_interval'],
   qwen3_5_text: ['layer_types|full_attention_interval'],
   qwen3_next: ['layer_types|full_attention_interval'],
@@ -94,7 +101,28 @@ const DECODERS: Record<string, string[]> = {
 }
 
 /** Models of images and text whose decoder's config is `text_config`, compared in the same way. */
-const WRAPPERS = new Set<string>([])
+const WRAPPERS = new Set([
+  'aya_vision',
+  'gemma3',
+  'gemma4',
+  'glm4v',
+  'idefics3',
+  'internvl',
+  'lfm2_vl',
+  'llava',
+  'llava_next',
+  'llava_onevision',
+  'mistral3',
+  'paligemma',
+  'qwen2_vl',
+  'qwen2_5_vl',
+  'qwen3_vl',
+  'qwen3_vl_moe',
+  'qwen3_5',
+  'qwen3_5_moe',
+  'smolvlm',
+  'vipllava',
+])
 
 /**
  * Why it is not known that a cut config lets the layers that stay compute what they did; undefined if it is.

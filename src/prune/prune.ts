@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
 import { makePlan, type Plan } from '../plan/plan.js'
-import { findCompanions } from './companion-files.js'
+import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
@@ -27,6 +27,8 @@ export interface PruneOptions extends ModelOptions {
   dryRun?: boolean | undefined
   /** New values of tensors, by their names in the whole checkpoint or graph. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** Flags of the command line beside those that name model and layers, for the model card. */
+  flags?: string[] | undefined
   /** Paragraphs of Markdown for the model card: what else was done and measured. */
   cardSections?: string[] | undefined
   /** Stops the work; nothing is left of it then. */
@@ -65,14 +67,19 @@ export interface PruneResult {
  * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
-  const { output, force, signal, onProgress } = options
+  const { output, force, signal, onNote, onProgress } = options
   const format = chooseFormat(options)
   const model = await locateModel({ ...options, format, onNote: undefined })
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
   })
-  const folder = await checkOutputFolder(output, { source: model.folder, force })
+  const folder = await checkOutputFolder(output, {
+    source: model.folder,
+    known: await listCompanions(model.source),
+    force,
+    onNote,
+  })
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
     model.format === 'safetensors'
@@ -85,6 +92,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     plan,
     isFromHub,
     unproven,
+    flags: options.flags,
     sections: options.cardSections,
   })
   const files = [

@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import { explainFailure } from '../write-files.js'
+import { readExactly } from '../read-exactly.js'
+import { explainFailure, makeFolder } from '../write-files.js'
 import type { FileRange, PlannedFile } from './planned-file.js'
 
 /** Read and written at a time; two such pieces are held. */
@@ -42,10 +43,8 @@ async function writePlannedFile(
 ): Promise<void> {
   const path = join(folder, name)
   const explain = <T>(action: () => Promise<T>) => explainFailure(join(named, name), action)
-  const target = await explain(async () => {
-    await mkdir(dirname(path), { recursive: true })
-    return open(path, 'wx')
-  })
+  await makeFolder(dirname(path))
+  const target = await explain(() => open(path, 'wx'))
   const write = async (bytes: Uint8Array) => {
     signal?.throwIfAborted()
     await explain(() => writeAll(target, bytes))
@@ -108,7 +107,7 @@ class SourceFile {
     try {
       for (let position = offsetBytes, turn = 0; position < end; position += CHUNK_BYTES, turn++) {
         const buffer = this.#buffers[turn % 2]!.subarray(0, Math.min(CHUNK_BYTES, end - position))
-        await readAll(handle, buffer, position, file)
+        await this.#fill(handle, buffer, position)
         await writing
         writing = onPiece(buffer)
         // a failure is seen at the next await, not before
@@ -117,6 +116,16 @@ class SourceFile {
     } finally {
       await writing
     }
+  }
+
+  async #fill(handle: FileHandle, buffer: Uint8Array, position: number): Promise<void> {
+    const explainEnd = (endBytes: number) =>
+      new LayerpruneError(`${this.#path} ended at byte ${endBytes} while it was copied`, {
+        hint: 'it has become shorter since its header was read: do not change a model while it is pruned',
+      })
+    await readExactly(handle, buffer, position, explainEnd).catch((cause: Error) => {
+      throw cause instanceof LayerpruneError ? cause : unreadable(this.#path, cause)
+    })
   }
 
   async close(): Promise<void> {
@@ -129,29 +138,12 @@ class SourceFile {
     await this.close()
     this.#path = file
     this.#handle = await open(file, 'r').catch((cause: Error) => {
-      throw new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
+      throw unreadable(file, cause)
     })
     return this.#handle
   }
 }
 
-async function readAll(
-  handle: FileHandle,
-  buffer: Uint8Array,
-  position: number,
-  file: string,
-): Promise<void> {
-  for (let filled = 0; filled < buffer.byteLength; ) {
-    const { bytesRead } = await handle
-      .read(buffer, filled, buffer.byteLength - filled, position + filled)
-      .catch((cause: Error) => {
-        throw new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
-      })
-    if (bytesRead === 0) {
-      throw new LayerpruneError(`${file} ended at byte ${position + filled} while it was copied`, {
-        hint: 'it has become shorter since its header was read: do not change a model while it is pruned',
-      })
-    }
-    filled += bytesRead
-  }
+function unreadable(file: string, cause: Error): LayerpruneError {
+  return new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
 }

@@ -1,4 +1,5 @@
-import { Document } from 'yaml'
+import { quoteForShell } from '../quote-for-shell.js'
+import { formatYaml } from '../yaml.js'
 import { describeOrigin } from './describe-origin.js'
 import type { Training } from './recipe.js'
 import type { TrainingData } from './training-data.js'
@@ -7,7 +8,7 @@ import type { TrainingData } from './training-data.js'
 export function formatAxolotlConfig({ model, data, settings, targets, output, padToken }: Training): string {
   const hasExperts = targets.parameters.length > 0
   const { maxLength, microBatchSize, batchSize } = settings
-  const document = new Document({
+  const config = {
     base_model: model,
     load_in_4bit: true,
     ...(hasExperts ? { quantize_moe_experts: true } : {}),
@@ -38,17 +39,15 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
     val_set_size: 0,
     output_dir: output,
     ...(padToken === null ? {} : { special_tokens: { pad_token: padToken } }),
-  })
-  document.commentBefore = [
+  }
+  const comment = [
     ...describeOrigin(settings),
     'For N GPUs divide gradient_accumulation_steps by N.',
     '',
-    '  axolotl train axolotl.yaml',
-    `  axolotl merge-lora axolotl.yaml --lora-model-dir ${output}`,
+    '    axolotl train axolotl.yaml',
+    `    axolotl merge-lora axolotl.yaml --lora-model-dir ${quoteForShell(output)}`,
   ]
-    .map((line) => ` ${line}`.trimEnd())
-    .join('\n')
-  return document.toString({ lineWidth: 0 })
+  return formatYaml(config, { comment })
 }
 
 /** Files are tokenized before the training; a dataset on the Hub is streamed, for it may be larger than the disk. */

@@ -1,3 +1,4 @@
+import { formatJson } from '../clean-text.js'
 import { describeOrigin } from './describe-origin.js'
 import type { Training } from './recipe.js'
 import type { TrainingData } from './training-data.js'
@@ -27,10 +28,10 @@ from transformers import (
     default_data_collator,
 )
 
-MODEL = ${JSON.stringify(model)}
-OUTPUT = ${JSON.stringify(output)}
-MERGED = ${JSON.stringify(`${output}-merged`)}
-COLUMN = ${JSON.stringify(data.column)}
+MODEL = ${formatPython(model)}
+OUTPUT = ${formatPython(output)}
+MERGED = ${formatPython(`${output}-merged`)}
+COLUMN = ${formatPython(data.column)}
 MAX_LENGTH = ${settings.maxLength}
 STEPS = ${settings.steps}
 # Sequences at once and steps accumulated: ${batchSize} in all. For N GPUs divide ACCUMULATED by N.
@@ -39,7 +40,7 @@ ACCUMULATED = ${batchSize / microBatchSize}
 
 has_gpu = torch.cuda.is_available()
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
-${padToken === null ? '' : `tokenizer.pad_token = tokenizer.pad_token or ${JSON.stringify(padToken)}\n`}
+${padToken === null ? '' : `tokenizer.pad_token = tokenizer.pad_token or ${formatPython(padToken)}\n`}
 
 def pack(batch):
     """Texts, each with an end token, one after the other, cut into sequences of MAX_LENGTH tokens."""
@@ -74,7 +75,7 @@ model = get_peft_model(
         r=${settings.rank},
         lora_alpha=${settings.rank},
         lora_dropout=${hasExperts ? 0 : settings.dropout},
-        target_modules=${JSON.stringify(targets.modules)},${hasExperts ? `\n        target_parameters=${JSON.stringify(targets.parameters)},` : ''}
+        target_modules=${formatPython(targets.modules)},${hasExperts ? `\n        target_parameters=${formatPython(targets.parameters)},` : ''}
     ),
 )
 model.print_trainable_parameters()
@@ -112,8 +113,13 @@ tokenizer.save_pretrained(MERGED)
 function formatLoading(data: TrainingData): string {
   if (data.from === 'hub') {
     const { id, config, split } = data
-    const name = config === null ? '' : `, ${JSON.stringify(config)}`
-    return `load_dataset(${JSON.stringify(id)}${name}, split=${JSON.stringify(split)}, streaming=True).shuffle(seed=0)`
+    const name = config === null ? '' : `, ${formatPython(config)}`
+    return `load_dataset(${formatPython(id)}${name}, split=${formatPython(split)}, streaming=True).shuffle(seed=0)`
   }
-  return `load_dataset(${JSON.stringify(data.loader)}, data_files=${JSON.stringify(data.files)}, split="train").shuffle(seed=0)`
+  return `load_dataset(${formatPython(data.loader)}, data_files=${formatPython(data.files)}, split="train").shuffle(seed=0)`
+}
+
+/** A string or a list of strings: JSON writes them as Python does. */
+function formatPython(value: string | string[]): string {
+  return formatJson(value)
 }

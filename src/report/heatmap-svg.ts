@@ -46,6 +46,8 @@ export interface HeatMapOptions {
   width?: number
   /** Title, model and dataset above the map; true where left out. */
   heading?: boolean
+  /** The block with a frame; that of the smallest distance if omitted. */
+  chosen?: Block
 }
 
 /** The frame of a model's map; a block of all its layers is left out, for nothing would stay. */
@@ -95,7 +97,7 @@ export function drawHeatMap(result: HeatMapped, options: HeatMapOptions = {}): s
     ...drawAxes(frame, model.layers),
     ...drawCells(result, frame, scale),
     ...drawBestOfEach(result, frame),
-    drawChosen(best, frame),
+    drawChosen(options.chosen ?? best, frame),
     ...drawLegend(result, frame, scale),
     '</svg>',
     '',

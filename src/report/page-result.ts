@@ -10,8 +10,10 @@ import { formatLayers } from '../layer-names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { findBestBlock } from '../similarity/blocks.js'
 import { describeMetric, listMetrics } from '../similarity/metrics.js'
+import { recommendBlock } from '../similarity/recommendation.js'
 import { selectMetric } from '../similarity/select-metric.js'
 import { describeTokens } from '../similarity/token-selection.js'
+import type { VerifiedBlock } from '../strategies/verify-blocks.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import type { ReportedResult } from './read-saved.js'
@@ -37,7 +39,7 @@ export function renderResult(result: ReportedResult, index: number): string {
       ` aria-label="Heat map of all blocks: arrow keys move, Enter takes the size" data-frame='${JSON.stringify(
         frameHeatMap(model.layers, options),
       )}'>` +
-      `${drawHeatMap(result, options).replaceAll('lp-shades', `${id}-shades-${i}`)}</div>`,
+      `${drawHeatMap(result, { ...options, chosen: asked }).replaceAll('lp-shades', `${id}-shades-${i}`)}</div>`,
   )
   return `<section class="result" id="${id}" aria-labelledby="${id}-title">
 <header class="of"><h2 id="${id}-title">${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.samples, 'text')}, ${describeTokens(result.tokens)} of each</p></header>
@@ -73,11 +75,12 @@ function formatYaml({ model }: ReportedResult, block: { start: number; end: numb
   })
 }
 
-function renderRows({ blocks, best }: ReportedResult): string {
-  return blocks
+function renderRows(result: ReportedResult): string {
+  const recommended = recommendBlock(result, result.layersToSkip)
+  return result.blocks
     .map(
       ({ start, end, distance, standardError }) =>
-        `<tr${start === best.start ? ' class="best"' : ''}><td>${formatLayers({ start, end })}</td><td>${start}</td>` +
+        `<tr${start === recommended.start ? ' class="best"' : ''}><td>${formatLayers({ start, end })}</td><td>${start}</td>` +
         `<td>${end}</td><td>${formatDistance(distance)}</td><td>${standardError === null ? '' : formatDistance(standardError)}</td></tr>`,
     )
     .join('')
@@ -89,25 +92,35 @@ interface MetricRow {
   decides: boolean
 }
 
-/** A row a metric, the one that decides first; none where there is no other. */
+/** One row per metric, the one that decides first; none if there is no other. */
 function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
   const metrics = listMetrics(result)
   if (metrics.length === 1) return []
-  const { start: decided } = findBestBlock(result.distances, n)
-  return metrics.map((metric) => {
-    const { distances, standardErrors } = selectMetric(result, metric)
-    const best = findBestBlock(distances, n)
-    const decides = metric === result.metric
-    return {
-      decides,
-      cells: [
-        metric,
-        formatLayers(best),
-        formatEstimate(distances[n]![best.start]!, standardErrors[n]![best.start]!),
-        decides ? 'decides' : best.start === decided ? '✓ same' : '≠ other',
-      ],
-    }
-  })
+  const recommended = recommendBlock(result, n)
+  const checked = n === result.layersToSkip ? result.verification?.recommended : undefined
+  return [
+    ...(checked === undefined ? [] : [describePerplexity(checked)]),
+    ...metrics.map((metric) => {
+      const { distances, standardErrors } = selectMetric(result, metric)
+      const best = findBestBlock(distances, n)
+      const decides = checked === undefined && metric === result.metric
+      return {
+        decides,
+        cells: [
+          metric,
+          formatLayers(best),
+          formatEstimate(distances[n]![best.start]!, standardErrors[n]![best.start]!),
+          decides ? 'decides' : best.start === recommended.start ? '✓ same' : '≠ other',
+        ],
+      }
+    }),
+  ]
+}
+
+function describePerplexity({ start, end, perplexity, standardError }: VerifiedBlock): MetricRow {
+  const error = standardError === null ? '' : ` ± ${formatPerplexity(standardError)}`
+  const estimate = perplexity === null ? 'not finite' : `${formatPerplexity(perplexity)}${error}`
+  return { decides: true, cells: ['perplexity', formatLayers({ start, end }), estimate, 'decides'] }
 }
 
 function renderMetrics(rows: MetricRow[]): string {

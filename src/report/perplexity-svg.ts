@@ -27,7 +27,7 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
   const right = WIDTH - MARGIN.right
   const most = Math.max(1.1 * whole, ...rows.map((row) => rangeOf(row)?.[1] ?? 0))
   const least = Math.min(whole, ...rows.map((row) => rangeOf(row)?.[0] ?? whole))
-  const x = scaleLog([least / 1.05, most * 1.05], [MARGIN.left, right])
+  const x = scaleLog([least / 1.05, Math.min(most * 1.05, Number.MAX_VALUE)], [MARGIN.left, right])
   const ticks = chooseTicks(x.ticks(6), x)
   const origin = [
     `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
@@ -62,7 +62,7 @@ function rangeOf(candidate: Candidate): [low: number, high: number] | null {
   if (candidate.perplexity === null) return null
   const reach = BAND * (candidate.standardError ?? 0)
   // no perplexity is below 1, and a logarithm needs more than 0
-  return [Math.max(1, candidate.perplexity - reach), candidate.perplexity + reach]
+  return [Math.max(1, candidate.perplexity - reach), Math.min(candidate.perplexity + reach, Number.MAX_VALUE)]
 }
 
 function drawRow(candidate: Candidate, index: number, x: Scale, right: number): string[] {

@@ -1,3 +1,4 @@
+import { availableParallelism, cpus } from 'node:os'
 import { UsageError } from '../errors.js'
 import type { Model, ModelOptions } from '../model.js'
 import type { Block } from '../similarity/result.js'
@@ -70,7 +71,8 @@ export function assertCounts(counts: Record<string, number | undefined>): void {
 
 /**
  * Checks the counts among a run's options.
- * @throws UsageError where one is no whole number of at least 1
+ * @throws UsageError if one is no whole number of at least 1, or there are more threads than processors, which
+ *   would wait for each other
  */
 export function assertRunCounts({
   batchSize,
@@ -84,6 +86,17 @@ export function assertRunCounts({
     'max length': maxLength,
     threads,
   })
+  const most = countProcessors()
+  if (threads !== undefined && threads > most) {
+    throw new UsageError(
+      `threads must be 1 to ${most}, the ${most === 1 ? 'one processor' : 'processors'} of this machine, found ${threads}`,
+    )
+  }
+}
+
+/** Processors of the machine, or as many as this process may use if that cannot be known. */
+function countProcessors(): number {
+  return Math.max(cpus().length, availableParallelism())
 }
 
 /**

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { cleanLine, cleanLines, cleanStrings, formatJson } from '../clean-text.js'
-import { LayerpruneError } from '../errors.js'
+import { isOutOfMemory, LayerpruneError } from '../errors.js'
 import { cleanPainted, paint, wantsColor } from './color.js'
 
 /** A line at the bottom of stderr that is redrawn in place, such as a progress bar. */
@@ -98,18 +98,26 @@ export function printFailure(error: unknown): void {
  * @param debug  adds the stack and the causes
  */
 export function formatFailure(error: unknown, { debug = false, color = false } = {}): string {
-  const known = error instanceof LayerpruneError
   const message = error instanceof Error ? error.message || error.name : String(error)
-  const hint = known
-    ? error.hint
-    : debug
-      ? 'please report this with the lines below'
-      : 'run it again with LAYERPRUNE_DEBUG=1 and report what it prints'
+  const { kind, hint } = classifyFailure(error, debug)
   return [
-    `${paint('red', 'error:', color)} ${known ? '' : 'unexpected: '}${cleanLine(message)}`,
+    `${paint('red', 'error:', color)} ${kind}${cleanLine(message)}`,
     ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${cleanLine(hint)}`]),
     ...(debug ? [cleanLines(inspect(error))] : []),
   ].join('\n')
+}
+
+function classifyFailure(error: unknown, debug: boolean): { kind: string; hint: string | undefined } {
+  if (isOutOfMemory(error)) {
+    const hint =
+      'smaller --batch-size or --max-length, or --max-memory, take less; a limit such as ulimit -v counts too'
+    return { kind: 'memory ran out: ', hint }
+  }
+  if (error instanceof LayerpruneError) return { kind: '', hint: error.hint }
+  const hint = debug
+    ? 'please report this with the lines below'
+    : 'run it again with LAYERPRUNE_DEBUG=1 and report what it prints'
+  return { kind: 'unexpected: ', hint }
 }
 
 /** Columns a stream's window has; 80 where it has none. */

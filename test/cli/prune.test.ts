@@ -100,6 +100,8 @@ describe('prune', () => {
   it.each([
     ['an anchor of the tags', 'tags: &t [a]\nmore: *t\n', 'tags: &t [ a, layerprune ]\nmore: *t\n'],
     ['an alias that leads nowhere', 'tags: [a]\nmore: *t\n', 'tags: [a]\nmore: *t\n'],
+    ['the end of a document', '...\n', 'tags:\n  - layerprune\n...\n'],
+    ['one tag that is no list', 'tags: a\n', 'tags:\n  - a\n  - layerprune\n'],
     ['text that is no YAML', 'tags: [a\n', 'tags: [a\n'],
   ])('keeps front matter with %s', async (_, frontMatter, expected) => {
     const cwd = makeModel()
@@ -171,18 +173,38 @@ describe('prune', () => {
     expect(spoken.stdout).toMatch(/Would write \d+ files, \d+ kB to other\.\n$/)
   })
 
+  it('refuses a family that is not proven; --unproven writes it and the card says so', async () => {
+    const cwd = makeModel()
+    const path = join(cwd, 'm/config.json')
+    const config = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify({ ...config, model_type: 'never_seen' }))
+    const refused = await prune(cwd, '--drop', '1', '-o', 'pruned', '--format', 'safetensors')
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr).toBe(
+      'error: a pruned model cannot be shown to be right: cuts of never_seen models were not compared with the whole model\n' +
+        'hint: --unproven writes it anyway: compare its logits with those of the whole model before you use it\n',
+    )
+    expect(readdirSync(cwd)).toEqual(['m'])
+    const written = await prune(cwd, '--drop', '1', '-o', 'pruned', '--unproven', '--json')
+    expect(written.exitCode).toBe(0)
+    expect(JSON.parse(written.stdout).unproven).toContain('never_seen')
+    expect(readFileSync(join(cwd, 'pruned/README.md'), 'utf8')).toContain(
+      '**Not proven to be right** (`--unproven`): cuts of never_seen models',
+    )
+  })
+
   it('replaces a model with --force only', async () => {
     const cwd = makeModel()
     mkdirSync(join(cwd, 'pruned'))
     expect((await prune(cwd, '--drop', '1', '-o', 'pruned')).exitCode).toBe(0)
-    writeFileSync(join(cwd, 'pruned/old.txt'), '')
+    writeFileSync(join(cwd, 'pruned/model-00009-of-00009.safetensors'), '')
     const refused = await prune(cwd, '--drop', '0', '-o', 'pruned')
     expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
     expect(refused.stderr).toBe(
       'error: pruned is there already\nhint: name another folder with --output, or replace this one with --force\n',
     )
     expect((await prune(cwd, '--drop', '0', '-o', 'pruned', '--force')).exitCode).toBe(0)
-    expect(existsSync(join(cwd, 'pruned/old.txt'))).toBe(false)
+    expect(existsSync(join(cwd, 'pruned/model-00009-of-00009.safetensors'))).toBe(false)
     expect(readdirSync(cwd).sort()).toEqual(['m', 'pruned'])
   })
 

@@ -39,6 +39,14 @@ async function runStep(name: string, inputs: Record<string, string>, cwd: string
   })
 }
 
+/** What a step gave to the steps after it, as the runner reads it. */
+function readOutputs(cwd: string): Record<string, string> {
+  const text = readFileSync(join(cwd, 'outputs'), 'utf8')
+  const entries = [...text.matchAll(/^(\w+)(?:=(.*)|<<(.*)\n([\s\S]*?)\n\3)\n/gm)]
+  expect(entries.map(([entry]) => entry).join('')).toBe(text)
+  return Object.fromEntries(entries.map(([, name, value, , lines]) => [name, value ?? lines]))
+}
+
 describe('the action', () => {
   const cwd = makeTempFolder()
   const inputs = {
@@ -52,13 +60,29 @@ describe('the action', () => {
     await runStep('Measure', inputs, cwd)
     const result = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.json'), 'utf8'))
     expect(result).toMatchObject({ tokens: 'all', settings: { batchSize: 2 } })
-    expect(readFileSync(join(cwd, 'outputs'), 'utf8')).toBe(
-      `result=layerprune-output/similarity.json\nstart=${result.best.start}\nend=${result.best.end}\n`,
-    )
+    expect(readOutputs(cwd)).toEqual({
+      result: 'layerprune-output/similarity.json',
+      start: `${result.best.start}`,
+      end: `${result.best.end}`,
+    })
     expect(readFileSync(join(cwd, 'summary.md'), 'utf8')).toContain(
       `Remove layer ${result.best.start} (0-based, 1 of 3)`,
     )
     expect(existsSync(join(cwd, 'layerprune-output/report.html'))).toBe(true)
+  })
+
+  it('writes to a folder in folders that are not there, whatever its name', async () => {
+    const other = makeTempFolder()
+    const output = 'results/run 1\nstart=9'
+    const { stderr } = await runStep('Measure', { ...inputs, output, arguments: '--quiet' }, other)
+    expect(stderr).not.toContain('No such file')
+    const { best } = JSON.parse(readFileSync(join(other, output, 'similarity.json'), 'utf8'))
+    expect(readOutputs(other)).toEqual({
+      result: `${output}/similarity.json`,
+      start: `${best.start}`,
+      end: `${best.end}`,
+    })
+    expect(existsSync(join(other, output, 'report.html'))).toBe(true)
   })
 
   it('passes or fails by what is expected', async () => {

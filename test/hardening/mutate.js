@@ -1,16 +1,7 @@
 // Damage to files: of their bytes, and of ONNX graphs as graphs, which get further than bytes do.
 import { parseModel, serializeModel } from '../../dist/graph/onnx.js'
-
-/** Whole numbers below a bound, the same ones for a seed (xorshift). */
-export function makeRandom(seed) {
-  let state = seed | 0 || 1
-  return (bound) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % bound
-  }
-}
+import { HOSTILE_TEXTS } from './mutate-json.js'
+import { pick } from './random.js'
 
 /** One to three changes of bytes, pieces, digits or the length. Half of them hit the first and last 512 bytes. */
 export function mutateBytes(sound, random) {
@@ -59,40 +50,62 @@ export function mutateGraph(sound, random) {
 }
 
 function changeGraph(graph, random) {
-  const pick = (list) => list[random(list.length)]
-  const node = pick(graph.node)
-  const tensor = pick(graph.initializer)
-  const attribute = pick(graph.node.flatMap((each) => each.attribute))
+  const any = (list) => pick(list, random)
+  const node = any(graph.node)
+  const tensor = any(graph.initializer)
+  const attribute = any(graph.node.flatMap((each) => each.attribute))
   switch (random(8)) {
     case 0:
-      attribute.i = pick(WHOLE_NUMBERS)
-      attribute.f = pick(FLOATS)
-      if (attribute.ints.length > 0) attribute.ints[random(attribute.ints.length)] = pick(WHOLE_NUMBERS)
+      attribute.i = any(WHOLE_NUMBERS)
+      attribute.f = any(FLOATS)
+      if (attribute.ints.length > 0) attribute.ints[random(attribute.ints.length)] = any(WHOLE_NUMBERS)
       return
     case 1:
-      node.input[random(node.input.length)] = pick(pick(graph.node).output)
+      node.input[random(node.input.length)] = any(any(graph.node).output)
       return
     case 2:
       node.input[random(node.input.length)] = tensor.name
       return
     case 3:
-      node.opType = pick(graph.node).opType
+      node.opType = any(graph.node).opType
       return
     case 4:
       node.input.splice(random(node.input.length), 1)
       return
     case 5:
-      if (tensor.dims.length > 0) tensor.dims[random(tensor.dims.length)] = pick(WHOLE_NUMBERS)
+      if (tensor.dims.length > 0) tensor.dims[random(tensor.dims.length)] = any(WHOLE_NUMBERS)
       return
     case 6:
       tensor.dataType = 1 + random(16)
       return
     default: {
       // shapes, axes, indices
-      const values = pick(
+      const values = any(
         graph.initializer.filter(({ rawData }) => rawData.length > 0 && rawData.length <= 64),
       )
       if (values) values.rawData = Uint8Array.from(values.rawData, (byte) => (random(3) ? byte : random(256)))
     }
   }
+}
+
+/** One to three names in an ONNX graph become hostile, some of them wherever they stand. */
+export function mutateGraphNames(sound, random) {
+  const model = parseModel(new Uint8Array(sound))
+  const { graph } = model
+  for (let changes = 1 + random(3); changes > 0; changes--) {
+    const text = pick(HOSTILE_TEXTS, random)
+    const node = pick(graph.node, random)
+    const places = [
+      [node, 'name'],
+      [node, 'opType'],
+      [node, 'domain'],
+      [node.output, 0],
+      [pick(graph.input, random), 'name'],
+      [pick(graph.initializer, random), 'name'],
+      [model, 'producerName'],
+    ]
+    const [parent, key] = pick(places, random)
+    parent[key] = `${random(2) ? parent[key] : ''}${text}`
+  }
+  return Buffer.from(serializeModel(model))
 }

@@ -1,44 +1,48 @@
 // Reads damaged files one after the other, and tells how each ended.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+//   node test/hardening/worker.js FOLDER   with documents.json in it, and room for files
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../../dist/errors.js'
-import { READERS } from './readers.js'
+import { WrongSuccess } from './outcomes.js'
+import { makeReaders } from './readers.js'
 
-const root = mkdtempSync(join(tmpdir(), 'layerprune-hardening-'))
-process.on('exit', () => rmSync(root, { recursive: true, force: true }))
+const root = process.argv[2]
+const readers = makeReaders(JSON.parse(readFileSync(join(root, 'documents.json'))))
 const folders = new Map()
 
-/** A folder with the sound files of a reader, written once. */
-function folderOf(name) {
-  if (folders.has(name)) return folders.get(name)
-  const folder = join(root, String(folders.size))
-  for (const [file, bytes] of Object.entries(READERS[name].files)) {
-    mkdirSync(dirname(join(folder, file)), { recursive: true })
-    writeFileSync(join(folder, file), bytes)
+/** A folder of this process with the sound files of a variant, written once. */
+function folderOf(name, variant) {
+  const key = `${name}\n${variant}`
+  if (!folders.has(key)) {
+    const folder = join(root, `${process.pid}`, String(folders.size))
+    for (const [file, bytes] of Object.entries(readers[name].variants[variant].files)) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true })
+      writeFileSync(join(folder, file), bytes)
+    }
+    folders.set(key, folder)
   }
-  folders.set(name, folder)
-  return folder
+  return folders.get(key)
 }
 
-async function readDamaged(name, bytes) {
-  const { damaged, read } = READERS[name]
-  const folder = folderOf(name)
-  writeFileSync(join(folder, damaged), bytes)
+async function readDamaged(name, variant, bytes) {
+  const { variants, read } = readers[name]
+  const folder = folderOf(name, variant)
+  writeFileSync(join(folder, variants[variant].damaged), bytes)
   try {
-    await read(folder)
-    return { outcome: 'result' }
+    return { outcome: 'result', value: await read(folder, variant) }
   } catch (error) {
-    const clear =
-      error instanceof LayerpruneError &&
-      !/is undefined|Cannot read prop|\[object|is not a function/.test(error.message)
-    return clear
+    if (error instanceof WrongSuccess) return { outcome: 'wrong', detail: error.message }
+    return isClear(error)
       ? { outcome: 'error', detail: error.message }
       : { outcome: 'fault', detail: String(error?.stack ?? error) }
   }
 }
 
-process.on('message', async ({ name, bytes }) => {
-  const outcome = await readDamaged(name, Buffer.from(bytes))
+const isClear = (error) =>
+  error instanceof LayerpruneError &&
+  !/is undefined|Cannot read prop|\[object|is not a function/.test(error.message)
+
+process.on('message', async ({ name, variant, bytes }) => {
+  const outcome = await readDamaged(name, variant, Buffer.from(bytes))
   process.send({ ...outcome, peakBytes: process.resourceUsage().maxRSS * 1024 })
 })

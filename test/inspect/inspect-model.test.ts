@@ -1,9 +1,12 @@
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { LayerpruneError } from '../../src/errors.js'
 import { inspectModel } from '../../src/inspect/inspect-model.js'
+import { MEASURED_DTYPES, openModel } from '../../src/model.js'
 import { FIXTURES } from '../cli/run-program.js'
 
 const families = join(FIXTURES, 'families')
@@ -46,6 +49,36 @@ describe('inspectModel', () => {
     expect(head).toBe(tied ? finalNorm : finalNorm + embedding)
     expect(total).toBe(1_132_896 + (tied ? 0 : embedding))
   })
+
+  const asked = [undefined, 'fp32', 'bf16', 'fp16', 'q8', 'q4'] as const
+  const models = [
+    example,
+    ...['families/llama', 'families/qwen3', 'families/gpt2-scaled', 'onnx/llama', 'onnx/fused-llama'].map(
+      (name) => join(FIXTURES, name),
+    ),
+  ]
+  it.each(models.flatMap((model) => asked.map((dtype) => ({ model, dtype }))))(
+    'says of $model in $dtype what an analysis does, and makes nothing',
+    async ({ model, dtype }) => {
+      const home = mkdtempSync(join(tmpdir(), 'layerprune-inspect-'))
+      onTestFinished(() => rmSync(home, { recursive: true }))
+      vi.stubEnv('HF_HOME', home)
+      onTestFinished(() => void vi.unstubAllEnvs())
+      const { analysis, parameters } = await inspectModel({ model, dtype })
+      expect(readdirSync(home)).toEqual([])
+      const opened = await openModel({ model, dtype, computedDtypes: MEASURED_DTYPES }).catch(
+        (error: LayerpruneError) => error,
+      )
+      if (opened instanceof Error) {
+        expect(opened).toBeInstanceOf(LayerpruneError)
+        expect(analysis).toEqual({ possible: false, problem: opened.message, hint: opened.hint ?? null })
+      } else {
+        const { format, file, precision } = opened
+        expect(analysis).toEqual({ possible: true, format, file, dtype: precision.dtype })
+        if (format === 'safetensors') expect(parameters!.total).toBe(await countStored(model))
+      }
+    },
+  )
 
   it('says what stands in the way of an analysis', async () => {
     const { analysis, parameters, memory } = await inspectModel({ model: example, dtype: 'q4' })

@@ -19,7 +19,8 @@ import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES, makeTempFolder } from '../cli/run-program.js'
+import { FIXTURES, makeTempFolder, TEXTS } from '../cli/run-program.js'
+import { readTensors, writeTensors } from '../graph/build/tensor-file.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
@@ -127,6 +128,70 @@ describe('--dtype q8 from safetensors', () => {
     expect(readFileSync(path!).equals(bytes)).toBe(true)
     expect(statSync(path!).size).toBeGreaterThan(0)
     expect(cached()).toEqual([path])
+  })
+
+  it('makes the weights anew if a byte of theirs changed, whatever the time of the change says', async () => {
+    const sound = await measure('q8')
+    const [path] = cached()
+    const { atime, mtime } = statSync(path!)
+    const bytes = readFileSync(path!)
+    const changed = Buffer.from(bytes)
+    changed[1000]! ^= 0x40
+    writeFileSync(path!, changed)
+    utimesSync(path!, atime, mtime)
+    const notes: string[] = []
+    const { distances } = await measure('q8', (note) => notes.push(note))
+    expect(notes.join()).toContain('making')
+    expect(distances).toEqual(sound.distances)
+    expect(readFileSync(path!).equals(bytes)).toBe(true)
+  })
+
+  it('removes what a killed process left a day ago, and nothing younger', async () => {
+    const folder = join(home, 'layerprune')
+    const [old, young] = [join(folder, '.0123.tmp'), join(folder, '.4567.tmp')]
+    for (const path of [old, young]) writeFileSync(path, 'half')
+    const [yesterday, today] = [25, 23].map((hours) => Date.now() / 1000 - hours * 3600)
+    utimesSync(old, yesterday!, yesterday!)
+    utimesSync(young, today!, today!)
+    await open('q8')
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual(['.4567.tmp'])
+    rmSync(young)
+  })
+
+  const copyLlama = () => {
+    const model = join(makeTempFolder(), 'llama')
+    cpSync(join(FIXTURES, 'families/llama'), model, { recursive: true })
+    return model
+  }
+
+  it('stops on a state that is not finite where float32 does, NaN behind other numbers too', async () => {
+    const model = copyLlama()
+    const path = join(model, 'model.safetensors')
+    const tensors = readTensors(path)
+    const { data, shape } = tensors.get('model.layers.1.mlp.gate_proj.weight')!
+    const large = Float32Array.from({ length: 8 * shape[1]! }, (_, index) => (index % 2 === 0 ? -1e38 : 1e38))
+    data.set(new Uint8Array(large.buffer), data.length - large.byteLength)
+    writeTensors(path, tensors)
+    const run = (dtype: 'fp32' | 'q8') =>
+      measureSimilarity({ model, dataset: TEXTS, layersToSkip: 1, format: 'safetensors', dtype })
+    await expect(run('fp32')).rejects.toThrow('state 2 is not finite (the input of layer 2)')
+    await expect(run('q8')).rejects.toThrow('state 2 is not finite (the input of layer 2)')
+  })
+
+  it('refuses weights that are not finite once those of a norm are in them', async () => {
+    const model = copyLlama()
+    const path = join(model, 'model.safetensors')
+    const tensors = readTensors(path)
+    for (const name of ['input_layernorm', 'self_attn.q_proj']) {
+      const { data } = tensors.get(`model.layers.2.${name}.weight`)!
+      data.writeFloatLE(1e30, 0)
+    }
+    writeTensors(path, tensors)
+    const before = cached()
+    await expect(
+      openModel({ model, format: 'safetensors', dtype: 'q8', computedDtypes: ['q8'] }),
+    ).rejects.toThrow('tensor model.layers.2.self_attn.q_proj.weight: the weights of output 0,')
+    expect(cached()).toEqual(before)
   })
 
   it('knows the weights by what is in their file, wherever it lies', async () => {

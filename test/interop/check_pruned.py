@@ -11,6 +11,7 @@ the pruned model gave. Needs torch and transformers (tried with 2.13 and 5.24).
 import json
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -55,6 +56,11 @@ def load(folder: str):
     return model.eval()
 
 
+@lru_cache(maxsize=1)
+def load_once(folder: str):
+    return load(folder)
+
+
 def find_layers(model, count: int) -> nn.ModuleList:
     lists = [
         module
@@ -62,8 +68,7 @@ def find_layers(model, count: int) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList)
         and len(module) == count
         and not any(map(str.isdigit, name.split(".")))
-        and "vision" not in name
-        and "visual" not in name
+        and not any(tower in name for tower in ("vision", "visual"))
     ]
     assert len(lists) == 1, f"{len(lists)} lists of {count} modules"
     return lists[0]
@@ -75,15 +80,25 @@ def logits_of(model, texts: list[list[int]]) -> torch.Tensor:
     return torch.cat(rows).double()
 
 
-def check(case: dict) -> dict:
-    whole = load(case["model"])
+@torch.no_grad()
+def logits_without(case: dict) -> torch.Tensor:
+    """Logits of the whole model, the layers that go passed over."""
+    whole = load_once(case["model"])
     layers = find_layers(whole, case["layers"])
-    for number in range(case["layers"]):
+    original = list(layers)
+    for number, layer in enumerate(original):
         if number not in case["kept"]:
-            layers[number] = PassedOver(layers[number])
+            layers[number] = PassedOver(layer)
+    logits = logits_of(whole, case["texts"])
+    for number, layer in enumerate(original):
+        layers[number] = layer
+    return logits
+
+
+def check(case: dict) -> dict:
+    expected = logits_without(case)
     pruned = load(case["pruned"])
     find_layers(pruned, len(case["kept"]))
-    expected = logits_of(whole, case["texts"])
     found = logits_of(pruned, case["texts"])
     scale = expected.abs().max()
     result = {"name": case["name"], "passedOver": ((found - expected).abs().max() / scale).item()}
@@ -103,5 +118,6 @@ def check_or_say_why(case: dict) -> dict:
 if __name__ == "__main__":
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    torch.set_num_threads(1)
     for case in json.loads(Path(sys.argv[1]).read_text()):
         print(json.dumps(check_or_say_why(case)), flush=True)

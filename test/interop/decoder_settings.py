@@ -214,6 +214,52 @@ DECODERS = {
 }
 
 
+# Each vision tower takes those of these that its config knows
+VISION_SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+    "depth": 2,
+    "embed_dim": 32,
+    "num_heads": 2,
+    "out_hidden_size": 32,
+    "mlp_ratio": 2,
+    "num_position_embeddings": 16,
+    "deepstack_visual_indexes": [0, 1],
+    "fullatt_block_indexes": [1],
+    "vision_use_head": False,
+}
+MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "mrope_section": [2, 1, 1]}}
+
+# name: family, model_type of its vision tower (None: the family's own), the same of its decoder, its settings
+WRAPPERS = {
+    "aya_vision": ("aya_vision", "siglip_vision_model", "cohere2", {}),
+    "gemma3": ("gemma3", "siglip_vision_model", "gemma3_text", {}),
+    "gemma4": ("gemma4", "gemma4_vision", "gemma4_text", DECODERS["gemma4_text"]),
+    "glm4v": ("glm4v", None, None, MROPE),
+    "idefics3": ("idefics3", "idefics3_vision", "llama", {}),
+    "internvl": ("internvl", "internvl_vision", "qwen2", {}),
+    "lfm2_vl": ("lfm2_vl", "siglip2_vision_model", "lfm2", DECODERS["lfm2"]),
+    "llava": ("llava", "clip_vision_model", "llama", {}),
+    "llava_next": ("llava_next", "clip_vision_model", "mistral", {}),
+    "llava_onevision": ("llava_onevision", "siglip_vision_model", "qwen2", {}),
+    "mistral3": ("mistral3", "pixtral", "mistral", {}),
+    "mistral3-ministral3": ("mistral3", "pixtral", "ministral3", {}),
+    "paligemma": ("paligemma", "siglip_vision_model", "gemma", {}),
+    "qwen2_vl": ("qwen2_vl", None, None, MROPE),
+    "qwen2_5_vl": ("qwen2_5_vl", None, None, MROPE),
+    "qwen3_vl": ("qwen3_vl", None, None, MROPE),
+    "qwen3_vl_moe": ("qwen3_vl_moe", None, None, MROPE),
+    "qwen3_5": ("qwen3_5", None, None, DECODERS["qwen3_5_text"]),
+    "qwen3_5_moe": ("qwen3_5_moe", None, None, DECODERS["qwen3_5_moe_text"]),
+    "smolvlm": ("smolvlm", "smolvlm_vision", "llama", {}),
+    "vipllava": ("vipllava", "clip_vision_model", "llama", {}),
+}
+
+
 def with_extra_layer(tensors):
     """A layer for multi-token prediction behind the last one, as GLM and DeepSeek store it."""
     start = f"model.layers.{LAYERS - 1}."
@@ -228,6 +274,12 @@ def with_mtp(tensors):
     return {**tensors, "mtp.layers.0.input_layernorm.weight": tensors["model.norm.weight"].clone()}
 
 
+def flat(config):
+    """As Qwen2-VL is published: the decoder's config at the top."""
+    text = config.pop("text_config")
+    config.update({key: value for key, value in text.items() if key != "model_type"})
+
+
 def states_one_extra_layer(config):
     config["num_nextn_predict_layers"] = 1
 
@@ -240,5 +292,7 @@ PUBLISHED = {
     "deepseek_v3-mtp": ("deepseek_v3", states_one_extra_layer, with_extra_layer),
     "qwen3_next-interval": ("qwen3_next", by_interval, with_mtp),
     "qwen3_5_text-interval": ("qwen3_5_text", by_interval, with_mtp),
+    "qwen2_vl-flat": ("qwen2_vl", flat, None),
+    "qwen2_5_vl-flat": ("qwen2_5_vl", flat, None),
     "gemma4_text-global": ("gemma4_text", gemma4_published, None),
 }

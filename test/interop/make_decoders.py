@@ -3,7 +3,7 @@
     python test/interop/make_decoders.py FOLDER [NAME ...]
 
 Each folder has config.json and the weights as save_pretrained writes them; of some families there is another with
-config.json as it is published. Prints one JSON line a model: {"name", "folder", "family"}. Needs torch and
+config.json as it is published. Prints one JSON line a model: {"name", "folder"}. Needs torch and
 transformers (tried with 2.13 and 5.24).
 """
 
@@ -18,26 +18,46 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parent))
-from decoder_settings import DECODERS, PUBLISHED, SIZES
+from decoder_settings import DECODERS, PUBLISHED, SIZES, VISION_SIZES, WRAPPERS
 
 WEIGHTS = "model.safetensors"
 
 
-def make_model(family: str, settings: dict):
-    config_class = CONFIG_MAPPING[family]
+def fit(config_class, sizes: dict, settings: dict) -> dict:
     renamed = getattr(config_class, "attribute_map", {})
     known = set(config_class.__dataclass_fields__) | set(renamed)
-    sizes = {key: size for key, size in SIZES.items() if key in known and renamed.get(key) not in SIZES}
-    merged = {key: value for key, value in {**sizes, **copy.deepcopy(settings)}.items() if value is not None}
+    fitting = {key: size for key, size in sizes.items() if key in known and renamed.get(key) not in sizes}
+    merged = {**fitting, **copy.deepcopy(settings), "model_type": config_class.model_type}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def make_decoder(family: str, settings: dict):
+    config = AutoConfig.for_model(**fit(CONFIG_MAPPING[family], SIZES, settings))
+    return make_model(AutoModelForCausalLM, config)
+
+
+def make_wrapper(family: str, vision: str | None, text: str | None, settings: dict):
+    parts = CONFIG_MAPPING[family].sub_configs
+    text_class = CONFIG_MAPPING[text] if text else parts["text_config"]
+    vision_class = CONFIG_MAPPING[vision] if vision else parts["vision_config"]
+    config = AutoConfig.for_model(
+        family,
+        text_config=fit(text_class, SIZES, settings),
+        vision_config=fit(vision_class, VISION_SIZES, {}),
+    )
+    return make_model(AutoModelForImageTextToText, config)
+
+
+def make_model(auto_class, config):
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **merged), attn_implementation="eager")
-    shake(model.float())
-    return model.eval()
+    model = auto_class.from_config(config, attn_implementation="eager").float().eval()
+    shake(model)
+    return model
 
 
 @torch.no_grad()
@@ -60,18 +80,25 @@ def rewrite(folder: Path, edit_config, edit_tensors) -> None:
         save_file(edit_tensors(load_file(folder / WEIGHTS)), folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def main(target: Path, names: list[str]) -> None:
-    for family, settings in DECODERS.items():
-        variants = {name: edits for name, (base, *edits) in PUBLISHED.items() if base == family}
-        if names and family not in names and not set(names) & set(variants):
+def save(model, target: Path, name: str) -> None:
+    folder = target / name
+    model.save_pretrained(folder)
+    print(json.dumps({"name": name, "folder": str(folder)}), flush=True)
+    for published, (base, *edits) in PUBLISHED.items():
+        if base != name:
             continue
-        folder = target / family
-        make_model(family, settings).save_pretrained(folder)
-        print(json.dumps({"name": family, "folder": str(folder)}), flush=True)
-        for name, edits in variants.items():
-            copied = shutil.copytree(folder, target / name)
-            rewrite(copied, *edits)
-            print(json.dumps({"name": name, "folder": str(copied)}), flush=True)
+        copied = shutil.copytree(folder, target / published)
+        rewrite(copied, *edits)
+        print(json.dumps({"name": published, "folder": str(copied)}), flush=True)
+
+
+def main(target: Path, names: list[str]) -> None:
+    for name, settings in DECODERS.items():
+        if not names or name in names:
+            save(make_decoder(name, settings), target, name)
+    for name, parts in WRAPPERS.items():
+        if not names or name in names:
+            save(make_wrapper(*parts), target, name)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ describeWithPython('transformers', () => {
         const model = fixtureFolder(name)
         const { decoder, config } = await openModel({ model, format: 'safetensors' })
         return {
+          name,
           model,
+          layers: config.layers,
           pruned: await prune(model, removed, name),
           kept: keptSlices(config.layers, removed).flatMap(({ start, end }) =>
             Array.from({ length: end - start }, (_, index) => start + index),

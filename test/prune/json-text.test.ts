@@ -10,6 +10,19 @@ it('an edited config keeps its numbers as they are written', () => {
   const edited = formatEdited(value, text)
   expect(JSON.parse(edited)).toEqual(value)
   expect(edited.replaceAll(/\s+/g, ' ')).toBe(
-    '{ "scale": 2.0, "eps": 1e-06, "big": 1.0E+20, "n": 22, "text": "a 2.0 \\"3.0\\" b", "old": 6, "rope": { "scale": 3.0, "factors": [ 1.0, 1.05, 2 ] }, "layers": [ 1.0, 0.50, 7 ] } ',
+    '{ "scale": 2.0, "eps": 1e-06, "big": 1.0E+20, "n": 22, "text": "a 2.0 \\"3.0\\" b", "old": 6.0, "rope": { "scale": 3.0, "factors": [ 1.0, 1.05, 2 ] }, "layers": [ 1.0, 0.50, 7 ] } ',
   )
+})
+
+it('strings are what they were, whatever they begin with', () => {
+  const value = {
+    '\u0000a': '\u000012',
+    n1: 'n2.0',
+    '"t"': ['\u0000', 't1', 'n', '', '"', '\\"3.0'],
+    number: 1.5,
+  }
+  const text = '{"number": 1.50, "old": 1.0}'
+  expect(JSON.parse(formatEdited(value, text))).toEqual(value)
+  const original = JSON.stringify(value)
+  expect(JSON.parse(formatEdited(value, original))).toEqual(value)
 })

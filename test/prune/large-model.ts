@@ -22,7 +22,7 @@ export function makeLargeModel(folder: string): string {
   mkdirSync(folder, { recursive: true })
   writeTensors(join(folder, 'model.safetensors'), tensors)
   const config = {
-    model_type: 'unheard_of',
+    model_type: 'apertus',
     num_hidden_layers: LAYERS,
     hidden_size: hidden,
     num_attention_heads: 8,

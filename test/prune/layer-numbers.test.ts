@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findLayers, keepLayers, renumber } from '../../src/prune/layer-numbers.js'
+import { findLayers, keepExtraLayers, keepLayers, renumber } from '../../src/prune/layer-numbers.js'
 
 describe('findLayers', () => {
   it.each([
@@ -16,6 +16,13 @@ describe('findLayers', () => {
     ],
   ])('of %j is %s', (names, prefix) => {
     expect(findLayers(names, 2)).toEqual({ prefix, extraLayers: 0 })
+  })
+
+  it('takes layers for multi-token prediction behind the last one, if they are stored', () => {
+    const stored = ['model.layers.0.a', 'model.layers.1.a', 'model.layers.2.a']
+    expect(findLayers(stored, 2, 1)).toEqual({ prefix: 'model.layers.', extraLayers: 1 })
+    expect(findLayers(stored, 3, 1)).toEqual({ prefix: 'model.layers.', extraLayers: 0 })
+    expect(() => findLayers(stored, 1, 1)).toThrow('model.layers.N (3 of them)')
   })
 
   it.each([
@@ -40,5 +47,15 @@ describe('renumber', () => {
     ['h.norm', 'h.norm'],
   ])('%s becomes %s', (name, expected) => {
     expect(renumber(name, 'h.', layers)).toBe(expected)
+  })
+
+  it('gives layers for multi-token prediction the next numbers', () => {
+    const withExtra = keepExtraLayers(layers, 2)
+    expect(['h.11.a', 'h.12.a', 'h.13.a', 'h.14.a'].map((name) => renumber(name, 'h.', withExtra))).toEqual([
+      'h.9.a',
+      'h.10.a',
+      'h.11.a',
+      undefined,
+    ])
   })
 })

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makePlan } from '../../src/plan/plan.js'
+import { frameHeatMap } from '../../src/report/heatmap-svg.js'
 import { renderPage } from '../../src/report/page.js'
 import { type ReportedResult, readSavedDocuments } from '../../src/report/read-saved.js'
 import { reachVerdict } from '../../src/report/verdict.js'
+import { evaluationOf } from '../evaluation-example.js'
 import { allSizesResult } from '../similarity-example.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'layerprune-page-'))
@@ -89,6 +91,35 @@ describe('reachVerdict', () => {
 })
 
 describe('renderPage', () => {
+  it('contradicts itself nowhere if perplexity recommends another block than the distances', async () => {
+    const block = { start: 4, end: 8, distance: 0.06, distanceRank: 4 }
+    const recommended = { ...block, perplexity: 61.02, standardError: 2.5, perplexityRank: 1 }
+    const { dataset, settings } = evaluationOf([])
+    const verification = { dataset, settings, perplexity: 20, blocks: [recommended], recommended }
+    const { distances, standardErrors, best } = valley()
+    const metrics = { cosine: { distances, standardErrors, best } }
+    const page = await renderPage({
+      results: [{ ...valley(), metrics, verification }],
+      evaluations: [],
+      plans: [],
+    })
+    expect(page).toContain('<p class="headline" aria-live="polite">Remove layers 4..7</p>')
+    const marked = [...page.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) =>
+      row.slice(1),
+    )
+    expect(marked).toEqual([
+      ['perplexity', '4..7'],
+      ['4..7', '4'],
+      ['4..7', '0.0600'],
+    ])
+    expect(page.match(/decides<\/td>/g)).toHaveLength(1)
+    expect(page.match(/<td>≠ other<\/td>/g)).toHaveLength(2)
+    const { left, cellWidth } = frameHeatMap(12, { width: 580, heading: false })
+    expect(page).toContain(
+      `<g class="lp-chosen" fill="none" transform="translate(${Math.round((left + 4 * cellWidth - 1.5) * 10) / 10} `,
+    )
+  })
+
   it('shows a result with its slices, and every name as text', async () => {
     const result = valley()
     result.model.id = '</script><b>org/model'

@@ -38,3 +38,9 @@ it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])(
     }
   },
 )
+
+it.each([[[1]], [[1e-300, 5e-324]], [[1.7e308, 20]], [[null]]])('draws %j without NaN', (perplexities) => {
+  for (const whole of [perplexities[0] ?? 1, 1]) {
+    expect(drawPerplexities(evaluationOf(perplexities, whole))).not.toMatch(/NaN|Infinity/)
+  }
+})

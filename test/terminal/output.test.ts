@@ -27,6 +27,30 @@ describe('formatFailure', () => {
     expect(formatFailure('thrown text')).toBe(`error: unexpected: thrown text\n${hint}`)
   })
 
+  it.each([
+    new RangeError('WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance'),
+    new RangeError('Array buffer allocation failed'),
+    Object.assign(new Error('mmap failed'), { code: 'ENOMEM', syscall: 'mmap' }),
+    new LayerpruneError('ONNX Runtime cannot run the graph: std::bad_alloc', {
+      hint: 'the graph or its weights may be damaged',
+      cause: new Error('std::bad_alloc'),
+    }),
+  ])('says that memory ran out: %s', (error) => {
+    expect(formatFailure(error)).toBe(
+      `error: memory ran out: ${error.message}\nhint: smaller --batch-size or --max-length, or --max-memory, take less; a limit such as ulimit -v counts too`,
+    )
+  })
+
+  it('takes no name of a file for memory that ran out', () => {
+    const cause = Object.assign(new Error("ENOENT: open 'out of memory'"), {
+      code: 'ENOENT',
+      syscall: 'open',
+    })
+    expect(formatFailure(new LayerpruneError('cannot read out of memory', { cause }))).toBe(
+      'error: cannot read out of memory',
+    )
+  })
+
   it('shows stack and cause in debug only', () => {
     const error = new LayerpruneError('cannot write x', { cause: new Error('ENOSPC of the disk') })
     expect(formatFailure(error)).toBe('error: cannot write x')

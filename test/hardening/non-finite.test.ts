@@ -1,0 +1,14 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+
+it('NaN or an infinity in a weight of any family is refused by name, in every dtype', async () => {
+  const script = fileURLToPath(new URL('non-finite.js', import.meta.url))
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, '--weights', '2'])
+  expect(stderr).toBe('')
+  const [, fixtures, opened, taken] = /(\d+) fixtures, (\d+) damaged models, (\d+)/.exec(stdout)!.map(Number)
+  expect(fixtures).toBeGreaterThanOrEqual(76)
+  expect(opened).toBeGreaterThanOrEqual(fixtures! * 4)
+  expect(taken).toBe(0)
+})
