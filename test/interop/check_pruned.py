@@ -45,7 +45,7 @@ def load(folder: str):
     """The model, if its weights are all in the folder: what is missing would be random."""
     config = AutoConfig.from_pretrained(folder)
     known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-    # transformers scales the scores of Falcon's ALiBi in one of the two only
+    # The eager attention of transformers 5.24 adds Falcon's ALiBi twice
     attention = "sdpa" if getattr(config, "alibi", False) else "eager"
     auto_class = AutoModelForCausalLM if known else AutoModelForImageTextToText
     model, info = auto_class.from_pretrained(
