@@ -11,7 +11,7 @@ const skipped = tests.filter(({ status }) => status !== 'passed')
 const ran = tests.filter(({ file, status }) => file.includes(`/${folder}/`) && status === 'passed')
 
 console.log(
-  `test/interop: ${ran.length} tests ran; of all ${tests.length} tests, ${skipped.length} were skipped`,
+  `${folder}: ${ran.length} tests ran; of all ${tests.length} tests, ${skipped.length} were skipped`,
 )
 for (const { file, fullName } of skipped) console.error(`skipped: ${file}: ${fullName}`)
 process.exitCode = ran.length === 0 || skipped.length > 0 ? 1 : 0
