@@ -25,10 +25,18 @@ const one = (files, damaged) => ({ sound: { files, damaged } })
 function datasetReader(name, bytes) {
   const read = async (folder) => {
     const dataset = await openDataset({ paths: [join(folder, name)], column: 'text' })
-    for await (const row of dataset.rows()) if (typeof row.text !== 'string') throw new TypeError('no text')
+    let count = 0
+    for await (const row of dataset.rows()) {
+      if (typeof row.text !== 'string') throw new TypeError('no text')
+      count++
+    }
+    return count + dataset.skipped.empty + dataset.skipped.notText
   }
   return { variants: one({ [name]: bytes }, name), mutate: mutateBytes, read }
 }
+
+/** A parquet file says how many rows it has: none may be lost or doubled. */
+const parquetReader = (name) => ({ ...datasetReader(name, sound.readFixture(`data/${name}`)), compare: true })
 
 function modelReader(files, damaged) {
   const read = async (folder) => void (await openModel({ model: folder }))
@@ -92,10 +100,7 @@ export function makeReaders(documents) {
     'tokenizer.json': tokenizerReader('tokenizer.json'),
     'tokenizer_config.json': tokenizerReader('tokenizer_config.json'),
     ...Object.fromEntries(
-      parquetFiles.map((name) => [
-        `parquet, ${name.replace('.parquet', '')}`,
-        datasetReader(name, sound.readFixture(`data/${name}`)),
-      ]),
+      parquetFiles.map((name) => [`parquet, ${name.replace('.parquet', '')}`, parquetReader(name)]),
     ),
     'genai config': modelReader(genai, 'genai_config.json'),
     'ONNX graph, run': modelRunner(onnx, 'onnx/model.onnx', { mutate: mutateGraph }),
