@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { wholeNumber } from './arguments.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
+import { checkOutputFile } from './output-file.js'
 import { addRemovalFlags, planRemoval, type RemovalFlags, readRemovals } from './removal.js'
 import { runWithHooks } from './run-hooks.js'
 
@@ -51,6 +52,7 @@ async function runEvaluate(flags: Flags): Promise<void> {
       import('../write-files.js'),
     ])
   output.setQuiet(flags.quiet ?? false)
+  await checkOutputFile(flags.output, [...flags.dataset, flags.from, ...(flags.plan ?? [])])
   const removals = await readRemovals(flags)
   const result = await runWithHooks(flags, async (hooks) => {
     const { config } = await locateModel({ ...flags, ...hooks, onNote: undefined })

@@ -38,9 +38,10 @@ export async function* readLines(
   }
   const take = (): Line => {
     const bytes = pending.length === 1 ? pending[0]! : Buffer.concat(pending)
-    const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
+    // given up before the line is decoded, which may be long
     pending = []
     pendingBytes = 0
+    const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
     return { text: decodeUtf8(bytes.subarray(0, end), `${name}:${number}`), number: number++ }
   }
 

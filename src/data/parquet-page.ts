@@ -1,9 +1,10 @@
 import type { parquetHeader } from 'hyparquet/src/column.js'
+import { MAX_ROW_BYTES } from './row.js'
 
 type PageHeader = ReturnType<typeof parquetHeader>
 
-/** Far above what any writer makes; a page is held whole. */
-const MAX_PAGE_BYTES = 1 << 30
+/** A page is held whole, and is far smaller unless one text fills it. */
+const MAX_PAGE_BYTES = MAX_ROW_BYTES
 const MAX_PAGE_VALUES = 1 << 24
 /** A string in a dictionary is preceded by its length. */
 const MIN_STRING_BYTES = 4

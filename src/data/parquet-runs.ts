@@ -16,19 +16,27 @@ const DICTIONARY = ['PLAIN_DICTIONARY', 'RLE_DICTIONARY']
 const GROUP = 8
 const LENGTH_BYTES = 4
 
+/** A page that is not packed. */
+export interface UnpackedPage {
+  page: Uint8Array
+  /** As of a page that never was packed. */
+  header: PageHeader
+  /** What follows the levels. */
+  values: Uint8Array
+}
+
 /**
- * Unpacks a data page and checks its runs of repeated values (the RLE and bit-packing hybrid of the parquet
+ * Unpacks a page and checks its runs of repeated values (the RLE and bit-packing hybrid of the parquet
  * format): the decoder writes each as long as it says, so that one of two thousand million values would take all
  * memory.
  * @param page  as it is stored, with its levels
- * @returns the page and its header as of a page that was never compressed
  * @throws Error where a run is longer than the page's number of values
  */
 export function unpackPage(
   page: Uint8Array,
   header: PageHeader,
   { codec, compressors, nullable }: Packing,
-): { page: Uint8Array; header: PageHeader } {
+): UnpackedPage {
   const { data_page_header: page1, data_page_header_v2: page2, uncompressed_page_size: sizeBytes } = header
   if (header.type === 'DATA_PAGE' && page1) {
     const bytes = decompressPage(page, sizeBytes, codec, compressors)
@@ -39,8 +47,9 @@ export function unpackPage(
       assertRuns(bytes.subarray(LENGTH_BYTES), 1, page1.num_values)
       offset = LENGTH_BYTES + view.getUint32(0, true)
     }
-    assertIndexes(bytes.subarray(offset), page1.encoding, page1.num_values)
-    return { page: bytes, header: { ...header, compressed_page_size: bytes.length } }
+    const values = bytes.subarray(offset)
+    assertIndexes(values, page1.encoding, page1.num_values)
+    return { page: bytes, header: { ...header, compressed_page_size: bytes.length }, values }
   }
   if (header.type === 'DATA_PAGE_V2' && page2) {
     const { repetition_levels_byte_length: before, definition_levels_byte_length: length } = page2
@@ -55,6 +64,7 @@ export function unpackPage(
     assertIndexes(values, page2.encoding, page2.num_values)
     return {
       page: bytes,
+      values,
       header: {
         ...header,
         compressed_page_size: bytes.length,
@@ -62,7 +72,8 @@ export function unpackPage(
       },
     }
   }
-  return { page, header }
+  const bytes = decompressPage(page, sizeBytes, codec, compressors)
+  return { page: bytes, header: { ...header, compressed_page_size: bytes.length }, values: bytes }
 }
 
 /** Places in the dictionary: the width of one, then their runs. */

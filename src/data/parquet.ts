@@ -1,27 +1,31 @@
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet'
-import { parquetMetadataAsync, parquetSchema } from 'hyparquet'
-import { parquetHeader, readPage } from 'hyparquet/src/column.js'
+import { parquetMetadata, parquetSchema } from 'hyparquet'
+import { type parquetHeader, readPage } from 'hyparquet/src/column.js'
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
-import { compressors } from 'hyparquet-compressors'
 import { LayerpruneError } from '../errors.js'
+import { ChunkBytes } from './parquet-chunk.js'
+import { PAGE_COMPRESSORS } from './parquet-compressors.js'
 import { assertPageHeader } from './parquet-page.js'
 import { unpackPage } from './parquet-runs.js'
-import { type DataRow, missingColumnError, type ReadContext, type RowSkip } from './row.js'
+import { assertPlain, assertValues } from './parquet-values.js'
+import { type DataRow, MAX_ROW_BYTES, missingColumnError, type ReadContext, type RowSkip } from './row.js'
+import { assertThriftCounts } from './thrift-counts.js'
 import { decodeUtf8 } from './utf8.js'
 
 /** Footer length and magic number. */
 const FOOTER_TAIL_BYTES = 8
-/** The first read of a column chunk; each later one is twice as long, so that few rows cost few bytes. */
-const FIRST_READ_BYTES = 1 << 16
-const MAX_READ_BYTES = 1 << 22
-/** A page's header holds the least and the greatest value, and is rarely longer. */
-const HEADER_BYTES = 1 << 12
+const MAGIC = Buffer.from('PAR1').readUInt32LE()
+/** Of a footer, which is held whole: it has a few hundred bytes a row group and column. */
+const MAX_FOOTER_BYTES = MAX_ROW_BYTES
+type PageHeader = ReturnType<typeof parquetHeader>
 
 /** One column's part of a row group. */
 interface ColumnChunk {
   /** For messages: the file and the row group. */
   where: string
   rowCount: number
+  /** Rows without a value, if the file says so. */
+  nullCount: number | undefined
   startByte: number
   /** exclusive */
   endByte: number
@@ -68,11 +72,29 @@ async function readMetadata(
   name: string,
 ): Promise<{ metadata: FileMetaData; schema: SchemaTree }> {
   try {
-    const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_TAIL_BYTES })
+    const metadata = parquetMetadata(await readFooter(file))
+    const rows = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n)
+    if (rows !== metadata.num_rows) {
+      throw new Error(`corrupt: expected row groups of ${metadata.num_rows} rows together, found ${rows}`)
+    }
     return { metadata, schema: parquetSchema(metadata) }
   } catch (cause) {
     throw explain(cause, `${name}: not a whole parquet file`)
   }
+}
+
+/** The footer with its length and the magic number after it. */
+async function readFooter(file: AsyncBuffer): Promise<ArrayBuffer> {
+  const end = file.byteLength - FOOTER_TAIL_BYTES
+  if (end < 0) throw new Error(`${file.byteLength} bytes`)
+  const tail = new DataView(await file.slice(end, file.byteLength))
+  if (tail.getUint32(4, true) !== MAGIC) throw new Error('it does not end with PAR1')
+  const length = tail.getUint32(0, true)
+  const most = Math.min(end, MAX_FOOTER_BYTES)
+  if (length > most) throw new Error(`a footer of ${length} bytes, expected at most ${most}`)
+  const footer = await file.slice(end - length, file.byteLength)
+  assertThriftCounts(new Uint8Array(footer), 0)
+  return footer
 }
 
 /** First row of each row group, 0-based in the file. */
@@ -97,6 +119,12 @@ function locateChunk(
   if (!chunk || found.file_path) {
     throw new LayerpruneError(`${where}: corrupt: column '${column}' is not stored in the file`)
   }
+  const nullCount = chunk.statistics?.null_count
+  if (chunk.num_values !== rowCount) {
+    throw new LayerpruneError(
+      `${where}: corrupt: expected ${rowCount} values of '${column}', found ${chunk.num_values}`,
+    )
+  }
   const startByte = Number(chunk.dictionary_page_offset || chunk.data_page_offset)
   const parsers = {
     ...DEFAULT_PARSERS,
@@ -105,6 +133,7 @@ function locateChunk(
   return {
     where,
     rowCount: Number(rowCount),
+    nullCount: nullCount === undefined ? undefined : Number(nullCount),
     startByte,
     endByte: startByte + Number(chunk.total_compressed_size),
     decoder: {
@@ -113,7 +142,7 @@ function locateChunk(
       schemaPath,
       type: chunk.type,
       codec: chunk.codec,
-      compressors,
+      compressors: PAGE_COMPRESSORS,
       parsers,
     },
   }
@@ -121,92 +150,60 @@ function locateChunk(
 
 /** Decodes a column chunk a page at a time, as many as the row group has rows for. */
 async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: ReadContext) {
-  const { where, decoder, rowCount } = chunk
-  const fail = (cause: unknown) => explain(cause, `cannot read column '${column}' of ${where}`)
+  const { where, rowCount, nullCount } = chunk
   const bytes = new ChunkBytes(file, chunk)
-  const nullable = decoder.element.repetition_type === 'OPTIONAL'
-  let dictionary: ReturnType<typeof convert> | undefined
+  const decode = createPageDecoder(chunk)
   let rows = 0
+  let nulls = 0
   while (rows < rowCount && bytes.left > 0) {
-    let values: ArrayLike<unknown> | undefined
+    let page: ReturnType<typeof decode>
     try {
       const header = await bytes.readHeader()
       assertPageHeader(header, rowCount)
-      const stored = await bytes.take(header.compressed_page_size)
-      const { page, header: plain } = unpackPage(stored, header, { ...decoder, nullable })
-      const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
-      const codec = header.type === 'DICTIONARY_PAGE' ? decoder.codec : 'UNCOMPRESSED'
-      const { data } = readPage(reader, plain, { ...decoder, codec }, dictionary, undefined, 0)
-      if (header.type === 'DICTIONARY_PAGE') dictionary = data && convert(data, decoder)
-      else values = data
+      page = decode(header, await bytes.take(header.compressed_page_size))
     } catch (cause) {
-      throw fail(cause)
+      throw explain(cause, `cannot read column '${column}' of ${where}`)
     }
-    if (!values) continue
-    rows += values.length
+    if (!page) continue
+    rows += page.values.length
+    nulls += page.nulls
     if (rows > rowCount) break
-    yield values
+    yield page.values
   }
-  if (rows !== rowCount) {
+  const assertCount = (what: string, expected: number, found: number) => {
+    if (found === expected) return
+    const number = found > expected ? 'more' : found
     throw new LayerpruneError(
-      `${where}: corrupt: expected ${rowCount} values of '${column}', found ${rows > rowCount ? 'more' : rows}`,
+      `${where}: corrupt: expected ${expected} ${what} of '${column}', found ${number}`,
     )
   }
+  assertCount('values', rowCount, rows)
+  if (nullCount !== undefined) assertCount('nulls', nullCount, nulls)
 }
 
-/** The bytes of a column chunk in order, read ahead in growing steps. */
-class ChunkBytes {
-  #held = new Uint8Array(0)
-  /** Where the next read begins. */
-  #position: number
-  #readBytes = FIRST_READ_BYTES
-  readonly #file: AsyncBuffer
-  readonly #endByte: number
-
-  constructor(file: AsyncBuffer, { startByte, endByte }: ColumnChunk) {
-    this.#file = file
-    this.#position = startByte
-    this.#endByte = endByte
-  }
-
-  /** Bytes that are not taken yet. */
-  get left(): number {
-    return this.#held.length + this.#endByte - this.#position
-  }
-
-  async readHeader(): Promise<ReturnType<typeof parquetHeader>> {
-    for (let needed = HEADER_BYTES; ; needed *= 2) {
-      await this.#fill(Math.min(needed, this.left))
-      const { buffer, byteOffset, byteLength } = this.#held
-      const reader = { view: new DataView(buffer, byteOffset, byteLength), offset: 0 }
-      try {
-        const header = parquetHeader(reader)
-        this.#held = this.#held.subarray(reader.offset)
-        return header
-      } catch (cause) {
-        if (this.#position >= this.#endByte) throw cause
-      }
-    }
-  }
-
-  async take(length: number): Promise<Uint8Array> {
-    if (!(length >= 0 && length <= this.left)) {
-      throw new Error(`a page of ${length} bytes, where ${this.left} are left`)
-    }
-    await this.#fill(length)
-    const taken = this.#held.subarray(0, length)
-    this.#held = this.#held.subarray(length)
-    return taken
-  }
-
-  async #fill(length: number): Promise<void> {
-    if (this.#held.length >= length) return
-    const missing = Math.max(length - this.#held.length, this.#readBytes)
-    const end = Math.min(this.#position + missing, this.#endByte)
-    const read = new Uint8Array(await this.#file.slice(this.#position, end))
-    this.#position = end
-    this.#readBytes = Math.min(2 * this.#readBytes, MAX_READ_BYTES)
-    this.#held = this.#held.length === 0 ? read : new Uint8Array(Buffer.concat([this.#held, read]))
+/** Decodes the pages of a column chunk in their order, and keeps a dictionary for those after it. */
+function createPageDecoder({ decoder }: ColumnChunk) {
+  const nullable = decoder.element.repetition_type === 'OPTIONAL'
+  let dictionary: ReturnType<typeof convert> | undefined
+  return (
+    header: PageHeader,
+    stored: Uint8Array,
+  ): { values: ArrayLike<unknown>; nulls: number } | undefined => {
+    const { page, header: unpacked, values: encoded } = unpackPage(stored, header, { ...decoder, nullable })
+    const isDictionary = header.type === 'DICTIONARY_PAGE'
+    if (isDictionary) assertPlain(page, header.dictionary_page_header!.num_values)
+    const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
+    const { data } = readPage(
+      reader,
+      unpacked,
+      { ...decoder, codec: 'UNCOMPRESSED' },
+      dictionary,
+      undefined,
+      0,
+    )
+    if (!isDictionary) return data && { values: data, nulls: assertValues(data, header, encoded, nullable) }
+    dictionary = data && convert(data, decoder)
+    return undefined
   }
 }
 

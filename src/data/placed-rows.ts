@@ -25,6 +25,9 @@ export interface Shard {
 
 export const DATASET_START: ReadPosition = { rows: 0, digest: '', skipped: { empty: 0, notText: 0 } }
 
+/** Characters of a text that are hashed at once. */
+const HASHED_CHARACTERS = 1 << 20
+
 export interface PlacedRowsOptions {
   /** Where the dataset starts: its beginning, or the position up to which it was opened to skip its rows. */
   opened?: ReadPosition
@@ -90,5 +93,16 @@ export function assertSamePosition(found: ReadPosition, expected: ReadPosition):
 }
 
 function extendDigest(digest: string, text: string): string {
-  return createHash('sha256').update(digest).update('\n').update(text).digest('hex')
+  const hash = createHash('sha256').update(digest).update('\n')
+  // in parts, for a copy is made of what is hashed
+  for (let start = 0, end = 0; start < text.length; start = end) {
+    end = start + HASHED_CHARACTERS
+    if (isHighSurrogate(text.charCodeAt(end - 1))) end++
+    hash.update(text.slice(start, end))
+  }
+  return hash.digest('hex')
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return (unit & 0xfc00) === 0xd800
 }

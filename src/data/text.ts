@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import { readLines } from './lines.js'
 import { type DataRow, MAX_ROW_BYTES } from './row.js'
-import { decodeUtf8 } from './utf8.js'
+import { decodeUtf8Stream } from './utf8.js'
 
 /** Reads plain text a document a line; a line without text is an empty row. */
 export async function* readTextLines(
@@ -21,16 +21,19 @@ export async function* readTextDocument(
   name: string,
   maxBytes = MAX_ROW_BYTES,
 ): AsyncGenerator<DataRow> {
-  const parts: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const chunk of chunks) {
-    sizeBytes += chunk.length
-    if (sizeBytes > maxBytes) {
-      throw new LayerpruneError(`${name}: expected a document of at most ${maxBytes} bytes, found more`, {
-        hint: '--text-lines reads a document a line instead of a document a file',
-      })
+  async function* limited() {
+    for await (const chunk of chunks) {
+      sizeBytes += chunk.length
+      if (sizeBytes > maxBytes) {
+        throw new LayerpruneError(`${name}: expected a document of at most ${maxBytes} bytes, found more`, {
+          hint: '--text-lines reads a document a line instead of a document a file',
+        })
+      }
+      yield chunk
     }
-    parts.push(chunk)
   }
-  yield { value: decodeUtf8(Buffer.concat(parts), name), position: undefined }
+  const pieces: string[] = []
+  for await (const piece of decodeUtf8Stream(limited(), name)) pieces.push(piece)
+  yield { value: pieces.join(''), position: undefined }
 }

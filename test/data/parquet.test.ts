@@ -32,6 +32,23 @@ test.each([
   expect(message).toBe(`cannot read column 'text' of damaged.parquet, row group 0: corrupt: ${problem}`)
 })
 
+test.each([
+  ['none', 237, 0x20, 'expected 0 strings in a page, found 16'],
+  ['none', 1023, 0x01, 'expected 0 nulls in a page, found 16'],
+  ['snappy', 1350, 0x10, 'expected 0 nulls in a page, found 8'],
+  ['plain-v2', 16, 0x08, 'a value that is no string'],
+  ['plain-v2', 29, 0x10, 'expected 0 nulls in a page, found 16'],
+  ['none', 3069, 0x20, 'expected row groups of 40 rows together, found 24'],
+  ['plain-v2', 1995, 0x10, 'expected row groups of 40 rows together, found 32'],
+])('damage that would lose texts is refused: %s, byte %i', async (name, place, bit, problem) => {
+  const bytes = await readFile(join(FIXTURES, `${name}.parquet`))
+  bytes[place]! ^= bit
+  const file = Uint8Array.from(bytes).buffer as AsyncBuffer
+  await expect(collect(readParquet(file, { name: 'x.parquet', column: 'text' }))).rejects.toThrow(
+    `corrupt: ${problem}`,
+  )
+})
+
 test('null and empty texts are passed over and counted', async () => {
   const { texts, origins, skipped } = await readAll(FIXTURES, ['nulls.parquet'])
   const rows = TEXTS.map((text, i) => ({ text, row: i + 1 })).filter((_, i) => i % 3 !== 0 && i % 5 !== 0)

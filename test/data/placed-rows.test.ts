@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { PlacedRows } from '../../src/data/placed-rows.js'
 
@@ -80,5 +81,12 @@ describe('PlacedRows', () => {
     await expect(read(new PlacedRows(datasetOf(TEXTS.slice(0, 2)), { from }))).rejects.toThrow(
       'the run cannot be resumed: the dataset has 2 texts, and 3 were read of it before',
     )
+  })
+
+  it('has the digest of the whole texts, however long', async () => {
+    // a pair of surrogates lies over the end of what is hashed at once
+    const text = `${'x'.repeat((1 << 20) - 1)}😀${'y'.repeat(1 << 20)}`
+    const [row] = await read(new PlacedRows(datasetOf([text])))
+    expect(row!.end.digest).toBe(createHash('sha256').update(`\n${text}`).digest('hex'))
   })
 })

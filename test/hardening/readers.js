@@ -3,6 +3,7 @@
 //   mutate    gives the damaged content
 //   read      reads a folder; what it returns tells what was read
 //   compare   whether that must be what the sound files give: damage that may not change a result
+//   slow      whether it takes long: it comes a quarter as often
 //   mayRefuse whether sound files may be refused too
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -56,10 +57,34 @@ const parquetFiles = sound
   .listFixtures('data')
   .filter((name) => name.endsWith('.parquet') && name !== 'types.parquet')
 
+/** Those that take tens of milliseconds. */
+const SLOW = new Set([
+  "a Hub's answers, of a model",
+  'NaN or Inf in a weight, evaluated in q8',
+  'NaN or Inf in a weight, q8',
+  'ONNX graph in q8, run',
+  'ONNX graph, run',
+  'names in a graph',
+  'names of columns',
+  'numbers in a config',
+  'numbers in an evaluation, plotted',
+  'numbers in a result, plotted',
+  'numbers in a saved evaluation',
+  'numbers in a saved result',
+  'numbers in a saved shard',
+  'result to go on from',
+  'texts in a result, checked',
+  'texts in a result, reported',
+  'texts in a tokenizer',
+  'texts in shards',
+  'token ids',
+  'tokenizer.json, run',
+])
+
 /** @param documents what the program saves, as JSON texts by file name */
 export function makeReaders(documents) {
   const { llama, onnx, graphs, fused, genai, texts, rows } = sound
-  return {
+  const readers = {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
@@ -99,4 +124,7 @@ export function makeReaders(documents) {
     ...makeHubReaders(),
     ...makeTextReaders(documents),
   }
+  return Object.fromEntries(
+    Object.entries(readers).map(([name, reader]) => [name, { ...reader, slow: SLOW.has(name) }]),
+  )
 }

@@ -1,0 +1,47 @@
+import type { parquetHeader } from 'hyparquet/src/column.js'
+
+type PageHeader = ReturnType<typeof parquetHeader>
+
+/** Before each string its length is written. */
+const LENGTH_BYTES = 4
+
+/**
+ * Checks what a data page was decoded to, for the decoder takes places that a dictionary does not have, numbers and
+ * missing values for values: each is a string, or null as often as the page says.
+ * @param encoded  the values as they are stored
+ * @returns how many are null
+ * @throws Error that says what is wrong
+ */
+export function assertValues(
+  values: ArrayLike<unknown>,
+  { data_page_header: page, data_page_header_v2: page2 }: PageHeader,
+  encoded: Uint8Array,
+  nullable: boolean,
+): number {
+  let nulls = 0
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === null && nullable) nulls++
+    else if (typeof values[i] !== 'string') throw new Error('corrupt: a value that is no string')
+  }
+  const stated = page2?.num_nulls ?? page?.statistics?.null_count
+  if (stated !== undefined && Number(stated) !== nulls) {
+    throw new Error(`corrupt: expected ${stated} nulls in a page, found ${nulls}`)
+  }
+  if ((page ?? page2)?.encoding === 'PLAIN') assertPlain(encoded, values.length - nulls)
+  return nulls
+}
+
+/**
+ * Checks that strings that are stored one after another, each after its length, are so many, and all there is.
+ * @throws Error if they are not
+ */
+export function assertPlain(bytes: Uint8Array, count: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let offset = 0
+  let found = 0
+  for (; offset + LENGTH_BYTES <= bytes.length; found++) {
+    offset += LENGTH_BYTES + view.getUint32(offset, true)
+  }
+  if (offset !== bytes.length) throw new Error('corrupt: strings that do not end with their page')
+  if (found !== count) throw new Error(`corrupt: expected ${count} strings in a page, found ${found}`)
+}
