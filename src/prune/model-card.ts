@@ -5,8 +5,8 @@ import { LayerpruneError } from '../errors.js'
 import { describeLayers } from '../layer-names.js'
 import { formatBlocks } from '../plan/blocks.js'
 import type { Plan } from '../plan/plan.js'
-import { resolveInside } from './companion-files.js'
 import { yamlString } from '../yaml.js'
+import { resolveInside } from './companion-files.js'
 
 const CARD = 'README.md'
 
