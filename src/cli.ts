@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { cleanConsole } from './clean-console.js'
+import { cleanLibraryLogs } from './clean-library-logs.js'
 import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
@@ -43,7 +43,7 @@ Examples:
   )
 
 guardOutput()
-cleanConsole()
+cleanLibraryLogs()
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError })
 }

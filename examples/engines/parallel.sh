@@ -7,7 +7,8 @@ set -euo pipefail
 : "${SHARDS:=4}" "${LAYERS_TO_SKIP:=8}" "${SSHLOGIN:=:}"
 
 mkdir -p "$OUTPUT"
-seq "$SHARDS" | parallel --jobs 1 --sshlogin "$SSHLOGIN" --retries 3 --joblog "$OUTPUT/parallel.log" --resume-failed \
+# --quote: a path may hold spaces
+seq "$SHARDS" | parallel --quote --jobs 1 --sshlogin "$SSHLOGIN" --retries 3 --joblog "$OUTPUT/parallel.log" --resume-failed \
   layerprune similarity --model "$MODEL" --dataset "$DATASET" --layers-to-skip "$LAYERS_TO_SKIP" \
   --shard "{}/$SHARDS" --resume --output "$OUTPUT"
 layerprune merge "$OUTPUT"/similarity.shard-*-of-"$SHARDS".json -o "$OUTPUT"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # A Slurm array: a task a shard, each on a machine of its own. The output folder is on a file system they share.
 #
-#   job=$(MODEL=... DATASET=... OUTPUT=... sbatch --parsable slurm.sh)
-#   sbatch --dependency=afterok:$job --wrap "layerprune merge $OUTPUT/similarity.shard-*.json -o $OUTPUT"
+#   export MODEL=... DATASET=... OUTPUT=...
+#   job=$(sbatch --parsable slurm.sh)
+#   sbatch --dependency="afterok:$job" --wrap 'layerprune merge "$OUTPUT"/similarity.shard-*.json -o "$OUTPUT"'
 #
 #SBATCH --job-name=layerprune
 #SBATCH --array=1-8

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { wholeNumber } from './arguments.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
+import { checkOutputFile } from './output-file.js'
 import { addRemovalFlags, planRemoval, type RemovalFlags, readRemovals } from './removal.js'
 import { runWithHooks } from './run-hooks.js'
 
@@ -30,12 +31,12 @@ export function makeEvaluateCommand(): Command {
       `
 Each text is cut at --max-length tokens and stands alone; every token but its first is scored. Bits per byte are over
 the UTF-8 bytes that the scored tokens stand for, and compare models of different tokenizers.
-Layers are half-open and 0-based: 11:19 are layers 11..18. Several candidates in one run share the layers below their
-first cut, and cost much less than a run for each.
+Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same. Several candidates in one run share
+the layers below their first cut, and cost much less than a run for each.
 
 Examples:
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64 --max-length 256
-  layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --drop 12:20 --drop 3:5,11:17
+  layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --drop 12:20 --drop 3..4,11..16
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
     .action(runEvaluate)
@@ -51,6 +52,7 @@ async function runEvaluate(flags: Flags): Promise<void> {
       import('../write-files.js'),
     ])
   output.setQuiet(flags.quiet ?? false)
+  await checkOutputFile(flags.output, [...flags.dataset, flags.from, ...(flags.plan ?? [])])
   const removals = await readRemovals(flags)
   const result = await runWithHooks(flags, async (hooks) => {
     const { config } = await locateModel({ ...flags, ...hooks, onNote: undefined })

@@ -16,7 +16,7 @@ export function makeInspectCommand(): Command {
     .addHelpText(
       'after',
       `
-Nothing is run. Of a Hub model, what an analysis would read is downloaded.
+Nothing is run, and no weight is read. Of a Hub model, what an analysis would read is downloaded.
 
 Examples:
   layerprune inspect --model ./SmolLM2-135M

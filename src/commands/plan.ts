@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { STRATEGIES, type Strategy } from '../strategies/strategy.js'
 import { wholeNumber } from './arguments.js'
 import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
+import { checkOutputFile } from './output-file.js'
 import { runWithHooks } from './run-hooks.js'
 
 interface Flags extends ModelFlags, Omit<DatasetFlags, 'dataset'> {
@@ -59,6 +60,7 @@ async function runPlan(flags: Flags): Promise<void> {
     import('../terminal/output.js'),
     import('../write-files.js'),
   ])
+  await checkOutputFile(flags.output, flags.dataset ?? [])
   const plan = await runWithHooks(flags, (hooks) =>
     planLayers({ ...flags, ...hooks, column: flags.datasetColumn }),
   )

@@ -3,6 +3,7 @@ import type { HeatScale } from '../report/heatmap-svg.js'
 import type { PlotKind } from '../report/plot.js'
 import { METRICS, type Metric } from '../similarity/metrics.js'
 import { wholeNumber } from './arguments.js'
+import { checkOutputFile } from './output-file.js'
 
 interface Flags {
   from: string
@@ -74,6 +75,7 @@ async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flag
   ])
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
   assertPlotFile(output)
+  await checkOutputFile(output, [from])
   if (kind === 'perplexity') {
     const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
       .filter(([, value]) => value !== undefined)

@@ -5,6 +5,7 @@ import type { Format } from '../model.js'
 import type { PruneOptions } from '../prune/prune.js'
 import type { RepairModelOptions } from '../repair/repair-model.js'
 import { listenForInterruption } from './interruption.js'
+import { listMakingFlags } from './making-flags.js'
 import { addRemovalFlags, planRemoval, type RemovalFlags, readRemoval } from './removal.js'
 import { addRepairFlags, type RepairFlags, readRepairFlags } from './repair-flags.js'
 
@@ -34,7 +35,10 @@ export function makePruneCommand(): Command {
   return addRepairFlags(addRemovalFlags(command))
     .requiredOption('-o, --output <folder>', 'folder to write, which appears once it is complete')
     .option('--force', 'replace a model that is in the output folder')
-    .option('--unproven', 'write models of families whose pruned models are not proven to be right')
+    .option(
+      '--unproven',
+      'write a model whose family was not compared with its whole models; its card says so',
+    )
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(
@@ -55,7 +59,8 @@ export function makePruneCommand(): Command {
     .addHelpText(
       'after',
       `
-Layers are half-open and 0-based everywhere: 11:19 are layers 11..18.
+Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.
+A family whose cuts were not compared with whole models in transformers is refused; --unproven writes it anyway.
 Of a model with both forms the safetensors are pruned where their family is known, and of several graphs the best.
 --repair changes weights in float only, not in quantised graphs. Texts it measures on are never those it fits on.
 
@@ -69,7 +74,7 @@ Examples:
     .action(runPrune)
 }
 
-async function runPrune(flags: Flags): Promise<void> {
+async function runPrune(flags: Flags, command: Command): Promise<void> {
   const [{ pruneModel }, { locateModel }, { createProgress }, { formatPruned }, { formatRepaired }, output] =
     await Promise.all([
       import('../prune/prune.js'),
@@ -94,6 +99,7 @@ async function runPrune(flags: Flags): Promise<void> {
   try {
     const options: Omit<PruneOptions, 'plan'> = {
       ...flags,
+      flags: listMakingFlags(command),
       signal,
       onNote: printOnce(output.printNote),
       onProgress: ({ writtenBytes, totalBytes }) => {

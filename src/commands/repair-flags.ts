@@ -34,7 +34,10 @@ const OWN: Partial<Record<keyof RepairFlags, string>> = {
 
 export function addRepairFlags(command: Command): Command {
   return command
-    .option('--repair', 'change one weight before each cut so that the model suffers less; no training')
+    .option(
+      '--repair',
+      'fit weights of the layers beside each cut, by least squares without training, so that the model suffers less',
+    )
     .option('--dataset <path...>', 'with --repair: texts to fit that on, files, folders or a Hub id')
     .option('--dataset-column <name>', 'column that holds the text (default: text)')
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')

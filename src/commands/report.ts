@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { checkOutputFile } from './output-file.js'
 
 interface Flags {
   output: string
@@ -28,6 +29,7 @@ async function runReport(files: string[], { output }: Flags): Promise<void> {
     import('../write-files.js'),
     import('../terminal/output.js'),
   ])
+  if (output !== '-') await checkOutputFile(output, files)
   const page = await renderPage(await readSavedDocuments(files))
   if (output === '-') return terminal.printResult(page)
   await writeFileAtomically(output, page)

@@ -95,7 +95,7 @@ export function makeSimilarityCommand(): Command {
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume goes on.
 --until takes texts from the start of the dataset, which should be in no particular order, or be given --shuffle.
-With --verify the slice YAML, and a plan.json, are of the recommended block; --from takes the best by distance still.
+With --verify the slice YAML and a plan.json are of the block that perplexity recommends, which --from takes too.
 Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY are
 read as Python reads them. A network that fails is tried again for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
 PruneMe's spellings work too: --model_path, --dataset_column, --batch_size, ...

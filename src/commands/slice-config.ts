@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { UsageError } from '../errors.js'
 import type { SliceConfigOptions } from '../mergekit.js'
 import { wholeNumber } from './arguments.js'
+import { checkOutputFile } from './output-file.js'
 import { addRemovalFlags, planRemoval, type RemovalFlags, readRemoval } from './removal.js'
 
 interface Flags extends RemovalFlags {
@@ -31,7 +32,7 @@ export function makeSliceConfigCommand(): Command {
 Examples:
   layerprune slice-config --from layerprune-output/similarity.json
   layerprune slice-config --from layerprune-output/similarity.json --layers-to-skip 4 -o slice.yaml
-  layerprune slice-config --model meta-llama/Meta-Llama-3-8B --drop 21:29 --num-layers 32
+  layerprune slice-config --model meta-llama/Meta-Llama-3-8B --drop 21..28 --num-layers 32
   layerprune slice-config --model meta-llama/Meta-Llama-3-8B --start 21 --end 29 --num-layers 32`,
     )
     .action(runSliceConfig)
@@ -43,6 +44,7 @@ async function runSliceConfig(flags: Flags): Promise<void> {
     import('../write-files.js'),
     import('../terminal/output.js'),
   ])
+  await checkOutputFile(flags.output, [flags.from, ...(flags.plan ?? [])])
   const yaml = formatSliceConfig(await readOptions(flags))
   if (flags.output === undefined) await output.printResult(yaml)
   else await writeFileAtomically(flags.output, yaml)

@@ -26,7 +26,9 @@ const DIGITS = '[0-9][0-9][0-9][0-9][0-9]'
 
 /** The split that a numbered part belongs to, by its path below the dataset's folder; undefined for others. */
 export function findShardSplit(path: string): string | undefined {
-  return /^data\/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*$/.exec(path)?.[1]
+  const [folder, name, ...deeper] = path.split('/')
+  if (folder !== SHARD_FOLDER || name === undefined || deeper.length > 0) return undefined
+  return /^(.+)-\d{5}-of-\d{5}.*\./s.exec(name)?.[1]
 }
 
 export function shardPattern(split: string): string {

@@ -4,7 +4,7 @@ import type { TreeEntry } from './answers.js'
 import { findInCache, listSnapshot, readCachedCommit, writeCachedCommit } from './cache.js'
 import { downloadFile, isCached } from './download.js'
 import { type Hub, listTree, openHub, resolveRevision } from './hub.js'
-import { removeAbandoned } from './partial-file.js'
+import { removeAbandonedPartials } from './partial-file.js'
 import { explainMissing } from './refusal.js'
 import { DEFAULT_REVISION, type Repo } from './repo.js'
 import { UnreachableError } from './retry.js'
@@ -97,7 +97,7 @@ async function openRemote(
       })
     }
     await writeCachedCommit(hub.settings, repo, commit)
-    await removeAbandoned(findInCache(hub.settings, repo).blobs)
+    await removeAbandonedPartials(findInCache(hub.settings, repo).blobs)
   }
 
   return { id: repo.id, revision: commit, folder, names: [...entries.keys()].sort(), provide }

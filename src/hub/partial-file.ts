@@ -70,7 +70,7 @@ export async function publishPartial({ path, handle }: PartialFile, blob: string
 }
 
 /** Removes what dead downloads left: of a blob that is whole by now, or that nobody came back for. */
-export async function removeAbandoned(blobs: string): Promise<void> {
+export async function removeAbandonedPartials(blobs: string): Promise<void> {
   // in a shared cache, what others left may not be ours to see or remove
   for (const name of await readdir(blobs).catch(() => [])) {
     const [, hash, free] = NAME.exec(name) ?? []

@@ -16,6 +16,9 @@ export type WorkerAnswer = { made: Int8Matrix } | { failure: string; hint: strin
 /** Each holds a matrix in float32. */
 const MOST_WORKERS = 4
 
+/** So many numbers take as long to round as another thread takes to start. */
+const NUMBERS_OF_WORKER = 1e6
+
 /**
  * Makes matrices in 8 bits, in threads, and yields each as soon as it is made.
  * @param rotationSize width of the rotated stream; null where none is rotated
@@ -27,7 +30,9 @@ export async function* makeMatrices(
   signal?: AbortSignal,
 ): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
   const workerData: WorkerData = { rotationSize }
-  const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length)
+  const numbers = matrices.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0)
+  const worthwhile = Math.ceil(numbers / NUMBERS_OF_WORKER)
+  const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length, worthwhile)
   const workers = Array.from({ length: count }, () => startThread('int8/matrix-worker.js', { workerData }))
   const waiting = [...matrices]
   const running = new Map<Worker, ReturnType<typeof askWorker>>()

@@ -18,6 +18,8 @@ export interface CardOptions {
   isFromHub: boolean
   /** Why the pruned model cannot be shown to be right; undefined if it can. */
   unproven?: string | undefined
+  /** Flags that made it, beside those that name model and layers. */
+  flags?: string[] | undefined
   /** What else was done and measured, each a paragraph, list or table in Markdown. */
   sections?: string[] | undefined
 }
@@ -81,7 +83,7 @@ function isMappingOrEmpty(value: unknown): boolean {
   return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
 }
 
-function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, unproven, flags = [], sections = [] }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(model.id)
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -102,7 +104,7 @@ function describeCut({ plan, isFromHub, unproven, sections = [] }: CardOptions):
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...sections,
-    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${formatBlocks(removed)}\`. The plan is in \`layerprune-plan.json\`.`,
+    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${[formatBlocks(removed), ...flags].join(' ')}\`. The plan is in \`layerprune-plan.json\`.`,
     '',
   ].join('\n\n')
 }

@@ -27,6 +27,8 @@ export interface PruneOptions extends ModelOptions {
   dryRun?: boolean | undefined
   /** New values of tensors, by their names in the whole checkpoint or graph. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** Flags of the command line beside those that name model and layers, for the model card. */
+  flags?: string[] | undefined
   /** Paragraphs of Markdown for the model card: what else was done and measured. */
   cardSections?: string[] | undefined
   /** Stops the work; nothing is left of it then. */
@@ -90,6 +92,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     plan,
     isFromHub,
     unproven,
+    flags: options.flags,
     sections: options.cardSections,
   })
   const files = [

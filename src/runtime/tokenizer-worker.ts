@@ -1,11 +1,11 @@
 /** A thread that answers each text that it is sent with its token ids, and loads the tokenizers for that. */
 import { parentPort } from 'node:worker_threads'
-import { cleanConsole } from '../clean-console.js'
+import { cleanLibraryLogs } from '../clean-library-logs.js'
 import { LayerpruneError } from '../errors.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
 import type { TokenizerAnswer, TokenizerRequest } from './tokenizer-thread.js'
 
-cleanConsole()
+cleanLibraryLogs()
 const port = parentPort!
 const tokenizers = new Map<number, Promise<Tokenizer>>()
 

@@ -13,5 +13,5 @@ export function formatNextCommand(result: Pick<SimilarityResult, 'model'> & Reco
     ...(askedRevision === null ? [] : ['--revision', askedRevision]),
     ...['--drop', formatBlocks([block]), '-o', `${basename(resolve(id))}-pruned`],
   ]
-  return `To remove them:\n  ${words.map(quoteForShell).join(' ')}`
+  return `To make the cut:\n  ${words.map(quoteForShell).join(' ')}`
 }

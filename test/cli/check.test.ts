@@ -63,11 +63,11 @@ describe('check', () => {
 
   it.each([
     [[], 'nothing is expected: give --max-distance, --expect or --min-confidence'],
-    [['--expect', '1:3,5:7'], 'expected one block'],
+    [['--expect', '1:3,5:7'], 'Expected one block'],
     [['--expect', '30:40'], 'block [30, 40) is none of a model of 32 layers'],
     [['--expect', '1:3', '--layers-to-skip', '4'], '--expect names 2 layers, --layers-to-skip 4'],
     [['--max-distance', '2'], '--max-distance 2: the angular distance is never above 1'],
-    [['--max-distance', '-1'], 'expected a number of at least 0'],
+    [['--max-distance', '-1'], 'Expected a number of at least 0'],
   ])('refuses %j', async (args, message) => {
     const { exitCode, stderr } = await check(...args)
     expect(exitCode).toBe(2)

@@ -37,6 +37,9 @@ describe('prune --repair', () => {
     expect(whole).toBeLessThan(repaired)
     const card = readFileSync(join(cwd, 'out/README.md'), 'utf8')
     expect(card).toContain('`model.layers.9.mlp.down_proj.weight`')
+    expect(card).toContain(
+      '--drop 4:8,10:11 --repair --dataset fit.jsonl --evaluate-on measure.jsonl`. The plan',
+    )
     expect(card).toContain(`| cut and repaired | ${repaired.toFixed(2)} |`)
 
     const evaluation = await runProgram(

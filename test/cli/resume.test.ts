@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createRandom } from '../../src/data/random.js'
@@ -6,6 +6,7 @@ import { measureSimilarity, type SimilarityOptions, type SimilarityResult } from
 import { LLAMA, makeTempFolder, type Outcome, runProgram, startProgram, TEXTS } from './run-program.js'
 
 const KILLS = 10
+const CHECKPOINT = 'similarity.partial.json'
 
 /** Texts of many lengths, a few rows without text among them. */
 function manyTexts(count: number): string {
@@ -28,41 +29,41 @@ describe('a run that is killed', () => {
       '--output', output, ...more]
   beforeAll(() => {
     cwd = makeTempFolder()
-    writeFileSync(join(cwd, 'many.jsonl'), manyTexts(8_000))
+    writeFileSync(join(cwd, 'many.jsonl'), manyTexts(3_000))
   })
   const read = (path: string): SimilarityResult => JSON.parse(readFileSync(join(cwd, path), 'utf8'))
 
-  /** Starts a run and kills it once its checkpoint has moved on, some time later. */
-  async function killAfterCheckpoint(output: string, waitMs: number): Promise<Outcome> {
-    const checkpoint = join(cwd, output, 'similarity.partial.json')
-    const before = existsSync(checkpoint) ? readFileSync(checkpoint, 'utf8') : ''
+  /** Starts a run and kills it while it writes a checkpoint, or some time after it has written one. */
+  async function kill(output: string, when: 'writing' | number): Promise<Outcome> {
+    const folder = join(cwd, output)
+    mkdirSync(folder, { recursive: true })
     const run = startProgram(flags(output, '--resume'), { cwd })
-    let ended = false
-    run.child.on('exit', () => {
-      ended = true
+    const watcher = watch(folder, (_, name) => {
+      if (when !== 'writing' && name !== CHECKPOINT) return
+      watcher.close()
+      setTimeout(() => run.child.kill('SIGKILL'), when === 'writing' ? 0 : when)
     })
-    while (!ended && (!existsSync(checkpoint) || readFileSync(checkpoint, 'utf8') === before)) await sleep(20)
-    await sleep(waitMs)
-    run.child.kill('SIGKILL')
-    return run.outcome
+    return run.outcome.finally(() => watcher.close())
   }
 
   it(`ends as if it had not been, ${KILLS} times over`, async () => {
     const random = createRandom(9)
     const measured: number[] = []
-    for (let kill = 0; kill < KILLS; kill++) {
-      const { exitCode } = await killAfterCheckpoint('killed', random.below(1200))
+    for (let turn = 0; turn < KILLS; turn++) {
+      // half of them as soon as a temporary file is there
+      const { exitCode } = await kill('killed', turn % 2 === 1 ? 'writing' : random.below(150))
       expect(exitCode).toBeNull()
-      measured.push(read('killed/similarity.partial.json').dataset.samples)
+      measured.push(read(`killed/${CHECKPOINT}`).dataset.samples)
     }
-    expect(measured).toEqual([...new Set(measured)].sort((a, b) => a - b))
+    expect(measured).toEqual([...measured].sort((a, b) => a - b))
+    expect(new Set(measured).size).toBeGreaterThanOrEqual(KILLS / 2)
     const [resumed, whole] = await Promise.all([
       runProgram(flags('killed', '--resume', '--json'), { cwd }),
       runProgram(flags('whole', '--json'), { cwd }),
     ])
     expect(resumed.stderr).toContain(`going on after the`)
     expect(resumed.stdout).toBe(whole.stdout)
-    expect(existsSync(join(cwd, 'killed/similarity.partial.json'))).toBe(false)
+    expect(existsSync(join(cwd, 'killed', CHECKPOINT))).toBe(false)
   }, 240_000)
 })
 
@@ -166,7 +167,3 @@ describe('resuming', () => {
     expect(anew.stderr).toContain('out/similarity.partial.json of an earlier run will be overwritten')
   })
 })
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}

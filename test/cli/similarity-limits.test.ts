@@ -36,7 +36,7 @@ describe('--max-memory', () => {
   it.each(['4', '4gigabytes', '0GB', '-1GB'])('takes sizes only, not %s', async (size) => {
     const { exitCode, stderr } = await similarity(`--max-memory=${size}`)
     expect(exitCode).toBe(2)
-    expect(stderr).toContain('expected a size, for example 500MB, 4GB or 4GiB')
+    expect(stderr).toContain('Expected a size, for example 500MB, 4GB or 4GiB')
   })
 })
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -55,6 +55,52 @@ it('the Slurm array and a shell line as in Kubernetes measure shards that merge'
   expect(found.dataset).toEqual(expected.dataset)
   expect(found.best.start).toBe(expected.best.start)
   expect(Math.abs(found.best.distance - expected.best.distance)).toBeLessThan(1e-12)
+})
+
+/** A folder first on the path with a layerprune that writes its arguments to `calls`, and other stand-ins. */
+function withStandIns(cwd: string, scripts: Record<string, string>): NodeJS.ProcessEnv {
+  const bin = join(cwd, 'bin')
+  mkdirSync(bin)
+  const record = `#!/bin/bash\nprintf '%s\\n' "$(printf '<%s>' "$@")" >> "${join(cwd, 'calls')}"`
+  for (const [name, script] of Object.entries({ layerprune: record, ...scripts })) {
+    writeFileSync(join(bin, name), script, { mode: 0o755 })
+  }
+  return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` }
+}
+
+it('the lines that start the Slurm array merge what it writes, whatever the folder is called', async () => {
+  const cwd = makeTempFolder()
+  // prints the job, or runs what --wrap holds in a shell with the environment, as Slurm does
+  const sbatch = '#!/bin/bash\nif [[ $1 == --parsable ]]; then echo 7; else echo "$1"; sh -c "$3"; fi'
+  const env = withStandIns(cwd, { sbatch })
+  mkdirSync(join(cwd, 'my out'))
+  for (const index of [1, 2]) writeFileSync(join(cwd, `my out/similarity.shard-${index}-of-2.json`), '')
+  const comment = /^# {3}export .*\n(?:# {3}.*\n)+/m.exec(readFileSync(join(ENGINES, 'slurm.sh'), 'utf8'))![0]
+  const lines = comment.replaceAll(/^# {3}/gm, '').replace('OUTPUT=...', "OUTPUT='my out'")
+  const { stdout } = await promisify(execFile)('bash', ['-euc', lines], { cwd, env })
+  expect(stdout).toBe('--dependency=afterok:7\n')
+  expect(readFileSync(join(cwd, 'calls'), 'utf8')).toBe(
+    '<merge><my out/similarity.shard-1-of-2.json><my out/similarity.shard-2-of-2.json><-o><my out>\n',
+  )
+})
+
+it('GNU parallel is given paths with spaces whole', async () => {
+  const cwd = makeTempFolder()
+  // joins words for a shell unless it is to quote them, as GNU parallel does
+  const parallel = `#!${process.execPath}
+    const { execFileSync } = require('node:child_process')
+    const args = process.argv.slice(2)
+    for (const index of require('node:fs').readFileSync(0, 'utf8').trim().split('\\n')) {
+      const words = args.slice(args.indexOf('layerprune')).map((word) => word.replace('{}', index))
+      if (args.includes('--quote')) execFileSync(words[0], words.slice(1))
+      else execFileSync('sh', ['-c', words.join(' ')])
+    }`
+  const env = withStandIns(cwd, { parallel })
+  const named = { MODEL: 'my model', DATASET: 'my texts', OUTPUT: 'my out', SHARDS: '2' }
+  await promisify(execFile)('bash', [join(ENGINES, 'parallel.sh')], { cwd, env: { ...env, ...named } })
+  const shard = (index: number) =>
+    `<similarity><--model><my model><--dataset><my texts><--layers-to-skip><8><--shard><${index}/2><--resume><--output><my out>`
+  expect(readFileSync(join(cwd, 'calls'), 'utf8').split('\n').slice(0, 2)).toEqual([shard(1), shard(2)])
 })
 
 it('the workflow merges what its matrix measures', () => {

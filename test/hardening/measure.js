@@ -8,6 +8,7 @@ export async function measure(folder, options = {}) {
     dataset: TEXTS,
     datasetSize: 3,
     layersToSkip: 1,
+    threads: 1,
     ...options,
   })
   if (!Number.isFinite(result.best.distance)) throw new TypeError(`a distance of ${result.best.distance}`)

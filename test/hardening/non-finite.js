@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { openSafetensors } from '../../dist/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../dist/errors.js'
 import { openModel } from '../../dist/model.js'
-import { makeRandom } from './mutate.js'
+import { makeRandom } from './random.js'
 
 const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))
 

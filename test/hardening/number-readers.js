@@ -5,7 +5,7 @@ import { mutateIds, mutateNumbers } from './mutate-json.js'
 import { mutateToNotFinite } from './mutate-weights.js'
 import { families, llama, TEXTS } from './sound-files.js'
 
-const RUN = { dataset: TEXTS, datasetSize: 3, maxLength: 16 }
+const RUN = { dataset: TEXTS, datasetSize: 3, maxLength: 16, threads: 1 }
 
 /** Checkpoints whose weights are stored in half the bits, by the dtype that keeps them so. */
 const STORED = { bfloat16: 'bf16', float16: 'fp16' }

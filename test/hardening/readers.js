@@ -3,6 +3,7 @@
 //   mutate    gives the damaged content
 //   read      reads a folder; what it returns tells what was read
 //   compare   whether that must be what the sound files give: damage that may not change a result
+//   slow      whether it takes long: it comes a quarter as often
 //   mayRefuse whether sound files may be refused too
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -24,10 +25,18 @@ const one = (files, damaged) => ({ sound: { files, damaged } })
 function datasetReader(name, bytes) {
   const read = async (folder) => {
     const dataset = await openDataset({ paths: [join(folder, name)], column: 'text' })
-    for await (const row of dataset.rows()) if (typeof row.text !== 'string') throw new TypeError('no text')
+    let count = 0
+    for await (const row of dataset.rows()) {
+      if (typeof row.text !== 'string') throw new TypeError('no text')
+      count++
+    }
+    return count + dataset.skipped.empty + dataset.skipped.notText
   }
   return { variants: one({ [name]: bytes }, name), mutate: mutateBytes, read }
 }
+
+/** A parquet file says how many rows it has: none may be lost or doubled. */
+const parquetReader = (name) => ({ ...datasetReader(name, sound.readFixture(`data/${name}`)), compare: true })
 
 function modelReader(files, damaged) {
   const read = async (folder) => void (await openModel({ model: folder }))
@@ -56,10 +65,34 @@ const parquetFiles = sound
   .listFixtures('data')
   .filter((name) => name.endsWith('.parquet') && name !== 'types.parquet')
 
+/** Those that take tens of milliseconds. */
+const SLOW = new Set([
+  "a Hub's answers, of a model",
+  'NaN or Inf in a weight, evaluated in q8',
+  'NaN or Inf in a weight, q8',
+  'ONNX graph in q8, run',
+  'ONNX graph, run',
+  'names in a graph',
+  'names of columns',
+  'numbers in a config',
+  'numbers in an evaluation, plotted',
+  'numbers in a result, plotted',
+  'numbers in a saved evaluation',
+  'numbers in a saved result',
+  'numbers in a saved shard',
+  'result to go on from',
+  'texts in a result, checked',
+  'texts in a result, reported',
+  'texts in a tokenizer',
+  'texts in shards',
+  'token ids',
+  'tokenizer.json, run',
+])
+
 /** @param documents what the program saves, as JSON texts by file name */
 export function makeReaders(documents) {
   const { llama, onnx, graphs, fused, genai, texts, rows } = sound
-  return {
+  const readers = {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
@@ -67,10 +100,7 @@ export function makeReaders(documents) {
     'tokenizer.json': tokenizerReader('tokenizer.json'),
     'tokenizer_config.json': tokenizerReader('tokenizer_config.json'),
     ...Object.fromEntries(
-      parquetFiles.map((name) => [
-        `parquet, ${name.replace('.parquet', '')}`,
-        datasetReader(name, sound.readFixture(`data/${name}`)),
-      ]),
+      parquetFiles.map((name) => [`parquet, ${name.replace('.parquet', '')}`, parquetReader(name)]),
     ),
     'genai config': modelReader(genai, 'genai_config.json'),
     'ONNX graph, run': modelRunner(onnx, 'onnx/model.onnx', { mutate: mutateGraph }),
@@ -99,4 +129,7 @@ export function makeReaders(documents) {
     ...makeHubReaders(),
     ...makeTextReaders(documents),
   }
+  return Object.fromEntries(
+    Object.entries(readers).map(([name, reader]) => [name, { ...reader, slow: SLOW.has(name) }]),
+  )
 }

@@ -33,32 +33,42 @@ const names = Object.keys(readers).filter((name) => name.includes(values.only))
 const tally = Object.fromEntries(
   names.map((name) => [name, Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]))]),
 )
+// those that take long come a quarter as often
+const quick = names.filter((name) => !readers[name].slow)
+const turns = [...names, ...quick, ...quick, ...quick]
 const end = Number(values.start) + Number(values.count)
 let next = Number(values.start)
 const sound = new Map()
 
-await Promise.all(Array.from({ length: Number(values.jobs) }, readInTurn))
+const processes = Array.from({ length: Number(values.jobs) }, () => new ReadingProcess(root))
+await Promise.all(processes.map(readInTurn))
+// a reader that refuses everything would refuse nothing wrongly
+for (const [name, { error, result }] of Object.entries(tally)) {
+  if (error > 0 && result === 0) await readSound(processes[0], name, Object.keys(readers[name].variants)[0])
+}
+for (const reading of processes) reading.end()
+
 const sum = (outcome) => Object.values(tally).reduce((total, counts) => total + counts[outcome], 0)
 tally.all = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, sum(outcome)]))
 console.table(tally)
 
-async function readInTurn() {
-  const reading = new ReadingProcess(root)
+async function readInTurn(reading) {
   while (next < end) await readCase(reading, next++)
-  reading.end()
 }
 
 async function readCase(reading, number) {
   const random = makeRandom(Number(values.seed), number)
-  const name = names[number % names.length]
+  const name = turns[number % turns.length]
   const { variants, mutate, compare } = readers[name]
   const variant = pick(Object.keys(variants), random)
   const { files, damaged } = variants[variant]
-  const expected = await readSound(reading, name, variant)
   const bytes = mutate(files[damaged], random)
   let { outcome, detail, value } = await reading.read({ name, variant, bytes })
-  if (outcome === 'result' && compare && !isSame(value, expected)) {
-    ;[outcome, detail] = ['wrong', `${JSON.stringify(value)}, sound files give ${JSON.stringify(expected)}`]
+  if (outcome === 'result' && compare) {
+    const expected = await readSound(reading, name, variant)
+    if (!isSame(value, expected)) {
+      ;[outcome, detail] = ['wrong', `${JSON.stringify(value)}, sound files give ${JSON.stringify(expected)}`]
+    }
   }
   tally[name][outcome]++
   if (isRight(outcome)) return

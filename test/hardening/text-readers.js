@@ -9,7 +9,7 @@ import { runProgram } from './program.js'
 import { families, llama, onnx, rows, TEXTS, withIndex } from './sound-files.js'
 
 const MODEL = ['--model', '.']
-const DATA = ['--dataset', TEXTS, '--dataset-size', '2', '--max-length', '8']
+const DATA = ['--dataset', TEXTS, '--dataset-size', '2', '--max-length', '8', '--threads', '1']
 /** Command lines that show what is in a model's files. */
 const COMMANDS = {
   inspect: ['inspect', ...MODEL],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { findShardSplit } from '../../src/hub/default-splits.js'
 import { parsePattern } from '../../src/hub/file-pattern.js'
 
 const PATHS = [
@@ -60,4 +61,17 @@ it.each([
   const startMs = performance.now()
   expect(parsePattern(pattern).matches(path)).toBe(false)
   expect(performance.now() - startMs).toBeLessThan(100)
+})
+
+it.each([
+  ['data/train-00000-of-00002.parquet', 'train'],
+  ['data/a-b-00000-of-00002-x.tar.gz', 'a-b'],
+  ['data/train-00000-of-00002', undefined],
+  ['data/a/train-00000-of-00002.parquet', undefined],
+  ['train-00000-of-00002.parquet', undefined],
+  [`data/${'-00000-of-00000'.repeat(34)}${'.'.repeat(500)}/x`, undefined],
+])('the split of a numbered part, in little time: %s', (path, split) => {
+  const startMs = performance.now()
+  for (let i = 0; i < 100; i++) expect(findShardSplit(path)).toBe(split)
+  expect(performance.now() - startMs).toBeLessThan(200)
 })

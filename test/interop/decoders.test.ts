@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { keepLayers } from '../../src/prune/layer-numbers.js'
 import { pruneModel } from '../../src/prune/prune.js'
+import { describeWithPython, python } from './needs.js'
 
-const transformers = process.env.LAYERPRUNE_TRANSFORMERS
 const run = promisify(execFile)
 const LAYERS = 6
 const TEXTS = [
@@ -24,7 +24,7 @@ const CUTS: [start: number, end: number][] = [
 
 /** What is refused of which model, and by which word; the other cuts must be right. */
 const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
-  [/^(falcon_mamba|mamba|rwkv|xglm)$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
+  [/^(falcon_mamba|mamba|rwkv)$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
   [/^zamba2?$/, ['2:4', '1:2', '0:3', '4:6'], 'share weights'],
   [/^zaya$/, ['2:4', '1:2', '0:3', '4:6'], 'the router of the layer before'],
   [/^diffllama$/, ['2:4', '1:2', '0:3'], 'depends on the number of the layer'],
@@ -35,12 +35,6 @@ const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
   [/^qwen3_vl/, ['1:2', '0:3'], 'deepstack_visual_indexes'],
 ]
 
-if (!transformers) {
-  console.log(
-    'test of pruned decoders skipped: set LAYERPRUNE_TRANSFORMERS to the python of an environment with transformers',
-  )
-}
-
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'layerprune-decoders-'))
@@ -48,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function runScript(name: string, ...args: string[]): Promise<unknown[]> {
-  const { stdout } = await run(transformers!, [join(import.meta.dirname, name), ...args])
+  const { stdout } = await run(python, [join(import.meta.dirname, name), ...args])
   const lines = stdout.trim().split('\n')
   return lines.map((line) => JSON.parse(line))
 }
@@ -84,7 +78,7 @@ async function pruneEverywhere(model: { name: string; folder: string }) {
   return { cuts, refused }
 }
 
-describe.skipIf(!transformers)('decoders that are pruned by their configs', () => {
+describeWithPython('decoders that are pruned by their configs', () => {
   it('compute in transformers what the whole ones do, or are refused', { timeout: 900_000 }, async () => {
     const models = (await runScript('make_decoders.py', join(folder, 'whole'))) as {
       name: string

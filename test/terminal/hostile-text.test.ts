@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { cleanConsole } from '../../src/clean-console.js'
+import { cleanLibraryLogs } from '../../src/clean-library-logs.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { paint } from '../../src/terminal/color.js'
 import * as output from '../../src/terminal/output.js'
@@ -103,7 +103,7 @@ describe('text from the files of strangers', () => {
     try {
       const lines: unknown[][] = []
       console.error = (...words) => lines.push(words)
-      cleanConsole()
+      cleanLibraryLogs()
       console.warn('unknown class', HOSTILE)
       console.log(HOSTILE)
       expect(lines).toHaveLength(2)

@@ -19,6 +19,8 @@ export interface RopeOptions {
   scaled?: boolean
   /** Old configs call LongRoPE `yarn`. */
   yarnIsLongrope?: boolean
+  /** Length that scaling starts from where the top of the config does not say, whatever the scaling itself says. */
+  originalPositions?: number
   /** `dynamic` may state an `alpha`, which sets the base once and for all. */
   knowsAlpha?: boolean
 }
@@ -134,7 +136,7 @@ function readScaling(
   config: ConfigReader,
   settings: ConfigReader | undefined,
   base: Base,
-  { yarnIsLongrope, knowsAlpha }: RopeOptions,
+  { yarnIsLongrope, knowsAlpha, originalPositions }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
   const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
@@ -146,6 +148,7 @@ function readScaling(
     frequencies: { kind: 'fixed', perPair },
   })
   if (settings === undefined || type === 'default') return fixed(plain)
+  const original = () => readOriginalPositions(config, settings, originalPositions)
   switch (type) {
     case 'linear': {
       const factor = settings.positive('factor')
@@ -154,11 +157,11 @@ function readScaling(
     case 'dynamic':
       return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
     case 'llama3':
-      return fixed(readLlama3(config, settings, plain))
+      return fixed(readLlama3(settings, plain, original()))
     case 'yarn':
-      return readYarn(config, settings, base, plain)
+      return readYarn(config, settings, base, plain, original())
     case 'longrope':
-      return readLongrope(config, settings, base)
+      return readLongrope(config, settings, base, original())
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
@@ -172,9 +175,10 @@ function frequency({ dimensions, theta }: Base, pair: number): number {
 }
 
 /** Length that scaling starts from: the top of the config first, as transformers has it for Phi 3. */
-function originalPositions(config: ConfigReader, settings: ConfigReader): number {
+function readOriginalPositions(config: ConfigReader, settings: ConfigReader, usual?: number): number {
+  settings.ignore('original_max_position_embeddings')
   return (
-    config.length('original_max_position_embeddings', undefined) ??
+    config.length('original_max_position_embeddings', usual) ??
     settings.length('original_max_position_embeddings', undefined) ??
     config.length('max_position_embeddings')
   )
@@ -206,11 +210,10 @@ function readGrowingBase(
 }
 
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
-function readLlama3(config: ConfigReader, settings: ConfigReader, plain: number[]): number[] {
+function readLlama3(settings: ConfigReader, plain: number[], original: number): number[] {
   const factor = settings.positive('factor')
   const low = settings.positive('low_freq_factor')
   const high = settings.positive('high_freq_factor')
-  const original = originalPositions(config, settings)
   return plain.map((value) => {
     const wavelength = (2 * Math.PI) / value
     if (wavelength < original / high) return value
@@ -221,9 +224,14 @@ function readLlama3(config: ConfigReader, settings: ConfigReader, plain: number[
 }
 
 /** YaRN (Peng et al. 2023, arXiv 2309.00071), with the options that transformers knows. */
-function readYarn(config: ConfigReader, settings: ConfigReader, base: Base, plain: number[]): Scaling {
+function readYarn(
+  config: ConfigReader,
+  settings: ConfigReader,
+  base: Base,
+  plain: number[],
+  original: number,
+): Scaling {
   const { dimensions, theta } = base
-  const original = originalPositions(config, settings)
   const factor = settings.has('factor')
     ? settings.positive('factor')
     : config.length('max_position_embeddings') / original
@@ -250,8 +258,7 @@ function readYarn(config: ConfigReader, settings: ConfigReader, base: Base, plai
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */
-function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base): Scaling {
-  const original = originalPositions(config, settings)
+function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base, original: number): Scaling {
   const read = (key: string) => {
     const factors = settings.numbers(key)
     if (factors.length !== base.dimensions / 2) {

@@ -38,6 +38,7 @@ const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [
   ['qwen2-window', { layer_types: ['full_attention', 'full_attention', 'full_attention'] }],
   ['phi3', ropeWith('phi3', { partial_rotary_factor: 0.25 })],
   ['phi3-longrope', { original_max_position_embeddings: 30 }],
+  ['phi3-longrope', { original_max_position_embeddings: undefined }],
   ['phi3-longrope', ropeWith('phi3-longrope', { long_factor: [1, 2, 3, 4] })],
   ['phi3-longrope', ropeWith('phi3-longrope', { attention_factor: 2 })],
   ['gemma', { hidden_act: 'relu' }],
@@ -170,6 +171,11 @@ describe('a key that is not understood is refused by name', () => {
     ['gpt2', { add_cross_attention: true }, /add_cross_attention is true, expected false/],
     ['bloom', { apply_residual_connection_post_layernorm: true }, /apply_residual.* is true/],
     ['phi3', { interpolate_factor: 2 }, /interpolate_factor is 2, expected 1/],
+    [
+      'smollm3-window',
+      { use_sliding_window: false, layer_types: Array(3).fill('sliding_attention') },
+      /no sliding_attention without a sliding_window/,
+    ],
     ['smollm3', { no_rope_layers: [1] }, /no_rope_layers is \[1\], expected 3 numbers/],
     ['gpt-neo', { attention_types: [[['odd'], 3]] }, /attention_types is .*expected global or local/],
   ])('%s with %j', async (name, changes, message) => {

@@ -29,24 +29,32 @@ export function copyFixture(name: string): string {
   return folder
 }
 
+interface Built {
+  decoder: DecoderGraph
+  config: ModelConfig
+}
+
 /** Builds the graph of a folder, with some keys of its config changed; undefined removes a key. */
-export async function buildFrom(
-  folder: string,
-  changes: Record<string, unknown> = {},
-): Promise<{ decoder: DecoderGraph; config: ModelConfig }> {
+export async function buildFrom(folder: string, changes: Record<string, unknown> = {}): Promise<Built> {
   const read = await readModelConfig(folder)
   const config = { ...read, raw: { ...read.raw, ...changes } }
   return { decoder: buildDecoder(config, await openSafetensors(folder)), config }
 }
 
 /** Mean distance of every block of layers over every token of a fixture's texts, run as one padded batch. */
-export async function measureBlocks(
-  { decoder, config }: { decoder: DecoderGraph; config: ModelConfig },
-  name: string,
-): Promise<Float64Array> {
+export async function measureBlocks(built: Built, name: string): Promise<Float64Array> {
   const { texts } = JSON.parse(readFileSync(join(FAMILIES, name, 'reference.json'), 'utf8')) as {
     texts: number[][]
   }
+  return measureTexts(built, texts, name)
+}
+
+/** As measureBlocks, over other texts, given as token ids. */
+export async function measureTexts(
+  { decoder, config }: Built,
+  texts: number[][],
+  name: string,
+): Promise<Float64Array> {
   const session = await openStateSession(decoder, config, { device: 'cpu' })
   const gram = await session.measureGram(
     texts.map((ids) => ({ ids, origin: name })),

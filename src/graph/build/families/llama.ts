@@ -65,7 +65,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
         kvHeads: 4,
         bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
         rope: (layer, sizes) => (usesRope[layer] ? shared(layer, sizes) : null),
-        window: (layer) => (types(layer) === 'sliding_attention' ? window : null),
+        window: windowsOf(config, types, window),
       }
     },
   },
@@ -88,7 +88,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
         norm: { epsilon: 1e-5 },
         layout: 'stacked',
         mlp: 'gated in one',
-        rope: rope(config, { partial: 1, yarnIsLongrope: true }),
+        rope: rope(config, { partial: 1, yarnIsLongrope: true, originalPositions: 4096 }),
         window: () => window,
       }
     },

@@ -5,7 +5,7 @@ import { cleanLine } from './clean-text.js'
  * Makes the console of this thread write to stderr alone, clean lines alone: libraries warn with names from files,
  * which may hold anything.
  */
-export function cleanConsole(): void {
+export function cleanLibraryLogs(): void {
   const { error: write } = console
   const warn = (...words: unknown[]) => write('%s', `warning: ${cleanLine(format(...words))}`)
   Object.assign(console, { log: warn, info: warn, debug: warn, warn, error: warn })

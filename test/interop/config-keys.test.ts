@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { interpretConfig } from '../../src/checkpoint/config.js'
+import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { LayerpruneError } from '../../src/errors.js'
+import { buildDecoder } from '../../src/graph/build/build-decoder.js'
+import { fixtureFolder, measureTexts } from '../graph/build/fixture-model.js'
+import { describeWithPython, python } from './needs.js'
+
+/** The size of the sample, of 6,541 variants that there are. */
+const COUNT = Number(process.env.LAYERPRUNE_CONFIG_VARIANTS ?? 300)
+const SEED = 13
+const TOLERANCE = 2e-6
+
+interface Variant {
+  fixture: string
+  key: string
+  value?: unknown
+  texts: number[][]
+  /** By block size and start; null if transformers does not load it. */
+  distances: number[][] | null
+}
+
+/** The distances, or undefined if the config is refused. */
+async function measure({ fixture, key, value, texts }: Variant): Promise<number[] | undefined> {
+  const folder = fixtureFolder(fixture)
+  const raw = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+  raw[key] = value
+  try {
+    const config = interpretConfig(raw, 'config.json')
+    const decoder = buildDecoder(config, await openSafetensors(folder))
+    return [...(await measureTexts({ decoder, config }, texts, fixture))]
+  } catch (error) {
+    if (error instanceof LayerpruneError) return undefined
+    throw error
+  }
+}
+
+describeWithPython('transformers', () => {
+  it(`agrees on ${COUNT} configs with another value of one key, if they are not refused`, {
+    timeout: 7_200_000,
+  }, async () => {
+    const { stdout } = await promisify(execFile)(
+      python,
+      [join(import.meta.dirname, 'vary_configs.py'), `${COUNT}`, `${SEED}`],
+      { maxBuffer: 1e9 },
+    )
+    const outcomes = { compared: 0, refused: 0 }
+    for (const line of stdout.trim().split('\n')) {
+      const variant = JSON.parse(line) as Variant
+      const { fixture, key, value, distances } = variant
+      const found = await measure(variant)
+      if (found === undefined) outcomes.refused++
+      if (found === undefined || distances === null) continue
+      outcomes.compared++
+      const errors = distances.flat().map((expected, block) => Math.abs(found[block]! - expected))
+      expect(Math.max(...errors), `${fixture}: ${key} = ${JSON.stringify(value)}`).toBeLessThan(TOLERANCE)
+    }
+    expect(outcomes.compared).toBeGreaterThan(COUNT / 4)
+    expect(outcomes.refused).toBeGreaterThan(COUNT / 5)
+  })
+})
