@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { otherForm } from './other-forms.js'
+import { assertRegularFile } from './regular-file.js'
 
 const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
@@ -65,6 +66,7 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
 }
 
 async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
+  await assertRegularFile(path)
   let text: string
   try {
     text = await readFile(path, 'utf8')

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
 import { readExactly } from '../read-exactly.js'
+import { assertRegularFile } from './regular-file.js'
 
 /** The format's own limit on the header's length. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -76,12 +77,13 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   const file = await realpath(path).catch((cause) => {
     throw unreadable(path, cause)
   })
+  await assertRegularFile(file)
   const handle = await open(file, 'r').catch((cause) => {
     throw unreadable(path, cause)
   })
   try {
     const stats = await handle.stat()
-    if (!stats.isFile()) throw malformed(path, 'expected a file, found a folder or a device')
+    if (!stats.isFile()) throw malformed(path, 'expected a file, found a folder')
     const { json, dataStart } = await readHeaderText(handle, stats.size, path)
     const { entries, metadata } = parseHeader(json, path)
     checkContiguous(entries, dataStart, stats.size, path)

@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { clearField, create } from '@bufbuild/protobuf'
 import { StringStringEntryProtoSchema, TensorProtoSchema } from 'onnx-buf'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { DataLocation, type GraphProto, type TensorProto } from './onnx.js'
 
@@ -85,8 +86,10 @@ async function locate(folder: string, location: string, weight: string) {
   }
   try {
     const realPath = await realpath(path)
+    await assertRegularFile(realPath)
     return { realPath, sizeBytes: (await stat(realPath)).size }
   } catch (cause) {
+    if (cause instanceof LayerpruneError) throw cause
     throw new LayerpruneError(`external data ${path} is missing: weight ${weight} is stored there`, {
       hint: `put ${location} beside the .onnx file`,
       cause,

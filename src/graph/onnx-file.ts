@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { assertRotaryTables } from './check-rotary.js'
 import type { DecoderGraph } from './decoder-graph.js'
@@ -39,6 +40,7 @@ export async function readOnnxDecoder(
 }
 
 async function readOnnxBytes(path: string): Promise<Uint8Array> {
+  await assertRegularFile(path)
   try {
     const { size } = await stat(path)
     if (size > FILE_LIMIT_BYTES) {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { cutGenaiConfig } from './genai-config.js'
 import { formatEdited } from './json-text.js'
@@ -42,6 +43,7 @@ export async function planConfigs(
 
 /** Whether the JSON is an object was checked when the model was located. */
 async function readJson(path: string): Promise<{ text: string; content: Section } | undefined> {
+  await assertRegularFile(path)
   try {
     const text = await readFile(path, 'utf8')
     return { text, content: JSON.parse(text) }

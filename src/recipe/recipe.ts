@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import { describeDecoder } from '../graph/build/build-decoder.js'
@@ -89,15 +90,17 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
 async function countWholeLayers({ folder, config, source }: LocatedModel): Promise<number> {
   if (!source.names.includes(PLAN_FILE)) return config.layers
   await source.provide([PLAN_FILE])
-  return (await readPlan(join(folder, PLAN_FILE))).model.layers
+  const path = join(folder, PLAN_FILE)
+  await assertRegularFile(path)
+  return (await readPlan(path)).model.layers
 }
 
 /** The token that ends a text serves where the tokenizer has none to fill up with. */
 async function findPadToken({ folder, source }: LocatedModel): Promise<string | null> {
   if (!source.names.includes(TOKENIZER_CONFIG)) return null
-  const { pad_token: pad, eos_token: end } = JSON.parse(
-    await readFile(join(folder, TOKENIZER_CONFIG), 'utf8'),
-  )
+  const path = join(folder, TOKENIZER_CONFIG)
+  await assertRegularFile(path)
+  const { pad_token: pad, eos_token: end } = JSON.parse(await readFile(path, 'utf8'))
   if (pad !== undefined && pad !== null) return null
   const token = typeof end === 'object' ? end?.content : end
   return typeof token === 'string' ? token : null

@@ -1,6 +1,11 @@
+import { join } from 'node:path'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { TextStart } from './text-start.js'
 import type { Pipeline } from './token-model.js'
+
+/** What a tokenizer is loaded from; the config where its own says nothing of its kind. */
+const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 
 /** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
 export type Encode = (text: string, maxLength: number) => number[]
@@ -19,6 +24,7 @@ export interface Tokenizer {
  * @throws LayerpruneError where tokenizer.json or tokenizer_config.json is missing or not understood
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  for (const name of FILES) await assertRegularFile(join(folder, name))
   const { AutoTokenizer, env } = await import('@huggingface/transformers')
   env.allowRemoteModels = false
   const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch(

@@ -109,7 +109,9 @@ test('plain text is a document a file, or a line with textLines', async () => {
     skipped: { empty: 3, notText: 0 },
   })
   await writeFile(join(folder, 'c.txt'), Buffer.from('\uFEFFutf-16', 'utf16le'))
-  expect((await readError(folder, ['c.txt'])).message).toBe('c.txt: expected UTF-8 text, found other bytes after byte 0')
+  expect((await readError(folder, ['c.txt'])).message).toBe(
+    'c.txt: expected UTF-8 text, found other bytes after byte 0',
+  )
   const long = collect(readTextDocument(inPieces('x'.repeat(2000), 100), 'x.txt', 1000))
   await expect(long).rejects.toMatchObject({
     message: 'x.txt: expected a document of at most 1000 bytes, found more',

@@ -36,7 +36,7 @@ describe('TokenizerThread', () => {
   it('tells each who asks of a thread that failed, and starts another for the next', async () => {
     const tokenizer = new TokenizerThread(LLAMA)
     await tokenizer.loaded
-    const noText = { slice: () => null }
+    const noText = { slice: () => ({ length: 1e9 }) }
     await expect(tokenizer.encode(noText as never, 16)).rejects.toThrow(TypeError)
     await expect(tokenizer.encode(texts[0]!, 16)).rejects.toThrow(TypeError)
     const next = new TokenizerThread(LLAMA)
