@@ -93,6 +93,7 @@ const DECODERS: Record<string, string[]> = {
   sarvam_moe: ['first_k_dense_replace'],
   solar_open: [],
   vaultgemma: ['layer_types'],
+  xglm: [],
   xlstm: [],
   youtu: [],
   zamba: [],

@@ -222,7 +222,7 @@ describe('prune', () => {
 
   it.each<[string[], number, string]>([
     [['-o', 'out'], 2, 'no layers are named'],
-    [['--drop', '1'], 2, "required option '-o, --output <folder>' not specified"],
+    [['--drop', '1'], 2, '--output is required'],
     [['--drop', '0:3', '-o', 'out'], 2, 'no layer would stay'],
     [['--drop', '2:4', '-o', 'out'], 2, 'is outside the model'],
     [['--drop', '1', '-o', 'm'], 2, 'the output m and the model'],

@@ -43,10 +43,13 @@ class PassedOver(nn.Module):
 
 def load(folder: str):
     """The model, if its weights are all in the folder: what is missing would be random."""
-    known = type(AutoConfig.from_pretrained(folder)) in MODEL_FOR_CAUSAL_LM_MAPPING
+    config = AutoConfig.from_pretrained(folder)
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    # transformers scales the scores of Falcon's ALiBi in one of the two only
+    attention = "sdpa" if getattr(config, "alibi", False) else "eager"
     auto_class = AutoModelForCausalLM if known else AutoModelForImageTextToText
     model, info = auto_class.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        folder, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
     )
     for what in ("missing_keys", "mismatched_keys"):
         assert not info[what], f"{what}: {info[what]}"
