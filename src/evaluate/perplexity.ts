@@ -9,11 +9,11 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../runtime/run-options.js'
-import { loadTokenizer } from '../runtime/tokenizer.js'
+import { TokenizerThread } from '../runtime/tokenizer-thread.js'
 import { describeModel } from '../similarity/describe-model.js'
 import type { Block } from '../similarity/result.js'
 import { VERSION } from '../version.js'
-import { openEvaluator } from './evaluator.js'
+import { type Evaluator, openEvaluator } from './evaluator.js'
 import type { EvaluationResult } from './result.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
@@ -58,19 +58,22 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, options.onNote)
   const described = await describeModel(model, options)
-  const { encode, decode } = await loadTokenizer(model.folder)
-  const evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
-  const texts = batchScoredTexts(dataset, encode, settings, skip)
+  const tokenizer = new TokenizerThread(model.folder, signal)
+  const texts = batchScoredTexts(dataset, tokenizer.encode, settings, skip)
   const tally = new Tally(removed.length + 1)
   let tokens = 0
+  let evaluator: Evaluator | undefined
   try {
+    await tokenizer.loaded
+    evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
     for await (const batch of texts) {
       const scores = await evaluator.measure(batch, [[], ...removed])
       for (const [index, text] of batch.entries()) {
         const nats = Float64Array.from(scores, (row) => row[index]!)
         assertWholeFinite(nats[0]!, text)
         const scoredTokens = text.ids.length - 1
-        tally.addText(nats, scoredTokens, countScoredBytes(text, decode, settings.maxLength))
+        const scoredBytes = await countScoredBytes(text, tokenizer.decode, settings.maxLength)
+        tally.addText(nats, scoredTokens, scoredBytes)
         tokens += text.ids.length
         options.onText?.({
           origin: text.origin,
@@ -84,7 +87,8 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(tally.texts, datasetSize) : cause
   } finally {
-    await evaluator.close()
+    tokenizer.close()
+    await evaluator?.close()
   }
   if (tally.texts === 0) throw noTextError(dataset, texts, skip)
   if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")

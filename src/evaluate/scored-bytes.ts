@@ -1,5 +1,4 @@
 import type { ReadText } from '../runtime/batches.js'
-import type { Tokenizer } from '../runtime/tokenizer.js'
 
 /**
  * Bytes in UTF-8 of the text that the scored tokens of a text, all but the first, stand for.
@@ -8,11 +7,11 @@ import type { Tokenizer } from '../runtime/tokenizer.js'
  * what its tokens decode to, a character that the cut splits counting as U+FFFD. Where the first token is no special
  * one, as in models without a token at the start of a text, the bytes that it decodes to are taken off.
  */
-export function countScoredBytes(
+export async function countScoredBytes(
   { ids, sizeBytes }: ReadText,
-  decode: Tokenizer['decode'],
+  decode: (ids: number[]) => string | Promise<string>,
   maxLength: number,
-): number {
-  const read = ids.length < maxLength ? sizeBytes : Math.min(sizeBytes, Buffer.byteLength(decode(ids)))
-  return read - Buffer.byteLength(decode(ids.slice(0, 1)))
+): Promise<number> {
+  const read = ids.length < maxLength ? sizeBytes : Math.min(sizeBytes, Buffer.byteLength(await decode(ids)))
+  return read - Buffer.byteLength(await decode(ids.slice(0, 1)))
 }

@@ -2,7 +2,7 @@ import type { Dataset, DatasetRow } from '../data/dataset.js'
 import { DATASET_START, type PlacedRow } from '../data/placed-rows.js'
 import { type ReadText, WINDOW_BATCHES, windowTexts } from '../runtime/batches.js'
 import type { RunSettings } from '../runtime/run-options.js'
-import type { Encode } from '../runtime/tokenizer.js'
+import type { EncodeAnywhere } from '../runtime/tokenizer.js'
 
 /** Texts to be scored, in batches of similar length. */
 export interface TextBatches extends AsyncIterable<ReadText[]> {
@@ -16,7 +16,7 @@ export interface TextBatches extends AsyncIterable<ReadText[]> {
  */
 export function batchScoredTexts(
   dataset: Dataset,
-  encode: Encode,
+  encode: EncodeAnywhere,
   settings: RunSettings,
   skip = 0,
 ): TextBatches {
@@ -27,8 +27,8 @@ export function batchScoredTexts(
         placeRows(dataset.rows(), skip),
         DATASET_START,
         // a text of one token has nothing to score, and is treated as one of none
-        (text, maxLength) => {
-          const ids = encode(text, maxLength)
+        async (text, maxLength) => {
+          const ids = await encode(text, maxLength)
           return ids.length < 2 ? [] : ids
         },
         { ...settings, windowBatches: () => WINDOW_BATCHES },

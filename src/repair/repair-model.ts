@@ -8,7 +8,7 @@ import { formatQuantity } from '../format-numbers.js'
 import { type Model, openModel } from '../model.js'
 import type { Replacement } from '../prune/safetensors-files.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../runtime/run-options.js'
-import { loadTokenizer, type Tokenizer } from '../runtime/tokenizer.js'
+import { TokenizerThread } from '../runtime/tokenizer-thread.js'
 import type { Block } from '../similarity/result.js'
 import type { WeightChange } from './fit-layer.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
@@ -64,12 +64,13 @@ export async function repairModel(
   assertRunCounts(options)
   assertCounts({ 'texts to measure on': options.evaluateSize })
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
+  let tokenizer: TokenizerThread | undefined
   try {
     const model = await openModel(options)
     findRepairs(model, removed)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-    const tokenizer = await loadTokenizer(model.folder)
+    tokenizer = new TokenizerThread(model.folder, signal)
     const texts = await readRepairTexts({ ...options, onProgress: undefined }, tokenizer.encode, settings)
     const { calibration, evaluation } = texts
     if (evaluation.repeated > 0) {
@@ -127,6 +128,8 @@ export async function repairModel(
     throw signal?.aborted
       ? new InterruptedError('before the repair was complete; nothing is left of it')
       : cause
+  } finally {
+    tokenizer?.close()
   }
 }
 
@@ -152,7 +155,7 @@ async function measure(
     options,
   }: {
     texts: RepairTexts
-    tokenizer: Tokenizer
+    tokenizer: TokenizerThread
     settings: RunSettings
     options: Pick<RepairModelOptions, 'threads' | 'signal' | 'onProgress'> & {
       device: NonNullable<RepairModelOptions['device']>
@@ -171,7 +174,7 @@ async function measure(
         for (const [index, text] of batch.entries()) {
           const nats = Float64Array.from(scores, (row) => row[index]!)
           if (candidates[0]!.length === 0) assertWholeFinite(nats[0]!, text)
-          const bytes = countScoredBytes(text, tokenizer.decode, settings.maxLength)
+          const bytes = await countScoredBytes(text, tokenizer.decode, settings.maxLength)
           tally.addText(nats, text.ids.length - 1, bytes)
         }
         done += batch.length

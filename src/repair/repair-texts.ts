@@ -3,7 +3,7 @@ import { type Dataset, type DatasetRow, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { ReadText } from '../runtime/batches.js'
 import type { RunOptions, RunSettings } from '../runtime/run-options.js'
-import type { Encode } from '../runtime/tokenizer.js'
+import type { EncodeAnywhere } from '../runtime/tokenizer.js'
 
 export interface RepairTextOptions extends RunOptions {
   /** Texts to fit the repair on; 128 where left out. */
@@ -39,7 +39,7 @@ const EVALUATION_TEXTS = 64
  */
 export async function readRepairTexts(
   options: RepairTextOptions,
-  encode: Encode,
+  encode: EncodeAnywhere,
   settings: RunSettings,
 ): Promise<RepairTexts> {
   const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
@@ -100,7 +100,7 @@ function open(options: RunOptions, paths: string | string[]): Promise<Dataset> {
 async function takeTexts(
   rows: AsyncGenerator<DatasetRow>,
   count: number,
-  encode: Encode,
+  encode: EncodeAnywhere,
   { maxLength }: RunSettings,
   accepts: (text: string) => boolean,
 ): Promise<ReadText[]> {
@@ -109,7 +109,7 @@ async function takeTexts(
     const { value, done } = await rows.next()
     if (done) break
     const { text, origin } = value
-    const ids = encode(text, maxLength)
+    const ids = await encode(text, maxLength)
     if (ids.length >= 2 && accepts(text)) texts.push({ ids, origin, sizeBytes: Buffer.byteLength(text) })
   }
   return texts

@@ -1,5 +1,5 @@
 import type { PlacedRow, ReadPosition } from '../data/placed-rows.js'
-import type { Encode } from './tokenizer.js'
+import type { EncodeAnywhere } from './tokenizer.js'
 
 /** A text as the model reads it. */
 export interface EncodedText {
@@ -45,7 +45,7 @@ export interface WindowOptions {
 export async function* windowTexts(
   rows: AsyncIterable<PlacedRow>,
   start: ReadPosition,
-  encode: (...text: Parameters<Encode>) => number[] | Promise<number[]>,
+  encode: EncodeAnywhere,
   { batchSize, maxLength, windowBatches }: WindowOptions,
 ): AsyncGenerator<TextWindow> {
   let texts: ReadText[] = []

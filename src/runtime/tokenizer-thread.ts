@@ -3,13 +3,19 @@ import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
 import { mostCharacters } from './text-start.js'
 
-/** A text to be encoded; null asks only whether the tokenizer can be loaded. `close` gives a tokenizer up. */
+/** What a tokenizer is asked; null asks only whether it can be loaded. */
+export type TokenizerTask = { text: string; maxLength: number } | { ids: number[] } | null
+
+/** `close` gives a tokenizer up. */
 export type TokenizerRequest =
-  | { number: number; tokenizer: number; folder: string; text: string | null; maxLength: number }
+  | { number: number; tokenizer: number; folder: string; task: TokenizerTask }
   | { close: number }
 
+/** Token ids of a text, or the text of token ids. */
+type Result = number[] | string
+
 export type TokenizerAnswer = { number: number } & (
-  | { ids: number[] }
+  | { result: Result }
   | { failure: string; hint: string | undefined }
 )
 
@@ -17,8 +23,9 @@ export type TokenizerAnswer = { number: number } & (
 const YOUNG_GENERATION_MB = 8
 
 interface Waiting {
-  resolve: (ids: number[]) => void
-  reject: (error: Error) => void
+  tokenizer: number
+  resolve: (result: Result) => void
+  reject: (reason: unknown) => void
 }
 
 /** The one thread of this process: it takes a third of a second to start, and serves all tokenizers. */
@@ -38,10 +45,13 @@ class Thread {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
     this.#worker.on('message', (answer: TokenizerAnswer) => {
-      const { resolve, reject } = this.#waiting.get(answer.number)!
+      const waiting = this.#waiting.get(answer.number)
+      // what was given up is answered too
+      if (waiting === undefined) return
+      const { resolve, reject } = waiting
       this.#waiting.delete(answer.number)
       if (this.#waiting.size === 0) this.#worker.unref()
-      if ('ids' in answer) resolve(answer.ids)
+      if ('result' in answer) resolve(answer.result)
       else reject(new LayerpruneError(answer.failure, { hint: answer.hint }))
     })
     this.#worker.on('error', (error) => {
@@ -52,15 +62,32 @@ class Thread {
     this.#worker.unref()
   }
 
+  /** Whether it was given up: it answers no more. */
+  isEnded = false
+
+  /** Rejects what a tokenizer is asked, and ends a thread that no other waits for: it may take for ever. */
+  giveUp(tokenizer: number, reason: unknown): void {
+    const given = [...this.#waiting].filter(([, waiting]) => waiting.tokenizer === tokenizer)
+    for (const [number, { reject }] of given) {
+      this.#waiting.delete(number)
+      reject(reason)
+    }
+    if (given.length === 0 || this.#waiting.size > 0) return
+    this.isEnded = true
+    if (Thread.#running === this) Thread.#running = null
+    void this.#worker.terminate()
+  }
+
   post(request: TokenizerRequest): void {
     this.#worker.postMessage(request)
   }
 
   /** The process does not end before the answer is there. */
-  ask(request: Extract<TokenizerRequest, { number: number }>): Promise<number[]> {
+  ask(request: Extract<TokenizerRequest, { number: number }>): Promise<Result> {
     this.#worker.ref()
-    const answer = new Promise<number[]>((resolve, reject) => {
-      if (this.#failure === null) this.#waiting.set(request.number, { resolve, reject })
+    const { number, tokenizer } = request
+    const answer = new Promise<Result>((resolve, reject) => {
+      if (this.#failure === null) this.#waiting.set(number, { tokenizer, resolve, reject })
       else reject(this.#failure)
     })
     // who asked may have given up by the time of a failure, which is told to whoever still waits
@@ -79,26 +106,39 @@ export class TokenizerThread {
   readonly loaded: Promise<void>
   readonly #tokenizer = count++
   readonly #folder: string
-  readonly #thread = Thread.start()
+  readonly #signal: AbortSignal | undefined
+  #thread = Thread.start()
 
-  /** @param folder of the model, which holds tokenizer.json and tokenizer_config.json */
-  constructor(folder: string) {
+  /**
+   * @param folder  of the model, which holds tokenizer.json and tokenizer_config.json
+   * @param signal  once it is aborted, what has been asked is given up
+   */
+  constructor(folder: string, signal?: AbortSignal | undefined) {
     this.#folder = folder
-    this.loaded = this.#ask(null, 0).then(() => {})
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#giveUp)
+    this.loaded = this.#ask(null).then(() => {})
     this.loaded.catch(() => {})
   }
 
   /** Text to token ids, as a `Tokenizer` of the same folder does it. */
   encode = (text: string, maxLength: number): Promise<number[]> =>
     // one more, so that the tokenizer sees that the text goes on
-    this.#ask(text.slice(0, mostCharacters(maxLength) + 1), maxLength)
+    this.#ask({ text: text.slice(0, mostCharacters(maxLength) + 1), maxLength }) as Promise<number[]>
+
+  /** Token ids to text, likewise. */
+  decode = (ids: number[]): Promise<string> => this.#ask({ ids }) as Promise<string>
 
   close(): void {
+    this.#signal?.removeEventListener('abort', this.#giveUp)
     this.#thread.post({ close: this.#tokenizer })
   }
 
-  #ask(text: string | null, maxLength: number): Promise<number[]> {
+  #giveUp = () => this.#thread.giveUp(this.#tokenizer, this.#signal?.reason)
+
+  #ask(task: TokenizerTask): Promise<Result> {
+    if (this.#thread.isEnded) this.#thread = Thread.start()
     const [tokenizer, folder] = [this.#tokenizer, this.#folder]
-    return this.#thread.ask({ number: count++, tokenizer, folder, text, maxLength })
+    return this.#thread.ask({ number: count++, tokenizer, folder, task })
   }
 }

@@ -1,4 +1,4 @@
-/** A thread that answers each text that it is sent with its token ids, and loads the tokenizers for that. */
+/** A thread that answers texts with their token ids, and token ids with text, and loads the tokenizers for that. */
 import { parentPort } from 'node:worker_threads'
 import { cleanLibraryLogs } from '../clean-library-logs.js'
 import { LayerpruneError } from '../errors.js'
@@ -15,12 +15,13 @@ port.on('message', async (request: TokenizerRequest) => {
 })
 
 async function answer(request: Extract<TokenizerRequest, { number: number }>): Promise<TokenizerAnswer> {
-  const { number, tokenizer, folder, text, maxLength } = request
+  const { number, tokenizer, folder, task } = request
   const loading = tokenizers.get(tokenizer) ?? loadTokenizer(folder)
   tokenizers.set(tokenizer, loading)
   try {
-    const { encode } = await loading
-    return { number, ids: text === null ? [] : encode(text, maxLength) }
+    const { encode, decode } = await loading
+    if (task === null) return { number, result: [] }
+    return { number, result: 'ids' in task ? decode(task.ids) : encode(task.text, task.maxLength) }
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
     return { number, failure: error.message, hint: error.hint }

@@ -10,6 +10,9 @@ const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 /** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
 export type Encode = (text: string, maxLength: number) => number[]
 
+/** Likewise, in this thread or in another. */
+export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
+
 export interface Tokenizer {
   encode: Encode
   /** Token ids to text, special tokens left out. */

@@ -54,7 +54,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   if (maxMemoryBytes === undefined && device === 'cpu') noteMemory(model, onNote)
   const meter = new RunMeter()
   const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
-  const tokenizer = new TokenizerThread(model.folder)
+  const tokenizer = new TokenizerThread(model.folder, signal)
   const windows = windowTexts(rows, window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),

@@ -4,7 +4,7 @@ import type { Model } from '../model.js'
 import type { ReadText } from '../runtime/batches.js'
 import { openInputs } from '../runtime/open-inputs.js'
 import { chooseRunSettings, type RunOptions, type RunSettings } from '../runtime/run-options.js'
-import { loadTokenizer } from '../runtime/tokenizer.js'
+import { TokenizerThread } from '../runtime/tokenizer-thread.js'
 
 /** A model and the texts that a plan for it is made from, all in memory. */
 export interface Calibration {
@@ -26,12 +26,14 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   const { signal, datasetSize } = options
   const { dataset, model } = await openInputs(options)
   const settings = chooseRunSettings(options, model, options.onNote)
-  const { encode } = await loadTokenizer(model.folder)
+  const tokenizer = new TokenizerThread(model.folder, signal)
   const batches: ReadText[][] = []
   try {
-    for await (const batch of batchScoredTexts(dataset, encode, settings)) batches.push(batch)
+    for await (const batch of batchScoredTexts(dataset, tokenizer.encode, settings)) batches.push(batch)
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, datasetSize) : cause
+  } finally {
+    tokenizer.close()
   }
   const texts = batches.flat().length
   if (texts === 0) {

@@ -49,10 +49,10 @@ describe('countScoredBytes', () => {
     const whole = encode(text, 1000)
     const first = name === 'llama' ? '' : decode(whole.slice(0, 1))
     expect(
-      countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000),
+      await countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000),
     ).toBe(Buffer.byteLength(text) - Buffer.byteLength(first))
     const ids = encode(text, 12)
-    expect(countScoredBytes({ ids, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 12)).toBe(
+    expect(await countScoredBytes({ ids, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 12)).toBe(
       Buffer.byteLength(decode(ids)) - Buffer.byteLength(first),
     )
   })

@@ -1,7 +1,8 @@
-import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { LayerpruneError } from '../../src/errors.js'
+import { InterruptedError, LayerpruneError } from '../../src/errors.js'
+import { evaluatePerplexity } from '../../src/evaluate/perplexity.js'
 import { loadTokenizer } from '../../src/runtime/tokenizer.js'
 import { TokenizerThread } from '../../src/runtime/tokenizer-thread.js'
 import { FIXTURES, LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
@@ -10,6 +11,18 @@ const texts = readFileSync(TEXTS, 'utf8')
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line).text as string)
+
+/** A model folder whose tokenizer splits texts by another pattern. */
+function copyWithPattern(pattern: string): string {
+  const folder = join(makeTempFolder(), 'model')
+  cpSync(join(FIXTURES, 'families', 'llama'), folder, { recursive: true })
+  const path = join(folder, 'tokenizer.json')
+  const tokenizer = JSON.parse(readFileSync(path, 'utf8'))
+  const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false }
+  const pretokenizers = [split, { ...tokenizer.pre_tokenizer, use_regex: false }]
+  writeFileSync(path, JSON.stringify({ ...tokenizer, pre_tokenizer: { type: 'Sequence', pretokenizers } }))
+  return folder
+}
 
 describe('TokenizerThread', () => {
   it('writes texts as the tokenizer of this thread does, in their order', async () => {
@@ -42,6 +55,29 @@ describe('TokenizerThread', () => {
     const next = new TokenizerThread(LLAMA)
     expect(await next.encode(texts[3]!, 16)).toHaveLength(16)
     next.close()
+  })
+
+  it('gives up a text that its pattern takes for ever when it is told to, and serves others on', async () => {
+    const folder = copyWithPattern('(?:a+)+b|[^b]')
+    const stop = new AbortController()
+    const [stuck, other] = [new TokenizerThread(folder, stop.signal), new TokenizerThread(LLAMA)]
+    await Promise.all([stuck.loaded, other.loaded])
+    const asked = stuck.encode('a'.repeat(60), 16)
+    setTimeout(() => stop.abort(new Error('stopped')), 100)
+    await expect(asked).rejects.toThrow('stopped')
+    expect(await other.encode(texts[3]!, 16)).toHaveLength(16)
+    expect(await stuck.encode('b', 16)).not.toEqual([])
+    for (const tokenizer of [stuck, other]) tokenizer.close()
+  })
+
+  it('is given up by an evaluation that is interrupted', async () => {
+    const folder = copyWithPattern('(?:a+)+b|[^b]')
+    const dataset = join(folder, 'texts.jsonl')
+    writeFileSync(dataset, JSON.stringify({ text: 'a'.repeat(60) }))
+    const stop = new AbortController()
+    const evaluation = evaluatePerplexity({ model: folder, dataset, signal: stop.signal })
+    setTimeout(() => stop.abort(), 1000)
+    await expect(evaluation).rejects.toThrow(InterruptedError)
   })
 
   it('says why a tokenizer cannot be loaded, to each who asks', async () => {
