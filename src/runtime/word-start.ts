@@ -131,5 +131,8 @@ function longestOf(lengths: number[]): number {
 /** Computes a value when it is first asked for. */
 function once<T>(compute: () => T): () => T {
   let value: { computed: T } | undefined
-  return () => (value ??= { computed: compute() }).computed
+  return () => {
+    value ??= { computed: compute() }
+    return value.computed
+  }
 }

@@ -48,9 +48,9 @@ describe('countScoredBytes', () => {
     const text = 'Ämter: the mill, the river — 7 boats.'
     const whole = encode(text, 1000)
     const first = name === 'llama' ? '' : decode(whole.slice(0, 1))
-    expect(countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000)).toBe(
-      Buffer.byteLength(text) - Buffer.byteLength(first),
-    )
+    expect(
+      countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000),
+    ).toBe(Buffer.byteLength(text) - Buffer.byteLength(first))
     const ids = encode(text, 12)
     expect(countScoredBytes({ ids, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 12)).toBe(
       Buffer.byteLength(decode(ids)) - Buffer.byteLength(first),
