@@ -78,7 +78,9 @@ export function mutateDatasetCard(sound, random) {
 }
 
 function makePattern(random) {
-  if (random(3) === 0) return `data/${'*a'.repeat(1 + random(30))}.jsonl`
+  // a name of many letters a, tried in every way
+  if (random(3) === 0)
+    return `data/${'*a'.repeat(1 + random(30))}*${pick(['', 'b.jsonl', '.parquet'], random)}`
   const pieces = Array.from({ length: 1 + random(24) }, () => pick(PIECES, random))
   return `data/${pieces.join('')}${random(2) ? '.jsonl' : ''}`
 }
