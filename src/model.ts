@@ -10,8 +10,8 @@ import {
   type SafetensorsCheckpoint,
 } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
-import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
-import { unknownFamily } from './graph/build/unknown-family.js'
+import { buildDecoder, isKnownFamily } from './builder/build-decoder.js'
+import { unknownFamily } from './families/unknown-family.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'

@@ -1,5 +1,5 @@
-import { recommendBlock } from '../similarity/recommendation.js'
-import type { SimilarityResult } from '../similarity/result.js'
+import { recommendBlock } from '../documents/recommendation.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import type { Verification } from '../strategies/verify-blocks.js'
 
 /** A result with what its best blocks do to the perplexity, where that was asked for. */

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { decodeFloats } from '../checkpoint/decode-floats.js'
+import { decodeFloats } from '../weights/decode-floats.js'
 import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
-import { keptSlices } from '../plan/blocks.js'
-import type { Block } from '../similarity/result.js'
+import { keptSlices } from '../layers/blocks.js'
+import type { Block } from '../documents/similarity-result.js'
 
 /** Which layers stay and what their numbers become. */
 export interface KeptLayers {

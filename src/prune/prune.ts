@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
-import { makePlan, type Plan } from '../plan/plan.js'
+import { makePlan, type Plan } from '../documents/plan.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'

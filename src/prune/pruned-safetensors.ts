@@ -6,7 +6,7 @@ import {
   type TensorLocation,
 } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
-import { describeDecoder } from '../graph/build/build-decoder.js'
+import { describeDecoder } from '../builder/build-decoder.js'
 import type { LocatedModel } from '../model.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { UsageError } from '../errors.js'
-import { encodeFloats } from './encode-floats.js'
+import { encodeFloats } from '../weights/encode-floats.js'
 import { type KeptLayers, renumber } from './layer-numbers.js'
 import { type PlannedFile, textFile } from './planned-file.js'
 

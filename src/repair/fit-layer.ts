@@ -1,10 +1,10 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
-import type { State } from '../runtime/decoder-pieces.js'
-import type { SessionOptions } from '../runtime/session.js'
+import type { State } from '../engine/decoder-pieces.js'
+import type { SessionOptions } from '../engine/session.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, openLayerFit } from './layer-fit.js'
-import { makeReplacements, replaceWeights } from './replace-weights.js'
+import { makeReplacements, replaceWeights } from '../weights/replace-weights.js'
 import { solveChange } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
 

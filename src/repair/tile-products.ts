@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import type { InferenceSession, TypedTensor } from 'onnxruntime-node'
 import { DataType, makeGraph, makeNode, makeValueInfo, serializeModel } from '../graph/onnx.js'
-import { releaseAll } from '../runtime/session.js'
+import { releaseAll } from '../engine/session.js'
 
 /** A small dense matrix, row-major. */
 export interface Tile {

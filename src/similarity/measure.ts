@@ -1,15 +1,15 @@
 import type { Dataset } from '../data/dataset.js'
-import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../data/placed-rows.js'
+import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../texts/placed-rows.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
-import { estimateMemory } from '../inspect/memory.js'
+import { estimateMemory } from '../engine/estimate-memory.js'
 import type { Model } from '../model.js'
-import { type TextWindow, windowTexts } from '../runtime/batches.js'
-import { type GramSource, openGramSource } from '../runtime/gram-source.js'
-import { openInputs } from '../runtime/open-inputs.js'
-import { readAhead } from '../runtime/read-ahead.js'
-import { RunMeter } from '../runtime/run-meter.js'
-import { TokenizerThread } from '../runtime/tokenizer-thread.js'
+import { type TextWindow, windowTexts } from '../texts/windows.js'
+import { type GramSource, openGramSource } from '../engine/gram-source.js'
+import { openInputs } from '../run/open-inputs.js'
+import { readAhead } from '../texts/read-ahead.js'
+import { RunMeter } from '../engine/run-meter.js'
+import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import {
   assessCertainty,
   buildPartialResult,
@@ -21,11 +21,11 @@ import { describeModel } from './describe-model.js'
 import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
-import type { Block, SimilarityResult } from './result.js'
+import type { Block, SimilarityResult } from '../documents/similarity-result.js'
 import { resumeMeasurement } from './resume.js'
 import { measureRoofline } from './roofline.js'
-import { MIN_TEXTS } from './sequential.js'
-import { selectTokens } from './token-selection.js'
+import { MIN_TEXTS } from '../statistics/sequential.js'
+import { selectTokens } from '../texts/token-selection.js'
 
 /**
  * Measures how far the residual stream turns across every block of layers, and names the block of

@@ -1,8 +1,8 @@
-import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
+import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import { LayerpruneError } from '../errors.js'
 import { blockIndex, countBlocks } from './distances.js'
-import { listMetrics, type Metric } from './metrics.js'
-import { type ComparedRun, type SavedStatistics, TextStatistics } from './text-statistics.js'
+import { listMetrics, type Metric } from '../documents/metrics.js'
+import { type ComparedRun, type SavedStatistics, TextStatistics } from '../statistics/text-statistics.js'
 
 /** What a run has measured so far, and how far it has read. */
 export interface Measurement {

@@ -1,10 +1,10 @@
 import { LayerpruneError } from '../errors.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
-import type { EvaluationResult } from '../evaluate/result.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { formatQuantity } from '../format-numbers.js'
-import { makePlan, type Plan } from '../plan/plan.js'
-import type { RunOptions } from '../runtime/run-options.js'
-import type { Block, SimilarityResult } from '../similarity/result.js'
+import { makePlan, type Plan } from '../documents/plan.js'
+import type { RunOptions } from '../run/run-options.js'
+import type { Block, SimilarityResult } from '../documents/similarity-result.js'
 
 /** A block of small distance with its perplexity. */
 export interface VerifiedBlock extends Block {

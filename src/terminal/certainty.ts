@@ -5,9 +5,9 @@ import {
   formatList,
   formatQuantity,
 } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import type { Certainty } from '../similarity/certainty.js'
-import type { SimilarityResult } from '../similarity/result.js'
+import { nameLayers } from '../layers/names.js'
+import type { Certainty } from '../statistics/certainty.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 
 const MAX_NAMED = 5
 

@@ -1,6 +1,6 @@
 import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import { describeLayers } from '../layer-names.js'
-import type { Plan } from '../plan/plan.js'
+import { describeLayers } from '../layers/names.js'
+import type { Plan } from '../documents/plan.js'
 import type { GreedyStep } from '../strategies/greedy.js'
 import type { VerifiedBlock } from '../strategies/verify-blocks.js'
 import { formatTable } from './table.js'

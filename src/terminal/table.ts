@@ -1,7 +1,7 @@
 import { formatDistance } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
-import type { Metric } from '../similarity/metrics.js'
-import type { Block, ScoredBlock } from '../similarity/result.js'
+import { formatLayers } from '../layers/names.js'
+import type { Metric } from '../documents/metrics.js'
+import type { Block, ScoredBlock } from '../documents/similarity-result.js'
 import { paint } from './color.js'
 import { displayWidth } from './display-width.js'
 

@@ -5,8 +5,8 @@ import { parse } from 'yaml'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
 import { checkResult } from '../../src/similarity/check-result.js'
 import type { VerifiedBlock } from '../../src/strategies/verify-blocks.js'
-import { evaluationOf } from '../evaluation-example.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { evaluationOf } from '../support/evaluation-example.js'
+import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const cwd = makeTempFolder()
 const MODEL = join(FIXTURES, 'families/llama')

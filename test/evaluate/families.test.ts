@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { openModel } from '../../src/model.js'
-import { parseBlocks } from '../../src/plan/blocks.js'
+import { parseBlocks } from '../../src/layers/blocks.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 

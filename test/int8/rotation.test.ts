@@ -9,8 +9,8 @@ import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { readTurned } from '../../src/int8/make-matrix.js'
 import { Rotation } from '../../src/int8/rotation.js'
 import { openModel } from '../../src/model.js'
-import { openStateSession } from '../../src/runtime/session.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { openStateSession } from '../../src/engine/session.js'
+import { FIXTURES } from '../support/run-program.js'
 
 const FAMILIES = join(FIXTURES, 'families')
 

@@ -6,8 +6,8 @@ import { expect, it } from 'vitest'
 import { interpretConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
-import { buildDecoder } from '../../src/graph/build/build-decoder.js'
-import { fixtureFolder, measureTexts } from '../graph/build/fixture-model.js'
+import { buildDecoder } from '../../src/builder/build-decoder.js'
+import { fixtureFolder, measureTexts } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 
 /** The size of the sample, of 6,541 variants that there are. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
-import type { Block } from '../../src/similarity/result.js'
+import type { Block } from '../../src/documents/similarity-result.js'
 import { describeWithPython, python } from './needs.js'
 
 const script = join(import.meta.dirname, 'check_mergekit.py')

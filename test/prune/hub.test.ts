@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { fixtureFolder } from '../support/fixture-model.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
 
 const root = mkdtempSync(join(tmpdir(), 'layerprune-'))

@@ -6,9 +6,9 @@ import { DataType } from '../../src/graph/onnx.js'
 import { openModel } from '../../src/model.js'
 import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
 import { fitLayer } from '../../src/repair/fit-layer.js'
-import { makeReplacements, replaceWeights } from '../../src/repair/replace-weights.js'
+import { makeReplacements, replaceWeights } from '../../src/weights/replace-weights.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
-import { openDecoderPieces, type State } from '../../src/runtime/decoder-pieces.js'
+import { openDecoderPieces, type State } from '../../src/engine/decoder-pieces.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 

@@ -4,9 +4,9 @@ import { expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { type Model, openModel } from '../../src/model.js'
 import { repairCuts } from '../../src/repair/repair-cuts.js'
-import { makeReplacements, replaceWeights } from '../../src/repair/replace-weights.js'
-import type { Block } from '../../src/similarity/result.js'
-import { copyFixture } from '../graph/build/fixture-model.js'
+import { makeReplacements, replaceWeights } from '../../src/weights/replace-weights.js'
+import type { Block } from '../../src/documents/similarity-result.js'
+import { copyFixture } from '../support/fixture-model.js'
 import { drawBatches, makeLinearModel, overwrite } from './linear-model.js'
 
 async function measureRepair(model: Model, removed: Block[]) {

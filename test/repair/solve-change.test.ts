@@ -8,8 +8,8 @@ import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
 import { solveRidge } from '../../src/repair/solve-change.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { SymmetricMatrix } from '../../src/repair/tiled-matrix.js'
-import { openDecoderPieces } from '../../src/runtime/decoder-pieces.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { openDecoderPieces } from '../../src/engine/decoder-pieces.js'
+import { fixtureFolder } from '../support/fixture-model.js'
 
 function readJson(path: string) {
   return JSON.parse(readFileSync(path, 'utf8'))

@@ -8,10 +8,10 @@ import {
   type SimilarityResult,
   UsageError,
 } from '../../src/index.js'
-import { findBestBlock } from '../../src/similarity/blocks.js'
+import { findBestBlock } from '../../src/documents/score-blocks.js'
 import { mergeShards } from '../../src/similarity/merge-shards.js'
-import { selectMetric } from '../../src/similarity/select-metric.js'
-import { FIXTURES, TEXTS } from '../cli/run-program.js'
+import { selectMetric } from '../../src/documents/select-metric.js'
+import { FIXTURES, TEXTS } from '../support/run-program.js'
 
 type Measured = Pick<SimilarityResult, 'distances' | 'standardErrors'>
 /** Written by make-metrics.py from PyTorch's states. */

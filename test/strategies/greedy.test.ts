@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Evaluator } from '../../src/evaluate/evaluator.js'
-import type { ReadText } from '../../src/runtime/batches.js'
-import type { Block } from '../../src/similarity/result.js'
+import type { ReadText } from '../../src/texts/windows.js'
+import type { Block } from '../../src/documents/similarity-result.js'
 import { deepestBlock, lowestLayers } from '../../src/strategies/choose-layers.js'
 import { removeGreedily } from '../../src/strategies/greedy.js'
 
