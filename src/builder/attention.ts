@@ -1,5 +1,5 @@
-import { type Spans, writeCausalAttention } from './causal-attention.js'
 import type { Attention, HeadNorm } from '../families/description.js'
+import { type Spans, writeCausalAttention } from './causal-attention.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'

@@ -1,5 +1,5 @@
-import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
 import type { Alibi, Attention } from '../families/description.js'
+import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
+import type { Attention, Decoder, Layer, Norm } from '../families/description.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import {
   BATCH,
@@ -12,7 +13,6 @@ import {
 } from '../graph/onnx.js'
 import { type AttentionInputs, writeAttention } from './attention.js'
 import { type Spans, writeSpans } from './causal-attention.js'
-import type { Attention, Decoder, Layer, Norm } from '../families/description.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'

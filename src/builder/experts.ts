@@ -1,5 +1,5 @@
-import { DataType } from '../graph/onnx.js'
 import type { Experts } from '../families/description.js'
+import { DataType } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'

@@ -1,5 +1,5 @@
-import { DataType } from '../graph/onnx.js'
 import type { Rope, RopeFrequencies } from '../families/description.js'
+import { DataType } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 
 /** Cosines and sines of a rope as tables [rows, dimensions / 2], and the row that belongs to each token. */

@@ -3,10 +3,10 @@ import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
+import type { CountLimits } from '../families/config-reader.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setExternalData } from '../graph/external-data.js'
 import { DataType } from '../graph/onnx.js'
-import type { CountLimits } from '../families/config-reader.js'
 import type { GraphWriter } from './graph-writer.js'
 
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(

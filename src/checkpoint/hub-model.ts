@@ -1,4 +1,3 @@
-import type { ModelSource, ModelSourceOptions } from './model-source.js'
 import { LayerpruneError } from '../errors.js'
 import type { TreeEntry } from '../hub/answers.js'
 import { findInCache, listSnapshot, readCachedCommit, writeCachedCommit } from '../hub/cache.js'
@@ -8,6 +7,7 @@ import { removeAbandonedPartials } from '../hub/partial-file.js'
 import { explainMissing } from '../hub/refusal.js'
 import { DEFAULT_REVISION, type Repo } from '../hub/repo.js'
 import { UnreachableError } from '../hub/retry.js'
+import type { ModelSource, ModelSourceOptions } from './model-source.js'
 
 export interface DownloadProgress {
   /** The file that is downloaded now. */

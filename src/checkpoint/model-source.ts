@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
-import type { DownloadProgress } from './hub-model.js'
 import { isRepoId } from '../hub/repo.js'
+import type { DownloadProgress } from './hub-model.js'
 import { unreadableForm } from './other-forms.js'
 
 export interface ModelSourceOptions {

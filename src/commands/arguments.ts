@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import type { Shard } from '../texts/placed-rows.js'
 import { assertMetrics, type Metric } from '../documents/metrics.js'
+import type { Shard } from '../texts/placed-rows.js'
 import { parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
 
 /** PruneMe's spellings of our flags that differ by more than underscores. */

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { UsageError } from '../errors.js'
+import type { Block } from '../layers/block.js'
 import { parseBlocks } from '../layers/blocks.js'
-import type { Block } from '../documents/similarity-result.js'
 import { confidence, wholeNumber } from './arguments.js'
 
 interface Flags {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
+import { METRICS, type Metric } from '../documents/metrics.js'
 import type { HeatScale } from '../report/heatmap-svg.js'
 import type { PlotKind } from '../report/plot.js'
-import { METRICS, type Metric } from '../documents/metrics.js'
 import { wholeNumber } from './arguments.js'
 import { checkOutputFile } from './output-file.js'
 

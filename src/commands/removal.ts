@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { UsageError } from '../errors.js'
-import { parseBlocks } from '../layers/blocks.js'
 import type { Plan, PlannedModel } from '../documents/plan.js'
-import type { Block } from '../documents/similarity-result.js'
+import { UsageError } from '../errors.js'
+import type { Block } from '../layers/block.js'
+import { parseBlocks } from '../layers/blocks.js'
 import { wholeNumber } from './arguments.js'
 import { pinnedRevision } from './result-files.js'
 

@@ -1,11 +1,12 @@
+import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
+import { shuffleInPlace } from '../random.js'
 import { isHubDataset, listDataFiles } from './files.js'
 import type { DataKind } from './kind.js'
-import { shuffleInPlace } from '../random.js'
 import { readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
 import { shuffleRows } from './shuffle.js'
-import { type DataSource, openLocalSource } from './source.js'
+import { openLocalSource } from './source.js'
 
 export interface DatasetOptions {
   /**

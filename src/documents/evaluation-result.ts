@@ -1,5 +1,6 @@
-import type { Block, SimilarityResult } from './similarity-result.js'
+import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
+import type { SimilarityResult } from './similarity-result.js'
 
 /** How well a model, whole or cut, foretells the texts of a run. */
 export interface Figures {

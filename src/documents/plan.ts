@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.js'
-import { isObject, notDocument, readDocument, type SavedDocument } from './saved-document.js'
-import type { Block } from './similarity-result.js'
-import { VERSION } from '../version.js'
+import type { Block } from '../layers/block.js'
 import { countLayers, normalizeBlocks } from '../layers/blocks.js'
+import { VERSION } from '../version.js'
+import { isObject, notDocument, readDocument, type SavedDocument } from './saved-document.js'
 
 const SCHEMA = 'layerprune.plan/1'
 

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../errors.js'
-import type { EvaluationResult } from './evaluation-result.js'
 import { normalizeBlocks } from '../layers/blocks.js'
+import type { EvaluationResult } from './evaluation-result.js'
 import { checkPlan, type Plan } from './plan.js'
 import { assertSchema, readDocument, type SavedDocument } from './saved-document.js'
-import type { SimilarityResult } from './similarity-result.js'
 import { checkSimilarityResult } from './saved-result.js'
-import type { Verification, VerifiedBlock } from '../strategies/verify-blocks.js'
+import type { SimilarityResult } from './similarity-result.js'
+import type { Verification, VerifiedBlock } from './verification.js'
 
 export type ReportedResult = SimilarityResult & { verification?: Verification }
 

@@ -1,5 +1,6 @@
+import type { Block } from '../layers/block.js'
 import { findBestBlock } from './score-blocks.js'
-import type { Block, SimilarityResult } from './similarity-result.js'
+import type { SimilarityResult } from './similarity-result.js'
 
 /** What a recommendation needs of a result, verified or not. */
 export type Recommending = Pick<SimilarityResult, 'distances' | 'layersToSkip'> & {

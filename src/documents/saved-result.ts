@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
-import { assertSchema, notDocument, readDocument, type SavedDocument } from './saved-document.js'
 import { describeMetric, isMetric, METRICS, type Metric } from './metrics.js'
+import { assertSchema, notDocument, readDocument, type SavedDocument } from './saved-document.js'
 import type { SimilarityResult } from './similarity-result.js'
 
 /** What later commands need of a saved result; its other keys are not looked at. */

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js'
-import type { Block, MetricResult, ScoredBlock } from './similarity-result.js'
+import type { Block } from '../layers/block.js'
+import type { MetricResult, ScoredBlock } from './similarity-result.js'
 
 /** @throws UsageError unless a block of n layers can be taken out of a model of `layers` layers */
 export function assertBlockSize(n: number, layers: number): void {

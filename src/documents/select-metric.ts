@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.js'
 import { formatList } from '../format-numbers.js'
-import { scoreBlocks } from './score-blocks.js'
 import { listMetrics, type Metric } from './metrics.js'
+import { scoreBlocks } from './score-blocks.js'
 import type { SimilarityResult } from './similarity-result.js'
 
 /**

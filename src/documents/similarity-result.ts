@@ -1,15 +1,9 @@
-import type { Shard } from '../texts/placed-rows.js'
+import type { Block } from '../layers/block.js'
 import type { Certainty, SizeCertainty } from '../statistics/certainty.js'
-import type { SavedProgress } from '../similarity/measurement.js'
-import type { Metric } from './metrics.js'
+import type { Shard } from '../texts/placed-rows.js'
 import type { TokenSelection } from '../texts/token-selection.js'
-
-/** A block of layers [start, end), 0-based: removing it joins state `start` to where state `end` was. */
-export interface Block {
-  start: number
-  /** exclusive */
-  end: number
-}
+import type { Metric } from './metrics.js'
+import type { SavedProgress } from './saved-progress.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
 export interface ScoredBlock extends Block {

@@ -1,9 +1,9 @@
-import type { Model } from '../model.js'
-import { normalizeBlocks } from '../layers/blocks.js'
-import type { EncodedText } from '../texts/windows.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
-import type { Block } from '../documents/similarity-result.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
+import type { Model } from '../model.js'
+import type { EncodedText } from '../texts/windows.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
 /** A model ready to say how likely it holds texts, with any of some blocks of layers taken out. */

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
-import type { Family } from './table.js'
 import { rope } from './family-parts.js'
+import type { Family } from './table.js'
 
 /** Decoders under the names of BLOOM: queries, keys and values of each key head side by side in one matrix. */
 export const BLOOM_FAMILIES: Record<string, Family> = {

@@ -1,11 +1,11 @@
+import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
-import { BLOOM_FAMILIES } from './bloom.js'
-import { EXPERT_FAMILIES } from './with-experts.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { NORM_FAMILIES } from './norms.js'
+import { EXPERT_FAMILIES } from './with-experts.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {

@@ -1,6 +1,5 @@
 import type { Experts, Linear } from './description.js'
 import type { ExpertParts } from './differences.js'
-import type { Family } from './table.js'
 import {
   describeExperts,
   MIXTRAL_EXPERTS,
@@ -13,6 +12,7 @@ import {
   rope,
 } from './family-parts.js'
 import { readWindow } from './layer-types.js'
+import type { Family } from './table.js'
 
 /** Decoders with a mixture of experts. */
 export const EXPERT_FAMILIES: Record<string, Family> = {

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.js'
-import type { Block } from '../documents/similarity-result.js'
+import type { Block } from './block.js'
 
 /**
  * Blocks of a model of `layers` layers in the one form that plans have: by start, disjoint, those that touch

@@ -1,4 +1,4 @@
-import type { Block } from '../documents/similarity-result.js'
+import type { Block } from './block.js'
 
 /** The layers of a block as people read them, first and last: `21..28` for [21, 29), `21` for [21, 22). */
 export function formatLayers({ start, end }: Block): string {

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
+import type { Block } from '../layers/block.js'
 import { keptSlices } from '../layers/blocks.js'
-import type { Block } from '../documents/similarity-result.js'
 
 /** Which layers stay and what their numbers become. */
 export interface KeptLayers {

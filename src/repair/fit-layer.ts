@@ -1,10 +1,11 @@
 import type { ModelConfig } from '../checkpoint/config.js'
-import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { replaceWeights } from '../graph/replace-weights.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, openLayerFit } from './layer-fit.js'
-import { makeReplacements, replaceWeights } from '../weights/replace-weights.js'
+import { makeReplacements } from './make-replacements.js'
 import { solveChange } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
 

@@ -1,4 +1,5 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
+import type { Plan } from '../documents/plan.js'
 import {
   formatCount,
   formatDistance,
@@ -8,7 +9,6 @@ import {
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
-import type { Plan } from '../documents/plan.js'
 import { renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import { escapeXml } from './svg.js'
 

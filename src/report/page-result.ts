@@ -1,3 +1,9 @@
+import { describeMetric, listMetrics } from '../documents/metrics.js'
+import type { ReportedResult } from '../documents/read-saved.js'
+import { recommendBlock } from '../documents/recommendation.js'
+import { findBestBlock } from '../documents/score-blocks.js'
+import { selectMetric } from '../documents/select-metric.js'
+import type { VerifiedBlock } from '../documents/verification.js'
 import {
   capitalize,
   formatCount,
@@ -8,15 +14,9 @@ import {
 } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
-import { findBestBlock } from '../documents/score-blocks.js'
-import { describeMetric, listMetrics } from '../documents/metrics.js'
-import { recommendBlock } from '../documents/recommendation.js'
-import { selectMetric } from '../documents/select-metric.js'
 import { describeTokens } from '../texts/token-selection.js'
-import type { VerifiedBlock } from '../strategies/verify-blocks.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
-import type { ReportedResult } from '../documents/read-saved.js'
 import { escapeXml } from './svg.js'
 import { reachVerdict } from './verdict.js'
 

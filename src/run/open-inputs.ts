@@ -1,7 +1,7 @@
 import { type Dataset, openDataset } from '../data/dataset.js'
-import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import { InterruptedError } from '../errors.js'
 import { MEASURED_DTYPES, type Model, openModel } from '../model.js'
+import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import type { RunOptions } from './run-options.js'
 
 /**

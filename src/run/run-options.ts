@@ -1,8 +1,8 @@
 import { availableParallelism, cpus } from 'node:os'
-import { UsageError } from '../errors.js'
-import type { Model, ModelOptions } from '../model.js'
-import type { Block } from '../documents/similarity-result.js'
 import type { Device } from '../engine/device.js'
+import { UsageError } from '../errors.js'
+import type { Block } from '../layers/block.js'
+import type { Model, ModelOptions } from '../model.js'
 
 /** What every run of a model over texts is told. */
 export interface RunOptions extends ModelOptions {

@@ -1,15 +1,19 @@
 import type { Dataset } from '../data/dataset.js'
-import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../texts/placed-rows.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import { estimateMemory } from '../engine/estimate-memory.js'
+import { type GramSource, openGramSource } from '../engine/gram-source.js'
+import { RunMeter } from '../engine/run-meter.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
-import { estimateMemory } from '../engine/estimate-memory.js'
+import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
-import { type TextWindow, windowTexts } from '../texts/windows.js'
-import { type GramSource, openGramSource } from '../engine/gram-source.js'
 import { openInputs } from '../run/open-inputs.js'
+import { MIN_TEXTS } from '../statistics/sequential.js'
+import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../texts/placed-rows.js'
 import { readAhead } from '../texts/read-ahead.js'
-import { RunMeter } from '../engine/run-meter.js'
+import { selectTokens } from '../texts/token-selection.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import { type TextWindow, windowTexts } from '../texts/windows.js'
 import {
   assessCertainty,
   buildPartialResult,
@@ -21,11 +25,8 @@ import { describeModel } from './describe-model.js'
 import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
-import type { Block, SimilarityResult } from '../documents/similarity-result.js'
 import { resumeMeasurement } from './resume.js'
 import { measureRoofline } from './roofline.js'
-import { MIN_TEXTS } from '../statistics/sequential.js'
-import { selectTokens } from '../texts/token-selection.js'
 
 /**
  * Measures how far the residual stream turns across every block of layers, and names the block of

@@ -1,7 +1,8 @@
-import type { Shard } from '../texts/placed-rows.js'
+import { assertMetrics, type Metric } from '../documents/metrics.js'
+import { assertBlockSize } from '../documents/score-blocks.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import type { Model } from '../model.js'
-import { WINDOW_BATCHES } from '../texts/windows.js'
 import {
   assertCounts,
   assertRunCounts,
@@ -9,12 +10,11 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../run/run-options.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
-import { assertMetrics, type Metric } from '../documents/metrics.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
-import type { Roofline } from './roofline.js'
 import { MIN_TEXTS } from '../statistics/sequential.js'
+import type { Shard } from '../texts/placed-rows.js'
 import { describeTokens, parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
+import { WINDOW_BATCHES } from '../texts/windows.js'
+import type { Roofline } from './roofline.js'
 
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */

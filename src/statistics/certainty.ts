@@ -1,4 +1,4 @@
-import type { Block } from '../documents/similarity-result.js'
+import type { Block } from '../layers/block.js'
 import { anytimeTail } from './sequential.js'
 import { upperTail } from './student-t.js'
 import type { Difference } from './text-statistics.js'

@@ -1,3 +1,4 @@
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import {
   formatConfidence,
   formatDistance,
@@ -7,7 +8,6 @@ import {
 } from '../format-numbers.js'
 import { nameLayers } from '../layers/names.js'
 import type { Certainty } from '../statistics/certainty.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
 
 const MAX_NAMED = 5
 

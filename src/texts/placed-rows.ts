@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { LayerpruneError } from '../errors.js'
 import type { Dataset, DatasetRow } from '../data/dataset.js'
+import { LayerpruneError } from '../errors.js'
 
 /** How far a dataset has been read. */
 export interface ReadPosition {

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
 import { makePlan } from '../../src/documents/plan.js'
+import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
 import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const cwd = makeTempFolder()

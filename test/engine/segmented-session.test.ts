@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openModel } from '../../src/model.js'
 import { openGramSource } from '../../src/engine/gram-source.js'
 import { MemoryPlan } from '../../src/engine/memory-plan.js'
 import { RunMeter } from '../../src/engine/run-meter.js'
 import type { AskedBatch } from '../../src/engine/runs.js'
 import type { SegmentedOptions } from '../../src/engine/segmented-session.js'
+import { openModel } from '../../src/model.js'
 import { FIXTURES } from '../support/run-program.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))

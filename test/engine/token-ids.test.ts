@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { countTokenRows } from '../../src/engine/token-ids.js'
 import { evaluatePerplexity, measureSimilarity } from '../../src/index.js'
 import { openModel } from '../../src/model.js'
-import { countTokenRows } from '../../src/engine/token-ids.js'
-import { FIXTURES, TEXTS } from '../support/run-program.js'
 import { copyFixture, fixtureFolder, listFixtures } from '../support/fixture-model.js'
+import { FIXTURES, TEXTS } from '../support/run-program.js'
 
 /** A llama whose token at the start of texts has another id, or none. */
 function withStartToken(id: unknown): string {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { interpretConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors, type SafetensorsCheckpoint } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
-import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { UndirectedStateError } from '../../src/similarity/distances.js'
 import { fixtureFolder, measureBlocks } from '../support/fixture-model.js'
 

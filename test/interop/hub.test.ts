@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { runProgram, TEXTS } from '../support/run-program.js'
 import { readSample } from '../data/hub/read-sample.js'
-import { filesOf } from '../hub/repos.js'
 import { SAMPLES } from '../data/hub/sample-datasets.js'
+import { filesOf } from '../hub/repos.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
+import { runProgram, TEXTS } from '../support/run-program.js'
 import { describeWithPython, python } from './needs.js'
 
 const script = join(import.meta.dirname, 'check_hub.py')

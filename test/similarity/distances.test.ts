@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { METRICS } from '../../src/documents/metrics.js'
 import { findBestBlock } from '../../src/documents/score-blocks.js'
 import {
   addDistances,
@@ -6,7 +7,6 @@ import {
   countBlocks,
   UndirectedStateError,
 } from '../../src/similarity/distances.js'
-import { METRICS } from '../../src/documents/metrics.js'
 
 /** Inner products of states given as vectors. */
 function gramOf(states: number[][]): Float64Array {

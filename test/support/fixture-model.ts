@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { type ModelConfig, readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
-import { buildDecoder } from '../../src/builder/build-decoder.js'
-import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { openStateSession } from '../../src/engine/session.js'
+import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { addDistances, countBlocks } from '../../src/similarity/distances.js'
 
 const FAMILIES = fileURLToPath(new URL('../../fixtures/families', import.meta.url))

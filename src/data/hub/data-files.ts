@@ -1,13 +1,13 @@
 import { basename } from 'node:path'
-import type { DatasetFile } from '../dataset.js'
-import { type DataFormat, detectKind } from '../kind.js'
 import { LayerpruneError } from '../../errors.js'
 import type { TreeEntry } from '../../hub/answers.js'
-import { type FilePattern, parsePattern } from './file-pattern.js'
 import { type Hub, listTree } from '../../hub/hub.js'
 import { EntryNotFoundError } from '../../hub/refusal.js'
 import { openRemoteSource } from '../../hub/remote-file.js'
 import { fileUrl, isSafePath, type Repo } from '../../hub/repo.js'
+import type { DatasetFile } from '../dataset.js'
+import { type DataFormat, detectKind } from '../kind.js'
+import { type FilePattern, parsePattern } from './file-pattern.js'
 
 /** A file as a pattern found it; the size is null where the pattern itself named the file. */
 type FoundFile = Pick<TreeEntry, 'path'> & { sizeBytes: number | null }

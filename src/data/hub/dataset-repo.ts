@@ -1,13 +1,13 @@
-import type { DatasetFile, DatasetName, DatasetOptions } from '../dataset.js'
 import { LayerpruneError } from '../../errors.js'
 import type { ParquetExport, TreeEntry } from '../../hub/answers.js'
+import { type Hub, listTree, openHub, resolveRevision } from '../../hub/hub.js'
+import { EntryNotFoundError, explainMissing } from '../../hub/refusal.js'
+import { DEFAULT_REVISION, type Repo } from '../../hub/repo.js'
+import type { DatasetFile, DatasetName, DatasetOptions } from '../dataset.js'
 import { type Listing, listSplitFiles } from './data-files.js'
 import { type DatasetConfig, readDatasetConfigs } from './dataset-card.js'
 import { findDefaultSplits, findShardSplit, SHARD_FOLDER, shardPattern } from './default-splits.js'
-import { type Hub, listTree, openHub, resolveRevision } from '../../hub/hub.js'
 import { findParquetExport, listExportFiles } from './parquet-export.js'
-import { EntryNotFoundError, explainMissing } from '../../hub/refusal.js'
-import { DEFAULT_REVISION, type Repo } from '../../hub/repo.js'
 
 /** A split of a dataset on the Hub, whose files are listed while they are read. */
 export interface DatasetSplit extends DatasetName {

@@ -1,10 +1,10 @@
-import type { DatasetFile } from '../dataset.js'
 import { LayerpruneError } from '../../errors.js'
 import { type ParquetExport, parseParquetExport } from '../../hub/answers.js'
 import { fetchJson, type Hub } from '../../hub/hub.js'
 import { openRemoteSource } from '../../hub/remote-file.js'
 import { apiOf, type Repo } from '../../hub/repo.js'
 import type { Pin } from '../../hub/same-content.js'
+import type { DatasetFile } from '../dataset.js'
 
 /** The export is a convenience: where it does not answer, the dataset's own files are read. */
 const PATIENCE_MS = 10_000

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDataset } from '../../../src/data/dataset.js'
+import type { RepoContent } from '../../hub/repos.js'
+import { type HubServer, startHubServer } from '../../hub/server.js'
 import { makeParquet, makeTexts } from './parquet-files.js'
 import { readSample } from './read-sample.js'
-import type { RepoContent } from '../../hub/repos.js'
 import { SAMPLES } from './sample-datasets.js'
-import { type HubServer, startHubServer } from '../../hub/server.js'
 
 const TYPES = readFileSync(join(import.meta.dirname, '../fixtures/data/types.parquet'))
 const toJsonl = (texts: string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
