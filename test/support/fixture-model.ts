@@ -10,7 +10,7 @@ import { openStateSession } from '../../src/engine/session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { addDistances, countBlocks } from '../../src/similarity/distances.js'
 
-const FAMILIES = fileURLToPath(new URL('../../fixtures/families', import.meta.url))
+const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))
 
 /** Names of all fixtures. */
 export function listFixtures(): string[] {

@@ -8,7 +8,7 @@ import { makeParquet, makeTexts } from './parquet-files.js'
 import { readSample } from './read-sample.js'
 import { SAMPLES } from './sample-datasets.js'
 
-const TYPES = readFileSync(join(import.meta.dirname, '../fixtures/data/types.parquet'))
+const TYPES = readFileSync(join(import.meta.dirname, '../../fixtures/data/types.parquet'))
 const toJsonl = (texts: string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
