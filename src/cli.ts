@@ -15,7 +15,8 @@ import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { formatList } from './format-numbers.js'
-import { guardOutput, printFailure } from './terminal/output.js'
+import { guardOutput, printFailure, printResult, widthOf } from './terminal/output.js'
+import { wrapHelp } from './terminal/wrap-help.js'
 import { VERSION } from './version.js'
 
 const program = new Command('layerprune')
@@ -45,7 +46,7 @@ Examples:
 guardOutput()
 cleanLibraryLogs()
 for (const command of [program, ...program.commands]) {
-  command.exitOverride().configureOutput({ outputError: printUsageError })
+  command.exitOverride().configureOutput({ outputError: printUsageError, writeOut: printHelp })
 }
 
 const args = process.argv.slice(2)
@@ -59,6 +60,11 @@ try {
     printFailure(error)
     process.exitCode = error instanceof LayerpruneError ? error.exitCode : 1
   }
+}
+
+/** Help, or the version. */
+function printHelp(text: string): void {
+  void printResult(wrapHelp(text, widthOf(process.stdout)))
 }
 
 /** Fails with commander's own message, and its suggestion or the way to the help as hint. */

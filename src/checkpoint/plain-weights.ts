@@ -16,6 +16,9 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   '.codebooks': 'aqlm',
 }
 
+/** Keys of config.json that say how weights are quantised. */
+export const QUANTIZATION_KEYS = ['quantization_config', 'compression_config', 'quantization'] as const
+
 /**
  * Refuses a checkpoint whose weights are not plain floating-point numbers: quantised by config.json's word, or
  * by a tensor's dtype or name.
@@ -24,7 +27,7 @@ const QUANTIZED_TENSORS: Record<string, string> = {
  * @throws LayerpruneError that names the method and where it was found
  */
 export function assertPlainWeights(config: Record<string, unknown>, checkpoint: SafetensorsCheckpoint): void {
-  for (const key of ['quantization_config', 'compression_config', 'quantization']) {
+  for (const key of QUANTIZATION_KEYS) {
     const settings = config[key]
     if (settings === undefined || settings === null) continue
     throw refused(`config.json has ${key} ${describeMethod(settings)}`)

@@ -128,14 +128,19 @@ const WRAPPERS = new Set([
 /**
  * Why it is not known that a cut config lets the layers that stay compute what they did; undefined if it is.
  * @param isDescribed  the decoder's layers are compared one by one
+ * @param undescribed  why they are not, though the family is known
  */
-export function findUnproven(config: Section, isDescribed: boolean): string | undefined {
+export function findUnproven(
+  config: Section,
+  isDescribed: boolean,
+  undescribed?: string | undefined,
+): string | undefined {
   const text = config.text_config as Section | null | undefined
   if (text && !WRAPPERS.has(String(config.model_type))) return explain(config)
   if (isDescribed) return undefined
   const section = text ?? config
   const family = String(section.model_type)
-  if (isKnownFamily(family)) return undefined
+  if (isKnownFamily(family)) return text ? undefined : undescribed
   if (!Object.hasOwn(DECODERS, family)) return explain(section)
   const omitted = DECODERS[family]!.find((keys) => keys.split('|').every((key) => section[key] == null))
   if (omitted === undefined) return undefined

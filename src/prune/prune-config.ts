@@ -20,6 +20,8 @@ export interface PruneConfigOptions {
   tensorPrefix?: string | undefined
   /** What a config lets the decoder compute, given whether it is the pruned one; left out where it is not known. */
   describe?: ((config: ModelConfig, isPruned: boolean) => Decoder) | undefined
+  /** Why there is no `describe`, if that is known. */
+  undescribed?: string | undefined
   /** The model is a graph, which holds what layers compute: the config need not say it. */
   isGraph?: boolean | undefined
   /** Accepts families whose pruned models were not compared with the whole ones. */
@@ -35,7 +37,7 @@ export function pruneConfig(config: Section, options: PruneConfigOptions): Prune
   const { describe, layers } = options
   const { problems, ...cut } = cutConfig(config, options)
   if (options.isGraph) return cut
-  const unproven = findUnproven(config, describe !== undefined)
+  const unproven = findUnproven(config, describe !== undefined, options.undescribed)
   if (unproven !== undefined && !options.unproven) throw cannotProve(unproven)
   const visionLimit = findVisionLimit(config, layers)
   if (visionLimit !== undefined) throw cannotSay(visionLimit)

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
+import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
 import {
   openSafetensors,
   type SafetensorsCheckpoint,
@@ -11,6 +12,7 @@ import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import type { PlannedModel } from './planned-file.js'
+import type { PruneConfigOptions } from './prune-config.js'
 import { type KeptTensor, keepTensors, planSafetensors, type Replacement } from './safetensors-files.js'
 
 interface Options {
@@ -39,7 +41,7 @@ export async function planPrunedSafetensors(
   const configs = await planConfigs(folder, {
     layers,
     tensorPrefix: prefix,
-    describe: findDescription(config, checkpoint, kept),
+    ...findDescription(config, checkpoint, kept),
     unproven,
     onNote,
   })
@@ -47,16 +49,27 @@ export async function planPrunedSafetensors(
   return { files: [...weights, ...configs.files], unproven: configs.unproven }
 }
 
-/** How the builder of graphs understands configs of this model; undefined where it does not. */
-function findDescription(config: ModelConfig, { tensors }: SafetensorsCheckpoint, kept: KeptTensor[]) {
+/** How the builder of graphs understands configs of this model, or why it does not. */
+function findDescription(
+  config: ModelConfig,
+  { tensors }: SafetensorsCheckpoint,
+  kept: KeptTensor[],
+): Pick<PruneConfigOptions, 'describe' | 'undescribed'> {
   const pruned = new Map<string, TensorLocation>(kept.map(({ name, source }) => [name, source]))
   const describe = (config: ModelConfig, isPruned: boolean) =>
-    describeDecoder(config, isPruned ? pruned : tensors)
+    describeDecoder(withoutQuantization(config), isPruned ? pruned : tensors)
   try {
     describe(config, false)
-    return describe
+    return { describe }
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
-    return undefined
+    return { undescribed: error.message }
   }
+}
+
+/** Layers compute the same however their weights are stored, and bytes are copied as they are. */
+function withoutQuantization(config: ModelConfig): ModelConfig {
+  const raw = { ...config.raw }
+  for (const key of QUANTIZATION_KEYS) delete raw[key]
+  return { ...config, raw }
 }

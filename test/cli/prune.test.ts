@@ -193,6 +193,32 @@ describe('prune', () => {
     )
   })
 
+  it.each([
+    ['a key that nobody knows', { next_layer_gate: 2 }, 'next_layer_gate = 2'],
+    ['a count that the files do not hold', { head_dim: 1e9 }, 'head_dim'],
+  ])('refuses a known family whose config has %s', async (_, change, name) => {
+    const cwd = makeModel()
+    const path = join(cwd, 'm/config.json')
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }))
+    const args = ['--drop', '1', '-o', 'pruned', '--format', 'safetensors']
+    const refused = await prune(cwd, ...args)
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr).toContain('error: a pruned model cannot be shown to be right: ')
+    expect(refused.stderr).toContain(name)
+    expect(readdirSync(cwd)).toEqual(['m'])
+    expect((await prune(cwd, ...args, '--unproven')).exitCode).toBe(0)
+  })
+
+  it('copies quantised weights of a known family without doubt', async () => {
+    const cwd = makeModel()
+    const path = join(cwd, 'm/config.json')
+    const quantization_config = { quant_method: 'fp8', modules_to_not_convert: ['model.layers.0.mlp'] }
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), quantization_config }))
+    const written = await prune(cwd, '--drop', '1', '-o', 'pruned', '--format', 'safetensors', '--json')
+    expect(written.exitCode).toBe(0)
+    expect(JSON.parse(written.stdout)).not.toHaveProperty('unproven')
+  })
+
   it('replaces a model with --force only', async () => {
     const cwd = makeModel()
     mkdirSync(join(cwd, 'pruned'))

@@ -8,15 +8,21 @@ import { LLAMA, makeTempFolder, runProgram, startProgram, TEXTS } from './run-pr
 const BASICS = ['similarity', '--model', LLAMA, '--dataset', TEXTS]
 
 describe('similarity', () => {
-  it('prints the table, the chart and one closing sentence, and writes four files', async () => {
+  it('prints the table, the chart, what to remove and the command for it, and writes four files', async () => {
     const cwd = makeTempFolder()
     const { exitCode, stdout, stderr } = await runProgram([...BASICS, '--layers-to-skip', '1'], { cwd })
     expect(exitCode).toBe(0)
     expect(stdout).toContain('| <- best |')
     expect(stdout).toContain('angular distance by first layer removed')
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
-      /^Remove layer 2 \(0-based, 1 of 3\): angular distance 0\.\d{4} ± 0\.\d{4} over 7 texts\.$/,
+    expect(stdout).toMatch(
+      /\nRemove layer 2 \(0-based, 1 of 3\): angular distance 0\.\d{4} ± 0\.\d{4} over 7 texts\.\n/,
     )
+    expect(stdout.split('\n').slice(-4)).toEqual([
+      '',
+      'To make the cut:',
+      `  layerprune prune --model ${LLAMA} --drop 2:3 -o llama-pruned`,
+      '',
+    ])
     expect(stderr).toContain('reading onnx/model.onnx (fp32')
     expect(stderr).not.toContain('error')
     expect(readdirSync(join(cwd, 'layerprune-output')).sort()).toEqual([
@@ -173,6 +179,7 @@ describe('help', () => {
       expect(exitCode).toBe(0)
       expect(stderr).toBe('')
       expect(stdout).toContain('Examples:')
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
     },
   )
 

@@ -15,7 +15,7 @@ import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const REPORT_PEAK =
-  "--import=data:text/javascript,process.on('exit',()=>console.error('peak',process.resourceUsage().maxRSS))"
+  "--import=data:text/javascript,process.on('exit',()=>process.stderr.write(['peak',process.resourceUsage().maxRSS+'%5Cn'].join('%20')))"
 
 const family = (name: string) => join(FIXTURES, 'families', name)
 

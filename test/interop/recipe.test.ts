@@ -24,10 +24,10 @@ describeWithPython('axolotl, PEFT and transformers', () => {
     const many = join(folder, 'many.jsonl')
     await writeFile(many, Array.from({ length: 20 }, () => JSON.stringify({ text })).join('\n'))
     // PEFT 0.21 does not reach the dense layers between those with experts, whatever it is told
-    const others = listFixtures().filter((name) => name !== 'llama' && name !== 'qwen3-moe-mixed')
-    const names = ['llama', ...others]
+    const names = new Set(['llama', ...listFixtures()])
+    for (const name of ['qwen3-moe-mixed', 'qwen3-moe-64']) names.delete(name)
     const pairs = await Promise.all(
-      names.map(async (name, index) => {
+      [...names].map(async (name, index) => {
         const model = fixtureFolder(name)
         const dataset = index === 0 ? [many] : index % 2 === 0 ? [TEXTS] : ['org/texts']
         const { files } = await makeRecipe({ model, dataset, maxLength: 16 })
@@ -43,7 +43,7 @@ describeWithPython('axolotl, PEFT and transformers', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(checked).toHaveLength(names.length)
+    expect(checked).toHaveLength(names.size)
     expect(checked[0].loss).toBeGreaterThan(0)
     expect(checked.every(({ changed }) => changed > 0)).toBe(true)
   })

@@ -9,6 +9,7 @@ import { writeDecoder } from './decoder.js'
 import { applyDifferences } from './describe-decoder.js'
 import type { Decoder } from './description.js'
 import { FAMILIES, type Family } from './families.js'
+import { NOT_CAUSAL } from './family-bases.js'
 import { GraphWriter } from './graph-writer.js'
 import { isHarmlessKey } from './harmless-keys.js'
 import { unknownFamily } from './unknown-family.js'
@@ -63,7 +64,7 @@ function findFamily(config: ModelConfig): Family {
 function assertCausal(config: ConfigReader): void {
   const value = config.raw('is_causal')
   if (value !== undefined && value !== true) {
-    throw config.refuse('is_causal', 'true: only causal decoders can be read')
+    throw config.refuse('is_causal', 'true: only causal decoders can be read', NOT_CAUSAL)
   }
 }
 

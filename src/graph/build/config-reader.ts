@@ -131,11 +131,11 @@ export class ConfigReader {
     for (const key of keys) this.#read.add(key)
   }
 
-  refuse(key: string, expected: string): LayerpruneError {
+  refuse(key: string, expected: string, hint = 'use an ONNX export of the model'): LayerpruneError {
     return new LayerpruneError(
       `${this.#path}: ${key} is ${shorten(this.#values[key])}, expected ${expected}`,
       {
-        hint: 'use an ONNX export of the model',
+        hint,
       },
     )
   }

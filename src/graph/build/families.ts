@@ -1,5 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import { BLOOM_FAMILIES } from './families/bloom.js'
 import { EXPERT_FAMILIES } from './families/experts.js'
 import { GEMMA_FAMILIES } from './families/gemma.js'
 import { GPT_FAMILIES } from './families/gpt.js'
@@ -26,5 +27,6 @@ export const FAMILIES: Record<string, Family> = {
   ...GEMMA_FAMILIES,
   ...NORM_FAMILIES,
   ...GPT_FAMILIES,
+  ...BLOOM_FAMILIES,
   ...EXPERT_FAMILIES,
 }

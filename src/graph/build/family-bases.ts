@@ -2,10 +2,12 @@ import type { ConfigReader } from './config-reader.js'
 import type { Differences, Sizes } from './differences.js'
 import { readAttentionBias } from './family-parts.js'
 
+export const NOT_CAUSAL = 'take the causal model that it was made from'
+
 /** What the Gemmas share: an embedding scaled by the root of the hidden size, norms of 1 + weight. */
 export function describeGemma(config: ConfigReader): Differences {
   if (config.raw('use_bidirectional_attention')) {
-    throw config.refuse('use_bidirectional_attention', 'false: only causal models have layers to prune')
+    throw config.refuse('use_bidirectional_attention', 'false: only causal decoders can be read', NOT_CAUSAL)
   }
   return {
     tied: true,

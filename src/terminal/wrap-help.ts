@@ -1,0 +1,41 @@
+/** How much further in a line goes on than it starts. */
+const CONTINUATION = 4
+
+/**
+ * Breaks the lines of a help text between words. Lines of a paragraph are filled, a list goes on under its words,
+ * and an example goes on after a backslash, so that it can be copied as it stands.
+ * @param width  columns of the window
+ */
+export function wrapHelp(text: string, width: number): string {
+  return joinParagraphs(text.split('\n'))
+    .map((line) => wrapLine(line, width))
+    .join('\n')
+}
+
+/** Sentences that were broken for the eyes of whoever reads the source are put on one line. */
+function joinParagraphs(lines: string[]): string[] {
+  const joined: string[] = []
+  for (const line of lines) {
+    const before = joined.at(-1) ?? ''
+    const goesOn = /^\S.*[^.:]$/.test(before) && /^\S/.test(line)
+    if (goesOn) joined.push(`${joined.pop()} ${line}`)
+    else joined.push(line)
+  }
+  return joined
+}
+
+function wrapLine(line: string, width: number): string {
+  if (line.length <= width) return line
+  const isExample = /^ +(?:layerprune|source) /.test(line)
+  const start = /^ *(?:\S+ {2,})?/.exec(line)![0]
+  const indent = ' '.repeat(isExample ? start.length + CONTINUATION : start.length)
+  const room = width - (isExample ? 2 : 0)
+  const wrapped = [start]
+  for (const word of line.slice(start.length).split(' ')) {
+    const last = wrapped.at(-1)!
+    const isEmpty = last.trim() === '' || last === start
+    if (!isEmpty && last.length + 1 + word.length > room) wrapped.push(indent + word)
+    else wrapped[wrapped.length - 1] = last + (isEmpty ? '' : ' ') + word
+  }
+  return wrapped.join(isExample ? ' \\\n' : '\n')
+}
