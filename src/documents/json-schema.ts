@@ -17,7 +17,7 @@ export async function findSchemaProblem(name: SchemaName, value: unknown): Promi
 }
 
 async function readSchema(name: SchemaName): Promise<object> {
-  return JSON.parse(await readFile(new URL(`../schemas/${name}.json`, import.meta.url), 'utf8'))
+  return JSON.parse(await readFile(new URL(`../../schemas/${name}.json`, import.meta.url), 'utf8'))
 }
 
 function describeProblem({ instancePath, message }: ErrorObject): string {

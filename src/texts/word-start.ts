@@ -34,19 +34,18 @@ export function createWordStart(model: TokenModel): WordStart {
 function createBpeStart(model: BpeModel): WordStart {
   // the last piece of a word, and of a start of it, is another than the same characters inside
   if (model.end_of_word_suffix || model.continuing_subword_suffix) return () => []
-  const readMerged = once(() => new Set(model.merges.map(([left, right]) => left + right)))
-  const readLongest = once(() => longestOf([...readMerged()].map(({ length }) => length)))
+  const readMerged = once(() => collectMerged(model))
   return (word, known) => {
     const merged = readMerged()
-    const longest = readLongest()
+    const { longest } = merged
     const pieces: string[] = []
     let start = 0
-    for (let step = 2 * longest; start + step + longest <= known; ) {
-      const ends = findEnds(word, findPlace(word, start, start + step), merged, longest)
+    for (let step = longest; start + step + longest <= known; ) {
+      const ends = findEnds(word, findPlace(word, start, start + step), merged)
       const certain = commonStart(ends.map((end) => model.bpe(word.slice(start, end))))
       pieces.push(...certain)
       start += certain.join('').length
-      step = certain.length > 0 ? 2 * longest : 2 * step
+      step = certain.length > 0 ? longest : 2 * step
     }
     const mapping: BpeModel = Object.create(model, {
       bpe: { value: () => pieces },
@@ -54,6 +53,25 @@ function createBpeStart(model: BpeModel): WordStart {
     })
     return mapping.encode([''])
   }
+}
+
+/** What merges make. */
+interface Merged {
+  pieces: Set<string>
+  /** Characters of the longest piece. */
+  longest: number
+  /** Characters of the longest piece that begins with these two. */
+  longestFrom: Map<string, number>
+}
+
+function collectMerged({ merges }: BpeModel): Merged {
+  const pieces = new Set(merges.map(([left, right]) => left + right))
+  const longestFrom = new Map<string, number>()
+  for (const piece of pieces) {
+    const start = piece.slice(0, 2)
+    longestFrom.set(start, Math.max(longestFrom.get(start) ?? 0, piece.length))
+  }
+  return { pieces, longest: longestOf([1, ...longestFrom.values()]), longestFrom }
 }
 
 /** The character before the last space up to `last`, over which few pieces go, or else the one at `last`. */
@@ -64,11 +82,12 @@ function findPlace(word: string, start: number, last: number): number {
 }
 
 /** Where the piece that covers the character at `at` may end. */
-function findEnds(word: string, at: number, merged: Set<string>, longest: number): number[] {
+function findEnds(word: string, at: number, { pieces, longest, longestFrom }: Merged): number[] {
   const ends = new Set([at + (isLowSurrogate(word, at + 1) ? 2 : 1)])
   for (let start = Math.max(0, at + 1 - longest); start <= at; start++) {
-    for (let end = at + 1; end <= start + longest; end++) {
-      if (merged.has(word.slice(start, end))) ends.add(end)
+    const last = start + (longestFrom.get(word.slice(start, start + 2)) ?? 0)
+    for (let end = at + 1; end <= last; end++) {
+      if (pieces.has(word.slice(start, end))) ends.add(end)
     }
   }
   return [...ends]

@@ -44,5 +44,7 @@ describe('loadTokenizer', () => {
     const without = ids[0] === bos.id ? ids.slice(1) : ids
     expect(encode(texts[3]!, 1000)).toEqual([bos.id, ...without, eos.id])
     expect(encode(texts[3]!, 10)).toEqual([bos.id, ...without.slice(0, 8), eos.id])
+    // of a text this long only the start is read
+    expect(encode(`${texts[3]!} `.repeat(1000), 10)).toEqual([bos.id, ...without.slice(0, 8), eos.id])
   })
 })
