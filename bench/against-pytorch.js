@@ -17,8 +17,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createRandom } from '../dist/data/random.js'
-import { loadTokenizer } from '../dist/runtime/tokenizer.js'
+import { createRandom } from '../dist/random.js'
+import { loadTokenizer } from '../dist/texts/tokenizer.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { FAMILIES } from '../dist/graph/build/families.js'
+import { FAMILIES } from '../dist/families/table.js'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 

@@ -1,7 +1,7 @@
 import { UsageError } from './errors.js'
-import { describeLayers } from './layer-names.js'
-import { keptSlices } from './plan/blocks.js'
-import type { Block } from './similarity/result.js'
+import type { Block } from './layers/block.js'
+import { keptSlices } from './layers/blocks.js'
+import { describeLayers } from './layers/names.js'
 import { formatYaml } from './yaml.js'
 
 /** The only types mergekit writes a merged model in. */

@@ -1,4 +1,5 @@
 import { join, posix } from 'node:path'
+import { buildDecoder, isKnownFamily } from './builder/build-decoder.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
@@ -10,8 +11,7 @@ import {
   type SafetensorsCheckpoint,
 } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
-import { buildDecoder, isKnownFamily } from './graph/build/build-decoder.js'
-import { unknownFamily } from './graph/build/unknown-family.js'
+import { unknownFamily } from './families/unknown-family.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'

@@ -4,12 +4,12 @@ import { delimiter, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeTempFolder, runProgram } from './cli/run-program.js'
-import { makeParquet } from './hub/parquet-files.js'
+import { makeParquet } from './data/hub/parquet-files.js'
 import { filesOf } from './hub/repos.js'
 import { type HubServer, startHubServer } from './hub/server.js'
-import { blocksOf, ROOT, readPage } from './shown-text.js'
-import { makeStandIn } from './stand-in.js'
+import { makeTempFolder, runProgram } from './support/run-program.js'
+import { blocksOf, ROOT, readPage } from './support/shown-text.js'
+import { makeStandIn } from './support/stand-in.js'
 
 const run = promisify(execFile)
 const PAGES = [

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { FAMILIES } from '../src/graph/build/families.js'
-import { expectSameBesidesRounding, ROOT, readDemo, readPage } from './shown-text.js'
+import { FAMILIES } from '../src/families/table.js'
+import { expectSameBesidesRounding, ROOT, readDemo, readPage } from './support/shown-text.js'
 
 describe('the README', () => {
   let demo: string

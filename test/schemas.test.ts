@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findSchemaProblem, type SchemaName } from '../src/json-schema.js'
-import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './cli/run-program.js'
+import { findSchemaProblem, type SchemaName } from '../src/documents/json-schema.js'
+import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './support/run-program.js'
 
 const FOLDER = new URL('../schemas/', import.meta.url)
 const read = (name: string) => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8'))

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parse, parseDocument } from 'yaml'
 import { formatSliceConfig } from '../src/mergekit.js'
 import { formatYaml, yamlString } from '../src/yaml.js'
-import { axolotlConfigOf, TRICKY_STRINGS } from './tricky-strings.js'
+import { axolotlConfigOf, TRICKY_STRINGS } from './support/tricky-strings.js'
 
 const VERSIONS = ['1.1', '1.2'] as const
 

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
-import type { DownloadProgress } from '../hub/model-repo.js'
 import { isRepoId } from '../hub/repo.js'
+import type { DownloadProgress } from './hub-model.js'
 import { unreadableForm } from './other-forms.js'
 
 export interface ModelSourceOptions {
@@ -44,7 +44,7 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
   const info = await stat(folder).catch((cause: NodeJS.ErrnoException) => cause)
   if (info instanceof Error) {
     if (info.code === 'ENOENT' && isRepoId(model)) {
-      const { openModelRepo } = await import('../hub/model-repo.js')
+      const { openModelRepo } = await import('./hub-model.js')
       return openModelRepo(options)
     }
     const reason = info.code === 'ENOENT' ? 'does not exist' : `cannot be read: ${info.message}`

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
-import type { Shard } from '../data/placed-rows.js'
-import { assertMetrics, type Metric } from '../similarity/metrics.js'
-import { parseTokenSelection, type TokenSelection } from '../similarity/token-selection.js'
+import { assertMetrics, type Metric } from '../documents/metrics.js'
+import type { Shard } from '../texts/placed-rows.js'
+import { parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
 
 /** PruneMe's spellings of our flags that differ by more than underscores. */
 const ALIASES: Record<string, string> = { '--model-path': '--model' }

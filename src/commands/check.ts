@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { UsageError } from '../errors.js'
-import { parseBlocks } from '../plan/blocks.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { parseBlocks } from '../layers/blocks.js'
 import { confidence, wholeNumber } from './arguments.js'
 
 interface Flags {
@@ -47,7 +47,7 @@ async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
   const [{ checkResult }, { readReportedResult }, { noteRecommendation }, output, { LayerpruneError }] =
     await Promise.all([
       import('../similarity/check-result.js'),
-      import('../report/read-saved.js'),
+      import('../documents/read-saved.js'),
       import('./note-recommendation.js'),
       import('../terminal/output.js'),
       import('../errors.js'),

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SimilarityResult } from '../similarity/result.js'
-import { readContinuableResult } from '../similarity/saved-result.js'
+import { readContinuableResult } from '../documents/saved-result.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { writeFileAtomically } from '../write-files.js'
 import { nameResult } from './result-files.js'
 

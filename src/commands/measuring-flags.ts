@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { DTYPES, type Dtype } from '../checkpoint/onnx-files.js'
+import { DEVICES, type Device } from '../engine/device.js'
 import type { Format } from '../model.js'
-import { DEVICES, type Device } from '../runtime/device.js'
 import { wholeNumber } from './arguments.js'
 
 /** Flags that say which weights of which model are read. */

@@ -30,7 +30,7 @@ async function runMerge(files: string[], flags: Flags): Promise<void> {
   const [{ mergeShards }, { readContinuableResult }, { writeResultFiles }, { showResult }, output] =
     await Promise.all([
       import('../similarity/merge-shards.js'),
-      import('../similarity/saved-result.js'),
+      import('../documents/saved-result.js'),
       import('./result-files.js'),
       import('./show-result.js'),
       import('../terminal/output.js'),

@@ -1,7 +1,7 @@
-import { nameLayers } from '../layer-names.js'
-import type { ReportedResult } from '../report/read-saved.js'
-import { findBestBlock } from '../similarity/blocks.js'
-import { recommendBlock } from '../similarity/recommendation.js'
+import type { ReportedResult } from '../documents/read-saved.js'
+import { recommendBlock } from '../documents/recommendation.js'
+import { findBestBlock } from '../documents/score-blocks.js'
+import { nameLayers } from '../layers/names.js'
 import { printNote } from '../terminal/output.js'
 
 /** Says on stderr which block is taken from a result whose blocks were checked by perplexity, and which is not. */

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
+import { METRICS, type Metric } from '../documents/metrics.js'
 import type { HeatScale } from '../report/heatmap-svg.js'
 import type { PlotKind } from '../report/plot.js'
-import { METRICS, type Metric } from '../similarity/metrics.js'
 import { wholeNumber } from './arguments.js'
 import { checkOutputFile } from './output-file.js'
 
@@ -66,10 +66,10 @@ async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flag
     { UsageError },
   ] = await Promise.all([
     import('../report/plot.js'),
-    import('../report/read-saved.js'),
+    import('../documents/read-saved.js'),
     import('../report/perplexity-svg.js'),
-    import('../similarity/resize-result.js'),
-    import('../similarity/select-metric.js'),
+    import('../documents/resize-result.js'),
+    import('../documents/select-metric.js'),
     import('../write-files.js'),
     import('../errors.js'),
   ])

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
+import type { Plan, PlannedModel } from '../documents/plan.js'
 import { UsageError } from '../errors.js'
-import { parseBlocks } from '../plan/blocks.js'
-import type { Plan, PlannedModel } from '../plan/plan.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { parseBlocks } from '../layers/blocks.js'
 import { wholeNumber } from './arguments.js'
 import { pinnedRevision } from './result-files.js'
 
@@ -107,7 +107,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
  * @throws UsageError where the layers do not fit the model
  */
 export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
-  const { makePlan } = await import('../plan/plan.js')
+  const { makePlan } = await import('../documents/plan.js')
   const { blocks, strategy, origin, scores, dataset } = removal
   if (origin !== undefined && origin.layers !== model.layers) {
     throw new UsageError(
@@ -119,8 +119,8 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
 
 async function readRecommendedBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
   const [{ readSimilarityResult }, { assertBlockSize, findBestBlock }, { printWarning }] = await Promise.all([
-    import('../similarity/saved-result.js'),
-    import('../similarity/blocks.js'),
+    import('../documents/saved-result.js'),
+    import('../documents/score-blocks.js'),
     import('../terminal/output.js'),
   ])
   const saved = await readSimilarityResult(file)
@@ -154,7 +154,7 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
 /** The block that perplexity recommends, with what was measured; undefined if it checked blocks of another size. */
 async function readVerifiedBlock(file: string, n: number): Promise<Removal | undefined> {
   const [{ readReportedResult }, { planVerifiedBlock }, { noteRecommendation }] = await Promise.all([
-    import('../report/read-saved.js'),
+    import('../documents/read-saved.js'),
     import('../strategies/verify-blocks.js'),
     import('./note-recommendation.js'),
   ])
@@ -166,7 +166,7 @@ async function readVerifiedBlock(file: string, n: number): Promise<Removal | und
 }
 
 async function readPlanFile(file: string): Promise<Removal> {
-  const { readPlan } = await import('../plan/plan.js')
+  const { readPlan } = await import('../documents/plan.js')
   const { removed, strategy, scores, dataset, model } = await readPlan(file)
   return {
     blocks: removed,

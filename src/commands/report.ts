@@ -24,7 +24,7 @@ Examples:
 
 async function runReport(files: string[], { output }: Flags): Promise<void> {
   const [{ readSavedDocuments }, { renderPage }, { writeFileAtomically }, terminal] = await Promise.all([
-    import('../report/read-saved.js'),
+    import('../documents/read-saved.js'),
     import('../report/page.js'),
     import('../write-files.js'),
     import('../terminal/output.js'),

@@ -1,6 +1,6 @@
-import { recommendBlock } from '../similarity/recommendation.js'
-import type { SimilarityResult } from '../similarity/result.js'
-import type { Verification } from '../strategies/verify-blocks.js'
+import { recommendBlock } from '../documents/recommendation.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import type { Verification } from '../documents/verification.js'
 
 /** A result with what its best blocks do to the perplexity, where that was asked for. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }

@@ -1,4 +1,4 @@
-import type { TextProgress } from '../runtime/run-options.js'
+import type { TextProgress } from '../run/run-options.js'
 import { listenForInterruption } from './interruption.js'
 
 /** What a command gives a run to report to and to be stopped by. */

@@ -1,11 +1,12 @@
+import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
+import { shuffleInPlace } from '../random.js'
 import { isHubDataset, listDataFiles } from './files.js'
 import type { DataKind } from './kind.js'
-import { shuffleInPlace } from './random.js'
 import { readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
 import { shuffleRows } from './shuffle.js'
-import { type DataSource, openLocalSource } from './source.js'
+import { openLocalSource } from './source.js'
 
 export interface DatasetOptions {
   /**
@@ -91,7 +92,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   }
   const [only, ...others] = paths
   if (others.length === 0 && (await isHubDataset(only!))) {
-    const { openDatasetRepo } = await import('../hub/dataset-repo.js')
+    const { openDatasetRepo } = await import('./hub/dataset-repo.js')
     const { files, ...name } = await openDatasetRepo(only!, options)
     return createDataset(name, files, { ...options, textLines: true })
   }

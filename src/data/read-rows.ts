@@ -1,3 +1,4 @@
+import type { DataSource } from '../byte-source.js'
 import { readCsv } from './csv.js'
 import { gunzip } from './gzip.js'
 import { readJson } from './json.js'
@@ -5,7 +6,6 @@ import { readJsonl } from './jsonl.js'
 import type { DataFormat, DataKind } from './kind.js'
 import { readParquet } from './parquet.js'
 import type { DataRow, ReadContext, RowSkip } from './row.js'
-import type { DataSource } from './source.js'
 import { readTextDocument, readTextLines } from './text.js'
 import { unzstd } from './zstd.js'
 

@@ -1,4 +1,4 @@
-import { createRandom, type Random, shuffleInPlace } from './random.js'
+import { createRandom, type Random, shuffleInPlace } from '../random.js'
 
 /** Files that are read side by side. */
 const LANES = 8

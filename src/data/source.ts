@@ -1,22 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
-import type { AsyncBuffer } from 'hyparquet'
+import type { DataSource } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { readExactly } from '../read-exactly.js'
-
-/** A file that is read from any position; whoever opens it closes it. */
-export interface RandomAccessFile extends AsyncBuffer {
-  close(): Promise<void>
-}
-
-/** A file of a dataset, wherever it lies: the format readers know no more of it than this. */
-export interface DataSource {
-  /** For messages and row origins. */
-  name: string
-  /** The bytes in order; a chunk stays valid after the next one. Ending the iteration early closes the file. */
-  readBytes(): AsyncIterable<Uint8Array>
-  openRandomAccess(): Promise<RandomAccessFile>
-}
 
 const CHUNK_BYTES = 1 << 18
 

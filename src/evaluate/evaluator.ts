@@ -1,9 +1,9 @@
+import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import type { SessionOptions } from '../engine/session.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
-import { normalizeBlocks } from '../plan/blocks.js'
-import type { EncodedText } from '../runtime/batches.js'
-import { type DecoderPieces, openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
-import type { SessionOptions } from '../runtime/session.js'
-import type { Block } from '../similarity/result.js'
+import type { EncodedText } from '../texts/windows.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
 /** A model ready to say how likely it holds texts, with any of some blocks of layers taken out. */

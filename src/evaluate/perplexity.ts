@@ -1,20 +1,15 @@
 import type { Dataset } from '../data/dataset.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
-import { normalizeBlocks } from '../plan/blocks.js'
-import { openInputs } from '../runtime/open-inputs.js'
-import {
-  assertRunCounts,
-  chooseRunSettings,
-  type RunOptions,
-  type RunSettings,
-} from '../runtime/run-options.js'
-import { TokenizerThread } from '../runtime/tokenizer-thread.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
+import { openInputs } from '../run/open-inputs.js'
+import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
-import type { Block } from '../similarity/result.js'
+import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { VERSION } from '../version.js'
 import { type Evaluator, openEvaluator } from './evaluator.js'
-import type { EvaluationResult } from './result.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
 import { batchScoredTexts, type TextBatches } from './text-batches.js'

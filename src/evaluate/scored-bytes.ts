@@ -1,4 +1,4 @@
-import type { ReadText } from '../runtime/batches.js'
+import type { ReadText } from '../texts/windows.js'
 
 /**
  * Bytes in UTF-8 of the text that the scored tokens of a text, all but the first, stand for.

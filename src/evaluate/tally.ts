@@ -1,6 +1,6 @@
-import type { Block } from '../similarity/result.js'
-import { TextStatistics } from '../similarity/text-statistics.js'
-import type { CandidateFigures, FailedCandidate, Figures } from './result.js'
+import type { CandidateFigures, FailedCandidate, Figures } from '../documents/evaluation-result.js'
+import type { Block } from '../layers/block.js'
+import { TextStatistics } from '../statistics/text-statistics.js'
 
 /** Adds up what texts score under a list of candidates, of which the first is what the others are compared with. */
 export class Tally {

@@ -1,8 +1,8 @@
 import type { Dataset, DatasetRow } from '../data/dataset.js'
-import { DATASET_START, type PlacedRow } from '../data/placed-rows.js'
-import { type ReadText, WINDOW_BATCHES, windowTexts } from '../runtime/batches.js'
-import type { RunSettings } from '../runtime/run-options.js'
-import type { EncodeAnywhere } from '../runtime/tokenizer.js'
+import type { RunSettings } from '../run/run-options.js'
+import { DATASET_START, type PlacedRow } from '../texts/placed-rows.js'
+import type { EncodeAnywhere } from '../texts/tokenizer.js'
+import { type ReadText, WINDOW_BATCHES, windowTexts } from '../texts/windows.js'
 
 /** Texts to be scored, in batches of similar length. */
 export interface TextBatches extends AsyncIterable<ReadText[]> {

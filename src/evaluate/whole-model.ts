@@ -1,5 +1,5 @@
 import { LayerpruneError } from '../errors.js'
-import type { EncodedText } from '../runtime/batches.js'
+import type { EncodedText } from '../texts/windows.js'
 
 /**
  * A cut may overflow, but against a whole model that does nothing can be measured.

@@ -1,5 +1,5 @@
-import { normalizeBlocks } from '../plan/blocks.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
 import { cloneModel, type GraphProto, makeNode, type NodeProto } from './onnx.js'

@@ -1,4 +1,4 @@
-import type { DataSource, RandomAccessFile } from '../data/source.js'
+import type { DataSource, RandomAccessFile } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { discard } from './body.js'
 import { type HubResponse, wholeNumberOf } from './http.js'

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
-import { FAMILIES } from '../graph/build/families.js'
+import { FAMILIES } from '../families/table.js'
 import {
   type Format,
   locateModel,
@@ -11,7 +12,6 @@ import {
   openModel,
 } from '../model.js'
 import { VERSION } from '../version.js'
-import { estimateMemory, type MemoryEstimate } from './memory.js'
 import { countParameters, type ParameterCounts } from './parameters.js'
 
 /** What `inspect --json` prints. Keys may be added, none changes meaning. */

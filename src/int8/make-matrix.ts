@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises'
-import { decodeFloats } from '../checkpoint/decode-floats.js'
 import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, Turn } from '../graph/rotate-stream.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
+import { decodeFloats } from '../weights/decode-floats.js'
 import { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
 

@@ -1,4 +1,4 @@
-import { createRandom } from '../data/random.js'
+import { createRandom } from '../random.js'
 
 /** Numbers of a line of memory: columns are taken this many at a time. */
 const COLUMNS = 16

@@ -1,6 +1,6 @@
 /** What configs say of layers by their number, and how it is said of the layers that stay. */
 
-import { expandAttentionTypes } from '../graph/build/attention-types.js'
+import { expandAttentionTypes } from '../families/attention-types.js'
 import { findLimits } from './layer-limits.js'
 import { type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import { readPeriods } from './layer-periods.js'

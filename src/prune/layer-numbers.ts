@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
-import { keptSlices } from '../plan/blocks.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { keptSlices } from '../layers/blocks.js'
 
 /** Which layers stay and what their numbers become. */
 export interface KeptLayers {

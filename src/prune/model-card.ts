@@ -1,10 +1,10 @@
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isScalar, isSeq, parseDocument } from 'yaml'
+import type { Plan } from '../documents/plan.js'
 import { LayerpruneError } from '../errors.js'
-import { describeLayers } from '../layer-names.js'
-import { formatBlocks } from '../plan/blocks.js'
-import type { Plan } from '../plan/plan.js'
+import { formatBlocks } from '../layers/blocks.js'
+import { describeLayers } from '../layers/names.js'
 import { yamlString } from '../yaml.js'
 import { resolveInside } from './companion-files.js'
 

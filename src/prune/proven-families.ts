@@ -1,4 +1,4 @@
-import { isKnownFamily } from '../graph/build/build-decoder.js'
+import { isKnownFamily } from '../builder/build-decoder.js'
 import type { Section } from './layer-keys.js'
 
 /**

@@ -1,6 +1,6 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
-import type { Decoder, Layer } from '../graph/build/description.js'
+import type { Decoder, Layer } from '../families/description.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
 import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'

@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
+import { makePlan, type Plan } from '../documents/plan.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Format, locateModel, type ModelOptions } from '../model.js'
-import { makePlan, type Plan } from '../plan/plan.js'
+import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
@@ -9,7 +10,6 @@ import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
 import { sizeOf, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
-import type { Replacement } from './safetensors-files.js'
 import { writePlannedFiles } from './write-planned.js'
 
 export interface PruneOptions extends ModelOptions {

@@ -1,3 +1,4 @@
+import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
 import {
@@ -6,14 +7,14 @@ import {
   type TensorLocation,
 } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
-import { describeDecoder } from '../graph/build/build-decoder.js'
 import type { LocatedModel } from '../model.js'
+import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import type { PlannedModel } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
-import { type KeptTensor, keepTensors, planSafetensors, type Replacement } from './safetensors-files.js'
+import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
 
 interface Options {
   replacements?: ReadonlyMap<string, Replacement> | undefined

@@ -2,18 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { UsageError } from '../errors.js'
-import { encodeFloats } from './encode-floats.js'
+import { encodeFloats } from '../weights/encode-floats.js'
+import type { Replacement } from '../weights/replacement.js'
 import { type KeptLayers, renumber } from './layer-numbers.js'
 import { type PlannedFile, textFile } from './planned-file.js'
 
 const WHOLE_FILE = 'model.safetensors'
 const INDEX_FILE = `${WHOLE_FILE}.index.json`
-
-/** Values that take the place of a tensor's own; they are written in the type in which it is stored. */
-export interface Replacement {
-  shape: number[]
-  data: Float32Array
-}
 
 /** A tensor of the pruned model and the one that it was. */
 export interface KeptTensor {

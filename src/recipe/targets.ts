@@ -1,4 +1,4 @@
-import type { Decoder, Linear, Mlp } from '../graph/build/description.js'
+import type { Decoder, Linear, Mlp } from '../families/description.js'
 
 /** What an adapter changes, in PEFT's words. */
 export interface AdapterTargets {

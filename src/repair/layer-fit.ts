@@ -1,13 +1,13 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
+import type { State } from '../engine/decoder-pieces.js'
+import { type MakeInput, planInputs } from '../engine/inputs.js'
+import { runGraph } from '../engine/run-graph.js'
+import { createSession, releaseAll, type SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { STATE_INPUT } from '../graph/segment.js'
-import type { EncodedText } from '../runtime/batches.js'
-import type { State } from '../runtime/decoder-pieces.js'
-import { type MakeInput, planInputs } from '../runtime/inputs.js'
-import { runGraph } from '../runtime/run-graph.js'
-import { createSession, releaseAll, type SessionOptions } from '../runtime/session.js'
+import type { EncodedText } from '../texts/windows.js'
 import type { ClosingProduct } from './closing-product.js'
 import {
   CHANGE_INPUT,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Dataset, type DatasetRow, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
-import type { ReadText } from '../runtime/batches.js'
-import type { RunOptions, RunSettings } from '../runtime/run-options.js'
-import type { EncodeAnywhere } from '../runtime/tokenizer.js'
+import type { RunOptions, RunSettings } from '../run/run-options.js'
+import type { EncodeAnywhere } from '../texts/tokenizer.js'
+import type { ReadText } from '../texts/windows.js'
 
 export interface RepairTextOptions extends RunOptions {
   /** Texts to fit the repair on; 128 where left out. */

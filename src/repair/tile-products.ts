@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import type { InferenceSession, TypedTensor } from 'onnxruntime-node'
+import { releaseAll } from '../engine/session.js'
 import { DataType, makeGraph, makeNode, makeValueInfo, serializeModel } from '../graph/onnx.js'
-import { releaseAll } from '../runtime/session.js'
 
 /** A small dense matrix, row-major. */
 export interface Tile {

@@ -1,4 +1,4 @@
-import type { ScoredBlock } from '../similarity/result.js'
+import type { ScoredBlock } from '../documents/similarity-result.js'
 
 /**
  * PruneMe's `layer_distances.csv`: `block_start,block_end,average_distance`, a row a block, end exclusive,

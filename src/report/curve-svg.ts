@@ -1,9 +1,9 @@
 import { scaleLinear } from 'd3-scale'
 import { area, line } from 'd3-shape'
+import { describeMetric } from '../documents/metrics.js'
+import type { ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
 import { capitalize, formatEstimate, formatQuantity } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import { describeMetric } from '../similarity/metrics.js'
-import type { ScoredBlock, SimilarityResult } from '../similarity/result.js'
+import { nameLayers } from '../layers/names.js'
 import {
   type CurveColors,
   describeOrigin,

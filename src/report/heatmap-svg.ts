@@ -1,9 +1,10 @@
 import { interpolateViridis } from 'd3-scale-chromatic'
+import { describeMetric } from '../documents/metrics.js'
+import { findBestBlock } from '../documents/score-blocks.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { capitalize, formatDistance, formatQuantity } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import { findBestBlock } from '../similarity/blocks.js'
-import { describeMetric } from '../similarity/metrics.js'
-import type { Block, SimilarityResult } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { nameLayers } from '../layers/names.js'
 import { describeOrigin, escapeXml, FONT, INK, inkRules, px } from './svg.js'
 
 /** What a colour stands for: the place between smallest and largest of its row, or of the whole map. */

@@ -1,8 +1,8 @@
+import type { ReportedResult } from '../documents/read-saved.js'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
-import { formatLayers, nameLayers } from '../layer-names.js'
-import { describeTokens } from '../similarity/token-selection.js'
+import { formatLayers, nameLayers } from '../layers/names.js'
+import { describeTokens } from '../texts/token-selection.js'
 import { renderStrip } from './page-parts.js'
-import type { ReportedResult } from './read-saved.js'
 import { escapeXml } from './svg.js'
 import { reachVerdict } from './verdict.js'
 

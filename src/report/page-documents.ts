@@ -1,4 +1,5 @@
-import type { EvaluationResult } from '../evaluate/result.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
+import type { Plan } from '../documents/plan.js'
 import {
   formatCount,
   formatDistance,
@@ -6,9 +7,8 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
-import { describeLayers, formatLayers } from '../layer-names.js'
+import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
-import type { Plan } from '../plan/plan.js'
 import { renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import { escapeXml } from './svg.js'
 

@@ -1,6 +1,6 @@
 import { formatJson } from '../clean-text.js'
-import { formatLayers } from '../layer-names.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { formatLayers } from '../layers/names.js'
 import { escapeXml } from './svg.js'
 
 /** A picture of all layers in a row, those that go filled. */

@@ -1,3 +1,9 @@
+import { describeMetric, listMetrics } from '../documents/metrics.js'
+import type { ReportedResult } from '../documents/read-saved.js'
+import { recommendBlock } from '../documents/recommendation.js'
+import { findBestBlock } from '../documents/score-blocks.js'
+import { selectMetric } from '../documents/select-metric.js'
+import type { VerifiedBlock } from '../documents/verification.js'
 import {
   capitalize,
   formatCount,
@@ -6,17 +12,11 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
+import { formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
-import { findBestBlock } from '../similarity/blocks.js'
-import { describeMetric, listMetrics } from '../similarity/metrics.js'
-import { recommendBlock } from '../similarity/recommendation.js'
-import { selectMetric } from '../similarity/select-metric.js'
-import { describeTokens } from '../similarity/token-selection.js'
-import type { VerifiedBlock } from '../strategies/verify-blocks.js'
+import { describeTokens } from '../texts/token-selection.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
-import type { ReportedResult } from './read-saved.js'
 import { escapeXml } from './svg.js'
 import { reachVerdict } from './verdict.js'
 

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
+import { describeMetric, listMetrics } from '../documents/metrics.js'
+import type { ReportedResult, SavedDocuments } from '../documents/read-saved.js'
 import { formatQuantity } from '../format-numbers.js'
-import { describeMetric, listMetrics } from '../similarity/metrics.js'
 import { VERSION } from '../version.js'
 import { renderComparison } from './page-comparison.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
 import { renderResult } from './page-result.js'
-import type { ReportedResult, SavedDocuments } from './read-saved.js'
 import { escapeXml } from './svg.js'
 
 /**

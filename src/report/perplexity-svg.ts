@@ -1,7 +1,7 @@
 import { scaleLog } from 'd3-scale'
-import type { EvaluationResult } from '../evaluate/result.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { formatPerplexity, formatQuantity } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
+import { formatLayers } from '../layers/names.js'
 import { type CurveColors, escapeXml, FONT, INK, inkRules, MARKS, px, shorten } from './svg.js'
 
 const WIDTH = 760

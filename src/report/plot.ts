@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
-import type { SimilarityResult } from '../similarity/result.js'
 import { drawDistanceCurve } from './curve-svg.js'
 import { drawHeatMap, type HeatScale } from './heatmap-svg.js'
 

@@ -1,7 +1,7 @@
 import { cleanLines } from '../clean-text.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { formatQuantity } from '../format-numbers.js'
-import type { SimilarityResult } from '../similarity/result.js'
-import { describeTokens } from '../similarity/token-selection.js'
+import { describeTokens } from '../texts/token-selection.js'
 
 export const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`
 

@@ -1,3 +1,7 @@
+import { findCertainty } from '../documents/find-certainty.js'
+import { describeMetric } from '../documents/metrics.js'
+import type { ReportedResult } from '../documents/read-saved.js'
+import { recommendBlock } from '../documents/recommendation.js'
 import {
   formatConfidence,
   formatDistance,
@@ -6,12 +10,8 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
-import { formatLayers, nameLayers } from '../layer-names.js'
-import { findCertainty } from '../similarity/find-certainty.js'
-import { describeMetric } from '../similarity/metrics.js'
-import { recommendBlock } from '../similarity/recommendation.js'
-import type { Block } from '../similarity/result.js'
-import type { ReportedResult } from './read-saved.js'
+import type { Block } from '../layers/block.js'
+import { formatLayers, nameLayers } from '../layers/names.js'
 
 /** How sure a recommendation is, as its badge tells at a glance. */
 export type Sureness = 'sure' | 'unsure' | 'unknown'

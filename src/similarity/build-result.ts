@@ -1,11 +1,12 @@
 import type { DatasetName } from '../data/dataset.js'
+import { findBestBlock, scoreBlocks } from '../documents/score-blocks.js'
+import type { MetricResult, ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
+import type { Block } from '../layers/block.js'
+import { assessBest, type Certainty, summarizeCertainty } from '../statistics/certainty.js'
 import { VERSION } from '../version.js'
-import { findBestBlock, scoreBlocks } from './blocks.js'
-import { assessBest, type Certainty, summarizeCertainty } from './certainty.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
-import type { Block, MetricResult, ScoredBlock, SimilarityResult } from './result.js'
 
 const DEFAULT_LEVEL = 0.95
 

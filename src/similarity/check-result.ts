@@ -1,11 +1,12 @@
+import { findCertainty } from '../documents/find-certainty.js'
+import { describeMetric, type Metric } from '../documents/metrics.js'
+import { type Recommending, recommendBlock } from '../documents/recommendation.js'
+import { assertBlockSize, findBestBlock } from '../documents/score-blocks.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import { assertBlockSize, findBestBlock } from './blocks.js'
-import { findCertainty } from './find-certainty.js'
-import { describeMetric, type Metric } from './metrics.js'
-import { type Recommending, recommendBlock } from './recommendation.js'
-import type { Block, SimilarityResult } from './result.js'
+import type { Block } from '../layers/block.js'
+import { nameLayers } from '../layers/names.js'
 
 /** What must hold of a result; what is left out is not looked at. */
 export interface Expectations {

@@ -1,9 +1,9 @@
 import type { HashOptions } from '../checkpoint/hash-files.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { InterruptedError } from '../errors.js'
 import { readHubSettings } from '../hub/settings.js'
 import type { Model } from '../model.js'
 import { fingerprintModel } from './fingerprint.js'
-import type { SimilarityResult } from './result.js'
 
 /**
  * What a result says of the model that it is measured on.

@@ -1,4 +1,4 @@
-import type { Metric } from './metrics.js'
+import type { Metric } from '../documents/metrics.js'
 
 /** Number of blocks of every size in a model of `layers` layers. */
 export function countBlocks(layers: number): number {

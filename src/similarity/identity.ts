@@ -1,5 +1,5 @@
-import type { Metric } from './metrics.js'
-import type { SimilarityResult } from './result.js'
+import type { Metric } from '../documents/metrics.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 
 /** What must be the same for numbers of two runs to belong together: by the name that messages give it. */
 export type Identity = Record<string, string>

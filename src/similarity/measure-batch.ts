@@ -1,10 +1,10 @@
+import type { Metric } from '../documents/metrics.js'
+import type { AskedBatch } from '../engine/runs.js'
 import { LayerpruneError } from '../errors.js'
-import type { EncodedText } from '../runtime/batches.js'
-import type { AskedBatch } from '../runtime/runs.js'
+import { selectTokens, type TokenSelection } from '../texts/token-selection.js'
+import type { EncodedText } from '../texts/windows.js'
 import { addDistances, countBlocks, UndirectedStateError } from './distances.js'
 import type { Measurement } from './measurement.js'
-import type { Metric } from './metrics.js'
-import { selectTokens, type TokenSelection } from './token-selection.js'
 
 /** A batch of texts and the tokens of each that are compared. */
 export function askTokens(texts: EncodedText[], tokens: TokenSelection): AskedBatch {

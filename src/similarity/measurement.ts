@@ -1,8 +1,9 @@
-import { DATASET_START, type ReadPosition } from '../data/placed-rows.js'
+import { listMetrics, type Metric } from '../documents/metrics.js'
+import type { SavedProgress, WindowProgress } from '../documents/saved-progress.js'
 import { LayerpruneError } from '../errors.js'
+import { type ComparedRun, TextStatistics } from '../statistics/text-statistics.js'
+import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import { blockIndex, countBlocks } from './distances.js'
-import { listMetrics, type Metric } from './metrics.js'
-import { type ComparedRun, type SavedStatistics, TextStatistics } from './text-statistics.js'
 
 /** What a run has measured so far, and how far it has read. */
 export interface Measurement {
@@ -17,23 +18,6 @@ export interface Measurement {
   /** Texts in which the tokenizer found no token. */
   tokenless: number
   window: WindowProgress
-}
-
-/** The window of texts that is being measured. */
-export interface WindowProgress {
-  /** After the last window, where the dataset ends. */
-  start: ReadPosition
-  /** Not yet known, the same as `start`, while no batch is measured. */
-  end: ReadPosition
-  /** Batches measured of it. */
-  batches: number
-}
-
-/** A measurement as a partial result or a shard's keeps it. */
-export interface SavedProgress {
-  tokenless: number
-  window: WindowProgress
-  statistics: SavedStatistics
 }
 
 export function startMeasurement(layers: number, metrics: readonly Metric[]): Measurement {

@@ -1,10 +1,10 @@
+import { listMetrics } from '../documents/metrics.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { LayerpruneError } from '../errors.js'
 import { formatCount, formatList } from '../format-numbers.js'
 import { buildResult } from './build-result.js'
 import { findDifference, type Identity, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
-import { listMetrics } from './metrics.js'
-import type { SimilarityResult } from './result.js'
 
 const MAX_NAMED = 5
 

@@ -1,20 +1,20 @@
-import type { Shard } from '../data/placed-rows.js'
+import { assertMetrics, type Metric } from '../documents/metrics.js'
+import { assertBlockSize } from '../documents/score-blocks.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import type { Model } from '../model.js'
-import { WINDOW_BATCHES } from '../runtime/batches.js'
 import {
   assertCounts,
   assertRunCounts,
   chooseRunSettings,
   type RunOptions,
   type RunSettings,
-} from '../runtime/run-options.js'
-import { assertBlockSize } from './blocks.js'
-import { assertMetrics, type Metric } from './metrics.js'
-import type { SimilarityResult } from './result.js'
+} from '../run/run-options.js'
+import { MIN_TEXTS } from '../statistics/sequential.js'
+import type { Shard } from '../texts/placed-rows.js'
+import { describeTokens, parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
+import { WINDOW_BATCHES } from '../texts/windows.js'
 import type { Roofline } from './roofline.js'
-import { MIN_TEXTS } from './sequential.js'
-import { describeTokens, parseTokenSelection, type TokenSelection } from './token-selection.js'
 
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */

@@ -1,9 +1,9 @@
+import { listMetrics } from '../documents/metrics.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import { LayerpruneError } from '../errors.js'
 import { describeSettings, type RunDescription } from './build-result.js'
 import { findDifference, identify } from './identity.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
-import { listMetrics } from './metrics.js'
-import type { SimilarityResult } from './result.js'
 
 /**
  * Takes up the measurement of a partial result.

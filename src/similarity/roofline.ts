@@ -1,7 +1,7 @@
+import { measurePeak } from '../engine/matrix-peak.js'
+import type { Phase, RunMeter } from '../engine/run-meter.js'
 import { countParameters } from '../inspect/parameters.js'
 import type { Model } from '../model.js'
-import { measurePeak } from '../runtime/matrix-peak.js'
-import type { Phase, RunMeter } from '../runtime/run-meter.js'
 
 /** How near a run came to what the machine can do. */
 export interface Roofline {

@@ -1,10 +1,10 @@
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { batchScoredTexts } from '../evaluate/text-batches.js'
 import type { Model } from '../model.js'
-import type { ReadText } from '../runtime/batches.js'
-import { openInputs } from '../runtime/open-inputs.js'
-import { chooseRunSettings, type RunOptions, type RunSettings } from '../runtime/run-options.js'
-import { TokenizerThread } from '../runtime/tokenizer-thread.js'
+import { openInputs } from '../run/open-inputs.js'
+import { chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
+import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import type { ReadText } from '../texts/windows.js'
 
 /** A model and the texts that a plan for it is made from, all in memory. */
 export interface Calibration {

@@ -1,4 +1,4 @@
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
 
 /**
  * The n layers of the lowest scores, ascending; of equals the first.

@@ -2,8 +2,8 @@ import { LayerpruneError } from '../errors.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { assertWholeFinite } from '../evaluate/whole-model.js'
 import { formatQuantity } from '../format-numbers.js'
-import type { ReadText } from '../runtime/batches.js'
-import type { Block } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import type { ReadText } from '../texts/windows.js'
 import { asBlocks } from './choose-layers.js'
 
 /** A layer that was taken out, and what is left then. */

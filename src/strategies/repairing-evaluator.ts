@@ -1,16 +1,16 @@
+import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
 import { type Evaluator, runTree } from '../evaluate/evaluator.js'
 import { buildPrefixTree } from '../evaluate/prefix-tree.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
-import { normalizeBlocks } from '../plan/blocks.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
 import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
-import type { EncodedText } from '../runtime/batches.js'
-import { type DecoderPieces, openDecoderPieces, type State } from '../runtime/decoder-pieces.js'
-import type { SessionOptions } from '../runtime/session.js'
-import type { Block } from '../similarity/result.js'
+import type { EncodedText } from '../texts/windows.js'
 
 /** Strength of the ridge of every repair, see `solveRidge`. */
 const RIDGE = 0.1

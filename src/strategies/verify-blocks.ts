@@ -1,35 +1,12 @@
+import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { makePlan, type Plan } from '../documents/plan.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import type { Verification, VerifiedBlock } from '../documents/verification.js'
 import { LayerpruneError } from '../errors.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
-import type { EvaluationResult } from '../evaluate/result.js'
 import { formatQuantity } from '../format-numbers.js'
-import { makePlan, type Plan } from '../plan/plan.js'
-import type { RunOptions } from '../runtime/run-options.js'
-import type { Block, SimilarityResult } from '../similarity/result.js'
-
-/** A block of small distance with its perplexity. */
-export interface VerifiedBlock extends Block {
-  distance: number
-  /** By distance among all blocks of its size, 1 for the smallest. */
-  distanceRank: number
-  /** Of the model without the block; null where it is no finite number. */
-  perplexity: number | null
-  /** Of the perplexity, over texts. */
-  standardError: number | null
-  /** By perplexity among those verified, 1 for the lowest. */
-  perplexityRank: number
-}
-
-/** Blocks of the smallest distances, checked by perplexity on texts that the distances were not measured on. */
-export interface Verification {
-  dataset: Pick<EvaluationResult['dataset'], 'id' | 'column' | 'skippedTexts' | 'texts' | 'scoredTokens'>
-  settings: EvaluationResult['settings']
-  /** Of the whole model. */
-  perplexity: number
-  /** By distance. */
-  blocks: VerifiedBlock[]
-  /** The block of the lowest perplexity. */
-  recommended: VerifiedBlock
-}
+import type { Block } from '../layers/block.js'
+import type { RunOptions } from '../run/run-options.js'
 
 export interface VerificationOptions extends RunOptions {
   /** `distances[n][l]` of a result. */

@@ -1,3 +1,4 @@
+import type { SimilarityResult } from '../documents/similarity-result.js'
 import {
   formatConfidence,
   formatDistance,
@@ -5,9 +6,8 @@ import {
   formatList,
   formatQuantity,
 } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import type { Certainty } from '../similarity/certainty.js'
-import type { SimilarityResult } from '../similarity/result.js'
+import { nameLayers } from '../layers/names.js'
+import type { Certainty } from '../statistics/certainty.js'
 
 const MAX_NAMED = 5
 

@@ -1,8 +1,8 @@
 import { scaleLinear } from 'd3-scale'
+import { describeMetric, type Metric } from '../documents/metrics.js'
+import type { ScoredBlock } from '../documents/similarity-result.js'
 import { formatEstimate } from '../format-numbers.js'
-import { nameLayers } from '../layer-names.js'
-import { describeMetric, type Metric } from '../similarity/metrics.js'
-import type { ScoredBlock } from '../similarity/result.js'
+import { nameLayers } from '../layers/names.js'
 import { paint } from './color.js'
 
 /** Wider than this a chart of some hundred points says no more. */

@@ -1,6 +1,6 @@
-import type { EvaluationResult } from '../evaluate/result.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { formatPerplexity, formatQuantity } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
+import { formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
 import { type Column, formatTable } from './table.js'
 

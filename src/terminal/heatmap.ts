@@ -1,7 +1,7 @@
-import { nameLayers } from '../layer-names.js'
-import { findBestBlock } from '../similarity/blocks.js'
-import { describeMetric } from '../similarity/metrics.js'
-import type { SimilarityResult } from '../similarity/result.js'
+import { describeMetric } from '../documents/metrics.js'
+import { findBestBlock } from '../documents/score-blocks.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import { nameLayers } from '../layers/names.js'
 import { paint } from './color.js'
 
 /** From the largest distance of a row to its smallest. */

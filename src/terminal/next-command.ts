@@ -1,8 +1,8 @@
 import { basename, resolve } from 'node:path'
-import { formatBlocks } from '../plan/blocks.js'
+import { type Recommending, recommendBlock } from '../documents/recommendation.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import { formatBlocks } from '../layers/blocks.js'
 import { quoteForShell } from '../quote-for-shell.js'
-import { type Recommending, recommendBlock } from '../similarity/recommendation.js'
-import type { SimilarityResult } from '../similarity/result.js'
 
 /** The command that takes the recommended block out, to be typed as it stands. */
 export function formatNextCommand(result: Pick<SimilarityResult, 'model'> & Recommending): string {

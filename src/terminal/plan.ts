@@ -1,8 +1,8 @@
+import type { Plan } from '../documents/plan.js'
+import type { VerifiedBlock } from '../documents/verification.js'
 import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import { describeLayers } from '../layer-names.js'
-import type { Plan } from '../plan/plan.js'
+import { describeLayers } from '../layers/names.js'
 import type { GreedyStep } from '../strategies/greedy.js'
-import type { VerifiedBlock } from '../strategies/verify-blocks.js'
 import { formatTable } from './table.js'
 import { formatVerification } from './verification.js'
 

@@ -1,5 +1,5 @@
 import { formatQuantity, formatSize } from '../format-numbers.js'
-import { describeLayers } from '../layer-names.js'
+import { describeLayers } from '../layers/names.js'
 import type { PruneResult } from '../prune/prune.js'
 
 /**

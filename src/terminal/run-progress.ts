@@ -1,5 +1,5 @@
-import { nameLayers } from '../layer-names.js'
-import type { TextProgress } from '../runtime/run-options.js'
+import { nameLayers } from '../layers/names.js'
+import type { TextProgress } from '../run/run-options.js'
 import { createProgress } from './progress.js'
 
 /** Shows the two parts of a run: files that are downloaded, then texts that are measured. */

@@ -1,7 +1,8 @@
+import type { Metric } from '../documents/metrics.js'
+import type { ScoredBlock } from '../documents/similarity-result.js'
 import { formatDistance } from '../format-numbers.js'
-import { formatLayers } from '../layer-names.js'
-import type { Metric } from '../similarity/metrics.js'
-import type { Block, ScoredBlock } from '../similarity/result.js'
+import type { Block } from '../layers/block.js'
+import { formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
 import { displayWidth } from './display-width.js'
 

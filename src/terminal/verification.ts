@@ -1,7 +1,7 @@
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import type { Verification, VerifiedBlock } from '../documents/verification.js'
 import { formatCount, formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import { describeLayers, formatLayers } from '../layer-names.js'
-import type { SimilarityResult } from '../similarity/result.js'
-import type { Verification, VerifiedBlock } from '../strategies/verify-blocks.js'
+import { describeLayers, formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
 import { formatTable } from './table.js'
 

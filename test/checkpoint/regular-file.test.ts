@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { readOnnxDecoder } from '../../src/graph/onnx-file.js'
-import { loadTokenizer } from '../../src/runtime/tokenizer.js'
-import { FIXTURES, makeTempFolder } from '../cli/run-program.js'
+import { loadTokenizer } from '../../src/texts/tokenizer.js'
+import { FIXTURES, makeTempFolder } from '../support/run-program.js'
 
 const hasPipes = existsSync('/usr/bin/mkfifo')
 

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type ModelProto, parseModel, serializeModel } from '../../src/graph/onnx.js'
-import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 /** What is wrong, how it is made in an empty folder, and what the program must say of it. */
 interface Case {

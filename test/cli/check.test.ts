@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkResult } from '../../src/similarity/check-result.js'
-import { allSizesResult } from '../similarity-example.js'
-import { makeTempFolder, runProgram } from './run-program.js'
+import { makeTempFolder, runProgram } from '../support/run-program.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 const cwd = makeTempFolder()
 const result = allSizesResult(32, 8, (start) => Math.abs(start - 21))

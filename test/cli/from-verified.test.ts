@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { VerifiedBlock } from '../../src/documents/verification.js'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
 import { checkResult } from '../../src/similarity/check-result.js'
-import type { VerifiedBlock } from '../../src/strategies/verify-blocks.js'
-import { evaluationOf } from '../evaluation-example.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { evaluationOf } from '../support/evaluation-example.js'
+import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const cwd = makeTempFolder()
 const MODEL = join(FIXTURES, 'families/llama')

@@ -4,10 +4,10 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { makeParquet } from '../hub/parquet-files.js'
+import { makeParquet } from '../data/hub/parquet-files.js'
 import { filesOf } from '../hub/repos.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const texts = readFileSync(TEXTS, 'utf8')
   .trimEnd()

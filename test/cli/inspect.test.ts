@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { FIXTURES, runProgram } from './run-program.js'
+import { FIXTURES, runProgram } from '../support/run-program.js'
 
 const run = (...args: string[]) => runProgram(args)
 const llama = join(FIXTURES, 'families/llama')

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { findSchemaProblem } from '../../src/json-schema.js'
-import { LLAMA, makeTempFolder, type Outcome, runProgram, TEXTS } from './run-program.js'
+import { findSchemaProblem } from '../../src/documents/json-schema.js'
+import { LLAMA, makeTempFolder, type Outcome, runProgram, TEXTS } from '../support/run-program.js'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const cwd = makeTempFolder()

@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { allSizesResult } from '../similarity-example.js'
-import { LLAMA, makeTempFolder, runProgram } from './run-program.js'
+import { LLAMA, makeTempFolder, runProgram } from '../support/run-program.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 const result = allSizesResult(12, 4, (start) => Math.abs(start - 6))
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
+import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
 
 const MODEL = fileURLToPath(new URL('../../examples/model', import.meta.url))
 const LINES = readFileSync(new URL('../../examples/texts.jsonl', import.meta.url), 'utf8').split('\n')

@@ -11,8 +11,8 @@ import {
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { makePlan } from '../../src/plan/plan.js'
-import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
+import { makePlan } from '../../src/documents/plan.js'
+import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
 
 const CARD = `---
 license: apache-2.0

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
+import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
 
 const MISTRAL = join(FIXTURES, 'families/mistral')
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { drawHeatMap } from '../../src/report/heatmap-svg.js'
-import { allSizesResult } from '../similarity-example.js'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 const cwd = makeTempFolder()
 const result = allSizesResult(12, 4, (start) => Math.abs(start - 6))

@@ -1,9 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createRandom } from '../../src/data/random.js'
 import { measureSimilarity, type SimilarityOptions, type SimilarityResult } from '../../src/index.js'
-import { LLAMA, makeTempFolder, type Outcome, runProgram, startProgram, TEXTS } from './run-program.js'
+import { createRandom } from '../../src/random.js'
+import {
+  LLAMA,
+  makeTempFolder,
+  type Outcome,
+  runProgram,
+  startProgram,
+  TEXTS,
+} from '../support/run-program.js'
 
 const KILLS = 10
 const CHECKPOINT = 'similarity.partial.json'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { runProgram } from './run-program.js'
+import { runProgram } from '../support/run-program.js'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { measureSimilarity } from '../../src/index.js'
-import { LLAMA, makeTempFolder, runProgram, startProgram, TEXTS } from './run-program.js'
+import { LLAMA, makeTempFolder, runProgram, startProgram, TEXTS } from '../support/run-program.js'
 
 const BASICS = ['similarity', '--model', LLAMA, '--dataset', TEXTS]
 

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { makePlan } from '../../src/documents/plan.js'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
-import { makePlan } from '../../src/plan/plan.js'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from './run-program.js'
+import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const cwd = makeTempFolder()
 const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))

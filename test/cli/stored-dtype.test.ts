@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FIXTURES, makeTempFolder, runProgram } from './run-program.js'
+import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const REPORT_PEAK =

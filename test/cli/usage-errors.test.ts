@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { LLAMA, runProgram, TEXTS } from './run-program.js'
+import { LLAMA, runProgram, TEXTS } from '../support/run-program.js'
 
 const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
+import { parseBlocks } from '../../src/layers/blocks.js'
 import { openModel } from '../../src/model.js'
-import { parseBlocks } from '../../src/plan/blocks.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 

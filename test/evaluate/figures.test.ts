@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { countScoredBytes } from '../../src/evaluate/scored-bytes.js'
 import { Tally } from '../../src/evaluate/tally.js'
-import { loadTokenizer } from '../../src/runtime/tokenizer.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { loadTokenizer } from '../../src/texts/tokenizer.js'
+import { FIXTURES } from '../support/run-program.js'
 
 describe('Tally', () => {
   it('gives perplexity, its error and bits per byte by their definitions', () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { LLAMA, makeTempFolder, TEXTS } from '../cli/run-program.js'
+import { LLAMA, makeTempFolder, TEXTS } from '../support/run-program.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8'))

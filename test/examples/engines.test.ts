@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../cli/run-program.js'
+import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 const ENGINES = fileURLToPath(new URL('../../examples/engines', import.meta.url))
 const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))

@@ -2,7 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseModel, serializeModel } from '../../src/graph/onnx.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 it('a table of rotary embedding that is no matrix is refused before it ends the process', async () => {
   const cwd = makeTempFolder()

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { cutBlocks } from '../../src/graph/cut.js'
+import type { Block } from '../../src/layers/block.js'
 import { type Model, openModel } from '../../src/model.js'
-import type { Block } from '../../src/similarity/result.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { FIXTURES } from '../support/run-program.js'
 
 const MODELS = [
   ['onnx/llama', 'onnx/model.onnx'],

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseModel, serializeModel } from '../../src/graph/onnx.js'
 import { measureSimilarity } from '../../src/index.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 it("reads a model from Python's Hub cache, where files are links into another folder", async () => {
   const source = join(FIXTURES, 'onnx/genai-llama')

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
-import { findNonFinite } from '../../src/checkpoint/find-non-finite.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setExternalData } from '../../src/graph/external-data.js'
 import { assertFiniteWeights } from '../../src/graph/finite-weights.js'
 import { makeFloatTensor, makeGraph, type TensorProto } from '../../src/graph/onnx.js'
+import { decodeFloats } from '../../src/weights/decode-floats.js'
+import { findNonFinite } from '../../src/weights/find-non-finite.js'
 
 describe('findNonFinite', () => {
   it.each(['F16', 'BF16'] as const)('tells every number of %s, alone and as the second of two', (dtype) => {

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
-import { createRandom, type Random } from '../../src/data/random.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { resolveAddress } from '../../src/hub/answers.js'
+import { createRandom, type Random } from '../../src/random.js'
+import { makeParquet } from '../data/hub/parquet-files.js'
 import type { Fault } from './answers.js'
-import { makeParquet } from './parquet-files.js'
 import { type HubServer, startHubServer } from './server.js'
 
 const MODEL = { 'config.json': '{"a": 1}', 'weights.bin': Buffer.alloc(10_000, 'weights') }

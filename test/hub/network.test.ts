@@ -15,8 +15,8 @@ import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
+import { makeParquet, makeTexts } from '../data/hub/parquet-files.js'
 import type { Fault } from './answers.js'
-import { makeParquet, makeTexts } from './parquet-files.js'
 import { type HubServer, startHubServer } from './server.js'
 
 const TEXTS = makeTexts(3000, 100)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { FIXTURES, type Outcome, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, type Outcome, TEXTS } from '../support/run-program.js'
 import { filesOf } from './repos.js'
 import { type HubServer, startHubServer } from './server.js'
 

@@ -7,7 +7,7 @@ import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { inspectModel } from '../../src/inspect/inspect-model.js'
 import { MEASURED_DTYPES, openModel } from '../../src/model.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { FIXTURES } from '../support/run-program.js'
 
 const families = join(FIXTURES, 'families')
 const example = fileURLToPath(new URL('../../examples/model', import.meta.url))

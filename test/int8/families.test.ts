@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
+import { openStateSession } from '../../src/engine/session.js'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
+import { parseBlocks } from '../../src/layers/blocks.js'
 import { type Model, openModel } from '../../src/model.js'
-import { parseBlocks } from '../../src/plan/blocks.js'
-import { openStateSession } from '../../src/runtime/session.js'
-import { fixtureFolder, listFixtures, measureBlocks } from '../graph/build/fixture-model.js'
+import { fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
 
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-families-'))
 vi.stubEnv('HF_HOME', home)

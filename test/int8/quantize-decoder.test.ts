@@ -12,15 +12,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { decodeFloats } from '../../src/checkpoint/decode-floats.js'
 import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES, makeTempFolder, TEXTS } from '../cli/run-program.js'
-import { readTensors, writeTensors } from '../graph/build/tensor-file.js'
+import { decodeFloats } from '../../src/weights/decode-floats.js'
+import { FIXTURES, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { readTensors, writeTensors } from '../support/tensor-file.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))

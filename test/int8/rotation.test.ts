@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openStateSession } from '../../src/engine/session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setInlineData } from '../../src/graph/external-data.js'
 import { cloneModel, DataType, makeFloatTensor } from '../../src/graph/onnx.js'
@@ -9,8 +10,7 @@ import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { readTurned } from '../../src/int8/make-matrix.js'
 import { Rotation } from '../../src/int8/rotation.js'
 import { openModel } from '../../src/model.js'
-import { openStateSession } from '../../src/runtime/session.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { FIXTURES } from '../support/run-program.js'
 
 const FAMILIES = join(FIXTURES, 'families')
 

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { interpretConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
-import { buildDecoder } from '../../src/graph/build/build-decoder.js'
-import { fixtureFolder, measureTexts } from '../graph/build/fixture-model.js'
+import { fixtureFolder, measureTexts } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 
 /** The size of the sample, of 6,541 variants that there are. */

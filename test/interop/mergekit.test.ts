@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Block } from '../../src/layers/block.js'
 import { formatSliceConfig } from '../../src/mergekit.js'
-import type { Block } from '../../src/similarity/result.js'
 import { describeWithPython, python } from './needs.js'
 
 const script = join(import.meta.dirname, 'check_mergekit.py')

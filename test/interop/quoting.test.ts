@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { formatPeftScript } from '../../src/recipe/peft-script.js'
 import { formatYaml } from '../../src/yaml.js'
-import { axolotlConfigOf, TRICKY_STRINGS, trainingOf } from '../tricky-strings.js'
+import { axolotlConfigOf, TRICKY_STRINGS, trainingOf } from '../support/tricky-strings.js'
 import { describeWithPython, python } from './needs.js'
 
 /** What a Python expression makes of each of some texts. */

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeRecipe } from '../../src/recipe/recipe.js'
 import { writeFilesAtomically } from '../../src/write-files.js'
-import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
+import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 
 const TEXTS = fileURLToPath(new URL('../fixtures/texts.jsonl', import.meta.url))

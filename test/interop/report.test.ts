@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { renderPage } from '../../src/report/page.js'
-import { allSizesResult } from '../similarity-example.js'
+import { allSizesResult } from '../support/similarity-example.js'
 import { type Browser, openPage } from './browser.js'
 import { chromium, describeWithChromium } from './needs.js'
 

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { fixtureFolder } from '../support/fixture-model.js'
 
 let place: string
 beforeEach(() => {

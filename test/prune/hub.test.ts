@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
+import { fixtureFolder } from '../support/fixture-model.js'
 
 const root = mkdtempSync(join(tmpdir(), 'layerprune-'))
 const ONNX = fileURLToPath(new URL('../fixtures/onnx/fused-llama', import.meta.url))

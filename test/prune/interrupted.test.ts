@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createRandom } from '../../src/data/random.js'
 import { InterruptedError } from '../../src/errors.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { type Outcome, startProgram } from '../cli/run-program.js'
+import { createRandom } from '../../src/random.js'
+import { type Outcome, startProgram } from '../support/run-program.js'
 import { makeLargeModel } from './large-model.js'
 
 const root = mkdtempSync(join(tmpdir(), 'layerprune-'))

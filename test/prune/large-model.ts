@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeTensors } from '../graph/build/tensor-file.js'
+import { writeTensors } from '../support/tensor-file.js'
 
 const LAYERS = 8
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
-import { readTensors } from '../graph/build/tensor-file.js'
+import { fixtureFolder } from '../support/fixture-model.js'
+import { readTensors } from '../support/tensor-file.js'
 
 const NAME = 'model.layers.2.mlp.down_proj.weight'
 const plan = { strategy: 'explicit', removed: [{ start: 0, end: 1 }] }

@@ -1,8 +1,8 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../../src/checkpoint/config.js'
+import { planInputs } from '../../src/engine/inputs.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { serializeModel } from '../../src/graph/onnx.js'
-import { planInputs } from '../../src/runtime/inputs.js'
 
 /** Token ids that every fixture has. */
 export const TEXTS = [

@@ -7,7 +7,7 @@ import { openSafetensors, type TensorLocation } from '../../src/checkpoint/safet
 import { cutBlocks } from '../../src/graph/cut.js'
 import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder, listFixtures } from '../graph/build/fixture-model.js'
+import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
 import { largestDifference, runDecoder } from './run-decoder.js'
 
 async function prune(name: string, start: number, end: number): Promise<string> {

@@ -2,13 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { openDecoderPieces, type State } from '../../src/engine/decoder-pieces.js'
 import { DataType } from '../../src/graph/onnx.js'
+import { replaceWeights } from '../../src/graph/replace-weights.js'
 import { openModel } from '../../src/model.js'
 import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
 import { fitLayer } from '../../src/repair/fit-layer.js'
-import { makeReplacements, replaceWeights } from '../../src/repair/replace-weights.js'
+import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
-import { openDecoderPieces, type State } from '../../src/runtime/decoder-pieces.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { openDecoderPieces } from '../../src/engine/decoder-pieces.js'
 import { openModel } from '../../src/model.js'
 import { solvePositiveDefinite } from '../../src/repair/cholesky.js'
 import { findClosingProduct } from '../../src/repair/closing-product.js'
@@ -8,8 +9,7 @@ import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
 import { solveRidge } from '../../src/repair/solve-change.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { SymmetricMatrix } from '../../src/repair/tiled-matrix.js'
-import { openDecoderPieces } from '../../src/runtime/decoder-pieces.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { fixtureFolder } from '../support/fixture-model.js'
 
 function readJson(path: string) {
   return JSON.parse(readFileSync(path, 'utf8'))

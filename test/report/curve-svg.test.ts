@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { drawDistanceCurve } from '../../src/report/curve-svg.js'
-import { exampleResult } from '../similarity-example.js'
+import { exampleResult } from '../support/similarity-example.js'
 
 const textsOf = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1])
 const valley = (count: number) => Array.from({ length: count }, (_, i) => 0.2 + 0.3 * (i / count - 0.6) ** 2)

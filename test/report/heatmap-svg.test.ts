@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { drawHeatMap, frameHeatMap } from '../../src/report/heatmap-svg.js'
-import { allSizesResult } from '../similarity-example.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 const textsOf = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1])
 

@@ -2,13 +2,13 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { makePlan } from '../../src/plan/plan.js'
+import { makePlan } from '../../src/documents/plan.js'
+import { type ReportedResult, readSavedDocuments } from '../../src/documents/read-saved.js'
 import { frameHeatMap } from '../../src/report/heatmap-svg.js'
 import { renderPage } from '../../src/report/page.js'
-import { type ReportedResult, readSavedDocuments } from '../../src/report/read-saved.js'
 import { reachVerdict } from '../../src/report/verdict.js'
-import { evaluationOf } from '../evaluation-example.js'
-import { allSizesResult } from '../similarity-example.js'
+import { evaluationOf } from '../support/evaluation-example.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'layerprune-page-'))
 const valley = (): ReportedResult => allSizesResult(12, 4, (start) => Math.abs(start - 6))

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { drawPerplexities } from '../../src/report/perplexity-svg.js'
-import { evaluationOf } from '../evaluation-example.js'
+import { evaluationOf } from '../support/evaluation-example.js'
 
 const textsOf = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1])
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { findBestBlock } from '../../src/similarity/blocks.js'
+import { METRICS } from '../../src/documents/metrics.js'
+import { findBestBlock } from '../../src/documents/score-blocks.js'
 import {
   addDistances,
   blockIndex,
   countBlocks,
   UndirectedStateError,
 } from '../../src/similarity/distances.js'
-import { METRICS } from '../../src/similarity/metrics.js'
 
 /** Inner products of states given as vectors. */
 function gramOf(states: number[][]): Float64Array {

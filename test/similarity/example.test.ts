@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { measureSimilarity } from '../../src/index.js'
-import { FIXTURES } from '../cli/run-program.js'
+import { FIXTURES } from '../support/run-program.js'
 
 const examples = fileURLToPath(new URL('../../examples', import.meta.url))
 const reference = JSON.parse(readFileSync(join(FIXTURES, 'example-reference.json'), 'utf8'))

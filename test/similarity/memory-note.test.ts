@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { measureSimilarity } from '../../src/index.js'
-import { FIXTURES, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, TEXTS } from '../support/run-program.js'
 
 describe('a run without a limit of memory', () => {
   afterEach(() => {

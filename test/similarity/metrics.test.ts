@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { findBestBlock } from '../../src/documents/score-blocks.js'
+import { selectMetric } from '../../src/documents/select-metric.js'
 import {
   METRICS,
   type Metric,
@@ -8,10 +10,8 @@ import {
   type SimilarityResult,
   UsageError,
 } from '../../src/index.js'
-import { findBestBlock } from '../../src/similarity/blocks.js'
 import { mergeShards } from '../../src/similarity/merge-shards.js'
-import { selectMetric } from '../../src/similarity/select-metric.js'
-import { FIXTURES, TEXTS } from '../cli/run-program.js'
+import { FIXTURES, TEXTS } from '../support/run-program.js'
 
 type Measured = Pick<SimilarityResult, 'distances' | 'standardErrors'>
 /** Written by make-metrics.py from PyTorch's states. */

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { createRandom, shuffleInPlace } from '../../src/data/random.js'
 import { measureSimilarity } from '../../src/index.js'
-import { assessBest, type Certainty } from '../../src/similarity/certainty.js'
+import { createRandom, shuffleInPlace } from '../../src/random.js'
 import { chooseWindowBatches, type SimilaritySettings } from '../../src/similarity/options.js'
-import { MIN_TEXTS } from '../../src/similarity/sequential.js'
-import { TextStatistics } from '../../src/similarity/text-statistics.js'
-import { LLAMA, TEXTS } from '../cli/run-program.js'
+import { assessBest, type Certainty } from '../../src/statistics/certainty.js'
+import { MIN_TEXTS } from '../../src/statistics/sequential.js'
+import { TextStatistics } from '../../src/statistics/text-statistics.js'
+import { LLAMA, TEXTS } from '../support/run-program.js'
 
 // made by: node bench/until.js --model SmolLM2-135M-Instruct --dataset kjv.jsonl --dataset-size 300 --sizes 8
 //          --tokens last --distances test/fixtures/smollm2-distances.json

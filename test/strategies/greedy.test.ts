@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Evaluator } from '../../src/evaluate/evaluator.js'
-import type { ReadText } from '../../src/runtime/batches.js'
-import type { Block } from '../../src/similarity/result.js'
+import type { Block } from '../../src/layers/block.js'
 import { deepestBlock, lowestLayers } from '../../src/strategies/choose-layers.js'
 import { removeGreedily } from '../../src/strategies/greedy.js'
+import type { ReadText } from '../../src/texts/windows.js'
 
 /** A model that loses `costs[layer]` nats a token with each layer, and more where two neighbours go. */
 function fakeEvaluator(costs: number[]) {

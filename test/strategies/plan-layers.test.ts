@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { evaluatePerplexity, LayerpruneError, planLayers } from '../../src/index.js'
 import { repairModel } from '../../src/repair/repair-model.js'
-import { FIXTURES, TEXTS } from '../cli/run-program.js'
-import { copyFixture, fixtureFolder } from '../graph/build/fixture-model.js'
+import { copyFixture, fixtureFolder } from '../support/fixture-model.js'
+import { FIXTURES, TEXTS } from '../support/run-program.js'
 
 /** Written by make-metrics.py from PyTorch's states. */
 const references = JSON.parse(readFileSync(join(FIXTURES, 'metrics.json'), 'utf8'))

@@ -5,8 +5,8 @@ import { openModel } from '../../src/model.js'
 import { findClosingProduct } from '../../src/repair/closing-product.js'
 import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
 import { repairModel } from '../../src/repair/repair-model.js'
-import { TEXTS } from '../cli/run-program.js'
-import { fixtureFolder } from '../graph/build/fixture-model.js'
+import { fixtureFolder } from '../support/fixture-model.js'
+import { TEXTS } from '../support/run-program.js'
 
 afterEach(() => vi.restoreAllMocks())
 

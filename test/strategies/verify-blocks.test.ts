@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { EvaluationResult } from '../../src/evaluate/result.js'
+import type { EvaluationResult } from '../../src/documents/evaluation-result.js'
 import { rankBlocks, recommendBlock } from '../../src/strategies/verify-blocks.js'
 
 const nearest = [0, 1, 2].map((start) => ({ start, end: start + 2, distance: start / 10 }))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { drawChart } from '../../src/terminal/chart.js'
-import { exampleResult } from '../similarity-example.js'
+import { exampleResult } from '../support/similarity-example.js'
 
 const chartOf = (distances: number[], options?: { width?: number; color?: boolean }) => {
   const { blocks, best } = exampleResult(distances)

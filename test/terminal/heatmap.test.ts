@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { displayWidth } from '../../src/terminal/display-width.js'
 import { drawBlockMap } from '../../src/terminal/heatmap.js'
-import { allSizesResult } from '../similarity-example.js'
+import { allSizesResult } from '../support/similarity-example.js'
 
 describe('drawBlockMap', () => {
   it('draws every block, fuller where the stream turns less, the best of each size as a dot', () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import { formatNextCommand } from '../../src/terminal/next-command.js'
-import { exampleResult } from '../similarity-example.js'
+import { exampleResult } from '../support/similarity-example.js'
 
 const { model, ...result } = exampleResult([0.4, 0.2, 0.3], { layersToSkip: 2 })
 const commandOf = (change: Partial<typeof model>, more = {}) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { ComparedBlock } from '../../src/similarity/certainty.js'
+import type { ComparedBlock } from '../../src/statistics/certainty.js'
 import { formatConclusion, formatSummary } from '../../src/terminal/summary.js'
-import { exampleResult } from '../similarity-example.js'
+import { exampleResult } from '../support/similarity-example.js'
 
 const linesOf = (result: Parameters<typeof formatSummary>[0]) => formatSummary(result).split('\n')
 

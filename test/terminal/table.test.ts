@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatBlockTable, formatTable, type MetricColumn } from '../../src/terminal/table.js'
-import { exampleResult } from '../similarity-example.js'
+import { exampleResult } from '../support/similarity-example.js'
 
 describe('formatTable', () => {
   it('aligns wide letters and keeps cells from breaking the table', () => {

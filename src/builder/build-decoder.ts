@@ -1,0 +1,84 @@
+import { dirname } from 'node:path'
+import type { ModelConfig } from '../checkpoint/config.js'
+import { assertPlainWeights } from '../checkpoint/plain-weights.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import { ConfigReader } from '../families/config-reader.js'
+import { applyDifferences } from '../families/describe-decoder.js'
+import type { Decoder } from '../families/description.js'
+import { NOT_CAUSAL } from '../families/family-bases.js'
+import { isHarmlessKey } from '../families/harmless-keys.js'
+import { FAMILIES, type Family } from '../families/table.js'
+import { unknownFamily } from '../families/unknown-family.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { commonFolder } from '../graph/external-data.js'
+import { writeDecoder } from './decoder.js'
+import { GraphWriter } from './graph-writer.js'
+import { Weights } from './weights.js'
+
+/** Whether checkpoints of a family can be read, by the config's `model_type`. */
+export function isKnownFamily(family: string): boolean {
+  return Object.hasOwn(FAMILIES, family)
+}
+
+/**
+ * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
+ * which they are stored; the graph converts them to float32, when it is loaded or in each run, and computes in that.
+ *
+ * Inputs: `input_ids` and `attention_mask`, int64 [batch, tokens], texts padded on the right. Output: `logits`.
+ * @throws LayerpruneError where the family is not known, a config key could change the computation and is not
+ *   understood, or a tensor is missing, of another shape, or has no place in the graph
+ */
+export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
+  assertPlainWeights(config.raw, checkpoint)
+  const family = findFamily(config)
+  const writer = new GraphWriter()
+  const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
+  const weights = new Weights(checkpoint.tensors, folder, family.prefix ?? 'model.', writer)
+  const description = describeFamily(config, family, weights)
+  const { model, states } = writeDecoder(description, writer, weights)
+  weights.assertAllUsed(description.extras)
+  return { model, weightsFolder: folder, states }
+}
+
+/**
+ * What a decoder of a known family computes and which tensors it takes, by its config and the names of its
+ * tensors; whether these have the right shapes is for `buildDecoder` to check.
+ * @throws LayerpruneError where the family is not known, or a config key could change the computation and is not
+ *   understood
+ */
+export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpoint['tensors']): Decoder {
+  const family = findFamily(config)
+  return describeFamily(
+    config,
+    family,
+    new Weights(tensors, '', family.prefix ?? 'model.', new GraphWriter()),
+  )
+}
+
+function findFamily(config: ModelConfig): Family {
+  if (isKnownFamily(config.family)) return FAMILIES[config.family]!
+  throw unknownFamily(config.raw)
+}
+
+/** transformers makes a decoder of any family see the tokens that follow, unless this is absent or true. */
+function assertCausal(config: ConfigReader): void {
+  const value = config.raw('is_causal')
+  if (value !== undefined && value !== true) {
+    throw config.refuse('is_causal', 'true: only causal decoders can be read', NOT_CAUSAL)
+  }
+}
+
+function describeFamily(config: ModelConfig, family: Family, weights: Weights): Decoder {
+  const reader = new ConfigReader(config.raw, weights.limits)
+  const { prefix = 'model.', fixed = {} } = family
+  assertCausal(reader)
+  for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
+  const has = (name: string) => weights.has(name)
+  const description = applyDifferences(reader, family.describe(reader, has), {
+    prefix,
+    has,
+    isBare: weights.isBare,
+  })
+  reader.assertAllRead(config.family, (key, value) => isHarmlessKey(key, value, description.layers))
+  return description
+}

@@ -1,0 +1,147 @@
+import type { Alibi, Attention } from '../families/description.js'
+import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
+import type { GraphWriter } from './graph-writer.js'
+import type { QueryKeyValue } from './projections.js'
+
+/** Runs of queries that attention is computed in; each leaves out the keys that none of its queries sees. */
+const SPAN_COUNT = 4
+
+/** A run of neighbouring queries with the keys that any of them sees. */
+interface Span {
+  /** int64 [1]: first key, and end (exclusive) of queries and keys alike. */
+  firstKey: string
+  end: string
+  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity where a key is not seen. */
+  bias: string
+  /** Names of dimensions: how many queries and keys there are. */
+  queries: string
+  keys: string
+}
+
+export interface Spans {
+  /** int64 [SPAN_COUNT]: queries of each span. */
+  sizes: string
+  list: Span[]
+}
+
+/** What of a layer's attention its spans depend on. */
+export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibi'>
+
+/**
+ * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
+ *
+ * Texts are padded on the right, so the causal mask alone keeps padding out of what a real token sees.
+ * @param tokens int64 scalar: tokens of the batch, padding included
+ */
+export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm): Spans {
+  const scalar = (value: number) => writer.integers([value], [])
+  const list = (value: string) => writer.op('Unsqueeze', [value, writer.integers([0])])
+  const bounds = Array.from({ length: SPAN_COUNT + 1 }, (_, index) =>
+    writer.op('Div', [writer.op('Mul', [tokens, scalar(index)]), scalar(SPAN_COUNT)]),
+  )
+  const sizes: string[] = []
+  const spans = bounds.slice(1).map((end, index): Span => {
+    const start = bounds[index]!
+    const size = list(writer.op('Sub', [end, start]))
+    sizes.push(size)
+    const firstKey =
+      form.window === null
+        ? scalar(0)
+        : writer.op('Max', [writer.op('Sub', [start, scalar(form.window - 1)]), scalar(0)])
+    const queries = writer.op('Range', [start, end, scalar(1)])
+    const keys = writer.op('Range', [firstKey, end, scalar(1)])
+    return {
+      firstKey: list(firstKey),
+      end: list(end),
+      bias: writeBias(writer, queries, keys, form),
+      queries: size,
+      keys: form.window === null && index === SPAN_COUNT - 1 ? TOKENS : keys,
+    }
+  })
+  return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
+}
+
+/** By the positions of queries and keys, what is added to their scores, for each stack of query heads. */
+function writeBias(
+  writer: GraphWriter,
+  queries: string,
+  keys: string,
+  { heads, kvHeads, window, alibi }: SpanForm,
+): string {
+  const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
+  let isHidden = writer.op('Greater', [keys, column])
+  if (window !== null) {
+    const first = writer.op('Sub', [column, writer.integers([window - 1])])
+    isHidden = writer.op('Or', [isHidden, writer.op('Less', [keys, first])])
+  }
+  const mask = writer.op('Where', [isHidden, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
+  const perGroup = heads / kvHeads
+  if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
+  const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
+  // Stated in full, for a text of fewer tokens than spans leaves some without queries or keys
+  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
+  const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
+  const biases = writer.op('Add', [slopes, mask])
+  return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
+}
+
+/** Positions of keys times the slope of each head. */
+function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
+  const { slopes, inBfloat16, scale } = alibi
+  const round = (tensor: string) =>
+    inBfloat16
+      ? writer.op('Cast', [writer.op('Cast', [tensor], { to: DataType.BFLOAT16 })], { to: DataType.FLOAT })
+      : tensor
+  const positions = round(writer.op('Cast', [keys], { to: DataType.FLOAT }))
+  const products = round(writer.op('Mul', [positions, round(writer.floats(slopes, shape))]))
+  return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
+}
+
+/**
+ * Causal attention over heads [batch, tokens, heads * head size], to the same shape as the queries.
+ *
+ * Query heads that share a key head are stacked, so that keys and values are never repeated.
+ */
+export function writeCausalAttention(
+  writer: GraphWriter,
+  { heads, kvHeads, headDim, scale, softcap }: Attention,
+  { query, key, value }: QueryKeyValue,
+  spans: Spans,
+): string {
+  const perHead = (tensor: string, count: number) =>
+    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, headDim])])], {
+      perm: [0, 2, 1, 3],
+    })
+  const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
+  const keys = perHead(key, kvHeads)
+  const values = perHead(value, kvHeads)
+  const mixed = spans.list.map((span, index) => {
+    const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
+    const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
+    const seen = (tensor: string) => {
+      if (span.keys === TOKENS) return tensor
+      const part = writer.op('Slice', [tensor, span.firstKey, span.end, writer.integers([2])])
+      return writer.dimensions(part, [BATCH, kvHeads, span.keys, headDim])
+    }
+    const stacked = writer.op('Reshape', [
+      ofQueries(queries[index]!),
+      writer.integers([0, kvHeads, -1, headDim]),
+    ])
+    writer.dimensions(stacked, [BATCH, kvHeads, stack, headDim])
+    const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
+    const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
+    writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
+    const shares = writer.op('Softmax', [scores], { axis: -1 })
+    const sums = writer.op('MatMul', [shares, seen(values)])
+    return ofQueries(writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim])]))
+  })
+  const joined = writer.dimensions(writer.op('Concat', mixed, { axis: 2 }), [BATCH, heads, TOKENS, headDim])
+  const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
+  return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
+}
+
+/** limit * tanh(scores / limit) */
+function cap(writer: GraphWriter, scores: string, limit: number): string {
+  const bound = writer.float(limit)
+  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [scores, bound])]), bound])
+}

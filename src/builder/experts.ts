@@ -1,0 +1,70 @@
+import type { Experts } from '../families/description.js'
+import { DataType } from '../graph/onnx.js'
+import type { GraphWriter } from './graph-writer.js'
+import { writeLinear } from './linear.js'
+import { writeMlp } from './mlp.js'
+import type { Weights } from './weights.js'
+
+/**
+ * Writes a mixture of experts: each token goes to the `perToken` experts that its router weighs most.
+ *
+ * Tokens are sorted by expert, so that each expert multiplies its own rows only (none at all, if it got no
+ * token), and put back in their order before the experts' outputs are summed.
+ */
+export function writeExperts(writer: GraphWriter, weights: Weights, experts: Experts, input: string): string {
+  const { count, perToken } = experts
+  const width = experts.router.inputs
+  const tokens = writer.op('Reshape', [input, writer.integers([-1, width])])
+  const [shares, chosen] = writeRouting(writer, weights, experts, tokens)
+
+  const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
+  const everyExpert = Array.from({ length: count }, (_, index) => index)
+  const isFor = writer.op('Equal', [slots, writer.integers(everyExpert, [count, 1])])
+  const counts = writer.op(
+    'ReduceSum',
+    [writer.op('Cast', [isFor], { to: DataType.INT64 }), writer.integers([1])],
+    { keepdims: 0 },
+  )
+  const order = writer.op('Gather', [writer.op('NonZero', [isFor]), writer.integers([1], [])])
+  const rows = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([perToken], [])])])
+  const parts = writer.ops('Split', [rows, counts], count, { axis: 0 })
+  const outputs = parts.map((part, index) => writeMlp(writer, weights, experts.expert(index), part))
+  const sorted = writer.op('Concat', outputs, { axis: 0 })
+
+  const slotCount = writer.op('Squeeze', [writer.op('Shape', [order])])
+  const ranks = writer.op('Range', [writer.integers([0], []), slotCount, writer.integers([1], [])])
+  const places = writer.op('ScatterElements', [order, order, ranks])
+  const restored = writer.op('Gather', [sorted, places])
+  const bySlot = writer.op('Reshape', [restored, writer.integers([-1, perToken, width])])
+  const weighted = writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
+  const summed = writer.op('ReduceSum', [weighted, writer.integers([1])], { keepdims: 0 })
+  const mixed = writer.op('Reshape', [summed, writer.op('Shape', [input])])
+  return experts.shared === null
+    ? mixed
+    : writer.op('Add', [mixed, writeShared(writer, weights, experts.shared, input)])
+}
+
+/** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
+function writeRouting(
+  writer: GraphWriter,
+  weights: Weights,
+  { router, perToken, normalized }: Experts,
+  tokens: string,
+): [shares: string, chosen: string] {
+  const probabilities = writer.op('Softmax', [writeLinear(writer, weights, router, tokens)], { axis: -1 })
+  const [values, chosen] = writer.ops('TopK', [probabilities, writer.integers([perToken])], 2, { axis: -1 })
+  if (!normalized) return [values!, chosen!]
+  const sum = writer.op('ReduceSum', [values!, writer.integers([1])], { keepdims: 1 })
+  return [writer.op('Div', [values!, sum]), chosen!]
+}
+
+function writeShared(
+  writer: GraphWriter,
+  weights: Weights,
+  { mlp, gate }: NonNullable<Experts['shared']>,
+  input: string,
+): string {
+  const output = writeMlp(writer, weights, mlp, input)
+  if (gate === null) return output
+  return writer.op('Mul', [output, writer.op('Sigmoid', [writeLinear(writer, weights, gate, input)])])
+}

@@ -1,0 +1,92 @@
+import { create } from '@bufbuild/protobuf'
+import { TensorProtoSchema } from 'onnx-buf'
+import {
+  DataType,
+  MICROSOFT_DOMAIN,
+  makeInt64Tensor,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../graph/onnx.js'
+
+/** Operators of ONNX Runtime's own domain that the builder uses. */
+const MICROSOFT_OPERATORS = new Set([
+  'FusedMatMul',
+  'QuickGelu',
+  'RotaryEmbedding',
+  'SkipLayerNormalization',
+  'SkipSimplifiedLayerNormalization',
+])
+
+type Attributes = NonNullable<Parameters<typeof makeNode>[3]>
+
+/** Collects the nodes and small constants of a graph and names their tensors; '' stands for an input left out. */
+export class GraphWriter {
+  readonly nodes: NodeProto[] = []
+  readonly initializers = new Map<string, TensorProto>()
+  readonly valueInfos: ValueInfoProto[] = []
+  /** Prefix of the names that come next, as in `layers.3.attention`. */
+  scope = ''
+  readonly #uses = new Map<string, number>()
+
+  /** Adds a node and returns the name of its only output. */
+  op(opType: string, inputs: string[], attributes: Attributes = {}): string {
+    return this.ops(opType, inputs, 1, attributes)[0]!
+  }
+
+  /** Adds a node and returns the names of its outputs. */
+  ops(opType: string, inputs: string[], outputCount: number, attributes: Attributes = {}): string[] {
+    const name = this.#unused(`${this.scope}/${opType}`)
+    const outputs = Array.from({ length: outputCount }, (_, index) =>
+      index === 0 ? name : `${name}.${index}`,
+    )
+    const domain = MICROSOFT_OPERATORS.has(opType) ? MICROSOFT_DOMAIN : ''
+    this.nodes.push(makeNode(opType, inputs, outputs, attributes, domain))
+    return outputs
+  }
+
+  /**
+   * States the dimensions of a tensor of float32, by name where they are not known: tensors of the same dimensions
+   * share memory, and without any said ONNX Runtime takes a second to look through a thousand of them.
+   */
+  dimensions(tensor: string, dimensions: (number | string)[]): string {
+    this.valueInfos.push(makeValueInfo(tensor, DataType.FLOAT, dimensions))
+    return tensor
+  }
+
+  /** A constant of int64; without `shape`, a list. */
+  integers(values: number[], shape = [values.length]): string {
+    const name = `integers[${shape}]:${values}`
+    if (!this.initializers.has(name)) this.initializers.set(name, makeInt64Tensor(name, shape, values))
+    return name
+  }
+
+  /** A constant of float32; without `shape`, a list. */
+  floats(values: number[], shape = [values.length]): string {
+    const name = this.#unused('floats')
+    const data = new Uint8Array(Float32Array.from(values).buffer)
+    this.initializers.set(
+      name,
+      create(TensorProtoSchema, {
+        name,
+        dataType: DataType.FLOAT,
+        dims: shape.map(BigInt),
+        rawData: data,
+      }),
+    )
+    return name
+  }
+
+  /** A constant of float32 without dimensions. */
+  float(value: number): string {
+    return this.floats([value], [])
+  }
+
+  #unused(name: string): string {
+    const uses = this.#uses.get(name) ?? 0
+    this.#uses.set(name, uses + 1)
+    return uses === 0 ? name : `${name}_${uses}`
+  }
+}

@@ -1,0 +1,66 @@
+import type { Activation, Linear } from '../families/description.js'
+import type { GraphWriter } from './graph-writer.js'
+import type { Weights } from './weights.js'
+
+/** A matrix and a bias as tensors of the graph. */
+export interface Product {
+  matrix: string
+  /** Whether the matrix lies as [inputs, outputs]. */
+  transposed: boolean
+  bias: string | null
+}
+
+/** Multiplies the last axis of a tensor with a weight matrix. */
+export function writeLinear(writer: GraphWriter, weights: Weights, linear: Linear, input: string): string {
+  return writeProduct(writer, readProduct(weights, linear), input)
+}
+
+/**
+ * The tensors of a matrix product.
+ * @param rows first and last (exclusive) of its outputs, where not all of them are wanted
+ */
+export function readProduct(weights: Weights, linear: Linear, rows?: [start: number, end: number]): Product {
+  const { weight, inputs, outputs, transposed = false, stack } = linear
+  const bias = linear.bias === null ? null : weights.float(linear.bias, [outputs], rows)
+  if (transposed) return { matrix: weights.float(weight, [inputs, outputs]), transposed, bias }
+  if (stack === undefined) return { matrix: weights.float(weight, [outputs, inputs], rows), transposed, bias }
+  const first = stack.index * outputs
+  const [start, end] = rows ?? [0, outputs]
+  const matrix = weights.float(weight, [stack.count, outputs, inputs], [first + start, first + end])
+  return { matrix, transposed, bias }
+}
+
+/** A matrix is read where it lies: turning it first would cost a copy of every weight. */
+export function writeProduct(
+  writer: GraphWriter,
+  { matrix, transposed, bias }: Product,
+  input: string,
+): string {
+  const product = transposed
+    ? writer.op('MatMul', [input, matrix])
+    : writer.op('FusedMatMul', [input, matrix], { transB: 1 })
+  return bias === null ? product : writer.op('Add', [product, bias])
+}
+
+export function writeActivation(writer: GraphWriter, activation: Activation, input: string): string {
+  switch (activation) {
+    case 'silu':
+      return writer.op('QuickGelu', [input], { alpha: { float: 1 } })
+    case 'quick_gelu':
+      return writer.op('QuickGelu', [input], { alpha: { float: 1.702 } })
+    case 'gelu':
+      return writer.op('Gelu', [input], { approximate: 'none' })
+    case 'gelu_tanh':
+      return writer.op('Gelu', [input], { approximate: 'tanh' })
+    case 'relu':
+      return writer.op('Relu', [input])
+    case 'relu2': {
+      const positive = writer.op('Relu', [input])
+      return writer.op('Mul', [positive, positive])
+    }
+    case 'sigmoid':
+      return writer.op('Sigmoid', [input])
+    case 'tanh':
+      return writer.op('Tanh', [input])
+  }
+}

@@ -1,0 +1,76 @@
+import type { Attention, Linear } from '../families/description.js'
+import type { GraphWriter } from './graph-writer.js'
+import { type Product, readProduct, writeProduct } from './linear.js'
+import type { Weights } from './weights.js'
+
+/** Each [batch, tokens, heads * head size]. */
+export interface QueryKeyValue {
+  query: string
+  key: string
+  value: string
+}
+
+/** Writes the three products that attention starts with, whatever way their weights are stored in. */
+export function writeProjections(
+  writer: GraphWriter,
+  weights: Weights,
+  attention: Attention,
+  input: string,
+): QueryKeyValue {
+  const [query, key, value] = readProducts(writer, weights, attention).map((product) =>
+    writeProduct(writer, product, input),
+  )
+  return { query: query!, key: key!, value: value! }
+}
+
+function readProducts(writer: GraphWriter, weights: Weights, attention: Attention): Product[] {
+  const { projections, heads, kvHeads, headDim } = attention
+  if (projections.layout === 'separate') {
+    const { query, key, value } = projections
+    return [query, key, value].map((linear) => readProduct(weights, linear))
+  }
+  const { packed } = projections
+  const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
+  if (projections.layout === 'grouped') return splitGroups(writer, weights, attention, packed, sizes)
+  if (packed.transposed) return splitColumns(writer, readProduct(weights, packed), sizes)
+  let end = 0
+  return sizes.map((size) => {
+    end += size
+    return readProduct(weights, packed, [end - size, end])
+  })
+}
+
+function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Product[] {
+  const split = (tensor: string, axis: number) =>
+    writer.ops('Split', [tensor, writer.integers(sizes)], sizes.length, { axis })
+  const matrices = split(packed.matrix, 1)
+  const biases = packed.bias === null ? null : split(packed.bias, 0)
+  return matrices.map((matrix, index) => ({ ...packed, matrix, bias: biases ? biases[index]! : null }))
+}
+
+/** Rows that come as queries, key and value of one key head after the other, sorted when the session starts. */
+function splitGroups(
+  writer: GraphWriter,
+  weights: Weights,
+  { heads, kvHeads, headDim }: Attention,
+  packed: Linear,
+  sizes: number[],
+): Product[] {
+  const perGroup = [heads / kvHeads, 1, 1]
+  const groupSize = heads / kvHeads + 2
+  const split = (tensor: string, width: number[]) => {
+    const groups = writer.op('Reshape', [tensor, writer.integers([kvHeads, groupSize, headDim, ...width])])
+    const parts = writer.ops('Split', [groups, writer.integers(perGroup)], perGroup.length, { axis: 1 })
+    return parts.map((part, index) =>
+      writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]),
+    )
+  }
+  const { matrix, bias, transposed } = readProduct(weights, packed)
+  const matrices = split(matrix, [packed.inputs])
+  const biases = bias === null ? null : split(bias, [])
+  return matrices.map((part, index) => ({
+    matrix: part,
+    transposed,
+    bias: biases ? biases[index]! : null,
+  }))
+}

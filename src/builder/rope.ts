@@ -1,0 +1,98 @@
+import type { Rope, RopeFrequencies } from '../families/description.js'
+import { DataType } from '../graph/onnx.js'
+import type { GraphWriter } from './graph-writer.js'
+
+/** Cosines and sines of a rope as tables [rows, dimensions / 2], and the row that belongs to each token. */
+export interface RopeTables {
+  cosines: string
+  sines: string
+  /** int64 [batch, tokens], or [1]: the row of the first token of every text. */
+  rows: string
+}
+
+/** Names of the graph's inputs and what the decoder derives from their form. */
+export interface TokenShape {
+  inputIds: string
+  attentionMask: string
+  /** int64 scalars */
+  batch: string
+  tokens: string
+}
+
+/**
+ * Writes the tables of a rope, by position times frequency in float32 as transformers computes them.
+ *
+ * Where the frequencies depend on a text's own length, each text of a batch has its own section of the tables,
+ * so that its states do not depend on its companions.
+ */
+export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
+  const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])
+  const column = writer.op('Unsqueeze', [
+    writer.op('Cast', [positions], { to: DataType.FLOAT }),
+    writer.integers([1]),
+  ])
+  const write = (angles: string, rows: string): RopeTables => {
+    const scale = (table: string) =>
+      rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
+    return { cosines: scale(writer.op('Cos', [angles])), sines: scale(writer.op('Sin', [angles])), rows }
+  }
+  if (rope.frequencies.kind === 'fixed') {
+    const { perPair } = rope.frequencies
+    return write(
+      writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])]),
+      writer.integers([0]),
+    )
+  }
+  const pairs = rope.dimensions / 2
+  const frequencies = writeFrequenciesByLength(writer, rope.frequencies, pairs, shape)
+  const angles = writer.op('Mul', [column, writer.op('Unsqueeze', [frequencies, writer.integers([1])])])
+  const sections = writer.op('Range', [
+    writer.integers([0], []),
+    writer.op('Mul', [shape.batch, shape.tokens]),
+    writer.integers([1], []),
+  ])
+  const rows = writer.op('Reshape', [sections, writer.op('Shape', [shape.inputIds])])
+  return write(writer.op('Reshape', [angles, writer.integers([-1, pairs])]), rows)
+}
+
+/** Frequencies [batch, pairs] by the length of each text. */
+function writeFrequenciesByLength(
+  writer: GraphWriter,
+  frequencies: Exclude<RopeFrequencies, { kind: 'fixed' }>,
+  pairs: number,
+  shape: TokenShape,
+): string {
+  const length = writer.op('ReduceSum', [shape.attentionMask, writer.integers([1])], { keepdims: 1 })
+  if (frequencies.kind === 'two sets') {
+    const { short, long, longestShort } = frequencies
+    const isLong = writer.op('Greater', [length, writer.integers([longestShort])])
+    return writer.op('Where', [isLong, writer.floats(long, [1, pairs]), writer.floats(short, [1, pairs])])
+  }
+  const { base, factor, positions } = frequencies
+  const counted = writer.op('Cast', [writer.op('Max', [length, writer.integers([positions])])], {
+    to: DataType.FLOAT,
+  })
+  const ratio = writer.op('Sub', [
+    writer.op('Mul', [counted, writer.float(factor / positions)]),
+    writer.float(factor - 1),
+  ])
+  const growth = writer.op('Pow', [ratio, writer.float(pairs / (pairs - 1))])
+  const grown = writer.op('Mul', [growth, writer.float(base)])
+  const exponents = Array.from({ length: pairs }, (_, pair) => -pair / pairs)
+  return writer.op('Pow', [grown, writer.floats(exponents, [1, pairs])])
+}
+
+/** Rotates queries or keys [batch, tokens, heads * head size]. */
+export function writeRotation(
+  writer: GraphWriter,
+  rope: Rope,
+  tables: RopeTables,
+  input: string,
+  { heads, headDim }: { heads: number; headDim: number },
+): string {
+  return writer.op('RotaryEmbedding', [input, tables.rows, tables.cosines, tables.sines], {
+    interleaved: rope.interleaved ? 1 : 0,
+    num_heads: heads,
+    rotary_embedding_dim: rope.dimensions < headDim ? rope.dimensions : 0,
+  })
+}

@@ -1,0 +1,148 @@
+import { relative } from 'node:path'
+import { create } from '@bufbuild/protobuf'
+import { TensorProtoSchema } from 'onnx-buf'
+import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
+import { LayerpruneError } from '../errors.js'
+import type { CountLimits } from '../families/config-reader.js'
+import { FLOAT_DTYPES } from '../graph/element-types.js'
+import { setExternalData } from '../graph/external-data.js'
+import { DataType } from '../graph/onnx.js'
+import type { GraphWriter } from './graph-writer.js'
+
+const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
+  [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
+)
+
+/**
+ * The tensors of a checkpoint as inputs of a graph. A name is checked against the shape that the config implies
+ * when it is asked for, and what nobody asked for is an error at the end, so that no tensor is left out unseen.
+ */
+export class Weights {
+  readonly #tensors: Map<string, TensorLocation>
+  readonly #writer: GraphWriter
+  readonly #used = new Set<string>()
+  readonly #casts = new Map<string, string>()
+  /** What a checkpoint of the bare decoder, saved without its head, lacks at the start of its names. */
+  readonly #leftOut: string
+
+  readonly #folder: string
+
+  /**
+   * @param folder real path that the graph's references to files start from
+   * @param prefix what the names of the decoder's own tensors start with, as in `model.`
+   */
+  constructor(
+    tensors: SafetensorsCheckpoint['tensors'],
+    folder: string,
+    prefix: string,
+    writer: GraphWriter,
+  ) {
+    this.#tensors = tensors
+    this.#folder = folder
+    this.#writer = writer
+    this.#leftOut = [...tensors.keys()].some((name) => name.startsWith(prefix)) ? '' : prefix
+  }
+
+  /** Whether the checkpoint was saved without the head, so that its names have no prefix. */
+  get isBare(): boolean {
+    return this.#leftOut !== ''
+  }
+
+  /** What no count of a config that belongs to these tensors exceeds. */
+  get limits(): CountLimits {
+    let longestAxis = 0
+    for (const { shape } of this.#tensors.values()) longestAxis = Math.max(longestAxis, ...shape)
+    return { longestAxis, tensors: this.#tensors.size }
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(this.#nameInFile(name))
+  }
+
+  /**
+   * A tensor in the type in which it is stored.
+   * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all where left out
+   * @throws LayerpruneError where it is missing, or of another shape or type than expected
+   */
+  stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
+    const location = this.#find(name, shape)
+    const initializer = rows ? `${location.name}[${rows.join(':')}]` : location.name
+    if (this.#writer.initializers.has(initializer)) return initializer
+    const width = shape.length > 1 ? [shape.at(-1)!] : []
+    const rowCount = shape
+      .slice(0, Math.max(shape.length - 1, 1))
+      .reduce((product, size) => product * size, 1)
+    const [start, end] = rows ?? [0, rowCount]
+    const rowBytes = location.sizeBytes / rowCount
+    const tensor = create(TensorProtoSchema, {
+      name: initializer,
+      dataType: STORED_TYPES.get(location.dtype)!,
+      dims: (rows ? [end - start, ...width] : shape).map(BigInt),
+    })
+    setExternalData(tensor, {
+      location: relative(this.#folder, location.file),
+      offsetBytes: location.offsetBytes + start * rowBytes,
+      sizeBytes: (end - start) * rowBytes,
+    })
+    this.#writer.initializers.set(initializer, tensor)
+    return initializer
+  }
+
+  /** A tensor in float32; ONNX Runtime converts it once, when the session starts, or in each run: `widensInRuns`. */
+  float(name: string, shape: number[], rows?: [start: number, end: number]): string {
+    const stored = this.stored(name, shape, rows)
+    if (this.#find(name, shape).dtype === 'F32') return stored
+    const known = this.#casts.get(stored)
+    if (known !== undefined) return known
+    const cast = this.#writer.op('Cast', [stored], { to: DataType.FLOAT })
+    this.#casts.set(stored, cast)
+    return cast
+  }
+
+  /**
+   * Checks that every tensor of the checkpoint has been used.
+   * @param extras names that a checkpoint may have beside its weights: buffers that are computed anew
+   * @throws LayerpruneError that names what is left
+   */
+  assertAllUsed(extras: RegExp[]): void {
+    const left = [...this.#tensors.keys()].filter(
+      (name) => !this.#used.has(name) && !extras.some((extra) => extra.test(name)),
+    )
+    if (left.length === 0) return
+    const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
+    throw new LayerpruneError(
+      `the checkpoint has tensors that its config.json gives no place to: ${left.slice(0, 3).join(', ')}${more}`,
+      { hint: 'take config.json and weights from the same model, or use an ONNX export of it' },
+    )
+  }
+
+  #nameInFile(name: string): string {
+    return name.startsWith(this.#leftOut) ? name.slice(this.#leftOut.length) : name
+  }
+
+  #find(name: string, shape: number[]): TensorLocation {
+    const location = this.#tensors.get(this.#nameInFile(name))
+    const expected = `[${shape.join(', ')}]`
+    if (!location) {
+      throw new LayerpruneError(
+        `the checkpoint has no tensor ${this.#nameInFile(name)}, expected ${expected}`,
+        {
+          hint: 'take config.json and all weights from the same model',
+        },
+      )
+    }
+    if (location.shape.length !== shape.length || location.shape.some((size, axis) => size !== shape[axis])) {
+      throw new LayerpruneError(
+        `tensor ${location.name} has the shape [${location.shape.join(', ')}], config.json implies ${expected}`,
+        { hint: 'take config.json and weights from the same model' },
+      )
+    }
+    if (!STORED_TYPES.has(location.dtype)) {
+      throw new LayerpruneError(
+        `tensor ${location.name} is stored as ${location.dtype}, expected F32, F16 or BF16`,
+      )
+    }
+    this.#used.add(location.name)
+    return location
+  }
+}

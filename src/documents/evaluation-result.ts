@@ -1,0 +1,52 @@
+import type { Block } from '../layers/block.js'
+import type { Difference } from '../statistics/text-statistics.js'
+import type { SimilarityResult } from './similarity-result.js'
+
+/** How well a model, whole or cut, foretells the texts of a run. */
+export interface Figures {
+  /** The exponential of the mean negative log-likelihood of a scored token. */
+  perplexity: number
+  /** Of the perplexity, over texts; null where one text alone was measured. */
+  standardError: number | null
+  /** Negative log-likelihood of the scored tokens in bits over the bytes of text that they stand for. */
+  bitsPerByte: number
+}
+
+/** A model with blocks of layers taken out. */
+export interface CandidateFigures extends Figures {
+  removed: Block[]
+  /** By how much a scored token is less likely than in the whole model, in nats, over the same texts. */
+  excess: Difference
+}
+
+/** A candidate whose perplexity is not a finite number, for example because half precision overflows. */
+export interface FailedCandidate {
+  removed: Block[]
+  perplexity: null
+}
+
+/** What `evaluate --json` prints. Keys may be added, none changes meaning. */
+export interface EvaluationResult extends Figures {
+  schema: 'layerprune.evaluation/1'
+  model: SimilarityResult['model']
+  dataset: Omit<SimilarityResult['dataset'], 'samples' | 'fingerprint'> & {
+    /** Texts passed over before the first that was read. */
+    skippedTexts: number
+    /** Texts measured; those of a single token are not. */
+    texts: number
+    scoredTokens: number
+    /** Bytes in UTF-8 of the text that the scored tokens stand for. */
+    scoredBytes: number
+  }
+  settings: {
+    maxLength: number
+    batchSize: number
+    /** Each text stands alone and is scored once, from its start: there is no stride and no context before it. */
+    scored: 'every token but the first of each text'
+    datasetSize?: number
+    shuffle?: number
+  }
+  /** In the order in which they were asked for; the figures above are the whole model's. */
+  candidates: (CandidateFigures | FailedCandidate)[]
+  layerpruneVersion: string
+}

@@ -1,0 +1,112 @@
+import type { TypedTensor } from 'onnxruntime-node'
+import type { ModelConfig } from '../checkpoint/config.js'
+import { LayerpruneError } from '../errors.js'
+import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
+import type { EncodedText } from '../texts/windows.js'
+import { assertTokenIds, countTokenRows } from './token-ids.js'
+
+type Ort = typeof import('onnxruntime-node')
+type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
+
+/** Makes one graph input from a batch of texts. */
+export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
+
+const CACHE_INPUT = /^past(_key_values)?[._]/
+
+/**
+ * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
+ * tokenizer prefers: in a causal model nothing before the padding sees it, so a text's states do not depend on
+ * the length of its companions. Caches are empty.
+ * @throws LayerpruneError for an input that is not known, or of an unexpected type; and when it is made, for a token
+ *   that the model does not have
+ */
+export function planInputs(
+  ort: Ort,
+  graph: GraphProto,
+  config: ModelConfig,
+  ours: Set<string>,
+): Map<string, MakeInput> {
+  const initializers = new Set(graph.initializer.map(({ name }) => name))
+  const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !ours.has(name))
+  const tokenRows = countTokenRows(graph)
+  return new Map(inputs.map((info) => [info.name, planInput(ort, info, config, tokenRows)]))
+}
+
+function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRows: number): MakeInput {
+  const perToken = (value: (ids: number[], index: number) => number): MakeInput => {
+    const make = makeIntegers(ort, info)
+    return (batch, tokens) => {
+      const values = batch.flatMap(({ ids }) =>
+        Array.from({ length: tokens }, (_, index) => value(ids, index)),
+      )
+      return make(values, [batch.length, tokens])
+    }
+  }
+  switch (info.name) {
+    case 'input_ids': {
+      const make = perToken((ids, index) => (index < ids.length ? ids[index]! : 0))
+      return (batch, tokens) => {
+        for (const text of batch) assertTokenIds(text, tokenRows)
+        return make(batch, tokens)
+      }
+    }
+    case 'attention_mask':
+      return perToken((ids, index) => (index < ids.length ? 1 : 0))
+    case 'position_ids':
+      return perToken((_, index) => index)
+    case 'use_cache_branch':
+      return () => new ort.Tensor('bool', [false], [1]) as Tensor
+    case 'num_logits_to_keep': {
+      const make = makeIntegers(ort, info)
+      return () => make([1], dimensions(info).length === 0 ? [] : [1])
+    }
+  }
+  if (CACHE_INPUT.test(info.name)) return planCache(ort, info, config)
+  throw new LayerpruneError(
+    `the graph needs an input that is not known: ${info.name}[${dimensions(info).join(', ')}]`,
+    {
+      hint: 'a decoder with input_ids, attention_mask, position_ids and past_key_values inputs is expected',
+    },
+  )
+}
+
+function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape: number[]) => Tensor {
+  switch (elementType(info)) {
+    case DataType.INT64:
+      return (values, shape) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), shape) as Tensor
+    case DataType.INT32:
+      return (values, shape) => new ort.Tensor('int32', Int32Array.from(values), shape) as Tensor
+    case DataType.BOOL:
+      return (values, shape) => new ort.Tensor('bool', Uint8Array.from(values), shape) as Tensor
+    case DataType.FLOAT:
+      return (values, shape) => new ort.Tensor('float32', Float32Array.from(values), shape) as Tensor
+    default:
+      throw new LayerpruneError(
+        `graph input ${info.name} has element type ${DataType[elementType(info)]}, expected INT64`,
+      )
+  }
+}
+
+/** An empty cache: [batch, kv heads, 0, head dim], by the file's shape where it is fixed and by the config else. */
+function planCache(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInput {
+  const shape = dimensions(info)
+  if (shape.length !== 4) {
+    throw new LayerpruneError(
+      `cache input ${info.name} has ${shape.length} dimensions (${shape.join(', ')}), expected 4`,
+    )
+  }
+  const kvHeads = typeof shape[1] === 'number' ? shape[1] : config.kvHeads
+  const headDim = typeof shape[3] === 'number' ? shape[3] : config.headDim
+  const half = elementType(info) === DataType.FLOAT16
+  if (!half && elementType(info) !== DataType.FLOAT) {
+    throw new LayerpruneError(
+      `cache input ${info.name} has element type ${DataType[elementType(info)]}, expected FLOAT`,
+    )
+  }
+  return (batch) => {
+    const dims = [batch.length, kvHeads, 0, headDim]
+    return half
+      ? (new ort.Tensor('float16', new Uint16Array(0), dims) as Tensor)
+      : (new ort.Tensor('float32', new Float32Array(0), dims) as Tensor)
+  }
+}

@@ -1,0 +1,31 @@
+import { LayerpruneError } from '../errors.js'
+import { formatCount } from '../format-numbers.js'
+import type { GraphProto } from '../graph/onnx.js'
+import type { EncodedText } from '../texts/windows.js'
+
+/**
+ * How many tokens a graph has embeddings for: rows of the weight that its token ids are looked up in; Infinity if
+ * they are looked up in none.
+ */
+export function countTokenRows({ node, initializer }: GraphProto): number {
+  const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')
+    ?.input[0]
+  const rows = initializer.find(({ name }) => name === table)?.dims[0]
+  return rows === undefined ? Infinity : Number(rows)
+}
+
+/**
+ * A damaged tokenizer.json can give a token no id or any value for one, and a graph takes some of those for another
+ * token.
+ * @throws LayerpruneError if an id of a text is not a whole number from 0 to less than `rows`
+ */
+export function assertTokenIds({ ids, origin }: EncodedText, rows: number): void {
+  const token = ids.findIndex((id) => !(Number.isSafeInteger(id) && id >= 0 && id < rows))
+  if (token < 0) return
+  const found = String(JSON.stringify(ids[token])).slice(0, 40)
+  const limit = rows === Infinity ? 'of at least 0' : `from 0 to ${formatCount(rows - 1)}`
+  throw new LayerpruneError(
+    `token ${token} of ${origin} has the id ${found}, expected a whole number ${limit}`,
+    { hint: 'tokenizer.json is damaged, or of another model' },
+  )
+}

@@ -1,0 +1,179 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import { describeLayer, type MakeNorm } from './describe-layer.js'
+import type { Activation, Decoder, Linear } from './description.js'
+import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type Sizes } from './differences.js'
+
+const ACTIVATIONS: Record<string, Activation> = {
+  silu: 'silu',
+  swish: 'silu',
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  gelu_new: 'gelu_tanh',
+  gelu_fast: 'gelu_tanh',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  gelu_python_tanh: 'gelu_tanh',
+  gelu_accurate: 'gelu_tanh',
+  quick_gelu: 'quick_gelu',
+  relu: 'relu',
+  relu2: 'relu2',
+  sigmoid: 'sigmoid',
+  tanh: 'tanh',
+}
+
+interface CheckpointFacts {
+  /** What the names of the decoder's tensors start with. */
+  prefix: string
+  /** Whether there is a tensor of that full name. */
+  has: (name: string) => boolean
+  /** Whether the head was left out when it was saved. */
+  isBare: boolean
+}
+
+/**
+ * Describes a decoder by a config and its family's differences from Llama.
+ * @throws LayerpruneError where the config lacks a number or asks for what is not known
+ */
+export function applyDifferences(
+  config: ConfigReader,
+  differences: Differences,
+  { prefix, ...checkpoint }: CheckpointFacts,
+): Decoder {
+  const { inner = '', extras = [] } = differences
+  const names = { ...LLAMA_NAMES, ...differences.names }
+  const sizes = readSizes(config, differences)
+  const vocabulary = config.count('vocab_size')
+  const activation = readActivation(config, differences)
+  const makeNorm = prepareNorm(config, differences, sizes.hidden)
+  const alibi = differences.alibi?.(sizes) ?? null
+  const own = (name: string) => `${prefix}${inner}${name}`
+  const { embedding = {} } = differences
+  const tableSize = embedding.size ?? sizes.hidden
+  const table = own(`${names.embedding}.weight`)
+  const project = (module: string, inputs: number, outputs: number): Linear | null =>
+    tableSize === sizes.hidden ? null : { weight: own(`${module}.weight`), bias: null, inputs, outputs }
+
+  return {
+    vocabulary,
+    hiddenSize: sizes.hidden,
+    embedding: {
+      weight: table,
+      size: tableSize,
+      projection: project(embedding.projections?.into ?? '', tableSize, sizes.hidden),
+      scale: embedding.scale ?? 1,
+      norm: embedding.norm ? makeNorm(own(embedding.norm)) : null,
+      positions: embedding.positions
+        ? {
+            weight: own(`${embedding.positions.name}.weight`),
+            count: embedding.positions.count,
+            offset: embedding.positions.offset ?? 0,
+          }
+        : null,
+    },
+    layers: Array.from({ length: sizes.layers }, (_, index) =>
+      describeLayer(config, differences, { index, sizes, names, activation, alibi, makeNorm, own }),
+    ),
+    finalNorm: differences.noFinalNorm ? null : makeNorm(own(names.finalNorm)),
+    head: describeHead(config, differences, checkpoint, {
+      table,
+      vocabulary,
+      size: tableSize,
+      projection: project(embedding.projections?.back ?? '', sizes.hidden, tableSize),
+    }),
+    extras: [/rotary_emb\.inv_freq$/, /^(score|classifier|qa_outputs|v_head)\./, ...extras],
+  }
+}
+
+function readSizes(config: ConfigReader, differences: Differences): Sizes {
+  const keys = { ...LLAMA_KEYS, ...differences.keys }
+  const hidden = config.count(chooseKey(config, keys.hidden, LLAMA_KEYS.hidden))
+  const heads = config.count(chooseKey(config, keys.heads, LLAMA_KEYS.heads))
+  const usualKvHeads = differences.kvHeads ?? heads
+  const kvHeads =
+    keys.kvHeads === null
+      ? usualKvHeads
+      : config.isNull(keys.kvHeads)
+        ? heads
+        : config.count(keys.kvHeads, usualKvHeads)
+  const headDim = config.count('head_dim', differences.headDim ?? Math.floor(hidden / heads))
+  if (headDim < 1) {
+    throw new LayerpruneError(
+      `config.json has ${heads} attention heads for a hidden size of ${hidden}, expected no more heads than that`,
+      { hint: 'take config.json from the model it belongs to' },
+    )
+  }
+  if (heads % kvHeads !== 0) {
+    throw new LayerpruneError(
+      `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
+    )
+  }
+  return {
+    hidden,
+    heads,
+    kvHeads,
+    headDim,
+    layers: config.layers(chooseKey(config, keys.layers, LLAMA_KEYS.layers)),
+  }
+}
+
+/** The family's own key or the usual one, whichever is there; both must say the same. */
+function chooseKey(config: ConfigReader, own: string, usual: string): string {
+  if (!config.has(own)) return config.has(usual) ? usual : own
+  config.expect(usual, config.raw(own))
+  return own
+}
+
+function readActivation(config: ConfigReader, differences: Differences): Activation {
+  const key = differences.keys?.activation ?? LLAMA_KEYS.activation
+  const name = config.text(key, differences.activation ?? 'silu')
+  const activation =
+    differences.activationNames?.[name] ?? (Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined)
+  if (activation === undefined) throw config.refuse(key, `one of ${Object.keys(ACTIVATIONS).join(', ')}`)
+  return activation
+}
+
+function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: number): MakeNorm {
+  const { kind = 'rms', key = kind === 'rms' ? 'rms_norm_eps' : 'layer_norm_eps' } = norm
+  const { epsilon: usual = kind === 'rms' ? 1e-6 : 1e-5 } = norm
+  const epsilon = key === null ? usual : config.number(key, usual)
+  if (epsilon < 0) throw config.refuse(key!, 'a number of at least 0')
+  return (module, options = {}) => ({
+    kind,
+    weight: (options.weight ?? norm.weight ?? true) ? `${module}.weight` : null,
+    bias: (options.bias ?? norm.bias ?? kind === 'layer') ? `${module}.bias` : null,
+    size: options.size ?? hidden,
+    epsilon,
+    weightOffset: norm.weightOffset ?? 0,
+  })
+}
+
+/** Heads of transformers' classes for sequences, tokens and answers, which have no language model head. */
+const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
+
+/**
+ * The head's matrix is its own, or the embedding table where the file has none and the config ties them. A
+ * checkpoint saved without its head has none unless tied, and one with a head for another task has none.
+ */
+function describeHead(
+  config: ConfigReader,
+  { head = {}, tied = false }: Differences,
+  checkpoint: Omit<CheckpointFacts, 'prefix'>,
+  embedding: { table: string; vocabulary: number; size: number; projection: Linear | null },
+): Decoder['head'] {
+  const name = head.name ?? 'lm_head'
+  const isTied = config.flag('tie_word_embeddings', tied)
+  const hasOwn = checkpoint.has(`${name}.weight`)
+  const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))
+  if (!hasOwn && (isOther || (!isTied && checkpoint.isBare))) return null
+  return {
+    projection: embedding.projection,
+    linear: {
+      weight: isTied && !hasOwn ? embedding.table : `${name}.weight`,
+      bias: head.bias ? `${name}.bias` : null,
+      inputs: embedding.size,
+      outputs: embedding.vocabulary,
+    },
+    scale: head.scale ?? 1,
+    softcap: head.softcap ?? null,
+  }
+}

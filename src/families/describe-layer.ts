@@ -1,0 +1,151 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import type {
+  Activation,
+  Alibi,
+  Attention,
+  Experts,
+  HeadNorm,
+  Layer,
+  Linear,
+  Mlp,
+  Norm,
+} from './description.js'
+import { type Differences, LLAMA_KEYS, type LLAMA_NAMES, LLAMA_NORMS, type Sizes } from './differences.js'
+
+/** Makes the family's kind of norm; a size or form of its own only for heads. */
+export type MakeNorm = (module: string, options?: { size?: number; bias?: boolean; weight?: boolean }) => Norm
+
+interface LayerContext {
+  index: number
+  sizes: Sizes
+  names: typeof LLAMA_NAMES
+  activation: Activation
+  alibi: Alibi | null
+  makeNorm: MakeNorm
+  own: (name: string) => string
+}
+
+/** Describes one layer of a decoder. */
+export function describeLayer(config: ConfigReader, differences: Differences, context: LayerContext): Layer {
+  const { index, names, makeNorm, own } = context
+  const name = (tensor: string) => own(`${names.layers}.${index}.${tensor}`)
+  const norms = { ...LLAMA_NORMS, ...differences.norms }
+  const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
+  return {
+    attention: describeAttention(differences, context, name),
+    mlp: describeMlp(config, differences, context, name),
+    norms: {
+      beforeAttention: normOf(norms.beforeAttention),
+      afterAttention: normOf(norms.afterAttention),
+      beforeMlp: normOf(norms.beforeMlp),
+      afterMlp: normOf(norms.afterMlp),
+      streamAfterAttention: normOf(norms.streamAfterAttention),
+      streamAfterMlp: normOf(norms.streamAfterMlp),
+    },
+    parallel: differences.parallel ?? false,
+    residualMultiplier: differences.residualMultiplier ?? 1,
+  }
+}
+
+type NameTensor = (tensor: string) => string
+
+function describeAttention(
+  differences: Differences,
+  { index, sizes, names, alibi, makeNorm }: LayerContext,
+  name: NameTensor,
+): Attention {
+  const { hidden, heads, kvHeads, headDim } = sizes
+  const { bias = {}, transposed = false, layout = 'separate' } = differences
+  const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
+    weight: name(`${names.attention}.${module}.weight`),
+    bias: hasBias ? name(`${names.attention}.${module}.bias`) : null,
+    inputs,
+    outputs,
+    transposed,
+  })
+  const queries = heads * headDim
+  const keys = kvHeads * headDim
+  const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
+    const { span, bias: hasBias } = differences.headNorm ?? {}
+    if (span === undefined || module === undefined) return null
+    const full = name(`${names.attention}.${module}`)
+    if (span === 'each head') {
+      const norm = makeNorm(full, { size: headDim, weight: false, bias: false })
+      const weightOf = (head: number) => `${full.replace('{head}', `${head}`)}.weight`
+      return { span, norm, weight: full.includes('{head}') ? weightOf : `${full}.weight` }
+    }
+    const size = span === 'head' ? headDim : count * headDim
+    return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
+  }
+  return {
+    heads,
+    kvHeads,
+    headDim,
+    projections:
+      layout === 'separate'
+        ? {
+            layout,
+            query: linear(names.query, hidden, queries, bias.qkv),
+            key: linear(names.key, hidden, keys, bias.qkv),
+            value: linear(names.value, hidden, keys, bias.qkv),
+          }
+        : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    output: linear(names.output, queries, hidden, bias.output),
+    rope: differences.rope?.(index, sizes) ?? null,
+    queryNorm: headNorm(differences.headNorm?.query, heads),
+    keyNorm: headNorm(differences.headNorm?.key, kvHeads),
+    normAfterRope: differences.headNorm?.afterRope ?? false,
+    clip: differences.clip ?? null,
+    scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
+    window: differences.window?.(index) ?? null,
+    softcap: differences.softcap ?? null,
+    alibi,
+  }
+}
+
+function describeMlp(
+  config: ConfigReader,
+  differences: Differences,
+  { index, sizes, names, activation }: LayerContext,
+  name: NameTensor,
+): Mlp {
+  const { hidden } = sizes
+  const { bias = {}, transposed = false, mlp = 'gated', innerMultiple } = differences
+  const linear = (module: string, inputs: number, outputs: number): Linear => ({
+    weight: name(`${module}.weight`),
+    bias: bias.mlp ? name(`${module}.bias`) : null,
+    inputs,
+    outputs,
+    transposed,
+  })
+  const gated = (module: string, inner: number): Mlp => ({
+    kind: 'gated',
+    gate: linear(`${module}.${names.gate}`, hidden, inner),
+    up: linear(`${module}.${names.up}`, hidden, inner),
+    activation,
+    down: linear(`${module}.${names.down}`, inner, hidden),
+  })
+  const experts = differences.experts?.(index, { hidden, activation, name, gated })
+  if (experts) return { kind: 'experts', experts: checkExperts(experts) }
+  const key = differences.keys?.inner ?? LLAMA_KEYS.inner
+  const inner = innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
+  const module = names.mlp === '' ? '' : `${names.mlp}.`
+  const down = linear(`${module}${names.down}`, inner, hidden)
+  switch (mlp) {
+    case 'gated':
+      return gated(names.mlp, inner)
+    case 'gated in one':
+      return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
+    case 'plain':
+      return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
+  }
+}
+
+function checkExperts(experts: Experts): Experts {
+  if (experts.perToken <= experts.count) return experts
+  throw new LayerpruneError(
+    `config.json has ${experts.perToken} experts a token (num_experts_per_tok) of ${experts.count}, expected at most all`,
+    { hint: 'take config.json from the model it belongs to' },
+  )
+}

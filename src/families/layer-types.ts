@@ -1,0 +1,57 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+
+export type LayerType = 'full_attention' | 'sliding_attention'
+
+const LAYER_TYPES = ['full_attention', 'sliding_attention']
+
+/**
+ * Which attention each layer has: the config's own list, or the family's rule where there is none.
+ * @param slides the rule: whether a layer sees a window only
+ */
+export function readLayerTypes(
+  config: ConfigReader,
+  slides: (layer: number) => boolean,
+): (layer: number) => LayerType {
+  const layers = config.layers('num_hidden_layers')
+  const types = config.texts('layer_types', undefined)
+  if (types === undefined) return (layer) => (slides(layer) ? 'sliding_attention' : 'full_attention')
+  if (types.length !== layers) {
+    throw new LayerpruneError(
+      `config.json has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`,
+    )
+  }
+  const unknown = types.find((type) => !LAYER_TYPES.includes(type))
+  if (unknown !== undefined) throw config.refuse('layer_types', `only ${LAYER_TYPES.join(' and ')}`)
+  return (layer) => types[layer] as LayerType
+}
+
+/**
+ * The window of each layer that slides.
+ * @param window tokens seen, the token itself included; null where the model has no window
+ * @throws LayerpruneError where a layer slides and there is no window
+ */
+export function windowsOf(
+  config: ConfigReader,
+  typeOf: (layer: number) => LayerType,
+  window: number | null,
+): (layer: number) => number | null {
+  return (layer) => {
+    if (typeOf(layer) === 'full_attention') return null
+    if (window === null) throw config.refuse('layer_types', 'no sliding_attention without a sliding_window')
+    return window
+  }
+}
+
+/** A window, null where the config says null, and the family's own where it says nothing. */
+export function readWindow(config: ConfigReader, otherwise: number | null): number | null {
+  return config.isNull('sliding_window') ? null : config.length('sliding_window', otherwise)
+}
+
+/** Period of full attention. transformers 4 also saves it with an underscore, which none reads. */
+export function readPattern(config: ConfigReader, otherwise: number): number {
+  const pattern = config.length('sliding_window_pattern', otherwise)
+  if (config.has('layer_types')) config.ignore('_sliding_window_pattern')
+  else config.expect('_sliding_window_pattern', pattern)
+  return pattern
+}

@@ -1,0 +1,282 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import type { Rope, RopeFrequencies } from './description.js'
+
+export interface RopeOptions {
+  headDim: number
+  /** Base of the frequencies where the config states none. */
+  theta?: number
+  /** Part of a head that is rotated where the config states none; left out, the family always rotates all. */
+  partial?: number
+  /** Elements rotated, where the family states their number. */
+  dimensions?: number
+  interleaved?: boolean
+  /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
+  layerType?: 'full_attention' | 'sliding_attention'
+  /** Keys at the top of an old config. */
+  keys?: { theta?: string; partial?: string }
+  /** Whether an old config's `rope_scaling` is for this rope; true where left out. */
+  scaled?: boolean
+  /** Old configs call LongRoPE `yarn`. */
+  yarnIsLongrope?: boolean
+  /** Length that scaling starts from where the top of the config does not say, whatever the scaling itself says. */
+  originalPositions?: number
+  /** `dynamic` may state an `alpha`, which sets the base once and for all. */
+  knowsAlpha?: boolean
+}
+
+/** Keys that some rope type reads, and that have no meaning for the others. */
+const ROPE_KEYS = [
+  'attention_factor',
+  'beta_fast',
+  'beta_slow',
+  'factor',
+  'high_freq_factor',
+  'low_freq_factor',
+  'long_factor',
+  'mscale',
+  'mscale_all_dim',
+  'original_max_position_embeddings',
+  'short_factor',
+  'truncate',
+]
+
+/** For images beside the text (three positions that are the same for text), and how YaRN was trained. */
+const HARMLESS_KEYS = [...ROPE_KEYS, 'mrope_section', 'mrope_interleaved', 'finetuned']
+
+/**
+ * Reads the rotary embedding of a config in either spelling: `rope_parameters`, or `rope_theta`,
+ * `partial_rotary_factor` and `rope_scaling` at the top (transformers before version 5).
+ * @throws LayerpruneError where the type is not known or the two spellings disagree
+ */
+export function readRope(config: ConfigReader, options: RopeOptions): Rope {
+  const { headDim, layerType, scaled = true } = options
+  const parameters = config.object('rope_parameters')
+  const scaling = config.object('rope_scaling')
+  const settings = parameters ? ofLayerType(config, parameters, layerType) : scaled ? scaling : undefined
+  if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
+  const theta = readTheta(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
+  if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
+    throw new LayerpruneError(
+      `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
+    )
+  }
+  const scale = readScaling(config, settings, { dimensions, theta }, options)
+  assertFinite(scale)
+  settings?.assertAllRead('rope', (key) => HARMLESS_KEYS.includes(key))
+  return { dimensions, interleaved: options.interleaved ?? false, ...scale }
+}
+
+/** One rope of `rope_parameters`, where each type of layers has its own. */
+function ofLayerType(
+  config: ConfigReader,
+  parameters: ConfigReader,
+  layerType: RopeOptions['layerType'],
+): ConfigReader | undefined {
+  if (layerType === undefined) return parameters
+  if (parameters.keys().some((key) => key !== 'full_attention' && key !== 'sliding_attention')) {
+    throw config.refuse('rope_parameters', 'nothing but full_attention and sliding_attention in it')
+  }
+  return parameters.object(layerType)
+}
+
+function readTheta(config: ConfigReader, settings: ConfigReader | undefined, options: RopeOptions): number {
+  const key = options.keys?.theta ?? 'rope_theta'
+  const stated = settings?.positive('rope_theta', undefined)
+  const top = config.positive(key, undefined)
+  if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
+    throw config.refuse(key, `${stated} as in rope_parameters`)
+  }
+  return stated ?? top ?? options.theta ?? 10_000
+}
+
+/** Part of a head that is rotated. */
+function readPartial(config: ConfigReader, settings: ConfigReader | undefined, options: RopeOptions): number {
+  const key = options.keys?.partial ?? 'partial_rotary_factor'
+  const read = (reader: ConfigReader | undefined, key: string): number | undefined => {
+    const partial = reader?.positive(key, undefined)
+    if (options.partial !== undefined || partial === undefined || partial === 1) return partial
+    throw reader!.refuse(key, '1, for this family rotates whole heads')
+  }
+  return read(settings, 'partial_rotary_factor') ?? read(config, key) ?? options.partial ?? 1
+}
+
+function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling: ConfigReader): void {
+  const type = (from: ConfigReader) => from.text('rope_type', undefined) ?? from.text('type', 'default')
+  const keys = ROPE_KEYS.filter((key) => scaling.has(key))
+  const differs = keys.find((key) => JSON.stringify(scaling.raw(key)) !== JSON.stringify(settings.raw(key)))
+  if (type(settings) !== type(scaling) || differs !== undefined) {
+    throw config.refuse('rope_scaling', 'the same as rope_parameters')
+  }
+}
+
+/** Odd settings, such as a base of 1 with YaRN, divide by zero. */
+function assertFinite({ attentionFactor, frequencies }: Scaling): void {
+  const values =
+    frequencies.kind === 'fixed'
+      ? frequencies.perPair
+      : frequencies.kind === 'two sets'
+        ? [...frequencies.short, ...frequencies.long]
+        : []
+  if ([attentionFactor, ...values].every(Number.isFinite)) return
+  throw new LayerpruneError('config.json has rope settings that give no finite frequencies', {
+    hint: 'take config.json from the model it belongs to',
+  })
+}
+
+interface Base {
+  dimensions: number
+  theta: number
+}
+
+type Scaling = Pick<Rope, 'attentionFactor' | 'frequencies'>
+
+function readScaling(
+  config: ConfigReader,
+  settings: ConfigReader | undefined,
+  base: Base,
+  { yarnIsLongrope, knowsAlpha, originalPositions }: RopeOptions,
+): Scaling {
+  const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
+  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  settings?.ignore('type')
+  const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
+  const plain = pairs.map((pair) => frequency(base, pair))
+  const fixed = (perPair: number[], attentionFactor = 1): Scaling => ({
+    attentionFactor,
+    frequencies: { kind: 'fixed', perPair },
+  })
+  if (settings === undefined || type === 'default') return fixed(plain)
+  const original = () => readOriginalPositions(config, settings, originalPositions)
+  switch (type) {
+    case 'linear': {
+      const factor = settings.positive('factor')
+      return fixed(plain.map((value) => Math.fround(value / factor)))
+    }
+    case 'dynamic':
+      return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
+    case 'llama3':
+      return fixed(readLlama3(settings, plain, original()))
+    case 'yarn':
+      return readYarn(config, settings, base, plain, original())
+    case 'longrope':
+      return readLongrope(config, settings, base, original())
+    default:
+      throw settings.refuse(
+        settings.has('rope_type') ? 'rope_type' : 'type',
+        'default, linear, dynamic, llama3, yarn or longrope',
+      )
+  }
+}
+
+function frequency({ dimensions, theta }: Base, pair: number): number {
+  return Math.fround(1 / Math.fround(theta ** Math.fround((2 * pair) / dimensions)))
+}
+
+/** Length that scaling starts from: the top of the config first, as transformers has it for Phi 3. */
+function readOriginalPositions(config: ConfigReader, settings: ConfigReader, usual?: number): number {
+  settings.ignore('original_max_position_embeddings')
+  return (
+    config.length('original_max_position_embeddings', usual) ??
+    settings.length('original_max_position_embeddings', undefined) ??
+    config.length('max_position_embeddings')
+  )
+}
+
+/** Dynamic NTK; Hunyuan's `alpha` sets the base once and for all. */
+function readGrowingBase(
+  config: ConfigReader,
+  settings: ConfigReader,
+  base: Base,
+  knowsAlpha = false,
+): RopeFrequencies {
+  const { dimensions, theta } = base
+  const alpha = knowsAlpha ? settings.number('alpha', undefined) : undefined
+  const exponent = dimensions / (dimensions - 2)
+  if (alpha) {
+    const perPair = Array.from({ length: dimensions / 2 }, (_, pair) =>
+      frequency({ dimensions, theta: theta * alpha ** exponent }, pair),
+    )
+    return { kind: 'fixed', perPair }
+  }
+  if (dimensions === 2) throw settings.refuse('rope_type', 'another type for a single pair of elements')
+  return {
+    kind: 'growing base',
+    base: theta,
+    factor: settings.positive('factor'),
+    positions: config.length('max_position_embeddings'),
+  }
+}
+
+/** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
+function readLlama3(settings: ConfigReader, plain: number[], original: number): number[] {
+  const factor = settings.positive('factor')
+  const low = settings.positive('low_freq_factor')
+  const high = settings.positive('high_freq_factor')
+  return plain.map((value) => {
+    const wavelength = (2 * Math.PI) / value
+    if (wavelength < original / high) return value
+    if (wavelength > original / low) return value / factor
+    const smooth = (original / wavelength - low) / (high - low)
+    return ((1 - smooth) * value) / factor + smooth * value
+  })
+}
+
+/** YaRN (Peng et al. 2023, arXiv 2309.00071), with the options that transformers knows. */
+function readYarn(
+  config: ConfigReader,
+  settings: ConfigReader,
+  base: Base,
+  plain: number[],
+  original: number,
+): Scaling {
+  const { dimensions, theta } = base
+  const factor = settings.has('factor')
+    ? settings.positive('factor')
+    : config.length('max_position_embeddings') / original
+  const rotationsAt = (rotations: number) =>
+    (dimensions * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+  const truncate = settings.flag('truncate', true)
+  const first = rotationsAt(settings.number('beta_fast', 0) || 32)
+  const last = rotationsAt(settings.number('beta_slow', 0) || 1)
+  const low = Math.max(truncate ? Math.floor(first) : first, 0)
+  let high = Math.min(truncate ? Math.ceil(last) : last, dimensions - 1)
+  if (low === high) high += 0.001
+  const perPair = plain.map((value, pair) => {
+    const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
+    return (value / factor) * ramp + value * (1 - ramp)
+  })
+  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
+  const mscale = settings.number('mscale', 0)
+  const allDimensions = settings.number('mscale_all_dim', 0)
+  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  return {
+    attentionFactor: settings.number('attention_factor', inferred),
+    frequencies: { kind: 'fixed', perPair },
+  }
+}
+
+/** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */
+function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base, original: number): Scaling {
+  const read = (key: string) => {
+    const factors = settings.numbers(key)
+    if (factors.length !== base.dimensions / 2) {
+      throw settings.refuse(key, `${base.dimensions / 2} numbers, one for each pair of rotated elements`)
+    }
+    return factors.map((factor, pair) =>
+      Math.fround(1 / Math.fround(factor * base.theta ** ((2 * pair) / base.dimensions))),
+    )
+  }
+  const factor = settings.number('factor', undefined) ?? config.length('max_position_embeddings') / original
+  const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
+  return {
+    attentionFactor: settings.number('attention_factor', inferred),
+    frequencies: {
+      kind: 'two sets',
+      short: read('short_factor'),
+      long: read('long_factor'),
+      longestShort: original,
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import { BLOOM_FAMILIES } from './bloom.js'
+import type { ConfigReader } from './config-reader.js'
+import type { Differences } from './differences.js'
+import { GEMMA_FAMILIES } from './gemma.js'
+import { GPT_FAMILIES } from './gpt.js'
+import { LLAMA_FAMILIES } from './llama.js'
+import { NORM_FAMILIES } from './norms.js'
+import { EXPERT_FAMILIES } from './with-experts.js'
+
+/** A kind of decoder, by `model_type`. */
+export interface Family {
+  /** The models that people know it by. */
+  title: string
+  /** What sets it apart from Llama, in a few words. */
+  notes: string
+  /** What the names of the decoder's tensors start with, unless it was saved without its head; `model.` */
+  prefix?: string
+  /** Keys of published configs that say what the family does anyway; another value is refused. */
+  fixed?: Record<string, unknown>
+  /** @param has whether the checkpoint has a tensor, by its full name */
+  describe: (config: ConfigReader, has: (name: string) => boolean) => Differences
+}
+
+/** The families that can be read from safetensors, each by its differences from Llama. */
+export const FAMILIES: Record<string, Family> = {
+  ...LLAMA_FAMILIES,
+  ...GEMMA_FAMILIES,
+  ...NORM_FAMILIES,
+  ...GPT_FAMILIES,
+  ...BLOOM_FAMILIES,
+  ...EXPERT_FAMILIES,
+}

@@ -1,0 +1,37 @@
+import { LayerpruneError } from '../errors.js'
+import { FAMILIES } from './table.js'
+
+/** Keys of mixers other than attention: state spaces, linear attention, recurrences, convolutions. */
+const RECURRENT_KEY =
+  /^(mamba|ssm|lru|linear_(num|key|value|attn))_|^(n_mamba_heads|state_size|conv_kernel|conv_L_cache|attention_hidden_size)$/
+
+const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
+
+/** Says that a family cannot be read, and what can be done, which is nothing for a model without a causal decoder. */
+export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
+  const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
+  const because = reason === undefined ? '' : ` (${reason})`
+  return new LayerpruneError(
+    `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
+    { hint: adviseOn(config) },
+  )
+}
+
+function adviseOn(config: Record<string, unknown>): string {
+  const { architectures, is_encoder_decoder: hasEncoder } = config
+  const names: unknown[] = Array.isArray(architectures) ? architectures : []
+  if (hasEncoder === true || (names.length > 0 && !names.some((name) => DECODER.test(String(name))))) {
+    return 'only decoders (causal language models) can be read'
+  }
+  if (Object.keys(config).some((key) => RECURRENT_KEY.test(key)) && !isAllAttention(config.layer_types)) {
+    return 'only decoders with attention in every layer can be read'
+  }
+  return 'use an ONNX export of the model'
+}
+
+/** Granite 4 has the keys of state spaces in its dense models too. */
+function isAllAttention(layerTypes: unknown): boolean {
+  return (
+    Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))
+  )
+}

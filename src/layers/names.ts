@@ -1,0 +1,22 @@
+import type { Block } from './block.js'
+
+/** The layers of a block as people read them, first and last: `21..28` for [21, 29), `21` for [21, 22). */
+export function formatLayers({ start, end }: Block): string {
+  return end - start === 1 ? `${start}` : `${start}..${end - 1}`
+}
+
+/** A block with its noun: `layers 21..28`, `layer 21`. */
+export function nameLayers(block: Block): string {
+  return `${block.end - block.start === 1 ? 'layer' : 'layers'} ${formatLayers(block)}`
+}
+
+/**
+ * Blocks in words nobody can misread, by start: `layers 21..28 (0-based, 8 of 32)`.
+ * @param layers  layers of the whole model
+ */
+export function describeLayers(layers: number, blocks: Block[]): string {
+  const sorted = [...blocks].sort((a, b) => a.start - b.start)
+  const count = sorted.reduce((sum, { start, end }) => sum + end - start, 0)
+  const names = sorted.map(formatLayers).join(', ')
+  return `${count === 1 ? 'layer' : 'layers'} ${names} (0-based, ${count} of ${layers})`
+}

@@ -1,0 +1,38 @@
+import { type Dataset, openDataset } from '../data/dataset.js'
+import { InterruptedError } from '../errors.js'
+import { MEASURED_DTYPES, type Model, openModel } from '../model.js'
+import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
+import type { RunOptions } from './run-options.js'
+
+/**
+ * Finds and opens the model and the dataset of a run, on this machine or on the Hub.
+ * @param start  the rows up to there are not read; where left out the dataset is read from its beginning
+ * @throws UsageError where the options contradict each other
+ * @throws InterruptedError where `signal` was aborted
+ * @throws LayerpruneError where model or dataset cannot be used
+ */
+export async function openInputs(
+  options: RunOptions,
+  { rows, skipped }: ReadPosition = DATASET_START,
+): Promise<{ dataset: Dataset; model: Model }> {
+  const { dataset: paths, column = 'text', textLines, datasetSize: limit, shuffle, signal, onNote } = options
+  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
+  try {
+    const dataset = await openDataset({
+      paths: [paths].flat(),
+      column,
+      config,
+      split,
+      revision,
+      textLines,
+      limit: limit === undefined ? undefined : limit - rows,
+      shuffle,
+      skipRows: rows + skipped.empty + skipped.notText,
+      signal,
+      onNote,
+    })
+    return { dataset, model: await openModel({ ...options, computedDtypes: MEASURED_DTYPES }) }
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(0, limit) : cause
+  }
+}

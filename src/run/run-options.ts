@@ -1,0 +1,125 @@
+import { availableParallelism, cpus } from 'node:os'
+import type { Device } from '../engine/device.js'
+import { UsageError } from '../errors.js'
+import type { Block } from '../layers/block.js'
+import type { Model, ModelOptions } from '../model.js'
+
+/** What every run of a model over texts is told. */
+export interface RunOptions extends ModelOptions {
+  /** Data files and folders, or the id of a dataset on the Hub. */
+  dataset: string | string[]
+  /** Configuration of a dataset on the Hub; its default one where left out. */
+  datasetConfig?: string | undefined
+  /** Split of a dataset on the Hub; 'train' where left out. */
+  datasetSubset?: string | undefined
+  /** Branch, tag or commit of a dataset on the Hub. */
+  datasetRevision?: string | undefined
+  /** Seed of a sample spread over the dataset's files; its texts in their own order where left out. */
+  shuffle?: number | undefined
+  /** Column that holds the text; 'text' where left out. */
+  column?: string | undefined
+  /** Plain text files hold a document a line. */
+  textLines?: boolean | undefined
+  /** At most this many texts; all where left out. */
+  datasetSize?: number | undefined
+  /** Texts run at once; 8 where left out. */
+  batchSize?: number | undefined
+  /** Tokens read of each text, from its start; 1024 where left out, or what the model can take. */
+  maxLength?: number | undefined
+  /** Threads of ONNX Runtime; its own choice where left out. */
+  threads?: number | undefined
+  device?: Device | undefined
+  /** Stops the run between two batches. */
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: TextProgress) => void) | undefined
+}
+
+export interface TextProgress {
+  /** Texts measured so far. */
+  texts: number
+  /** How much is done of texts not measured yet: as many would be measured by now, had the work gone into them alone. */
+  ahead?: number
+  /** Texts asked for; null where the dataset's size is not known. */
+  total: number | null
+  /** Where distances are measured: the block that is the best so far. */
+  best?: Block
+}
+
+/** How texts are put to a model. */
+export interface RunSettings {
+  /** Texts run at once. */
+  batchSize: number
+  /** Tokens read of each text, from its start. */
+  maxLength: number
+}
+
+const DEFAULT_BATCH_SIZE = 8
+const DEFAULT_MAX_LENGTH = 1024
+
+/**
+ * Checks options that count something; those left out are fine.
+ * @param counts by the name that the message calls them by
+ * @throws UsageError where one is no whole number of at least 1
+ */
+export function assertCounts(counts: Record<string, number | undefined>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new UsageError(`${name} must be a whole number of at least 1, found ${value}`)
+    }
+  }
+}
+
+/**
+ * Checks the counts among a run's options.
+ * @throws UsageError if one is no whole number of at least 1, or there are more threads than processors, which
+ *   would wait for each other
+ */
+export function assertRunCounts({
+  batchSize,
+  datasetSize,
+  maxLength,
+  threads,
+}: Pick<RunOptions, 'batchSize' | 'datasetSize' | 'maxLength' | 'threads'>): void {
+  assertCounts({
+    'batch size': batchSize,
+    'dataset size': datasetSize,
+    'max length': maxLength,
+    threads,
+  })
+  const most = countProcessors()
+  if (threads !== undefined && threads > most) {
+    throw new UsageError(
+      `threads must be 1 to ${most}, the ${most === 1 ? 'one processor' : 'processors'} of this machine, found ${threads}`,
+    )
+  }
+}
+
+/** Processors of the machine, or as many as this process may use if that cannot be known. */
+function countProcessors(): number {
+  return Math.max(cpus().length, availableParallelism())
+}
+
+/**
+ * Fills in what was left out, by the model: batches of 8 texts, of 1024 tokens or what the model can take.
+ * @throws UsageError where the length is more than the model can take
+ */
+export function chooseRunSettings(
+  { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
+  { config, precision, file }: Model,
+  onNote?: (message: string) => void,
+): RunSettings {
+  const limit = config.maxPositions ?? Infinity
+  if (maxLength !== undefined && maxLength > limit) {
+    throw new UsageError(`max length ${maxLength} is over the ${limit} positions of the model`)
+  }
+  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit) {
+    onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
+  }
+  if (precision.sharesScaleInBatch && batchSize > 1) {
+    onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
+  }
+  return {
+    batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
+    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit),
+  }
+}

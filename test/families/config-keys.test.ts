@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { LayerpruneError } from '../../src/errors.js'
+import { serializeModel } from '../../src/graph/onnx.js'
+import { buildFrom, fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
+
+function rawConfig(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(fixtureFolder(name), 'config.json'), 'utf8'))
+}
+
+function ropeWith(name: string, changes: Record<string, unknown>): Record<string, unknown> {
+  const key = rawConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
+  return { [key]: { ...(rawConfig(name)[key] as object), ...changes } }
+}
+
+const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [
+  ['llama', ropeWith('llama', { rope_theta: 500 })],
+  ['llama', { rms_norm_eps: 0.5 }],
+  ['llama', { hidden_act: 'gelu' }],
+  ['llama-linear', { rope_theta: 500 }],
+  ['llama-linear', ropeWith('llama-linear', { factor: 2 })],
+  ['llama-dynamic', ropeWith('llama-dynamic', { factor: 9 })],
+  ['llama-dynamic', { max_position_embeddings: 20 }],
+  ['llama-llama3', ropeWith('llama-llama3', { factor: 2 })],
+  ['llama-llama3', ropeWith('llama-llama3', { low_freq_factor: 2 })],
+  ['llama-llama3', ropeWith('llama-llama3', { high_freq_factor: 9 })],
+  ['llama-llama3', ropeWith('llama-llama3', { original_max_position_embeddings: 8 })],
+  ['llama-yarn', ropeWith('llama-yarn', { factor: 2 })],
+  ['llama-yarn', ropeWith('llama-yarn', { attention_factor: 2 })],
+  ['llama-yarn-mscale', ropeWith('llama-yarn-mscale', { mscale: 2 })],
+  ['llama-yarn-mscale', ropeWith('llama-yarn-mscale', { beta_fast: 4 })],
+  ['llama-yarn-mscale', ropeWith('llama-yarn-mscale', { truncate: true })],
+  ['mistral-window', { sliding_window: 3 }],
+  ['mistral-window', { sliding_window: null }],
+  ['mistral-window', { layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'] }],
+  ['qwen2-window', { sliding_window: 3 }],
+  ['qwen2-window', { layer_types: ['full_attention', 'full_attention', 'full_attention'] }],
+  ['phi3', ropeWith('phi3', { partial_rotary_factor: 0.25 })],
+  ['phi3-longrope', { original_max_position_embeddings: 30 }],
+  ['phi3-longrope', { original_max_position_embeddings: undefined }],
+  ['phi3-longrope', ropeWith('phi3-longrope', { long_factor: [1, 2, 3, 4] })],
+  ['phi3-longrope', ropeWith('phi3-longrope', { attention_factor: 2 })],
+  ['gemma', { hidden_act: 'relu' }],
+  ['gemma2', { query_pre_attn_scalar: 5 }],
+  ['gemma2', { attn_logit_softcapping: null }],
+  ['gemma2', { sliding_window: 2 }],
+  ['gemma3-scaled', { rope_local_base_freq: 7 }],
+  ['gemma3-scaled', { rope_theta: 7 }],
+  ['gemma3-scaled', { sliding_window_pattern: 3 }],
+  ['smollm3', { no_rope_layers: [0, 0, 0] }],
+  ['granite', { embedding_multiplier: 9 }],
+  ['granite', { residual_multiplier: 1 }],
+  ['granite', { attention_multiplier: 1 }],
+  ['cohere', { layer_norm_eps: 0.5 }],
+  ['starcoder2', { norm_epsilon: 0.5 }],
+  ['gpt2-scaled', { scale_attn_by_inverse_layer_idx: false }],
+  ['gpt2-scaled', { layer_norm_epsilon: 0.5 }],
+  ['gpt2-unscaled', { scale_attn_weights: true }],
+  ['gpt-neo', { window_size: 2 }],
+  ['gpt-neox-sequential', { rotary_emb_base: 7 }],
+  ['gpt-neox-sequential', { use_parallel_residual: true }],
+  ['olmo', { clip_qkv: 0.1 }],
+  ['mixtral', { num_experts_per_tok: 1 }],
+  ['qwen3-moe', { norm_topk_prob: false }],
+  ['hunyuan', ropeWith('hunyuan', { alpha: 2 })],
+]
+
+describe('a key that matters', () => {
+  it.each(CHANGES)('%s with %j gives other distances', async (name, changes) => {
+    const expected = await measureBlocks(await buildFrom(fixtureFolder(name)), name)
+    const found = await measureBlocks(await buildFrom(fixtureFolder(name), changes), name)
+    const differences = found.map((distance, block) => Math.abs(distance - expected[block]!))
+    expect(Math.max(...differences)).toBeGreaterThan(1e-4)
+  })
+
+  it.each([
+    ['granite', { logits_scaling: 9 }],
+    ['cohere', { logit_scale: 9 }],
+    ['gemma2', { final_logit_softcapping: 9 }],
+    ['gemma2', { final_logit_softcapping: null }],
+  ])('%s with %j gives another head', async (name, changes) => {
+    const { decoder } = await buildFrom(fixtureFolder(name))
+    const { decoder: changed } = await buildFrom(fixtureFolder(name), changes)
+    expect(serializeModel(changed.model)).not.toEqual(serializeModel(decoder.model))
+  })
+})
+
+describe('a key that does not matter', () => {
+  it.each([
+    ['attention_dropout', 0.5],
+    ['use_cache', false],
+    ['bos_token_id', 7],
+    ['pretraining_tp', 2],
+    ['torch_dtype', 'float16'],
+    ['task_specific_params', {}],
+    ['quantization_config', null],
+    ['use_sliding_window', false],
+    ['_name_or_path', 'here'],
+  ])('%s = %j leaves the graph as it is', async (key, value) => {
+    const { decoder } = await buildFrom(fixtureFolder('llama'))
+    const { decoder: changed } = await buildFrom(fixtureFolder('llama'), { [key]: value })
+    expect(serializeModel(changed.model)).toEqual(serializeModel(decoder.model))
+  })
+})
+
+describe('a key that is not understood is refused by name', () => {
+  const all = listFixtures()
+  it.each(all)('%s with an unknown key', async (name) => {
+    const built = buildFrom(fixtureFolder(name), { scores_are_upside_down: true })
+    await expect(built).rejects.toThrow(LayerpruneError)
+    await expect(built).rejects.toThrow(/config\.json has scores_are_upside_down = true/)
+  })
+
+  it.each([
+    ['llama', { hidden_act: 'xielu' }, /hidden_act is "xielu", expected one of silu/],
+    ['llama', { rms_norm_eps: 'small' }, /rms_norm_eps is "small", expected a number/],
+    ['llama', { num_key_value_heads: 3 }, /4 attention heads for 3 key and value heads/],
+    ['llama', { vocab_size: undefined }, /does not state vocab_size/],
+    ['llama', { hidden_act: 'constructor' }, /hidden_act is "constructor"/],
+    ['llama', { partial_rotary_factor: 0.5 }, /config\.json: partial_rotary_factor is 0.5, expected 1/],
+    [
+      'llama',
+      ropeWith('llama', { partial_rotary_factor: 0.5 }),
+      /rope_parameters: partial_rotary_factor is 0.5, expected 1/,
+    ],
+    ['llama', { unheard_of: false }, /has unheard_of = false, which is not known/],
+    ['llama', { unheard_of: null }, /has unheard_of = null, which is not known/],
+    ['llama', { _unheard_of: 3 }, /has _unheard_of = 3, which is not known/],
+    ['llama', { skip_layer_ids: [1] }, /has skip_layer_ids = \[1\]/],
+    ['cohere2', { _sliding_window_pattern: 2, layer_types: undefined }, /_sliding_window_pattern is 2/],
+    ['gpt2', { _remove_final_layer_norm: true }, /has _remove_final_layer_norm = true/],
+    ['qwen3', { use_qk_norm: false }, /has use_qk_norm = false/],
+    ['mistral-window', { use_sliding_window: false }, /has use_sliding_window = false/],
+    ['phi', { use_parallel_residual: false }, /has use_parallel_residual = false/],
+    ['bloom', { slow_but_exact: true, pretraining_tp: 2 }, /slow_but_exact is true, expected false, or a/],
+    ['bloom', { hidden_act: 'relu' }, /hidden_act is "relu", expected "gelu_new"/],
+    ['gptj', { rope_theta: 500 }, /rope_theta is 500, expected 10000/],
+    ['gptj', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling is .*, expected null/],
+    [
+      'gpt-bigcode',
+      { scale_attn_by_inverse_layer_idx: true },
+      /scale_attn_by_inverse.* is true, expected false/,
+    ],
+    ['gpt-neo', { attention_layers: Array(3).fill('local') }, /attention_layers is .* the same as/],
+    ['gpt2', { num_attention_heads: 2 }, /num_attention_heads is 2, expected 4/],
+    ['gemma', { hidden_activation: 'relu' }, /hidden_activation is "relu", expected "gelu_pytorch_tanh"/],
+    ['gemma3', { rope_parameters: { rope_theta: 7 } }, /rope_parameters is .* nothing but full_attention/],
+    [
+      'olmo3',
+      { rope_parameters: { rope_type: 'default', rope_theta: 7 } },
+      /rope_parameters is .* nothing but/,
+    ],
+    ['falcon', { num_ln_in_parallel_attn: 2 }, /num_ln_in_parallel_attn is 2, expected 1/],
+    ['mixtral', { num_experts_per_tok: 9 }, /9 experts a token .* of 4/],
+    ['llama', { rope_theta: 77 }, /rope_theta is 77, expected 10000 as in rope_parameters/],
+    ['llama', ropeWith('llama', { rope_type: 'mystery' }), /rope_parameters: rope_type is "mystery"/],
+    ['llama', ropeWith('llama', { twist: 2 }), /rope_parameters has twist = 2/],
+    ['llama', ropeWith('llama', { rope_type: 'linear' }), /does not state factor/],
+    ['llama-yarn', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling is .* the same as/],
+    ['phi3-longrope', ropeWith('phi3-longrope', { long_factor: [1] }), /long_factor is \[1\], expected 4/],
+    ['qwen2-window', { layer_types: ['full_attention'] }, /1 layer_types for 3 layers/],
+    ['qwen2-window', { layer_types: Array(3).fill('linear_attention') }, /layer_types is .*linear/],
+    ['qwen2', { layer_types: Array(3).fill('sliding_attention') }, /no sliding_attention without/],
+    ['gemma', { use_bidirectional_attention: true }, /use_bidirectional_attention is true/],
+    [
+      'gemma3',
+      { attn_logit_softcapping: 50 },
+      /attn_logit_softcapping is 50, expected null: programs differ/,
+    ],
+    ['gpt2', { add_cross_attention: true }, /add_cross_attention is true, expected false/],
+    ['bloom', { apply_residual_connection_post_layernorm: true }, /apply_residual.* is true/],
+    ['phi3', { interpolate_factor: 2 }, /interpolate_factor is 2, expected 1/],
+    [
+      'smollm3-window',
+      { use_sliding_window: false, layer_types: Array(3).fill('sliding_attention') },
+      /no sliding_attention without a sliding_window/,
+    ],
+    ['smollm3', { no_rope_layers: [1] }, /no_rope_layers is \[1\], expected 3 numbers/],
+    ['gpt-neo', { attention_types: [[['odd'], 3]] }, /attention_types is .*expected global or local/],
+  ])('%s with %j', async (name, changes, message) => {
+    await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
+  })
+
+  it.each(all)('%s, if it is not causal', async (name) => {
+    for (const is_causal of [false, null, 'no']) {
+      const built = buildFrom(fixtureFolder(name), { is_causal })
+      await expect(built).rejects.toThrow(/is_causal is .*, expected true: only causal decoders can be read/)
+    }
+  })
+
+  it('a quantised checkpoint', async () => {
+    const built = buildFrom(fixtureFolder('llama'), { quantization_config: { quant_method: 'gptq' } })
+    await expect(built).rejects.toThrow(/quantised.*"gptq"/)
+  })
+})

@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { describeDecoder } from '../../src/builder/build-decoder.js'
+import { interpretConfig } from '../../src/checkpoint/config.js'
+import type { TensorLocation } from '../../src/checkpoint/safetensors.js'
+import { FAMILIES } from '../../src/families/table.js'
+import { serializeModel } from '../../src/graph/onnx.js'
+import { buildFrom, fixtureFolder } from '../support/fixture-model.js'
+
+type Config = Record<string, unknown>
+
+/** Configs as versions of transformers save them, by test/fixtures/make-configs.py. */
+const DEFAULTS: Record<string, { common: Config } & Record<string, Config>> = JSON.parse(
+  readFileSync(new URL('../fixtures/default-configs.json', import.meta.url), 'utf8'),
+)
+
+/** So many and so large that no count of a config exceeds them. */
+const TENSORS = new Map<string, TensorLocation>(
+  Array.from({ length: 100 }, (_, index) => {
+    const name = `tensor.${index}`
+    return [name, { name, dtype: 'BF16', shape: [300_000], file: '', offsetBytes: 0, sizeBytes: 600_000 }]
+  }),
+)
+
+describe.each(Object.keys(DEFAULTS))('the default config that transformers %s saves', (version) => {
+  it.each(Object.keys(FAMILIES))('of %s is understood', (family) => {
+    const { common, [family]: own } = DEFAULTS[version]!
+    const config = interpretConfig({ ...common, ...own }, 'config.json')
+    expect(describeDecoder(config, TENSORS).layers).toHaveLength(config.layers)
+  })
+})
+
+/** What published configs have beside the keys of a fixture. */
+const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
+  [
+    'HuggingFaceTB/SmolLM2-135M',
+    'llama-linear',
+    { is_llama_config: true, rope_interleaved: false, pretraining_tp: 1, mlp_bias: false, head_dim: null },
+  ],
+  ['tiiuae/Falcon3-7B-Base', 'llama', { activation: 'swiglu', _name_or_path: 'here', rope_scaling: null }],
+  ['an unsloth fine-tune', 'llama', { unsloth_fixed: true, _attn_implementation_autoset: true }],
+  ['deepseek-ai/DeepSeek-R1-Distill-Qwen-7B', 'qwen2', { use_mrope: false, use_sliding_window: false }],
+  [
+    'Qwen/Qwen2.5-7B-Instruct-1M',
+    'qwen2',
+    { dual_chunk_attention_config: { chunk_size: 262144, local_size: 8192 }, max_window_layers: 28 },
+  ],
+  ['google/gemma-7b-it', 'gemma', { hidden_act: 'gelu', hidden_activation: null, rope_scaling: null }],
+  ['google/gemma-1.1-2b-it', 'gemma', { hidden_act: 'gelu', hidden_activation: 'gelu_pytorch_tanh' }],
+  [
+    'google/gemma-2-2b-it',
+    'gemma2',
+    { hidden_act: 'gelu_pytorch_tanh', cache_implementation: 'hybrid', sliding_window_size: 5 },
+  ],
+  ['google/gemma-3-270m', 'gemma3', { _sliding_window_pattern: 6, use_bidirectional_attention: false }],
+  [
+    'CohereForAI/c4ai-command-r7b-12-2024',
+    'cohere2',
+    {
+      layer_switch: 3,
+      order_of_interleaved_layers: 'local_attn_first',
+      position_embedding_type: 'rope_gptj',
+      rotary_pct: 1,
+      use_embedding_sharing: true,
+      use_gated_activation: true,
+      use_parallel_block: true,
+      use_parallel_embedding: true,
+      sliding_window_pattern: 3,
+    },
+  ],
+  [
+    'tencent/Hunyuan-7B-Instruct',
+    'hunyuan',
+    {
+      add_classification_head: false,
+      attention_head_dim: 128,
+      cla_share_factor: 2,
+      class_num: 0,
+      dense_list: [4096, 0],
+      im_end_id: 5,
+      im_newline_id: 11,
+      im_start_id: 4,
+      mask_init_id: 12,
+      mlp_bias: false,
+      norm_type: 'rms',
+      org_vocab_size: 128167,
+      pad_id: 127961,
+      pool_type: 'last',
+      sep_token_id: 127962,
+      text_end_id: 7,
+      text_start_id: 6,
+      use_cla: false,
+      use_qk_norm: true,
+      use_rotary_pos_emb: true,
+    },
+  ],
+  [
+    'bigcode/gpt_bigcode-santacoder',
+    'gpt-bigcode',
+    { attention_softmax_in_fp32: true, runner_max_sequence_length: null, summary_activation: null },
+  ],
+  [
+    'bigscience/bloom-560m',
+    'bloom',
+    {
+      seq_length: 2048,
+      skip_bias_add: true,
+      offset_alibi: 100,
+      pretraining_tp: 4,
+      slow_but_exact: false,
+      n_inner: null,
+    },
+  ],
+  [
+    'tiiuae/falcon-7b',
+    'falcon',
+    { apply_residual_connection_post_layernorm: false, num_kv_heads: 71, auto_map: {} },
+  ],
+  ['facebook/opt-125m', 'opt', { _remove_final_layer_norm: false, layerdrop: 0, prefix: '</s>' }],
+  ['facebook/galactica-125m', 'opt', { learned_embeddings: true, scale_embeddings: false }],
+  ['EleutherAI/gpt-j-6b', 'gptj', { gradient_checkpointing: false, rotary: true, scale_attn_weights: true }],
+  [
+    'microsoft/Phi-3-mini-4k-instruct',
+    'phi3',
+    { attention_bias: false, full_attn_mod: 1, interpolate_factor: 1, embd_pdrop: 0 },
+  ],
+  ['LGAI-EXAONE/EXAONE-4.0-32B', 'exaone4', { sliding_window_pattern: 'LLLG' }],
+  ['allenai/OLMo-7B-hf', 'olmo', { pretraining_tp: 1, rope_scaling: null }],
+]
+
+describe('a published config is understood', () => {
+  it.each(PUBLISHED)('%s, on %s', async (_model, fixture, keys) => {
+    const { decoder } = await buildFrom(fixtureFolder(fixture))
+    const { decoder: published } = await buildFrom(fixtureFolder(fixture), keys)
+    expect(serializeModel(published.model)).toEqual(serializeModel(decoder.model))
+  })
+})

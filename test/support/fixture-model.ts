@@ -1,0 +1,70 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { buildDecoder } from '../../src/builder/build-decoder.js'
+import { type ModelConfig, readModelConfig } from '../../src/checkpoint/config.js'
+import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { openStateSession } from '../../src/engine/session.js'
+import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
+import { addDistances, countBlocks } from '../../src/similarity/distances.js'
+
+const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))
+
+/** Names of all fixtures. */
+export function listFixtures(): string[] {
+  return readdirSync(FAMILIES).sort()
+}
+
+export function fixtureFolder(name: string): string {
+  return join(FAMILIES, name)
+}
+
+/** A copy of a fixture that a test may damage; removed when the test ends. */
+export function copyFixture(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  cpSync(fixtureFolder(name), folder, { recursive: true })
+  return folder
+}
+
+interface Built {
+  decoder: DecoderGraph
+  config: ModelConfig
+}
+
+/** Builds the graph of a folder, with some keys of its config changed; undefined removes a key. */
+export async function buildFrom(folder: string, changes: Record<string, unknown> = {}): Promise<Built> {
+  const read = await readModelConfig(folder)
+  const config = { ...read, raw: { ...read.raw, ...changes } }
+  return { decoder: buildDecoder(config, await openSafetensors(folder)), config }
+}
+
+/** Mean distance of every block of layers over every token of a fixture's texts, run as one padded batch. */
+export async function measureBlocks(built: Built, name: string): Promise<Float64Array> {
+  const { texts } = JSON.parse(readFileSync(join(FAMILIES, name, 'reference.json'), 'utf8')) as {
+    texts: number[][]
+  }
+  return measureTexts(built, texts, name)
+}
+
+/** As measureBlocks, over other texts, given as token ids. */
+export async function measureTexts(
+  { decoder, config }: Built,
+  texts: number[][],
+  name: string,
+): Promise<Float64Array> {
+  const session = await openStateSession(decoder, config, { device: 'cpu' })
+  const gram = await session.measureGram(
+    texts.map((ids) => ({ ids, origin: name })),
+    texts.map((ids) => ids.map((_, token) => token)),
+  )
+  await session.close()
+  const size = decoder.states.length ** 2
+  const sums = new Float64Array(countBlocks(config.layers))
+  for (let start = 0; start < gram.length; start += size) {
+    addDistances(gram.subarray(start, start + size), config.layers, ['angular'], sums)
+  }
+  return sums.map((sum) => sum / texts.flat().length)
+}

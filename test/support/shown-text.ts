@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const NUMBER = /\d+(\.\d+)?/g
+
+/** A file of the repository. */
+export const readPage = (name: string) => readFileSync(join(ROOT, name), 'utf8')
+
+/** What stands in the fences of a language on a page, in their order. */
+export function blocksOf(page: string, language: string): string[] {
+  return [...readPage(page).matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+    (match) => match[1]!,
+  )
+}
+
+/** What the README shows of the demo, and the commands in it. */
+export function readDemo(): { shown: string; commands: string[] } {
+  const shown = /<!-- demo: .* -->\n```text\n([\s\S]*?)\n```\n<!-- \/demo -->/.exec(
+    readPage('README.md'),
+  )![1]!
+  return { shown, commands: [...shown.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command!) }
+}
+
+/**
+ * Equal text, and numbers that differ by no more than one in the last printed decimal, as they can on another
+ * processor; whole numbers are equal.
+ */
+export function expectSameBesidesRounding(found: string, expected: string): void {
+  expect(found.replace(NUMBER, '#')).toBe(expected.replace(NUMBER, '#'))
+  const numbersIn = (text: string) => [...text.matchAll(NUMBER)].map(([number]) => number)
+  const expectedNumbers = numbersIn(expected)
+  const different = numbersIn(found).filter(
+    (number, index) => !isSameBesidesRounding(number, expectedNumbers[index]!),
+  )
+  expect(different).toEqual([])
+}
+
+function isSameBesidesRounding(found: string, expected: string): boolean {
+  const decimals = Math.max(...[found, expected].map((number) => number.split('.')[1]?.length ?? 0))
+  // in units of the last decimal, which are whole numbers but for rounding
+  const units = Math.abs(Number(found) - Number(expected)) * 10 ** decimals
+  return decimals === 0 ? units === 0 : units < 1.5
+}
