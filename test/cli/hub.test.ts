@@ -232,7 +232,8 @@ describe('a run that loses the network', () => {
     const lost = await measure(flags, {}, cwd)
     expect(lost.exitCode).toBe(1)
     expect(lost.stdout).toBe('')
-    expect(lost.stderr).toMatch(/error: cannot read org\/many\/a\/train\.jsonl: .* answers 503/)
+    // a slow machine has no time left to try again after the connection was lost
+    expect(lost.stderr).toMatch(/error: cannot read org\/many\/a\/train\.jsonl: .* (answers 503|was lost)/)
     expect(lost.stderr).toMatch(/what was measured so far \(\d+ texts\) is in out\/similarity\.partial\.json/)
     expect(existsSync(join(cwd, 'out/similarity.json'))).toBe(false)
     const partial = JSON.parse(readFileSync(join(cwd, 'out/similarity.partial.json'), 'utf8'))
