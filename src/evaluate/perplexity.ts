@@ -7,12 +7,12 @@ import { normalizeBlocks } from '../layers/blocks.js'
 import { openInputs } from '../run/open-inputs.js'
 import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
+import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { VERSION } from '../version.js'
 import { type Evaluator, openEvaluator } from './evaluator.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
-import { batchScoredTexts, type TextBatches } from './text-batches.js'
 import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
@@ -54,7 +54,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const settings = chooseRunSettings(options, model, options.onNote)
   const described = await describeModel(model, options)
   const tokenizer = new TokenizerThread(model.folder, signal)
-  const texts = batchScoredTexts(dataset, tokenizer.encode, settings, skip)
+  const texts = batchScoredTexts(skipRows(dataset.rows(), skip), tokenizer.encode, settings)
   const tally = new Tally(removed.length + 1)
   let tokens = 0
   let evaluator: Evaluator | undefined

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type Dataset, type DatasetRow, openDataset } from '../data/dataset.js'
+import { type Dataset, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
+import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
-import type { ReadText } from '../texts/windows.js'
+import { type ReadText, splitByLength } from '../texts/windows.js'
 
 export interface RepairTextOptions extends RunOptions {
   /** Texts to fit the repair on; 128 where left out. */
@@ -40,7 +41,7 @@ const EVALUATION_TEXTS = 64
 export async function readRepairTexts(
   options: RepairTextOptions,
   encode: EncodeAnywhere,
-  settings: RunSettings,
+  { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
   const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
   const calibrationSet = await open(options, dataset)
@@ -51,7 +52,7 @@ export async function readRepairTexts(
       known.add(hash(text))
       return true
     }
-    const calibration = await takeTexts(rows, datasetSize, encode, settings, remember)
+    const calibration = await takeScoredTexts(rows, datasetSize, encode, maxLength, remember)
     if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
     const other = evaluateOn === undefined ? undefined : await open(options, evaluateOn)
     let repeated = 0
@@ -61,17 +62,17 @@ export async function readRepairTexts(
       return !isKnown
     }
     const others = other?.rows() ?? rows
-    const evaluation = await takeTexts(others, evaluateSize, encode, settings, isNew)
+    const evaluation = await takeScoredTexts(others, evaluateSize, encode, maxLength, isNew)
     await others.return(undefined)
     if (evaluation.length === 0) {
       const left = repeated > 0 ? `but ${repeated} of those` : `after the ${calibration.length}`
       throw noTexts(other ?? calibrationSet, `to measure on ${left} that the repair is fitted on`)
     }
     return {
-      calibration: { id: calibrationSet.id, batches: splitByLength(calibration, settings.batchSize) },
+      calibration: { id: calibrationSet.id, batches: splitByLength(calibration, batchSize) },
       evaluation: {
         id: (other ?? calibrationSet).id,
-        batches: splitByLength(evaluation, settings.batchSize),
+        batches: splitByLength(evaluation, batchSize),
         repeated,
       },
     }
@@ -94,33 +95,6 @@ function open(options: RunOptions, paths: string | string[]): Promise<Dataset> {
     signal,
     onNote,
   })
-}
-
-/** Takes texts from where the rows stand, and leaves the rest of the rows to be read. */
-async function takeTexts(
-  rows: AsyncGenerator<DatasetRow>,
-  count: number,
-  encode: EncodeAnywhere,
-  { maxLength }: RunSettings,
-  accepts: (text: string) => boolean,
-): Promise<ReadText[]> {
-  const texts: ReadText[] = []
-  while (texts.length < count) {
-    const { value, done } = await rows.next()
-    if (done) break
-    const { text, origin } = value
-    const ids = await encode(text, maxLength)
-    if (ids.length >= 2 && accepts(text)) texts.push({ ids, origin, sizeBytes: Buffer.byteLength(text) })
-  }
-  return texts
-}
-
-/** Batches of texts of similar length. */
-function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
-  const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
-  return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
-    sorted.slice(index * batchSize, (index + 1) * batchSize),
-  )
 }
 
 function hash(text: string): string {

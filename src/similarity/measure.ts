@@ -10,10 +10,10 @@ import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { MIN_TEXTS } from '../statistics/sequential.js'
 import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../texts/placed-rows.js'
+import { type PlacedWindow, windowPlacedTexts } from '../texts/placed-windows.js'
 import { readAhead } from '../texts/read-ahead.js'
 import { selectTokens } from '../texts/token-selection.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
-import { type TextWindow, windowTexts } from '../texts/windows.js'
 import {
   assessCertainty,
   buildPartialResult,
@@ -56,7 +56,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const meter = new RunMeter()
   const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
   const tokenizer = new TokenizerThread(model.folder, signal)
-  const windows = windowTexts(rows, window.start, tokenizer.encode, {
+  const windows = windowPlacedTexts(rows, window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
@@ -130,7 +130,7 @@ function nameDataset({ id, config, split, revision, column }: Dataset): RunDescr
 }
 
 /** What an interrupted run has not measured of a window. */
-function batchesLeft({ batches, end }: TextWindow, { window }: Measurement) {
+function batchesLeft({ batches, end }: PlacedWindow, { window }: Measurement) {
   if (window.batches > 0) assertSamePosition(end, window.end)
   window.end = end
   return batches.slice(window.batches)

@@ -1,8 +1,8 @@
 import { InterruptedError, LayerpruneError } from '../errors.js'
-import { batchScoredTexts } from '../evaluate/text-batches.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
+import { batchScoredTexts } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
 
@@ -29,7 +29,8 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   const tokenizer = new TokenizerThread(model.folder, signal)
   const batches: ReadText[][] = []
   try {
-    for await (const batch of batchScoredTexts(dataset, tokenizer.encode, settings)) batches.push(batch)
+    for await (const batch of batchScoredTexts(dataset.rows(), tokenizer.encode, settings))
+      batches.push(batch)
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, datasetSize) : cause
   } finally {

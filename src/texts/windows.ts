@@ -1,4 +1,4 @@
-import type { PlacedRow, ReadPosition } from './placed-rows.js'
+import type { DatasetRow } from '../data/dataset.js'
 import type { EncodeAnywhere } from './tokenizer.js'
 
 /** A text as the model reads it. */
@@ -16,10 +16,10 @@ export interface ReadText extends EncodedText {
 }
 
 /** Texts that follow each other in the dataset, in batches of similar length, longest first. */
-export interface TextWindow {
+export interface TextWindow<Row extends DatasetRow = DatasetRow> {
   batches: ReadText[][]
-  /** After the last text of the window. */
-  end: ReadPosition
+  /** The last row of the window. */
+  last: Row
   /** Texts without a token, which are in no batch. */
   tokenless: number
 }
@@ -27,36 +27,29 @@ export interface TextWindow {
 /** Batches looked at together when texts of similar length are put side by side. */
 export const WINDOW_BATCHES = 16
 
-export interface WindowOptions {
+export interface BatchOptions {
   batchSize: number
   /** Tokens. */
   maxLength: number
-  /** Batches of the window that starts after so many texts of the dataset. */
-  windowBatches: (rows: number) => number
 }
 
 /**
  * Tokenises texts and groups them into batches of similar length within a window of a few batches: padding
- * stays small, and which texts are used does not change. A window depends only on where it starts, so that a
- * run can be taken up there; after it the texts measured are those from the start of the dataset, short and
- * long.
- * @param start  where the first window starts
+ * stays small, and which texts are used does not change. After a window the texts measured are those from the start
+ * of the dataset, short and long.
+ * @param windowBatches  batches of the window that follows a row, or nothing
  */
-export async function* windowTexts(
-  rows: AsyncIterable<PlacedRow>,
-  start: ReadPosition,
+export async function* windowTexts<Row extends DatasetRow>(
+  rows: AsyncIterable<Row>,
   encode: EncodeAnywhere,
-  { batchSize, maxLength, windowBatches }: WindowOptions,
-): AsyncGenerator<TextWindow> {
+  { batchSize, maxLength }: BatchOptions,
+  windowBatches: (last: Row | undefined) => number = () => WINDOW_BATCHES,
+): AsyncGenerator<TextWindow<Row>> {
   let texts: ReadText[] = []
   let asked: Promise<ReadText>[] = []
   let tokenless = 0
-  let size = batchSize * windowBatches(start.rows)
-  let last = start
-  const read = async ({ text, origin }: PlacedRow): Promise<ReadText> => {
-    const sizeBytes = Buffer.byteLength(text)
-    return { ids: await encode(text, maxLength), origin, sizeBytes }
-  }
+  let last: Row | undefined
+  let size = batchSize * windowBatches(last)
   const takeAsked = async () => {
     const answered = await Promise.all(asked)
     asked = []
@@ -64,25 +57,35 @@ export async function* windowTexts(
     tokenless += answered.length - withTokens.length
     texts.push(...withTokens)
   }
-  const close = (): TextWindow => ({ batches: splitByLength(texts, batchSize), end: last, tokenless })
+  const close = (row: Row) => ({ batches: splitByLength(texts, batchSize), last: row, tokenless })
   for await (const row of rows) {
-    last = row.end
-    const text = read(row)
+    last = row
+    const text = readText(row, encode, maxLength)
     text.catch(() => {})
     asked.push(text)
     if (texts.length + asked.length < size) continue
     await takeAsked()
     if (texts.length < size) continue
-    yield close()
+    yield close(row)
     texts = []
     tokenless = 0
-    size = batchSize * windowBatches(last.rows)
+    size = batchSize * windowBatches(row)
   }
   await takeAsked()
-  if (texts.length + tokenless > 0) yield close()
+  if (last !== undefined && texts.length + tokenless > 0) yield close(last)
 }
 
-function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
+export async function readText(
+  { text, origin }: DatasetRow,
+  encode: EncodeAnywhere,
+  maxLength: number,
+): Promise<ReadText> {
+  const sizeBytes = Buffer.byteLength(text)
+  return { ids: await encode(text, maxLength), origin, sizeBytes }
+}
+
+/** Batches of texts of similar length, longest first. */
+export function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
   const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
   return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
     sorted.slice(index * batchSize, (index + 1) * batchSize),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DATASET_START } from '../../src/texts/placed-rows.js'
-import { type TextWindow, windowTexts } from '../../src/texts/windows.js'
+import { type PlacedWindow, windowPlacedTexts } from '../../src/texts/placed-windows.js'
 
 async function* rowsOfLengths(lengths: number[]) {
   for (const [index, length] of lengths.entries()) {
@@ -14,11 +14,11 @@ async function collectWindows(
   lengths: number[],
   batchSize: number,
   windowBatches = (_rows: number) => 16,
-  encode: Parameters<typeof windowTexts>[2] = encodeAtOnce,
+  encode: Parameters<typeof windowPlacedTexts>[2] = encodeAtOnce,
 ) {
-  const windows: TextWindow[] = []
+  const windows: PlacedWindow[] = []
   const options = { batchSize, maxLength: 100, windowBatches }
-  for await (const window of windowTexts(rowsOfLengths(lengths), DATASET_START, encode, options))
+  for await (const window of windowPlacedTexts(rowsOfLengths(lengths), DATASET_START, encode, options))
     windows.push(window)
   return windows
 }
@@ -31,7 +31,7 @@ async function collect(lengths: number[], batchSize: number) {
   }
 }
 
-describe('windowTexts', () => {
+describe('windowPlacedTexts', () => {
   it('uses every text once, the last incomplete batch too', async () => {
     const lengths = Array.from({ length: 101 }, (_, index) => 1 + ((index * 37) % 90))
     const { batches } = await collect(lengths, 4)

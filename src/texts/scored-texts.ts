@@ -1,0 +1,64 @@
+import type { DatasetRow } from '../data/dataset.js'
+import type { EncodeAnywhere } from './tokenizer.js'
+import { type BatchOptions, type ReadText, readText, windowTexts } from './windows.js'
+
+/** Tokens of the shortest text in which one can be scored, given those before it. */
+const LEAST_TOKENS = 2
+
+/** Texts to be scored, in batches of similar length. */
+export interface TextBatches extends AsyncIterable<ReadText[]> {
+  /** Texts so far that have no token to score: none at all, or one alone. */
+  tokenless: number
+}
+
+/** Tokenises texts, and groups those that have a token to score into batches. */
+export function batchScoredTexts(
+  rows: AsyncIterable<DatasetRow>,
+  encode: EncodeAnywhere,
+  options: BatchOptions,
+): TextBatches {
+  // a text of one token has nothing to score, and is treated as one of none
+  const encodeScored = async (text: string, maxLength: number) => {
+    const ids = await encode(text, maxLength)
+    return ids.length < LEAST_TOKENS ? [] : ids
+  }
+  const batches: TextBatches = {
+    tokenless: 0,
+    async *[Symbol.asyncIterator]() {
+      for await (const window of windowTexts(rows, encodeScored, options)) {
+        batches.tokenless += window.tokenless
+        yield* window.batches
+      }
+    },
+  }
+  return batches
+}
+
+/**
+ * Takes the next texts that have a token to score, and leaves the rest of the rows to be read.
+ * @param accepts  asked about each such text
+ */
+export async function takeScoredTexts(
+  rows: AsyncGenerator<DatasetRow>,
+  count: number,
+  encode: EncodeAnywhere,
+  maxLength: number,
+  accepts: (text: string) => boolean,
+): Promise<ReadText[]> {
+  const texts: ReadText[] = []
+  while (texts.length < count) {
+    const { value, done } = await rows.next()
+    if (done) break
+    const text = await readText(value, encode, maxLength)
+    if (text.ids.length >= LEAST_TOKENS && accepts(value.text)) texts.push(text)
+  }
+  return texts
+}
+
+/** The rows after the first `count`. */
+export async function* skipRows(rows: AsyncIterable<DatasetRow>, count: number): AsyncGenerator<DatasetRow> {
+  let passed = 0
+  for await (const row of rows) {
+    if (passed++ >= count) yield row
+  }
+}
