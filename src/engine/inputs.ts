@@ -24,10 +24,10 @@ export function planInputs(
   ort: Ort,
   graph: GraphProto,
   config: ModelConfig,
-  ours: Set<string>,
+  fedByCaller: Set<string>,
 ): Map<string, MakeInput> {
   const initializers = new Set(graph.initializer.map(({ name }) => name))
-  const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !ours.has(name))
+  const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !fedByCaller.has(name))
   const tokenRows = countTokenRows(graph)
   return new Map(inputs.map((info) => [info.name, planInput(ort, info, config, tokenRows)]))
 }

@@ -9,13 +9,13 @@ import { RUN_TOKENS, type Run } from './runs.js'
 const SESSION_BYTES = 70e6
 
 /** Memory that weights take, as a multiple of their size: they are not packed without gaps. */
-const GAPS = 1.1
+const FRAGMENTATION = 1.1
 
 /**
  * The same for weights so small that the C library may keep their memory when they are given up, and then finds only
  * part of it fit for the next segment's.
  */
-const GAPS_OF_SMALL = 1.8
+const SMALL_FRAGMENTATION = 1.8
 
 /** From this size on memory goes back to the system at once: glibc's largest threshold for that. */
 const LARGE_BYTES = 32 * 2 ** 20
@@ -60,7 +60,10 @@ export class MemoryPlan {
       listLoadedWeights(tapSegment(decoder, { from: layer, to: layer + 1 })),
     )
     this.#layers = weights.map((ofLayer) => ({
-      heldBytes: ofLayer.reduce((sum, { bytes, isMapped }) => sum + (isMapped ? bytes : take(bytes)), 0),
+      heldBytes: ofLayer.reduce(
+        (sum, { bytes, isMapped }) => sum + (isMapped ? bytes : allocatedBytes(bytes)),
+        0,
+      ),
       passingBytes: countPassingBytes(ofLayer),
     }))
     this.#passingBytes = countPassingBytes(weights.flat())
@@ -138,14 +141,14 @@ export class MemoryPlan {
 }
 
 /** Memory that a weight of some size takes. */
-function take(bytes: number): number {
-  return bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
+function allocatedBytes(bytes: number): number {
+  return bytes * (bytes < LARGE_BYTES ? SMALL_FRAGMENTATION : FRAGMENTATION)
 }
 
 /** What is taken beside what is held: a weight twice while it is put in order for the processor, or while runs widen it. */
 function countPassingBytes(weights: LoadedWeight[]): number {
   const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
-  return Math.max(0, ...ordered, take(countWidenedBytes(weights)))
+  return Math.max(0, ...ordered, allocatedBytes(countWidenedBytes(weights)))
 }
 
 function sizeOf({ texts, tokens, positions }: Run): RunSize {
