@@ -15,8 +15,8 @@ const CHUNK_POSITIONS = 128
 export type State = TypedTensor<'float32' | 'float16'>
 
 /**
- * A decoder in pieces that run one after another, in any order and with any left out: the embedding, runs of
- * layers, and the head. Each is loaded when it is first asked for, so that a piece that nobody runs costs nothing.
+ * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
+ * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing.
  */
 export interface DecoderPieces {
   /** State 0 of a batch. */
@@ -24,7 +24,7 @@ export interface DecoderPieces {
   /** Runs the layers of piece `index` on the state before them. */
   run(index: number, state: State, batch: EncodedText[]): Promise<State>
   /**
-   * How likely the model holds each text, from its last state.
+   * How likely each text is to the model, from its last state.
    * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
    */
   score(state: State, batch: EncodedText[]): Promise<Float64Array>
@@ -32,10 +32,10 @@ export interface DecoderPieces {
 }
 
 /**
- * Takes a decoder into pieces.
+ * Opens a decoder in pieces.
  * @param boundaries states at which a piece ends and the next begins, ascending; the first is 0, the last the
  *   number of layers
- * @throws LayerpruneError where the decoder has no head
+ * @throws LayerpruneError if the decoder has no head
  */
 export async function openDecoderPieces(
   decoder: DecoderGraph,

@@ -4,7 +4,7 @@ import { dimensions, type GraphProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 import type { AskedBatch } from './gram-source.js'
 
-/** Padded tokens run at once, at most, unless one text is longer: more would not stay in the processor's caches. */
+/** Most padded tokens run at once, unless one text is longer: more would not fit in the processor's caches. */
 export const RUN_TOKENS = 1024
 
 /** Texts of a batch that run at once, padded on the right to the longest. */

@@ -80,7 +80,7 @@ export async function openSegmentedSession(
 function tooLittleMemory(leastBytes: number, { maxMemoryBytes, maxLength }: SegmentedOptions) {
   const least = `${Math.ceil(leastBytes / 1e6)}MB`
   return new LayerpruneError(
-    `${formatSize(maxMemoryBytes)} of memory are too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
+    `${formatSize(maxMemoryBytes)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
     { hint: `--max-memory ${least}, or a smaller --max-length` },
   )
 }
@@ -210,7 +210,7 @@ class SegmentedSession implements GramSource {
     })
   }
 
-  /** Inner products of the states of a run, which are then given up. */
+  /** Inner products of the states of a run, which are then freed. */
   async #finish(run: PendingRun): Promise<Float64Array> {
     const { meter } = this.#options
     const gram = await meter.time('model', () => this.#multiplyStates(run))

@@ -6,7 +6,7 @@ import { widenInRuns } from '../graph/widen-in-runs.js'
 import { type Device, hintForDevice } from './device.js'
 
 export interface SessionOptions {
-  /** Left out, ONNX Runtime's choice: one for each physical core. */
+  /** By default ONNX Runtime chooses: one for each physical core. */
   threads?: number | undefined
   device: Device
 }
@@ -18,7 +18,7 @@ export interface RunnerOptions extends SessionOptions {
   keepsMemory?: boolean
 }
 
-/** Releases the sessions that were opened. Those that failed to load are skipped: who asked for them got the error. */
+/** Releases the sessions that were opened. Those that failed to load are skipped: their callers got the error. */
 export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>[]): Promise<void> {
   for (const session of await Promise.allSettled(sessions)) {
     if (session.status === 'fulfilled') await session.value.release()
@@ -46,7 +46,7 @@ export async function createSession(
     return await ort.InferenceSession.create(serializeModel(widensInRuns ? widenInRuns(model) : model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
-      // Batches differ in form: buffers planned for each of them take more memory and save no time
+      // Batches differ in shape: buffers planned for each take more memory and save no time
       enableMemPattern: false,
       logSeverityLevel: 4,
       enableCpuMemArena: keepsMemory,
@@ -54,7 +54,7 @@ export async function createSession(
       extra: {
         session: {
           model_external_initializers_file_folder_path: weightsFolder,
-          // Attention makes shares too small for a normal float, which slow its products down
+          // Attention yields probabilities too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },

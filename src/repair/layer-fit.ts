@@ -62,7 +62,7 @@ export function countFeatures(groups: number[]): number {
 /**
  * Opens a layer to be fitted; its sessions are loaded when they are first used.
  * @param fitted  products of one layer, as `findProducts` gives them or the last of these
- * @throws LayerpruneError where a value on the way is not a finite number
+ * @throws LayerpruneError if a value on the way is not a finite number
  */
 export async function openLayerFit(
   decoder: DecoderGraph,

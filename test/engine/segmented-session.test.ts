@@ -140,7 +140,7 @@ describe('a decoder in segments', () => {
     const model = await open('onnx/llama')
     const { message } = await collect(model, 1e6).catch((error) => error)
     expect(message).toMatch(
-      /^1\.0 MB of memory are too little: this model takes at least \d+MB for texts of \d+ tokens$/,
+      /^1\.0 MB of memory is too little: this model takes at least \d+MB for texts of \d+ tokens$/,
     )
     const least = Number(/(\d+)MB/.exec(message)![1])
     expect(await collect(model, least * 1e6)).toEqual(await collect(model, undefined))
