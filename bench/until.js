@@ -13,7 +13,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openDataset } from '../dist/data/dataset.js'
-import { openStateSession } from '../dist/engine/session.js'
+import { openWholeSession } from '../dist/engine/whole-session.js'
 import { openModel } from '../dist/model.js'
 import { createRandom, shuffleInPlace } from '../dist/random.js'
 import { addDistances, blockIndex, countBlocks } from '../dist/similarity/distances.js'
@@ -121,7 +121,7 @@ async function measureDistances() {
   const { layers } = model.config
   const { encode } = await loadTokenizer(model.folder)
   const threads = values.threads && Number(values.threads)
-  const session = await openStateSession(model.decoder, model.config, { device: 'cpu', threads })
+  const session = await openWholeSession(model.decoder, model.config, { device: 'cpu', threads })
   const tokens = Object.fromEntries(
     selections.map((name) => [
       name,
@@ -130,7 +130,8 @@ async function measureDistances() {
   )
   for await (const { text, origin } of dataset.rows()) {
     const ids = encode(text, Number(values['max-length']))
-    const gram = await session.measureGram([{ ids, origin }], [ids.map((_, token) => token)])
+    const batch = { texts: [{ ids, origin }], asked: [ids.map((_, token) => token)] }
+    const { value: gram } = await session.measureGrams([batch]).next()
     for (const name of selections) {
       const chosen = selectTokens(ids.length, name)
       const sums = new Float64Array(countBlocks(layers))

@@ -1,15 +1,12 @@
-import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
+import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { LayerpruneError } from '../errors.js'
-import { formatQuantity } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
-import { dimensions, type GraphProto } from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from '../texts/windows.js'
-import { type MakeInput, planInputs } from './inputs.js'
-import { runGraph } from './run-graph.js'
-import { createSession, releaseAll, type SessionOptions } from './session.js'
+import { type GraphRunner, openRunner } from './graph-runner.js'
+import { assertBatchSize, findFixedBatch } from './runs.js'
+import { releaseAll, type SessionOptions } from './session.js'
 
 /** Positions whose logits are held at a time. */
 const CHUNK_POSITIONS = 128
@@ -18,8 +15,8 @@ const CHUNK_POSITIONS = 128
 export type State = TypedTensor<'float32' | 'float16'>
 
 /**
- * A decoder in pieces that run one after another, in any order and with any left out: the embedding, runs of
- * layers, and the head. Each is loaded when it is first asked for, so that a piece that nobody runs costs nothing.
+ * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
+ * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing.
  */
 export interface DecoderPieces {
   /** State 0 of a batch. */
@@ -27,23 +24,18 @@ export interface DecoderPieces {
   /** Runs the layers of piece `index` on the state before them. */
   run(index: number, state: State, batch: EncodedText[]): Promise<State>
   /**
-   * How likely the model holds each text, from its last state.
+   * How likely each text is to the model, from its last state.
    * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
    */
   score(state: State, batch: EncodedText[]): Promise<Float64Array>
   close(): Promise<void>
 }
 
-interface Piece {
-  session: InferenceSession
-  inputs: Map<string, MakeInput>
-}
-
 /**
- * Takes a decoder into pieces.
+ * Opens a decoder in pieces.
  * @param boundaries states at which a piece ends and the next begins, ascending; the first is 0, the last the
  *   number of layers
- * @throws LayerpruneError where the decoder has no head
+ * @throws LayerpruneError if the decoder has no head
  */
 export async function openDecoderPieces(
   decoder: DecoderGraph,
@@ -53,29 +45,29 @@ export async function openDecoderPieces(
 ): Promise<DecoderPieces> {
   const ort = await import('onnxruntime-node')
   const head = takeLikelihoodHead(decoder)
-  const opened = new Map<string, Promise<Piece>>()
+  const fixedBatch = findFixedBatch(decoder.model.graph!)
+  const opened = new Map<string, Promise<GraphRunner>>()
 
-  async function openPiece(graph: DecoderGraph): Promise<Piece> {
-    const inputs = planInputs(ort, graph.model.graph!, config, new Set([STATE_INPUT, TARGETS_INPUT]))
-    return { inputs, session: await createSession(ort, graph, { ...options, shared: true }) }
-  }
-  function open(name: string, take: () => DecoderGraph): Promise<Piece> {
-    const piece = opened.get(name) ?? openPiece(take())
+  function open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
+    const piece =
+      opened.get(name) ??
+      openRunner(take(), config, [STATE_INPUT, TARGETS_INPUT], { ...options, shared: true })
     opened.set(name, piece)
     return piece
   }
-  async function runPiece(piece: Promise<Piece>, batch: EncodedText[], own: Record<string, Tensor>) {
-    const { session, inputs } = await piece
-    const tokens = longest(batch)
-    const feeds = { ...own }
-    for (const [name, make] of inputs) feeds[name] = make(batch, tokens)
-    const outputs = await runGraph(session, feeds)
-    return outputs[session.outputNames[0]!]!
+  async function runPiece(
+    piece: Promise<GraphRunner>,
+    batch: EncodedText[],
+    fedByCaller: Record<string, Tensor>,
+  ) {
+    const runner = await piece
+    const outputs = await runner.run(runner.makeFeeds(batch, longest(batch), fedByCaller))
+    return outputs[runner.outputNames[0]!]!
   }
 
   return {
     async embed(batch) {
-      assertBatchFits(decoder.model.graph!, batch)
+      assertBatchSize(batch.length, fixedBatch)
       const piece = open('embedding', () => takeSegment(decoder, { to: 0 }))
       return (await runPiece(piece, batch, {})) as State
     },
@@ -103,23 +95,10 @@ export async function openDecoderPieces(
       return scores
     },
     async close() {
-      await releaseAll([...opened.values()].map(async (piece) => (await piece).session))
+      await releaseAll([...opened.values()])
       opened.clear()
     },
   }
-}
-
-/** Some graphs are exported for one batch size. */
-function assertBatchFits(graph: GraphProto, { length }: EncodedText[]): void {
-  const info = graph.input.find(({ name }) => name === 'input_ids')
-  const size = info && dimensions(info)[0]
-  if (typeof size !== 'number' || size === length) return
-  throw new LayerpruneError(
-    `the graph takes batches of ${formatQuantity(size, 'text')} only, not of ${length}`,
-    {
-      hint: `--batch-size ${size}`,
-    },
-  )
 }
 
 interface ScoredPosition {

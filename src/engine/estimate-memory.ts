@@ -11,11 +11,11 @@ import {
 } from '../graph/weight-sizes.js'
 import { countRunBytes } from './run-memory.js'
 
-/** What `similarity` takes of memory, in bytes, to about a quarter. */
+/** Memory that `similarity` takes, in bytes, to within about a quarter. */
 export interface MemoryEstimate {
-  /** Weights, each in float32 where it is computed with and as stored where it is looked up, or made float32 in runs. */
+  /** Weights: in float32 if they are computed with, as stored if they are looked up or made float32 in runs. */
   weightsBytes: number
-  /** What a run of a batch takes beside them, for texts of up to `tokens` tokens. */
+  /** What a run of a batch takes besides them, for texts of up to `tokens` tokens. */
   runBytes: number
   tokens: number
   /** Both, and what Node and ONNX Runtime take by themselves. */
@@ -25,7 +25,7 @@ export interface MemoryEstimate {
 /** Node with its libraries, before a model is opened. */
 const PROGRAM_BYTES = 140e6
 
-/** Tokens of the default --max-length, which are also those run at once. */
+/** Tokens of the default --max-length, and also as many as run at once. */
 const TOKENS = 1024
 
 /** Memory that ONNX Runtime keeps beyond what is in use. */

@@ -1,8 +1,10 @@
-import type { ModelConfig } from '../checkpoint/config.js'
-import type { DecoderGraph } from '../graph/decoder-graph.js'
-import type { AskedBatch } from './runs.js'
-import { openSegmentedSession, type SegmentedOptions } from './segmented-session.js'
-import { openStateSession } from './session.js'
+import type { EncodedText } from '../texts/windows.js'
+
+/** A batch of texts and, for each text, places of tokens in it. */
+export interface AskedBatch {
+  texts: EncodedText[]
+  asked: number[][]
+}
 
 /** A decoder that answers for batches of texts with inner products of its states. */
 export interface GramSource {
@@ -12,31 +14,4 @@ export interface GramSource {
    */
   measureGrams(batches: AskedBatch[]): AsyncGenerator<Float64Array>
   close(): Promise<void>
-}
-
-/**
- * Opens a decoder whole, or within a limit of memory.
- * @param maxMemoryBytes of the process; without it the decoder runs whole
- * @throws LayerpruneError where the runtime refuses the graph or has no such device, or the memory is too little
- */
-export async function openGramSource(
-  decoder: DecoderGraph,
-  config: ModelConfig,
-  {
-    maxMemoryBytes,
-    ...options
-  }: Omit<SegmentedOptions, 'maxMemoryBytes'> & { maxMemoryBytes?: number | undefined },
-): Promise<GramSource> {
-  if (maxMemoryBytes !== undefined)
-    return openSegmentedSession(decoder, config, { ...options, maxMemoryBytes })
-  const session = await openStateSession(decoder, config, options)
-  return {
-    async *measureGrams(batches) {
-      for (const { texts, asked } of batches) {
-        options.signal?.throwIfAborted()
-        yield await session.measureGram(texts, asked)
-      }
-    },
-    close: () => session.close(),
-  }
 }

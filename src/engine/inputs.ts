@@ -16,18 +16,18 @@ const CACHE_INPUT = /^past(_key_values)?[._]/
 /**
  * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
  * tokenizer prefers: in a causal model nothing before the padding sees it, so a text's states do not depend on
- * the length of its companions. Caches are empty.
- * @throws LayerpruneError for an input that is not known, or of an unexpected type; and when it is made, for a token
- *   that the model does not have
+ * the length of the others. Caches are empty.
+ * @throws LayerpruneError for an unknown input or an unexpected type; a `MakeInput` throws it for a token that the
+ *   model does not have
  */
 export function planInputs(
   ort: Ort,
   graph: GraphProto,
   config: ModelConfig,
-  ours: Set<string>,
+  fedByCaller: Set<string>,
 ): Map<string, MakeInput> {
   const initializers = new Set(graph.initializer.map(({ name }) => name))
-  const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !ours.has(name))
+  const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !fedByCaller.has(name))
   const tokenRows = countTokenRows(graph)
   return new Map(inputs.map((info) => [info.name, planInput(ort, info, config, tokenRows)]))
 }
@@ -63,9 +63,9 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
   }
   if (CACHE_INPUT.test(info.name)) return planCache(ort, info, config)
   throw new LayerpruneError(
-    `the graph needs an input that is not known: ${info.name}[${dimensions(info).join(', ')}]`,
+    `the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`,
     {
-      hint: 'a decoder with input_ids, attention_mask, position_ids and past_key_values inputs is expected',
+      hint: 'expected a decoder with input_ids, attention_mask, position_ids and past_key_values inputs',
     },
   )
 }
@@ -87,7 +87,7 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
   }
 }
 
-/** An empty cache: [batch, kv heads, 0, head dim], by the file's shape where it is fixed and by the config else. */
+/** An empty cache: [batch, kv heads, 0, head dim], by the file's shape if it is fixed, otherwise by the config. */
 function planCache(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInput {
   const shape = dimensions(info)
   if (shape.length !== 4) {

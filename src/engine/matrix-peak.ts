@@ -3,11 +3,11 @@ import { ModelProtoSchema } from 'onnx-buf'
 import { DataType, makeFloatTensor, makeGraph, makeNode, makeValueInfo } from '../graph/onnx.js'
 import { createSession } from './session.js'
 
-/** No power of two: rows that lie a whole number of pages apart push each other out of the cache of some processors. */
+/** Not a power of two: rows a whole number of pages apart evict each other from the cache of some processors. */
 const SIZE = 1000
 const RUNS = 50
 
-/** Measures the fastest of some float32 matrix products of 1000 x 1000, in 1e9 floating-point operations a second. */
+/** Measures the fastest of several 1000 x 1000 float32 matrix products, in 1e9 floating-point operations per second. */
 export async function measurePeak(threads: number | undefined): Promise<number> {
   const ort = await import('onnxruntime-node')
   const graph = makeGraph({

@@ -5,28 +5,28 @@ import { countWidenedBytes, type LoadedWeight, listLoadedWeights } from '../grap
 import { countRunBytes } from './run-memory.js'
 import { RUN_TOKENS, type Run } from './runs.js'
 
-/** What a session takes beside its weights, and what JavaScript has not yet given back. */
+/** What a session takes besides its weights, and memory that JavaScript has not yet released. */
 const SESSION_BYTES = 70e6
 
-/** Memory that weights take, as a multiple of their size: they are not packed without gaps. */
-const GAPS = 1.1
+/** Memory that weights take, as a multiple of their size: there are gaps between them. */
+const FRAGMENTATION = 1.1
 
 /**
- * The same for weights so small that the C library may keep their memory when they are given up, and then finds only
- * part of it fit for the next segment's.
+ * The same for weights so small that the C library may keep their memory when they are freed, and then can reuse only
+ * part of it for those of the next segment.
  */
-const GAPS_OF_SMALL = 1.8
+const SMALL_FRAGMENTATION = 1.8
 
-/** From this size on memory goes back to the system at once: glibc's largest threshold for that. */
+/** Memory of this size or more is returned to the system at once: glibc's largest threshold for that. */
 const LARGE_BYTES = 32 * 2 ** 20
 
 /** A float64 copy of the states of a chunk of positions, when inner products are computed. */
 const GRAM_CHUNK_BYTES = 24e6
 
-/** Such copies at the fullest moment. */
+/** Such copies at the peak. */
 const GRAM_COPIES = 4
 
-/** A run as far as memory goes. */
+/** What the memory of a run depends on. */
 interface RunSize {
   texts: number
   tokens: number
@@ -45,11 +45,11 @@ interface WeightBytes {
   passingBytes: number
 }
 
-/** Which memory, in bytes, the parts of a decoder and the states between them take. */
+/** How much memory, in bytes, the parts of a decoder and the states between them take. */
 export class MemoryPlan {
-  /** What the weights of each layer take: held, and at the fullest moment beside that. */
+  /** What the weights of each layer take: held, and on top of that at the peak. */
   readonly #layers: WeightBytes[]
-  /** What a weight takes beside what is held, at most, in segments of several layers. */
+  /** The most that a weight takes on top of what is held, in segments of several layers. */
   readonly #passingBytes: number
   readonly #config: ModelConfig
   /** Positions whose inner products are computed at a time. */
@@ -60,7 +60,10 @@ export class MemoryPlan {
       listLoadedWeights(tapSegment(decoder, { from: layer, to: layer + 1 })),
     )
     this.#layers = weights.map((ofLayer) => ({
-      heldBytes: ofLayer.reduce((sum, { bytes, isMapped }) => sum + (isMapped ? bytes : take(bytes)), 0),
+      heldBytes: ofLayer.reduce(
+        (sum, { bytes, isMapped }) => sum + (isMapped ? bytes : allocatedBytes(bytes)),
+        0,
+      ),
       passingBytes: countPassingBytes(ofLayer),
     }))
     this.#passingBytes = countPassingBytes(weights.flat())
@@ -71,7 +74,7 @@ export class MemoryPlan {
 
   /**
    * The least memory in which texts can be measured.
-   * @param asked tokens asked for of a text, at most
+   * @param asked most tokens of a text that are asked for
    */
   leastBytes(maxLength: number, asked: number): number {
     const texts = Math.max(1, Math.floor(RUN_TOKENS / maxLength))
@@ -79,7 +82,7 @@ export class MemoryPlan {
     return this.#leastSessionBytes + this.#heldBytes(run) + this.#workBytes([run])
   }
 
-  /** Puts runs into groups, in order, that go through the decoder together: as many as there is memory for. */
+  /** Puts runs into groups, in order, that pass through the decoder together: as many as there is memory for. */
   groupRuns<R extends Run>(runs: R[], memoryBytes: number): R[][] {
     const groups: R[][] = []
     for (const run of runs) {
@@ -90,7 +93,7 @@ export class MemoryPlan {
     return groups
   }
 
-  /** Cuts the decoder into segments for a group of runs: as long as there is memory for beside the group. */
+  /** Cuts the decoder into segments for a group of runs: as long as the memory allows besides the group. */
   chooseSegments(group: Run[], memoryBytes: number): Segment[] {
     const left = memoryBytes - this.#groupBytes(group)
     const segments: Segment[] = []
@@ -107,7 +110,7 @@ export class MemoryPlan {
     return sizes.reduce((sum, size) => sum + this.#heldBytes(size), 0) + this.#workBytes(sizes)
   }
 
-  /** Of a segment of one layer, whichever it is. */
+  /** Of the largest segment of one layer. */
   get #leastSessionBytes(): number {
     return Math.max(...this.#layers.map((_, start) => this.#sessionBytes({ start, end: start + 1 })))
   }
@@ -137,15 +140,15 @@ export class MemoryPlan {
   }
 }
 
-/** Memory that a weight of some size takes. */
-function take(bytes: number): number {
-  return bytes * (bytes < LARGE_BYTES ? GAPS_OF_SMALL : GAPS)
+/** Memory that a weight takes, fragmentation included. */
+function allocatedBytes(bytes: number): number {
+  return bytes * (bytes < LARGE_BYTES ? SMALL_FRAGMENTATION : FRAGMENTATION)
 }
 
-/** What is taken beside what is held: a weight twice while it is put in order for the processor, or while runs widen it. */
+/** What is taken on top of what is held: a second copy of a weight while it is packed for the processor or widened. */
 function countPassingBytes(weights: LoadedWeight[]): number {
   const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
-  return Math.max(0, ...ordered, take(countWidenedBytes(weights)))
+  return Math.max(0, ...ordered, allocatedBytes(countWidenedBytes(weights)))
 }
 
 function sizeOf({ texts, tokens, positions }: Run): RunSize {

@@ -10,7 +10,7 @@ import {
   type TensorProto,
 } from '../graph/onnx.js'
 
-/** The values of a weight, wherever they lie; ONNX Runtime reads and converts them. */
+/** The values of a weight, wherever they are stored; ONNX Runtime reads and converts them. */
 export async function readFloats(decoder: DecoderGraph, tensor: TensorProto): Promise<Float32Array> {
   const ort = await import('onnxruntime-node')
   const model = create(ModelProtoSchema, {

@@ -1,12 +1,12 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 
-/** Numbers held for each token at the fullest moment, as multiples of the hidden size. */
+/** Numbers held for each token at the peak, as multiples of the hidden size. */
 const NUMBERS_PER_TOKEN = 24
 
 /** Copies of the scores of a quarter of the queries that are held at a time. */
 const SCORE_COPIES = 6
 
-/** Bytes that a run takes at its fullest moment beside the weights, from what was measured of real runs. */
+/** Bytes that a run takes at its peak besides the weights, fitted to measurements of real runs. */
 export function countRunBytes(
   { hiddenSize, heads }: ModelConfig,
   { texts, tokens }: { texts: number; tokens: number },

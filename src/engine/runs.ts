@@ -2,15 +2,10 @@ import { LayerpruneError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
+import type { AskedBatch } from './gram-source.js'
 
-/** Padded tokens run at once, at most, unless one text is longer: more would not stay in the processor's caches. */
+/** Most padded tokens run at once, unless one text is longer: more would not fit in the processor's caches. */
 export const RUN_TOKENS = 1024
-
-/** A batch of texts and, for each text, places of tokens in it. */
-export interface AskedBatch {
-  texts: EncodedText[]
-  asked: number[][]
-}
 
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {
@@ -26,18 +21,11 @@ type Position = [text: number, token: number]
 
 /**
  * Splits a batch into runs of at most RUN_TOKENS tokens each, padding included, or one text.
- * @param fixedBatch texts that the graph takes at once, where it takes no other number: the batch is one run then
- * @throws LayerpruneError where the batch is not as large as the graph demands
+ * @param fixedBatch how many texts the graph takes at once, if it takes no other number; the batch is then one run
+ * @throws LayerpruneError as `assertBatchSize` does
  */
 export function splitIntoRuns({ texts, asked }: AskedBatch, fixedBatch: number | null): Run[] {
-  if (fixedBatch !== null && fixedBatch !== texts.length) {
-    throw new LayerpruneError(
-      `the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts.length}`,
-      {
-        hint: `--batch-size ${fixedBatch}`,
-      },
-    )
-  }
+  assertBatchSize(texts.length, fixedBatch)
   const ranges: [start: number, end: number][] = []
   let start = 0
   let longest = 0
@@ -58,8 +46,18 @@ export function splitIntoRuns({ texts, asked }: AskedBatch, fixedBatch: number |
   }))
 }
 
-/** Texts that a graph takes at once; null where it takes any number. */
+/** How many texts a graph takes at once, if it is exported for one batch size; null if it takes any number. */
 export function findFixedBatch({ input }: GraphProto): number | null {
-  const size = dimensions(input.find(({ name }) => name === 'input_ids')!)[0]
+  const ids = input.find(({ name }) => name === 'input_ids')
+  const size = ids && dimensions(ids)[0]
   return typeof size === 'number' ? size : null
+}
+
+/** @throws LayerpruneError if the graph takes another number of texts at once */
+export function assertBatchSize(texts: number, fixedBatch: number | null): void {
+  if (fixedBatch === null || fixedBatch === texts) return
+  throw new LayerpruneError(
+    `the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts}`,
+    { hint: `--batch-size ${fixedBatch}` },
+  )
 }

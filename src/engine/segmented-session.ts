@@ -1,4 +1,4 @@
-import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
+import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
@@ -6,173 +6,241 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { STATE_INPUT } from '../graph/segment.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT } from '../graph/tap.js'
 import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
-import type { GramSource } from './gram-source.js'
-import { type MakeInput, planInputs } from './inputs.js'
+import type { AskedBatch, GramSource } from './gram-source.js'
+import { type GraphRunner, openRunner } from './graph-runner.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
-import { runGraph } from './run-graph.js'
 import type { RunMeter } from './run-meter.js'
-import { type AskedBatch, findFixedBatch, type Run, splitIntoRuns } from './runs.js'
-import { createSession, type SessionOptions } from './session.js'
+import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
+import type { SessionOptions } from './session.js'
 
 export interface SegmentedOptions extends SessionOptions {
-  /** Memory that the process may take, all in all. */
+  /** Total memory that the process may take. */
   maxMemoryBytes: number
-  /** Tokens of a text, and those asked for of it, at most. */
+  /** Most tokens of a text. */
   maxLength: number
+  /** Most tokens of a text that are asked for. */
   maxAsked: number
-  /** Told what is run and how long it takes. */
+  /** Counts what is run and how long it takes. */
   meter: RunMeter
   signal?: AbortSignal | undefined
-  /** Told after each run through a segment how many texts' work is done of those not measured yet. */
+  /** Called after each run through a segment with how many texts' work is done of those not measured yet. */
   onAdvance?: ((texts: number) => void) | undefined
   onNote?: ((message: string) => void) | undefined
 }
 
+type Ort = typeof import('onnxruntime-node')
 type State = TypedTensor<'float32' | 'float16'>
 
-/** A run on its way through the decoder. */
-interface RunOnItsWay extends Run {
-  batch: number
+/** A run that has not been through the whole decoder yet. */
+interface PendingRun extends Run {
+  /** Whether it is the last of its batch. */
+  endsBatch: boolean
   state?: State
   /** States 0.. at the asked positions, each [1, positions, hidden]. */
   kept: State[]
 }
 
 interface LoadedSegment extends Segment {
-  session: InferenceSession
-  inputs: Map<string, MakeInput>
+  runner: GraphRunner
 }
 
 /**
- * Opens a decoder that runs in segments of layers, one in memory at a time: all runs that there is memory for go
+ * Opens a decoder that runs in segments of layers, one in memory at a time. As many runs as there is memory for go
  * through a segment before the next is loaded. It computes what the whole decoder computes, node by node.
- * @throws LayerpruneError where the memory is too little, which tells the least; and as `createSession`
+ * @throws LayerpruneError if the memory is too little, with the least that would do; and as `openRunner` does
  */
 export async function openSegmentedSession(
   decoder: DecoderGraph,
   config: ModelConfig,
   options: SegmentedOptions,
 ): Promise<GramSource> {
-  const { maxMemoryBytes, maxLength, maxAsked, meter, signal, onAdvance, onNote } = options
+  const { maxMemoryBytes, maxLength, maxAsked } = options
   const ort = await import('onnxruntime-node')
-  // Without memory kept from one matrix to the next, a fifth of the time would go into getting it from the system
-  const create = (graph: DecoderGraph) =>
-    createSession(ort, graph, { ...options, shared: true, keepsMemory: graph.widensInRuns ?? false })
-  const size = decoder.states.length
   const plan = new MemoryPlan(decoder, config)
-  const fixedBatch = findFixedBatch(decoder.model.graph!)
-  const gramSession = await create(makeGramGraph(decoder))
-  const taken = process.memoryUsage.rss()
-  const memoryBytes = maxMemoryBytes - taken
-  const leastBytes = taken + plan.leastBytes(maxLength, maxAsked)
+  const graph = makeGramGraph(decoder)
+  const stateInputs = graph.model.graph!.input.map(({ name }) => name)
+  const gramRunner = await openRunner(graph, config, stateInputs, {
+    ...options,
+    shared: true,
+    keepsMemory: false,
+  })
+  const takenBytes = process.memoryUsage.rss()
+  const leastBytes = takenBytes + plan.leastBytes(maxLength, maxAsked)
   if (leastBytes > maxMemoryBytes) {
-    await gramSession.release()
-    const least = `${Math.ceil(leastBytes / 1e6)}MB`
-    throw new LayerpruneError(
-      `${formatSize(maxMemoryBytes)} of memory are too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
-      { hint: `--max-memory ${least}, or a smaller --max-length` },
+    await gramRunner.release()
+    throw tooLittleMemory(leastBytes, options)
+  }
+  return new SegmentedSession(ort, decoder, config, options, {
+    plan,
+    gramRunner,
+    memoryBytes: maxMemoryBytes - takenBytes,
+  })
+}
+
+function tooLittleMemory(leastBytes: number, { maxMemoryBytes, maxLength }: SegmentedOptions) {
+  const least = `${Math.ceil(leastBytes / 1e6)}MB`
+  return new LayerpruneError(
+    `${formatSize(maxMemoryBytes)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
+    { hint: `--max-memory ${least}, or a smaller --max-length` },
+  )
+}
+
+class SegmentedSession implements GramSource {
+  readonly #ort: Ort
+  readonly #decoder: DecoderGraph
+  readonly #config: ModelConfig
+  readonly #options: SegmentedOptions
+  readonly #plan: MemoryPlan
+  /** Multiplies the states of a run with each other. */
+  readonly #gramRunner: GraphRunner
+  /** Memory for segments and runs. */
+  readonly #memoryBytes: number
+  readonly #fixedBatch: number | null
+  #loaded: LoadedSegment | undefined
+  #isNoted = false
+
+  constructor(
+    ort: Ort,
+    decoder: DecoderGraph,
+    config: ModelConfig,
+    options: SegmentedOptions,
+    { plan, gramRunner, memoryBytes }: { plan: MemoryPlan; gramRunner: GraphRunner; memoryBytes: number },
+  ) {
+    this.#ort = ort
+    this.#decoder = decoder
+    this.#config = config
+    this.#options = options
+    this.#plan = plan
+    this.#gramRunner = gramRunner
+    this.#memoryBytes = memoryBytes
+    this.#fixedBatch = findFixedBatch(decoder.model.graph!)
+  }
+
+  async *measureGrams(batches: AskedBatch[]): AsyncGenerator<Float64Array> {
+    const runs = batches.flatMap((batch) => this.#splitBatch(batch))
+    let grams: Float64Array[] = []
+    for (const group of this.#plan.groupRuns(runs, this.#memoryBytes)) {
+      await this.#advanceGroup(group)
+      for (const run of group) {
+        grams.push(await this.#finish(run))
+        if (run.endsBatch) {
+          yield joinGrams(grams)
+          grams = []
+        }
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#unload()
+    await this.#gramRunner.release()
+  }
+
+  #splitBatch(batch: AskedBatch): PendingRun[] {
+    return splitIntoRuns(batch, this.#fixedBatch).map((run, index, { length }) => ({
+      ...run,
+      endsBatch: index === length - 1,
+      kept: [],
+    }))
+  }
+
+  /** Runs a group of runs through all segments. */
+  async #advanceGroup(group: PendingRun[]): Promise<void> {
+    const { meter, signal, onAdvance } = this.#options
+    const segments = this.#plan.chooseSegments(group, this.#memoryBytes)
+    this.#noteOnce(segments, group)
+    let layersOfTexts = 0
+    for (const segment of segments) {
+      const loaded = await meter.time('loading', () => this.#load(segment))
+      for (const run of group) {
+        signal?.throwIfAborted()
+        await this.#advance(run, loaded)
+        layersOfTexts += run.texts.length * (segment.end - segment.start)
+        onAdvance?.(layersOfTexts / this.#config.layers)
+      }
+    }
+    if (segments.length > 1) await this.#unload()
+  }
+
+  #noteOnce(segments: Segment[], runs: Run[]): void {
+    if (this.#isNoted) return
+    this.#isNoted = true
+    const texts = runs.reduce((sum, run) => sum + run.texts.length, 0)
+    this.#options.onNote?.(
+      `running ${formatQuantity(segments.length, 'segment')} of layers one after the other, ${formatQuantity(texts, 'text')} at a time, to stay within ${formatSize(this.#options.maxMemoryBytes)}`,
     )
   }
 
-  let loaded: LoadedSegment | undefined
-  async function unload(): Promise<void> {
-    await loaded?.session.release()
-    loaded = undefined
+  async #load({ start, end }: Segment): Promise<LoadedSegment> {
+    if (this.#loaded?.start === start && this.#loaded.end === end) return this.#loaded
+    await this.#unload()
+    const graph = tapSegment(this.#decoder, { from: start, to: end })
+    const runner = await openRunner(graph, this.#config, [POSITIONS_INPUT, STATE_INPUT], {
+      ...this.#options,
+      shared: true,
+      // Without memory kept from one matrix to the next, a fifth of the time would go into getting it from the system
+      keepsMemory: graph.widensInRuns ?? false,
+    })
+    this.#loaded = { start, end, runner }
+    return this.#loaded
   }
-  async function load({ start, end }: Segment): Promise<LoadedSegment> {
-    if (loaded?.start === start && loaded.end === end) return loaded
-    await unload()
-    const graph = tapSegment(decoder, { from: start, to: end })
-    const inputs = planInputs(ort, graph.model.graph!, config, new Set([POSITIONS_INPUT, STATE_INPUT]))
-    loaded = { start, end, inputs, session: await create(graph) }
-    return loaded
+
+  async #unload(): Promise<void> {
+    await this.#loaded?.runner.release()
+    this.#loaded = undefined
   }
 
   /** Runs one run through a segment. */
-  async function advance(run: RunOnItsWay, { session, inputs, start, end }: LoadedSegment): Promise<void> {
-    const { texts, tokens, positions } = run
-    const feeds = await meter.time('feeding', () => {
-      const places = BigInt64Array.from(positions.flat(), BigInt)
-      const feeds: Record<string, Tensor> = {
-        [POSITIONS_INPUT]: new ort.Tensor('int64', places, [1, positions.length, 2]),
-      }
-      if (run.state) feeds[STATE_INPUT] = run.state
-      for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
-      return feeds
-    })
-    const outputs = await meter.time('model', () => runGraph(session, feeds))
-    const states = session.outputNames.map((name) => outputs[name] as State)
-    if (end === size - 1) delete run.state
+  async #advance(run: PendingRun, { runner, start, end }: LoadedSegment): Promise<void> {
+    const { meter } = this.#options
+    const feeds = await meter.time('feeding', () => this.#makeFeeds(run, runner))
+    const outputs = await meter.time('model', () => runner.run(feeds))
+    const states = runner.outputNames.map((name) => outputs[name] as State)
+    if (end === this.#config.layers) delete run.state
     else run.state = states.pop()!
     if (start === 0) run.kept = []
     run.kept.push(...states)
   }
 
-  /** Inner products of the states of a run, [positions, L + 1, L + 1]. */
-  async function multiplyStates({ kept, positions }: RunOnItsWay): Promise<Float64Array> {
-    const gram = new Float64Array(positions.length * size * size)
-    for (let first = 0; first < positions.length; first += plan.gramPositions) {
-      const count = Math.min(plan.gramPositions, positions.length - first)
-      const feeds = kept.map(({ type, data, dims }, k): [string, Tensor] => {
-        const hidden = dims[2]!
-        const rows = data.subarray(first * hidden, (first + count) * hidden)
-        return [gramSession.inputNames[k]!, new ort.Tensor(type, rows, [count, hidden])]
-      })
-      const output = (await runGraph(gramSession, Object.fromEntries(feeds)))[
-        GRAM_OUTPUT
-      ] as TypedTensor<'float64'>
-      gram.set(output.data, first * size * size)
+  #makeFeeds({ texts, tokens, positions, state }: PendingRun, runner: GraphRunner): Record<string, Tensor> {
+    const places = BigInt64Array.from(positions.flat(), BigInt)
+    return runner.makeFeeds(texts, tokens, {
+      [POSITIONS_INPUT]: new this.#ort.Tensor('int64', places, [1, positions.length, 2]),
+      ...(state && { [STATE_INPUT]: state }),
+    })
+  }
+
+  /** Inner products of the states of a run, which are then freed. */
+  async #finish(run: PendingRun): Promise<Float64Array> {
+    const { meter } = this.#options
+    const gram = await meter.time('model', () => this.#multiplyStates(run))
+    meter.count(run)
+    run.kept = []
+    return gram
+  }
+
+  /** @returns [positions, L + 1, L + 1] */
+  async #multiplyStates({ kept, positions }: PendingRun): Promise<Float64Array> {
+    const gramSize = kept.length ** 2
+    const gram = new Float64Array(positions.length * gramSize)
+    const { gramPositions } = this.#plan
+    for (let first = 0; first < positions.length; first += gramPositions) {
+      const end = Math.min(first + gramPositions, positions.length)
+      const feeds = kept.map((state, k) => [
+        this.#gramRunner.inputNames[k]!,
+        this.#sliceRows(state, first, end),
+      ])
+      const outputs = await this.#gramRunner.run(Object.fromEntries(feeds))
+      gram.set((outputs[GRAM_OUTPUT] as TypedTensor<'float64'>).data, first * gramSize)
     }
     return gram
   }
 
-  let isTold = false
-  function tell(segments: Segment[], runs: Run[]): void {
-    if (isTold) return
-    isTold = true
-    const texts = runs.reduce((sum, run) => sum + run.texts.length, 0)
-    onNote?.(
-      `running ${formatQuantity(segments.length, 'segment')} of layers one after the other, ${formatQuantity(texts, 'text')} at a time, to stay within ${formatSize(maxMemoryBytes)}`,
-    )
-  }
-
-  return {
-    async *measureGrams(batches: AskedBatch[]) {
-      const runs = batches.flatMap((asked, batch) =>
-        splitIntoRuns(asked, fixedBatch).map((run): RunOnItsWay => ({ ...run, batch, kept: [] })),
-      )
-      const left = batches.map((_, batch) => runs.filter((run) => run.batch === batch).length)
-      let grams: Float64Array[] = []
-      for (const group of plan.groupRuns(runs, memoryBytes)) {
-        const segments = plan.chooseSegments(group, memoryBytes)
-        tell(segments, group)
-        let layersOfTexts = 0
-        for (const segment of segments) {
-          const piece = await meter.time('loading', () => load(segment))
-          for (const run of group) {
-            signal?.throwIfAborted()
-            await advance(run, piece)
-            layersOfTexts += run.texts.length * (segment.end - segment.start)
-            onAdvance?.(layersOfTexts / config.layers)
-          }
-        }
-        if (segments.length > 1) await unload()
-        for (const run of group) {
-          grams.push(await meter.time('model', () => multiplyStates(run)))
-          meter.count(run)
-          run.kept = []
-          left[run.batch]!--
-          if (left[run.batch] === 0) {
-            yield joinGrams(grams)
-            grams = []
-          }
-        }
-      }
-    },
-    async close() {
-      await unload()
-      await gramSession.release()
-    },
+  /** Positions [start, end) of a kept state, [end - start, hidden]. */
+  #sliceRows({ type, data, dims }: State, start: number, end: number): Tensor {
+    const hidden = dims[2]!
+    const rows = data.subarray(start * hidden, end * hidden)
+    return new this.#ort.Tensor(type, rows, [end - start, hidden])
   }
 }
 

@@ -4,8 +4,8 @@ import type { GraphProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 
 /**
- * How many tokens a graph has embeddings for: rows of the weight that its token ids are looked up in; Infinity if
- * they are looked up in none.
+ * How many tokens a graph has embeddings for: rows of the weight in which its token ids are looked up; Infinity
+ * if there is none.
  */
 export function countTokenRows({ node, initializer }: GraphProto): number {
   const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')
@@ -15,8 +15,8 @@ export function countTokenRows({ node, initializer }: GraphProto): number {
 }
 
 /**
- * A damaged tokenizer.json can give a token no id or any value for one, and a graph takes some of those for another
- * token.
+ * A damaged tokenizer.json can give a token no id, or any value as its id, and a graph takes some of those for
+ * another token.
  * @throws LayerpruneError if an id of a text is not a whole number from 0 to less than `rows`
  */
 export function assertTokenIds({ ids, origin }: EncodedText, rows: number): void {
@@ -26,6 +26,6 @@ export function assertTokenIds({ ids, origin }: EncodedText, rows: number): void
   const limit = rows === Infinity ? 'of at least 0' : `from 0 to ${formatCount(rows - 1)}`
   throw new LayerpruneError(
     `token ${token} of ${origin} has the id ${found}, expected a whole number ${limit}`,
-    { hint: 'tokenizer.json is damaged, or of another model' },
+    { hint: 'tokenizer.json is damaged or belongs to another model' },
   )
 }

@@ -1,9 +1,8 @@
-import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
+import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { State } from '../engine/decoder-pieces.js'
-import { type MakeInput, planInputs } from '../engine/inputs.js'
-import { runGraph } from '../engine/run-graph.js'
-import { createSession, releaseAll, type SessionOptions } from '../engine/session.js'
+import { type GraphRunner, openRunner } from '../engine/graph-runner.js'
+import { releaseAll, type SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { STATE_INPUT } from '../graph/segment.js'
@@ -63,7 +62,7 @@ export function countFeatures(groups: number[]): number {
 /**
  * Opens a layer to be fitted; its sessions are loaded when they are first used.
  * @param fitted  products of one layer, as `findProducts` gives them or the last of these
- * @throws LayerpruneError where a value on the way is not a finite number
+ * @throws LayerpruneError if a value on the way is not a finite number
  */
 export async function openLayerFit(
   decoder: DecoderGraph,
@@ -72,39 +71,27 @@ export async function openLayerFit(
   options: SessionOptions,
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
-  const ours = new Set([STATE_INPUT, WANTED_INPUT, PRESENT_INPUT, CHANGE_INPUT])
-  const opened: Promise<{ session: InferenceSession; inputs: Map<string, MakeInput> }>[] = []
+  const opened: Promise<GraphRunner>[] = []
   const lazily = (take: () => DecoderGraph) => {
-    let piece: (typeof opened)[number] | undefined
-    return async (batch: FitBatch, own: Record<string, Tensor>) => {
-      piece ??= open(take())
-      const { session, inputs } = await piece
-      return runGraph(session, { ...own, ...makeFeeds(batch, inputs) })
+    let opening: Promise<GraphRunner> | undefined
+    return async ({ texts, state, wanted }: FitBatch, own: Record<string, Tensor>) => {
+      opening ??= open(take())
+      const runner = await opening
+      const [, tokens] = state.dims as [number, number]
+      const fedByCaller = {
+        ...own,
+        [STATE_INPUT]: state,
+        [WANTED_INPUT]: wanted,
+        [PRESENT_INPUT]: presentTensor(ort, texts, tokens),
+      }
+      return runner.run(runner.makeFeeds(texts, tokens, fedByCaller))
     }
   }
   function open(graph: DecoderGraph) {
-    const inputs = planInputs(ort, graph.model.graph!, config, ours)
-    const piece = createSession(ort, graph, { ...options, shared: true }).then((session) => ({
-      session,
-      inputs,
-    }))
-    opened.push(piece)
-    return piece
-  }
-  function makeFeeds(
-    { texts, state, wanted }: FitBatch,
-    inputs: Map<string, MakeInput>,
-  ): Record<string, Tensor> {
-    const [batch, tokens] = state.dims as [number, number]
-    const present = new Float32Array(batch * tokens)
-    for (const [text, { ids }] of texts.entries()) present.fill(1, text * tokens, text * tokens + ids.length)
-    const feeds: Record<string, Tensor> = {
-      [STATE_INPUT]: state,
-      [WANTED_INPUT]: wanted,
-      [PRESENT_INPUT]: new ort.Tensor('float32', present, [present.length, 1]),
-    }
-    for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
-    return feeds
+    const fedByCaller = [STATE_INPUT, WANTED_INPUT, PRESENT_INPUT, CHANGE_INPUT]
+    const opening = openRunner(graph, config, fedByCaller, { ...options, shared: true })
+    opened.push(opening)
+    return opening
   }
   const runMoments = lazily(() => takeMomentsGraph(decoder, fitted))
   const runChanged = lazily(() => takeChangedGraph(decoder, fitted))
@@ -127,8 +114,15 @@ export async function openLayerFit(
         missingSquares: assertFinite(outputs[MISSING_SQUARES]!, closing),
       }
     },
-    close: () => releaseAll(opened.map(async (piece) => (await piece).session)),
+    close: () => releaseAll(opened),
   }
+}
+
+/** 1 for each token of a text and 0 for padding: [texts * tokens, 1]. */
+function presentTensor(ort: typeof import('onnxruntime-node'), texts: EncodedText[], tokens: number) {
+  const present = new Float32Array(texts.length * tokens)
+  for (const [text, { ids }] of texts.entries()) present.fill(1, text * tokens, text * tokens + ids.length)
+  return new ort.Tensor('float32', present, [present.length, 1])
 }
 
 function assertFinite(squares: Tensor, { layer }: ClosingProduct): number {

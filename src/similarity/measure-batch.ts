@@ -1,5 +1,5 @@
 import type { Metric } from '../documents/metrics.js'
-import type { AskedBatch } from '../engine/runs.js'
+import type { AskedBatch } from '../engine/gram-source.js'
 import { LayerpruneError } from '../errors.js'
 import { selectTokens, type TokenSelection } from '../texts/token-selection.js'
 import type { EncodedText } from '../texts/windows.js'

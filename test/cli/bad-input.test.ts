@@ -215,7 +215,7 @@ const cases: Case[] = [
           node.input = node.input.map((name) => (name === 'position_ids' ? 'time_ids' : name))
         positions.name = 'time_ids'
       }),
-    message: /needs an input that is not known: time_ids/,
+    message: /needs an unknown input: time_ids/,
   },
   {
     name: 'tokenizer missing',

@@ -29,7 +29,7 @@ describe('--max-memory', () => {
     expect(exitCode).toBe(1)
     expect(stdout).toBe('')
     expect(stderr).toMatch(
-      /error: 20\.0 MB of memory are too little: this model takes at least (\d+)MB for texts of 512 tokens\nhint: --max-memory \1MB, or a smaller --max-length\n$/,
+      /error: 20\.0 MB of memory is too little: this model takes at least (\d+)MB for texts of 512 tokens\nhint: --max-memory \1MB, or a smaller --max-length\n$/,
     )
   })
 

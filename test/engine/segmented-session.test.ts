@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openGramSource } from '../../src/engine/gram-source.js'
+import type { AskedBatch } from '../../src/engine/gram-source.js'
 import { MemoryPlan } from '../../src/engine/memory-plan.js'
+import { openGramSource } from '../../src/engine/open-gram-source.js'
 import { RunMeter } from '../../src/engine/run-meter.js'
-import type { AskedBatch } from '../../src/engine/runs.js'
 import type { SegmentedOptions } from '../../src/engine/segmented-session.js'
 import { openModel } from '../../src/model.js'
 import { FIXTURES } from '../support/run-program.js'
@@ -140,7 +140,7 @@ describe('a decoder in segments', () => {
     const model = await open('onnx/llama')
     const { message } = await collect(model, 1e6).catch((error) => error)
     expect(message).toMatch(
-      /^1\.0 MB of memory are too little: this model takes at least \d+MB for texts of \d+ tokens$/,
+      /^1\.0 MB of memory is too little: this model takes at least \d+MB for texts of \d+ tokens$/,
     )
     const least = Number(/(\d+)MB/.exec(message)![1])
     expect(await collect(model, least * 1e6)).toEqual(await collect(model, undefined))

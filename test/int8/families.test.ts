@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { openStateSession } from '../../src/engine/session.js'
+import { openWholeSession } from '../../src/engine/whole-session.js'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
 import { type Model, openModel } from '../../src/model.js'
@@ -30,11 +30,12 @@ function findDifferences(numbers: ArrayLike<number>, expected: ArrayLike<number>
 
 /** Cosines of every two states at the only token of each of some texts, each run by itself. */
 async function measureTokens({ decoder, config }: Model, tokens: number[]): Promise<number[]> {
-  const session = await openStateSession(decoder, config, { device: 'cpu' })
+  const session = await openWholeSession(decoder, config, { device: 'cpu' })
   const size = decoder.states.length
   const cosines: number[] = []
   for (const id of tokens) {
-    const gram = await session.measureGram([{ ids: [id], origin: `token ${id}` }], [[0]])
+    const batch = { texts: [{ ids: [id], origin: `token ${id}` }], asked: [[0]] }
+    const gram: Float64Array = (await session.measureGrams([batch]).next()).value
     const norm = (state: number) => Math.sqrt(gram[state * (size + 1)]!)
     gram.forEach((product, place) => {
       cosines.push(product / (norm(Math.floor(place / size)) * norm(place % size)))

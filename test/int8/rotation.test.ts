@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openStateSession } from '../../src/engine/session.js'
+import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setInlineData } from '../../src/graph/external-data.js'
 import { cloneModel, DataType, makeFloatTensor } from '../../src/graph/onnx.js'
@@ -58,8 +58,8 @@ describe('a decoder with its stream rotated', () => {
   it.each(readdirSync(FAMILIES))('has the same inner products of states: %s', async (family) => {
     const { decoder, config } = await openModel({ model: join(FAMILIES, family), format: 'safetensors' })
     const measure = async (decoder: DecoderGraph) => {
-      const session = await openStateSession(decoder, config, { device: 'cpu' })
-      const gram = await session.measureGram(texts, asked)
+      const session = await openWholeSession(decoder, config, { device: 'cpu' })
+      const gram: Float64Array = (await session.measureGrams([{ texts, asked }]).next()).value
       await session.close()
       return gram
     }

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { type ModelConfig, readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
-import { openStateSession } from '../../src/engine/session.js'
+import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { addDistances, countBlocks } from '../../src/similarity/distances.js'
 
@@ -55,11 +55,12 @@ export async function measureTexts(
   texts: number[][],
   name: string,
 ): Promise<Float64Array> {
-  const session = await openStateSession(decoder, config, { device: 'cpu' })
-  const gram = await session.measureGram(
-    texts.map((ids) => ({ ids, origin: name })),
-    texts.map((ids) => ids.map((_, token) => token)),
-  )
+  const session = await openWholeSession(decoder, config, { device: 'cpu' })
+  const batch = {
+    texts: texts.map((ids) => ({ ids, origin: name })),
+    asked: texts.map((ids) => ids.map((_, token) => token)),
+  }
+  const gram: Float64Array = (await session.measureGrams([batch]).next()).value
   await session.close()
   const size = decoder.states.length ** 2
   const sums = new Float64Array(countBlocks(config.layers))

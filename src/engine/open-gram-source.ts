@@ -1,0 +1,23 @@
+import type { ModelConfig } from '../checkpoint/config.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import type { GramSource } from './gram-source.js'
+import { openSegmentedSession, type SegmentedOptions } from './segmented-session.js'
+import { openWholeSession } from './whole-session.js'
+
+/**
+ * Opens a decoder whole, or within a memory limit.
+ * @param maxMemoryBytes of the process; without it the decoder runs whole
+ * @throws LayerpruneError if the runtime refuses the graph or has no such device, or if the memory is too little
+ */
+export async function openGramSource(
+  decoder: DecoderGraph,
+  config: ModelConfig,
+  {
+    maxMemoryBytes,
+    ...options
+  }: Omit<SegmentedOptions, 'maxMemoryBytes'> & { maxMemoryBytes?: number | undefined },
+): Promise<GramSource> {
+  return maxMemoryBytes === undefined
+    ? openWholeSession(decoder, config, options)
+    : openSegmentedSession(decoder, config, { ...options, maxMemoryBytes })
+}
