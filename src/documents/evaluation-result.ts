@@ -6,7 +6,7 @@ import type { SimilarityResult } from './similarity-result.js'
 export interface Figures {
   /** The exponential of the mean negative log-likelihood of a scored token. */
   perplexity: number
-  /** Of the perplexity, over texts; null where one text alone was measured. */
+  /** Of the perplexity, over texts; null if only one text was measured. */
   standardError: number | null
   /** Negative log-likelihood of the scored tokens in bits over the bytes of text that they stand for. */
   bitsPerByte: number

@@ -35,7 +35,7 @@ export interface Plan {
 
 /**
  * Makes a plan; its blocks may come in any order.
- * @throws UsageError where the blocks do not fit the model, or there is none
+ * @throws UsageError if the blocks do not fit the model, or there is none
  */
 export function makePlan({
   model,

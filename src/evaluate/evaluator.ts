@@ -27,7 +27,7 @@ export interface EvaluatorOptions extends SessionOptions {
 
 /**
  * Opens a model as pieces that can be left out: cut where a block starts or ends, or at every layer.
- * @throws LayerpruneError where the model has no head
+ * @throws LayerpruneError if the model has no head
  */
 export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<Evaluator> {
   const { layers } = model.config

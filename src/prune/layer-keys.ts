@@ -1,4 +1,4 @@
-/** What configs say of layers by their number, and how it is said of the layers that stay. */
+/** What configs say of layers by their number, and how it is said of the kept layers. */
 
 import { expandAttentionTypes } from '../families/attention-types.js'
 import { findLimits } from './layer-limits.js'
@@ -7,10 +7,10 @@ import { readPeriods } from './layer-periods.js'
 
 export type Section = Record<string, unknown>
 
-/** What a key could not say of the layers that stay, or should be known to the user. */
+/** What a key could not say of the kept layers, or should be known to the user. */
 export interface KeyOutcome {
   notes: string[]
-  /** Why a layer that stays would be computed otherwise. */
+  /** Why a kept layer would be computed otherwise. */
   problems: string[]
 }
 
@@ -73,7 +73,7 @@ const DEFAULTS: Record<string, Section> = {
 }
 
 /**
- * Lets every known key of a decoder's config speak of the layers that stay; in place.
+ * Lets every known key of a decoder's config speak of the kept layers; in place.
  * @param section the object that holds the number of layers
  */
 export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {

@@ -56,7 +56,7 @@ const PERIODS: Period[] = [
 export interface Choice {
   key: string
   period: number
-  /** Whether each of the layers that stay is chosen. */
+  /** Whether each of the kept layers is chosen. */
   chosen: boolean[]
   /** Whether the period chooses the same layers by their new numbers. */
   holds: boolean
@@ -64,7 +64,7 @@ export interface Choice {
 }
 
 /**
- * Which of the layers that stay each period of a config chooses.
+ * Which of the kept layers each period of a config chooses.
  * @param section with the family's defaults
  */
 export function readPeriods(section: Section, layers: KeptLayers): Choice[] {

@@ -29,9 +29,9 @@ export interface PruneConfigOptions {
 }
 
 /**
- * The content of config.json for the layers that stay, each with exactly what it had in the whole model.
+ * The content of config.json for the kept layers, each with exactly what it had in the whole model.
  * @param config content of config.json, not changed
- * @throws LayerpruneError where the config has no way to say it
+ * @throws LayerpruneError if the config has no way to say it
  */
 export function pruneConfig(config: Section, options: PruneConfigOptions): PrunedConfig {
   const { describe, layers } = options
@@ -114,7 +114,7 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   return config
 }
 
-/** How a layer that stays would be computed otherwise by a pruned config, in words. */
+/** How a kept layer would be computed otherwise by a pruned config, in words. */
 function findDifference(
   expected: Layer[],
   config: Section,

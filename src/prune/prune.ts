@@ -54,7 +54,7 @@ export interface PruneResult {
   sizeBytes: number
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string
-  /** Present and true where nothing was written. */
+  /** Present and true if nothing was written. */
   dryRun?: true
 }
 
@@ -62,9 +62,9 @@ export interface PruneResult {
  * Writes a model without some of its layers: from safetensors by copying the tensors that stay, from ONNX by
  * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
- * @throws UsageError where layers or options do not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
+ * @throws UsageError if layers or options do not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onNote, onProgress } = options

@@ -37,7 +37,7 @@ export function keepTensors(
  * converted, apart from replacements.
  * @param folder where the checkpoint and its index lie
  * @param replacements by the names of the whole model
- * @throws UsageError where a replacement has no tensor that stays, or not its shape
+ * @throws UsageError if a replacement has no tensor that stays, or not its shape
  */
 export async function planSafetensors(
   folder: string,

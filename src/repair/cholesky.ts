@@ -8,7 +8,7 @@ import type { SymmetricMatrix } from './tiled-matrix.js'
  * @param matrix    positive definite; its tiles give way to those of the factor
  * @param rightSides [size, columns] row-major
  * @returns x, the same shape
- * @throws LayerpruneError where the matrix is not positive definite
+ * @throws LayerpruneError if the matrix is not positive definite
  */
 export async function solvePositiveDefinite(
   products: TileProducts,

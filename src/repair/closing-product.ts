@@ -12,7 +12,7 @@ export interface ClosingProduct {
   weight: TensorProto
   /** Whether W lies as [outputs, inputs], as PyTorch's Linear stores it. */
   outputsFirst: boolean
-  /** The initializer that holds b; null where there is none, or other layers read it too. */
+  /** The initializer that holds b; null if there is none, or other layers read it too. */
   bias: TensorProto | null
   /** Tensor h, [batch, tokens, inputs]. */
   input: string
@@ -29,8 +29,8 @@ const PASS_THROUGH = new Set(['Identity', 'Cast', 'Dropout', 'Reshape'])
  * Finds the product that closes a layer by structure: the last thing that the layer adds to the residual stream,
  * looked at through biases, constant factors and casts. Where attention and MLP are added side by side, it is the
  * product of the two that has the most inputs, the MLP's.
- * @throws LayerpruneError that says what stands between the layer's weights and the stream, where a change of the
- *   stream cannot be folded into one of them
+ * @throws LayerpruneError if a change of the stream cannot be folded into one of the layer's weights; it names what
+ *   stands between them and the stream
  */
 export function findClosingProduct(decoder: DecoderGraph, layer: number): ClosingProduct {
   return findProducts(decoder, layer).at(-1)!

@@ -13,7 +13,7 @@ import { openTileProducts } from './tile-products.js'
 /** The repair of one layer. */
 export interface LayerRepair extends Omit<FittedLayer, 'states'> {
   layer: number
-  /** The layers that go after it; null where it comes after a cut and was fitted to what it gave before. */
+  /** The layers that go after it; null if it comes after a cut and was fitted to what it gave before. */
   removed: Block | null
 }
 
@@ -42,8 +42,8 @@ const WORTHWHILE_SHARE = 0.97
  *
  * ReplaceMe (Shopkhoev et al. 2025, arXiv 2505.02819) maps the MLP's output, hidden by hidden; here the matrices
  * themselves are fitted, from the inner activations of MLP and attention, which are more.
- * @throws UsageError where a block does not fit the model, or starts at its first layer
- * @throws LayerpruneError where a change of the stream cannot be folded into a weight of the layer before a cut
+ * @throws UsageError if a block does not fit the model, or starts at its first layer
+ * @throws LayerpruneError if a change of the stream cannot be folded into a weight of the layer before a cut
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { decoder, config } = model

@@ -19,7 +19,7 @@ import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './rep
 export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'> {
   /** Blocks that go. */
   removed: Block[]
-  /** Tokens read of each text; 256 where left out, or what the model can take. */
+  /** Tokens read of each text; 256 if omitted, or what the model can take. */
   maxLength?: number | undefined
   onProgress?: ((progress: { done: number; total: number; unit: 'cut' | 'text' }) => void) | undefined
 }
@@ -46,7 +46,7 @@ export interface RepairReport {
   changed: { layer: number; weight: string; bias: string | null; ridge: number }[]
   calibration: { id: string; texts: number; tokens: number; maxLength: number }
   evaluation: { id: string; texts: number; scoredTokens: number; repeated: number }
-  /** On the evaluation texts; null where it is no finite number. */
+  /** On the evaluation texts; null if it is no finite number. */
   perplexity: { whole: number | null; cut: number | null; repaired: number | null }
   standardError: { whole: number | null; cut: number | null; repaired: number | null }
 }
@@ -55,9 +55,9 @@ export interface RepairReport {
  * Repairs a model from which blocks of layers go, and measures it whole, cut and repaired, on texts that the repair
  * was not fitted on.
  * @returns the changed weights by their names in the whole model, and the report
- * @throws UsageError where an option is out of range, or a block does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or texts cannot be used, or the model is of a kind that cannot be repaired
+ * @throws UsageError if an option is out of range, or a block does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or texts cannot be used, or the model is of a kind that cannot be repaired
  */
 export async function repairModel(
   options: RepairModelOptions,

@@ -29,7 +29,7 @@ interface Options {
  * Finds the change of a layer's products that brings its output closest to what is wanted, by ridge
  * regression towards no change. The strength of the ridge is the one that leaves the least missing on the held-out
  * texts; then all texts are fitted with it.
- * @throws LayerpruneError where the equations cannot be solved
+ * @throws LayerpruneError if the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
   const { products, hidden, fitted, heldOut, signal } = options

@@ -125,7 +125,7 @@ export function findBestSoFar(
   return findBestBlock({ [n]: means }, n)
 }
 
-/** How sure it is which block of each size is the best, by size; null where one text alone was measured. */
+/** How sure it is which block of each size is the best, by size; null if only one text was measured. */
 function assessSizes(run: RunDescription, measurement: Measurement): SimilarityResult['certaintyBySize'] {
   const sizes = Array.from({ length: run.model.layers - 1 }, (_, index) => index + 1)
   const assessed = sizes.flatMap((n) => {
@@ -135,7 +135,7 @@ function assessSizes(run: RunDescription, measurement: Measurement): SimilarityR
   return assessed.length === 0 ? null : Object.fromEntries(assessed)
 }
 
-/** How sure it is which block of n layers is the best; null where one text alone was measured. */
+/** How sure it is which block of n layers is the best; null if only one text was measured. */
 export function assessCertainty(
   { model: { layers }, settings: { until } }: RunDescription,
   { statistics }: Measurement,

@@ -10,7 +10,7 @@ import { nameLayers } from '../layers/names.js'
 
 /** What must hold of a result; what is left out is not looked at. */
 export interface Expectations {
-  /** Size of the block; that of `block` where left out, else that of the run. */
+  /** Size of the block; that of `block` if omitted, else that of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
   block?: Block | undefined
@@ -29,7 +29,7 @@ export interface Check {
 
 /**
  * Compares a result with what is expected of it; that it is whole is always expected.
- * @throws UsageError where nothing is expected, or it does not fit the model
+ * @throws UsageError if nothing is expected, or it does not fit the model
  */
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
   const { block, maxDistance, minConfidence } = expected

@@ -83,7 +83,7 @@ function addEuclideanDistances(
  * as the angular one, arccos(cosine) / pi (Gromov et al. 2024, eq. 5).
  * @param gram  [layers + 1, layers + 1] inner products of the states, row-major float64
  * @param sums  for each metric in turn one entry a block, in the order of `blockIndex`
- * @throws UndirectedStateError where a state is zero or not finite
+ * @throws UndirectedStateError if a state is zero or not finite
  */
 export function addDistances(
   gram: Float64Array,

@@ -19,7 +19,7 @@ import type { Roofline } from './roofline.js'
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
-  /** How states are compared, by the first of them the best block is chosen; where left out, 'angular' alone. */
+  /** How states are compared, by the first of them the best block is chosen; if omitted, 'angular' alone. */
   metrics?: Metric[] | undefined
   /** Where left out 'last', as in the paper, or with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
@@ -55,7 +55,7 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
  * Checks what can be checked before anything is read.
- * @throws UsageError where an option is out of range, or two exclude each other
+ * @throws UsageError if an option is out of range, or two exclude each other
  */
 export function checkOptions(options: SimilarityOptions): void {
   assertRunCounts(options)
@@ -83,7 +83,7 @@ function assertShard({ index, count }: Shard): void {
 
 /**
  * Fills in what was left out, by the model.
- * @throws UsageError where an option does not fit the model
+ * @throws UsageError if an option does not fit the model
  */
 export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
   const { layersToSkip, onNote } = options

@@ -7,7 +7,7 @@ import { type Measurement, restoreMeasurement } from './measurement.js'
 
 /**
  * Takes up the measurement of a partial result.
- * @throws LayerpruneError where it is of a run with another model or other settings, naming the first of them
+ * @throws LayerpruneError if it is of a run with another model or other settings, naming the first of them
  */
 export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
   if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it came to its end')

@@ -19,9 +19,9 @@ export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   layersToSkip: number
   /** Not needed for `deepest`. */
   dataset?: string | string[] | undefined
-  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 where left out. */
+  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
   verify?: number | undefined
-  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 where left out. */
+  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
   verifySize?: number | undefined
 }
 
@@ -40,9 +40,9 @@ type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }
 
 /**
  * Chooses the layers of a model that go, by a named strategy.
- * @throws UsageError where an option is out of range or does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used
+ * @throws UsageError if an option is out of range or does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, dataset } = options

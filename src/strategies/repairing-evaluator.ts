@@ -22,7 +22,7 @@ const RIDGE = 0.1
  * candidates by. All states of the calibration texts are held, and the layers' weights twice.
  *
  * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
- * @throws LayerpruneError where no cut of the model can be repaired
+ * @throws LayerpruneError if no cut of the model can be repaired
  */
 export async function openRepairingEvaluator(
   model: Model,
