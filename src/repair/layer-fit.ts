@@ -13,12 +13,12 @@ import {
   CHANGE_INPUT,
   CHANGED_STATE,
   FEATURE_PRODUCTS,
-  MISSING_PRODUCTS,
-  MISSING_SQUARES,
   PRESENT_INPUT,
+  RESIDUAL_PRODUCTS,
+  RESIDUAL_SQUARES,
+  TARGET_INPUT,
   takeChangedGraph,
   takeMomentsGraph,
-  WANTED_INPUT,
 } from './fit-graph.js'
 import { SymmetricMatrix } from './tiled-matrix.js'
 
@@ -27,8 +27,8 @@ export interface FitBatch {
   texts: EncodedText[]
   /** State that enters the layer. */
   state: State
-  /** State that its output is wanted to be. */
-  wanted: State
+  /** State that the layer should return. */
+  target: State
 }
 
 /** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
@@ -37,7 +37,7 @@ export interface Moments {
   groups: number[]
   features: SymmetricMatrix
   /** [features, hidden] */
-  missing: Float64Array
+  residual: Float64Array
 }
 
 /** A layer whose products are fitted. */
@@ -46,14 +46,14 @@ export interface LayerFit {
   groups: number[]
   /** Adds the moments of a batch to those of others. */
   addMoments(batch: FitBatch, moments: Moments): Promise<void>
-  /** The output of the layer with its products changed, and what is missing still, squared and weighted. */
-  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; missingSquares: number }>
+  /** The output of the layer with its products changed, and the weighted residual sum of squares. */
+  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; residualSquares: number }>
   close(): Promise<void>
 }
 
 export function makeMoments(groups: number[], hidden: number): Moments {
   const count = countFeatures(groups)
-  return { groups, features: new SymmetricMatrix(count), missing: new Float64Array(count * hidden) }
+  return { groups, features: new SymmetricMatrix(count), residual: new Float64Array(count * hidden) }
 }
 
 export function countFeatures(groups: number[]): number {
@@ -72,7 +72,7 @@ export async function openLayerFit(
   options: SessionOptions,
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
-  const ours = new Set([STATE_INPUT, WANTED_INPUT, PRESENT_INPUT, CHANGE_INPUT])
+  const ours = new Set([STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT])
   const opened: Promise<{ session: InferenceSession; inputs: Map<string, MakeInput> }>[] = []
   const lazily = (take: () => DecoderGraph) => {
     let piece: (typeof opened)[number] | undefined
@@ -92,7 +92,7 @@ export async function openLayerFit(
     return piece
   }
   function makeFeeds(
-    { texts, state, wanted }: FitBatch,
+    { texts, state, target }: FitBatch,
     inputs: Map<string, MakeInput>,
   ): Record<string, Tensor> {
     const [batch, tokens] = state.dims as [number, number]
@@ -100,7 +100,7 @@ export async function openLayerFit(
     for (const [text, { ids }] of texts.entries()) present.fill(1, text * tokens, text * tokens + ids.length)
     const feeds: Record<string, Tensor> = {
       [STATE_INPUT]: state,
-      [WANTED_INPUT]: wanted,
+      [TARGET_INPUT]: target,
       [PRESENT_INPUT]: new ort.Tensor('float32', present, [present.length, 1]),
     }
     for (const [name, make] of inputs) feeds[name] = make(texts, tokens)
@@ -114,17 +114,17 @@ export async function openLayerFit(
     groups,
     async addMoments(batch, moments) {
       const outputs = await runMoments(batch, {})
-      assertFinite(outputs[MISSING_SQUARES]!, closing)
+      assertFinite(outputs[RESIDUAL_SQUARES]!, closing)
       moments.features.add(outputs[FEATURE_PRODUCTS]!.data as Float32Array)
-      const missing = outputs[MISSING_PRODUCTS]!.data as Float32Array
-      for (let index = 0; index < missing.length; index++) moments.missing[index]! += missing[index]!
+      const residual = outputs[RESIDUAL_PRODUCTS]!.data as Float32Array
+      for (let index = 0; index < residual.length; index++) moments.residual[index]! += residual[index]!
     },
     async change(batch, change) {
       const shape = [countFeatures(groups), closing.outputs]
       const outputs = await runChanged(batch, { [CHANGE_INPUT]: new ort.Tensor('float32', change, shape) })
       return {
         state: outputs[CHANGED_STATE] as State,
-        missingSquares: assertFinite(outputs[MISSING_SQUARES]!, closing),
+        residualSquares: assertFinite(outputs[RESIDUAL_SQUARES]!, closing),
       }
     },
     close: () => releaseAll(opened.map(async (piece) => (await piece).session)),

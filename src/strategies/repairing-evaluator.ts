@@ -143,7 +143,7 @@ class RepairingEvaluator implements Evaluator {
       const moments = makeMoments(fit.groups, product.outputs)
       for (const { texts, states } of this.#calibration) {
         this.#options.signal?.throwIfAborted()
-        await fit.addMoments({ texts, state: states[product.layer]!, wanted: states[end]! }, moments)
+        await fit.addMoments({ texts, state: states[product.layer]!, target: states[end]! }, moments)
       }
       return await solveRidge(this.#parts.products, moments, product.outputs, RIDGE)
     } finally {
@@ -155,7 +155,7 @@ class RepairingEvaluator implements Evaluator {
     const change = this.#changes.get(piece)
     if (change === undefined) return this.#parts.pieces.run(piece, state, texts)
     const fit = await this.#openChanged(this.#layerOf(piece))
-    return (await fit.change({ texts, state, wanted: state }, change)).state
+    return (await fit.change({ texts, state, target: state }, change)).state
   }
 
   async #openChanged(layer: number): Promise<LayerFit> {
