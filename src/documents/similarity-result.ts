@@ -38,7 +38,7 @@ export interface SimilarityResult extends MetricResult {
     hiddenSize: number
     /** Precision of the weights: fp32, bf16, fp16, q8, q4, ... */
     dtype: string
-    /** What the checkpoint stores, in mergekit's words, where known: float32, float16 or bfloat16. */
+    /** What the checkpoint stores, in mergekit's words, if known: float32, float16 or bfloat16. */
     checkpointDtype: string | null
     /** The graph or weight file that was read, relative to the model folder. */
     file: string
@@ -61,7 +61,7 @@ export interface SimilarityResult extends MetricResult {
     /** Of the texts read, in their order: the digest of `ReadPosition`. */
     fingerprint: string
   }
-  /** What else decides which numbers come out; left out where it was not asked for. */
+  /** What else decides which numbers come out; omitted if it was not asked for. */
   settings: {
     maxLength: number
     batchSize: number

@@ -20,7 +20,7 @@ export interface EvaluationOptions extends RunOptions {
   candidates?: Block[][] | undefined
   /** Texts at the start of the dataset that are passed over, as those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
-  /** Told of every text, in the order in which they were run, for comparisons over texts. */
+  /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
 

@@ -16,7 +16,7 @@ export interface KeyOutcome {
 
 const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers', 'num_blocks']
 
-/** Lists with an entry a layer, or strings with a letter a layer; other lists of that length are cut as well, with a note. */
+/** Lists with one entry per layer, or strings with one letter per layer; other lists of that length are cut as well, with a note. */
 const PER_LAYER = new Set([
   'layer_types',
   'layers_block_type',
@@ -181,7 +181,7 @@ function cutAttentionTypes(section: Section, { whole, kept }: KeptLayers): void 
   if (kinds?.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
 }
 
-/** RecurrentGemma repeats a short list of kinds: one kind a layer is a list that is repeated once. */
+/** RecurrentGemma repeats a short list of kinds: one kind per layer is a list that is repeated once. */
 function writeOutCycle(section: Section, kinds: unknown, { kept }: KeptLayers): void {
   if (section.model_type !== 'recurrent_gemma' || !Array.isArray(kinds)) return
   section.block_types = kept.map((layer) => kinds[layer % kinds.length])

@@ -2,7 +2,7 @@ import { LayerpruneError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { keptSlices } from '../layers/blocks.js'
 
-/** Which layers stay and what their numbers become. */
+/** Which layers are kept and what their numbers become. */
 export interface KeptLayers {
   /** Layers of the whole model. */
   whole: number
@@ -68,7 +68,7 @@ function countsUpTo(numbers: Set<number>, count: number): boolean {
 }
 
 /**
- * The name that a tensor has in the pruned model; undefined where its layer goes.
+ * The name that a tensor has in the pruned model; undefined if its layer is removed.
  * @param prefix what the names of tensors in layers start with
  */
 export function renumber(name: string, prefix: string, { kept }: KeptLayers): string | undefined {

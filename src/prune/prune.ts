@@ -15,9 +15,9 @@ import { writePlannedFiles } from './write-planned.js'
 export interface PruneOptions extends ModelOptions {
   /** Folder to write the pruned model to. */
   output: string
-  /** Which layers go; its model's number of layers must be the model's. */
+  /** Which layers to remove; its model's number of layers must be the model's. */
   plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
-  /** Prunes an ONNX graph of every precision that the model has, in place of one. */
+  /** Prunes an ONNX graph of every precision that the model has, instead of one. */
   allDtypes?: boolean | undefined
   /** Writes models of families whose pruned models were not compared with the whole ones; the card says so. */
   unproven?: boolean | undefined
@@ -131,7 +131,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   return result
 }
 
-/** Graphs of all precisions are asked for by that word alone. */
+/** `--all-dtypes` excludes the flags that name one graph. */
 function chooseFormat({
   allDtypes,
   format,
@@ -151,7 +151,7 @@ function chooseFormat({
   return 'onnx'
 }
 
-/** Where a folder lies on this machine is nobody's business once the model is published. */
+/** Local paths are private: they are removed before the model may be published. */
 function withoutPath(plan: Plan): Plan {
   return { ...plan, model: { ...plan.model, id: basename(plan.model.id) } }
 }

@@ -12,7 +12,7 @@ interface WriteOptions {
   /** The folder's name in messages. */
   named: string
   signal?: AbortSignal | undefined
-  /** Told of bytes as they are written. */
+  /** Called with the bytes as they are written. */
   onWritten: (bytes: number) => void
 }
 

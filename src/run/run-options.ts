@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
 
-/** What every run of a model over texts is told. */
+/** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions {
   /** Data files and folders, or the id of a dataset on the Hub. */
   dataset: string | string[]
@@ -18,7 +18,7 @@ export interface RunOptions extends ModelOptions {
   shuffle?: number | undefined
   /** Column that holds the text; 'text' if omitted. */
   column?: string | undefined
-  /** Plain text files hold a document a line. */
+  /** Plain text files hold one document per line. */
   textLines?: boolean | undefined
   /** At most this many texts; all if omitted. */
   datasetSize?: number | undefined
@@ -41,7 +41,7 @@ export interface TextProgress {
   ahead?: number
   /** Texts asked for; null if the dataset's size is not known. */
   total: number | null
-  /** Where distances are measured: the block that is the best so far. */
+  /** If distances are measured: the block that is the best so far. */
   best?: Block
 }
 
@@ -57,7 +57,7 @@ const DEFAULT_BATCH_SIZE = 8
 const DEFAULT_MAX_LENGTH = 1024
 
 /**
- * Checks options that count something; those left out are fine.
+ * Checks options that count something; omitted ones are fine.
  * @param counts by the name that the message calls them by
  * @throws UsageError if one is no whole number of at least 1
  */
@@ -100,7 +100,7 @@ function countProcessors(): number {
 }
 
 /**
- * Fills in what was left out, by the model: batches of 8 texts, of 1024 tokens or what the model can take.
+ * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take.
  * @throws UsageError if the length is more than the model can take
  */
 export function chooseRunSettings(

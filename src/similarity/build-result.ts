@@ -90,7 +90,7 @@ type DescribedSettings = Pick<
   'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
 >
 
-/** Settings as results tell them. */
+/** Settings as results give them. */
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
   const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
   return {
@@ -108,7 +108,7 @@ export function describeSettings(settings: SimilaritySettings): DescribedSetting
   }
 }
 
-/** The result of a run that has not come to its end, with all that is needed to go on. */
+/** The result of an unfinished run, with all that is needed to continue it. */
 export function buildPartialResult(run: RunDescription, measurement: Measurement): SimilarityResult {
   return { ...buildResult(run, measurement), partial: true, progress: saveProgress(measurement) }
 }

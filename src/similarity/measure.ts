@@ -114,7 +114,7 @@ function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: Similari
   return start.rows < datasetSize ? start : DATASET_START
 }
 
-/** Says where a model is too large for the memory that is free: the system may end the run then, and it gives no reason. */
+/** Notes if a model is too large for the free memory: the system may then kill the run without giving a reason. */
 function noteMemory({ decoder, config }: Model, onNote: SimilarityOptions['onNote']): void {
   const { totalBytes } = estimateMemory(decoder, config)
   // Node before 20.13 does not know

@@ -38,7 +38,7 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
   return { tokenless, window: { ...window }, statistics: statistics.save() }
 }
 
-/** What a saved result tells of a measurement. */
+/** What a saved result says of a measurement. */
 interface SavedMeasurement {
   model: { layers: number }
   dataset: { tokens: number }

@@ -16,7 +16,7 @@ export interface ShardResult {
 
 /**
  * Puts the results of all shards of a dataset together: the result of one run over it, but for the last digit of
- * a mean and where the shards ran on different processors.
+ * a mean, and unless the shards ran on different processors.
  * @throws LayerpruneError if one is not a shard's, is partial, or belongs to another model, other settings or
  *   another dataset, or if a shard is there twice or missing
  */

@@ -15,7 +15,7 @@ import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
-  /** Layers that go, 1 to layers - 1. */
+  /** Number of layers to remove, 1 to layers - 1. */
   layersToSkip: number
   /** Not needed for `deepest`. */
   dataset?: string | string[] | undefined
@@ -39,7 +39,7 @@ type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
 type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }
 
 /**
- * Chooses the layers of a model that go, by a named strategy.
+ * Chooses the layers of a model to remove, by a named strategy.
  * @throws UsageError if an option is out of range or does not fit the model
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used

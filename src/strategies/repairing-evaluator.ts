@@ -117,7 +117,7 @@ class RepairingEvaluator implements Evaluator {
     return Math.floor(changedPiece / (this.#layers + 1)) - 1
   }
 
-  /** Pieces of a model from which blocks go, those before a block changed; undefined if that cannot be. */
+  /** Pieces of a model from which blocks are removed, those before a block changed; undefined if that cannot be. */
   async #findPath(blocks: Block[]): Promise<number[] | undefined> {
     const { closing } = this.#parts
     if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
@@ -168,7 +168,7 @@ class RepairingEvaluator implements Evaluator {
   }
 }
 
-/** By layer, where it has one. */
+/** By layer, if it has one. */
 function findClosingProducts({ decoder, config }: Model): (ClosingProduct | undefined)[] {
   let reason: LayerpruneError | undefined
   const found = Array.from({ length: config.layers - 1 }, (_, layer) => {
