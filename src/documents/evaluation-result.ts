@@ -2,11 +2,11 @@ import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
 import type { SimilarityResult } from './similarity-result.js'
 
-/** How well a model, whole or cut, foretells the texts of a run. */
+/** How well a model, whole or cut, predicts the texts of a run. */
 export interface Figures {
   /** The exponential of the mean negative log-likelihood of a scored token. */
   perplexity: number
-  /** Of the perplexity, over texts; null where one text alone was measured. */
+  /** Of the perplexity, over texts; null if only one text was measured. */
   standardError: number | null
   /** Negative log-likelihood of the scored tokens in bits over the bytes of text that they stand for. */
   bitsPerByte: number
@@ -30,7 +30,7 @@ export interface EvaluationResult extends Figures {
   schema: 'layerprune.evaluation/1'
   model: SimilarityResult['model']
   dataset: Omit<SimilarityResult['dataset'], 'samples' | 'fingerprint'> & {
-    /** Texts passed over before the first that was read. */
+    /** Texts skipped before the first that was read. */
     skippedTexts: number
     /** Texts measured; those of a single token are not. */
     texts: number

@@ -1,7 +1,7 @@
 import { type SizeCertainty, summarizeCertainty } from '../statistics/certainty.js'
 import type { SimilarityResult } from './similarity-result.js'
 
-/** How sure it is that the best block of n layers is the best; null where that was not measured. */
+/** How sure it is that the best block of n layers is the best; null if that was not measured. */
 export function findCertainty(
   {
     layersToSkip,

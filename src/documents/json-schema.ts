@@ -6,7 +6,7 @@ export type SchemaName = 'similarity' | 'evaluation' | 'plan' | 'prune' | 'inspe
 
 /**
  * What keeps a JSON value from being what its schema says: the first problem in words, with the place as a JSON
- * pointer; null where there is none.
+ * pointer; null if there is none.
  */
 export async function findSchemaProblem(name: SchemaName, value: unknown): Promise<string | null> {
   const ajv = new Ajv2020({ strictTypes: false })

@@ -59,7 +59,7 @@ export function isMetric(name: unknown): name is Metric {
   return METRICS.some((metric) => metric === name)
 }
 
-/** @throws UsageError where one is unknown or there twice, or there is none */
+/** @throws UsageError if one is unknown or there twice, or there is none */
 export function assertMetrics(names: string[]): asserts names is Metric[] {
   const choice = `${METRICS.slice(0, -1).join(', ')} or ${METRICS.at(-1)}`
   if (names.length === 0) throw new UsageError(`metrics must name ${choice}, found none`)

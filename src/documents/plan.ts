@@ -16,11 +16,11 @@ export interface PlannedModel {
   family?: string | undefined
 }
 
-/** Which layers of a model go and how they were found. Keys may be added, none changes meaning. */
+/** Which layers of a model are removed and how they were found. Keys may be added, none changes meaning. */
 export interface Plan {
   schema: typeof SCHEMA
   model: PlannedModel
-  /** How the layers were chosen: `angular`, `block-influence`, ...; `explicit` where the user named them. */
+  /** How the layers were chosen: `angular`, `block-influence`, ...; `explicit` if the user named them. */
   strategy: string
   /** By start, disjoint, none touching the next. */
   removed: Block[]
@@ -35,7 +35,7 @@ export interface Plan {
 
 /**
  * Makes a plan; its blocks may come in any order.
- * @throws UsageError where the blocks do not fit the model, or there is none
+ * @throws UsageError if the blocks do not fit the model, or there is none
  */
 export function makePlan({
   model,

@@ -34,7 +34,7 @@ export async function readSavedDocuments(paths: string[]): Promise<SavedDocument
 
 /**
  * Reads a whole `similarity.json`, with all that a person wants to see of it.
- * @throws LayerpruneError where it is missing, no such result, or damaged
+ * @throws LayerpruneError if it is missing, no such result, or damaged
  */
 export async function readReportedResult(path: string): Promise<ReportedResult> {
   return checkReportedResult(path, (await readDocument(path, 'similarity')).document)

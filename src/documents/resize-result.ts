@@ -3,8 +3,8 @@ import type { MetricResult, SimilarityResult } from './similarity-result.js'
 
 /**
  * A result as of a run that asked for blocks of another size: all sizes are in it, but for the comparison of its
- * best block with every other. How sure that one is, `findCertainty` tells.
- * @throws UsageError where the model has no such block
+ * best block with every other. `findCertainty` says how sure that one is.
+ * @throws UsageError if the model has no such block
  */
 export function resizeResult(result: SimilarityResult, layersToSkip: number): SimilarityResult {
   const { model, metrics } = result

@@ -7,7 +7,7 @@ import type { SimilarityResult } from './similarity-result.js'
 /**
  * A result as another of its metrics sees it. How sure the best is was measured for the first metric alone, so of
  * another it is not known.
- * @throws UsageError where the run did not measure that metric
+ * @throws UsageError if the run did not measure that metric
  */
 export function selectMetric<T extends SimilarityResult>(result: T, metric: Metric): T {
   if (metric === result.metric) return result

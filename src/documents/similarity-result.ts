@@ -8,7 +8,7 @@ import type { SavedProgress } from './saved-progress.js'
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
 export interface ScoredBlock extends Block {
   distance: number
-  /** Standard error of the mean over texts; null where one text alone was measured. */
+  /** Standard error of the mean over texts; null if only one text was measured. */
   standardError: number | null
 }
 
@@ -30,7 +30,7 @@ export interface SimilarityResult extends MetricResult {
     id: string
     /** Commit of the Hub; null for a folder. */
     revision: string | null
-    /** What --revision asked for; null where the main branch was taken. */
+    /** What --revision asked for; null if the main branch was taken. */
     askedRevision: string | null
     /** `model_type` of config.json. */
     family: string
@@ -38,7 +38,7 @@ export interface SimilarityResult extends MetricResult {
     hiddenSize: number
     /** Precision of the weights: fp32, bf16, fp16, q8, q4, ... */
     dtype: string
-    /** What the checkpoint stores, in mergekit's words, where known: float32, float16 or bfloat16. */
+    /** What the checkpoint stores, in mergekit's words, if known: float32, float16 or bfloat16. */
     checkpointDtype: string | null
     /** The graph or weight file that was read, relative to the model folder. */
     file: string
@@ -61,7 +61,7 @@ export interface SimilarityResult extends MetricResult {
     /** Of the texts read, in their order: the digest of `ReadPosition`. */
     fingerprint: string
   }
-  /** What else decides which numbers come out; left out where it was not asked for. */
+  /** What else decides which numbers come out; omitted if it was not asked for. */
   settings: {
     maxLength: number
     batchSize: number
@@ -75,18 +75,18 @@ export interface SimilarityResult extends MetricResult {
   layersToSkip: number
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
-  /** How sure it is that `best` is the best; null where one text alone was measured. */
+  /** How sure it is that `best` is the best; null if only one text was measured. */
   certainty: Certainty | null
   /**
    * The same for every size n from 1 to layers - 1, each for itself, in short; left out by versions that did not
    * measure it.
    */
   certaintyBySize?: Record<string, SizeCertainty> | null
-  /** Present where more metrics were asked for, which decide nothing: each of them by name. */
+  /** Present if more metrics were asked for, which decide nothing: each of them by name. */
   metrics?: Partial<Record<Metric, MetricResult>>
-  /** Present and true where the run was interrupted: the means are over `samples` texts only. */
+  /** Present and true if the run was interrupted: the means are over `samples` texts only. */
   partial?: true
-  /** Present where one shard of the dataset was measured. */
+  /** Present if one shard of the dataset was measured. */
   shard?: Shard
   /** Of a shard or a partial result: what merging and resuming go on from. */
   progress?: SavedProgress

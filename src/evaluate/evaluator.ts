@@ -6,28 +6,28 @@ import type { Model } from '../model.js'
 import type { EncodedText } from '../texts/windows.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
-/** A model ready to say how likely it holds texts, with any of some blocks of layers taken out. */
+/** A model ready to score texts, with any of some blocks of layers removed. */
 export interface Evaluator {
   /**
    * Runs a batch through the model with each candidate's blocks taken out. Layers that candidates have in common
    * from the bottom up run once.
-   * @param candidates blocks that go, in any order; none for the whole model
+   * @param candidates blocks to remove, in any order; none for the whole model
    * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a
-   *   finite number where a value on the way was none
+   *   finite number if a value on the way was not
    */
   measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
   close(): Promise<void>
 }
 
 export interface EvaluatorOptions extends SessionOptions {
-  /** Blocks that candidates may take out; left out, any. */
+  /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * Opens a model as pieces that can be left out: cut where a block starts or ends, or at every layer.
- * @throws LayerpruneError where the model has no head
+ * Opens a model as pieces that can be skipped: cut where a block starts or ends, or at every layer.
+ * @throws LayerpruneError if the model has no head
  */
 export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<Evaluator> {
   const { layers } = model.config
@@ -49,7 +49,7 @@ function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
   return [...states].sort((a, b) => a - b)
 }
 
-/** Pieces that stay, ascending. */
+/** Kept pieces, ascending. */
 function keptPieces(boundaries: number[], removed: Block[]): number[] {
   return boundaries
     .slice(0, -1)

@@ -20,7 +20,7 @@ export interface EvaluationOptions extends RunOptions {
   candidates?: Block[][] | undefined
   /** Texts at the start of the dataset that are passed over, as those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
-  /** Told of every text, in the order in which they were run, for comparisons over texts. */
+  /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
 
@@ -35,12 +35,12 @@ export interface TextScore {
 
 /**
  * Measures the perplexity of a model, whole and with blocks of layers taken out. No pruned model is written: the
- * layers that stay are run one after another, and those that candidates have in common from the bottom up run once.
+ * kept layers are run one after another, and those that candidates have in common from the bottom up run once.
  *
  * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
- * @throws UsageError where an option is out of range, or a block does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used, or the model has no head
+ * @throws UsageError if an option is out of range, or a block does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used, or the model has no head
  */
 export async function evaluatePerplexity(options: EvaluationOptions): Promise<EvaluationResult> {
   assertRunCounts(options)

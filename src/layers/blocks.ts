@@ -5,7 +5,7 @@ import type { Block } from './block.js'
  * Blocks of a model of `layers` layers in the one form that plans have: by start, disjoint, those that touch
  * joined into one.
  * @param blocks  in any order, half-open, 0-based
- * @throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer would stay
+ * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would stay
  */
 export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
   if (!Number.isInteger(layers) || layers < 1) {
@@ -42,8 +42,8 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
 }
 
 /**
- * The runs of layers that stay when blocks are taken out of a model of `layers` layers, by start.
- * @throws UsageError where `normalizeBlocks` does
+ * The runs of kept layers when blocks are taken out of a model of `layers` layers, by start.
+ * @throws UsageError if `normalizeBlocks` does
  */
 export function keptSlices(layers: number, removed: Block[]): Block[] {
   const kept: Block[] = []

@@ -14,7 +14,7 @@ const COMPANIONS = [
   /^(licen[cs]e|notice|copying|use_policy|acceptable_use)/i,
 ]
 
-/** Written anew, about the weights, or about a training run of the whole model. */
+/** Rewritten, about the weights, or about a training run of the whole model. */
 const NOT_COPIED = [
   /^(genai_)?config\.json$/,
   /\.index\.json$/,

@@ -16,7 +16,7 @@ interface Options extends PruneConfigOptions {
 
 /**
  * config.json and genai_config.json of a pruned model, those of them that the model has.
- * @throws LayerpruneError where config.json cannot say what the layers that stay need
+ * @throws LayerpruneError if config.json cannot say what the kept layers need
  */
 export async function planConfigs(
   folder: string,

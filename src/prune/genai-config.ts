@@ -3,8 +3,8 @@ import type { Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
 
 /**
- * The content of genai_config.json for the layers that stay.
- * @throws LayerpruneError where it does not state the number of layers
+ * The content of genai_config.json for the kept layers.
+ * @throws LayerpruneError if it does not state the number of layers
  */
 export function cutGenaiConfig(original: Section, { whole, kept }: KeptLayers): Section {
   const config = structuredClone(original) as { model?: { decoder?: Section } }

@@ -1,4 +1,4 @@
-/** What configs say of layers by their number, and how it is said of the layers that stay. */
+/** What configs say of layers by their number, and how it is said of the kept layers. */
 
 import { expandAttentionTypes } from '../families/attention-types.js'
 import { findLimits } from './layer-limits.js'
@@ -7,16 +7,16 @@ import { readPeriods } from './layer-periods.js'
 
 export type Section = Record<string, unknown>
 
-/** What a key could not say of the layers that stay, or should be known to the user. */
+/** What a key could not say of the kept layers, or should be known to the user. */
 export interface KeyOutcome {
   notes: string[]
-  /** Why a layer that stays would be computed otherwise. */
+  /** Why a kept layer would be computed otherwise. */
   problems: string[]
 }
 
 const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers', 'num_blocks']
 
-/** Lists with an entry a layer, or strings with a letter a layer; other lists of that length are cut as well, with a note. */
+/** Lists with one entry per layer, or strings with one letter per layer; other lists of that length are cut as well, with a note. */
 const PER_LAYER = new Set([
   'layer_types',
   'layers_block_type',
@@ -73,7 +73,7 @@ const DEFAULTS: Record<string, Section> = {
 }
 
 /**
- * Lets every known key of a decoder's config speak of the layers that stay; in place.
+ * Lets every known key of a decoder's config speak of the kept layers; in place.
  * @param section the object that holds the number of layers
  */
 export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
@@ -181,7 +181,7 @@ function cutAttentionTypes(section: Section, { whole, kept }: KeptLayers): void 
   if (kinds?.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
 }
 
-/** RecurrentGemma repeats a short list of kinds: one kind a layer is a list that is repeated once. */
+/** RecurrentGemma repeats a short list of kinds: one kind per layer is a list that is repeated once. */
 function writeOutCycle(section: Section, kinds: unknown, { kept }: KeptLayers): void {
   if (section.model_type !== 'recurrent_gemma' || !Array.isArray(kinds)) return
   section.block_types = kept.map((layer) => kinds[layer % kinds.length])

@@ -22,7 +22,7 @@ const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | 
   gemma4_unified_text: endsInFullAttention,
 }
 
-/** Why layers that stay would be computed otherwise, whatever the config says. */
+/** Why kept layers would be computed otherwise, whatever the config says. */
 export function findLimits(section: Section, layers: KeptLayers): string[] {
   const problems = [LIMITS[String(section.model_type)]?.(layers, section)]
   if (section.scale_attn_by_inverse_layer_idx === true && !isTailCut(layers)) {

@@ -2,11 +2,11 @@ import { LayerpruneError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { keptSlices } from '../layers/blocks.js'
 
-/** Which layers stay and what their numbers become. */
+/** Which layers are kept and what their numbers become. */
 export interface KeptLayers {
   /** Layers of the whole model. */
   whole: number
-  /** Old numbers of the layers that stay, in order: the index is the new number. */
+  /** Old numbers of the kept layers, in order: the index is the new number. */
   kept: number[]
 }
 
@@ -19,7 +19,7 @@ export interface LayerList {
 }
 
 /**
- * @throws UsageError where a block does not fit, or where no layer would stay
+ * @throws UsageError if a block does not fit, or if no layer would stay
  */
 export function keepLayers(layers: number, removed: Block[]): KeptLayers {
   const kept = keptSlices(layers, removed).flatMap(({ start, end }) =>
@@ -42,7 +42,7 @@ const NUMBERED = /^((?:[^.]*[^.\d][^.]*\.)*)(\d+)(\..*)$/
  * and the numbers of the layers for multi-token prediction. The first number in a name counts, so experts are parts
  * of their layer.
  * @param extraLayers layers for multi-token prediction that config.json states, whether they are stored or not
- * @throws LayerpruneError where there is no such list, or more than one
+ * @throws LayerpruneError if there is no such list, or more than one
  */
 export function findLayers(names: Iterable<string>, layers: number, extraLayers = 0): LayerList {
   const lists = new Map<string, Set<number>>()
@@ -68,7 +68,7 @@ function countsUpTo(numbers: Set<number>, count: number): boolean {
 }
 
 /**
- * The name that a tensor has in the pruned model; undefined where its layer goes.
+ * The name that a tensor has in the pruned model; undefined if its layer is removed.
  * @param prefix what the names of tensors in layers start with
  */
 export function renumber(name: string, prefix: string, { kept }: KeptLayers): string | undefined {

@@ -4,11 +4,11 @@ import type { KeptLayers } from './layer-numbers.js'
 /** A number that chooses layers by dividing their number. */
 interface Period {
   key: string
-  /** Key of the number that is left; the rule counts from 1 and nothing is left where there is none. */
+  /** Key of the number that is left; the rule counts from 1 and nothing is left if there is none. */
   remainder?: { key: string; countsFrom: 0 | 1 }
-  /** The rule holds only where this list is left out. */
+  /** The rule holds only if this list is omitted. */
   unless?: string
-  /** Says for each layer that stays whether it is chosen, where the family has a way to. */
+  /** Says for each layer that stays whether it is chosen, if the family has a way to. */
   spell?: (section: Section, chosen: boolean[]) => void
 }
 
@@ -56,7 +56,7 @@ const PERIODS: Period[] = [
 export interface Choice {
   key: string
   period: number
-  /** Whether each of the layers that stay is chosen. */
+  /** Whether each of the kept layers is chosen. */
   chosen: boolean[]
   /** Whether the period chooses the same layers by their new numbers. */
   holds: boolean
@@ -64,7 +64,7 @@ export interface Choice {
 }
 
 /**
- * Which of the layers that stay each period of a config chooses.
+ * Which of the kept layers each period of a config chooses.
  * @param section with the family's defaults
  */
 export function readPeriods(section: Section, layers: KeptLayers): Choice[] {

@@ -25,9 +25,9 @@ export interface CardOptions {
 }
 
 /**
- * The card of a pruned model: the model's own, kept word for word, after a section that says which layers went
- * and how they were chosen. Its front matter names the model as `base_model` where that is one of the Hub.
- * @throws LayerpruneError where the model's card cannot be read
+ * The card of a pruned model: the model's own, kept word for word, after a section that says which layers are gone
+ * and how they were chosen. Its front matter names the model as `base_model` if that is on the Hub.
+ * @throws LayerpruneError if the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
   const original = await readCard(options.folder)

@@ -31,8 +31,8 @@ const nameStart = (path: string, state: 'partial' | 'replaced') =>
  * @param output as the user named it
  * @param source folder of the model that is pruned
  * @param known names of the files of that model, which the folder may hold whatever they are called
- * @throws UsageError where the folders overlap
- * @throws LayerpruneError where something is there that would be lost
+ * @throws UsageError if the folders overlap
+ * @throws LayerpruneError if something is there that would be lost
  */
 export async function checkOutputFolder(
   output: string,
@@ -124,7 +124,7 @@ async function restoreReplaced(path: string, output: string, onNote: CheckOption
 
 /**
  * Checks that a disk has room for what will be written.
- * @throws LayerpruneError with both numbers where it has not
+ * @throws LayerpruneError with both numbers if it has not
  */
 export async function assertRoom({ path }: OutputFolder, sizeBytes: number): Promise<void> {
   let existing = dirname(path)

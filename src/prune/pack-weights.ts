@@ -42,7 +42,7 @@ export async function packWeights(
   )
 }
 
-/** Where a weight's bytes lie; a file may leave out how many they are, which type and shape say too. */
+/** Where a weight's bytes lie; a file may omit how many they are, which type and shape say too. */
 function placeOf(tensor: TensorProto): ExternalData {
   const { offsetBytes, sizeBytes, location } = getExternalData(tensor)
   return { location, offsetBytes, sizeBytes: sizeBytes ?? countBytes(tensor) }
@@ -83,7 +83,7 @@ async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {
   }
 }
 
-/** Weights that share their bytes go on sharing them. */
+/** Weights that share their bytes keep sharing them. */
 function packFile(name: string, file: string, tensors: TensorProto[]): PlannedFile {
   const parts: PlannedFile['parts'] = []
   const packed = new Map<string, ExternalData>()

@@ -126,7 +126,7 @@ const WRAPPERS = new Set([
 ])
 
 /**
- * Why it is not known that a cut config lets the layers that stay compute what they did; undefined if it is.
+ * Why it is not known that a cut config lets the kept layers compute what they did; undefined if it is.
  * @param isDescribed  the decoder's layers are compared one by one
  * @param undescribed  why they are not, though the family is known
  */

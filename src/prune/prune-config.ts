@@ -16,9 +16,9 @@ export interface PrunedConfig {
 
 export interface PruneConfigOptions {
   layers: KeptLayers
-  /** What the names of tensors in layers start with, where the config may name them. */
+  /** What the names of tensors in layers start with, if the config may name them. */
   tensorPrefix?: string | undefined
-  /** What a config lets the decoder compute, given whether it is the pruned one; left out where it is not known. */
+  /** What a config lets the decoder compute, given whether it is the pruned one; omitted if it is not known. */
   describe?: ((config: ModelConfig, isPruned: boolean) => Decoder) | undefined
   /** Why there is no `describe`, if that is known. */
   undescribed?: string | undefined
@@ -29,9 +29,9 @@ export interface PruneConfigOptions {
 }
 
 /**
- * The content of config.json for the layers that stay, each with exactly what it had in the whole model.
+ * The content of config.json for the kept layers, each with exactly what it had in the whole model.
  * @param config content of config.json, not changed
- * @throws LayerpruneError where the config has no way to say it
+ * @throws LayerpruneError if the config has no way to say it
  */
 export function pruneConfig(config: Section, options: PruneConfigOptions): PrunedConfig {
   const { describe, layers } = options
@@ -87,7 +87,7 @@ function cutConfig(
   }
 }
 
-/** Lists of names of modules, at any depth: those of layers that go are left out. */
+/** Lists of names of modules, at any depth: those of removed layers are omitted. */
 function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unknown {
   if (Array.isArray(value)) {
     return value.flatMap((item) => {
@@ -103,7 +103,7 @@ function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unkn
   )
 }
 
-/** Says of each layer whether it has a window, in place of the rule that the family has for that. */
+/** Says of each layer whether it has a window, instead of the rule that the family has for that. */
 function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
   const section = isObject(config.text_config) ? config.text_config : config
@@ -114,7 +114,7 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   return config
 }
 
-/** How a layer that stays would be computed otherwise by a pruned config, in words. */
+/** How a kept layer would be computed otherwise by a pruned config, in words. */
 function findDifference(
   expected: Layer[],
   config: Section,

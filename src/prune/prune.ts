@@ -15,9 +15,9 @@ import { writePlannedFiles } from './write-planned.js'
 export interface PruneOptions extends ModelOptions {
   /** Folder to write the pruned model to. */
   output: string
-  /** Which layers go; its model's number of layers must be the model's. */
+  /** Which layers to remove; its model's number of layers must be the model's. */
   plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
-  /** Prunes an ONNX graph of every precision that the model has, in place of one. */
+  /** Prunes an ONNX graph of every precision that the model has, instead of one. */
   allDtypes?: boolean | undefined
   /** Writes models of families whose pruned models were not compared with the whole ones; the card says so. */
   unproven?: boolean | undefined
@@ -54,7 +54,7 @@ export interface PruneResult {
   sizeBytes: number
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string
-  /** Present and true where nothing was written. */
+  /** Present and true if nothing was written. */
   dryRun?: true
 }
 
@@ -62,9 +62,9 @@ export interface PruneResult {
  * Writes a model without some of its layers: from safetensors by copying the tensors that stay, from ONNX by
  * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
- * @throws UsageError where layers or options do not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where the model cannot be read or pruned, or the output cannot be written
+ * @throws UsageError if layers or options do not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onNote, onProgress } = options
@@ -131,7 +131,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   return result
 }
 
-/** Graphs of all precisions are asked for by that word alone. */
+/** `--all-dtypes` excludes the flags that name one graph. */
 function chooseFormat({
   allDtypes,
   format,
@@ -151,7 +151,7 @@ function chooseFormat({
   return 'onnx'
 }
 
-/** Where a folder lies on this machine is nobody's business once the model is published. */
+/** Local paths are private: they are removed before the model may be published. */
 function withoutPath(plan: Plan): Plan {
   return { ...plan, model: { ...plan.model, id: basename(plan.model.id) } }
 }

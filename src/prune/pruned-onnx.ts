@@ -24,7 +24,7 @@ interface Options extends ModelOptions {
  * Graphs, weights and configs of an ONNX model without some of its layers: the graph that `openModel` chooses, or
  * with `allDtypes` one of every precision there is. Weights are stored as they were, inside a graph or in files
  * beside it.
- * @throws LayerpruneError where a graph cannot be read or cut
+ * @throws LayerpruneError if a graph cannot be read or cut
  */
 export async function planPrunedOnnx(
   { id, folder, source }: LocatedModel,

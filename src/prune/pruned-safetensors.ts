@@ -24,7 +24,7 @@ interface Options {
 
 /**
  * Weights, index and configs of a safetensors model without some of its layers.
- * @throws LayerpruneError where weights or config cannot be read, the config cannot say what layers need, or the
+ * @throws LayerpruneError if weights or config cannot be read, the config cannot say what layers need, or the
  *   family is not proven and `unproven` is not set
  */
 export async function planPrunedSafetensors(

@@ -5,12 +5,12 @@ import type { KeptLayers } from './layer-numbers.js'
 /** How `past_key_values.3.key`, `past_3.value`, `present.3.key` and the like name a layer. */
 const CACHE = /^((?:past|present)[a-z_]*[._])(\d+)/
 
-/** How an export that gives out its states names them. */
+/** How an export that returns its states names them. */
 const STATE = /^(hidden_states[._]?)(\d+)$/
 
 /**
  * Gives the cache inputs and outputs of a graph whose layers were cut the numbers that layers have now, and its
- * states, where it gives them out, theirs; in place.
+ * states, if it returns them, theirs; in place.
  */
 export function renumberCaches(graph: GraphProto, { kept }: KeptLayers): void {
   const names = new Map<string, string>()

@@ -33,11 +33,11 @@ export function keepTensors(
 
 /**
  * The files of a pruned checkpoint: its shards without the tensors that went, those that are left empty taken
- * out and the others numbered anew, with their index; one file where one is left. Bytes are copied, none is
+ * out and the others renumbered, with their index; one file if one is left. Bytes are copied, none is
  * converted, apart from replacements.
  * @param folder where the checkpoint and its index lie
  * @param replacements by the names of the whole model
- * @throws UsageError where a replacement has no tensor that stays, or not its shape
+ * @throws UsageError if a replacement has no tensor that stays, or not its shape
  */
 export async function planSafetensors(
   folder: string,
@@ -94,7 +94,7 @@ function encodeHeader(header: object): Uint8Array {
   return bytes
 }
 
-/** The index with its own keys, sizes counted anew. */
+/** The index with its own keys, sizes recomputed. */
 async function formatIndex(
   folder: string,
   { tensors }: SafetensorsCheckpoint,

@@ -12,14 +12,14 @@ interface WriteOptions {
   /** The folder's name in messages. */
   named: string
   signal?: AbortSignal | undefined
-  /** Told of bytes as they are written. */
+  /** Called with the bytes as they are written. */
   onWritten: (bytes: number) => void
 }
 
 /**
  * Writes planned files into a folder that has none of them, holding a few megabytes at a time.
- * @throws LayerpruneError that names the file where the disk is full, a file cannot be read or written, or a file
- *   that is copied from has become shorter
+ * @throws LayerpruneError with the name of the file if the disk is full, a file cannot be read or written, or a file
+ *   that is being copied has become shorter
  * @throws what `signal` was aborted with, between two pieces
  */
 export async function writePlannedFiles(

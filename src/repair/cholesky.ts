@@ -5,10 +5,10 @@ import type { SymmetricMatrix } from './tiled-matrix.js'
 /**
  * Solves `matrix` x = b for several right-hand sides by Cholesky's factorisation, tile by tile (Golub & Van Loan,
  * Matrix Computations, 4.2.9); the products run in ONNX Runtime, in float64.
- * @param matrix    positive definite; its tiles give way to those of the factor
+ * @param matrix    positive definite; overwritten by the tiles of the factor
  * @param rightSides [size, columns] row-major
  * @returns x, the same shape
- * @throws LayerpruneError where the matrix is not positive definite
+ * @throws LayerpruneError if the matrix is not positive definite
  */
 export async function solvePositiveDefinite(
   products: TileProducts,
@@ -38,7 +38,7 @@ export async function solvePositiveDefinite(
 }
 
 /**
- * Puts the lower triangular factor in place of a matrix.
+ * Replaces a matrix by its lower triangular factor.
  * @returns the inverses of the factor's diagonal tiles
  */
 async function factorize(products: TileProducts, { tiles, bounds }: SymmetricMatrix): Promise<Tile[]> {
@@ -59,7 +59,7 @@ async function factorize(products: TileProducts, { tiles, bounds }: SymmetricMat
   return inverses
 }
 
-/** Cholesky's factorisation of one tile, in place; what is above the diagonal becomes zero. */
+/** Cholesky's factorisation of one tile, in place; the part above the diagonal becomes zero. */
 function factorizeTile({ rows, data }: Tile, firstRow: number): void {
   for (let j = 0; j < rows; j++) {
     for (let i = j; i < rows; i++) {
@@ -95,8 +95,8 @@ function invertLower({ rows, columns, data }: Tile): Tile {
 }
 
 function transpose({ rows, columns, data }: Tile): Tile {
-  const turned = new Float64Array(data.length)
+  const transposed = new Float64Array(data.length)
   for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!
-  return { rows: columns, columns: rows, data: turned }
+    for (let j = 0; j < columns; j++) transposed[j * rows + i] = data[i * columns + j]!
+  return { rows: columns, columns: rows, data: transposed }
 }

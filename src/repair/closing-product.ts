@@ -10,15 +10,15 @@ export interface ClosingProduct {
   layer: number
   /** The initializer that holds W. */
   weight: TensorProto
-  /** Whether W lies as [outputs, inputs], as PyTorch's Linear stores it. */
+  /** Whether W is stored as [outputs, inputs], as PyTorch's Linear stores it. */
   outputsFirst: boolean
-  /** The initializer that holds b; null where there is none, or other layers read it too. */
+  /** The initializer that holds b; null if there is none, or other layers read it too. */
   bias: TensorProto | null
   /** Tensor h, [batch, tokens, inputs]. */
   input: string
   inputs: number
   outputs: number
-  /** On the way from the product into the stream. */
+  /** Scales the product's output before it is added to the stream. */
   factor: number
 }
 
@@ -27,10 +27,10 @@ const PASS_THROUGH = new Set(['Identity', 'Cast', 'Dropout', 'Reshape'])
 
 /**
  * Finds the product that closes a layer by structure: the last thing that the layer adds to the residual stream,
- * looked at through biases, constant factors and casts. Where attention and MLP are added side by side, it is the
- * product of the two that has the most inputs, the MLP's.
- * @throws LayerpruneError that says what stands between the layer's weights and the stream, where a change of the
- *   stream cannot be folded into one of them
+ * seen through biases, constant factors and casts. If attention and MLP are added side by side, it is whichever of
+ * the two products has more inputs: the MLP's.
+ * @throws LayerpruneError if a change of the stream cannot be folded into one of the layer's weights; it names what
+ *   stands between them and the stream
  */
 export function findClosingProduct(decoder: DecoderGraph, layer: number): ClosingProduct {
   return findProducts(decoder, layer).at(-1)!
@@ -38,9 +38,9 @@ export function findClosingProduct(decoder: DecoderGraph, layer: number): Closin
 
 /**
  * Finds all products by which a layer adds to the residual stream, in the order in which they can be fitted: the
- * closing one is the last, and may depend on those before it, as an MLP does on attention. A bias is named for the
- * closing one alone: one is enough to add a constant.
- * @throws LayerpruneError as `findClosingProduct`
+ * closing one is the last, and may depend on those before it, as an MLP does on attention. Only the closing one names
+ * its bias: one is enough to add a constant.
+ * @throws as `findClosingProduct`
  */
 export function findProducts(decoder: DecoderGraph, layer: number): ClosingProduct[] {
   const graph = decoder.model.graph!
@@ -51,7 +51,7 @@ export function findProducts(decoder: DecoderGraph, layer: number): ClosingProdu
     return [...[...inner, ...narrower].map((product) => ({ ...product, bias: null })), widest]
   }
   throw new LayerpruneError(`the cut after layer ${layer} cannot be repaired: ${obstacle}`, {
-    hint: 'a repair changes the weight by which that layer adds to the residual stream; prune without --repair',
+    hint: 'a repair changes the weight by which that layer adds to the residual stream: prune without --repair',
   })
 }
 
@@ -66,7 +66,7 @@ class Search {
   readonly #initializers: Map<string, TensorProto>
   readonly #start: string
   readonly #layer: number
-  /** The first thing that stood in the way. */
+  /** The first obstacle found. */
   #obstacle: string | undefined
 
   constructor(graph: GraphProto, topology: Topology, start: string, layer: number) {
@@ -76,7 +76,7 @@ class Search {
     this.#layer = layer
   }
 
-  /** Products, those apart that nothing else in the layer depends on: a change of one changes the stream alone. */
+  /** `closing`: products that nothing else in the layer depends on, so that changing one changes only the stream. */
   run(state: string): { inner: ClosingProduct[]; closing: ClosingProduct[]; obstacle: string } {
     const addends = this.#follow(state, 1, null)
     const inner: ClosingProduct[] = []
@@ -90,7 +90,7 @@ class Search {
     return { inner, closing, obstacle: this.#obstacle ?? 'no product of a weight was found at its end' }
   }
 
-  /** What a sum is made of, down to the state that enters the layer. */
+  /** The addends of a sum, down to the state that enters the layer. */
   #follow(name: string, factor: number, bias: TensorProto | null): Addend[] {
     const node = this.#producer(name)
     if (name === this.#start || node === undefined) return []
@@ -117,19 +117,19 @@ class Search {
   #readProduct(node: NodeProto, factor: number, bias: TensorProto | null): ClosingProduct | null {
     const attribute = (name: string) => node.attribute.find((candidate) => candidate.name === name)
     const flag = (name: string) => Number(attribute(name)?.i ?? 0) !== 0
-    const { tensor, turned } = this.#weight(node.input[1]!)
+    const { tensor, transposed } = this.#weight(node.input[1]!)
     const isPlain =
       ['alpha', 'beta'].every((name) => (attribute(name)?.f ?? 1) === 1) &&
       !['transA', 'transBatchA', 'transBatchB'].some(flag)
     if (tensor === undefined || !isPlain || tensor.dims.length !== 2) {
-      this.#obstacle ??= `${node.name || node.opType} at its end has no plain matrix in floating point`
+      this.#obstacle ??= `${node.name || node.opType} at its end has no plain floating-point matrix`
       return null
     }
     if (this.#topology.consumers.get(tensor.name)!.length > 1) {
       this.#obstacle ??= `weight ${tensor.name} at its end is read in more than one place`
       return null
     }
-    const outputsFirst = flag('transB') !== turned
+    const outputsFirst = flag('transB') !== transposed
     const [rows, columns] = tensor.dims.map(Number) as [number, number]
     const added = (node.opType === 'Gemm' && node.input[2] ? this.#vector(node.input[2]) : undefined) ?? bias
     const isOwn = added !== null && this.#topology.consumers.get(added.name)!.length === 1
@@ -145,22 +145,22 @@ class Search {
     }
   }
 
-  /** The weight behind casts and turns. */
-  #weight(name: string): { tensor: TensorProto | undefined; turned: boolean } {
+  /** The weight before casts and transpositions. */
+  #weight(name: string): { tensor: TensorProto | undefined; transposed: boolean } {
     const tensor = this.#initializers.get(name)
     if (tensor !== undefined)
-      return { tensor: FLOAT_DTYPES.has(tensor.dataType) ? tensor : undefined, turned: false }
+      return { tensor: FLOAT_DTYPES.has(tensor.dataType) ? tensor : undefined, transposed: false }
     const node = this.#producer(name)
-    if (node === undefined) return { tensor: undefined, turned: false }
+    if (node === undefined) return { tensor: undefined, transposed: false }
     if (PASS_THROUGH.has(node.opType)) return this.#weight(node.input[0]!)
-    if (node.opType !== 'Transpose') return { tensor: undefined, turned: false }
-    const { tensor: inner, turned } = this.#weight(node.input[0]!)
-    return { tensor: inner, turned: !turned }
+    if (node.opType !== 'Transpose') return { tensor: undefined, transposed: false }
+    const { tensor: inner, transposed } = this.#weight(node.input[0]!)
+    return { tensor: inner, transposed: !transposed }
   }
 
   #vector(name: string): TensorProto | undefined {
-    const { tensor, turned } = this.#weight(name)
-    return turned || tensor?.dims.length !== 1 ? undefined : tensor
+    const { tensor, transposed } = this.#weight(name)
+    return transposed || tensor?.dims.length !== 1 ? undefined : tensor
   }
 
   #scalar(name: string): number | undefined {
@@ -173,7 +173,7 @@ class Search {
       : undefined
   }
 
-  /** The product of integers that a node scales back, as `MatMulInteger`, `Cast`, `Mul`. */
+  /** The integer product that a node scales back, as in `MatMulInteger`, `Cast`, `Mul`. */
   #quantisedProduct(node: NodeProto): NodeProto | undefined {
     if (/Integer|QLinear/.test(node.opType)) return node
     if (node.opType !== 'Mul' && node.opType !== 'Cast') return undefined
@@ -190,11 +190,11 @@ class Search {
 }
 
 function describeObstacle(node: NodeProto): string {
-  if (/Norm/.test(node.opType)) return 'its MLP output is normed before it is added to the stream'
+  if (/Norm/.test(node.opType)) return 'its MLP output is normalised before it is added to the stream'
   if (/NBits|Integer|QLinear|Dequantize|Bnb4/.test(node.opType))
     return `its weights are quantised (${node.opType})`
   if (/^(ReduceSum|Scatter|TopK|MoE|QMoE)/.test(node.opType)) {
-    return 'it ends in a mixture of experts, of which each token passes only some'
+    return 'it ends in a mixture of experts, and each token passes only some of them'
   }
   return `its MLP output passes ${node.opType} before it is added to the stream`
 }

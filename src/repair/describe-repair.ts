@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import type { RepairReport } from './repair-model.js'
 
-/** Sections of a model card, in Markdown, that say what was changed, on which texts, and what it gives. */
+/** Sections of a model card, in Markdown: what was changed, on which texts, and with what result. */
 export function describeRepairInCard({
   changed,
   calibration,
@@ -28,7 +28,7 @@ export function describeRepairInCard({
   ]
 }
 
-/** Where a file lies on this machine is nobody's business; a Hub id is. */
+/** Local paths are private, so only the file name is given; a Hub id is public. */
 function nameOf(id: string): string {
   return id
     .split(', ')

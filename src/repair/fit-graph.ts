@@ -12,61 +12,63 @@ import { takeSegment } from '../graph/segment.js'
 import { indexGraph, removeDeadNodes, sortNodes } from '../graph/topology.js'
 import type { ClosingProduct } from './closing-product.js'
 
-/** The state that the layer's output is wanted to be, [batch, tokens, hidden] in the type of the states. */
-export const WANTED_INPUT = 'layerprune.wanted'
+/** The state that the layer should return, [batch, tokens, hidden] in the type of the states. */
+export const TARGET_INPUT = 'layerprune.target'
 /** Float32 [batch * tokens, 1]: 1 for a token, 0 for padding. */
 export const PRESENT_INPUT = 'layerprune.present'
-/** Float32 [features, hidden]: what is added to the products' weights, and to a bias in the last row. */
+/** Float32 [features, hidden]: added to the products' weights, and in the last row to a bias. */
 export const CHANGE_INPUT = 'layerprune.change'
 
 export const FEATURE_PRODUCTS = 'layerprune.feature_products'
-export const MISSING_PRODUCTS = 'layerprune.missing_products'
-export const MISSING_SQUARES = 'layerprune.missing_squares'
+export const RESIDUAL_PRODUCTS = 'layerprune.residual_products'
+/** Weighted residual sum of squares. */
+export const RESIDUAL_SQUARES = 'layerprune.residual_squares'
 export const CHANGED_STATE = 'layerprune.changed_state'
 
-/** Below this no state is taken to lie, so that a token of zeros has no infinite weight. */
+/** Lower bound for the norm of a state, so that a token of zeros does not get an infinite weight. */
 const SMALLEST_NORM = 1e-6
 
 const name = (part: string) => `layerprune.fit.${part}`
 
 /**
  * A layer as a graph that returns the second moments of a regression: which change of its products brings its output
- * closest to the wanted state, if none of them depended on another.
+ * closest to the target state, if none of them depended on another.
  *
- * Features are the inputs of the products, one after the other, and a one where the last has a bias, each times its
- * product's factor. Missing is wanted less actual output. A token weighs 1 / |wanted|: what comes next norms the stream, so that a token's error counts
- * by its size relative to the state; yet the few tokens whose states are a hundred times larger than the others'
- * (Sun et al. 2024, arXiv 2402.17762) must be met more exactly than that, for attention rests on them.
+ * Features are the inputs of the products, one after the other, and a one if the last has a bias, each times its
+ * product's factor. The residual is the target minus the actual output. A token weighs 1 / |target|: the next layer
+ * normalises the stream, so a token's error counts relative to the size of its state; yet the few tokens whose states
+ * are a hundred times larger than the others' (Sun et al. 2024, arXiv 2402.17762) must be fitted more exactly than
+ * that, because attention depends on them.
  *
- * Outputs, summed over tokens: feature times feature [features, features], feature times missing [features, hidden],
- * and missing squared [1, 1].
+ * Outputs, summed over tokens: feature times feature [features, features], feature times residual [features, hidden],
+ * and the residual sum of squares [1, 1].
  */
 export function takeMomentsGraph(decoder: DecoderGraph, products: ClosingProduct[]): DecoderGraph {
-  return editLayer(decoder, products, (graph, { features, missing, weights }) => {
+  return editLayer(decoder, products, (graph, { features, residual, weights }) => {
     graph.node.push(makeNode('Mul', [features, weights], [name('weighted')]))
-    writeSquares(graph, missing, weights)
+    writeSquares(graph, residual, weights)
     graph.node.push(
       makeNode('Gemm', [name('weighted'), features], [FEATURE_PRODUCTS], { transA: 1 }),
-      makeNode('Gemm', [name('weighted'), missing], [MISSING_PRODUCTS], { transA: 1 }),
+      makeNode('Gemm', [name('weighted'), residual], [RESIDUAL_PRODUCTS], { transA: 1 }),
     )
-    graph.output = [FEATURE_PRODUCTS, MISSING_PRODUCTS, MISSING_SQUARES].map((output) =>
+    graph.output = [FEATURE_PRODUCTS, RESIDUAL_PRODUCTS, RESIDUAL_SQUARES].map((output) =>
       makeValueInfo(output, DataType.FLOAT, [`${output}.rows`, `${output}.columns`]),
     )
   })
 }
 
 /**
- * A layer with its products changed, as a graph that returns its output and what is missing still, squared; what
- * depends on a product sees it unchanged.
+ * A layer with its products changed, as a graph that returns its output and the remaining residual sum of squares;
+ * whatever depends on a product sees it unchanged.
  */
 export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct[]): DecoderGraph {
-  return editLayer(decoder, products, (graph, { features, missing, weights, actual, stateType, state }) => {
+  return editLayer(decoder, products, (graph, { features, residual, weights, actual, stateType, state }) => {
     graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))
     graph.node.push(
       makeNode('Gemm', [features, CHANGE_INPUT], [name('added')]),
-      makeNode('Sub', [missing, name('added')], [name('left')]),
+      makeNode('Sub', [residual, name('added')], [name('remaining')]),
     )
-    writeSquares(graph, name('left'), weights)
+    writeSquares(graph, name('remaining'), weights)
     graph.node.push(
       makeNode('Add', [actual, name('added')], [name('changed')]),
       makeNode('Shape', [state], [name('state_shape')]),
@@ -75,7 +77,7 @@ export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct
     )
     graph.output = [
       makeValueInfo(CHANGED_STATE, stateType, ['batch', 'tokens', 'hidden']),
-      makeValueInfo(MISSING_SQUARES, DataType.FLOAT, ['one', 'one']),
+      makeValueInfo(RESIDUAL_SQUARES, DataType.FLOAT, ['one', 'one']),
     ]
   })
 }
@@ -87,7 +89,7 @@ interface Tensors {
   /** Float32 [batch * tokens, features]. */
   features: string
   /** Float32 [batch * tokens, hidden]. */
-  missing: string
+  residual: string
   /** Float32 [batch * tokens, hidden]: the layer's own output. */
   actual: string
   /** Float32 [batch * tokens, 1]. */
@@ -118,7 +120,7 @@ function editLayer(
     return name(part)
   }
   graph.input.push(
-    makeValueInfo(WANTED_INPUT, stateType, ['batch', 'tokens', 'hidden']),
+    makeValueInfo(TARGET_INPUT, stateType, ['batch', 'tokens', 'hidden']),
     makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
   )
   const parts = products.map(({ input, inputs, factor }, index) => {
@@ -128,24 +130,24 @@ function editLayer(
   if (bias !== null) parts.push(times(PRESENT_INPUT, factor, 'one'))
   graph.node.push(makeNode('Concat', parts, [name('features')], { axis: 1 }))
   const actual = rows(state, 'actual', outputs)
-  const wanted = rows(WANTED_INPUT, 'wanted', outputs)
+  const target = rows(TARGET_INPUT, 'target', outputs)
   graph.initializer.push(
     makeFloatTensor(name('smallest'), [], [SMALLEST_NORM]),
     makeFloatTensor(name('ones'), [outputs, 1], new Array(outputs).fill(1)),
   )
   graph.node.push(
-    makeNode('Mul', [wanted, wanted], [name('wanted_squared')]),
-    makeNode('MatMul', [name('wanted_squared'), name('ones')], [name('wanted_norm_squared')]),
-    makeNode('Sqrt', [name('wanted_norm_squared')], [name('wanted_norm')]),
-    makeNode('Max', [name('wanted_norm'), name('smallest')], [name('norm')]),
+    makeNode('Mul', [target, target], [name('target_squared')]),
+    makeNode('MatMul', [name('target_squared'), name('ones')], [name('target_norm_squared')]),
+    makeNode('Sqrt', [name('target_norm_squared')], [name('target_norm')]),
+    makeNode('Max', [name('target_norm'), name('smallest')], [name('norm')]),
     makeNode('Div', [PRESENT_INPUT, name('norm')], [name('weights')]),
-    makeNode('Sub', [wanted, actual], [name('missing')]),
+    makeNode('Sub', [target, actual], [name('residual')]),
   )
   edit(graph, {
     state,
     stateType,
     features: name('features'),
-    missing: name('missing'),
+    residual: name('residual'),
     actual,
     weights: name('weights'),
   })
@@ -154,10 +156,10 @@ function editLayer(
   return segment
 }
 
-function writeSquares(graph: GraphProto, missing: string, weights: string): void {
+function writeSquares(graph: GraphProto, residual: string, weights: string): void {
   graph.node.push(
-    makeNode('Mul', [missing, missing], [name('squared')]),
+    makeNode('Mul', [residual, residual], [name('squared')]),
     makeNode('MatMul', [name('squared'), name('ones')], [name('squares')]),
-    makeNode('Gemm', [weights, name('squares')], [MISSING_SQUARES], { transA: 1 }),
+    makeNode('Gemm', [weights, name('squares')], [RESIDUAL_SQUARES], { transA: 1 }),
   )
 }

@@ -12,15 +12,15 @@ import type { TileProducts } from './tile-products.js'
 /** The change of one product. */
 export interface WeightChange {
   product: ClosingProduct
-  /** [inputs, hidden]; added to the weight, and to the bias in one row more where the product names one. */
+  /** [inputs, hidden]; added to the weight, and in one more row to the bias if the product names one. */
   values: Float32Array
-  /** Strength of the ridge that held-out texts chose, see `solveRidge`. */
+  /** Ridge strength chosen on held-out texts, see `solveRidge`. */
   ridge: number
 }
 
 export interface FittedLayer {
   changes: WeightChange[]
-  /** What the changes leave of the squared error on held-out texts, 0 to 1. */
+  /** Share of the squared error on held-out texts that remains after the changes, 0 to 1. */
   heldOutShare: number
   /** The layer's output with the changes, by batch. */
   states: State[]
@@ -34,8 +34,8 @@ export interface FitOptions extends SessionOptions {
 }
 
 /**
- * Fits the products by which a layer adds to the stream: all of them in order, or the closing one alone, whichever
- * leaves less on held-out texts. A change of attention can upset what the MLP makes of it by more than it gives.
+ * Fits the products by which a layer adds to the stream: all of them in order, or only the closing one, whichever
+ * leaves the smaller error on held-out texts. A change of attention can disturb the MLP after it more than it helps.
  * @param fitted as `findProducts` gives them
  */
 export async function fitLayer(
@@ -52,8 +52,8 @@ export async function fitLayer(
 }
 
 /**
- * Fits products one after the other: each together with those that follow, whose share is then fitted anew, for what
- * they read depends on what was changed before them.
+ * Fits products one after the other: each together with those that follow it. The later ones are then fitted again,
+ * because what they read depends on the changes before them.
  */
 async function fitInOrder(
   decoder: DecoderGraph,
@@ -70,15 +70,15 @@ async function fitInOrder(
   for (const [index, product] of fitted.entries()) {
     const fit = await openLayerFit(current, config, fitted.slice(index), session)
     try {
-      const { values, ridge, missing } = await solveChange(fit, {
+      const { values, ridge, residualSquares } = await solveChange(fit, {
         products,
         hidden,
         fitted: batches.filter((_, batch) => !isHeldOut(batch)),
         heldOut: batches.filter((_, batch) => isHeldOut(batch)),
         signal,
       })
-      if (index === 0) heldOut.before = missing.before
-      heldOut.after = missing.after
+      if (index === 0) heldOut.before = residualSquares.before
+      heldOut.after = residualSquares.after
       const change = { product, values: values.slice(0, fit.groups[0]! * hidden), ridge }
       changes.push(change)
       if (index < fitted.length - 1) {

@@ -12,12 +12,12 @@ import {
   CHANGE_INPUT,
   CHANGED_STATE,
   FEATURE_PRODUCTS,
-  MISSING_PRODUCTS,
-  MISSING_SQUARES,
   PRESENT_INPUT,
+  RESIDUAL_PRODUCTS,
+  RESIDUAL_SQUARES,
+  TARGET_INPUT,
   takeChangedGraph,
   takeMomentsGraph,
-  WANTED_INPUT,
 } from './fit-graph.js'
 import { SymmetricMatrix } from './tiled-matrix.js'
 
@@ -26,8 +26,8 @@ export interface FitBatch {
   texts: EncodedText[]
   /** State that enters the layer. */
   state: State
-  /** State that its output is wanted to be. */
-  wanted: State
+  /** State that the layer should return. */
+  target: State
 }
 
 /** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
@@ -36,7 +36,7 @@ export interface Moments {
   groups: number[]
   features: SymmetricMatrix
   /** [features, hidden] */
-  missing: Float64Array
+  residual: Float64Array
 }
 
 /** A layer whose products are fitted. */
@@ -45,14 +45,14 @@ export interface LayerFit {
   groups: number[]
   /** Adds the moments of a batch to those of others. */
   addMoments(batch: FitBatch, moments: Moments): Promise<void>
-  /** The output of the layer with its products changed, and what is missing still, squared and weighted. */
-  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; missingSquares: number }>
+  /** The output of the layer with its products changed, and the weighted residual sum of squares. */
+  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; residualSquares: number }>
   close(): Promise<void>
 }
 
 export function makeMoments(groups: number[], hidden: number): Moments {
   const count = countFeatures(groups)
-  return { groups, features: new SymmetricMatrix(count), missing: new Float64Array(count * hidden) }
+  return { groups, features: new SymmetricMatrix(count), residual: new Float64Array(count * hidden) }
 }
 
 export function countFeatures(groups: number[]): number {
@@ -74,21 +74,21 @@ export async function openLayerFit(
   const opened: Promise<GraphRunner>[] = []
   const lazily = (take: () => DecoderGraph) => {
     let opening: Promise<GraphRunner> | undefined
-    return async ({ texts, state, wanted }: FitBatch, own: Record<string, Tensor>) => {
+    return async ({ texts, state, target }: FitBatch, own: Record<string, Tensor>) => {
       opening ??= open(take())
       const runner = await opening
       const [, tokens] = state.dims as [number, number]
       const fedByCaller = {
         ...own,
         [STATE_INPUT]: state,
-        [WANTED_INPUT]: wanted,
+        [TARGET_INPUT]: target,
         [PRESENT_INPUT]: presentTensor(ort, texts, tokens),
       }
       return runner.run(runner.makeFeeds(texts, tokens, fedByCaller))
     }
   }
   function open(graph: DecoderGraph) {
-    const fedByCaller = [STATE_INPUT, WANTED_INPUT, PRESENT_INPUT, CHANGE_INPUT]
+    const fedByCaller = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT]
     const opening = openRunner(graph, config, fedByCaller, { ...options, shared: true })
     opened.push(opening)
     return opening
@@ -101,17 +101,17 @@ export async function openLayerFit(
     groups,
     async addMoments(batch, moments) {
       const outputs = await runMoments(batch, {})
-      assertFinite(outputs[MISSING_SQUARES]!, closing)
+      assertFinite(outputs[RESIDUAL_SQUARES]!, closing)
       moments.features.add(outputs[FEATURE_PRODUCTS]!.data as Float32Array)
-      const missing = outputs[MISSING_PRODUCTS]!.data as Float32Array
-      for (let index = 0; index < missing.length; index++) moments.missing[index]! += missing[index]!
+      const residual = outputs[RESIDUAL_PRODUCTS]!.data as Float32Array
+      for (let index = 0; index < residual.length; index++) moments.residual[index]! += residual[index]!
     },
     async change(batch, change) {
       const shape = [countFeatures(groups), closing.outputs]
       const outputs = await runChanged(batch, { [CHANGE_INPUT]: new ort.Tensor('float32', change, shape) })
       return {
         state: outputs[CHANGED_STATE] as State,
-        missingSquares: assertFinite(outputs[MISSING_SQUARES]!, closing),
+        residualSquares: assertFinite(outputs[RESIDUAL_SQUARES]!, closing),
       }
     },
     close: () => releaseAll(opened),

@@ -4,8 +4,8 @@ import type { Replacement } from '../weights/replacement.js'
 import type { WeightChange } from './fit-layer.js'
 
 /**
- * The weights of products that are changed, whole, in float32 and in the shapes in which they are stored.
- * @returns by their names in the graph, which for a graph built from safetensors are those of its tensors
+ * The complete changed weights of products, in float32 and in the shapes in which they are stored.
+ * @returns by their names in the graph; for a graph built from safetensors, these are the names of its tensors
  */
 export async function makeReplacements(
   decoder: DecoderGraph,

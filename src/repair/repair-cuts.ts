@@ -13,37 +13,36 @@ import { openTileProducts } from './tile-products.js'
 /** The repair of one layer. */
 export interface LayerRepair extends Omit<FittedLayer, 'states'> {
   layer: number
-  /** The layers that go after it; null where it comes after a cut and was fitted to what it gave before. */
+  /** The layers removed after it; null if it comes after a cut and was fitted to its own output in the whole model. */
   removed: Block | null
 }
 
 export interface RepairOptions extends SessionOptions {
-  /** Blocks that go. */
+  /** Blocks to remove. */
   removed: Block[]
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
   signal?: AbortSignal | undefined
-  /** Told after each cut. */
+  /** Called after each cut. */
   onProgress?: ((progress: { cuts: number; total: number }) => void) | undefined
 }
 
 const HELD_OUT_EVERY = 5
 
-/** A layer after a cut is changed where that leaves no more than this share of the held-out error. */
+/** A layer after a cut is changed only if that leaves at most this share of the held-out error. */
 const WORTHWHILE_SHARE = 0.97
 
 /**
- * Repairs a model from which blocks of layers go, without training: for each cut, from low to high, the matrices by
- * which the layer before it adds its attention and its MLP to the residual stream are changed so that the stream
- * comes out of that layer as the whole model has it after the block. Layers after the cut are fitted likewise to what
- * comes out of them in the whole model, for as long as that helps. It is a least-squares fit over the calibration
- * texts, with what the cuts and repairs below have made of the stream as its input, and the whole model's state as
- * its goal.
+ * Repairs a model from which blocks of layers are removed, without training. For each cut, from low to high, it
+ * changes the matrices by which the layer before it adds its attention and its MLP to the residual stream, so that
+ * the layer's output matches the whole model's state after the block. Layers after the cut are then fitted to their
+ * own output in the whole model, for as long as that helps. Each is a least-squares fit over the calibration texts:
+ * its input is the stream as the cuts and repairs below have left it, its target the whole model's state.
  *
  * ReplaceMe (Shopkhoev et al. 2025, arXiv 2505.02819) maps the MLP's output, hidden by hidden; here the matrices
- * themselves are fitted, from the inner activations of MLP and attention, which are more.
- * @throws UsageError where a block does not fit the model, or starts at its first layer
- * @throws LayerpruneError where a change of the stream cannot be folded into a weight of the layer before a cut
+ * themselves are fitted, from the inner activations of MLP and attention, which have more dimensions.
+ * @throws UsageError if a block does not fit the model or starts at its first layer
+ * @throws LayerpruneError if a change of the stream cannot be folded into a weight of the layer before a cut
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { decoder, config } = model
@@ -84,7 +83,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
           config,
           fitted,
           batches.map(
-            (texts, index): FitBatch => ({ texts, state: repaired[index]!, wanted: whole[index]! }),
+            (texts, index): FitBatch => ({ texts, state: repaired[index]!, target: whole[index]! }),
           ),
           { ...session, products, isHeldOut, signal },
         ))
@@ -107,7 +106,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
 }
 
 /**
- * What a repair of a model would change: for each block that goes, from low to high, products of the layer before it.
+ * What a repair of a model would change: for each removed block, from low to high, the products of the layer before it.
  * @throws as `repairCuts`
  */
 export function findRepairs(model: Model, removed: Block[]): { block: Block; products: ClosingProduct[] }[] {
@@ -121,13 +120,13 @@ function findProductsBefore({ decoder }: Model, { start, end }: Block): ClosingP
   if (start === 0) {
     throw new UsageError(
       `the block [0, ${end}) cannot be repaired: a repair changes the layer before a block, and there is none`,
-      { hint: 'take out later layers, or prune without --repair' },
+      { hint: 'remove later layers, or prune without --repair' },
     )
   }
   return findProducts(decoder, start - 1)
 }
 
-/** A layer after a cut need not be changed: one that cannot be is passed over. */
+/** A layer after a cut need not be changed: it is skipped if it cannot be. */
 function findProductsIfAny({ decoder }: Model, layer: number): ClosingProduct[] | undefined {
   try {
     return findProducts(decoder, layer)
@@ -141,7 +140,7 @@ function numbersFrom(start: number, end: number): number[] {
   return Array.from({ length: end - start + 1 }, (_, index) => start + index)
 }
 
-/** One batch in five, and of fewer than five the last. */
+/** One batch in five; the last one if there are fewer than five. */
 function isInHeldOut(index: number, count: number): boolean {
   return count < HELD_OUT_EVERY ? index === count - 1 : index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1
 }

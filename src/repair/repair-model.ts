@@ -17,47 +17,47 @@ import { findRepairs, repairCuts } from './repair-cuts.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 
 export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'> {
-  /** Blocks that go. */
+  /** Blocks to remove. */
   removed: Block[]
-  /** Tokens read of each text; 256 where left out, or what the model can take. */
+  /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
   onProgress?: ((progress: { done: number; total: number; unit: 'cut' | 'text' }) => void) | undefined
 }
 
 const MAX_LENGTH = 256
 
-/** How a repair was made and what it gives. Keys may be added, none changes meaning. */
+/** How a repair was made and with what result. Keys may be added; none changes its meaning. */
 export interface RepairReport {
   cuts: {
     start: number
     end: number
     /** Layer before the cut, by its number in the whole model. */
     layer: number
-    /** Tensor of that layer's MLP that was changed, by its name in the whole model. */
+    /** The changed tensor of that layer's MLP, by its name in the whole model. */
     weight: string
-    /** Likewise, where the layer has one. */
+    /** Likewise, if the layer has one. */
     bias: string | null
-    /** Strength of the ridge that held-out texts chose, as a multiple of the mean square of the inputs. */
+    /** Ridge strength chosen on held-out texts, as a multiple of the mean square of the inputs. */
     ridge: number
-    /** What the changes of the layer leave of the cut's squared error on the held-out texts, 0 to 1. */
+    /** Share of the cut's squared error on held-out texts that remains after the layer's changes, 0 to 1. */
     heldOutShare: number
   }[]
-  /** All tensors that were changed, those of the cuts among them, by their names in the whole model. */
+  /** All changed tensors, including those of the cuts, by their names in the whole model. */
   changed: { layer: number; weight: string; bias: string | null; ridge: number }[]
   calibration: { id: string; texts: number; tokens: number; maxLength: number }
   evaluation: { id: string; texts: number; scoredTokens: number; repeated: number }
-  /** On the evaluation texts; null where it is no finite number. */
+  /** On the evaluation texts; null if it is not finite. */
   perplexity: { whole: number | null; cut: number | null; repaired: number | null }
   standardError: { whole: number | null; cut: number | null; repaired: number | null }
 }
 
 /**
- * Repairs a model from which blocks of layers go, and measures it whole, cut and repaired, on texts that the repair
+ * Repairs a model from which blocks of layers are removed, and measures it whole, cut and repaired, on texts that the repair
  * was not fitted on.
  * @returns the changed weights by their names in the whole model, and the report
- * @throws UsageError where an option is out of range, or a block does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or texts cannot be used, or the model is of a kind that cannot be repaired
+ * @throws UsageError if an option is out of range, or a block does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if the model or the texts cannot be used, or this kind of model cannot be repaired
  */
 export async function repairModel(
   options: RepairModelOptions,
@@ -98,7 +98,7 @@ export async function repairModel(
       { texts, tokenizer, settings, options: { threads, device, signal, onProgress } },
     )
     if (!((repaired?.perplexity ?? Infinity) < (cut?.perplexity ?? Infinity))) {
-      onNote?.('the repair did not lower the perplexity of the cut; without --repair the model is no worse')
+      onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
     }
     const report: RepairReport = {
       cuts: repairs.flatMap(({ removed, changes, heldOutShare }) =>

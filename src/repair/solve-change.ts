@@ -3,48 +3,48 @@ import type { FitBatch, LayerFit, Moments } from './layer-fit.js'
 import { countFeatures, makeMoments } from './layer-fit.js'
 import type { TileProducts } from './tile-products.js'
 
-/** Ridge strengths that are tried, see `solveRidge`. */
+/** Ridge strengths to try, see `solveRidge`. */
 const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 const FIRST_TRIED = STRENGTHS.indexOf(0.1)
 
 export interface Change {
-  /** [features, hidden]; added to the weights, and to the bias in the last row where there is one. */
+  /** [features, hidden]; added to the weights, and in the last row to the bias if there is one. */
   values: Float32Array
   /** See `solveRidge`. */
   ridge: number
-  /** What is missing on the held-out texts, squared and weighted, without the change and with it. */
-  missing: { before: number; after: number }
+  /** Weighted residual sum of squares on the held-out texts, without the change and with it. */
+  residualSquares: { before: number; after: number }
 }
 
 interface Options {
   products: TileProducts
   hidden: number
-  /** Texts to fit, and texts to choose the ridge by. */
+  /** Texts to fit, and texts to choose the ridge with. */
   fitted: FitBatch[]
   heldOut: FitBatch[]
   signal?: AbortSignal | undefined
 }
 
 /**
- * Finds the change of a layer's products that brings its output closest to what is wanted, by ridge
- * regression towards no change. The strength of the ridge is the one that leaves the least missing on the held-out
- * texts; then all texts are fitted with it.
- * @throws LayerpruneError where the equations cannot be solved
+ * Finds the change of a layer's products that brings its output closest to the target, by ridge regression towards
+ * no change. The ridge strength is the one with the smallest residual sum of squares on the held-out texts; all texts
+ * are then fitted with it.
+ * @throws LayerpruneError if the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
   const { products, hidden, fitted, heldOut, signal } = options
   const moments = makeMoments(fit.groups, hidden)
   await addAll(fit, moments, fitted, signal)
   const none = new Float32Array(countFeatures(fit.groups) * hidden)
-  const before = await missingSquares(fit, heldOut, none, signal)
+  const before = await sumResidualSquares(fit, heldOut, none, signal)
   const { index, squares } = await descend(STRENGTHS.length, FIRST_TRIED, async (candidate) => {
     const values = await solveRidge(products, moments, hidden, STRENGTHS[candidate]!)
-    return missingSquares(fit, heldOut, values, signal)
+    return sumResidualSquares(fit, heldOut, values, signal)
   })
   await addAll(fit, moments, heldOut, signal)
   const ridge = STRENGTHS[index]!
   const values = await solveRidge(products, moments, hidden, ridge)
-  return { values, ridge, missing: { before, after: squares } }
+  return { values, ridge, residualSquares: { before, after: squares } }
 }
 
 async function addAll(
@@ -59,7 +59,7 @@ async function addAll(
   }
 }
 
-async function missingSquares(
+async function sumResidualSquares(
   fit: LayerFit,
   batches: FitBatch[],
   change: Float32Array,
@@ -68,18 +68,18 @@ async function missingSquares(
   let sum = 0
   for (const batch of batches) {
     signal?.throwIfAborted()
-    sum += (await fit.change(batch, change)).missingSquares
+    sum += (await fit.change(batch, change)).residualSquares
   }
   return sum
 }
 
 /**
- * The change that a ridge of a given strength allows.
- * @param strength as a multiple of the mean of the features' weighted squares, for each product of its own
+ * The change that minimises the residual for a given ridge strength.
+ * @param strength as a multiple of the mean of the features' weighted squares, taken for each product separately
  */
 export async function solveRidge(
   products: TileProducts,
-  { groups, features, missing }: Moments,
+  { groups, features, residual }: Moments,
   hidden: number,
   strength: number,
 ): Promise<Float32Array> {
@@ -92,10 +92,10 @@ export async function solveRidge(
     start += count
   }
   const matrix = features.withDiagonal(ridge)
-  return Float32Array.from(await solvePositiveDefinite(products, matrix, { columns: hidden, data: missing }))
+  return Float32Array.from(await solvePositiveDefinite(products, matrix, { columns: hidden, data: residual }))
 }
 
-/** Walks along a list from a place, to the side where the value falls, until it rises. */
+/** Walks along a list from `start`, in the direction in which the value falls, until it rises. */
 async function descend(
   size: number,
   start: number,

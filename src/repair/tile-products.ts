@@ -15,11 +15,11 @@ export interface Tile {
 export interface TileProducts {
   /** a times b. */
   multiply(a: Tile, b: Tile): Promise<Tile>
-  /** c less a times b. */
+  /** c minus a times b. */
   subtract(c: Tile, a: Tile, b: Tile): Promise<Tile>
-  /** c less a times the transpose of b. */
+  /** c minus a times the transpose of b. */
   subtractTransposed(c: Tile, a: Tile, b: Tile): Promise<Tile>
-  /** c less the transpose of a times b. */
+  /** c minus the transpose of a times b. */
   subtractLeftTransposed(c: Tile, a: Tile, b: Tile): Promise<Tile>
   close(): Promise<void>
 }

@@ -9,7 +9,7 @@ function tileBounds(size: number): number[] {
   return [...starts, size]
 }
 
-/** A symmetric matrix, of which the tiles on and below the diagonal are held. */
+/** A symmetric matrix that holds only the tiles on and below the diagonal. */
 export class SymmetricMatrix {
   readonly size: number
   readonly bounds: number[]

@@ -6,10 +6,10 @@ import type { RunOptions } from './run-options.js'
 
 /**
  * Finds and opens the model and the dataset of a run, on this machine or on the Hub.
- * @param start  the rows up to there are not read; where left out the dataset is read from its beginning
- * @throws UsageError where the options contradict each other
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used
+ * @param start  the rows up to there are not read; if omitted the dataset is read from its beginning
+ * @throws UsageError if the options contradict each other
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function openInputs(
   options: RunOptions,

@@ -4,29 +4,29 @@ import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
 
-/** What every run of a model over texts is told. */
+/** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions {
   /** Data files and folders, or the id of a dataset on the Hub. */
   dataset: string | string[]
-  /** Configuration of a dataset on the Hub; its default one where left out. */
+  /** Configuration of a dataset on the Hub; its default one if omitted. */
   datasetConfig?: string | undefined
-  /** Split of a dataset on the Hub; 'train' where left out. */
+  /** Split of a dataset on the Hub; 'train' if omitted. */
   datasetSubset?: string | undefined
   /** Branch, tag or commit of a dataset on the Hub. */
   datasetRevision?: string | undefined
-  /** Seed of a sample spread over the dataset's files; its texts in their own order where left out. */
+  /** Seed of a sample spread over the dataset's files; its texts in their own order if omitted. */
   shuffle?: number | undefined
-  /** Column that holds the text; 'text' where left out. */
+  /** Column that holds the text; 'text' if omitted. */
   column?: string | undefined
-  /** Plain text files hold a document a line. */
+  /** Plain text files hold one document per line. */
   textLines?: boolean | undefined
-  /** At most this many texts; all where left out. */
+  /** At most this many texts; all if omitted. */
   datasetSize?: number | undefined
-  /** Texts run at once; 8 where left out. */
+  /** Texts run at once; 8 if omitted. */
   batchSize?: number | undefined
-  /** Tokens read of each text, from its start; 1024 where left out, or what the model can take. */
+  /** Tokens read of each text, from its start; 1024 if omitted, or what the model can take. */
   maxLength?: number | undefined
-  /** Threads of ONNX Runtime; its own choice where left out. */
+  /** Threads of ONNX Runtime; its own choice if omitted. */
   threads?: number | undefined
   device?: Device | undefined
   /** Stops the run between two batches. */
@@ -39,9 +39,9 @@ export interface TextProgress {
   texts: number
   /** How much is done of texts not measured yet: as many would be measured by now, had the work gone into them alone. */
   ahead?: number
-  /** Texts asked for; null where the dataset's size is not known. */
+  /** Texts asked for; null if the dataset's size is not known. */
   total: number | null
-  /** Where distances are measured: the block that is the best so far. */
+  /** If distances are measured: the block that is the best so far. */
   best?: Block
 }
 
@@ -57,9 +57,9 @@ const DEFAULT_BATCH_SIZE = 8
 const DEFAULT_MAX_LENGTH = 1024
 
 /**
- * Checks options that count something; those left out are fine.
+ * Checks options that count something; omitted ones are fine.
  * @param counts by the name that the message calls them by
- * @throws UsageError where one is no whole number of at least 1
+ * @throws UsageError if one is no whole number of at least 1
  */
 export function assertCounts(counts: Record<string, number | undefined>): void {
   for (const [name, value] of Object.entries(counts)) {
@@ -100,8 +100,8 @@ function countProcessors(): number {
 }
 
 /**
- * Fills in what was left out, by the model: batches of 8 texts, of 1024 tokens or what the model can take.
- * @throws UsageError where the length is more than the model can take
+ * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take.
+ * @throws UsageError if the length is more than the model can take
  */
 export function chooseRunSettings(
   { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },

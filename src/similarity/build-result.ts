@@ -90,7 +90,7 @@ type DescribedSettings = Pick<
   'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
 >
 
-/** Settings as results tell them. */
+/** Settings as results give them. */
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
   const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
   return {
@@ -108,7 +108,7 @@ export function describeSettings(settings: SimilaritySettings): DescribedSetting
   }
 }
 
-/** The result of a run that has not come to its end, with all that is needed to go on. */
+/** The result of an unfinished run, with all that is needed to continue it. */
 export function buildPartialResult(run: RunDescription, measurement: Measurement): SimilarityResult {
   return { ...buildResult(run, measurement), partial: true, progress: saveProgress(measurement) }
 }
@@ -125,7 +125,7 @@ export function findBestSoFar(
   return findBestBlock({ [n]: means }, n)
 }
 
-/** How sure it is which block of each size is the best, by size; null where one text alone was measured. */
+/** How sure it is which block of each size is the best, by size; null if only one text was measured. */
 function assessSizes(run: RunDescription, measurement: Measurement): SimilarityResult['certaintyBySize'] {
   const sizes = Array.from({ length: run.model.layers - 1 }, (_, index) => index + 1)
   const assessed = sizes.flatMap((n) => {
@@ -135,7 +135,7 @@ function assessSizes(run: RunDescription, measurement: Measurement): SimilarityR
   return assessed.length === 0 ? null : Object.fromEntries(assessed)
 }
 
-/** How sure it is which block of n layers is the best; null where one text alone was measured. */
+/** How sure it is which block of n layers is the best; null if only one text was measured. */
 export function assessCertainty(
   { model: { layers }, settings: { until } }: RunDescription,
   { statistics }: Measurement,

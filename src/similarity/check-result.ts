@@ -8,9 +8,9 @@ import { formatConfidence, formatEstimate, formatQuantity } from '../format-numb
 import type { Block } from '../layers/block.js'
 import { nameLayers } from '../layers/names.js'
 
-/** What must hold of a result; what is left out is not looked at. */
+/** What must hold of a result; what is omitted is not checked. */
 export interface Expectations {
-  /** Size of the block; that of `block` where left out, else that of the run. */
+  /** Size of the block; that of `block` if omitted, else that of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
   block?: Block | undefined
@@ -23,13 +23,13 @@ export interface Expectations {
 /** One expectation and whether it holds. */
 export interface Check {
   holds: boolean
-  /** What was found, and what was expected where that is another thing. */
+  /** What was found, and what was expected if it differs. */
   text: string
 }
 
 /**
  * Compares a result with what is expected of it; that it is whole is always expected.
- * @throws UsageError where nothing is expected, or it does not fit the model
+ * @throws UsageError if nothing is expected, or it does not fit the model
  */
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
   const { block, maxDistance, minConfidence } = expected
@@ -70,7 +70,7 @@ export function checkResult(saved: SimilarityResult & Recommending, expected: Ex
   return checks
 }
 
-/** Distances can be sure of the block of the smallest one alone, whichever perplexity recommends. */
+/** Distances give a confidence only for the block of the smallest one, whichever block perplexity recommends. */
 function checkConfidence(saved: SimilarityResult & Recommending, size: number, least: number): Check {
   const certainty = findCertainty(saved, size)
   const nearest = findBestBlock(saved.distances, size)
@@ -83,7 +83,7 @@ function checkConfidence(saved: SimilarityResult & Recommending, size: number, l
   }
 }
 
-/** A limit that every block keeps would check nothing. */
+/** A limit that no block can exceed would check nothing. */
 function assertPossible(maxDistance: number | undefined, metric: Metric): void {
   const { title, limit } = describeMetric(metric)
   if (maxDistance !== undefined && maxDistance > limit) {
@@ -100,7 +100,9 @@ function expectedSize({ model, layersToSkip }: SimilarityResult, expected: Expec
   }
   const size = block.end - block.start
   if (size < 1 || size >= model.layers || block.end > model.layers) {
-    throw new UsageError(`block [${block.start}, ${block.end}) is none of a model of ${model.layers} layers`)
+    throw new UsageError(
+      `[${block.start}, ${block.end}) is not a block of a model with ${model.layers} layers`,
+    )
   }
   if (asked !== undefined && asked !== size) {
     throw new UsageError(

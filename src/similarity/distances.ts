@@ -82,8 +82,8 @@ function addEuclideanDistances(
  * Adds the distance of every block at one position to `sums`: between state l and state l + n by each metric, such
  * as the angular one, arccos(cosine) / pi (Gromov et al. 2024, eq. 5).
  * @param gram  [layers + 1, layers + 1] inner products of the states, row-major float64
- * @param sums  for each metric in turn one entry a block, in the order of `blockIndex`
- * @throws UndirectedStateError where a state is zero or not finite
+ * @param sums  for each metric in turn one entry per block, in the order of `blockIndex`
+ * @throws UndirectedStateError if a state is zero or not finite
  */
 export function addDistances(
   gram: Float64Array,

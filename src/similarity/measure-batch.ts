@@ -14,7 +14,7 @@ export function askTokens(texts: EncodedText[], tokens: TokenSelection): AskedBa
 /**
  * Adds the distances of a batch to a measurement.
  * @param gram inner products of the states at the asked tokens, [tokens, layers + 1, layers + 1]
- * @throws LayerpruneError where a state has no direction
+ * @throws LayerpruneError if a state has no direction
  */
 export function addBatch(
   { texts, asked }: AskedBatch,

@@ -32,9 +32,9 @@ import { measureRoofline } from './roofline.js'
 /**
  * Measures how far the residual stream turns across every block of layers, and names the block of
  * `layersToSkip` layers across which it turns least (Gromov et al. 2024, arXiv 2403.17887).
- * @throws UsageError where an option is out of range
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used, or `resumeFrom` is of another run
+ * @throws UsageError if an option is out of range
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used, or `resumeFrom` is of another run
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
@@ -115,7 +115,7 @@ function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: Similari
   return start.rows < datasetSize ? start : DATASET_START
 }
 
-/** Says where a model is too large for the memory that is free: the system may end the run then, and it gives no reason. */
+/** Notes if a model is too large for the free memory: the system may then kill the run without giving a reason. */
 function noteMemory({ decoder, config }: Model, onNote: SimilarityOptions['onNote']): void {
   const { totalBytes } = estimateMemory(decoder, config)
   // Node before 20.13 does not know
@@ -137,7 +137,7 @@ function batchesLeft({ batches, end }: PlacedWindow, { window }: Measurement) {
   return batches.slice(window.batches)
 }
 
-/** Texts that a run will measure; null where that is not known beforehand. */
+/** Texts that a run will measure; null if that is not known beforehand. */
 function expectedTexts({ datasetSize, shard, until }: RunDescription['settings']): number | null {
   if (datasetSize === undefined || until !== undefined) return null
   return shard === undefined ? datasetSize : Math.ceil((datasetSize - shard.index + 1) / shard.count)

@@ -38,7 +38,7 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
   return { tokenless, window: { ...window }, statistics: statistics.save() }
 }
 
-/** What a saved result tells of a measurement. */
+/** What a saved result says of a measurement. */
 interface SavedMeasurement {
   model: { layers: number }
   dataset: { tokens: number }
@@ -50,7 +50,7 @@ interface SavedMeasurement {
 /**
  * The measurement that a partial result or a shard's was made from.
  * @param source  what holds it, for messages
- * @throws LayerpruneError where there is none in it, or it is damaged
+ * @throws LayerpruneError if there is none in it, or it is damaged
  */
 export function restoreMeasurement(saved: SavedMeasurement, source: string): Measurement {
   const { model, dataset, progress } = saved

@@ -16,9 +16,9 @@ export interface ShardResult {
 
 /**
  * Puts the results of all shards of a dataset together: the result of one run over it, but for the last digit of
- * a mean and where the shards ran on different processors.
- * @throws LayerpruneError where one is not a shard's, is partial, or belongs to another model, other settings or
- *   another dataset, or where a shard is there twice or missing
+ * a mean, and unless the shards ran on different processors.
+ * @throws LayerpruneError if one is not a shard's, is partial, or belongs to another model, other settings or
+ *   another dataset, or if a shard is there twice or missing
  */
 export function mergeShards(shards: ShardResult[]): SimilarityResult {
   const [first] = shards

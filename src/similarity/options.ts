@@ -19,9 +19,9 @@ import type { Roofline } from './roofline.js'
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
-  /** How states are compared, by the first of them the best block is chosen; where left out, 'angular' alone. */
+  /** How states are compared; the first one chooses the best block. If omitted, only 'angular'. */
   metrics?: Metric[] | undefined
-  /** Where left out 'last', as in the paper, or with `until` 'tail:32', which needs far fewer texts. */
+  /** If omitted, 'last' as in the paper; with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
   /** Stops as soon as the best block is the best with this confidence, above 0 and below 1. */
   until?: number | undefined
@@ -31,7 +31,7 @@ export interface SimilarityOptions extends RunOptions {
   maxMemoryBytes?: number | undefined
   /** A partial result of the same run, to be continued. */
   resumeFrom?: SimilarityResult | undefined
-  /** Given the means so far, marked partial, where a run is stopped or fails after some texts were measured. */
+  /** Given the means so far, marked partial, if a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
   /** Given at the end how near the run came to what the machine can do, which takes half a second to measure. */
   onRoofline?: ((roofline: Roofline) => void) | undefined
@@ -39,7 +39,7 @@ export interface SimilarityOptions extends RunOptions {
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }
 
-/** Options that are in force for a run, with what was left out filled in. */
+/** Options that are in force for a run, with omitted ones filled in. */
 export interface SimilaritySettings extends RunSettings {
   layersToSkip: number
   metrics: readonly Metric[]
@@ -55,7 +55,7 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
  * Checks what can be checked before anything is read.
- * @throws UsageError where an option is out of range, or two exclude each other
+ * @throws UsageError if an option is out of range, or two exclude each other
  */
 export function checkOptions(options: SimilarityOptions): void {
   assertRunCounts(options)
@@ -82,8 +82,8 @@ function assertShard({ index, count }: Shard): void {
 }
 
 /**
- * Fills in what was left out, by the model.
- * @throws UsageError where an option does not fit the model
+ * Fills in omitted options, according to the model.
+ * @throws UsageError if an option does not fit the model
  */
 export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
   const { layersToSkip, onNote } = options

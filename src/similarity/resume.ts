@@ -7,10 +7,10 @@ import { type Measurement, restoreMeasurement } from './measurement.js'
 
 /**
  * Takes up the measurement of a partial result.
- * @throws LayerpruneError where it is of a run with another model or other settings, naming the first of them
+ * @throws LayerpruneError if its run had another model or other settings; it names the first difference
  */
 export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
-  if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it came to its end')
+  if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it has already finished')
   const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
   const difference = findDifference(
     { ...identify(partial, listMetrics(partial)), '--shard': nameShard(partial) },
@@ -19,7 +19,7 @@ export function resumeMeasurement(partial: SimilarityResult, run: RunDescription
   if (difference) {
     const { name, first, second } = difference
     throw new LayerpruneError(`the run cannot be resumed: ${name} was ${first} and is ${second}`, {
-      hint: 'use what the stopped run used, or start anew without --resume',
+      hint: 'use what the stopped run used, or start again without --resume',
     })
   }
   return restoreMeasurement(partial, 'the partial result')

@@ -5,7 +5,7 @@ import type { Difference } from './text-statistics.js'
 
 /** A block against the best one, over the same texts. */
 export interface ComparedBlock extends Block, Difference {
-  /** How often at most a difference like this one shows up where the block is no worse; for all blocks at once. */
+  /** How often at most a difference like this one shows up if the block is no worse; for all blocks at once. */
   p: number
 }
 
@@ -47,9 +47,9 @@ export interface ComparisonOptions {
  * Each comparison is one-sided, with Student's t of the paired difference: for a number of texts settled
  * beforehand its tail, for a run that stops by what it sees a tail that holds at all times (`anytimeTail`). The
  * best block was picked by the same numbers, so each p is multiplied by the number of blocks. That is enough:
- * where block k is truly the best, or tied with others, a wrong claim for block b needs b to beat k, and there
+ * if block k is truly the best, or tied with others, a wrong claim for block b needs b to beat k, and there
  * are no more b than blocks (multiple comparisons with the best: Hsu 1984, Annals of Statistics 12, with
- * Bonferroni's inequality in place of Dunnett's table). The confidence is 1 less the largest p.
+ * Bonferroni's inequality instead of Dunnett's table). The confidence is 1 less the largest p.
  * Texts that do not differ at all are copies of each other and prove nothing: p is 1.
  * @param blocks   of one size, by start
  * @param compare  mean of the first block less mean of the second, over the same texts

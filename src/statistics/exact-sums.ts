@@ -67,7 +67,7 @@ export class ExactSums {
 
   /**
    * Reads what `save` wrote.
-   * @throws RangeError where it holds another number of sums, or one that is no finite number
+   * @throws RangeError if it holds another number of sums, or one that is no finite number
    */
   static restore(text: string, length: number): ExactSums {
     const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64')

@@ -5,7 +5,7 @@ export const MIN_TEXTS = 16
 const EFFECT_SPREAD = 0.5
 
 /**
- * Bound on P(Student's t is ever this large), however often and whenever one looks, where the mean of the
+ * Bound on P(Student's t is ever this large), however often and whenever one looks, if the mean of the
  * differences is zero or less: 1 / e, with e the likelihood ratio of effects spread as the upper half of
  * N(0, 0.5^2) against none. It depends on the t statistics only, whose ratio is a martingale for normal
  * differences of any variance, so Ville's inequality holds at every stopping time (mixture sequential t-test:

@@ -123,7 +123,7 @@ export class TextStatistics {
 
   /**
    * Reads what `save` wrote.
-   * @throws RangeError where it does not fit the quantities
+   * @throws RangeError if it does not fit the quantities
    */
   static restore(saved: SavedStatistics, quantities: number, compared: ComparedRun[]): TextStatistics {
     const statistics = new TextStatistics(quantities, compared)

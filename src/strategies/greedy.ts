@@ -25,7 +25,7 @@ const FINALISTS = 3
  * Each step is a race: all layers run on the first quarter of the batches, the better half of them on the next, the
  * better quarter on the rest.
  * @param n less than `layers`
- * @param onTexts told how many texts all steps have done, and how many they will have
+ * @param onTexts called with how many texts all steps have done, and how many they will have
  * @throws LayerpruneError if the whole model's likelihood of a text is not finite, or no layer leaves a finite perplexity
  */
 export async function removeGreedily(
@@ -92,7 +92,7 @@ async function race(
   return { candidate: running[0]!, perplexity: Math.exp(nats[running[0]!]! / scored) }
 }
 
-/** The share of candidates that go on after a share of the batches. */
+/** The share of candidates that remain after a share of the batches. */
 function shareAfter(done: number): number {
   if (done >= 1 / 2) return 1 / 4
   return done >= 1 / 4 ? 1 / 2 : 1

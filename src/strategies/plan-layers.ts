@@ -15,13 +15,13 @@ import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
-  /** Layers that go, 1 to layers - 1. */
+  /** Number of layers to remove, 1 to layers - 1. */
   layersToSkip: number
   /** Not needed for `deepest`. */
   dataset?: string | string[] | undefined
-  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 where left out. */
+  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
   verify?: number | undefined
-  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 where left out. */
+  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
   verifySize?: number | undefined
 }
 
@@ -39,10 +39,10 @@ type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
 type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }
 
 /**
- * Chooses the layers of a model that go, by a named strategy.
- * @throws UsageError where an option is out of range or does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used
+ * Chooses the layers of a model to remove, by a named strategy.
+ * @throws UsageError if an option is out of range or does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, dataset } = options

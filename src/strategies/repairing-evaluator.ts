@@ -22,7 +22,7 @@ const RIDGE = 0.1
  * candidates by. All states of the calibration texts are held, and the layers' weights twice.
  *
  * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
- * @throws LayerpruneError where no cut of the model can be repaired
+ * @throws LayerpruneError if no cut of the model can be repaired
  */
 export async function openRepairingEvaluator(
   model: Model,
@@ -117,7 +117,7 @@ class RepairingEvaluator implements Evaluator {
     return Math.floor(changedPiece / (this.#layers + 1)) - 1
   }
 
-  /** Pieces of a model from which blocks go, those before a block changed; undefined if that cannot be. */
+  /** Pieces of a model from which blocks are removed, those before a block changed; undefined if that cannot be. */
   async #findPath(blocks: Block[]): Promise<number[] | undefined> {
     const { closing } = this.#parts
     if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
@@ -143,7 +143,7 @@ class RepairingEvaluator implements Evaluator {
       const moments = makeMoments(fit.groups, product.outputs)
       for (const { texts, states } of this.#calibration) {
         this.#options.signal?.throwIfAborted()
-        await fit.addMoments({ texts, state: states[product.layer]!, wanted: states[end]! }, moments)
+        await fit.addMoments({ texts, state: states[product.layer]!, target: states[end]! }, moments)
       }
       return await solveRidge(this.#parts.products, moments, product.outputs, RIDGE)
     } finally {
@@ -155,7 +155,7 @@ class RepairingEvaluator implements Evaluator {
     const change = this.#changes.get(piece)
     if (change === undefined) return this.#parts.pieces.run(piece, state, texts)
     const fit = await this.#openChanged(this.#layerOf(piece))
-    return (await fit.change({ texts, state, wanted: state }, change)).state
+    return (await fit.change({ texts, state, target: state }, change)).state
   }
 
   async #openChanged(layer: number): Promise<LayerFit> {
@@ -168,7 +168,7 @@ class RepairingEvaluator implements Evaluator {
   }
 }
 
-/** By layer, where it has one. */
+/** By layer, if it has one. */
 function findClosingProducts({ decoder, config }: Model): (ClosingProduct | undefined)[] {
   let reason: LayerpruneError | undefined
   const found = Array.from({ length: config.layers - 1 }, (_, layer) => {

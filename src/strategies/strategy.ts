@@ -1,4 +1,4 @@
-/** Ways to choose the layers that go. */
+/** Ways to choose the layers to remove. */
 export const STRATEGIES = [
   'angular',
   'deepest',

@@ -64,7 +64,7 @@ describe('check', () => {
   it.each([
     [[], 'nothing is expected: give --max-distance, --expect or --min-confidence'],
     [['--expect', '1:3,5:7'], 'Expected one block'],
-    [['--expect', '30:40'], 'block [30, 40) is none of a model of 32 layers'],
+    [['--expect', '30:40'], '[30, 40) is not a block of a model with 32 layers'],
     [['--expect', '1:3', '--layers-to-skip', '4'], '--expect names 2 layers, --layers-to-skip 4'],
     [['--max-distance', '2'], '--max-distance 2: the angular distance is never above 1'],
     [['--max-distance', '-1'], 'Expected a number of at least 0'],

@@ -23,7 +23,7 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
     /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)/,
-    /normed before it is added to the stream/,
+    /normalised before it is added to the stream/,
   ],
   [
     /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|mixtral-window)$/,
@@ -53,8 +53,8 @@ describe.each(names.filter((name) => refused.every((other) => other.name !== nam
     const tiles = await openTileProducts()
     const state = await pieces.embed(texts)
     const after = await pieces.run(0, state, texts)
-    const wanted = await pieces.run(1, after, texts)
-    const batch = { texts, state, wanted }
+    const target = await pieces.run(1, after, texts)
+    const batch = { texts, state, target }
     const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
       device: 'cpu',
       products: tiles,

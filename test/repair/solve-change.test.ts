@@ -33,7 +33,7 @@ it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %
   const moments = makeMoments(fit.groups, product.outputs)
   for (const batch of batches) {
     const state = await pieces.embed(batch)
-    await fit.addMoments({ texts: batch, state, wanted: await pieces.run(0, state, batch) }, moments)
+    await fit.addMoments({ texts: batch, state, target: await pieces.run(0, state, batch) }, moments)
   }
   const change = await solveRidge(products, moments, product.outputs, 0.1)
   await Promise.all([pieces.close(), fit.close(), products.close()])

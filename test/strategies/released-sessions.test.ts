@@ -55,7 +55,7 @@ it('a layer fit releases what it opened, also after a session that could not be 
     3,
     product.outputs,
   ])
-  const batch = { texts, state, wanted: state } as Parameters<typeof fit.addMoments>[0]
+  const batch = { texts, state, target: state } as Parameters<typeof fit.addMoments>[0]
   await expect(fit.addMoments(batch, makeMoments(fit.groups, product.outputs))).rejects.toThrow(
     'cannot be opened',
   )
