@@ -12,13 +12,13 @@ import {
 } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
+import { findMatrixType } from './graph/cast-per-run.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'
 import { assertFiniteWeights } from './graph/finite-weights.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
-import { findMatrixType } from './graph/widen-in-runs.js'
 import { readHubSettings } from './hub/settings.js'
 import { describeQuantized, quantizeDecoder } from './int8/quantize-decoder.js'
 
@@ -81,8 +81,8 @@ const TOKENIZER_FILES = [
 
 /**
  * Reads the config of a model and chooses which of its weights to read.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where the model or its config is missing or damaged
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
@@ -114,8 +114,8 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
 
 /**
  * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where something is missing, damaged or not supported
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if something is missing, damaged or not supported
  */
 export async function openModel(options: ModelOptions): Promise<Model> {
   const { checkpoint, source, ...located } = await locateModel(options)
@@ -214,7 +214,7 @@ async function computeIn(
   { describesOnly, tensors, signal, onNote }: ModelOptions & Pick<SafetensorsCheckpoint, 'tensors'>,
 ): Promise<DecoderGraph> {
   if (dtype === 'fp32') return built
-  if (dtype !== 'q8') return { ...built, widensInRuns: true }
+  if (dtype !== 'q8') return { ...built, castsPerRun: true }
   if (describesOnly) return describeQuantized(built)
   return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
 }

@@ -69,12 +69,12 @@ function writeBias(
   { heads, kvHeads, window, alibi }: SpanForm,
 ): string {
   const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
-  let isHidden = writer.op('Greater', [keys, column])
+  let masked = writer.op('Greater', [keys, column])
   if (window !== null) {
     const first = writer.op('Sub', [column, writer.integers([window - 1])])
-    isHidden = writer.op('Or', [isHidden, writer.op('Less', [keys, first])])
+    masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
   }
-  const mask = writer.op('Where', [isHidden, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
+  const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
   const perGroup = heads / kvHeads
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
   const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
@@ -115,7 +115,7 @@ export function writeCausalAttention(
   const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads)
-  const mixed = spans.list.map((span, index) => {
+  const contexts = spans.list.map((span, index) => {
     const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
     const seen = (tensor: string) => {
@@ -131,11 +131,16 @@ export function writeCausalAttention(
     const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
     const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
-    const shares = writer.op('Softmax', [scores], { axis: -1 })
-    const sums = writer.op('MatMul', [shares, seen(values)])
-    return ofQueries(writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim])]))
+    const probabilities = writer.op('Softmax', [scores], { axis: -1 })
+    const context = writer.op('MatMul', [probabilities, seen(values)])
+    return ofQueries(writer.op('Reshape', [context, writer.integers([0, heads, -1, headDim])]))
   })
-  const joined = writer.dimensions(writer.op('Concat', mixed, { axis: 2 }), [BATCH, heads, TOKENS, headDim])
+  const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
+    BATCH,
+    heads,
+    TOKENS,
+    headDim,
+  ])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
 }

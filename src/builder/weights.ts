@@ -62,7 +62,7 @@ export class Weights {
   /**
    * A tensor in the type in which it is stored.
    * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all where left out
-   * @throws LayerpruneError where it is missing, or of another shape or type than expected
+   * @throws LayerpruneError if it is missing, or of another shape or type than expected
    */
   stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const location = this.#find(name, shape)
@@ -88,7 +88,7 @@ export class Weights {
     return initializer
   }
 
-  /** A tensor in float32; ONNX Runtime converts it once, when the session starts, or in each run: `widensInRuns`. */
+  /** A tensor in float32; ONNX Runtime converts it once, when the session starts, or in each run: `castsPerRun`. */
   float(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const stored = this.stored(name, shape, rows)
     if (this.#find(name, shape).dtype === 'F32') return stored

@@ -57,7 +57,7 @@ export async function openSegmentedSession(
   const ort = await import('onnxruntime-node')
   // Without memory kept from one matrix to the next, a fifth of the time would go into getting it from the system
   const create = (graph: DecoderGraph) =>
-    createSession(ort, graph, { ...options, shared: true, keepsMemory: graph.widensInRuns ?? false })
+    createSession(ort, graph, { ...options, shared: true, keepsMemory: graph.castsPerRun ?? false })
   const size = decoder.states.length
   const plan = new MemoryPlan(decoder, config)
   const fixedBatch = findFixedBatch(decoder.model.graph!)

@@ -1,10 +1,10 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
+import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
-import { widenInRuns } from '../graph/widen-in-runs.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Device, hintForDevice } from './device.js'
 import { planInputs } from './inputs.js'
@@ -118,9 +118,9 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, widensInRuns = false } = decoder
+  const { model, weightsFolder, castsPerRun = false } = decoder
   try {
-    return await ort.InferenceSession.create(serializeModel(widensInRuns ? widenInRuns(model) : model), {
+    return await ort.InferenceSession.create(serializeModel(castsPerRun ? castWeightsPerRun(model) : model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in form: buffers planned for each of them take more memory and save no time

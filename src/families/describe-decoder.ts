@@ -32,7 +32,7 @@ interface CheckpointFacts {
 
 /**
  * Describes a decoder by a config and its family's differences from Llama.
- * @throws LayerpruneError where the config lacks a number or asks for what is not known
+ * @throws LayerpruneError if the config lacks a number or asks for what is not known
  */
 export function applyDifferences(
   config: ConfigReader,

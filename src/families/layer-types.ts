@@ -29,7 +29,7 @@ export function readLayerTypes(
 /**
  * The window of each layer that slides.
  * @param window tokens seen, the token itself included; null where the model has no window
- * @throws LayerpruneError where a layer slides and there is no window
+ * @throws LayerpruneError if a layer slides and there is no window
  */
 export function windowsOf(
   config: ConfigReader,

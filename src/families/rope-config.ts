@@ -47,7 +47,7 @@ const HARMLESS_KEYS = [...ROPE_KEYS, 'mrope_section', 'mrope_interleaved', 'fine
 /**
  * Reads the rotary embedding of a config in either spelling: `rope_parameters`, or `rope_theta`,
  * `partial_rotary_factor` and `rope_scaling` at the top (transformers before version 5).
- * @throws LayerpruneError where the type is not known or the two spellings disagree
+ * @throws LayerpruneError if the type is not known or the two spellings disagree
  */
 export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const { headDim, layerType, scaled = true } = options

@@ -7,7 +7,7 @@ const TABLES: Record<string, [number, number]> = { GroupQueryAttention: [7, 8], 
 /**
  * Checks the tables of rotary embedding that are stored in a graph: ONNX Runtime 1.30 does not, and a table of
  * another form ends the whole process.
- * @throws LayerpruneError where one is no matrix
+ * @throws LayerpruneError if one is no matrix
  */
 export function assertRotaryTables(graph: GraphProto, file: string): void {
   const stored = new Map(graph.initializer.map((tensor) => [tensor.name, tensor.dims]))

@@ -19,7 +19,7 @@ import {
  * keeps its names, so layers and caches keep the numbers that they have in the whole model.
  * @param removed in any order, half-open
  * @returns a new graph with the states that stay; the given one is not changed
- * @throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer would stay
+ * @throws UsageError if a block is empty, leaves the model or overlaps another, or where no layer would stay
  */
 export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
   const { states } = decoder

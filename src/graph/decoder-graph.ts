@@ -11,5 +11,5 @@ export interface DecoderGraph {
   /** Names of state 0..layers: state k enters layer k, the last is before the final norm. */
   states: string[]
   /** Whether matrices in 16 bits stay so in memory and are made float32 in each run; once, when they are loaded, else. */
-  widensInRuns?: boolean
+  castsPerRun?: boolean
 }

@@ -53,7 +53,7 @@ export function getExternalData(tensor: TensorProto): {
  * one folder, which ONNX Runtime demands (it refuses links that leave the folder, as Python's Hub cache has).
  * @param folder folder that the locations are relative to now; they must not leave it
  * @returns real path of the folder that they are relative to afterwards
- * @throws LayerpruneError where a file is missing, too short, or outside the folder
+ * @throws LayerpruneError if a file is missing, too short, or outside the folder
  */
 export async function resolveExternalData(graph: GraphProto, folder: string): Promise<string> {
   const external = initializersDeep(graph).filter((tensor) => tensor.dataLocation === DataLocation.EXTERNAL)

@@ -16,7 +16,7 @@ const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
  * state and `logits` counts, logit scales and caps too. The softmax is in float32.
  *
  * Positions stand where a batch stands, so that an export that keeps the last token's logits alone keeps them all.
- * @throws LayerpruneError where the decoder has no head
+ * @throws LayerpruneError if the decoder has no head
  */
 export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
   const head = feedState(decoder, decoder.states.length - 1)

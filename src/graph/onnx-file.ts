@@ -20,7 +20,7 @@ const FILE_LIMIT_BYTES = 2 ** 31 - 1
  * are, in external data files or inside the `.onnx` itself, and referred to by position.
  * @param layers number of layers that the model's config states
  * @param provide makes sure that external data files, named relative to the graph's folder, are there
- * @throws LayerpruneError where the file is missing, not ONNX, incomplete, or no decoder
+ * @throws LayerpruneError if the file is missing, not ONNX, incomplete, or no decoder
  */
 export async function readOnnxDecoder(
   path: string,

@@ -15,7 +15,7 @@ export interface Topology {
 /**
  * Puts the nodes of a graph in an order in which each comes after those it reads from, in place; nodes that are
  * in order already keep their places. Converters to float16 append their casts at the end.
- * @throws LayerpruneError where the graph has a cycle
+ * @throws LayerpruneError if the graph has a cycle
  */
 export function sortNodes(graph: GraphProto): void {
   const producer = new Map<string, NodeProto>()
@@ -47,7 +47,7 @@ function writersOf(node: NodeProto, producer: Map<string, NodeProto>): NodeProto
 
 /**
  * Indexes a graph whose nodes are in topological order, as the ONNX specification demands.
- * @throws LayerpruneError where a tensor is written twice
+ * @throws LayerpruneError if a tensor is written twice
  */
 export function indexGraph(graph: GraphProto): Topology {
   const nodes = graph.node

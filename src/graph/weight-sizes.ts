@@ -36,7 +36,7 @@ export function isHalfMatrix({ dataType, dims }: TensorProto): boolean {
  * the decoder widens in runs, and as stored else; of int8, each product puts a copy in order for itself. A table
  * outside the graph that is only looked up stays in its file and is left out.
  */
-export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph): LoadedWeight[] {
+export function listLoadedWeights({ model, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
   const { nodes, consumers } = indexGraph(model.graph!)
   const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
   const isSplit = ({ opType, output }: NodeProto): boolean =>
@@ -49,7 +49,7 @@ export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph)
     if (stored === undefined || isLookedUp) return []
     const count = countDims(tensor)
     const isCast = readers.some(({ opType }) => opType === 'Cast')
-    if (isCast && widensInRuns && isHalfMatrix(tensor)) {
+    if (isCast && castsPerRun && isHalfMatrix(tensor)) {
       const copies = readers.some(isSplit) ? 2 : 1
       const widened = { form: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
       return [{ bytes: (count * stored) / 8, isMapped: isExternal, widened }]

@@ -55,8 +55,8 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
 /**
  * Says what a model is and whether it can be analysed, by what the files say of their weights; the numbers themselves
  * are not read. Of a model on the Hub it downloads what an analysis would.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where the model or its config is missing or damaged
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const asAnalysed: ModelOptions = { ...options, computedDtypes: MEASURED_DTYPES, describesOnly: true }
