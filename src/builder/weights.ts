@@ -111,7 +111,7 @@ export class Weights {
     if (left.length === 0) return
     const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
     throw new LayerpruneError(
-      `the checkpoint has tensors that its config.json gives no place to: ${left.slice(0, 3).join(', ')}${more}`,
+      `the checkpoint has tensors that its config.json does not account for: ${left.slice(0, 3).join(', ')}${more}`,
       { hint: 'take config.json and weights from the same model, or use an ONNX export of it' },
     )
   }
