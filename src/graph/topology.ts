@@ -13,7 +13,8 @@ export interface Topology {
 }
 
 /**
- * Sorts the nodes of a graph topologically, in place; nodes that are already in order keep their places. Converters to float16 append their casts at the end.
+ * Sorts the nodes of a graph topologically, in place; nodes that are already in order keep their places. Converters to
+ * float16 append their casts at the end.
  * @throws LayerpruneError if the graph has a cycle
  */
 export function sortNodes(graph: GraphProto): void {
