@@ -12,32 +12,32 @@ import {
 } from './checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
+import { findMatrixType } from './graph/cast-per-run.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
 import { listExternalFiles } from './graph/external-data.js'
 import { assertFiniteWeights } from './graph/finite-weights.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
-import { findMatrixType } from './graph/widen-in-runs.js'
 import { readHubSettings } from './hub/settings.js'
 import { describeQuantized, quantizeDecoder } from './int8/quantize-decoder.js'
 
-/** Precisions beside fp32 that safetensors may be computed in by what measures a model. */
+/** Precisions besides fp32 in which commands that measure a model may compute safetensors. */
 export const MEASURED_DTYPES: NonNullable<ModelOptions['computedDtypes']> = ['bf16', 'fp16', 'q8']
 
-/** What a decoder can be read from. */
+/** Formats that a decoder can be read from. */
 export type Format = 'onnx' | 'safetensors'
 
 export interface ModelOptions extends ModelSourceOptions {
-  /** Which published precision to read; left out, fp32 from safetensors, or the best graph present. */
+  /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
-  /** Precisions beside fp32 that safetensors may be computed in: for what measures a model, not for what changes it. */
+  /** Precisions besides fp32 that safetensors may be computed in: for measuring a model, not for changing it. */
   computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
-  /** The model is only described: its weights are neither checked nor, for q8, made. */
+  /** The model is only described: its weights are not checked, nor quantised for q8. */
   describesOnly?: boolean | undefined
-  /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
+  /** If omitted: safetensors if they are present and their family is known, because they are the model itself. */
   format?: Format | undefined
 }
 
@@ -47,7 +47,7 @@ export interface Model {
   id: string
   /** Commit of the Hub; null for a folder that the user named. */
   revision: string | null
-  /** Branch, tag or commit that was asked for; null where none was. */
+  /** Branch, tag or commit that was asked for; null if none was. */
   askedRevision: string | null
   /** Real folder of config and tokenizer. */
   folder: string
@@ -64,9 +64,9 @@ export interface Model {
 /** A model whose config was read and whose weights were chosen, not yet opened. */
 export interface LocatedModel
   extends Pick<Model, 'id' | 'revision' | 'askedRevision' | 'folder' | 'config' | 'format'> {
-  /** Name of the file that its safetensors are opened by; undefined where it has none. */
+  /** Name of the file by which its safetensors are opened; undefined if it has none. */
   checkpoint: string | undefined
-  /** Where its files are; those of its config and tokenizer, and its safetensors if chosen, lie in the folder. */
+  /** Where its files are; its config, tokenizer, and safetensors if chosen, are in the folder. */
   source: ModelSource
 }
 
@@ -81,8 +81,8 @@ const TOKENIZER_FILES = [
 
 /**
  * Reads the config of a model and chooses which of its weights to read.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where the model or its config is missing or damaged
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
@@ -100,7 +100,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   return { id, revision, askedRevision, folder, config, format, checkpoint, source }
 }
 
-/** Sizes under unknown names are those of a family that is not known. */
+/** If sizes have unknown names, the family is unknown. */
 async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> {
   const { content, path } = await readConfigFile(folder, names)
   try {
@@ -114,8 +114,8 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
 
 /**
  * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where something is missing, damaged or not supported
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if something is missing, damaged or not supported
  */
 export async function openModel(options: ModelOptions): Promise<Model> {
   const { checkpoint, source, ...located } = await locateModel(options)
@@ -135,13 +135,13 @@ function chooseFormat(
 ): Format {
   const computed = computedDtypes.find((name) => name === dtype)
   if (format === 'safetensors' && modelFile !== undefined) {
-    throw new UsageError(`--model-file ${modelFile} names a graph, and --format safetensors was asked for`)
+    throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
   }
   if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32' && !computed) {
     throw new UsageError(
-      `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, and --dtype ${dtype} was asked for`,
+      `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, but --dtype ${dtype} was given`,
       {
-        hint: 'leave --dtype out, or take a graph with --format onnx',
+        hint: 'omit --dtype, or use a graph with --format onnx',
       },
     )
   }
@@ -152,7 +152,7 @@ function chooseFormat(
   if (checkpoint !== undefined && isKnownFamily(config.family)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
     onNote?.(
-      `reading ${checkpoint} in fp32${hasGraph ? '; a graph is there too: --format onnx reads that' : ''}`,
+      `reading ${checkpoint} in fp32${hasGraph ? '; there is also a graph: use --format onnx to read it' : ''}`,
     )
     return 'safetensors'
   }
@@ -164,8 +164,8 @@ function chooseFormat(
 }
 
 /**
- * Safetensors, where they are there and known. A published q8 graph rounds the activations of a whole batch by one
- * scale, which costs far more than weights do; a published fp16 graph is what was asked for.
+ * Safetensors, if they are present and of a known family. A published q8 graph rounds the activations of a whole batch
+ * by one scale, which costs far more accuracy than int8 weights do; a published fp16 graph is exactly what was requested.
  */
 function chooseComputedFormat(
   dtype: 'bf16' | 'fp16' | 'q8',
@@ -176,7 +176,7 @@ function chooseComputedFormat(
 ): Format {
   if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
   if (dtype === 'q8') {
-    const other = hasGraph(names, 'q8') ? '; a q8 graph is there too: --format onnx reads that' : ''
+    const other = hasGraph(names, 'q8') ? '; there is also a q8 graph: use --format onnx to read it' : ''
     onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)
     return 'safetensors'
   }
@@ -190,7 +190,7 @@ function chooseComputedFormat(
 
 type Opened = Pick<Model, 'decoder' | 'precision' | 'file' | 'weightFiles'>
 
-/** Without weights of that form, opening them says what the folder has instead. */
+/** If there are no safetensors, opening them reports what the folder has instead. */
 async function openFromSafetensors(
   { folder, names }: ModelSource,
   config: ModelConfig,
@@ -214,17 +214,17 @@ async function computeIn(
   { describesOnly, tensors, signal, onNote }: ModelOptions & Pick<SafetensorsCheckpoint, 'tensors'>,
 ): Promise<DecoderGraph> {
   if (dtype === 'fp32') return built
-  if (dtype !== 'q8') return { ...built, widensInRuns: true }
+  if (dtype !== 'q8') return { ...built, castsPerRun: true }
   if (describesOnly) return describeQuantized(built)
   return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
 }
 
-/** Norms and biases are stored in float32 beside many a matrix: what counts are the matrices. */
+/** Only matrices count: norms and biases are often stored in float32 beside them. */
 function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
   const type = findMatrixType(model.graph!)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
-  throw new LayerpruneError(`${file} stores its matrices in ${stored}, and --dtype ${dtype} was asked for`, {
+  throw new LayerpruneError(`${file} stores its matrices in ${stored}, but --dtype ${dtype} was given`, {
     hint: `--dtype ${stored}`,
   })
 }
@@ -248,7 +248,7 @@ async function openFromOnnx(
   if (!options.describesOnly) await assertFiniteWeights(decoder, { signal: options.signal })
   const precision = describePrecision(decoder)
   if (options.dtype === 'fp32' && precision.dtype !== 'fp32') {
-    throw new LayerpruneError(`fp32 was asked for, and ${onnx.file} computes in ${precision.dtype}`, {
+    throw new LayerpruneError(`fp32 was requested, but ${onnx.file} computes in ${precision.dtype}`, {
       hint: `--dtype ${precision.dtype}, or another --model-file`,
     })
   }

@@ -32,7 +32,7 @@ describe('a folder with safetensors and graphs', () => {
       precision: { dtype: 'fp32', sharesScaleInBatch: false },
     })
     expect(notes).toEqual([
-      'reading model.safetensors in fp32; a graph is there too: --format onnx reads that',
+      'reading model.safetensors in fp32; there is also a graph: use --format onnx to read it',
     ])
   })
 
@@ -74,7 +74,7 @@ describe('weights in 16 bits', () => {
   it('stay as they are stored', async () => {
     const { model } = await open(makeFolder('families/falcon'), measured)
     expect(model).toMatchObject({ format: 'safetensors', precision: { dtype: 'fp16' } })
-    expect(model.decoder.widensInRuns).toBe(true)
+    expect(model.decoder.castsPerRun).toBe(true)
   })
 
   it('are those of an fp16 graph where one is there, unless safetensors are asked for', async () => {

@@ -7,9 +7,9 @@ import { writeProjections } from './projections.js'
 import { type RopeTables, writeRotation } from './rope.js'
 import type { Weights } from './weights.js'
 
-/** What attention needs beside its layer's own tensors. */
+/** What attention needs besides its layer's own tensors. */
 export interface AttentionInputs {
-  /** Tables of the layer's rope, where it has one. */
+  /** Tables of the layer's rope, if it has one. */
   rope: RopeTables | null
   /** Runs of queries for the layer's window. */
   spans: Spans

@@ -25,8 +25,8 @@ export function isKnownFamily(family: string): boolean {
  * which they are stored; the graph converts them to float32, when it is loaded or in each run, and computes in that.
  *
  * Inputs: `input_ids` and `attention_mask`, int64 [batch, tokens], texts padded on the right. Output: `logits`.
- * @throws LayerpruneError where the family is not known, a config key could change the computation and is not
- *   understood, or a tensor is missing, of another shape, or has no place in the graph
+ * @throws LayerpruneError if the family is not known, a config key could change the computation and is not
+ *   understood, or a tensor is missing, has another shape, or is not used
  */
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
   assertPlainWeights(config.raw, checkpoint)
@@ -42,8 +42,8 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
 
 /**
  * What a decoder of a known family computes and which tensors it takes, by its config and the names of its
- * tensors; whether these have the right shapes is for `buildDecoder` to check.
- * @throws LayerpruneError where the family is not known, or a config key could change the computation and is not
+ * tensors; `buildDecoder` checks their shapes.
+ * @throws LayerpruneError if the family is not known, or a config key could change the computation and is not
  *   understood
  */
 export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpoint['tensors']): Decoder {
@@ -60,7 +60,7 @@ function findFamily(config: ModelConfig): Family {
   throw unknownFamily(config.raw)
 }
 
-/** transformers makes a decoder of any family see the tokens that follow, unless this is absent or true. */
+/** In transformers, a decoder of any family sees the tokens that follow unless this key is absent or true. */
 function assertCausal(config: ConfigReader): void {
   const value = config.raw('is_causal')
   if (value !== undefined && value !== true) {

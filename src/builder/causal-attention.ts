@@ -3,7 +3,7 @@ import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 
-/** Runs of queries that attention is computed in; each leaves out the keys that none of its queries sees. */
+/** Number of runs of queries in which attention is computed; each omits the keys that none of its queries sees. */
 const SPAN_COUNT = 4
 
 /** A run of neighbouring queries with the keys that any of them sees. */
@@ -11,9 +11,9 @@ interface Span {
   /** int64 [1]: first key, and end (exclusive) of queries and keys alike. */
   firstKey: string
   end: string
-  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity where a key is not seen. */
+  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity where a key is masked. */
   bias: string
-  /** Names of dimensions: how many queries and keys there are. */
+  /** Names of the dimensions of queries and keys. */
   queries: string
   keys: string
 }
@@ -24,13 +24,13 @@ export interface Spans {
   list: Span[]
 }
 
-/** What of a layer's attention its spans depend on. */
+/** The part of a layer's attention that its spans depend on. */
 export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibi'>
 
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
  *
- * Texts are padded on the right, so the causal mask alone keeps padding out of what a real token sees.
+ * Texts are padded on the right, so the causal mask alone hides padding from real tokens.
  * @param tokens int64 scalar: tokens of the batch, padding included
  */
 export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm): Spans {
@@ -61,7 +61,7 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
 }
 
-/** By the positions of queries and keys, what is added to their scores, for each stack of query heads. */
+/** The bias on the scores of each stack of query heads, from the positions of queries and keys. */
 function writeBias(
   writer: GraphWriter,
   queries: string,
@@ -69,16 +69,16 @@ function writeBias(
   { heads, kvHeads, window, alibi }: SpanForm,
 ): string {
   const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
-  let isHidden = writer.op('Greater', [keys, column])
+  let masked = writer.op('Greater', [keys, column])
   if (window !== null) {
     const first = writer.op('Sub', [column, writer.integers([window - 1])])
-    isHidden = writer.op('Or', [isHidden, writer.op('Less', [keys, first])])
+    masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
   }
-  const mask = writer.op('Where', [isHidden, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
+  const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
   const perGroup = heads / kvHeads
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
   const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
-  // Stated in full, for a text of fewer tokens than spans leaves some without queries or keys
+  // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
   const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
   const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
   const biases = writer.op('Add', [slopes, mask])
@@ -115,7 +115,7 @@ export function writeCausalAttention(
   const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads)
-  const mixed = spans.list.map((span, index) => {
+  const contexts = spans.list.map((span, index) => {
     const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
     const seen = (tensor: string) => {
@@ -131,11 +131,16 @@ export function writeCausalAttention(
     const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
     const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
-    const shares = writer.op('Softmax', [scores], { axis: -1 })
-    const sums = writer.op('MatMul', [shares, seen(values)])
-    return ofQueries(writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim])]))
+    const probabilities = writer.op('Softmax', [scores], { axis: -1 })
+    const context = writer.op('MatMul', [probabilities, seen(values)])
+    return ofQueries(writer.op('Reshape', [context, writer.integers([0, heads, -1, headDim])]))
   })
-  const joined = writer.dimensions(writer.op('Concat', mixed, { axis: 2 }), [BATCH, heads, TOKENS, headDim])
+  const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
+    BATCH,
+    heads,
+    TOKENS,
+    headDim,
+  ])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
 }

@@ -49,7 +49,7 @@ export function writeDecoder(
   return { model: makeModel(writer, output), states }
 }
 
-/** The residual stream, whose last addition waits for the norm that comes after it: one node does both. */
+/** The residual stream. Its last addition waits for the norm that follows, so that one node does both. */
 class ResidualStream {
   readonly #writer: GraphWriter
   readonly #weights: Weights
@@ -75,7 +75,7 @@ class ResidualStream {
     return this.#sum
   }
 
-  /** The stream normed, itself left as it is; without a norm, the stream. */
+  /** The normed stream, which itself does not change; without a norm, the stream. */
   norm(norm: Norm | null): string {
     if (norm === null) return this.value()
     if (this.#pending === null) return writeNorm(this.#writer, this.#weights, norm, this.#sum)
@@ -132,7 +132,7 @@ function writeTokenShape(writer: GraphWriter): TokenShape {
   return { inputIds: 'input_ids', attentionMask: 'attention_mask', batch: at(0), tokens: at(1) }
 }
 
-/** What attention needs beside its layer's own tensors, written once for all layers that need the same. */
+/** What attention needs besides its layer's own tensors, written once for all layers that need the same. */
 function shareAttentionInputs(
   writer: GraphWriter,
   shape: TokenShape,

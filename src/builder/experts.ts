@@ -6,10 +6,10 @@ import { writeMlp } from './mlp.js'
 import type { Weights } from './weights.js'
 
 /**
- * Writes a mixture of experts: each token goes to the `perToken` experts that its router weighs most.
+ * Writes a mixture of experts: each token goes to the `perToken` experts with the largest router weights.
  *
- * Tokens are sorted by expert, so that each expert multiplies its own rows only (none at all, if it got no
- * token), and put back in their order before the experts' outputs are summed.
+ * Tokens are sorted by expert, so that each expert multiplies only its own rows (none if it has no token), and
+ * returned to their order before the experts' outputs are summed.
  */
 export function writeExperts(writer: GraphWriter, weights: Weights, experts: Experts, input: string): string {
   const { count, perToken } = experts

@@ -22,12 +22,12 @@ const MICROSOFT_OPERATORS = new Set([
 
 type Attributes = NonNullable<Parameters<typeof makeNode>[3]>
 
-/** Collects the nodes and small constants of a graph and names their tensors; '' stands for an input left out. */
+/** Collects the nodes and small constants of a graph and names their tensors; '' stands for an omitted input. */
 export class GraphWriter {
   readonly nodes: NodeProto[] = []
   readonly initializers = new Map<string, TensorProto>()
   readonly valueInfos: ValueInfoProto[] = []
-  /** Prefix of the names that come next, as in `layers.3.attention`. */
+  /** Prefix of the next names, as in `layers.3.attention`. */
   scope = ''
   readonly #uses = new Map<string, number>()
 
@@ -48,8 +48,8 @@ export class GraphWriter {
   }
 
   /**
-   * States the dimensions of a tensor of float32, by name where they are not known: tensors of the same dimensions
-   * share memory, and without any said ONNX Runtime takes a second to look through a thousand of them.
+   * States the dimensions of a float32 tensor, by name if they are not known. Tensors of the same dimensions share
+   * memory; without stated dimensions ONNX Runtime takes a second to look through a thousand of them.
    */
   dimensions(tensor: string, dimensions: (number | string)[]): string {
     this.valueInfos.push(makeValueInfo(tensor, DataType.FLOAT, dimensions))

@@ -5,19 +5,19 @@ import type { Weights } from './weights.js'
 /** A matrix and a bias as tensors of the graph. */
 export interface Product {
   matrix: string
-  /** Whether the matrix lies as [inputs, outputs]. */
+  /** Whether the matrix is stored as [inputs, outputs]. */
   transposed: boolean
   bias: string | null
 }
 
-/** Multiplies the last axis of a tensor with a weight matrix. */
+/** Multiplies the last axis of a tensor by a weight matrix. */
 export function writeLinear(writer: GraphWriter, weights: Weights, linear: Linear, input: string): string {
   return writeProduct(writer, readProduct(weights, linear), input)
 }
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, where not all of them are wanted
+ * @param rows first and last (exclusive) of its outputs, if not all are needed
  */
 export function readProduct(weights: Weights, linear: Linear, rows?: [start: number, end: number]): Product {
   const { weight, inputs, outputs, transposed = false, stack } = linear
@@ -30,7 +30,7 @@ export function readProduct(weights: Weights, linear: Linear, rows?: [start: num
   return { matrix, transposed, bias }
 }
 
-/** A matrix is read where it lies: turning it first would cost a copy of every weight. */
+/** A matrix is read as stored: transposing it first would copy every weight. */
 export function writeProduct(
   writer: GraphWriter,
   { matrix, transposed, bias }: Product,

@@ -4,7 +4,7 @@ import type { GraphWriter } from './graph-writer.js'
 import { readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
 import type { Weights } from './weights.js'
 
-/** Writes the part of a layer that looks at each token alone: [..., hidden] to the same shape. */
+/** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
 export function writeMlp(writer: GraphWriter, weights: Weights, mlp: Mlp, input: string): string {
   switch (mlp.kind) {
     case 'plain': {

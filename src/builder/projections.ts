@@ -10,7 +10,7 @@ export interface QueryKeyValue {
   value: string
 }
 
-/** Writes the three products that attention starts with, whatever way their weights are stored in. */
+/** Writes the three products that attention starts with, however their weights are stored. */
 export function writeProjections(
   writer: GraphWriter,
   weights: Weights,
@@ -48,7 +48,7 @@ function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Pr
   return matrices.map((matrix, index) => ({ ...packed, matrix, bias: biases ? biases[index]! : null }))
 }
 
-/** Rows that come as queries, key and value of one key head after the other, sorted when the session starts. */
+/** Rows stored as queries, key and value of each key head in turn; they are sorted when the session starts. */
 function splitGroups(
   writer: GraphWriter,
   weights: Weights,

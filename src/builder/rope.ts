@@ -2,7 +2,7 @@ import type { Rope, RopeFrequencies } from '../families/description.js'
 import { DataType } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 
-/** Cosines and sines of a rope as tables [rows, dimensions / 2], and the row that belongs to each token. */
+/** Cosines and sines of a rope as tables [rows, dimensions / 2], and each token's row in them. */
 export interface RopeTables {
   cosines: string
   sines: string
@@ -10,7 +10,7 @@ export interface RopeTables {
   rows: string
 }
 
-/** Names of the graph's inputs and what the decoder derives from their form. */
+/** Names of the graph's inputs and what the decoder derives from their shape. */
 export interface TokenShape {
   inputIds: string
   attentionMask: string
@@ -22,8 +22,8 @@ export interface TokenShape {
 /**
  * Writes the tables of a rope, by position times frequency in float32 as transformers computes them.
  *
- * Where the frequencies depend on a text's own length, each text of a batch has its own section of the tables,
- * so that its states do not depend on its companions.
+ * If the frequencies depend on a text's own length, each text of a batch has its own section of the tables, so that
+ * its states do not depend on the other texts.
  */
 export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
   const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])

@@ -14,22 +14,22 @@ const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
 )
 
 /**
- * The tensors of a checkpoint as inputs of a graph. A name is checked against the shape that the config implies
- * when it is asked for, and what nobody asked for is an error at the end, so that no tensor is left out unseen.
+ * The tensors of a checkpoint as inputs of a graph. When a tensor is requested, its shape is checked against the
+ * config; a tensor that was never requested is an error at the end, so that none is silently omitted.
  */
 export class Weights {
   readonly #tensors: Map<string, TensorLocation>
   readonly #writer: GraphWriter
   readonly #used = new Set<string>()
   readonly #casts = new Map<string, string>()
-  /** What a checkpoint of the bare decoder, saved without its head, lacks at the start of its names. */
+  /** Prefix that the names lack in a checkpoint of the bare decoder, saved without its head. */
   readonly #leftOut: string
 
   readonly #folder: string
 
   /**
    * @param folder real path that the graph's references to files start from
-   * @param prefix what the names of the decoder's own tensors start with, as in `model.`
+   * @param prefix of the names of the decoder's own tensors, as in `model.`
    */
   constructor(
     tensors: SafetensorsCheckpoint['tensors'],
@@ -48,7 +48,7 @@ export class Weights {
     return this.#leftOut !== ''
   }
 
-  /** What no count of a config that belongs to these tensors exceeds. */
+  /** Limits that no count of a matching config exceeds. */
   get limits(): CountLimits {
     let longestAxis = 0
     for (const { shape } of this.#tensors.values()) longestAxis = Math.max(longestAxis, ...shape)
@@ -61,8 +61,8 @@ export class Weights {
 
   /**
    * A tensor in the type in which it is stored.
-   * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all where left out
-   * @throws LayerpruneError where it is missing, or of another shape or type than expected
+   * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted
+   * @throws LayerpruneError if it is missing, or its shape or type is not as expected
    */
   stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const location = this.#find(name, shape)
@@ -88,7 +88,7 @@ export class Weights {
     return initializer
   }
 
-  /** A tensor in float32; ONNX Runtime converts it once, when the session starts, or in each run: `widensInRuns`. */
+  /** A tensor in float32; ONNX Runtime casts it once, when the session starts, or in each run (`castsPerRun`). */
   float(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const stored = this.stored(name, shape, rows)
     if (this.#find(name, shape).dtype === 'F32') return stored
@@ -101,8 +101,8 @@ export class Weights {
 
   /**
    * Checks that every tensor of the checkpoint has been used.
-   * @param extras names that a checkpoint may have beside its weights: buffers that are computed anew
-   * @throws LayerpruneError that names what is left
+   * @param extras names that a checkpoint may have besides its weights: buffers that are recomputed
+   * @throws LayerpruneError that names the unused tensors
    */
   assertAllUsed(extras: RegExp[]): void {
     const left = [...this.#tensors.keys()].filter(
@@ -111,7 +111,7 @@ export class Weights {
     if (left.length === 0) return
     const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
     throw new LayerpruneError(
-      `the checkpoint has tensors that its config.json gives no place to: ${left.slice(0, 3).join(', ')}${more}`,
+      `the checkpoint has tensors that its config.json does not account for: ${left.slice(0, 3).join(', ')}${more}`,
       { hint: 'take config.json and weights from the same model, or use an ONNX export of it' },
     )
   }

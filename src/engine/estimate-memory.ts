@@ -35,14 +35,14 @@ const SLACK = 1.4
 export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): MemoryEstimate {
   const weightsBytes = measureWeights(decoder)
   const tokens = Math.min(TOKENS, config.maxPositions ?? TOKENS)
-  const widened = decoder.widensInRuns
+  const widened = decoder.castsPerRun
     ? countWidenedBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
     : 0
   const runBytes = Math.round(SLACK * (countRunBytes(config, { texts: TOKENS / tokens, tokens }) + widened))
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }
 
-function measureWeights({ model, states, widensInRuns = false }: DecoderGraph): number {
+function measureWeights({ model, states, castsPerRun = false }: DecoderGraph): number {
   const graph = model.graph!
   const topology = indexGraph(graph)
   const measured = nodesUpstream(topology, [states.at(-1)!], { shapes: true })
@@ -52,7 +52,7 @@ function measureWeights({ model, states, widensInRuns = false }: DecoderGraph): 
     const stored = ELEMENT_BITS.get(tensor.dataType)
     if (readers.length === 0 || stored === undefined) continue
     const isCast = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
-    const isWidened = isCast && !(widensInRuns && isHalfMatrix(tensor))
+    const isWidened = isCast && !(castsPerRun && isHalfMatrix(tensor))
     bits += countDims(tensor) * (isWidened ? 32 : stored)
   }
   return bits / 8

@@ -179,7 +179,7 @@ class SegmentedSession implements GramSource {
       ...this.#options,
       shared: true,
       // Without memory kept from one matrix to the next, a fifth of the time would go into getting it from the system
-      keepsMemory: graph.widensInRuns ?? false,
+      keepsMemory: graph.castsPerRun ?? false,
     })
     this.#loaded = { start, end, runner }
     return this.#loaded

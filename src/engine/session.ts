@@ -1,8 +1,8 @@
 import type { InferenceSession } from 'onnxruntime-node'
 import { LayerpruneError } from '../errors.js'
+import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
-import { widenInRuns } from '../graph/widen-in-runs.js'
 import { type Device, hintForDevice } from './device.js'
 
 export interface SessionOptions {
@@ -41,9 +41,9 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, widensInRuns = false } = decoder
+  const { model, weightsFolder, castsPerRun = false } = decoder
   try {
-    return await ort.InferenceSession.create(serializeModel(widensInRuns ? widenInRuns(model) : model), {
+    return await ort.InferenceSession.create(serializeModel(castsPerRun ? castWeightsPerRun(model) : model), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in shape: buffers planned for each take more memory and save no time

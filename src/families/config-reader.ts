@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
 
-/** What the files hold, which no count in a config can exceed. */
+/** Limits of the files, which no count in a config can exceed. */
 export interface CountLimits {
   /** Length of the longest axis of any tensor. */
   longestAxis: number
@@ -8,8 +8,8 @@ export interface CountLimits {
 }
 
 /**
- * Reads the keys of a config by name and type and remembers which were read, so that a key that nobody looked
- * at can be refused in place of being ignored. A key that is absent or null has the family's default.
+ * Reads the keys of a config by name and type and remembers which were read, so that a key that was never
+ * read can be refused instead of ignored. A key that is absent or null has the family's default.
  */
 export class ConfigReader {
   readonly #values: Record<string, unknown>
@@ -24,7 +24,7 @@ export class ConfigReader {
     this.#path = path
   }
 
-  /** A size of tensors, or how many of something they hold: a whole number from 1 to the longest axis of any. */
+  /** A size of tensors, or a count of something in them: a whole number from 1 to the longest axis of any tensor. */
   count(key: string): number
   count<T>(key: string, otherwise: T): number | T
   count(...given: [key: string, otherwise?: unknown]): unknown {
@@ -33,14 +33,14 @@ export class ConfigReader {
     return value
   }
 
-  /** The number of layers, each of which has a tensor at least. */
+  /** The number of layers, each of which has at least one tensor. */
   layers(key: string): number {
     const value = this.#whole([key]) as number
     this.#limit(key, value, this.#limits.tensors, 'the number of tensors')
     return value
   }
 
-  /** A number of tokens or a period, a whole number of at least 1 that nothing in the files limits. */
+  /** A number of tokens or a period: a whole number of at least 1, not limited by the files. */
   length(key: string): number
   length<T>(key: string, otherwise: T): number | T
   length(...given: [key: string, otherwise?: unknown]): unknown {
@@ -91,7 +91,7 @@ export class ConfigReader {
     return this.#take([key, otherwise], 'a list of strings', isTexts) as string[] | T
   }
 
-  /** A nested object with its own record of keys; undefined where absent, null or empty. */
+  /** A nested object with its own record of keys; undefined if absent, null or empty. */
   object(key: string): ConfigReader | undefined {
     const value = this.#take([key, undefined], 'an object', isObject)
     if (value === undefined || Object.keys(value as object).length === 0) return undefined
@@ -106,7 +106,7 @@ export class ConfigReader {
     return this.#values[key] !== undefined && this.#values[key] !== null
   }
 
-  /** Whether the key is there and says null, where that means something else than its absence. */
+  /** Whether the key is present and null, if that means something other than absence. */
   isNull(key: string): boolean {
     this.#read.add(key)
     return this.#values[key] === null
@@ -118,7 +118,7 @@ export class ConfigReader {
     return this.#values[key]
   }
 
-  /** Checks a key that may be there, with one value only. */
+  /** Checks a key that may be present with one value only. */
   expect(key: string, value: unknown): void {
     const found = this.raw(key)
     if (found !== undefined && found !== null && found !== value) {
@@ -126,7 +126,7 @@ export class ConfigReader {
     }
   }
 
-  /** Takes note of keys that have no effect on what is computed. */
+  /** Marks keys as read that do not change the computation. */
   ignore(...keys: string[]): void {
     for (const key of keys) this.#read.add(key)
   }
@@ -141,7 +141,7 @@ export class ConfigReader {
   }
 
   /**
-   * Checks that no key was left unread, apart from those that never change what is computed.
+   * Checks that every key was read, apart from those that never change the computation.
    * @throws LayerpruneError that names the first such key
    */
   assertAllRead(family: string, isHarmless: (key: string, value: unknown) => boolean): void {

@@ -22,17 +22,17 @@ const ACTIVATIONS: Record<string, Activation> = {
 }
 
 interface CheckpointFacts {
-  /** What the names of the decoder's tensors start with. */
+  /** Prefix of the names of the decoder's tensors. */
   prefix: string
-  /** Whether there is a tensor of that full name. */
+  /** Whether there is a tensor with that full name. */
   has: (name: string) => boolean
-  /** Whether the head was left out when it was saved. */
+  /** Whether the checkpoint was saved without its head. */
   isBare: boolean
 }
 
 /**
  * Describes a decoder by a config and its family's differences from Llama.
- * @throws LayerpruneError where the config lacks a number or asks for what is not known
+ * @throws LayerpruneError if the config lacks a number or asks for something unknown
  */
 export function applyDifferences(
   config: ConfigReader,
@@ -116,7 +116,7 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
   }
 }
 
-/** The family's own key or the usual one, whichever is there; both must say the same. */
+/** The family's own key or the usual one, whichever is present; if both are, they must agree. */
 function chooseKey(config: ConfigReader, own: string, usual: string): string {
   if (!config.has(own)) return config.has(usual) ? usual : own
   config.expect(usual, config.raw(own))
@@ -151,8 +151,8 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
 const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
 
 /**
- * The head's matrix is its own, or the embedding table where the file has none and the config ties them. A
- * checkpoint saved without its head has none unless tied, and one with a head for another task has none.
+ * The head has its own matrix, or uses the embedding table if the file has none and the config ties them. A checkpoint
+ * that was saved without its head has none unless tied; one with a head for another task has none.
  */
 function describeHead(
   config: ConfigReader,

@@ -13,7 +13,7 @@ import type {
 } from './description.js'
 import { type Differences, LLAMA_KEYS, type LLAMA_NAMES, LLAMA_NORMS, type Sizes } from './differences.js'
 
-/** Makes the family's kind of norm; a size or form of its own only for heads. */
+/** Makes the family's kind of norm; only norms of heads have a size or form of their own. */
 export type MakeNorm = (module: string, options?: { size?: number; bias?: boolean; weight?: boolean }) => Norm
 
 interface LayerContext {
@@ -145,7 +145,7 @@ function describeMlp(
 function checkExperts(experts: Experts): Experts {
   if (experts.perToken <= experts.count) return experts
   throw new LayerpruneError(
-    `config.json has ${experts.perToken} experts a token (num_experts_per_tok) of ${experts.count}, expected at most all`,
+    `config.json has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,
     { hint: 'take config.json from the model it belongs to' },
   )
 }

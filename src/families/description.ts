@@ -1,6 +1,6 @@
 /**
- * What a decoder computes, as the family table states it: every choice in which the families differ, with the
- * names of the tensors that take part. `decoder.ts` writes any such description as a graph.
+ * What a decoder computes, as the family table states it: every choice in which families differ, with the names
+ * of the tensors that take part. `decoder.ts` writes any such description as a graph.
  */
 
 /** A matrix product; the weight is [outputs, inputs] as in PyTorch's Linear, or [inputs, outputs] as in Conv1D. */
@@ -17,7 +17,7 @@ export interface Linear {
 export interface Norm {
   /** `rms`: divided by the root of the mean square; `layer`: centred first. */
   kind: 'rms' | 'layer'
-  /** Null where nothing is learnt. */
+  /** Null if nothing is learnt. */
   weight: string | null
   bias: string | null
   size: number
@@ -30,9 +30,9 @@ export type Activation = 'silu' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu' |
 
 /** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) with one of its scalings. */
 export interface Rope {
-  /** Leading elements of a head that are rotated; the others pass. */
+  /** Leading elements of a head that are rotated; the others pass unchanged. */
   dimensions: number
-  /** Pairs are neighbours (2i, 2i + 1) in place of (i, i + dimensions / 2). */
+  /** Pairs are neighbours (2i, 2i + 1) instead of (i, i + dimensions / 2). */
   interleaved: boolean
   /** Factor on cosines and sines. */
   attentionFactor: number
@@ -43,12 +43,12 @@ export type RopeFrequencies =
   | { kind: 'fixed'; perPair: number[] }
   /** Longrope: one set for texts of up to `longestShort` tokens, another for longer ones. */
   | { kind: 'two sets'; short: number[]; long: number[]; longestShort: number }
-  /** Dynamic NTK: the base grows with the text's length where that exceeds `positions`. */
+  /** Dynamic NTK: the base grows with the text's length if that exceeds `positions`. */
   | { kind: 'growing base'; base: number; factor: number; positions: number }
 
 /**
  * A norm on queries or keys: over each head with one weight for all (`head`), over all heads at once, or over each
- * head with a weight of its own, the rows of one tensor or a tensor a head.
+ * head with a weight of its own, as rows of one tensor or as one tensor per head.
  */
 export type HeadNorm =
   | { span: 'head' | 'all heads'; norm: Norm }
@@ -68,7 +68,7 @@ export interface Attention {
   headDim: number
   projections: Projections
   output: Linear
-  /** Null where the layer has no position embedding of its own. */
+  /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
   queryNorm: HeadNorm | null
   keyNorm: HeadNorm | null
@@ -87,7 +87,7 @@ export interface Attention {
 
 /** A bias on the scores that grows with a key's position (Press et al. 2021, arXiv 2108.12409). */
 export interface Alibi {
-  /** What it grows by a token, one value for each head. */
+  /** Growth per token, one value for each head. */
   slopes: number[]
   /** Slopes, positions and their products are rounded to bfloat16, whatever the dtype of the rest. */
   inBfloat16: boolean
@@ -110,14 +110,14 @@ export interface Experts {
   normalized: boolean
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes, weighted by the sigmoid of a product where there is a gate. */
+  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
   shared: { mlp: Mlp; gate: Linear | null } | null
 }
 
 export interface Layer {
   attention: Attention
   mlp: Mlp
-  /** Norms before and after attention and MLP; null where there is none. */
+  /** Norms before and after attention and MLP; null if there is none. */
   norms: {
     beforeAttention: Norm | null
     afterAttention: Norm | null
@@ -127,7 +127,7 @@ export interface Layer {
     streamAfterAttention: Norm | null
     streamAfterMlp: Norm | null
   }
-  /** Attention and MLP read the same state, in place of one after the other; `beforeMlp` null shares its norm. */
+  /** Attention and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
   parallel: boolean
   /** Factor on what attention and MLP add to the residual stream. */
   residualMultiplier: number
@@ -138,7 +138,7 @@ export interface Decoder {
   hiddenSize: number
   embedding: {
     weight: string
-    /** Width of the table, where it is not the hidden size. */
+    /** Width of the table, if it is not the hidden size. */
     size: number
     projection: Linear | null
     scale: number
@@ -148,7 +148,7 @@ export interface Decoder {
   }
   layers: Layer[]
   finalNorm: Norm | null
-  /** Null where the checkpoint was saved without one. */
+  /** Null if the checkpoint was saved without one. */
   head: {
     /** Maps the final state to the width of the embedding table. */
     projection: Linear | null
@@ -158,6 +158,6 @@ export interface Decoder {
     /** Logits become cap * tanh(logit / cap). */
     softcap: number | null
   } | null
-  /** Names of tensors that old checkpoints carry and that are computed anew. */
+  /** Names of tensors in old checkpoints that are recomputed. */
   extras: RegExp[]
 }

@@ -31,7 +31,7 @@ export const LLAMA_KEYS = {
   hidden: 'hidden_size',
   layers: 'num_hidden_layers',
   heads: 'num_attention_heads',
-  /** Null where the family settles the number in another way. */
+  /** Null if the family derives the number in another way. */
   kvHeads: 'num_key_value_heads' as string | null,
   inner: 'intermediate_size',
   activation: 'hidden_act',
@@ -47,8 +47,8 @@ export interface Sizes {
 }
 
 /**
- * In what a family differs from Llama, whose layer is: RMS norm, attention with rotary embedding, sum, RMS norm,
- * gated MLP, sum. Every field left out is as in Llama.
+ * How a family differs from Llama, whose layer is: RMS norm, attention with rotary embedding, sum, RMS norm, gated MLP,
+ * sum. Omitted fields are as in Llama.
  */
 export interface Differences {
   /** Further prefix of the decoder's own tensors. */
@@ -57,15 +57,15 @@ export interface Differences {
   keys?: Partial<typeof LLAMA_KEYS>
   /** Full name of the head's module; `lm_head`. */
   head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
-  /** Whether the head is the embedding table where the config does not say. */
+  /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
-  /** Key and value heads where the config does not say. */
+  /** Key and value heads if the config does not say. */
   kvHeads?: number
-  /** Size of a head where the config does not say. */
+  /** Size of a head if the config does not say. */
   headDim?: number
   norm?: {
     kind?: Norm['kind']
-    /** Config key of the epsilon; null where it is fixed. */
+    /** Config key of the epsilon; null if it is fixed. */
     key?: string | null
     epsilon?: number
     bias?: boolean
@@ -87,7 +87,7 @@ export interface Differences {
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   layout?: Attention['projections']['layout']
-  /** Weights of the layers lie as [inputs, outputs]. */
+  /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
@@ -98,7 +98,7 @@ export interface Differences {
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
   mlp?: 'gated' | 'gated in one' | 'plain'
-  /** Width of the MLP where the config does not say, as a multiple of the hidden size. */
+  /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
   /** A name that means something else in this family. */

@@ -67,7 +67,7 @@ export function describeCohere(config: ConfigReader): Differences {
   }
 }
 
-/** GPT-2 and what follows its names: learnt positions, layer norms, plain MLP, biases everywhere. */
+/** GPT-2 and the families that use its names: learnt positions, layer norms, plain MLP, biases everywhere. */
 export function describeGpt2(
   config: ConfigReader,
   usual: { activation: string; positions: number },

@@ -4,7 +4,7 @@ import type { Differences, ExpertParts, Sizes } from './differences.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
 
-/** The same rotary embedding in all layers that have one; its keys may stay unread where none has. */
+/** The same rotary embedding in all layers that have one; its keys may stay unread if none has one. */
 export function rope(config: ConfigReader, options: Omit<RopeOptions, 'headDim'> = {}) {
   config.ignore('rope_parameters', 'rope_scaling', 'rope_theta', 'partial_rotary_factor')
   config.ignore(...Object.values(options.keys ?? {}))

@@ -224,7 +224,7 @@ function describeOpt(config: ConfigReader): Differences {
   }
 }
 
-/** `attention_types` says [[kinds, repeats], ...]; a list beside it must say the same. */
+/** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list beside it must say the same. */
 function readGptNeoLayers(config: ConfigReader): string[] {
   const layers = config.layers('num_layers')
   const types = config.raw('attention_types')

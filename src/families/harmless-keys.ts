@@ -118,7 +118,7 @@ const HARMLESS_KEYS = new Set([
   'suppress_tokens',
   'begin_suppress_tokens',
   'max_new_tokens',
-  // Lengths that count only where a family's positions depend on them; it reads them then
+  // Lengths that matter only if a family's positions depend on them; then it reads them
   'max_position_embeddings',
   'original_max_position_embeddings',
   'n_positions',
@@ -137,8 +137,8 @@ const HARMLESS_PATTERNS = [
 ]
 
 /**
- * What a decoder may have, by keys whose absence says that it has not. Published configs name what other families
- * have too, as false or null; for a family that has it, its entry in the table reads the key.
+ * Switches of optional parts; an absent key means that the decoder does not have the part. Published configs also
+ * carry other families' switches, as false or null. If a family has the part, its entry in the table reads the key.
  */
 const SWITCHES = new Set([
   // Biases; a tensor without a place is refused whatever the config says
@@ -233,7 +233,7 @@ const SWITCHES = new Set([
   'use_parallel_residual',
 ])
 
-/** What some families have without being asked: there the switch would say what is not so. */
+/** Parts that some families always have: there the switch would be wrong. */
 const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
   norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && mlp.experts.normalized,
   qk_layernorm: ({ attention }) => attention.queryNorm !== null,
@@ -243,8 +243,8 @@ const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
 }
 
 /**
- * Whether a key that no family asked for can be passed over: known not to matter, or the switch of something that
- * the layers have not, switched off.
+ * Whether a key that the family did not read can be ignored: it is known not to matter, or it switches off a part that
+ * the layers do not have.
  */
 export function isHarmlessKey(key: string, value: unknown, layers: Layer[]): boolean {
   if (HARMLESS_KEYS.has(key) || HARMLESS_PATTERNS.some((pattern) => pattern.test(key))) return true

@@ -6,8 +6,8 @@ export type LayerType = 'full_attention' | 'sliding_attention'
 const LAYER_TYPES = ['full_attention', 'sliding_attention']
 
 /**
- * Which attention each layer has: the config's own list, or the family's rule where there is none.
- * @param slides the rule: whether a layer sees a window only
+ * Which attention each layer has: the config's own list, or the family's rule if there is none.
+ * @param slides the rule: whether a layer sees only a window
  */
 export function readLayerTypes(
   config: ConfigReader,
@@ -28,8 +28,8 @@ export function readLayerTypes(
 
 /**
  * The window of each layer that slides.
- * @param window tokens seen, the token itself included; null where the model has no window
- * @throws LayerpruneError where a layer slides and there is no window
+ * @param window tokens seen, the token itself included; null if the model has no window
+ * @throws LayerpruneError if a layer slides and there is no window
  */
 export function windowsOf(
   config: ConfigReader,
@@ -43,7 +43,7 @@ export function windowsOf(
   }
 }
 
-/** A window, null where the config says null, and the family's own where it says nothing. */
+/** A window: null if the config says null, the family's own if it says nothing. */
 export function readWindow(config: ConfigReader, otherwise: number | null): number | null {
   return config.isNull('sliding_window') ? null : config.length('sliding_window', otherwise)
 }

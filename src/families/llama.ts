@@ -55,7 +55,8 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
         'no_rope_layers',
         Array.from({ length: layers }, (_, layer) => Number((layer + 1) % interval !== 0)),
       )
-      if (usesRope.length !== layers) throw config.refuse('no_rope_layers', `${layers} numbers, one a layer`)
+      if (usesRope.length !== layers)
+        throw config.refuse('no_rope_layers', `${layers} numbers, one per layer`)
       const shared = rope(config, { theta: 2_000_000 })
       const window = config.flag('use_sliding_window', false) ? readWindow(config, null) : null
       config.ignore('sliding_window')

@@ -3,7 +3,7 @@ import { allButEvery, readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readPattern, readWindow, windowsOf } from './layer-types.js'
 import type { Family } from './table.js'
 
-/** Decoders whose norms lie elsewhere than in Llama: after attention and MLP, or one for both in parallel. */
+/** Decoders whose norms are not where Llama's are: after attention and MLP, or one for both in parallel. */
 export const NORM_FAMILIES: Record<string, Family> = {
   olmo: {
     title: 'OLMo 1',
@@ -17,7 +17,7 @@ export const NORM_FAMILIES: Record<string, Family> = {
   },
   olmo2: {
     title: 'OLMo 2',
-    notes: 'norms after attention and MLP in place of before; norms over all queries and all keys',
+    notes: 'norms after attention and MLP instead of before; norms over all queries and all keys',
     describe: (config) => ({ ...POST_NORMS, bias: readAttentionBias(config), rope: rope(config) }),
   },
   olmo3: {

@@ -4,28 +4,28 @@ import type { Rope, RopeFrequencies } from './description.js'
 
 export interface RopeOptions {
   headDim: number
-  /** Base of the frequencies where the config states none. */
+  /** Base of the frequencies if the config states none. */
   theta?: number
-  /** Part of a head that is rotated where the config states none; left out, the family always rotates all. */
+  /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
   partial?: number
-  /** Elements rotated, where the family states their number. */
+  /** Number of rotated elements, if the family states it. */
   dimensions?: number
   interleaved?: boolean
   /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
   layerType?: 'full_attention' | 'sliding_attention'
   /** Keys at the top of an old config. */
   keys?: { theta?: string; partial?: string }
-  /** Whether an old config's `rope_scaling` is for this rope; true where left out. */
+  /** Whether an old config's `rope_scaling` is for this rope; true if omitted. */
   scaled?: boolean
   /** Old configs call LongRoPE `yarn`. */
   yarnIsLongrope?: boolean
-  /** Length that scaling starts from where the top of the config does not say, whatever the scaling itself says. */
+  /** Length that scaling starts from if the top level of the config does not say, whatever the scaling itself says. */
   originalPositions?: number
   /** `dynamic` may state an `alpha`, which sets the base once and for all. */
   knowsAlpha?: boolean
 }
 
-/** Keys that some rope type reads, and that have no meaning for the others. */
+/** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
   'attention_factor',
   'beta_fast',
@@ -41,13 +41,13 @@ const ROPE_KEYS = [
   'truncate',
 ]
 
-/** For images beside the text (three positions that are the same for text), and how YaRN was trained. */
+/** Keys for images in the text (three positions, equal for text), and for how YaRN was trained. */
 const HARMLESS_KEYS = [...ROPE_KEYS, 'mrope_section', 'mrope_interleaved', 'finetuned']
 
 /**
  * Reads the rotary embedding of a config in either spelling: `rope_parameters`, or `rope_theta`,
  * `partial_rotary_factor` and `rope_scaling` at the top (transformers before version 5).
- * @throws LayerpruneError where the type is not known or the two spellings disagree
+ * @throws LayerpruneError if the type is not known or the two spellings disagree
  */
 export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const { headDim, layerType, scaled = true } = options
@@ -68,7 +68,7 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
 }
 
-/** One rope of `rope_parameters`, where each type of layers has its own. */
+/** One rope of `rope_parameters`, if each type of layer has its own. */
 function ofLayerType(
   config: ConfigReader,
   parameters: ConfigReader,

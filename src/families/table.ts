@@ -13,15 +13,15 @@ export interface Family {
   title: string
   /** What sets it apart from Llama, in a few words. */
   notes: string
-  /** What the names of the decoder's tensors start with, unless it was saved without its head; `model.` */
+  /** Prefix of the names of the decoder's tensors, unless it was saved without its head; default `model.` */
   prefix?: string
-  /** Keys of published configs that say what the family does anyway; another value is refused. */
+  /** Keys of published configs that state what the family always does; any other value is refused. */
   fixed?: Record<string, unknown>
   /** @param has whether the checkpoint has a tensor, by its full name */
   describe: (config: ConfigReader, has: (name: string) => boolean) => Differences
 }
 
-/** The families that can be read from safetensors, each by its differences from Llama. */
+/** The families that can be read from safetensors, each described by its differences from Llama. */
 export const FAMILIES: Record<string, Family> = {
   ...LLAMA_FAMILIES,
   ...GEMMA_FAMILIES,

@@ -7,12 +7,12 @@ const RECURRENT_KEY =
 
 const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
 
-/** Says that a family cannot be read, and what can be done, which is nothing for a model without a causal decoder. */
+/** The error for a family that cannot be read, with a hint about what to do instead, if anything. */
 export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
   const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
   const because = reason === undefined ? '' : ` (${reason})`
   return new LayerpruneError(
-    `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read of ${Object.keys(FAMILIES).sort().join(', ')}`,
+    `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
     { hint: adviseOn(config) },
   )
 }
@@ -29,7 +29,7 @@ function adviseOn(config: Record<string, unknown>): string {
   return 'use an ONNX export of the model'
 }
 
-/** Granite 4 has the keys of state spaces in its dense models too. */
+/** Granite 4 has the keys of state spaces in its dense models as well. */
 function isAllAttention(layerTypes: unknown): boolean {
   return (
     Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))

@@ -1,13 +1,13 @@
 import { LayerpruneError } from '../errors.js'
 import { type GraphProto, MICROSOFT_DOMAIN } from './onnx.js'
 
-/** Places of the tables of cosines and sines among the inputs of ONNX Runtime's fused operators. */
+/** Positions of the tables of cosines and sines among the inputs of ONNX Runtime's fused operators. */
 const TABLES: Record<string, [number, number]> = { GroupQueryAttention: [7, 8], RotaryEmbedding: [2, 3] }
 
 /**
- * Checks the tables of rotary embedding that are stored in a graph: ONNX Runtime 1.30 does not, and a table of
- * another form ends the whole process.
- * @throws LayerpruneError where one is no matrix
+ * Checks the rotary embedding tables that are stored in a graph: ONNX Runtime 1.30 does not, and a table of another
+ * shape crashes the whole process.
+ * @throws LayerpruneError if one is not a matrix
  */
 export function assertRotaryTables(graph: GraphProto, file: string): void {
   const stored = new Map(graph.initializer.map((tensor) => [tensor.name, tensor.dims]))

@@ -14,12 +14,12 @@ import {
 } from './topology.js'
 
 /**
- * Takes blocks of layers out of a decoder: state `start` is read where state `end` was. No weight is changed; those
- * that nothing reads any more are dropped, and so are cache inputs and outputs of the layers that go. What stays
- * keeps its names, so layers and caches keep the numbers that they have in the whole model.
+ * Removes blocks of layers from a decoder: state `start` is read where state `end` was. No weight changes; weights
+ * that nothing reads any more are dropped, and so are the cache inputs and outputs of the removed layers. Everything
+ * else keeps its name, so layers and caches keep the numbers that they have in the whole model.
  * @param removed in any order, half-open
- * @returns a new graph with the states that stay; the given one is not changed
- * @throws UsageError where a block is empty, leaves the model or overlaps another, or where no layer would stay
+ * @returns a new graph with the remaining states; the given one is not changed
+ * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would remain
  */
 export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
   const { states } = decoder
@@ -60,7 +60,7 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
   return cast
 }
 
-/** Some exports take the length of the past from one layer's cache; where that layer goes, another's serves. */
+/** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
   const goes = (layer: number) => blocks.some(({ start, end }) => start <= layer && layer < end)
   const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !goes(layer))!
@@ -78,7 +78,7 @@ function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): vo
 /** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
 const CACHE_LAYER = /^(past[a-z_]*[._])(\d+)/
 
-/** Drops the outputs that tell of layers that are gone: caches, and states where the graph gives them out. */
+/** Drops the outputs of removed layers: their caches, and their states if the graph outputs them. */
 function dropOutputs(graph: GraphProto, within: Set<NodeProto>): void {
   const topology = indexGraph(graph)
   const left = graph.node.filter((node) => within.has(node))

@@ -10,6 +10,6 @@ export interface DecoderGraph {
   weightsFolder: string
   /** Names of state 0..layers: state k enters layer k, the last is before the final norm. */
   states: string[]
-  /** Whether matrices in 16 bits stay so in memory and are made float32 in each run; once, when they are loaded, else. */
-  widensInRuns?: boolean
+  /** Whether 16-bit matrices stay so in memory and are cast to float32 in each run; otherwise once, when they are loaded. */
+  castsPerRun?: boolean
 }

@@ -1,14 +1,14 @@
 import { DataType, elementType, type GraphProto, type NodeProto } from './onnx.js'
 import type { Topology } from './topology.js'
 
-/** Floating-point types that weights are stored in, and what safetensors call them. */
+/** Floating-point types that weights are stored in, and their names in safetensors. */
 export const FLOAT_DTYPES: ReadonlyMap<DataType, 'F32' | 'F16' | 'BF16'> = new Map([
   [DataType.FLOAT, 'F32'],
   [DataType.FLOAT16, 'F16'],
   [DataType.BFLOAT16, 'BF16'],
 ])
 
-/** Operators whose output has the type of another input than the first. */
+/** Operators whose output has the type of an input other than the first. */
 const TYPE_GIVING_INPUT = new Map([
   ['DequantizeLinear', 1],
   ['EmbedLayerNormalization', 2],
@@ -18,8 +18,8 @@ const TYPE_GIVING_INPUT = new Map([
 ])
 
 /**
- * Element type of a tensor: what the graph declares, else what follows from the nodes that it comes from;
- * UNDEFINED where neither tells.
+ * Element type of a tensor: what the graph declares, else what follows from the nodes that produce it; UNDEFINED if
+ * neither tells.
  * @param topology of the same graph
  */
 export function findElementType(graph: GraphProto, topology: Topology, tensor: string): DataType {
@@ -48,7 +48,7 @@ export function findElementType(graph: GraphProto, topology: Topology, tensor: s
   return infer(tensor)
 }
 
-/** The type that a node names itself; UNDEFINED where its inputs do not tell either. */
+/** The type that a node names itself; UNDEFINED if its inputs do not tell either. */
 function statedType(node: NodeProto): DataType | undefined {
   const attribute = (name: string) => node.attribute.find((candidate) => candidate.name === name)
   switch (node.opType) {

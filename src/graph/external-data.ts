@@ -14,7 +14,7 @@ export interface ExternalData {
   sizeBytes: number
 }
 
-/** Makes an initializer point at bytes of a file in place of holding them. */
+/** Makes an initializer point at bytes of a file instead of holding them. */
 export function setExternalData(
   tensor: TensorProto,
   { location, offsetBytes, sizeBytes }: ExternalData,
@@ -26,14 +26,14 @@ export function setExternalData(
   )
 }
 
-/** Makes an initializer hold its bytes in place of pointing at them. */
+/** Makes an initializer hold its bytes instead of pointing at them. */
 export function setInlineData(tensor: TensorProto, bytes: Uint8Array<ArrayBuffer>): void {
   tensor.rawData = bytes
   tensor.dataLocation = DataLocation.DEFAULT
   tensor.externalData = []
 }
 
-/** Where the bytes of an initializer lie that does not hold them; `sizeBytes` null where the file does not say. */
+/** Where the bytes of an external initializer are; `sizeBytes` is null if the file does not say. */
 export function getExternalData(tensor: TensorProto): {
   location: string
   offsetBytes: number
@@ -53,7 +53,7 @@ export function getExternalData(tensor: TensorProto): {
  * one folder, which ONNX Runtime demands (it refuses links that leave the folder, as Python's Hub cache has).
  * @param folder folder that the locations are relative to now; they must not leave it
  * @returns real path of the folder that they are relative to afterwards
- * @throws LayerpruneError where a file is missing, too short, or outside the folder
+ * @throws LayerpruneError if a file is missing, too short, or outside the folder
  */
 export async function resolveExternalData(graph: GraphProto, folder: string): Promise<string> {
   const external = initializersDeep(graph).filter((tensor) => tensor.dataLocation === DataLocation.EXTERNAL)
@@ -105,13 +105,13 @@ export function initializersDeep(graph: GraphProto): TensorProto[] {
   return [...graph.initializer, ...subgraphs.flatMap(initializersDeep)]
 }
 
-/** Real paths of the files that a graph's weights lie in; none for weights inside the graph. */
+/** Real paths of the files that hold a graph's weights; none for weights inside the graph. */
 export function listExternalFiles(graph: GraphProto, weightsFolder: string): string[] {
   const external = initializersDeep(graph).filter((tensor) => tensor.dataLocation === DataLocation.EXTERNAL)
   return [...new Set(external.map((tensor) => resolve(weightsFolder, getExternalData(tensor).location)))]
 }
 
-/** Deepest folder that holds all of them; undefined where there are none. */
+/** Deepest folder that holds all of them; undefined if there are none. */
 export function commonFolder(folders: string[]): string | undefined {
   return folders.reduce<string | undefined>((common, folder) => {
     if (common === undefined) return folder

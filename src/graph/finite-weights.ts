@@ -20,11 +20,11 @@ export interface FiniteOptions {
 }
 
 /**
- * Checks that all weights of a decoder are finite numbers. Others do not always show in what is computed: softmax gives
- * -Infinity no share, a clip bounds Infinity, and rounding to 8 bits makes a number of NaN.
+ * Checks that all weights of a decoder are finite. Other values do not always show in the results: softmax maps
+ * -Infinity to zero, a clip bounds Infinity, and rounding to 8 bits turns NaN into a number.
  *
  * An ONNX graph may hold Infinity as a constant, and -Infinity beside zeros in a mask.
- * @throws LayerpruneError that names the tensor, the position and what is there
+ * @throws LayerpruneError that names the tensor, the position and the value
  */
 export async function assertFiniteWeights(
   { model, weightsFolder }: DecoderGraph,
@@ -34,7 +34,7 @@ export async function assertFiniteWeights(
   try {
     for (const tensor of initializersDeep(model.graph!)) {
       if (!FLOAT_DTYPES.has(tensor.dataType)) continue
-      // what a graph that was built holds itself are no weights
+      // numbers inside a graph that layerprune built are not weights
       if (tensors !== undefined && tensor.dataLocation !== DataLocation.EXTERNAL) continue
       signal?.throwIfAborted()
       const found = await reader.findNonFinite(tensor)
@@ -58,7 +58,7 @@ function notFinite(value: number, place: string): LayerpruneError {
   })
 }
 
-/** @param index of a number in a tensor of the graph, which may be a part of a stored one */
+/** @param index of a number in a tensor of the graph, which may be part of a stored one */
 function describePlace(
   tensor: TensorProto,
   index: number,
@@ -91,7 +91,7 @@ function bytesOfNumber({ dataType }: TensorProto): number {
   return ELEMENT_BITS.get(dataType)! / 8
 }
 
-/** Reads floating-point weights piece by piece, wherever they lie. */
+/** Reads floating-point weights piece by piece, wherever they are. */
 class WeightReader {
   readonly #folder: string
   readonly #files = new Map<string, FileHandle>()
@@ -150,7 +150,7 @@ class WeightReader {
   }
 }
 
-/** ONNX has three fields for numbers that a graph holds itself. */
+/** ONNX has three fields for numbers inside a graph. */
 function readInline({ rawData, floatData, int32Data }: TensorProto): Uint8Array<ArrayBuffer> {
   if (floatData.length > 0) return new Uint8Array(Float32Array.from(floatData).buffer)
   if (int32Data.length > 0) return new Uint8Array(Uint16Array.from(int32Data).buffer)

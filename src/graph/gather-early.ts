@@ -9,19 +9,19 @@ const ROWWISE = new Set([
   ...['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'],
 ])
 
-/** The same, where the second input is a weight. */
+/** The same, if the second input is a weight. */
 const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits'])
 
 /** Axes of [batch, tokens, width] that a norm of each row goes over. */
 const LAST_AXES = new Set([-1, 2])
 
 /**
- * Computes a tensor at asked positions only, as far back as it follows row by row from others: those are gathered
- * in its place. What mixes tokens, and all that it reads, is left as it is.
- * @param tensor [batch, tokens, width]; afterwards it holds what `GatherND` by `positions` would take of it
- * @param gathered tensors that are gathered elsewhere, and what holds them then; a state that the graph is given as
- *   an input is one of them
- * @returns whether it was done; the graph is changed only then
+ * Computes a tensor at the given positions only. The gather moves back to the tensors from which it is computed row by
+ * row. Operators that mix tokens, and everything that they read, do not change.
+ * @param tensor [batch, tokens, width]; afterwards it holds what `GatherND` with `positions` would read from it
+ * @param gathered tensors that are gathered elsewhere, with the names of the results; includes a state that is an
+ *   input of the graph
+ * @returns whether it was possible; otherwise the graph is not changed
  */
 export function gatherEarly(
   graph: GraphProto,
@@ -52,7 +52,7 @@ export function gatherEarly(
       continue
     }
     region.add(position)
-    // steps of int8 products take rows apart and put them together by their shape
+    // steps of int8 products flatten rows and restore their shape
     const isComputed = (input: string) =>
       isActivation(input) || (isInt8Step(node) && topology.producer.has(input))
     queue.push(...node.input.filter(isComputed))
@@ -90,7 +90,7 @@ function axisOf({ attribute }: NodeProto): number {
   return Number(attribute.find(({ name }) => name === 'axis')?.i ?? -1)
 }
 
-/** Whether nothing outside reads what a region writes, but for the tensor that it leads to. */
+/** Whether nothing outside a region reads what it writes, except the tensor that it leads to. */
 function isClosed(topology: Topology, region: Set<number>, tensor: string): boolean {
   return [...region].every((position) =>
     topology.nodes[position]!.output.every(

@@ -12,11 +12,11 @@ const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
 
 /**
  * The end of a decoder, from state L through its final norm and its head, as a graph that takes states at any
- * positions, [positions, 1, hidden], and returns how likely it holds the given next tokens. Whatever lies between
- * state and `logits` counts, logit scales and caps too. The softmax is in float32.
+ * positions, [positions, 1, hidden], and returns the probabilities that it gives to the next tokens. Everything between
+ * state and `logits` is included, such as logit scales and caps. The softmax is in float32.
  *
- * Positions stand where a batch stands, so that an export that keeps the last token's logits alone keeps them all.
- * @throws LayerpruneError where the decoder has no head
+ * Positions take the place of the batch, so that an export that keeps only the last token's logits keeps them all.
+ * @throws LayerpruneError if the decoder has no head
  */
 export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
   const head = feedState(decoder, decoder.states.length - 1)

@@ -9,18 +9,18 @@ import { type GraphProto, type ModelProto, parseModel } from './onnx.js'
 import { findResidualStream } from './residual-stream.js'
 import { sortNodes } from './topology.js'
 
-/** Weights above this stay in the file; below, they may be shapes and axes that ONNX Runtime wants at hand. */
+/** Weights above this stay in the file; smaller ones may be shapes and axes that ONNX Runtime needs in the graph. */
 const INLINE_LIMIT_BYTES = 4096
 
 /** protobuf's own limit for a message. */
 const FILE_LIMIT_BYTES = 2 ** 31 - 1
 
 /**
- * Reads a decoder from an `.onnx` file as published and finds its residual stream. Weights are left where they
- * are, in external data files or inside the `.onnx` itself, and referred to by position.
+ * Reads a decoder from an `.onnx` file as published and finds its residual stream. Weights stay where they
+ * are, in external data files or inside the `.onnx` itself, and are referred to by position.
  * @param layers number of layers that the model's config states
  * @param provide makes sure that external data files, named relative to the graph's folder, are there
- * @throws LayerpruneError where the file is missing, not ONNX, incomplete, or no decoder
+ * @throws LayerpruneError if the file is missing, not ONNX, incomplete, or not a decoder
  */
 export async function readOnnxDecoder(
   path: string,

@@ -27,11 +27,11 @@ export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataT
 /** Domain of ONNX Runtime's fused operators. */
 export const MICROSOFT_DOMAIN = 'com.microsoft'
 
-/** Names of the dimensions of what a built graph is given. */
+/** Names of the dimensions of a built graph's inputs. */
 export const BATCH = 'batch'
 export const TOKENS = 'tokens'
 
-/** Reads a serialised model; raw tensor data stays a view of `bytes`. Throws where the bytes are not protobuf. */
+/** Reads a serialised model; raw tensor data stays a view of `bytes`. Throws if the bytes are not protobuf. */
 export function parseModel(bytes: Uint8Array): ModelProto {
   return fromBinary(ModelProtoSchema, bytes)
 }
@@ -152,14 +152,14 @@ export function makeFloatTensor(name: string, dims: number[], values: ArrayLike<
   })
 }
 
-/** The element type of a graph input or output; UNDEFINED where the file does not say. */
+/** The element type of a graph input or output; UNDEFINED if the file does not say. */
 export function elementType(info: ValueInfoProto): TensorProto_DataType {
   return info.type?.value.case === 'tensorType'
     ? info.type.value.value.elemType
     : TensorProto_DataType.UNDEFINED
 }
 
-/** Dimensions of a graph input or output: numbers where fixed, names (or '') where symbolic. */
+/** Dimensions of a graph input or output: numbers if fixed, names (or '') if symbolic. */
 export function dimensions(info: ValueInfoProto): (number | string)[] {
   if (info.type?.value.case !== 'tensorType') return []
   return (info.type.value.value.shape?.dim ?? []).map(({ value }) => {

@@ -20,17 +20,17 @@ import {
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
 import { findWeightProducts, type WeightProduct } from './weight-products.js'
 
-/** A weight matrix in 8 bits, and how it is multiplied with. */
+/** An int8 weight matrix, and how tokens are multiplied by it. */
 export interface QuantizedMatrix {
   /** int8 [inputs, outputs] */
   values: ExternalData
-  /** What rounding left over of each weight, in steps of a 254th, of the same form; null where that is given up. */
-  rests: ExternalData | null
-  /** float32 [outputs]: what a value of 1 stands for. */
+  /** Quantisation residuals of the weights in 254ths of a step, in the same shape; null if not kept. */
+  residuals: ExternalData | null
+  /** float32 [outputs]: the weight that an int8 value of 1 stands for. */
   scales: ExternalData
-  /** Whether what rounding leaves over of a token is multiplied too. */
-  keepsTokenRests: boolean
-  /** Size of the blocks of inputs that tokens are rotated in before they are rounded; null where they are not. */
+  /** Whether the residuals of tokens are multiplied too. */
+  keepsTokenResiduals: boolean
+  /** Size of the blocks in which tokens are rotated before they are rounded; null if they are not. */
   block: number | null
 }
 
@@ -38,7 +38,7 @@ const PREFIX = 'layerprune.int8'
 const ZERO_POINT = `${PREFIX}.zero_point`
 const ZERO = `${PREFIX}.zero`
 const ONE = `${PREFIX}.one`
-const REST_SCALE = `${PREFIX}.rest_scale`
+const RESIDUAL_SCALE = `${PREFIX}.rest_scale`
 const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
@@ -47,23 +47,23 @@ const SECOND = `${PREFIX}.second`
 const EVERY_ROW = `${PREFIX}.every_row`
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
-/** Stands in the names of all that is computed between a tensor and its product with a matrix. */
+/** Part of the name of every tensor that is computed between an input and its product with a matrix. */
 const STEP = '/int8.'
 
-/** The initializer that a graph with rotated blocks lacks: the rotation, float32 [block, block], which rows are multiplied with. */
+/** The initializer that a graph with rotated blocks lacks: the rotation of rows, float32 [block, block]. */
 export function blockRotation(block: number): string {
   return `${PREFIX}.rotation_of_${block}`
 }
 
-/** Whether a node is a step of an int8 product: whatever form tokens come in, it works on each by itself. */
+/** Whether a node is a step of an int8 product, which treats each token separately, whatever the tensor's shape. */
 export function isInt8Step({ output }: NodeProto): boolean {
   return output[0]!.includes(STEP)
 }
 
 /**
- * Multiplies with weights of 8 bits: each token is rounded to 8 bits by a scale of its own, which its products share,
- * and the products are summed exactly in 32 bits. Rests of weights or tokens cost a product more each; that of one
- * rest with the other is left out.
+ * Multiplies by int8 weights: each token is rounded to 8 bits by a scale of its own, shared by all its products, and
+ * products are summed exactly in 32 bits. Residuals of weights or of tokens cost one more product each; the product of
+ * both residuals is omitted.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -82,7 +82,7 @@ export function quantizeProducts(
   for (const { node, matrix } of products) {
     const input = node.input[0]!
     const nodes: NodeProto[] = []
-    const { rests, keepsTokenRests, block, ...places } = quantized.get(matrix.name)!
+    const { residuals, keepsTokenResiduals, block, ...places } = quantized.get(matrix.name)!
     const multiplied = block === null ? input : rotatedName(input)
     if (!rounded.has(multiplied)) {
       if (block !== null) nodes.push(...rotateBlocks(input, block))
@@ -107,10 +107,10 @@ export function quantizeProducts(
     const tokens = rounded.get(multiplied)!
     const weight = addWeight('', DataType.INT8, dims, places.values)
     const parts = [multiply('values', tokens.values, weight, ONE)]
-    if (keepsTokenRests) parts.push(multiply('token_rests', tokens.rests, weight, REST_SCALE))
-    if (rests !== null) {
-      const weightRests = addWeight('.rests', DataType.INT8, dims, rests)
-      parts.push(multiply('weight_rests', tokens.values, weightRests, REST_SCALE))
+    if (keepsTokenResiduals) parts.push(multiply('token_rests', tokens.residuals, weight, RESIDUAL_SCALE))
+    if (residuals !== null) {
+      const weightResiduals = addWeight('.rests', DataType.INT8, dims, residuals)
+      parts.push(multiply('weight_rests', tokens.values, weightResiduals, RESIDUAL_SCALE))
     }
     const sum = parts.reduce((sum, part) => {
       nodes.push(makeNode('Add', [sum, part], [`${part}.sum`]))
@@ -141,21 +141,21 @@ function rotateBlocks(input: string, block: number): NodeProto[] {
   ]
 }
 
-/** A tensor [..., width] in twice 8 bits: values, and what they leave over in steps of a 254th. */
+/** A tensor [..., width] as 8-bit values and 8-bit residuals, the latter in 254ths of a step. */
 interface RoundedTensor {
   values: string
-  rests: string
-  /** Of each row, [..., 1]. */
+  residuals: string
+  /** One per row, [..., 1]. */
   scales: string
   nodes: NodeProto[]
   /**
-   * Dimensions that ONNX Runtime does not infer, of a tensor [batch, tokens, width]: without them it reuses no buffer
-   * after this, and takes seconds to look for one.
+   * Dimensions of a tensor [batch, tokens, width] that ONNX Runtime does not infer. Without them it reuses no buffer
+   * from here on, and spends seconds looking for one.
    */
   valueInfos: ValueInfoProto[]
 }
 
-/** @param isOfAllTokens whether the tensor is known to be [batch, tokens, width]; else it may have no row */
+/** @param isOfAllTokens whether the tensor is known to be [batch, tokens, width]; if not, it may have no row */
 function roundRows(input: string, width: number, isOfAllTokens: boolean): RoundedTensor {
   const nodes: NodeProto[] = []
   const name = (part: string) => `${input}${STEP}${part}`
@@ -167,10 +167,10 @@ function roundRows(input: string, width: number, isOfAllTokens: boolean): Rounde
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
   const safe = add('Max', [exact, SMALLEST_SCALE], 'safe_scale')
-  // a peak does not show NaN unless it comes first, and rounding makes a number of it
+  // the peak shows NaN only if it comes first, and rounding turns NaN into a number
   const sum = add('ReduceSum', [input, LAST_AXIS], 'sum', { keepdims: 1 })
   const scale = add('Add', [safe, add('Mul', [sum, ZERO], 'nan')], 'scale')
-  // without a row ONNX Runtime keeps the axis that it reduces as wide as it was
+  // if there is no row, ONNX Runtime keeps the width of the reduced axis
   const scales = isOfAllTokens ? scale : add('Slice', [scale, FIRST, SECOND, LAST_AXIS], 'only_scale')
   const perRow = add('Reshape', [scales, EVERY_ROW], 'scale_of_row')
   const zeroPoints = add('Expand', [ZERO_POINT, add('Shape', [perRow], 'row_count')], 'zero_point_of_row')
@@ -178,26 +178,32 @@ function roundRows(input: string, width: number, isOfAllTokens: boolean): Rounde
   const rounded = add('QuantizeLinear', [rows, perRow, zeroPoints], 'rounded_rows', { axis: 0 })
   const known = add('DequantizeLinear', [rounded, perRow, zeroPoints], 'known_rows', { axis: 0 })
   const left = add('Sub', [rows, known], 'left_rows')
-  const restScale = add('Mul', [perRow, REST_SCALE], 'rest_scale_of_row')
-  const rests = add('QuantizeLinear', [left, restScale, zeroPoints], 'rest_rows', { axis: 0 })
+  const residualScale = add('Mul', [perRow, RESIDUAL_SCALE], 'rest_scale_of_row')
+  const residuals = add('QuantizeLinear', [left, residualScale, zeroPoints], 'rest_rows', { axis: 0 })
   const shape = add('Shape', [input], 'shape')
   const shaped = [
     add('Reshape', [rounded, shape], 'values'),
-    add('Reshape', [rests, shape], 'rests'),
+    add('Reshape', [residuals, shape], 'rests'),
   ] as const
   const describe = (names: readonly string[], type: DataType, dimensions: (string | number)[]) =>
     names.map((name) => makeValueInfo(name, type, dimensions))
   const valueInfos = [
-    ...describe([perRow, restScale], DataType.FLOAT, [ROWS]),
+    ...describe([perRow, residualScale], DataType.FLOAT, [ROWS]),
     ...describe([zeroPoints], DataType.UINT8, [ROWS]),
     ...describe([rows, known, left], DataType.FLOAT, [ROWS, width]),
-    ...describe([rounded, rests], DataType.UINT8, [ROWS, width]),
+    ...describe([rounded, residuals], DataType.UINT8, [ROWS, width]),
     ...describe(shaped, DataType.UINT8, [BATCH, TOKENS, width]),
   ]
-  return { values: shaped[0], rests: shaped[1], scales, nodes, valueInfos: isOfAllTokens ? valueInfos : [] }
+  return {
+    values: shaped[0],
+    residuals: shaped[1],
+    scales,
+    nodes,
+    valueInfos: isOfAllTokens ? valueInfos : [],
+  }
 }
 
-/** Tells of tensors whether they hold all tokens; those that an expert is given, and all after that, are not known to. */
+/** Whether a tensor is known to hold all tokens: the inputs of an expert, and everything after them, are not. */
 function findTensorsOfAllTokens(topology: Topology): (name: string) => boolean {
   const choices = topology.nodes.filter(({ opType }) => opType === 'TopK').flatMap(({ output }) => output)
   const chosen = nodesDownstream(topology, choices)
@@ -219,7 +225,7 @@ function makeConstants(): GraphProto['initializer'] {
     create(TensorProtoSchema, { name: ZERO_POINT, dataType: DataType.UINT8, rawData: Uint8Array.of(128) }),
     makeFloatTensor(ZERO, [], [0]),
     makeFloatTensor(ONE, [], [1]),
-    makeFloatTensor(REST_SCALE, [], [1 / 254]),
+    makeFloatTensor(RESIDUAL_SCALE, [], [1 / 254]),
     makeFloatTensor(LARGEST, [], [127]),
     makeFloatTensor(SMALLEST_SCALE, [], [1e-30]),
     makeInt64Tensor(LAST_AXIS, [1], [-1]),
@@ -229,7 +235,7 @@ function makeConstants(): GraphProto['initializer'] {
   ]
 }
 
-/** An initializer whose bytes lie in a file. */
+/** An initializer whose bytes are in a file. */
 export function makeExternalTensor(
   name: string,
   dataType: DataType,

@@ -13,18 +13,18 @@ export function isFusedNorm({ opType }: NodeProto): boolean {
   return FUSED_NORMS.has(opType)
 }
 
-/** Place of the fused norm that makes a state, among the nodes; undefined where none does. */
+/** Position of the node of the fused norm that makes a state; undefined if none does. */
 export function findFusedNorm(graph: GraphProto, state: string): number | undefined {
   const index = graph.node.findIndex((node) => isFusedNorm(node) && node.output[SUM_OUTPUT] === state)
   return index < 0 ? undefined : index
 }
 
-/** ONNX Runtime's own, where a fused norm states none. */
+/** ONNX Runtime's default, if a fused norm states none. */
 const DEFAULT_FUSED_EPSILON = 1e-12
 
 /**
- * Lets everything that reads a state read another tensor of the same type and shape, in place. A fused norm that
- * makes the state and norms it at once gives way to a plain norm of the other tensor, under its name.
+ * Makes everything that reads a state read another tensor of the same type and shape, in place. A fused norm that
+ * makes the state and norms it is replaced by a plain norm of the other tensor, under the same name.
  */
 export function redirectState(graph: GraphProto, state: string, replacement: string): void {
   const index = findFusedNorm(graph, state)

@@ -6,8 +6,8 @@ import { setInlineData } from './external-data.js'
 import { cloneModel } from './onnx.js'
 
 /**
- * A decoder with other values in some of its weights, rounded to the types in which these are stored: what a
- * checkpoint with the same replacements holds.
+ * A decoder with other values in some of its weights, rounded to the types in which these are stored, as in a
+ * checkpoint with the same replacements.
  * @returns a new graph; the given one is not changed
  */
 export function replaceWeights(

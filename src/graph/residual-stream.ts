@@ -6,7 +6,7 @@ import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from './top
 const FUSED_SUM_OPERATORS = new Set(['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'])
 const SUM_OUTPUT = 3
 
-/** Operators that hand a value on: the stream is the same before and after them. */
+/** Operators that pass a value on: the stream is the same before and after them. */
 const PASS_THROUGH_OPERATORS = new Set(['Identity', 'Cast', 'Dropout'])
 
 /** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
@@ -27,13 +27,13 @@ interface ResidualSum {
  * inside a layer has that property. So the sums are found among the nodes that dominate the output (paths
  * through Shape do not count), each is checked to add to the one before it, and the attention of layer i
  * (named by its cache input, or recognised as a product of two activations) must lie in the sum that opens
- * layer i: one sum a layer where attention and MLP are parallel, two otherwise.
+ * layer i: one sum per layer if attention and MLP are parallel, two otherwise.
  *
  * A fused norm that leaves its sum unnamed gets a name for it, in place.
  *
  * @param layers number of layers that the model's config states
  * @returns layers + 1 tensor names; state k enters layer k, the last one is before the final norm
- * @throws LayerpruneError that says what was found where the states cannot be proven
+ * @throws LayerpruneError that says what was found if the states cannot be proven
  */
 export function findResidualStream(graph: GraphProto, layers: number, file: string): string[] {
   const topology = indexGraph(graph)
@@ -98,7 +98,7 @@ function findEmbedding(graph: GraphProto, topology: Topology): number | undefine
   })
 }
 
-/** Logits where the graph has them, else the last hidden state. */
+/** Logits if the graph has them, else the last hidden state. */
 function findFinalOutput(graph: GraphProto): string {
   const names = graph.output.map(({ name }) => name)
   const hiddenStates = names
@@ -173,7 +173,7 @@ function findStreamOperand(
   return undefined
 }
 
-/** Says what is wrong where a layer's attention does not lie in the sum that opens the layer. */
+/** Says what is wrong if a layer's attention is not in the sum that opens the layer. */
 function checkAttentionOrder(
   graph: GraphProto,
   topology: Topology,
@@ -196,7 +196,7 @@ function checkAttentionOrder(
     if (readers.length === 0) continue
     const found = sumAfter(Math.min(...readers))
     if (found !== layer * sumsPerLayer) {
-      return `${name} feeds sum ${found}, where layer ${layer} opens at sum ${layer * sumsPerLayer}`
+      return `${name} feeds sum ${found}, but layer ${layer} opens at sum ${layer * sumsPerLayer}`
     }
   }
   const opening = sums.map((_, index) => index).filter((index) => index % sumsPerLayer === 0)
@@ -205,7 +205,7 @@ function checkAttentionOrder(
     return `no attention was recognised in the layers that open at sums ${without.join(', ')} of ${sums.length}`
   }
   if (sumsPerLayer === 1 && without.length > 0) {
-    return `one sum a layer was found, and no attention in layers ${without.join(', ')}`
+    return `one sum per layer was found, and no attention in layers ${without.join(', ')}`
   }
   return undefined
 }

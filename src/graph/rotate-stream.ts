@@ -17,40 +17,40 @@ import { findFusedNorm, redirectState, renameReads, SUM_OUTPUT } from './redirec
 import { indexGraph, sortNodes, type Topology } from './topology.js'
 import { findWeightProducts, type StoredNumbers } from './weight-products.js'
 
-/** The initializer that a rotated graph lacks: the rotation, float32 [hidden, hidden], which rows are multiplied with. */
+/** The initializer that a rotated graph lacks: the rotation of rows, float32 [hidden, hidden]. */
 export const ROTATION = 'layerprune.rotation'
 
 const ONES = 'layerprune.ones'
 
-/** The weights of a norm: what is stored, or 0 where nothing is, and a number that is added to each. */
+/** The weights of a norm: the stored numbers, or 0 if there are none, plus a constant. */
 export interface NormWeights {
   stored: StoredNumbers | null
   added: number
 }
 
-/** How a matrix changes where the stream is rotated: its inputs are scaled by a norm's weights and rotated, or its outputs are rotated. */
-export type Turn = { side: 'inputs'; norm: NormWeights } | { side: 'outputs' }
+/** How a matrix changes if the stream is rotated: its inputs are scaled by a norm's weights and rotated, or its outputs are rotated. */
+export type StreamRotation = { side: 'inputs'; norm: NormWeights } | { side: 'outputs' }
 
 export interface RotatedDecoder {
   /** Its graph lacks the initializer `ROTATION`. */
   decoder: DecoderGraph
   hiddenSize: number
-  /** By name of the matrix: how it must be changed for the graph to compute what it computed. */
-  turns: Map<string, Turn>
+  /** By name of the matrix: how it must change for the graph to compute the same as before. */
+  rotations: Map<string, StreamRotation>
 }
 
 /**
  * Rotates the residual stream of a decoder by an orthogonal matrix (Ashkboos et al. 2024, arXiv 2404.00456): the
- * embedding's output is multiplied with it, each matrix that reads the stream or writes to it takes it up, and the
- * last state is turned back for the head. A norm by the root mean square does not see the rotation once its weights
- * are in the matrices after it. Inner products of states are the same, and no channel is far larger than the others.
- * @returns null where something reads the stream that does not allow it, such as a norm that centres
+ * embedding's output is multiplied by it, each matrix that reads the stream or writes to it absorbs it, and the last
+ * state is rotated back for the head. An RMS norm is not affected by the rotation once its weights are in the matrices
+ * after it. Inner products of states stay the same, and no channel is far larger than the others.
+ * @returns null if a reader of the stream does not allow it, such as a norm that centres
  */
 export function rotateStream(decoder: DecoderGraph): RotatedDecoder | null {
   const topology = indexGraph(decoder.model.graph!)
   const found = new StreamSearch(decoder, topology).run()
   if (found === null) return null
-  const { norms, turns, biases, hiddenSize } = found
+  const { norms, rotations, biases, hiddenSize } = found
   const model = cloneModel(decoder.model)
   const graph = model.graph!
   for (const position of norms) {
@@ -64,42 +64,42 @@ export function rotateStream(decoder: DecoderGraph): RotatedDecoder | null {
     graph.node.push(makeNode('MatMul', [bias, ROTATION], [rotated]))
   }
   graph.initializer.push(makeFloatTensor(ONES, [hiddenSize], new Float32Array(hiddenSize).fill(1)))
-  turnBackAfter(graph, decoder.states.at(-1)!)
+  rotateBackAfter(graph, decoder.states.at(-1)!)
   const states = decoder.states.with(0, `${decoder.states[0]!}/rotated`)
   renameReads(graph, new Map([[decoder.states[0]!, states[0]!]]))
   graph.node.push(makeNode('MatMul', [decoder.states[0]!, ROTATION], [states[0]!]))
   sortNodes(graph)
-  return { decoder: { ...decoder, model, states }, turns, hiddenSize }
+  return { decoder: { ...decoder, model, states }, rotations, hiddenSize }
 }
 
-/** Lets what reads the last state read it as it was before the rotation. */
-function turnBackAfter(graph: GraphProto, state: string): void {
+/** Makes readers of the last state read it as it was before the rotation. */
+function rotateBackAfter(graph: GraphProto, state: string): void {
   const fused = findFusedNorm(graph, state)
   const addends = fused === undefined ? null : graph.node[fused]!.input.slice(0, 2)
-  const turnedBack = `${state}/turned_back`
-  redirectState(graph, state, turnedBack)
+  const rotatedBack = `${state}/turned_back`
+  redirectState(graph, state, rotatedBack)
   if (addends !== null) graph.node.push(makeNode('Add', addends, [state]))
-  graph.node.push(makeNode('FusedMatMul', [state, ROTATION], [turnedBack], { transB: 1 }, MICROSOFT_DOMAIN))
+  graph.node.push(makeNode('FusedMatMul', [state, ROTATION], [rotatedBack], { transB: 1 }, MICROSOFT_DOMAIN))
 }
 
 interface FoundStream {
   /** Positions of the norms within the layers. */
   norms: Set<number>
-  turns: Map<string, Turn>
-  /** Positions of the nodes that add a bias to what is written to the stream. */
+  rotations: Map<string, StreamRotation>
+  /** Positions of the nodes that add a bias before a branch is added to the stream. */
   biases: { node: number; bias: string }[]
   hiddenSize: number
 }
 
-/** Follows the residual stream from state 0 to the last and looks at all that reads it or is added to it. */
+/** Follows the residual stream from state 0 to the last and checks everything that reads it or is added to it. */
 class StreamSearch {
   readonly #decoder: DecoderGraph
   readonly #topology: Topology
   readonly #initializers: Map<string, TensorProto>
-  /** By the tensor that a product makes. */
+  /** By the output of the product. */
   readonly #products: Map<string, { matrix: string; input: string; outputs: number }>
   readonly #norms = new Set<number>()
-  readonly #turns = new Map<string, Turn>()
+  readonly #rotations = new Map<string, StreamRotation>()
   readonly #biases: FoundStream['biases'] = []
 
   constructor(decoder: DecoderGraph, topology: Topology) {
@@ -129,14 +129,19 @@ class StreamSearch {
     if (!states.every((state) => stream.has(state))) return null
     const sizes = new Set(
       [...this.#products.values()]
-        .filter(({ matrix }) => this.#turns.get(matrix)?.side === 'outputs')
+        .filter(({ matrix }) => this.#rotations.get(matrix)?.side === 'outputs')
         .map(({ outputs }) => outputs),
     )
     if (sizes.size !== 1) return null
-    return { norms: this.#norms, turns: this.#turns, biases: this.#biases, hiddenSize: [...sizes][0]! }
+    return {
+      norms: this.#norms,
+      rotations: this.#rotations,
+      biases: this.#biases,
+      hiddenSize: [...sizes][0]!,
+    }
   }
 
-  /** Takes a node that reads the stream: the sum that it makes, undefined where it makes none, null where it may not. */
+  /** Checks a node that reads the stream: returns the sum that it makes, undefined if none, null if it is not allowed. */
   #read(position: number, tensor: string, last: string): string | undefined | null {
     const { opType, input, output } = this.#topology.nodes[position]!
     switch (opType) {
@@ -158,7 +163,7 @@ class StreamSearch {
     }
   }
 
-  /** Takes a norm within the layers, whose output only products with weights may read. */
+  /** Records a norm within the layers; only products with weights may read its output. */
   #norm(position: number, scale: string): boolean {
     const norm = this.#normWeights(scale)
     const normed = this.#topology.nodes[position]!.output[0]!
@@ -168,16 +173,16 @@ class StreamSearch {
       const { opType, output } = this.#topology.nodes[reader]!
       if (opType === 'Shape') return true
       const product = this.#products.get(output[0]!)
-      return product !== undefined && this.#turn(product.matrix, { side: 'inputs', norm })
+      return product !== undefined && this.#rotate(product.matrix, { side: 'inputs', norm })
     })
   }
 
-  /** Takes what is added to the stream, which must come from products with weights, by constant factors. */
+  /** Checks a branch that is added to the stream: it must come from products with weights, times constant factors. */
   #write(branch: string): boolean {
     const isReadOnce = this.#topology.consumers.get(branch)!.length === 1
     const product = this.#products.get(branch)
     if (!isReadOnce) return false
-    if (product !== undefined) return this.#turn(product.matrix, { side: 'outputs' })
+    if (product !== undefined) return this.#rotate(product.matrix, { side: 'outputs' })
     const node = this.#producer(branch)
     if (node?.opType === 'Add') {
       const [bias, ...biases] = node.input.filter((input) => this.#isVector(input))
@@ -197,9 +202,9 @@ class StreamSearch {
     return this.#initializers.get(name)?.dims.length === 1
   }
 
-  #turn(matrix: string, turn: Turn): boolean {
-    if (this.#turns.has(matrix)) return false
-    this.#turns.set(matrix, turn)
+  #rotate(matrix: string, streamRotation: StreamRotation): boolean {
+    if (this.#rotations.has(matrix)) return false
+    this.#rotations.set(matrix, streamRotation)
     return true
   }
 
@@ -223,7 +228,7 @@ class StreamSearch {
     return added === undefined || weights === null ? null : { ...weights, added: weights.added + added }
   }
 
-  /** The number that all elements of a tensor are that the graph holds itself. */
+  /** The value that all elements of a tensor inside the graph have in common. */
   #constant(name: string): number | undefined {
     const tensor = this.#initializers.get(name)
     if (tensor?.dataType !== DataType.FLOAT || tensor.dataLocation === DataLocation.EXTERNAL) return undefined

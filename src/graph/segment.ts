@@ -17,14 +17,14 @@ import { indexGraph, removeDeadNodes } from './topology.js'
 /** Input of a segment that does not start at the token ids: the state before its first layer. */
 export const STATE_INPUT = 'layerprune.state'
 
-/** Zeros in the form of the state. */
+/** Zeros in the shape of the state. */
 const NOTHING = 'layerprune.nothing'
 
 /**
  * Takes the part of a decoder between two states. State `from` is an input, [batch, tokens, hidden] in the type that
  * the graph computes it in; position encodings, masks and empty caches come from the decoder's own inputs as before.
  * The only output is state `to`.
- * @param from left out, the segment starts at the token ids
+ * @param from if omitted, the segment starts at the token ids
  * @param to   at least `from`; state 0 alone is the embedding
  * @returns a new graph with states `from`..`to`; the given one is not changed
  */
@@ -43,8 +43,8 @@ export function takeSegment(
 }
 
 /**
- * Lets a decoder start from a state that it is given as an input, with every output that it has; what only the
- * layers below needed stays until dead nodes are removed.
+ * Makes a decoder start from a state that is an input, and keeps all its outputs. Nodes that only the layers below
+ * needed stay until dead nodes are removed.
  * @returns a new graph with states `from`..layers
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
@@ -59,8 +59,8 @@ export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
 }
 
 /**
- * Lets a fused norm that makes a state take the state that is given, and add nothing to it: a plain norm would round
- * otherwise, and numbers would depend on where a decoder is divided.
+ * Makes the fused norm of a state read the input state and add zeros to it. A plain norm would round differently, and
+ * numbers would depend on where a decoder is divided.
  */
 function startFusedNorm(graph: GraphProto, state: string): void {
   const index = findFusedNorm(graph, state)
@@ -71,18 +71,18 @@ function startFusedNorm(graph: GraphProto, state: string): void {
   graph.node.splice(index, 0, makeNode('Sub', [STATE_INPUT, STATE_INPUT], [NOTHING]))
 }
 
-/** Input or output of the type of a state. */
+/** Input or output that has the type of a state. */
 function makeStateInfo(graph: GraphProto, state: string, name: string): ValueInfoProto {
   const type = findElementType(graph, indexGraph(graph), state)
   if (type === DataType.UNDEFINED) {
-    throw new LayerpruneError(`the graph does not say of what element type its state ${state} is`)
+    throw new LayerpruneError(`the graph does not state the element type of its state ${state}`)
   }
   return makeValueInfo(name, type, ['batch', 'tokens', 'hidden'])
 }
 
 /**
- * A copy whose lists and nodes can be edited. Weights, and attributes but for subgraphs, are shared with the original:
- * a decoder is taken into many segments, and each needs few of its nodes.
+ * A copy whose lists and nodes can be edited. Weights, and attributes other than subgraphs, are shared with the
+ * original: a decoder is divided into many segments, and each needs few of its nodes.
  */
 function copyModel(model: ModelProto): ModelProto {
   const { graph } = model

@@ -4,16 +4,16 @@ import type { Topology } from './topology.js'
 /** Outputs [start, end) of a matrix. */
 export type OutputRange = [start: number, end: number]
 
-/** A matrix of weights as it is stored, of which a graph multiplies with a part. */
+/** A weight matrix as it is stored; a graph multiplies by a part of it. */
 export interface StoredMatrix {
   tensor: TensorProto
   inputs: number
   outputs: number
-  /** Of its outputs those that the part has, in its order. */
+  /** The outputs that the part has, in its order. */
   taken: OutputRange[]
 }
 
-/** A tensor while its outputs are followed: its form, and the stored output at each place; inputs count as one. */
+/** A tensor while its outputs are traced: its shape, and the stored output at each place; inputs count as one. */
 interface Traced {
   tensor: TensorProto
   inputs: number
@@ -22,10 +22,10 @@ interface Traced {
 }
 
 /**
- * Follows a matrix that tokens are multiplied with back to the stored one: through a cast, and through the splits and
- * reshapes by which queries, keys and values are taken out of one matrix.
- * @param byOutput whether the matrix is [outputs, inputs]; it is [inputs, outputs] else
- * @returns undefined where the matrix is not stored, or comes from a stored one in another way
+ * Traces a matrix that tokens are multiplied by back to the stored one: through a cast, and through the splits and
+ * reshapes that separate queries, keys and values of one matrix.
+ * @param byOutput whether the matrix is [outputs, inputs] instead of [inputs, outputs]
+ * @returns undefined if the matrix is not stored, or comes from a stored one in another way
  */
 export function findStoredMatrix(
   name: string,

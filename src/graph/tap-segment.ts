@@ -8,9 +8,9 @@ import { GRAM_OUTPUT, gatherStates, gramOfChunk, makeRowShape } from './tap.js'
 import { indexGraph, removeDeadNodes, sortNodes } from './topology.js'
 
 /**
- * Takes the part of a decoder between two states, with states `from`..`to - 1` at asked positions as outputs, each
- * [chunks, positions, hidden], followed by state `to` as `takeSegment` gives it; the part that ends at the last state
- * gives that at the asked positions too. Inputs are those of `takeSegment` and the positions, as of `tapStates`.
+ * Takes the part of a decoder between two states. Its outputs are states `from`..`to - 1` at the given positions, each
+ * [chunks, positions, hidden], then state `to` as `takeSegment` returns it; the last state of the decoder is also at
+ * the given positions only. Its inputs are those of `takeSegment` and the positions of `tapStates`.
  * @returns a new graph; the given one is not changed
  */
 export function tapSegment(decoder: DecoderGraph, { from, to }: { from: number; to: number }): DecoderGraph {
@@ -30,8 +30,8 @@ export function tapSegment(decoder: DecoderGraph, { from, to }: { from: number; 
 }
 
 /**
- * Makes a graph that finishes what segments begin: from states 0..L at some positions, in the order of its inputs, each
- * [positions, hidden], their inner products as `tapStates` gives them, [positions, L + 1, L + 1].
+ * Makes the graph that follows the segments: its inputs are states 0..L at some positions, in order, each
+ * [positions, hidden]; its output is their inner products as from `tapStates`, [positions, L + 1, L + 1].
  */
 export function makeGramGraph({ model, states }: DecoderGraph): DecoderGraph {
   const { irVersion, opsetImport } = model

@@ -26,12 +26,12 @@ const ROW_SHAPE = 'layerprune.row_shape'
 const MINIMUM_OPSET = 11
 
 /**
- * Edits a decoder so that it returns, for each asked position, the inner products of its states with each
+ * Edits a decoder so that it returns, for each given position, the inner products of its states with each
  * other: entry (a, b) is state a times state b, summed in float64 over the hidden size. Angles between all
  * pairs of states follow from it, and a state itself never leaves the session.
  *
- * Logits, cache outputs and all that only they needed are dropped. Of each state the asked positions are kept
- * and the rest is given up as soon as the next layer has read it. Positions come in chunks, so that float64
+ * Logits, cache outputs and everything that only they needed are dropped. Each state is kept at the given positions,
+ * and freed as soon as the next layer has read it. Positions come in chunks, so that float64
  * copies are held for one chunk at a time.
  * @returns a new graph; the given one is not changed
  */
@@ -61,10 +61,10 @@ export function tapStates(decoder: DecoderGraph): DecoderGraph {
 }
 
 /**
- * Adds nodes that take states at the asked positions.
- * @param first the number of the first of them
- * @param isEnd whether nothing else needs the last of them, which is then computed at those positions only
- * @returns names of what they take
+ * Adds nodes that gather states at the given positions.
+ * @param first number of the first state
+ * @param isEnd whether nothing else reads the last state, which is then computed at those positions only
+ * @returns names of the gathered states
  */
 export function gatherStates(
   graph: GraphProto,
@@ -76,21 +76,21 @@ export function gatherStates(
   const kept = new Map(states.map((state, index) => [state, `layerprune.kept_${first + index}`]))
   const others = new Map([...kept].slice(0, -1))
   if (isEnd && gatherEarly(graph, last, POSITIONS_INPUT, others)) kept.set(last, last)
-  // ONNX Runtime takes up the last node of the list first: so each state is given up before the next is made
+  // ONNX Runtime schedules the last node of the list first: in this order each state is freed before the next is made
   for (const [state, name] of [...kept].reverse()) {
     if (name !== state) graph.node.push(makeNode('GatherND', [state, POSITIONS_INPUT], [name]))
   }
   return [...kept.values()]
 }
 
-/** What `gramOfChunk` shapes a state to. */
+/** The shape to which `gramOfChunk` reshapes a state. */
 export function makeRowShape(): TensorProto {
   return makeInt64Tensor(ROW_SHAPE, [3], [0, 1, -1])
 }
 
 /**
- * Scan body: each state at the positions of a chunk, [positions, hidden], to their Gram matrices there. It reads the
- * constant that `makeRowShape` makes.
+ * Scan body: from the states at the positions of a chunk, each [positions, hidden], to their Gram matrices. It reads
+ * the constant of `makeRowShape`.
  */
 export function gramOfChunk(size: number): GraphProto {
   const node: NodeProto[] = []

@@ -8,14 +8,14 @@ export interface Topology {
   producer: Map<string, number>
   /** Positions of the nodes that read the tensor, subgraphs included. */
   consumers: Map<string, number[]>
-  /** Tensors that each node reads, those that its subgraphs take from outside included. */
+  /** Tensors that each node reads, including those that its subgraphs read from outside. */
   reads: string[][]
 }
 
 /**
- * Puts the nodes of a graph in an order in which each comes after those it reads from, in place; nodes that are
- * in order already keep their places. Converters to float16 append their casts at the end.
- * @throws LayerpruneError where the graph has a cycle
+ * Sorts the nodes of a graph topologically, in place; nodes that are already in order keep their places. Converters to
+ * float16 append their casts at the end.
+ * @throws LayerpruneError if the graph has a cycle
  */
 export function sortNodes(graph: GraphProto): void {
   const producer = new Map<string, NodeProto>()
@@ -47,7 +47,7 @@ function writersOf(node: NodeProto, producer: Map<string, NodeProto>): NodeProto
 
 /**
  * Indexes a graph whose nodes are in topological order, as the ONNX specification demands.
- * @throws LayerpruneError where a tensor is written twice
+ * @throws LayerpruneError if a tensor is written twice
  */
 export function indexGraph(graph: GraphProto): Topology {
   const nodes = graph.node
@@ -94,7 +94,7 @@ function capturedTensors(subgraph: GraphProto): Set<string> {
   return captured
 }
 
-/** Whether only the form of a node's input matters for its output, not its values. */
+/** Whether a node's output depends only on the shape of its input, not on its values. */
 function readsOnlyShape(node: NodeProto): boolean {
   return node.opType === 'Shape' || node.opType === 'Size'
 }
@@ -114,7 +114,7 @@ export function nodesDownstream(topology: Topology, tensors: Iterable<string>): 
   return found
 }
 
-/** Nodes whose output values `tensors` depend on; with `shapes`, those on whose form alone they depend too. */
+/** Nodes whose output values `tensors` depend on; with `shapes`, also those on whose shape alone they depend. */
 export function nodesUpstream(
   topology: Topology,
   tensors: Iterable<string>,

@@ -7,7 +7,7 @@ import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
 import { indexGraph, nodesUpstream, type Topology } from './topology.js'
 import { ELEMENT_BITS } from './weight-sizes.js'
 
-/** Where the numbers of a weight lie, row by row. */
+/** Where the numbers of a weight are stored, row by row. */
 export interface StoredNumbers {
   file: string
   offsetBytes: number
@@ -15,29 +15,29 @@ export interface StoredNumbers {
   dataType: DataType
 }
 
-/** A weight matrix of a decoder that tokens are multiplied with. */
+/** A weight matrix of a decoder that tokens are multiplied by. */
 export interface WeightMatrix extends StoredNumbers {
   name: string
   inputs: number
   outputs: number
-  /** Whether it lies as [outputs, inputs]. */
+  /** Whether it is stored as [outputs, inputs]. */
   byOutput: boolean
-  /** Of a matrix that is stored as a part of a larger one: how many outputs that has, and which of them are its own. */
+  /** If it is stored as part of a larger matrix: how many outputs that has, and which of them belong to this one. */
   part: { of: number; taken: OutputRange[] } | null
 }
 
-/** A node that multiplies tokens, its first input, with a weight matrix. */
+/** A node that multiplies tokens, its first input, by a weight matrix. */
 export interface WeightProduct {
   node: NodeProto
   matrix: WeightMatrix
 }
 
-/** What decides which experts a token goes to: an error there is no small one. */
+/** Routers decide which experts a token goes to: an error there has large effects. */
 const ROUTER = /router|[._]gate\./
 
 /**
- * Finds the weight matrices that the layers multiply tokens with, those of queries, keys and values each for itself.
- * The head is left out, and so is what chooses experts.
+ * Finds the weight matrices that the layers multiply tokens by; those of queries, keys and values are separate. The
+ * head and the routers of experts are omitted.
  */
 export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
   const products = findWeightProducts(decoder, indexGraph(decoder.model.graph!))
@@ -82,21 +82,21 @@ function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
   return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
 }
 
-/** Matrices that attention is made of, by the products that it starts and ends with. */
+/** The matrices of the products that attention starts and ends with. */
 export interface AttentionMatrices {
-  /** Names of matrices that values are made with. */
+  /** Names of the matrices of the value projection. */
   values: Set<string>
-  /** Names of matrices that the mixed values are multiplied with. */
+  /** Names of the matrices of the output projection. */
   outputs: Set<string>
 }
 
-/** Finds by structure which weight matrices make the values of attention and which its output. */
+/** Finds by structure which weight matrices are attention's value projection and which its output projection. */
 export function findAttentionMatrices(
   products: WeightProduct[],
   { nodes, producer, consumers }: Topology,
 ): AttentionMatrices {
   const matrixAt = new Map(products.map(({ node, matrix }) => [producer.get(node.output[0]!)!, matrix.name]))
-  /** The products with weights that are met first on the ways from some nodes. */
+  /** The first products with weights on every path from some nodes. */
   const firstProducts = (starts: number[], next: (position: number) => number[]): string[] => {
     const seen = new Set(starts)
     for (const position of seen) {
@@ -124,14 +124,14 @@ export function findAttentionMatrices(
   }
 }
 
-/** The matrices of a gated MLP: channel by channel, `down` reads what `up` makes times what a function of `gate` makes. */
+/** The matrices of a gated MLP: `down` reads the output of `up` times an activation function of the output of `gate`. */
 export interface GatedMlp {
   up: WeightMatrix
   gate: WeightMatrix
   down: WeightMatrix
 }
 
-/** Finds gated MLPs by structure, of which nothing else reads what is between the matrices. */
+/** Finds gated MLPs by structure; nothing else may read the tensors between their matrices. */
 export function findGatedMlps(
   products: WeightProduct[],
   { nodes, producer, consumers }: Topology,

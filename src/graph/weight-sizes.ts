@@ -2,7 +2,7 @@ import type { DecoderGraph } from './decoder-graph.js'
 import { DataLocation, DataType, type NodeProto, type TensorProto } from './onnx.js'
 import { indexGraph } from './topology.js'
 
-/** Of the types that weights are stored in. */
+/** Bits per number of the types that weights are stored in. */
 export const ELEMENT_BITS = new Map<number, number>([
   [DataType.FLOAT, 32],
   [DataType.FLOAT16, 16],
@@ -17,26 +17,26 @@ export function countDims({ dims }: TensorProto): number {
   return dims.reduce((product, dim) => product * Number(dim), 1)
 }
 
-/** What a weight takes of memory once its graph is loaded. */
+/** Memory that a weight takes once its graph is loaded. */
 export interface LoadedWeight {
   bytes: number
-  /** Whether it lies as it is stored in pages of its file. */
+  /** Whether it stays mapped from its file. */
   isMapped: boolean
-  /** What a run takes for it beside that, where it makes it float32. */
+  /** What a run takes in addition if it casts the weight to float32. */
   widened: { form: string; bytes: number } | null
 }
 
-/** Whether a weight is a matrix in 16 bits; biases and norms take so little that they are made float32 once. */
+/** Whether a weight is a 16-bit matrix; biases and norms are so small that they are cast to float32 once. */
 export function isHalfMatrix({ dataType, dims }: TensorProto): boolean {
   return dims.length > 1 && (dataType === DataType.FLOAT16 || dataType === DataType.BFLOAT16)
 }
 
 /**
- * Lists what a decoder's weights take: float32 where a cast reads one, for that is done when the session starts unless
- * the decoder widens in runs, and as stored else; of int8, each product puts a copy in order for itself. A table
- * outside the graph that is only looked up stays in its file and is left out.
+ * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
+ * session starts unless the decoder casts per run; any other takes its stored size. Each product with an int8 matrix
+ * packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
  */
-export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph): LoadedWeight[] {
+export function listLoadedWeights({ model, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
   const { nodes, consumers } = indexGraph(model.graph!)
   const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
   const isSplit = ({ opType, output }: NodeProto): boolean =>
@@ -49,7 +49,7 @@ export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph)
     if (stored === undefined || isLookedUp) return []
     const count = countDims(tensor)
     const isCast = readers.some(({ opType }) => opType === 'Cast')
-    if (isCast && widensInRuns && isHalfMatrix(tensor)) {
+    if (isCast && castsPerRun && isHalfMatrix(tensor)) {
       const copies = readers.some(isSplit) ? 2 : 1
       const widened = { form: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
       return [{ bytes: (count * stored) / 8, isMapped: isExternal, widened }]
@@ -60,9 +60,9 @@ export function listLoadedWeights({ model, widensInRuns = false }: DecoderGraph)
 }
 
 /**
- * Bytes that float32 copies take at the fullest moment of a run: from the first matrix of a form to the last, ONNX
- * Runtime keeps the memory of one of them.
- * @param weights in the order in which they are computed with
+ * Peak bytes of float32 copies in a run: from the first matrix of a shape to the last, ONNX Runtime keeps the memory of
+ * one of them.
+ * @param weights in the order in which they are used
  */
 export function countWidenedBytes(weights: LoadedWeight[]): number {
   const copies = weights.flatMap(({ widened }) => widened ?? [])

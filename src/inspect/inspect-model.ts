@@ -14,7 +14,7 @@ import {
 import { VERSION } from '../version.js'
 import { countParameters, type ParameterCounts } from './parameters.js'
 
-/** What `inspect --json` prints. Keys may be added, none changes meaning. */
+/** What `inspect --json` prints. Keys may be added; none changes its meaning. */
 export interface Inspection {
   schema: 'layerprune.inspect/1'
   model: {
@@ -24,39 +24,39 @@ export interface Inspection {
     revision: string | null
     /** `model_type` of config.json. */
     family: string
-    /** The models that people know the family by; null where its safetensors cannot be read. */
+    /** The models that people know the family by; null if its safetensors cannot be read. */
     title: string | null
     layers: number
     hiddenSize: number
     heads: number
     kvHeads: number
     headDim: number
-    /** Tokens that its position encoding is made for; null where the config does not say. */
+    /** Tokens that its position encoding is made for; null if the config does not say. */
     maxPositions: number | null
-    /** What the checkpoint stores: float32, float16 or bfloat16; null where the config states none of these. */
+    /** What the checkpoint stores: float32, float16 or bfloat16; null if the config states none of these. */
     checkpointDtype: string | null
   }
   /** Weight files, graphs and shards in the model's folder. */
   files: { file: string; sizeBytes: number }[]
-  /** Whether `similarity` can run it, and by which route; else what stands in the way. */
+  /** Whether `similarity` can run it, and from which format; if not, why. */
   analysis:
     | { possible: true; format: Format; file: string; dtype: string }
     | { possible: false; problem: string; hint: string | null }
-  /** Null where the model cannot be analysed. */
+  /** Null if the model cannot be analysed. */
   parameters: (ParameterCounts & { total: number }) | null
-  /** Null where the model cannot be analysed. */
+  /** Null if the model cannot be analysed. */
   memory: MemoryEstimate | null
   layerpruneVersion: string
 }
 
-/** What holds weights, or a graph. */
+/** Files that hold weights or a graph. */
 const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gguf|pt|pth|h5|msgpack|npz)$/
 
 /**
- * Says what a model is and whether it can be analysed, by what the files say of their weights; the numbers themselves
- * are not read. Of a model on the Hub it downloads what an analysis would.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where the model or its config is missing or damaged
+ * Reports what a model is and whether it can be analysed, from the headers of its files; the weights themselves are not
+ * read. For a model on the Hub it downloads the same files as an analysis.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const asAnalysed: ModelOptions = { ...options, computedDtypes: MEASURED_DTYPES, describesOnly: true }
@@ -102,7 +102,7 @@ function describeProblem({ message, hint }: LayerpruneError): Findings {
   }
 }
 
-/** Of a model whose weights are rounded, the parameters that it has before. */
+/** For a model whose weights will be quantised: its parameters before that. */
 async function countAsStored({ decoder, format }: Model, options: ModelOptions): Promise<ParameterCounts> {
   const isRounded = format === 'safetensors' && options.dtype === 'q8'
   if (!isRounded) return countParameters(decoder)
@@ -121,7 +121,7 @@ function describeAnalysis(
   }
 }
 
-/** Those of the files that are on this machine. */
+/** The files that are on this machine. */
 async function measureFiles(folder: string, names: string[]): Promise<Inspection['files']> {
   const found = await Promise.all(
     names.map(async (file) => {

@@ -3,19 +3,19 @@ import { DataType, type NodeProto, type TensorProto } from '../graph/onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from '../graph/topology.js'
 import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
 
-/** Learnt numbers of a decoder by what they are for; a table that serves as head too counts once, as embedding. */
+/** Learnt numbers of a decoder by purpose; a table that is also the head counts once, as embedding. */
 export interface ParameterCounts {
   embedding: number
   attention: number
   mlp: number
   norms: number
-  /** In layers, where the names do not tell what they are for. */
+  /** In layers, if the names do not tell their purpose. */
   other: number
   /** Final norm and language model head. */
   head: number
 }
 
-/** Tables and constants that are computed, not learnt, and what belongs to quantised weights. */
+/** Tables and constants that are computed, not learnt, and the auxiliary tensors of quantised weights. */
 const NOT_LEARNT =
   /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.rests$/i
 
@@ -40,7 +40,7 @@ const PARTS: [keyof ParameterCounts, RegExp][] = [
   ['attention', /attn|attention/i],
 ]
 
-/** Counts the learnt numbers of a decoder, quantised ones as the numbers that they stand for. */
+/** Counts the learnt numbers of a decoder; each quantised number counts as the number that it stands for. */
 export function countParameters({ model, states }: DecoderGraph): ParameterCounts {
   const graph = model.graph!
   const topology = indexGraph(graph)
@@ -59,13 +59,13 @@ export function countParameters({ model, states }: DecoderGraph): ParameterCount
   return counts
 }
 
-/** What is added up to the last state; where one node does that and norms it, without the weights of the norm. */
+/** The addends of the last state; if a fused norm adds them, without the norm's weights. */
 function addendsOf(state: string, { nodes, producer }: Topology): string[] {
   const { opType, input } = nodes[producer.get(state)!]!
   return opType.endsWith('Normalization') ? input.slice(0, 2) : input
 }
 
-/** Whether what is in a tensor meets the tokens' own numbers, as a weight does, after nothing but a change of form. */
+/** Whether a tensor is combined with activations, as a weight is, after at most changes of shape or type. */
 function meetsTokens(tensor: string, topology: Topology, usesTokens: Set<number>): boolean {
   return (topology.consumers.get(tensor) ?? []).some((reader) => {
     const { opType, output } = topology.nodes[reader]!

@@ -8,20 +8,20 @@ import { makeMatrices } from './make-matrices.js'
 import type { PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
-/** Changes whenever other bytes are written for the same weights. */
-const FORMAT = 'layerprune int8 8'
+/** Changes whenever the same weights give other bytes, or plans have other keys. */
+const FORMAT = 'layerprune int8 9'
 
-/** Digits of the hashes in names. */
+/** Hex digits of the hashes in file names. */
 const DIGITS = 32
 
-/** Names what is made of some matrices, wherever their files lie. */
+/** Identifies planned matrices by content, wherever their files are. */
 export async function identifyMatrices(
   plans: PlannedMatrix[],
   folder: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const files = plans.flatMap(({ file, turn }) => {
-    const norm = turn?.side === 'inputs' ? turn.norm.stored : null
+  const files = plans.flatMap(({ file, streamRotation }) => {
+    const norm = streamRotation?.side === 'inputs' ? streamRotation.norm.stored : null
     return norm === null ? [file] : [file, norm.file]
   })
   const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
@@ -30,9 +30,9 @@ export async function identifyMatrices(
 }
 
 /**
- * Finds the file of some matrices. Its name ends in the hash of its content, which is compared: what was cut short or
- * changed since is not taken.
- * @returns its path; null where there is none, or none that is whole
+ * Finds the file of planned matrices. Its name ends in the hash of its content, which is checked: a truncated or
+ * changed file is not used.
+ * @returns its path; null if there is no intact file
  */
 export async function findInt8File(
   folder: string,
@@ -47,7 +47,7 @@ export async function findInt8File(
   return null
 }
 
-/** The name that the content of a file gives it. */
+/** The name of a file by its content. */
 async function nameFile(
   path: string,
   folder: string,
@@ -59,9 +59,9 @@ async function nameFile(
 }
 
 /**
- * Makes matrices one after the other and writes them to a file, which is seen once it is whole.
+ * Makes matrices and writes them to a file, which appears only once it is complete.
  * @returns its path
- * @throws LayerpruneError where it cannot be written, or a matrix cannot be made
+ * @throws LayerpruneError if it cannot be written, or a matrix cannot be made
  */
 export async function writeInt8File(
   folder: string,
@@ -81,7 +81,7 @@ export async function writeInt8File(
         const places = matrices.get(matrix.name)!
         await put(made.values, places.values)
         await put(made.scales, places.scales)
-        if (made.rests !== null) await put(made.rests, places.rests!)
+        if (made.residuals !== null) await put(made.residuals, places.residuals!)
       }
       if (rotation !== null) await put(new Rotation(rotation.size).matrix(), rotation.place)
       await write(() => file.sync())
@@ -89,7 +89,7 @@ export async function writeInt8File(
       await file.close()
     }
     const name = await nameFile(temporary, folder, identity, signal)
-    // another process may read by now what it made itself
+    // by now another process may have made this file and be reading it
     const known = await findInt8File(folder, identity, signal)
     if (known === null) await write(() => rename(temporary, join(folder, name)))
     return known ?? join(folder, name)

@@ -5,14 +5,14 @@ const ALIGNMENT = 64
 
 export type Place = Omit<QuantizedMatrix['values'], 'location'>
 
-/** What lies where in a file of int8 weights. */
+/** Where each part of a file of int8 weights is. */
 export interface Layout {
-  matrices: Map<string, { values: Place; rests: Place | null; scales: Place }>
+  matrices: Map<string, { values: Place; residuals: Place | null; scales: Place }>
   rotation: { place: Place; size: number } | null
   sizeBytes: number
 }
 
-/** @param rotationSize width of the rotated stream; null where none is rotated */
+/** @param rotationSize width of the rotated stream; null if it is not rotated */
 export function layOut(plans: PlannedMatrix[], rotationSize: number | null): Layout {
   let end = 0
   const place = (sizeBytes: number): Place => {
@@ -22,10 +22,10 @@ export function layOut(plans: PlannedMatrix[], rotationSize: number | null): Lay
   }
   const ofFloats = (count: number) => place(count * Float32Array.BYTES_PER_ELEMENT)
   const matrices: Layout['matrices'] = new Map(
-    plans.map(({ name, inputs, outputs, keepsRests }) => {
+    plans.map(({ name, inputs, outputs, keepsResiduals }) => {
       const values = place(inputs * outputs)
-      const rests = keepsRests ? place(inputs * outputs) : null
-      return [name, { values, rests, scales: ofFloats(outputs) }]
+      const residuals = keepsResiduals ? place(inputs * outputs) : null
+      return [name, { values, residuals, scales: ofFloats(outputs) }]
     }),
   )
   const rotation = rotationSize === null ? null : { place: ofFloats(rotationSize ** 2), size: rotationSize }

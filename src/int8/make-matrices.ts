@@ -7,22 +7,22 @@ import type { PlannedMatrix } from './make-matrix.js'
 import type { Int8Matrix } from './round-matrix.js'
 
 export interface WorkerData {
-  /** Size of the rotation; null where there is none. */
+  /** Size of the rotation; null if there is none. */
   rotationSize: number | null
 }
 
 export type WorkerAnswer = { made: Int8Matrix } | { failure: string; hint: string | undefined }
 
-/** Each holds a matrix in float32. */
+/** Each worker holds a matrix in float32. */
 const MOST_WORKERS = 4
 
-/** So many numbers take as long to round as another thread takes to start. */
+/** Rounding this many numbers takes as long as starting another thread. */
 const NUMBERS_OF_WORKER = 1e6
 
 /**
- * Makes matrices in 8 bits, in threads, and yields each as soon as it is made.
- * @param rotationSize width of the rotated stream; null where none is rotated
- * @throws LayerpruneError where a matrix cannot be made
+ * Quantises matrices to int8 in threads, and yields each as soon as it is made.
+ * @param rotationSize width of the rotated stream; null if it is not rotated
+ * @throws LayerpruneError if a matrix cannot be made
  */
 export async function* makeMatrices(
   matrices: PlannedMatrix[],

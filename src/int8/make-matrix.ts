@@ -2,29 +2,29 @@ import { open } from 'node:fs/promises'
 import { readFully } from '../checkpoint/read-fully.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
-import type { NormWeights, Turn } from '../graph/rotate-stream.js'
+import type { NormWeights, StreamRotation } from '../graph/rotate-stream.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
 import { decodeFloats } from '../weights/decode-floats.js'
 import { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
 
-/** A gated MLP, of which one matrix is asked for. */
-export interface Balance extends GatedMlp {
+/** A gated MLP, and which of its matrices is scaled. */
+export interface Smoothing extends GatedMlp {
   side: 'up' | 'down'
-  /** Of the norm before it. */
-  turn: Turn | null
+  /** How `up` and `gate` change if the residual stream is rotated; null if they do not. */
+  streamRotation: StreamRotation | null
 }
 
-/** A matrix of the decoder as it shall be in 8 bits. */
+/** A matrix of the decoder and how it is made int8. */
 export interface PlannedMatrix extends WeightMatrix {
-  /** How it changes where the residual stream is rotated; null where it is not. */
-  turn: Turn | null
-  /** The MLP whose channels it balances; null where there is none. */
-  balance: Balance | null
-  /** Size of the blocks in which its inputs are rotated; null where they are not. */
+  /** How it changes if the residual stream is rotated; null if it does not change. */
+  streamRotation: StreamRotation | null
+  /** The MLP whose channels it helps to smooth; null if there is none. */
+  smoothing: Smoothing | null
+  /** Size of the blocks in which its inputs are rotated; null if they are not. */
   block: number | null
-  /** Whether what rounding leaves over of it is kept. */
-  keepsRests: boolean
+  /** Whether its quantisation residuals are kept. */
+  keepsResiduals: boolean
 }
 
 /**
@@ -32,17 +32,17 @@ export interface PlannedMatrix extends WeightMatrix {
  * @throws LayerpruneError if its file is too short, or its numbers are too large for float32
  */
 export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | null): Promise<Int8Matrix> {
-  const { turn, balance } = matrix
-  const weights = await readTurned(matrix, turn, rotation)
-  if (balance !== null) {
-    const factors = await findFactors(balance)
-    if (balance.side === 'up')
+  const { streamRotation, smoothing } = matrix
+  const weights = await readRotated(matrix, streamRotation, rotation)
+  if (smoothing !== null) {
+    const scales = await findSmoothingScales(smoothing)
+    if (smoothing.side === 'up')
       scaleOutputs(
         weights,
-        factors.map((factor) => 1 / factor),
+        scales.map((scale) => 1 / scale),
         matrix,
       )
-    else scaleInputs(weights, factors, matrix)
+    else scaleInputs(weights, scales, matrix)
   }
   if (matrix.block !== null) rotateInputs(weights, matrix, new Rotation(matrix.block))
   const made = roundMatrix(weights, matrix)
@@ -55,19 +55,23 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
 }
 
 /**
- * How much larger each channel between the matrices of a gated MLP is made for the second. That rounds its weights by
- * one scale for all channels, so their errors count as much as the channel is large: what goes from one matrix to the
- * other, as in SmoothQuant (Xiao et al. 2022, arXiv 2211.10438), makes their parts of the channel equally large. How
- * large a channel is, the weights that make it must tell, for there are no texts yet.
+ * Smoothing scales for the channels between the matrices of a gated MLP (SmoothQuant, Xiao et al. 2022, arXiv
+ * 2211.10438): `up` is divided by them, `down` is multiplied by them. `down` rounds the weights of all channels by one
+ * scale, so an error counts in proportion to its channel's magnitude; the scales make both sides of a channel equally
+ * large. There are no texts yet to measure a channel's magnitude, so it is estimated from the weights that make it.
  */
-async function findFactors({ up, gate, down, turn }: Balance): Promise<Float32Array> {
+async function findSmoothingScales({ up, gate, down, streamRotation }: Smoothing): Promise<Float32Array> {
   const sumOutputs = async (matrix: WeightMatrix) =>
-    sumSquares(await readTurned(matrix, turn, null), matrix.byOutput ? matrix.inputs : 1, matrix.outputs)
+    sumSquares(
+      await readRotated(matrix, streamRotation, null),
+      matrix.byOutput ? matrix.inputs : 1,
+      matrix.outputs,
+    )
   const [linear, gating] = [await sumOutputs(up), await sumOutputs(gate)]
-  const read = sumSquares(await readTurned(down, null, null), down.byOutput ? 1 : down.outputs, down.inputs)
+  const read = sumSquares(await readRotated(down, null, null), down.byOutput ? 1 : down.outputs, down.inputs)
   return Float32Array.from(read, (square, channel) => {
-    const factor = ((linear[channel]! * gating[channel]!) / square) ** 0.25
-    return factor > 0 && factor < Number.POSITIVE_INFINITY ? factor : 1
+    const scale = ((linear[channel]! * gating[channel]!) / square) ** 0.25
+    return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : 1
   })
 }
 
@@ -84,26 +88,27 @@ function sumSquares(weights: Float32Array, run: number, channels: number): Float
 }
 
 /**
- * Reads a matrix with the weights of the norm before it taken up, and rotated with the residual stream.
- * @returns as it is stored: [outputs, inputs] where `byOutput`, [inputs, outputs] else
+ * Reads a matrix, multiplies it by the weights of the norm before it, and rotates it with the residual stream.
+ * @returns laid out as stored: [outputs, inputs] if `byOutput`, [inputs, outputs] otherwise
  * @throws LayerpruneError if its file is too short
  */
-export async function readTurned(
+export async function readRotated(
   matrix: WeightMatrix,
-  turn: Turn | null,
+  streamRotation: StreamRotation | null,
   rotation: Rotation | null,
 ): Promise<Float32Array> {
   const weights = takeOutputs(await readNumbers(matrix), matrix)
   const { inputs, byOutput } = matrix
-  if (turn?.side === 'inputs') scaleInputs(weights, await readNormWeights(turn.norm, inputs), matrix)
-  if (turn === null || rotation === null) return weights
-  if (turn.side === 'inputs') rotateInputs(weights, matrix, rotation)
+  if (streamRotation?.side === 'inputs')
+    scaleInputs(weights, await readNormWeights(streamRotation.norm, inputs), matrix)
+  if (streamRotation === null || rotation === null) return weights
+  if (streamRotation.side === 'inputs') rotateInputs(weights, matrix, rotation)
   else if (byOutput) rotation.rotateColumns(weights, inputs)
   else rotation.rotateRows(weights)
   return weights
 }
 
-/** Rotates the inputs of a matrix, in blocks where the rotation is smaller than they are many. */
+/** Rotates the inputs of a matrix, in blocks if the rotation is smaller than their number. */
 function rotateInputs(weights: Float32Array, { outputs, byOutput }: WeightMatrix, rotation: Rotation): void {
   if (byOutput) rotation.rotateRows(weights)
   else {
@@ -150,7 +155,7 @@ function scaleOutputs(
   }
 }
 
-/** Of the numbers of a stored matrix those of the outputs that are taken, laid out as they were. */
+/** Selects the taken outputs from the numbers of a stored matrix; the layout stays the same. */
 function takeOutputs(stored: Float32Array, { part, inputs, outputs, byOutput }: WeightMatrix): Float32Array {
   if (part === null) return stored
   const taken = new Float32Array(inputs * outputs)

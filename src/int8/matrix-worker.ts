@@ -1,4 +1,4 @@
-/** A thread that answers each matrix it is sent with the same in 8 bits. */
+/** A thread that answers each planned matrix with its int8 form. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
 import type { WorkerAnswer, WorkerData } from './make-matrices.js'
@@ -12,7 +12,7 @@ const rotation = rotationSize === null ? null : new Rotation(rotationSize)
 port.on('message', async (matrix: PlannedMatrix) => {
   try {
     const made = await makeMatrix(matrix, rotation)
-    const buffers = [made.values, made.scales, ...(made.rests ? [made.rests] : [])].map(
+    const buffers = [made.values, made.scales, ...(made.residuals ? [made.residuals] : [])].map(
       ({ buffer }) => buffer,
     )
     port.postMessage({ made } satisfies WorkerAnswer, buffers)

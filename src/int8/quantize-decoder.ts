@@ -20,11 +20,11 @@ import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../gra
 import { makeFolder } from '../write-files.js'
 import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
 import { type Layout, layOut, type Place } from './layout.js'
-import type { Balance, PlannedMatrix } from './make-matrix.js'
+import type { PlannedMatrix, Smoothing } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 export interface Int8Options {
-  /** Where the matrices in 8 bits are kept for the next run. */
+  /** Where the int8 matrices are kept for the next run. */
   cacheFolder: string
   /** The tensors that the weights are stored in, for messages. */
   tensors: ReadonlyMap<string, TensorLocation>
@@ -32,30 +32,30 @@ export interface Int8Options {
   onNote?: ((message: string) => void) | undefined
 }
 
-/** A matrix as it shall be in 8 bits, and how tokens are multiplied with it. */
-type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenRests'>
+/** A planned int8 matrix, and how tokens are multiplied by it. */
+type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals'>
 
-/** Inputs that are rotated together where the stream is not: a larger block costs more than it gains. */
+/** Inputs outside the residual stream are rotated in blocks of at most this size: larger ones cost more than they gain. */
 const LARGEST_BLOCK = 64
 
 /**
- * A decoder whose weight matrices are multiplied in 8 bits: made once, one matrix after the other, and kept in a file
- * that is known by the hashes of the files that they come from, and by its own.
+ * A decoder whose weight matrices are multiplied in int8. They are made once and kept in a file that is identified by
+ * the hashes of its source files and of its own content.
  *
- * A few channels of a token are far larger than the others, which then have few of the 255 steps left: SmolLM2's
- * distances move by 0.003 if tokens are rounded as they are. So the residual stream is rotated where the family allows,
- * and what else is read is rotated in blocks on its way; where it does not, what rounding leaves over of a token is
- * multiplied too. What attention has mixed is even enough as it is. The weights that values are made with keep their
- * rests: attention averages values over many tokens, in which the errors of tokens vanish and those of weights do not.
+ * A few channels of a token are far larger than the others, which leaves few of the 255 steps for those: SmolLM2's
+ * distances move by 0.003 if tokens are rounded as they are. So if the family allows, the residual stream is rotated,
+ * and other inputs are rotated in blocks. If it does not, the residuals of tokens are multiplied too. The outputs of
+ * attention are even enough as they are. The weights of the value projection keep their residuals: attention averages
+ * values over many tokens, which cancels the errors of tokens but not those of weights.
  * @returns a new graph; the given one is not changed
- * @throws LayerpruneError where the decoder has no such matrix, a weight is not finite, or the file cannot be written
+ * @throws LayerpruneError if the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
 export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Options): Promise<DecoderGraph> {
   const { plans, layout, source } = planInt8(decoder)
   return writeGraph(source, plans, layout, await provideFile(decoder, plans, layout, options))
 }
 
-/** The graph that `quantizeDecoder` gives, for what only looks at it: its matrices are not made. */
+/** The graph that `quantizeDecoder` returns, for callers that only inspect it: its matrices are not made. */
 export function describeQuantized(decoder: DecoderGraph): DecoderGraph {
   const { plans, layout, source } = planInt8(decoder)
   return writeGraph(source, plans, layout, join(source.weightsFolder, 'not-made.int8'))
@@ -69,7 +69,7 @@ function planInt8(decoder: DecoderGraph): { plans: Plan[]; layout: Layout; sourc
   return { plans, layout: layOut(plans, rotated?.hiddenSize ?? null), source }
 }
 
-/** @returns path of the file of the matrices, which is made where there is none yet */
+/** @returns path of the file of the matrices, which is made if there is none yet */
 async function provideFile(
   decoder: DecoderGraph,
   plans: Plan[],
@@ -92,10 +92,14 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
   const weightsFolder = commonFolder([source.weightsFolder, dirname(path)])!
   const locate = (place: Place) => ({ ...place, location: relative(weightsFolder, path) })
   const quantized = new Map(
-    plans.map(({ name, keepsTokenRests, block }): [string, QuantizedMatrix] => {
-      const { values, rests, scales } = layout.matrices.get(name)!
-      const places = { values: locate(values), rests: rests && locate(rests), scales: locate(scales) }
-      return [name, { ...places, keepsTokenRests, block }]
+    plans.map(({ name, keepsTokenResiduals, block }): [string, QuantizedMatrix] => {
+      const { values, residuals, scales } = layout.matrices.get(name)!
+      const places = {
+        values: locate(values),
+        residuals: residuals && locate(residuals),
+        scales: locate(scales),
+      }
+      return [name, { ...places, keepsTokenResiduals, block }]
     }),
   )
   const result = quantizeProducts(moveRoot(source, weightsFolder), quantized)
@@ -115,24 +119,27 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
   const topology = indexGraph(decoder.model.graph!)
   const products = findWeightProducts(decoder, topology)
   const { values, outputs } = findAttentionMatrices(products, topology)
-  const turnOf = (name: string) => rotated?.turns.get(name) ?? null
-  const balances = new Map(
-    findGatedMlps(products, topology).flatMap((mlp): [string, Balance][] => {
-      const balance = { ...mlp, turn: turnOf(mlp.up.name) }
+  const rotationOf = (name: string) => rotated?.rotations.get(name) ?? null
+  const smoothings = new Map(
+    findGatedMlps(products, topology).flatMap((mlp): [string, Smoothing][] => {
+      const smoothing = { ...mlp, streamRotation: rotationOf(mlp.up.name) }
       return [
-        [mlp.up.name, { ...balance, side: 'up' }],
-        [mlp.down.name, { ...balance, side: 'down' }],
+        [mlp.up.name, { ...smoothing, side: 'up' }],
+        [mlp.down.name, { ...smoothing, side: 'down' }],
       ]
     }),
   )
   const plans = products.map(({ matrix }): [string, Plan] => {
     const { name } = matrix
-    const turn = turnOf(name)
-    const balance = balances.get(name) ?? null
-    const keepsRests = values.has(name)
-    const isSpread = turn?.side === 'inputs' || outputs.has(name)
+    const streamRotation = rotationOf(name)
+    const smoothing = smoothings.get(name) ?? null
+    const keepsResiduals = values.has(name)
+    const isSpread = streamRotation?.side === 'inputs' || outputs.has(name)
     const block = rotated === null || isSpread ? null : Math.min(LARGEST_BLOCK, powerOfTwoIn(matrix.inputs))
-    return [name, { ...matrix, turn, balance, block, keepsRests, keepsTokenRests: rotated === null }]
+    return [
+      name,
+      { ...matrix, streamRotation, smoothing, block, keepsResiduals, keepsTokenResiduals: rotated === null },
+    ]
   })
   return [...new Map(plans).values()]
 }
@@ -142,7 +149,7 @@ function powerOfTwoIn(number: number): number {
   return number & -number
 }
 
-/** Names the weights of other folders relative to another root. */
+/** Rewrites the locations of weights relative to another root. */
 function moveRoot(decoder: DecoderGraph, weightsFolder: string): DecoderGraph {
   const model = cloneModel(decoder.model)
   for (const tensor of initializersDeep(model.graph!)) {

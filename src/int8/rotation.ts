@@ -1,18 +1,18 @@
 import { createRandom } from '../random.js'
 
-/** Numbers of a line of memory: columns are taken this many at a time. */
+/** Floats in a cache line: columns are processed this many at a time. */
 const COLUMNS = 16
 
 /**
- * An orthogonal matrix Q of random signs, a Walsh-Hadamard matrix of the largest power of two in the size, and a
- * Hartley matrix of what is left: each row of Q spreads over all channels, and v Q is computed in about log2(size)
- * steps a number.
+ * An orthogonal matrix Q made of random signs, a Walsh-Hadamard matrix of the largest power of two that divides the
+ * size, and a Hartley matrix of the odd factor. Each row of Q spreads over all channels, and v Q takes about
+ * log2(size) steps per number.
  */
 export class Rotation {
   readonly size: number
   readonly #signs: Float64Array
   readonly #power: number
-  /** [rest, rest] row-major, the scale of the whole included. */
+  /** [odd, odd] row-major, where `odd` is the size's odd factor; includes the scale of the whole matrix. */
   readonly #hartley: Float64Array
   readonly #row: Float64Array
 
@@ -21,9 +21,9 @@ export class Rotation {
     const random = createRandom(size)
     this.#signs = Float64Array.from({ length: size }, () => (random.below(2) === 0 ? 1 : -1))
     this.#power = size & -size
-    const rest = size / this.#power
-    this.#hartley = Float64Array.from({ length: rest ** 2 }, (_, index) => {
-      const angle = (2 * Math.PI * ((Math.floor(index / rest) * (index % rest)) % rest)) / rest
+    const odd = size / this.#power
+    this.#hartley = Float64Array.from({ length: odd ** 2 }, (_, index) => {
+      const angle = (2 * Math.PI * ((Math.floor(index / odd) * (index % odd)) % odd)) / odd
       return (Math.cos(angle) + Math.sin(angle)) / Math.sqrt(size)
     })
     this.#row = new Float64Array(size)
@@ -38,7 +38,7 @@ export class Rotation {
     return matrix
   }
 
-  /** Multiplies each row of a matrix [rows, size] with Q, in place. */
+  /** Multiplies each row of a matrix [rows, size] by Q, in place. */
   rotateRows(values: Float32Array): void {
     const row = this.#row
     for (let start = 0; start < values.length; start += this.size) {
@@ -47,7 +47,7 @@ export class Rotation {
     }
   }
 
-  /** Multiplies each column of a matrix [size, columns] with Q, as if it were a row; in place. */
+  /** Multiplies each column of a matrix [size, columns] by Q as if it were a row, in place. */
   rotateColumns(values: Float32Array, columns: number): void {
     const { size } = this
     const taken = new Float32Array(COLUMNS * size)
@@ -69,8 +69,8 @@ export class Rotation {
 
   #rotate(row: Float64Array): Float64Array {
     for (let index = 0; index < row.length; index++) row[index]! *= this.#signs[index]!
-    const rest = this.size / this.#power
-    for (let half = rest; half < this.size; half *= 2) {
+    const odd = this.size / this.#power
+    for (let half = odd; half < this.size; half *= 2) {
       for (let start = 0; start < this.size; start += 2 * half) {
         for (let index = start; index < start + half; index++) {
           const [left, right] = [row[index]!, row[index + half]!]
@@ -83,13 +83,13 @@ export class Rotation {
   }
 
   #multiplyHartley(row: Float64Array): Float64Array {
-    const rest = this.size / this.#power
-    const part = new Float64Array(rest)
-    for (let start = 0; start < this.size; start += rest) {
-      for (let index = 0; index < rest; index++) {
+    const odd = this.size / this.#power
+    const part = new Float64Array(odd)
+    for (let start = 0; start < this.size; start += odd) {
+      for (let index = 0; index < odd; index++) {
         let sum = 0
-        for (let other = 0; other < rest; other++) {
-          sum += row[start + other]! * this.#hartley[index * rest + other]!
+        for (let other = 0; other < odd; other++) {
+          sum += row[start + other]! * this.#hartley[index * odd + other]!
         }
         part[index] = sum
       }

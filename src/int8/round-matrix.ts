@@ -1,28 +1,28 @@
-/** A matrix in 8 bits. */
+/** An int8 matrix. */
 export interface Int8Matrix {
   /** [inputs, outputs] */
   values: Int8Array<ArrayBuffer>
-  /** What rounding left over, in steps of a 254th of a value's, [inputs, outputs]; null where it is given up. */
-  rests: Int8Array<ArrayBuffer> | null
+  /** Quantisation residuals, in 254ths of a step of `values`, [inputs, outputs]; null if not kept. */
+  residuals: Int8Array<ArrayBuffer> | null
   /** [outputs]: what a value of 1 stands for. */
   scales: Float32Array<ArrayBuffer>
 }
 
-/** Outputs whose values are written side by side: a processor's line of memory. */
+/** Outputs whose values are written side by side: one cache line. */
 const TILE = 64
 
 /**
- * Rounds a weight matrix to 8 bits, each output by a scale of its own, so that its largest weight is 127 or -127.
- * @param weights [outputs, inputs] where `byOutput`, [inputs, outputs] else
+ * Rounds a weight matrix to int8 with one scale per output, so that the largest weight of each is 127 or -127.
+ * @param weights [outputs, inputs] if `byOutput`, [inputs, outputs] otherwise
  */
 export function roundMatrix(
   weights: Float32Array,
-  form: { inputs: number; outputs: number; byOutput: boolean; keepsRests: boolean },
+  form: { inputs: number; outputs: number; byOutput: boolean; keepsResiduals: boolean },
 ): Int8Matrix {
-  const { inputs, outputs, byOutput, keepsRests } = form
+  const { inputs, outputs, byOutput, keepsResiduals } = form
   const [ofInput, ofOutput] = byOutput ? [1, inputs] : [outputs, 1]
   const values = new Int8Array(inputs * outputs)
-  const rests = keepsRests ? new Int8Array(inputs * outputs) : null
+  const residuals = keepsResiduals ? new Int8Array(inputs * outputs) : null
   const scales = new Float32Array(outputs)
   for (let first = 0; first < outputs; first += TILE) {
     const end = Math.min(first + TILE, outputs)
@@ -39,9 +39,9 @@ export function roundMatrix(
         const steps = scale === 0 ? 0 : weights[input * ofInput + output * ofOutput]! / scale
         const value = Math.round(steps)
         values[input * outputs + output] = value
-        if (rests !== null) rests[input * outputs + output] = Math.round(254 * (steps - value))
+        if (residuals !== null) residuals[input * outputs + output] = Math.round(254 * (steps - value))
       }
     }
   }
-  return { values, rests, scales }
+  return { values, residuals, scales }
 }

@@ -52,12 +52,14 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
     const folder = rewrite('llama', (tensors) => {
       tensors.set('model.layers.1.self_attn.q_proj.bias', tensors.get(norm)!)
     })
-    await expect(buildFrom(folder)).rejects.toThrow(/no place to: model\.layers\.1\.self_attn\.q_proj\.bias$/)
+    await expect(buildFrom(folder)).rejects.toThrow(
+      /not account for: model\.layers\.1\.self_attn\.q_proj\.bias$/,
+    )
   })
 
   it('a layer is left over', async () => {
     await expect(buildFrom(fixtureFolder('llama'), { num_hidden_layers: 2 })).rejects.toThrow(
-      /no place to: model\.layers\.2\.input_layernorm\.weight, .* and 6 more$/,
+      /not account for: model\.layers\.2\.input_layernorm\.weight, .* and 6 more$/,
     )
   })
 

@@ -152,7 +152,7 @@ describe('--dtype of safetensors', () => {
     expect(exitCode).toBe(1)
     expect(stdout).toBe('')
     expect(stderr).toContain(
-      `error: model.safetensors stores its matrices in ${stored}, and --dtype ${asked} was asked for\nhint: --dtype ${stored}\n`,
+      `error: model.safetensors stores its matrices in ${stored}, but --dtype ${asked} was given\nhint: --dtype ${stored}\n`,
     )
   })
 

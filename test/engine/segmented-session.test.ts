@@ -111,7 +111,7 @@ describe('a decoder in segments', () => {
     'gives them so with weights that each run widens, and as float32 does: %s',
     async (name) => {
       const model = await open(`families/${name}`)
-      const stored = { ...model, decoder: { ...model.decoder, widensInRuns: true } }
+      const stored = { ...model, decoder: { ...model.decoder, castsPerRun: true } }
       const whole = await collect(stored, undefined)
       const exact = await collect(model, undefined)
       for (const [index, gram] of whole.entries()) {
@@ -176,8 +176,8 @@ describe('a plan of memory', () => {
 
   it('counts weights that each run widens as they are stored, and a float32 copy', async () => {
     const { decoder, config } = await openModel({ model: EXAMPLE })
-    const bytes = (widensInRuns: boolean) =>
-      new MemoryPlan({ ...decoder, widensInRuns }, config).leastBytes(256, 1)
+    const bytes = (castsPerRun: boolean) =>
+      new MemoryPlan({ ...decoder, castsPerRun }, config).leastBytes(256, 1)
     const { hiddenSize: hidden, heads, kvHeads, headDim } = config
     const inner = config.raw.intermediate_size as number
     const matrices = [(2 * heads + 2 * kvHeads) * headDim * hidden, 3 * inner * hidden]

@@ -152,7 +152,7 @@ describe('a key that is not understood is refused by name', () => {
       /rope_parameters is .* nothing but/,
     ],
     ['falcon', { num_ln_in_parallel_attn: 2 }, /num_ln_in_parallel_attn is 2, expected 1/],
-    ['mixtral', { num_experts_per_tok: 9 }, /9 experts a token .* of 4/],
+    ['mixtral', { num_experts_per_tok: 9 }, /9 experts per token .* of 4/],
     ['llama', { rope_theta: 77 }, /rope_theta is 77, expected 10000 as in rope_parameters/],
     ['llama', ropeWith('llama', { rope_type: 'mystery' }), /rope_parameters: rope_type is "mystery"/],
     ['llama', ropeWith('llama', { twist: 2 }), /rope_parameters has twist = 2/],

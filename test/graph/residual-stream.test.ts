@@ -58,7 +58,7 @@ describe('findResidualStream', () => {
           rename(graph, 'aside', `past_key_values.2.${part}`)
         }
       },
-      /past_key_values\.\d\.\w+ feeds sum \d, where layer \d opens at sum \d/,
+      /past_key_values\.\d\.\w+ feeds sum \d, but layer \d opens at sum \d/,
     ],
     [
       'no embedding',

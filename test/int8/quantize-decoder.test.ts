@@ -44,12 +44,12 @@ describe('weights in 8 bits', () => {
     const byInput = rows[0]!.flatMap((_, input) => rows.map((row) => row[input]!))
     const weights = Float32Array.from(byOutput ? rows.flat() : byInput)
     const form = { inputs: 3, outputs: 2, byOutput }
-    const { values, rests, scales } = roundMatrix(weights, { ...form, keepsRests: true })
+    const { values, residuals, scales } = roundMatrix(weights, { ...form, keepsResiduals: true })
     expect([...scales]).toEqual([Math.fround(2 / 127), 0])
     expect([...values]).toEqual([64, 0, -127, 0, 32, 0])
     // 63.5 and 31.75 steps
-    expect([...rests!]).toEqual([-127, 0, 0, 0, -63, 0])
-    expect(roundMatrix(weights, { ...form, keepsRests: false }).rests).toBe(null)
+    expect([...residuals!]).toEqual([-127, 0, 0, 0, -63, 0])
+    expect(roundMatrix(weights, { ...form, keepsResiduals: false }).residuals).toBe(null)
   })
 
   it('are read from float16 and bfloat16 exactly', () => {

@@ -7,7 +7,7 @@ import { setInlineData } from '../../src/graph/external-data.js'
 import { cloneModel, DataType, makeFloatTensor } from '../../src/graph/onnx.js'
 import { ROTATION, rotateStream } from '../../src/graph/rotate-stream.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
-import { readTurned } from '../../src/int8/make-matrix.js'
+import { readRotated } from '../../src/int8/make-matrix.js'
 import { Rotation } from '../../src/int8/rotation.js'
 import { openModel } from '../../src/model.js'
 import { FIXTURES } from '../support/run-program.js'
@@ -32,7 +32,7 @@ describe('the rotation', () => {
     expect(largest * Math.sqrt(size)).toBeLessThan(1.5)
   })
 
-  it('turns columns as it turns rows', () => {
+  it('rotates columns as it rotates rows', () => {
     const [size, count] = [24, 37]
     const rotation = new Rotation(size)
     const rows = Float32Array.from({ length: size * count }, (_, index) => Math.sin(index))
@@ -67,28 +67,28 @@ describe('a decoder with its stream rotated', () => {
     expect(rotated === null).toBe(NOT_ROTATED.test(family))
     if (rotated === null) return
     const exact = await measure(decoder)
-    const turned = await measure(await turnWeights(rotated))
+    const actual = await measure(await rotateWeights(rotated))
     const states = decoder.states.length
-    expect(turned.length).toBe(11 * states ** 2)
+    expect(actual.length).toBe(11 * states ** 2)
     const square = states ** 2
     const normAt = (start: number, state: number) => Math.sqrt(exact[start + state * (states + 1)]!)
     const errors = exact.map((product, index) => {
       const start = Math.floor(index / square) * square
       const [a, b] = [Math.floor((index - start) / states), (index - start) % states]
-      return Math.abs(turned[index]! - product) / (normAt(start, a) * normAt(start, b))
+      return Math.abs(actual[index]! - product) / (normAt(start, a) * normAt(start, b))
     })
     expect(Math.max(...errors)).toBeLessThan(1e-5)
   })
 })
 
 /** Puts the changed weights into the graph, in float32. */
-async function turnWeights(rotated: NonNullable<ReturnType<typeof rotateStream>>): Promise<DecoderGraph> {
-  const { decoder, turns, hiddenSize } = rotated
+async function rotateWeights(rotated: NonNullable<ReturnType<typeof rotateStream>>): Promise<DecoderGraph> {
+  const { decoder, rotations, hiddenSize } = rotated
   const rotation = new Rotation(hiddenSize)
   const model = cloneModel(decoder.model)
   const graph = model.graph!
   for (const matrix of findWeightMatrices(decoder)) {
-    const weights = await readTurned(matrix, turns.get(matrix.name) ?? null, rotation)
+    const weights = await readRotated(matrix, rotations.get(matrix.name) ?? null, rotation)
     const tensor = graph.initializer.find(({ name }) => name === matrix.name)!
     tensor.dataType = DataType.FLOAT
     setInlineData(tensor, new Uint8Array(Float32Array.from(weights).buffer))

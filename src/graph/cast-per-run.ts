@@ -11,7 +11,7 @@ import {
 } from './onnx.js'
 import { countDims, isHalfMatrix } from './weight-sizes.js'
 
-/** The type that most of the numbers in a graph's stored matrices have; undefined where it has no such matrix. */
+/** The type of most numbers in a graph's stored matrices; undefined if there is no such matrix. */
 export function findMatrixType({ initializer }: GraphProto): DataType | undefined {
   const counts = new Map<DataType, number>()
   for (const tensor of initializer) {
@@ -24,13 +24,13 @@ export function findMatrixType({ initializer }: GraphProto): DataType | undefine
 }
 
 /**
- * Lets ONNX Runtime cast matrices in 16 bits in each run, so that they stay mapped from their files as they are: as an
- * input with a default, a matrix is no constant to be folded. The casts come first in the list of nodes, for of the
- * inputs of a node ONNX Runtime makes that of the earliest node last: one matrix is float32 at a time, not those of a
+ * Makes ONNX Runtime cast 16-bit matrices in each run, so that they stay mapped from their files: a matrix that is an
+ * input with a default is not a constant that can be folded. The casts come first in the list of nodes, because ONNX
+ * Runtime computes the inputs of a node in reverse order of that list: one matrix is float32 at a time, not those of a
  * whole layer.
  * @returns a new model that shares nodes and weights with the given one
  */
-export function widenInRuns(model: ModelProto): ModelProto {
+export function castWeightsPerRun(model: ModelProto): ModelProto {
   const graph = model.graph!
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const matrices = new Set<TensorProto>()
