@@ -81,8 +81,8 @@ const TOKENIZER_FILES = [
 
 /**
  * Reads the config of a model and chooses which of its weights to read.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where the model or its config is missing or damaged
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
@@ -114,8 +114,8 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
 
 /**
  * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where something is missing, damaged or not supported
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if something is missing, damaged or not supported
  */
 export async function openModel(options: ModelOptions): Promise<Model> {
   const { checkpoint, source, ...located } = await locateModel(options)

@@ -24,7 +24,7 @@ const NOTED_BYTES = 10e6
 /**
  * Finds a model on the Hub; its files come into the cache as they are asked for. Offline, and where the Hub
  * cannot be reached, what the cache has of the revision is used.
- * @throws LayerpruneError where it is not there, not accessible, or the Hub cannot be reached and the cache has
+ * @throws LayerpruneError if it is not there, not accessible, or the Hub cannot be reached and the cache has
  *   nothing
  */
 export async function openModelRepo(options: ModelSourceOptions): Promise<ModelSource> {

@@ -28,15 +28,15 @@ export interface ModelSource {
   names: string[]
   /**
    * Makes sure that these files lie in the folder, those of them that the model has.
-   * @throws LayerpruneError where one cannot be downloaded
+   * @throws LayerpruneError if one cannot be downloaded
    */
   provide(names: string[]): Promise<void>
 }
 
 /**
  * Finds a model: the folder of that name, or else the Hub's model of that id.
- * @throws UsageError where a revision is asked of a folder
- * @throws LayerpruneError where there is neither
+ * @throws UsageError if a revision is asked of a folder
+ * @throws LayerpruneError if there is neither
  */
 export async function openModelSource(options: ModelSourceOptions): Promise<ModelSource> {
   const { model, revision } = options

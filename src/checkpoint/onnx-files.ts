@@ -46,7 +46,7 @@ export interface OnnxFile {
  * @param modelFile  path inside the folder, as in `onnx/model_plain.onnx`; wins over `dtype`
  * @param dtype      left out, the best precision present
  * @returns undefined where the model has no graph and none was asked for
- * @throws LayerpruneError where what was asked for is not there
+ * @throws LayerpruneError if what was asked for is not there
  */
 export function chooseOnnxFile(
   names: string[],

@@ -70,7 +70,7 @@ interface Entry {
  * Reads the header of a .safetensors file, never its weights, and checks all of it: the tensors it gives lie
  * one after the other, without overlap or hole, from the end of the header to the end of the file.
  *
- * @throws LayerpruneError where the file cannot be read, is malformed or is truncated
+ * @throws LayerpruneError if the file cannot be read, is malformed or is truncated
  * @see https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {

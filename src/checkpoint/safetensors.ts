@@ -45,7 +45,7 @@ export async function listShards(folder: string): Promise<string[]> {
  * one .safetensors file of another name has its weights there.
  *
  * @param listed  what the model has, where that is more than what lies in the folder
- * @throws LayerpruneError where there are none (the hint says what to do about what is there instead), or a
+ * @throws LayerpruneError if there are none (the hint says what to do about what is there instead), or a
  *   file is malformed or truncated, or index and shards disagree
  */
 export async function openSafetensors(folder: string, listed?: string[]): Promise<SafetensorsCheckpoint> {

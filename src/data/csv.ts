@@ -13,7 +13,7 @@ interface CsvRecord {
  * Reads comma or tab separated values with a header row (RFC 4180): quoted fields may hold line ends, a quote
  * inside an unquoted field is a plain character, blank lines are passed over. Positions are the lines on which
  * the rows begin.
- * @throws LayerpruneError, with file and line, where a row has more or fewer fields than the header, a quote
+ * @throws LayerpruneError, with file and line, if a row has more or fewer fields than the header, a quote
  * is not closed, or the header lacks the column or has it twice
  */
 export async function* readCsv(

@@ -61,7 +61,7 @@ export interface Dataset extends DatasetName {
   /**
    * The texts, read as they are asked for, from the beginning at each call.
    * Ending early closes the file that is being read.
-   * @throws LayerpruneError, with file and line or row, where a file is not what its name says
+   * @throws LayerpruneError, with file and line or row, if a file is not what its name says
    * @throws the signal's reason once it is aborted
    */
   rows(): AsyncGenerator<DatasetRow>
@@ -77,8 +77,8 @@ export interface DatasetFile {
  * gzip or Zstandard; or a dataset on the Hub, which is streamed.
  * Finds the files and checks their names; what is in them shows while they are read. Memory holds one row and
  * one chunk of a file (for parquet, one page of the column), however large the dataset.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where a path is missing, of an unknown kind, or a folder without data, or the Hub's
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if a path is missing, of an unknown kind, or a folder without data, or the Hub's
  *   dataset cannot be had
  */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {

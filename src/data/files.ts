@@ -14,7 +14,7 @@ export interface DataFile {
  * Lists the files of a dataset: the files named, and those of a known kind in the folders named.
  * A folder is read in name order (by code unit, folders and files alike) and recursively; links are followed;
  * hidden files and those that describe the dataset (README.md, dataset_info.json) are passed over.
- * @throws LayerpruneError where a path is missing, a file of unknown kind, or a folder without data
+ * @throws LayerpruneError if a path is missing, a file of unknown kind, or a folder without data
  */
 export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
   const files: DataFile[] = []

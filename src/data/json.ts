@@ -23,7 +23,7 @@ const CLOSE_OBJECT = 0x7d
 /**
  * Reads a .json file: an array of objects, or JSON Lines, as many such files are; the first character tells.
  * Holds one row and one chunk at a time. Positions are rows in an array, lines in JSON Lines.
- * @throws LayerpruneError, with file and position, where it is neither or the first row lacks the column
+ * @throws LayerpruneError, with file and position, if it is neither or the first row lacks the column
  */
 export async function* readJson(
   chunks: AsyncIterable<Uint8Array>,
@@ -79,7 +79,7 @@ async function* readArray(chunks: AsyncIterable<Uint8Array>, context: ReadContex
 /**
  * Splits the text of a JSON array into the texts of its elements, which must be objects.
  * @param maxElementBytes  a longer element is an error
- * @throws LayerpruneError where brackets or commas are out of place or the array is not closed
+ * @throws LayerpruneError if brackets or commas are out of place or the array is not closed
  */
 export async function* splitArray(
   chunks: AsyncIterable<Uint8Array>,

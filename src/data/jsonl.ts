@@ -4,7 +4,7 @@ import { type DataRow, missingColumnError, type ReadContext } from './row.js'
 
 /**
  * Reads JSON Lines: an object a line, blank lines passed over.
- * @throws LayerpruneError, with file and line, where a line is not an object, or the first one lacks the column
+ * @throws LayerpruneError, with file and line, if a line is not an object, or the first one lacks the column
  */
 export async function* readJsonl(
   chunks: AsyncIterable<Uint8Array>,

@@ -30,7 +30,7 @@ export interface UnpackedPage {
  * format): the decoder writes each as long as it says, so that one of two thousand million values would take all
  * memory.
  * @param page  as it is stored, with its levels
- * @throws Error where a run is longer than the page's number of values
+ * @throws Error if a run is longer than the page's number of values
  */
 export function unpackPage(
   page: Uint8Array,

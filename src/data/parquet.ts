@@ -38,7 +38,7 @@ interface ColumnChunk {
  * Memory holds one page of the column and what was read ahead of it, at most a few megabytes.
  * @param options.skip     rows still to be passed over; counted down
  * @param options.shuffle  order in which row groups are read, from their number; their own where left out
- * @throws LayerpruneError, with the file, where it is cut short or corrupt, packed in an unknown way, or the
+ * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or the
  * column is missing or no string column
  */
 export async function* readParquet(

@@ -14,7 +14,7 @@ export async function* readTextLines(
 /**
  * Reads plain text as one document, unchanged but for a byte order mark.
  * @param maxBytes  a longer file is an error
- * @throws LayerpruneError where the file is too long or not UTF-8
+ * @throws LayerpruneError if the file is too long or not UTF-8
  */
 export async function* readTextDocument(
   chunks: AsyncIterable<Uint8Array>,

@@ -7,7 +7,7 @@ const wholeDecoder = new TextDecoder('utf-8', { fatal: true })
 /**
  * Decodes bytes that must be UTF-8; a byte order mark at their start is dropped.
  * @param where  file and position, for the error
- * @throws LayerpruneError where they are not UTF-8
+ * @throws LayerpruneError if they are not UTF-8
  */
 export function decodeUtf8(bytes: Uint8Array, where: string): string {
   try {

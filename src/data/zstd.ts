@@ -11,7 +11,7 @@ const MAGIC = 0xfd2fb528
 
 /**
  * Unpacks a Zstandard stream of one or several frames (RFC 8878).
- * @throws LayerpruneError, with the file, where it is cut short, not Zstandard, or needs too much memory
+ * @throws LayerpruneError, with the file, if it is cut short, not Zstandard, or needs too much memory
  */
 export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   let unpacked: Uint8Array[] = []
@@ -46,7 +46,7 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): 
 /**
  * Unpacks Zstandard data that is all there.
  * @param sizeBytes  of what it unpacks to
- * @throws Error where it is another size, not Zstandard, or needs too much memory
+ * @throws Error if it is another size, not Zstandard, or needs too much memory
  */
 export function unzstdWhole(packed: Uint8Array, sizeBytes: number): Uint8Array {
   assertWindow(packed)

@@ -57,7 +57,7 @@ export class PlacedRows {
     this.#shard = shard
   }
 
-  /** @throws LayerpruneError where the texts before `from` are not those that the earlier run read */
+  /** @throws LayerpruneError if the texts before `from` are not those that the earlier run read */
   async *[Symbol.asyncIterator](): AsyncGenerator<PlacedRow> {
     this.position = this.#opened
     for await (const row of this.#dataset.rows()) {
@@ -80,7 +80,7 @@ export class PlacedRows {
   }
 }
 
-/** @throws LayerpruneError where other texts led to the position */
+/** @throws LayerpruneError if other texts led to the position */
 export function assertSamePosition(found: ReadPosition, expected: ReadPosition): void {
   if (found.rows === expected.rows && found.digest === expected.digest) return
   const what =

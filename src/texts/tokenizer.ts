@@ -24,7 +24,7 @@ export interface Tokenizer {
  *
  * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it stay
  * (transformers.js cuts those off).
- * @throws LayerpruneError where tokenizer.json or tokenizer_config.json is missing or not understood
+ * @throws LayerpruneError if tokenizer.json or tokenizer_config.json is missing or not understood
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   for (const name of FILES) await assertRegularFile(join(folder, name))

@@ -35,7 +35,7 @@ export interface Listing {
  * The files of a split in the order of Python's datasets: patterns in their order, the matches of each by name.
  * They are listed while they are read; where other formats lie beside the most frequent, those are passed over.
  * @param patterns  relative to `folder`
- * @throws LayerpruneError while iterating, where there are none, or the Hub's list is not in order
+ * @throws LayerpruneError while iterating, if there are none, or the Hub's list is not in order
  */
 export function listSplitFiles(
   listing: Listing,

@@ -21,7 +21,7 @@ const MAX_CARD_BYTES = 1 << 22
 /**
  * Reads the configurations of a dataset from its card; none where it has no card or the card names none.
  * @see https://huggingface.co/docs/hub/datasets-manual-configuration
- * @throws LayerpruneError where the card's metadata is malformed
+ * @throws LayerpruneError if the card's metadata is malformed
  */
 export async function readDatasetConfigs(hub: Hub, repo: Repo): Promise<DatasetConfig[]> {
   const what = `README.md of dataset ${repo.id}`

@@ -21,7 +21,7 @@ const DEFAULT_SPLIT = 'train'
  * Finds a split of a dataset on the Hub: in the parquet files that the Hub makes of it, or where there are none of
  * the whole split, or a revision is asked for, in the dataset's own files by the Hub's conventions. The rows come
  * in the order in which Python's `load_dataset(..., streaming=True)` gives them.
- * @throws LayerpruneError where there is no such dataset, configuration or split, naming those there are
+ * @throws LayerpruneError if there is no such dataset, configuration or split, naming those there are
  */
 export async function openDatasetRepo(id: string, options: DatasetOptions): Promise<DatasetSplit> {
   const hub = openHub(options)
