@@ -17,7 +17,7 @@ export function decodeUtf8(bytes: Uint8Array, where: string): string {
   }
 }
 
-/** Decodes a stream of UTF-8 chunks, whose borders may split a character; otherwise as `decodeUtf8`. */
+/** Decodes a stream of UTF-8 chunks, whose boundaries may split a character; otherwise as `decodeUtf8`. */
 export async function* decodeUtf8Stream(
   chunks: AsyncIterable<Uint8Array>,
   name: string,

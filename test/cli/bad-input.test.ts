@@ -230,7 +230,7 @@ const cases: Case[] = [
   {
     name: 'dataset neither here nor to be had',
     prepare: () => ({ dataset: 'org/texts' }),
-    message: /org\/texts is no file or folder here, and HF_HUB_OFFLINE is set/,
+    message: /org\/texts is not a local file or folder, and HF_HUB_OFFLINE is set/,
   },
   {
     name: 'dataset of an unknown kind',

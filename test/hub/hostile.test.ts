@@ -229,12 +229,12 @@ describe('a dataset card', () => {
   it.each([
     [
       'configs:\n- config_name: {toString: 1}\n  data_files: x',
-      /config_name is no text but \{ toString: 1 \}/,
+      /config_name is not text but \{ toString: 1 \}/,
     ],
-    ['configs:\n- config_name: [a]\n  data_files: x', /config_name is no text but \[ 'a' \]/],
-    ['configs:\n- config_name: a\n  data_dir: {toString: x}', /data_dir is no text but/],
+    ['configs:\n- config_name: [a]\n  data_files: x', /config_name is not text but \[ 'a' \]/],
+    ['configs:\n- config_name: a\n  data_dir: {toString: x}', /data_dir is not text but/],
     ['configs:\n- config_name: a\n  data_dir: ../../x', /names the unsafe folder \.\.\/\.\.\/x/],
-    ['configs:\n- config_name: a\n  data_files: 7', /data_files is no pattern and no list/],
+    ['configs:\n- config_name: a\n  data_files: 7', /data_files is neither a pattern nor a list/],
     ['configs:\n- config_name: a\n  data_files: "x/[z-a].jsonl"', /has no data files for x\/\[z-a\]\.jsonl/],
     [
       'configs:\n- config_name: a\n  data_files: "x/**.jsonl"',
@@ -244,7 +244,7 @@ describe('a dataset card', () => {
       `configs:\n- config_name: a\n  data_files: "${'*a'.repeat(1000)}"`,
       /has 2001 characters, expected at most 1024/,
     ],
-    [`configs: ${'['.repeat(20_000)}`, /no valid YAML/],
+    [`configs: ${'['.repeat(20_000)}`, /invalid YAML/],
   ])('that is malformed: %#', async (yaml, message) => {
     expect((await failureOf(readCard(yaml))).message).toMatch(message)
   })
