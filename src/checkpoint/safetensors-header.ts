@@ -36,7 +36,7 @@ const DTYPE_BITS = {
 
 export type SafetensorsDtype = keyof typeof DTYPE_BITS
 
-/** Where one tensor's bytes lie. */
+/** Where one tensor's bytes are. */
 export interface TensorLocation {
   name: string
   dtype: SafetensorsDtype
@@ -51,7 +51,7 @@ export interface TensorLocation {
 export interface SafetensorsHeader {
   /** Real path, symlinks resolved. */
   file: string
-  /** By name, in the order in which their bytes lie in the file. */
+  /** By name, in the order of their bytes in the file. */
   tensors: Map<string, TensorLocation>
   metadata: Record<string, string>
 }
@@ -97,7 +97,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   }
 }
 
-/** A name from a file as it is put into a message: on one line and not longer than a line. */
+/** A name from a file as messages show it: on one line, and cut to the length of a line. */
 export function quoteName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name)
 }

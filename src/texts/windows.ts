@@ -31,14 +31,14 @@ export interface WindowOptions {
   batchSize: number
   /** Tokens. */
   maxLength: number
-  /** Batches of the window that starts after so many texts of the dataset. */
+  /** Batches in the window that starts after this many texts of the dataset. */
   windowBatches: (rows: number) => number
 }
 
 /**
  * Tokenises texts and groups them into batches of similar length within a window of a few batches: padding
  * stays small, and which texts are used does not change. A window depends only on where it starts, so that a
- * run can be taken up there; after it the texts measured are those from the start of the dataset, short and
+ * run can be resumed there; after it, all texts from the start of the dataset are measured, short and
  * long.
  * @param start  where the first window starts
  */

@@ -190,7 +190,7 @@ describe('a fault that stays ends in a clear error', () => {
     process.env.HF_ENDPOINT = 'http://127.0.0.1:1'
     try {
       await expect(download()).rejects.toThrow(
-        /org\/model is no folder here, and the Hub cannot be reached: .*127\.0\.0\.1:1: the connection is refused/,
+        /org\/model is not a local folder, and the Hub cannot be reached: .*127\.0\.0\.1:1: the connection is refused/,
       )
     } finally {
       process.env.HF_ENDPOINT = server.endpoint
