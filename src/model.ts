@@ -29,7 +29,7 @@ export const MEASURED_DTYPES: NonNullable<ModelOptions['computedDtypes']> = ['bf
 export type Format = 'onnx' | 'safetensors'
 
 export interface ModelOptions extends ModelSourceOptions {
-  /** Which published precision to read; left out, fp32 from safetensors, or the best graph present. */
+  /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
@@ -37,7 +37,7 @@ export interface ModelOptions extends ModelSourceOptions {
   computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
   /** The model is only described: its weights are neither checked nor, for q8, made. */
   describesOnly?: boolean | undefined
-  /** Left out: safetensors where they are there and their family is known, for they are the model itself. */
+  /** If omitted, safetensors if present and of a known family: they are the model itself. */
   format?: Format | undefined
 }
 
@@ -47,7 +47,7 @@ export interface Model {
   id: string
   /** Commit of the Hub; null for a folder that the user named. */
   revision: string | null
-  /** Branch, tag or commit that was asked for; null where none was. */
+  /** Branch, tag or commit that was asked for; null if none was. */
   askedRevision: string | null
   /** Real folder of config and tokenizer. */
   folder: string
@@ -64,9 +64,9 @@ export interface Model {
 /** A model whose config was read and whose weights were chosen, not yet opened. */
 export interface LocatedModel
   extends Pick<Model, 'id' | 'revision' | 'askedRevision' | 'folder' | 'config' | 'format'> {
-  /** Name of the file that its safetensors are opened by; undefined where it has none. */
+  /** Name of the file that its safetensors are opened by; undefined if it has none. */
   checkpoint: string | undefined
-  /** Where its files are; those of its config and tokenizer, and its safetensors if chosen, lie in the folder. */
+  /** Where its files are; its config, its tokenizer, and its safetensors if chosen, are in the folder. */
   source: ModelSource
 }
 
@@ -141,7 +141,7 @@ function chooseFormat(
     throw new UsageError(
       `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, and --dtype ${dtype} was asked for`,
       {
-        hint: 'leave --dtype out, or take a graph with --format onnx',
+        hint: 'omit --dtype, or take a graph with --format onnx',
       },
     )
   }
@@ -152,7 +152,7 @@ function chooseFormat(
   if (checkpoint !== undefined && isKnownFamily(config.family)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
     onNote?.(
-      `reading ${checkpoint} in fp32${hasGraph ? '; a graph is there too: --format onnx reads that' : ''}`,
+      `reading ${checkpoint} in fp32${hasGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''}`,
     )
     return 'safetensors'
   }
@@ -164,8 +164,8 @@ function chooseFormat(
 }
 
 /**
- * Safetensors, where they are there and known. A published q8 graph rounds the activations of a whole batch by one
- * scale, which costs far more than weights do; a published fp16 graph is what was asked for.
+ * Safetensors, if present and of a known family. A published q8 graph rounds the activations of a whole batch by one
+ * scale, which costs far more than rounding weights; a published fp16 graph is what was asked for.
  */
 function chooseComputedFormat(
   dtype: 'bf16' | 'fp16' | 'q8',
@@ -176,7 +176,7 @@ function chooseComputedFormat(
 ): Format {
   if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
   if (dtype === 'q8') {
-    const other = hasGraph(names, 'q8') ? '; a q8 graph is there too: --format onnx reads that' : ''
+    const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
     onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)
     return 'safetensors'
   }
@@ -190,7 +190,7 @@ function chooseComputedFormat(
 
 type Opened = Pick<Model, 'decoder' | 'precision' | 'file' | 'weightFiles'>
 
-/** Without weights of that form, opening them says what the folder has instead. */
+/** If there are no safetensors, opening them reports what the folder has instead. */
 async function openFromSafetensors(
   { folder, names }: ModelSource,
   config: ModelConfig,
@@ -219,7 +219,7 @@ async function computeIn(
   return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
 }
 
-/** Norms and biases are stored in float32 beside many a matrix: what counts are the matrices. */
+/** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
 function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
   const type = findMatrixType(model.graph!)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()

@@ -32,7 +32,7 @@ describe('a folder with safetensors and graphs', () => {
       precision: { dtype: 'fp32', sharesScaleInBatch: false },
     })
     expect(notes).toEqual([
-      'reading model.safetensors in fp32; a graph is there too: --format onnx reads that',
+      'reading model.safetensors in fp32; an ONNX graph is present too; read it with --format onnx',
     ])
   })
 
