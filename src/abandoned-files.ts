@@ -1,12 +1,12 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** What nothing was written to for so long has no process that still writes it. */
+/** After this long without a write, no process is still writing a file. */
 const ABANDONED_MS = 24 * 60 * 60 * 1000
 
 /**
- * Removes what runs that were killed left in a folder. That is housekeeping: what cannot be listed or removed stays.
- * @param isOurs  whether a name is one that only we give to unfinished files and folders
+ * Removes what killed runs left in a folder. Best effort: what cannot be listed or removed is kept.
+ * @param isOurs  whether only we give such a name to unfinished files and folders
  */
 export async function removeAbandoned(folder: string, isOurs: (name: string) => boolean): Promise<void> {
   const names = await readdir(folder).catch(() => [])
@@ -16,7 +16,7 @@ export async function removeAbandoned(folder: string, isOurs: (name: string) => 
   }
 }
 
-/** When a file, or a file anywhere in a folder, was written to, in milliseconds. */
+/** When a file, or any file in a folder, was last written to, in milliseconds. */
 async function lastChange(path: string): Promise<number> {
   const stats = await lstat(path)
   if (!stats.isDirectory()) return stats.mtimeMs

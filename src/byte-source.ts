@@ -1,11 +1,11 @@
 import type { AsyncBuffer } from 'hyparquet'
 
-/** A file that is read from any position; whoever opens it closes it. */
+/** A file that can be read from any position; whoever opens it closes it. */
 export interface RandomAccessFile extends AsyncBuffer {
   close(): Promise<void>
 }
 
-/** A file of a dataset, wherever it lies: the format readers know no more of it than this. */
+/** A file of a dataset, wherever it is: the format readers know no more about it than this. */
 export interface DataSource {
   /** For messages and row origins. */
   name: string

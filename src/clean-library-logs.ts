@@ -2,7 +2,7 @@ import { format } from 'node:util'
 import { cleanLine } from './clean-text.js'
 
 /**
- * Makes the console of this thread write to stderr alone, clean lines alone: libraries warn with names from files,
+ * Makes the console of this thread write only clean lines, only to stderr: libraries warn with names from files,
  * which may hold anything.
  */
 export function cleanLibraryLogs(): void {

@@ -1,10 +1,10 @@
 /**
- * Characters that steer a terminal, end a line or turn the direction of reading instead of being shown: controls,
- * line separators, marks of direction, the byte order mark, what is no character. Tab and line feed apart.
+ * Characters that steer a terminal, end a line or change the reading direction instead of being shown: controls,
+ * line separators, direction marks, the byte order mark, noncharacters. Tab and line feed are not among them.
  */
 const UNSHOWN = /[^\P{Cc}\n\t]|[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu
 
-/** Text of any origin without characters that do more than show; its lines and tabs are kept. */
+/** Text of any origin without control characters; its lines and tabs are kept. */
 export function cleanLines(text: string): string {
   return text.replace(UNSHOWN, '\ufffd')
 }
@@ -28,7 +28,7 @@ function cleanAny(value: unknown): unknown {
   )
 }
 
-/** JSON with all such characters escaped, which means the same; its strings are literals of Python too. */
+/** JSON with all such characters escaped, which means the same; its strings are also Python literals. */
 export function formatJson(value: unknown, indent?: number): string {
   return escapeUnshown(JSON.stringify(value, null, indent))
 }

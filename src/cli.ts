@@ -67,13 +67,13 @@ function printHelp(text: string): void {
   void printResult(wrapHelp(text, widthOf(process.stdout)))
 }
 
-/** Fails with commander's own message, and its suggestion or the way to the help as hint. */
+/** Fails with commander's own message, and its suggestion or a pointer to the help as the hint. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
   printFailure(new UsageError(listMissing(problem!) ?? problem!, { hint: suggestion ?? hintForUsage() }))
 }
 
-/** All required flags that are missing; commander names the first alone. */
+/** All required flags that are missing; commander names only the first. */
 function listMissing(problem: string): string | undefined {
   if (command === undefined || !problem.startsWith('required option')) return undefined
   const missing = command.options.filter(

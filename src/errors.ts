@@ -6,7 +6,7 @@ interface FailureOptions {
 }
 
 /**
- * A failure that the user can understand and act on: the command line prints `error: message` and, where
+ * A failure that the user can understand and act on: the command line prints `error: message` and, if
  * there is one, `hint: hint`, without a stack. The message says what, where, expected and found.
  */
 export class LayerpruneError extends Error {
@@ -33,8 +33,8 @@ export class InterruptedError extends LayerpruneError {
   override readonly exitCode = 130
 
   /**
-   * @param done  texts measured, or in words when the work was interrupted
-   * @param total  texts asked for, where that is known
+   * @param done  texts measured, or words that say when the work was interrupted
+   * @param total  texts asked for, if known
    */
   constructor(done: number | string, total?: number | undefined) {
     const noun = (total ?? done) === 1 ? 'text' : 'texts'
@@ -43,12 +43,12 @@ export class InterruptedError extends LayerpruneError {
   }
 }
 
-/** Whether memory ran out, which V8, WebAssembly, the system and ONNX Runtime each say in their own words. */
+/** Whether memory ran out, which V8, WebAssembly, the system and ONNX Runtime each report differently. */
 export function isOutOfMemory(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code, syscall, cause, message } = error as NodeJS.ErrnoException
   if (code === 'ENOMEM' || code === 'ERR_WORKER_OUT_OF_MEMORY' || isOutOfMemory(cause)) return true
-  // the messages of others may hold names of files
+  // other messages may contain file names
   const isOfRuntime = syscall === undefined && !(error instanceof LayerpruneError)
   return (
     isOfRuntime &&

@@ -8,7 +8,7 @@ export function formatDistance(distance: number): string {
   return distance > 0 && Number(text) === 0 ? '<0.0001' : text
 }
 
-/** `0.1876 ± 0.0009`, the error to the decimals of the distance; the distance alone where no error is known. */
+/** `0.1876 ± 0.0009`, the error to the decimals of the distance; only the distance if no error is known. */
 export function formatEstimate(distance: number, standardError: number | null): string {
   const text = formatDistance(distance)
   if (standardError === null) return text
@@ -18,7 +18,7 @@ export function formatEstimate(distance: number, standardError: number | null): 
   return `${text} ± ${error}`
 }
 
-/** A count with its thousands set apart, `32,768`, whatever the locale. */
+/** A count with its thousands separated, `32,768`, whatever the locale. */
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
@@ -47,7 +47,7 @@ export function formatSize(bytes: number): string {
   return `${value < 100 ? value.toPrecision(2 + Number(value >= 10)) : formatCount(Math.round(value))} ${['B', 'kB', 'MB', 'GB'][power]}`
 }
 
-/** A confidence in percent, rounded down to a tenth, for it promises at least so much: `99.3%`, `over 99.9%`. */
+/** A confidence in percent, rounded down to a tenth, because it promises at least that much: `99.3%`, `over 99.9%`. */
 export function formatConfidence(share: number): string {
   if (share > 0.999) return 'over 99.9%'
   // 0.95 * 1000 is 949.99...

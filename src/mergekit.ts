@@ -14,17 +14,17 @@ export interface SliceConfigOptions {
   revision?: string | undefined
   /** Layers of the whole model. */
   layers: number
-  /** Blocks to take out, in any order. */
+  /** Blocks to remove, in any order. */
   removed: Block[]
   /** float16, bfloat16 or float32; null keeps what the checkpoint stores. */
   dtype: string | null
 }
 
 /**
- * mergekit YAML that takes blocks of layers out of a model: a passthrough merge of the slices that stay,
- * `layer_range` half-open and 0-based. A path or revision that holds `@` or `+` is written as a nested mapping,
+ * mergekit YAML that removes blocks of layers from a model: a passthrough merge of the slices that are kept,
+ * `layer_range` half-open and 0-based. A path or revision that contains `@` or `+` is written as a nested mapping,
  * because in a plain string mergekit reads these as revision and adapter.
- * Throws UsageError for ranges that `keptSlices` refuses, no block at all, and an unknown dtype.
+ * @throws UsageError for ranges that `keptSlices` refuses, no block at all, and an unknown dtype
  */
 export function formatSliceConfig({ model, revision, layers, removed, dtype }: SliceConfigOptions): string {
   if (model === '') throw new UsageError('the model for the slice config is an empty string')

@@ -37,7 +37,7 @@ export interface ModelOptions extends ModelSourceOptions {
   computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
   /** The model is only described: its weights are not checked, nor quantised for q8. */
   describesOnly?: boolean | undefined
-  /** If omitted: safetensors if they are present and their family is known, because they are the model itself. */
+  /** If omitted, safetensors if present and of a known family: they are the model itself. */
   format?: Format | undefined
 }
 
@@ -64,9 +64,9 @@ export interface Model {
 /** A model whose config was read and whose weights were chosen, not yet opened. */
 export interface LocatedModel
   extends Pick<Model, 'id' | 'revision' | 'askedRevision' | 'folder' | 'config' | 'format'> {
-  /** Name of the file by which its safetensors are opened; undefined if it has none. */
+  /** Name of the file that its safetensors are opened by; undefined if it has none. */
   checkpoint: string | undefined
-  /** Where its files are; its config, tokenizer, and safetensors if chosen, are in the folder. */
+  /** Where its files are; its config, its tokenizer, and its safetensors if chosen, are in the folder. */
   source: ModelSource
 }
 
@@ -141,7 +141,7 @@ function chooseFormat(
     throw new UsageError(
       `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, but --dtype ${dtype} was given`,
       {
-        hint: 'omit --dtype, or use a graph with --format onnx',
+        hint: 'omit --dtype, or take a graph with --format onnx',
       },
     )
   }
@@ -152,7 +152,7 @@ function chooseFormat(
   if (checkpoint !== undefined && isKnownFamily(config.family)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
     onNote?.(
-      `reading ${checkpoint} in fp32${hasGraph ? '; there is also a graph: use --format onnx to read it' : ''}`,
+      `reading ${checkpoint} in fp32${hasGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''}`,
     )
     return 'safetensors'
   }
@@ -164,8 +164,8 @@ function chooseFormat(
 }
 
 /**
- * Safetensors, if they are present and of a known family. A published q8 graph rounds the activations of a whole batch
- * by one scale, which costs far more accuracy than int8 weights do; a published fp16 graph is exactly what was requested.
+ * Safetensors, if present and of a known family. A published q8 graph rounds the activations of a whole batch by one
+ * scale, which costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
 function chooseComputedFormat(
   dtype: 'bf16' | 'fp16' | 'q8',
@@ -176,7 +176,7 @@ function chooseComputedFormat(
 ): Format {
   if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
   if (dtype === 'q8') {
-    const other = hasGraph(names, 'q8') ? '; there is also a q8 graph: use --format onnx to read it' : ''
+    const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
     onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)
     return 'safetensors'
   }
@@ -219,7 +219,7 @@ async function computeIn(
   return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
 }
 
-/** Only matrices count: norms and biases are often stored in float32 beside them. */
+/** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
 function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
   const type = findMatrixType(model.graph!)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()

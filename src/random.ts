@@ -1,6 +1,6 @@
-/** Numbers that look random and are the same for the same seed, on any machine and in any version. */
+/** Pseudorandom numbers, the same for the same seed on any machine and in any version. */
 export interface Random {
-  /** A whole number from 0 to below `count`, each as likely. */
+  /** A whole number from 0 to below `count`, all equally likely. */
   below(count: number): number
 }
 
@@ -25,7 +25,7 @@ export function createRandom(seed: number): Random {
   return { below: (count) => Math.floor((count * (next() * 2 ** 21 + (next() >>> 11))) / 2 ** 53) }
 }
 
-/** Brings items into an order of chance, in place (Fisher and Yates). */
+/** Shuffles items in place (Fisher and Yates). */
 export function shuffleInPlace<T>(items: T[], random: Random): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = random.below(last + 1)

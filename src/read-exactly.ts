@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 
-/** fs reads at most 2 GiB a call. */
+/** fs reads at most 2 GiB per call. */
 const MAX_READ_BYTES = 1 << 30
 
 /**

@@ -1,7 +1,7 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 
 /**
- * Starts a thread. It runs what is built, whoever asks: from the sources a test does, which a thread cannot run.
+ * Starts a thread. It always runs the built file: tests call this from the sources, which a thread cannot run.
  * @param file relative to the sources, with the extension that it has once it is built
  */
 export function startThread(file: string, options: WorkerOptions): Worker {

@@ -7,11 +7,11 @@ import { LayerpruneError } from './errors.js'
 type Content = string | Uint8Array
 
 /**
- * Writes files into a folder, made if it is missing, so that none is ever seen half written, and none of an earlier
- * set beside one of the new: each goes to a temporary name beside its place and is flushed to disk; once all are
- * complete, the old ones are removed, the first of them by the new one, and the others follow. A process that is
+ * Writes files into a folder, created if missing, so that no file is ever seen half written, and none of an earlier
+ * set beside one of the new. Each is written under a temporary name beside its place and flushed to disk; once all
+ * are complete, the old ones are removed, the first of them by the new one, and the others follow. A process that is
  * killed meanwhile leaves some files missing.
- * Throws LayerpruneError with the path and the reason; the temporary files are removed then.
+ * @throws LayerpruneError with the path and the reason; the temporary files are then removed
  * @param files  content by file name
  */
 export async function writeFilesAtomically(folder: string, files: Record<string, Content>): Promise<void> {
@@ -20,9 +20,9 @@ export async function writeFilesAtomically(folder: string, files: Record<string,
 }
 
 /**
- * Makes a folder where it is missing and checks that files can be written there, so that a long run does not
+ * Creates a folder if it is missing and checks that files can be written there, so that a long run does not
  * end in a place it cannot write to.
- * Throws LayerpruneError with the path and the reason.
+ * @throws LayerpruneError with the path and the reason
  */
 export async function ensureWritableFolder(folder: string): Promise<void> {
   await makeFolder(folder)
@@ -30,16 +30,16 @@ export async function ensureWritableFolder(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder and its parents, unless they are there.
- * Throws LayerpruneError with the path and the reason.
+ * Creates a folder and its parents, unless they exist.
+ * @throws LayerpruneError with the path and the reason
  */
 export async function makeFolder(folder: string): Promise<void> {
   await explainFailure(folder, () => makeLevels(folder))
 }
 
 /**
- * Level by level, so that an error is that of the topmost folder that is missing: mkdir with `recursive` never ends in
- * /proc, and says of a disk that is read-only that the folder's own folder is missing.
+ * Level by level, so that an error concerns the topmost missing folder: mkdir with `recursive` never ends in /proc,
+ * and reports a missing parent folder on a read-only disk.
  */
 async function makeLevels(folder: string): Promise<void> {
   const error = await tryMakeFolder(folder)
@@ -48,7 +48,7 @@ async function makeLevels(folder: string): Promise<void> {
   if (codeOf(error) !== 'ENOENT' || parent === folder) throw error
   await makeLevels(parent)
   const again = await tryMakeFolder(folder)
-  // no folder can be made in one that is there, as in /proc
+  // no folder can be created in an existing one, as in /proc
   if (again !== undefined) throw codeOf(again) === 'ENOENT' ? Object.assign(again, { code: 'EPERM' }) : again
 }
 
@@ -66,19 +66,19 @@ async function tryMakeFolder(folder: string): Promise<Error | undefined> {
 }
 
 /**
- * Writes one file whole or not at all, into a folder that exists. What is no regular file, such as /dev/stdout
- * or a pipe, is written to as it is, and a symbolic link stays one.
- * Throws LayerpruneError with the path and the reason.
+ * Writes one file whole or not at all, into a folder that exists. What is not a regular file, such as /dev/stdout
+ * or a pipe, is written to directly, and a symbolic link is kept.
+ * @throws LayerpruneError with the path and the reason
  */
 export async function writeFileAtomically(path: string, content: Content): Promise<void> {
   await replaceFiles([{ path, content }])
 }
 
-/** Names of files take at most 255 bytes; this leaves room for what a temporary name adds. */
+/** File names have at most 255 bytes; this leaves room for what a temporary name adds. */
 const MAX_NAME_BYTES = 200
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/
 
-/** A name cut to whole characters of at most 200 bytes, to make temporary names of. */
+/** A name cut at a whole character to at most 200 bytes, for temporary names. */
 export function shortenName(name: string): string {
   const bytes = new TextEncoder().encode(name).subarray(0, MAX_NAME_BYTES)
   return new TextDecoder().decode(bytes, { stream: true })
@@ -145,7 +145,7 @@ const REASONS: Record<string, [reason: string, hint?: string]> = {
   EACCES: ['permission denied', 'name a place you may write to'],
   EPERM: ['permission denied', 'name a place you may write to'],
   EROFS: ['the file system is read-only', 'name a place you may write to'],
-  ENOENT: ['its folder does not exist', 'make the folder first'],
+  ENOENT: ['its folder does not exist', 'create the folder first'],
   ENOTDIR: ['a part of the path is a file, expected a folder', 'name another place'],
   EEXIST: ['is a file, expected a folder', 'name another place, or remove the file'],
   EISDIR: ['is a folder, expected a file', 'name a file'],
@@ -153,7 +153,7 @@ const REASONS: Record<string, [reason: string, hint?: string]> = {
 }
 
 /**
- * Runs an action that writes, and says of a failure of the file system what it means and what to do.
+ * Runs an action that writes, and explains a file system failure and what to do about it.
  * @throws LayerpruneError with the path and the reason
  */
 export async function explainFailure<T>(path: string, action: () => Promise<T>): Promise<T> {

@@ -8,13 +8,13 @@ export interface YamlOptions {
   onOneLine?: string[]
 }
 
-/** Words after an optional start of a path that no version of YAML takes for anything but a string. */
+/** Words after an optional path prefix that no version of YAML takes for anything but a string. */
 const PLAIN = /^(?:\.{0,2}\/)?[A-Za-z][\w./@+-]*(?: [\w./@+-]+)*$/
 /** Words that YAML 1.1 or 1.2 reads as something else. */
 const NOT_STRINGS = /^(?:y|n|yes|no|on|off|true|false|null)$/i
 
 /**
- * Writes YAML that means the same to readers of version 1.1, as PyYAML, and of 1.2: a string that one of them could
+ * Writes YAML that means the same to readers of version 1.1, such as PyYAML, and of 1.2: a string that either could
  * take for anything else is quoted, and no string ends a line or a comment.
  */
 export function formatYaml(value: object, { comment = [], onOneLine = [] }: YamlOptions = {}): string {
@@ -35,11 +35,11 @@ export function formatYaml(value: object, { comment = [], onOneLine = [] }: Yaml
     flowCollectionPadding: false,
     doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER,
   })
-  // what would be escaped stands between double quotes alone
+  // only double quotes can hold escapes
   return [...lines, escapeUnshown(text)].join('\n')
 }
 
-/** A string as a node to be set into a document that is kept otherwise. */
+/** A string as a node to set into a document that is otherwise kept. */
 export function yamlString(value: string): Scalar<string> {
   const node = new Scalar(value)
   node.type = quotingOf(value)

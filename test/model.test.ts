@@ -32,7 +32,7 @@ describe('a folder with safetensors and graphs', () => {
       precision: { dtype: 'fp32', sharesScaleInBatch: false },
     })
     expect(notes).toEqual([
-      'reading model.safetensors in fp32; there is also a graph: use --format onnx to read it',
+      'reading model.safetensors in fp32; an ONNX graph is present too; read it with --format onnx',
     ])
   })
 

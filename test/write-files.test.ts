@@ -165,7 +165,7 @@ describe('writeFileAtomically', () => {
     const path = join(folder, 'missing', 'slice.yaml')
     const error = await failureOf(writeFileAtomically(path, 'x'))
     expect(error.message).toBe(`cannot write ${path}: its folder does not exist`)
-    expect(error.hint).toBe('make the folder first')
+    expect(error.hint).toBe('create the folder first')
     expect(existsSync(join(folder, 'missing'))).toBe(false)
   })
 

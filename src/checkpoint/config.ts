@@ -19,12 +19,12 @@ export interface ModelConfig {
   layers: number
   hiddenSize: number
   heads: number
-  /** Key and value heads; equal to `heads` where they are not grouped. */
+  /** Key and value heads; equal to `heads` if they are not grouped. */
   kvHeads: number
   headDim: number
-  /** Longest text that the model's position encoding is made for; null where the config does not say. */
+  /** Longest text that the model's position encoding is made for; null if the config does not say. */
   maxPositions: number | null
-  /** What the weights are stored in: float32, float16 or bfloat16; null where the config states none of these. */
+  /** What the weights are stored in: float32, float16 or bfloat16; null if the config states none of these. */
   storedDtype: StoredDtype | null
   /** The decoder's own part of the file, as it was read. */
   raw: Record<string, unknown>
@@ -38,7 +38,7 @@ export interface ConfigFile {
 
 /**
  * Reads `config.json` of a model folder, or `genai_config.json` if onnxruntime-genai's builder left only that.
- * @param names files that the model has, to say what is there instead
+ * @param names files of the model, to say what is there instead
  * @throws LayerpruneError if neither is there, or it is not a JSON object
  */
 export async function readConfigFile(folder: string, names: string[] = []): Promise<ConfigFile> {
@@ -58,7 +58,7 @@ export async function readConfigFile(folder: string, names: string[] = []): Prom
 
 /**
  * Reads the config of a model folder.
- * @throws LayerpruneError if there is none, or it does not state the decoder's sizes
+ * @throws LayerpruneError if there is none or it does not state the decoder's sizes
  */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const { content, path } = await readConfigFile(folder)

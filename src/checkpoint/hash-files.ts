@@ -8,7 +8,7 @@ import { formatSize } from '../format-numbers.js'
 import { ensureWritableFolder, writeFileAtomically } from '../write-files.js'
 
 export interface HashOptions {
-  /** Where digests are kept for the next time; if it cannot be written to, they are made again. */
+  /** Where digests are kept for the next time; if it cannot be written to, they are computed again. */
   folder: string
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
@@ -17,7 +17,7 @@ export interface HashOptions {
 /** Smaller files are hashed again each time, in a few hundredths of a second. */
 const KEPT_BYTES = 64 << 20
 
-/** So much takes seconds to read, in which nothing else is seen to happen. */
+/** So much takes seconds to read, without any other visible progress. */
 const NOTED_BYTES = 4e9
 
 /** A write so soon after the last change can leave the times of a file as they are: they are coarse on some disks. */
@@ -89,7 +89,7 @@ async function keep(folder: string, path: string, digest: string): Promise<void>
     await ensureWritableFolder(folder)
     await writeFileAtomically(path, digest)
   } catch (error) {
-    // costs time only: the digest is made again
+    // this costs only time: the digest is computed again
     if (!(error instanceof LayerpruneError)) throw error
   }
 }

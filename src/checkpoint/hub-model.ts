@@ -22,9 +22,9 @@ export interface DownloadProgress {
 const NOTED_BYTES = 10e6
 
 /**
- * Finds a model on the Hub; its files come into the cache as they are asked for. Offline, and where the Hub
+ * Finds a model on the Hub; its files are downloaded into the cache as they are requested. Offline, or if the Hub
  * cannot be reached, what the cache has of the revision is used.
- * @throws LayerpruneError where it is not there, not accessible, or the Hub cannot be reached and the cache has
+ * @throws LayerpruneError if it is not there, not accessible, or the Hub cannot be reached and the cache has
  *   nothing
  */
 export async function openModelRepo(options: ModelSourceOptions): Promise<ModelSource> {
@@ -36,7 +36,7 @@ export async function openModelRepo(options: ModelSourceOptions): Promise<ModelS
   if (settings.offline) {
     if (cached !== undefined) return openSnapshot(hub, repo, cached)
     throw new LayerpruneError(
-      `${model} is no folder here and not in the cache ${settings.cacheFolder}, and HF_HUB_OFFLINE is set`,
+      `${model} is neither a local folder nor in the Hub cache ${settings.cacheFolder}, and HF_HUB_OFFLINE is set`,
       { hint: 'name a folder, or unset HF_HUB_OFFLINE once to download the model' },
     )
   }
@@ -48,7 +48,7 @@ export async function openModelRepo(options: ModelSourceOptions): Promise<ModelS
       onNote?.(`${cause.message}; using the copy of ${model} in the cache, commit ${cached.slice(0, 8)}`)
       return openSnapshot(hub, repo, cached)
     }
-    throw explainMissing(cause, `${model} is no folder here`)
+    throw explainMissing(cause, `${model} is not a local folder`)
   }
 }
 

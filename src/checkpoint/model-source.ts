@@ -8,15 +8,15 @@ import { unreadableForm } from './other-forms.js'
 export interface ModelSourceOptions {
   /** Folder with config.json, the tokenizer and the weights, or the id of a model on the Hub. */
   model: string
-  /** Branch, tag or commit of a model on the Hub; its main branch where left out. */
+  /** Branch, tag or commit of a model on the Hub; its main branch if omitted. */
   revision?: string | undefined
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
-  /** Told how far the files of a model on the Hub are downloaded. */
+  /** Called with the progress of downloading the files of a model on the Hub. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
-/** Where a model's files are, on this machine or still at the Hub. */
+/** Where a model's files are, on this machine or still on the Hub. */
 export interface ModelSource {
   /** As the user named it. */
   id: string
@@ -24,19 +24,19 @@ export interface ModelSource {
   revision: string | null
   /** Holds the files, once they are provided. */
   folder: string
-  /** Files that the model has, relative to the folder, parts joined by `/`; of a folder its top and `onnx/`. */
+  /** Files of the model, relative to the folder, parts joined by `/`; of a local folder its top and `onnx/`. */
   names: string[]
   /**
-   * Makes sure that these files lie in the folder, those of them that the model has.
-   * @throws LayerpruneError where one cannot be downloaded
+   * Makes sure that those of these files that the model has are in the folder.
+   * @throws LayerpruneError if one cannot be downloaded
    */
   provide(names: string[]): Promise<void>
 }
 
 /**
  * Finds a model: the folder of that name, or else the Hub's model of that id.
- * @throws UsageError where a revision is asked of a folder
- * @throws LayerpruneError where there is neither
+ * @throws UsageError if a revision is asked for but the model is a folder
+ * @throws LayerpruneError if neither exists
  */
 export async function openModelSource(options: ModelSourceOptions): Promise<ModelSource> {
   const { model, revision } = options
@@ -62,7 +62,7 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
     )
   }
   if (revision !== undefined) {
-    throw new UsageError(`--revision ${revision}: ${model} is a folder here, which has no revisions`)
+    throw new UsageError(`--revision ${revision}: ${model} is a local folder, which has no revisions`)
   }
   return { id: model, revision: null, folder, names: await listModelFolder(folder), provide: async () => {} }
 }

@@ -44,9 +44,9 @@ export interface OnnxFile {
  * @param names      files of the model, relative to its folder, parts joined by `/`
  * @param model      the model's name for messages
  * @param modelFile  path inside the folder, as in `onnx/model_plain.onnx`; wins over `dtype`
- * @param dtype      left out, the best precision present
- * @returns undefined where the model has no graph and none was asked for
- * @throws LayerpruneError where what was asked for is not there
+ * @param dtype      if omitted, the best precision present
+ * @returns undefined if the model has no graph and none was asked for
+ * @throws LayerpruneError if what was asked for is not there
  */
 export function chooseOnnxFile(
   names: string[],

@@ -28,7 +28,7 @@ const FORMS: { pattern: RegExp; form: string; hint: string }[] = [
   },
 ]
 
-/** Says what a folder has instead of a readable model; undefined if that is nothing known. */
+/** Says what a folder has instead of a readable model; undefined if that is not a known form. */
 export function otherForm(folder: string, names: string[]): LayerpruneError | undefined {
   if (names.includes(ADAPTER_FILE)) {
     return new LayerpruneError(`${folder} holds an adapter (${ADAPTER_FILE}), not a whole model`, {
@@ -47,7 +47,7 @@ export function otherForm(folder: string, names: string[]): LayerpruneError | un
   return undefined
 }
 
-/** Says that a file is of a form that cannot be read; undefined if its name does not tell. */
+/** Says that a file has a form that cannot be read; undefined if its name does not show one. */
 export function unreadableForm(path: string): LayerpruneError | undefined {
   const found = FORMS.find(({ pattern }) => pattern.test(path))
   return (

@@ -5,7 +5,7 @@ import { readExactly } from '../read-exactly.js'
 /**
  * Fills an array with the bytes of a file from an offset on.
  * @param path of the file, for messages
- * @throws LayerpruneError if the file ends before, or cannot be read
+ * @throws LayerpruneError if the file ends too early or cannot be read
  */
 export async function readFully(
   handle: FileHandle,

@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
 
 /**
- * Checks that a file of a model can be read to its end: a pipe or a device may have none, and is waited for as soon
- * as it is opened. What is not there, and a folder, are errors of the reader.
+ * Checks that a file of a model can be read to its end: a pipe or a device may have no end, and opening one may
+ * wait for ever. A missing file or a folder is left to the reader to report.
  * @throws LayerpruneError if it is anything else
  */
 export async function assertRegularFile(path: string): Promise<void> {

@@ -36,7 +36,7 @@ const DTYPE_BITS = {
 
 export type SafetensorsDtype = keyof typeof DTYPE_BITS
 
-/** Where one tensor's bytes lie. */
+/** Where one tensor's bytes are. */
 export interface TensorLocation {
   name: string
   dtype: SafetensorsDtype
@@ -51,7 +51,7 @@ export interface TensorLocation {
 export interface SafetensorsHeader {
   /** Real path, symlinks resolved. */
   file: string
-  /** By name, in the order in which their bytes lie in the file. */
+  /** By name, in the order of their bytes in the file. */
   tensors: Map<string, TensorLocation>
   metadata: Record<string, string>
 }
@@ -70,7 +70,7 @@ interface Entry {
  * Reads the header of a .safetensors file, never its weights, and checks all of it: the tensors it gives lie
  * one after the other, without overlap or hole, from the end of the header to the end of the file.
  *
- * @throws LayerpruneError where the file cannot be read, is malformed or is truncated
+ * @throws LayerpruneError if the file cannot be read, is malformed or is truncated
  * @see https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
@@ -97,7 +97,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   }
 }
 
-/** A name from a file as it is put into a message: on one line and not longer than a line. */
+/** A name from a file as messages show it: on one line, and cut to the length of a line. */
 export function quoteName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name)
 }

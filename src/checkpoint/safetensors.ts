@@ -12,20 +12,20 @@ const WHOLE_FILE = 'model.safetensors'
 export const INDEX_FILE = 'model.safetensors.index.json'
 const MAX_INDEX_BYTES = 100_000_000
 
-/** The tensors of a model, whatever number of files they are spread over. */
+/** The tensors of a model, however many files they are spread over. */
 export interface SafetensorsCheckpoint {
   /** Real paths, symlinks resolved. */
   files: string[]
   tensors: Map<string, TensorLocation>
-  /** What the headers say beside their tensors; of shards, the later one's word where they differ. */
+  /** The metadata of the headers; if shards differ, the later one wins. */
   metadata: Record<string, string>
 }
 
 /**
- * Name of the file that a model's safetensors are opened by: the whole, the index of its shards, or else the first
- * of another name.
+ * Name of the file by which a model's safetensors are opened: the whole file, the index of its shards, or else the
+ * first of another name.
  * @param names  files at the top of the model's folder
- * @returns undefined where the model has none
+ * @returns undefined if the model has none
  */
 export function findSafetensors(names: string[]): string | undefined {
   return (
@@ -40,12 +40,12 @@ export async function listShards(folder: string): Promise<string[]> {
 }
 
 /**
- * Finds a folder's safetensors weights and checks where each tensor lies, reading headers only. As in
+ * Finds a folder's safetensors weights and checks where each tensor is, reading only headers. As in
  * transformers, `model.safetensors` comes before `model.safetensors.index.json` and its shards; a folder with
  * one .safetensors file of another name has its weights there.
  *
- * @param listed  what the model has, where that is more than what lies in the folder
- * @throws LayerpruneError where there are none (the hint says what to do about what is there instead), or a
+ * @param listed  files of the model, if there are more than those in the folder
+ * @throws LayerpruneError if there are none (the hint says what to do about what is there instead), or a
  *   file is malformed or truncated, or index and shards disagree
  */
 export async function openSafetensors(folder: string, listed?: string[]): Promise<SafetensorsCheckpoint> {

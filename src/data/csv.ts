@@ -11,10 +11,10 @@ interface CsvRecord {
 
 /**
  * Reads comma or tab separated values with a header row (RFC 4180): quoted fields may hold line ends, a quote
- * inside an unquoted field is a plain character, blank lines are passed over. Positions are the lines on which
+ * inside an unquoted field is a plain character, blank lines are skipped. Positions are the lines on which
  * the rows begin.
- * @throws LayerpruneError, with file and line, where a row has more or fewer fields than the header, a quote
- * is not closed, or the header lacks the column or has it twice
+ * @throws LayerpruneError, with file and line, if a row has more or fewer fields than the header, a quote
+ * is not closed, or the header lacks the column or contains it twice
  */
 export async function* readCsv(
   chunks: AsyncIterable<Uint8Array>,
@@ -42,7 +42,7 @@ export async function* readCsv(
       return { fields, line }
     },
   }
-  // The library's types let on_record change the row only where it has been given column names.
+  // The library's types let on_record change the row only if it has been given column names.
   const parser = parse(options as unknown as Options)
 
   let index = -1
@@ -69,7 +69,7 @@ function findColumn(header: string[], context: ReadContext): number {
     )
   }
   if (header.lastIndexOf(context.column) !== index) {
-    throw new LayerpruneError(`column '${context.column}' is twice in the header of ${context.name}`)
+    throw new LayerpruneError(`column '${context.column}' occurs twice in the header of ${context.name}`)
   }
   return index
 }

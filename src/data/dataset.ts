@@ -10,31 +10,31 @@ import { openLocalSource } from './source.js'
 
 export interface DatasetOptions {
   /**
-   * Files and folders; a folder is read in name order, recursively, its files of a known kind only. Or the id of
-   * one dataset on the Hub, where nothing of that name is here.
+   * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
+   * one dataset on the Hub, if nothing of that name exists on this machine.
    */
   paths: string[]
   /** The column that holds the text; plain text files have none. */
   column: string
-  /** Of a dataset on the Hub: its configuration; its default one where left out. */
+  /** Of a dataset on the Hub: its configuration; its default one if omitted. */
   config?: string | undefined
-  /** Of a dataset on the Hub: its split; 'train' where left out. Files on disk are the split train. */
+  /** Of a dataset on the Hub: its split; 'train' if omitted. Files on disk are the split train. */
   split?: string | undefined
   /** Of a dataset on the Hub: branch, tag or commit. */
   revision?: string | undefined
-  /** Plain text: a document a line instead of a document a file; on the Hub it always is. */
+  /** Plain text: one document per line instead of one per file; always so on the Hub. */
   textLines?: boolean | undefined
-  /** At most this many texts, counted after empty rows and rows without text are passed over. */
+  /** At most this many texts, counted after empty rows and rows without text are skipped. */
   limit?: number | undefined
-  /** Reads a sample in an order of chance, the same for the same seed; the dataset's own order where left out. */
+  /** Reads a sample in a seeded random order; the dataset's own order if omitted. */
   shuffle?: number | undefined
   /**
    * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
-   * Those of whole row groups of parquet files are not even downloaded where nothing is shuffled.
+   * Whole row groups of Parquet files among them are not even downloaded, unless rows are shuffled.
    */
   skipRows?: number | undefined
   signal?: AbortSignal | undefined
-  /** Told of waits for the network. */
+  /** Called with waits for the network. */
   onNote?: ((message: string) => void) | undefined
 }
 
@@ -56,12 +56,12 @@ export interface DatasetName {
 
 export interface Dataset extends DatasetName {
   column: string
-  /** Rows passed over so far by the latest `rows()`: without a visible character, or no string at all. */
+  /** Rows skipped so far by the latest `rows()`: without a visible character, or not a string at all. */
   skipped: { empty: number; notText: number }
   /**
-   * The texts, read as they are asked for, from the beginning at each call.
+   * The texts, read as they are requested, from the beginning at each call.
    * Ending early closes the file that is being read.
-   * @throws LayerpruneError, with file and line or row, where a file is not what its name says
+   * @throws LayerpruneError, with file and line or row, if the content of a file is not what its name says
    * @throws the signal's reason once it is aborted
    */
   rows(): AsyncGenerator<DatasetRow>
@@ -73,13 +73,13 @@ export interface DatasetFile {
 }
 
 /**
- * Opens a dataset on disk: JSON Lines, JSON, CSV, TSV, plain text and parquet, all but the last also packed with
+ * Opens a dataset on disk: JSON Lines, JSON, CSV, TSV, plain text and Parquet, all but the last also packed with
  * gzip or Zstandard; or a dataset on the Hub, which is streamed.
- * Finds the files and checks their names; what is in them shows while they are read. Memory holds one row and
- * one chunk of a file (for parquet, one page of the column), however large the dataset.
- * @throws UsageError where the options contradict each other
- * @throws LayerpruneError where a path is missing, of an unknown kind, or a folder without data, or the Hub's
- *   dataset cannot be had
+ * Finds the files and checks their names; their content is checked as they are read. Memory holds one row and
+ * one chunk of a file (for Parquet, one page of the column), however large the dataset.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if a path is missing, of an unknown kind, or a folder without data, or the Hub's
+ *   dataset is not available
  */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const { paths, limit, shuffle } = options
@@ -105,7 +105,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   )
 }
 
-/** Files on disk have no configurations and no revisions, and all of them are one split. */
+/** Files on disk have no configurations and no revisions, and together are one split. */
 function assertNoHubOptions({ paths, config, split, revision }: DatasetOptions): void {
   const files = `files on disk (${paths.join(', ')})`
   if (config !== undefined)

@@ -13,8 +13,8 @@ export interface DataFile {
 /**
  * Lists the files of a dataset: the files named, and those of a known kind in the folders named.
  * A folder is read in name order (by code unit, folders and files alike) and recursively; links are followed;
- * hidden files and those that describe the dataset (README.md, dataset_info.json) are passed over.
- * @throws LayerpruneError where a path is missing, a file of unknown kind, or a folder without data
+ * hidden files and those that describe the dataset (README.md, dataset_info.json) are skipped.
+ * @throws LayerpruneError if a path is missing, is a file of unknown kind, or is a folder without data
  */
 export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
   const files: DataFile[] = []
@@ -42,8 +42,8 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
 }
 
 /**
- * Whether a name can only be a dataset's id on the Hub: what is here comes first, and a name that ends as a data
- * file does is meant to be here.
+ * Whether a name can only be a dataset's id on the Hub: what is on this machine comes first, and a name with the
+ * ending of a data file is meant to be on this machine.
  */
 export async function isHubDataset(path: string): Promise<boolean> {
   if (!isRepoId(path) || detectKind(path) !== undefined) return false

@@ -4,7 +4,7 @@ import { iterateTransform } from './transform.js'
 
 /**
  * Unpacks a gzip stream of one or several members.
- * @throws LayerpruneError, with the file, where it is cut short or not gzip
+ * @throws LayerpruneError, with the file, if it is cut short or not gzip
  */
 export async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   let packedBytes = 0

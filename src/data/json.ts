@@ -3,13 +3,13 @@ import { parseJsonRow, pickColumn, readJsonl } from './jsonl.js'
 import { type DataRow, MAX_ROW_BYTES, type ReadContext } from './row.js'
 import { decodeUtf8 } from './utf8.js'
 
-const EXPECTED = 'expected an array of objects, or an object a line'
+const EXPECTED = 'expected an array of objects, or one object per line'
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 /** Where in the array the next byte lies: an element is `closed` until a comma or the end follows it. */
 type ArrayState = 'before' | 'open' | 'element' | 'closed' | 'comma' | 'after'
 
-/** White space before the first row is held until the first character tells the form. */
+/** White space before the first row is held until the first character shows the form. */
 const MAX_LEADING_BYTES = 1 << 20
 
 const QUOTE = 0x22
@@ -21,9 +21,9 @@ const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
 /**
- * Reads a .json file: an array of objects, or JSON Lines, as many such files are; the first character tells.
+ * Reads a .json file: an array of objects, or JSON Lines, which many such files hold; the first character tells which.
  * Holds one row and one chunk at a time. Positions are rows in an array, lines in JSON Lines.
- * @throws LayerpruneError, with file and position, where it is neither or the first row lacks the column
+ * @throws LayerpruneError, with file and position, if it is neither, or the first row lacks the column
  */
 export async function* readJson(
   chunks: AsyncIterable<Uint8Array>,
@@ -79,7 +79,7 @@ async function* readArray(chunks: AsyncIterable<Uint8Array>, context: ReadContex
 /**
  * Splits the text of a JSON array into the texts of its elements, which must be objects.
  * @param maxElementBytes  a longer element is an error
- * @throws LayerpruneError where brackets or commas are out of place or the array is not closed
+ * @throws LayerpruneError if brackets or commas are out of place or the array is not closed
  */
 export async function* splitArray(
   chunks: AsyncIterable<Uint8Array>,

@@ -3,8 +3,8 @@ import { readLines } from './lines.js'
 import { type DataRow, missingColumnError, type ReadContext } from './row.js'
 
 /**
- * Reads JSON Lines: an object a line, blank lines passed over.
- * @throws LayerpruneError, with file and line, where a line is not an object, or the first one lacks the column
+ * Reads JSON Lines: one object per line, blank lines skipped.
+ * @throws LayerpruneError, with file and line, if a line is not an object, or the first one lacks the column
  */
 export async function* readJsonl(
   chunks: AsyncIterable<Uint8Array>,
@@ -34,7 +34,7 @@ export function parseJsonRow(text: string, where: string): Record<string, unknow
   return row as Record<string, unknown>
 }
 
-/** The column's value, undefined where the row lacks it; the first row of a file must have it. */
+/** The column's value, undefined if the row lacks it; the first row of a file must have it. */
 export function pickColumn(row: Record<string, unknown>, context: ReadContext, isFirst: boolean): unknown {
   if (Object.hasOwn(row, context.column)) return row[context.column]
   if (!isFirst) return undefined

@@ -4,7 +4,7 @@ export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
 /** What the name of a file says about its content. */
 export interface DataKind {
   format: DataFormat
-  /** How the file is packed as a whole; null where it is not. */
+  /** How the file is packed as a whole; null if it is not. */
   packing: 'gzip' | 'zstd' | null
 }
 
@@ -20,10 +20,10 @@ const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([
   ['.parquet', 'parquet'],
 ])
 
-/** The names that are read, for messages. */
+/** The names that can be read, for messages. */
 export const KNOWN_KINDS = `${[...FORMAT_BY_EXTENSION.keys()].join(' ')}, each but .parquet also with .gz or .zst`
 
-/** Files that describe a dataset folder and are no part of its rows. */
+/** Files that describe a dataset folder and hold none of its rows. */
 const DESCRIPTIONS = new Set([
   'readme.md',
   'readme.txt',
@@ -35,7 +35,7 @@ const DESCRIPTIONS = new Set([
   'state.json',
 ])
 
-/** Tells the kind of a file from its name, upper or lower case; undefined where it is none we read. */
+/** The kind of a file by its name, in upper or lower case; undefined if we cannot read it. */
 export function detectKind(fileName: string): DataKind | undefined {
   const [, name, suffix] = /^(.*?)(\.gz|\.zst)?$/s.exec(fileName.toLowerCase())!
   const packing = suffix === '.gz' ? 'gzip' : suffix === '.zst' ? 'zstd' : null

@@ -16,7 +16,7 @@ export interface Line {
  * Splits a byte stream into lines that end in LF or CRLF; the last one may lack its end.
  * Holds one line and one chunk at a time.
  * @param maxLineBytes  a longer line is an error, so that a file without line ends cannot fill the memory
- * @throws LayerpruneError, with file and line, where a line is too long or not UTF-8
+ * @throws LayerpruneError, with file and line, if a line is too long or not UTF-8
  */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,

@@ -5,7 +5,7 @@ import { assertThriftCounts } from './thrift-counts.js'
 /** The first read of a column chunk; each later one is twice as long, so that few rows cost few bytes. */
 const FIRST_READ_BYTES = 1 << 16
 const MAX_READ_BYTES = 1 << 22
-/** A page's header holds the least and the greatest value, and is rarely longer. */
+/** A page's header holds the minimum and maximum value, and is rarely longer. */
 const HEADER_BYTES = 1 << 12
 
 /** The bytes of a column chunk in order, read ahead in growing steps. */
@@ -24,7 +24,7 @@ export class ChunkBytes {
     this.#endByte = endByte
   }
 
-  /** Bytes that are not taken yet. */
+  /** Bytes not taken yet. */
   get left(): number {
     return this.#held.length + this.#endByte - this.#position
   }
@@ -47,7 +47,7 @@ export class ChunkBytes {
 
   async take(length: number): Promise<Uint8Array> {
     if (!(length >= 0 && length <= this.left)) {
-      throw new Error(`a page of ${length} bytes, where ${this.left} are left`)
+      throw new Error(`a page of ${length} bytes, but only ${this.left} are left`)
     }
     await this.#fill(length)
     const taken = this.#held.subarray(0, length)

@@ -4,8 +4,8 @@ import { compressors } from 'hyparquet-compressors'
 import { unzstdWhole } from './zstd.js'
 
 /**
- * How pages are unpacked, by codec, each to no more than the size that the page states: others go on as long as
- * there is data, of which a few bytes can make gigabytes.
+ * How pages are unpacked, by codec, each to no more than the size that the page states: other decoders continue as
+ * long as there is data, and a few bytes can unpack to gigabytes.
  */
 export const PAGE_COMPRESSORS: Compressors = {
   ...compressors,

@@ -3,16 +3,16 @@ import { MAX_ROW_BYTES } from './row.js'
 
 type PageHeader = ReturnType<typeof parquetHeader>
 
-/** A page is held whole, and is far smaller unless one text fills it. */
+/** A page is held whole; it is far smaller than this unless one text fills it. */
 const MAX_PAGE_BYTES = MAX_ROW_BYTES
 const MAX_PAGE_VALUES = 1 << 24
 /** A string in a dictionary is preceded by its length. */
 const MIN_STRING_BYTES = 4
 
 /**
- * Checks that a page's header can be of a page of `rowCount` rows or fewer, for the decoder takes its numbers as
- * they are: it would run for ever on some, and reserve all memory for others.
- * @throws Error that says which number cannot be
+ * Checks that a page's header is possible for a page of at most `rowCount` rows: the decoder trusts its numbers, and
+ * would run for ever on some and reserve all memory for others.
+ * @throws Error that says which number is impossible
  */
 export function assertPageHeader(header: PageHeader, rowCount: number): void {
   const { compressed_page_size: packedBytes, uncompressed_page_size: bytes } = header
@@ -31,7 +31,7 @@ export function assertPageHeader(header: PageHeader, rowCount: number): void {
   } else if (header.type === 'DICTIONARY_PAGE' && dictionary) {
     assertWithin('number of strings', dictionary.num_values, bytes / MIN_STRING_BYTES)
   } else if (header.type !== 'INDEX_PAGE') {
-    throw new Error('corrupt: a page that is not of the kind it says')
+    throw new Error('corrupt: a page that is not of the kind that its header states')
   }
 }
 

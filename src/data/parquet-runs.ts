@@ -7,30 +7,29 @@ type Compression = Parameters<typeof decompressPage>
 interface Packing {
   codec: Compression[2]
   compressors?: Compression[3]
-  /** Whether the column has a level a value that says if it is null. */
+  /** Whether the column has a level per value that says if it is null. */
   nullable: boolean
 }
 
 const DICTIONARY = ['PLAIN_DICTIONARY', 'RLE_DICTIONARY']
-/** Values are bit-packed by the eight. */
+/** Values are bit-packed in groups of eight. */
 const GROUP = 8
 const LENGTH_BYTES = 4
 
 /** A page that is not packed. */
 export interface UnpackedPage {
   page: Uint8Array
-  /** As of a page that never was packed. */
+  /** As in a page that never was packed. */
   header: PageHeader
   /** What follows the levels. */
   values: Uint8Array
 }
 
 /**
- * Unpacks a page and checks its runs of repeated values (the RLE and bit-packing hybrid of the parquet
- * format): the decoder writes each as long as it says, so that one of two thousand million values would take all
- * memory.
+ * Unpacks a page and checks its runs of repeated values (the RLE and bit-packing hybrid of the Parquet
+ * format): the decoder trusts the stated length, so a run of two thousand million values would take all memory.
  * @param page  as it is stored, with its levels
- * @throws Error where a run is longer than the page's number of values
+ * @throws Error if a run is longer than the page's number of values
  */
 export function unpackPage(
   page: Uint8Array,
@@ -43,7 +42,7 @@ export function unpackPage(
     let offset = 0
     if (nullable) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      // the decoder goes on to the last value, whatever length is stated
+      // the decoder continues to the last value, whatever length is stated
       assertRuns(bytes.subarray(LENGTH_BYTES), 1, page1.num_values)
       offset = LENGTH_BYTES + view.getUint32(0, true)
     }
@@ -76,7 +75,7 @@ export function unpackPage(
   return { page: bytes, header: { ...header, compressed_page_size: bytes.length }, values: bytes }
 }
 
-/** Places in the dictionary: the width of one, then their runs. */
+/** Dictionary indices: the width of one, then their runs. */
 function assertIndexes(bytes: Uint8Array, encoding: string, count: number): void {
   if (DICTIONARY.includes(encoding) && bytes.length > 0) assertRuns(bytes.subarray(1), bytes[0]!, count)
 }

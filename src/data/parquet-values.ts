@@ -2,12 +2,12 @@ import type { parquetHeader } from 'hyparquet/src/column.js'
 
 type PageHeader = ReturnType<typeof parquetHeader>
 
-/** Before each string its length is written. */
+/** Each string is preceded by its length. */
 const LENGTH_BYTES = 4
 
 /**
- * Checks what a data page was decoded to, for the decoder takes places that a dictionary does not have, numbers and
- * missing values for values: each is a string, or null as often as the page says.
+ * Checks that each decoded value of a data page is a string, or null as often as the page says: the decoder also
+ * accepts indices outside the dictionary, numbers and missing values.
  * @param encoded  the values as they are stored
  * @returns how many are null
  * @throws Error that says what is wrong
@@ -21,7 +21,7 @@ export function assertValues(
   let nulls = 0
   for (let i = 0; i < values.length; i++) {
     if (values[i] === null && nullable) nulls++
-    else if (typeof values[i] !== 'string') throw new Error('corrupt: a value that is no string')
+    else if (typeof values[i] !== 'string') throw new Error('corrupt: a value that is not a string')
   }
   const stated = page2?.num_nulls ?? page?.statistics?.null_count
   if (stated !== undefined && Number(stated) !== nulls) {
@@ -32,7 +32,7 @@ export function assertValues(
 }
 
 /**
- * Checks that strings that are stored one after another, each after its length, are so many, and all there is.
+ * Checks that a page holds exactly `count` strings, each after its length, and nothing else.
  * @throws Error if they are not
  */
 export function assertPlain(bytes: Uint8Array, count: number): void {
@@ -42,6 +42,6 @@ export function assertPlain(bytes: Uint8Array, count: number): void {
   for (; offset + LENGTH_BYTES <= bytes.length; found++) {
     offset += LENGTH_BYTES + view.getUint32(offset, true)
   }
-  if (offset !== bytes.length) throw new Error('corrupt: strings that do not end with their page')
+  if (offset !== bytes.length) throw new Error('corrupt: strings that do not end where their page ends')
   if (found !== count) throw new Error(`corrupt: expected ${count} strings in a page, found ${found}`)
 }

@@ -15,7 +15,7 @@ import { decodeUtf8 } from './utf8.js'
 /** Footer length and magic number. */
 const FOOTER_TAIL_BYTES = 8
 const MAGIC = Buffer.from('PAR1').readUInt32LE()
-/** Of a footer, which is held whole: it has a few hundred bytes a row group and column. */
+/** Of a footer, which is held whole: it has a few hundred bytes per row group and column. */
 const MAX_FOOTER_BYTES = MAX_ROW_BYTES
 type PageHeader = ReturnType<typeof parquetHeader>
 
@@ -33,13 +33,13 @@ interface ColumnChunk {
 }
 
 /**
- * Reads one string column of a parquet file, page by page as rows are asked for; the bytes of other columns are
- * not read, nor those of row groups that are skipped.
+ * Reads one string column of a Parquet file, page by page as rows are requested; the bytes of other columns and of
+ * skipped row groups are not read.
  * Memory holds one page of the column and what was read ahead of it, at most a few megabytes.
- * @param options.skip     rows still to be passed over; counted down
- * @param options.shuffle  order in which row groups are read, from their number; their own where left out
- * @throws LayerpruneError, with the file, where it is cut short or corrupt, packed in an unknown way, or the
- * column is missing or no string column
+ * @param options.skip     rows still to be skipped; counted down
+ * @param options.shuffle  order in which row groups are read, from their number; their own if omitted
+ * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or the
+ * column is missing or is not a string column
  */
 export async function* readParquet(
   file: AsyncBuffer,
@@ -79,7 +79,7 @@ async function readMetadata(
     }
     return { metadata, schema: parquetSchema(metadata) }
   } catch (cause) {
-    throw explain(cause, `${name}: not a whole parquet file`)
+    throw explain(cause, `${name}: not a complete Parquet file`)
   }
 }
 
@@ -148,7 +148,7 @@ function locateChunk(
   }
 }
 
-/** Decodes a column chunk a page at a time, as many as the row group has rows for. */
+/** Decodes a column chunk page by page, up to the number of rows in the row group. */
 async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: ReadContext) {
   const { where, rowCount, nullCount } = chunk
   const bytes = new ChunkBytes(file, chunk)
@@ -181,7 +181,7 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Rea
   if (nullCount !== undefined) assertCount('nulls', nullCount, nulls)
 }
 
-/** Decodes the pages of a column chunk in their order, and keeps a dictionary for those after it. */
+/** Decodes the pages of a column chunk in order, and keeps a dictionary page for the pages after it. */
 function createPageDecoder({ decoder }: ColumnChunk) {
   const nullable = decoder.element.repetition_type === 'OPTIONAL'
   let dictionary: ReturnType<typeof convert> | undefined
@@ -207,7 +207,7 @@ function createPageDecoder({ decoder }: ColumnChunk) {
   }
 }
 
-/** What the library trips over while it follows wrong numbers says nothing to a person but that they are wrong. */
+/** Internal errors of the library on wrong numbers tell a user only that the file is corrupt. */
 function explain(cause: unknown, what: string): unknown {
   if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
   const tripped = cause instanceof TypeError || cause instanceof RangeError

@@ -11,13 +11,13 @@ import { unzstd } from './zstd.js'
 
 /** Where in a file reading begins, and in which order. */
 interface ReadOrder {
-  /** Rows at the start that are passed over; counted down. */
+  /** Rows at the start to skip; counted down. */
   skip?: RowSkip | undefined
-  /** Order of the parts of a file that can be read alone, from their number. */
+  /** Order of the separately readable parts of a file, from their number. */
   shuffle?: ((count: number) => number[]) | undefined
 }
 
-/** Reads the rows of one file, wherever it lies; the file is closed when the iteration ends, early or not. */
+/** Reads the rows of one file, wherever it is; the file is closed when the iteration ends, early or not. */
 export async function* readRows(
   source: DataSource,
   kind: DataKind,

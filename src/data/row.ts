@@ -2,30 +2,30 @@ import { LayerpruneError } from '../errors.js'
 
 /** What a format reader yields: the value of the column, whatever it is. */
 export interface DataRow {
-  /** undefined where the row lacks the column. */
+  /** undefined if the row lacks the column. */
   value: unknown
-  /** 1-based line of a line format, row of the others; undefined where the file is one document. */
+  /** 1-based line of a line format, row of the others; undefined if the file is one document. */
   position: number | undefined
 }
 
-/** What every format reader is told. */
+/** What every format reader gets. */
 export interface ReadContext {
   /** The file, for messages. */
   name: string
   column: string
 }
 
-/** Rows at the start of a dataset that are still to be passed over; a reader counts them down. */
+/** Rows at the start of a dataset that are still to be skipped; a reader counts them down. */
 export interface RowSkip {
   rows: number
 }
 
-/** No line, row or document may be longer; beyond it lies a file of another kind, and V8's longest string. */
+/** No line, row or document may be longer; a longer one means a file of another kind, and V8's strings have a limit. */
 export const MAX_ROW_BYTES = 1 << 28
 
 const MAX_COLUMNS_NAMED = 20
 
-/** The error for a file without the column: it names those there are, and proposes the one that holds text. */
+/** The error for a file without the column: it lists the existing columns, and suggests the one that holds text. */
 export function missingColumnError(
   { name, column }: ReadContext,
   columns: { name: string; isText: boolean }[],

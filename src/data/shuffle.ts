@@ -6,11 +6,11 @@ const LANES = 8
 const POOL_ROWS = 1000
 
 /**
- * Reads a seeded sample spread over files: the files in an order of chance, several of them side by side, their
- * rows mixed through a pool that each row is drawn from by chance. All rows come once, and the first ones are a
- * sample that neither the order of the files nor that of the rows in them decides alone; only as much is read as
- * the rows that are taken need.
- * @param open  reads a file, given chance for the order inside it
+ * Reads a seeded sample spread over files: the files in random order, several of them side by side, their
+ * rows mixed through a pool from which each row is drawn at random. Every row comes once, and the first ones are a
+ * sample that neither the order of the files nor the order of the rows in them decides alone. Only what the rows
+ * that are taken need is read.
+ * @param open  reads a file, with random numbers for the order inside it
  * @param seed  the same seed over the same files gives the same order
  */
 export async function* shuffleRows<File, Row>(
@@ -26,7 +26,7 @@ export async function* shuffleRows<File, Row>(
   const pool: Row[] = []
   const openNext = () => {
     const file = waiting.shift()
-    // each file has chance of its own, so that the order inside it does not hang on the speed of others
+    // each file has its own random numbers, so that the order inside it does not depend on the speed of others
     if (file !== undefined) lanes.push(open(file, createRandom(random.below(2 ** 32))))
   }
   try {

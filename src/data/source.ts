@@ -8,7 +8,7 @@ const CHUNK_BYTES = 1 << 18
 
 /**
  * A dataset file on disk.
- * @throws LayerpruneError where the file cannot be opened or is shorter than what is asked of it
+ * @throws LayerpruneError if the file cannot be opened or is shorter than what is requested of it
  */
 export function openLocalSource(path: string, name: string): DataSource {
   return {

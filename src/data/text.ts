@@ -3,7 +3,7 @@ import { readLines } from './lines.js'
 import { type DataRow, MAX_ROW_BYTES } from './row.js'
 import { decodeUtf8Stream } from './utf8.js'
 
-/** Reads plain text a document a line; a line without text is an empty row. */
+/** Reads plain text, one document per line; a line without text is an empty row. */
 export async function* readTextLines(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
@@ -12,9 +12,9 @@ export async function* readTextLines(
 }
 
 /**
- * Reads plain text as one document, unchanged but for a byte order mark.
+ * Reads plain text as one document, unchanged except for a byte order mark.
  * @param maxBytes  a longer file is an error
- * @throws LayerpruneError where the file is too long or not UTF-8
+ * @throws LayerpruneError if the file is too long or not UTF-8
  */
 export async function* readTextDocument(
   chunks: AsyncIterable<Uint8Array>,
@@ -27,7 +27,7 @@ export async function* readTextDocument(
       sizeBytes += chunk.length
       if (sizeBytes > maxBytes) {
         throw new LayerpruneError(`${name}: expected a document of at most ${maxBytes} bytes, found more`, {
-          hint: '--text-lines reads a document a line instead of a document a file',
+          hint: '--text-lines reads one document per line instead of one per file',
         })
       }
       yield chunk

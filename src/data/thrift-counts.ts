@@ -8,15 +8,15 @@ const LIST = 9
 const STRUCT = 12
 const VARINTS = [4, 5, 6]
 
-/** Structures of parquet nest less than ten deep. */
+/** Structures of Parquet nest less than ten deep. */
 const MAX_DEPTH = 64
 
 /**
- * Checks a structure in Thrift's compact protocol, of which parquet's footer and page headers are: a list is as
- * long as the bytes there are for it, which the decoder reserves memory for before it looks.
+ * Checks a structure in Thrift's compact protocol, in which Parquet's footer and page headers are
+ * written: no list is longer than its bytes allow. The decoder reserves memory for a list before it looks.
  * @param start  where the structure begins
  * @returns where it ends
- * @throws Error if a length cannot be, or the bytes end before the structure does
+ * @throws Error if a length is impossible, or the bytes end before the structure does
  */
 export function assertThriftCounts(bytes: Uint8Array, start: number): number {
   let offset = start
@@ -37,7 +37,7 @@ export function assertThriftCounts(bytes: Uint8Array, start: number): number {
 
   function skip(length: number): void {
     if (length > bytes.length - offset) {
-      throw new Error(`corrupt: a length of ${length}, where ${bytes.length - offset} bytes are left`)
+      throw new Error(`corrupt: a length of ${length}, but only ${bytes.length - offset} bytes are left`)
     }
     offset += length
   }
@@ -67,7 +67,7 @@ export function assertThriftCounts(bytes: Uint8Array, start: number): number {
     const header = readByte()
     const count = header >> 4 === 15 ? readVarint() : header >> 4
     if (count > bytes.length - offset) {
-      throw new Error(`corrupt: a list of ${count}, where ${bytes.length - offset} bytes are left`)
+      throw new Error(`corrupt: a list of ${count}, but only ${bytes.length - offset} bytes are left`)
     }
     for (let i = 0; i < count; i++) readValue(header & 0x0f, depth)
   }

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 
 /**
  * Iterates over what a transform stream makes of the input, at the pace of the consumer.
- * An error of either side is thrown to the consumer; ending early closes the input before it returns.
+ * An error on either side is thrown to the consumer; ending early closes the input before it returns.
  */
 export async function* iterateTransform<T>(
   input: AsyncIterable<unknown>,

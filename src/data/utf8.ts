@@ -7,7 +7,7 @@ const wholeDecoder = new TextDecoder('utf-8', { fatal: true })
 /**
  * Decodes bytes that must be UTF-8; a byte order mark at their start is dropped.
  * @param where  file and position, for the error
- * @throws LayerpruneError where they are not UTF-8
+ * @throws LayerpruneError if they are not UTF-8
  */
 export function decodeUtf8(bytes: Uint8Array, where: string): string {
   try {
@@ -17,7 +17,7 @@ export function decodeUtf8(bytes: Uint8Array, where: string): string {
   }
 }
 
-/** Decodes a stream of UTF-8 chunks, whose borders may split a character; otherwise as `decodeUtf8`. */
+/** Decodes a stream of UTF-8 chunks, whose boundaries may split a character; otherwise as `decodeUtf8`. */
 export async function* decodeUtf8Stream(
   chunks: AsyncIterable<Uint8Array>,
   name: string,

@@ -1,9 +1,9 @@
 import { Decompress } from 'fzstd'
 import { LayerpruneError } from '../errors.js'
 
-/** Packed bytes given to the decoder at once: what they unpack to is held in memory, however small they are. */
+/** Packed bytes given to the decoder at once: all that they unpack to is held in memory, however much it is. */
 const STEP_BYTES = 1 << 10
-/** As the zstd program takes without --memory or --long: the window is held in memory. */
+/** As much as the zstd program accepts without --memory or --long: the window is held in memory. */
 const MAX_WINDOW_BYTES = 1 << 27
 /** Magic number, descriptor, window, dictionary and content size. */
 const MAX_HEADER_BYTES = 18
@@ -11,7 +11,7 @@ const MAGIC = 0xfd2fb528
 
 /**
  * Unpacks a Zstandard stream of one or several frames (RFC 8878).
- * @throws LayerpruneError, with the file, where it is cut short, not Zstandard, or needs too much memory
+ * @throws LayerpruneError, with the file, if it is cut short, not Zstandard, or needs too much memory
  */
 export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   let unpacked: Uint8Array[] = []
@@ -44,9 +44,9 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): 
 }
 
 /**
- * Unpacks Zstandard data that is all there.
+ * Unpacks complete Zstandard data.
  * @param sizeBytes  of what it unpacks to
- * @throws Error where it is another size, not Zstandard, or needs too much memory
+ * @throws Error if it has another size, is not Zstandard, or needs too much memory
  */
 export function unzstdWhole(packed: Uint8Array, sizeBytes: number): Uint8Array {
   assertWindow(packed)
@@ -64,7 +64,7 @@ export function unzstdWhole(packed: Uint8Array, sizeBytes: number): Uint8Array {
 
 class WindowError extends Error {}
 
-/** @param frame  its start, at least the header or all there is */
+/** @param frame  its start, at least the header or all of it */
 function assertWindow(frame: Uint8Array): void {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
   if (bytes.length < MAX_HEADER_BYTES || bytes.readUInt32LE() !== MAGIC) return
@@ -96,7 +96,7 @@ function readWindowBytes(frame: Buffer): number {
   }
 }
 
-/** @param endBytes  packed bytes that there were, where all have been read */
+/** @param endBytes  number of packed bytes, if all have been read */
 function explain(cause: Error, name: string, endBytes: number | undefined): LayerpruneError {
   if (cause instanceof WindowError || cause instanceof RangeError) {
     const what = cause instanceof WindowError ? cause.message : 'a larger window than is supported'

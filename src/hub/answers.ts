@@ -11,7 +11,7 @@ export interface TreeEntry {
   hash: string
 }
 
-/** Addresses of parquet files by configuration and split. */
+/** Addresses of Parquet files by configuration and split. */
 export type ParquetExport = Map<string, Map<string, string[]>>
 
 const MAX_PATH_LENGTH = 1024
@@ -34,8 +34,8 @@ export function describe(value: unknown): string {
 
 /**
  * The address that an answer leads to, without a name or password.
- * @param from  where the answer came from; what is relative is relative to it
- * @throws LayerpruneError unless it is a web address, which stays encrypted if `from` is
+ * @param from  where the answer came from; relative addresses are resolved against it
+ * @throws LayerpruneError unless it is a web address, and an encrypted one if `from` is
  */
 export function resolveAddress(text: string, from: string): string {
   const { host, protocol } = new URL(from)
@@ -44,7 +44,7 @@ export function resolveAddress(text: string, from: string): string {
       hint: 'a proxy or mirror may be at fault: check HTTPS_PROXY and HF_ENDPOINT',
     })
   }
-  if (!URL.canParse(text, from)) return fail(`${describe(text)}, which is no address`)
+  if (!URL.canParse(text, from)) return fail(`${describe(text)}, which is not an address`)
   const url = new URL(text, from)
   const isWeb = url.protocol === 'https:' || (url.protocol === 'http:' && protocol === 'http:')
   if (!isWeb) return fail(`an address with ${url.protocol}`)
@@ -53,7 +53,7 @@ export function resolveAddress(text: string, from: string): string {
   return url.href
 }
 
-/** @throws LayerpruneError unless it is an entry of a tree as the Hub describes it */
+/** @throws LayerpruneError unless it is a tree entry as the Hub describes it */
 export function parseTreeEntry(value: unknown, what: string): TreeEntry {
   const entry = isObject(value) ? value : {}
   const large = isObject(entry.lfs) ? entry.lfs : {}
@@ -74,7 +74,7 @@ export function parseTreeEntry(value: unknown, what: string): TreeEntry {
   return { path, isFolder: type === 'directory', sizeBytes, hash }
 }
 
-/** @returns undefined unless it is made as the Hub describes it */
+/** @returns undefined unless it has the form that the Hub describes */
 export function parseParquetExport(value: unknown): ParquetExport | undefined {
   if (!isObject(value)) return undefined
   const configs: ParquetExport = new Map()

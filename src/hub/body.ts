@@ -3,9 +3,9 @@ import { TransientError } from './retry.js'
 
 type Body = Dispatcher.ResponseData['body']
 
-/** A server that sends less than this while it is waited for counts as lost. */
+/** A server that sends less than this while we wait for it counts as lost. */
 const MIN_BYTES_PER_SECOND = 1024
-/** A body that nobody reads is worth the connection up to this size. */
+/** Up to this size an unwanted body is read to its end, to keep the connection. */
 const MAX_DISCARDED_BYTES = 1 << 16
 
 interface ReadOptions {
@@ -13,13 +13,13 @@ interface ReadOptions {
   host: string
   /** Milliseconds of waiting after which the rate is judged. */
   windowMs: number
-  /** Puts a failure of the connection in words. */
+  /** Describes a failure of the connection. */
   explain: (cause: unknown) => Error
 }
 
 /**
  * A body in chunks; ending early closes the connection.
- * @throws TransientError if it breaks off, or comes too slowly
+ * @throws TransientError if it breaks off or arrives too slowly
  */
 export async function* readChunks(body: Body, { host, windowMs, explain }: ReadOptions) {
   const chunks: AsyncIterator<Buffer> = body[Symbol.asyncIterator]()
@@ -32,13 +32,13 @@ export async function* readChunks(body: Body, { host, windowMs, explain }: ReadO
         throw explain(cause)
       })
       if (done) return
-      // a long wait may be one for this process itself, which a model keeps busy
+      // a long wait may be for this process itself, which a model keeps busy
       waitedMs += Math.min(performance.now() - startMs, windowMs / 10)
       receivedBytes += value.length
       if (waitedMs >= windowMs) {
         if (receivedBytes < (MIN_BYTES_PER_SECOND * waitedMs) / 1000) {
           throw new TransientError(
-            `${host}: the answer comes too slowly, with less than ${MIN_BYTES_PER_SECOND} bytes a second`,
+            `${host}: the answer arrives too slowly, at less than ${MIN_BYTES_PER_SECOND} bytes per second`,
           )
         }
         waitedMs = 0
@@ -51,7 +51,7 @@ export async function* readChunks(body: Body, { host, windowMs, explain }: ReadO
   }
 }
 
-/** Reads a short body to its end, so that its connection can serve again; cuts a long or failing one off. */
+/** Reads a short body to its end, so that its connection can be reused; cuts off a long or failing one. */
 export async function discard(chunks: AsyncIterable<Buffer>): Promise<void> {
   let receivedBytes = 0
   try {

@@ -7,7 +7,7 @@ import { isCommit } from './answers.js'
 import { isSafePath, type Repo } from './repo.js'
 import type { HubSettings } from './settings.js'
 
-/** Folders of a repository in the cache, laid out as Python's huggingface_hub does. */
+/** Folders of a repository in the cache, laid out as Python's huggingface_hub lays them out. */
 export interface CachedRepo {
   folder: string
   /** Contents by hash. */
@@ -26,7 +26,7 @@ export function findInCache({ cacheFolder }: HubSettings, { type, id }: Repo): C
   }
 }
 
-/** The commit whose snapshot the cache has for a revision; undefined where it has none. */
+/** The commit whose snapshot the cache has for a revision; undefined if it has none. */
 export async function readCachedCommit(settings: HubSettings, repo: Repo): Promise<string | undefined> {
   if (!isSafePath(repo.revision)) return undefined
   const { folder, snapshotOf } = findInCache(settings, repo)
@@ -35,7 +35,7 @@ export async function readCachedCommit(settings: HubSettings, repo: Repo): Promi
   return (await sizeOf(snapshotOf(commit))) === undefined ? undefined : commit
 }
 
-/** Notes which commit a branch or tag stands for. */
+/** Records which commit a branch or tag stands for. */
 export async function writeCachedCommit(settings: HubSettings, repo: Repo, commit: string): Promise<void> {
   if (repo.revision === commit || !isSafePath(repo.revision)) return
   const path = join(findInCache(settings, repo).folder, 'refs', repo.revision)
@@ -58,8 +58,8 @@ export async function listSnapshot(folder: string): Promise<string[]> {
 }
 
 /**
- * Puts a blob into a snapshot under the file's name: as a link, or by moving it where links are not to be had.
- * @throws LayerpruneError where the cache cannot be written to
+ * Puts a blob into a snapshot under the file's name: as a link, or by moving it if links are not available.
+ * @throws LayerpruneError if the cache cannot be written to
  */
 export async function addToSnapshot(blob: string, target: string, { useLinks }: HubSettings): Promise<void> {
   await makeFolder(dirname(target))
@@ -73,7 +73,7 @@ export async function addToSnapshot(blob: string, target: string, { useLinks }: 
   })
 }
 
-/** @returns false where the system or the disk knows no links, or the user may not make them */
+/** @returns false if the system or the disk has no links, or the user may not create them */
 async function makeLink(to: string, path: string): Promise<boolean> {
   try {
     await symlink(to, path)
@@ -87,13 +87,13 @@ async function makeLink(to: string, path: string): Promise<boolean> {
 
 /**
  * Size of what a path leads to through links; undefined if that is nothing.
- * @throws LayerpruneError if it cannot be told
+ * @throws LayerpruneError if it cannot be determined
  */
 export async function sizeOf(path: string): Promise<number | undefined> {
   return (await readIfThere(path, (file) => stat(file)))?.size
 }
 
-/** @throws LayerpruneError for any failure but that nothing is there */
+/** @throws LayerpruneError for any failure except that nothing is there */
 async function readIfThere<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
   try {
     return await unlessMissing(read(path))
@@ -105,7 +105,7 @@ async function readIfThere<T>(path: string, read: (path: string) => Promise<T>):
   }
 }
 
-/** What an action on a file gives; undefined if the file is not there. */
+/** The result of an action on a file; undefined if the file is not there. */
 export async function unlessMissing<T>(action: Promise<T>): Promise<T | undefined> {
   return action.catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return undefined

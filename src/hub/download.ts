@@ -10,21 +10,21 @@ import { freePartial, openPartial, type PartialFile, publishPartial, removeParti
 import { streamFile } from './remote-file.js'
 import { fileUrl, isSafePath, type Repo } from './repo.js'
 
-/** Whole downloads of a file whose content then turns out wrong. */
+/** Complete downloads to try of a file whose content turns out wrong. */
 const MAX_TRIES = 3
 
-/** Whether the cache has a file of a commit, whole. */
+/** Whether the cache has the complete file of a commit. */
 export async function isCached(hub: Hub, repo: Repo, commit: string, entry: TreeEntry): Promise<boolean> {
   const target = join(findInCache(hub.settings, repo).snapshotOf(commit), entry.path)
   return isSafePath(entry.path) && (await sizeOf(target)) === entry.sizeBytes
 }
 
 /**
- * Brings a file of a commit into the cache, unless it is there: what an earlier try left is gone on with, and
- * only a file of the announced size and hash gets its name.
- * @param onBytes  told of bytes that arrived or were there from an earlier try; less than none where those turn
- *   out to be wrong
- * @throws LayerpruneError where the file is refused, does not come in time, or cannot be written
+ * Brings a file of a commit into the cache, unless it is there: an earlier partial download is continued,
+ * and only a file of the announced size and hash gets its name.
+ * @param onBytes  called with the bytes that arrived or were there from an earlier try; negative if those turn out to
+ *   be wrong
+ * @throws LayerpruneError if the file is refused, does not arrive in time, or cannot be written
  */
 export async function downloadFile(
   hub: Hub,
@@ -69,7 +69,7 @@ async function downloadBlob(
     if (tries < MAX_TRIES) continue
     const problem =
       hash === entry.hash
-        ? 'another process removes its partial file'
+        ? 'another process keeps removing its partial file'
         : `its content is not what the Hub announced: expected hash ${entry.hash}, found ${hash}`
     throw new LayerpruneError(`cannot download ${entry.path} of ${repo.type} ${repo.id}: ${problem}`, {
       hint: 'a proxy or mirror may alter files: try without it',
@@ -77,7 +77,7 @@ async function downloadBlob(
   }
 }
 
-/** Adds what is missing to a partial file. @returns the hash of what then lies on the disk, whoever wrote it */
+/** Adds what is missing to a partial file. @returns the hash of what is then on disk, whoever wrote it */
 async function completePartial(
   hub: Hub,
   repo: Repo,
@@ -116,7 +116,7 @@ async function assertSpace(folder: string, { path, sizeBytes }: TreeEntry, haveB
   const missingBytes = sizeBytes - haveBytes
   if (bavail * bsize >= missingBytes) return
   throw new LayerpruneError(
-    `no room for ${path}: ${missingBytes} bytes of it are missing, and ${bavail * bsize} are free at ${folder}`,
+    `no room for ${path}: ${missingBytes} bytes of it are still to come, and ${bavail * bsize} are free at ${folder}`,
     { hint: 'free some space, or name another place with HF_HOME' },
   )
 }

@@ -14,23 +14,23 @@ const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504])
 
 type Headers = Record<string, string>
 
-/** An answer whose body has not been read; who takes it reads the body or discards it. */
+/** An answer whose body has not been read; the caller reads the body or discards it. */
 export interface HubResponse {
   status: number
   /** Lower-case names. */
   headers: Headers
-  /** What the Hub itself said of the file before it sent the request elsewhere. */
+  /** What the Hub itself said about the file before it redirected the request. */
   linked: { sizeBytes: number | null; commit: string | null; etag: string | null }
   /** Where the answer came from, after redirects. */
   url: string
   /**
    * The body in chunks, once; ending early closes the connection.
-   * @throws TransientError while iterating, if it breaks off or comes too slowly
+   * @throws TransientError while iterating, if it breaks off or arrives too slowly
    */
   chunks: AsyncGenerator<Buffer>
 }
 
-/** Sends requests of one run: redirects are followed by hand, so that the token stays at the Hub. */
+/** Sends the requests of one run. Redirects are followed by hand, so that only the Hub sees the token. */
 export class HttpClient {
   /** Whether anything has answered yet. */
   reached = false
@@ -47,8 +47,8 @@ export class HttpClient {
 
   /**
    * Sends one GET and follows its redirects.
-   * @throws TransientError where the network or the server fails in a way that may pass
-   * @throws LayerpruneError if redirects lead in circles or to no web address
+   * @throws TransientError if the network or the server fails in a way that may pass
+   * @throws LayerpruneError if redirects lead in circles or to something other than a web address
    */
   async get(url: string, headers: Headers = {}): Promise<HubResponse> {
     const linked: HubResponse['linked'] = { sizeBytes: null, commit: null, etag: null }
@@ -80,7 +80,7 @@ export class HttpClient {
     }
   }
 
-  /** The Hub's own token, or the password of its address, which comes first as in Python: to its own origin only. */
+  /** The Hub's token, or the password in its address, which takes precedence as in Python: to its own origin only. */
   #authorization(url: string): Headers {
     const { token, credentials } = this.settings
     if (new URL(url).origin !== this.#origin) return {}
@@ -153,7 +153,7 @@ function retryAfterOf(headers: Headers): number | null {
   return reset === undefined ? null : 1000 * Number(reset)
 }
 
-/** A header's number; null where it holds none. */
+/** A header's number; null if it holds none. */
 export function wholeNumberOf(value: string | undefined): number | null {
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : null
 }

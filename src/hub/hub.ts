@@ -3,28 +3,28 @@ import { isCommit, isObject, parseTreeEntry, resolveAddress, type TreeEntry } fr
 import { HttpClient, type HubResponse, wholeNumberOf } from './http.js'
 import { explainRefusal } from './refusal.js'
 import { apiOf, isSafePath, type Repo } from './repo.js'
-import { Patience, TransientError } from './retry.js'
+import { RetryPolicy, TransientError } from './retry.js'
 import { type HubSettings, readHubSettings } from './settings.js'
 
-/** What a run tells and is told while it reads from the Hub. */
+/** What a run reports, and how it is stopped, while it reads from the Hub. */
 export interface HubOptions {
   signal?: AbortSignal | undefined
-  /** Told of waits, and of what was chosen where the caller left a choice. */
+  /** Called with waits, and with what was chosen if the caller left a choice. */
   onNote?: ((message: string) => void) | undefined
 }
 
-/** A connection to the Hub: settings, one client, and patience for what fails. */
+/** A connection to the Hub: settings, one client, and when to retry a failed request. */
 export interface Hub extends HubOptions {
   settings: HubSettings
   http: HttpClient
 }
 
-/** What is asked for: the repository that it belongs to, and its name for messages. */
+/** What is requested: the repository that it belongs to, and its name for messages. */
 export interface Request {
   repo: Repo
   what: string
-  /** Milliseconds to bear failures, where that is less than usual. */
-  patienceMs?: number | undefined
+  /** Milliseconds after which a failing request is given up, if that is sooner than usual. */
+  deadlineMs?: number | undefined
 }
 
 /** A host that never answered is given up sooner than one that was lost. */
@@ -33,47 +33,47 @@ const MAX_JSON_BYTES = 1 << 27
 const MAX_PAGES = 10_000
 const MAX_LISTED = 2_000_000
 
-/** @throws UsageError where the environment makes no sense */
+/** @throws UsageError if the environment makes no sense */
 export function openHub(options: HubOptions = {}): Hub {
   const settings = readHubSettings()
   return { ...options, settings, http: new HttpClient(settings, options.signal) }
 }
 
-/** Patience for one thing that is read, `what` for messages; a server never reached is given less of it. */
-export function makePatience(
+/** The retry policy for one thing that is read, `what` for messages; shorter for a server that was never reached. */
+export function makeRetryPolicy(
   { settings, http, signal, onNote }: Hub,
   what: string,
-  patienceMs = Number.POSITIVE_INFINITY,
-): Patience {
-  const limitMs = () => Math.min(settings.retryMs, patienceMs, http.reached ? Infinity : FIRST_CONTACT_MS)
-  return new Patience(what, { limitMs, signal, onNote })
+  deadlineMs = Number.POSITIVE_INFINITY,
+): RetryPolicy {
+  const limitMs = () => Math.min(settings.retryMs, deadlineMs, http.reached ? Infinity : FIRST_CONTACT_MS)
+  return new RetryPolicy(what, { limitMs, signal, onNote })
 }
 
 /**
  * Asks the API and parses its answer.
- * @throws LayerpruneError where it is refused, or no JSON comes in time
+ * @throws LayerpruneError if it is refused, or no JSON arrives in time
  */
 export async function fetchJson(
   hub: Hub,
   url: string,
   request: Request,
 ): Promise<{ value: unknown; headers: Record<string, string> }> {
-  return makePatience(hub, `cannot read ${request.what}`, request.patienceMs).persist(async () => {
+  return makeRetryPolicy(hub, `cannot read ${request.what}`, request.deadlineMs).persist(async () => {
     const response = await hub.http.get(url, { accept: 'application/json' })
     const text = (await readBody(response, MAX_JSON_BYTES)).toString('utf8')
     if (response.status !== 200) throw explainRefusal(response, { ...request, settings: hub.settings })
     try {
       return { value: JSON.parse(text) as unknown, headers: response.headers }
     } catch (cause) {
-      const kind = isPage(response) ? 'a web page' : 'no valid JSON'
-      throw new TransientError(`${new URL(url).host} answers with ${kind} in place of data`, { cause })
+      const kind = isPage(response) ? 'a web page' : 'invalid JSON'
+      throw new TransientError(`${new URL(url).host} answers with ${kind} instead of data`, { cause })
     }
   })
 }
 
 /**
- * Asks the API for a list that comes in pages, one page at a time as they are asked for.
- * @throws LayerpruneError where it is refused, is no list, or leads elsewhere or in circles
+ * Asks the API for a paged list, one page at a time as the caller needs it.
+ * @throws LayerpruneError if it is refused, is not a list, or leads elsewhere or in circles
  */
 async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenerator<unknown[]> {
   const visited = new Set<string>()
@@ -98,14 +98,14 @@ async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenera
   }
 }
 
-/** Whether an answer is a page for people: of a proxy, a login or a server in trouble. */
+/** Whether an answer is a web page: from a proxy, a login or a failing server. */
 export function isPage({ headers }: HubResponse): boolean {
   return /^(text\/html|application\/xhtml)/i.test(headers['content-type'] ?? '')
 }
 
 /**
- * Reads a whole body of known bounds.
- * @throws TransientError where it breaks off
+ * Reads a whole body of bounded size.
+ * @throws TransientError if it breaks off
  */
 async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer> {
   const announced = wholeNumberOf(response.headers['content-length'])
@@ -134,7 +134,7 @@ function nextLinkOf(header: string | undefined): string | undefined {
 
 /**
  * The commit that a revision stands for.
- * @throws LayerpruneError with the next step, where the Hub has no such repository or revision, or hides it
+ * @throws LayerpruneError with the next step, if the Hub has no such repository or revision, or hides it
  */
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
   const url = `${apiOf(hub.settings.endpoint, repo)}/revision/${encodeURIComponent(repo.revision)}?expand=sha`
@@ -147,8 +147,8 @@ export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {
 /**
  * Lists a folder of a repository page by page.
  * @param folder  '' for the top
- * @throws EntryNotFoundError where the repository has no such folder
- * @throws LayerpruneError where an entry is not as the Hub describes files
+ * @throws EntryNotFoundError if the repository has no such folder
+ * @throws LayerpruneError if an entry does not have the form in which the Hub describes files
  */
 export async function* listTree(
   hub: Hub,

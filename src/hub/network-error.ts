@@ -5,8 +5,8 @@ const WORDS: Record<string, string> = {
   ENOTFOUND: 'its name cannot be resolved',
   EAI_AGAIN: 'its name cannot be resolved',
   ECONNREFUSED: 'the connection is refused',
-  EHOSTUNREACH: 'no way leads there',
-  ENETUNREACH: 'no way leads there',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
   ECONNRESET: 'the connection was lost',
   UND_ERR_SOCKET: 'the connection was lost',
   UND_ERR_ABORTED: 'the connection was lost',
@@ -26,7 +26,7 @@ const CONNECTING = new Set([
 ])
 
 /**
- * Any failure of a connection, in words: it may pass, unless it is about who the server is or what a proxy allows.
+ * The error for a failed connection. It may pass, unless it concerns the identity of the server or what a proxy allows.
  * @param proxy  address of the proxy that the request went through; '' if there was none
  */
 export function networkError(cause: unknown, url: string, proxy: string): TransientError | LayerpruneError {
@@ -34,11 +34,11 @@ export function networkError(cause: unknown, url: string, proxy: string): Transi
   const { host } = new URL(url)
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     return new LayerpruneError(`${host}: its certificate is not trusted (${code})`, {
-      hint: 'a proxy may stand between: name its certificate with NODE_EXTRA_CA_CERTS=file.pem',
+      hint: 'a proxy may be in between: name its certificate with NODE_EXTRA_CA_CERTS=file.pem',
       cause,
     })
   }
-  // undici tells the status in its message only
+  // undici gives the status in its message only
   const refused = /^Proxy response \((\d+)\)/.exec(message)?.[1]
   if (refused !== undefined) return explainProxyRefusal(Number(refused), host, proxy, cause)
   const blamed = proxy !== '' && CONNECTING.has(code) ? `the proxy ${new URL(proxy).host}` : host
@@ -46,10 +46,10 @@ export function networkError(cause: unknown, url: string, proxy: string): Transi
 }
 
 function explainProxyRefusal(status: number, host: string, proxy: string, cause: unknown) {
-  const message = `the proxy ${new URL(proxy).host} answers ${status} to a connection to ${host}`
+  const message = `the proxy ${new URL(proxy).host} answers ${status} when asked to connect to ${host}`
   if (status === 407) {
     return new LayerpruneError(message, {
-      hint: 'name and password belong into the address of the proxy: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT',
+      hint: 'put name and password into the address of the proxy: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT',
       cause,
     })
   }

@@ -15,28 +15,28 @@ import { explainFailure } from '../write-files.js'
 import { sizeOf, unlessMissing } from './cache.js'
 
 /**
- * A blob that is still being downloaded. Processes of several hosts and containers may share the folder, so that
- * nothing is concluded from process ids: each writes to a file of its own with a random name,
- * `HASH.RANDOM.incomplete`, and nobody else ever writes to that. One that its writer has closed is renamed to
+ * A blob that is still being downloaded. Processes on several hosts and containers may share the folder, so
+ * process ids prove nothing: each process writes to a file of its own with a random name,
+ * `HASH.RANDOM.incomplete`, and nobody else ever writes to that. When its writer closes it, it is renamed to
  * `HASH.RANDOM.free.incomplete`, and belongs to whoever renames it next.
  */
 export interface PartialFile {
   path: string
   /** Reads at any position, writes at the end. */
   handle: FileHandle
-  /** What an earlier try left. */
+  /** Bytes that an earlier try left. */
   sizeBytes: number
 }
 
 const NAME = /^([0-9a-f]{40}|[0-9a-f]{64})\.[0-9a-f]{16}(\.free)?\.incomplete$/
-/** Nothing was written to it for so long: its writer is gone, or will find out that the file is. */
+/** After so long without a write its writer is gone, or will find that the file is. */
 const ABANDONED_MS = 600_000
-/** Nobody came back to go on with it. */
+/** After so long nobody will come back to continue it. */
 const FORGOTTEN_MS = 7 * 86_400_000
 
 /**
- * Opens a partial file that is this process's alone.
- * @param reuse  whether it begins with what earlier or other tries have
+ * Opens a partial file that belongs to this process alone.
+ * @param reuse  whether it starts with what earlier or other tries have downloaded
  */
 export async function openPartial(blob: string, reuse: boolean): Promise<PartialFile> {
   const path = `${blob}.${randomBytes(8).toString('hex')}.incomplete`
@@ -48,10 +48,10 @@ export async function openPartial(blob: string, reuse: boolean): Promise<Partial
   })
 }
 
-/** Closes a partial file so that the next try can go on with it. */
+/** Closes a partial file so that the next try can continue it. */
 export async function freePartial({ path, handle }: PartialFile): Promise<void> {
   await handle.close()
-  // if that fails, it is copied from instead
+  // if that fails, the next try copies from it instead
   await rename(path, path.replace(/incomplete$/, 'free.incomplete')).catch(() => undefined)
 }
 
@@ -62,16 +62,16 @@ export async function removePartial({ path, handle }: PartialFile): Promise<void
 
 /**
  * Gives a partial file the name of its blob.
- * @returns false if another process took it for abandoned and removed it
+ * @returns false if another process considered it abandoned and removed it
  */
 export async function publishPartial({ path, handle }: PartialFile, blob: string): Promise<boolean> {
   await handle.close()
   return explainFailure(blob, () => isDone(rename(path, blob)))
 }
 
-/** Removes what dead downloads left: of a blob that is whole by now, or that nobody came back for. */
+/** Removes partial files of dead downloads: of a blob that is complete by now, or that nobody came back for. */
 export async function removeAbandonedPartials(blobs: string): Promise<void> {
-  // in a shared cache, what others left may not be ours to see or remove
+  // in a shared cache, we may not be allowed to see or remove the files of others
   for (const name of await readdir(blobs).catch(() => [])) {
     const [, hash, free] = NAME.exec(name) ?? []
     if (hash === undefined) continue
@@ -92,7 +92,7 @@ async function takeFree(blob: string, path: string): Promise<boolean> {
   return false
 }
 
-/** Copies the longest, for a process that is killed frees nothing, and one that runs must keep its own. */
+/** Copies the longest one: a killed process frees nothing, and a running one must keep its own. */
 async function copyLongest(blob: string, path: string): Promise<boolean> {
   let longest = { path: '', sizeBytes: 0 }
   for (const found of await listPartials(blob)) {

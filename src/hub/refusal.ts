@@ -3,25 +3,25 @@ import { pageOf, type Repo } from './repo.js'
 import { UnreachableError } from './retry.js'
 import type { HubSettings } from './settings.js'
 
-/** The Hub has no such repository, or hides it from who asks. */
+/** The Hub has no such repository, or hides it from the caller. */
 class RepoNotFoundError extends LayerpruneError {
   override name = 'RepoNotFoundError'
 }
 
-/** The repository is there, the file or the part of the API is not. */
+/** The repository exists, but the file or the part of the API does not. */
 export class EntryNotFoundError extends LayerpruneError {
   override name = 'EntryNotFoundError'
 }
 
 /**
- * The error for a name that is nothing here, where the Hub has no such repository either or cannot be asked.
+ * The error for a name that is nothing on this machine, if the Hub has no such repository either or cannot be reached.
  * @param here  what the name is not, for the message
  * @returns any other failure as it is
  */
 export function explainMissing(cause: unknown, here: string): unknown {
   if (!(cause instanceof RepoNotFoundError || cause instanceof UnreachableError)) return cause
   const { message, hint } = cause
-  const joint = cause instanceof RepoNotFoundError ? 'and' : 'and the Hub cannot be asked:'
+  const joint = cause instanceof RepoNotFoundError ? 'and' : 'and the Hub cannot be reached:'
   return new LayerpruneError(`${here}, ${joint} ${message}`, {
     ...(hint === undefined ? {} : { hint }),
     cause,
@@ -29,8 +29,8 @@ export function explainMissing(cause: unknown, here: string): unknown {
 }
 
 /**
- * The error for an answer of the Hub that is no success, with the next step for a user.
- * @param what  what was asked for, for messages: `config.json of model org/name`
+ * The error for an unsuccessful answer of the Hub, with the next step for a user.
+ * @param what  what was requested, for messages: `config.json of model org/name`
  */
 export function explainRefusal(
   { status, headers }: { status: number; headers: Record<string, string> },
@@ -49,7 +49,7 @@ export function explainRefusal(
   }
   if (isInvalid || (isUnexplained && token)) {
     return new LayerpruneError(`the Hub refuses the token in ${tokenSource}`, {
-      hint: 'make a new token in the settings of your account there, or remove it for what is public',
+      hint: 'make a new token in the settings of your account there, or remove it to read public repositories',
     })
   }
   if (code === 'GatedRepo') {
@@ -80,7 +80,7 @@ export function explainRefusal(
   if (status === 403) {
     const reason = said === undefined ? '' : `: ${said.slice(0, 200)}`
     return new LayerpruneError(`the Hub refuses access to ${what}${reason}`, {
-      hint: token === undefined ? login : `check what the token in ${tokenSource} may read`,
+      hint: token === undefined ? login : `check what the token in ${tokenSource} is allowed to read`,
     })
   }
   return new LayerpruneError(`${what}: the server answers ${status}${said ? `: ${said.slice(0, 200)}` : ''}`)

@@ -2,7 +2,7 @@ import type { DataSource, RandomAccessFile } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { discard } from './body.js'
 import { type HubResponse, wholeNumberOf } from './http.js'
-import { type Hub, isPage, makePatience, type Request } from './hub.js'
+import { type Hub, isPage, makeRetryPolicy, type Request } from './hub.js'
 import { explainRefusal } from './refusal.js'
 import { TransientError } from './retry.js'
 import {
@@ -14,10 +14,10 @@ import {
   startLocation,
 } from './same-content.js'
 
-/** A file at the Hub. */
+/** A file on the Hub. */
 export interface RemoteFile extends Request {
   url: string
-  /** As listed; null if nothing has said it yet. */
+  /** As listed; null if not yet known. */
   sizeBytes: number | null
   /** The repository's revision if omitted. */
   pin?: Pin
@@ -29,14 +29,14 @@ interface Range {
   end: number | null
 }
 
-/** Bytes at the end of a file that are read at once: the footer of most parquet files. */
+/** Bytes at the end of a file that are read at once: the footer of most Parquet files. */
 const TAIL_BYTES = 1 << 16
-/** How a CDN answers once its signed address has run out. */
+/** How a CDN answers once its signed address has expired. */
 const EXPIRED = new Set([400, 401, 403, 404, 410])
 
 /**
- * The bytes of a file in order, resumed where the connection breaks, never more than were announced.
- * @throws LayerpruneError where it is refused, or the rest does not come in time
+ * The bytes of a file in order, resumed if the connection breaks, never more than were announced.
+ * @throws LayerpruneError if it is refused, or the rest does not arrive in time
  */
 export async function* streamFile(
   hub: Hub,
@@ -44,7 +44,7 @@ export async function* streamFile(
   { start, end }: Range = { start: 0, end: null },
   location: Location = startLocation(),
 ): AsyncGenerator<Buffer> {
-  const patience = makePatience(hub, `cannot read ${file.what}`)
+  const policy = makeRetryPolicy(hub, `cannot read ${file.what}`)
   let position = start
   let total = file.sizeBytes
   while (position < (end ?? total ?? Number.POSITIVE_INFINITY)) {
@@ -52,31 +52,31 @@ export async function* streamFile(
       const response = await openRange(hub, file, { start: position, end }, location)
       total ??= totalOf(response)
       const limit = end ?? total ?? Number.POSITIVE_INFINITY
-      // a server that knows no ranges begins at the beginning
+      // a server that does not support ranges starts at the beginning
       let toSkip = response.status === 200 ? position : 0
       for await (const chunk of response.chunks) {
         const skipped = Math.min(toSkip, chunk.length)
         toSkip -= skipped
         const wanted = chunk.subarray(skipped, skipped + limit - position)
         if (end === null && skipped + wanted.length < chunk.length) {
-          throw new LayerpruneError(`${file.what}: more bytes come than the ${total} that were announced`)
+          throw new LayerpruneError(`${file.what}: more bytes arrive than the ${total} that were announced`)
         }
         position += wanted.length
-        patience.addProgress(wanted.length)
+        policy.addProgress(wanted.length)
         if (wanted.length > 0) yield wanted
         if (end !== null && position === end) return
       }
       if (total === null) return
       if (position < limit) throw new TransientError(`it ends after ${position} of ${limit} bytes`)
     } catch (error) {
-      await patience.waitAfter(error)
+      await policy.waitAfter(error)
     }
   }
 }
 
 /**
  * Opens a file for reads at any position.
- * @throws LayerpruneError where it is refused or does not come in time
+ * @throws LayerpruneError if it is refused or does not arrive in time
  */
 async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
   const location = startLocation()
@@ -109,7 +109,7 @@ async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessF
 
 /**
  * Reads a small text file.
- * @throws EntryNotFoundError where it is not there
+ * @throws EntryNotFoundError if it is not there
  */
 export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: number): Promise<string> {
   const parts: Buffer[] = []
@@ -122,7 +122,7 @@ export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: numbe
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** A file of a dataset at the Hub as a source of rows. */
+/** A file of a dataset on the Hub as a source of rows. */
 export function openRemoteSource(hub: Hub, file: RemoteFile): DataSource {
   return {
     name: file.what,
@@ -143,7 +143,7 @@ function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffer> {
 
 /** Reads the end of a file, and with it how long the file is. */
 async function readTail(hub: Hub, file: RemoteFile, location: Location) {
-  return makePatience(hub, `cannot read ${file.what}`).persist(async () => {
+  return makeRetryPolicy(hub, `cannot read ${file.what}`).persist(async () => {
     const response = await openRange(hub, file, { start: -TAIL_BYTES, end: null }, location)
     const sizeBytes = file.sizeBytes ?? totalOf(response)
     if (response.status === 206 && sizeBytes === null) {
@@ -159,13 +159,13 @@ async function readTail(hub: Hub, file: RemoteFile, location: Location) {
     }
     const expected = response.status === 200 ? sizeBytes : Math.min(TAIL_BYTES, sizeBytes ?? received)
     if (expected !== null && received !== expected) {
-      throw new TransientError(`${received} bytes come in place of ${expected}`)
+      throw new TransientError(`${received} bytes arrive instead of ${expected}`)
     }
     return { tail, sizeBytes: sizeBytes ?? received }
   })
 }
 
-/** Requests part of a file; a negative start counts from the end. Status is 200 where all of it comes. */
+/** Requests part of a file; a negative start counts from the end. Status is 200 if all of it comes. */
 async function openRange(
   hub: Hub,
   file: RemoteFile,
@@ -201,13 +201,13 @@ function assertUsable(
     throw explainRefusal(response, { ...file, settings: hub.settings })
   }
   if (isPage(response)) {
-    throw new TransientError(`${new URL(response.url).host} answers with a web page in place of the file`)
+    throw new TransientError(`${new URL(response.url).host} answers with a web page instead of the file`)
   }
   assertSameContent(file.what, location, response)
   assertRange(file, start, response)
 }
 
-/** Part of a file must begin where it was asked to, and belong to a file of the known length. */
+/** The part of a file must start where it was asked to, and belong to a file of the known length. */
 function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: HubResponse): void {
   if (response.status !== 206) return
   const total = rangeTotalOf(response.headers)
@@ -218,13 +218,13 @@ function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: H
   if (expected !== null && Number(found) !== expected) {
     throw new TransientError(
       found === undefined
-        ? 'the server does not say which bytes come'
-        : `byte ${found} comes in place of byte ${expected}`,
+        ? 'the server does not say which bytes it sends'
+        : `byte ${found} arrives instead of byte ${expected}`,
     )
   }
 }
 
-/** Length of the whole file, by whatever header states it. */
+/** Length of the whole file, from whichever header states it. */
 function totalOf({ status, headers, linked }: HubResponse): number | null {
   return (
     linked.sizeBytes ?? (status === 206 ? rangeTotalOf(headers) : wholeNumberOf(headers['content-length']))

@@ -7,7 +7,7 @@ export interface Repo {
   revision: string
 }
 
-/** The revision of a repository where none is asked for. */
+/** The revision of a repository if none is asked for. */
 export const DEFAULT_REVISION = 'main'
 
 /**
@@ -21,7 +21,7 @@ export function isRepoId(name: string): boolean {
   )
 }
 
-/** Address of the repository's page, for a person. */
+/** Address of the repository's page, for people. */
 export function pageOf(endpoint: string, { type, id }: Repo): string {
   return `${endpoint}/${type === 'dataset' ? 'datasets/' : ''}${id}`
 }
@@ -38,8 +38,8 @@ export function fileUrl(endpoint: string, repo: Repo, path: string): string {
 }
 
 /**
- * Whether a file name from a repository stays inside the folder it is put in, on any system: relative, with `/`
- * alone between its parts, none of them empty, `.` or `..`, without drives and control characters.
+ * Whether a file name from a repository stays inside the folder it is put in, on any system: relative, with only
+ * `/` between its parts, none of them empty, `.` or `..`, without drives and control characters.
  */
 export function isSafePath(path: string): boolean {
   return (

@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 /** A failure that may pass: worth trying again. */
 export class TransientError extends Error {
   override name = 'TransientError'
-  /** How long the server asks to wait; null where it does not say. */
+  /** How long the server asks to wait; null if it does not say. */
   readonly retryAfterMs: number | null
 
   constructor(
@@ -20,39 +20,39 @@ const FIRST_WAIT_MS = 300
 const LONGEST_WAIT_MS = 10_000
 /** A wait that is worth a line on the terminal. */
 const NOTED_WAIT_MS = 3000
-/** Fewer bytes than this between two failures are no progress. */
+/** Fewer bytes than this between two failures do not count as progress. */
 const PROGRESS_BYTES = 1 << 16
 
-/** The network or the server failed for longer than it is borne. */
+/** The network or the server kept failing past the retry limit. */
 export class UnreachableError extends LayerpruneError {
   override name = 'UnreachableError'
 }
 
-interface PatienceOptions {
-  /** Milliseconds without progress after which it is given up; asked anew at each failure. */
+interface RetryPolicyOptions {
+  /** Milliseconds without progress after which to give up; read again at each failure. */
   limitMs: () => number
   signal: AbortSignal | undefined
   onNote: ((message: string) => void) | undefined
 }
 
-/** What has been tried so far for one thing: waits longer each time, and gives up after a stated time. */
-export class Patience {
+/** When to try one thing again: waits longer after each failure, and gives up after a stated time without progress. */
+export class RetryPolicy {
   #failures = 0
   #bytes = 0
   #deadlineMs = Number.POSITIVE_INFINITY
   readonly #what: string
-  readonly #options: PatienceOptions
+  readonly #options: RetryPolicyOptions
 
   /** @param what  what fails, for messages: `cannot read X` */
-  constructor(what: string, options: PatienceOptions) {
+  constructor(what: string, options: RetryPolicyOptions) {
     this.#what = what
     this.#options = options
   }
 
   /**
-   * Does something again and again until it works.
-   * @param attempt  throws TransientError where another try makes sense
-   * @throws LayerpruneError where the time is up
+   * Repeats an attempt until it works.
+   * @param attempt  throws TransientError if another try makes sense
+   * @throws LayerpruneError if the time is up
    */
   async persist<T>(attempt: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -64,7 +64,7 @@ export class Patience {
     }
   }
 
-  /** Bytes that arrived: enough of them start the time anew. */
+  /** Counts bytes that arrived: enough of them restart the time. */
   addProgress(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes < PROGRESS_BYTES) return
@@ -74,8 +74,8 @@ export class Patience {
 
   /**
    * Waits before the next try.
-   * @throws the failure itself where it will not pass
-   * @throws LayerpruneError where the time is up or the server asks for a longer wait
+   * @throws the failure itself if it will not pass
+   * @throws LayerpruneError if the time is up or the server asks for a longer wait
    */
   async waitAfter(failure: unknown): Promise<void> {
     if (!(failure instanceof TransientError)) throw failure

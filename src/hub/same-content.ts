@@ -6,7 +6,7 @@ export interface Pin {
   commit: string | null
 }
 
-/** Where a file was found to lie, so that later reads need not ask the Hub again, and which content it had. */
+/** Where a file was found, so that later reads need not ask the Hub again, and which content it had. */
 export interface Location {
   url: string | null
   /** What the server at `url` calls the content. */
@@ -28,7 +28,7 @@ export function assertSameCommit(what: string, pin: Pin, { linked }: HubResponse
 }
 
 /**
- * Notes where an answer came from, and by which name.
+ * Records where an answer came from, and under which name.
  * @throws LayerpruneError if the same server had another name for the content before
  */
 export function assertSameContent(what: string, location: Location, answer: HubResponse): void {
@@ -48,10 +48,10 @@ function assertSameEtag(what: string, known: string | null, found: string | null
   if (plain(known) !== plain(found)) throw changedError(what, `content ${known}`, found)
 }
 
-/** The error for a file that is another one by now. */
+/** The error for a file that has changed. */
 export function changedError(what: string, expected: string, found: string): LayerpruneError {
   return new LayerpruneError(
-    `${what}: changed at the Hub while it was read: expected ${expected}, found ${found}`,
+    `${what}: changed on the Hub while it was read: expected ${expected}, found ${found}`,
     { hint: 'run it again' },
   )
 }

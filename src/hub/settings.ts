@@ -15,9 +15,9 @@ export interface HubSettings {
   tokenSource: string | undefined
   /** Holds `models--ORG--NAME` folders. */
   cacheFolder: string
-  /** What layerprune makes of models and keeps for the next run, beside the Hub's cache. */
+  /** What layerprune derives from models and keeps for the next run, beside the Hub's cache. */
   layerpruneFolder: string
-  /** No request may be made. */
+  /** No requests are allowed. */
   offline: boolean
   /** Milliseconds without a byte, or with next to none, after which a connection counts as lost. */
   stallMs: number
@@ -37,7 +37,7 @@ type Environment = Record<string, string | undefined>
  * Reads HF_ENDPOINT, HF_TOKEN (or HUGGING_FACE_HUB_TOKEN, or the file that `hf auth login` writes), HF_HOME,
  * HF_HUB_CACHE, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT and HF_HUB_DISABLE_SYMLINKS as Python does, and
  * LAYERPRUNE_RETRY_SECONDS.
- * @throws UsageError where one of them makes no sense
+ * @throws UsageError if one of them is invalid
  */
 export function readHubSettings(environment: Environment = process.env): HubSettings {
   const value = (...names: string[]) => names.map((name) => environment[name]).find(Boolean)
@@ -75,7 +75,7 @@ function readEndpoint(value = DEFAULT_ENDPOINT): Pick<HubSettings, 'endpoint' | 
   }
 }
 
-/** A part of an address; as it is if its %-escapes are broken. */
+/** A part of an address; unchanged if its %-escapes are broken. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -107,7 +107,7 @@ function findToken(environment: Environment, home: string): [string | undefined,
 function cleanToken(value: string | undefined, source: string): string | undefined {
   const token = value?.replace(/[\r\n]/g, '').trim()
   if (token && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError(`the token in ${source} holds spaces or other characters that no token has`)
+    throw new UsageError(`the token in ${source} holds spaces or other characters that a token cannot have`)
   }
   return token || undefined
 }
@@ -124,7 +124,7 @@ function isTrue(value: string | undefined): boolean {
   return value !== undefined && ['1', 'ON', 'YES', 'TRUE'].includes(value.toUpperCase())
 }
 
-/** `~` and variables, as a shell would have put them in. */
+/** Expands `~` and variables as a shell does. */
 function expand(path: string, environment: Environment): string {
   return path
     .replace(/^~(?=$|[/\\])/, homedir())

@@ -8,7 +8,7 @@ export interface ReadPosition {
   rows: number
   /** SHA-256 in hex over the digest of the texts before and the last text; empty before the first. */
   digest: string
-  /** Rows without text that were passed over. */
+  /** Rows without text that were skipped. */
   skipped: { empty: number; notText: number }
 }
 
@@ -31,15 +31,15 @@ const HASHED_CHARACTERS = 1 << 20
 export interface PlacedRowsOptions {
   /** Where the dataset starts: its beginning, or the position up to which it was opened to skip its rows. */
   opened?: ReadPosition
-  /** Where an earlier run stopped: the texts up to there are read again, compared and passed over. */
+  /** Where an earlier run stopped: the texts up to there are read again, compared and skipped. */
   from?: ReadPosition
-  /** The whole dataset where left out. */
+  /** The whole dataset if omitted. */
   shard?: Shard | undefined
 }
 
-/** Reads the texts of a dataset that a run has still to measure, and keeps count of all that it passes. */
+/** Reads the texts of a dataset that a run still has to measure, and counts all that it passes. */
 export class PlacedRows {
-  /** After the last text read, of whatever shard. */
+  /** After the last text read, whichever shard it belongs to. */
   position: ReadPosition
   readonly #dataset: Pick<Dataset, 'rows' | 'skipped'>
   readonly #opened: ReadPosition
@@ -57,7 +57,7 @@ export class PlacedRows {
     this.#shard = shard
   }
 
-  /** @throws LayerpruneError where the texts before `from` are not those that the earlier run read */
+  /** @throws LayerpruneError if the texts before `from` are not those that the earlier run read */
   async *[Symbol.asyncIterator](): AsyncGenerator<PlacedRow> {
     this.position = this.#opened
     for await (const row of this.#dataset.rows()) {
@@ -80,21 +80,21 @@ export class PlacedRows {
   }
 }
 
-/** @throws LayerpruneError where other texts led to the position */
+/** @throws LayerpruneError if other texts led to the position */
 export function assertSamePosition(found: ReadPosition, expected: ReadPosition): void {
   if (found.rows === expected.rows && found.digest === expected.digest) return
   const what =
     found.rows < expected.rows
-      ? `the dataset has ${found.rows} texts, and ${expected.rows} were read of it before`
+      ? `the dataset has ${found.rows} texts, but ${expected.rows} of it were read before`
       : `the first ${expected.rows} texts of the dataset are not those that were read before`
   throw new LayerpruneError(`the run cannot be resumed: ${what}`, {
-    hint: 'name the same dataset in the same order, or start anew without --resume',
+    hint: 'name the same dataset in the same order, or start again without --resume',
   })
 }
 
 function extendDigest(digest: string, text: string): string {
   const hash = createHash('sha256').update(digest).update('\n')
-  // in parts, for a copy is made of what is hashed
+  // in parts, because hashing copies its input
   for (let start = 0, end = 0; start < text.length; start = end) {
     end = start + HASHED_CHARACTERS
     if (isHighSurrogate(text.charCodeAt(end - 1))) end++

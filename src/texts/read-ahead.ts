@@ -1,7 +1,7 @@
 /**
- * Yields what another generator yields, and lets it make the next item while one is worked on. What fails ahead is
- * thrown once it is asked for.
- * @param ending  aborted where no more is asked for, so that nobody waits for what is made ahead
+ * Yields what another generator yields, and lets it make the next item while one is worked on. A failure ahead is
+ * thrown when its item is requested.
+ * @param ending  aborted when no more items are requested, so that nobody waits for one made ahead
  */
 export async function* readAhead<T>(items: AsyncGenerator<T>, ending: AbortController): AsyncGenerator<T> {
   let next = items.next()

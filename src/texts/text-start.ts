@@ -6,7 +6,7 @@ import { createWordStart, type WordStart } from './word-start.js'
 /** An added token, or the words of the text between two of them. */
 type Part = string | string[]
 
-/** Where a text is cut first: few texts have more characters a token. */
+/** Where a text is cut first: few texts have more characters per token. */
 const CHARACTERS_PER_TOKEN = 6
 /**
  * Characters read after the cut, to see which words they change. One more than a multiple of all numbers up to 10:
@@ -38,10 +38,10 @@ export function mostCharacters(count: number): number {
  * - the character after the cut is a letter, digit or sign that takes part in no composition or reordering with what
  *   precedes it (Unicode Standard Annex 15), that no stripping passes, and that settles the case of a sigma;
  * - patterns match runs of characters with a look at the next few, not at text MARGIN characters away: a run that
- *   ends before the cut is over, and one that goes on over it is not a word of both.
+ *   ends before the cut is over, and one that continues across it is not a word of both.
  *
- * Of the word that goes on over the cut, which without a pre-tokenizer is the whole text, those tokens are taken that
- * it has however it goes on (see `createWordStart`). If all these are too few, the cut is moved on.
+ * Of the word that continues across the cut, which without a pre-tokenizer is the whole text, those tokens are taken
+ * that it has however it continues (see `createWordStart`). If these are too few, the cut is moved further on.
  */
 export class TextStart {
   readonly #pipeline: Pipeline
@@ -81,12 +81,12 @@ export class TextStart {
     try {
       return this.#pipeline.encode(text).ids
     } catch (cause) {
-      // a call stack of the library, or that of a pattern, is full
+      // the call stack of the library or of a pattern overflowed
       throw cause instanceof RangeError ? refused(cause) : cause
     }
   }
 
-  /** The first tokens, at least `count`; undefined if only the whole text tells them. */
+  /** The first tokens, at least `count`; undefined if they depend on the whole text. */
   #findStart(text: string, count: number): string[] | undefined {
     const limit = Math.min(text.length, mostCharacters(count)) - MARGIN
     for (let size = CHARACTERS_PER_TOKEN * count; size < limit; size *= 2) {
@@ -102,7 +102,7 @@ export class TextStart {
     return this.#splitter.encode_text(text.slice(0, end))
   }
 
-  /** Tokens that the parts of two starts of a text begin with alike; the last of a start may go on in the text. */
+  /** Tokens that the parts of two starts of a text share; the last part of a start may continue in the text. */
   #startTokens(parts: Part[], others: Part[]): string[] {
     const { model } = this.#pipeline
     const tokens: string[][] = []
@@ -127,7 +127,7 @@ export class TextStart {
     return tokens.flat()
   }
 
-  /** Tokens of the words up to `count`, and of as much of the next one as is alike. */
+  /** Tokens of the words up to `count`, and of the common part of the next one. */
   #startOfWords(words: string[], others: string[], count: number): string[] {
     const { model } = this.#pipeline
     const [word = '', other = ''] = [words[count], others[count]]

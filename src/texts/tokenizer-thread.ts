@@ -3,7 +3,7 @@ import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
 import { mostCharacters } from './text-start.js'
 
-/** What a tokenizer is asked; null asks only whether it can be loaded. */
+/** What a tokenizer is asked for; null asks only whether it can be loaded. */
 export type TokenizerTask = { text: string; maxLength: number } | { ids: number[] } | null
 
 /** `close` gives a tokenizer up. */
@@ -19,7 +19,7 @@ export type TokenizerAnswer = { number: number } & (
   | { failure: string; hint: string | undefined }
 )
 
-/** Room for what is dropped soon; V8 takes three times 16 MB where it may. */
+/** Heap for short-lived objects; V8 takes three times 16 MB if it may. */
 const YOUNG_GENERATION_MB = 8
 
 interface Waiting {
@@ -46,7 +46,7 @@ class Thread {
     })
     this.#worker.on('message', (answer: TokenizerAnswer) => {
       const waiting = this.#waiting.get(answer.number)
-      // what was given up is answered too
+      // requests that were given up are answered too
       if (waiting === undefined) return
       const { resolve, reject } = waiting
       this.#waiting.delete(answer.number)
@@ -62,10 +62,10 @@ class Thread {
     this.#worker.unref()
   }
 
-  /** Whether it was given up: it answers no more. */
+  /** Whether it was given up and answers no more. */
   isEnded = false
 
-  /** Rejects what a tokenizer is asked, and ends a thread that no other waits for: it may take for ever. */
+  /** Rejects the requests to a tokenizer, and ends a thread that no other waits for: it might never answer. */
   giveUp(tokenizer: number, reason: unknown): void {
     const given = [...this.#waiting].filter(([, waiting]) => waiting.tokenizer === tokenizer)
     for (const [number, { reject }] of given) {
@@ -82,7 +82,7 @@ class Thread {
     this.#worker.postMessage(request)
   }
 
-  /** The process does not end before the answer is there. */
+  /** Keeps the process alive until the answer arrives. */
   ask(request: Extract<TokenizerRequest, { number: number }>): Promise<Result> {
     this.#worker.ref()
     const { number, tokenizer } = request
@@ -90,7 +90,7 @@ class Thread {
       if (this.#failure === null) this.#waiting.set(number, { tokenizer, resolve, reject })
       else reject(this.#failure)
     })
-    // who asked may have given up by the time of a failure, which is told to whoever still waits
+    // the caller may have stopped waiting when the worker fails: no unhandled rejection then
     answer.catch(() => {})
     this.post(request)
     return answer
@@ -100,9 +100,9 @@ class Thread {
 /** Counts tokenizers and requests. */
 let count = 0
 
-/** A tokenizer in another thread, so that texts are made ready while the model runs. */
+/** A tokenizer in another thread, so that texts are tokenised while the model runs. */
 export class TokenizerThread {
-  /** Settles once the tokenizer is loaded; rejects with a LayerpruneError where it cannot be. */
+  /** Settles once the tokenizer is loaded; rejects with a LayerpruneError if it cannot be. */
   readonly loaded: Promise<void>
   readonly #tokenizer = count++
   readonly #folder: string
@@ -111,7 +111,7 @@ export class TokenizerThread {
 
   /**
    * @param folder  of the model, which holds tokenizer.json and tokenizer_config.json
-   * @param signal  once it is aborted, what has been asked is given up
+   * @param signal  once it is aborted, pending requests are given up
    */
   constructor(folder: string, signal?: AbortSignal | undefined) {
     this.#folder = folder
@@ -123,7 +123,7 @@ export class TokenizerThread {
 
   /** Text to token ids, as a `Tokenizer` of the same folder does it. */
   encode = (text: string, maxLength: number): Promise<number[]> =>
-    // one more, so that the tokenizer sees that the text goes on
+    // one more, so that the tokenizer sees that the text continues
     this.#ask({ text: text.slice(0, mostCharacters(maxLength) + 1), maxLength }) as Promise<number[]>
 
   /** Token ids to text, likewise. */

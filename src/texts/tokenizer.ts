@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { TextStart } from './text-start.js'
 import type { Pipeline } from './token-model.js'
 
-/** What a tokenizer is loaded from; the config where its own says nothing of its kind. */
+/** What a tokenizer is loaded from; the config if its own file does not state its kind. */
 const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 
 /** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
@@ -15,16 +15,16 @@ export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise
 
 export interface Tokenizer {
   encode: Encode
-  /** Token ids to text, special tokens left out. */
+  /** Token ids to text, special tokens omitted. */
   decode: (ids: number[]) => string
 }
 
 /**
  * Loads the tokenizer of a model folder through transformers.js.
  *
- * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it stay
- * (transformers.js cuts those off).
- * @throws LayerpruneError where tokenizer.json or tokenizer_config.json is missing or not understood
+ * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it are kept
+ * (transformers.js cuts them off).
+ * @throws LayerpruneError if tokenizer.json or tokenizer_config.json is missing or not understood
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   for (const name of FILES) await assertRegularFile(join(folder, name))
@@ -32,7 +32,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   env.allowRemoteModels = false
   const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch(
     (cause: Error) => {
-      // a library that trips over a part that is not there tells nothing to a person
+      // the TypeError of a library about a missing part does not help a user
       const reason = cause instanceof TypeError ? 'a part of it is missing or damaged' : cause.message
       throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${reason}`, {
         hint: 'the folder must hold tokenizer.json and tokenizer_config.json',

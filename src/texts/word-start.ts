@@ -9,10 +9,10 @@ import {
 } from './token-model.js'
 
 /**
- * First tokens of a word of which only the start is known.
+ * First tokens of a word whose start alone is known.
  * @param word   at least its known part
  * @param known  its first characters that are certain
- * @returns tokens that the whole word begins with, whatever follows; none if that cannot be said
+ * @returns tokens that the whole word begins with, whatever follows; none if that is not certain
  */
 export type WordStart = (word: string, known: number) => string[]
 
@@ -28,7 +28,7 @@ export function createWordStart(model: TokenModel): WordStart {
 }
 
 /**
- * No merge of a word goes across an end of its pieces, so that those before it are merged without regard to what is
+ * No merge of a word crosses a boundary between its pieces, so the pieces before it do not depend on what comes
  * after it: they are the pieces of the word cut there, and those after it are the pieces of the rest.
  */
 function createBpeStart(model: BpeModel): WordStart {
@@ -74,7 +74,7 @@ function collectMerged({ merges }: BpeModel): Merged {
   return { pieces, longest: longestOf([1, ...longestFrom.values()]), longestFrom }
 }
 
-/** The character before the last space up to `last`, over which few pieces go, or else the one at `last`. */
+/** The character before the last space up to `last`, which few pieces cross, or else the one at `last`. */
 function findPlace(word: string, start: number, last: number): number {
   const space = longestOf(['▁', 'Ġ', ' '].map((mark) => word.lastIndexOf(mark, last))) - 1
   const at = space > start ? space : last
@@ -97,7 +97,7 @@ function isLowSurrogate(word: string, index: number): boolean {
   return (word.charCodeAt(index) & 0xfc00) === 0xdc00
 }
 
-/** The best path to a piece hangs on nothing after it, and is read from the lattice, so that ties fall as they do there. */
+/** The best path to a piece depends on nothing after it; it is read from the lattice, so that ties break as there. */
 function createUnigramStart(model: UnigramModel): WordStart {
   const readLongest = once(() => longestOf(model.vocab.map((piece) => [...piece].length)))
   return (word, known) => {

@@ -1,4 +1,4 @@
-/** Little-endian numbers as a checkpoint stores them, to float32, which holds each exactly. */
+/** Little-endian numbers as a checkpoint stores them, to float32, which represents each exactly. */
 export function decodeFloats(bytes: Uint8Array<ArrayBuffer>, dtype: 'F32' | 'F16' | 'BF16'): Float32Array {
   if (dtype === 'F32') return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   const stored = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)

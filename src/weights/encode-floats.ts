@@ -3,7 +3,7 @@ import { LayerpruneError } from '../errors.js'
 
 /**
  * Float32 values as little-endian bytes of a tensor's type, rounded to the nearest, ties to even.
- * @throws LayerpruneError where the tensor is not stored as F32, F16 or BF16
+ * @throws LayerpruneError if the tensor is not stored as F32, F16 or BF16
  */
 export function encodeFloats(
   values: Float32Array,

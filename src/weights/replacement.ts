@@ -1,4 +1,4 @@
-/** Values that take the place of a tensor's own; they are written in the type in which it is stored. */
+/** Values that replace those of a tensor; they are written in the type in which the tensor is stored. */
 export interface Replacement {
   shape: number[]
   data: Float32Array

@@ -65,13 +65,13 @@ const cases: Case[] = [
   {
     name: 'model neither here nor in the cache of the Hub',
     prepare: () => ({ model: 'org/nowhere' }),
-    message: /org\/nowhere is no folder here and not in the cache .*, and HF_HUB_OFFLINE is set/,
+    message: /org\/nowhere is neither a local folder nor in the Hub cache .*, and HF_HUB_OFFLINE is set/,
   },
   {
     name: 'revision of a folder',
     prepare: () => ({ revision: 'v1' }),
     exitCode: 2,
-    message: /--revision v1: .* is a folder here, which has no revisions/,
+    message: /--revision v1: .* is a local folder, which has no revisions/,
   },
   {
     name: 'model is a file',
@@ -230,7 +230,7 @@ const cases: Case[] = [
   {
     name: 'dataset neither here nor to be had',
     prepare: () => ({ dataset: 'org/texts' }),
-    message: /org\/texts is no file or folder here, and HF_HUB_OFFLINE is set/,
+    message: /org\/texts is not a local file or folder, and HF_HUB_OFFLINE is set/,
   },
   {
     name: 'dataset of an unknown kind',

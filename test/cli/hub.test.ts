@@ -189,7 +189,7 @@ describe('what cannot be had is refused with the next step', () => {
     [
       { model: 'org/none' },
       {},
-      'org/none is no folder here, and the Hub has no model org/none',
+      'org/none is not a local folder, and the Hub has no model org/none',
       /check the name/,
     ],
     [{}, { HF_TOKEN: 'wrong' }, 'the Hub refuses the token in HF_TOKEN', /make a new token/],

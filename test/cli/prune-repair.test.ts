@@ -118,7 +118,11 @@ describe('prune --repair', () => {
       [['--drop', '5', ...texts], 1, 'to measure on after the 40 that the repair is fitted on'],
       [['--drop', '0:2', ...texts], 2, 'the block [0, 2) cannot be repaired'],
       [['--drop', '5', ...texts, '--dtype', 'q8'], 1, 'its weights are quantised'],
-      [['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/gemma2')], 1, 'MLP output is normalised'],
+      [
+        ['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/gemma2')],
+        1,
+        'MLP output is normalised',
+      ],
       [['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/mixtral')], 1, 'mixture of experts'],
     ]
     for (const [args, exitCode, error] of cases) {

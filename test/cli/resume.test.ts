@@ -143,7 +143,7 @@ describe('resuming', () => {
     writeFileSync(other, [...rows, '{"text": "one more"}'].join('\n'))
     await resume({ dataset: other }).toThrow(`${prefix}the first 7 texts of the dataset are not those`)
     writeFileSync(other, rows.slice(0, 3).join('\n'))
-    await resume({ dataset: other }).toThrow(`${prefix}the dataset has 3 texts, and 7 were read of it before`)
+    await resume({ dataset: other }).toThrow(`${prefix}the dataset has 3 texts, but 7 of it were read before`)
     // the same texts elsewhere are the same dataset
     writeFileSync(other, rows.join('\n'))
     await resume({ dataset: other }).resolves

@@ -40,7 +40,7 @@ test.each([
   ['id,text\n1,a,b\n', 'a.csv:2: expected 2 fields, found 3'],
   ['id,text\n1,a\n2,"b\n3,c\n', 'a.csv:3: a quoted field of this row is not closed before the file ends'],
   ['id,body\n1,a\n', "column 'text' is not in a.csv; columns: id, body"],
-  ['text,text\na,b\n', "column 'text' is twice in the header of a.csv"],
+  ['text,text\na,b\n', "column 'text' occurs twice in the header of a.csv"],
 ])('%j is refused with file and line', async (content, message) => {
   const folder = await makeFolder()
   await writeFile(join(folder, 'a.csv'), content)

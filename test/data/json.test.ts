@@ -18,7 +18,7 @@ test.each([1, 2, 3, 7, 1000])('an array of objects in chunks of %i bytes', async
   }
 })
 
-test.each([1, 4, 1000])('an object a line in chunks of %i bytes', async (size) => {
+test.each([1, 4, 1000])('one object per line in chunks of %i bytes', async (size) => {
   const content = `\uFEFF\n${ROWS.map((row) => JSON.stringify(row)).join('\n')}\n`
   const rows = await collect(readJson(inPieces(content, size), CONTEXT))
   expect(rows).toEqual(ROWS.map(({ text }, i) => ({ value: text, position: i + 2 })))
@@ -51,10 +51,10 @@ test.each([
   ['[{"text":"a"}] x', "a.json: expected the end after the array, found 'x'"],
   ['[{"text":"a"},{"text":a}]', 'a.json:2: expected a JSON object, found malformed JSON'],
   ['[{"text":"a"],{"text":"b"}]', 'a.json:1: expected a JSON object, found malformed JSON'],
-  ['"a"', 'a.json: expected an array of objects, or an object a line, found neither'],
+  ['"a"', 'a.json: expected an array of objects, or one object per line, found neither'],
   [
     '{\n  "text": ["a"]\n}\n',
-    'a.json: expected an array of objects, or an object a line, found an object over',
+    'a.json: expected an array of objects, or one object per line, found an object over',
   ],
   ['{"data":[{"text":"a"}]}', "column 'text' is not in a.json; columns: data"],
   ['{}', "column 'text' is not in a.json; columns: none"],

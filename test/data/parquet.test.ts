@@ -20,7 +20,7 @@ test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain-v2'])(
 )
 
 test.each([
-  [12, 0x40, 'a page that is not of the kind it says'],
+  [12, 0x40, 'a page that is not of the kind that its header states'],
   [14, 0x80, "a page's number of values is 1360, expected at most 16"],
   [13, 0x40, "a page's number of values is missing, expected at most 16"],
 ])('a damaged page header is refused, not followed: byte %i', async (place, bit, problem) => {
@@ -36,7 +36,7 @@ test.each([
   ['none', 237, 0x20, 'expected 0 strings in a page, found 16'],
   ['none', 1023, 0x01, 'expected 0 nulls in a page, found 16'],
   ['snappy', 1350, 0x10, 'expected 0 nulls in a page, found 8'],
-  ['plain-v2', 16, 0x08, 'a value that is no string'],
+  ['plain-v2', 16, 0x08, 'a value that is not a string'],
   ['plain-v2', 29, 0x10, 'expected 0 nulls in a page, found 16'],
   ['none', 3069, 0x20, 'expected row groups of 40 rows together, found 24'],
   ['plain-v2', 1995, 0x10, 'expected row groups of 40 rows together, found 32'],

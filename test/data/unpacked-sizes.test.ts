@@ -59,9 +59,9 @@ describe('assertThriftCounts', () => {
     [
       'a list longer than the file',
       [0x19, 0xf5, 0xff, 0xff, 0xff, 0x0f, 0x02],
-      'a list of 33554431, where 1 bytes are left',
+      'a list of 33554431, but only 1 bytes are left',
     ],
-    ['a text longer than the file', [0x18, 0x05, 0x61], 'a length of 5, where 1 bytes are left'],
+    ['a text longer than the file', [0x18, 0x05, 0x61], 'a length of 5, but only 1 bytes are left'],
     ['a structure without end', [0x15, 0x02], 'it ends within a structure'],
     ['structures in structures', Array(100).fill(0x1c), 'structures nested more than 64 deep'],
   ])('refuses %s', (_, bytes, problem) => {

@@ -69,7 +69,7 @@ const answer = (body: string, headers: Record<string, string> = {}): Fault => ({
 
 describe('an address that the Hub sends', () => {
   it.each([
-    ['http://[', /127\.0\.0\.1:\d+ leads to 'http:\/\/\[', which is no address, expected http:\/\//],
+    ['http://[', /127\.0\.0\.1:\d+ leads to 'http:\/\/\[', which is not an address, expected http:\/\//],
     ['file:///etc/passwd', /leads to an address with file:, expected http:/],
     ['data:text/plain,x', /leads to an address with data:/],
     ['javascript:alert(1)', /leads to an address with javascript:/],
@@ -134,7 +134,7 @@ describe('an answer that is not as the Hub describes it', () => {
     const notes: string[] = []
     expect(await read('org/rows', (note) => notes.push(note))).toEqual(['own'])
     expect(notes).toEqual([
-      "the parquet files of dataset org/rows: the Hub's list of them is malformed; reading its own files",
+      "the parquet files of dataset org/rows: the Hub's list of them is malformed; reading the dataset's own files",
     ])
   })
 
@@ -145,10 +145,10 @@ describe('an answer that is not as the Hub describes it', () => {
   })
 
   it.each([
-    ['bytes 7-9/10', /byte 7 comes in place of byte/],
+    ['bytes 7-9/10', /byte 7 arrives instead of byte/],
     ['bytes 0-9/*', /the server does not say how long it is/],
     ['', /the server does not say how long it is/],
-    ['bytes 0-9/999999999999999', /byte 0 comes in place of byte/],
+    ['bytes 0-9/999999999999999', /byte 0 arrives instead of byte/],
   ])('part of a file with content-range %j', async (range, message) => {
     const headers: Record<string, string> = range === '' ? {} : { 'content-range': range }
     server.fail(/resolve-cache/, { kind: 'answer', status: 206, headers, body: '0123456789' }, Infinity)
@@ -229,12 +229,12 @@ describe('a dataset card', () => {
   it.each([
     [
       'configs:\n- config_name: {toString: 1}\n  data_files: x',
-      /config_name is no text but \{ toString: 1 \}/,
+      /config_name is not text but \{ toString: 1 \}/,
     ],
-    ['configs:\n- config_name: [a]\n  data_files: x', /config_name is no text but \[ 'a' \]/],
-    ['configs:\n- config_name: a\n  data_dir: {toString: x}', /data_dir is no text but/],
+    ['configs:\n- config_name: [a]\n  data_files: x', /config_name is not text but \[ 'a' \]/],
+    ['configs:\n- config_name: a\n  data_dir: {toString: x}', /data_dir is not text but/],
     ['configs:\n- config_name: a\n  data_dir: ../../x', /names the unsafe folder \.\.\/\.\.\/x/],
-    ['configs:\n- config_name: a\n  data_files: 7', /data_files is no pattern and no list/],
+    ['configs:\n- config_name: a\n  data_files: 7', /data_files is neither a pattern nor a list/],
     ['configs:\n- config_name: a\n  data_files: "x/[z-a].jsonl"', /has no data files for x\/\[z-a\]\.jsonl/],
     [
       'configs:\n- config_name: a\n  data_files: "x/**.jsonl"',
@@ -244,7 +244,7 @@ describe('a dataset card', () => {
       `configs:\n- config_name: a\n  data_files: "${'*a'.repeat(1000)}"`,
       /has 2001 characters, expected at most 1024/,
     ],
-    [`configs: ${'['.repeat(20_000)}`, /no valid YAML/],
+    [`configs: ${'['.repeat(20_000)}`, /invalid YAML/],
   ])('that is malformed: %#', async (yaml, message) => {
     expect((await failureOf(readCard(yaml))).message).toMatch(message)
   })

@@ -143,7 +143,7 @@ describe('a fault that stays ends in a clear error', () => {
     ['a dropped body', { kind: 'drop', afterBytes: 0 }, /the connection was lost|ends after 0 of/],
     ['a stalled body', { kind: 'stall', afterBytes: 0 }, /the answer stalled/],
     ['a short body', { kind: 'short', bytes: 0 }, /it ends after 0 of \d+ bytes/],
-    ['a page', { kind: 'html' }, /answers with a web page in place of the file/],
+    ['a page', { kind: 'html' }, /answers with a web page instead of the file/],
     [
       'a long wait',
       { kind: 'status', status: 429, headers: { 'retry-after': '3600' } },
@@ -190,7 +190,7 @@ describe('a fault that stays ends in a clear error', () => {
     process.env.HF_ENDPOINT = 'http://127.0.0.1:1'
     try {
       await expect(download()).rejects.toThrow(
-        /org\/model is no folder here, and the Hub cannot be asked: .*127\.0\.0\.1:1: the connection is refused/,
+        /org\/model is not a local folder, and the Hub cannot be reached: .*127\.0\.0\.1:1: the connection is refused/,
       )
     } finally {
       process.env.HF_ENDPOINT = server.endpoint
@@ -308,7 +308,7 @@ describe('a server that sends next to nothing', () => {
   ])('is given up: %s', async (_, match) => {
     server.fail(match, { kind: 'slow', bytes: 1, everyMs: 10 }, Infinity)
     await expect(download()).rejects.toThrow(
-      /the answer comes too slowly, with less than 1024 bytes a second \(tried/,
+      /the answer arrives too slowly, at less than 1024 bytes per second \(tried/,
     )
   })
 
@@ -356,7 +356,7 @@ describe('a dataset that is replaced while it is read', () => {
     }
     await expect(rest()).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^org\/moving\/default\/train\/[01]\.parquet: changed at the Hub while it was read: expected commit [0-9a-f]{40}, found [0-9a-f]{40}$/,
+        /^org\/moving\/default\/train\/[01]\.parquet: changed on the Hub while it was read: expected commit [0-9a-f]{40}, found [0-9a-f]{40}$/,
       ),
       hint: 'run it again',
     })
@@ -375,7 +375,7 @@ describe('a dataset that is replaced while it is read', () => {
     server.fail(/blobs/, etag('W/"a"'), 1)
     server.fail(/blobs/, etag('"b"'), Infinity)
     await expect(readTexts('org/etag')).rejects.toThrow(
-      /changed at the Hub while it was read: expected content .*"a", found "b"/,
+      /changed on the Hub while it was read: expected content .*"a", found "b"/,
     )
   })
 })

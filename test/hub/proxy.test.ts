@@ -59,8 +59,12 @@ describe('a proxy that fails is named, without its password', () => {
   })
 
   it.each([
-    [407, /^the proxy 127\.0\.0\.1:\d+ answers 407 to a connection to 127\.0\.0\.1:\d+$/, /NAME:PASSWORD/],
-    [403, /^the proxy 127\.0\.0\.1:\d+ answers 403 to a connection to 127\.0\.0\.1:\d+$/, /NO_PROXY/],
+    [
+      407,
+      /^the proxy 127\.0\.0\.1:\d+ answers 407 when asked to connect to 127\.0\.0\.1:\d+$/,
+      /NAME:PASSWORD/,
+    ],
+    [403, /^the proxy 127\.0\.0\.1:\d+ answers 403 when asked to connect to 127\.0\.0\.1:\d+$/, /NO_PROXY/],
     [502, /the proxy 127\.0\.0\.1:\d+ answers 502 .* \(tried/, /check the connection/],
   ])('answers %i', async (answered, message, hint) => {
     status = answered

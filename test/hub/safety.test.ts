@@ -58,7 +58,7 @@ it('a body is never longer than the file was announced to be', async () => {
   server.fail(/\/tree\//, { kind: 'list', headers: {}, entries: [entry] })
   const source = await openModelSource({ model: 'org/llama' })
   await expect(source.provide(['config.json'])).rejects.toThrow(
-    /more bytes come than the \d+ that were announced/,
+    /more bytes arrive than the \d+ that were announced/,
   )
   expect(existsSync(join(home, 'hub/models--org--llama/snapshots', commit, 'config.json'))).toBe(false)
 })

@@ -79,7 +79,7 @@ describe('PlacedRows', () => {
       'the run cannot be resumed: the first 3 texts of the dataset are not those that were read before',
     )
     await expect(read(new PlacedRows(datasetOf(TEXTS.slice(0, 2)), { from }))).rejects.toThrow(
-      'the run cannot be resumed: the dataset has 2 texts, and 3 were read of it before',
+      'the run cannot be resumed: the dataset has 2 texts, but 3 of it were read before',
     )
   })
 

@@ -9,7 +9,7 @@ import type { DatasetFile } from '../dataset.js'
 import { type DataFormat, detectKind } from '../kind.js'
 import { type FilePattern, parsePattern } from './file-pattern.js'
 
-/** A file as a pattern found it; the size is null where the pattern itself named the file. */
+/** A file that a pattern found; the size is null if the pattern itself named the file. */
 type FoundFile = Pick<TreeEntry, 'path'> & { sizeBytes: number | null }
 
 /** Formats that Python's datasets reads with the same module: a split is read by one of them. */
@@ -21,10 +21,10 @@ const MODULES: Record<DataFormat, string> = {
   tsv: 'tsv',
   text: 'text',
 }
-/** Which is taken where a split has as many files of either. */
+/** Which one is read if a split has as many files of either. */
 const PREFERENCE = ['parquet', 'json', 'csv', 'tsv', 'text']
 
-/** A repository at a commit, with all of its files where they are known. */
+/** A repository at a commit, with all of its files if they are known. */
 export interface Listing {
   hub: Hub
   repo: Repo
@@ -33,9 +33,9 @@ export interface Listing {
 
 /**
  * The files of a split in the order of Python's datasets: patterns in their order, the matches of each by name.
- * They are listed while they are read; where other formats lie beside the most frequent, those are passed over.
+ * They are listed while they are read; files in other formats than the most frequent one are skipped.
  * @param patterns  relative to `folder`
- * @throws LayerpruneError while iterating, where there are none, or the Hub's list is not in order
+ * @throws LayerpruneError while iterating, if there are none, or the Hub's list is not in order
  */
 export function listSplitFiles(
   listing: Listing,
@@ -75,7 +75,7 @@ export function listSplitFiles(
   }
 }
 
-/** Of text files, .txt alone is data there: others are cards and notes. */
+/** Of text files only .txt is data on the Hub: others are cards and notes. */
 function detectDataKind(path: string) {
   const kind = detectKind(basename(path))
   return kind?.format === 'text' && !/\.txt(\.|$)/i.test(path) ? undefined : kind
@@ -120,7 +120,7 @@ async function* findInFolder(listing: Listing, folder: string, matches: FilePatt
   }
 }
 
-/** Matches in a folder and below, a folder at a time. */
+/** Matches in a folder and below, one folder at a time. */
 async function* findBelow(
   listing: Listing,
   folder: string,
@@ -128,7 +128,7 @@ async function* findBelow(
 ): AsyncGenerator<FoundFile[]> {
   const entries: TreeEntry[] = []
   for await (const page of listFolder(listing, folder)) entries.push(...page)
-  // what lies in a folder is sorted by the folder's name with its slash
+  // the content of a folder is sorted by the folder's name with its slash
   const key = ({ path, isFolder }: TreeEntry) => (isFolder ? `${path}/` : path)
   entries.sort((a, b) => compare(key(a), key(b)))
   let files: FoundFile[] = []
@@ -142,7 +142,7 @@ async function* findBelow(
   if (files.length > 0) yield files
 }
 
-/** A folder's entries page by page; none where the revision has no such folder. */
+/** A folder's entries page by page; none if the revision has no such folder. */
 async function* listFolder({ hub, repo }: Listing, folder: string): AsyncGenerator<TreeEntry[]> {
   try {
     yield* listTree(hub, repo, { folder })

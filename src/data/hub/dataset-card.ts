@@ -12,16 +12,16 @@ export interface DatasetConfig {
   isDefault: boolean
   /** Folder that patterns are relative to; '' for the top. */
   folder: string
-  /** Patterns of the files of each split; undefined where the Hub's default patterns apply. */
+  /** Patterns of the files of each split; undefined if the Hub's default patterns apply. */
   patterns: Map<string, string[]> | undefined
 }
 
 const MAX_CARD_BYTES = 1 << 22
 
 /**
- * Reads the configurations of a dataset from its card; none where it has no card or the card names none.
+ * Reads the configurations of a dataset from its card; none if it has no card or the card names none.
  * @see https://huggingface.co/docs/hub/datasets-manual-configuration
- * @throws LayerpruneError where the card's metadata is malformed
+ * @throws LayerpruneError if the card's metadata is malformed
  */
 export async function readDatasetConfigs(hub: Hub, repo: Repo): Promise<DatasetConfig[]> {
   const what = `README.md of dataset ${repo.id}`
@@ -47,11 +47,11 @@ function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
   try {
     metadata = parse(lines.slice(1, end).join('\n'), { maxAliasCount: 100, uniqueKeys: false })
   } catch (cause) {
-    return fail(`no valid YAML: ${(cause as Error).message.split('\n')[0]}`)
+    return fail(`invalid YAML: ${(cause as Error).message.split('\n')[0]}`)
   }
   const configs = isObject(metadata) ? metadata.configs : undefined
   if (configs === undefined || configs === null) return []
-  if (!Array.isArray(configs)) return fail('configs is no list')
+  if (!Array.isArray(configs)) return fail('configs is not a list')
   return configs.map((config: unknown) => {
     if (!isObject(config) || config.config_name === undefined) return fail('an entry has no config_name')
     const { config_name: name, data_dir: folder, data_files: files } = config
@@ -68,7 +68,7 @@ function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
 function toText(value: unknown, key: string, fail: (found: string) => never): string {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     return String(value)
-  return fail(`${key} is no text but ${describe(value)}`)
+  return fail(`${key} is not text but ${describe(value)}`)
 }
 
 function cleanFolder(folder: string): string {
@@ -84,7 +84,7 @@ function parsePatterns(files: unknown, fail: (found: string) => never): Map<stri
   if (isObject(files)) {
     return new Map(Object.entries(files).map(([split, paths]) => [split, toPaths(paths, fail)]))
   }
-  if (!Array.isArray(files)) return fail('data_files is no pattern and no list')
+  if (!Array.isArray(files)) return fail('data_files is neither a pattern nor a list')
   if (!files.some(isObject)) return new Map([['train', toPaths(files, fail)]])
   const patterns = new Map<string, string[]>()
   for (const entry of files as unknown[]) {
@@ -99,5 +99,5 @@ function parsePatterns(files: unknown, fail: (found: string) => never): Map<stri
 
 function toPaths(value: unknown, fail: (found: string) => never): string[] {
   const paths = [value].flat()
-  return paths.every((path) => typeof path === 'string') ? paths : fail('a path is no string')
+  return paths.every((path) => typeof path === 'string') ? paths : fail('a path is not a string')
 }

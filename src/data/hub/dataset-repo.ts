@@ -18,22 +18,22 @@ const DEFAULT_CONFIG = 'default'
 const DEFAULT_SPLIT = 'train'
 
 /**
- * Finds a split of a dataset on the Hub: in the parquet files that the Hub makes of it, or where there are none of
- * the whole split, or a revision is asked for, in the dataset's own files by the Hub's conventions. The rows come
- * in the order in which Python's `load_dataset(..., streaming=True)` gives them.
- * @throws LayerpruneError where there is no such dataset, configuration or split, naming those there are
+ * Finds a split of a dataset on the Hub: in the Parquet files that the Hub makes of it. If there are none of the
+ * whole split, or a revision is asked for, it is found in the dataset's own files by the Hub's conventions. The rows
+ * come in the order in which Python's `load_dataset(..., streaming=True)` gives them.
+ * @throws LayerpruneError if there is no such dataset, configuration or split, naming those that exist
  */
 export async function openDatasetRepo(id: string, options: DatasetOptions): Promise<DatasetSplit> {
   const hub = openHub(options)
   if (hub.settings.offline) {
-    throw new LayerpruneError(`${id} is no file or folder here, and HF_HUB_OFFLINE is set`, {
+    throw new LayerpruneError(`${id} is not a local file or folder, and HF_HUB_OFFLINE is set`, {
       hint: 'name the files of the dataset, or unset HF_HUB_OFFLINE to stream it from the Hub',
     })
   }
   const { revision, config, split = DEFAULT_SPLIT } = options
   const repo: Repo = { type: 'dataset', id, revision: revision ?? DEFAULT_REVISION }
   const commit = await resolveRevision(hub, repo).catch((cause) => {
-    throw explainMissing(cause, `${id} is no file or folder here`)
+    throw explainMissing(cause, `${id} is not a local file or folder`)
   })
   const pinned = { ...repo, revision: commit }
   const exported = revision === undefined ? await findExportedSplit(hub, pinned, config, split) : undefined
@@ -43,7 +43,7 @@ export async function openDatasetRepo(id: string, options: DatasetOptions): Prom
 
 type FoundSplit = Pick<DatasetSplit, 'config' | 'files'>
 
-/** @returns undefined where the Hub has made no parquet files of the split, or of a part of it only */
+/** @returns undefined if the Hub has made no Parquet files of the split, or only of a part of it */
 async function findExportedSplit(
   hub: Hub,
   repo: Repo,
@@ -112,7 +112,7 @@ function chooseConfig(repo: Repo, configs: DatasetConfig[], asked: string | unde
   throw severalConfigs(repo, names)
 }
 
-/** Whether the dataset is kept in numbered parts; looks no further than the first of the split. */
+/** Whether the dataset is kept in numbered parts; looks no further than the first part of the split. */
 async function hasShards(
   { hub, repo }: Listing,
   folder: string,

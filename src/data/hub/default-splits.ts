@@ -1,12 +1,12 @@
 import { parsePattern } from './file-pattern.js'
 
-/** What the names of files and folders call a split, in the order in which splits are looked for. */
+/** What file and folder names call a split, in the order in which splits are looked for. */
 const KEYWORDS = {
   train: ['train', 'training'],
   validation: ['validation', 'valid', 'dev', 'val'],
   test: ['test', 'testing', 'eval', 'evaluation'],
 }
-/** Between a keyword and the rest of a name. */
+/** Separates a keyword from the rest of a name. */
 const SEPARATORS = '[-._ 0-9]'
 
 const inFolderName = (keyword: string) => [
@@ -20,7 +20,7 @@ const inFileName = (keyword: string) => [
   `**/*${SEPARATORS}${keyword}${SEPARATORS}*`,
 ]
 
-/** Where a dataset whose files are numbered parts of its splits has them. */
+/** Where a dataset keeps the numbered parts of its splits. */
 export const SHARD_FOLDER = 'data'
 const DIGITS = '[0-9][0-9][0-9][0-9][0-9]'
 
@@ -37,9 +37,9 @@ export function shardPattern(split: string): string {
 
 /**
  * Finds the splits of a dataset that describes none, as Python's datasets does: by folders named after splits,
- * else by files named after them, else all files are the split train.
+ * else by files named after them; else all files are the split train.
  * @param paths  all files below the dataset's folder
- * @returns patterns by split; empty where there are no files
+ * @returns patterns by split; empty if there are no files
  */
 export function findDefaultSplits(paths: string[]): Map<string, string[]> {
   for (const patternsOf of [inFolderName, inFileName]) {

@@ -2,22 +2,22 @@ import { LayerpruneError } from '../../errors.js'
 
 /** A pattern of file names, as Python's fsspec and datasets understand them. */
 export interface FilePattern {
-  /** Folder that every match lies in or below; '' for the top. */
+  /** Folder that contains every match, directly or deeper; '' for the top. */
   folder: string
   /** The file, if the pattern names one; null if it describes several. */
   file: string | null
-  /** Whether every match lies in the folder itself. */
+  /** Whether every match is in the folder itself. */
   isFlat: boolean
   matches(path: string): boolean
-  /** Whether a match can lie in or below a folder. */
+  /** Whether a match can be in or below a folder. */
   reaches(folder: string): boolean
 }
 
 const MAGIC = /[*?[]/
 const SURROGATE = /[\ud800-\udfff]/
-/** Bounds the time that a match takes. */
+/** Limits the time that a match takes. */
 const MAX_PATTERN_LENGTH = 1024
-/** Described by no pattern unless it ends in their name. */
+/** Matched by no pattern unless the pattern ends in their name. */
 const IGNORED = new Set([
   'README.md',
   'config.json',
@@ -30,7 +30,7 @@ const IGNORED = new Set([
 /**
  * Reads a pattern: `*` and `?` stand for characters other than `/`, `[...]` for one of a class, `**` alone between
  * slashes for any number of folders. Hidden files and folders, and folders whose names begin with `__`, match only
- * if the pattern writes their dot or underscores out.
+ * if the pattern spells out their dot or underscores.
  * A match takes time proportional to the length of the pattern times that of the path, whatever they are.
  * @throws LayerpruneError if it is too long, or has `**` within a name, which fsspec refuses too
  */
@@ -96,8 +96,8 @@ const ANY = Symbol('any')
 type Test<T> = (item: T) => boolean
 
 /**
- * Whether items meet tests one by one, with any number of items at each ANY. What failed is tried again from the
- * latest ANY only, which is enough: it takes items x tests steps at most.
+ * Whether items pass tests one by one, with any number of items at each ANY. After a failure only the latest ANY is
+ * tried again, which is enough: it takes at most items x tests steps.
  */
 function matchesInOrder<T>(tests: (Test<T> | typeof ANY)[], items: ArrayLike<T>): boolean {
   let test = 0
@@ -130,7 +130,7 @@ function makeNameTest(part: string): Test<string> {
     name.includes(longestText) && matchesInOrder(tests, SURROGATE.test(name) ? Array.from(name) : name)
 }
 
-/** @returns also the longest text that a name must contain, which most names fail quickly */
+/** @returns also the longest text that a name must contain, to rule out most names quickly */
 function parseName(characters: string[]): { tests: (Test<string> | typeof ANY)[]; longestText: string } {
   const tests: (Test<string> | typeof ANY)[] = []
   const texts = ['']

@@ -6,13 +6,13 @@ import { apiOf, type Repo } from '../../hub/repo.js'
 import type { Pin } from '../../hub/same-content.js'
 import type { DatasetFile } from '../dataset.js'
 
-/** The export is a convenience: where it does not answer, the dataset's own files are read. */
-const PATIENCE_MS = 10_000
+/** The export is a convenience: if it does not answer in time, the dataset's own files are read. */
+const DEADLINE_MS = 10_000
 
 /**
- * Asks for the parquet files that the Hub makes of a dataset's main branch.
- * @param config  asked for alone where it is named together with the split
- * @returns undefined where the Hub has made none of it, or of an older commit
+ * Asks for the Parquet files that the Hub makes of a dataset's main branch.
+ * @param config  requested alone if it is named together with the split
+ * @returns undefined if the Hub has made none of it, or only of an older commit
  * @see https://huggingface.co/docs/dataset-viewer/parquet
  */
 export async function findParquetExport(
@@ -23,7 +23,7 @@ export async function findParquetExport(
 ): Promise<ParquetExport | undefined> {
   const path = only ? `/${encodeURIComponent(only.config)}/${encodeURIComponent(only.split)}` : ''
   const url = `${apiOf(hub.settings.endpoint, repo)}/parquet${path}`
-  const request = { repo, what: `the parquet files of dataset ${repo.id}`, patienceMs: PATIENCE_MS }
+  const request = { repo, what: `the parquet files of dataset ${repo.id}`, deadlineMs: DEADLINE_MS }
   let answer: Awaited<ReturnType<typeof fetchJson>>
   try {
     answer = await fetchJson(hub, url, request)
@@ -34,13 +34,14 @@ export async function findParquetExport(
   const { value, headers } = answer
   if ((headers['x-revision'] ?? commit) !== commit) return undefined
   const found = parseParquetExport(only ? { [only.config]: { [only.split]: value } } : value)
-  if (!found) hub.onNote?.(`${request.what}: the Hub's list of them is malformed; reading its own files`)
+  if (!found)
+    hub.onNote?.(`${request.what}: the Hub's list of them is malformed; reading the dataset's own files`)
   return found && found.size > 0 ? found : undefined
 }
 
 /**
- * The files of a split, in order, all of one commit of the export; whatever host the list names, they are asked of
- * the Hub.
+ * The files of a split, in order, all of one commit of the export; whatever host the list names, they are requested
+ * from the Hub.
  */
 export function listExportFiles(hub: Hub, repo: Repo, urls: string[]): DatasetFile[] {
   const pin: Pin = { commit: null }

@@ -166,9 +166,14 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ],
     ['org/pictures', {}, 'has no data files for **/train/**', undefined],
     ['org/empty', {}, 'dataset org/empty has no files', undefined],
-    ['org/broken', {}, 'malformed: no valid YAML', undefined],
+    ['org/broken', {}, 'malformed: invalid YAML', undefined],
     ['org/hostile', {}, 'unsafe file', undefined],
-    ['org/none', {}, 'org/none is no file or folder here, and the Hub has no dataset org/none', 'HF_TOKEN'],
+    [
+      'org/none',
+      {},
+      'org/none is not a local file or folder, and the Hub has no dataset org/none',
+      'HF_TOKEN',
+    ],
     [
       'org/folders',
       { revision: 'v9' },
