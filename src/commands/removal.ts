@@ -178,5 +178,5 @@ async function readPlanFile(file: string): Promise<Removal> {
 }
 
 function namedTwice(): UsageError {
-  return new UsageError(`the layers that go are named more than once: give one of ${WAYS}`)
+  return new UsageError(`the layers to remove are named more than once: give one of ${WAYS}`)
 }
