@@ -1,5 +1,5 @@
 #!/bin/bash
-# A Slurm array: a task a shard, each on a machine of its own. The output folder is on a file system they share.
+# A Slurm array: one task per shard, each on a machine of its own. The output folder is on a file system they share.
 #
 #   export MODEL=... DATASET=... OUTPUT=...
 #   job=$(sbatch --parsable slurm.sh)
@@ -13,7 +13,7 @@
 #SBATCH --requeue
 set -euo pipefail
 
-# a task that is requeued goes on from its checkpoint
+# a requeued task continues from its checkpoint
 exec layerprune similarity --model "$MODEL" --dataset "$DATASET" --layers-to-skip "${LAYERS_TO_SKIP:-8}" \
   --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --threads "$SLURM_CPUS_PER_TASK" \
   --resume --output "$OUTPUT"

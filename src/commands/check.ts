@@ -14,9 +14,7 @@ interface Flags {
 
 export function makeCheckCommand(): Command {
   return new Command('check')
-    .description(
-      'Compare a saved result with what is expected of it, for CI: exit code 1 if it does not hold.',
-    )
+    .description('Compare a saved result with expectations, for CI: exit code 1 if one does not hold.')
     .requiredOption(
       '--from <file>',
       'similarity.json; of --verify the block that perplexity recommends is checked',
@@ -32,7 +30,7 @@ export function makeCheckCommand(): Command {
     .addHelpText(
       'after',
       `
-What holds is printed to standard output, what does not to standard error, one line each.
+Expectations that hold go to stdout, failures to stderr, one per line.
 --min-confidence is about the smallest distance, whichever block perplexity recommends. A result of an interrupted
 run or of one shard never holds.
 

@@ -8,7 +8,7 @@ interface Flags {
 
 export function makeMergeCommand(): Command {
   return new Command('merge')
-    .description('Put the results of all shards of a dataset together, as one run would have measured them.')
+    .description('Merge the results of all shards of a dataset into what one run would have measured.')
     .argument('<files...>', 'the JSON file of every shard, as layerprune similarity --shard i/N wrote it')
     .option('-o, --output <folder>', 'where results are written', 'layerprune-output')
     .option('--json', 'print the result as JSON')

@@ -18,12 +18,12 @@ interface Flags extends ModelFlags, Omit<DatasetFlags, 'dataset'> {
 
 export function makePlanCommand(): Command {
   const command = new Command('plan').description(
-    'Choose the layers that go by a named strategy, and write the plan that evaluate, prune and slice-config take.',
+    'Choose the layers to remove by a named strategy, and write the plan that evaluate, prune and slice-config take.',
   )
   return addDatasetFlags(addModelFlags(command), { required: false })
     .requiredOption(
       '--layers-to-skip <n>',
-      'how many layers go, 1 to the number of layers - 1',
+      'how many layers to remove, 1 to the number of layers - 1',
       wholeNumber(1),
     )
     .addOption(new Option('--strategy <name>', 'how they are chosen').choices(STRATEGIES).default('angular'))
@@ -42,7 +42,7 @@ Strategies:
   greedy-perplexity  one layer after another, each time the one that costs least perplexity (SLEB); takes longest
   verified           of the blocks of the smallest distances, that of the lowest perplexity on other texts
   repaired           as greedy-perplexity, each candidate measured as prune --repair would leave it; for that alone
-Texts are taken from the start of the dataset: 128, or 32 for greedy-perplexity and 64 for repaired, where --dataset-size is not given;
+Texts are taken from the start of the dataset: 128, or 32 for greedy-perplexity and 64 for repaired, if --dataset-size is not given;
 verified checks on those that follow.
 
 Examples:

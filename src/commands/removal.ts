@@ -41,10 +41,10 @@ const WAYS = '--start and --end, --drop, --plan or --from'
  * @param several  --drop and --plan may come again, each a candidate of its own
  */
 export function addRemovalFlags(command: Command, { several = false } = {}): Command {
-  const again = several ? '; may come again, each a candidate' : ''
+  const again = several ? '; repeatable, each a candidate' : ''
   return command
-    .option('--start <layer>', 'first layer that goes, 0-based', wholeNumber(0))
-    .option('--end <layer>', 'first layer after it that stays, 0-based', wholeNumber(1))
+    .option('--start <layer>', 'first layer to remove, 0-based', wholeNumber(0))
+    .option('--end <layer>', 'first layer after it to keep, 0-based', wholeNumber(1))
     .option(
       '--drop <ranges>',
       `layers to remove, 0-based: 11:19 or 11..18 for layers 11 to 18, 7 for one, several as 11:19,25..26${again}`,
@@ -52,7 +52,7 @@ export function addRemovalFlags(command: Command, { several = false } = {}): Com
     )
     .option(
       '--plan <file>',
-      `plan.json that names the layers that go${again}`,
+      `plan.json that names the layers to remove${again}`,
       (path, before: string[] = []) => [...before, path],
     )
     .option(
@@ -178,5 +178,5 @@ async function readPlanFile(file: string): Promise<Removal> {
 }
 
 function namedTwice(): UsageError {
-  return new UsageError(`the layers that go are named more than once: give one of ${WAYS}`)
+  return new UsageError(`the layers to remove are named more than once: give one of ${WAYS}`)
 }

@@ -38,7 +38,7 @@ export function addRepairFlags(command: Command): Command {
       '--repair',
       'fit weights of the layers beside each cut, by least squares without training, so that the model suffers less',
     )
-    .option('--dataset <path...>', 'with --repair: texts to fit that on, files, folders or a Hub id')
+    .option('--dataset <path...>', 'with --repair: calibration texts, files, folders or a Hub id')
     .option('--dataset-column <name>', 'column that holds the text (default: text)')
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-subset <name>', 'split of a Hub dataset (default: train)')

@@ -7,7 +7,7 @@ interface Flags {
 
 export function makeReportCommand(): Command {
   return new Command('report')
-    .description('Write one HTML page, complete in itself, from saved results, evaluations and plans.')
+    .description('Write one self-contained HTML page from saved results, evaluations and plans.')
     .argument('<files...>', 'similarity.json, what evaluate --json printed, plan.json')
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
     .addHelpText(

@@ -47,7 +47,7 @@ export function makeSimilarityCommand(): Command {
     .addOption(
       new Option(
         '--metric <names>',
-        'how states are compared, several between commas: the first decides, the others are shown beside it (default: angular)',
+        'how states are compared, comma-separated: the first is used for ranking, the others are shown beside it (default: angular)',
       )
         .choices(METRICS)
         .argParser(metrics),
@@ -59,7 +59,7 @@ export function makeSimilarityCommand(): Command {
     )
     .option(
       '--shard <i/N>',
-      'measure every Nth text from the ith on; layerprune merge adds the parts up',
+      'measure every Nth text from the ith on; layerprune merge merges the parts',
       shard,
     )
     .option(
@@ -67,7 +67,7 @@ export function makeSimilarityCommand(): Command {
       'run the model in segments of layers to stay within this memory, for example 4GB',
       memorySize,
     )
-    .option('--resume', 'go on where a run with the same flags was stopped or killed')
+    .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option(
       '--verify <k>',
       'check the k best blocks by perplexity on other texts, and recommend by that',
@@ -82,18 +82,18 @@ export function makeSimilarityCommand(): Command {
     .option('--output <folder>', 'where results are written', 'layerprune-output')
     .option(
       '--plot <file>',
-      'draw the heat map of blocks of every size to this file too, SVG or PNG by its name; may come again',
+      'draw the heat map of blocks of every size to this file too, SVG or PNG by its name; repeatable',
       (path, before: string[] = []) => [...before, path],
     )
     .option('--heatmap', 'show the blocks of every size in the report')
     .option('--json', 'print the result as JSON')
-    .option('--verbose', 'say at the end how near the run came to what the machine can do')
+    .option('--verbose', 'report at the end how close the run came to the peak of the machine')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
-similarity.partial.json, from which --resume goes on.
+similarity.partial.json, from which --resume continues.
 --until takes texts from the start of the dataset, which should be in no particular order, or be given --shuffle.
 With --verify the slice YAML and a plan.json are of the block that perplexity recommends, which --from takes too.
 Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY are

@@ -24,7 +24,7 @@ export function renderComparison(results: ReportedResult[]): string {
   })
   return `<section class="comparison" aria-labelledby="comparison-title">
 <h2 id="comparison-title">${describeAgreement(results)}</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Comparison of results"><table><thead><tr><th scope="col">model, dataset</th><th scope="col" class="wide-cell">layers that go</th><th scope="col">remove</th><th scope="col">certainty</th><th scope="col">distance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Comparison of results"><table><thead><tr><th scope="col">model, dataset</th><th scope="col" class="wide-cell">layers removed</th><th scope="col">remove</th><th scope="col">certainty</th><th scope="col">distance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>
 </section>`
 }
 

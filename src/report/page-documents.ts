@@ -38,7 +38,7 @@ export function renderEvaluation(evaluation: EvaluationResult, index: number): s
     ['family', model.family],
     ['read from', `${model.file} in ${model.dtype}`],
     ['column', dataset.column],
-    ['texts passed over before', dataset.skippedTexts],
+    ['texts skipped first', dataset.skippedTexts],
     ['longest text', formatQuantity(settings.maxLength, 'token')],
     ['scored', settings.scored],
     ['layerprune', evaluation.layerpruneVersion],

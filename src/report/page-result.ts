@@ -54,7 +54,7 @@ ${renderStrip(model.layers, [asked])}
 </div>
 <div class="pictures">
 <figure><figcaption>${capitalize(title)} by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
-<figure><figcaption>Every block of every size <span class="hint">bright: ${verb} least · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
+<figure><figcaption>Every block of every size <span class="hint">brighter: ${verb} less · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
 </div>
 ${renderMetrics(metricRows[layersToSkip - 1]!)}<div class="rest">
 <div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>
@@ -162,7 +162,7 @@ function describeSettings(result: ReportedResult): string {
     ['dataset revision', dataset.revision],
     ['column', dataset.column],
     ['texts, tokens', `${formatCount(dataset.samples)}, ${formatCount(dataset.tokens)}`],
-    ['rows passed over', empty + notText === 0 ? null : `${empty} empty, ${notText} without text`],
+    ['rows skipped', empty + notText === 0 ? null : `${empty} empty, ${notText} without text`],
     ['metrics', metrics.join(', ')],
     ['tokens compared', describeTokens(tokens)],
     ['longest text', formatQuantity(settings.maxLength, 'token')],

@@ -77,7 +77,7 @@ function judgeDistances(result: ReportedResult, n: number): Judgement {
   const { metric, dataset, certainty: asked } = result
   const texts = formatQuantity(dataset.samples, 'text')
   if (asked === null) {
-    return { sureness: 'unknown', badge: 'Certainty not known', reason: 'One text alone was measured.' }
+    return { sureness: 'unknown', badge: 'Certainty not known', reason: 'Only one text was measured.' }
   }
   const certainty = findCertainty(result, n)
   if (certainty === null) return judgeUnknown(result, n)

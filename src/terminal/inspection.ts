@@ -23,7 +23,7 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
       `model    ${model.id}${model.revision === null ? '' : ` at ${model.revision}`}`,
       `family   ${model.family}${known}`,
       `size     ${formatQuantity(model.layers, 'layer')}, hidden size ${formatCount(model.hiddenSize)}${positions}${stored}`,
-      `heads    ${model.heads} of queries, ${model.kvHeads} of keys and values, ${model.headDim} numbers each`,
+      `heads    ${model.heads} query, ${model.kvHeads} key/value, head size ${model.headDim}`,
     ],
     formatParameters(inspection),
     formatTable(

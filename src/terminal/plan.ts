@@ -47,14 +47,14 @@ function formatInfluence(influence: number[], goes: (layer: number) => boolean):
       { title: 'block influence', align: 'right' },
       { title: '', align: 'left' },
     ],
-    influence.map((score, layer) => [`${layer}`, formatDistance(score), goes(layer) ? '<- goes' : '']),
+    influence.map((score, layer) => [`${layer}`, formatDistance(score), goes(layer) ? '<- removed' : '']),
   )
 }
 
 function formatSteps(steps: GreedyStep[], title: string): string {
   return formatTable(
     [
-      { title: 'layer that goes', align: 'right' },
+      { title: 'layer removed', align: 'right' },
       { title, align: 'right' },
     ],
     steps.map(({ layer, perplexity }) => [`${layer}`, formatPerplexity(perplexity)]),

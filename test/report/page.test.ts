@@ -78,7 +78,7 @@ describe('reachVerdict', () => {
       reason:
         'Next best: layer 5, 0.0100 more. How sure it is was not measured for blocks of 1: --layers-to-skip 1 measures it.',
     })
-    expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toBe('One text alone was measured.')
+    expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toBe('Only one text was measured.')
   })
 
   it('is never sure of an interrupted run', () => {
