@@ -221,7 +221,7 @@ async function computeIn(
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
 function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
-  const type = findMatrixType(model.graph!)
+  const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
   throw new LayerpruneError(`${file} stores its matrices in ${stored}, but --dtype ${dtype} was given`, {
@@ -260,5 +260,5 @@ async function openFromOnnx(
 }
 
 function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
-  return listExternalFiles(model.graph!, weightsFolder)
+  return listExternalFiles(model.graph, weightsFolder)
 }

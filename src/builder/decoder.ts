@@ -1,9 +1,8 @@
-import { create } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
 import type { Attention, Decoder, Layer, Norm } from '../families/description.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import {
   BATCH,
+  createModel,
   DataType,
   MICROSOFT_DOMAIN,
   type ModelProto,
@@ -189,7 +188,7 @@ function writeHead(writer: GraphWriter, weights: Weights, head: Head, input: str
 }
 
 function makeModel(writer: GraphWriter, output: { name: string; tensor: string; size: number }): ModelProto {
-  return create(ModelProtoSchema, {
+  return createModel({
     irVersion: IR_VERSION,
     producerName: 'layerprune',
     opsetImport: [

@@ -45,7 +45,7 @@ export async function openDecoderPieces(
 ): Promise<DecoderPieces> {
   const ort = await import('onnxruntime-node')
   const head = takeLikelihoodHead(decoder)
-  const fixedBatch = findFixedBatch(decoder.model.graph!)
+  const fixedBatch = findFixedBatch(decoder.model.graph)
   const opened = new Map<string, Promise<GraphRunner>>()
 
   function open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {

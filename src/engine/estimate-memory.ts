@@ -43,7 +43,7 @@ export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): Memo
 }
 
 function measureWeights({ model, states, castsPerRun = false }: DecoderGraph): number {
-  const graph = model.graph!
+  const graph = model.graph
   const topology = indexGraph(graph)
   const measured = nodesUpstream(topology, [states.at(-1)!], { shapes: true })
   let bits = 0

@@ -66,6 +66,6 @@ export async function openRunner(
   options: RunnerOptions,
 ): Promise<GraphRunner> {
   const ort = await import('onnxruntime-node')
-  const inputs = planInputs(ort, graph.model.graph!, config, new Set(fedByCaller))
+  const inputs = planInputs(ort, graph.model.graph, config, new Set(fedByCaller))
   return new GraphRunner(await createSession(ort, graph, options), inputs)
 }

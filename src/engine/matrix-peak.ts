@@ -1,6 +1,4 @@
-import { create } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
-import { DataType, makeFloatTensor, makeGraph, makeNode, makeValueInfo } from '../graph/onnx.js'
+import { createModel, DataType, makeFloatTensor, makeGraph, makeNode, makeValueInfo } from '../graph/onnx.js'
 import { createSession } from './session.js'
 
 /** Not a power of two: rows a whole number of pages apart evict each other from the cache of some processors. */
@@ -18,7 +16,7 @@ export async function measurePeak(threads: number | undefined): Promise<number> 
   })
   const numbers = Float32Array.from({ length: SIZE * SIZE }, (_, index) => (index % 17) / 17)
   graph.initializer = [makeFloatTensor('right', [SIZE, SIZE], numbers)]
-  const model = create(ModelProtoSchema, {
+  const model = createModel({
     irVersion: 10n,
     opsetImport: [{ domain: '', version: 21n }],
     graph,

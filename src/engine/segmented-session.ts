@@ -58,7 +58,7 @@ export async function openSegmentedSession(
   const ort = await import('onnxruntime-node')
   const plan = new MemoryPlan(decoder, config)
   const graph = makeGramGraph(decoder)
-  const stateInputs = graph.model.graph!.input.map(({ name }) => name)
+  const stateInputs = graph.model.graph.input.map(({ name }) => name)
   const gramRunner = await openRunner(graph, config, stateInputs, {
     ...options,
     shared: true,
@@ -113,7 +113,7 @@ class SegmentedSession implements GramSource {
     this.#plan = plan
     this.#gramRunner = gramRunner
     this.#memoryBytes = memoryBytes
-    this.#fixedBatch = findFixedBatch(decoder.model.graph!)
+    this.#fixedBatch = findFixedBatch(decoder.model.graph)
   }
 
   async *measureGrams(batches: AskedBatch[]): AsyncGenerator<Float64Array> {

@@ -28,7 +28,7 @@ export async function openWholeSession(
 ): Promise<GramSource> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
-  const fixedBatch = findFixedBatch(tapped.model.graph!)
+  const fixedBatch = findFixedBatch(tapped.model.graph)
   const gramSize = decoder.states.length ** 2
   const runner = await meter.time('loading', () =>
     openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }),

@@ -31,7 +31,7 @@ export function findMatrixType({ initializer }: GraphProto): DataType | undefine
  * @returns a new model that shares nodes and weights with the given one
  */
 export function castWeightsPerRun(model: ModelProto): ModelProto {
-  const graph = model.graph!
+  const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const matrices = new Set<TensorProto>()
   const widened = new Set<string>()

@@ -25,7 +25,7 @@ export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph
   const { states } = decoder
   const blocks = normalizeBlocks(removed, states.length - 1)
   const model = cloneModel(decoder.model)
-  const graph = model.graph!
+  const graph = model.graph
   const topology = indexGraph(graph)
   const within = new Set(blocks.flatMap((block) => nodesWithin(topology, states, block)))
   for (const { start, end } of blocks) {

@@ -32,7 +32,7 @@ export async function assertFiniteWeights(
 ): Promise<void> {
   const reader = new WeightReader(weightsFolder)
   try {
-    for (const tensor of initializersDeep(model.graph!)) {
+    for (const tensor of initializersDeep(model.graph)) {
       if (!FLOAT_DTYPES.has(tensor.dataType)) continue
       // numbers inside a graph that layerprune built are not weights
       if (tensors !== undefined && tensor.dataLocation !== DataLocation.EXTERNAL) continue

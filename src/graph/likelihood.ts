@@ -20,12 +20,12 @@ const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
  */
 export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
   const head = feedState(decoder, decoder.states.length - 1)
-  const graph = head.model.graph!
+  const graph = head.model.graph
   const topology = indexGraph(graph)
   const logits = graph.output.find(({ name }) => name === 'logits')
   const producer = topology.producer.get('logits')
   if (!logits || producer === undefined || !nodesDownstream(topology, head.states).has(producer)) {
-    const names = decoder.model.graph!.output.map(({ name }) => name)
+    const names = decoder.model.graph.output.map(({ name }) => name)
     throw new LayerpruneError(
       `the model has no head, so it gives no perplexity: expected an output logits, found ${names.slice(0, 3).join(', ')}`,
       { hint: 'the checkpoint was saved without lm_head: take one that was saved for text generation' },

@@ -5,7 +5,7 @@ import { LayerpruneError } from '../errors.js'
 import { assertRotaryTables } from './check-rotary.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
-import { type GraphProto, type ModelProto, parseModel } from './onnx.js'
+import { copyMessage, type GraphProto, type ModelProto, type ParsedModel, parseModel } from './onnx.js'
 import { findResidualStream } from './residual-stream.js'
 import { sortNodes } from './topology.js'
 
@@ -36,7 +36,11 @@ export async function readOnnxDecoder(
   await provide?.(listExternalFiles(graph))
   keepInlineWeightsInFile(graph, bytes, basename(path))
   const weightsFolder = await resolveExternalData(graph, dirname(path))
-  return { model, weightsFolder, states: findResidualStream(graph, layers, basename(path)) }
+  return {
+    model: copyMessage(model, { graph }) as ModelProto,
+    weightsFolder,
+    states: findResidualStream(graph, layers, basename(path)),
+  }
 }
 
 async function readOnnxBytes(path: string): Promise<Uint8Array> {
@@ -53,7 +57,7 @@ async function readOnnxBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-function parse(bytes: Uint8Array, path: string): ModelProto {
+function parse(bytes: Uint8Array, path: string): ParsedModel {
   try {
     return parseModel(bytes)
   } catch (cause) {

@@ -2,17 +2,17 @@
  * ONNX graphs as plain data: the protobuf messages of onnx.proto (IR version 13, through `onnx-buf`) and the
  * few constructors that the rest of the code needs to write nodes and small tensors.
  */
-import { clone, create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { clone, create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   type GraphProto,
   GraphProtoSchema,
-  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  type ModelProto as ParsedModel,
   type TensorProto,
   TensorProto_DataLocation,
   TensorProto_DataType,
@@ -21,8 +21,13 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf'
 
-export type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto }
+export type { GraphProto, NodeProto, ParsedModel, TensorProto, ValueInfoProto }
 export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataType }
+
+/** A model that holds a graph, as every one that is worked on does. */
+export interface ModelProto extends ParsedModel {
+  graph: GraphProto
+}
 
 /** Domain of ONNX Runtime's fused operators. */
 export const MICROSOFT_DOMAIN = 'com.microsoft'
@@ -32,18 +37,23 @@ export const BATCH = 'batch'
 export const TOKENS = 'tokens'
 
 /** Reads a serialised model; raw tensor data stays a view of `bytes`. Throws if the bytes are not protobuf. */
-export function parseModel(bytes: Uint8Array): ModelProto {
+export function parseModel(bytes: Uint8Array): ParsedModel {
   return fromBinary(ModelProtoSchema, bytes)
 }
 
 /** Serialises a model; throws over protobuf's limit of 2 GiB, so weights must be external by then. */
-export function serializeModel(model: ModelProto): Uint8Array {
+export function serializeModel(model: ParsedModel): Uint8Array {
   return toBinary(ModelProtoSchema, model)
+}
+
+/** Makes a model around a graph. */
+export function createModel(init: MessageInitShape<typeof ModelProtoSchema> & { graph: object }): ModelProto {
+  return create(ModelProtoSchema, init) as ModelProto
 }
 
 /** A copy that can be edited without touching the original. */
 export function cloneModel(model: ModelProto): ModelProto {
-  return clone(ModelProtoSchema, model)
+  return clone(ModelProtoSchema, model) as ModelProto
 }
 
 /** A message with some of its fields replaced; the others are shared with the original. */

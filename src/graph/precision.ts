@@ -14,9 +14,9 @@ export interface GraphPrecision {
 
 /** Reads the precision of a decoder's weights and activations from its operators. */
 export function describePrecision({ model, states }: DecoderGraph): GraphPrecision {
-  const nodes = model.graph!.node
+  const nodes = model.graph.node
   const sharesScaleInBatch = nodes.some(({ opType }) => /^DynamicQuantize(Linear|MatMul|LSTM)$/.test(opType))
-  const half = usesHalfPrecision(nodes, model.graph!.initializer, states)
+  const half = usesHalfPrecision(nodes, model.graph.initializer, states)
   const bits = nodes
     .filter(({ opType }) => opType === 'MatMulNBits')
     .map((node) => Number(integerAttribute(node, 'bits') ?? 4n))
@@ -30,7 +30,7 @@ export function describePrecision({ model, states }: DecoderGraph): GraphPrecisi
     return { dtype: 'q8', sharesScaleInBatch }
   }
   if (
-    model.graph!.initializer.some(({ dataType, dims }) => dataType === DataType.BFLOAT16 && dims.length > 1)
+    model.graph.initializer.some(({ dataType, dims }) => dataType === DataType.BFLOAT16 && dims.length > 1)
   ) {
     return { dtype: 'bf16', sharesScaleInBatch }
   }

@@ -72,7 +72,7 @@ export function quantizeProducts(
   quantized: Map<string, QuantizedMatrix>,
 ): DecoderGraph {
   const model = cloneModel(decoder.model)
-  const graph = model.graph!
+  const graph = model.graph
   const topology = indexGraph(graph)
   const products = findWeightProducts(decoder, topology)
   const isOfAllTokens = findTensorsOfAllTokens(topology)

@@ -15,7 +15,7 @@ export function replaceWeights(
   replacements: ReadonlyMap<string, Replacement>,
 ): DecoderGraph {
   const model = cloneModel(decoder.model)
-  for (const tensor of model.graph!.initializer) {
+  for (const tensor of model.graph.initializer) {
     const replacement = replacements.get(tensor.name)
     if (replacement === undefined) continue
     const dtype = FLOAT_DTYPES.get(tensor.dataType)!

@@ -47,12 +47,12 @@ export interface RotatedDecoder {
  * @returns null if a reader of the stream does not allow it, such as a norm that centres
  */
 export function rotateStream(decoder: DecoderGraph): RotatedDecoder | null {
-  const topology = indexGraph(decoder.model.graph!)
+  const topology = indexGraph(decoder.model.graph)
   const found = new StreamSearch(decoder, topology).run()
   if (found === null) return null
   const { norms, rotations, biases, hiddenSize } = found
   const model = cloneModel(decoder.model)
-  const graph = model.graph!
+  const graph = model.graph
   for (const position of norms) {
     const { input } = graph.node[position]!
     input[input.length - 1] = ONES
@@ -105,7 +105,7 @@ class StreamSearch {
   constructor(decoder: DecoderGraph, topology: Topology) {
     this.#decoder = decoder
     this.#topology = topology
-    this.#initializers = new Map(decoder.model.graph!.initializer.map((tensor) => [tensor.name, tensor]))
+    this.#initializers = new Map(decoder.model.graph.initializer.map((tensor) => [tensor.name, tensor]))
     this.#products = new Map(
       findWeightProducts(decoder, topology).map(({ node, matrix }) => [
         node.output[0]!,

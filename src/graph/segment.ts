@@ -34,7 +34,7 @@ export function takeSegment(
 ): DecoderGraph {
   const { model, states } =
     from === undefined ? { ...decoder, model: copyModel(decoder.model) } : feedState(decoder, from)
-  const graph = model.graph!
+  const graph = model.graph
   const kept = states.slice(0, to - (from ?? 0) + 1)
   const last = kept.at(-1)!
   graph.output = [makeStateInfo(graph, last, last)]
@@ -49,7 +49,7 @@ export function takeSegment(
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
   const model = copyModel(decoder.model)
-  const graph = model.graph!
+  const graph = model.graph
   const state = decoder.states[from]!
   const input = makeStateInfo(graph, state, STATE_INPUT)
   startFusedNorm(graph, state)
@@ -87,15 +87,15 @@ function makeStateInfo(graph: GraphProto, state: string, name: string): ValueInf
 function copyModel(model: ModelProto): ModelProto {
   const { graph } = model
   return copyMessage(model, {
-    graph: copyMessage(graph!, {
-      node: graph!.node.map((node) =>
+    graph: copyMessage(graph, {
+      node: graph.node.map((node) =>
         node.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0)
           ? cloneNode(node)
           : copyMessage(node, { input: [...node.input], output: [...node.output] }),
       ),
-      initializer: [...graph!.initializer],
-      input: [...graph!.input],
-      output: [...graph!.output],
+      initializer: [...graph.initializer],
+      input: [...graph.input],
+      output: [...graph.output],
     }),
   })
 }

@@ -1,8 +1,6 @@
-import { create } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
-import { DataType, makeNode, makeValueInfo, type ValueInfoProto } from './onnx.js'
+import { createModel, DataType, makeNode, makeValueInfo, type ValueInfoProto } from './onnx.js'
 import { takeSegment } from './segment.js'
 import { GRAM_OUTPUT, gatherStates, gramOfChunk, makeRowShape } from './tap.js'
 import { indexGraph, removeDeadNodes, sortNodes } from './topology.js'
@@ -15,7 +13,7 @@ import { indexGraph, removeDeadNodes, sortNodes } from './topology.js'
  */
 export function tapSegment(decoder: DecoderGraph, { from, to }: { from: number; to: number }): DecoderGraph {
   const segment = takeSegment(decoder, { from: from === 0 ? undefined : from, to })
-  const graph = segment.model.graph!
+  const graph = segment.model.graph
   const [end] = graph.output
   const isEnd = to === decoder.states.length - 1
   const topology = indexGraph(graph)
@@ -35,16 +33,16 @@ export function tapSegment(decoder: DecoderGraph, { from, to }: { from: number; 
  */
 export function makeGramGraph({ model, states }: DecoderGraph): DecoderGraph {
   const { irVersion, opsetImport } = model
-  const topology = indexGraph(model.graph!)
+  const topology = indexGraph(model.graph)
   const graph = gramOfChunk(states.length)
   graph.input = graph.input.map(({ name }, k) =>
-    makeValueInfo(name, findElementType(model.graph!, topology, states[k]!), ['positions', 'hidden']),
+    makeValueInfo(name, findElementType(model.graph, topology, states[k]!), ['positions', 'hidden']),
   )
   const gram = graph.output[0]!.name
   graph.node.push(makeNode('Identity', [gram], [GRAM_OUTPUT]))
   graph.output = [makeValueInfo(GRAM_OUTPUT, DataType.DOUBLE, ['positions', states.length, states.length])]
   graph.initializer = [makeRowShape()]
-  return { model: create(ModelProtoSchema, { irVersion, opsetImport, graph }), weightsFolder: '', states: [] }
+  return { model: createModel({ irVersion, opsetImport, graph }), weightsFolder: '', states: [] }
 }
 
 function keptInfo(name: string, type: DataType): ValueInfoProto {

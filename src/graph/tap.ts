@@ -37,7 +37,7 @@ const MINIMUM_OPSET = 11
  */
 export function tapStates(decoder: DecoderGraph): DecoderGraph {
   const model = cloneModel(decoder.model)
-  const graph = model.graph!
+  const graph = model.graph
   const opset = Number(
     model.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0,
   )

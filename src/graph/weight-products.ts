@@ -40,7 +40,7 @@ const ROUTER = /router|[._]gate\./
  * head and the routers of experts are omitted.
  */
 export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
-  const products = findWeightProducts(decoder, indexGraph(decoder.model.graph!))
+  const products = findWeightProducts(decoder, indexGraph(decoder.model.graph))
   return [...new Map(products.map(({ matrix }) => [matrix.name, matrix])).values()]
 }
 
@@ -49,7 +49,7 @@ export function findWeightProducts(
   { model, states, weightsFolder }: DecoderGraph,
   topology: Topology,
 ): WeightProduct[] {
-  const graph = model.graph!
+  const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const upstream = [...nodesUpstream(topology, [states.at(-1)!])].sort((a, b) => a - b)
   return upstream.flatMap((position) => {

@@ -37,11 +37,11 @@ export function isHalfMatrix({ dataType, dims }: TensorProto): boolean {
  * packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
  */
 export function listLoadedWeights({ model, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
-  const { nodes, consumers } = indexGraph(model.graph!)
+  const { nodes, consumers } = indexGraph(model.graph)
   const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
   const isSplit = ({ opType, output }: NodeProto): boolean =>
     opType === 'Split' || (/^(Cast|Reshape)$/.test(opType) && readersOf(output[0]!).some(isSplit))
-  return model.graph!.initializer.flatMap((tensor): LoadedWeight[] => {
+  return model.graph.initializer.flatMap((tensor): LoadedWeight[] => {
     const readers = readersOf(tensor.name)
     const stored = ELEMENT_BITS.get(tensor.dataType)
     const isExternal = tensor.dataLocation === DataLocation.EXTERNAL

@@ -42,7 +42,7 @@ const PARTS: [keyof ParameterCounts, RegExp][] = [
 
 /** Counts the learnt numbers of a decoder; each quantised number counts as the number that it stands for. */
 export function countParameters({ model, states }: DecoderGraph): ParameterCounts {
-  const graph = model.graph!
+  const graph = model.graph
   const topology = indexGraph(graph)
   const beforeLayers = nodesUpstream(topology, [states[0]!], { shapes: true })
   const withinLayers = nodesUpstream(topology, addendsOf(states.at(-1)!, topology), { shapes: true })

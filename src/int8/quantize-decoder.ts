@@ -106,17 +106,17 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
   if (layout.rotation !== null) {
     const { place, size } = layout.rotation
     const tensor = makeExternalTensor(ROTATION, DataType.FLOAT, [size, size], locate(place))
-    result.model.graph!.initializer.push(tensor)
+    result.model.graph.initializer.push(tensor)
   }
   for (const block of new Set(plans.flatMap(({ block }) => block ?? []))) {
     const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
-    result.model.graph!.initializer.push(rotation)
+    result.model.graph.initializer.push(rotation)
   }
   return result
 }
 
 function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Plan[] {
-  const topology = indexGraph(decoder.model.graph!)
+  const topology = indexGraph(decoder.model.graph)
   const products = findWeightProducts(decoder, topology)
   const { values, outputs } = findAttentionMatrices(products, topology)
   const rotationOf = (name: string) => rotated?.rotations.get(name) ?? null
@@ -152,7 +152,7 @@ function powerOfTwoIn(number: number): number {
 /** Rewrites the locations of weights relative to another root. */
 function moveRoot(decoder: DecoderGraph, weightsFolder: string): DecoderGraph {
   const model = cloneModel(decoder.model)
-  for (const tensor of initializersDeep(model.graph!)) {
+  for (const tensor of initializersDeep(model.graph)) {
     if (tensor.dataLocation !== DataLocation.EXTERNAL) continue
     const { location, offsetBytes, sizeBytes } = getExternalData(tensor)
     const moved = relative(weightsFolder, join(decoder.weightsFolder, location))

@@ -28,7 +28,7 @@ export async function packWeights(
   graphFile: string,
 ): Promise<PlannedFile[]> {
   const byFile = new Map<string, TensorProto[]>()
-  for (const tensor of initializersDeep(model.graph!)) {
+  for (const tensor of initializersDeep(model.graph)) {
     if (tensor.dataLocation !== DataLocation.EXTERNAL) continue
     const file = resolve(weightsFolder, getExternalData(tensor).location)
     byFile.set(file, [...(byFile.get(file) ?? []), tensor])

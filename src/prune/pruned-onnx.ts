@@ -38,8 +38,8 @@ export async function planPrunedOnnx(
   for (const choice of choices) {
     const { decoder, file, config } = await openModel({ ...choice, format: 'onnx' })
     const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
-    renumberCaches(cut.model.graph!, layers)
-    fixCacheShapes(cut.model.graph!, config)
+    renumberCaches(cut.model.graph, layers)
+    fixCacheShapes(cut.model.graph, config)
     const data = await packWeights(cut, join(folder, file))
     const inFolder = (name: string) => posix.join(posix.dirname(file), name)
     if (data.length > 0) dataFiles[posix.basename(file)] = data.length

@@ -43,7 +43,7 @@ export function findClosingProduct(decoder: DecoderGraph, layer: number): Closin
  * @throws as `findClosingProduct`
  */
 export function findProducts(decoder: DecoderGraph, layer: number): ClosingProduct[] {
-  const graph = decoder.model.graph!
+  const graph = decoder.model.graph
   const search = new Search(graph, indexGraph(graph), decoder.states[layer]!, layer)
   const { inner, closing, obstacle } = search.run(decoder.states[layer + 1]!)
   const [widest, ...narrower] = closing.sort((a, b) => b.inputs - a.inputs)

@@ -103,7 +103,7 @@ function editLayer(
 ): DecoderGraph {
   const { layer, outputs, bias, factor } = products.at(-1)!
   const segment = takeSegment(decoder, { from: layer, to: layer + 1 })
-  const graph = segment.model.graph!
+  const graph = segment.model.graph
   const state = segment.states[1]!
   const stateType = findElementType(graph, indexGraph(graph), state)
   const rows = (tensor: string, part: string, width: number) => {

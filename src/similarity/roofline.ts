@@ -31,7 +31,7 @@ export async function measureRoofline(
   // of the last layer, the MLP runs for the asked tokens only
   const weights = (attention + mlp + other) * paddedTokens - (mlp / layers) * (paddedTokens - positions)
   const pairs = 2 * PAIRS_COMPUTED * layers * heads * headDim * tokenPairs
-  const hasExperts = decoder.model.graph!.node.some(({ opType }) => opType === 'TopK')
+  const hasExperts = decoder.model.graph.node.some(({ opType }) => opType === 'TopK')
   const total = Object.values(seconds).reduce((sum, part) => sum + part, 0)
   return {
     gflops: hasExperts ? null : (2 * (weights + pairs)) / seconds.model / 1e9,

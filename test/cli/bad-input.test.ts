@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { type ModelProto, parseModel, serializeModel } from '../../src/graph/onnx.js'
+import { type ParsedModel, parseModel, serializeModel } from '../../src/graph/onnx.js'
 import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
 
 /** What is wrong, how it is made in an empty folder, and what the program must say of it. */
@@ -42,7 +42,7 @@ function editConfig(folder: string, edit: Record<string, unknown>): { model: str
   return { model }
 }
 
-function editGraph(folder: string, edit: (model: ModelProto) => void, source = LLAMA): { model: string } {
+function editGraph(folder: string, edit: (model: ParsedModel) => void, source = LLAMA): { model: string } {
   const model = copyModel(folder, source)
   const path = source === LLAMA ? join(model, 'onnx/model.onnx') : join(model, 'model.onnx')
   const proto = parseModel(readFileSync(path))

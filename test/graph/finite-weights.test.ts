@@ -1,13 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { create } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setExternalData } from '../../src/graph/external-data.js'
 import { assertFiniteWeights } from '../../src/graph/finite-weights.js'
-import { makeFloatTensor, makeGraph, type TensorProto } from '../../src/graph/onnx.js'
+import { createModel, makeFloatTensor, makeGraph, type TensorProto } from '../../src/graph/onnx.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
 import { findNonFinite } from '../../src/weights/find-non-finite.js'
 
@@ -43,7 +41,7 @@ describe('assertFiniteWeights of an ONNX graph', () => {
   const decoder = (tensor: TensorProto, weightsFolder = '/nowhere'): DecoderGraph => {
     const graph = makeGraph({ name: 'graph', node: [], input: [], output: [] })
     graph.initializer.push(tensor)
-    return { model: create(ModelProtoSchema, { graph }), weightsFolder, states: [] }
+    return { model: createModel({ graph }), weightsFolder, states: [] }
   }
   const check = (dims: number[], values: number[]) =>
     assertFiniteWeights(decoder(makeFloatTensor('weight', dims, values)))
