@@ -19,7 +19,7 @@ export interface CheckpointFile {
   /** The partial result of an earlier run in the same folder; undefined where there is none. */
   read(): Promise<SimilarityResult | undefined>
   write(partial: SimilarityResult): Promise<void>
-  /** Writes where the last time is long enough ago. A failure is told once, and ends the checkpoints only. */
+  /** Writes where the last time is long enough ago. A failure is reported once and ends only the checkpoints. */
   writeSometimes(takePartial: () => SimilarityResult): Promise<void>
   remove(): Promise<void>
 }

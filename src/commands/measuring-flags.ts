@@ -72,7 +72,7 @@ export function addDatasetFlags(command: Command, { required = true } = {}): Com
     .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
     .option(
       '--shuffle <seed>',
-      'read a sample spread over the files in place of the first texts',
+      'read a sample spread over the files instead of the first texts',
       wholeNumber(0),
     )
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')

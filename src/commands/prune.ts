@@ -123,7 +123,7 @@ async function runPrune(flags: Flags, command: Command): Promise<void> {
   }
 }
 
-/** Prints a note the first time that it is told: a repair and the writing after it open the same model. */
+/** Prints a note the first time only: a repair and the writing after it open the same model. */
 function printOnce(print: (note: string) => void): (note: string) => void {
   const printed = new Set<string>()
   return (note) => {
