@@ -58,7 +58,7 @@ const hubEnv = () => ({
   HF_HOME: home,
   HF_HUB_OFFLINE: '0',
   HF_HUB_DOWNLOAD_TIMEOUT: '1',
-  LAYERPRUNE_RETRY_SECONDS: '0.3',
+  LAYERPRUNE_RETRY_SECONDS: '1',
 })
 
 function measure(flags: Record<string, string>, env: Record<string, string> = {}, cwd = makeTempFolder()) {
