@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, type Stats } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
 import { ensureWritableFolder, writeFileAtomically } from '../write-files.js'
@@ -23,7 +22,7 @@ const NOTED_BYTES = 4e9
 /** A write so soon after the last change can leave the times of a file as they are: they are coarse on some disks. */
 const SETTLED_MS = 2000
 
-const CHUNK_BYTES = 4 << 20
+const CHUNK_BYTES = 1 << 20
 
 /**
  * SHA-256 of files, in hex, by path. Gigabytes take seconds to read, so the digests of large files are kept, each known
@@ -45,8 +44,9 @@ export async function hashFiles(
   }
   const bytes = unknown.reduce((sum, { stats }) => sum + stats.size, 0)
   if (bytes >= NOTED_BYTES) onNote?.(`hashing ${formatSize(bytes)} of weights, once`)
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
   for (const { path, stats } of unknown) {
-    const digest = await digestFile(path, signal)
+    const digest = await digestFile(path, buffer, signal)
     const after = await stat(path)
     if (describeVersion(path, after) !== describeVersion(path, stats)) {
       throw new LayerpruneError(`${path} was changed while it was read`, {
@@ -60,10 +60,20 @@ export async function hashFiles(
   return digests
 }
 
-async function digestFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+/** A stream would take new memory for every chunk, which is still there when the model is loaded. */
+async function digestFile(path: string, buffer: Buffer, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: CHUNK_BYTES }), hash, { signal })
-  return hash.digest('hex')
+  const file = await open(path)
+  try {
+    while (true) {
+      signal?.throwIfAborted()
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(buffer.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 function describeVersion(path: string, { dev, ino, size, mtimeMs, ctimeMs }: Stats): string {

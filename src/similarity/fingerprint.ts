@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type HashOptions, hashFiles } from '../checkpoint/hash-files.js'
 import type { Model } from '../model.js'
@@ -17,7 +17,9 @@ export async function fingerprintModel(
 ): Promise<string> {
   const present = await readdir(folder)
   const names = [...SMALL_FILES.filter((name) => present.includes(name)), file]
-  const digests = await hashFiles([...names.map((name) => resolve(folder, name)), ...weightFiles], options)
+  // in a cache, names are links: a file of weights must not be hashed twice
+  const paths = await Promise.all(names.map((name) => realpath(resolve(folder, name))))
+  const digests = await hashFiles([...paths, ...weightFiles], options)
   const hash = createHash('sha256')
   // the names in a cache are not those in a folder
   for (const digest of [...new Set(digests.values())].sort()) hash.update(digest)
