@@ -36,7 +36,16 @@ it('nothing below the commands knows of them or of the terminal', () => {
  * above or from its neighbours, so that no circle can be. Imports of types count.
  */
 const FLOORS = [
-  ['errors', 'version', 'byte-source', 'random', 'read-exactly', 'format-numbers', 'start-thread'],
+  [
+    'errors',
+    'version',
+    'byte-source',
+    'is-object',
+    'random',
+    'read-exactly',
+    'format-numbers',
+    'start-thread',
+  ],
   ['abandoned-files', 'clean-text', 'quote-for-shell', 'layers'],
   ['write-files', 'clean-library-logs', 'yaml', 'statistics'],
   ['hub', 'mergekit'],

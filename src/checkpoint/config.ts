@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 import { otherForm } from './other-forms.js'
 import { assertRegularFile } from './regular-file.js'
 
@@ -82,10 +83,6 @@ async function readJsonObject(path: string): Promise<Record<string, unknown> | u
     throw new LayerpruneError(`${path} is not valid JSON: ${reason}`, { cause })
   }
   throw new LayerpruneError(`${path} must hold a JSON object`)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The genai builder's config in the words of config.json. */

@@ -1,6 +1,7 @@
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 import type { SafetensorsCheckpoint } from './safetensors.js'
-import { isObject, quoteName } from './safetensors-header.js'
+import { quoteName } from './safetensors-header.js'
 
 const HINT = 'use the checkpoint in float32, float16 or bfloat16 that it was made from'
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 import { readExactly } from '../read-exactly.js'
 import { assertRegularFile } from './regular-file.js'
 
@@ -100,11 +101,6 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 /** A name from a file as messages show it: on one line, and cut to the length of a line. */
 export function quoteName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name)
-}
-
-/** @returns whether a JSON value is an object, neither null nor an array */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 import { ADAPTER_FILE, otherForm } from './other-forms.js'
 import type { SafetensorsHeader, TensorLocation } from './safetensors-header.js'
-import { isObject, quoteName, readSafetensorsHeader, unreadable } from './safetensors-header.js'
+import { quoteName, readSafetensorsHeader, unreadable } from './safetensors-header.js'
 
 export type { SafetensorsDtype, TensorLocation } from './safetensors-header.js'
 

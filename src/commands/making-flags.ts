@@ -10,7 +10,7 @@ const OTHERS = new Set([
 
 /**
  * The flags of `prune` that made a model what it is, as they are typed. Of files and folders here their names alone:
- * where they lie is nobody's business once the model is published.
+ * their paths are private once the model is published.
  */
 export function listMakingFlags(command: Command): string[] {
   const values: Record<string, unknown> = command.opts()

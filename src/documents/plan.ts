@@ -1,8 +1,9 @@
 import { UsageError } from '../errors.js'
+import { isObject } from '../is-object.js'
 import type { Block } from '../layers/block.js'
 import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import { VERSION } from '../version.js'
-import { isObject, notDocument, readDocument, type SavedDocument } from './saved-document.js'
+import { notDocument, readDocument, type SavedDocument } from './saved-document.js'
 
 const SCHEMA = 'layerprune.plan/1'
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 
 /** The documents that one command writes and another reads, by their `schema`. */
 const KINDS = {
@@ -79,10 +80,6 @@ export async function assertSchema(path: string, kind: DocumentKind, document: u
   throw new LayerpruneError(`${path} is not ${KINDS[kind].name}: ${problem}`, {
     hint: 'it may be of another version of layerprune: measure again',
   })
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isLayerCount(value: unknown): boolean {

@@ -3,6 +3,18 @@ import type { Differences } from './differences.js'
 import { rope } from './family-parts.js'
 import type { Family } from './table.js'
 
+/** Names that both families give to their parts. */
+const NAMES = {
+  layers: 'h',
+  embedding: 'word_embeddings',
+  finalNorm: 'ln_f',
+  attention: 'self_attention',
+  packed: 'query_key_value',
+  output: 'dense',
+  up: 'dense_h_to_4h',
+  down: 'dense_4h_to_h',
+}
+
 /** Decoders under the names of BLOOM: queries, keys and values of each key head side by side in one matrix. */
 export const BLOOM_FAMILIES: Record<string, Family> = {
   bloom: {
@@ -22,16 +34,7 @@ export const BLOOM_FAMILIES: Record<string, Family> = {
       }
       return {
         tied: true,
-        names: {
-          layers: 'h',
-          embedding: 'word_embeddings',
-          finalNorm: 'ln_f',
-          attention: 'self_attention',
-          packed: 'query_key_value',
-          output: 'dense',
-          up: 'dense_h_to_4h',
-          down: 'dense_4h_to_h',
-        },
+        names: NAMES,
         keys: {
           hidden: config.has('n_embed') ? 'n_embed' : 'hidden_size',
           layers: 'n_layer',
@@ -79,16 +82,7 @@ function describeFalcon(config: ConfigReader): Differences {
     throw config.refuse('num_ln_in_parallel_attn', '1 without new_decoder_architecture')
   return {
     tied: true,
-    names: {
-      layers: 'h',
-      embedding: 'word_embeddings',
-      finalNorm: 'ln_f',
-      attention: 'self_attention',
-      packed: 'query_key_value',
-      output: 'dense',
-      up: 'dense_h_to_4h',
-      down: 'dense_4h_to_h',
-    },
+    names: NAMES,
     keys: {
       inner: 'ffn_hidden_size',
       activation: 'activation',

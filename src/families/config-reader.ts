@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 
 /** Limits of the files, which no count in a config can exceed. */
 export interface CountLimits {
@@ -191,10 +192,6 @@ export class ConfigReader {
 
 function isFloat32(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(Math.fround(value))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function shorten(value: unknown): string {

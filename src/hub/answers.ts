@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
 
 /** A file or folder of a repository. */
 export interface TreeEntry {
@@ -15,11 +16,6 @@ export interface TreeEntry {
 export type ParquetExport = Map<string, Map<string, string[]>>
 
 const MAX_PATH_LENGTH = 1024
-
-/** Whether a value is a JSON or YAML object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** Whether a value is the name of a commit. */
 export function isCommit(value: unknown): value is string {

@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../errors.js'
-import { isCommit, isObject, parseTreeEntry, resolveAddress, type TreeEntry } from './answers.js'
+import { isObject } from '../is-object.js'
+import { isCommit, parseTreeEntry, resolveAddress, type TreeEntry } from './answers.js'
 import { HttpClient, type HubResponse, wholeNumberOf } from './http.js'
 import { explainRefusal } from './refusal.js'
 import { apiOf, isSafePath, type Repo } from './repo.js'

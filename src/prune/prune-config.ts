@@ -1,6 +1,7 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import type { Decoder, Layer } from '../families/description.js'
+import { isObject } from '../is-object.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
 import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'
@@ -162,8 +163,4 @@ function cannotSay(problem: string): LayerpruneError {
       hint: 'remove other layers, or cut an ONNX graph of the model (--format onnx)',
     },
   )
-}
-
-function isObject(value: unknown): value is Section {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
+import { describeDataset } from '../run/open-inputs.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
@@ -44,7 +45,7 @@ export async function readRepairTexts(
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
   const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
-  const calibrationSet = await open(options, dataset)
+  const calibrationSet = await openDataset(describeDataset(options, dataset))
   const rows = calibrationSet.rows()
   try {
     const known = new Set<string>()
@@ -54,7 +55,8 @@ export async function readRepairTexts(
     }
     const calibration = await takeScoredTexts(rows, datasetSize, encode, maxLength, remember)
     if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
-    const other = evaluateOn === undefined ? undefined : await open(options, evaluateOn)
+    const other =
+      evaluateOn === undefined ? undefined : await openDataset(describeDataset(options, evaluateOn))
     let repeated = 0
     const isNew = (text: string) => {
       const isKnown = known.has(hash(text))
@@ -79,22 +81,6 @@ export async function readRepairTexts(
   } finally {
     await rows.return(undefined)
   }
-}
-
-function open(options: RunOptions, paths: string | string[]): Promise<Dataset> {
-  const { column = 'text', textLines, shuffle, signal, onNote } = options
-  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
-  return openDataset({
-    paths: [paths].flat(),
-    column,
-    config,
-    split,
-    revision,
-    textLines,
-    shuffle,
-    signal,
-    onNote,
-  })
 }
 
 function hash(text: string): string {

@@ -187,7 +187,7 @@ describe('a sound checkpoint is read', () => {
     expect(outputs).toEqual([keepsHead ? 'logits' : 'last_hidden_state'])
   })
 
-  it('with a head for another task in place of one that would be tied', async () => {
+  it('with a head for another task instead of a tied one', async () => {
     const folder = rewrite('llama-tied', (tensors) => {
       tensors.set('score.weight', { dtype: 'F32', shape: [2, 32], data: Buffer.alloc(256) })
     })

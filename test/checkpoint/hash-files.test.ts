@@ -105,7 +105,7 @@ describe('hashFiles', () => {
     await refused
   })
 
-  it('stops if it is told to', async () => {
+  it('stops if it is aborted', async () => {
     const { path, folder } = await setUp()
     await mkdir(folder)
     const controller = new AbortController()

@@ -31,7 +31,7 @@ const READERS: Record<string, (folder: string) => Promise<unknown>> = {
 }
 
 describe('assertRegularFile', () => {
-  it.each(Object.keys(READERS))('refuses a device in place of %s', async (name) => {
+  it.each(Object.keys(READERS))('refuses a device instead of %s', async (name) => {
     const folder = copyModel(name, (path) => symlinkSync('/dev/zero', path))
     await expect(READERS[name]!(folder)).rejects.toMatchObject({
       message: expect.stringMatching(/: expected a file, found a device$/),
@@ -39,14 +39,14 @@ describe('assertRegularFile', () => {
     })
   })
 
-  it.runIf(hasPipes).each(Object.keys(READERS))('refuses a pipe in place of %s', async (name) => {
+  it.runIf(hasPipes).each(Object.keys(READERS))('refuses a pipe instead of %s', async (name) => {
     const folder = copyModel(name, (path) => execFileSync('mkfifo', [path]))
     await expect(READERS[name]!(folder)).rejects.toThrow(
       `${join(folder, name)}: expected a file, found a named pipe`,
     )
   })
 
-  it.runIf(hasPipes)('refuses a pipe in place of a graph', async () => {
+  it.runIf(hasPipes)('refuses a pipe instead of a graph', async () => {
     const graph = join('onnx', 'model.onnx')
     const folder = copyModel(graph, (path) => execFileSync('mkfifo', [path]), join(FIXTURES, 'onnx', 'gpt2'))
     await expect(readOnnxDecoder(join(folder, graph), 3)).rejects.toThrow(

@@ -26,7 +26,7 @@ describe('wrong usage', () => {
       "unknown option '--model_path'",
       'name a command first, as in layerprune similarity --help',
     ],
-  ])('%j is told with its hint, and nothing of the value as one', async (args, problem, hint) => {
+  ])('%j is reported with its own hint, not with a part of the value', async (args, problem, hint) => {
     const { exitCode, stdout, stderr } = await runProgram(args)
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
     expect(stderr).toBe(`error: ${problem}\nhint: ${hint}\n`)

@@ -36,7 +36,7 @@ describe('takeScoredTexts', () => {
 })
 
 describe('skipRows', () => {
-  it('passes over as many rows as it is told', async () => {
+  it('skips as many rows as asked', async () => {
     const origins = []
     for await (const { origin } of skipRows(rowsOfLengths([1, 2, 3]), 2)) origins.push(origin)
     expect(origins).toEqual(['row 2'])

@@ -1,10 +1,11 @@
 import { parse } from 'yaml'
 import { LayerpruneError } from '../../errors.js'
-import { describe, isObject } from '../../hub/answers.js'
+import { describe } from '../../hub/answers.js'
 import type { Hub } from '../../hub/hub.js'
 import { EntryNotFoundError } from '../../hub/refusal.js'
 import { readRemoteText } from '../../hub/remote-file.js'
 import { fileUrl, type Repo } from '../../hub/repo.js'
+import { isObject } from '../../is-object.js'
 
 /** A configuration of a dataset, as `configs:` at the top of its README.md describes it. */
 export interface DatasetConfig {
