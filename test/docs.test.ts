@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeParquet } from './data/hub/parquet-files.js'
 import { filesOf } from './hub/repos.js'
 import { type HubServer, startHubServer } from './hub/server.js'
-import { makeTempFolder, runProgram } from './support/run-program.js'
-import { blocksOf, ROOT, readPage } from './support/shown-text.js'
+import { ROOT } from './support/paths.js'
+import { runProgram } from './support/run-program.js'
+import { blocksOf, readPage } from './support/shown-text.js'
 import { makeStandIn } from './support/stand-in.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 const run = promisify(execFile)
 const PAGES = [

@@ -1,16 +1,13 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Format, locateModel, type ModelOptions, openModel } from '../src/model.js'
-
-const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
+import { FIXTURES } from './support/paths.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 /** A folder with the files of both, the config of the first. */
 function makeFolder(...parts: string[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   for (const part of parts.toReversed()) cpSync(join(FIXTURES, part), folder, { recursive: true })
   return folder
 }
@@ -106,8 +103,7 @@ describe('a folder with one of them', () => {
 
 describe('a model that cannot be read says what to do', () => {
   function folderOf(config: object | undefined, ...names: string[]): string {
-    const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const folder = makeTempFolder()
     if (config) writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     for (const name of names) writeFileSync(join(folder, name), '{}')
     return folder

@@ -13,7 +13,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type ParsedModel, parseModel, serializeModel } from '../../src/graph/onnx.js'
-import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 /** What is wrong, how it is made in an empty folder, and what the program must say of it. */
 interface Case {

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkResult } from '../../src/similarity/check-result.js'
-import { makeTempFolder, runProgram } from '../support/run-program.js'
+import { runProgram } from '../support/run-program.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const cwd = makeTempFolder()
 const result = allSizesResult(32, 8, (start) => Math.abs(start - 21))

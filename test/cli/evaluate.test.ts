@@ -2,7 +2,9 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { evaluatePerplexity, InterruptedError, type TextScore } from '../../src/index.js'
-import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const BASICS = ['evaluate', '--model', LLAMA, '--dataset', TEXTS]
 

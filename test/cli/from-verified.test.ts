@@ -6,7 +6,9 @@ import type { VerifiedBlock } from '../../src/documents/verification.js'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
 import { checkResult } from '../../src/similarity/check-result.js'
 import { evaluationOf } from '../support/evaluation-example.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const cwd = makeTempFolder()
 const MODEL = join(FIXTURES, 'families/llama')

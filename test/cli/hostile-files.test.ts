@@ -1,7 +1,9 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const cwd = makeTempFolder()
 const EVIL = 'll\u001b[2J\u009b31m\u202e\nerror: forged'

@@ -7,7 +7,9 @@ import { parse } from 'yaml'
 import { makeParquet } from '../data/hub/parquet-files.js'
 import { filesOf } from '../hub/repos.js'
 import { type HubServer, startHubServer } from '../hub/server.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const texts = readFileSync(TEXTS, 'utf8')
   .trimEnd()

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { FIXTURES, runProgram } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
 
 const run = (...args: string[]) => runProgram(args)
 const llama = join(FIXTURES, 'families/llama')

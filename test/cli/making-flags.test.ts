@@ -1,13 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { listMakingFlags } from '../../src/commands/making-flags.js'
 import { makePruneCommand } from '../../src/commands/prune.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 it('a card names the flags that made the model, and no place on this machine', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   mkdirSync(join(folder, 'my texts'))
   writeFileSync(join(folder, 'more.jsonl'), '')
   const command = makePruneCommand().action(() => {})

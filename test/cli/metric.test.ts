@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { findSchemaProblem } from '../../src/documents/json-schema.js'
-import { LLAMA, makeTempFolder, type Outcome, runProgram, TEXTS } from '../support/run-program.js'
+import { EXAMPLES, LLAMA, TEXTS } from '../support/paths.js'
+import { type Outcome, runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const cwd = makeTempFolder()
 const read = (path: string) => JSON.parse(readFileSync(join(cwd, path), 'utf8'))
 

@@ -1,8 +1,10 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { LLAMA, makeTempFolder, runProgram } from '../support/run-program.js'
+import { LLAMA } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const result = allSizesResult(12, 4, (start) => Math.abs(start - 6))
 

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { evaluatePerplexity, measureSimilarity, planLayers, STRATEGIES } from '../../src/index.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const MODEL = join(FIXTURES, 'families/qwen3-moe-mixed')
 const BASICS = ['plan', '--model', MODEL, '--dataset', TEXTS, '--layers-to-skip', '2', '--dataset-size', '4']

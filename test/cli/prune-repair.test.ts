@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const MODEL = fileURLToPath(new URL('../../examples/model', import.meta.url))
-const LINES = readFileSync(new URL('../../examples/texts.jsonl', import.meta.url), 'utf8').split('\n')
+const MODEL = join(EXAMPLES, 'model')
+const LINES = readFileSync(join(EXAMPLES, 'texts.jsonl'), 'utf8').split('\n')
 
 /** A folder with texts to fit on and others to measure on. */
 function makeTexts(): string {

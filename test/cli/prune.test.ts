@@ -12,7 +12,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { makePlan } from '../../src/documents/plan.js'
-import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const CARD = `---
 license: apache-2.0

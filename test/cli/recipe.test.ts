@@ -2,7 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const MISTRAL = join(FIXTURES, 'families/mistral')
 

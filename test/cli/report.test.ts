@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { drawHeatMap } from '../../src/report/heatmap-svg.js'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const cwd = makeTempFolder()
 const result = allSizesResult(12, 4, (start) => Math.abs(start - 6))

@@ -3,14 +3,9 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measureSimilarity, type SimilarityOptions, type SimilarityResult } from '../../src/index.js'
 import { createRandom } from '../../src/random.js'
-import {
-  LLAMA,
-  makeTempFolder,
-  type Outcome,
-  runProgram,
-  startProgram,
-  TEXTS,
-} from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
+import { type Outcome, runProgram, startProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const KILLS = 10
 const CHECKPOINT = 'similarity.partial.json'

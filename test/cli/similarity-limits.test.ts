@@ -1,8 +1,6 @@
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { EXAMPLES } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
-
-const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 
 const similarity = (...flags: string[]) =>
   runProgram([

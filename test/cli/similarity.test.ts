@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { measureSimilarity } from '../../src/index.js'
-import { LLAMA, makeTempFolder, runProgram, startProgram, TEXTS } from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram, startProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const BASICS = ['similarity', '--model', LLAMA, '--dataset', TEXTS]
 

@@ -1,14 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { makePlan } from '../../src/documents/plan.js'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { EXAMPLES, LLAMA, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const cwd = makeTempFolder()
-const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))
+const EXAMPLE = join(EXAMPLES, 'model')
 let result: SimilarityResult
 
 beforeAll(async () => {

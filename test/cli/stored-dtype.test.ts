@@ -1,19 +1,11 @@
-import {
-  closeSync,
-  cpSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, cpSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FIXTURES, makeTempFolder, runProgram } from '../support/run-program.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { largestDifferenceByKey } from '../support/largest-difference.js'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const REPORT_PEAK =
   "--import=data:text/javascript,process.on('exit',()=>process.stderr.write(['peak',process.resourceUsage().maxRSS+'%5Cn'].join('%20')))"
 
@@ -35,15 +27,6 @@ const similarity = (model: string, ...flags: string[]) =>
     ],
     { env: { NODE_OPTIONS: REPORT_PEAK } },
   )
-
-type Row = Record<string, number[]>
-
-function largestDifference(first: Row, second: Row): number {
-  expect(Object.keys(first)).toEqual(Object.keys(second))
-  return Math.max(
-    ...Object.entries(first).flatMap(([n, row]) => row.map((value, k) => Math.abs(value - second[n]![k]!))),
-  )
-}
 
 /**
  * A checkpoint of random embeddings, where half of each matrix is a hole in the file, which reads as zero.
@@ -118,7 +101,6 @@ describe('weights kept as they are stored', () => {
     folder = makeTempFolder()
     weights = layers * writeCheckpoint(folder, layers)
   })
-  afterAll(() => rmSync(folder, { recursive: true }))
 
   it('take half the memory, give the distances of float32, and keep a limit', async () => {
     const exact = await similarity(folder, '--dtype', 'fp32')
@@ -131,7 +113,7 @@ describe('weights kept as they are stored', () => {
     )
     expect(JSON.parse(stored.stdout).model.dtype).toBe('bf16')
     expect(
-      largestDifference(JSON.parse(stored.stdout).distances, JSON.parse(exact.stdout).distances),
+      largestDifferenceByKey(JSON.parse(stored.stdout).distances, JSON.parse(exact.stdout).distances),
     ).toBeLessThan(1e-6)
     // four bytes a parameter are two less, but for float32 copies of one matrix of each form
     const copies = 4 * 1024 * (1024 + 4096 + 4096)

@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { LLAMA, runProgram, TEXTS } from '../support/run-program.js'
-
-const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
+import { LLAMA, PROGRAM, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
 
 describe('wrong usage', () => {
   it.each([

@@ -34,8 +34,3 @@ export async function runDecoder(
     ...data.slice(text * tokens * width, (text * tokens + ids.length) * width),
   ])
 }
-
-export function largestDifference(a: number[], b: number[]): number {
-  if (a.length !== b.length) return Number.POSITIVE_INFINITY
-  return a.reduce((largest, value, index) => Math.max(largest, Math.abs(value - b[index]!)), 0)
-}
