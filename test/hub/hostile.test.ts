@@ -5,10 +5,10 @@ import { openDataset } from '../../src/data/dataset.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { resolveAddress } from '../../src/hub/answers.js'
 import { createRandom, type Random } from '../../src/random.js'
-import { makeParquet } from '../data/hub/parquet-files.js'
+import type { Fault } from '../support/hub/answers.js'
+import { makeParquet } from '../support/hub/parquet-files.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import type { Fault } from './answers.js'
-import { type HubServer, startHubServer } from './server.js'
 
 const MODEL = { 'config.json': '{"a": 1}', 'weights.bin': Buffer.alloc(10_000, 'weights') }
 

@@ -13,10 +13,10 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
-import { makeParquet, makeTexts } from '../data/hub/parquet-files.js'
+import type { Fault } from '../support/hub/answers.js'
+import { makeParquet, makeTexts } from '../support/hub/parquet-files.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import type { Fault } from './answers.js'
-import { type HubServer, startHubServer } from './server.js'
 
 const TEXTS = makeTexts(3000, 100)
 const WEIGHTS = Buffer.from(makeTexts(6000, 100, 2).join('\n'))

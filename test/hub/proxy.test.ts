@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import { type HubServer, startHubServer } from './server.js'
 
 let server: HubServer
 let proxy: Server

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openModel } from '../../src/model.js'
+import { filesOf } from '../support/hub/repos.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import { filesOf } from './repos.js'
-import { type HubServer, startHubServer } from './server.js'
 
 const LLAMA = filesOf(join(FIXTURES, 'families/llama'))
 

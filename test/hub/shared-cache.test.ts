@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { filesOf } from '../support/hub/repos.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
 import { FIXTURES, PROGRAM, TEXTS } from '../support/paths.js'
 import type { Outcome } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import { filesOf } from './repos.js'
-import { type HubServer, startHubServer } from './server.js'
 
 // Two containers that share a cache, each with process ids of its own. LAYERPRUNE_SHARED_ROUNDS=20 does it 20 times.
 const ROUNDS = Number(process.env.LAYERPRUNE_SHARED_ROUNDS ?? 2)

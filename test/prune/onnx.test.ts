@@ -8,8 +8,8 @@ import { openModel } from '../../src/model.js'
 import { type PruneOptions, pruneModel } from '../../src/prune/prune.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { runDecoder } from '../support/run-decoder.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import { runDecoder } from './run-decoder.js'
 
 const EXAMPLE = join(EXAMPLES, 'model')
 

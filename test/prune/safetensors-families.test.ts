@@ -7,8 +7,8 @@ import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
+import { runDecoder } from '../support/run-decoder.js'
 import { makeTempFolder } from '../support/temp-folder.js'
-import { runDecoder } from './run-decoder.js'
 
 async function prune(name: string, start: number, end: number): Promise<string> {
   const folder = makeTempFolder()

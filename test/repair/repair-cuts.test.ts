@@ -8,8 +8,8 @@ import { type Model, openModel } from '../../src/model.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { repairCuts } from '../../src/repair/repair-cuts.js'
 import { copyFixture } from '../support/fixture-model.js'
+import { drawBatches, makeLinearModel, overwrite } from '../support/linear-model.js'
 import { FIXTURES } from '../support/paths.js'
-import { drawBatches, makeLinearModel, overwrite } from './linear-model.js'
 
 async function measureRepair(model: Model, removed: Block[]) {
   const vocabulary = model.config.raw.vocab_size as number

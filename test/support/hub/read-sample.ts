@@ -1,6 +1,6 @@
 import { openDataset } from '../../../src/data/dataset.js'
-import type { HubServer } from '../../hub/server.js'
 import type { SampleDataset } from './sample-datasets.js'
+import type { HubServer } from './server.js'
 
 /** The texts of a sample dataset as layerprune reads them from a server. */
 export async function readSample(

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
-import { copyFixture } from '../support/fixture-model.js'
+import { copyFixture } from './fixture-model.js'
 
 /** A few batches of texts of tokens drawn by chance, of several lengths. */
 export function drawBatches(vocabulary: number, count = 10) {

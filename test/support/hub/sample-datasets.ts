@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
-import type { RepoContent } from '../../hub/repos.js'
 import { makeParquet, makeTexts } from './parquet-files.js'
+import type { RepoContent } from './repos.js'
 
 /** A dataset with what must be read of it; test/interop/hub.test.ts asks Python for the same. */
 export interface SampleDataset {
