@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { InterruptedError, UsageError } from '../errors.js'
-import { type Format, locateModel, type ModelOptions } from '../model.js'
+import { chooseModelWeights, type Format, locateModel, type ModelOptions, provideWeights } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
@@ -68,8 +68,10 @@ export interface PruneResult {
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onNote, onProgress } = options
-  const format = chooseFormat(options)
-  const model = await locateModel({ ...options, format, onNote: undefined })
+  const asked = { ...options, format: chooseFormat(options), onNote: undefined }
+  const model = await locateModel(asked)
+  const chosen = chooseModelWeights(model, asked, 'change')
+  await provideWeights(model, chosen)
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
@@ -82,7 +84,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   })
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
-    model.format === 'safetensors'
+    chosen.format === 'safetensors'
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])
@@ -105,7 +107,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const result: PruneResult = {
     schema: 'layerprune.prune/1',
     plan,
-    format: model.format,
+    format: chosen.format,
     layers: layers.kept.length,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),

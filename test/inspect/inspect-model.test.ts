@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { inspectModel } from '../../src/inspect/inspect-model.js'
-import { MEASURED_DTYPES, openModel } from '../../src/model.js'
+import { openModel, prepareModel } from '../../src/model.js'
 import { EXAMPLES, FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
@@ -64,9 +64,9 @@ describe('inspectModel', () => {
       onTestFinished(() => void vi.unstubAllEnvs())
       const { analysis, parameters } = await inspectModel({ model, dtype })
       expect(readdirSync(home)).toEqual([])
-      const opened = await openModel({ model, dtype, computedDtypes: MEASURED_DTYPES }).catch(
-        (error: LayerpruneError) => error,
-      )
+      const opened = await openModel({ model, dtype })
+        .then((opened) => prepareModel(opened))
+        .catch((error: LayerpruneError) => error)
       if (opened instanceof Error) {
         expect(opened).toBeInstanceOf(LayerpruneError)
         expect(analysis).toEqual({ possible: false, problem: opened.message, hint: opened.hint ?? null })

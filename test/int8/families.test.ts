@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { openWholeSession } from '../../src/engine/whole-session.js'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
-import { type Model, openModel } from '../../src/model.js'
+import { type Model, openModel, prepareModel } from '../../src/model.js'
 import { fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -19,8 +19,8 @@ function readReference(name: string): { texts: number[][]; all: Record<string, n
   return JSON.parse(readFileSync(join(fixtureFolder(name), 'reference.json'), 'utf8'))
 }
 
-const open = (name: string, dtype: 'fp32' | 'q8') =>
-  openModel({ model: fixtureFolder(name), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+const open = async (name: string, dtype: 'fp32' | 'q8') =>
+  prepareModel(await openModel({ model: fixtureFolder(name), format: 'safetensors', dtype }))
 
 function findDifferences(numbers: ArrayLike<number>, expected: ArrayLike<number>): number[] {
   expect(numbers.length).toBe(expected.length)

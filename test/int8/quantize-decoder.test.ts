@@ -6,7 +6,7 @@ import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
-import { openModel } from '../../src/model.js'
+import { openModel, prepareModel } from '../../src/model.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { EXAMPLES, FIXTURES, TEXTS } from '../support/paths.js'
@@ -81,8 +81,8 @@ describe('--dtype q8 from safetensors', () => {
     }
   })
 
-  const open = (dtype: 'fp32' | 'q8') =>
-    openModel({ model: join(EXAMPLES, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+  const open = async (dtype: 'fp32' | 'q8') =>
+    prepareModel(await openModel({ model: join(EXAMPLES, 'model'), format: 'safetensors', dtype }))
 
   it('has the parameters of float32, what rounding leaves over not counted', async () => {
     const exact = countParameters((await open('fp32')).decoder)
@@ -177,9 +177,10 @@ describe('--dtype q8 from safetensors', () => {
     }
     writeTensors(path, tensors)
     const before = cached()
-    await expect(
-      openModel({ model, format: 'safetensors', dtype: 'q8', computedDtypes: ['q8'] }),
-    ).rejects.toThrow('tensor model.layers.2.self_attn.q_proj.weight: the weights of output 0,')
+    const opened = await openModel({ model, format: 'safetensors', dtype: 'q8' })
+    await expect(prepareModel(opened)).rejects.toThrow(
+      'tensor model.layers.2.self_attn.q_proj.weight: the weights of output 0,',
+    )
     expect(cached()).toEqual(before)
   })
 
