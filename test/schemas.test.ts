@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findSchemaProblem, type SchemaName } from '../src/documents/json-schema.js'
+import { findSchemaProblem } from '../src/documents/json-schema.js'
+import type { SchemaName } from '../src/documents/schemas.js'
 import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './support/run-program.js'
 
 const FOLDER = new URL('../schemas/', import.meta.url)
