@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { recommendBlock } from '../../src/documents/recommendation.js'
-import { assertBlockSize } from '../../src/documents/score-blocks.js'
+import { recommendBlock } from '../../src/documents/result-views.js'
+import { assertBlockSize } from '../../src/layers/blocks.js'
 
 it('a block leaves at least one layer', () => {
   expect(() => assertBlockSize(2, 3)).not.toThrow()

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findBestBlock } from '../../src/documents/score-blocks.js'
-import { selectMetric } from '../../src/documents/select-metric.js'
+import { findBestBlock, selectMetric } from '../../src/documents/result-views.js'
 import {
   METRICS,
   type Metric,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findCertainty } from '../../src/documents/find-certainty.js'
+import { findCertainty } from '../../src/documents/result-views.js'
 import { measureSimilarity } from '../../src/index.js'
 import { createRandom } from '../../src/random.js'
 import { assessBest, summarizeCertainty } from '../../src/statistics/certainty.js'
