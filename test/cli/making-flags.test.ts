@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { listMakingFlags } from '../../src/commands/making-flags.js'
 import { makePruneCommand } from '../../src/commands/prune.js'
+import { listMakingFlags } from '../../src/commands/run/making-flags.js'
 
 it('a card names the flags that made the model, and no place on this machine', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))

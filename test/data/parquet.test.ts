@@ -65,7 +65,7 @@ test.each([
   ['blob', 'binary'],
   ['when', 'timestamp'],
 ])("column '%s' is refused as %s", async (column, type) => {
-  expect((await readError(FIXTURES, ['types.parquet'], { column })).message).toBe(
+  expect((await readError(FIXTURES, ['types.parquet'], { datasetColumn: column })).message).toBe(
     `column '${column}' of types.parquet: expected a string column, found ${type}`,
   )
 })
@@ -75,7 +75,7 @@ test('a missing column proposes the one string column', async () => {
     message: "column 'text' is not in types.parquet; columns: id, score, words, meta, blob, when, body",
     hint: '--dataset-column body',
   })
-  expect((await readAll(FIXTURES, ['types.parquet'], { column: 'body' })).texts).toEqual(TEXTS)
+  expect((await readAll(FIXTURES, ['types.parquet'], { datasetColumn: 'body' })).texts).toEqual(TEXTS)
 })
 
 test('reads the bytes of the column alone, a row group when it is due', async () => {

@@ -94,6 +94,7 @@ export function axolotlConfigOf(text: string): string {
 
 export function trainingOf(text: string): Training {
   return {
+    schema: 'layerprune.recipe/1',
     model: text,
     data: { from: 'hub', id: text, config: text, split: text, column: text },
     settings: chooseSettings('llama', 1e9, null),

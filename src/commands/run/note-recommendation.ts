@@ -1,8 +1,8 @@
-import type { ReportedResult } from '../documents/read-saved.js'
-import { recommendBlock } from '../documents/recommendation.js'
-import { findBestBlock } from '../documents/score-blocks.js'
-import { nameLayers } from '../layers/names.js'
-import { printNote } from '../terminal/output.js'
+import type { ReportedResult } from '../../documents/read-saved.js'
+import { recommendBlock } from '../../documents/recommendation.js'
+import { findBestBlock } from '../../documents/score-blocks.js'
+import { nameLayers } from '../../layers/names.js'
+import { printNote } from '../../terminal/output.js'
 
 /** Says on stderr which block is taken from a result whose blocks were checked by perplexity, and which is not. */
 export function noteRecommendation(file: string, result: ReportedResult, n: number): void {
