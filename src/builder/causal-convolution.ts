@@ -18,6 +18,6 @@ export function writeCausalConvolution(
   const channels = weights.reduce((sum, weight) => sum + weight.channels, 0)
   const inputs = [writer.op('Transpose', [input], { perm: [0, 2, 1] }), kernel]
   if (bias !== null) inputs.push(writer.weights.float(bias, [channels]))
-  const convolved = writer.op('CausalConvWithState', inputs, { activation })
-  return writer.op('Transpose', [convolved], { perm: [0, 2, 1] })
+  const [convolved] = writer.ops('CausalConvWithState', inputs, 2, { activation })
+  return writer.op('Transpose', [convolved!], { perm: [0, 2, 1] })
 }

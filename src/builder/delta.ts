@@ -33,7 +33,7 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
   const [query, key, value] = split(writer, active, [keys, keys, valueHeads * valueDim])
   const sigmoid = writer.op('Sigmoid', [inputs.beta])
   const beta = betaScale === 1 ? sigmoid : writer.op('Mul', [sigmoid, writer.float(betaScale)])
-  const attended = writer.op(
+  const [attended] = writer.ops(
     'LinearAttention',
     [
       scaleToLength1(writer, delta, query!),
@@ -43,6 +43,7 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
       writeDecay(writer, delta, inputs.decay),
       beta,
     ],
+    2,
     {
       q_num_heads: keyHeads,
       kv_num_heads: valueHeads,
@@ -50,7 +51,7 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
       scale: { float: keyDim ** -0.5 },
     },
   )
-  const perHead = writer.op('Reshape', [attended, writer.integers([0, 0, valueHeads, valueDim])])
+  const perHead = writer.op('Reshape', [attended!, writer.integers([0, 0, valueHeads, valueDim])])
   const normed = writer.op('Reshape', [
     writeNorm(writer, norm, perHead),
     writer.integers([0, 0, valueHeads * valueDim]),
