@@ -65,6 +65,11 @@ export function keptSlices(layers: number, removed: Block[]): Block[] {
   return kept
 }
 
+/** Whether a layer is in one of the blocks. */
+export function includesLayer(blocks: Block[], layer: number): boolean {
+  return blocks.some(({ start, end }) => start <= layer && layer < end)
+}
+
 /** Layers in blocks that do not overlap. */
 export function countLayers(blocks: Block[]): number {
   return blocks.reduce((sum, { start, end }) => sum + end - start, 0)

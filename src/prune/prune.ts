@@ -2,13 +2,13 @@ import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
-import { type Format, locateModel, type ModelOptions } from '../model.js'
+import { type Format, type LocatedModel, locateModel, type ModelOptions } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
-import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
-import { sizeOf, textFile } from './planned-file.js'
+import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from './output-folder.js'
+import { type PlannedFile, type PlannedModel, sizeOf, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
 import { writePlannedFiles } from './write-planned.js'
@@ -60,7 +60,7 @@ export interface PruneResult {
 }
 
 /**
- * Writes a model without some of its layers: from safetensors by copying the tensors that stay, from ONNX by
+ * Writes a model without some of its layers: from safetensors by copying the tensors that are kept, from ONNX by
  * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
  * @throws UsageError if layers or options do not fit the model
@@ -68,7 +68,7 @@ export interface PruneResult {
  * @throws LayerpruneError if the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
-  const { output, force, signal, onNote, onProgress } = options
+  const { output, force, onNote } = options
   const format = chooseFormat(options)
   const model = await locateModel({ ...options, format, onNote: undefined })
   const plan = makePlan({
@@ -81,6 +81,25 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     force,
     onNote,
   })
+  const { files, unproven } = await planFiles(model, plan, options)
+  const result: PruneResult = {
+    schema: SCHEMAS.prune,
+    plan,
+    format: model.format,
+    layers: model.config.layers - plan.layersToSkip,
+    output: folder.path,
+    files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
+    sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
+    ...(unproven === undefined ? {} : { unproven }),
+  }
+  await assertRoom(folder, result.sizeBytes)
+  if (options.dryRun) return { ...result, dryRun: true }
+  await writeFolder(folder, files, result.sizeBytes, options)
+  return result
+}
+
+/** All that the folder of the pruned model will hold. */
+async function planFiles(model: LocatedModel, plan: Plan, options: PruneOptions): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
     model.format === 'safetensors'
@@ -102,19 +121,15 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     textFile('README.md', card),
     textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
-  const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
-  const result: PruneResult = {
-    schema: SCHEMAS.prune,
-    plan,
-    format: model.format,
-    layers: layers.kept.length,
-    output: folder.path,
-    files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
-    sizeBytes: totalBytes,
-    ...(unproven === undefined ? {} : { unproven }),
-  }
-  await assertRoom(folder, totalBytes)
-  if (options.dryRun) return { ...result, dryRun: true }
+  return { files, unproven }
+}
+
+async function writeFolder(
+  folder: OutputFolder,
+  files: PlannedFile[],
+  totalBytes: number,
+  { output, signal, onProgress }: PruneOptions,
+): Promise<void> {
   let writtenBytes = 0
   const onWritten = (bytes: number) => {
     writtenBytes += bytes
@@ -129,7 +144,6 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
       ? new InterruptedError('before the pruned model was complete; nothing is left of it')
       : cause
   }
-  return result
 }
 
 /** `--all-dtypes` excludes the flags that name one graph. */

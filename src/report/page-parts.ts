@@ -1,12 +1,15 @@
 import { formatJson } from '../clean-text.js'
 import type { Block } from '../layers/block.js'
+import { includesLayer } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
 import { escapeXml } from './svg.js'
 
 /** A picture of all layers in a row, those that go filled. */
 export function renderStrip(layers: number, removed: Block[]): string {
-  const goes = (layer: number) => removed.some(({ start, end }) => start <= layer && layer < end)
-  const cells = Array.from({ length: layers }, (_, layer) => `<i${goes(layer) ? ' class="goes"' : ''}></i>`)
+  const cells = Array.from(
+    { length: layers },
+    (_, layer) => `<i${includesLayer(removed, layer) ? ' class="goes"' : ''}></i>`,
+  )
   const label = `${layers} layers, of which ${removed.map(formatLayers).join(', ')} go`
   return (
     `<div class="strip"><div class="layers" role="img" aria-label="${label}">${cells.join('')}</div>` +

@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { type Evaluator, runTree } from '../evaluate/evaluator.js'
 import { buildPrefixTree } from '../evaluate/prefix-tree.js'
 import type { Block } from '../layers/block.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
@@ -123,7 +123,7 @@ class RepairingEvaluator implements Evaluator {
     if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
     const path: number[] = []
     for (let layer = 0; layer < this.#layers; layer++) {
-      if (blocks.some(({ start, end }) => start <= layer && layer < end)) continue
+      if (includesLayer(blocks, layer)) continue
       const block = blocks.find(({ start }) => start === layer + 1)
       path.push(block === undefined ? layer : this.#pieceOf(layer, block.end))
     }
