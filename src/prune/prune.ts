@@ -2,7 +2,14 @@ import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
-import { type Format, type LocatedModel, locateModel, type ModelOptions } from '../model.js'
+import {
+  chooseModelWeights,
+  type Format,
+  type LocatedModel,
+  locateModel,
+  type ModelOptions,
+  provideWeights,
+} from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
@@ -69,8 +76,10 @@ export interface PruneResult {
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, onNote } = options
-  const format = chooseFormat(options)
-  const model = await locateModel({ ...options, format, onNote: undefined })
+  const asked = { ...options, format: chooseFormat(options), onNote: undefined }
+  const model = await locateModel(asked)
+  const chosen = chooseModelWeights(model, asked, 'change')
+  await provideWeights(model, chosen)
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
@@ -81,11 +90,11 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     force,
     onNote,
   })
-  const { files, unproven } = await planFiles(model, plan, options)
+  const { files, unproven } = await planFiles(model, chosen.format, plan, options)
   const result: PruneResult = {
     schema: SCHEMAS.prune,
     plan,
-    format: model.format,
+    format: chosen.format,
     layers: model.config.layers - plan.layersToSkip,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
@@ -99,10 +108,15 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
 }
 
 /** All that the folder of the pruned model will hold. */
-async function planFiles(model: LocatedModel, plan: Plan, options: PruneOptions): Promise<PlannedModel> {
+async function planFiles(
+  model: LocatedModel,
+  format: Format,
+  plan: Plan,
+  options: PruneOptions,
+): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
-    model.format === 'safetensors'
+    format === 'safetensors'
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])

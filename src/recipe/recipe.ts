@@ -6,7 +6,7 @@ import { openSafetensors } from '../checkpoint/safetensors.js'
 import { readPlan } from '../documents/read-saved.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
-import { type LocatedModel, locateModel } from '../model.js'
+import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
@@ -58,7 +58,8 @@ export interface Recipe {
  * @throws LayerpruneError where model or data cannot be found, or the family is not known
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
-  const located = await locateModel({ model: options.model, format: 'safetensors' })
+  const located = await locateModel({ model: options.model })
+  await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
   const targets = findTargets(describeDecoder(config, tensors))

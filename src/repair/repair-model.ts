@@ -8,7 +8,7 @@ import { assertWholeFinite } from '../evaluate/whole-model.js'
 import { formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
-import { type Model, openModel } from '../model.js'
+import { type Model, openModel, prepareModel } from '../model.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
@@ -45,7 +45,7 @@ export async function repairModel(
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
   try {
-    const model = await openModel(options)
+    const model = await prepareModel(await openModel(options, 'change'), options)
     findRepairs(model, removed)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)

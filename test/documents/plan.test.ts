@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { makePlan } from '../../src/documents/plan.js'
 import { readPlan } from '../../src/documents/read-saved.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const plan = makePlan({
   model: { id: 'org/model', layers: 12, family: 'llama' },
@@ -18,8 +18,7 @@ const plan = makePlan({
 })
 
 function save(content: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   writeFileSync(join(folder, 'plan.json'), content)
   return join(folder, 'plan.json')
 }

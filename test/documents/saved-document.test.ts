@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makePlan } from '../../src/documents/plan.js'
@@ -11,8 +10,9 @@ import {
 } from '../../src/documents/read-saved.js'
 import { evaluationOf } from '../support/evaluation-example.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'layerprune-saved-'))
+const folder = makeTempFolder()
 const save = (value: unknown) => {
   const path = join(folder, 'saved.json')
   writeFileSync(path, JSON.stringify(value))
