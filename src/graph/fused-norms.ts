@@ -27,7 +27,7 @@ export function findFusedNorm(graph: GraphProto, state: string): number | undefi
   return index < 0 ? undefined : index
 }
 
-/** The norm alone, under the same name, of another tensor instead of the sum. */
+/** The norm without the sum, under the same name: it reads `input` instead. */
 export function makePlainNorm(fused: NodeProto, input: string): NodeProto {
   const epsilon = fused.attribute.find(({ name }) => name === 'epsilon')?.f ?? DEFAULT_EPSILON
   const opType = PLAIN_NORMS.get(fused.opType)!

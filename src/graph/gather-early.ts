@@ -12,7 +12,7 @@ const ROWWISE = new Set([
 /** The same, if the second input is a weight. */
 const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'MatMulNBits'])
 
-/** Axes of [batch, tokens, width] that a norm of each row goes over. */
+/** Axes of [batch, tokens, width] that a norm of each row may reduce. */
 const LAST_AXES = new Set([-1, 2])
 
 /**

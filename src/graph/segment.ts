@@ -45,7 +45,7 @@ export function takeSegment(
 
 /**
  * Makes a decoder start from a state that is an input, and keeps all its outputs. Nodes that only the layers below
- * needed stay until dead nodes are removed.
+ * needed remain until dead nodes are removed.
  * @returns a new graph with states `from`..layers
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {

@@ -98,7 +98,7 @@ export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
     if (spell) spell(section, chosen)
     else
       outcome.problems.push(
-        `${key} = ${period} chooses layers by their number, and would choose others of those that stay`,
+        `${key} = ${period} chooses layers by their number, and would choose other layers among those kept`,
       )
   }
   return outcome

@@ -38,7 +38,7 @@ export function findLimits(section: Section, layers: KeptLayers): string[] {
 }
 
 /**
- * Why a model reads images otherwise once layers are gone: Qwen3-VL adds features of its vision tower to what the
+ * Why a model reads images differently once layers are removed: Qwen3-VL adds features of its vision tower to what the
  * first layers give out.
  */
 export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers): string | undefined {
@@ -47,7 +47,7 @@ export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers
   return `features of images are added behind each of the first ${indexes.length} layers (deepstack_visual_indexes)`
 }
 
-/** Whether every layer that stays keeps its number. */
+/** Whether every kept layer keeps its number. */
 function isTailCut({ kept }: KeptLayers): boolean {
   return kept.at(-1) === kept.length - 1
 }

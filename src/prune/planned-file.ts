@@ -1,4 +1,4 @@
-/** Bytes of a file that is there already. */
+/** Bytes of an existing file. */
 export interface FileRange {
   /** Path of the file. */
   file: string

@@ -39,7 +39,7 @@ export interface PruneOptions extends ModelOptions {
   flags?: string[] | undefined
   /** Paragraphs of Markdown for the model card: what else was done and measured. */
   cardSections?: string[] | undefined
-  /** Stops the work; nothing is left of it then. */
+  /** Stops the work, of which nothing is left then. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: PruneProgress) => void) | undefined
 }

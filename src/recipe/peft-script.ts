@@ -133,7 +133,7 @@ PeftModel.from_pretrained(base, OUTPUT).merge_and_unload().save_pretrained(MERGE
 tokenizer.save_pretrained(MERGED)
 `
 
-/** A dataset on the Hub is streamed, for it may be larger than the disk. */
+/** A dataset on the Hub is streamed because it may be larger than the disk. */
 function formatLoading(data: TrainingData): string {
   if (data.from === 'hub') {
     const { id, config, split } = data

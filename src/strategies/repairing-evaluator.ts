@@ -18,8 +18,8 @@ const RIDGE = 0.1
 /**
  * Opens a model as an evaluator of cuts that are repaired: the layer before each block is changed so that the stream
  * comes out of it as after the block. A repair is fitted once, on what the whole model makes of the calibration
- * texts, and serves in every candidate that has its block: a likeness of what `repairCuts` gives, fit to compare
- * candidates by. All states of the calibration texts are held, and the layers' weights twice.
+ * texts, and serves in every candidate that has its block: an approximation of what `repairCuts` gives, good enough
+ * to compare candidates. It holds all states of the calibration texts, and the layers' weights twice.
  *
  * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
  * @throws LayerpruneError if no cut of the model can be repaired

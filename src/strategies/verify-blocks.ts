@@ -83,7 +83,7 @@ export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
   )
 }
 
-/** The plan that takes out the recommended block. */
+/** The plan that removes the recommended block. */
 export function planVerifiedBlock(
   { model, metric, dataset, settings }: Pick<SimilarityResult, 'model' | 'metric' | 'dataset' | 'settings'>,
   { recommended, blocks, perplexity, dataset: checked }: Verification,
@@ -108,7 +108,7 @@ export function planVerifiedBlock(
   })
 }
 
-/** Of equals the one of the smaller distance is the lower. */
+/** Of equals, the one with the smaller distance is the lower. */
 function isLower(other: number, place: number, perplexities: number[], index: number): boolean {
   const own = perplexities[index]!
   return other < own || (other === own && place < index)

@@ -10,7 +10,7 @@ it('a block leaves at least one layer', () => {
     )
   }
   expect(() => assertBlockSize(1, 1)).toThrow(
-    'a model of 1 layer has no block to remove: one layer must stay',
+    'a model of 1 layer has no block to remove: one layer must be kept',
   )
 })
 

@@ -60,14 +60,14 @@ describe('keptSlices', () => {
       ],
       'blocks [2, 5) and [4, 9) overlap',
     ],
-    [8, [{ start: 0, end: 8 }], 'no layer would stay: all 8 layers are removed'],
+    [8, [{ start: 0, end: 8 }], 'no layer would be kept: all 8 layers are removed'],
     [
       4,
       [
         { start: 2, end: 4 },
         { start: 0, end: 2 },
       ],
-      'no layer would stay: all 4 layers are removed',
+      'no layer would be kept: all 4 layers are removed',
     ],
     [0, [], 'a model has a whole number of layers, at least 1, found 0'],
   ])('refuses %i layers without %j', (layers, removed, message) => {
