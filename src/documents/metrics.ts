@@ -55,7 +55,7 @@ export function describeMetric(metric: Metric): MetricWords {
   return WORDS[metric]
 }
 
-export function isMetric(name: unknown): name is Metric {
+function isMetric(name: unknown): name is Metric {
   return METRICS.some((metric) => metric === name)
 }
 

@@ -24,7 +24,7 @@ interface ResidualSum {
  * (named by its cache input, or recognised as a product of two activations) must lie in the sum that opens
  * layer i: one sum per layer if attention and MLP are parallel, two otherwise.
  *
- * A fused norm that leaves its sum unnamed gets a name for it, in place.
+ * A sum that a fused norm leaves unnamed gets a name, in place.
  *
  * @param layers number of layers that the model's config states
  * @returns layers + 1 tensor names; state k enters layer k, the last one is before the final norm

@@ -5,7 +5,7 @@ import type { KeptLayers } from './layer-numbers.js'
 const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | undefined> = {
   diffllama: (layers) =>
     isTailCut(layers) ? undefined : 'attention of diffllama depends on the number of the layer',
-  zaya: () => 'routers of zaya read what the router of the layer before handed on',
+  zaya: () => "routers of zaya read the output of the previous layer's router",
   zamba: () => 'layers of zamba share weights that are stored in one of them',
   zamba2: () => 'layers of zamba2 share weights that are stored in one of them',
   'modernbert-decoder': ({ kept }) =>
@@ -22,7 +22,7 @@ const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | 
   gemma4_unified_text: endsInFullAttention,
 }
 
-/** Why kept layers would be computed otherwise, whatever the config says. */
+/** Why kept layers would be computed differently, whatever the config says. */
 export function findLimits(section: Section, layers: KeptLayers): string[] {
   const problems = [LIMITS[String(section.model_type)]?.(layers, section)]
   if (section.scale_attn_by_inverse_layer_idx === true && !isTailCut(layers)) {

@@ -115,7 +115,7 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   return config
 }
 
-/** How a kept layer would be computed otherwise by a pruned config, in words. */
+/** How a pruned config would compute a kept layer differently, in words. */
 function findDifference(
   expected: Layer[],
   config: Section,
