@@ -18,7 +18,7 @@ const PAGE_BYTES = 4096
 
 /**
  * Puts the weights of a cut graph where they were in the whole one, without those that nothing reads any more:
- * back inside the graph, or close together into files beside it, as many as they lay in before. Their locations
+ * back inside the graph, or close together into files beside it, as many as before. Their locations
  * in the graph are changed, in place.
  * @param graphFile the .onnx file that the graph was read from
  * @returns the files beside the graph, named as transformers.js looks for them: `model.onnx_data`, `_data_1`, ...
@@ -42,7 +42,7 @@ export async function packWeights(
   )
 }
 
-/** Where a weight's bytes lie; a file may omit how many they are, which type and shape say too. */
+/** Where a weight's bytes are; a file may omit their number, which follows from type and shape. */
 function placeOf(tensor: TensorProto): ExternalData {
   const { offsetBytes, sizeBytes, location } = getExternalData(tensor)
   return { location, offsetBytes, sizeBytes: sizeBytes ?? countBytes(tensor) }

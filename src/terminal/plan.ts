@@ -1,6 +1,7 @@
 import type { Plan } from '../documents/plan.js'
 import type { VerifiedBlock } from '../documents/verification.js'
 import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { includesLayer } from '../layers/blocks.js'
 import { describeLayers } from '../layers/names.js'
 import type { GreedyStep } from '../strategies/greedy.js'
 import { formatTable } from './table.js'
@@ -21,9 +22,7 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
       return [`angular distance ${formatDistance(scores!.distance as number)}`]
     case 'block-influence':
       return [
-        formatInfluence(scores!.blockInfluence as number[], (layer) =>
-          removed.some(({ start, end }) => start <= layer && layer < end),
-        ),
+        formatInfluence(scores!.blockInfluence as number[], (layer) => includesLayer(removed, layer)),
         '',
       ]
     case 'greedy-perplexity':

@@ -1,5 +1,5 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import type { RepairReport } from '../repair/repair-model.js'
+import type { RepairReport } from '../repair/repair-report.js'
 
 /** What a repair changed and gave, as a person reads it. */
 export function formatRepaired({

@@ -49,7 +49,7 @@ describe('reachVerdict', () => {
       sureness: 'unsure',
       badge: 'Not sure yet',
       reason:
-        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts can tell.',
+        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts may settle it.',
     })
   })
 
@@ -67,7 +67,7 @@ describe('reachVerdict', () => {
     expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 2)).toMatchObject({
       sureness: 'unsure',
       reason:
-        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts can tell.',
+        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts may settle it.',
     })
   })
 
