@@ -32,7 +32,7 @@ const random = makeRandom(Number(values.seed))
 const home = mkdtempSync(join(tmpdir(), 'layerprune-non-finite-'))
 process.env.HF_HOME = home
 const names = readdirSync(FAMILIES)
-const opened = 0
+let opened = 0
 let taken = 0
 try {
   for (const name of names) {
