@@ -1,17 +1,14 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openWholeSession } from '../src/engine/whole-session.js'
 import { locateModel, type Model, type ModelOptions, openModel, prepareModel } from '../src/model.js'
-
-const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
+import { FIXTURES } from './support/paths.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 /** A folder with the files of both, the config of the first. */
 function makeFolder(...parts: string[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   for (const part of parts.toReversed()) cpSync(join(FIXTURES, part), folder, { recursive: true })
   return folder
 }
@@ -61,8 +58,7 @@ describe('a folder with safetensors and graphs', () => {
 
 describe('a model in q8', () => {
   it('is opened without an int8 weight being made, and cannot run before prepareModel makes them', async () => {
-    const home = mkdtempSync(join(tmpdir(), 'layerprune-'))
-    onTestFinished(() => rmSync(home, { recursive: true }))
+    const home = makeTempFolder()
     vi.stubEnv('HF_HOME', home)
     onTestFinished(() => void vi.unstubAllEnvs())
     const { model } = await open(makeFolder('families/llama'), { dtype: 'q8' })
@@ -105,8 +101,7 @@ describe('a folder with one of them', () => {
 
 describe('a model that cannot be read says what to do', () => {
   function folderOf(config: object | undefined, ...names: string[]): string {
-    const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const folder = makeTempFolder()
     if (config) writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     for (const name of names) writeFileSync(join(folder, name), '{}')
     return folder

@@ -1,7 +1,7 @@
 import type { Attention, Linear } from '../families/description.js'
+import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { type Product, readProduct, writeProduct } from './linear.js'
-import type { Weights } from './weights.js'
 
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
@@ -11,32 +11,27 @@ export interface QueryKeyValue {
 }
 
 /** Writes the three products that attention starts with, however their weights are stored. */
-export function writeProjections(
-  writer: GraphWriter,
-  weights: Weights,
-  attention: Attention,
-  input: string,
-): QueryKeyValue {
-  const [query, key, value] = readProducts(writer, weights, attention).map((product) =>
+export function writeProjections(writer: DecoderWriter, attention: Attention, input: string): QueryKeyValue {
+  const [query, key, value] = readProducts(writer, attention).map((product) =>
     writeProduct(writer, product, input),
   )
   return { query: query!, key: key!, value: value! }
 }
 
-function readProducts(writer: GraphWriter, weights: Weights, attention: Attention): Product[] {
+function readProducts(writer: DecoderWriter, attention: Attention): Product[] {
   const { projections, heads, kvHeads, headDim } = attention
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
-    return [query, key, value].map((linear) => readProduct(weights, linear))
+    return [query, key, value].map((linear) => readProduct(writer, linear))
   }
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
-  if (projections.layout === 'grouped') return splitGroups(writer, weights, attention, packed, sizes)
-  if (packed.transposed) return splitColumns(writer, readProduct(weights, packed), sizes)
+  if (projections.layout === 'grouped') return splitGroups(writer, attention, packed, sizes)
+  if (packed.transposed) return splitColumns(writer, readProduct(writer, packed), sizes)
   let end = 0
   return sizes.map((size) => {
     end += size
-    return readProduct(weights, packed, [end - size, end])
+    return readProduct(writer, packed, [end - size, end])
   })
 }
 
@@ -50,8 +45,7 @@ function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Pr
 
 /** Rows stored as queries, key and value of each key head in turn; they are sorted when the session starts. */
 function splitGroups(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   { heads, kvHeads, headDim }: Attention,
   packed: Linear,
   sizes: number[],
@@ -65,7 +59,7 @@ function splitGroups(
       writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]),
     )
   }
-  const { matrix, bias, transposed } = readProduct(weights, packed)
+  const { matrix, bias, transposed } = readProduct(writer, packed)
   const matrices = split(matrix, [packed.inputs])
   const biases = bias === null ? null : split(bias, [])
   return matrices.map((part, index) => ({

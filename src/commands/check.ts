@@ -42,7 +42,7 @@ Examples:
 }
 
 async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
-  const [{ checkResult }, { readReportedResult }, { noteRecommendation }, output, { LayerpruneError }] =
+  const [{ checkResult }, { readSimilarityResult }, { noteRecommendation }, output, { LayerpruneError }] =
     await Promise.all([
       import('../similarity/check-result.js'),
       import('../documents/read-saved.js'),
@@ -50,7 +50,7 @@ async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
       import('../terminal/output.js'),
       import('../errors.js'),
     ])
-  const result = await readReportedResult(from)
+  const result = await readSimilarityResult(from)
   const checks = checkResult(result, { ...flags, block: expect })
   noteRecommendation(
     from,

@@ -27,17 +27,17 @@ Examples:
 }
 
 async function runMerge(files: string[], flags: Flags): Promise<void> {
-  const [{ mergeShards }, { readContinuableResult }, { writeResultFiles }, { showResult }, output] =
+  const [{ mergeShards }, { readSimilarityResult }, { writeResultFiles }, { showResult }, output] =
     await Promise.all([
       import('../similarity/merge-shards.js'),
-      import('../documents/saved-result.js'),
+      import('../documents/read-saved.js'),
       import('./result-files.js'),
       import('./show-result.js'),
       import('../terminal/output.js'),
     ])
   output.setQuiet(flags.quiet ?? false)
   const shards = await Promise.all(
-    files.map(async (file) => ({ file, result: await readContinuableResult(file) })),
+    files.map(async (file) => ({ file, result: await readSimilarityResult(file) })),
   )
   const result = mergeShards(shards)
   const written = await writeResultFiles(flags.output, result)

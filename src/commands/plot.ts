@@ -58,18 +58,16 @@ Examples:
 async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flags): Promise<void> {
   const [
     { drawPlot, assertPlotFile, convertPlot },
-    { readReportedResult, readEvaluation },
+    { readSimilarityResult, readEvaluation },
     { drawPerplexities },
-    { resizeResult },
-    { selectMetric },
+    { resizeResult, selectMetric },
     { writeFileAtomically },
     { UsageError },
   ] = await Promise.all([
     import('../report/plot.js'),
     import('../documents/read-saved.js'),
     import('../report/perplexity-svg.js'),
-    import('../documents/resize-result.js'),
-    import('../documents/select-metric.js'),
+    import('../documents/result-views.js'),
     import('../write-files.js'),
     import('../errors.js'),
   ])
@@ -84,7 +82,7 @@ async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flag
     const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
     return writeFileAtomically(output, plot)
   }
-  const saved = await readReportedResult(from)
+  const saved = await readSimilarityResult(from)
   const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
   await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
 }

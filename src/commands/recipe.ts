@@ -62,8 +62,7 @@ async function runRecipe(flags: Flags): Promise<void> {
     maxLength: flags.maxLength,
   })
   await writeFilesAtomically(flags.output, files)
-  const document = { schema: 'layerprune.recipe/1', ...training }
-  await output.printDocument(document, flags, ({ settings, targets }) =>
+  await output.printDocument(training, flags, ({ settings, targets }) =>
     [
       `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
       `changes ${[...targets.modules, ...targets.parameters].join(', ')}`,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Plan, PlannedModel } from '../documents/plan.js'
+import type { ReportedResult } from '../documents/verification.js'
 import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { parseBlocks } from '../layers/blocks.js'
@@ -118,11 +119,13 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
 }
 
 async function readRecommendedBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
-  const [{ readSimilarityResult }, { assertBlockSize, findBestBlock }, { printWarning }] = await Promise.all([
-    import('../documents/saved-result.js'),
-    import('../documents/score-blocks.js'),
-    import('../terminal/output.js'),
-  ])
+  const [{ readSimilarityResult }, { findBestBlock }, { assertBlockSize }, { printWarning }] =
+    await Promise.all([
+      import('../documents/read-saved.js'),
+      import('../documents/result-views.js'),
+      import('../layers/blocks.js'),
+      import('../terminal/output.js'),
+    ])
   const saved = await readSimilarityResult(file)
   const { model, metric, distances, partial, shard } = saved
   const n = layersToSkip ?? saved.layersToSkip
@@ -134,12 +137,10 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
     model: model.id,
     revision: pinnedRevision(model),
     layers: model.layers,
-    storedDtype: model.checkpointDtype ?? null,
+    storedDtype: model.checkpointDtype,
   }
-  if (saved.verification !== undefined) {
-    const verified = await readVerifiedBlock(file, n)
-    if (verified !== undefined) return { ...verified, origin }
-  }
+  const verified = await takeVerifiedBlock(file, saved, n)
+  if (verified !== undefined) return { ...verified, origin }
   const best = findBestBlock(distances, n)
   const distance = distances[n]![best.start]!
   return {
@@ -151,22 +152,25 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
   }
 }
 
-/** The block that perplexity recommends, with what was measured; undefined if it checked blocks of another size. */
-async function readVerifiedBlock(file: string, n: number): Promise<Removal | undefined> {
-  const [{ readReportedResult }, { planVerifiedBlock }, { noteRecommendation }] = await Promise.all([
-    import('../documents/read-saved.js'),
+/** The block that perplexity recommends, with what was measured; undefined if it checked none of this size. */
+async function takeVerifiedBlock(
+  file: string,
+  saved: ReportedResult,
+  n: number,
+): Promise<Removal | undefined> {
+  if (saved.verification === undefined) return undefined
+  const [{ planVerifiedBlock }, { noteRecommendation }] = await Promise.all([
     import('../strategies/verify-blocks.js'),
     import('./note-recommendation.js'),
   ])
-  const result = await readReportedResult(file)
-  noteRecommendation(file, result, n)
-  if (n !== result.layersToSkip) return undefined
-  const { removed, strategy, scores, dataset } = planVerifiedBlock(result, result.verification!)
+  noteRecommendation(file, saved, n)
+  if (n !== saved.layersToSkip) return undefined
+  const { removed, strategy, scores, dataset } = planVerifiedBlock(saved, saved.verification)
   return { blocks: removed, strategy, scores, dataset }
 }
 
 async function readPlanFile(file: string): Promise<Removal> {
-  const { readPlan } = await import('../documents/plan.js')
+  const { readPlan } = await import('../documents/read-saved.js')
   const { removed, strategy, scores, dataset, model } = await readPlan(file)
   return {
     blocks: removed,

@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
@@ -89,7 +90,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
   const { skipped, id, config, split, revision, column } = dataset
   return {
-    schema: 'layerprune.evaluation/1',
+    schema: SCHEMAS.evaluation,
     model: described,
     dataset: {
       id,

@@ -33,14 +33,14 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
   const norms = { ...LLAMA_NORMS, ...differences.norms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   return {
-    attention: describeAttention(differences, context, name),
+    mixer: describeAttention(differences, context, name),
     mlp: describeMlp(config, differences, context, name),
     norms: {
-      beforeAttention: normOf(norms.beforeAttention),
-      afterAttention: normOf(norms.afterAttention),
+      beforeMixer: normOf(norms.beforeMixer),
+      afterMixer: normOf(norms.afterMixer),
       beforeMlp: normOf(norms.beforeMlp),
       afterMlp: normOf(norms.afterMlp),
-      streamAfterAttention: normOf(norms.streamAfterAttention),
+      streamAfterMixer: normOf(norms.streamAfterMixer),
       streamAfterMlp: normOf(norms.streamAfterMlp),
     },
     parallel: differences.parallel ?? false,
@@ -79,6 +79,7 @@ function describeAttention(
     return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
   }
   return {
+    kind: 'attention',
     heads,
     kvHeads,
     headDim,

@@ -62,7 +62,11 @@ export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
   | { layout: 'stacked' | 'grouped'; packed: Linear }
 
+/** The part of a layer in which tokens see those before them. */
+export type Mixer = Attention
+
 export interface Attention {
+  kind: 'attention'
   heads: number
   kvHeads: number
   headDim: number
@@ -115,21 +119,21 @@ export interface Experts {
 }
 
 export interface Layer {
-  attention: Attention
+  mixer: Mixer
   mlp: Mlp
-  /** Norms before and after attention and MLP; null if there is none. */
+  /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
-    beforeAttention: Norm | null
-    afterAttention: Norm | null
+    beforeMixer: Norm | null
+    afterMixer: Norm | null
     beforeMlp: Norm | null
     afterMlp: Norm | null
-    /** Norms of the residual stream itself, after attention or MLP were added. */
-    streamAfterAttention: Norm | null
+    /** Norms of the residual stream itself, after mixer or MLP were added. */
+    streamAfterMixer: Norm | null
     streamAfterMlp: Norm | null
   }
-  /** Attention and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
+  /** Mixer and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
   parallel: boolean
-  /** Factor on what attention and MLP add to the residual stream. */
+  /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier: number
 }
 

@@ -19,11 +19,11 @@ export const LLAMA_NAMES = {
 }
 
 export const LLAMA_NORMS = {
-  beforeAttention: 'input_layernorm' as string | null,
-  afterAttention: null as string | null,
+  beforeMixer: 'input_layernorm' as string | null,
+  afterMixer: null as string | null,
   beforeMlp: 'post_attention_layernorm' as string | null,
   afterMlp: null as string | null,
-  streamAfterAttention: null as string | null,
+  streamAfterMixer: null as string | null,
   streamAfterMlp: null as string | null,
 }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SCHEMAS } from '../documents/schemas.js'
 import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
 import { FAMILIES } from '../families/table.js'
@@ -19,7 +20,7 @@ import { countParameters, type ParameterCounts } from './parameters.js'
 
 /** What `inspect --json` prints. Keys may be added; none changes its meaning. */
 export interface Inspection {
-  schema: 'layerprune.inspect/1'
+  schema: typeof SCHEMAS.inspect
   model: {
     /** As the user named it. */
     id: string
@@ -67,7 +68,7 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const findings = await findOut(located, options)
   const { family, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
   return {
-    schema: 'layerprune.inspect/1',
+    schema: SCHEMAS.inspect,
     model: {
       id,
       revision,

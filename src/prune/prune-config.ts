@@ -109,8 +109,8 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
   const section = isObject(config.text_config) ? config.text_config : config
   for (const key of ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch']) delete section[key]
-  section.layer_types = layers.map(({ attention }) =>
-    attention.window === null ? 'full_attention' : 'sliding_attention',
+  section.layer_types = layers.map(({ mixer }) =>
+    mixer.window === null ? 'full_attention' : 'sliding_attention',
   )
   return config
 }
@@ -138,9 +138,9 @@ function findDifference(
 }
 
 /** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
-function listParts({ attention, mlp, ...rest }: Layer): Record<string, string> {
+function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
   const experts = mlp.kind === 'experts' ? { ...mlp.experts, expert: mlp.experts.expert(0) } : mlp
-  const parts = { ...rest, ...attention, mlp: experts }
+  const parts = { ...rest, ...mixer, mlp: experts }
   const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
   return Object.fromEntries(
     Object.entries(parts).map(([name, part]) => [

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { chooseModelWeights, type Format, locateModel, type ModelOptions, provideWeights } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
@@ -43,7 +44,7 @@ export interface PruneProgress {
 
 /** What `prune --json` prints. Keys may be added, none changes meaning. */
 export interface PruneResult {
-  schema: 'layerprune.prune/1'
+  schema: typeof SCHEMAS.prune
   plan: Plan
   format: Format
   /** Layers of the pruned model. */
@@ -105,7 +106,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   ]
   const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
   const result: PruneResult = {
-    schema: 'layerprune.prune/1',
+    schema: SCHEMAS.prune,
     plan,
     format: chosen.format,
     layers: layers.kept.length,

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path'
 import { describeDecoder } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
-import { readPlan } from '../documents/plan.js'
+import { readPlan } from '../documents/read-saved.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
 import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
 import { formatAxolotlConfig } from './axolotl.js'
@@ -30,8 +31,9 @@ export interface RecipeOptions {
   maxLength?: number | undefined
 }
 
-/** What is trained, on what, and how. */
+/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
 export interface Training {
+  schema: typeof SCHEMAS.recipe
   /** As the user named it. */
   model: string
   data: TrainingData
@@ -74,6 +76,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     )
   }
   const training: Training = {
+    schema: SCHEMAS.recipe,
     model: options.model,
     data: await nameTrainingData({ ...options, column: options.column ?? 'text' }),
     settings: { ...settings, maxLength },

@@ -15,8 +15,8 @@ const FUSED_EXPERTS = ['experts.gate_up_proj', 'experts.down_proj']
 export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
-  for (const { mlp, attention } of layers) {
-    const others = [attention.output, ...Object.values(attention.projections).filter(isLinear)].map(lastName)
+  for (const { mlp, mixer } of layers) {
+    const others = [mixer.output, ...Object.values(mixer.projections).filter(isLinear)].map(lastName)
     const addAll = (mlp: Mlp) => {
       for (const linear of linearsOf(mlp)) {
         const name = lastName(linear)

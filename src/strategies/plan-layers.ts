@@ -1,7 +1,7 @@
 import { makePlan, type Plan } from '../documents/plan.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import { locateModel, type Model } from '../model.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
