@@ -1,24 +1,19 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { isHubDataset, listDataFiles } from '../../src/data/files.js'
 import { isOnlyOnHub } from '../../src/hub/only-on-hub.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const start = process.cwd()
-const folder = mkdtempSync(join(tmpdir(), 'layerprune-only-on-hub-'))
 
 beforeAll(() => {
-  process.chdir(folder)
+  process.chdir(makeTempFolder())
   mkdirSync('org/here', { recursive: true })
   writeFileSync('org/file', '')
   symlinkSync('loop', 'loop')
 })
-afterAll(() => {
-  process.chdir(start)
-  rmSync(folder, { recursive: true })
-})
+afterAll(() => process.chdir(start))
 
 it.each([
   ['org/elsewhere', true],
