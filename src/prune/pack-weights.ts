@@ -10,7 +10,8 @@ import {
   setExternalData,
   setInlineData,
 } from '../graph/external-data.js'
-import { DataLocation, DataType, type TensorProto } from '../graph/onnx.js'
+import { DataLocation, type TensorProto } from '../graph/onnx.js'
+import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
 import type { PlannedFile } from './planned-file.js'
 
 /** Weights keep the alignment that they had, up to a page of memory. */
@@ -48,25 +49,14 @@ function placeOf(tensor: TensorProto): ExternalData {
   return { location, offsetBytes, sizeBytes: sizeBytes ?? countBytes(tensor) }
 }
 
-const ELEMENT_BITS: Partial<Record<DataType, number>> = {
-  [DataType.DOUBLE]: 64,
-  [DataType.INT64]: 64,
-  [DataType.FLOAT]: 32,
-  [DataType.INT32]: 32,
-  [DataType.FLOAT16]: 16,
-  [DataType.BFLOAT16]: 16,
-  [DataType.INT8]: 8,
-  [DataType.UINT8]: 8,
-  [DataType.INT4]: 4,
-  [DataType.UINT4]: 4,
-}
-
-function countBytes({ name, dataType, dims }: TensorProto): number {
-  const bits = ELEMENT_BITS[dataType as DataType]
+function countBytes(tensor: TensorProto): number {
+  const bits = ELEMENT_BITS.get(tensor.dataType)
   if (bits === undefined) {
-    throw new LayerpruneError(`external weight ${name} of type ${dataType} does not state its length`)
+    throw new LayerpruneError(
+      `external weight ${tensor.name} of type ${tensor.dataType} does not state its length`,
+    )
   }
-  return Math.ceil((dims.reduce((product, dim) => product * Number(dim), 1) * bits) / 8)
+  return Math.ceil((countDims(tensor) * bits) / 8)
 }
 
 async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {

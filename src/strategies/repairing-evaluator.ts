@@ -88,7 +88,11 @@ class RepairingEvaluator implements Evaluator {
     for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
     const possible = paths.filter((path) => path !== undefined)
     const tree = buildPrefixTree(possible)
-    const repaired = { embed: pieces.embed, run: this.#runPiece.bind(this), score: pieces.score }
+    const repaired = {
+      embed: pieces.embed.bind(pieces),
+      run: this.#runPiece.bind(this),
+      score: pieces.score.bind(pieces),
+    }
     const scores =
       possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
     let place = 0
