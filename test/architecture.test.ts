@@ -83,7 +83,9 @@ it('help and usage errors load no job and no package but commander', () => {
   const loaded = new Set(['cli.ts'])
   const packages = new Set<string>()
   for (const file of loaded) {
-    for (const [, path] of textOf(file).matchAll(/^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm)) {
+    for (const [, path] of textOf(file).matchAll(
+      /^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm,
+    )) {
       if (path!.startsWith('.')) loaded.add(posix.join(posix.dirname(file), path!.replace(/js$/, 'ts')))
       else if (!path!.startsWith('node:')) packages.add(path!)
     }
