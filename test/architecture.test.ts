@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, it } from 'vitest'
-import { ROOT, readPage } from './support/shown-text.js'
+import { ROOT } from './support/paths.js'
+import { readPage } from './support/shown-text.js'
 
 const entries = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
 const files = entries

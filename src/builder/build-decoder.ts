@@ -12,8 +12,8 @@ import { unknownFamily } from '../families/unknown-family.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { commonFolder } from '../graph/external-data.js'
 import { writeDecoder } from './decoder.js'
-import { GraphWriter } from './graph-writer.js'
-import { Weights } from './weights.js'
+import { DecoderWriter } from './decoder-writer.js'
+import type { Weights } from './weights.js'
 
 /** Whether checkpoints of a family can be read, by the config's `model_type`. */
 export function isKnownFamily(family: string): boolean {
@@ -31,12 +31,11 @@ export function isKnownFamily(family: string): boolean {
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
   assertPlainWeights(config.raw, checkpoint)
   const family = findFamily(config)
-  const writer = new GraphWriter()
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
-  const weights = new Weights(checkpoint.tensors, folder, family.prefix ?? 'model.', writer)
-  const description = describeFamily(config, family, weights)
-  const { model, states } = writeDecoder(description, writer, weights)
-  weights.assertAllUsed(description.extras)
+  const writer = new DecoderWriter({ tensors: checkpoint.tensors, folder, prefix: prefixOf(family) })
+  const description = describeFamily(config, family, writer.weights)
+  const { model, states } = writeDecoder(writer, description)
+  writer.weights.assertAllUsed(description.extras)
   return { model, weightsFolder: folder, states }
 }
 
@@ -48,16 +47,17 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
  */
 export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpoint['tensors']): Decoder {
   const family = findFamily(config)
-  return describeFamily(
-    config,
-    family,
-    new Weights(tensors, '', family.prefix ?? 'model.', new GraphWriter()),
-  )
+  const { weights } = new DecoderWriter({ tensors, folder: '', prefix: prefixOf(family) })
+  return describeFamily(config, family, weights)
 }
 
 function findFamily(config: ModelConfig): Family {
   if (isKnownFamily(config.family)) return FAMILIES[config.family]!
   throw unknownFamily(config.raw)
+}
+
+function prefixOf(family: Family): string {
+  return family.prefix ?? 'model.'
 }
 
 /** In transformers, a decoder of any family sees the tokens that follow unless this key is absent or true. */
@@ -70,12 +70,12 @@ function assertCausal(config: ConfigReader): void {
 
 function describeFamily(config: ModelConfig, family: Family, weights: Weights): Decoder {
   const reader = new ConfigReader(config.raw, weights.limits)
-  const { prefix = 'model.', fixed = {} } = family
+  const { fixed = {} } = family
   assertCausal(reader)
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
   const has = (name: string) => weights.has(name)
   const description = applyDifferences(reader, family.describe(reader, has), {
-    prefix,
+    prefix: prefixOf(family),
     has,
     isBare: weights.isBare,
   })

@@ -1,9 +1,8 @@
 import type { Experts } from '../families/description.js'
 import { DataType } from '../graph/onnx.js'
-import type { GraphWriter } from './graph-writer.js'
+import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
-import type { Weights } from './weights.js'
 
 /**
  * Writes a mixture of experts: each token goes to the `perToken` experts with the largest router weights.
@@ -11,11 +10,11 @@ import type { Weights } from './weights.js'
  * Tokens are sorted by expert, so that each expert multiplies only its own rows (none if it has no token), and
  * returned to their order before the experts' outputs are summed.
  */
-export function writeExperts(writer: GraphWriter, weights: Weights, experts: Experts, input: string): string {
+export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
   const { count, perToken } = experts
   const width = experts.router.inputs
   const tokens = writer.op('Reshape', [input, writer.integers([-1, width])])
-  const [shares, chosen] = writeRouting(writer, weights, experts, tokens)
+  const [shares, chosen] = writeRouting(writer, experts, tokens)
 
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
   const everyExpert = Array.from({ length: count }, (_, index) => index)
@@ -28,7 +27,7 @@ export function writeExperts(writer: GraphWriter, weights: Weights, experts: Exp
   const order = writer.op('Gather', [writer.op('NonZero', [isFor]), writer.integers([1], [])])
   const rows = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([perToken], [])])])
   const parts = writer.ops('Split', [rows, counts], count, { axis: 0 })
-  const outputs = parts.map((part, index) => writeMlp(writer, weights, experts.expert(index), part))
+  const outputs = parts.map((part, index) => writeMlp(writer, experts.expert(index), part))
   const sorted = writer.op('Concat', outputs, { axis: 0 })
 
   const slotCount = writer.op('Squeeze', [writer.op('Shape', [order])])
@@ -41,17 +40,16 @@ export function writeExperts(writer: GraphWriter, weights: Weights, experts: Exp
   const mixed = writer.op('Reshape', [summed, writer.op('Shape', [input])])
   return experts.shared === null
     ? mixed
-    : writer.op('Add', [mixed, writeShared(writer, weights, experts.shared, input)])
+    : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])
 }
 
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   { router, perToken, normalized }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const probabilities = writer.op('Softmax', [writeLinear(writer, weights, router, tokens)], { axis: -1 })
+  const probabilities = writer.op('Softmax', [writeLinear(writer, router, tokens)], { axis: -1 })
   const [values, chosen] = writer.ops('TopK', [probabilities, writer.integers([perToken])], 2, { axis: -1 })
   if (!normalized) return [values!, chosen!]
   const sum = writer.op('ReduceSum', [values!, writer.integers([1])], { keepdims: 1 })
@@ -59,12 +57,11 @@ function writeRouting(
 }
 
 function writeShared(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   { mlp, gate }: NonNullable<Experts['shared']>,
   input: string,
 ): string {
-  const output = writeMlp(writer, weights, mlp, input)
+  const output = writeMlp(writer, mlp, input)
   if (gate === null) return output
-  return writer.op('Mul', [output, writer.op('Sigmoid', [writeLinear(writer, weights, gate, input)])])
+  return writer.op('Mul', [output, writer.op('Sigmoid', [writeLinear(writer, gate, input)])])
 }

@@ -13,7 +13,9 @@ import {
 
 /** Operators of ONNX Runtime's own domain that the builder uses. */
 const MICROSOFT_OPERATORS = new Set([
+  'CausalConvWithState',
   'FusedMatMul',
+  'LinearAttention',
   'QuickGelu',
   'RotaryEmbedding',
   'SkipLayerNormalization',
@@ -28,8 +30,19 @@ export class GraphWriter {
   readonly initializers = new Map<string, TensorProto>()
   readonly valueInfos: ValueInfoProto[] = []
   /** Prefix of the next names, as in `layers.3.attention`. */
-  scope = ''
+  #scope = ''
   readonly #uses = new Map<string, number>()
+
+  /** Calls `write`; the names that it makes begin with `scope`, after those of the calls around this one. */
+  inScope<T>(scope: string, write: () => T): T {
+    const outer = this.#scope
+    this.#scope = outer === '' ? scope : `${outer}.${scope}`
+    try {
+      return write()
+    } finally {
+      this.#scope = outer
+    }
+  }
 
   /** Adds a node and returns the name of its only output. */
   op(opType: string, inputs: string[], attributes: Attributes = {}): string {
@@ -38,7 +51,7 @@ export class GraphWriter {
 
   /** Adds a node and returns the names of its outputs. */
   ops(opType: string, inputs: string[], outputCount: number, attributes: Attributes = {}): string[] {
-    const name = this.#unused(`${this.scope}/${opType}`)
+    const name = this.#unused(`${this.#scope}/${opType}`)
     const outputs = Array.from({ length: outputCount }, (_, index) =>
       index === 0 ? name : `${name}.${index}`,
     )

@@ -1,6 +1,6 @@
 import type { Activation, Linear } from '../families/description.js'
+import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
-import type { Weights } from './weights.js'
 
 /** A matrix and a bias as tensors of the graph. */
 export interface Product {
@@ -11,22 +11,27 @@ export interface Product {
 }
 
 /** Multiplies the last axis of a tensor by a weight matrix. */
-export function writeLinear(writer: GraphWriter, weights: Weights, linear: Linear, input: string): string {
-  return writeProduct(writer, readProduct(weights, linear), input)
+export function writeLinear(writer: DecoderWriter, linear: Linear, input: string): string {
+  return writeProduct(writer, readProduct(writer, linear), input)
 }
 
 /**
  * The tensors of a matrix product.
  * @param rows first and last (exclusive) of its outputs, if not all are needed
  */
-export function readProduct(weights: Weights, linear: Linear, rows?: [start: number, end: number]): Product {
+export function readProduct(
+  writer: DecoderWriter,
+  linear: Linear,
+  rows?: [start: number, end: number],
+): Product {
   const { weight, inputs, outputs, transposed = false, stack } = linear
-  const bias = linear.bias === null ? null : weights.float(linear.bias, [outputs], rows)
-  if (transposed) return { matrix: weights.float(weight, [inputs, outputs]), transposed, bias }
-  if (stack === undefined) return { matrix: weights.float(weight, [outputs, inputs], rows), transposed, bias }
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], rows)
+  if (transposed) return { matrix: writer.weights.float(weight, [inputs, outputs]), transposed, bias }
+  if (stack === undefined)
+    return { matrix: writer.weights.float(weight, [outputs, inputs], rows), transposed, bias }
   const first = stack.index * outputs
   const [start, end] = rows ?? [0, outputs]
-  const matrix = weights.float(weight, [stack.count, outputs, inputs], [first + start, first + end])
+  const matrix = writer.weights.float(weight, [stack.count, outputs, inputs], [first + start, first + end])
   return { matrix, transposed, bias }
 }
 

@@ -1,49 +1,42 @@
 import type { Norm } from '../families/description.js'
-import type { GraphWriter } from './graph-writer.js'
-import type { Weights } from './weights.js'
+import type { DecoderWriter } from './decoder-writer.js'
 
 /** Norms the last axis of a tensor. */
-export function writeNorm(writer: GraphWriter, weights: Weights, norm: Norm, input: string): string {
+export function writeNorm(writer: DecoderWriter, norm: Norm, input: string): string {
   const attributes = { axis: -1, epsilon: { float: norm.epsilon } }
   return norm.kind === 'rms'
-    ? writer.op('SimplifiedLayerNormalization', [input, writeScale(writer, weights, norm)], {
+    ? writer.op('SimplifiedLayerNormalization', [input, writeScale(writer, norm)], {
         ...attributes,
         stash_type: 1,
       })
-    : writer.op('LayerNormalization', [input, ...writeParameters(writer, weights, norm)], attributes)
+    : writer.op('LayerNormalization', [input, ...writeParameters(writer, norm)], attributes)
 }
 
 /** Adds a branch to the residual stream and norms the sum: [normed, sum]. */
 export function writeSumAndNorm(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   norm: Norm,
   stream: string,
   branch: string,
 ): [normed: string, sum: string] {
   const [normed, , , sum] =
     norm.kind === 'rms'
-      ? writer.ops(
-          'SkipSimplifiedLayerNormalization',
-          [stream, branch, writeScale(writer, weights, norm)],
-          4,
-          {
-            epsilon: { float: norm.epsilon },
-          },
-        )
-      : writer.ops('SkipLayerNormalization', [stream, branch, ...writeParameters(writer, weights, norm)], 4, {
+      ? writer.ops('SkipSimplifiedLayerNormalization', [stream, branch, writeScale(writer, norm)], 4, {
+          epsilon: { float: norm.epsilon },
+        })
+      : writer.ops('SkipLayerNormalization', [stream, branch, ...writeParameters(writer, norm)], 4, {
           epsilon: { float: norm.epsilon },
         })
   return [normed!, sum!]
 }
 
-function writeParameters(writer: GraphWriter, weights: Weights, norm: Norm): string[] {
-  const scale = writeScale(writer, weights, norm)
-  return norm.bias === null ? [scale] : [scale, weights.float(norm.bias, [norm.size])]
+function writeParameters(writer: DecoderWriter, norm: Norm): string[] {
+  const scale = writeScale(writer, norm)
+  return norm.bias === null ? [scale] : [scale, writer.weights.float(norm.bias, [norm.size])]
 }
 
-function writeScale(writer: GraphWriter, weights: Weights, { weight, size, weightOffset }: Norm): string {
+function writeScale(writer: DecoderWriter, { weight, size, weightOffset }: Norm): string {
   if (weight === null) return writer.floats(Array.from({ length: size }, () => 1))
-  const scale = weights.float(weight, [size])
+  const scale = writer.weights.float(weight, [size])
   return weightOffset === 0 ? scale : writer.op('Add', [scale, writer.float(weightOffset)])
 }

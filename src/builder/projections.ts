@@ -1,7 +1,7 @@
 import type { Attention, Linear } from '../families/description.js'
+import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { type Product, readProduct, writeProduct } from './linear.js'
-import type { Weights } from './weights.js'
 
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
@@ -10,33 +10,49 @@ export interface QueryKeyValue {
   value: string
 }
 
-/** Writes the three products that attention starts with, however their weights are stored. */
+/**
+ * Writes the three products that attention starts with, however their weights are stored.
+ * @returns also the gate on the heads' outputs, in the shape of the queries; null if there is none
+ */
 export function writeProjections(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   attention: Attention,
   input: string,
-): QueryKeyValue {
-  const [query, key, value] = readProducts(writer, weights, attention).map((product) =>
+): QueryKeyValue & { gate: string | null } {
+  const [query, key, value] = readProducts(writer, attention).map((product) =>
     writeProduct(writer, product, input),
   )
-  return { query: query!, key: key!, value: value! }
+  const products = { query: query!, key: key!, value: value!, gate: null }
+  return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
 }
 
-function readProducts(writer: GraphWriter, weights: Weights, attention: Attention): Product[] {
+/** Separates what the query product gives each head: its query, then its gate. */
+function splitGate(
+  writer: GraphWriter,
+  { heads, headDim }: Attention,
+  product: string,
+): { query: string; gate: string } {
+  const perHead = writer.op('Reshape', [product, writer.integers([0, 0, heads, 2 * headDim])])
+  const [query, gate] = writer
+    .ops('Split', [perHead, writer.integers([headDim, headDim])], 2, { axis: -1 })
+    .map((part) => writer.op('Reshape', [part, writer.integers([0, 0, heads * headDim])]))
+  return { query: query!, gate: gate! }
+}
+
+function readProducts(writer: DecoderWriter, attention: Attention): Product[] {
   const { projections, heads, kvHeads, headDim } = attention
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
-    return [query, key, value].map((linear) => readProduct(weights, linear))
+    return [query, key, value].map((linear) => readProduct(writer, linear))
   }
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
-  if (projections.layout === 'grouped') return splitGroups(writer, weights, attention, packed, sizes)
-  if (packed.transposed) return splitColumns(writer, readProduct(weights, packed), sizes)
+  if (projections.layout === 'grouped') return splitGroups(writer, attention, packed, sizes)
+  if (packed.transposed) return splitColumns(writer, readProduct(writer, packed), sizes)
   let end = 0
   return sizes.map((size) => {
     end += size
-    return readProduct(weights, packed, [end - size, end])
+    return readProduct(writer, packed, [end - size, end])
   })
 }
 
@@ -50,8 +66,7 @@ function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Pr
 
 /** Rows stored as queries, key and value of each key head in turn; they are sorted when the session starts. */
 function splitGroups(
-  writer: GraphWriter,
-  weights: Weights,
+  writer: DecoderWriter,
   { heads, kvHeads, headDim }: Attention,
   packed: Linear,
   sizes: number[],
@@ -65,7 +80,7 @@ function splitGroups(
       writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]),
     )
   }
-  const { matrix, bias, transposed } = readProduct(weights, packed)
+  const { matrix, bias, transposed } = readProduct(writer, packed)
   const matrices = split(matrix, [packed.inputs])
   const biases = bias === null ? null : split(bias, [])
   return matrices.map((part, index) => ({

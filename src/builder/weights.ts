@@ -13,6 +13,15 @@ const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
   [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
 )
 
+/** The tensors of a checkpoint and where they lie. */
+export interface StoredTensors {
+  tensors: SafetensorsCheckpoint['tensors']
+  /** Real path that the graph's references to files start from. */
+  folder: string
+  /** Prefix of the names of the decoder's own tensors, as in `model.` */
+  prefix: string
+}
+
 /**
  * The tensors of a checkpoint as inputs of a graph. When a tensor is requested, its shape is checked against the
  * config; a tensor that was never requested is an error at the end, so that none is silently omitted.
@@ -27,16 +36,7 @@ export class Weights {
 
   readonly #folder: string
 
-  /**
-   * @param folder real path that the graph's references to files start from
-   * @param prefix of the names of the decoder's own tensors, as in `model.`
-   */
-  constructor(
-    tensors: SafetensorsCheckpoint['tensors'],
-    folder: string,
-    prefix: string,
-    writer: GraphWriter,
-  ) {
+  constructor({ tensors, folder, prefix }: StoredTensors, writer: GraphWriter) {
     this.#tensors = tensors
     this.#folder = folder
     this.#writer = writer

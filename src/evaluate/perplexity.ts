@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
@@ -77,7 +78,7 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   if (tally.texts === 0) throw noTextError(dataset, texts, datasetSkip)
   if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
   return {
-    schema: 'layerprune.evaluation/1',
+    schema: SCHEMAS.evaluation,
     model: described,
     dataset: describeTexts(dataset, texts, tally, datasetSkip),
     settings: describeSettings(settings, options),

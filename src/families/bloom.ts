@@ -91,7 +91,7 @@ function describeFalcon(config: ConfigReader): Differences {
     kvHeads: isMultiQuery ? 1 : undefined,
     norm: { kind: 'layer', key: 'layer_norm_epsilon' },
     norms: hasTwoNorms
-      ? { beforeAttention: 'ln_attn', beforeMlp: 'ln_mlp' }
+      ? { beforeMixer: 'ln_attn', beforeMlp: 'ln_mlp' }
       : isParallel
         ? { beforeMlp: null }
         : {},

@@ -34,7 +34,7 @@ export function describeSandwichedGemma(
     bias: readAttentionBias(config),
     keys: { activation: 'hidden_activation' },
     norms: {
-      afterAttention: 'post_attention_layernorm',
+      afterMixer: 'post_attention_layernorm',
       beforeMlp: 'pre_feedforward_layernorm',
       afterMlp: 'post_feedforward_layernorm',
     },
@@ -48,8 +48,8 @@ export function describeSandwichedGemma(
 export const POST_NORMS: Differences = {
   norm: { epsilon: 1e-5 },
   norms: {
-    beforeAttention: null,
-    afterAttention: 'post_attention_layernorm',
+    beforeMixer: null,
+    afterMixer: 'post_attention_layernorm',
     beforeMlp: null,
     afterMlp: 'post_feedforward_layernorm',
   },
@@ -93,7 +93,7 @@ export function describeGpt2(
       activation: 'activation_function',
     },
     norm: { kind: 'layer', key: 'layer_norm_epsilon' },
-    norms: { beforeAttention: 'ln_1', beforeMlp: 'ln_2' },
+    norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
     embedding: {
       positions: {
         name: 'wpe',

@@ -87,7 +87,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
         ...base,
         tied: false,
         names: { ...base.names, output: 'out_proj', up: 'fc_in', down: 'fc_out' },
-        norms: { beforeAttention: 'ln_1', beforeMlp: null },
+        norms: { beforeMixer: 'ln_1', beforeMlp: null },
         parallel: true,
         embedding: {},
         head: { bias: true },
@@ -201,11 +201,11 @@ function describeOpt(config: ConfigReader): Differences {
     keys: { inner: 'ffn_dim', activation: 'activation_function' },
     norm: { kind: 'layer', key: null, weight: hasWeights, bias: hasWeights },
     norms: isBefore
-      ? { beforeAttention: 'self_attn_layer_norm', beforeMlp: 'final_layer_norm' }
+      ? { beforeMixer: 'self_attn_layer_norm', beforeMlp: 'final_layer_norm' }
       : {
-          beforeAttention: null,
+          beforeMixer: null,
           beforeMlp: null,
-          streamAfterAttention: 'self_attn_layer_norm',
+          streamAfterMixer: 'self_attn_layer_norm',
           streamAfterMlp: 'final_layer_norm',
         },
     noFinalNorm: !isBefore || config.flag('_remove_final_layer_norm', false),

@@ -130,7 +130,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
     notes: 'as GLM with norms before and after attention and MLP',
     describe: (config) => ({
       ...describeGlm(config),
-      norms: { afterAttention: 'post_self_attn_layernorm', afterMlp: 'post_mlp_layernorm' },
+      norms: { afterMixer: 'post_self_attn_layernorm', afterMlp: 'post_mlp_layernorm' },
     }),
   },
   helium: {

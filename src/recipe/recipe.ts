@@ -3,9 +3,10 @@ import { basename, join } from 'node:path'
 import { describeDecoder } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
-import { readPlan } from '../documents/plan.js'
+import { readPlan } from '../documents/read-saved.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
-import { type LocatedModel, locateModel } from '../model.js'
+import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
@@ -22,9 +23,9 @@ export interface RecipeOptions extends TrainingDataOptions {
   maxLength?: number | undefined
 }
 
-/** What is trained, on what, and how: what `recipe --json` prints. */
+/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
 export interface Training {
-  schema: 'layerprune.recipe/1'
+  schema: typeof SCHEMAS.recipe
   /** As the user named it. */
   model: string
   data: TrainingData
@@ -49,7 +50,8 @@ export interface Recipe {
  * @throws LayerpruneError where model or data cannot be found, or the family is not known
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
-  const located = await locateModel({ model: options.model, format: 'safetensors' })
+  const located = await locateModel({ model: options.model })
+  await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
   const targets = findTargets(describeDecoder(config, tensors))
@@ -66,7 +68,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     )
   }
   const training: Training = {
-    schema: 'layerprune.recipe/1',
+    schema: SCHEMAS.recipe,
     model: options.model,
     data: await nameTrainingData(options),
     settings: { ...settings, maxLength },

@@ -1,11 +1,10 @@
-import { findCertainty } from '../documents/find-certainty.js'
 import { describeMetric, type Metric } from '../documents/metrics.js'
-import { type Recommending, recommendBlock } from '../documents/recommendation.js'
-import { assertBlockSize, findBestBlock } from '../documents/score-blocks.js'
+import { findBestBlock, findCertainty, type Recommending, recommendBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import { nameLayers } from '../layers/names.js'
 
 /** What must hold of a result; what is omitted is not checked. */

@@ -1,7 +1,7 @@
 import { assertMetrics, type Metric } from '../documents/metrics.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import {
   assertCounts,

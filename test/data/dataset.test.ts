@@ -8,7 +8,9 @@ import type { DataSource } from '../../src/byte-source.js'
 import { createDataset, openDataset } from '../../src/data/dataset.js'
 import { readTextDocument } from '../../src/data/text.js'
 import { UsageError } from '../../src/errors.js'
-import { collect, inPieces, listOpenFiles, makeFolder, readAll, readError } from './helpers.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, inPieces, listOpenFiles, readAll, readError } from './helpers.js'
 
 /** Two frames, packed by the zstd program. */
 const ZSTD = Buffer.from(
@@ -17,10 +19,10 @@ const ZSTD = Buffer.from(
 )
 
 const nameOf = (id: string) => ({ id, config: null, split: null, revision: null })
-const PARQUET = join(import.meta.dirname, '../fixtures/data/snappy.parquet')
+const PARQUET = join(FIXTURES, 'data/snappy.parquet')
 
 async function makeMixedFolder() {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await mkdir(join(folder, 'd/c.sub'), { recursive: true })
   await writeFile(join(folder, 'd/b.jsonl'), '{"text":"b1"}\n{"text":"b2"}\n')
   await writeFile(join(folder, 'd/a.csv.gz'), gzipSync('text\na1\n'))
@@ -65,7 +67,7 @@ test('links are followed, round trips are not', async () => {
 })
 
 test('wrong paths and options are refused before anything is read', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.xlsx'), '')
   await writeFile(join(folder, 'a.parquet.gz'), '')
   await mkdir(join(folder, 'empty'))
@@ -83,7 +85,7 @@ test('wrong paths and options are refused before anything is read', async () => 
 })
 
 test('the limit counts texts over files, and nothing is read beyond it', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), '{"text":""}\n{"text":"a1"}\n{"text":null}\n{"text":"a2"}\n')
   await writeFile(join(folder, 'b.jsonl'), '{"text":"b1"}\nmalformed\n')
   expect(await readAll(folder, ['a.jsonl', 'b.jsonl'], { datasetSize: 3 })).toEqual({
@@ -97,7 +99,7 @@ test('the limit counts texts over files, and nothing is read beyond it', async (
 })
 
 test('plain text is a document a file, or a line with textLines', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.txt'), '\uFEFFone 🙂\r\n\r\n  \r\ntwo\r\n')
   await writeFile(join(folder, 'b.text'), ' \n')
   expect(await readAll(folder, ['a.txt', 'b.text'])).toEqual({
@@ -122,7 +124,7 @@ test('plain text is a document a file, or a line with textLines', async () => {
 })
 
 test('gzip of several members is read; one that is cut short, damaged or empty is refused', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const rows = Array.from({ length: 20_000 }, (_, i) => `{"text":"row ${i} ${(i * 7919) % 1009}"}\n`)
   const packed = Buffer.concat([gzipSync(rows.slice(0, 9).join('')), gzipSync(rows.slice(9).join(''))])
   await writeFile(join(folder, 'a.jsonl.gz'), packed)
@@ -141,7 +143,7 @@ test('gzip of several members is read; one that is cut short, damaged or empty i
 })
 
 test('each call of rows reads from the beginning and counts anew', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), '{"text":""}\n{"text":"a"}\n')
   const dataset = await openDataset({ dataset: join(folder, 'a.jsonl') })
   const first = await collect(dataset.rows())
@@ -155,7 +157,7 @@ async function expectAllClosed(folder: string, when: string): Promise<void> {
 }
 
 test('files are closed when reading ends early, fails or is aborted', async (context) => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const rows = Array.from({ length: 20_000 }, () => ({ text: randomBytes(40).toString('base64') }))
   const lines = rows.map((row) => JSON.stringify(row)).join('\n')
   await writeFile(join(folder, 'a.jsonl'), lines)
@@ -271,7 +273,7 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
 })
 
 test('Zstandard of several frames is read; one that is cut short or damaged is refused', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl.zst'), ZSTD)
   expect((await readAll(folder, ['a.jsonl.zst'])).texts).toEqual(['packed 0', 'packed 1', 'packed 2'])
   const messageFor = async (content: Uint8Array) => {
@@ -287,7 +289,7 @@ test('Zstandard of several frames is read; one that is cut short or damaged is r
 })
 
 test('a shuffled dataset on disk has every row once, in an order that the seed decides', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   for (const file of ['a', 'b', 'c']) {
     const lines = Array.from({ length: 700 }, (_, i) => `{"text":"${file}${i}"}\n`)
     await writeFile(join(folder, `${file}.jsonl`), lines.join(''))

@@ -1,16 +1,7 @@
-import { mkdtemp, readdir, readlink, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 import { type DatasetOptions, type DatasetRow, openDataset } from '../../src/data/dataset.js'
 import { LayerpruneError } from '../../src/errors.js'
-
-/** A folder that is gone after the test. */
-export async function makeFolder(): Promise<string> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'layerprune-data-')))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  return folder
-}
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []

@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { symlinkSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { nameTrainingData } from '../../src/recipe/training-data.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const start = process.cwd()
 let folder: string
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'layerprune-recipe-'))
+  folder = makeTempFolder()
 })
 afterEach(() => {
   process.chdir(start)
-  rmSync(folder, { recursive: true })
 })
 
 it('what is neither a file nor a folder here is a dataset on the Hub', async () => {

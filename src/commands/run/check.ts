@@ -1,4 +1,4 @@
-import { readReportedResult } from '../../documents/read-saved.js'
+import { readSimilarityResult } from '../../documents/read-saved.js'
 import { LayerpruneError } from '../../errors.js'
 import { checkResult } from '../../similarity/check-result.js'
 import { printFailure, printResult } from '../../terminal/output.js'
@@ -6,7 +6,7 @@ import type { CheckFlags } from '../check.js'
 import { noteRecommendation } from './note-recommendation.js'
 
 export async function run({ from, ...expected }: CheckFlags): Promise<void> {
-  const result = await readReportedResult(from)
+  const result = await readSimilarityResult(from)
   const checks = checkResult(result, expected)
   const { expect: block, layersToSkip = result.layersToSkip } = expected
   noteRecommendation(from, result, block ? block.end - block.start : layersToSkip)

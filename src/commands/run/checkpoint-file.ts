@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readContinuableResult } from '../../documents/saved-result.js'
+import { readSimilarityResult } from '../../documents/read-saved.js'
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { nameResult } from './result-files.js'
@@ -36,7 +36,7 @@ export function openCheckpointFile(
   return {
     path,
     exists: () => existsSync(path),
-    read: async () => (existsSync(path) ? readContinuableResult(path) : undefined),
+    read: async () => (existsSync(path) ? readSimilarityResult(path) : undefined),
     write,
     async writeSometimes(takePartial) {
       const startMs = performance.now()

@@ -1,4 +1,4 @@
-import { readContinuableResult } from '../../documents/saved-result.js'
+import { readSimilarityResult } from '../../documents/read-saved.js'
 import { mergeShards } from '../../similarity/merge-shards.js'
 import { setQuiet } from '../../terminal/output.js'
 import type { MergeFlags } from '../merge.js'
@@ -8,7 +8,7 @@ import { showResult } from './show-result.js'
 export async function run(files: string[], flags: MergeFlags): Promise<void> {
   setQuiet(flags.quiet ?? false)
   const shards = await Promise.all(
-    files.map(async (file) => ({ file, result: await readContinuableResult(file) })),
+    files.map(async (file) => ({ file, result: await readSimilarityResult(file) })),
   )
   const result = mergeShards(shards)
   const written = await writeResultFiles(flags.output, result)

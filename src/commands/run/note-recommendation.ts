@@ -1,6 +1,5 @@
-import type { ReportedResult } from '../../documents/read-saved.js'
-import { recommendBlock } from '../../documents/recommendation.js'
-import { findBestBlock } from '../../documents/score-blocks.js'
+import { findBestBlock, recommendBlock } from '../../documents/result-views.js'
+import type { ReportedResult } from '../../documents/verification.js'
 import { nameLayers } from '../../layers/names.js'
 import { printNote } from '../../terminal/output.js'
 

@@ -1,6 +1,5 @@
-import { readEvaluation, readReportedResult } from '../../documents/read-saved.js'
-import { resizeResult } from '../../documents/resize-result.js'
-import { selectMetric } from '../../documents/select-metric.js'
+import { readEvaluation, readSimilarityResult } from '../../documents/read-saved.js'
+import { resizeResult, selectMetric } from '../../documents/result-views.js'
 import { UsageError } from '../../errors.js'
 import { drawPerplexities } from '../../report/perplexity-svg.js'
 import { assertPlotFile, convertPlot, drawPlot } from '../../report/plot.js'
@@ -20,7 +19,7 @@ export async function run({ from, output, kind, scale, metric, layersToSkip }: P
     const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
     return writeFileAtomically(output, plot)
   }
-  const saved = await readReportedResult(from)
+  const saved = await readSimilarityResult(from)
   const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
   await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
 }

@@ -1,10 +1,12 @@
-import { makePlan, type Plan, type PlannedModel, readPlan } from '../../documents/plan.js'
-import { readReportedResult } from '../../documents/read-saved.js'
-import { readSimilarityResult } from '../../documents/saved-result.js'
-import { assertBlockSize, findBestBlock } from '../../documents/score-blocks.js'
+import type { Plan, PlannedModel } from '../../documents/plan.js'
+import { makePlan } from '../../documents/plan.js'
+import { readPlan, readSimilarityResult } from '../../documents/read-saved.js'
+import { findBestBlock } from '../../documents/result-views.js'
+import type { ReportedResult } from '../../documents/verification.js'
 import { planVerifiedBlock } from '../../documents/verified-plan.js'
 import { UsageError } from '../../errors.js'
 import type { Block } from '../../layers/block.js'
+import { assertBlockSize } from '../../layers/blocks.js'
 import { printWarning } from '../../terminal/output.js'
 import type { RemovalFlags } from '../removal-flags.js'
 import { noteRecommendation } from './note-recommendation.js'
@@ -92,12 +94,10 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
     model: model.id,
     revision: pinnedRevision(model),
     layers: model.layers,
-    storedDtype: model.checkpointDtype ?? null,
+    storedDtype: model.checkpointDtype,
   }
-  if (saved.verification !== undefined) {
-    const verified = await readVerifiedBlock(file, n)
-    if (verified !== undefined) return { ...verified, origin }
-  }
+  const verified = takeVerifiedBlock(file, saved, n)
+  if (verified !== undefined) return { ...verified, origin }
   const best = findBestBlock(distances, n)
   const distance = distances[n]![best.start]!
   return {
@@ -109,12 +109,12 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
   }
 }
 
-/** The block that perplexity recommends, with what was measured; undefined if it checked blocks of another size. */
-async function readVerifiedBlock(file: string, n: number): Promise<Removal | undefined> {
-  const result = await readReportedResult(file)
-  noteRecommendation(file, result, n)
-  if (n !== result.layersToSkip) return undefined
-  const { removed, strategy, scores, dataset } = planVerifiedBlock(result, result.verification!)
+/** The block that perplexity recommends, with what was measured; undefined if it checked none of this size. */
+function takeVerifiedBlock(file: string, saved: ReportedResult, n: number): Removal | undefined {
+  if (saved.verification === undefined) return undefined
+  noteRecommendation(file, saved, n)
+  if (n !== saved.layersToSkip) return undefined
+  const { removed, strategy, scores, dataset } = planVerifiedBlock(saved, saved.verification)
   return { blocks: removed, strategy, scores, dataset }
 }
 

@@ -1,4 +1,4 @@
-import { recommendBlock } from '../../documents/recommendation.js'
+import { recommendBlock } from '../../documents/result-views.js'
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import type { Verification } from '../../documents/verification.js'
 import { planVerifiedBlock } from '../../documents/verified-plan.js'

@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDataset } from '../../../src/data/dataset.js'
-import type { RepoContent } from '../../hub/repos.js'
-import { type HubServer, startHubServer } from '../../hub/server.js'
-import { makeParquet, makeTexts } from './parquet-files.js'
-import { readSample } from './read-sample.js'
-import { SAMPLES } from './sample-datasets.js'
+import { makeParquet, makeTexts } from '../../support/hub/parquet-files.js'
+import { readSample } from '../../support/hub/read-sample.js'
+import type { RepoContent } from '../../support/hub/repos.js'
+import { SAMPLES } from '../../support/hub/sample-datasets.js'
+import { type HubServer, startHubServer } from '../../support/hub/server.js'
+import { FIXTURES } from '../../support/paths.js'
 
-const TYPES = readFileSync(join(import.meta.dirname, '../../fixtures/data/types.parquet'))
+const TYPES = readFileSync(join(FIXTURES, 'data/types.parquet'))
 const toJsonl = (texts: string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 

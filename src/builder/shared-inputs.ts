@@ -1,0 +1,35 @@
+import type { Rope } from '../families/description.js'
+import { type SpanForm, type Spans, writeSpans } from './causal-attention.js'
+import type { DecoderWriter } from './decoder-writer.js'
+import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
+
+/** What layers need besides their own tensors, written once for all that need the same. */
+export class SharedInputs {
+  readonly shape: TokenShape
+  readonly #writer: DecoderWriter
+  readonly #tables = new Map<string, RopeTables>()
+  readonly #spans = new Map<string, Spans>()
+
+  constructor(writer: DecoderWriter, shape: TokenShape) {
+    this.#writer = writer
+    this.shape = shape
+  }
+
+  /** The tables of a rope. */
+  tables(rope: Rope): RopeTables {
+    return once(this.#tables, rope, () => writeRopeTables(this.#writer, rope, this.shape))
+  }
+
+  /** Runs of queries for a layer's window. */
+  spans({ heads, kvHeads, window, alibi }: SpanForm): Spans {
+    const form = { heads, kvHeads, window, alibi }
+    return once(this.#spans, form, () => writeSpans(this.#writer, this.shape.tokens, form))
+  }
+}
+
+function once<V>(known: Map<string, V>, form: object, write: () => V): V {
+  const key = JSON.stringify(form)
+  const value = known.get(key) ?? write()
+  known.set(key, value)
+  return value
+}
