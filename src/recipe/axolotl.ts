@@ -20,7 +20,7 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
     adapter: 'qlora',
     lora_r: settings.rank,
     lora_alpha: settings.rank,
-    // axolotl demands 0 where experts are changed
+    // axolotl demands 0 if experts are changed
     lora_dropout: hasExperts ? 0 : settings.dropout,
     ...(targets.modules.length > 0 ? { lora_target_modules: targets.modules } : {}),
     ...(hasExperts ? { lora_target_parameters: targets.parameters } : {}),

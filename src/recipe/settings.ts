@@ -47,9 +47,9 @@ const MODELS: {
 const LONG_FROM = 10 * BILLION
 
 /**
- * The paper's settings for a model, and those of most of its models where it has none of that family and size.
+ * The paper's settings for a model, and those of most of its models if it has none of that family and size.
  * @param parameters  learnt numbers of the model before it was pruned
- * @param maxPositions  longest text that the model takes; null where it has no limit
+ * @param maxPositions  longest text that the model takes; null if it has no limit
  */
 export function chooseSettings(
   family: string,
