@@ -101,7 +101,7 @@ export function chooseRunSettings(
     onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
-    onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
+    onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,

@@ -45,7 +45,7 @@ describe('similarity --metric', () => {
     expect(rows.filter((row) => row.at(-1) === '<- best').map((row) => row[2])).toEqual(['3..6'])
     expect(rows.filter((row) => row[4]!.startsWith('* ')).map((row) => row[2])).toEqual(['4..7'])
     expect(rows.filter((row) => row[5]!.startsWith('* ')).map((row) => row[2])).toEqual(['4..7'])
-    expect(stdout).toContain('* the smallest of its column: angular and cosine choose layers 4..7.')
+    expect(stdout).toContain('* smallest in its column: angular and cosine choose layers 4..7.')
     expect(stdout).toContain('Euclidean distance by first layer removed')
     expect(stdout).toMatch(
       /\nRemove layers 3\.\.6 \(0-based, 4 of 12\): Euclidean distance 1\d\.\d{3} ± 0\.\d{3} over 40 texts\.\n/,
