@@ -6,7 +6,6 @@ import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
 import { type Model, openModel } from '../../src/model.js'
 import {
-  ALL_FIXTURES,
   fixtureFolder,
   listFixtures,
   measureBlocks,
@@ -14,6 +13,7 @@ import {
   readReference,
 } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const home = makeTempFolder()
@@ -54,10 +54,10 @@ it.each(listFixtures())('%s in q8 is near PyTorch, texts of mixed lengths in one
 
 /** ONNX Runtime takes seconds to load 64 experts in int8. */
 const mixtures = listFixtures().filter(
-  (name) => /moe|mixtral/.test(name) && (ALL_FIXTURES || name !== 'qwen3-moe-64'),
+  (name) => /moe|mixtral/.test(name) && (LONG_TESTS || name !== 'qwen3-moe-64'),
 )
 
-describe.each(mixtures)('%s in q8, whose experts need no token', (name) => {
+describe.each(mixtures)('%s in q8, with experts that may get no token', (name) => {
   it('is near float32 on texts of one token', async () => {
     const tokens = [...new Set(readReference(fixtureFolder(name)).texts.flat())].slice(0, 20)
     const [rounded, exact] = [await open(name, 'q8'), await open(name, 'fp32')]

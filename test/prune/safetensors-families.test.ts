@@ -58,7 +58,7 @@ describe('a layer that would be computed otherwise', () => {
   })
 })
 
-describe('tensors that stay', () => {
+describe('tensors that are kept', () => {
   const some = [
     'bloom',
     'falcon',

@@ -11,6 +11,7 @@ import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { openTileProducts, type TileProducts } from '../../src/repair/tile-products.js'
 import { ONE_THREAD, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
 
 const names = ['families', 'onnx'].flatMap((kind) =>
@@ -36,13 +37,21 @@ const refused = names.flatMap((name) =>
   REFUSED.filter(([families]) => families.test(name)).map(([, reason]) => ({ name, reason })),
 )
 
+/** Variants that differ from their family in positions, windows, tied weights or scales, not in what a layer adds. */
+const VARIANT =
+  /-(alibi|dynamic|layer-types|linear|llama3|longrope|longrope-partial|scaled|tied|unscaled|untied|window|yarn|yarn-mscale)$/
+
+const fitted = names.filter(
+  (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
+)
+
 let tiles: TileProducts
 beforeAll(async () => {
   tiles = await openTileProducts(1)
 })
 afterAll(() => tiles.close())
 
-describe.each(names.filter((name) => refused.every((other) => other.name !== name)))('%s', (name) => {
+describe.each(fitted)('%s', (name) => {
   it('does with its changed weights what was fitted', async () => {
     const model = await openModel({ model: join(FIXTURES, name) })
     const { decoder, config } = model

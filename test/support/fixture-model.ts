@@ -14,20 +14,9 @@ const FAMILIES = join(FIXTURES, 'families')
 /** ONNX Runtime in tests: so small a model gains nothing from threads, which compete with those of other files. */
 export const ONE_THREAD = { device: 'cpu', threads: 1 } as const
 
-/** `.ci/nightly` sets it: checks that `npm test` makes of one fixture per family are then made of every fixture. */
-export const ALL_FIXTURES = process.env.LAYERPRUNE_ALL_FIXTURES === '1'
-
 /** Names of all fixtures. */
 export function listFixtures(): string[] {
   return readdirSync(FAMILIES).sort()
-}
-
-/** The fixtures, without those whose model type another has that comes before in the alphabet. */
-export function listFamilies(): string[] {
-  const typeOf = (name: string) => readConfig(name).model_type
-  const fixtures = listFixtures()
-  const types = fixtures.map(typeOf)
-  return fixtures.filter((_, index) => types.indexOf(types[index]) === index)
 }
 
 export function readConfig(name: string): Record<string, unknown> {
