@@ -108,7 +108,7 @@ describe('a decoder in segments', () => {
   )
 
   it.each(['bloom', 'falcon', 'gpt2', 'mixtral', 'phi3-longrope'])(
-    'gives them so with weights that each run casts, and as float32 does: %s',
+    'gives the same with weights that each run casts, and the numbers of float32: %s',
     async (name) => {
       const model = await open(`families/${name}`)
       const stored = { ...model, decoder: { ...model.decoder, castsPerRun: true } }
