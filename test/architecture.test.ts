@@ -80,6 +80,22 @@ it('folders import from the floors below them only', () => {
   expect(upward).toEqual([])
 })
 
+it('help and usage errors load no job and no package but commander', () => {
+  const loaded = new Set(['cli.ts'])
+  const packages = new Set<string>()
+  for (const file of loaded) {
+    for (const [, path] of textOf(file).matchAll(
+      /^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm,
+    )) {
+      if (path!.startsWith('.')) loaded.add(posix.join(posix.dirname(file), path!.replace(/js$/, 'ts')))
+      else if (!path!.startsWith('node:')) packages.add(path!)
+    }
+  }
+  expect([...loaded].filter((file) => file.startsWith('commands/')).length).toBeGreaterThan(12)
+  expect([...loaded].filter((file) => /^(commands\/run|run|model\.ts|graph|data)\b/.test(file))).toEqual([])
+  expect([...packages]).toEqual(['commander'])
+})
+
 it('no job is imported for what a block of layers is', () => {
   expect(textOf('layers/block.ts')).toContain('export interface Block {')
   const others = files.filter((file) => /(?:interface|type) Block\b/.test(textOf(file)))

@@ -11,22 +11,14 @@ import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
 import { type AdapterTargets, findTargets } from './targets.js'
-import { nameTrainingData, type TrainingData } from './training-data.js'
+import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
 const PLAN_FILE = 'layerprune-plan.json'
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
-export interface RecipeOptions {
+export interface RecipeOptions extends TrainingDataOptions {
   /** Folder of the pruned model, in safetensors. */
   model: string
-  /** Files and folders of texts, or the id of a dataset on the Hub. */
-  dataset: string[]
-  /** 'text' if omitted. */
-  column?: string | undefined
-  /** Configuration of a dataset on the Hub. */
-  config?: string | undefined
-  /** Split of a dataset on the Hub; 'train' if omitted. */
-  split?: string | undefined
   /** Tokens per sequence; if omitted, the paper's number for a model of that size. */
   maxLength?: number | undefined
 }
@@ -78,7 +70,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   const training: Training = {
     schema: SCHEMAS.recipe,
     model: options.model,
-    data: await nameTrainingData({ ...options, column: options.column ?? 'text' }),
+    data: await nameTrainingData(options),
     settings: { ...settings, maxLength },
     targets,
     output: `${basename(folder)}-healed`,

@@ -9,10 +9,10 @@ import { nameLayers } from '../layers/names.js'
 
 /** What must hold of a result; what is omitted is not checked. */
 export interface Expectations {
-  /** Size of the block; that of `block` if omitted, else that of the run. */
+  /** Size of the block; that of `expect` if omitted, else that of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
-  block?: Block | undefined
+  expect?: Block | undefined
   /** Of the recommended block, inclusive. */
   maxDistance?: number | undefined
   /** That the block of the smallest distance is the one, inclusive. */
@@ -31,7 +31,7 @@ export interface Check {
  * @throws UsageError if nothing is expected, or it does not fit the model
  */
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
-  const { block, maxDistance, minConfidence } = expected
+  const { expect: block, maxDistance, minConfidence } = expected
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
     throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
   }
@@ -91,7 +91,7 @@ function assertPossible(maxDistance: number | undefined, metric: Metric): void {
 }
 
 function expectedSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {
-  const { block, layersToSkip: asked } = expected
+  const { expect: block, layersToSkip: asked } = expected
   if (block === undefined) {
     const size = asked ?? layersToSkip
     assertBlockSize(size, model.layers)

@@ -327,7 +327,7 @@ const cases: Case[] = [
   },
   {
     name: 'split of files on disk',
-    prepare: () => ({ 'dataset-subset': 'test' }),
+    prepare: () => ({ 'dataset-split': 'test' }),
     exitCode: 2,
     message: /are the split train/,
   },

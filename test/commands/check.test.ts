@@ -78,7 +78,7 @@ describe('check', () => {
 
 describe('checkResult', () => {
   it('takes the size of the block that is expected', () => {
-    expect(checkResult(sure, { block: { start: 21, end: 23 } })).toEqual([
+    expect(checkResult(sure, { expect: { start: 21, end: 23 } })).toEqual([
       { holds: true, text: 'the best block is layers 21..22' },
     ])
     expect(checkResult(sure, { layersToSkip: 1, minConfidence: 0.5 })).toEqual([

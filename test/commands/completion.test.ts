@@ -42,7 +42,7 @@ describe('completion for bash', () => {
     expect(await completeInBash('layerprune', 'similarity', '--layers')).toEqual(['--layers-to-skip'])
     expect(await completeInBash('layerprune', 'similarity', '--model', 'x', '--dataset-s')).toEqual([
       '--dataset-size',
-      '--dataset-subset',
+      '--dataset-split',
     ])
     expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual(['onnx', 'safetensors'])
     expect(await completeInBash('layerprune', 'plot', '--kind', 'h')).toEqual(['heatmap'])

@@ -245,7 +245,7 @@ describe('a run that loses the network', () => {
 
     server.reset()
     const resumed = await measure({ ...flags, resume: '' }, {}, cwd)
-    expect(resumed.stderr).toContain('going on after')
+    expect(resumed.stderr).toContain('continuing after')
     const whole = await measure(flags)
     expect(JSON.parse(resumed.stdout).distances).toEqual(JSON.parse(whole.stdout).distances)
     expect(JSON.parse(resumed.stdout).dataset.samples).toBe(many.length)

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { listMakingFlags } from '../../src/commands/making-flags.js'
 import { makePruneCommand } from '../../src/commands/prune.js'
+import { listMakingFlags } from '../../src/commands/run/making-flags.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 it('a card names the flags that made the model, and no place on this machine', async () => {

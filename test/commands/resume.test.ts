@@ -63,7 +63,7 @@ describe('a run that is killed', () => {
       runProgram(flags('killed', '--resume', '--json'), { cwd }),
       runProgram(flags('whole', '--json'), { cwd }),
     ])
-    expect(resumed.stderr).toContain(`going on after the`)
+    expect(resumed.stderr).toContain(`continuing after the`)
     expect(resumed.stdout).toBe(whole.stdout)
     expect(existsSync(join(cwd, 'killed', CHECKPOINT))).toBe(false)
   }, 240_000)
@@ -102,7 +102,7 @@ describe('resuming', () => {
   )
 
   it('goes on with an identical result within a limit of memory', async () => {
-    const options = { ...OPTIONS, maxMemoryBytes: 2e9 }
+    const options = { ...OPTIONS, maxMemory: 2e9 }
     const resumed = await measureSimilarity({ ...options, resumeFrom: await stopAfter(1, options) })
     expect(resumed).toEqual(await measureSimilarity(OPTIONS))
   })

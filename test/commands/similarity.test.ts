@@ -99,7 +99,7 @@ describe('similarity', () => {
       { cwd },
     )
     expect(JSON.parse(stdout).dataset).toMatchObject({ samples: 2, skipped: { empty: 1, notText: 2 } })
-    expect(stderr).toContain('passed over 3 rows: 1 empty, 2 without text')
+    expect(stderr).toContain('skipped 3 rows: 1 empty, 2 without text')
   })
 
   it('reads the same texts from every kind of file', async () => {

@@ -12,9 +12,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** Reads a whole dataset; origins are cut to what follows `folder`. */
 export async function readAll(folder: string, paths: string[], options: Partial<DatasetOptions> = {}) {
   const dataset = await openDataset({
-    column: 'text',
     ...options,
-    paths: paths.map((path) => join(folder, path)),
+    dataset: paths.map((path) => join(folder, path)),
   })
   const rows: DatasetRow[] = await collect(dataset.rows())
   return {

@@ -67,7 +67,7 @@ test('a missing column names the columns there are and proposes the one with tex
   const wide = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`c${i}`, i]))
   await writeFile(join(folder, 'wide.jsonl'), JSON.stringify(wide))
   expect((await readError(folder, ['wide.jsonl'])).message).toMatch(/c18, c19 and 5 more$/)
-  expect((await readError(folder, ['wide.jsonl'], { column: 'toString' })).message).toMatch(
+  expect((await readError(folder, ['wide.jsonl'], { datasetColumn: 'toString' })).message).toMatch(
     /^column 'toString'/,
   )
 })

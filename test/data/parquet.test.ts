@@ -67,7 +67,7 @@ test.each([
   ['blob', 'binary'],
   ['when', 'timestamp'],
 ])("column '%s' is refused as %s", async (column, type) => {
-  expect((await readError(DATA, ['types.parquet'], { column })).message).toBe(
+  expect((await readError(DATA, ['types.parquet'], { datasetColumn: column })).message).toBe(
     `column '${column}' of types.parquet: expected a string column, found ${type}`,
   )
 })
@@ -77,7 +77,7 @@ test('a missing column proposes the one string column', async () => {
     message: "column 'text' is not in types.parquet; columns: id, score, words, meta, blob, when, body",
     hint: '--dataset-column body',
   })
-  expect((await readAll(DATA, ['types.parquet'], { column: 'body' })).texts).toEqual(TEXTS)
+  expect((await readAll(DATA, ['types.parquet'], { datasetColumn: 'body' })).texts).toEqual(TEXTS)
 })
 
 test('reads the bytes of the column alone, a row group when it is due', async () => {

@@ -64,10 +64,10 @@ async function open(folder: string) {
 
 async function collect(
   { decoder, config, batches, maxLength }: Awaited<ReturnType<typeof open>>,
-  maxMemoryBytes: number | undefined,
+  maxMemory: number | undefined,
   more: Pick<Partial<SegmentedOptions>, 'onAdvance' | 'onNote' | 'signal'> = {},
 ): Promise<Float64Array[]> {
-  const limits = { maxMemoryBytes, maxLength, maxAsked: maxLength }
+  const limits = { maxMemory, maxLength, maxAsked: maxLength }
   const options = { device: 'cpu' as const, ...limits, meter: new RunMeter(), ...more }
   const source = await openGramSource(decoder, config, options)
   try {

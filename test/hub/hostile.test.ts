@@ -43,7 +43,7 @@ async function download(): Promise<void> {
 
 async function read(id = 'org/rows', onNote?: (note: string) => void): Promise<string[]> {
   const texts: string[] = []
-  const dataset = await openDataset({ paths: [id], column: 'text', onNote })
+  const dataset = await openDataset({ dataset: id, onNote })
   for await (const { text } of dataset.rows()) texts.push(text)
   return texts
 }

@@ -54,7 +54,7 @@ beforeEach(() => {
 
 async function readTexts(id: string): Promise<string[]> {
   const texts: string[] = []
-  for await (const { text } of (await openDataset({ paths: [id], column: 'text' })).rows()) texts.push(text)
+  for await (const { text } of (await openDataset({ dataset: id })).rows()) texts.push(text)
   return texts
 }
 
@@ -345,7 +345,7 @@ describe('a dataset that is replaced while it is read', () => {
     ['between files', 3000],
   ])('is refused %s', async (_, count) => {
     server.replace(exported('old'))
-    const rows = (await openDataset({ paths: ['org/moving'], column: 'text' })).rows()
+    const rows = (await openDataset({ dataset: 'org/moving' })).rows()
     for (let i = 0; i < count; i++) expect((await rows.next()).value.text).toMatch(/^old/)
     server.replace(exported('new'))
     server.forget()

@@ -55,7 +55,7 @@ describe('--dtype q8 from safetensors', () => {
   const measure = (
     dtype: 'fp32' | 'q8',
     onNote?: (message: string) => void,
-    { maxMemoryBytes, model = join(EXAMPLES, 'model') }: { maxMemoryBytes?: number; model?: string } = {},
+    { maxMemory, model = join(EXAMPLES, 'model') }: { maxMemory?: number; model?: string } = {},
   ) =>
     measureSimilarity({
       model,
@@ -65,7 +65,7 @@ describe('--dtype q8 from safetensors', () => {
       format: 'safetensors',
       dtype,
       onNote,
-      maxMemoryBytes,
+      maxMemory,
     })
 
   it('gives the distances of float32 to a thousandth, and every best block', async () => {
@@ -99,7 +99,7 @@ describe('--dtype q8 from safetensors', () => {
   })
 
   it('gives the same within a limit of memory', async () => {
-    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, { maxMemoryBytes: 4e9 })]
+    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, { maxMemory: 4e9 })]
     expect(limited.distances).toEqual(whole.distances)
   })
 

@@ -13,7 +13,7 @@ afterEach(() => {
 })
 
 it('what is neither a file nor a folder here is a dataset on the Hub', async () => {
-  expect(await nameTrainingData({ dataset: ['org/texts'], column: 'text' })).toEqual({
+  expect(await nameTrainingData({ dataset: ['org/texts'] })).toEqual({
     from: 'hub',
     id: 'org/texts',
     config: null,
@@ -25,7 +25,7 @@ it('what is neither a file nor a folder here is a dataset on the Hub', async () 
 it('what is here but cannot be looked at is no dataset on the Hub', async () => {
   process.chdir(folder)
   symlinkSync('texts', 'texts')
-  await expect(nameTrainingData({ dataset: ['texts'], column: 'text' })).rejects.toThrow(
+  await expect(nameTrainingData({ dataset: ['texts'] })).rejects.toThrow(
     /^cannot read dataset .*texts: ELOOP$/,
   )
 })

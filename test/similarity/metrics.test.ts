@@ -45,7 +45,7 @@ describe.each(Object.keys(references))('%s', (name) => {
       layersToSkip: 1,
       batchSize: 16,
       maxLength: maxLengthOf(name),
-      metrics: [...METRICS],
+      metric: [...METRICS],
       tokens,
     })
     expect(Object.keys(result.metrics!)).toEqual(METRICS.slice(1))
@@ -66,12 +66,12 @@ describe('several metrics', () => {
   const METRICS_ASKED: Metric[] = ['euclidean', 'angular']
   let both: SimilarityResult
   beforeAll(async () => {
-    both = await measureSimilarity({ ...OPTIONS, metrics: METRICS_ASKED })
+    both = await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED })
   })
 
   it('gives each what a run for it alone gives, and lets the first decide', async () => {
     const [euclidean, angular] = await Promise.all(
-      METRICS_ASKED.map((metric) => measureSimilarity({ ...OPTIONS, metrics: [metric] })),
+      METRICS_ASKED.map((metric) => measureSimilarity({ ...OPTIONS, metric })),
     )
     expect(both.metric).toBe('euclidean')
     const { metrics, ...first } = both
@@ -82,8 +82,8 @@ describe('several metrics', () => {
   })
 
   it('puts shards together as one run measures them, and no others', async () => {
-    const measure = async (index: number, metrics = METRICS_ASKED): Promise<SimilarityResult> =>
-      JSON.parse(JSON.stringify(await measureSimilarity({ ...OPTIONS, metrics, shard: { index, count: 2 } })))
+    const measure = async (index: number, metric = METRICS_ASKED): Promise<SimilarityResult> =>
+      JSON.parse(JSON.stringify(await measureSimilarity({ ...OPTIONS, metric, shard: { index, count: 2 } })))
     const [one, two, other] = await Promise.all([measure(1), measure(2), measure(2, ['angular'])])
     const merged = mergeShards([
       { file: 'a.json', result: one },
@@ -107,13 +107,13 @@ describe('several metrics', () => {
     let partial: SimilarityResult | undefined
     await measureSimilarity({
       ...OPTIONS,
-      metrics: METRICS_ASKED,
+      metric: METRICS_ASKED,
       onBatch: (takePartial) => {
         partial ??= JSON.parse(JSON.stringify(takePartial()))
       },
     })
     expect(partial!.dataset.samples).toBe(2)
-    expect(await measureSimilarity({ ...OPTIONS, metrics: METRICS_ASKED, resumeFrom: partial })).toEqual(both)
+    expect(await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED, resumeFrom: partial })).toEqual(both)
     await expect(measureSimilarity({ ...OPTIONS, resumeFrom: partial })).rejects.toThrow(
       'the run cannot be resumed: --metric was euclidean,angular and is angular',
     )
@@ -124,7 +124,7 @@ describe('several metrics', () => {
     [['angular', 'l1'], 'or euclidean, found l1'],
     [['cosine', 'cosine'], 'metric cosine is named more than once'],
   ])('refuses %j', async (metrics, message) => {
-    const run = measureSimilarity({ ...OPTIONS, metrics: metrics as Metric[] })
+    const run = measureSimilarity({ ...OPTIONS, metric: metrics as Metric[] })
     await expect(run).rejects.toThrow(UsageError)
     await expect(run).rejects.toThrow(message)
   })

@@ -1,9 +1,9 @@
-import { formatList } from '../format-numbers.js'
-import { drawBlockMap } from '../terminal/heatmap.js'
-import { formatNextCommand } from '../terminal/next-command.js'
-import { printDocument, printNote } from '../terminal/output.js'
-import { formatSummary } from '../terminal/summary.js'
-import { formatVerifiedSummary } from '../terminal/verification.js'
+import { formatList } from '../../format-numbers.js'
+import { drawBlockMap } from '../../terminal/heatmap.js'
+import { formatNextCommand } from '../../terminal/next-command.js'
+import { printDocument, printNote } from '../../terminal/output.js'
+import { formatSummary } from '../../terminal/summary.js'
+import { formatVerifiedSummary } from '../../terminal/verification.js'
 import type { VerifiedResult } from './result-files.js'
 
 /** Prints a result, as a report or as JSON, and says which files it was written to. */

@@ -1,26 +1,21 @@
-import type { Command } from 'commander'
-import type { Plan, PlannedModel } from '../documents/plan.js'
-import type { ReportedResult } from '../documents/verification.js'
-import { UsageError } from '../errors.js'
-import type { Block } from '../layers/block.js'
-import { parseBlocks } from '../layers/blocks.js'
-import { wholeNumber } from './arguments.js'
+import type { Plan, PlannedModel } from '../../documents/plan.js'
+import { makePlan } from '../../documents/plan.js'
+import { readPlan, readSimilarityResult } from '../../documents/read-saved.js'
+import { findBestBlock } from '../../documents/result-views.js'
+import type { ReportedResult } from '../../documents/verification.js'
+import { planVerifiedBlock } from '../../documents/verified-plan.js'
+import { UsageError } from '../../errors.js'
+import type { Block } from '../../layers/block.js'
+import { assertBlockSize } from '../../layers/blocks.js'
+import { printWarning } from '../../terminal/output.js'
+import type { RemovalFlags } from '../removal-flags.js'
+import { noteRecommendation } from './note-recommendation.js'
 import { pinnedRevision } from './result-files.js'
 
-/** Flags that name the layers that go, the same in every command. */
-export interface RemovalFlags {
-  start?: number
-  end?: number
-  drop?: Block[][]
-  plan?: string[]
-  from?: string
-  layersToSkip?: number
-}
-
-/** Layers that go, as the user named them, not yet checked against a model. */
+/** Layers to remove, as the user named them, not yet checked against a model. */
 export interface Removal extends Pick<Plan, 'strategy' | 'scores' | 'dataset'> {
   blocks: Block[]
-  /** The file that they come from and the model it is about; undefined where the user named the layers. */
+  /** The file that they come from and the model it is about; undefined if the user named the layers. */
   origin?: RemovalOrigin | undefined
 }
 
@@ -28,49 +23,19 @@ interface RemovalOrigin {
   file: string
   /** As the file names it: a folder or a Hub id. */
   model: string
-  /** Commit on the Hub, where one was asked for. */
+  /** Commit on the Hub, if one was asked for. */
   revision?: string | undefined
   layers: number
-  /** What the checkpoint stores, where the file says. */
+  /** What the checkpoint stores, if the file says so. */
   storedDtype?: string | null | undefined
 }
 
 const WAYS = '--start and --end, --drop, --plan or --from'
 
 /**
- * Adds the flags that name the layers that go.
- * @param several  --drop and --plan may come again, each a candidate of its own
- */
-export function addRemovalFlags(command: Command, { several = false } = {}): Command {
-  const again = several ? '; repeatable, each a candidate' : ''
-  return command
-    .option('--start <layer>', 'first layer to remove, 0-based', wholeNumber(0))
-    .option('--end <layer>', 'first layer after it to keep, 0-based', wholeNumber(1))
-    .option(
-      '--drop <ranges>',
-      `layers to remove, 0-based: 11:19 or 11..18 for layers 11 to 18, 7 for one, several as 11:19,25..26${again}`,
-      (text, before: Block[][] = []) => [...before, parseBlocks(text)],
-    )
-    .option(
-      '--plan <file>',
-      `plan.json that names the layers to remove${again}`,
-      (path, before: string[] = []) => [...before, path],
-    )
-    .option(
-      '--from <file>',
-      'similarity.json; takes the block that it recommends, of --verify the checked one',
-    )
-    .option(
-      '--layers-to-skip <n>',
-      'with --from: size of the block (default: that of the saved run)',
-      wholeNumber(1),
-    )
-}
-
-/**
  * The removal that the flags name, by exactly one way.
- * @throws UsageError where none or more than one is named
- * @throws LayerpruneError where a file they name cannot be used
+ * @throws UsageError if none or more than one is named
+ * @throws LayerpruneError if a file they name cannot be used
  */
 export async function readRemoval(flags: RemovalFlags): Promise<Removal> {
   const [removal, another] = await readRemovals(flags)
@@ -80,9 +45,9 @@ export async function readRemoval(flags: RemovalFlags): Promise<Removal> {
 }
 
 /**
- * Every removal that the flags name; none where they name none. Only --drop and --plan can name several.
- * @throws UsageError where ways that name one are mixed with another
- * @throws LayerpruneError where a file they name cannot be used
+ * Every removal that the flags name; none if they name none. Only --drop and --plan can name several.
+ * @throws UsageError if ways that name one are mixed with another
+ * @throws LayerpruneError if a file they name cannot be used
  */
 export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
   const { start, end, drop = [], plan = [], from, layersToSkip } = flags
@@ -104,11 +69,10 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
 }
 
 /**
- * The plan of a removal for the model it is applied to.
- * @throws UsageError where the layers do not fit the model
+ * Makes the plan of a removal for the model that it is applied to.
+ * @throws UsageError if the layers do not fit the model
  */
 export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
-  const { makePlan } = await import('../documents/plan.js')
   const { blocks, strategy, origin, scores, dataset } = removal
   if (origin !== undefined && origin.layers !== model.layers) {
     throw new UsageError(
@@ -119,13 +83,6 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
 }
 
 async function readRecommendedBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
-  const [{ readSimilarityResult }, { findBestBlock }, { assertBlockSize }, { printWarning }] =
-    await Promise.all([
-      import('../documents/read-saved.js'),
-      import('../documents/result-views.js'),
-      import('../layers/blocks.js'),
-      import('../terminal/output.js'),
-    ])
   const saved = await readSimilarityResult(file)
   const { model, metric, distances, partial, shard } = saved
   const n = layersToSkip ?? saved.layersToSkip
@@ -139,7 +96,7 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
     layers: model.layers,
     storedDtype: model.checkpointDtype,
   }
-  const verified = await takeVerifiedBlock(file, saved, n)
+  const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
   const best = findBestBlock(distances, n)
   const distance = distances[n]![best.start]!
@@ -153,16 +110,8 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
 }
 
 /** The block that perplexity recommends, with what was measured; undefined if it checked none of this size. */
-async function takeVerifiedBlock(
-  file: string,
-  saved: ReportedResult,
-  n: number,
-): Promise<Removal | undefined> {
+function takeVerifiedBlock(file: string, saved: ReportedResult, n: number): Removal | undefined {
   if (saved.verification === undefined) return undefined
-  const [{ planVerifiedBlock }, { noteRecommendation }] = await Promise.all([
-    import('../strategies/verify-blocks.js'),
-    import('./note-recommendation.js'),
-  ])
   noteRecommendation(file, saved, n)
   if (n !== saved.layersToSkip) return undefined
   const { removed, strategy, scores, dataset } = planVerifiedBlock(saved, saved.verification)
@@ -170,7 +119,6 @@ async function takeVerifiedBlock(
 }
 
 async function readPlanFile(file: string): Promise<Removal> {
-  const { readPlan } = await import('../documents/read-saved.js')
   const { removed, strategy, scores, dataset, model } = await readPlan(file)
   return {
     blocks: removed,

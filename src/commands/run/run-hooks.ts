@@ -1,4 +1,6 @@
-import type { TextProgress } from '../run/run-options.js'
+import type { TextProgress } from '../../run/run-options.js'
+import { printNote, setQuiet } from '../../terminal/output.js'
+import { createRunProgress } from '../../terminal/run-progress.js'
 import { listenForInterruption } from './interruption.js'
 
 /** What a command gives a run to report to and to be stopped by. */
@@ -14,10 +16,6 @@ export async function runWithHooks<T>(
   { quiet = false }: { quiet?: boolean },
   run: (hooks: RunHooks) => Promise<T>,
 ): Promise<T> {
-  const [{ createRunProgress }, { printNote, setQuiet }] = await Promise.all([
-    import('../terminal/run-progress.js'),
-    import('../terminal/output.js'),
-  ])
   setQuiet(quiet)
   const progress = createRunProgress({ quiet })
   const interruption = listenForInterruption(() =>

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSimilarityResult } from '../documents/read-saved.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
-import { writeFileAtomically } from '../write-files.js'
+import { readSimilarityResult } from '../../documents/read-saved.js'
+import type { SimilarityResult } from '../../documents/similarity-result.js'
+import { writeFileAtomically } from '../../write-files.js'
 import { nameResult } from './result-files.js'
 
 /** Milliseconds from one checkpoint to the next, at least; the first comes at once. */
@@ -11,15 +11,15 @@ const INTERVAL_MS = 1000
 /** Writing takes at most one part in so many of the time. */
 const TIME_SHARE = 200
 
-/** The partial result of a run, which is written while it goes on and can be resumed however it ends. */
+/** The partial result of a run, written while it runs, from which it can be resumed however it ended. */
 export interface CheckpointFile {
   path: string
   /** Whether an earlier run left one. */
   exists(): boolean
-  /** The partial result of an earlier run in the same folder; undefined where there is none. */
+  /** The partial result of an earlier run in the same folder; undefined if there is none. */
   read(): Promise<SimilarityResult | undefined>
   write(partial: SimilarityResult): Promise<void>
-  /** Writes where the last time is long enough ago. A failure is reported once and ends only the checkpoints. */
+  /** Writes if the last time is long enough ago. A failure is reported once and ends only the checkpoints. */
   writeSometimes(takePartial: () => SimilarityResult): Promise<void>
   remove(): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { LayerpruneError, UsageError } from '../errors.js'
+import { LayerpruneError, UsageError } from '../../errors.js'
 
 /** No page or result is larger. */
 const MAX_OUTPUT_BYTES = 64e6

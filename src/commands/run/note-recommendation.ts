@@ -1,7 +1,7 @@
-import { findBestBlock, recommendBlock } from '../documents/result-views.js'
-import type { ReportedResult } from '../documents/verification.js'
-import { nameLayers } from '../layers/names.js'
-import { printNote } from '../terminal/output.js'
+import { findBestBlock, recommendBlock } from '../../documents/result-views.js'
+import type { ReportedResult } from '../../documents/verification.js'
+import { nameLayers } from '../../layers/names.js'
+import { printNote } from '../../terminal/output.js'
 
 /** Says on stderr which block is taken from a result whose blocks were checked by perplexity, and which is not. */
 export function noteRecommendation(file: string, result: ReportedResult, n: number): void {

@@ -1,24 +1,22 @@
-import { recommendBlock } from '../documents/result-views.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
-import type { Verification } from '../documents/verification.js'
+import { recommendBlock } from '../../documents/result-views.js'
+import type { SimilarityResult } from '../../documents/similarity-result.js'
+import type { Verification } from '../../documents/verification.js'
+import { planVerifiedBlock } from '../../documents/verified-plan.js'
+import { formatSliceConfig } from '../../mergekit.js'
+import { formatDistancesCsv } from '../../report/csv.js'
+import { drawDistanceCurve } from '../../report/curve-svg.js'
+import { writeFilesAtomically } from '../../write-files.js'
 
-/** A result with what its best blocks do to the perplexity, where that was asked for. */
+/** A result with what its best blocks do to the perplexity, if that was asked for. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**
  * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices, of a shard its JSON alone. Of a
  * verified run the slices are those of the block that perplexity recommends, and a plan names it too.
  * @returns the names of the files
- * @throws LayerpruneError where they cannot be written
+ * @throws LayerpruneError if they cannot be written
  */
 export async function writeResultFiles(folder: string, result: VerifiedResult): Promise<string[]> {
-  const [{ writeFilesAtomically }, { formatDistancesCsv }, { drawDistanceCurve }, { formatSliceConfig }] =
-    await Promise.all([
-      import('../write-files.js'),
-      import('../report/csv.js'),
-      import('../report/curve-svg.js'),
-      import('../mergekit.js'),
-    ])
   const json = `${JSON.stringify(result, null, 2)}\n`
   const files: Record<string, string> = result.shard
     ? { [`${nameResult(result)}.json`]: json }
@@ -35,7 +33,6 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
         }),
       }
   if (result.verification) {
-    const { planVerifiedBlock } = await import('../strategies/verify-blocks.js')
     const plan = planVerifiedBlock(result, result.verification)
     files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
   }
@@ -43,7 +40,7 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
   return Object.keys(files)
 }
 
-/** The commit for a slice config, where a revision was asked for: elsewhere the name alone says what is meant. */
+/** The commit for a slice config, if a revision was asked for: otherwise the name alone says what is meant. */
 export function pinnedRevision({
   revision,
   askedRevision,
