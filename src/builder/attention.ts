@@ -15,7 +15,7 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope } = attention
+  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope, queryGrowth, outputNorm } = attention
   let { query, key, value } = writeProjections(writer, attention, input)
   const bound = (tensor: string) => {
     if (clip === null) return tensor
@@ -32,8 +32,9 @@ export function writeAttention(
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
+  if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
   const mixed = writeCausalAttention(writer, attention, { query, key, value }, shared.spans(attention))
-  return writeLinear(writer, attention.output, mixed)
+  return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, mixed) : mixed)
 }
 
 function rotate(

@@ -1,4 +1,16 @@
-import type { Activation, Alibi, Attention, Experts, HeadNorm, Mlp, Norm, Rope } from './description.js'
+import type {
+  Activation,
+  Alibi,
+  Attention,
+  Experts,
+  HeadNorm,
+  LearntPositions,
+  Mlp,
+  Norm,
+  QueryGrowth,
+  Rope,
+  Sinusoids,
+} from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
 export const LLAMA_NAMES = {
@@ -78,7 +90,7 @@ export interface Differences {
   embedding?: {
     scale?: number
     norm?: string
-    positions?: { name: string; count: number; offset?: number }
+    positions?: (Pick<LearntPositions, 'kind' | 'count' | 'offset'> & { name: string }) | Sinusoids
     /** Width of the table, with the modules that map it to the hidden size and back. */
     size?: number
     projections?: { into: string; back: string }
@@ -93,6 +105,7 @@ export interface Differences {
   rope?: (layer: number, sizes: Sizes) => Rope | null
   headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
   clip?: number | null
+  queryGrowth?: QueryGrowth
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
   softcap?: number | null
@@ -103,6 +116,10 @@ export interface Differences {
   activation?: string
   /** A name that means something else in this family. */
   activationNames?: Partial<Record<string, Activation>>
+  /** An activation with tensors of its own, instead of the one that the config names. */
+  makeActivation?: (name: (tensor: string) => string) => Activation
+  /** Modules of norms before the last product of attention, and of a gated MLP. */
+  innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
   extras?: RegExp[]
 }
