@@ -9,6 +9,7 @@ import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
+import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 
 /** A kind of decoder, by `model_type`. */
@@ -37,4 +38,5 @@ export const FAMILIES: Record<string, Family> = {
   ...GPT_KIN,
   ...SHARED_GRANITE_FAMILIES,
   ...PHIMOE_FAMILIES,
+  ...DELTA_FAMILIES,
 }
