@@ -1,5 +1,5 @@
 import { join, posix } from 'node:path'
-import { buildDecoder, isKnownFamily } from './builder/build-decoder.js'
+import { buildDecoder, isKnownDecoder, isKnownFamily } from './builder/build-decoder.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
@@ -149,7 +149,7 @@ function chooseFormat(
   if (modelFile !== undefined) return 'onnx'
   if (computed) return chooseComputedFormat(computed, names, config, checkpoint, onNote)
   if (dtype !== undefined && dtype !== 'fp32') return 'onnx'
-  if (checkpoint !== undefined && isKnownFamily(config.family)) {
+  if (checkpoint !== undefined && isKnownDecoder(config)) {
     const hasGraph = names.some((name) => name.endsWith('.onnx'))
     onNote?.(
       `reading ${checkpoint} in fp32${hasGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''}`,
@@ -158,7 +158,9 @@ function chooseFormat(
   }
   const graph = chooseOnnxFile(names, id, { dtype })
   if (graph && checkpoint !== undefined) {
-    onNote?.(`${config.family} models cannot be read from ${checkpoint} yet, so a graph is read`)
+    onNote?.(
+      `${config.wrapper ?? config.family} models cannot be read from ${checkpoint} yet, so a graph is read`,
+    )
   }
   return graph ? 'onnx' : 'safetensors'
 }
@@ -170,11 +172,11 @@ function chooseFormat(
 function chooseComputedFormat(
   dtype: 'bf16' | 'fp16' | 'q8',
   names: string[],
-  { family }: ModelConfig,
+  config: ModelConfig,
   checkpoint: string | undefined,
   onNote?: (message: string) => void,
 ): Format {
-  if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
+  if (checkpoint === undefined || !isKnownDecoder(config)) return 'onnx'
   if (dtype === 'q8') {
     const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
     onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)

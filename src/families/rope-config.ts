@@ -23,6 +23,8 @@ export interface RopeOptions {
   originalPositions?: number
   /** `dynamic` may state an `alpha`, which sets the base once and for all. */
   knowsAlpha?: boolean
+  /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
+  knowsMrope?: boolean
 }
 
 /** Keys that some rope types read and that mean nothing to the others. */
@@ -136,7 +138,7 @@ function readScaling(
   config: ConfigReader,
   settings: ConfigReader | undefined,
   base: Base,
-  { yarnIsLongrope, knowsAlpha, originalPositions }: RopeOptions,
+  { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
   const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
@@ -147,7 +149,7 @@ function readScaling(
     attentionFactor,
     frequencies: { kind: 'fixed', perPair },
   })
-  if (settings === undefined || type === 'default') return fixed(plain)
+  if (settings === undefined || type === 'default' || (knowsMrope && type === 'mrope')) return fixed(plain)
   const original = () => readOriginalPositions(config, settings, originalPositions)
   switch (type) {
     case 'linear': {

@@ -4,6 +4,7 @@ import type { Differences } from './differences.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { LLAMA_FAMILIES } from './llama.js'
+import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 
@@ -29,4 +30,5 @@ export const FAMILIES: Record<string, Family> = {
   ...GPT_FAMILIES,
   ...BLOOM_FAMILIES,
   ...EXPERT_FAMILIES,
+  ...MULTIMODAL_FAMILIES,
 }

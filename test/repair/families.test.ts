@@ -26,7 +26,7 @@ const REFUSED: [families: RegExp, reason: RegExp][] = [
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|mixtral-window)$/,
+    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
