@@ -81,7 +81,7 @@ merge_method: passthrough
     [{ dtype: 'fp8' }, "dtype 'fp8' cannot be merged: expected float16, bfloat16, float32"],
     [{ removed: [] }, 'no block to remove for the slice config'],
     [{ model: '' }, 'the model for the slice config is an empty string'],
-    [{ removed: [{ start: 0, end: 32 }] }, 'no layer would stay: all 32 layers are removed'],
+    [{ removed: [{ start: 0, end: 32 }] }, 'no layer would be kept: all 32 layers are removed'],
   ])('refuses %j', (change, message) => {
     expect(() => formatSliceConfig({ ...base, ...change })).toThrow(
       expect.objectContaining({ name: 'UsageError', message, exitCode: 2 }),

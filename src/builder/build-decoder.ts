@@ -58,6 +58,16 @@ export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpo
   return describeFamily(config, family, findLayout(config, family, tensors), tensors)
 }
 
+/**
+ * Numbers of a checkpoint that are no part of its decoder, such as those of a tower for images.
+ * @throws LayerpruneError if the family is not known or the decoder cannot be found
+ */
+export function countOutside(config: ModelConfig, tensors: Tensors): number {
+  const { owns } = findLayout(config, findFamily(config), tensors)
+  const outside = [...tensors.values()].filter(({ name }) => !owns(name))
+  return outside.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
+}
+
 function findFamily(config: ModelConfig): Family {
   if (config.wrapper !== null) assertRunsAlone(config.wrapper)
   if (isKnownFamily(config.family)) return FAMILIES[config.family]!

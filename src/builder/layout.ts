@@ -44,7 +44,7 @@ export function findLayout(config: ModelConfig, family: Family, tensors: Tensors
  */
 function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usual: string): DecoderLayout {
   const reader = new ConfigReader(config.raw, limitCounts(tensors))
-  const { inner = '', names } = family.describe(reader, (name) => tensors.has(name))
+  const { inner = '', names, head } = family.describe(reader, (name) => tensors.has(name))
   const { embedding, layers } = { ...LLAMA_NAMES, ...names }
   const table = `${inner}${embedding}.weight`
   const allNames = [...tensors.keys()]
@@ -62,10 +62,15 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
   }
   const outer = prefix === usual || prefix.endsWith(`.${usual}`) ? prefix.slice(0, -usual.length) : ''
   const parents = ['model', usual.slice(0, -1)]
+  const headPrefixes = [...new Set([outer, ''])]
+  const starts = [
+    prefix === '' ? `${inner}${layers}.` : prefix,
+    ...headPrefixes.map((prefix) => `${prefix}${head?.name ?? 'lm_head'}.`),
+  ]
   return {
     prefix,
     isBare: !prefix.split('.').some((part) => parents.includes(part)),
-    headPrefixes: [...new Set([outer, ''])],
-    owns: (name) => name.startsWith(prefix === '' ? `${inner}${layers}.` : prefix),
+    headPrefixes,
+    owns: (name) => starts.some((start) => name.startsWith(start)),
   }
 }

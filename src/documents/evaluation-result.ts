@@ -1,5 +1,6 @@
 import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
+import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 
 /** How well a model, whole or cut, predicts the texts of a run. */
@@ -12,7 +13,7 @@ export interface Figures {
   bitsPerByte: number
 }
 
-/** A model with blocks of layers taken out. */
+/** A model with blocks of layers removed. */
 export interface CandidateFigures extends Figures {
   removed: Block[]
   /** By how much a scored token is less likely than in the whole model, in nats, over the same texts. */
@@ -27,7 +28,7 @@ export interface FailedCandidate {
 
 /** What `evaluate --json` prints. Keys may be added, none changes meaning. */
 export interface EvaluationResult extends Figures {
-  schema: 'layerprune.evaluation/1'
+  schema: typeof SCHEMAS.evaluation
   model: SimilarityResult['model']
   dataset: Omit<SimilarityResult['dataset'], 'samples' | 'fingerprint'> & {
     /** Texts skipped before the first that was read. */
@@ -41,7 +42,7 @@ export interface EvaluationResult extends Figures {
   settings: {
     maxLength: number
     batchSize: number
-    /** Each text stands alone and is scored once, from its start: there is no stride and no context before it. */
+    /** Each text is scored once and independently, from its start: without a stride, and without context before it. */
     scored: 'every token but the first of each text'
     datasetSize?: number
     shuffle?: number

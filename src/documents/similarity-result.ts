@@ -4,6 +4,7 @@ import type { Shard } from '../texts/placed-rows.js'
 import type { TokenSelection } from '../texts/token-selection.js'
 import type { Metric } from './metrics.js'
 import type { SavedProgress } from './saved-progress.js'
+import type { SCHEMAS } from './schemas.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
 export interface ScoredBlock extends Block {
@@ -24,7 +25,7 @@ export interface MetricResult {
 
 /** What `similarity --json` prints and `similarity.json` holds. Keys may be added, none changes meaning. */
 export interface SimilarityResult extends MetricResult {
-  schema: 'layerprune.similarity/1'
+  schema: typeof SCHEMAS.similarity
   model: {
     /** As the user named it: a folder or a Hub id. */
     id: string
@@ -78,7 +79,7 @@ export interface SimilarityResult extends MetricResult {
   /** How sure it is that `best` is the best; null if only one text was measured. */
   certainty: Certainty | null
   /**
-   * The same for every size n from 1 to layers - 1, each for itself, in short; left out by versions that did not
+   * The same for every size n from 1 to layers - 1, each for itself, in short; omitted by versions that did not
    * measure it.
    */
   certaintyBySize?: Record<string, SizeCertainty> | null

@@ -1,12 +1,13 @@
 import type { Block } from '../layers/block.js'
 import type { EvaluationResult } from './evaluation-result.js'
+import type { SimilarityResult } from './similarity-result.js'
 
 /** A block of small distance with its perplexity. */
 export interface VerifiedBlock extends Block {
   distance: number
   /** By distance among all blocks of its size, 1 for the smallest. */
   distanceRank: number
-  /** Of the model without the block; null if it is no finite number. */
+  /** Of the model without the block; null if it is not finite. */
   perplexity: number | null
   /** Of the perplexity, over texts. */
   standardError: number | null
@@ -25,3 +26,6 @@ export interface Verification {
   /** The block of the lowest perplexity. */
   recommended: VerifiedBlock
 }
+
+/** What `similarity` writes, with the verification if one was asked for. */
+export type ReportedResult = SimilarityResult & { verification?: Verification }

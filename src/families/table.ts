@@ -6,6 +6,7 @@ import { GPT_FAMILIES } from './gpt.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
+import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 
 /** A kind of decoder, by `model_type`. */
@@ -30,5 +31,6 @@ export const FAMILIES: Record<string, Family> = {
   ...GPT_FAMILIES,
   ...BLOOM_FAMILIES,
   ...EXPERT_FAMILIES,
+  ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
 }

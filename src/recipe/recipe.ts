@@ -3,35 +3,29 @@ import { basename, join } from 'node:path'
 import { describeDecoder } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
-import { readPlan } from '../documents/plan.js'
+import { readPlan } from '../documents/read-saved.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
-import { type LocatedModel, locateModel } from '../model.js'
+import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
 import { type AdapterTargets, findTargets } from './targets.js'
-import { nameTrainingData, type TrainingData } from './training-data.js'
+import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
 const PLAN_FILE = 'layerprune-plan.json'
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
-export interface RecipeOptions {
+export interface RecipeOptions extends TrainingDataOptions {
   /** Folder of the pruned model, in safetensors. */
   model: string
-  /** Files and folders of texts, or the id of a dataset on the Hub. */
-  dataset: string[]
-  /** 'text' where left out. */
-  column?: string | undefined
-  /** Configuration of a dataset on the Hub. */
-  config?: string | undefined
-  /** Split of a dataset on the Hub; 'train' where left out. */
-  split?: string | undefined
-  /** Tokens a sequence; the paper's by size where left out. */
+  /** Tokens per sequence; if omitted, the paper's number for a model of that size. */
   maxLength?: number | undefined
 }
 
-/** What is trained, on what, and how. */
+/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
 export interface Training {
+  schema: typeof SCHEMAS.recipe
   /** As the user named it. */
   model: string
   data: TrainingData
@@ -39,7 +33,7 @@ export interface Training {
   targets: AdapterTargets
   /** Where the adapter is written. */
   output: string
-  /** Token that fills up sequences, where the tokenizer names none of its own. */
+  /** Token that pads sequences if the tokenizer names none of its own; null if it does. */
   padToken: string | null
 }
 
@@ -52,11 +46,18 @@ export interface Recipe {
 /**
  * Writes what to run next on a GPU to heal a pruned model: an axolotl config and a PEFT script with the paper's
  * settings (Gromov et al. 2024, arXiv 2403.17887), filled in with model, data and lengths.
- * @throws UsageError where the data is of no kind that can be trained on
- * @throws LayerpruneError where model or data cannot be found, or the family is not known
+ * @throws UsageError if the data is of a kind that cannot be trained on
+ * @throws LayerpruneError if model or data cannot be found, or the family is not known
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
-  const located = await locateModel({ model: options.model, format: 'safetensors' })
+  const located = await locateModel({ model: options.model })
+  if (located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no recipe can be written for ${located.config.wrapper}: its towers have modules of the same names as its decoder`,
+      { hint: 'train the pruned model with the tools of its own family, or use prune --repair' },
+    )
+  }
+  await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
   const targets = findTargets(describeDecoder(config, tensors))
@@ -73,8 +74,9 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     )
   }
   const training: Training = {
+    schema: SCHEMAS.recipe,
     model: options.model,
-    data: await nameTrainingData({ ...options, column: options.column ?? 'text' }),
+    data: await nameTrainingData(options),
     settings: { ...settings, maxLength },
     targets,
     output: `${basename(folder)}-healed`,
@@ -86,7 +88,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   }
 }
 
-/** Layers before the model was pruned, where its folder says so. */
+/** Layers of the whole model if the folder holds the plan of its pruning, else of this one. */
 async function countWholeLayers({ folder, config, source }: LocatedModel): Promise<number> {
   if (!source.names.includes(PLAN_FILE)) return config.layers
   await source.provide([PLAN_FILE])
@@ -95,7 +97,7 @@ async function countWholeLayers({ folder, config, source }: LocatedModel): Promi
   return (await readPlan(path)).model.layers
 }
 
-/** The token that ends a text serves where the tokenizer has none to fill up with. */
+/** The token that ends a text, if the tokenizer has none for padding. */
 async function findPadToken({ folder, source }: LocatedModel): Promise<string | null> {
   if (!source.names.includes(TOKENIZER_CONFIG)) return null
   const path = join(folder, TOKENIZER_CONFIG)

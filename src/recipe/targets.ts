@@ -2,7 +2,7 @@ import type { Decoder, Linear, Mlp } from '../families/description.js'
 
 /** What an adapter changes, in PEFT's words. */
 export interface AdapterTargets {
-  /** Names of linear modules, or the ends of their paths where the name alone would hit others too. */
+  /** Names of linear modules, or the ends of their paths if the name alone would match others too. */
   modules: string[]
   /** Ends of the paths of parameters that hold all experts of a layer, as transformers 5 keeps them. */
   parameters: string[]
@@ -16,7 +16,7 @@ export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
   for (const { mlp, mixer } of layers) {
-    const others = [mixer.output, ...Object.values(mixer.projections).filter(isLinear)].map(lastName)
+    const others = linearsWithin(mixer).map(lastName)
     const addAll = (mlp: Mlp) => {
       for (const linear of linearsOf(mlp)) {
         const name = lastName(linear)
@@ -51,6 +51,9 @@ function lastName({ weight }: Linear): string {
   return weight.split('.').at(-2)!
 }
 
-function isLinear(value: unknown): value is Linear {
-  return typeof value === 'object' && value !== null && 'weight' in value
+/** The products in a description, at any depth. */
+function linearsWithin(part: unknown): Linear[] {
+  if (typeof part !== 'object' || part === null) return []
+  if ('weight' in part && 'inputs' in part) return [part as Linear]
+  return Object.values(part).flatMap(linearsWithin)
 }

@@ -1,22 +1,21 @@
 import { createHash } from 'node:crypto'
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
-import { describeDataset } from '../run/open-inputs.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
 import { type ReadText, splitByLength } from '../texts/windows.js'
 
 export interface RepairTextOptions extends RunOptions {
-  /** Texts to fit the repair on; 128 where left out. */
+  /** Texts to fit the repair on; 128 if omitted. */
   datasetSize?: number | undefined
-  /** Data to measure on, read with the dataset's other options; where left out, what follows in the dataset. */
+  /** Data to measure on, read with the dataset's other options; if omitted, what follows in the dataset. */
   evaluateOn?: string | string[] | undefined
-  /** Texts to measure on; 64 where left out. */
+  /** Texts to measure on; 64 if omitted. */
   evaluateSize?: number | undefined
 }
 
-/** Texts of a repair, those of fewer than two tokens left out; none is in both. */
+/** Texts of a repair, without those of fewer than two tokens; none is in both. */
 export interface RepairTexts {
   calibration: TextSet
   evaluation: TextSet & {
@@ -35,17 +34,17 @@ const CALIBRATION_TEXTS = 128
 const EVALUATION_TEXTS = 64
 
 /**
- * Reads the texts that a repair is fitted on and those that it is measured on. A text that is in both datasets, or
- * in one of them twice, is taken for the calibration alone.
- * @throws LayerpruneError where one of the two is left without a text
+ * Reads the texts that a repair is fitted on and those that it is measured on. A text that was read to fit the repair
+ * is passed over when it occurs again among those to measure on.
+ * @throws LayerpruneError if either set would have no text
  */
 export async function readRepairTexts(
   options: RepairTextOptions,
   encode: EncodeAnywhere,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
-  const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
-  const calibrationSet = await openDataset(describeDataset(options, dataset))
+  const { evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
+  const calibrationSet = await openDataset({ ...options, datasetSize: undefined })
   const rows = calibrationSet.rows()
   try {
     const known = new Set<string>()
@@ -56,7 +55,9 @@ export async function readRepairTexts(
     const calibration = await takeScoredTexts(rows, datasetSize, encode, maxLength, remember)
     if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
     const other =
-      evaluateOn === undefined ? undefined : await openDataset(describeDataset(options, evaluateOn))
+      evaluateOn === undefined
+        ? undefined
+        : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
     let repeated = 0
     const isNew = (text: string) => {
       const isKnown = known.has(hash(text))

@@ -1,7 +1,8 @@
 import { makePlan, type Plan } from '../documents/plan.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
+import { planVerifiedBlock } from '../documents/verified-plan.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import { locateModel, type Model } from '../model.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
@@ -11,7 +12,7 @@ import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type GreedyStep, removeGreedily } from './greedy.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
-import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
+import { verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
@@ -74,12 +75,11 @@ async function findLayers(options: Options): Promise<Found> {
   switch (options.strategy) {
     case 'block-influence':
       return planByInfluence(options)
-    case 'greedy-perplexity':
-      return planGreedily(options)
     case 'verified':
       return planVerified(options)
+    case 'greedy-perplexity':
     case 'repaired':
-      return planForRepair(options)
+      return planBySearch(options)
     default:
       return planByDistance(options)
   }
@@ -96,14 +96,14 @@ async function planByDistance(options: Options): Promise<Found> {
 }
 
 async function planVerified(options: Options): Promise<Plan> {
-  const { verify: count = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
+  const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
   const result = await measureSimilarity(options)
   const verification = await verifyBlocks({
     ...options,
     distances: result.distances,
-    count,
-    calibrationTexts: options.datasetSize,
-    verificationTexts: verifySize,
+    verify,
+    verifySize,
+    datasetSkip: options.datasetSize,
   })
   return planVerifiedBlock(result, verification)
 }
@@ -112,7 +112,7 @@ async function planVerified(options: Options): Promise<Plan> {
 async function planByInfluence(options: Options): Promise<Found> {
   const { distances, dataset, settings } = await measureSimilarity({
     ...options,
-    metrics: ['block-influence'],
+    metric: 'block-influence',
     tokens: 'all',
     layersToSkip: 1,
   })
@@ -124,31 +124,39 @@ async function planByInfluence(options: Options): Promise<Found> {
   }
 }
 
-async function planGreedily(options: Options): Promise<Found> {
+async function planBySearch(options: Options): Promise<Found> {
   const calibration = await openCalibration(options)
-  const open = () => openEvaluator(calibration.model, chooseSession(options))
-  const steps = await searchGreedily(options, calibration.model, calibration.batches, open)
+  const { score, batches, open } = chooseSearch(options, calibration)
+  const steps = await searchGreedily(options, calibration.model, batches, open)
   return {
     removed: asBlocks(steps.map(({ layer }) => layer)),
-    scores: { perplexity: steps.at(-1)!.perplexity, steps },
+    scores: { [score]: steps.at(-1)!.perplexity, steps },
     dataset: describeTexts(calibration.dataset, calibration),
   }
 }
 
-/** As `planGreedily`, each candidate repaired: on one batch in four, or the last of fewer; the others fit the repairs. */
-async function planForRepair(options: Options): Promise<Found> {
-  const calibration = await openCalibration(options)
-  const { model, batches } = calibration
+interface Search {
+  /** Name of the last step's perplexity. */
+  score: string
+  /** Texts that candidates are measured on. */
+  batches: ReadText[][]
+  open: () => Promise<Evaluator>
+}
+
+/**
+ * How candidates are measured: as they are, or repaired. Of a repair one batch in four, or the last of fewer, measures
+ * candidates, and the others fit the repairs.
+ */
+function chooseSearch(options: Options, { model, batches }: Calibration): Search {
+  const session = chooseSession(options)
+  if (options.strategy !== 'repaired') {
+    return { score: 'perplexity', batches, open: () => openEvaluator(model, session) }
+  }
   const last = Math.min(batches.length, 4) - 1
   const searched = batches.filter((_, index) => index % 4 === last)
   const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
-  const open = () => openRepairingEvaluator(model, fitted, chooseSession(options))
-  const steps = await searchGreedily(options, model, searched, open)
-  return {
-    removed: asBlocks(steps.map(({ layer }) => layer)),
-    scores: { repairedPerplexity: steps.at(-1)!.perplexity, steps },
-    dataset: describeTexts(calibration.dataset, calibration),
-  }
+  const open = () => openRepairingEvaluator(model, fitted, session)
+  return { score: 'repairedPerplexity', batches: searched, open }
 }
 
 function chooseSession({ threads, device = 'cpu', signal }: Options) {

@@ -1,25 +1,13 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { type PruneOptions, pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 let place: string
 beforeEach(() => {
-  place = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  const folder = place
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  place = makeTempFolder()
 })
 
 const plan = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
@@ -89,7 +77,7 @@ describe('what a killed run left', () => {
     const before = readdirSync(join(place, 'out'))
     renameSync(join(place, 'out'), join(place, '.out.layerprune-replaced-01234567'))
     const notes: string[] = []
-    await expect(prune('out', { onNote: (note) => notes.push(note) })).rejects.toThrow('is there already')
+    await expect(prune('out', { onNote: (note) => notes.push(note) })).rejects.toThrow('already exists')
     expect(notes).toEqual([
       `put back ${join(place, 'out')}, which an interrupted run had moved to .out.layerprune-replaced-01234567`,
     ])
