@@ -59,6 +59,11 @@ export class Weights {
     return this.#tensors.has(this.#nameInFile(name))
   }
 
+  /** Length of a tensor's first axis, as it is stored; 0 if there is no such tensor. */
+  rows(name: string): number {
+    return this.#tensors.get(this.#nameInFile(name))?.shape[0] ?? 0
+  }
+
   /**
    * A tensor in the type in which it is stored.
    * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted

@@ -63,7 +63,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta
+export type Mixer = Attention | Delta | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -128,10 +128,20 @@ export type DeltaProjections =
   | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
 
+/** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
+export interface ShortConvolution {
+  kind: 'convolution'
+  /** B, C and x, in this order. */
+  inputs: Linear
+  convolution: Convolution
+  output: Linear
+}
+
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
 export interface Convolution {
+  channels: number
   /** [channels, 1, size], or several that follow each other. */
-  weights: { name: string; channels: number }[]
+  weights: string[]
   bias: string | null
   size: number
 }
@@ -157,12 +167,23 @@ export interface Experts {
   router: Linear
   count: number
   perToken: number
-  /** Whether the chosen experts' weights are scaled to a sum of one. */
-  normalized: boolean
+  routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
   shared: { mlp: Mlp; gate: Linear | null } | null
+}
+
+/** How the router's outputs choose experts and weigh them. */
+export interface Routing {
+  /** A softmax over all experts, or the sigmoid of each. */
+  scores: 'softmax' | 'sigmoid'
+  /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
+  choiceBias: string | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
+  normalized: { sumEpsilon: number } | null
+  /** Factor on the weights. */
+  scale: number
 }
 
 export interface Layer {

@@ -1,5 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Experts, Linear, Mlp, Rope } from './description.js'
+import type { Experts, Linear, Mlp, Rope, Routing } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
@@ -54,6 +54,9 @@ interface ExpertNames {
   gate: string
   up: string
   down: string
+  /** Modules of router and experts if transformers 5 saved them in one stack; `mlp.gate` and `mlp.experts`. */
+  stackRouter?: string
+  stack?: string
 }
 
 export const QWEN_EXPERTS: ExpertNames = {
@@ -72,6 +75,11 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
   down: 'w2',
 }
 
+/** The usual router: a softmax, of whose largest scores a sum of one can be made. */
+export function softmaxRouting(normalized: boolean): Routing {
+  return { scores: 'softmax', choiceBias: null, normalized: normalized ? { sumEpsilon: 0 } : null, scale: 1 }
+}
+
 /**
  * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
  * one stack of all experts.
@@ -79,10 +87,11 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: (name: string) => boolean,
-  settings: { names: ExpertNames; count: number; perToken: number; normalized: boolean; inner: number },
+  settings: { names: ExpertNames; count: number; perToken: number; routing: Routing; inner: number },
 ): Experts {
-  const { count, perToken, normalized, inner, names } = settings
-  const isStacked = has(name('mlp.experts.gate_up_proj'))
+  const { count, perToken, routing, inner, names } = settings
+  const stack = names.stack ?? 'mlp.experts'
+  const isStacked = has(name(`${stack}.gate_up_proj`))
   const linear = (weight: string, inputs: number, outputs: number): Linear => ({
     weight: name(weight),
     bias: null,
@@ -101,18 +110,27 @@ export function describeExperts(
   }
   const stacked = (index: number): Mlp => ({
     kind: 'gated in one',
-    gateUp: { ...linear('mlp.experts.gate_up_proj', hidden, 2 * inner), stack: { count, index } },
+    gateUp: { ...linear(`${stack}.gate_up_proj`, hidden, 2 * inner), stack: { count, index } },
     activation,
-    down: { ...linear('mlp.experts.down_proj', inner, hidden), stack: { count, index } },
+    down: { ...linear(`${stack}.down_proj`, inner, hidden), stack: { count, index } },
   })
   return {
-    router: linear(`${isStacked ? 'mlp.gate' : names.router}.weight`, hidden, count),
+    router: linear(`${isStacked ? (names.stackRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),
     count,
     perToken,
-    normalized,
+    routing,
     expert: isStacked ? stacked : separate,
     shared: null,
   }
+}
+
+/** Qwen's expert for every token, weighted by the sigmoid of a product. */
+export function describeSharedExpert(
+  { hidden, name, gated }: ExpertParts,
+  inner: number,
+): NonNullable<Experts['shared']> {
+  const gate = { weight: name('mlp.shared_expert_gate.weight'), bias: null, inputs: hidden, outputs: 1 }
+  return { mlp: gated('mlp.shared_expert', inner), gate }
 }
 
 /** Which layers of a Qwen mixture have experts. */

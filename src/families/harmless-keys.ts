@@ -235,7 +235,7 @@ const SWITCHES = new Set([
 
 /** Parts that some families always have: there the switch would be wrong. */
 const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
-  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && mlp.experts.normalized,
+  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && mlp.experts.routing.normalized !== null,
   qk_layernorm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,
   use_parallel_residual: ({ parallel }) => parallel,
   use_qk_norm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,

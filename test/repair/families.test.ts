@@ -22,11 +22,11 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)/,
+    /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|mixtral-window)$/,
+    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|mixtral-window)$/,
     /mixture of experts/,
   ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
