@@ -41,7 +41,8 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, castsPerRun = false } = decoder
+  const { model, weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
+  if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     return await ort.InferenceSession.create(serializeModel(castsPerRun ? castWeightsPerRun(model) : model), {
       executionProviders: [device],

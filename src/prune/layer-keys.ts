@@ -14,7 +14,8 @@ export interface KeyOutcome {
   problems: string[]
 }
 
-const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers', 'num_blocks']
+/** Keys that state the number of layers. */
+export const COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers', 'num_blocks']
 
 /** Lists with one entry per layer, or strings with one letter per layer; other lists of that length are cut as well, with a note. */
 const PER_LAYER = new Set([
