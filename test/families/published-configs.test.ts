@@ -25,11 +25,17 @@ const TENSORS = new Map<string, TensorLocation>(
 )
 
 describe.each(Object.keys(DEFAULTS))('the default config that transformers %s saves', (version) => {
-  it.each(Object.keys(FAMILIES))('of %s is understood', (family) => {
-    const { common, [family]: own } = DEFAULTS[version]!
+  const { common, ...families } = DEFAULTS[version]!
+  it.each(Object.keys(families))('of %s is understood', (family) => {
+    const own = families[family]
     const config = interpretConfig({ ...common, ...own }, 'config.json')
     expect(describeDecoder(config, TENSORS).layers).toHaveLength(config.layers)
   })
+})
+
+it('the default config of every family is there', () => {
+  const saved = Object.values(DEFAULTS).flatMap(({ common: _, ...families }) => Object.keys(families))
+  expect(new Set(saved)).toEqual(new Set(Object.keys(FAMILIES)))
 })
 
 /** What published configs have beside the keys of a fixture. */
@@ -127,6 +133,22 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     { attention_bias: false, full_attn_mod: 1, interpolate_factor: 1, embd_pdrop: 0 },
   ],
   ['LGAI-EXAONE/EXAONE-4.0-32B', 'exaone4', { sliding_window_pattern: 'LLLG' }],
+  [
+    'Qwen/Qwen3.5-27B',
+    'qwen3-5',
+    {
+      output_gate_type: 'swish',
+      mtp_use_dedicated_embeddings: false,
+      layer_types: ['linear_attention', 'full_attention', 'linear_attention'],
+    },
+  ],
+  ['Qwen/Qwen3-Next-80B-A3B-Instruct', 'qwen3-next', { rope_scaling: null, decoder_sparse_step: 1 }],
+  [
+    'LiquidAI/LFM2-350M',
+    'lfm2',
+    { block_out_init_scale: 1, block_use_xavier_init: true, conv_use_xavier_init: true, layer_types: null },
+  ],
+  ['allenai/Olmo-Hybrid-7B', 'olmo-hybrid', { rope_parameters: { rope_theta: null } }],
   ['allenai/OLMo-7B-hf', 'olmo', { pretraining_tp: 1, rope_scaling: null }],
 ]
 
