@@ -25,11 +25,24 @@ const TENSORS = new Map<string, TensorLocation>(
 )
 
 describe.each(Object.keys(DEFAULTS))('the default config that transformers %s saves', (version) => {
-  it.each(Object.keys(FAMILIES))('of %s is understood', (family) => {
-    const { common, [family]: own } = DEFAULTS[version]!
+  const { common, ...families } = DEFAULTS[version]!
+  const { granitemoehybrid: hybrid, ...understood } = families
+  it.each(Object.entries(understood))('of %s is understood', (_family, own) => {
     const config = interpretConfig({ ...common, ...own }, 'config.json')
     expect(describeDecoder(config, TENSORS).layers).toHaveLength(config.layers)
   })
+
+  it('of granitemoehybrid, all Mamba, is refused by the type of its layers', () => {
+    const config = interpretConfig({ ...common, ...hybrid }, 'config.json')
+    expect(() => describeDecoder(config, TENSORS)).toThrow(
+      /layer 0 is of the type "(mamba|linear_attention)"/,
+    )
+  })
+})
+
+it('every family is known to a version of transformers, except those of published code', () => {
+  const known = Object.values(DEFAULTS).flatMap(Object.keys)
+  expect(Object.keys(FAMILIES).filter((family) => !known.includes(family))).toEqual(['minicpm'])
 })
 
 /** What published configs have beside the keys of a fixture. */
