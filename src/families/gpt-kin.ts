@@ -236,7 +236,7 @@ function describeMpt(config: ConfigReader): Differences {
   for (const [key, value] of Object.entries(MPT_ATTENTION)) settings?.expect(key, value)
   settings?.ignore('attn_impl', 'tie_word_embeddings')
   settings?.assertAllRead('mpt', (key, value) => isHarmlessKey(key, value, []))
-  config.ignore('learned_pos_emb', 'embedding_fraction', 'norm_type', 'init_device', 'max_seq_len')
+  config.ignore('learned_pos_emb', 'embedding_fraction', 'norm_type', 'init_device', 'max_seq_len', 'verbose')
   return {
     tied: true,
     names: {
