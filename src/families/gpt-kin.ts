@@ -139,7 +139,7 @@ export const GPT_KIN: Record<string, Family> = {
           kind: 'sinusoids',
           frequencies: makeFrequencies(config.count('d_model') / 2),
           offset: 2,
-          empty: config.number('pad_token_id', 1),
+          empty: readPadding(config),
         },
       },
       extras: [/^model\.embed_positions\.weights$/],
@@ -221,6 +221,13 @@ const OPT_LAYER: Differences = {
 
 function readEmbeddingScale(config: ConfigReader, size: string): number {
   return config.flag('scale_embedding', true) ? Math.sqrt(config.count(size)) : 1
+}
+
+/** Whose position is empty: that of the token for padding, counted as positions are. */
+function readPadding(config: ConfigReader): number {
+  const padding = config.number('pad_token_id', 1)
+  if (Number.isSafeInteger(padding) && padding >= 0) return padding
+  throw config.refuse('pad_token_id', 'a whole number of at least 0')
 }
 
 /** Frequencies of fairseq's sinusoids: from 1 to 1/10000, in float32. */

@@ -140,6 +140,10 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     { attention_bias: false, full_attn_mod: 1, interpolate_factor: 1, embd_pdrop: 0 },
   ],
   ['LGAI-EXAONE/EXAONE-4.0-32B', 'exaone4', { sliding_window_pattern: 'LLLG' }],
+  ['swiss-ai/Apertus-8B-2509', 'apertus', { mlp_bias: false, post_norm: false, qk_norm: true }],
+  ['openai-community/openai-gpt', 'gpt1', { n_ctx: 512, n_special: 0, predict_special_tokens: true }],
+  ['Salesforce/codegen-350M-mono', 'codegen', { n_ctx: 2048, scale_attn_weights: true }],
+  ['mosaicml/mpt-7b', 'mpt', { learned_pos_emb: true, norm_type: 'low_precision_layernorm', verbose: 0 }],
   ['allenai/OLMo-7B-hf', 'olmo', { pretraining_tp: 1, rope_scaling: null }],
 ]
 
