@@ -40,8 +40,8 @@ describe.each(Object.keys(DEFAULTS))('the default config that transformers %s sa
   })
 })
 
-it('every family is known to a version of transformers, except those of published code', () => {
-  const known = Object.values(DEFAULTS).flatMap(Object.keys)
+it('are known of every family but those of published code, as the newer version saves them', () => {
+  const known = Object.keys(DEFAULTS['5.24.0']!)
   expect(Object.keys(FAMILIES).filter((family) => !known.includes(family))).toEqual(['minicpm'])
 })
 
