@@ -1,9 +1,10 @@
 import type { Delta } from '../families/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
+import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
-import { writeNorm } from './norm.js'
+import { writeNorm, writeRmsNorm } from './norm.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
@@ -101,18 +102,14 @@ function split(writer: GraphWriter, tensor: string, sizes: number[]): string[] {
 function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, input: string): string {
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, keyHeads, keyDim])])
   const scale = writer.floats(Array.from({ length: keyDim }, () => keyDim ** -0.5))
-  const scaled = writer.op('SimplifiedLayerNormalization', [perHead, scale], {
-    axis: -1,
-    epsilon: { float: LENGTH_EPSILON / keyDim },
-    stash_type: 1,
-  })
+  const scaled = writeRmsNorm(writer, perHead, scale, LENGTH_EPSILON / keyDim)
   return writer.op('Reshape', [scaled, writer.integers([0, 0, keyHeads * keyDim])])
 }
 
 /** Logarithm of the factor on each head's state. */
 function writeDecay(writer: DecoderWriter, { decay, valueHeads }: Delta, product: string): string {
-  const rate = writer.op('Exp', [writer.weights.float(decay.rate, [valueHeads])])
+  const rate = writeDecayRate(writer, decay.rate, [valueHeads])
   const biased = writer.op('Add', [product, writer.weights.float(decay.bias, [valueHeads])])
   const steps = writer.op('Softplus', [biased])
-  return writer.op('Mul', [steps, writer.op('Neg', [rate])])
+  return writer.op('Mul', [steps, rate])
 }

@@ -8,11 +8,13 @@ import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
+import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
+import { MAMBA_FAMILIES } from './with-mamba.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -20,8 +22,8 @@ export interface Family {
   title: string
   /** What sets it apart from Llama, in a few words. */
   notes: string
-  /** Prefix of the names of the decoder's tensors, unless it was saved without its head; default `model.` */
-  prefix?: string
+  /** What the names of the decoder's tensors start with, unless it was saved without its head; default `model.` */
+  prefix?: string | string[]
   /** Keys of published configs that state what the family always does; any other value is refused. */
   fixed?: Record<string, unknown>
   /** @param has whether the checkpoint has a tensor, by its full name */
@@ -43,4 +45,6 @@ export const FAMILIES: Record<string, Family> = {
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
+  ...MAMBA_FAMILIES,
+  ...NEMOTRON_H_FAMILIES,
 }

@@ -34,6 +34,7 @@ const FAMILIES = [
     'gemma3',
     'gpt-neo',
     'gptj',
+    'falcon-h1',
     'granitemoe',
     'lfm2',
     'llama',
@@ -41,6 +42,7 @@ const FAMILIES = [
   ...[
     'llama-dynamic',
     'mixtral',
+    'nemotron-h',
     'olmo-hybrid',
     'olmo2',
     'opt-post-norm',
