@@ -2,6 +2,17 @@ import type { ConfigReader } from './config-reader.js'
 import type { Activation, Mamba, Mamba2 } from './description.js'
 import type { MixerParts } from './differences.js'
 
+/** How time steps were initialised before training. */
+export const TIME_STEP_KEYS = ['time_step_rank', 'time_step_min', 'time_step_max', 'time_step_floor']
+
+/** How weights were. */
+export const FIRST_TRAINED_KEYS = [
+  ...TIME_STEP_KEYS,
+  'time_step_init_scheme',
+  'time_step_scale',
+  'rescale_prenorm_residual',
+]
+
 /** Sizes of Mamba-2's mixer. */
 export interface Mamba2Sizes {
   heads: number

@@ -1,6 +1,7 @@
 import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import { FIRST_MAMBA_FAMILIES } from './first-mamba.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
@@ -46,5 +47,6 @@ export const FAMILIES: Record<string, Family> = {
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...MAMBA_FAMILIES,
+  ...FIRST_MAMBA_FAMILIES,
   ...NEMOTRON_H_FAMILIES,
 }

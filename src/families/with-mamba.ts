@@ -2,24 +2,17 @@ import type { ConfigReader } from './config-reader.js'
 import type { Mixer } from './description.js'
 import type { Differences } from './differences.js'
 import { readAttentionBias, rope } from './family-parts.js'
+import { describeBambaLayer, describePureMamba } from './mamba-layers.js'
 import {
   describeMamba2,
+  FIRST_TRAINED_KEYS,
   readBambaMixer,
   readBambaSizes,
   readMamba2Sizes,
   readTimeStepLimit,
+  TIME_STEP_KEYS,
 } from './mamba-parts.js'
 import type { Family } from './table.js'
-
-/** How weights were initialised before training. */
-const TIME_STEP_KEYS = ['time_step_rank', 'time_step_min', 'time_step_max', 'time_step_floor']
-
-const FIRST_TRAINED = [
-  ...TIME_STEP_KEYS,
-  'time_step_init_scheme',
-  'time_step_scale',
-  'rescale_prenorm_residual',
-]
 
 /** Decoders whose layers have a state space (Mamba, Mamba-2) instead of attention, or beside it. */
 export const MAMBA_FAMILIES: Record<string, Family> = {
@@ -47,7 +40,7 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
       const hasBias = config.flag('use_bias', false)
       const timeStep = readTimeStepLimit(config)
       const epsilon = config.positive('layer_norm_epsilon', 1e-5)
-      config.ignore(...FIRST_TRAINED, 'chunk_size', 'residual_in_fp32')
+      config.ignore(...FIRST_TRAINED_KEYS, 'chunk_size', 'residual_in_fp32')
       return {
         ...describePureMamba(has),
         mixer: (_layer, parts) =>
@@ -71,7 +64,8 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
       const mamba = readBambaMixer(config, 1e-5)
       config.ignore('num_logits_to_keep')
       return {
-        ...describeBambaLayer(config),
+        ...describeBambaLayer(),
+        bias: readBiases(config),
         rope: rope(config, { partial: 0.5 }),
         mixer: (layer, parts) => (attends.includes(layer) ? null : mamba(parts)),
       }
@@ -85,27 +79,8 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** Layers of one norm and one mixer, in the names that Mamba's first authors gave them. */
-function describePureMamba(has: (name: string) => boolean): Differences {
-  const isOld = has('backbone.embedding.weight') || has('embedding.weight')
-  return {
-    names: { embedding: isOld ? 'embedding' : 'embeddings', finalNorm: 'norm_f' },
-    keys: { heads: null },
-    norm: { key: 'layer_norm_epsilon', epsilon: 1e-5 },
-    norms: { beforeMixer: 'norm', beforeMlp: null },
-    parts: () => ({ mixer: true, mlp: false }),
-  }
-}
-
-/** Bamba's names, which Falcon H1 and Jamba share. */
-function describeBambaLayer(config: ConfigReader): Differences {
-  return {
-    kvHeads: 8,
-    names: { finalNorm: 'final_layernorm', mlp: 'feed_forward' },
-    norm: { epsilon: 1e-5 },
-    norms: { beforeMlp: 'pre_ff_layernorm' },
-    bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
-  }
+function readBiases(config: ConfigReader): Differences['bias'] {
+  return { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) }
 }
 
 function describeFalconH1(config: ConfigReader): Differences {
@@ -140,7 +115,8 @@ function describeFalconH1(config: ConfigReader): Differences {
   const state = { inputScale: scale('ssm_in_multiplier'), outputScale: scale('ssm_out_multiplier') }
   config.ignore(...TIME_STEP_KEYS, 'num_logits_to_keep', 'attn_layer_indices')
   return {
-    ...describeBambaLayer(config),
+    ...describeBambaLayer(),
+    bias: readBiases(config),
     embedding: { scale: scale('embedding_multiplier') },
     head: { scale: scale('lm_head_multiplier') },
     rope: rope(config),
