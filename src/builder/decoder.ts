@@ -33,7 +33,7 @@ export function writeDecoder(
   const shape = writer.inScope('shape', () => writeTokenShape(writer))
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
   const stream = new ResidualStream(writer, embedded)
-  const shared = new SharedInputs(writer, shape)
+  const shared = new SharedInputs(writer, shape, embedded)
   const states = decoder.layers.map((layer, index) =>
     writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared)),
   )

@@ -38,11 +38,15 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
   }
 }
 
-/** The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side. */
+/**
+ * The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side or has an
+ * adapter.
+ */
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
-  if (isTransposed(writer, linear)) {
-    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input)], 2, { axis: -1 })
+  if (isTransposed(writer, linear) || linear.adapter) {
+    const sizes = writer.integers([half, half])
+    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input), sizes], 2, { axis: -1 })
     return [first!, second!]
   }
   const part = (rows: [number, number]) => writeProduct(writer, readProduct(writer, linear, rows), input)

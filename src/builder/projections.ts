@@ -1,7 +1,7 @@
-import type { Attention, Linear } from '../families/description.js'
+import type { Attention, Linear, Projections } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
-import { type Product, readProduct, writeProduct } from './linear.js'
+import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'
 
 const QUARTERS = 4
 
@@ -21,9 +21,7 @@ export function writeProjections(
   attention: Attention,
   input: string,
 ): QueryKeyValue & { gate: string | null } {
-  const [query, key, value] = readProducts(writer, attention).map((product) =>
-    writeProduct(writer, product, input),
-  )
+  const [query, key, value] = writeProducts(writer, attention, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
   return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
 }
@@ -41,12 +39,20 @@ function splitGate(
   return { query: query!, gate: gate! }
 }
 
-function readProducts(writer: DecoderWriter, attention: Attention): Product[] {
-  const { projections, heads, kvHeads, headDim } = attention
+function writeProducts(writer: DecoderWriter, attention: Attention, input: string): string[] {
+  const { projections } = attention
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
-    return [query, key, value].map((linear) => readProduct(writer, linear))
+    return [query, key, value].map((linear) => writeLinear(writer, linear, input))
   }
+  return readPacked(writer, attention, projections).map((product) => writeProduct(writer, product, input))
+}
+
+function readPacked(
+  writer: DecoderWriter,
+  { heads, kvHeads, headDim }: Attention,
+  projections: Exclude<Projections, { layout: 'separate' }>,
+): Product[] {
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
   if (projections.layout === 'grouped') {

@@ -16,6 +16,7 @@ import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 import { MAMBA_FAMILIES } from './with-mamba.js'
+import { ZAMBA2_FAMILIES } from './zamba2.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -48,5 +49,6 @@ export const FAMILIES: Record<string, Family> = {
   ...CONVOLUTION_FAMILIES,
   ...MAMBA_FAMILIES,
   ...FIRST_MAMBA_FAMILIES,
+  ...ZAMBA2_FAMILIES,
   ...NEMOTRON_H_FAMILIES,
 }

@@ -61,7 +61,6 @@ const DECODERS: Record<string, string[]> = {
   xlstm: [],
   youtu: [],
   zamba: [],
-  zamba2: [],
   zaya: [],
 }
 

@@ -51,6 +51,7 @@ const FAMILIES = [
     'qwen3-next',
     'qwen3-window',
     'stablelm-parallel',
+    'zamba2',
   ],
 ]
 
