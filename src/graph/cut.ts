@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { DecoderGraph } from './decoder-graph.js'
@@ -20,6 +21,7 @@ import {
  * @param removed in any order, half-open
  * @returns a new graph with the remaining states; the given one is not changed
  * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would remain
+ * @throws LayerpruneError if the kept layers read a cache of a removed one, and none of its kind is left
  */
 export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
   const { states } = decoder
@@ -35,6 +37,7 @@ export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph
   dropOutputs(graph, within)
   sortNodes(graph)
   removeDeadNodes(graph)
+  assertCachesLeft(graph, blocks)
   return {
     ...decoder,
     model,
@@ -62,17 +65,38 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
 
 /** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
-  const goes = (layer: number) => blocks.some(({ start, end }) => start <= layer && layer < end)
-  const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !goes(layer))!
+  const kept = Array.from({ length: layers }, (_, layer) => layer).filter(
+    (layer) => !isRemoved(blocks, layer),
+  )
   const inputs = new Set(graph.input.map(({ name }) => name))
   const others = new Map<string, string>()
   for (const name of inputs) {
-    const layer = CACHE_LAYER.exec(name)?.[2]
-    if (layer === undefined || !goes(Number(layer))) continue
-    const other = name.replace(CACHE_LAYER, `$1${kept}`)
-    if (inputs.has(other)) others.set(name, other)
+    if (!isRemoved(blocks, cacheLayer(name))) continue
+    const other = kept
+      .map((layer) => name.replace(CACHE_LAYER, `$1${layer}`))
+      .find((candidate) => inputs.has(candidate))
+    if (other !== undefined) others.set(name, other)
   }
   renameReads(graph, others)
+}
+
+/** In a model whose layers are of several kinds, the last cache of a kind may be removed and still be read. */
+function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
+  const missing = graph.input.find(({ name }) => isRemoved(blocks, cacheLayer(name)))
+  if (missing === undefined) return
+  throw new LayerpruneError(
+    `the graph reads the length of the past from ${missing.name}, and no layer with such a cache would be left`,
+    { hint: 'keep a layer of each kind' },
+  )
+}
+
+function isRemoved(blocks: Block[], layer: number | undefined): boolean {
+  return layer !== undefined && blocks.some(({ start, end }) => start <= layer && layer < end)
+}
+
+function cacheLayer(input: string): number | undefined {
+  const layer = CACHE_LAYER.exec(input)?.[2]
+  return layer === undefined ? undefined : Number(layer)
 }
 
 /** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
