@@ -115,8 +115,8 @@ async function takeDistances() {
 
 /** Mean distances of every text: for each token selection the tokens counted, and for each n a row of blocks. */
 async function measureDistances() {
-  const limit = values['dataset-size'] && Number(values['dataset-size'])
-  const dataset = await openDataset({ paths: [values.dataset], column: 'text', limit })
+  const datasetSize = values['dataset-size'] && Number(values['dataset-size'])
+  const dataset = await openDataset({ dataset: values.dataset, datasetSize })
   const model = await openModel({ model: values.model })
   const { layers } = model.config
   const { encode } = await loadTokenizer(model.folder)

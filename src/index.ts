@@ -5,7 +5,8 @@ export type {
   Figures,
 } from './documents/evaluation-result.js'
 export { METRICS, type Metric } from './documents/metrics.js'
-export { makePlan, type Plan, readPlan } from './documents/plan.js'
+export { makePlan, type Plan } from './documents/plan.js'
+export { readPlan } from './documents/read-saved.js'
 export type { MetricResult, ScoredBlock, SimilarityResult } from './documents/similarity-result.js'
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
 export { type EvaluationOptions, evaluatePerplexity, type TextScore } from './evaluate/perplexity.js'

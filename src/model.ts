@@ -1,16 +1,16 @@
 import { join, posix } from 'node:path'
 import { buildDecoder, isKnownFamily } from './builder/build-decoder.js'
+import {
+  type ChosenWeights,
+  chooseWeights,
+  type Purpose,
+  type WeightOptions,
+} from './checkpoint/choose-weights.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
-import { chooseOnnxFile, type Dtype, hasGraph } from './checkpoint/onnx-files.js'
-import {
-  findSafetensors,
-  INDEX_FILE,
-  listShards,
-  openSafetensors,
-  type SafetensorsCheckpoint,
-} from './checkpoint/safetensors.js'
-import { LayerpruneError, UsageError } from './errors.js'
+import type { Dtype } from './checkpoint/onnx-files.js'
+import { INDEX_FILE, listShards, openSafetensors, type TensorLocation } from './checkpoint/safetensors.js'
+import { LayerpruneError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { findMatrixType } from './graph/cast-per-run.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
@@ -20,29 +20,14 @@ import { assertFiniteWeights } from './graph/finite-weights.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { readHubSettings } from './hub/settings.js'
-import { describeQuantized, quantizeDecoder } from './int8/quantize-decoder.js'
+import { quantizeDecoder } from './int8/quantize-decoder.js'
 
-/** Precisions besides fp32 in which commands that measure a model may compute safetensors. */
-export const MEASURED_DTYPES: NonNullable<ModelOptions['computedDtypes']> = ['bf16', 'fp16', 'q8']
+export type { Format } from './checkpoint/choose-weights.js'
 
-/** Formats that a decoder can be read from. */
-export type Format = 'onnx' | 'safetensors'
+export interface ModelOptions extends ModelSourceOptions, WeightOptions {}
 
-export interface ModelOptions extends ModelSourceOptions {
-  /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
-  dtype?: Dtype | undefined
-  /** A graph file inside the folder, by name; wins over `dtype`. */
-  modelFile?: string | undefined
-  /** Precisions besides fp32 that safetensors may be computed in: for measuring a model, not for changing it. */
-  computedDtypes?: ('bf16' | 'fp16' | 'q8')[] | undefined
-  /** The model is only described: its weights are not checked, nor quantised for q8. */
-  describesOnly?: boolean | undefined
-  /** If omitted, safetensors if present and of a known family: they are the model itself. */
-  format?: Format | undefined
-}
-
-/** A decoder ready to be tapped, with what its checkpoint says of it. */
-export interface Model {
+/** A model whose config was read; its weights are not chosen yet. */
+export interface LocatedModel {
   /** As the user named it. */
   id: string
   /** Commit of the Hub; null for a folder that the user named. */
@@ -52,22 +37,23 @@ export interface Model {
   /** Real folder of config and tokenizer. */
   folder: string
   config: ModelConfig
+  /** Where its files are; its config is in the folder. */
+  source: ModelSource
+}
+
+/** A model with the graph of its decoder, and what its checkpoint says of it. */
+export interface Model extends Omit<LocatedModel, 'source'> {
+  /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph
+  /** What it is computed in. */
   precision: GraphPrecision
-  format: Format
+  format: ChosenWeights['format']
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
   /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
   weightFiles: string[]
-}
-
-/** A model whose config was read and whose weights were chosen, not yet opened. */
-export interface LocatedModel
-  extends Pick<Model, 'id' | 'revision' | 'askedRevision' | 'folder' | 'config' | 'format'> {
-  /** Name of the file that its safetensors are opened by; undefined if it has none. */
-  checkpoint: string | undefined
-  /** Where its files are; its config, its tokenizer, and its safetensors if chosen, are in the folder. */
-  source: ModelSource
+  /** The tensors that its weights are stored in; undefined for an ONNX graph, which names its weights itself. */
+  tensors: ReadonlyMap<string, TensorLocation> | undefined
 }
 
 const CONFIG_FILES = ['config.json', 'genai_config.json', 'generation_config.json']
@@ -80,24 +66,16 @@ const TOKENIZER_FILES = [
 ]
 
 /**
- * Reads the config of a model and chooses which of its weights to read.
- * @throws UsageError if the options contradict each other
+ * Finds a model and reads its config; of a model on the Hub nothing else is downloaded.
+ * @throws UsageError if a revision is asked for but the model is a folder
  * @throws LayerpruneError if the model or its config is missing or damaged
  */
-export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
+export async function locateModel(options: ModelSourceOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
-  const { id, revision, folder, names } = source
+  const { id, revision, folder } = source
   await source.provide(CONFIG_FILES)
   const config = await readConfig(source)
-  const checkpoint = findSafetensors(names)
-  const format = chooseFormat(source, config, checkpoint, options)
-  await source.provide(TOKENIZER_FILES)
-  if (format === 'safetensors' && checkpoint !== undefined) {
-    await source.provide([checkpoint])
-    if (checkpoint === INDEX_FILE) await source.provide(await listShards(folder))
-  }
-  const askedRevision = options.revision ?? null
-  return { id, revision, askedRevision, folder, config, format, checkpoint, source }
+  return { id, revision, askedRevision: options.revision ?? null, folder, config, source }
 }
 
 /** If sizes have unknown names, the family is unknown. */
@@ -113,110 +91,109 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
 }
 
 /**
- * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors.
+ * Chooses which weights of a model to read, and says so if it could have been others.
  * @throws UsageError if the options contradict each other
- * @throws LayerpruneError if something is missing, damaged or not supported
+ * @throws LayerpruneError if the model does not have what was asked for
  */
-export async function openModel(options: ModelOptions): Promise<Model> {
-  const { checkpoint, source, ...located } = await locateModel(options)
-  const { config, format } = located
-  const opened =
-    format === 'safetensors'
-      ? await openFromSafetensors(source, config, checkpoint, options)
-      : await openFromOnnx(source, config, options)
-  return { ...located, ...opened }
-}
-
-function chooseFormat(
-  { id, names }: ModelSource,
-  config: ModelConfig,
-  checkpoint: string | undefined,
-  { format, dtype, modelFile, computedDtypes = [], onNote }: ModelOptions,
-): Format {
-  const computed = computedDtypes.find((name) => name === dtype)
-  if (format === 'safetensors' && modelFile !== undefined) {
-    throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
-  }
-  if (format === 'safetensors' && dtype !== undefined && dtype !== 'fp32' && !computed) {
-    throw new UsageError(
-      `safetensors are computed in ${['fp32', ...computedDtypes].join(' or ')}, but --dtype ${dtype} was given`,
-      {
-        hint: 'omit --dtype, or take a graph with --format onnx',
-      },
-    )
-  }
-  if (format !== undefined) return format
-  if (modelFile !== undefined) return 'onnx'
-  if (computed) return chooseComputedFormat(computed, names, config, checkpoint, onNote)
-  if (dtype !== undefined && dtype !== 'fp32') return 'onnx'
-  if (checkpoint !== undefined && isKnownFamily(config.family)) {
-    const hasGraph = names.some((name) => name.endsWith('.onnx'))
-    onNote?.(
-      `reading ${checkpoint} in fp32${hasGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''}`,
-    )
-    return 'safetensors'
-  }
-  const graph = chooseOnnxFile(names, id, { dtype })
-  if (graph && checkpoint !== undefined) {
-    onNote?.(`${config.family} models cannot be read from ${checkpoint} yet, so a graph is read`)
-  }
-  return graph ? 'onnx' : 'safetensors'
+export function chooseModelWeights(
+  { id, config: { family }, source: { names } }: LocatedModel,
+  options: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
+  purpose: Purpose,
+): ChosenWeights {
+  const facts = { id, names, family, isKnownFamily: isKnownFamily(family) }
+  const { weights, note } = chooseWeights(facts, options, purpose)
+  if (note !== undefined) options.onNote?.(note)
+  return weights
 }
 
 /**
- * Safetensors, if present and of a known family. A published q8 graph rounds the activations of a whole batch by one
- * scale, which costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
+ * Makes sure that the tokenizer and the chosen weights are in the model's folder. Files beside a graph are not: which
+ * they are is in the graph.
+ * @throws LayerpruneError if one cannot be downloaded, or the index of shards is damaged
  */
-function chooseComputedFormat(
-  dtype: 'bf16' | 'fp16' | 'q8',
-  names: string[],
-  { family }: ModelConfig,
-  checkpoint: string | undefined,
-  onNote?: (message: string) => void,
-): Format {
-  if (checkpoint === undefined || !isKnownFamily(family)) return 'onnx'
-  if (dtype === 'q8') {
-    const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
-    onNote?.(`reading ${checkpoint} in q8: int8 weights, activations rounded token by token${other}`)
-    return 'safetensors'
-  }
-  if (dtype === 'fp16' && hasGraph(names, 'fp16')) {
-    onNote?.(`reading the fp16 graph; --format safetensors reads ${checkpoint}, and computes in float32`)
-    return 'onnx'
-  }
-  onNote?.(`reading ${checkpoint} in ${dtype}: weights as they are stored, computed in float32`)
-  return 'safetensors'
+export async function provideWeights({ folder, source }: LocatedModel, { format, file }: ChosenWeights) {
+  await source.provide(TOKENIZER_FILES)
+  if (file === undefined) return
+  await source.provide([file])
+  if (format === 'safetensors' && file === INDEX_FILE) await source.provide(await listShards(folder))
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'file' | 'weightFiles'>
+/**
+ * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from safetensors.
+ * Only headers are read, nothing is written.
+ * @throws LayerpruneError if something is missing, damaged or not supported
+ */
+export async function openWeights(
+  { source, ...located }: LocatedModel,
+  weights: ChosenWeights,
+  options: WeightOptions & Pick<ModelSourceOptions, 'onNote'> = {},
+): Promise<Model> {
+  const opened =
+    weights.format === 'safetensors'
+      ? await openFromSafetensors(source, located.config, weights)
+      : await openFromOnnx(source, located.config, weights, options)
+  return { ...located, ...opened }
+}
+
+/**
+ * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors. Its weights are neither
+ * read nor changed.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if something is missing, damaged or not supported
+ */
+export async function openModel(options: ModelOptions, purpose: Purpose = 'measure'): Promise<Model> {
+  const located = await locateModel(options)
+  const weights = chooseModelWeights(located, options, purpose)
+  await provideWeights(located, weights)
+  return openWeights(located, weights, options)
+}
+
+/**
+ * Makes an opened model ready to run: checks that its weights are finite and, if they are to be int8, makes them so
+ * unless they are in the cache.
+ * @throws LayerpruneError if a weight is not finite, or int8 weights cannot be made or written
+ */
+export async function prepareModel(
+  model: Model,
+  { signal, onNote }: Pick<ModelSourceOptions, 'signal' | 'onNote'> = {},
+): Promise<Model> {
+  const { tensors } = model
+  const decoder = model.decoder.awaitsInt8
+    ? await quantizeDecoder(model.decoder, {
+        cacheFolder: readHubSettings().layerpruneFolder,
+        tensors,
+        signal,
+        onNote,
+      })
+    : model.decoder
+  await assertFiniteWeights(decoder, { tensors, signal })
+  return { ...model, decoder }
+}
+
+type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'weightFiles' | 'tensors'>
+type Safetensors = Extract<ChosenWeights, { format: 'safetensors' }>
+type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
 /** If there are no safetensors, opening them reports what the folder has instead. */
 async function openFromSafetensors(
   { folder, names }: ModelSource,
   config: ModelConfig,
-  file = 'model.safetensors',
-  options: ModelOptions,
+  { format, file = 'model.safetensors', computedIn }: Safetensors,
 ): Promise<Opened> {
-  const { dtype = 'fp32', describesOnly, signal } = options
   const checkpoint = await openSafetensors(folder, names)
-  const { tensors } = checkpoint
   const built = buildDecoder(config, checkpoint)
-  if (dtype !== 'fp32' && dtype !== 'q8') assertStoredIn(dtype, built, file)
-  const decoder = await computeIn(dtype, built, { ...options, tensors })
-  if (!describesOnly) await assertFiniteWeights(decoder, { tensors, signal })
-  const precision = { dtype, sharesScaleInBatch: false }
-  return { decoder, precision, file, weightFiles: listWeightFiles(built) }
-}
-
-async function computeIn(
-  dtype: Dtype,
-  built: DecoderGraph,
-  { describesOnly, tensors, signal, onNote }: ModelOptions & Pick<SafetensorsCheckpoint, 'tensors'>,
-): Promise<DecoderGraph> {
-  if (dtype === 'fp32') return built
-  if (dtype !== 'q8') return { ...built, castsPerRun: true }
-  if (describesOnly) return describeQuantized(built)
-  return quantizeDecoder(built, { cacheFolder: readHubSettings().layerpruneFolder, tensors, signal, onNote })
+  const weightFiles = listWeightFiles(built)
+  const precision = { dtype: computedIn, sharesScaleInBatch: false }
+  const opened = { precision, format, file, weightFiles, tensors: checkpoint.tensors }
+  switch (computedIn) {
+    case 'fp32':
+      return { ...opened, decoder: built }
+    case 'q8':
+      return { ...opened, decoder: { ...built, awaitsInt8: true } }
+    default:
+      assertStoredIn(computedIn, built, file)
+      return { ...opened, decoder: { ...built, castsPerRun: true } }
+  }
 }
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
@@ -230,33 +207,25 @@ function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): vo
 }
 
 async function openFromOnnx(
-  source: ModelSource,
-  config: ModelConfig,
-  options: ModelOptions,
+  { folder, provide }: ModelSource,
+  { layers }: ModelConfig,
+  { format, file, others }: Graph,
+  { dtype, modelFile, onNote }: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
 ): Promise<Opened> {
-  const { id, folder, names } = source
-  const onnx = chooseOnnxFile(names, id, options)
-  if (!onnx) {
-    throw new LayerpruneError(`${id} has no .onnx graph in onnx/ or at its top`, {
-      hint: 'take a model that has one, or name the file with --model-file',
-    })
-  }
-  await source.provide([onnx.file])
-  const provide = (locations: string[]) =>
-    source.provide(locations.map((location) => posix.join(posix.dirname(onnx.file), location)))
-  const decoder = await readOnnxDecoder(join(folder, onnx.file), config.layers, provide)
-  if (!options.describesOnly) await assertFiniteWeights(decoder, { signal: options.signal })
+  const decoder = await readOnnxDecoder(join(folder, file), layers, (locations) =>
+    provide(locations.map((location) => posix.join(posix.dirname(file), location))),
+  )
   const precision = describePrecision(decoder)
-  if (options.dtype === 'fp32' && precision.dtype !== 'fp32') {
-    throw new LayerpruneError(`fp32 was requested, but ${onnx.file} computes in ${precision.dtype}`, {
+  if (dtype === 'fp32' && precision.dtype !== 'fp32') {
+    throw new LayerpruneError(`fp32 was requested, but ${file} computes in ${precision.dtype}`, {
       hint: `--dtype ${precision.dtype}, or another --model-file`,
     })
   }
-  if (options.dtype === undefined && options.modelFile === undefined) {
-    const others = onnx.others.length > 0 ? `; also there: ${onnx.others.join(', ')}` : ''
-    options.onNote?.(`reading ${onnx.file} (${precision.dtype}${others})`)
+  if (dtype === undefined && modelFile === undefined) {
+    const alsoThere = others.length > 0 ? `; also there: ${others.join(', ')}` : ''
+    onNote?.(`reading ${file} (${precision.dtype}${alsoThere})`)
   }
-  return { decoder, precision, file: onnx.file, weightFiles: listWeightFiles(decoder) }
+  return { decoder, precision, format, file, weightFiles: listWeightFiles(decoder), tensors: undefined }
 }
 
 function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {

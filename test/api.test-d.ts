@@ -64,6 +64,14 @@ measureSimilarity({ model: 'folder', dataset: ['a.jsonl', 'b.jsonl'], layersToSk
 measureSimilarity(inputs)
 // @ts-expect-error: a dataset is needed
 measureSimilarity({ model: 'folder', layersToSkip: 8 })
+measureSimilarity({ ...inputs, layersToSkip: 8, metric: ['angular', 'cosine'], maxMemory: 4e9 })
+measureSimilarity({
+  ...inputs,
+  layersToSkip: 8,
+  metric: 'cosine',
+  datasetColumn: 'body',
+  datasetSplit: 'test',
+})
 // @ts-expect-error: a misspelt option is no option
 measureSimilarity({ ...inputs, layersToSkip: 8, batchsize: 8 })
 // @ts-expect-error: tokens are last, all or tail:K
@@ -120,7 +128,13 @@ expectTypeOf<Inspection['model']['layers']>().toEqualTypeOf<number>()
 declare const analysis: Inspection['analysis']
 if (analysis.possible) expectTypeOf(analysis.dtype).toEqualTypeOf<string>()
 else expectTypeOf(analysis.hint).toEqualTypeOf<string | null>()
-const recipe = makeRecipe({ model: 'pruned', dataset: ['texts.jsonl'] })
+const recipe = makeRecipe({
+  model: 'pruned',
+  dataset: 'org/texts',
+  datasetConfig: 'en',
+  datasetSplit: 'test',
+})
+expectTypeOf(recipe.then(({ training }) => training.schema)).resolves.toEqualTypeOf<'layerprune.recipe/1'>()
 expectTypeOf(recipe.then(({ files }) => files)).resolves.toEqualTypeOf<Record<string, string>>()
 
 // errors

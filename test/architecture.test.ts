@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, it } from 'vitest'
-import { ROOT, readPage } from './support/shown-text.js'
+import { ROOT } from './support/paths.js'
+import { readPage } from './support/shown-text.js'
 
 const entries = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
 const files = entries
@@ -77,6 +78,22 @@ it('folders import from the floors below them only', () => {
       .map((other) => `${file} imports ${other}`),
   )
   expect(upward).toEqual([])
+})
+
+it('help and usage errors load no job and no package but commander', () => {
+  const loaded = new Set(['cli.ts'])
+  const packages = new Set<string>()
+  for (const file of loaded) {
+    for (const [, path] of textOf(file).matchAll(
+      /^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm,
+    )) {
+      if (path!.startsWith('.')) loaded.add(posix.join(posix.dirname(file), path!.replace(/js$/, 'ts')))
+      else if (!path!.startsWith('node:')) packages.add(path!)
+    }
+  }
+  expect([...loaded].filter((file) => file.startsWith('commands/')).length).toBeGreaterThan(12)
+  expect([...loaded].filter((file) => /^(commands\/run|run|model\.ts|graph|data)\b/.test(file))).toEqual([])
+  expect([...packages]).toEqual(['commander'])
 })
 
 it('no job is imported for what a block of layers is', () => {

@@ -1,16 +1,14 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { type Format, locateModel, type ModelOptions, openModel } from '../src/model.js'
-
-const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { openWholeSession } from '../src/engine/whole-session.js'
+import { locateModel, type Model, type ModelOptions, openModel, prepareModel } from '../src/model.js'
+import { FIXTURES } from './support/paths.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 /** A folder with the files of both, the config of the first. */
 function makeFolder(...parts: string[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   for (const part of parts.toReversed()) cpSync(join(FIXTURES, part), folder, { recursive: true })
   return folder
 }
@@ -56,32 +54,29 @@ describe('a folder with safetensors and graphs', () => {
     expect(notes[0]).toBe('new models cannot be read from model.safetensors yet, so a graph is read')
     await expect(open(folder, { format: 'safetensors' })).rejects.toThrow(/model_type "new"/)
   })
+})
 
-  it.each([
-    [{ format: 'safetensors', dtype: 'q8' }, '--dtype q8'],
-    [{ format: 'safetensors', modelFile: 'onnx/model.onnx' }, '--model-file onnx/model.onnx'],
-  ] as const)('refuses %j', async (options, message) => {
-    await expect(open(makeFolder(...both), options)).rejects.toMatchObject({
-      name: 'UsageError',
-      message: expect.stringContaining(message),
-    })
+describe('a model in q8', () => {
+  it('is opened without an int8 weight being made, and cannot run before prepareModel makes them', async () => {
+    const home = makeTempFolder()
+    vi.stubEnv('HF_HOME', home)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const { model } = await open(makeFolder('families/llama'), { dtype: 'q8' })
+    expect(model.precision).toEqual({ dtype: 'q8', sharesScaleInBatch: false })
+    expect(readdirSync(home)).toEqual([])
+    const run = ({ decoder, config }: Model) => openWholeSession(decoder, config, { device: 'cpu' })
+    await expect(run(model)).rejects.toThrow(/awaits int8 weights/)
+    const prepared = await prepareModel(model)
+    expect(readdirSync(join(home, 'layerprune'))).toEqual([expect.stringMatching(/\.int8$/)])
+    await (await run(prepared)).close()
   })
 })
 
 describe('weights in 16 bits', () => {
-  const measured: Partial<ModelOptions> = { dtype: 'fp16', computedDtypes: ['bf16', 'fp16', 'q8'] }
-
   it('stay as they are stored', async () => {
-    const { model } = await open(makeFolder('families/falcon'), measured)
+    const { model } = await open(makeFolder('families/falcon'), { dtype: 'fp16' })
     expect(model).toMatchObject({ format: 'safetensors', precision: { dtype: 'fp16' } })
     expect(model.decoder.castsPerRun).toBe(true)
-  })
-
-  it('are those of an fp16 graph where one is there, unless safetensors are asked for', async () => {
-    const folder = makeFolder('families/falcon', 'onnx/llama')
-    const locate = (format?: Format) => locateModel({ model: folder, ...measured, format })
-    expect((await locate()).format).toBe('onnx')
-    expect((await locate('safetensors')).format).toBe('safetensors')
   })
 })
 
@@ -106,8 +101,7 @@ describe('a folder with one of them', () => {
 
 describe('a model that cannot be read says what to do', () => {
   function folderOf(config: object | undefined, ...names: string[]): string {
-    const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const folder = makeTempFolder()
     if (config) writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     for (const name of names) writeFileSync(join(folder, name), '{}')
     return folder

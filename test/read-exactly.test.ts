@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { DecoderGraph } from '../src/graph/decoder-graph.js'
@@ -8,10 +7,10 @@ import { setExternalData } from '../src/graph/external-data.js'
 import { makeFloatTensor } from '../src/graph/onnx.js'
 import { packWeights } from '../src/prune/pack-weights.js'
 import { readExactly } from '../src/read-exactly.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 function makeFile(bytes: number[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   writeFileSync(join(folder, 'file'), Buffer.from(bytes))
   return join(folder, 'file')
 }

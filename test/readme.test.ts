@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FAMILIES } from '../src/families/table.js'
-import { expectSameBesidesRounding, ROOT, readDemo, readPage } from './support/shown-text.js'
+import { ROOT } from './support/paths.js'
+import { expectSameBesidesRounding, readDemo, readPage } from './support/shown-text.js'
 
 describe('the README', () => {
   let demo: string

@@ -2,11 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findSchemaProblem, type SchemaName } from '../src/documents/json-schema.js'
-import { FIXTURES, LLAMA, makeTempFolder, runProgram, TEXTS } from './support/run-program.js'
+import { findSchemaProblem } from '../src/documents/json-schema.js'
+import type { SchemaName } from '../src/documents/schemas.js'
+import { FIXTURES, LLAMA, ROOT, TEXTS } from './support/paths.js'
+import { runProgram } from './support/run-program.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
-const FOLDER = new URL('../schemas/', import.meta.url)
-const read = (name: string) => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8'))
+const FOLDER = join(ROOT, 'schemas')
+const read = (name: string) => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8'))
 const names = readdirSync(FOLDER).map((file) => file.replace('.json', '')) as SchemaName[]
 const cwd = makeTempFolder()
 const common = ['--model', LLAMA, '--dataset', TEXTS]

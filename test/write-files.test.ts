@@ -1,22 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import {
-  chmod,
-  lstat,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  symlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { LayerpruneError } from '../src/errors.js'
 import { writeFileAtomically, writeFilesAtomically } from '../src/write-files.js'
+import { makeTempFolder } from './support/temp-folder.js'
 
 /** Lets a rename fail after so many, as far as the disk is concerned like a kill. */
 const failing = vi.hoisted(() => ({ afterRenames: Number.POSITIVE_INFINITY }))
@@ -32,9 +22,8 @@ vi.mock('node:fs/promises', async (importActual) => {
 let folder: string
 beforeEach(async () => {
   failing.afterRenames = Number.POSITIVE_INFINITY
-  folder = await mkdtemp(join(tmpdir(), 'layerprune-write-'))
+  folder = makeTempFolder()
 })
-afterEach(() => rm(folder, { recursive: true, force: true }))
 
 const failureOf = async (action: Promise<unknown>) => {
   const error = await action.then(

@@ -16,7 +16,8 @@ export function writeAttention(
   shared: SharedInputs,
 ): string {
   const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope } = attention
-  let { query, key, value } = writeProjections(writer, attention, input)
+  const products = writeProjections(writer, attention, input)
+  let { query, key, value } = products
   const bound = (tensor: string) => {
     if (clip === null) return tensor
     return writer.op('Clip', [tensor, writer.float(-clip), writer.float(clip)])
@@ -33,7 +34,9 @@ export function writeAttention(
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
   const mixed = writeCausalAttention(writer, attention, { query, key, value }, shared.spans(attention))
-  return writeLinear(writer, attention.output, mixed)
+  const gated =
+    products.gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
+  return writeLinear(writer, attention.output, gated)
 }
 
 function rotate(

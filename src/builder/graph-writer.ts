@@ -13,7 +13,9 @@ import {
 
 /** Operators of ONNX Runtime's own domain that the builder uses. */
 const MICROSOFT_OPERATORS = new Set([
+  'CausalConvWithState',
   'FusedMatMul',
+  'LinearAttention',
   'QuickGelu',
   'RotaryEmbedding',
   'SkipLayerNormalization',

@@ -1,6 +1,7 @@
 import type { Mixer } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeDelta } from './delta.js'
 import type { SharedInputs } from './shared-inputs.js'
 
 /** Writes the part of a layer in which tokens see those before them: [batch, tokens, hidden] to the same shape. */
@@ -8,5 +9,7 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
   switch (mixer.kind) {
     case 'attention':
       return writeAttention(writer, mixer, input, shared)
+    case 'delta':
+      return writeDelta(writer, mixer, input)
   }
 }

@@ -10,12 +10,33 @@ export interface QueryKeyValue {
   value: string
 }
 
-/** Writes the three products that attention starts with, however their weights are stored. */
-export function writeProjections(writer: DecoderWriter, attention: Attention, input: string): QueryKeyValue {
+/**
+ * Writes the three products that attention starts with, however their weights are stored.
+ * @returns also the gate on the heads' outputs, in the shape of the queries; null if there is none
+ */
+export function writeProjections(
+  writer: DecoderWriter,
+  attention: Attention,
+  input: string,
+): QueryKeyValue & { gate: string | null } {
   const [query, key, value] = readProducts(writer, attention).map((product) =>
     writeProduct(writer, product, input),
   )
-  return { query: query!, key: key!, value: value! }
+  const products = { query: query!, key: key!, value: value!, gate: null }
+  return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
+}
+
+/** Separates what the query product gives each head: its query, then its gate. */
+function splitGate(
+  writer: GraphWriter,
+  { heads, headDim }: Attention,
+  product: string,
+): { query: string; gate: string } {
+  const perHead = writer.op('Reshape', [product, writer.integers([0, 0, heads, 2 * headDim])])
+  const [query, gate] = writer
+    .ops('Split', [perHead, writer.integers([headDim, headDim])], 2, { axis: -1 })
+    .map((part) => writer.op('Reshape', [part, writer.integers([0, 0, heads * headDim])]))
+  return { query: query!, gate: gate! }
 }
 
 function readProducts(writer: DecoderWriter, attention: Attention): Product[] {

@@ -4,7 +4,7 @@ import type { Shard } from '../texts/placed-rows.js'
 import { parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
 
 /** PruneMe's spellings of our flags that differ by more than underscores. */
-const ALIASES: Record<string, string> = { '--model-path': '--model' }
+const ALIASES: Record<string, string> = { '--model-path': '--model', '--dataset-subset': '--dataset-split' }
 
 /** Takes PruneMe's flags as they are: `--model_path X`, `--batch_size=8`. Values are left alone. */
 export function normalizeArguments(args: string[]): string[] {

@@ -2,14 +2,11 @@ import { Command, InvalidArgumentError } from 'commander'
 import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { parseBlocks } from '../layers/blocks.js'
+import type { Expectations } from '../similarity/check-result.js'
 import { confidence, wholeNumber } from './arguments.js'
 
-interface Flags {
+export interface CheckFlags extends Expectations {
   from: string
-  maxDistance?: number
-  expect?: Block
-  minConfidence?: number
-  layersToSkip?: number
 }
 
 export function makeCheckCommand(): Command {
@@ -38,31 +35,7 @@ Examples:
   layerprune check --from layerprune-output/similarity.json --max-distance 0.25 --expect 21:29
   layerprune check --from layerprune-output/similarity.json --min-confidence 0.95`,
     )
-    .action(runCheck)
-}
-
-async function runCheck({ from, expect, ...flags }: Flags): Promise<void> {
-  const [{ checkResult }, { readReportedResult }, { noteRecommendation }, output, { LayerpruneError }] =
-    await Promise.all([
-      import('../similarity/check-result.js'),
-      import('../documents/read-saved.js'),
-      import('./note-recommendation.js'),
-      import('../terminal/output.js'),
-      import('../errors.js'),
-    ])
-  const result = await readReportedResult(from)
-  const checks = checkResult(result, { ...flags, block: expect })
-  noteRecommendation(
-    from,
-    result,
-    expect ? expect.end - expect.start : (flags.layersToSkip ?? result.layersToSkip),
-  )
-  const held = checks.filter(({ holds }) => holds)
-  if (held.length > 0) await output.printResult(held.map(({ text }) => `holds: ${text}`).join('\n'))
-  for (const { text } of checks.filter(({ holds }) => !holds)) {
-    output.printFailure(new LayerpruneError(text))
-    process.exitCode = 1
-  }
+    .action(async (flags: CheckFlags) => (await import('./run/check.js')).run(flags))
 }
 
 function distance(value: string): number {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { addWeightFlags, type WeightFlags } from './measuring-flags.js'
 
-interface Flags extends WeightFlags {
+export interface InspectFlags extends WeightFlags {
   json?: boolean
   quiet?: boolean
 }
@@ -23,16 +23,5 @@ Examples:
   layerprune inspect --model ./SmolLM2-135M --format onnx --dtype q4
   layerprune inspect --model HuggingFaceTB/SmolLM2-135M --json`,
     )
-    .action(runInspect)
-}
-
-async function runInspect(flags: Flags): Promise<void> {
-  const [{ inspectModel }, { formatInspection }, { printDocument }, { runWithHooks }] = await Promise.all([
-    import('../inspect/inspect-model.js'),
-    import('../terminal/inspection.js'),
-    import('../terminal/output.js'),
-    import('./run-hooks.js'),
-  ])
-  const inspection = await runWithHooks(flags, (hooks) => inspectModel({ ...flags, ...hooks }))
-  await printDocument(inspection, flags, formatInspection)
+    .action(async (flags: InspectFlags) => (await import('./run/inspect.js')).run(flags))
 }

@@ -1,16 +1,13 @@
 import { Command, Option } from 'commander'
-import { STRATEGIES, type Strategy } from '../strategies/strategy.js'
+import type { PlanOptions } from '../strategies/plan-layers.js'
+import { STRATEGIES } from '../strategies/strategy.js'
 import { wholeNumber } from './arguments.js'
-import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
-import { checkOutputFile } from './output-file.js'
-import { runWithHooks } from './run-hooks.js'
+import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 
-interface Flags extends ModelFlags, Omit<DatasetFlags, 'dataset'> {
+export const PLAN_OPTIONS = [...RUN_OPTIONS, 'layersToSkip', 'strategy', 'verify', 'verifySize'] as const
+
+export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
   dataset?: string[]
-  layersToSkip: number
-  strategy: Strategy
-  verify?: number
-  verifySize?: number
   output?: string
   json?: boolean
   quiet?: boolean
@@ -20,7 +17,7 @@ export function makePlanCommand(): Command {
   const command = new Command('plan').description(
     'Choose the layers to remove by a named strategy, and write the plan that evaluate, prune and slice-config take.',
   )
-  return addDatasetFlags(addModelFlags(command), { required: false })
+  return addRunFlags(command, { requireTexts: false })
     .requiredOption(
       '--layers-to-skip <n>',
       'how many layers to remove, 1 to the number of layers - 1',
@@ -36,36 +33,19 @@ export function makePlanCommand(): Command {
       'after',
       `
 Strategies:
-  angular            the block across which the residual stream turns least (Gromov et al. 2024)
-  deepest            the deepest layers but the last, without a measurement (the same paper's baseline)
-  block-influence    the layers that turn it least one by one, anywhere (ShortGPT)
-  greedy-perplexity  one layer after another, each time the one that costs least perplexity (SLEB); takes longest
-  verified           of the blocks of the smallest distances, that of the lowest perplexity on other texts
-  repaired           as greedy-perplexity, each candidate measured as prune --repair would leave it; for that alone
-Texts are taken from the start of the dataset: 128, or 32 for greedy-perplexity and 64 for repaired, if --dataset-size is not given;
-verified checks on those that follow.
+  angular            the block with the smallest angular distance between its input and output (Gromov et al. 2024)
+  deepest            the deepest layers except the last, without measuring (the baseline of the same paper)
+  block-influence    the layers that each change the residual stream least, wherever they are (ShortGPT)
+  greedy-perplexity  one layer at a time, the one whose removal costs least perplexity (SLEB); the slowest
+  verified           of the blocks with the smallest distances, the one with the lowest perplexity on other texts
+  repaired           like greedy-perplexity, but candidates are measured repaired; only for prune --repair
+Without --dataset-size the first 128 texts are used, or 32 for greedy-perplexity and 64 for repaired; verified checks
+on the texts after them.
 
 Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy verified -o plan.json
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy greedy-perplexity --max-length 256
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
-    .action(runPlan)
-}
-
-async function runPlan(flags: Flags): Promise<void> {
-  const [{ planLayers }, { formatPlan }, output, { writeFileAtomically }] = await Promise.all([
-    import('../strategies/plan-layers.js'),
-    import('../terminal/plan.js'),
-    import('../terminal/output.js'),
-    import('../write-files.js'),
-  ])
-  await checkOutputFile(flags.output, flags.dataset ?? [])
-  const plan = await runWithHooks(flags, (hooks) =>
-    planLayers({ ...flags, ...hooks, column: flags.datasetColumn }),
-  )
-  if (flags.output !== undefined)
-    await writeFileAtomically(flags.output, `${JSON.stringify(plan, null, 2)}\n`)
-  await output.printDocument(plan, flags, formatPlan)
-  if (flags.output !== undefined) output.printNote(`wrote the plan to ${flags.output}`)
+    .action(async (flags: PlanFlags) => (await import('./run/plan.js')).run(flags))
 }

@@ -3,9 +3,8 @@ import { METRICS, type Metric } from '../documents/metrics.js'
 import type { HeatScale } from '../report/heatmap-svg.js'
 import type { PlotKind } from '../report/plot.js'
 import { wholeNumber } from './arguments.js'
-import { checkOutputFile } from './output-file.js'
 
-interface Flags {
+export interface PlotFlags {
   from: string
   output: string
   kind: PlotKind | 'perplexity'
@@ -17,12 +16,15 @@ interface Flags {
 export function makePlotCommand(): Command {
   return new Command('plot')
     .description('Draw a saved result as an SVG or PNG file.')
-    .requiredOption('--from <file>', 'similarity.json, or for --kind perplexity what evaluate --json printed')
-    .requiredOption('-o, --output <file>', 'the picture: a name that ends in .svg or .png')
+    .requiredOption(
+      '--from <file>',
+      'similarity.json, or with --kind perplexity the output of evaluate --json',
+    )
+    .requiredOption('-o, --output <file>', 'file to draw to; its name ends in .svg or .png')
     .addOption(
       new Option(
         '--kind <kind>',
-        'curve: distance by first layer; heatmap: every block of every size, the best of each marked; perplexity: of the cuts of an evaluation',
+        'curve: distance by first layer; heatmap: blocks of every size, the best of each size marked; perplexity: of the cuts in an evaluation',
       )
         .choices(['curve', 'heatmap', 'perplexity'])
         .default('curve'),
@@ -30,7 +32,7 @@ export function makePlotCommand(): Command {
     .addOption(
       new Option(
         '--scale <which>',
-        'with --kind heatmap: colours of each row on their own, as in the paper, or of all (default: row)',
+        'with --kind heatmap: a colour scale for each row, as in the paper, or one for all rows (default: row)',
       ).choices(['row', 'absolute']),
     )
     .addOption(
@@ -43,7 +45,7 @@ export function makePlotCommand(): Command {
     .addHelpText(
       'after',
       `
-An SVG follows the light or dark scheme of whoever looks at it; a PNG is light.
+An SVG follows the light or dark colour scheme of the viewer; a PNG is always light.
 
 Examples:
   layerprune plot --from layerprune-output/similarity.json -o distances.png
@@ -52,39 +54,5 @@ Examples:
   layerprune plot --from layerprune-output/similarity.json -o cosine.png --metric cosine
   layerprune plot --from evaluation.json -o perplexity.png --kind perplexity`,
     )
-    .action(runPlot)
-}
-
-async function runPlot({ from, output, kind, scale, metric, layersToSkip }: Flags): Promise<void> {
-  const [
-    { drawPlot, assertPlotFile, convertPlot },
-    { readReportedResult, readEvaluation },
-    { drawPerplexities },
-    { resizeResult },
-    { selectMetric },
-    { writeFileAtomically },
-    { UsageError },
-  ] = await Promise.all([
-    import('../report/plot.js'),
-    import('../documents/read-saved.js'),
-    import('../report/perplexity-svg.js'),
-    import('../documents/resize-result.js'),
-    import('../documents/select-metric.js'),
-    import('../write-files.js'),
-    import('../errors.js'),
-  ])
-  if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
-  assertPlotFile(output)
-  await checkOutputFile(output, [from])
-  if (kind === 'perplexity') {
-    const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
-      .filter(([, value]) => value !== undefined)
-      .map(([name]) => name)
-    if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind perplexity`)
-    const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
-    return writeFileAtomically(output, plot)
-  }
-  const saved = await readReportedResult(from)
-  const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
-  await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
+    .action(async (flags: PlotFlags) => (await import('./run/plot.js')).run(flags))
 }

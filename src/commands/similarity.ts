@@ -1,24 +1,17 @@
 import { Command, Option } from 'commander'
-import { METRICS, type Metric } from '../documents/metrics.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
+import { METRICS } from '../documents/metrics.js'
 import { UsageError } from '../errors.js'
-import { formatQuantity } from '../format-numbers.js'
-import type { Roofline } from '../similarity/roofline.js'
-import type { Shard } from '../texts/placed-rows.js'
-import type { TokenSelection } from '../texts/token-selection.js'
+import type { SimilarityOptions } from '../similarity/options.js'
 import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
-import { listenForInterruption } from './interruption.js'
-import { addDatasetFlags, addModelFlags, type DatasetFlags, type ModelFlags } from './measuring-flags.js'
-import type { VerifiedResult } from './result-files.js'
+import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 
-interface Flags extends ModelFlags, DatasetFlags {
-  layersToSkip: number
-  metric?: Metric[]
-  tokens?: TokenSelection
-  until?: number
-  shard?: Shard
+export const SIMILARITY_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...(['layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'] as const),
+] as const
+
+export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_OPTIONS)[number]> {
   resume?: boolean
-  maxMemory?: number
   verify?: number
   verifySize: number
   output: string
@@ -29,11 +22,41 @@ interface Flags extends ModelFlags, DatasetFlags {
   verbose?: boolean
 }
 
+const HELP = `
+Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
+similarity.partial.json, from which --resume continues.
+--until takes texts from the start of the dataset; if they are in a particular order, give --shuffle too.
+With --verify the slice YAML and a plan.json name the block that perplexity recommends, and so does --from elsewhere.
+Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY mean what
+they mean to Python. Failed requests are retried for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
+PruneMe's spellings work too: --model_path, --dataset_subset, --batch_size, ...
+
+Examples:
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
+  layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8
+  layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --metric angular,cosine,euclidean
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume
+  layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --dtype bf16 --max-memory 4GB`
+
 export function makeSimilarityCommand(): Command {
   const command = new Command('similarity').description(
-    'Measure how far the residual stream turns across every block of layers, and name the best block to remove.',
+    'Measure how far every block of layers rotates the residual stream, and name the best block to remove.',
   )
-  return addDatasetFlags(addModelFlags(command))
+  return addResultFlags(addMeasurementFlags(addRunFlags(command)))
+    .addHelpText('after', HELP)
+    .action(async (flags: SimilarityFlags) => {
+      assertVerifiable(flags)
+      return (await import('./run/similarity.js')).run(flags)
+    })
+}
+
+/** Flags that say what is measured. */
+function addMeasurementFlags(command: Command): Command {
+  return command
     .requiredOption(
       '--layers-to-skip <n>',
       'size of the block to find, 1 to the number of layers - 1',
@@ -41,7 +64,7 @@ export function makeSimilarityCommand(): Command {
     )
     .option(
       '--tokens <which>',
-      'compare the last token of each text, as the paper does, all, or tail:K, the last K (default: last, with --until tail:32)',
+      'tokens of each text to compare: last, as in the paper, all, or tail:K, the last K (default: last, with --until tail:32)',
       tokenSelection,
     )
     .addOption(
@@ -67,147 +90,40 @@ export function makeSimilarityCommand(): Command {
       'run the model in segments of layers to stay within this memory, for example 4GB',
       memorySize,
     )
+}
+
+/** Flags that say what is made of it. */
+function addResultFlags(command: Command): Command {
+  return command
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option(
       '--verify <k>',
-      'check the k best blocks by perplexity on other texts, and recommend by that',
+      'check the k best blocks by perplexity on other texts, and recommend the one with the lowest',
       wholeNumber(1),
     )
     .option(
       '--verify-size <n>',
-      'with --verify: texts for that, after those of --dataset-size',
+      'with --verify: number of those texts, which follow the first --dataset-size',
       wholeNumber(1),
       32,
     )
-    .option('--output <folder>', 'where results are written', 'layerprune-output')
+    .option('--output <folder>', 'folder to write results to', 'layerprune-output')
     .option(
       '--plot <file>',
-      'draw the heat map of blocks of every size to this file too, SVG or PNG by its name; repeatable',
+      'also draw the heat map of blocks of every size to this file, SVG or PNG by its name; repeatable',
       (path, before: string[] = []) => [...before, path],
     )
     .option('--heatmap', 'show the blocks of every size in the report')
     .option('--json', 'print the result as JSON')
     .option('--verbose', 'report at the end how close the run came to the peak of the machine')
     .option('--quiet', 'print nothing but the result, warnings and errors')
-    .addHelpText(
-      'after',
-      `
-Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
-similarity.partial.json, from which --resume continues.
---until takes texts from the start of the dataset, which should be in no particular order, or be given --shuffle.
-With --verify the slice YAML and a plan.json are of the block that perplexity recommends, which --from takes too.
-Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY are
-read as Python reads them. A network that fails is tried again for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
-PruneMe's spellings work too: --model_path, --dataset_column, --batch_size, ...
-
-Examples:
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
-  layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8
-  layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --metric angular,cosine,euclidean
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume
-  layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --dtype bf16 --max-memory 4GB`,
-    )
-    .action(runSimilarity)
 }
 
-async function runSimilarity(flags: Flags): Promise<void> {
-  assertVerifiable(flags)
-  const [
-    { measureSimilarity },
-    { createRunProgress },
-    output,
-    { ensureWritableFolder, writeFileAtomically },
-    { openCheckpointFile },
-    { writeResultFiles },
-    { showResult },
-  ] = await Promise.all([
-    import('../similarity/measure.js'),
-    import('../terminal/run-progress.js'),
-    import('../terminal/output.js'),
-    import('../write-files.js'),
-    import('./checkpoint-file.js'),
-    import('./result-files.js'),
-    import('./show-result.js'),
-  ])
-  const quiet = flags.quiet ?? false
-  const { printNote: note } = output
-  output.setQuiet(quiet)
-  await ensureWritableFolder(flags.output)
-  const { assertPlotFile, drawPlot } = await import('../report/plot.js')
-  const plots = flags.plot ?? []
-  for (const path of plots) assertPlotFile(path)
-
-  const checkpoint = openCheckpointFile(flags.output, flags.shard, output.printWarning)
-  const resumeFrom = flags.resume ? await checkpoint.read() : undefined
-  if (resumeFrom) {
-    note(`going on after the ${formatQuantity(resumeFrom.dataset.samples, 'text')} of ${checkpoint.path}`)
-  } else if (flags.resume) {
-    note(`there is no ${checkpoint.path} to resume: starting from the beginning`)
-  } else if (checkpoint.exists()) {
-    note(`${checkpoint.path} of an earlier run will be overwritten; --resume would go on from it`)
-  }
-  const progress = createRunProgress({ quiet })
-  const interruption = listenForInterruption(() =>
-    note('stopping after the current batch; press Ctrl-C again to stop at once'),
-  )
-  let partial: SimilarityResult | undefined
-  let roofline: Roofline | undefined
-  try {
-    const result = await measureSimilarity({
-      ...flags,
-      metrics: flags.metric,
-      column: flags.datasetColumn,
-      maxMemoryBytes: flags.maxMemory,
-      signal: interruption.signal,
-      onProgress: progress.updateTexts,
-      onDownload: progress.updateDownload,
-      resumeFrom,
-      onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
-      onPartialResult: (result) => {
-        partial = result
-      },
-      onRoofline: flags.verbose
-        ? (measured) => {
-            roofline = measured
-          }
-        : undefined,
-      onNote: note,
-    })
-    progress.stop()
-    if (roofline) note((await import('../terminal/roofline.js')).formatRoofline(roofline))
-    if (flags.json) noteSkippedRows(result, note)
-    let written = await writeResultFiles(flags.output, result)
-    await checkpoint.remove()
-    let verified: VerifiedResult = result
-    if (flags.verify !== undefined) {
-      note(`checking the ${flags.verify} best blocks by perplexity on other texts`)
-      verified = { ...result, verification: await verify(flags, flags.verify, result, interruption.signal) }
-      written = await writeResultFiles(flags.output, verified)
-    }
-    for (const path of plots) {
-      await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
-    }
-    await showResult(verified, flags, written)
-  } catch (error) {
-    progress.stop()
-    if (partial) {
-      await checkpoint.write(partial)
-      output.printWarning(
-        `what was measured so far (${formatQuantity(partial.dataset.samples, 'text')}) is in ${checkpoint.path}, marked partial; --resume goes on from it`,
-      )
-    }
-    throw error
-  } finally {
-    interruption.stop()
-  }
-}
-
-/** The texts that blocks are checked on must be other ones than those that the distances are measured on. */
-function assertVerifiable({ verify, shard, datasetSize, until, maxMemory }: Flags): void {
+/**
+ * The texts that blocks are checked on must be other ones than those that the distances are measured on.
+ * @throws UsageError if the flags leave none, or exclude each other
+ */
+function assertVerifiable({ verify, shard, datasetSize, until, maxMemory }: SimilarityFlags): void {
   if (verify === undefined) return
   if (shard !== undefined)
     throw new UsageError('--verify checks a whole result, and --shard measures a part of one')
@@ -218,30 +134,4 @@ function assertVerifiable({ verify, shard, datasetSize, until, maxMemory }: Flag
       hint: 'give --dataset-size: the blocks are checked on the texts after those',
     })
   }
-}
-
-async function verify(flags: Flags, count: number, result: SimilarityResult, signal: AbortSignal) {
-  const [{ verifyBlocks }, { createRunProgress }] = await Promise.all([
-    import('../strategies/verify-blocks.js'),
-    import('../terminal/run-progress.js'),
-  ])
-  const { samples, skipped } = result.dataset
-  const progress = createRunProgress({ quiet: flags.quiet ?? false })
-  return verifyBlocks({
-    ...flags,
-    column: flags.datasetColumn,
-    signal,
-    onProgress: progress.updateTexts,
-    distances: result.distances,
-    count,
-    // at least as many as were read
-    calibrationTexts: flags.datasetSize ?? samples + skipped.empty,
-    verificationTexts: flags.verifySize,
-  }).finally(() => progress.stop())
-}
-
-function noteSkippedRows({ dataset }: SimilarityResult, note: (message: string) => void): void {
-  const { empty, notText } = dataset.skipped
-  if (empty + notText > 0)
-    note(`passed over ${formatQuantity(empty + notText, 'row')}: ${empty} empty, ${notText} without text`)
 }

@@ -13,30 +13,35 @@ export interface DatasetOptions {
    * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
    * one dataset on the Hub, if nothing of that name exists on this machine.
    */
-  paths: string[]
-  /** The column that holds the text; plain text files have none. */
-  column: string
-  /** Of a dataset on the Hub: its configuration; its default one if omitted. */
-  config?: string | undefined
-  /** Of a dataset on the Hub: its split; 'train' if omitted. Files on disk are the split train. */
-  split?: string | undefined
-  /** Of a dataset on the Hub: branch, tag or commit. */
-  revision?: string | undefined
-  /** Plain text: one document per line instead of one per file; always so on the Hub. */
-  textLines?: boolean | undefined
-  /** At most this many texts, counted after empty rows and rows without text are skipped. */
-  limit?: number | undefined
-  /** Reads a sample in a seeded random order; the dataset's own order if omitted. */
+  dataset: string | string[]
+  /** Column that holds the text, 'text' if omitted; plain text files have none. */
+  datasetColumn?: string | undefined
+  /** Configuration of a dataset on the Hub; its default one if omitted. */
+  datasetConfig?: string | undefined
+  /** Split of a dataset on the Hub; 'train' if omitted. Files on disk are the split train. */
+  datasetSplit?: string | undefined
+  /** Branch, tag or commit of a dataset on the Hub. */
+  datasetRevision?: string | undefined
+  /** At most this many texts, counted after empty rows and rows without text are skipped; all if omitted. */
+  datasetSize?: number | undefined
+  /** Seed of a sample spread over the dataset's files; its texts in their own order if omitted. */
   shuffle?: number | undefined
+  /** Plain text files hold one document per line, not one per file; always so on the Hub. */
+  textLines?: boolean | undefined
+  signal?: AbortSignal | undefined
+  /** Called with waits for the network. */
+  onNote?: ((message: string) => void) | undefined
+}
+
+interface SkipOptions {
   /**
    * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
    * Whole row groups of Parquet files among them are not even downloaded, unless rows are shuffled.
    */
   skipRows?: number | undefined
-  signal?: AbortSignal | undefined
-  /** Called with waits for the network. */
-  onNote?: ((message: string) => void) | undefined
 }
+
+export const DEFAULT_COLUMN = 'text'
 
 export interface DatasetRow {
   text: string
@@ -81,11 +86,12 @@ export interface DatasetFile {
  * @throws LayerpruneError if a path is missing, of an unknown kind, or a folder without data, or the Hub's
  *   dataset is not available
  */
-export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { paths, limit, shuffle } = options
+export async function openDataset(options: DatasetOptions & SkipOptions): Promise<Dataset> {
+  const { datasetSize, shuffle } = options
+  const paths = [options.dataset].flat()
   if (paths.length === 0) throw new UsageError('no dataset: expected at least one file or folder')
-  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
-    throw new UsageError(`dataset size: expected a whole number above 0, found ${limit}`)
+  if (datasetSize !== undefined && !(Number.isInteger(datasetSize) && datasetSize > 0)) {
+    throw new UsageError(`dataset size: expected a whole number above 0, found ${datasetSize}`)
   }
   if (shuffle !== undefined && !(Number.isSafeInteger(shuffle) && shuffle >= 0)) {
     throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
@@ -96,7 +102,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     const { files, ...name } = await openDatasetRepo(only!, options)
     return createDataset(name, files, { ...options, textLines: true })
   }
-  assertNoHubOptions(options)
+  assertNoHubOptions(paths, options)
   const files = await listDataFiles(paths)
   return createDataset(
     { id: paths.join(', '), config: null, split: null, revision: null },
@@ -106,26 +112,34 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 /** Files on disk have no configurations and no revisions, and together are one split. */
-function assertNoHubOptions({ paths, config, split, revision }: DatasetOptions): void {
+function assertNoHubOptions(paths: string[], options: DatasetOptions): void {
+  const { datasetConfig, datasetSplit, datasetRevision } = options
   const files = `files on disk (${paths.join(', ')})`
-  if (config !== undefined)
-    throw new UsageError(`--dataset-config ${config}: ${files} have no configurations`)
-  if (revision !== undefined)
-    throw new UsageError(`--dataset-revision ${revision}: ${files} have no revisions`)
-  if (split !== undefined && split !== 'train') {
-    throw new UsageError(`--dataset-subset ${split}: ${files} are the split train`, {
+  if (datasetConfig !== undefined)
+    throw new UsageError(`--dataset-config ${datasetConfig}: ${files} have no configurations`)
+  if (datasetRevision !== undefined)
+    throw new UsageError(`--dataset-revision ${datasetRevision}: ${files} have no revisions`)
+  if (datasetSplit !== undefined && datasetSplit !== 'train') {
+    throw new UsageError(`--dataset-split ${datasetSplit}: ${files} are the split train`, {
       hint: 'name the files of the split you want with --dataset',
     })
   }
 }
 
-type ReadOptions = Pick<DatasetOptions, 'column' | 'textLines' | 'limit' | 'shuffle' | 'skipRows' | 'signal'>
+type ReadOptions = Omit<DatasetOptions, 'dataset'> & SkipOptions
 
 /** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
 export function createDataset(
   name: DatasetName,
   files: Iterable<DatasetFile> | AsyncIterable<DatasetFile>,
-  { column, textLines = false, limit, shuffle, skipRows = 0, signal }: ReadOptions,
+  {
+    datasetColumn: column = DEFAULT_COLUMN,
+    datasetSize,
+    textLines = false,
+    shuffle,
+    skipRows = 0,
+    signal,
+  }: ReadOptions,
 ): Dataset {
   const skipped = { empty: 0, notText: 0 }
 
@@ -139,7 +153,7 @@ export function createDataset(
       else if (!/\S/.test(value)) skipped.empty++
       else {
         yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
-        if (++texts === limit) return
+        if (++texts === datasetSize) return
       }
     }
   }

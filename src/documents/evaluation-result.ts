@@ -1,5 +1,6 @@
 import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
+import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 
 /** How well a model, whole or cut, predicts the texts of a run. */
@@ -27,7 +28,7 @@ export interface FailedCandidate {
 
 /** What `evaluate --json` prints. Keys may be added, none changes meaning. */
 export interface EvaluationResult extends Figures {
-  schema: 'layerprune.evaluation/1'
+  schema: typeof SCHEMAS.evaluation
   model: SimilarityResult['model']
   dataset: Omit<SimilarityResult['dataset'], 'samples' | 'fingerprint'> & {
     /** Texts skipped before the first that was read. */

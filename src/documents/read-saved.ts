@@ -2,13 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../errors.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { EvaluationResult } from './evaluation-result.js'
-import { checkPlan, type Plan } from './plan.js'
-import { assertSchema, readDocument, type SavedDocument } from './saved-document.js'
-import { checkSimilarityResult } from './saved-result.js'
-import type { SimilarityResult } from './similarity-result.js'
-import type { Verification, VerifiedBlock } from './verification.js'
-
-export type ReportedResult = SimilarityResult & { verification?: Verification }
+import { describeMetric, type Metric } from './metrics.js'
+import { makePlan, type Plan } from './plan.js'
+import { readDocument } from './read-document.js'
+import type { MetricResult } from './similarity-result.js'
+import type { ReportedResult, Verification, VerifiedBlock } from './verification.js'
 
 /** What a page is made from. */
 export interface SavedDocuments {
@@ -25,55 +23,90 @@ export async function readSavedDocuments(paths: string[]): Promise<SavedDocument
   const documents: SavedDocuments = { results: [], evaluations: [], plans: [] }
   for (const path of paths) {
     const { kind, document } = await readDocument(path)
-    if (kind === 'similarity') documents.results.push(await checkReportedResult(path, document))
-    else if (kind === 'evaluation') documents.evaluations.push(await checkEvaluation(path, document))
+    if (kind === 'similarity') documents.results.push(checkResult(path, document))
+    else if (kind === 'evaluation') documents.evaluations.push(checkEvaluation(path, document))
     else documents.plans.push(checkPlan(path, document))
   }
   return documents
 }
 
 /**
- * Reads a whole `similarity.json`, with all that a person wants to see of it.
- * @throws LayerpruneError if it is missing, no such result, or damaged
+ * Reads a `similarity.json`: of a whole run, an interrupted one or a shard.
+ * @throws LayerpruneError if the file is missing, no such result, or damaged
  */
-export async function readReportedResult(path: string): Promise<ReportedResult> {
-  return checkReportedResult(path, (await readDocument(path, 'similarity')).document)
+export async function readSimilarityResult(path: string): Promise<ReportedResult> {
+  return checkResult(path, (await readDocument(path, 'similarity')).document)
 }
 
-async function checkReportedResult(path: string, document: SavedDocument): Promise<ReportedResult> {
-  const result = checkSimilarityResult(path, document) as ReportedResult
-  await assertSchema(path, 'similarity', result)
-  const { model, layersToSkip, blocks, distances, metrics = {} } = result
-  const row = distances[layersToSkip] ?? []
-  const fail = (found: string): never => {
-    throw new LayerpruneError(`${path} contradicts itself: ${found}`)
+/**
+ * Reads what `evaluate --json` printed.
+ * @throws LayerpruneError if the file is missing, no such result, or damaged
+ */
+export async function readEvaluation(path: string): Promise<EvaluationResult> {
+  return checkEvaluation(path, (await readDocument(path, 'evaluation')).document)
+}
+
+/**
+ * Reads a plan from its JSON file.
+ * @throws LayerpruneError if the file is missing, no plan, or damaged
+ */
+export async function readPlan(path: string): Promise<Plan> {
+  return checkPlan(path, (await readDocument(path, 'plan')).document)
+}
+
+// schemas say what each value of a document is; what follows holds the values against each other
+
+function checkResult(path: string, result: ReportedResult): ReportedResult {
+  const { model, layersToSkip, blocks, metrics = {}, verification } = result
+  if (layersToSkip >= model.layers) {
+    throw contradiction(
+      path,
+      `layersToSkip must be below the ${model.layers} layers of the model, found ${layersToSkip}`,
+    )
   }
-  for (const [metric, of] of [[result.metric, result] as const, ...Object.entries(metrics)]) {
-    const within = of === result ? '' : `metrics.${metric}.`
-    for (let n = 1; n <= model.layers; n++) {
-      for (const key of ['distances', 'standardErrors'] as const) {
-        const entries = model.layers - n + 1
-        if (of[key][n]?.length !== entries) fail(`${within}${key}["${n}"] must have ${entries} entries`)
-      }
-    }
-    const { best } = of
-    if (
-      of.distances[layersToSkip]?.[best.start] !== best.distance ||
-      best.end !== best.start + layersToSkip
-    ) {
-      fail(`${within}best is none of the blocks`)
-    }
+  checkMetric(path, result, result.metric, result)
+  for (const [metric, measured] of Object.entries(metrics)) {
+    checkMetric(path, result, metric as Metric, measured, `metrics.${metric}.`)
   }
+  const row = result.distances[layersToSkip]!
   if (
     blocks.length !== row.length ||
     blocks.some(({ start, distance }, i) => start !== i || distance !== row[i])
   ) {
-    fail(`blocks are not those of distances["${layersToSkip}"]`)
+    throw contradiction(path, `blocks are not those of distances["${layersToSkip}"]`)
   }
-  if (result.verification !== undefined && !isVerified(result.verification, row, layersToSkip)) {
-    fail('verification.recommended is none of the blocks that were checked')
+  if (verification !== undefined && !isVerified(verification, row, layersToSkip)) {
+    throw contradiction(path, 'verification.recommended is none of the blocks that were checked')
   }
   return result
+}
+
+/** @param within  where the metric's values are in the result */
+function checkMetric(
+  path: string,
+  { model: { layers }, layersToSkip }: ReportedResult,
+  metric: Metric,
+  { distances, standardErrors, best }: MetricResult,
+  within = '',
+): void {
+  const { limit } = describeMetric(metric)
+  for (let n = 1; n <= layers; n++) {
+    const entries = layers - n + 1
+    for (const [key, rows] of Object.entries({ distances, standardErrors })) {
+      if (rows[n]?.length === entries) continue
+      throw contradiction(path, `${within}${key}["${n}"] must have ${entries} entries`)
+    }
+    const wrong = distances[n]!.find((distance) => distance > limit)
+    if (wrong === undefined) continue
+    throw contradiction(
+      path,
+      `${within}distances["${n}"] has ${wrong}, expected numbers from 0 to ${limit}, as ${metric} has them`,
+    )
+  }
+  const isBlock = best.end === best.start + layersToSkip
+  if (!isBlock || distances[layersToSkip]![best.start] !== best.distance) {
+    throw contradiction(path, `${within}best is none of the blocks`)
+  }
 }
 
 function isVerified({ blocks, recommended }: Verification, row: number[], size: number): boolean {
@@ -81,23 +114,30 @@ function isVerified({ blocks, recommended }: Verification, row: number[], size: 
   return blocks.every(isBlock) && blocks.some((block) => isDeepStrictEqual(block, recommended))
 }
 
-/**
- * Reads what `evaluate --json` printed.
- * @throws LayerpruneError if it is missing, no such result, or damaged
- */
-export async function readEvaluation(path: string): Promise<EvaluationResult> {
-  return checkEvaluation(path, (await readDocument(path, 'evaluation')).document)
+function checkEvaluation(path: string, evaluation: EvaluationResult): EvaluationResult {
+  for (const { removed } of evaluation.candidates) {
+    explainBlocks(path, () => normalizeBlocks(removed, evaluation.model.layers))
+  }
+  return evaluation
 }
 
-async function checkEvaluation(path: string, document: SavedDocument): Promise<EvaluationResult> {
-  const result = document as unknown as EvaluationResult
-  await assertSchema(path, 'evaluation', result)
-  for (const { removed } of result.candidates) {
-    try {
-      normalizeBlocks(removed, result.model.layers)
-    } catch (cause) {
-      throw new LayerpruneError(`${path} contradicts itself: ${(cause as Error).message}`, { cause })
-    }
+function checkPlan(path: string, { layersToSkip, layerpruneVersion, ...parts }: Plan): Plan {
+  const plan = explainBlocks(path, () => makePlan(parts))
+  if (layersToSkip !== plan.layersToSkip) {
+    throw contradiction(path, `layersToSkip is ${layersToSkip}, but ${plan.layersToSkip} layers are removed`)
   }
-  return result
+  return { ...plan, layerpruneVersion }
+}
+
+/** What is wrong usage on the command line is damage in a file. */
+function explainBlocks<T>(path: string, useBlocks: () => T): T {
+  try {
+    return useBlocks()
+  } catch (error) {
+    throw error instanceof LayerpruneError ? contradiction(path, error.message) : error
+  }
+}
+
+function contradiction(path: string, found: string): LayerpruneError {
+  return new LayerpruneError(`${path} contradicts itself: ${found}`)
 }

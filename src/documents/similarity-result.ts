@@ -4,6 +4,7 @@ import type { Shard } from '../texts/placed-rows.js'
 import type { TokenSelection } from '../texts/token-selection.js'
 import type { Metric } from './metrics.js'
 import type { SavedProgress } from './saved-progress.js'
+import type { SCHEMAS } from './schemas.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
 export interface ScoredBlock extends Block {
@@ -24,7 +25,7 @@ export interface MetricResult {
 
 /** What `similarity --json` prints and `similarity.json` holds. Keys may be added, none changes meaning. */
 export interface SimilarityResult extends MetricResult {
-  schema: 'layerprune.similarity/1'
+  schema: typeof SCHEMAS.similarity
   model: {
     /** As the user named it: a folder or a Hub id. */
     id: string

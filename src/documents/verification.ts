@@ -1,5 +1,6 @@
 import type { Block } from '../layers/block.js'
 import type { EvaluationResult } from './evaluation-result.js'
+import type { SimilarityResult } from './similarity-result.js'
 
 /** A block of small distance with its perplexity. */
 export interface VerifiedBlock extends Block {
@@ -25,3 +26,6 @@ export interface Verification {
   /** The block of the lowest perplexity. */
   recommended: VerifiedBlock
 }
+
+/** What `similarity` writes, with the verification if one was asked for. */
+export type ReportedResult = SimilarityResult & { verification?: Verification }

@@ -6,18 +6,15 @@ import { openWholeSession } from './whole-session.js'
 
 /**
  * Opens a decoder whole, or within a memory limit.
- * @param maxMemoryBytes of the process; without it the decoder runs whole
+ * @param maxMemory of the process; without it the decoder runs whole
  * @throws LayerpruneError if the runtime refuses the graph or has no such device, or if the memory is too little
  */
 export async function openGramSource(
   decoder: DecoderGraph,
   config: ModelConfig,
-  {
-    maxMemoryBytes,
-    ...options
-  }: Omit<SegmentedOptions, 'maxMemoryBytes'> & { maxMemoryBytes?: number | undefined },
+  { maxMemory, ...options }: Omit<SegmentedOptions, 'maxMemory'> & { maxMemory?: number | undefined },
 ): Promise<GramSource> {
-  return maxMemoryBytes === undefined
+  return maxMemory === undefined
     ? openWholeSession(decoder, config, options)
-    : openSegmentedSession(decoder, config, { ...options, maxMemoryBytes })
+    : openSegmentedSession(decoder, config, { ...options, maxMemory })
 }

@@ -15,7 +15,7 @@ import type { SessionOptions } from './session.js'
 
 export interface SegmentedOptions extends SessionOptions {
   /** Total memory that the process may take. */
-  maxMemoryBytes: number
+  maxMemory: number
   /** Most tokens of a text. */
   maxLength: number
   /** Most tokens of a text that are asked for. */
@@ -54,7 +54,7 @@ export async function openSegmentedSession(
   config: ModelConfig,
   options: SegmentedOptions,
 ): Promise<GramSource> {
-  const { maxMemoryBytes, maxLength, maxAsked } = options
+  const { maxMemory, maxLength, maxAsked } = options
   const ort = await import('onnxruntime-node')
   const plan = new MemoryPlan(decoder, config)
   const graph = makeGramGraph(decoder)
@@ -66,21 +66,21 @@ export async function openSegmentedSession(
   })
   const takenBytes = process.memoryUsage.rss()
   const leastBytes = takenBytes + plan.leastBytes(maxLength, maxAsked)
-  if (leastBytes > maxMemoryBytes) {
+  if (leastBytes > maxMemory) {
     await gramRunner.release()
     throw tooLittleMemory(leastBytes, options)
   }
   return new SegmentedSession(ort, decoder, config, options, {
     plan,
     gramRunner,
-    memoryBytes: maxMemoryBytes - takenBytes,
+    memoryBytes: maxMemory - takenBytes,
   })
 }
 
-function tooLittleMemory(leastBytes: number, { maxMemoryBytes, maxLength }: SegmentedOptions) {
+function tooLittleMemory(leastBytes: number, { maxMemory, maxLength }: SegmentedOptions) {
   const least = `${Math.ceil(leastBytes / 1e6)}MB`
   return new LayerpruneError(
-    `${formatSize(maxMemoryBytes)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
+    `${formatSize(maxMemory)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
     { hint: `--max-memory ${least}, or a smaller --max-length` },
   )
 }
@@ -167,7 +167,7 @@ class SegmentedSession implements GramSource {
     this.#isNoted = true
     const texts = runs.reduce((sum, run) => sum + run.texts.length, 0)
     this.#options.onNote?.(
-      `running ${formatQuantity(segments.length, 'segment')} of layers one after the other, ${formatQuantity(texts, 'text')} at a time, to stay within ${formatSize(this.#options.maxMemoryBytes)}`,
+      `running ${formatQuantity(segments.length, 'segment')} of layers one after the other, ${formatQuantity(texts, 'text')} at a time, to stay within ${formatSize(this.#options.maxMemory)}`,
     )
   }
 

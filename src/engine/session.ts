@@ -42,7 +42,8 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, castsPerRun = false } = decoder
+  const { model, weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
+  if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model) : model)
     return await ort.InferenceSession.create(serializeModel(runnable), {

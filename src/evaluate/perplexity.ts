@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
@@ -9,6 +10,7 @@ import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings }
 import { describeModel } from '../similarity/describe-model.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import type { ReadText } from '../texts/windows.js'
 import { VERSION } from '../version.js'
 import { type Evaluator, openEvaluator } from './evaluator.js'
 import { countScoredBytes } from './scored-bytes.js'
@@ -16,9 +18,9 @@ import { Tally } from './tally.js'
 import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
-  /** What is taken out of the model: for each candidate its blocks. The whole model is measured in any case. */
+  /** Blocks to remove, for each candidate. The whole model is measured in any case. */
   candidates?: Block[][] | undefined
-  /** Texts at the start of the dataset that are passed over, as those that a plan was made from; `datasetSize` counts from there. */
+  /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
@@ -34,7 +36,7 @@ export interface TextScore {
 }
 
 /**
- * Measures the perplexity of a model, whole and with blocks of layers taken out. No pruned model is written: the
+ * Measures the perplexity of a model, whole and without blocks of layers. No pruned model is written: the
  * kept layers are run one after another, and those that candidates have in common from the bottom up run once.
  *
  * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
@@ -44,38 +46,26 @@ export interface TextScore {
  */
 export async function evaluatePerplexity(options: EvaluationOptions): Promise<EvaluationResult> {
   assertRunCounts(options)
-  const { threads, device = 'cpu', signal, candidates = [], datasetSize, datasetSkip: skip = 0 } = options
-  if (!(Number.isSafeInteger(skip) && skip >= 0)) {
-    throw new UsageError(`dataset skip must be a whole number of at least 0, found ${skip}`)
+  const { signal, candidates = [], datasetSize, datasetSkip = 0, onNote } = options
+  if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
+    throw new UsageError(`dataset skip must be a whole number of at least 0, found ${datasetSkip}`)
   }
-  const limit = datasetSize === undefined ? undefined : skip + datasetSize
+  const limit = datasetSize === undefined ? undefined : datasetSkip + datasetSize
   const { dataset, model } = await openInputs({ ...options, datasetSize: limit })
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
-  const settings = chooseRunSettings(options, model, options.onNote)
+  const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
   const tokenizer = new TokenizerThread(model.folder, signal)
-  const texts = batchScoredTexts(skipRows(dataset.rows(), skip), tokenizer.encode, settings)
+  const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
   const tally = new Tally(removed.length + 1)
-  let tokens = 0
   let evaluator: Evaluator | undefined
   try {
     await tokenizer.loaded
-    evaluator = await openEvaluator(model, { threads, device, blocks: removed.flat(), signal })
+    evaluator = await openEvaluator(model, chooseSession(options, removed))
     for await (const batch of texts) {
       const scores = await evaluator.measure(batch, [[], ...removed])
-      for (const [index, text] of batch.entries()) {
-        const nats = Float64Array.from(scores, (row) => row[index]!)
-        assertWholeFinite(nats[0]!, text)
-        const scoredTokens = text.ids.length - 1
-        const scoredBytes = await countScoredBytes(text, tokenizer.decode, settings.maxLength)
-        tally.addText(nats, scoredTokens, scoredBytes)
-        tokens += text.ids.length
-        options.onText?.({
-          origin: text.origin,
-          scoredTokens,
-          negativeLogLikelihoods: Array.from(nats, (value) => value / scoredTokens),
-        })
-      }
+      const scored: ScoredBatch = { batch, scores, decode: tokenizer.decode, maxLength: settings.maxLength }
+      await tallyBatch(scored, tally, options.onText)
       options.onProgress?.({ texts: tally.texts, total: datasetSize ?? null })
     }
     signal?.throwIfAborted()
@@ -85,29 +75,69 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
     tokenizer.close()
     await evaluator?.close()
   }
-  if (tally.texts === 0) throw noTextError(dataset, texts, skip)
+  if (tally.texts === 0) throw noTextError(dataset, texts, datasetSkip)
   if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
-  const { skipped, id, config, split, revision, column } = dataset
   return {
-    schema: 'layerprune.evaluation/1',
+    schema: SCHEMAS.evaluation,
     model: described,
-    dataset: {
-      id,
-      config,
-      split,
-      revision,
-      column,
-      skippedTexts: skip,
-      texts: tally.texts,
-      tokens,
-      scoredTokens: tally.scoredTokens,
-      scoredBytes: tally.scoredBytes,
-      skipped: { empty: skipped.empty + texts.tokenless, notText: skipped.notText },
-    },
+    dataset: describeTexts(dataset, texts, tally, datasetSkip),
     settings: describeSettings(settings, options),
     ...tally.figures(0),
     candidates: removed.map((blocks, index) => tally.compare(index + 1, blocks)),
     layerpruneVersion: VERSION,
+  }
+}
+
+function chooseSession({ threads, device = 'cpu', signal }: EvaluationOptions, removed: Block[][]) {
+  return { threads, device, blocks: removed.flat(), signal }
+}
+
+interface ScoredBatch {
+  batch: ReadText[]
+  /** Of the whole model, then of each candidate: nats by text. */
+  scores: Float64Array[]
+  decode: TokenizerThread['decode']
+  maxLength: number
+}
+
+/** @throws LayerpruneError if the whole model gives a text no finite log-likelihood */
+async function tallyBatch(
+  { batch, scores, decode, maxLength }: ScoredBatch,
+  tally: Tally,
+  onText: EvaluationOptions['onText'],
+): Promise<void> {
+  for (const [index, text] of batch.entries()) {
+    const nats = Float64Array.from(scores, (row) => row[index]!)
+    assertWholeFinite(nats[0]!, text)
+    const scoredTokens = text.ids.length - 1
+    tally.addText(nats, scoredTokens, await countScoredBytes(text, decode, maxLength))
+    onText?.({
+      origin: text.origin,
+      scoredTokens,
+      negativeLogLikelihoods: Array.from(nats, (value) => value / scoredTokens),
+    })
+  }
+}
+
+function describeTexts(
+  { id, config, split, revision, column, skipped }: Dataset,
+  { tokenless }: TextBatches,
+  { texts, scoredTokens, scoredBytes }: Tally,
+  skippedTexts: number,
+): EvaluationResult['dataset'] {
+  return {
+    id,
+    config,
+    split,
+    revision,
+    column,
+    skippedTexts,
+    texts,
+    // every token but the first of each text is scored
+    tokens: scoredTokens + texts,
+    scoredTokens,
+    scoredBytes,
+    skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
   }
 }
 
@@ -132,6 +162,6 @@ function noTextError(
   const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
   return new LayerpruneError(
     `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,
-    { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'pass over fewer texts' },
+    { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'skip fewer texts' },
   )
 }

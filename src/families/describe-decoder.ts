@@ -1,8 +1,8 @@
 import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
-import { describeLayer, type MakeNorm } from './describe-layer.js'
+import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear } from './description.js'
-import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type Sizes } from './differences.js'
+import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
 
 const ACTIVATIONS: Record<string, Activation> = {
   silu: 'silu',
@@ -142,8 +142,8 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
     weight: (options.weight ?? norm.weight ?? true) ? `${module}.weight` : null,
     bias: (options.bias ?? norm.bias ?? kind === 'layer') ? `${module}.bias` : null,
     size: options.size ?? hidden,
-    epsilon,
-    weightOffset: norm.weightOffset ?? 0,
+    epsilon: options.epsilon ?? epsilon,
+    weightOffset: options.weightOffset ?? norm.weightOffset ?? 0,
   })
 }
 

@@ -8,13 +8,17 @@ import type {
   HeadNorm,
   Layer,
   Linear,
+  Mixer,
   Mlp,
-  Norm,
 } from './description.js'
-import { type Differences, LLAMA_KEYS, type LLAMA_NAMES, LLAMA_NORMS, type Sizes } from './differences.js'
-
-/** Makes the family's kind of norm; only norms of heads have a size or form of their own. */
-export type MakeNorm = (module: string, options?: { size?: number; bias?: boolean; weight?: boolean }) => Norm
+import {
+  type Differences,
+  LLAMA_KEYS,
+  type LLAMA_NAMES,
+  LLAMA_NORMS,
+  type MakeNorm,
+  type Sizes,
+} from './differences.js'
 
 interface LayerContext {
   index: number
@@ -33,7 +37,7 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
   const norms = { ...LLAMA_NORMS, ...differences.norms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   return {
-    mixer: describeAttention(differences, context, name),
+    mixer: describeMixer(differences, context, name),
     mlp: describeMlp(config, differences, context, name),
     norms: {
       beforeMixer: normOf(norms.beforeMixer),
@@ -50,13 +54,25 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
 
 type NameTensor = (tensor: string) => string
 
+function describeMixer(differences: Differences, context: LayerContext, name: NameTensor): Mixer {
+  const { index, sizes, activation, makeNorm } = context
+  const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
+    weight: name(`${module}.weight`),
+    bias: bias ? name(`${module}.bias`) : null,
+    inputs,
+    outputs,
+  })
+  const own = differences.mixer?.(index, { sizes, activation, name, linear, makeNorm })
+  return own ?? describeAttention(differences, context, name)
+}
+
 function describeAttention(
   differences: Differences,
   { index, sizes, names, alibi, makeNorm }: LayerContext,
   name: NameTensor,
 ): Attention {
   const { hidden, heads, kvHeads, headDim } = sizes
-  const { bias = {}, transposed = false, layout = 'separate' } = differences
+  const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
     weight: name(`${names.attention}.${module}.weight`),
     bias: hasBias ? name(`${names.attention}.${module}.bias`) : null,
@@ -87,11 +103,12 @@ function describeAttention(
       layout === 'separate'
         ? {
             layout,
-            query: linear(names.query, hidden, queries, bias.qkv),
+            query: linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv),
             key: linear(names.key, hidden, keys, bias.qkv),
             value: linear(names.value, hidden, keys, bias.qkv),
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    gate,
     output: linear(names.output, queries, hidden, bias.output),
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),

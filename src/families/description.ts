@@ -63,7 +63,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention
+export type Mixer = Attention | Delta
 
 export interface Attention {
   kind: 'attention'
@@ -71,6 +71,11 @@ export interface Attention {
   kvHeads: number
   headDim: number
   projections: Projections
+  /**
+   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
+   * multiplied by.
+   */
+  gate: 'beside queries' | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -87,6 +92,48 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+}
+
+/**
+ * Linear attention by the gated delta rule (Yang et al. 2024, arXiv 2412.06464). Each value head has a state of
+ * [key size, value size]; a token shrinks it by its decay and moves what it holds for the token's key towards the
+ * token's value by a part beta.
+ */
+export interface Delta {
+  kind: 'delta'
+  /** Heads of queries and keys; each serves `valueHeads / keyHeads` neighbouring value heads. */
+  keyHeads: number
+  valueHeads: number
+  /** Sizes of a head. */
+  keyDim: number
+  valueDim: number
+  projections: DeltaProjections
+  /** Runs over queries, keys and values side by side. */
+  convolution: Convolution
+  activation: Activation
+  /** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+  decay: { rate: string; bias: string }
+  /** Factor on the sigmoid that gives beta. */
+  betaScale: number
+  /** Normed outputs of heads are multiplied by the gate's activation. */
+  norm: Norm
+  output: Linear
+}
+
+/**
+ * Products of the layer's input: `stacked`, all queries, all keys, then all values, from one product or several; or
+ * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays.
+ */
+export type DeltaProjections =
+  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
+  | { layout: 'grouped'; mixed: Linear; rates: Linear }
+
+/** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
+export interface Convolution {
+  /** [channels, 1, size], or several that follow each other. */
+  weights: { name: string; channels: number }[]
+  bias: string | null
+  size: number
 }
 
 /** A bias on the scores that grows with a key's position (Press et al. 2021, arXiv 2108.12409). */

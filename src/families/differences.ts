@@ -1,4 +1,15 @@
-import type { Activation, Alibi, Attention, Experts, HeadNorm, Mlp, Norm, Rope } from './description.js'
+import type {
+  Activation,
+  Alibi,
+  Attention,
+  Experts,
+  HeadNorm,
+  Linear,
+  Mixer,
+  Mlp,
+  Norm,
+  Rope,
+} from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
 export const LLAMA_NAMES = {
@@ -97,6 +108,10 @@ export interface Differences {
   window?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
+  /** Whether the query product also gives a gate on the heads' outputs. */
+  gate?: Attention['gate']
+  /** A layer's mixer; null, or no function, for attention as described here. */
+  mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
@@ -105,6 +120,24 @@ export interface Differences {
   activationNames?: Partial<Record<string, Activation>>
   experts?: (layer: number, parts: ExpertParts) => Experts | null
   extras?: RegExp[]
+}
+
+/** Makes the family's kind of norm; only norms of heads and of mixers have a size or form of their own. */
+export type MakeNorm = (
+  module: string,
+  options?: { size?: number; bias?: boolean; weight?: boolean; weightOffset?: number; epsilon?: number },
+) => Norm
+
+/** What a family needs to describe a mixer other than attention. */
+export interface MixerParts {
+  sizes: Sizes
+  activation: Activation
+  /** Full name of a tensor or module of the layer. */
+  name: (tensor: string) => string
+  /** A product by its module's name in the layer; without bias unless that is stated. */
+  linear: (module: string, inputs: number, outputs: number, bias?: boolean) => Linear
+  /** Takes the module's full name. */
+  makeNorm: MakeNorm
 }
 
 /** What a family needs to describe its experts. */

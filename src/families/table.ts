@@ -5,6 +5,7 @@ import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { NORM_FAMILIES } from './norms.js'
+import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 
 /** A kind of decoder, by `model_type`. */
@@ -29,4 +30,5 @@ export const FAMILIES: Record<string, Family> = {
   ...GPT_FAMILIES,
   ...BLOOM_FAMILIES,
   ...EXPERT_FAMILIES,
+  ...DELTA_FAMILIES,
 }

@@ -12,4 +12,6 @@ export interface DecoderGraph {
   states: string[]
   /** Whether 16-bit matrices stay so in memory and are cast to float32 in each run; otherwise once, when they are loaded. */
   castsPerRun?: boolean
+  /** Whether its matrices are to be made int8 first: until then it cannot run. */
+  awaitsInt8?: boolean
 }

@@ -1,22 +1,26 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SCHEMAS } from '../documents/schemas.js'
 import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
 import { FAMILIES } from '../families/table.js'
+import { describeQuantized } from '../int8/quantize-decoder.js'
 import {
+  chooseModelWeights,
   type Format,
+  type LocatedModel,
   locateModel,
-  MEASURED_DTYPES,
   type Model,
   type ModelOptions,
-  openModel,
+  openWeights,
+  provideWeights,
 } from '../model.js'
 import { VERSION } from '../version.js'
 import { countParameters, type ParameterCounts } from './parameters.js'
 
 /** What `inspect --json` prints. Keys may be added; none changes its meaning. */
 export interface Inspection {
-  schema: 'layerprune.inspect/1'
+  schema: typeof SCHEMAS.inspect
   model: {
     /** As the user named it. */
     id: string
@@ -59,15 +63,12 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
  * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
-  const asAnalysed: ModelOptions = { ...options, computedDtypes: MEASURED_DTYPES, describesOnly: true }
-  const { id, revision, folder, config, source } = await locateModel(asAnalysed)
-  const opened = await openModel({ ...asAnalysed, onNote: undefined }).catch((cause: unknown) => {
-    if (cause instanceof LayerpruneError && cause.exitCode === 1) return cause
-    throw cause
-  })
+  const located = await locateModel(options)
+  const { id, revision, folder, config, source } = located
+  const findings = await findOut(located, options)
   const { family, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
   return {
-    schema: 'layerprune.inspect/1',
+    schema: SCHEMAS.inspect,
     model: {
       id,
       revision,
@@ -85,14 +86,36 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
       folder,
       source.names.filter((name) => WEIGHT_FILE.test(name)),
     ),
-    ...(opened instanceof LayerpruneError
-      ? describeProblem(opened)
-      : describeAnalysis(opened, await countAsStored(opened, asAnalysed))),
+    ...findings,
     layerpruneVersion: VERSION,
   }
 }
 
 type Findings = Pick<Inspection, 'analysis' | 'parameters' | 'memory'>
+
+/**
+ * Takes the steps of an analysis up to where it would read weights.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if weights cannot be downloaded
+ */
+async function findOut(located: LocatedModel, options: ModelOptions): Promise<Findings> {
+  const weights = await orProblem(async () => chooseModelWeights(located, options, 'measure'))
+  if (weights instanceof LayerpruneError) return describeProblem(weights)
+  await provideWeights(located, weights)
+  const { dtype, modelFile } = options
+  const findings = await orProblem(async () =>
+    describeAnalysis(await openWeights(located, weights, { dtype, modelFile })),
+  )
+  return findings instanceof LayerpruneError ? describeProblem(findings) : findings
+}
+
+/** What an action returns, or the error that says why the model cannot be analysed. */
+async function orProblem<T>(action: () => Promise<T>): Promise<T | LayerpruneError> {
+  return action().catch((cause: unknown) => {
+    if (cause instanceof LayerpruneError && cause.exitCode === 1) return cause
+    throw cause
+  })
+}
 
 function describeProblem({ message, hint }: LayerpruneError): Findings {
   return {
@@ -102,22 +125,13 @@ function describeProblem({ message, hint }: LayerpruneError): Findings {
   }
 }
 
-/** For a model whose weights will be quantised: its parameters before that. */
-async function countAsStored({ decoder, format }: Model, options: ModelOptions): Promise<ParameterCounts> {
-  const isRounded = format === 'safetensors' && options.dtype === 'q8'
-  if (!isRounded) return countParameters(decoder)
-  return countParameters((await openModel({ ...options, dtype: 'fp32', format, onNote: undefined })).decoder)
-}
-
-function describeAnalysis(
-  { decoder, config, format, file, precision }: Model,
-  counts: ParameterCounts,
-): Findings {
+function describeAnalysis({ decoder, config, format, file, precision }: Model): Findings {
+  const counts = countParameters(decoder)
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return {
     analysis: { possible: true, format, file, dtype: precision.dtype },
     parameters: { ...counts, total },
-    memory: estimateMemory(decoder, config),
+    memory: estimateMemory(decoder.awaitsInt8 ? describeQuantized(decoder) : decoder, config),
   }
 }
 

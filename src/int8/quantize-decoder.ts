@@ -27,7 +27,7 @@ export interface Int8Options {
   /** Where the int8 matrices are kept for the next run. */
   cacheFolder: string
   /** The tensors that the weights are stored in, for messages. */
-  tensors: ReadonlyMap<string, TensorLocation>
+  tensors: ReadonlyMap<string, TensorLocation> | undefined
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
 }
@@ -112,7 +112,7 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
     const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
     result.model.graph.initializer.push(rotation)
   }
-  return result
+  return { ...result, awaitsInt8: false }
 }
 
 function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Plan[] {

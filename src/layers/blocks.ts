@@ -41,6 +41,16 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
   return normalized
 }
 
+/** @throws UsageError unless a block of n layers can be taken out of a model of `layers` layers */
+export function assertBlockSize(n: number, layers: number): void {
+  if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must stay')
+  if (n < 1 || n >= layers) {
+    throw new UsageError(
+      `layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`,
+    )
+  }
+}
+
 /**
  * The runs of kept layers when blocks are taken out of a model of `layers` layers, by start.
  * @throws UsageError if `normalizeBlocks` does

@@ -1,6 +1,6 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
-import type { Decoder, Layer } from '../families/description.js'
+import type { Decoder, Layer, Mixer } from '../families/description.js'
 import { isObject } from '../is-object.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
@@ -104,15 +104,23 @@ function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unkn
   )
 }
 
-/** Says of each layer whether it has a window, instead of the rule that the family has for that. */
+/** Says of each layer which mixer it has, instead of the rule that the family has for that. */
 function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
   const section = isObject(config.text_config) ? config.text_config : config
   for (const key of ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch']) delete section[key]
-  section.layer_types = layers.map(({ mixer }) =>
-    mixer.window === null ? 'full_attention' : 'sliding_attention',
-  )
+  section.layer_types = layers.map(({ mixer }) => layerType(mixer))
   return config
+}
+
+/** A mixer in the words of transformers. */
+function layerType(mixer: Mixer): string {
+  switch (mixer.kind) {
+    case 'attention':
+      return mixer.window === null ? 'full_attention' : 'sliding_attention'
+    case 'delta':
+      return 'linear_attention'
+  }
 }
 
 /** How a kept layer would be computed otherwise by a pruned config, in words. */

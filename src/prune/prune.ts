@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
-import { type Format, locateModel, type ModelOptions } from '../model.js'
+import { chooseModelWeights, type Format, locateModel, type ModelOptions, provideWeights } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
@@ -43,7 +44,7 @@ export interface PruneProgress {
 
 /** What `prune --json` prints. Keys may be added, none changes meaning. */
 export interface PruneResult {
-  schema: 'layerprune.prune/1'
+  schema: typeof SCHEMAS.prune
   plan: Plan
   format: Format
   /** Layers of the pruned model. */
@@ -68,8 +69,10 @@ export interface PruneResult {
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, signal, onNote, onProgress } = options
-  const format = chooseFormat(options)
-  const model = await locateModel({ ...options, format, onNote: undefined })
+  const asked = { ...options, format: chooseFormat(options), onNote: undefined }
+  const model = await locateModel(asked)
+  const chosen = chooseModelWeights(model, asked, 'change')
+  await provideWeights(model, chosen)
   const plan = makePlan({
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.family },
@@ -82,7 +85,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   })
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
-    model.format === 'safetensors'
+    chosen.format === 'safetensors'
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])
@@ -103,9 +106,9 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   ]
   const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
   const result: PruneResult = {
-    schema: 'layerprune.prune/1',
+    schema: SCHEMAS.prune,
     plan,
-    format: model.format,
+    format: chosen.format,
     layers: layers.kept.length,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),

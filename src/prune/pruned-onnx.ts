@@ -4,7 +4,7 @@ import { cutBlocks } from '../graph/cut.js'
 import { serializeModel } from '../graph/onnx.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
-import { type LocatedModel, type ModelOptions, openModel } from '../model.js'
+import { type LocatedModel, type ModelOptions, openModel, prepareModel } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { fixCacheShapes } from './fix-cache-shapes.js'
@@ -36,7 +36,8 @@ export async function planPrunedOnnx(
   const files: PlannedFile[] = []
   const dataFiles: Record<string, number> = {}
   for (const choice of choices) {
-    const { decoder, file, config } = await openModel({ ...choice, format: 'onnx' })
+    const opened = await openModel({ ...choice, format: 'onnx' }, 'change')
+    const { decoder, file, config } = await prepareModel(opened, choice)
     const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
     renumberCaches(cut.model.graph, layers)
     fixCacheShapes(cut.model.graph, config)

@@ -3,35 +3,29 @@ import { basename, join } from 'node:path'
 import { describeDecoder } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
-import { readPlan } from '../documents/plan.js'
+import { readPlan } from '../documents/read-saved.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
-import { type LocatedModel, locateModel } from '../model.js'
+import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
 import { type AdapterTargets, findTargets } from './targets.js'
-import { nameTrainingData, type TrainingData } from './training-data.js'
+import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
 const PLAN_FILE = 'layerprune-plan.json'
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
-export interface RecipeOptions {
+export interface RecipeOptions extends TrainingDataOptions {
   /** Folder of the pruned model, in safetensors. */
   model: string
-  /** Files and folders of texts, or the id of a dataset on the Hub. */
-  dataset: string[]
-  /** 'text' where left out. */
-  column?: string | undefined
-  /** Configuration of a dataset on the Hub. */
-  config?: string | undefined
-  /** Split of a dataset on the Hub; 'train' where left out. */
-  split?: string | undefined
-  /** Tokens a sequence; the paper's by size where left out. */
+  /** Tokens per sequence; the paper's by size if omitted. */
   maxLength?: number | undefined
 }
 
-/** What is trained, on what, and how. */
+/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
 export interface Training {
+  schema: typeof SCHEMAS.recipe
   /** As the user named it. */
   model: string
   data: TrainingData
@@ -56,7 +50,8 @@ export interface Recipe {
  * @throws LayerpruneError where model or data cannot be found, or the family is not known
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
-  const located = await locateModel({ model: options.model, format: 'safetensors' })
+  const located = await locateModel({ model: options.model })
+  await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
   const targets = findTargets(describeDecoder(config, tensors))
@@ -73,8 +68,9 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     )
   }
   const training: Training = {
+    schema: SCHEMAS.recipe,
     model: options.model,
-    data: await nameTrainingData({ ...options, column: options.column ?? 'text' }),
+    data: await nameTrainingData(options),
     settings: { ...settings, maxLength },
     targets,
     output: `${basename(folder)}-healed`,

@@ -16,7 +16,7 @@ export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
   for (const { mlp, mixer } of layers) {
-    const others = [mixer.output, ...Object.values(mixer.projections).filter(isLinear)].map(lastName)
+    const others = linearsWithin(mixer).map(lastName)
     const addAll = (mlp: Mlp) => {
       for (const linear of linearsOf(mlp)) {
         const name = lastName(linear)
@@ -51,6 +51,9 @@ function lastName({ weight }: Linear): string {
   return weight.split('.').at(-2)!
 }
 
-function isLinear(value: unknown): value is Linear {
-  return typeof value === 'object' && value !== null && 'weight' in value
+/** The products in a description, at any depth. */
+function linearsWithin(part: unknown): Linear[] {
+  if (typeof part !== 'object' || part === null) return []
+  if ('weight' in part && 'inputs' in part) return [part as Linear]
+  return Object.values(part).flatMap(linearsWithin)
 }

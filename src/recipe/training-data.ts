@@ -1,3 +1,4 @@
+import { type DatasetOptions, DEFAULT_COLUMN } from '../data/dataset.js'
 import { isHubDataset, listDataFiles } from '../data/files.js'
 import { UsageError } from '../errors.js'
 
@@ -6,12 +7,10 @@ export type TrainingData =
   | { from: 'files'; loader: 'json' | 'csv' | 'text' | 'parquet'; files: string[]; column: string }
   | { from: 'hub'; id: string; config: string | null; split: string; column: string }
 
-interface TrainingDataOptions {
-  dataset: string[]
-  column: string
-  config?: string | undefined
-  split?: string | undefined
-}
+export type TrainingDataOptions = Pick<
+  DatasetOptions,
+  'dataset' | 'datasetColumn' | 'datasetConfig' | 'datasetSplit'
+>
 
 const LOADERS = {
   jsonl: 'json',
@@ -29,24 +28,25 @@ const LOADERS = {
  */
 export async function nameTrainingData({
   dataset,
-  column,
-  config,
-  split = 'train',
+  datasetColumn: column = DEFAULT_COLUMN,
+  datasetConfig: config,
+  datasetSplit: split = 'train',
 }: TrainingDataOptions): Promise<TrainingData> {
-  const [first, another] = dataset
+  const paths = [dataset].flat()
+  const [first, another] = paths
   if (first !== undefined && another === undefined && (await isHubDataset(first))) {
     return { from: 'hub', id: first, config: config ?? null, split, column }
   }
-  const files = await listDataFiles(dataset)
-  const paths = files.map(({ path }) => path)
-  const loaders = new Set(files.map(({ kind }) => LOADERS[kind.format]))
+  const found = await listDataFiles(paths)
+  const files = found.map(({ path }) => path)
+  const loaders = new Set(found.map(({ kind }) => LOADERS[kind.format]))
   const [loader, other] = loaders
   if (other !== undefined || loader === undefined || loader === null) {
     throw new UsageError(
-      `the training data must be of one kind of jsonl, json, csv, text or parquet, found ${paths.slice(0, 3).join(', ')}`,
+      `the training data must be of one kind of jsonl, json, csv, text or parquet, found ${files.slice(0, 3).join(', ')}`,
       { hint: 'name files of one kind with --dataset' },
     )
   }
   // datasets calls the lines of a text file so
-  return { from: 'files', loader, files: paths, column: loader === 'text' ? 'text' : column }
+  return { from: 'files', loader, files, column: loader === 'text' ? 'text' : column }
 }

@@ -7,7 +7,7 @@ import { assertWholeFinite } from '../evaluate/whole-model.js'
 import { formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
-import { type Model, openModel } from '../model.js'
+import { type Model, openModel, prepareModel } from '../model.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { Replacement } from '../weights/replacement.js'
@@ -67,7 +67,7 @@ export async function repairModel(
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
   let tokenizer: TokenizerThread | undefined
   try {
-    const model = await openModel(options)
+    const model = await prepareModel(await openModel(options, 'change'), options)
     findRepairs(model, removed)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)

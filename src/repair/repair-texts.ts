@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
-import { describeDataset } from '../run/open-inputs.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
@@ -44,8 +43,8 @@ export async function readRepairTexts(
   encode: EncodeAnywhere,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
-  const { dataset, evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
-  const calibrationSet = await openDataset(describeDataset(options, dataset))
+  const { evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
+  const calibrationSet = await openDataset({ ...options, datasetSize: undefined })
   const rows = calibrationSet.rows()
   try {
     const known = new Set<string>()
@@ -56,7 +55,9 @@ export async function readRepairTexts(
     const calibration = await takeScoredTexts(rows, datasetSize, encode, maxLength, remember)
     if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
     const other =
-      evaluateOn === undefined ? undefined : await openDataset(describeDataset(options, evaluateOn))
+      evaluateOn === undefined
+        ? undefined
+        : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
     let repeated = 0
     const isNew = (text: string) => {
       const isKnown = known.has(hash(text))

@@ -1,6 +1,6 @@
 import { interpolateViridis } from 'd3-scale-chromatic'
 import { describeMetric } from '../documents/metrics.js'
-import { findBestBlock } from '../documents/score-blocks.js'
+import { findBestBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { capitalize, formatDistance, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'

@@ -1,4 +1,4 @@
-import type { ReportedResult } from '../documents/read-saved.js'
+import type { ReportedResult } from '../documents/verification.js'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
 import { formatLayers, nameLayers } from '../layers/names.js'
 import { describeTokens } from '../texts/token-selection.js'

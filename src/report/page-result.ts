@@ -1,9 +1,6 @@
 import { describeMetric, listMetrics } from '../documents/metrics.js'
-import type { ReportedResult } from '../documents/read-saved.js'
-import { recommendBlock } from '../documents/recommendation.js'
-import { findBestBlock } from '../documents/score-blocks.js'
-import { selectMetric } from '../documents/select-metric.js'
-import type { VerifiedBlock } from '../documents/verification.js'
+import { findBestBlock, recommendBlock, selectMetric } from '../documents/result-views.js'
+import type { ReportedResult, VerifiedBlock } from '../documents/verification.js'
 import {
   capitalize,
   formatCount,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describeMetric, listMetrics } from '../documents/metrics.js'
-import type { ReportedResult, SavedDocuments } from '../documents/read-saved.js'
+import type { SavedDocuments } from '../documents/read-saved.js'
+import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
 import { renderComparison } from './page-comparison.js'

@@ -1,7 +1,6 @@
-import { findCertainty } from '../documents/find-certainty.js'
 import { describeMetric } from '../documents/metrics.js'
-import type { ReportedResult } from '../documents/read-saved.js'
-import { recommendBlock } from '../documents/recommendation.js'
+import { findCertainty, recommendBlock } from '../documents/result-views.js'
+import type { ReportedResult } from '../documents/verification.js'
 import {
   formatConfidence,
   formatDistance,

@@ -1,11 +1,11 @@
-import { type Dataset, type DatasetOptions, openDataset } from '../data/dataset.js'
+import { type Dataset, openDataset } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
-import { MEASURED_DTYPES, type Model, openModel } from '../model.js'
+import { type Model, openModel, prepareModel } from '../model.js'
 import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import type { RunOptions } from './run-options.js'
 
 /**
- * Finds and opens the model and the dataset of a run, on this machine or on the Hub.
+ * Finds the model and the dataset of a run, on this machine or on the Hub, and makes them ready to run.
  * @param start  the rows up to there are not read; if omitted the dataset is read from its beginning
  * @throws UsageError if the options contradict each other
  * @throws InterruptedError if `signal` was aborted
@@ -18,22 +18,12 @@ export async function openInputs(
   const { datasetSize: limit, signal } = options
   try {
     const dataset = await openDataset({
-      ...describeDataset(options, options.dataset),
-      limit: limit === undefined ? undefined : limit - rows,
+      ...options,
+      datasetSize: limit === undefined ? undefined : limit - rows,
       skipRows: rows + skipped.empty + skipped.notText,
     })
-    return { dataset, model: await openModel({ ...options, computedDtypes: MEASURED_DTYPES }) }
+    return { dataset, model: await prepareModel(await openModel(options), options) }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause
   }
-}
-
-/** What a run's options say of how a dataset is read, whichever it is. */
-export function describeDataset(
-  options: Omit<RunOptions, 'dataset'>,
-  dataset: RunOptions['dataset'],
-): DatasetOptions {
-  const { column = 'text', textLines, shuffle, signal, onNote } = options
-  const { datasetConfig: config, datasetSubset: split, datasetRevision: revision } = options
-  return { paths: [dataset].flat(), column, config, split, revision, textLines, shuffle, signal, onNote }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os'
+import type { DatasetOptions } from '../data/dataset.js'
 import type { Device } from '../engine/device.js'
 import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -7,23 +8,7 @@ import type { Model, ModelOptions } from '../model.js'
 import { findLostWindow } from './lost-window.js'
 
 /** Options of every run of a model over texts. */
-export interface RunOptions extends ModelOptions {
-  /** Data files and folders, or the id of a dataset on the Hub. */
-  dataset: string | string[]
-  /** Configuration of a dataset on the Hub; its default one if omitted. */
-  datasetConfig?: string | undefined
-  /** Split of a dataset on the Hub; 'train' if omitted. */
-  datasetSubset?: string | undefined
-  /** Branch, tag or commit of a dataset on the Hub. */
-  datasetRevision?: string | undefined
-  /** Seed of a sample spread over the dataset's files; its texts in their own order if omitted. */
-  shuffle?: number | undefined
-  /** Column that holds the text; 'text' if omitted. */
-  column?: string | undefined
-  /** Plain text files hold one document per line. */
-  textLines?: boolean | undefined
-  /** At most this many texts; all if omitted. */
-  datasetSize?: number | undefined
+export interface RunOptions extends ModelOptions, DatasetOptions {
   /** Texts run at once; 8 if omitted. */
   batchSize?: number | undefined
   /** Tokens read of each text, from its start; 1024 if omitted, or what the model can take. */

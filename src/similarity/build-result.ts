@@ -1,5 +1,6 @@
 import type { DatasetName } from '../data/dataset.js'
-import { findBestBlock, scoreBlocks } from '../documents/score-blocks.js'
+import { findBestBlock, scoreBlocks } from '../documents/result-views.js'
+import { SCHEMAS } from '../documents/schemas.js'
 import type { MetricResult, ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
 import type { Block } from '../layers/block.js'
 import { assessBest, type Certainty, summarizeCertainty } from '../statistics/certainty.js'
@@ -29,7 +30,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
   }))
   const { metric, blocks, best, distances, standardErrors } = decisive!
   return {
-    schema: 'layerprune.similarity/1',
+    schema: SCHEMAS.similarity,
     model,
     dataset: {
       ...dataset,

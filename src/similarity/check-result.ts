@@ -1,19 +1,18 @@
-import { findCertainty } from '../documents/find-certainty.js'
 import { describeMetric, type Metric } from '../documents/metrics.js'
-import { type Recommending, recommendBlock } from '../documents/recommendation.js'
-import { assertBlockSize, findBestBlock } from '../documents/score-blocks.js'
+import { findBestBlock, findCertainty, type Recommending, recommendBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import { nameLayers } from '../layers/names.js'
 
 /** What must hold of a result; what is omitted is not checked. */
 export interface Expectations {
-  /** Size of the block; that of `block` if omitted, else that of the run. */
+  /** Size of the block; that of `expect` if omitted, else that of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
-  block?: Block | undefined
+  expect?: Block | undefined
   /** Of the recommended block, inclusive. */
   maxDistance?: number | undefined
   /** That the block of the smallest distance is the one, inclusive. */
@@ -32,7 +31,7 @@ export interface Check {
  * @throws UsageError if nothing is expected, or it does not fit the model
  */
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
-  const { block, maxDistance, minConfidence } = expected
+  const { expect: block, maxDistance, minConfidence } = expected
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
     throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
   }
@@ -92,7 +91,7 @@ function assertPossible(maxDistance: number | undefined, metric: Metric): void {
 }
 
 function expectedSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {
-  const { block, layersToSkip: asked } = expected
+  const { expect: block, layersToSkip: asked } = expected
   if (block === undefined) {
     const size = asked ?? layersToSkip
     assertBlockSize(size, model.layers)

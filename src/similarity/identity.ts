@@ -24,7 +24,7 @@ export function identify(result: Identified, metrics: readonly Metric[]): Identi
     'the file of the model': model.file,
     '--dataset-column': dataset.column,
     '--dataset-config': `${dataset.config}`,
-    '--dataset-subset': `${dataset.split}`,
+    '--dataset-split': `${dataset.split}`,
     'the revision of the dataset': `${dataset.revision}`,
     '--layers-to-skip': `${layersToSkip}`,
     '--metric': metrics.join(','),
@@ -44,6 +44,7 @@ export function findDifference(
   return { name, first: first[name] ?? 'not given', second: second[name] ?? 'not given' }
 }
 
-function nameFlag(key: string): string {
+/** The flag of an option: its name with hyphens. */
+export function nameFlag(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }

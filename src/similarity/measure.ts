@@ -38,71 +38,122 @@ import { measureRoofline } from './roofline.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { datasetSize: limit, threads, device = 'cpu', maxMemoryBytes, signal, onNote } = options
+  const { resumeFrom, signal } = options
   const opened = chooseOpening(options)
   const ending = new AbortController()
   const reading = AbortSignal.any([ending.signal, ...(signal ? [signal] : [])])
   const { dataset, model } = await openInputs({ ...options, signal: reading }, opened)
-  const { layers } = model.config
-  const settings = chooseSettings(options, model)
-  const described = await describeModel(model, { signal, onNote })
-  const run = { model: described, dataset: nameDataset(dataset), settings }
-  const measurement = options.resumeFrom
-    ? resumeMeasurement(options.resumeFrom, run)
-    : startMeasurement(layers, settings.metrics)
-  const { statistics, window } = measurement
-  const total = expectedTexts(settings)
-  let best: Block | undefined
-  if (maxMemoryBytes === undefined && device === 'cpu') noteMemory(model, onNote)
-  const meter = new RunMeter()
-  const rows = new PlacedRows(dataset, { opened, from: window.start, shard: settings.shard })
+  const run = await describeRun(options, dataset, model)
+  const { metrics, shard } = run.settings
+  const measurement = resumeFrom
+    ? resumeMeasurement(resumeFrom, run)
+    : startMeasurement(model.config.layers, metrics)
+  noteMemory(options, model)
+  const rows = new PlacedRows(dataset, { opened, from: measurement.window.start, shard })
+  const job: Job = { options, run, model, measurement, meter: new RunMeter(), best: undefined }
+  try {
+    await measureTexts(job, rows, ending)
+  } catch (cause) {
+    const { texts } = measurement.statistics
+    if (texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
+    throw signal?.aborted ? new InterruptedError(texts, options.datasetSize) : cause
+  }
+  if (measurement.statistics.texts === 0) throw noTextError(run, measurement)
+  if (options.onRoofline) options.onRoofline(await measureRoofline(model, job.meter, options.threads))
+  return buildResult(run, measurement)
+}
+
+/** What is measured, and what is known of it so far. */
+interface Job {
+  options: SimilarityOptions
+  run: RunDescription
+  model: Model
+  measurement: Measurement
+  meter: RunMeter
+  /** The best block so far; undefined before the first batch. */
+  best: Block | undefined
+}
+
+/** Measures the rows in windows: all of them, or until it is sure which block is the best. */
+async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController): Promise<void> {
+  const { options, run, model, measurement, meter } = job
+  const { settings } = run
+  const { signal } = options
   const tokenizer = new TokenizerThread(model.folder, signal)
-  const windows = windowPlacedTexts(rows, window.start, tokenizer.encode, {
+  const windows = windowPlacedTexts(rows, measurement.window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
   let source: GramSource | undefined
   let sure = false
   try {
-    source = await openGramSource(model.decoder, model.config, {
-      threads,
-      device,
-      maxMemoryBytes,
-      maxLength: settings.maxLength,
-      maxAsked: selectTokens(settings.maxLength, settings.tokens).length,
-      meter,
-      signal,
-      onAdvance: (ahead) => options.onProgress?.({ texts: statistics.texts, ahead, total, best }),
-      onNote,
-    })
+    source = await openSource(job)
     await meter.time('tokenising', () => tokenizer.loaded)
     for await (const window of meter.timeEach('tokenising', readAhead(windows, ending))) {
-      const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, settings.tokens))
-      let next = 0
-      for await (const gram of source.measureGrams(batches)) {
-        await meter.time('distances', () => addBatch(batches[next++]!, gram, layers, measurement))
-        measurement.window.batches++
-        best = findBestSoFar(layers, settings.layersToSkip, statistics)
-        options.onProgress?.({ texts: statistics.texts, total, best })
-        await options.onBatch?.(() => buildPartialResult(run, measurement))
-      }
-      measurement.tokenless += window.tokenless
-      measurement.window = windowFrom(window.end)
+      await measureWindow(job, source, window)
       sure = isSure(run, measurement)
       if (sure) break
     }
     signal?.throwIfAborted()
-  } catch (cause) {
-    if (statistics.texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
-    throw signal?.aborted ? new InterruptedError(statistics.texts, limit) : cause
+    if (!sure) measurement.window = windowFrom(rows.position)
   } finally {
     tokenizer.close()
     await source?.close()
   }
-  if (!sure) measurement.window = windowFrom(rows.position)
-  if (statistics.texts === 0) throw noTextError(run, measurement)
-  if (options.onRoofline) options.onRoofline(await measureRoofline(model, meter, threads))
-  return buildResult(run, measurement)
+}
+
+function openSource(job: Job): Promise<GramSource> {
+  const { options, run, model, meter } = job
+  const { maxLength, tokens } = run.settings
+  const { threads, device = 'cpu', maxMemory, signal, onNote } = options
+  return openGramSource(model.decoder, model.config, {
+    threads,
+    device,
+    maxMemory,
+    maxLength,
+    maxAsked: selectTokens(maxLength, tokens).length,
+    meter,
+    signal,
+    onAdvance: (ahead) => reportProgress(job, ahead),
+    onNote,
+  })
+}
+
+async function measureWindow(job: Job, source: GramSource, window: PlacedWindow): Promise<void> {
+  const { options, run, measurement, meter } = job
+  const { layersToSkip, tokens } = run.settings
+  const { layers } = run.model
+  const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, tokens))
+  let next = 0
+  for await (const gram of source.measureGrams(batches)) {
+    await meter.time('distances', () => addBatch(batches[next++]!, gram, layers, measurement))
+    measurement.window.batches++
+    job.best = findBestSoFar(layers, layersToSkip, measurement.statistics)
+    reportProgress(job)
+    await options.onBatch?.(() => buildPartialResult(run, measurement))
+  }
+  measurement.tokenless += window.tokenless
+  measurement.window = windowFrom(window.end)
+}
+
+function reportProgress({ options, run, measurement, best }: Job, ahead?: number): void {
+  const { texts } = measurement.statistics
+  options.onProgress?.({
+    texts,
+    ...(ahead !== undefined && { ahead }),
+    total: expectedTexts(run.settings),
+    best,
+  })
+}
+
+async function describeRun(
+  options: SimilarityOptions,
+  { id, config, split, revision, column }: Dataset,
+  model: Model,
+): Promise<RunDescription> {
+  const settings = chooseSettings(options, model)
+  const dataset = { id, config, split, revision, column }
+  return { model: await describeModel(model, options), dataset, settings }
 }
 
 /**
@@ -116,7 +167,11 @@ function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: Similari
 }
 
 /** Notes if a model is too large for the free memory: the system may then kill the run without giving a reason. */
-function noteMemory({ decoder, config }: Model, onNote: SimilarityOptions['onNote']): void {
+function noteMemory(
+  { maxMemory, device = 'cpu', onNote }: SimilarityOptions,
+  { decoder, config }: Model,
+): void {
+  if (maxMemory !== undefined || device !== 'cpu') return
   const { totalBytes } = estimateMemory(decoder, config)
   // Node before 20.13 does not know
   const freeBytes = process.availableMemory?.()
@@ -124,10 +179,6 @@ function noteMemory({ decoder, config }: Model, onNote: SimilarityOptions['onNot
   onNote?.(
     `the run takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free: --max-memory keeps it within a limit`,
   )
-}
-
-function nameDataset({ id, config, split, revision, column }: Dataset): RunDescription['dataset'] {
-  return { id, config, split, revision, column }
 }
 
 /** What an interrupted run has not measured of a window. */

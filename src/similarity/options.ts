@@ -1,7 +1,7 @@
 import { assertMetrics, type Metric } from '../documents/metrics.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import {
   assertCounts,
@@ -20,15 +20,15 @@ export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
   layersToSkip: number
   /** How states are compared; the first one chooses the best block. If omitted, only 'angular'. */
-  metrics?: Metric[] | undefined
+  metric?: Metric | Metric[] | undefined
   /** If omitted, 'last' as in the paper; with `until` 'tail:32', which needs far fewer texts. */
   tokens?: TokenSelection | undefined
   /** Stops as soon as the best block is the best with this confidence, above 0 and below 1. */
   until?: number | undefined
   /** Measures this part of the dataset only. */
   shard?: Shard | undefined
-  /** Runs the model in segments of layers, so that the process takes no more memory than this. */
-  maxMemoryBytes?: number | undefined
+  /** Runs the model in segments of layers, so that the process takes no more memory than this, in bytes. */
+  maxMemory?: number | undefined
   /** A partial result of the same run, to be continued. */
   resumeFrom?: SimilarityResult | undefined
   /** Given the means so far, marked partial, if a run is stopped or fails after some texts were measured. */
@@ -50,7 +50,7 @@ export interface SimilaritySettings extends RunSettings {
   shard?: Shard | undefined
 }
 
-const DEFAULT_METRICS: readonly Metric[] = ['angular']
+const DEFAULT_METRIC: Metric = 'angular'
 const DEFAULT_UNTIL_TOKENS = 'tail:32'
 
 /**
@@ -59,10 +59,10 @@ const DEFAULT_UNTIL_TOKENS = 'tail:32'
  */
 export function checkOptions(options: SimilarityOptions): void {
   assertRunCounts(options)
-  assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemoryBytes })
+  assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemory })
   const { until, shard, tokens } = options
   if (tokens !== undefined) parseTokenSelection(tokens)
-  if (options.metrics !== undefined) assertMetrics(options.metrics)
+  if (options.metric !== undefined) assertMetrics([options.metric].flat())
   if (until !== undefined && !(until > 0 && until < 1)) {
     throw new UsageError(`until must be a confidence above 0 and below 1, found ${until}`)
   }
@@ -98,7 +98,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   }
   return {
     layersToSkip,
-    metrics: options.metrics ?? DEFAULT_METRICS,
+    metrics: [options.metric ?? DEFAULT_METRIC].flat(),
     tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
     ...run,
     datasetSize,

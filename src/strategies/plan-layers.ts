@@ -1,7 +1,8 @@
 import { makePlan, type Plan } from '../documents/plan.js'
-import { assertBlockSize } from '../documents/score-blocks.js'
+import { planVerifiedBlock } from '../documents/verified-plan.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import { assertBlockSize } from '../layers/blocks.js'
 import { locateModel, type Model } from '../model.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
@@ -11,7 +12,7 @@ import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type GreedyStep, removeGreedily } from './greedy.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
-import { planVerifiedBlock, verifyBlocks } from './verify-blocks.js'
+import { verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
@@ -96,14 +97,14 @@ async function planByDistance(options: Options): Promise<Found> {
 }
 
 async function planVerified(options: Options): Promise<Plan> {
-  const { verify: count = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
+  const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
   const result = await measureSimilarity(options)
   const verification = await verifyBlocks({
     ...options,
     distances: result.distances,
-    count,
-    calibrationTexts: options.datasetSize,
-    verificationTexts: verifySize,
+    verify,
+    verifySize,
+    datasetSkip: options.datasetSize,
   })
   return planVerifiedBlock(result, verification)
 }
@@ -112,7 +113,7 @@ async function planVerified(options: Options): Promise<Plan> {
 async function planByInfluence(options: Options): Promise<Found> {
   const { distances, dataset, settings } = await measureSimilarity({
     ...options,
-    metrics: ['block-influence'],
+    metric: 'block-influence',
     tokens: 'all',
     layersToSkip: 1,
   })

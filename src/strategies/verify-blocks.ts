@@ -1,6 +1,4 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
-import { makePlan, type Plan } from '../documents/plan.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
 import type { Verification, VerifiedBlock } from '../documents/verification.js'
 import { LayerpruneError } from '../errors.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
@@ -8,17 +6,17 @@ import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { RunOptions } from '../run/run-options.js'
 
-export interface VerificationOptions extends RunOptions {
+export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
   /** `distances[n][l]` of a result. */
   distances: Record<string, number[]>
   /** Size n of the blocks. */
   layersToSkip: number
   /** How many blocks are checked, those of the smallest distances. */
-  count: number
-  /** Texts that the distances were measured on, at the start of the dataset. */
-  calibrationTexts: number
-  /** Texts after those that the blocks are checked on. */
-  verificationTexts: number
+  verify: number
+  /** Texts that the blocks are checked on. */
+  verifySize: number
+  /** Texts before those, at the start of the dataset, that the distances were measured on. */
+  datasetSkip: number
 }
 
 /**
@@ -26,18 +24,17 @@ export interface VerificationOptions extends RunOptions {
  * @throws LayerpruneError if no block leaves a finite perplexity; and as `evaluatePerplexity`
  */
 export async function verifyBlocks(options: VerificationOptions): Promise<Verification> {
-  const { distances, layersToSkip, count, calibrationTexts, verificationTexts } = options
+  const { distances, layersToSkip, verify, verifySize } = options
   const nearest = distances[layersToSkip]!.map((distance, start) => ({
     start,
     end: start + layersToSkip,
     distance,
   }))
     .sort((a, b) => a.distance - b.distance || a.start - b.start)
-    .slice(0, count)
+    .slice(0, verify)
   const result = await evaluatePerplexity({
     ...options,
-    datasetSkip: calibrationTexts,
-    datasetSize: verificationTexts,
+    datasetSize: verifySize,
     candidates: nearest.map(({ start, end }) => [{ start, end }]),
   })
   const blocks = rankBlocks(nearest, result.candidates)
@@ -81,31 +78,6 @@ export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
     `none of the ${formatQuantity(blocks.length, 'block')} checked leaves a model of finite perplexity`,
     { hint: 'check more blocks with --verify; half precision can overflow: try --dtype fp32' },
   )
-}
-
-/** The plan that takes out the recommended block. */
-export function planVerifiedBlock(
-  { model, metric, dataset, settings }: Pick<SimilarityResult, 'model' | 'metric' | 'dataset' | 'settings'>,
-  { recommended, blocks, perplexity, dataset: checked }: Verification,
-): Plan {
-  return makePlan({
-    model: { id: model.id, layers: model.layers, family: model.family },
-    strategy: 'verified',
-    removed: [recommended],
-    scores: {
-      ...(metric === 'angular' ? {} : { metric }),
-      perplexity: recommended.perplexity,
-      wholePerplexity: perplexity,
-      blocks,
-    },
-    dataset: {
-      id: dataset.id,
-      column: dataset.column,
-      texts: dataset.samples,
-      maxLength: settings.maxLength,
-      verification: { skippedTexts: checked.skippedTexts, texts: checked.texts },
-    },
-  })
 }
 
 /** Of equals the one of the smaller distance is the lower. */

@@ -1,9 +1,13 @@
+export const SHELLS = ['bash', 'zsh', 'fish'] as const
+
+export type Shell = (typeof SHELLS)[number]
+
 /** A command as completion sees it. */
 export interface CompletedCommand {
   name: string
   summary: string
   flags: CompletedFlag[]
-  /** Values of its argument; none where it takes files. */
+  /** Values of its argument; none if it takes files. */
   choices: readonly string[]
 }
 
@@ -12,12 +16,12 @@ export interface CompletedFlag {
   names: string[]
   summary: string
   takesValue: boolean
-  /** Values; none where any text, or a file, is taken. */
+  /** Values; none if any text, or a file, is accepted. */
   choices: readonly string[]
 }
 
 /** A script for the shell that completes the commands of layerprune, their flags, and values of a fixed list. */
-export function formatCompletion(shell: 'bash' | 'zsh' | 'fish', commands: CompletedCommand[]): string {
+export function formatCompletion(shell: Shell, commands: CompletedCommand[]): string {
   return { bash: formatBash, zsh: formatZsh, fish: formatFish }[shell](commands)
 }
 

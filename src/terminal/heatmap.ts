@@ -1,5 +1,5 @@
 import { describeMetric } from '../documents/metrics.js'
-import { findBestBlock } from '../documents/score-blocks.js'
+import { findBestBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { nameLayers } from '../layers/names.js'
 import { paint } from './color.js'

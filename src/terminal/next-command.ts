@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import { type Recommending, recommendBlock } from '../documents/recommendation.js'
+import { type Recommending, recommendBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { formatBlocks } from '../layers/blocks.js'
 import { quoteForShell } from '../quote-for-shell.js'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { hashFiles } from '../../src/checkpoint/hash-files.js'
 import { fingerprintModel } from '../../src/similarity/fingerprint.js'
-import { makeTempFolder } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const LARGE = 65 << 20
 

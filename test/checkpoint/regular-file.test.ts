@@ -6,7 +6,8 @@ import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { readOnnxDecoder } from '../../src/graph/onnx-file.js'
 import { loadTokenizer } from '../../src/texts/tokenizer.js'
-import { FIXTURES, makeTempFolder } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const hasPipes = existsSync('/usr/bin/mkfifo')
 

@@ -1,18 +1,18 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { assertPlainWeights } from '../../src/checkpoint/plain-weights.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors-header.js'
 import { LayerpruneError } from '../../src/errors.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 let root: string
 let folders = 0
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'layerprune-safetensors-'))
+  root = makeTempFolder()
 })
-afterAll(() => rm(root, { recursive: true }))
 
 async function makeFolder(files: Record<string, Uint8Array | string> = {}): Promise<string> {
   const folder = join(root, String(folders++))
@@ -387,7 +387,7 @@ describe('openSafetensors', () => {
 })
 
 describe('files that the safetensors library wrote', async () => {
-  const families = join(import.meta.dirname, '..', 'fixtures', 'families')
+  const families = join(FIXTURES, 'families')
 
   it.each(await readdir(families))('reads %s', async (name) => {
     const folder = join(families, name)

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readCsv } from '../../src/data/csv.js'
-import { collect, inPieces, makeFolder, readAll, readError } from './helpers.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, inPieces, readAll, readError } from './helpers.js'
 
 test.each(['\n', '\r\n'])('quoted line ends, quotes and commas, with %j', async (end) => {
   const lines = ['\uFEFFid,text', '1,"über, 🙂', '""two"" lines"', '', '2,it is "so"', '3,', '4,last']
@@ -19,7 +20,7 @@ test.each(['\n', '\r\n'])('quoted line ends, quotes and commas, with %j', async 
 })
 
 test('tab separated values keep commas; empty fields are counted', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.tsv'), 'text\tid\none, two\t1\n\t2\n \t3\nthree\t4\n')
   expect(await readAll(folder, ['a.tsv'])).toEqual({
     texts: ['one, two', 'three'],
@@ -29,7 +30,7 @@ test('tab separated values keep commas; empty fields are counted', async () => {
 })
 
 test('a field longer than the parser allows by default', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const long = 'word '.repeat(100_000)
   await writeFile(join(folder, 'a.csv'), `text\n"${long}"\n`)
   expect((await readAll(folder, ['a.csv'])).texts).toEqual([long])
@@ -42,13 +43,13 @@ test.each([
   ['id,body\n1,a\n', "column 'text' is not in a.csv; columns: id, body"],
   ['text,text\na,b\n', "column 'text' occurs twice in the header of a.csv"],
 ])('%j is refused with file and line', async (content, message) => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.csv'), content)
   expect((await readError(folder, ['a.csv'])).message).toBe(message)
 })
 
 test('bytes that are not UTF-8 are refused', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.csv'), Buffer.from('text\ncaf\xe9\n', 'latin1'))
   expect((await readError(folder, ['a.csv'])).message).toBe(
     'a.csv: expected UTF-8 text, found other bytes after byte 0',

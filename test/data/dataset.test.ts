@@ -8,7 +8,9 @@ import type { DataSource } from '../../src/byte-source.js'
 import { createDataset, openDataset } from '../../src/data/dataset.js'
 import { readTextDocument } from '../../src/data/text.js'
 import { UsageError } from '../../src/errors.js'
-import { collect, inPieces, listOpenFiles, makeFolder, readAll, readError } from './helpers.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, inPieces, listOpenFiles, readAll, readError } from './helpers.js'
 
 /** Two frames, packed by the zstd program. */
 const ZSTD = Buffer.from(
@@ -17,10 +19,10 @@ const ZSTD = Buffer.from(
 )
 
 const nameOf = (id: string) => ({ id, config: null, split: null, revision: null })
-const PARQUET = join(import.meta.dirname, '../fixtures/data/snappy.parquet')
+const PARQUET = join(FIXTURES, 'data/snappy.parquet')
 
 async function makeMixedFolder() {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await mkdir(join(folder, 'd/c.sub'), { recursive: true })
   await writeFile(join(folder, 'd/b.jsonl'), '{"text":"b1"}\n{"text":"b2"}\n')
   await writeFile(join(folder, 'd/a.csv.gz'), gzipSync('text\na1\n'))
@@ -45,7 +47,7 @@ test('several files and folders are read in the order given, a named README too'
   const folder = await makeMixedFolder()
   const { texts } = await readAll(folder, ['d/README.md', 'd/b.jsonl', 'd/c.sub'])
   expect(texts).toEqual(['the card', 'b1', 'b2', 'x1'])
-  const dataset = await openDataset({ paths: ['a/b.jsonl', 'c'].map(() => folder), column: 'text' })
+  const dataset = await openDataset({ dataset: ['a/b.jsonl', 'c'].map(() => folder) })
   expect(dataset.id).toBe(`${folder}, ${folder}`)
 })
 
@@ -65,7 +67,7 @@ test('links are followed, round trips are not', async () => {
 })
 
 test('wrong paths and options are refused before anything is read', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.xlsx'), '')
   await writeFile(join(folder, 'a.parquet.gz'), '')
   await mkdir(join(folder, 'empty'))
@@ -76,26 +78,28 @@ test('wrong paths and options are refused before anything is read', async () => 
   expect(await messageOf('a.parquet.gz')).toMatch(/unknown kind/)
   expect(await messageOf('empty')).toMatch(/^no dataset files in folder empty: expected .*; found nothing$/)
   expect(await messageOf('.')).toMatch(/; found a\.parquet\.gz, a\.xlsx, empty$/)
-  for (const limit of [0, -1, 1.5, Number.NaN]) {
-    await expect(openDataset({ paths: [folder], column: 'text', limit })).rejects.toThrow(UsageError)
+  for (const datasetSize of [0, -1, 1.5, Number.NaN]) {
+    await expect(openDataset({ dataset: folder, datasetSize })).rejects.toThrow(UsageError)
   }
-  await expect(openDataset({ paths: [], column: 'text' })).rejects.toThrow(UsageError)
+  await expect(openDataset({ dataset: [] })).rejects.toThrow(UsageError)
 })
 
 test('the limit counts texts over files, and nothing is read beyond it', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), '{"text":""}\n{"text":"a1"}\n{"text":null}\n{"text":"a2"}\n')
   await writeFile(join(folder, 'b.jsonl'), '{"text":"b1"}\nmalformed\n')
-  expect(await readAll(folder, ['a.jsonl', 'b.jsonl'], { limit: 3 })).toEqual({
+  expect(await readAll(folder, ['a.jsonl', 'b.jsonl'], { datasetSize: 3 })).toEqual({
     texts: ['a1', 'a2', 'b1'],
     origins: ['a.jsonl:2', 'a.jsonl:4', 'b.jsonl:1'],
     skipped: { empty: 1, notText: 1 },
   })
-  expect((await readError(folder, ['a.jsonl', 'b.jsonl'], { limit: 4 })).message).toMatch(/^b\.jsonl:2: /)
+  expect((await readError(folder, ['a.jsonl', 'b.jsonl'], { datasetSize: 4 })).message).toMatch(
+    /^b\.jsonl:2: /,
+  )
 })
 
 test('plain text is a document a file, or a line with textLines', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.txt'), '\uFEFFone 🙂\r\n\r\n  \r\ntwo\r\n')
   await writeFile(join(folder, 'b.text'), ' \n')
   expect(await readAll(folder, ['a.txt', 'b.text'])).toEqual({
@@ -120,7 +124,7 @@ test('plain text is a document a file, or a line with textLines', async () => {
 })
 
 test('gzip of several members is read; one that is cut short, damaged or empty is refused', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const rows = Array.from({ length: 20_000 }, (_, i) => `{"text":"row ${i} ${(i * 7919) % 1009}"}\n`)
   const packed = Buffer.concat([gzipSync(rows.slice(0, 9).join('')), gzipSync(rows.slice(9).join(''))])
   await writeFile(join(folder, 'a.jsonl.gz'), packed)
@@ -139,9 +143,9 @@ test('gzip of several members is read; one that is cut short, damaged or empty i
 })
 
 test('each call of rows reads from the beginning and counts anew', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), '{"text":""}\n{"text":"a"}\n')
-  const dataset = await openDataset({ paths: [join(folder, 'a.jsonl')], column: 'text' })
+  const dataset = await openDataset({ dataset: join(folder, 'a.jsonl') })
   const first = await collect(dataset.rows())
   expect(await collect(dataset.rows())).toEqual(first)
   expect(dataset.skipped).toEqual({ empty: 1, notText: 0 })
@@ -153,7 +157,7 @@ async function expectAllClosed(folder: string, when: string): Promise<void> {
 }
 
 test('files are closed when reading ends early, fails or is aborted', async (context) => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const rows = Array.from({ length: 20_000 }, () => ({ text: randomBytes(40).toString('base64') }))
   const lines = rows.map((row) => JSON.stringify(row)).join('\n')
   await writeFile(join(folder, 'a.jsonl'), lines)
@@ -166,14 +170,14 @@ test('files are closed when reading ends early, fails or is aborted', async (con
 
   for (const name of ['a.jsonl', 'a.jsonl.gz', 'a.json', 'a.csv', 'a.txt', 'a.parquet']) {
     const path = join(folder, name)
-    const options = { paths: [path], column: 'text', textLines: true }
+    const options = { dataset: path, textLines: true }
     for await (const _ of (await openDataset(options)).rows()) {
       expect(await listOpenFiles(folder)).toEqual([path])
       break
     }
     await expectAllClosed(folder, `${name} ended early`)
 
-    await collect((await openDataset({ ...options, limit: 3 })).rows())
+    await collect((await openDataset({ ...options, datasetSize: 3 })).rows())
     await expectAllClosed(folder, `${name} limited`)
 
     const controller = new AbortController()
@@ -184,7 +188,7 @@ test('files are closed when reading ends early, fails or is aborted', async (con
     await expectAllClosed(folder, `${name} aborted`)
   }
   for (const name of ['a.jsonl', 'a.json', 'a.csv', 'a.parquet', 'a.jsonl.gz']) {
-    await readError(folder, [name], { column: 'none' })
+    await readError(folder, [name], { datasetColumn: 'none' })
     await expectAllClosed(folder, `${name} failed`)
   }
 })
@@ -217,7 +221,7 @@ test('an abort stops the reading of rows that yield nothing', async () => {
   const reason = new Error('enough')
   setTimeout(() => controller.abort(reason), 20)
   for (const format of ['jsonl', 'json'] as const) {
-    const options = { column: 'text', signal: controller.signal }
+    const options = { signal: controller.signal }
     const dataset = createDataset(nameOf('endless'), [{ source, kind: { format, packing: null } }], options)
     await expect(collect(dataset.rows())).rejects.toBe(reason)
   }
@@ -232,7 +236,7 @@ test.each([
 ] as const)('%s: reads little ahead of the rows it yields', async (format, head, row) => {
   const chunk = Buffer.from(row.repeat(1000))
   const { source, state } = makeSource(chunk, 50, head)
-  const options = { column: 'text', textLines: true, limit: 49_000 }
+  const options = { textLines: true, datasetSize: 49_000 }
   const rows = createDataset(
     nameOf('generated'),
     [{ source, kind: { format, packing: null } }],
@@ -254,9 +258,7 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
   const dataset = createDataset(
     nameOf('generated'),
     [{ source, kind: { format: 'jsonl', packing: 'gzip' } }],
-    {
-      column: 'text',
-    },
+    {},
   )
   const measure = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
   const before = measure()
@@ -271,7 +273,7 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
 })
 
 test('Zstandard of several frames is read; one that is cut short or damaged is refused', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl.zst'), ZSTD)
   expect((await readAll(folder, ['a.jsonl.zst'])).texts).toEqual(['packed 0', 'packed 1', 'packed 2'])
   const messageFor = async (content: Uint8Array) => {
@@ -287,7 +289,7 @@ test('Zstandard of several frames is read; one that is cut short or damaged is r
 })
 
 test('a shuffled dataset on disk has every row once, in an order that the seed decides', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   for (const file of ['a', 'b', 'c']) {
     const lines = Array.from({ length: 700 }, (_, i) => `{"text":"${file}${i}"}\n`)
     await writeFile(join(folder, `${file}.jsonl`), lines.join(''))
@@ -298,10 +300,10 @@ test('a shuffled dataset on disk has every row once, in an order that the seed d
   expect(again).toEqual(first)
   expect(other).not.toEqual(first)
   expect([...other!].sort()).toEqual([...first!].sort())
-  const sample = await texts({ shuffle: 5, limit: 60 })
+  const sample = await texts({ shuffle: 5, datasetSize: 60 })
   expect(sample).toEqual(first!.slice(0, 60))
   for (const file of ['a', 'b', 'c'])
     expect(sample.filter((text) => text[0] === file).length).toBeGreaterThan(8)
-  expect(await texts({ skipRows: 1400, limit: 1 })).toEqual(['c0'])
+  expect(await texts({ skipRows: 1400, datasetSize: 1 })).toEqual(['c0'])
   await expect(texts({ shuffle: -1 })).rejects.toThrow(UsageError)
 })

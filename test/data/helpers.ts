@@ -1,16 +1,7 @@
-import { mkdtemp, readdir, readlink, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 import { type DatasetOptions, type DatasetRow, openDataset } from '../../src/data/dataset.js'
 import { LayerpruneError } from '../../src/errors.js'
-
-/** A folder that is gone after the test. */
-export async function makeFolder(): Promise<string> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'layerprune-data-')))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  return folder
-}
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -21,9 +12,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** Reads a whole dataset; origins are cut to what follows `folder`. */
 export async function readAll(folder: string, paths: string[], options: Partial<DatasetOptions> = {}) {
   const dataset = await openDataset({
-    column: 'text',
     ...options,
-    paths: paths.map((path) => join(folder, path)),
+    dataset: paths.map((path) => join(folder, path)),
   })
   const rows: DatasetRow[] = await collect(dataset.rows())
   return {

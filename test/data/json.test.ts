@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readJson, splitArray } from '../../src/data/json.js'
-import { collect, inPieces, makeFolder, readAll, readError } from './helpers.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, inPieces, readAll, readError } from './helpers.js'
 
 const ROWS = [
   { id: 1, text: 'brackets ]}[{ and "quotes" and \\', nested: { list: [1, [2, { x: '}' }]] } },
@@ -29,7 +30,7 @@ test.each(['', ' \n', '[]', '[ ]\n', '\uFEFF[]'])('%j has no rows', async (conte
 })
 
 test('rows of an array without text are passed over and counted', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(
     join(folder, 'a.json'),
     '[{"text":"one"},{"text":" "},{"text":null},{"x":1},{"text":"two"}]',
@@ -60,7 +61,7 @@ test.each([
   ['{}', "column 'text' is not in a.json; columns: none"],
   ['{"text":"a"}\n{"text":\n', 'a.json:2: expected a JSON object, found malformed JSON'],
 ])('%j is refused with file and place', async (content, message) => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.json'), content)
   expect((await readError(folder, ['a.json'])).message).toContain(message)
 })

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readJsonl } from '../../src/data/jsonl.js'
 import { readLines } from '../../src/data/lines.js'
-import { collect, inPieces, makeFolder, readAll, readError } from './helpers.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, inPieces, readAll, readError } from './helpers.js'
 
 const ROWS = ['über 🙂 naïve', 'two\nlines "quoted" \\ back', '日本語']
 
@@ -14,7 +15,7 @@ test.each([1, 2, 3, 5, 1000])('rows, characters and CRLF split over chunks of %i
 })
 
 test('rows without text are passed over and counted', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   const values = ['one', '', ' \n\t', null, 3, ['x'], { x: 1 }, 'two']
   const lines = [...values.map((text) => JSON.stringify({ text })), '{"other":"x"}', '', '{"text":"three"}']
   await writeFile(join(folder, 'a.ndjson'), lines.join('\n'))
@@ -36,7 +37,7 @@ test.each([
   ['{"a":1}\n', "column 'text' is not in a.jsonl; columns: a"],
   ['{}\n', "column 'text' is not in a.jsonl; columns: none"],
 ])('%j is refused with file and line', async (content, message) => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), content)
   const error = await readError(folder, ['a.jsonl'])
   expect(error.message).toContain(message)
@@ -44,7 +45,7 @@ test.each([
 })
 
 test('bytes that are not UTF-8 are refused with file and line', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), Buffer.from('{"text":"a"}\n{"text":"caf\xe9"}\n', 'latin1'))
   expect(await readError(folder, ['a.jsonl'])).toEqual({
     message: 'a.jsonl:2: expected UTF-8 text, found other bytes',
@@ -53,7 +54,7 @@ test('bytes that are not UTF-8 are refused with file and line', async () => {
 })
 
 test('a missing column names the columns there are and proposes the one with text', async () => {
-  const folder = await makeFolder()
+  const folder = makeTempFolder()
   await writeFile(join(folder, 'one.jsonl'), '{"id":1,"body":"x"}\n')
   expect(await readError(folder, ['one.jsonl'])).toEqual({
     message: "column 'text' is not in one.jsonl; columns: id, body",
@@ -66,7 +67,7 @@ test('a missing column names the columns there are and proposes the one with tex
   const wide = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`c${i}`, i]))
   await writeFile(join(folder, 'wide.jsonl'), JSON.stringify(wide))
   expect((await readError(folder, ['wide.jsonl'])).message).toMatch(/c18, c19 and 5 more$/)
-  expect((await readError(folder, ['wide.jsonl'], { column: 'toString' })).message).toMatch(
+  expect((await readError(folder, ['wide.jsonl'], { datasetColumn: 'toString' })).message).toMatch(
     /^column 'toString'/,
   )
 })

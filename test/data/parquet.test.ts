@@ -3,16 +3,18 @@ import { join } from 'node:path'
 import { type AsyncBuffer, parquetMetadataAsync } from 'hyparquet'
 import { expect, test } from 'vitest'
 import { readParquet } from '../../src/data/parquet.js'
-import { collect, makeFolder, readAll, readError } from './helpers.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { collect, readAll, readError } from './helpers.js'
 
-const FIXTURES = join(import.meta.dirname, '../fixtures/data')
+const DATA = join(FIXTURES, 'data')
 /** As test/fixtures/make-parquet.py writes them. */
 const TEXTS = Array.from({ length: 40 }, (_, i) => `row ${i} äß 🙂 ${'lorem ipsum '.repeat(i % 5)}`.trim())
 
 test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain-v2'])(
   '%s: every text in order',
   async (name) => {
-    const { texts, origins, skipped } = await readAll(FIXTURES, [`${name}.parquet`])
+    const { texts, origins, skipped } = await readAll(DATA, [`${name}.parquet`])
     expect(texts).toEqual(TEXTS)
     expect(origins).toEqual(TEXTS.map((_, i) => `${name}.parquet:${i + 1}`))
     expect(skipped).toEqual({ empty: 0, notText: 0 })
@@ -24,8 +26,8 @@ test.each([
   [14, 0x80, "a page's number of values is 1360, expected at most 16"],
   [13, 0x40, "a page's number of values is missing, expected at most 16"],
 ])('a damaged page header is refused, not followed: byte %i', async (place, bit, problem) => {
-  const folder = await makeFolder()
-  const bytes = await readFile(join(FIXTURES, 'plain-v2.parquet'))
+  const folder = makeTempFolder()
+  const bytes = await readFile(join(DATA, 'plain-v2.parquet'))
   bytes[place]! ^= bit
   await writeFile(join(folder, 'damaged.parquet'), bytes)
   const { message } = await readError(folder, ['damaged.parquet'])
@@ -41,7 +43,7 @@ test.each([
   ['none', 3069, 0x20, 'expected row groups of 40 rows together, found 24'],
   ['plain-v2', 1995, 0x10, 'expected row groups of 40 rows together, found 32'],
 ])('damage that would lose texts is refused: %s, byte %i', async (name, place, bit, problem) => {
-  const bytes = await readFile(join(FIXTURES, `${name}.parquet`))
+  const bytes = await readFile(join(DATA, `${name}.parquet`))
   bytes[place]! ^= bit
   const file = Uint8Array.from(bytes).buffer as AsyncBuffer
   await expect(collect(readParquet(file, { name: 'x.parquet', column: 'text' }))).rejects.toThrow(
@@ -50,7 +52,7 @@ test.each([
 })
 
 test('null and empty texts are passed over and counted', async () => {
-  const { texts, origins, skipped } = await readAll(FIXTURES, ['nulls.parquet'])
+  const { texts, origins, skipped } = await readAll(DATA, ['nulls.parquet'])
   const rows = TEXTS.map((text, i) => ({ text, row: i + 1 })).filter((_, i) => i % 3 !== 0 && i % 5 !== 0)
   expect(texts).toEqual(rows.map((row) => row.text))
   expect(origins).toEqual(rows.map((row) => `nulls.parquet:${row.row}`))
@@ -65,21 +67,21 @@ test.each([
   ['blob', 'binary'],
   ['when', 'timestamp'],
 ])("column '%s' is refused as %s", async (column, type) => {
-  expect((await readError(FIXTURES, ['types.parquet'], { column })).message).toBe(
+  expect((await readError(DATA, ['types.parquet'], { datasetColumn: column })).message).toBe(
     `column '${column}' of types.parquet: expected a string column, found ${type}`,
   )
 })
 
 test('a missing column proposes the one string column', async () => {
-  expect(await readError(FIXTURES, ['types.parquet'])).toEqual({
+  expect(await readError(DATA, ['types.parquet'])).toEqual({
     message: "column 'text' is not in types.parquet; columns: id, score, words, meta, blob, when, body",
     hint: '--dataset-column body',
   })
-  expect((await readAll(FIXTURES, ['types.parquet'], { column: 'body' })).texts).toEqual(TEXTS)
+  expect((await readAll(DATA, ['types.parquet'], { datasetColumn: 'body' })).texts).toEqual(TEXTS)
 })
 
 test('reads the bytes of the column alone, a row group when it is due', async () => {
-  const bytes = await readFile(join(FIXTURES, 'none.parquet'))
+  const bytes = await readFile(join(DATA, 'none.parquet'))
   const whole = new Uint8Array(bytes).buffer
   const ranges: [number, number][] = []
   const file: AsyncBuffer = {
@@ -107,8 +109,8 @@ test('reads the bytes of the column alone, a row group when it is due', async ()
 })
 
 test('a file that is cut short, empty or not parquet is refused by name', async () => {
-  const folder = await makeFolder()
-  const bytes = await readFile(join(FIXTURES, 'snappy.parquet'))
+  const folder = makeTempFolder()
+  const bytes = await readFile(join(DATA, 'snappy.parquet'))
   for (const content of [
     bytes.subarray(0, 1000),
     bytes.subarray(1000),
@@ -121,7 +123,7 @@ test('a file that is cut short, empty or not parquet is refused by name', async 
 })
 
 test('damage anywhere in a file ends in rows or in an error that names the file', async () => {
-  const bytes = await readFile(join(FIXTURES, 'snappy.parquet'))
+  const bytes = await readFile(join(DATA, 'snappy.parquet'))
   let refused = 0
   for (let at = 4; at < bytes.length; at += 7) {
     const damaged = Uint8Array.from(bytes)

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { makePlan, readPlan } from '../../src/documents/plan.js'
+import { describe, expect, it } from 'vitest'
+import { makePlan } from '../../src/documents/plan.js'
+import { readPlan } from '../../src/documents/read-saved.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const plan = makePlan({
   model: { id: 'org/model', layers: 12, family: 'llama' },
@@ -17,8 +18,7 @@ const plan = makePlan({
 })
 
 function save(content: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   writeFileSync(join(folder, 'plan.json'), content)
   return join(folder, 'plan.json')
 }
@@ -35,17 +35,17 @@ describe('a plan', () => {
 
   it.each<[object, string]>([
     [{ schema: 'layerprune.plan/2' }, 'schema is "layerprune.plan/2"'],
-    [{ model: { id: 'org/model' } }, 'model.layers must be 1 to 4096, found none'],
-    [{ model: { id: 'org/model', layers: 12, family: 3 } }, 'model.family must be a string'],
-    [{ strategy: undefined }, 'strategy must be a string'],
-    [{ removed: [[3, 5]] }, 'removed must be a list of { start, end }'],
-    [{ removed: [] }, 'no block to remove'],
+    [{ model: { id: 'org/model' } }, "/model must have required property 'layers'"],
+    [{ model: { id: 'org/model', layers: 12, family: 3 } }, '/model/family must be string, found 3'],
+    [{ strategy: undefined }, "the document must have required property 'strategy'"],
+    [{ removed: [[3, 5]] }, '/removed/0 must be object'],
+    [{ removed: [] }, '/removed must NOT have fewer than 1 items'],
     [{ removed: [{ start: 3, end: 13 }] }, 'block [3, 13) is outside the model'],
-    [{ removed: [{ start: 3, end: 4.5 }] }, 'must be whole numbers'],
+    [{ removed: [{ start: 3, end: 4.5 }] }, '/removed/0/end must be integer, found 4.5'],
     [{ removed: [{ start: 0, end: 12 }], layersToSkip: 12 }, 'no layer would stay'],
     [{ layersToSkip: 3 }, 'layersToSkip is 3, but 4 layers are removed'],
-    [{ scores: [] }, 'scores must be an object'],
-    [{ dataset: 'texts' }, 'dataset must be an object'],
+    [{ scores: [] }, '/scores must be object'],
+    [{ dataset: 'texts' }, '/dataset must be object, found "texts"'],
   ])('with %j is refused', async (changes, message) => {
     await expect(readPlan(save(JSON.stringify({ ...plan, ...changes })))).rejects.toMatchObject({
       name: 'LayerpruneError',

@@ -1,14 +1,18 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { makePlan, readPlan } from '../../src/documents/plan.js'
-import { readEvaluation, readReportedResult, readSavedDocuments } from '../../src/documents/read-saved.js'
-import { readContinuableResult, readSimilarityResult } from '../../src/documents/saved-result.js'
+import { makePlan } from '../../src/documents/plan.js'
+import {
+  readEvaluation,
+  readPlan,
+  readSavedDocuments,
+  readSimilarityResult,
+} from '../../src/documents/read-saved.js'
 import { evaluationOf } from '../support/evaluation-example.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'layerprune-saved-'))
+const folder = makeTempFolder()
 const save = (value: unknown) => {
   const path = join(folder, 'saved.json')
   writeFileSync(path, JSON.stringify(value))
@@ -22,8 +26,6 @@ const DOCUMENTS = {
 }
 const READERS: [kind: keyof typeof DOCUMENTS, name: string, read: (path: string) => Promise<unknown>][] = [
   ['similarity', 'readSimilarityResult', readSimilarityResult],
-  ['similarity', 'readReportedResult', readReportedResult],
-  ['similarity', 'readContinuableResult', readContinuableResult],
   ['similarity', 'readSavedDocuments', (path) => readSavedDocuments([path])],
   ['evaluation', 'readEvaluation', readEvaluation],
   ['evaluation', 'readSavedDocuments', (path) => readSavedDocuments([path])],
@@ -34,10 +36,15 @@ const READERS: [kind: keyof typeof DOCUMENTS, name: string, read: (path: string)
 describe.each(READERS)('a saved %s, read by %s,', (kind, _, read) => {
   const document = DOCUMENTS[kind]
 
-  it.each([1e9, 4097, 0, -1, 1.5, '12', null, 1e308])('may not have %j layers', async (layers) => {
+  const least = kind === 'similarity' ? 2 : 1
+  it.each<[unknown, string]>([
+    ...[1e9, 4097, 1e308].map((layers): [number, string] => [layers, 'must be <= 4096']),
+    ...[0, -1].map((layers): [number, string] => [layers, `must be >= ${least}`]),
+    ...[1.5, '12', null].map((layers): [unknown, string] => [layers, 'must be integer']),
+  ])('may not have %j layers', async (layers, expected) => {
     const model = { ...document.model, layers }
     await expect(read(save({ ...document, model }))).rejects.toThrow(
-      `model.layers must be 1 to 4096, found ${JSON.stringify(layers)}`,
+      `/model/layers ${expected}, found ${JSON.stringify(layers)}`,
     )
   })
 
@@ -70,9 +77,35 @@ describe('a saved evaluation', () => {
 })
 
 describe('a saved result', () => {
-  it.each([1e9, 12, 0, -1, '4', undefined])('may not have blocks of %j layers', async (layersToSkip) => {
+  it.each([
+    [1e9, 'contradicts itself: layersToSkip must be below the 12 layers of the model, found 1000000000'],
+    [12, 'contradicts itself: layersToSkip must be below the 12 layers of the model, found 12'],
+    [0, 'is not a similarity result: /layersToSkip must be >= 1, found 0'],
+    ['4', 'is not a similarity result: /layersToSkip must be integer, found "4"'],
+    [undefined, "is not a similarity result: the document must have required property 'layersToSkip'"],
+  ])('may not have blocks of %j layers', async (layersToSkip, message) => {
     await expect(readSimilarityResult(save({ ...DOCUMENTS.similarity, layersToSkip }))).rejects.toThrow(
-      'layersToSkip must be at least 1 and below the 12 layers',
+      message,
+    )
+  })
+
+  it.each([
+    ['angular', 1, 'is not a similarity result: /distances/1/0 must be <= 1, found 1.25'],
+    ['cosine', 2, 'contradicts itself: metrics.cosine.distances["1"] has 2.25, expected numbers from 0 to 2'],
+  ])('may not have a distance beyond the limit of %s', async (metric, limit, message) => {
+    const { distances, standardErrors, best } = DOCUMENTS.similarity
+    const beyond = { ...distances, 1: distances[1]!.map(() => limit + 0.25) }
+    const changed =
+      metric === 'angular'
+        ? { distances: beyond }
+        : { metrics: { [metric]: { distances: beyond, standardErrors, best } } }
+    const reading = readSimilarityResult(save({ ...DOCUMENTS.similarity, ...changed }))
+    await expect(reading).rejects.toThrow(message)
+  })
+
+  it('is of metrics that exist', async () => {
+    await expect(readSimilarityResult(save({ ...DOCUMENTS.similarity, metric: 'l1' }))).rejects.toThrow(
+      '/metric must be one of angular, cosine, block-influence, relative-magnitude, euclidean, found "l1"',
     )
   })
 
@@ -84,9 +117,9 @@ describe('a saved result', () => {
     const position = { rows: 1, digest: 'ab', skipped: { empty: 0, notText: 0 } }
     const progress = { tokenless: 0, window: { start: position, end: position, batches: 0 }, statistics: {} }
     const shard = { ...DOCUMENTS.similarity, shard: { index: 1, count: 2 } }
-    await expect(readContinuableResult(save({ ...shard, progress }))).resolves.toBeDefined()
+    await expect(readSimilarityResult(save({ ...shard, progress }))).resolves.toBeDefined()
     await expect(
-      readContinuableResult(save({ ...shard, progress: { ...progress, ...change } })),
+      readSimilarityResult(save({ ...shard, progress: { ...progress, ...change } })),
     ).rejects.toThrow(message)
   })
 
@@ -103,7 +136,7 @@ describe('a saved result', () => {
     const { dataset, settings } = evaluationOf([])
     const verification = { dataset, settings, perplexity: 5, blocks: [block], recommended: block }
     const read = (change: object) =>
-      readReportedResult(save({ ...DOCUMENTS.similarity, verification: { ...verification, ...change } }))
+      readSimilarityResult(save({ ...DOCUMENTS.similarity, verification: { ...verification, ...change } }))
     await expect(read({})).resolves.toBeDefined()
     for (const recommended of [
       { ...block, start: 2, end: 6 },

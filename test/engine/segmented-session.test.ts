@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AskedBatch } from '../../src/engine/gram-source.js'
 import { MemoryPlan } from '../../src/engine/memory-plan.js'
@@ -8,9 +7,10 @@ import { openGramSource } from '../../src/engine/open-gram-source.js'
 import { RunMeter } from '../../src/engine/run-meter.js'
 import type { SegmentedOptions } from '../../src/engine/segmented-session.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES } from '../support/run-program.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))
+const EXAMPLE = join(EXAMPLES, 'model')
 
 const ONNX = [
   'bloom',
@@ -64,10 +64,10 @@ async function open(folder: string) {
 
 async function collect(
   { decoder, config, batches, maxLength }: Awaited<ReturnType<typeof open>>,
-  maxMemoryBytes: number | undefined,
+  maxMemory: number | undefined,
   more: Pick<Partial<SegmentedOptions>, 'onAdvance' | 'onNote' | 'signal'> = {},
 ): Promise<Float64Array[]> {
-  const limits = { maxMemoryBytes, maxLength, maxAsked: maxLength }
+  const limits = { maxMemory, maxLength, maxAsked: maxLength }
   const options = { device: 'cpu' as const, ...limits, meter: new RunMeter(), ...more }
   const source = await openGramSource(decoder, config, options)
   try {
@@ -116,8 +116,7 @@ describe('a decoder in segments', () => {
       const exact = await collect(model, undefined)
       for (const [index, gram] of whole.entries()) {
         const scale = Math.max(...exact[index]!)
-        const differences = gram.map((product, place) => Math.abs(product - exact[index]![place]!))
-        expect(Math.max(...differences) / scale).toBeLessThan(1e-6)
+        expect(largestDifference(gram, exact[index]!) / scale).toBeLessThan(1e-6)
       }
       cutIntoLayers(model.config.layers)
       expect(await collect(stored, 1e9)).toEqual(whole)

@@ -5,7 +5,7 @@ import { countTokenRows } from '../../src/engine/token-ids.js'
 import { evaluatePerplexity, measureSimilarity } from '../../src/index.js'
 import { openModel } from '../../src/model.js'
 import { copyFixture, fixtureFolder, listFixtures } from '../support/fixture-model.js'
-import { FIXTURES, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 
 /** A llama whose token at the start of texts has another id, or none. */
 function withStartToken(id: unknown): string {

@@ -1,12 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
 import { openModel } from '../../src/model.js'
-
-const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
+import { FIXTURES } from '../support/paths.js'
 
 const models = ['families', 'onnx'].flatMap((kind) =>
   readdirSync(join(FIXTURES, kind))

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { countScoredBytes } from '../../src/evaluate/scored-bytes.js'
 import { Tally } from '../../src/evaluate/tally.js'
 import { loadTokenizer } from '../../src/texts/tokenizer.js'
-import { FIXTURES } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
 
 describe('Tally', () => {
   it('gives perplexity, its error and bits per byte by their definitions', () => {

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { LLAMA, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { LLAMA, ROOT, TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8'))
 
 interface Step {

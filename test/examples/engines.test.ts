@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { LLAMA, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { EXAMPLES, LLAMA, PROGRAM, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const ENGINES = fileURLToPath(new URL('../../examples/engines', import.meta.url))
-const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
+const ENGINES = join(EXAMPLES, 'engines')
 
 /** A folder with `layerprune` in it, first on the path. */
 function withProgramOnPath(cwd: string): NodeJS.ProcessEnv {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { describeDecoder } from '../../src/builder/build-decoder.js'
 import { interpretConfig } from '../../src/checkpoint/config.js'
@@ -6,12 +7,13 @@ import type { TensorLocation } from '../../src/checkpoint/safetensors.js'
 import { FAMILIES } from '../../src/families/table.js'
 import { serializeModel } from '../../src/graph/onnx.js'
 import { buildFrom, fixtureFolder } from '../support/fixture-model.js'
+import { FIXTURES } from '../support/paths.js'
 
 type Config = Record<string, unknown>
 
 /** Configs as versions of transformers save them, by test/fixtures/make-configs.py. */
 const DEFAULTS: Record<string, { common: Config } & Record<string, Config>> = JSON.parse(
-  readFileSync(new URL('../fixtures/default-configs.json', import.meta.url), 'utf8'),
+  readFileSync(join(FIXTURES, 'default-configs.json'), 'utf8'),
 )
 
 /** So many and so large that no count of a config exceeds them. */

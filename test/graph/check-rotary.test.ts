@@ -2,7 +2,9 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseModel, serializeModel } from '../../src/graph/onnx.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 it('a table of rotary embedding that is no matrix is refused before it ends the process', async () => {
   const cwd = makeTempFolder()

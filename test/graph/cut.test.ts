@@ -5,7 +5,7 @@ import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { cutBlocks } from '../../src/graph/cut.js'
 import type { Block } from '../../src/layers/block.js'
 import { type Model, openModel } from '../../src/model.js'
-import { FIXTURES } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
 
 const MODELS = [
   ['onnx/llama', 'onnx/model.onnx'],

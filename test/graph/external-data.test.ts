@@ -12,7 +12,9 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseModel, serializeModel } from '../../src/graph/onnx.js'
 import { measureSimilarity } from '../../src/index.js'
-import { FIXTURES, makeTempFolder, runProgram, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 it("reads a model from Python's Hub cache, where files are links into another folder", async () => {
   const source = join(FIXTURES, 'onnx/genai-llama')

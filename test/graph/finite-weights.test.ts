@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setExternalData } from '../../src/graph/external-data.js'
 import { assertFiniteWeights } from '../../src/graph/finite-weights.js'
 import { createModel, makeFloatTensor, makeGraph, type TensorProto } from '../../src/graph/onnx.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
 import { findNonFinite } from '../../src/weights/find-non-finite.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 describe('findNonFinite', () => {
   it.each(['F16', 'BF16'] as const)('tells every number of %s, alone and as the second of two', (dtype) => {
@@ -71,8 +71,7 @@ describe('assertFiniteWeights of an ONNX graph', () => {
       floatData: [1, Number.NaN],
     })
     await expect(assertFiniteWeights(decoder(typed))).rejects.toThrow('tensor typed at [1]')
-    const folder = mkdtempSync(join(tmpdir(), 'layerprune-finite-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const folder = makeTempFolder()
     const values = new Float32Array(300_001)
     const large = makeFloatTensor('large', [300_000], [])
     setExternalData(large, { location: 'data', offsetBytes: 4, sizeBytes: 1_200_000 })

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseModel, serializeModel } from '../../src/graph/onnx.js'
 import { measureSimilarity } from '../../src/index.js'
-import { LLAMA, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 it('NaN in a weight is refused though the graph replaces NaN in attention by 0', async () => {
   const folder = makeTempFolder()

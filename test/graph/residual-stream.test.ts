@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type GraphProto, makeNode, parseModel } from '../../src/graph/onnx.js'
 import { findResidualStream } from '../../src/graph/residual-stream.js'
 import { sortNodes } from '../../src/graph/topology.js'
-import { FIXTURES } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
 
 function readGraph(name: string): GraphProto {
   return parseModel(readFileSync(join(FIXTURES, 'onnx', name, 'onnx/model.onnx'))).graph!

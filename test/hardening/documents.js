@@ -12,7 +12,7 @@ export async function makeDocuments() {
     datasetSize: 4,
     maxLength: 16,
   }
-  const options = { ...run, layersToSkip: 1, metrics: ['angular', 'euclidean'] }
+  const options = { ...run, layersToSkip: 1, metric: ['angular', 'euclidean'] }
   const result = await measureSimilarity(options)
   const shards = await Promise.all(
     [1, 2].map((index) => measureSimilarity({ ...options, shard: { index, count: 2 } })),

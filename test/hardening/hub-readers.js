@@ -12,7 +12,7 @@ const DATASET = { type: 'dataset', id: 'org/texts', files: datasetFiles }
 const EXPORTED = { ...DATASET, exported: readFixture('data/snappy.parquet') }
 
 async function readDataset(options = {}) {
-  const dataset = await openDataset({ paths: [DATASET.id], column: 'text', ...options })
+  const dataset = await openDataset({ dataset: DATASET.id, ...options })
   for await (const row of dataset.rows()) if (typeof row.text !== 'string') throw new TypeError('no text')
 }
 
@@ -40,7 +40,9 @@ export function makeHubReaders() {
       mutate: mutateDatasetCard,
       async read(folder, split) {
         const files = { ...datasetFiles, 'README.md': await readFile(join(folder, 'README.md')) }
-        await withHub({ ...DATASET, files }, {}, () => readDataset({ split, config: 'default' }))
+        await withHub({ ...DATASET, files }, {}, () =>
+          readDataset({ datasetSplit: split, datasetConfig: 'default' }),
+        )
       },
     },
   }

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 
 it('NaN or an infinity in a weight of any family is refused by name, in every dtype', async () => {
-  const script = fileURLToPath(new URL('non-finite.js', import.meta.url))
+  const script = join(import.meta.dirname, 'non-finite.js')
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, '--weights', '2'])
   expect(stderr).toBe('')
   const [, fixtures, opened, taken] = /(\d+) fixtures, (\d+) damaged models, (\d+)/.exec(stdout)!.map(Number)

@@ -24,7 +24,7 @@ const one = (files, damaged) => ({ sound: { files, damaged } })
 
 function datasetReader(name, bytes) {
   const read = async (folder) => {
-    const dataset = await openDataset({ paths: [join(folder, name)], column: 'text' })
+    const dataset = await openDataset({ dataset: join(folder, name) })
     let count = 0
     for await (const row of dataset.rows()) {
       if (typeof row.text !== 'string') throw new TypeError('no text')

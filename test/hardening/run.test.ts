@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 
 it('no reader falls over any of 1,000 damaged files', async () => {
-  const script = fileURLToPath(new URL('run.js', import.meta.url))
+  const script = join(import.meta.dirname, 'run.js')
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     script,
     '--count',

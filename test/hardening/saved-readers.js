@@ -1,9 +1,7 @@
 // What the program saved is read again by it, damaged: bytes of it, or its numbers.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readPlan } from '../../dist/documents/plan.js'
-import { readSavedDocuments } from '../../dist/documents/read-saved.js'
-import { readContinuableResult } from '../../dist/documents/saved-result.js'
+import { readPlan, readSavedDocuments, readSimilarityResult } from '../../dist/documents/read-saved.js'
 import { renderPage } from '../../dist/report/page.js'
 import { mergeShards } from '../../dist/similarity/merge-shards.js'
 import { mutateBytes } from './mutate.js'
@@ -19,7 +17,7 @@ async function report(path) {
 
 async function merge(path) {
   const other = join(path, '..', path.endsWith('1.json') ? 'shard-2.json' : 'shard-1.json')
-  const shards = [path, other].map(async (file) => ({ file, result: await readContinuableResult(file) }))
+  const shards = [path, other].map(async (file) => ({ file, result: await readSimilarityResult(file) }))
   mergeShards(await Promise.all(shards))
 }
 
@@ -48,7 +46,7 @@ export function makeSavedReaders(documents) {
         [`numbers in a saved ${name}`, reader(file, mutateNumbers, call)],
       ]),
     ),
-    'result to go on from': reader('similarity.json', mutateBytes, readContinuableResult),
+    'result to go on from': reader('similarity.json', mutateBytes, readSimilarityResult),
     'plan to prune by': reader('plan.json', mutateBytes, readPlan),
     'numbers in a result, plotted': reader(
       'similarity.json',

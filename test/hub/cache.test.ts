@@ -1,16 +1,6 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import {
   addToSnapshot,
   findInCache,
@@ -19,15 +9,15 @@ import {
   writeCachedCommit,
 } from '../../src/hub/cache.js'
 import { readHubSettings } from '../../src/hub/settings.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const COMMIT = 'a'.repeat(40)
 const REPO = { type: 'model' as const, id: 'org/model', revision: 'main' }
 
 let home: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+  home = makeTempFolder()
 })
-afterEach(() => rmSync(home, { recursive: true }))
 
 const settings = (useLinks = true) => ({ ...readHubSettings({ HF_HOME: home }), useLinks })
 const places = () => findInCache(settings(), REPO)

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { resolveAddress } from '../../src/hub/answers.js'
 import { createRandom, type Random } from '../../src/random.js'
-import { makeParquet } from '../data/hub/parquet-files.js'
-import type { Fault } from './answers.js'
-import { type HubServer, startHubServer } from './server.js'
+import type { Fault } from '../support/hub/answers.js'
+import { makeParquet } from '../support/hub/parquet-files.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const MODEL = { 'config.json': '{"a": 1}', 'weights.bin': Buffer.alloc(10_000, 'weights') }
 
@@ -33,10 +32,9 @@ beforeAll(async () => {
 afterAll(() => server.close())
 beforeEach(() => {
   server.reset()
-  home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+  home = makeTempFolder()
   process.env.HF_HOME = home
 })
-afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 async function download(): Promise<void> {
   const source = await openModelSource({ model: 'org/model' })
@@ -45,7 +43,7 @@ async function download(): Promise<void> {
 
 async function read(id = 'org/rows', onNote?: (note: string) => void): Promise<string[]> {
   const texts: string[] = []
-  const dataset = await openDataset({ paths: [id], column: 'text', onNote })
+  const dataset = await openDataset({ dataset: id, onNote })
   for await (const { text } of dataset.rows()) texts.push(text)
   return texts
 }

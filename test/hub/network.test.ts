@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -10,14 +9,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openDataset } from '../../src/data/dataset.js'
-import { makeParquet, makeTexts } from '../data/hub/parquet-files.js'
-import type { Fault } from './answers.js'
-import { type HubServer, startHubServer } from './server.js'
+import type { Fault } from '../support/hub/answers.js'
+import { makeParquet, makeTexts } from '../support/hub/parquet-files.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const TEXTS = makeTexts(3000, 100)
 const WEIGHTS = Buffer.from(makeTexts(6000, 100, 2).join('\n'))
@@ -48,15 +47,14 @@ beforeAll(async () => {
 afterAll(() => server.close())
 beforeEach(() => {
   server.reset()
-  home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+  home = makeTempFolder()
   process.env.HF_HOME = home
   process.env.LAYERPRUNE_RETRY_SECONDS = '10'
 })
-afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 async function readTexts(id: string): Promise<string[]> {
   const texts: string[] = []
-  for await (const { text } of (await openDataset({ paths: [id], column: 'text' })).rows()) texts.push(text)
+  for await (const { text } of (await openDataset({ dataset: id })).rows()) texts.push(text)
   return texts
 }
 
@@ -347,7 +345,7 @@ describe('a dataset that is replaced while it is read', () => {
     ['between files', 3000],
   ])('is refused %s', async (_, count) => {
     server.replace(exported('old'))
-    const rows = (await openDataset({ paths: ['org/moving'], column: 'text' })).rows()
+    const rows = (await openDataset({ dataset: 'org/moving' })).rows()
     for (let i = 0; i < count; i++) expect((await rows.next()).value.text).toMatch(/^old/)
     server.replace(exported('new'))
     server.forget()

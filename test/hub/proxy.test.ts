@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
-import { type HubServer, startHubServer } from './server.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 let server: HubServer
 let proxy: Server
@@ -28,14 +26,13 @@ afterAll(async () => {
 })
 beforeEach(() => {
   server.reset()
-  home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+  home = makeTempFolder()
   vi.stubEnv('HF_HOME', home)
   vi.stubEnv('HF_ENDPOINT', server.endpoint)
   vi.stubEnv('LAYERPRUNE_RETRY_SECONDS', '0.2')
 })
 afterEach(() => {
   vi.unstubAllEnvs()
-  rmSync(home, { recursive: true })
 })
 
 async function download(model: string) {

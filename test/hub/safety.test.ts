@@ -1,13 +1,14 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
 import { openModel } from '../../src/model.js'
-import { filesOf } from './repos.js'
-import { type HubServer, startHubServer } from './server.js'
+import { filesOf } from '../support/hub/repos.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const LLAMA = filesOf(join(import.meta.dirname, '../fixtures/families/llama'))
+const LLAMA = filesOf(join(FIXTURES, 'families/llama'))
 
 let server: HubServer
 let home: string
@@ -31,12 +32,11 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+  home = makeTempFolder()
   process.env.HF_HOME = home
 })
 afterEach(() => {
   delete process.env.HF_HUB_DISABLE_SYMLINKS
-  rmSync(home, { recursive: true })
 })
 
 it('a file name that leaves the cache is refused, wherever it comes from', async () => {

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { isRepoId, isSafePath } from '../../src/hub/repo.js'
 import { readHubSettings } from '../../src/hub/settings.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 describe("settings are those of Python's huggingface_hub", () => {
   it('without any variable', () => {
@@ -42,8 +43,7 @@ describe("settings are those of Python's huggingface_hub", () => {
   })
 
   it('the token file comes after the variables', () => {
-    const home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
-    onTestFinished(() => rmSync(home, { recursive: true }))
+    const home = makeTempFolder()
     expect(readHubSettings({ HF_HOME: home }).token).toBeUndefined()
     writeFileSync(join(home, 'token'), 'hf_file\n')
     expect(readHubSettings({ HF_HOME: home })).toMatchObject({

@@ -1,17 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { FIXTURES, type Outcome, TEXTS } from '../support/run-program.js'
-import { filesOf } from './repos.js'
-import { type HubServer, startHubServer } from './server.js'
+import { filesOf } from '../support/hub/repos.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { FIXTURES, PROGRAM, TEXTS } from '../support/paths.js'
+import type { Outcome } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 // Two containers that share a cache, each with process ids of its own. LAYERPRUNE_SHARED_ROUNDS=20 does it 20 times.
 const ROUNDS = Number(process.env.LAYERPRUNE_SHARED_ROUNDS ?? 2)
-const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
 const NAMESPACE = ['--pid', '--fork', '--mount-proc']
 const MODEL = filesOf(join(FIXTURES, 'families/phi3'))
 
@@ -57,7 +56,7 @@ it.skipIf(!canUnshare)(
   { timeout: 60_000 + ROUNDS * 20_000 },
   async () => {
     for (let round = 0; round < ROUNDS; round++) {
-      const home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
+      const home = makeTempFolder()
       server.reset()
       // both are at it at the same time, at other places of the file
       server.fail(/blobs/, { kind: 'slow', bytes: 5000, everyMs: 10 }, 1)

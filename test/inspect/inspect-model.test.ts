@@ -1,16 +1,15 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { inspectModel } from '../../src/inspect/inspect-model.js'
-import { MEASURED_DTYPES, openModel } from '../../src/model.js'
-import { FIXTURES } from '../support/run-program.js'
+import { openModel, prepareModel } from '../../src/model.js'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const families = join(FIXTURES, 'families')
-const example = fileURLToPath(new URL('../../examples/model', import.meta.url))
+const example = join(EXAMPLES, 'model')
 
 /** Numbers in a checkpoint, but for buffers that are computed anew when it is loaded. */
 async function countStored(folder: string): Promise<number> {
@@ -60,15 +59,14 @@ describe('inspectModel', () => {
   it.each(models.flatMap((model) => asked.map((dtype) => ({ model, dtype }))))(
     'says of $model in $dtype what an analysis does, and makes nothing',
     async ({ model, dtype }) => {
-      const home = mkdtempSync(join(tmpdir(), 'layerprune-inspect-'))
-      onTestFinished(() => rmSync(home, { recursive: true }))
+      const home = makeTempFolder()
       vi.stubEnv('HF_HOME', home)
       onTestFinished(() => void vi.unstubAllEnvs())
       const { analysis, parameters } = await inspectModel({ model, dtype })
       expect(readdirSync(home)).toEqual([])
-      const opened = await openModel({ model, dtype, computedDtypes: MEASURED_DTYPES }).catch(
-        (error: LayerpruneError) => error,
-      )
+      const opened = await openModel({ model, dtype })
+        .then((opened) => prepareModel(opened))
+        .catch((error: LayerpruneError) => error)
       if (opened instanceof Error) {
         expect(opened).toBeInstanceOf(LayerpruneError)
         expect(analysis).toEqual({ possible: false, problem: opened.message, hint: opened.hint ?? null })

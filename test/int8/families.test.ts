@@ -1,26 +1,26 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { openWholeSession } from '../../src/engine/whole-session.js'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
-import { type Model, openModel } from '../../src/model.js'
+import { type Model, openModel, prepareModel } from '../../src/model.js'
 import { fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-families-'))
+const home = makeTempFolder()
 vi.stubEnv('HF_HOME', home)
 afterAll(() => {
   vi.unstubAllEnvs()
-  rmSync(home, { recursive: true })
 })
 
 function readReference(name: string): { texts: number[][]; all: Record<string, number[]> } {
   return JSON.parse(readFileSync(join(fixtureFolder(name), 'reference.json'), 'utf8'))
 }
 
-const open = (name: string, dtype: 'fp32' | 'q8') =>
-  openModel({ model: fixtureFolder(name), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+const open = async (name: string, dtype: 'fp32' | 'q8') =>
+  prepareModel(await openModel({ model: fixtureFolder(name), format: 'safetensors', dtype }))
 
 function findDifferences(numbers: ArrayLike<number>, expected: ArrayLike<number>): number[] {
   expect(numbers.length).toBe(expected.length)
@@ -47,7 +47,7 @@ async function measureTokens({ decoder, config }: Model, tokens: number[]): Prom
 
 it.each(listFixtures())('%s in q8 is near PyTorch, texts of mixed lengths in one batch', async (name) => {
   const distances = await measureBlocks(await open(name, 'q8'), name)
-  const difference = Math.max(...findDifferences(distances, Object.values(readReference(name).all).flat()))
+  const difference = largestDifference(distances, Object.values(readReference(name).all).flat())
   expect(difference).toBeLessThan(0.0025)
   expect(difference).toBeGreaterThan(0)
 })
@@ -78,8 +78,8 @@ describe.each(mixtures)('%s in q8, whose experts need no token', (name) => {
       const measured = await evaluator.measure([{ ids, origin: name }], blocks)
       const perToken = (sums: number[]) => sums.map((sum) => sum / (ids.length - 1))
       const expected = cuts.map((cut) => reference[cut]![text]!)
-      const differences = findDifferences(perToken(measured.map(([sum]) => sum!)), perToken(expected))
-      expect(Math.max(...differences), `text ${text}`).toBeLessThan(0.1)
+      const found = perToken(measured.map(([sum]) => sum!))
+      expect(largestDifference(found, perToken(expected)), `text ${text}`).toBeLessThan(0.1)
     }
     await evaluator.close()
   })

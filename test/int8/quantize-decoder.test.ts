@@ -1,33 +1,22 @@
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
-import { openModel } from '../../src/model.js'
+import { openModel, prepareModel } from '../../src/model.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
-import { FIXTURES, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { EXAMPLES, FIXTURES, TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { readTensors, writeTensors } from '../support/tensor-file.js'
 
-const EXAMPLE = fileURLToPath(new URL('../../examples', import.meta.url))
-const home = mkdtempSync(join(tmpdir(), 'layerprune-int8-'))
+const home = makeTempFolder()
 vi.stubEnv('HF_HOME', home)
 afterAll(() => {
   vi.unstubAllEnvs()
-  rmSync(home, { recursive: true })
 })
 
 const cached = () =>
@@ -66,17 +55,17 @@ describe('--dtype q8 from safetensors', () => {
   const measure = (
     dtype: 'fp32' | 'q8',
     onNote?: (message: string) => void,
-    { maxMemoryBytes, model = join(EXAMPLE, 'model') }: { maxMemoryBytes?: number; model?: string } = {},
+    { maxMemory, model = join(EXAMPLES, 'model') }: { maxMemory?: number; model?: string } = {},
   ) =>
     measureSimilarity({
       model,
-      dataset: join(EXAMPLE, 'texts.jsonl'),
+      dataset: join(EXAMPLES, 'texts.jsonl'),
       datasetSize: 60,
       layersToSkip: 4,
       format: 'safetensors',
       dtype,
       onNote,
-      maxMemoryBytes,
+      maxMemory,
     })
 
   it('gives the distances of float32 to a thousandth, and every best block', async () => {
@@ -85,15 +74,15 @@ describe('--dtype q8 from safetensors', () => {
     expect(rounded.model.dtype).toBe('q8')
     for (const [n, row] of Object.entries(exact.distances)) {
       const other = rounded.distances[n]!
-      const differences = row.map((distance, start) => Math.abs(distance - other[start]!))
-      expect(Math.max(...differences), `n = ${n}`).toBeLessThan(1e-3)
-      expect(Math.max(...differences), `n = ${n}`).toBeGreaterThan(0)
+      const difference = largestDifference(row, other)
+      expect(difference, `n = ${n}`).toBeLessThan(1e-3)
+      expect(difference, `n = ${n}`).toBeGreaterThan(0)
       expect(other.indexOf(Math.min(...other)), `n = ${n}`).toBe(row.indexOf(Math.min(...row)))
     }
   })
 
-  const open = (dtype: 'fp32' | 'q8') =>
-    openModel({ model: join(EXAMPLE, 'model'), format: 'safetensors', dtype, computedDtypes: ['q8'] })
+  const open = async (dtype: 'fp32' | 'q8') =>
+    prepareModel(await openModel({ model: join(EXAMPLES, 'model'), format: 'safetensors', dtype }))
 
   it('has the parameters of float32, what rounding leaves over not counted', async () => {
     const exact = countParameters((await open('fp32')).decoder)
@@ -110,7 +99,7 @@ describe('--dtype q8 from safetensors', () => {
   })
 
   it('gives the same within a limit of memory', async () => {
-    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, { maxMemoryBytes: 4e9 })]
+    const [whole, limited] = [await measure('q8'), await measure('q8', undefined, { maxMemory: 4e9 })]
     expect(limited.distances).toEqual(whole.distances)
   })
 
@@ -188,15 +177,16 @@ describe('--dtype q8 from safetensors', () => {
     }
     writeTensors(path, tensors)
     const before = cached()
-    await expect(
-      openModel({ model, format: 'safetensors', dtype: 'q8', computedDtypes: ['q8'] }),
-    ).rejects.toThrow('tensor model.layers.2.self_attn.q_proj.weight: the weights of output 0,')
+    const opened = await openModel({ model, format: 'safetensors', dtype: 'q8' })
+    await expect(prepareModel(opened)).rejects.toThrow(
+      'tensor model.layers.2.self_attn.q_proj.weight: the weights of output 0,',
+    )
     expect(cached()).toEqual(before)
   })
 
   it('knows the weights by what is in their file, wherever it lies', async () => {
     const model = join(makeTempFolder(), 'copy')
-    cpSync(join(EXAMPLE, 'model'), model, { recursive: true })
+    cpSync(join(EXAMPLES, 'model'), model, { recursive: true })
     const before = cached()
     const notes: string[] = []
     await measure('q8', (note) => notes.push(note), { model })

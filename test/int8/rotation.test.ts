@@ -10,7 +10,7 @@ import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { readRotated } from '../../src/int8/make-matrix.js'
 import { Rotation } from '../../src/int8/rotation.js'
 import { openModel } from '../../src/model.js'
-import { FIXTURES } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
 
 const FAMILIES = join(FIXTURES, 'families')
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { endProcessGroup } from './process-group.js'
 
 /** What the page under test shows: DevTools' answers are plain JSON. */
@@ -51,7 +51,7 @@ const FLAGS = [
 
 /** Opens a page in a headless Chromium that is spoken to through a pipe, with a profile of its own. */
 export async function openPage(chromium: string, url: string): Promise<Browser> {
-  const profile = mkdtempSync(join(tmpdir(), 'layerprune-browser-'))
+  const profile = makeTempFolder()
   const child = spawn(chromium, [...FLAGS, `--user-data-dir=${profile}`], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     // a group of its own: what it starts writes to the profile even after it has ended

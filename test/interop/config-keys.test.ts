@@ -8,6 +8,7 @@ import { interpretConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
 import { fixtureFolder, measureTexts } from '../support/fixture-model.js'
+import { largestDifference } from '../support/largest-difference.js'
 import { describeWithPython, python } from './needs.js'
 
 /** The size of the sample, of 6,541 variants that there are. */
@@ -56,8 +57,10 @@ describeWithPython('transformers', () => {
       if (found === undefined) outcomes.refused++
       if (found === undefined || distances === null) continue
       outcomes.compared++
-      const errors = distances.flat().map((expected, block) => Math.abs(found[block]! - expected))
-      expect(Math.max(...errors), `${fixture}: ${key} = ${JSON.stringify(value)}`).toBeLessThan(TOLERANCE)
+      expect(
+        largestDifference(found, distances.flat()),
+        `${fixture}: ${key} = ${JSON.stringify(value)}`,
+      ).toBeLessThan(TOLERANCE)
     }
     expect(outcomes.compared).toBeGreaterThan(COUNT / 4)
     expect(outcomes.refused).toBeGreaterThan(COUNT / 5)

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { keepLayers } from '../../src/prune/layer-numbers.js'
 import { pruneModel } from '../../src/prune/prune.js'
+import { ROOT } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
 const run = promisify(execFile)
@@ -37,9 +38,8 @@ const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
 
 let folder: string
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'layerprune-decoders-'))
+  folder = makeTempFolder()
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function runScript(name: string, ...args: string[]): Promise<unknown[]> {
   const { stdout } = await run(python, [join(import.meta.dirname, name), ...args])
@@ -102,7 +102,7 @@ describeWithPython('decoders that are pruned by their configs', () => {
 
   it('are all made that src/prune/proven-families.ts lists', async () => {
     const settings = await readFile(join(import.meta.dirname, 'decoder_settings.py'), 'utf8')
-    const source = await readFile(join(import.meta.dirname, '../../src/prune/proven-families.ts'), 'utf8')
+    const source = await readFile(join(ROOT, 'src/prune/proven-families.ts'), 'utf8')
     const tables = source.slice(0, source.indexOf('export function'))
     const listed = [...tables.matchAll(/^ {2}'?([\w-]+)'?[:,]/gm)].map(([, name]) => name!)
     expect(listed.length).toBeGreaterThan(80)

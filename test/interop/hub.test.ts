@@ -1,19 +1,20 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { readSample } from '../data/hub/read-sample.js'
-import { SAMPLES } from '../data/hub/sample-datasets.js'
-import { filesOf } from '../hub/repos.js'
-import { type HubServer, startHubServer } from '../hub/server.js'
-import { runProgram, TEXTS } from '../support/run-program.js'
+import { readSample } from '../support/hub/read-sample.js'
+import { filesOf } from '../support/hub/repos.js'
+import { SAMPLES } from '../support/hub/sample-datasets.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
 const script = join(import.meta.dirname, 'check_hub.py')
 
-const MODEL = join(import.meta.dirname, '../fixtures/families/llama')
+const MODEL = join(FIXTURES, 'families/llama')
 
 describeWithPython("Python's huggingface_hub and datasets", () => {
   let server: HubServer
@@ -28,8 +29,7 @@ describeWithPython("Python's huggingface_hub and datasets", () => {
   afterAll(() => server.close())
   beforeEach(() => {
     server.reset()
-    home = mkdtempSync(join(tmpdir(), 'layerprune-hub-'))
-    return () => rmSync(home, { recursive: true })
+    home = makeTempFolder()
   })
 
   const ask = async <T>(task: object, env: Record<string, string> = {}): Promise<T> =>

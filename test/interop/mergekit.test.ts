@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { Block } from '../../src/layers/block.js'
 import { formatSliceConfig } from '../../src/mergekit.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
 const script = join(import.meta.dirname, 'check_mergekit.py')
@@ -26,9 +26,8 @@ const cases: Case[] = [
 describeWithPython('mergekit', () => {
   let folder: string
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'layerprune-mergekit-'))
+    folder = makeTempFolder()
   })
-  afterAll(() => rm(folder, { recursive: true, force: true }))
 
   // `@` and `+` mean revision and adapter to mergekit, the colon and space something to YAML
   it.each(['small', 'c++ models: a@b'])(

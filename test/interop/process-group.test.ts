@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { endProcessGroup } from './process-group.js'
 
 /** A process that ends at once when asked to, with a child that goes on writing files and does not. */
@@ -12,7 +11,7 @@ const WRITES_ON = `
   wait`
 
 it.skipIf(process.platform === 'win32')('ends children that outlive their parent', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-group-'))
+  const folder = makeTempFolder()
   const parent = spawn('sh', ['-c', WRITES_ON, folder], { stdio: 'ignore', detached: true })
   const ended = new Promise((resolve) => parent.on('close', resolve))
   while (readdirSync(folder).length === 0) await sleep(5)

@@ -1,26 +1,25 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { cutBlocks } from '../../src/graph/cut.js'
 import type { Block } from '../../src/layers/block.js'
 import { keptSlices, parseBlocks } from '../../src/layers/blocks.js'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { runDecoder, TEXTS } from '../prune/run-decoder.js'
 import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
+import { runDecoder, TEXTS } from '../support/run-decoder.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
 const run = promisify(execFile)
 
 let folder: string
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'layerprune-pruned-'))
+  folder = makeTempFolder()
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function prune(model: string, removed: Block[], name: string): Promise<string> {
   const output = join(folder, name)

@@ -1,23 +1,20 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { makeRecipe } from '../../src/recipe/recipe.js'
 import { writeFilesAtomically } from '../../src/write-files.js'
 import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
+import { TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
-
-const TEXTS = fileURLToPath(new URL('../fixtures/texts.jsonl', import.meta.url))
 
 describeWithPython('axolotl, PEFT and transformers', () => {
   let folder: string
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'layerprune-recipe-'))
+    folder = makeTempFolder()
   })
-  afterAll(() => rm(folder, { recursive: true, force: true }))
 
   it('know every option of the recipes, and the adapter changes the MLPs', { timeout: 600_000 }, async () => {
     const text = Array.from({ length: 40 }, () => 'so many words in one line').join(' ')

@@ -1,16 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatSliceConfig } from '../../src/mergekit.js'
 import { renderPage } from '../../src/report/page.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { type Browser, openPage } from './browser.js'
 import { chromium, describeWithChromium } from './needs.js'
 
 describeWithChromium('the page in a browser', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-report-'))
+  const folder = makeTempFolder()
   let page: Browser
   const text = (selector: string) => page.evaluate(`document.querySelector('${selector}').textContent`)
 
@@ -22,7 +22,6 @@ describeWithChromium('the page in a browser', () => {
   })
   afterAll(async () => {
     await page?.close()
-    rmSync(folder, { recursive: true, force: true })
   })
 
   it('names another block where the slider asks for another size', async () => {

@@ -1,9 +1,8 @@
 import { execFileSync, execSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-
-import { makeTempFolder } from '../support/run-program.js'
-import { ROOT } from '../support/shown-text.js'
+import { ROOT } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 

@@ -3,7 +3,8 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { expectSameBesidesRounding, ROOT, readDemo } from '../support/shown-text.js'
+import { ROOT } from '../support/paths.js'
+import { expectSameBesidesRounding, readDemo } from '../support/shown-text.js'
 import { type Installed, installPacked } from './install.js'
 
 const run = promisify(execFile)

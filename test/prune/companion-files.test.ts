@@ -1,25 +1,13 @@
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 let place: string
 beforeEach(() => {
-  place = realpathSync(mkdtempSync(join(tmpdir(), 'layerprune-')))
-  const folder = place
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  place = makeTempFolder()
   writeFileSync(join(place, 'secret'), 'a secret')
 })
 

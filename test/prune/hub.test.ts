@@ -1,14 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pruneModel } from '../../src/prune/prune.js'
-import { type HubServer, startHubServer } from '../hub/server.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { FIXTURES } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const root = mkdtempSync(join(tmpdir(), 'layerprune-'))
-const ONNX = fileURLToPath(new URL('../fixtures/onnx/fused-llama', import.meta.url))
+const root = makeTempFolder()
+const ONNX = join(FIXTURES, 'onnx/fused-llama')
 const plan = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
 let server: HubServer
 
@@ -42,7 +42,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server.close()
-  rmSync(root, { recursive: true })
 })
 
 it('a Hub model gives what its folder gives, and its card names it', async () => {

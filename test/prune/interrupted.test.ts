@@ -1,23 +1,22 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, watch } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { InterruptedError } from '../../src/errors.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { createRandom } from '../../src/random.js'
+import { PROGRAM } from '../support/paths.js'
 import { type Outcome, startProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { makeLargeModel } from './large-model.js'
 
-const root = mkdtempSync(join(tmpdir(), 'layerprune-'))
+const root = makeTempFolder()
 const model = join(root, 'model')
 const place = join(root, 'place')
 const plan = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
 const args = ['prune', '--model', model, '--drop', '1:2', '-o', 'pruned', '--quiet']
 
 beforeAll(() => makeLargeModel(model))
-afterAll(() => rmSync(root, { recursive: true }))
 beforeEach(() => {
   rmSync(place, { recursive: true, force: true })
   mkdirSync(place)
@@ -94,8 +93,7 @@ describe('a process that is asked to stop', () => {
 
 describe('a disk that is full', () => {
   it('while files are written gives one error and leaves nothing', () => {
-    const bin = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
-    const command = `ulimit -f 20000 && exec "${process.execPath}" "${bin}" ${args.join(' ')}`
+    const command = `ulimit -f 20000 && exec "${process.execPath}" "${PROGRAM}" ${args.join(' ')}`
     const { status, stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: place, encoding: 'utf8' })
     expect(status).toBe(1)
     expect(stdout).toBe('')
@@ -114,7 +112,7 @@ describe('a disk that is full', () => {
         '-c',
         `mount -t tmpfs -o ${options} none . && cd "$PWD" && "$@"; status=$?; ls -A >&2; exit $status`,
         'bash',
-      ].concat(process.execPath, fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url)), args),
+      ].concat(process.execPath, PROGRAM, args),
       { cwd: place, encoding: 'utf8' },
     )
   const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', root]).status === 0

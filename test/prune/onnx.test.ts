@@ -1,26 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { AutoModelForCausalLM, Tensor } from '@huggingface/transformers'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { cutBlocks } from '../../src/graph/cut.js'
 import { parseModel } from '../../src/graph/onnx.js'
 import { openModel } from '../../src/model.js'
 import { type PruneOptions, pruneModel } from '../../src/prune/prune.js'
-import { largestDifference, runDecoder } from './run-decoder.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { runDecoder } from '../support/run-decoder.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
-const EXAMPLE = fileURLToPath(new URL('../../examples/model', import.meta.url))
-
-function makeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  return folder
-}
+const EXAMPLE = join(EXAMPLES, 'model')
 
 async function prune(model: string, drop: [number, number][], options: Partial<PruneOptions> = {}) {
-  const output = join(makeFolder(), 'pruned')
+  const output = join(makeTempFolder(), 'pruned')
   const removed = drop.map(([start, end]) => ({ start, end }))
   await pruneModel({ model, output, plan: { strategy: 'explicit', removed }, format: 'onnx', ...options })
   return { output, removed }

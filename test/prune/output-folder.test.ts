@@ -1,25 +1,13 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { type PruneOptions, pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 let place: string
 beforeEach(() => {
-  place = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  const folder = place
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  place = makeTempFolder()
 })
 
 const plan = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }

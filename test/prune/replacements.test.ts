@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { readTensors } from '../support/tensor-file.js'
 
 const NAME = 'model.layers.2.mlp.down_proj.weight'
 const plan = { strategy: 'explicit', removed: [{ start: 0, end: 1 }] }
 
 function prune(values: Float32Array, shape: number[], name = NAME) {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   const replacements = new Map([[name, { shape, data: values }]])
   return pruneModel({ model: fixtureFolder('llama'), output: join(folder, 'pruned'), plan, replacements })
 }

@@ -1,18 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openSafetensors, type TensorLocation } from '../../src/checkpoint/safetensors.js'
 import { cutBlocks } from '../../src/graph/cut.js'
 import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
-import { largestDifference, runDecoder } from './run-decoder.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { runDecoder } from '../support/run-decoder.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 async function prune(name: string, start: number, end: number): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   const output = join(folder, 'pruned')
   const plan = { strategy: 'explicit', removed: [{ start, end }] }
   await pruneModel({ model: fixtureFolder(name), format: 'safetensors', output, plan })

@@ -1,21 +1,19 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { symlinkSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { nameTrainingData } from '../../src/recipe/training-data.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const start = process.cwd()
 let folder: string
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'layerprune-recipe-'))
+  folder = makeTempFolder()
 })
 afterEach(() => {
   process.chdir(start)
-  rmSync(folder, { recursive: true })
 })
 
 it('what is neither a file nor a folder here is a dataset on the Hub', async () => {
-  expect(await nameTrainingData({ dataset: ['org/texts'], column: 'text' })).toEqual({
+  expect(await nameTrainingData({ dataset: ['org/texts'] })).toEqual({
     from: 'hub',
     id: 'org/texts',
     config: null,
@@ -27,7 +25,7 @@ it('what is neither a file nor a folder here is a dataset on the Hub', async () 
 it('what is here but cannot be looked at is no dataset on the Hub', async () => {
   process.chdir(folder)
   symlinkSync('texts', 'texts')
-  await expect(nameTrainingData({ dataset: ['texts'], column: 'text' })).rejects.toThrow(
+  await expect(nameTrainingData({ dataset: ['texts'] })).rejects.toThrow(
     /^cannot read dataset .*texts: ELOOP$/,
   )
 })

@@ -8,7 +8,8 @@ import { type Model, openModel } from '../../src/model.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { repairCuts } from '../../src/repair/repair-cuts.js'
 import { copyFixture } from '../support/fixture-model.js'
-import { drawBatches, makeLinearModel, overwrite } from './linear-model.js'
+import { drawBatches, makeLinearModel, overwrite } from '../support/linear-model.js'
+import { FIXTURES } from '../support/paths.js'
 
 async function measureRepair(model: Model, removed: Block[]) {
   const vocabulary = model.config.raw.vocab_size as number
@@ -69,7 +70,7 @@ interface Reference {
 }
 
 const REFERENCE: Record<string, { repaired: Reference }> = JSON.parse(
-  readFileSync(new URL('../fixtures/repair.json', import.meta.url), 'utf8'),
+  readFileSync(join(FIXTURES, 'repair.json'), 'utf8'),
 )
 
 it.each(Object.keys(REFERENCE))('repairs as the same done with PyTorch: %s', async (name) => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openDecoderPieces } from '../../src/engine/decoder-pieces.js'
 import { openModel } from '../../src/model.js'
@@ -10,13 +10,14 @@ import { solveRidge } from '../../src/repair/solve-change.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { SymmetricMatrix } from '../../src/repair/tiled-matrix.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { FIXTURES } from '../support/paths.js'
 
 function readJson(path: string) {
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
 const REFERENCE: Record<string, { change: { first: number[]; last: number[]; squares: number } }> = readJson(
-  fileURLToPath(new URL('../fixtures/repair.json', import.meta.url)),
+  join(FIXTURES, 'repair.json'),
 )
 
 it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %s', async (name) => {

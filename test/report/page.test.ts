@@ -1,16 +1,17 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makePlan } from '../../src/documents/plan.js'
-import { type ReportedResult, readSavedDocuments } from '../../src/documents/read-saved.js'
+import { readSavedDocuments } from '../../src/documents/read-saved.js'
+import type { ReportedResult } from '../../src/documents/verification.js'
 import { frameHeatMap } from '../../src/report/heatmap-svg.js'
 import { renderPage } from '../../src/report/page.js'
 import { reachVerdict } from '../../src/report/verdict.js'
 import { evaluationOf } from '../support/evaluation-example.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'layerprune-page-'))
+const folder = makeTempFolder()
 const valley = (): ReportedResult => allSizesResult(12, 4, (start) => Math.abs(start - 6))
 const nextBest = { start: 5, end: 9, difference: 0.01, standardError: 0.002, p: 0.01 }
 const sure = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { METRICS } from '../../src/documents/metrics.js'
-import { findBestBlock } from '../../src/documents/score-blocks.js'
+import { findBestBlock } from '../../src/documents/result-views.js'
 import {
   addDistances,
   blockIndex,

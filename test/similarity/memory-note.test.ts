@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { measureSimilarity } from '../../src/index.js'
-import { FIXTURES, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 
 describe('a run without a limit of memory', () => {
   afterEach(() => {

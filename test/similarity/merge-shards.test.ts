@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measureSimilarity, type SimilarityOptions, type SimilarityResult } from '../../src/index.js'
 import { mergeShards } from '../../src/similarity/merge-shards.js'
-import { LLAMA, TEXTS } from '../support/run-program.js'
+import { LLAMA, TEXTS } from '../support/paths.js'
 
 const OPTIONS: SimilarityOptions = { model: LLAMA, dataset: TEXTS, layersToSkip: 1, batchSize: 2 }
 

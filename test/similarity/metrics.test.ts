@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findBestBlock } from '../../src/documents/score-blocks.js'
-import { selectMetric } from '../../src/documents/select-metric.js'
+import { findBestBlock, selectMetric } from '../../src/documents/result-views.js'
 import {
   METRICS,
   type Metric,
@@ -11,7 +10,8 @@ import {
   UsageError,
 } from '../../src/index.js'
 import { mergeShards } from '../../src/similarity/merge-shards.js'
-import { FIXTURES, TEXTS } from '../support/run-program.js'
+import { largestDifferenceByKey } from '../support/largest-difference.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 
 type Measured = Pick<SimilarityResult, 'distances' | 'standardErrors'>
 /** Written by make-metrics.py from PyTorch's states. */
@@ -26,16 +26,15 @@ const maxLengthOf = (name: string): number =>
  * Largest difference of two sets of numbers of the same shape, as a part of the distance where that is above 1: states
  * in float32 have so many digits, and what is computed from them no more.
  */
-function largestDifference(found: Measured, expected: Measured, key: keyof Measured): number {
-  expect(Object.keys(found[key])).toEqual(Object.keys(expected[key]))
-  const differences = Object.entries(expected[key]).flatMap(([n, row]) => {
-    expect(found[key][n]).toHaveLength(row.length)
-    return row.map((value, start) => {
-      const scale = Math.max(1, expected.distances[n]![start]!)
-      return Math.abs(found[key][n]![start]! - value!) / scale
-    })
-  })
-  return Math.max(...differences)
+function largestPart(found: Measured, expected: Measured, key: keyof Measured): number {
+  const scaled = (numbers: Measured) =>
+    Object.fromEntries(
+      Object.entries(numbers[key]).map(([n, row]) => [
+        n,
+        row.map((value, start) => value! / Math.max(1, expected.distances[n]![start]!)),
+      ]),
+    )
+  return largestDifferenceByKey(scaled(found), scaled(expected))
 }
 
 describe.each(Object.keys(references))('%s', (name) => {
@@ -46,7 +45,7 @@ describe.each(Object.keys(references))('%s', (name) => {
       layersToSkip: 1,
       batchSize: 16,
       maxLength: maxLengthOf(name),
-      metrics: [...METRICS],
+      metric: [...METRICS],
       tokens,
     })
     expect(Object.keys(result.metrics!)).toEqual(METRICS.slice(1))
@@ -54,8 +53,8 @@ describe.each(Object.keys(references))('%s', (name) => {
       const found = selectMetric(result, metric)
       const { distances, best } = found
       const expected = references[name]![tokens][metric]
-      expect(largestDifference(found, expected, 'distances'), metric).toBeLessThan(1e-6)
-      expect(largestDifference(found, expected, 'standardErrors'), metric).toBeLessThan(1e-6)
+      expect(largestPart(found, expected, 'distances'), metric).toBeLessThan(1e-6)
+      expect(largestPart(found, expected, 'standardErrors'), metric).toBeLessThan(1e-6)
       expect(best.start, metric).toBe(findBestBlock(expected.distances, 1).start)
       expect(best.distance).toBe(distances[1]![best.start])
     }
@@ -67,12 +66,12 @@ describe('several metrics', () => {
   const METRICS_ASKED: Metric[] = ['euclidean', 'angular']
   let both: SimilarityResult
   beforeAll(async () => {
-    both = await measureSimilarity({ ...OPTIONS, metrics: METRICS_ASKED })
+    both = await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED })
   })
 
   it('gives each what a run for it alone gives, and lets the first decide', async () => {
     const [euclidean, angular] = await Promise.all(
-      METRICS_ASKED.map((metric) => measureSimilarity({ ...OPTIONS, metrics: [metric] })),
+      METRICS_ASKED.map((metric) => measureSimilarity({ ...OPTIONS, metric })),
     )
     expect(both.metric).toBe('euclidean')
     const { metrics, ...first } = both
@@ -83,8 +82,8 @@ describe('several metrics', () => {
   })
 
   it('puts shards together as one run measures them, and no others', async () => {
-    const measure = async (index: number, metrics = METRICS_ASKED): Promise<SimilarityResult> =>
-      JSON.parse(JSON.stringify(await measureSimilarity({ ...OPTIONS, metrics, shard: { index, count: 2 } })))
+    const measure = async (index: number, metric = METRICS_ASKED): Promise<SimilarityResult> =>
+      JSON.parse(JSON.stringify(await measureSimilarity({ ...OPTIONS, metric, shard: { index, count: 2 } })))
     const [one, two, other] = await Promise.all([measure(1), measure(2), measure(2, ['angular'])])
     const merged = mergeShards([
       { file: 'a.json', result: one },
@@ -93,8 +92,8 @@ describe('several metrics', () => {
     expect(Object.keys(merged.metrics!)).toEqual(['angular'])
     for (const metric of METRICS_ASKED) {
       const [found, expected] = [selectMetric(merged, metric), selectMetric(both, metric)]
-      expect(largestDifference(found, expected, 'distances')).toBeLessThan(1e-12)
-      expect(largestDifference(found, expected, 'standardErrors')).toBeLessThan(1e-12)
+      expect(largestPart(found, expected, 'distances')).toBeLessThan(1e-12)
+      expect(largestPart(found, expected, 'standardErrors')).toBeLessThan(1e-12)
     }
     expect(() =>
       mergeShards([
@@ -108,13 +107,13 @@ describe('several metrics', () => {
     let partial: SimilarityResult | undefined
     await measureSimilarity({
       ...OPTIONS,
-      metrics: METRICS_ASKED,
+      metric: METRICS_ASKED,
       onBatch: (takePartial) => {
         partial ??= JSON.parse(JSON.stringify(takePartial()))
       },
     })
     expect(partial!.dataset.samples).toBe(2)
-    expect(await measureSimilarity({ ...OPTIONS, metrics: METRICS_ASKED, resumeFrom: partial })).toEqual(both)
+    expect(await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED, resumeFrom: partial })).toEqual(both)
     await expect(measureSimilarity({ ...OPTIONS, resumeFrom: partial })).rejects.toThrow(
       'the run cannot be resumed: --metric was euclidean,angular and is angular',
     )
@@ -125,7 +124,7 @@ describe('several metrics', () => {
     [['angular', 'l1'], 'or euclidean, found l1'],
     [['cosine', 'cosine'], 'metric cosine is named more than once'],
   ])('refuses %j', async (metrics, message) => {
-    const run = measureSimilarity({ ...OPTIONS, metrics: metrics as Metric[] })
+    const run = measureSimilarity({ ...OPTIONS, metric: metrics as Metric[] })
     await expect(run).rejects.toThrow(UsageError)
     await expect(run).rejects.toThrow(message)
   })

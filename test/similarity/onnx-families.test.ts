@@ -1,11 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { measureSimilarity, type SimilarityResult, type TokenSelection } from '../../src/index.js'
-
-const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
-const TEXTS = join(FIXTURES, 'texts.jsonl')
+import { measureSimilarity, type TokenSelection } from '../../src/index.js'
+import { largestDifferenceByKey } from '../support/largest-difference.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 
 interface Reference {
   maxLength: number
@@ -38,21 +36,12 @@ function readReference(name: string): Reference {
   return JSON.parse(readFileSync(join(FIXTURES, 'onnx', name, 'reference.json'), 'utf8'))
 }
 
-function largestDifference(result: SimilarityResult, expected: Record<string, number[]>): number {
-  expect(Object.keys(result.distances)).toEqual(Object.keys(expected))
-  const differences = Object.entries(expected).flatMap(([n, row]) => {
-    expect(result.distances[n]).toHaveLength(row.length)
-    return row.map((distance, start) => Math.abs(distance - result.distances[n]![start]!))
-  })
-  return Math.max(...differences)
-}
-
 describe.each(models.filter((name) => !name.endsWith('int4')))('%s in fp32', (name) => {
   it.each(['last', 'all'] as const)('equals PyTorch, tokens %s', async (tokens) => {
     const result = await measure(name, tokens)
     expect(result.dataset.samples).toBe(readReference(name).texts.length)
     expect(result.dataset.tokens).toBe(readReference(name).texts.flat().length)
-    expect(largestDifference(result, readReference(name)[tokens])).toBeLessThan(1e-5)
+    expect(largestDifferenceByKey(result.distances, readReference(name)[tokens])).toBeLessThan(1e-5)
   })
 })
 
@@ -69,7 +58,9 @@ describe.each(lowPrecision)('%s, %s', (name, modelFile) => {
     const alone = await measure(name, 'all', { modelFile, batchSize: 1 })
     const together = await measure(name, 'all', { modelFile, batchSize: 7 })
     expect(alone.model.dtype).not.toBe('fp32')
-    expect(largestDifference(together, alone.distances)).toBeLessThan(modelFile.includes('16') ? 2e-3 : 1e-5)
-    expect(largestDifference(alone, readReference(name).all)).toBeLessThan(0.1)
+    expect(largestDifferenceByKey(together.distances, alone.distances)).toBeLessThan(
+      modelFile.includes('16') ? 2e-3 : 1e-5,
+    )
+    expect(largestDifferenceByKey(alone.distances, readReference(name).all)).toBeLessThan(0.1)
   })
 })

@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { measureSimilarity, type SimilarityResult, type TokenSelection } from '../../src/index.js'
-
-const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
+import { largestDifferenceByKey } from '../support/largest-difference.js'
+import { FIXTURES } from '../support/paths.js'
 
 interface Reference {
   maxLength: number
@@ -45,22 +44,13 @@ function measure(
   })
 }
 
-function largestDifference(result: SimilarityResult, expected: Record<string, number[]>): number {
-  expect(Object.keys(result.distances)).toEqual(Object.keys(expected))
-  const differences = Object.entries(expected).flatMap(([n, row]) => {
-    expect(result.distances[n]).toHaveLength(row.length)
-    return row.map((distance, start) => Math.abs(distance - result.distances[n]![start]!))
-  })
-  return Math.max(...differences)
-}
-
 describe.each(models)('%s from safetensors', (name) => {
   const stored = readStoredDtype(name)
   if (stored) {
     it('equals PyTorch with weights kept as they are stored', async () => {
       const result = await measure(name, 'all', stored)
       expect(result.model.dtype).toBe(stored)
-      expect(largestDifference(result, readReference(name).all)).toBeLessThan(1e-6)
+      expect(largestDifferenceByKey(result.distances, readReference(name).all)).toBeLessThan(1e-6)
     })
   }
 
@@ -69,6 +59,6 @@ describe.each(models)('%s from safetensors', (name) => {
     const result = await measure(name, tokens)
     expect(result.model.dtype).toBe('fp32')
     expect(result.dataset.tokens).toBe(reference.texts.flat().length)
-    expect(largestDifference(result, reference[tokens])).toBeLessThan(1e-6)
+    expect(largestDifferenceByKey(result.distances, reference[tokens])).toBeLessThan(1e-6)
   })
 })

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { measureSimilarity } from '../../src/index.js'
 import { createRandom, shuffleInPlace } from '../../src/random.js'
@@ -6,11 +7,11 @@ import { chooseWindowBatches, type SimilaritySettings } from '../../src/similari
 import { assessBest, type Certainty } from '../../src/statistics/certainty.js'
 import { MIN_TEXTS } from '../../src/statistics/sequential.js'
 import { TextStatistics } from '../../src/statistics/text-statistics.js'
-import { LLAMA, TEXTS } from '../support/run-program.js'
+import { FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
 
 // made by: node bench/until.js --model SmolLM2-135M-Instruct --dataset kjv.jsonl --dataset-size 300 --sizes 8
 //          --tokens last --distances test/fixtures/smollm2-distances.json
-const fixture = new URL('../fixtures/smollm2-distances.json', import.meta.url)
+const fixture = join(FIXTURES, 'smollm2-distances.json')
 /** Distance of each block of 8 layers of a real model at the last token, text by text. */
 const measured: number[][] = JSON.parse(readFileSync(fixture, 'utf8')).tokens.last.distances[8]
 

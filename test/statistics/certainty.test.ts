@@ -1,12 +1,13 @@
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findCertainty } from '../../src/documents/find-certainty.js'
+import { findCertainty } from '../../src/documents/result-views.js'
 import { measureSimilarity } from '../../src/index.js'
 import { createRandom } from '../../src/random.js'
 import { assessBest, summarizeCertainty } from '../../src/statistics/certainty.js'
 import { anytimeTail } from '../../src/statistics/sequential.js'
 import { upperTail } from '../../src/statistics/student-t.js'
 import { TextStatistics } from '../../src/statistics/text-statistics.js'
+import { EXAMPLES } from '../support/paths.js'
 
 describe('assessBest', () => {
   const blocks = [0, 1, 2].map((start) => ({ start, end: start + 4 }))
@@ -111,8 +112,8 @@ describe('anytimeTail', () => {
 })
 
 describe('the certainty of every size', () => {
-  const model = fileURLToPath(new URL('../../examples/model', import.meta.url))
-  const dataset = fileURLToPath(new URL('../../examples/texts.jsonl', import.meta.url))
+  const model = join(EXAMPLES, 'model')
+  const dataset = join(EXAMPLES, 'texts.jsonl')
   const measure = (layersToSkip: number) =>
     measureSimilarity({ model, dataset, datasetSize: 24, layersToSkip })
 

@@ -6,7 +6,7 @@ import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { evaluatePerplexity, LayerpruneError, planLayers } from '../../src/index.js'
 import { repairModel } from '../../src/repair/repair-model.js'
 import { copyFixture, fixtureFolder } from '../support/fixture-model.js'
-import { FIXTURES, TEXTS } from '../support/run-program.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 
 /** Written by make-metrics.py from PyTorch's states. */
 const references = JSON.parse(readFileSync(join(FIXTURES, 'metrics.json'), 'utf8'))

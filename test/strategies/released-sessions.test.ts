@@ -6,7 +6,7 @@ import { findClosingProduct } from '../../src/repair/closing-product.js'
 import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
 import { repairModel } from '../../src/repair/repair-model.js'
 import { fixtureFolder } from '../support/fixture-model.js'
-import { TEXTS } from '../support/run-program.js'
+import { TEXTS } from '../support/paths.js'
 
 afterEach(() => vi.restoreAllMocks())
 

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { openModel } from '../../src/model.js'
 import { openRepairingEvaluator } from '../../src/strategies/repairing-evaluator.js'
-import { drawBatches, makeLinearModel } from '../repair/linear-model.js'
 import { fixtureFolder } from '../support/fixture-model.js'
+import { drawBatches, makeLinearModel } from '../support/linear-model.js'
 
 const BLOCKS = [[], [{ start: 1, end: 2 }], [{ start: 0, end: 1 }], [{ start: 1, end: 3 }]]
 

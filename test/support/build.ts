@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { ROOT } from './paths.js'
 
-const TSC = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
 /** Tests that spawn the program run what is built: build it first, so that it is never an older one. */
 export function setup(): void {

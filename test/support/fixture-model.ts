@@ -1,16 +1,15 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
 import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { type ModelConfig, readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { addDistances, countBlocks } from '../../src/similarity/distances.js'
+import { FIXTURES } from './paths.js'
+import { makeTempFolder } from './temp-folder.js'
 
-const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))
+const FAMILIES = join(FIXTURES, 'families')
 
 /** Names of all fixtures. */
 export function listFixtures(): string[] {
@@ -23,8 +22,7 @@ export function fixtureFolder(name: string): string {
 
 /** A copy of a fixture that a test may damage; removed when the test ends. */
 export function copyFixture(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'layerprune-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = makeTempFolder()
   cpSync(fixtureFolder(name), folder, { recursive: true })
   return folder
 }

@@ -1,14 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const PROGRAM = fileURLToPath(new URL('../../bin/layerprune.js', import.meta.url))
-
-export const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
-export const TEXTS = join(FIXTURES, 'texts.jsonl')
-export const LLAMA = join(FIXTURES, 'onnx/llama')
+import { PROGRAM } from './paths.js'
+import { makeTempFolder } from './temp-folder.js'
 
 export interface Outcome {
   exitCode: number | null
@@ -42,8 +34,4 @@ export function runProgram(
   options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Outcome> {
   return startProgram(args, options).outcome
-}
-
-export function makeTempFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'layerprune-test-'))
 }

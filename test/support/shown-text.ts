@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
+import { ROOT } from './paths.js'
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NUMBER = /\d+(\.\d+)?/g
 
 /** A file of the repository. */

@@ -1,6 +1,6 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FIXTURES } from './run-program.js'
+import { FIXTURES } from './paths.js'
 
 const LLAMA = join(FIXTURES, 'families/llama')
 const LAYER = /^model\.layers\.(\d+)\./

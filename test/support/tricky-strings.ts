@@ -1,3 +1,4 @@
+import { SCHEMAS } from '../../src/documents/schemas.js'
 import { formatAxolotlConfig } from '../../src/recipe/axolotl.js'
 import type { Training } from '../../src/recipe/recipe.js'
 import { chooseSettings } from '../../src/recipe/settings.js'
@@ -94,6 +95,7 @@ export function axolotlConfigOf(text: string): string {
 
 export function trainingOf(text: string): Training {
   return {
+    schema: SCHEMAS.recipe,
     model: text,
     data: { from: 'hub', id: text, config: text, split: text, column: text },
     settings: chooseSettings('llama', 1e9, null),

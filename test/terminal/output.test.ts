@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import ts from 'typescript'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { LayerpruneError, UsageError } from '../../src/errors.js'
 import { formatFailure } from '../../src/terminal/output.js'
+import { ROOT } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 describe('formatFailure', () => {
   it('says what is wrong and what to do, a line each', () => {
@@ -71,10 +72,10 @@ describe('formatFailure', () => {
 describe.skipIf(process.platform === 'win32')('in a process of its own', () => {
   let folder: string
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'layerprune-output-'))
+    folder = makeTempFolder()
     await writeFile(join(folder, 'package.json'), '{"type":"module"}')
     for (const name of ['errors', 'clean-text', 'terminal/output', 'terminal/color']) {
-      const source = await readFile(join(import.meta.dirname, `../../src/${name}.ts`), 'utf8')
+      const source = await readFile(join(ROOT, `src/${name}.ts`), 'utf8')
       const { outputText } = ts.transpileModule(source, {
         compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
       })
@@ -82,7 +83,6 @@ describe.skipIf(process.platform === 'win32')('in a process of its own', () => {
       await writeFile(join(folder, `${name}.js`), outputText)
     }
   })
-  afterAll(() => rm(folder, { recursive: true, force: true }))
 
   const run = async (code: string, redirect = '', env: NodeJS.ProcessEnv = {}) => {
     const main = join(folder, 'main.js')

@@ -6,7 +6,7 @@ import { LayerpruneError } from '../../src/errors.js'
 import { createRandom } from '../../src/random.js'
 import { TextStart } from '../../src/texts/text-start.js'
 import type { Pipeline } from '../../src/texts/token-model.js'
-import { FIXTURES } from '../support/run-program.js'
+import { FIXTURES } from '../support/paths.js'
 import { makeNastyText } from './nasty-text.js'
 
 const TOKENIZERS = join(FIXTURES, 'tokenizers')

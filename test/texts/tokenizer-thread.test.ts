@@ -5,7 +5,8 @@ import { InterruptedError, LayerpruneError } from '../../src/errors.js'
 import { evaluatePerplexity } from '../../src/evaluate/perplexity.js'
 import { loadTokenizer } from '../../src/texts/tokenizer.js'
 import { TokenizerThread } from '../../src/texts/tokenizer-thread.js'
-import { FIXTURES, LLAMA, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const texts = readFileSync(TEXTS, 'utf8')
   .trim()

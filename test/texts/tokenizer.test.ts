@@ -2,7 +2,8 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadTokenizer } from '../../src/texts/tokenizer.js'
-import { FIXTURES, LLAMA, makeTempFolder, TEXTS } from '../support/run-program.js'
+import { FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const texts = readFileSync(TEXTS, 'utf8')
   .trim()

@@ -30,7 +30,7 @@ export async function openDatasetRepo(id: string, options: DatasetOptions): Prom
       hint: 'name the files of the dataset, or unset HF_HUB_OFFLINE to stream it from the Hub',
     })
   }
-  const { revision, config, split = DEFAULT_SPLIT } = options
+  const { datasetRevision: revision, datasetConfig: config, datasetSplit: split = DEFAULT_SPLIT } = options
   const repo: Repo = { type: 'dataset', id, revision: revision ?? DEFAULT_REVISION }
   const commit = await resolveRevision(hub, repo).catch((cause) => {
     throw explainMissing(cause, `${id} is not a local file or folder`)
@@ -146,7 +146,7 @@ async function listAll({ hub, repo }: Listing, folder: string): Promise<TreeEntr
 function noSplit(repo: Repo, config: string, split: string, splits: string[]): never {
   const of = config === DEFAULT_CONFIG ? '' : ` (configuration ${config})`
   throw new LayerpruneError(`dataset ${repo.id}${of} has no split '${split}'; it has ${listNames(splits)}`, {
-    hint: `--dataset-subset ${splits[0]}`,
+    hint: `--dataset-split ${splits[0]}`,
   })
 }
 

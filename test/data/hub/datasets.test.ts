@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDataset } from '../../../src/data/dataset.js'
-import type { RepoContent } from '../../hub/repos.js'
-import { type HubServer, startHubServer } from '../../hub/server.js'
-import { makeParquet, makeTexts } from './parquet-files.js'
-import { readSample } from './read-sample.js'
-import { SAMPLES } from './sample-datasets.js'
+import { makeParquet, makeTexts } from '../../support/hub/parquet-files.js'
+import { readSample } from '../../support/hub/read-sample.js'
+import type { RepoContent } from '../../support/hub/repos.js'
+import { SAMPLES } from '../../support/hub/sample-datasets.js'
+import { type HubServer, startHubServer } from '../../support/hub/server.js'
+import { FIXTURES } from '../../support/paths.js'
 
-const TYPES = readFileSync(join(import.meta.dirname, '../../fixtures/data/types.parquet'))
+const TYPES = readFileSync(join(FIXTURES, 'data/types.parquet'))
 const toJsonl = (texts: string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
@@ -35,7 +36,7 @@ const urls = (pattern: RegExp) => server.requests.map(({ url }) => url).filter((
 /** The first `count` texts of a dataset, or all of them. */
 async function read(id: string, options: Partial<Parameters<typeof openDataset>[0]> = {}) {
   const texts: string[] = []
-  const dataset = await openDataset({ paths: [id], column: 'text', ...options })
+  const dataset = await openDataset({ dataset: id, ...options })
   for await (const { text } of dataset.rows()) texts.push(text)
   return texts
 }
@@ -70,7 +71,7 @@ describe('rows come in the order of Python', () => {
   })
 
   it('names origins by file and row', async () => {
-    const dataset = await openDataset({ paths: ['org/folders'], column: 'text' })
+    const dataset = await openDataset({ dataset: 'org/folders' })
     const { value } = await dataset.rows().next()
     expect(value).toEqual({ text: 'train a0', origin: 'org/folders/train/a.csv:2' })
     expect(dataset).toMatchObject({
@@ -100,13 +101,13 @@ describe("the Hub's parquet files", () => {
 
   it('come before the own files', async () => {
     expect(await read('org/exported')).toEqual(['d0'])
-    expect(await read('org/exported', { config: 'a' })).toEqual(['a0', 'a1', 'a2'])
+    expect(await read('org/exported', { datasetConfig: 'a' })).toEqual(['a0', 'a1', 'a2'])
     expect(urls(/tree|train\.jsonl/)).toEqual([])
   })
 
   it('give way to the own files of a revision, and where they are of a part only, old or not to be had', async () => {
-    expect(await read('org/exported', { revision: 'v1' })).toEqual(['own of v1'])
-    await expect(read('org/exported', { config: 'a', split: 'test' })).rejects.toThrow(
+    expect(await read('org/exported', { datasetRevision: 'v1' })).toEqual(['own of v1'])
+    await expect(read('org/exported', { datasetConfig: 'a', datasetSplit: 'test' })).rejects.toThrow(
       /no configuration 'a'; it has default/,
     )
     expect(await read('org/outdated')).toEqual(['own'])
@@ -145,22 +146,27 @@ describe('what a dataset does not have is refused by naming what it has', () => 
 
   it.each([
     ['org/several', {}, 'dataset org/several has several configurations: a, b', '--dataset-config a'],
-    ['org/several', { config: 'c' }, "no configuration 'c'; it has a, b", '--dataset-config a'],
-    ['org/several', { config: 'b' }, 'org/several/b.jsonl is not there', undefined],
-    ['org/sharded', { split: 'dev' }, "no split 'dev'; it has", '--dataset-subset'],
-    ['org/folders', { split: 'dev' }, "no split 'dev'; it has train, validation", '--dataset-subset train'],
-    [
-      'org/configs',
-      { config: 'en', split: 'dev' },
-      "(configuration en) has no split 'dev'; it has train, test",
-      '--dataset-subset train',
-    ],
-    ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '--dataset-column body'],
-    ['org/types', { column: 'words' }, 'expected a string column, found list', undefined],
-    ['org/types', { column: 'meta' }, 'expected a string column, found struct', undefined],
+    ['org/several', { datasetConfig: 'c' }, "no configuration 'c'; it has a, b", '--dataset-config a'],
+    ['org/several', { datasetConfig: 'b' }, 'org/several/b.jsonl is not there', undefined],
+    ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '--dataset-split'],
     [
       'org/folders',
-      { column: 'body' },
+      { datasetSplit: 'dev' },
+      "no split 'dev'; it has train, validation",
+      '--dataset-split train',
+    ],
+    [
+      'org/configs',
+      { datasetConfig: 'en', datasetSplit: 'dev' },
+      "(configuration en) has no split 'dev'; it has train, test",
+      '--dataset-split train',
+    ],
+    ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '--dataset-column body'],
+    ['org/types', { datasetColumn: 'words' }, 'expected a string column, found list', undefined],
+    ['org/types', { datasetColumn: 'meta' }, 'expected a string column, found struct', undefined],
+    [
+      'org/folders',
+      { datasetColumn: 'body' },
       "column 'body' is not in org/folders/train/a.csv; columns: id, text",
       undefined,
     ],
@@ -176,7 +182,7 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ],
     [
       'org/folders',
-      { revision: 'v9' },
+      { datasetRevision: 'v9' },
       'dataset org/folders has no revision v9',
       '/datasets/org/folders/tree/main',
     ],
@@ -210,7 +216,7 @@ describe('no more is read than is needed', () => {
 
   it.each(['org/large', 'org/large-own'])('20 texts of 10 MB of parquet cost under 1 MB: %s', async (id) => {
     expect(large.groups.length).toBeGreaterThan(9.5e6)
-    expect(await read(id, { limit: 20 })).toEqual(texts.slice(0, 20))
+    expect(await read(id, { datasetSize: 20 })).toEqual(texts.slice(0, 20))
     expect(bytesSent()).toBeLessThan(1e6)
     expect(server.requests.length).toBeLessThan(20)
   })
@@ -222,12 +228,12 @@ describe('no more is read than is needed', () => {
   })
 
   it('20 lines of a large file leave the rest of it at the server', async () => {
-    expect(await read('org/lines', { limit: 20 })).toEqual(texts.slice(0, 20))
+    expect(await read('org/lines', { datasetSize: 20 })).toEqual(texts.slice(0, 20))
     expect(urls(/blobs/).length).toBe(1)
   })
 
   it('the first row comes before a large folder is listed to its end', async () => {
-    const rows = (await openDataset({ paths: ['org/many'], column: 'text' })).rows()
+    const rows = (await openDataset({ dataset: 'org/many' })).rows()
     expect((await rows.next()).value.text).toBe('0')
     expect(urls(/\/tree\//).length).toBe(1)
     let count = 1
@@ -237,7 +243,7 @@ describe('no more is read than is needed', () => {
   })
 
   it('rows at the start are skipped without reading them where they fill row groups', async () => {
-    expect(await read('org/large', { skipRows: 5003, limit: 2 })).toEqual(texts.slice(5003, 5005))
+    expect(await read('org/large', { skipRows: 5003, datasetSize: 2 })).toEqual(texts.slice(5003, 5005))
     expect(bytesSent()).toBeLessThan(1e6)
     expect(await read('org/many', { skipRows: 598 })).toEqual(['598', '599'])
   })
@@ -258,9 +264,9 @@ describe('a shuffled sample', () => {
   })
 
   it('is spread over the files and row groups, and the same for the same seed', async () => {
-    const sample = await read('org/shuffled', { shuffle: 1, limit: 120 })
-    expect(await read('org/shuffled', { shuffle: 1, limit: 120 })).toEqual(sample)
-    expect(await read('org/shuffled', { shuffle: 2, limit: 120 })).not.toEqual(sample)
+    const sample = await read('org/shuffled', { shuffle: 1, datasetSize: 120 })
+    expect(await read('org/shuffled', { shuffle: 1, datasetSize: 120 })).toEqual(sample)
+    expect(await read('org/shuffled', { shuffle: 2, datasetSize: 120 })).not.toEqual(sample)
     for (const file of range(6)) {
       const rows = sample
         .filter((text) => text.startsWith(`${file}/`))
@@ -274,6 +280,8 @@ describe('a shuffled sample', () => {
     const all = await read('org/shuffled', { shuffle: 3 })
     expect(new Set(all).size).toBe(3000)
     expect(all.length).toBe(3000)
-    expect(await read('org/shuffled', { shuffle: 3, skipRows: 10, limit: 5 })).toEqual(all.slice(10, 15))
+    expect(await read('org/shuffled', { shuffle: 3, skipRows: 10, datasetSize: 5 })).toEqual(
+      all.slice(10, 15),
+    )
   })
 })

@@ -1,0 +1,136 @@
+import { LayerpruneError, UsageError } from '../errors.js'
+import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-files.js'
+import { findSafetensors } from './safetensors.js'
+
+/** Forms that a decoder can be read from. */
+export type Format = 'onnx' | 'safetensors'
+
+/** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
+export type Purpose = 'measure' | 'change'
+
+/** Precisions that safetensors can be computed in. */
+const SAFETENSORS_DTYPES = {
+  measure: ['fp32', 'bf16', 'fp16', 'q8'],
+  change: ['fp32'],
+} as const satisfies Record<Purpose, Dtype[]>
+
+export type ComputedDtype = (typeof SAFETENSORS_DTYPES)['measure'][number]
+
+/** Which weights the user asks for. */
+export interface WeightOptions {
+  /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
+  dtype?: Dtype | undefined
+  /** A graph file inside the folder, by name; wins over `dtype`. */
+  modelFile?: string | undefined
+  /** If omitted, safetensors if present and of a known family: they are the model itself. */
+  format?: Format | undefined
+}
+
+/** What the choice depends on. */
+export interface ModelFacts {
+  /** As the user named it, for messages. */
+  id: string
+  /** Its files, relative to its folder, parts joined by `/`. */
+  names: string[]
+  /** `model_type` of its config. */
+  family: string
+  /** Whether a decoder of this family can be built from safetensors. */
+  isKnownFamily: boolean
+}
+
+/** The weights to read, and in what to compute them. */
+export type ChosenWeights =
+  | {
+      format: 'safetensors'
+      /** The weights or their index; undefined if the model has none, which opening it reports. */
+      file: string | undefined
+      computedIn: ComputedDtype
+    }
+  /** A graph tells itself what it computes in. */
+  | ({ format: 'onnx' } & OnnxFile)
+
+/** The choice, and why it was made if the user could have expected another. */
+export interface Choice {
+  weights: ChosenWeights
+  note?: string
+}
+
+/**
+ * Chooses which of a model's files are read, in which form, and in what they are computed, from their names alone.
+ * A new form of weights gets a case of `ChosenWeights`, its choice here and its reading in `openWeights`.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if the model does not have what was asked for
+ */
+export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: Purpose): Choice {
+  const { format, dtype = 'fp32', modelFile } = asked
+  const computed = SAFETENSORS_DTYPES[purpose].find((name) => name === dtype)
+  if (format === 'safetensors') return { weights: takeSafetensors(model, asked, computed, purpose) }
+  if (format === 'onnx' || modelFile !== undefined) return { weights: takeGraph(model, asked) }
+  const file = model.isKnownFamily ? findSafetensors(model.names) : undefined
+  if (file === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
+  if (file === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
+  if (computed === 'fp16' && hasGraph(model.names, 'fp16')) {
+    const note = `reading the fp16 graph; --format safetensors reads ${file}, and computes in float32`
+    return { weights: takeGraph(model, asked), note }
+  }
+  return {
+    weights: { format: 'safetensors', file, computedIn: computed },
+    note: describeSafetensors(file, computed, model.names),
+  }
+}
+
+function takeSafetensors(
+  { names }: ModelFacts,
+  { dtype = 'fp32', modelFile }: WeightOptions,
+  computed: ComputedDtype | undefined,
+  purpose: Purpose,
+): ChosenWeights {
+  if (modelFile !== undefined) {
+    throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
+  }
+  if (computed === undefined) {
+    throw new UsageError(
+      `safetensors are computed in ${SAFETENSORS_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
+      { hint: 'omit --dtype, or take a graph with --format onnx' },
+    )
+  }
+  return { format: 'safetensors', file: findSafetensors(names), computedIn: computed }
+}
+
+function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeights {
+  const graph = chooseOnnxFile(names, id, asked)
+  if (graph !== undefined) return { format: 'onnx', ...graph }
+  throw new LayerpruneError(`${id} has no .onnx graph in onnx/ or at its top`, {
+    hint: 'take a model that has one, or name the file with --model-file',
+  })
+}
+
+/** A graph, if the model has one; its safetensors, if any, are of a family that cannot be built. */
+function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOptions): Choice {
+  const file = findSafetensors(names)
+  const graph = chooseOnnxFile(names, id, { dtype })
+  if (graph === undefined) return { weights: { format: 'safetensors', file, computedIn: 'fp32' } }
+  const weights: ChosenWeights = { format: 'onnx', ...graph }
+  if (file === undefined) return { weights }
+  return { weights, note: `${family} models cannot be read from ${file} yet, so a graph is read` }
+}
+
+/**
+ * What is read, and what else could be. A published q8 graph rounds the activations of a whole batch by one scale, which
+ * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
+ */
+function describeSafetensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+  switch (computedIn) {
+    case 'fp32': {
+      const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
+      const other = hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''
+      return `reading ${file} in fp32${other}`
+    }
+    case 'q8': {
+      const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
+      return `reading ${file} in q8: int8 weights, activations rounded token by token${other}`
+    }
+    default:
+      return `reading ${file} in ${computedIn}: weights as they are stored, computed in float32`
+  }
+}

@@ -1,0 +1,104 @@
+import type { Command } from 'commander'
+import { UsageError } from '../../errors.js'
+import { locateModel } from '../../model.js'
+import { type PruneOptions, pruneModel } from '../../prune/prune.js'
+import { describeRepairInCard } from '../../repair/describe-repair.js'
+import { type RepairModelOptions, type RepairReport, repairModel } from '../../repair/repair-model.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { createProgress, type Progress } from '../../terminal/progress.js'
+import { formatPruned } from '../../terminal/pruned.js'
+import { formatRepaired } from '../../terminal/repaired.js'
+import { WEIGHT_OPTIONS } from '../measuring-flags.js'
+import { PRUNE_OPTIONS, type PruneFlags } from '../prune.js'
+import { listenForInterruption } from './interruption.js'
+import { listMakingFlags } from './making-flags.js'
+import { pick } from './pick.js'
+import { planRemoval, readRemoval } from './removal.js'
+import { readRepairOptions } from './repair-options.js'
+
+const BYTES_PER_MB = 1e6
+
+export async function run(flags: PruneFlags, command: Command): Promise<void> {
+  const { quiet = false } = flags
+  setQuiet(quiet)
+  const repairOptions = readRepairOptions(flags)
+  if (repairOptions !== undefined && flags.allDtypes) {
+    throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
+  }
+  const removal = await readRemoval(flags)
+  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const { signal } = interruption
+  const onNote = printOnce(printNote)
+  const model = pick(flags, WEIGHT_OPTIONS)
+  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
+  try {
+    const { config } = await locateModel({ ...model, signal, onNote: undefined })
+    const plan = await planRemoval(removal, { id: flags.model, layers: config.layers, family: config.family })
+    let repair: Repair | undefined
+    if (repairOptions !== undefined) {
+      await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
+      const { removed } = plan
+      repair = await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet)
+    }
+    const result = await write({ ...options, ...repair?.changes, plan }, quiet)
+    const written = { ...result, ...(repair ? { repair: repair.report } : {}) }
+    await printDocument(written, flags, ({ repair, ...pruned }) =>
+      [formatPruned(pruned, flags.output), ...(repair ? [formatRepaired(repair)] : [])].join('\n'),
+    )
+  } finally {
+    interruption.stop()
+  }
+}
+
+/** Prints a note the first time only: a repair and the writing after it open the same model. */
+function printOnce(print: (note: string) => void): (note: string) => void {
+  const printed = new Set<string>()
+  return (note) => {
+    if (!printed.has(note)) print(note)
+    printed.add(note)
+  }
+}
+
+/** Writes the pruned model, with a progress bar from the first bytes on. */
+async function write(options: PruneOptions, quiet: boolean) {
+  let progress: Progress | undefined
+  try {
+    return await pruneModel({
+      ...options,
+      onProgress: ({ writtenBytes, totalBytes }) => {
+        progress ??= createProgress({ quiet, unit: 'MB' })
+        progress.update(Math.round(writtenBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
+      },
+    })
+  } finally {
+    progress?.stop()
+  }
+}
+
+interface Repair {
+  changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
+  report: RepairReport
+}
+
+/** Fits the repair and measures it, with one progress bar for each. */
+async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean): Promise<Repair> {
+  const bars = new Map<string, Progress>()
+  const stop = () => {
+    for (const bar of bars.values()) bar.stop()
+  }
+  try {
+    const { replacements, report } = await repairModel({
+      ...options,
+      onProgress: ({ done, total, unit }) => {
+        if (!bars.has(unit)) {
+          stop()
+          bars.set(unit, createProgress({ quiet, unit }))
+        }
+        bars.get(unit)!.update(done, total)
+      },
+    })
+    return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
+  } finally {
+    stop()
+  }
+}

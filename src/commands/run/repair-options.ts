@@ -1,0 +1,24 @@
+import { UsageError } from '../../errors.js'
+import type { RepairModelOptions } from '../../repair/repair-model.js'
+import { nameFlag } from '../../similarity/identity.js'
+import { REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
+import { pick } from './pick.js'
+
+/**
+ * What the flags say of the repair; undefined if none is asked for.
+ * @throws UsageError if they contradict each other
+ */
+export function readRepairOptions(
+  flags: RepairFlags & { dryRun?: boolean | undefined },
+): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
+  if (!flags.repair) {
+    const given = REPAIR_OPTIONS.find((name) => flags[name] !== undefined)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair`)
+    return undefined
+  }
+  if (flags.dryRun)
+    throw new UsageError('--repair and --dry-run do not go together: a repair is a measurement')
+  const { dataset } = flags
+  if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
+  return { ...pick(flags, REPAIR_OPTIONS), dataset }
+}

@@ -1,0 +1,14 @@
+import { readSavedDocuments } from '../../documents/read-saved.js'
+import { renderPage } from '../../report/page.js'
+import { printNote, printResult } from '../../terminal/output.js'
+import { writeFileAtomically } from '../../write-files.js'
+import type { ReportFlags } from '../report.js'
+import { checkOutputFile } from './output-file.js'
+
+export async function run(files: string[], { output }: ReportFlags): Promise<void> {
+  if (output !== '-') await checkOutputFile(output, files)
+  const page = await renderPage(await readSavedDocuments(files))
+  if (output === '-') return printResult(page)
+  await writeFileAtomically(output, page)
+  printNote(`wrote ${output}`)
+}

@@ -1,0 +1,122 @@
+import type { SimilarityResult } from '../../documents/similarity-result.js'
+import { formatQuantity } from '../../format-numbers.js'
+import { assertPlotFile, drawPlot } from '../../report/plot.js'
+import { measureSimilarity } from '../../similarity/measure.js'
+import { verifyBlocks } from '../../strategies/verify-blocks.js'
+import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
+import { formatRoofline } from '../../terminal/roofline.js'
+import { createRunProgress } from '../../terminal/run-progress.js'
+import { ensureWritableFolder, writeFileAtomically } from '../../write-files.js'
+import { RUN_OPTIONS } from '../measuring-flags.js'
+import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
+import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
+import { listenForInterruption } from './interruption.js'
+import { pick } from './pick.js'
+import { writeResultFiles } from './result-files.js'
+import { showResult } from './show-result.js'
+
+export async function run(flags: SimilarityFlags): Promise<void> {
+  const { output, plot: plots = [] } = flags
+  setQuiet(flags.quiet ?? false)
+  await ensureWritableFolder(output)
+  for (const path of plots) assertPlotFile(path)
+  const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
+  const resumeFrom = await findEarlierRun(checkpoint, flags)
+  const interruption = listenForInterruption(() =>
+    printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
+  )
+  const { signal } = interruption
+  try {
+    const result = await measure(flags, checkpoint, { resumeFrom, signal })
+    if (flags.json) noteSkippedRows(result)
+    let written = await writeResultFiles(output, result)
+    await checkpoint.remove()
+    const verification = await verify(flags, result, signal)
+    const verified = { ...result, ...(verification && { verification }) }
+    if (verification) written = await writeResultFiles(output, verified)
+    for (const path of plots) {
+      await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
+    }
+    await showResult(verified, flags, written)
+  } finally {
+    interruption.stop()
+  }
+}
+
+/** The partial result that an earlier run left, if it is to be continued. */
+async function findEarlierRun(
+  checkpoint: CheckpointFile,
+  { resume }: SimilarityFlags,
+): Promise<SimilarityResult | undefined> {
+  const found = resume ? await checkpoint.read() : undefined
+  if (found) {
+    printNote(`continuing after the ${formatQuantity(found.dataset.samples, 'text')} of ${checkpoint.path}`)
+  } else if (resume) {
+    printNote(`there is no ${checkpoint.path} to resume: starting from the beginning`)
+  } else if (checkpoint.exists()) {
+    printNote(`${checkpoint.path} of an earlier run will be overwritten; --resume would continue it`)
+  }
+  return found
+}
+
+/** Measures with a progress bar, and leaves a checkpoint however the run ends. */
+async function measure(
+  flags: SimilarityFlags,
+  checkpoint: CheckpointFile,
+  { resumeFrom, signal }: { resumeFrom: SimilarityResult | undefined; signal: AbortSignal },
+): Promise<SimilarityResult> {
+  const progress = createRunProgress({ quiet: flags.quiet ?? false })
+  let partial: SimilarityResult | undefined
+  try {
+    return await measureSimilarity({
+      ...pick(flags, SIMILARITY_OPTIONS),
+      resumeFrom,
+      signal,
+      onProgress: progress.updateTexts,
+      onDownload: progress.updateDownload,
+      onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
+      onPartialResult: (result) => {
+        partial = result
+      },
+      onRoofline: flags.verbose ? (roofline) => printNote(formatRoofline(roofline)) : undefined,
+      onNote: printNote,
+    })
+  } catch (error) {
+    progress.stop()
+    if (partial) {
+      await checkpoint.write(partial)
+      printWarning(
+        `what was measured so far (${formatQuantity(partial.dataset.samples, 'text')}) is in ${checkpoint.path}, marked partial; --resume continues from it`,
+      )
+    }
+    throw error
+  } finally {
+    progress.stop()
+  }
+}
+
+/** Checks the best blocks by perplexity, if that was asked for. */
+async function verify(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
+  const { verify, verifySize, layersToSkip, quiet = false } = flags
+  if (verify === undefined) return undefined
+  printNote(`checking the ${verify} best blocks by perplexity on other texts`)
+  const { samples, skipped } = result.dataset
+  const progress = createRunProgress({ quiet })
+  return verifyBlocks({
+    ...pick(flags, RUN_OPTIONS),
+    signal,
+    onProgress: progress.updateTexts,
+    distances: result.distances,
+    layersToSkip,
+    verify,
+    verifySize,
+    // at least as many as were read
+    datasetSkip: flags.datasetSize ?? samples + skipped.empty,
+  }).finally(() => progress.stop())
+}
+
+function noteSkippedRows({ dataset }: SimilarityResult): void {
+  const { empty, notText } = dataset.skipped
+  if (empty + notText > 0)
+    printNote(`skipped ${formatQuantity(empty + notText, 'row')}: ${empty} empty, ${notText} without text`)
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import { LayerpruneError } from '../errors.js'
+import { isObject } from '../is-object.js'
+import type { EvaluationResult } from './evaluation-result.js'
+import { findSchemaProblem } from './json-schema.js'
+import type { Plan } from './plan.js'
+import { SCHEMAS } from './schemas.js'
+import type { ReportedResult } from './verification.js'
+
+/** The documents that one command writes and another reads. */
+interface Documents {
+  similarity: ReportedResult
+  evaluation: EvaluationResult
+  plan: Plan
+}
+
+type DocumentKind = keyof Documents
+
+type SavedDocument<Kind extends DocumentKind> = { [K in Kind]: { kind: K; document: Documents[K] } }[Kind]
+
+const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
+  similarity: {
+    name: 'a similarity result',
+    hint: 'give the similarity.json that layerprune similarity wrote',
+  },
+  evaluation: { name: 'an evaluation', hint: 'give what layerprune evaluate --json printed' },
+  plan: { name: 'a plan', hint: 'give the plan.json that layerprune wrote' },
+  any: {
+    name: 'a saved result',
+    hint: 'give what similarity, evaluate or plan wrote or printed with --json',
+  },
+}
+
+/**
+ * Reads a document of ours and checks all that its JSON schema says.
+ * @param expected  any kind if omitted
+ * @throws LayerpruneError if the file cannot be read, is of another kind or does not fit its schema
+ */
+export async function readDocument<Kind extends DocumentKind = DocumentKind>(
+  path: string,
+  expected?: Kind,
+): Promise<SavedDocument<Kind>> {
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
+  })
+  const { name, hint } = WORDS[expected ?? 'any']
+  const fail = (found: string) => new LayerpruneError(`${path} is not ${name}: ${found}`, { hint })
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (cause) {
+    throw fail(`not valid JSON: ${(cause as Error).message}`)
+  }
+  if (!isObject(document)) throw fail('expected a JSON object')
+  const kind = (['similarity', 'evaluation', 'plan'] as const).find(
+    (name) => SCHEMAS[name] === document.schema,
+  )
+  if (kind === undefined || kind !== (expected ?? kind)) {
+    const found = `schema is ${JSON.stringify(document.schema) ?? 'missing'}${kind ? ` (${WORDS[kind].name})` : ''}`
+    throw fail(`${found}, expected ${expected ? `"${SCHEMAS[expected]}"` : 'one of layerprune'}`)
+  }
+  const problem = await findSchemaProblem(kind, document)
+  if (problem === null) return { kind, document } as unknown as SavedDocument<Kind>
+  throw new LayerpruneError(`${path} is not ${WORDS[kind].name}: ${problem}`, {
+    hint: 'it may be damaged, or of another version of layerprune: make it again',
+  })
+}

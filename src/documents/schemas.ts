@@ -1,0 +1,11 @@
+/** JSON documents of ours by the `schema` that each states; `schemas/NAME.json` describes it. */
+export const SCHEMAS = {
+  similarity: 'layerprune.similarity/1',
+  evaluation: 'layerprune.evaluation/1',
+  plan: 'layerprune.plan/1',
+  prune: 'layerprune.prune/1',
+  inspect: 'layerprune.inspect/1',
+  recipe: 'layerprune.recipe/1',
+} as const
+
+export type SchemaName = keyof typeof SCHEMAS

@@ -1,0 +1,28 @@
+import { makePlan, type Plan } from './plan.js'
+import type { SimilarityResult } from './similarity-result.js'
+import type { Verification } from './verification.js'
+
+/** The plan that removes the block that perplexity recommends. */
+export function planVerifiedBlock(
+  { model, metric, dataset, settings }: Pick<SimilarityResult, 'model' | 'metric' | 'dataset' | 'settings'>,
+  { recommended, blocks, perplexity, dataset: checked }: Verification,
+): Plan {
+  return makePlan({
+    model: { id: model.id, layers: model.layers, family: model.family },
+    strategy: 'verified',
+    removed: [recommended],
+    scores: {
+      ...(metric === 'angular' ? {} : { metric }),
+      perplexity: recommended.perplexity,
+      wholePerplexity: perplexity,
+      blocks,
+    },
+    dataset: {
+      id: dataset.id,
+      column: dataset.column,
+      texts: dataset.samples,
+      maxLength: settings.maxLength,
+      verification: { skippedTexts: checked.skippedTexts, texts: checked.texts },
+    },
+  })
+}

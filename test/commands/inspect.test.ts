@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+
+const run = (...args: string[]) => runProgram(args)
+const llama = join(FIXTURES, 'families/llama')
+
+describe('layerprune inspect', () => {
+  it('prints sizes, parameters, files, route and memory', async () => {
+    const { exitCode, stdout, stderr } = await run('inspect', '--model', llama)
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toContain('family   llama (Llama 1 to 3.3')
+    expect(stdout).toMatch(/\| attention +\| +[\d,]+ \| +\d+\.\d % \|/)
+    expect(stdout).toMatch(/\| model\.safetensors +\| +\d+(\.\d)? kB \|/)
+    expect(stdout).toContain('Can be analysed from model.safetensors, in fp32.')
+    expect(stdout).toMatch(/Memory: about \d+ MB for texts of up to 128 tokens, \d+ kB of it weights\./)
+  })
+
+  it('prints one JSON document', async () => {
+    const { exitCode, stdout, stderr } = await run('inspect', '--model', llama, '--json', '--quiet')
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'layerprune.inspect/1',
+      model: { id: llama, family: 'llama', layers: 3 },
+      analysis: { possible: true, format: 'safetensors', file: 'model.safetensors', dtype: 'fp32' },
+    })
+  })
+
+  it('ends with 0 where a model cannot be analysed, and says why', async () => {
+    const { exitCode, stdout } = await run('inspect', '--model', llama, '--dtype', 'q4', '--quiet')
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^Cannot be analysed: .* has no \.onnx graph/m)
+  })
+
+  it('ends with 1 where there is no model', async () => {
+    const { exitCode, stdout, stderr } = await run('inspect', '--model', './nowhere')
+    expect([exitCode, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^error: model folder \.\/nowhere does not exist\n/)
+  })
+})

@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { evaluatePerplexity, measureSimilarity, planLayers, STRATEGIES } from '../../src/index.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const MODEL = join(FIXTURES, 'families/qwen3-moe-mixed')
+const BASICS = ['plan', '--model', MODEL, '--dataset', TEXTS, '--layers-to-skip', '2', '--dataset-size', '4']
+
+describe('plan', () => {
+  it.each(STRATEGIES)('%s gives a plan that the other commands take', async (strategy) => {
+    const cwd = makeTempFolder()
+    const { exitCode, stdout, stderr } = await runProgram(
+      [...BASICS, '--strategy', strategy, '-o', 'plan.json'],
+      { cwd },
+    )
+    expect(stderr).not.toContain('error')
+    expect(exitCode).toBe(0)
+    const plan = JSON.parse(readFileSync(join(cwd, 'plan.json'), 'utf8'))
+    expect(plan).toMatchObject({
+      schema: 'layerprune.plan/1',
+      model: { id: MODEL, layers: 4, family: 'qwen3_moe' },
+      strategy,
+      layersToSkip: 2,
+    })
+    expect(stdout).toMatch(new RegExp(`Remove layers .* \\(0-based, 2 of 4\\), by ${strategy}\\.\\n$`))
+    const slices = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
+    const kept = parse(slices.stdout).slices.flatMap(
+      ({ sources }: { sources: { layer_range: number[] }[] }) => {
+        const [start, end] = sources[0]!.layer_range as [number, number]
+        return Array.from({ length: end - start }, (_, index) => start + index)
+      },
+    )
+    const goes = (layer: number) =>
+      plan.removed.some(({ start, end }: { start: number; end: number }) => start <= layer && layer < end)
+    expect(kept).toEqual([0, 1, 2, 3].filter((layer) => !goes(layer)))
+  })
+
+  it('angular takes the best block of similarity', async () => {
+    const plan = await planLayers({
+      model: MODEL,
+      dataset: TEXTS,
+      datasetSize: 4,
+      layersToSkip: 2,
+      strategy: 'angular',
+    })
+    const { best } = await measureSimilarity({
+      model: MODEL,
+      dataset: TEXTS,
+      datasetSize: 4,
+      layersToSkip: 2,
+    })
+    expect(plan.removed).toEqual([{ start: best.start, end: best.end }])
+    expect(plan.scores).toMatchObject({ distance: best.distance })
+    expect(plan.dataset).toMatchObject({ id: TEXTS, texts: 4 })
+  })
+
+  it('greedy-perplexity goes by what evaluate measures', async () => {
+    const options = { model: MODEL, dataset: TEXTS, maxLength: 32 }
+    const plan = await planLayers({ ...options, layersToSkip: 2, strategy: 'greedy-perplexity' })
+    const { steps } = plan.scores as { steps: { layer: number; perplexity: number }[] }
+    const layers = [0, 1, 2, 3]
+    const one = await evaluatePerplexity({
+      ...options,
+      candidates: layers.map((start) => [{ start, end: start + 1 }]),
+    })
+    const perplexities = one.candidates.map(({ perplexity }) => perplexity!)
+    expect(steps[0]!.layer).toBe(perplexities.indexOf(Math.min(...perplexities)))
+    expect(steps[0]!.perplexity).toBeCloseTo(Math.min(...perplexities), 3)
+    const two = await evaluatePerplexity({ ...options, candidates: [plan.removed] })
+    expect(two.candidates[0]!.perplexity).toBeCloseTo(steps[1]!.perplexity, 3)
+  })
+
+  it.each([
+    [
+      'no texts',
+      ['--model', MODEL, '--layers-to-skip', '2'],
+      2,
+      /the strategy angular needs texts: give --dataset/,
+    ],
+    [
+      'more layers than there are',
+      [...BASICS.slice(1, 5), '--layers-to-skip', '4'],
+      2,
+      /must be 1 to 3 for a model of 4/,
+    ],
+    ['an unknown strategy', [...BASICS.slice(1), '--strategy', 'best'], 2, /--strategy.*angular, deepest/],
+    ['no number of layers', BASICS.slice(1, 5), 2, /--layers-to-skip/],
+  ])('refuses %s', async (_, flags, code, message) => {
+    const { exitCode, stdout, stderr } = await runProgram(['plan', ...flags])
+    expect(stderr).toMatch(message)
+    expect(exitCode).toBe(code)
+    expect(stdout).toBe('')
+  })
+})
+
+describe('similarity --verify', () => {
+  const args = ['similarity', '--model', MODEL, '--dataset', TEXTS, '--layers-to-skip', '2', '--verify', '3']
+
+  it('ranks blocks by perplexity on other texts and writes what it recommends', async () => {
+    const cwd = makeTempFolder()
+    const { exitCode, stdout } = await runProgram([...args, '--dataset-size', '4', '--verify-size', '3'], {
+      cwd,
+    })
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain(
+      'Perplexity over the 3 texts after the first 4, none of which the distances use:',
+    )
+    const read = (file: string) => readFileSync(join(cwd, 'layerprune-output', file), 'utf8')
+    const { verification, best, distances } = JSON.parse(read('similarity.json'))
+    expect(verification.dataset).toMatchObject({ skippedTexts: 4, texts: 3 })
+    expect(verification.blocks.map(({ distance }: { distance: number }) => distance)).toEqual(
+      distances[2].toSorted((a: number, b: number) => a - b),
+    )
+    expect(verification.blocks[0]).toMatchObject({ start: best.start, distanceRank: 1 })
+    const expected = await evaluatePerplexity({
+      model: MODEL,
+      dataset: TEXTS,
+      datasetSkip: 4,
+      datasetSize: 3,
+      candidates: verification.blocks.map(({ start, end }: { start: number; end: number }) => [
+        { start, end },
+      ]),
+    })
+    const perplexities = expected.candidates.map(({ perplexity }) => perplexity)
+    expect(verification.blocks.map(({ perplexity }: { perplexity: number }) => perplexity)).toEqual(
+      perplexities,
+    )
+    const { start, end, perplexity, perplexityRank } = verification.recommended
+    expect([perplexity, perplexityRank]).toEqual([Math.min(...perplexities.map(Number)), 1])
+    expect(JSON.parse(read('plan.json'))).toMatchObject({ strategy: 'verified', removed: [{ start, end }] })
+    expect(read('slice.yaml')).toContain(`removes layers ${start}..${end - 1} `)
+  })
+
+  it('refuses to check blocks on the texts of the distances', async () => {
+    const { exitCode, stderr } = await runProgram(args)
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('--verify needs texts that the distances are not measured on')
+  })
+})

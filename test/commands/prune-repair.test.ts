@@ -1,0 +1,139 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { EXAMPLES, FIXTURES } from '../support/paths.js'
+import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const MODEL = join(EXAMPLES, 'model')
+const LINES = readFileSync(join(EXAMPLES, 'texts.jsonl'), 'utf8').split('\n')
+
+/** A folder with texts to fit on and others to measure on. */
+function makeTexts(): string {
+  const cwd = makeTempFolder()
+  writeFileSync(join(cwd, 'fit.jsonl'), LINES.slice(0, 40).join('\n'))
+  writeFileSync(join(cwd, 'measure.jsonl'), LINES.slice(100, 110).join('\n'))
+  return cwd
+}
+
+const repair = (cwd: string, ...args: string[]) =>
+  runProgram(['prune', '--model', MODEL, '--repair', '-o', 'out', ...args], { cwd })
+
+describe('prune --repair', () => {
+  it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
+    const cwd = makeTexts()
+    const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']
+    const { exitCode, stdout } = await repair(cwd, '--drop', '4:8,10:11', ...texts, '--json')
+    expect(exitCode).toBe(0)
+    const { repair: report, layers } = JSON.parse(stdout)
+    expect(layers).toBe(7)
+    expect(report.cuts).toMatchObject([
+      { start: 4, end: 8, layer: 3, weight: 'model.layers.3.mlp.down_proj.weight', bias: null },
+      { start: 10, end: 11, layer: 9, weight: 'model.layers.9.mlp.down_proj.weight', bias: null },
+    ])
+    expect(report.calibration).toMatchObject({ texts: 40, maxLength: 256 })
+    expect(report.evaluation).toMatchObject({ texts: 10, repeated: 0 })
+    const { whole, cut, repaired } = report.perplexity
+    expect(repaired).toBeLessThan(cut)
+    expect(whole).toBeLessThan(repaired)
+    const card = readFileSync(join(cwd, 'out/README.md'), 'utf8')
+    expect(card).toContain('`model.layers.9.mlp.down_proj.weight`')
+    expect(card).toContain(
+      '--drop 4:8,10:11 --repair --dataset fit.jsonl --evaluate-on measure.jsonl`. The plan',
+    )
+    expect(card).toContain(`| cut and repaired | ${repaired.toFixed(2)} |`)
+
+    const evaluation = await runProgram(
+      ['evaluate', '--model', 'out', '--dataset', 'measure.jsonl', '--max-length', '256', '--json'],
+      { cwd },
+    )
+    expect(JSON.parse(evaluation.stdout).perplexity).toBeCloseTo(repaired, 3)
+  })
+
+  it('measures on the texts that follow, and changes a graph where one is pruned', async () => {
+    const cwd = makeTexts()
+    const sizes = ['--dataset-size', '30', '--evaluate-size', '8']
+    const { exitCode, stdout, stderr } = await repair(
+      cwd,
+      ...['--drop', '4:8', '--format', 'onnx', '--dtype', 'fp32', '--dataset', 'fit.jsonl', ...sizes],
+    )
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toMatch(
+      /Repaired before 4:8 in layer 3: \d+ % of the squared error .*\nChanged: onnx::MatMul_\d+, onnx::MatMul_\d+/,
+    )
+    const [, whole, cut, repaired] =
+      /on 8 other texts of fit\.jsonl .*:\n {2}whole +([\d.]+).*\n {2}cut +([\d.]+).*\n {2}repaired +([\d.]+)/
+        .exec(stdout)!
+        .map(Number)
+    expect(repaired).toBeLessThan(cut!)
+    expect(whole).toBeLessThan(repaired!)
+    const evaluation = await runProgram(
+      [
+        'evaluate',
+        '--model',
+        'out',
+        '--dataset',
+        'fit.jsonl',
+        '--dataset-skip',
+        '30',
+        '--dataset-size',
+        '8',
+        '--max-length',
+        '256',
+        '--json',
+      ],
+      { cwd },
+    )
+    expect(JSON.parse(evaluation.stdout).perplexity).toBeCloseTo(repaired!, 2)
+  })
+
+  it('passes over texts to measure on that it was fitted on, aloud', async () => {
+    const cwd = makeTexts()
+    writeFileSync(join(cwd, 'measure.jsonl'), [...LINES.slice(0, 3), ...LINES.slice(100, 102)].join('\n'))
+    const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl', '--dataset-size', '10']
+    const { exitCode, stdout, stderr } = await repair(cwd, '--drop', '5', ...texts, '--json')
+    expect(exitCode, stderr).toBe(0)
+    expect(stderr).toContain('passed over 3 texts to measure on, which the repair is fitted on too')
+    expect(JSON.parse(stdout).repair.evaluation).toMatchObject({ texts: 2, repeated: 3 })
+
+    const same = await repair(
+      cwd,
+      '--force',
+      '--drop',
+      '5',
+      '--dataset',
+      'fit.jsonl',
+      '--evaluate-on',
+      'fit.jsonl',
+    )
+    expect(same.exitCode).toBe(1)
+    expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 40 of those/m)
+  })
+
+  it('refuses what it cannot do before it starts', async () => {
+    const cwd = makeTexts()
+    const texts = ['--dataset', 'fit.jsonl']
+    const cases: [args: string[], exitCode: number, error: string][] = [
+      [['--drop', '5'], 2, '--repair needs texts to fit on: give --dataset'],
+      [['--drop', '5', ...texts, '--dry-run'], 2, '--repair and --dry-run do not go together'],
+      [['--drop', '5', ...texts], 1, 'to measure on after the 40 that the repair is fitted on'],
+      [['--drop', '0:2', ...texts], 2, 'the block [0, 2) cannot be repaired'],
+      [['--drop', '5', ...texts, '--dtype', 'q8'], 1, 'its weights are quantised'],
+      [
+        ['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/gemma2')],
+        1,
+        'MLP output is normalised',
+      ],
+      [['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/mixtral')], 1, 'mixture of experts'],
+    ]
+    for (const [args, exitCode, error] of cases) {
+      const outcome = await repair(cwd, ...args)
+      expect(outcome.stderr).toContain(error)
+      expect(outcome.exitCode).toBe(exitCode)
+    }
+    const without = await runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...texts], {
+      cwd,
+    })
+    expect(without.stderr).toContain('--dataset goes with --repair')
+  })
+})
