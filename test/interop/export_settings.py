@@ -73,14 +73,6 @@ GEMMA3 = {
         "sliding_attention": {"rope_type": "default", "rope_theta": 10.0},
     },
 }
-GEMMA4 = {
-    "layer_types": WINDOWS,
-    "hidden_size_per_layer_input": 0,
-    "global_head_dim": 32,
-    "num_global_key_value_heads": 1,
-    "attention_k_eq_v": True,
-    "tie_word_embeddings": True,
-}
 LONGROPE = {
     "rope_type": "longrope",
     "type": "longrope",
@@ -91,16 +83,16 @@ LONGROPE = {
     "factor": 2.0,
 }
 
+# What the builder takes for a norm that is no RMS norm, whatever the config says
+BUILDER_EPSILON = 1e-6
+
 # name: family, settings, precision
 GENAI = {
     "ernie4_5": ("ernie4_5", {}, "fp32"),
     "gemma2": ("gemma2", {"query_pre_attn_scalar": 16, "layer_types": WINDOWS}, "fp32"),
     "gemma3": ("gemma3_text", GEMMA3, "fp32"),
-    "gemma4": ("gemma4", {**GEMMA4, "enable_moe_block": True, "top_k_experts": 2}, "fp32"),
-    "gemma4_unified": ("gemma4_unified", GEMMA4, "fp32"),
     "gpt_oss": ("gpt_oss", {"layer_types": WINDOWS}, "fp32"),
     "gpt_oss-fp16": ("gpt_oss", {"layer_types": WINDOWS}, "fp16"),
-    "gpt_oss-int4": ("gpt_oss", {"layer_types": WINDOWS}, "int4"),
     "granite": ("granite", {"attention_multiplier": 0.2, "residual_multiplier": 0.5}, "fp32"),
     "granitemoehybrid": (
         "granitemoehybrid",
@@ -120,9 +112,9 @@ GENAI = {
     "mistral": ("mistral", {"sliding_window": None}, "fp32"),
     "mistral-window": ("mistral", {}, "fp32"),
     "mistral3": ("mistral3", {"sliding_window": None}, "fp32"),
-    "nemotron": ("nemotron", {"head_dim": 32}, "fp32"),
+    "nemotron": ("nemotron", {"head_dim": 32, "norm_eps": BUILDER_EPSILON}, "fp32"),
     "olmo": ("olmo", {}, "fp32"),
-    "phi": ("phi", {"partial_rotary_factor": 1.0}, "fp32"),
+    "phi": ("phi", {"partial_rotary_factor": 1.0, "layer_norm_eps": BUILDER_EPSILON}, "fp32"),
     "phi3": ("phi3", {"sliding_window": None, "original_max_position_embeddings": 128}, "fp32"),
     "phi3-longrope": (
         "phi3",
@@ -137,8 +129,13 @@ GENAI = {
     "qwen3_5-int4": ("qwen3_5", DELTA, "int4"),
     "qwen3_5_moe": ("qwen3_5_moe", DELTA, "fp32"),
     "qwen3_vl": ("qwen3_vl", MROPE, "fp32"),
-    "smollm3": ("smollm3", {"no_rope_layers": [1, 1, 1, 0]}, "fp32"),
 }
+
+# Folders whose graph has lost the window of attention: only shorter texts are computed as in PyTorch
+SHORT = {"genai-mistral-window": WINDOW, "genai-phi3-window": WINDOW}
+
+# Folders whose graph is another model, as it has another norm: compared with the same graph
+OTHER_NORM = {"genai-olmo"}
 
 # name: family, settings
 OPTIMUM = {
@@ -163,7 +160,6 @@ OPTIMUM = {
     "gemma2": ("gemma2", {"query_pre_attn_scalar": 16, "layer_types": WINDOWS}),
     "gemma3": ("gemma3_text", {"query_pre_attn_scalar": 16, "layer_types": WINDOWS}),
     "glm": ("glm", {}),
-    "gpt_oss": ("gpt_oss", {"layer_types": WINDOWS}),
     "granite": ("granite", {"attention_multiplier": 0.2, "residual_multiplier": 0.5}),
     "helium": ("helium", {}),
     "mistral-window": ("mistral", {}),
@@ -174,4 +170,30 @@ OPTIMUM = {
     "qwen3_moe": ("qwen3_moe", {"sliding_window": None}),
     "smollm3": ("smollm3", {"no_rope_layers": [1, 1, 1, 0]}),
     "stablelm": ("stablelm", {}),
+}
+
+SMALL_SIZES = {**SIZES, "hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 1}
+
+# name: family, settings
+SMALL = {
+    # The builder makes it with transformers 5.12, not with 5.24
+    "gemma4": (
+        "gemma4_unified",
+        {
+            "layer_types": WINDOWS,
+            "global_head_dim": 32,
+            "num_global_key_value_heads": 1,
+            "attention_k_eq_v": True,
+            "tie_word_embeddings": True,
+        },
+    ),
+    "gpt-oss": ("gpt_oss", {"layer_types": WINDOWS, "intermediate_size": 16, "num_local_experts": 3}),
+    "lfm2": (
+        "lfm2",
+        {"layer_types": CONVOLUTIONS, "num_attention_heads": 1, "block_auto_adjust_ff_dim": False},
+    ),
+    "qwen3-5": (
+        "qwen3_5",
+        {**DELTA, "num_attention_heads": 1, "linear_num_key_heads": 1, "linear_num_value_heads": 2},
+    ),
 }

@@ -1,11 +1,13 @@
 """Makes small random decoders, exports them to ONNX as people do today, and measures them in PyTorch.
 
-    python test/interop/make_exports.py (genai|optimum) FOLDER [NAME ...]
+    python test/interop/make_exports.py (genai|optimum|fixtures) FOLDER [NAME ...]
 
 `genai` builds with onnxruntime-genai's builder, `optimum` exports with optimum-onnx; they want other versions of
 transformers, so each runs under a Python of its own (requirements-genai.txt, requirements-optimum.txt). Each folder
-has the export, reference.json (see fixtures/reference.py) and perplexity.json (see fixtures/make-perplexity.py).
-Prints one JSON line a model: {"name", "folder", "precision"}, with "error" if the exporter fails.
+has the export, reference.json (see fixtures/reference.py) and perplexity.json (see fixtures/make-perplexity.py), of
+PyTorch for an export in float32, of the same graph in Python's ONNX Runtime for one in less. A folder that the
+exporter fails to make ends the script. `fixtures` makes some of test/fixtures/onnx, smaller, with the first.
+Prints one JSON line a model: {"name", "folder", "precision"}.
 """
 
 import copy
@@ -16,7 +18,6 @@ import os
 import shutil
 import sys
 import tempfile
-import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -29,8 +30,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 sys.path[:0] = [str(Path(__file__).parent), str(FIXTURES)]
-from export_settings import GENAI, OPTIMUM, SIZES, VISION_SIZES
+from export_settings import GENAI, OPTIMUM, OTHER_NORM, SHORT, SIZES, SMALL, SMALL_SIZES, VISION_SIZES
 from reference import write_reference
+from run_states import run_states
 
 spec = importlib.util.spec_from_file_location("make_perplexity", FIXTURES / "make-perplexity.py")
 make_perplexity = importlib.util.module_from_spec(spec)
@@ -46,20 +48,20 @@ def fit(config_class, sizes: dict, settings: dict) -> dict:
     return {**fitting, **copy.deepcopy(settings), "model_type": config_class.model_type}
 
 
-def make_model(family: str, settings: dict, attention: str) -> torch.nn.Module:
+def make_model(family: str, sizes: dict, settings: dict, attention: str) -> torch.nn.Module:
     config_class = CONFIG_MAPPING[family]
     parts = getattr(config_class, "sub_configs", {})
     if "text_config" in parts:
         text, vision = (find_part(config_class, part) for part in ("text_config", "vision_config"))
         config = AutoConfig.for_model(
             family,
-            text_config=fit(text, SIZES, settings),
+            text_config=fit(text, sizes, settings),
             vision_config=fit(vision, VISION_SIZES, {}),
             tie_word_embeddings=settings.get("tie_word_embeddings", False),
         )
         auto_class = AutoModelForImageTextToText
     else:
-        config = AutoConfig.for_model(**fit(config_class, SIZES, settings))
+        config = AutoConfig.for_model(**fit(config_class, sizes, settings))
         auto_class = AutoModelForCausalLM
     torch.manual_seed(0)
     model = auto_class.from_config(config, attn_implementation=attention).float().eval()
@@ -80,15 +82,17 @@ def shake(model: torch.nn.Module) -> None:
     for name, tensor in constants:
         if not tensor.is_floating_point():
             continue
-        if tensor.ndim < 2 or "A_log" in name or "conv" in name or ".norm" in name:
+        if tensor.ndim < 2 or "A_log" in name or ".norm" in name:
             tensor.add_(0.1 * torch.randn_like(tensor))
+        elif "conv" in name and tensor.ndim == 3:
+            tensor.copy_(torch.randn_like(tensor))
         else:
             tensor.copy_(torch.randn_like(tensor) * 0.7 / tensor.shape[-1] ** 0.5)
 
 
-def read_token_lists(tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
+def read_token_lists(tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[list[int]]:
     texts = [json.loads(line)["text"] for line in (FIXTURES / "texts.jsonl").read_text().splitlines()]
-    return tokenizer(texts, truncation=True, max_length=MAX_LENGTH).input_ids
+    return tokenizer(texts, truncation=True, max_length=max_length).input_ids
 
 
 def build_with_genai(source: Path, target: Path, precision: str) -> None:
@@ -108,40 +112,55 @@ def export_with_optimum(source: Path, target: Path, _precision: str) -> None:
     main_export(str(source), target, task="text-generation-with-past", do_validation=False)
 
 
-def export(exporter, model: torch.nn.Module, folder: Path, precision: str) -> None:
+def export(exporter, model: torch.nn.Module, folder: Path, precision: str, max_length: int) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(FIXTURES / "onnx" / "llama")
-    token_lists = read_token_lists(tokenizer)
-    reference = write_reference_of(model, token_lists, folder)
-    perplexity = make_perplexity.measure_cuts(model, reference["texts"])
-    (folder / "perplexity.json").write_text(json.dumps(perplexity, separators=(",", ":")) + "\n")
+    token_lists = read_token_lists(tokenizer, max_length)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    is_same_model = precision == "fp32" and folder.name not in OTHER_NORM
+    # Before the export: optimum leaves some models changed
+    if is_same_model:
+        write_reference(model, token_lists, folder / "reference.json", max_length)
+        write_json(folder / "perplexity.json", make_perplexity.measure_cuts(model, token_lists))
     with tempfile.TemporaryDirectory() as temporary, redirect_stdout(sys.stderr):
         source = Path(temporary, "source")
         model.save_pretrained(source)
         tokenizer.save_pretrained(source)
         exporter(source, folder, precision)
+    if not is_same_model:
+        reference, perplexity = run_states(folder / "model.onnx", token_lists)
+        write_json(folder / "reference.json", {"texts": token_lists, "maxLength": max_length, **reference})
+        write_json(folder / "perplexity.json", {"": perplexity})
 
 
-def write_reference_of(model: torch.nn.Module, token_lists: list[list[int]], folder: Path) -> dict:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return write_reference(model, token_lists, folder / "reference.json", MAX_LENGTH)
+def write_json(path: Path, value) -> None:
+    path.write_text(json.dumps(value, separators=(",", ":")) + "\n")
 
 
-def main(exporter: str, target: Path, names: list[str]) -> None:
-    table = GENAI if exporter == "genai" else {name: (*row, "fp32") for name, row in OPTIMUM.items()}
-    run = build_with_genai if exporter == "genai" else export_with_optimum
-    for name, (family, settings, precision) in table.items():
+def drop_shapes(graph: Path) -> None:
+    """Removes the inferred shapes of inner tensors, which are a third of a file this small."""
+    import onnx
+
+    model = onnx.load(graph, load_external_data=False)
+    del model.graph.value_info[:]
+    onnx.save(model, graph)
+
+
+def main(kind: str, target: Path, names: list[str]) -> None:
+    table = {"genai": GENAI, "optimum": OPTIMUM, "fixtures": SMALL}[kind]
+    exporter = "optimum" if kind == "optimum" else "genai"
+    run = export_with_optimum if kind == "optimum" else build_with_genai
+    for name, (family, settings, *precision) in table.items():
         if names and name not in names:
             continue
         folder = target / f"{exporter}-{name}"
-        line = {"name": folder.name, "folder": str(folder), "precision": precision}
-        try:
-            model = make_model(family, settings, "eager" if exporter == "genai" else "sdpa")
-            export(run, model, folder, precision)
-        except Exception as error:
-            traceback.print_exc()
-            line["error"] = f"{type(error).__name__}: {error}"
-        print(json.dumps(line), flush=True)
+        sizes = SMALL_SIZES if kind == "fixtures" else SIZES
+        model = make_model(family, sizes, settings, "eager" if exporter == "genai" else "sdpa")
+        [precision] = precision or ["fp32"]
+        export(run, model, folder, precision, SHORT.get(folder.name, MAX_LENGTH))
+        if kind == "fixtures":
+            drop_shapes(folder / "model.onnx")
+        print(json.dumps({"name": folder.name, "folder": str(folder), "precision": precision}), flush=True)
 
 
 if __name__ == "__main__":
