@@ -18,6 +18,8 @@ export interface SliceConfigOptions {
   removed: Block[]
   /** float16, bfloat16 or float32; null keeps what the checkpoint stores. */
   dtype: string | null
+  /** Why mergekit cannot make the cut, if that is known: a comment of the YAML says so. */
+  problem?: string | undefined
 }
 
 /**
@@ -26,7 +28,8 @@ export interface SliceConfigOptions {
  * because in a plain string mergekit reads these as revision and adapter.
  * @throws UsageError for ranges that `keptSlices` refuses, no block at all, and an unknown dtype
  */
-export function formatSliceConfig({ model, revision, layers, removed, dtype }: SliceConfigOptions): string {
+export function formatSliceConfig(options: SliceConfigOptions): string {
+  const { model, revision, layers, removed, dtype } = options
   if (model === '') throw new UsageError('the model for the slice config is an empty string')
   if (removed.length === 0) throw new UsageError('no block to remove for the slice config')
   if (dtype !== null && !MERGE_DTYPES.includes(dtype)) {
@@ -37,7 +40,7 @@ export function formatSliceConfig({ model, revision, layers, removed, dtype }: S
   }))
   return formatYaml(
     { slices, merge_method: 'passthrough', ...(dtype === null ? {} : { dtype }) },
-    { comment: describeConfig(layers, removed, revision), onOneLine: ['layer_range', 'model'] },
+    { comment: describeConfig(options), onOneLine: ['layer_range', 'model'] },
   )
 }
 
@@ -48,14 +51,15 @@ function modelReference(model: string, revision: string | undefined) {
   return revision === undefined ? model : `${model}@${revision}`
 }
 
-function describeConfig(layers: number, removed: Block[], revision: string | undefined): string[] {
+function describeConfig({ layers, removed, revision, problem }: SliceConfigOptions): string[] {
   return [
     `layerprune: removes ${describeLayers(layers, removed)}`,
+    ...(problem === undefined ? [] : [problem, 'layerprune prune makes this cut']),
     ...(revision === undefined
       ? []
       : [
           'mergekit 0.1.5 reads the config at this revision but downloads the weights of the default branch:',
-          'name a folder with the snapshot instead where they differ',
+          'name a folder with the snapshot instead if they differ',
         ]),
   ]
 }

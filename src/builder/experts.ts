@@ -3,6 +3,7 @@ import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
+import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
  * Writes a mixture of experts: each token goes to the `perToken` experts with the largest router weights.
@@ -46,10 +47,12 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, perToken, normalized }: Experts,
+  { router, count, perToken, normalized, sparseMixer }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const probabilities = writer.op('Softmax', [writeLinear(writer, router, tokens)], { axis: -1 })
+  const logits = writeLinear(writer, router, tokens)
+  if (sparseMixer !== undefined) return writeSparseMixer(writer, logits, count, sparseMixer)
+  const probabilities = writer.op('Softmax', [logits], { axis: -1 })
   const [values, chosen] = writer.ops('TopK', [probabilities, writer.integers([perToken])], 2, { axis: -1 })
   if (!normalized) return [values!, chosen!]
   const sum = writer.op('ReduceSum', [values!, writer.integers([1])], { keepdims: 1 })

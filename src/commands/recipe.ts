@@ -3,7 +3,12 @@ import type { RecipeOptions } from '../recipe/recipe.js'
 import { wholeNumber } from './arguments.js'
 
 export const RECIPE_OPTIONS = [
-  ...(['model', 'dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'maxLength'] as const),
+  'model',
+  'dataset',
+  'datasetColumn',
+  'datasetConfig',
+  'datasetSplit',
+  'maxLength',
 ] as const
 
 export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_OPTIONS)[number]> {

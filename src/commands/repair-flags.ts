@@ -17,7 +17,7 @@ export function addRepairFlags(command: Command): Command {
   return command
     .option(
       '--repair',
-      'refit weights of the layers around each cut by least squares, without training, so that the model loses less',
+      'refit weights of the layers around each cut by least squares, without training, so that the model loses less accuracy',
     )
     .option('--dataset <path...>', 'with --repair: calibration texts, files, folders or a Hub id')
     .option('--dataset-column <name>', 'column that holds the text (default: text)')

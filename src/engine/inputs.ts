@@ -1,6 +1,7 @@
 import type { TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
+import { holdsKeysOrValues, layerOfCache } from '../graph/cache-names.js'
 import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 import { assertTokenIds, countTokenRows } from './token-ids.js'
@@ -10,11 +11,6 @@ type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
 
 /** Makes one graph input from a batch of texts. */
 export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
-
-const CACHE_INPUT = /^past(_key_values)?[._]/
-
-/** Other caches hold the state of a convolution or a recurrence. */
-const ATTENTION_CACHE = /^past_key_values[._]|^past[._].*(key|value)/
 
 /**
  * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
@@ -64,8 +60,8 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
       return () => make([1], dimensions(info).length === 0 ? [] : [1])
     }
   }
-  if (ATTENTION_CACHE.test(info.name)) return planCache(ort, info, config)
-  if (CACHE_INPUT.test(info.name)) return planState(ort, info)
+  if (holdsKeysOrValues(info.name)) return planCache(ort, info, config)
+  if (layerOfCache(info.name) !== undefined) return planState(ort, info)
   throw new LayerpruneError(
     `the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`,
     {

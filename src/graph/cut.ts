@@ -1,6 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import type { Block } from '../layers/block.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
+import { layerOfCache, renameCache } from './cache-names.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
 import { cloneModel, type GraphProto, makeNode, type NodeProto } from './onnx.js'
@@ -66,15 +67,13 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
 /** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
   const kept = Array.from({ length: layers }, (_, layer) => layer).filter(
-    (layer) => !isRemoved(blocks, layer),
+    (layer) => !includesLayer(blocks, layer),
   )
   const inputs = new Set(graph.input.map(({ name }) => name))
   const others = new Map<string, string>()
   for (const name of inputs) {
-    if (!isRemoved(blocks, cacheLayer(name))) continue
-    const other = kept
-      .map((layer) => name.replace(CACHE_LAYER, `$1${layer}`))
-      .find((candidate) => inputs.has(candidate))
+    if (!isOfRemoved(name, blocks)) continue
+    const other = kept.map((layer) => renameCache(name, layer)).find((candidate) => inputs.has(candidate))
     if (other !== undefined) others.set(name, other)
   }
   renameReads(graph, others)
@@ -82,7 +81,7 @@ function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): vo
 
 /** In a model whose layers are of several kinds, the last cache of a kind may be removed and still be read. */
 function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
-  const missing = graph.input.find(({ name }) => isRemoved(blocks, cacheLayer(name)))
+  const missing = graph.input.find(({ name }) => isOfRemoved(name, blocks))
   if (missing === undefined) return
   throw new LayerpruneError(
     `the graph reads the length of the past from ${missing.name}, and no layer with such a cache would be left`,
@@ -90,28 +89,21 @@ function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   )
 }
 
-function isRemoved(blocks: Block[], layer: number | undefined): boolean {
-  return layer !== undefined && blocks.some(({ start, end }) => start <= layer && layer < end)
+function isOfRemoved(cache: string, blocks: Block[]): boolean {
+  const layer = layerOfCache(cache)
+  return layer !== undefined && includesLayer(blocks, layer)
 }
-
-function cacheLayer(input: string): number | undefined {
-  const layer = CACHE_LAYER.exec(input)?.[2]
-  return layer === undefined ? undefined : Number(layer)
-}
-
-/** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
-const CACHE_LAYER = /^(past[a-z_]*[._])(\d+)/
 
 /** Drops the outputs of removed layers: their caches, and their states if the graph outputs them. */
 function dropOutputs(graph: GraphProto, within: Set<NodeProto>): void {
   const topology = indexGraph(graph)
-  const left = graph.node.filter((node) => within.has(node))
-  const lost = nodesDownstream(
+  const removed = graph.node.filter((node) => within.has(node))
+  const dependent = nodesDownstream(
     topology,
-    left.flatMap(({ output }) => output),
+    removed.flatMap(({ output }) => output),
   )
   graph.output = graph.output.filter(({ name }) => {
     const producer = topology.producer.get(name)
-    return producer !== undefined && !lost.has(producer) && !within.has(topology.nodes[producer]!)
+    return producer !== undefined && !dependent.has(producer) && !within.has(topology.nodes[producer]!)
   })
 }

@@ -65,7 +65,7 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const located = await locateModel(options)
   const { id, revision, folder, config, source } = located
-  const findings = await findOut(located, options)
+  const findings = await tryToOpen(located, options)
   const { family, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
   return {
     schema: SCHEMAS.inspect,
@@ -98,7 +98,7 @@ type Findings = Pick<Inspection, 'analysis' | 'parameters' | 'memory'>
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if weights cannot be downloaded
  */
-async function findOut(located: LocatedModel, options: ModelOptions): Promise<Findings> {
+async function tryToOpen(located: LocatedModel, options: ModelOptions): Promise<Findings> {
   const weights = await orProblem(async () => chooseModelWeights(located, options, 'measure'))
   if (weights instanceof LayerpruneError) return describeProblem(weights)
   await provideWeights(located, weights)

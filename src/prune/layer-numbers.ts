@@ -19,7 +19,7 @@ export interface LayerList {
 }
 
 /**
- * @throws UsageError if a block does not fit, or if no layer would stay
+ * @throws UsageError if a block does not fit, or if no layer would be kept
  */
 export function keepLayers(layers: number, removed: Block[]): KeptLayers {
   const kept = keptSlices(layers, removed).flatMap(({ start, end }) =>
@@ -58,7 +58,7 @@ export function findLayers(names: Iterable<string>, layers: number, extraLayers 
   }
   const found = [...lists].map(([prefix, numbers]) => `${prefix}N (${numbers.size} of them)`).join(', ')
   throw new LayerpruneError(
-    `the tensors of the ${layers} layers cannot be told from their names: found ${found || 'no numbered name'}`,
+    `the tensors of the ${layers} layers cannot be recognised by their names: found ${found || 'no numbered name'}`,
     { hint: 'config.json and weights must be of one decoder whose layers are one numbered list' },
   )
 }

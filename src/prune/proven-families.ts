@@ -2,24 +2,19 @@ import { isKnownFamily } from '../builder/build-decoder.js'
 import type { Section } from './layer-keys.js'
 
 /**
- * Decoders, beside the families that can be built, whose pruned models were compared in transformers with the whole
+ * Decoders, beside the families that can always be built, whose pruned models were compared in transformers with the whole
  * ones, their layers passed over: test/interop/decoders.test.ts. Some have keys that config.json must state, `|`
  * between alternatives: if it omits them, the family chooses layers by their number.
  */
 const DECODERS: Record<string, string[]> = {
   afmoe: ['layer_types|global_attn_every_n_layers', 'num_dense_layers'],
-  apertus: [],
   aria_text: [],
   axk1: ['mlp_layer_types|first_k_dense_replace'],
   axk2: ['mlp_layer_types|first_k_dense_replace'],
   bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   bamba: [],
-  biogpt: [],
-  bitnet: [],
-  codegen: [],
   cohere2_moe: ['layer_types'],
   ctrl: [],
-  cwm: ['layer_types'],
   dbrx: [],
   deepseek_v2: [],
   deepseek_v3: ['first_k_dense_replace'],
@@ -28,7 +23,6 @@ const DECODERS: Record<string, string[]> = {
   doge: [],
   dots1: [],
   ernie4_5_moe: ['moe_layer_start_index'],
-  exaone: [],
   exaone_moe: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   falcon_h1: [],
   flex_olmo: [],
@@ -44,14 +38,9 @@ const DECODERS: Record<string, string[]> = {
   granite_swa: ['layer_types'],
   granitemoe_swa: ['layer_types'],
   granitemoehybrid: [],
-  granitemoeshared: [],
   hunyuan_v1_moe: [],
   hy_v3: [],
-  hyperclovax: [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
-  internlm3: [],
-  iquestcoder: [],
-  jais2: [],
   jamba: ['attn_layer_period', 'expert_layer_period'],
   jetmoe: [],
   kimi_linear: ['layer_types|linear_attn_config', 'mlp_layer_types|first_k_dense_replace'],
@@ -70,15 +59,10 @@ const DECODERS: Record<string, string[]> = {
   minimax: ['layer_types'],
   minimax_m2: [],
   minimax_m3_vl_text: [],
-  ministral3: [],
   'modernbert-decoder': ['layer_types'],
-  mpt: [],
-  nanochat: [],
   nemotron_h: ['layers_block_type|hybrid_override_pattern'],
   olmo_hybrid: ['layer_types'],
   'openai-gpt': [],
-  persimmon: [],
-  phimoe: [],
   qwen2_vl: [],
   qwen2_vl_text: [],
   qwen2_5_vl: [],
@@ -92,8 +76,6 @@ const DECODERS: Record<string, string[]> = {
   sarvam_mla: ['first_k_dense_replace'],
   sarvam_moe: ['first_k_dense_replace'],
   solar_open: [],
-  vaultgemma: ['layer_types'],
-  xglm: [],
   xlstm: [],
   youtu: [],
   zamba: [],
@@ -140,8 +122,10 @@ export function findUnproven(
   if (isDescribed) return undefined
   const section = text ?? config
   const family = String(section.model_type)
-  if (isKnownFamily(family)) return text ? undefined : undescribed
-  if (!Object.hasOwn(DECODERS, family)) return explain(section)
+  if (!Object.hasOwn(DECODERS, family)) {
+    if (isKnownFamily(family)) return text ? undefined : undescribed
+    return explain(section)
+  }
   const omitted = DECODERS[family]!.find((keys) => keys.split('|').every((key) => section[key] == null))
   if (omitted === undefined) return undefined
   return `config.json does not state ${omitted.replace('|', ' or ')}, so ${family} chooses layers by their number`

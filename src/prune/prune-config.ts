@@ -123,7 +123,7 @@ function layerType(mixer: Mixer): string {
   }
 }
 
-/** How a kept layer would be computed otherwise by a pruned config, in words. */
+/** How a pruned config would compute a kept layer differently, in words. */
 function findDifference(
   expected: Layer[],
   config: Section,

@@ -5,6 +5,7 @@ import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
+import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
 import { findLostWindow } from './lost-window.js'
 
 /** Options of every run of a model over texts. */
@@ -41,7 +42,6 @@ export interface RunSettings {
 }
 
 const DEFAULT_BATCH_SIZE = 8
-const DEFAULT_MAX_LENGTH = 1024
 
 /**
  * Checks options that count something; omitted ones are fine.
@@ -113,7 +113,7 @@ export function chooseRunSettings(
     onNote?.(`texts are cut at ${limit} tokens, ${what}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
-    onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
+    onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,

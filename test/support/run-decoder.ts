@@ -17,7 +17,7 @@ export async function runDecoder(
   texts: number[][] = TEXTS,
 ): Promise<number[]> {
   const batch = texts.map((ids) => ({ ids, origin: 'test' }))
-  const session = await createSession(ort, decoder, { device: 'cpu' })
+  const session = await createSession(ort, decoder, { device: 'cpu', threads: 1 })
   const tokens = Math.max(...texts.map((ids) => ids.length))
   const feeds: Record<string, ort.Tensor> = {}
   for (const [name, make] of planInputs(ort, decoder.model.graph, config, new Set())) {

@@ -28,6 +28,8 @@ interface RemovalOrigin {
   layers: number
   /** What the checkpoint stores, if the file says so. */
   storedDtype?: string | null | undefined
+  /** The config's `model_type`, if the file says it. */
+  family?: string | undefined
 }
 
 const WAYS = '--start and --end, --drop, --plan or --from'
@@ -95,6 +97,7 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
     revision: pinnedRevision(model),
     layers: model.layers,
     storedDtype: model.checkpointDtype,
+    family: model.family,
   }
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
@@ -125,7 +128,7 @@ async function readPlanFile(file: string): Promise<Removal> {
     strategy,
     scores,
     dataset,
-    origin: { file, model: model.id, layers: model.layers },
+    origin: { file, model: model.id, layers: model.layers, family: model.family },
   }
 }
 

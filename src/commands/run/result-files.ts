@@ -6,6 +6,7 @@ import { formatSliceConfig } from '../../mergekit.js'
 import { formatDistancesCsv } from '../../report/csv.js'
 import { drawDistanceCurve } from '../../report/curve-svg.js'
 import { writeFilesAtomically } from '../../write-files.js'
+import { readMergekitProblem } from './mergekit-problem.js'
 
 /** A result with what its best blocks do to the perplexity, if that was asked for. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
@@ -24,13 +25,7 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
         'similarity.json': json,
         'layer_distances.csv': formatDistancesCsv(result.blocks),
         'distances.svg': drawDistanceCurve(result),
-        'slice.yaml': formatSliceConfig({
-          model: result.model.id,
-          revision: pinnedRevision(result.model),
-          layers: result.model.layers,
-          removed: [recommendBlock(result, result.layersToSkip)],
-          dtype: result.model.checkpointDtype,
-        }),
+        'slice.yaml': await formatSlices(result),
       }
   if (result.verification) {
     const plan = planVerifiedBlock(result, result.verification)
@@ -38,6 +33,13 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
   }
   await writeFilesAtomically(folder, files)
   return Object.keys(files)
+}
+
+async function formatSlices(result: VerifiedResult): Promise<string> {
+  const { id: model, layers, family, checkpointDtype: dtype } = result.model
+  const removed = [recommendBlock(result, result.layersToSkip)]
+  const problem = await readMergekitProblem({ model, family, layers, removed })
+  return formatSliceConfig({ model, revision: pinnedRevision(result.model), layers, removed, dtype, problem })
 }
 
 /** The commit for a slice config, if a revision was asked for: otherwise the name alone says what is meant. */

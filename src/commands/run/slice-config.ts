@@ -2,21 +2,28 @@ import { existsSync } from 'node:fs'
 import { readModelConfig } from '../../checkpoint/config.js'
 import { UsageError } from '../../errors.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
-import { printResult } from '../../terminal/output.js'
+import { printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
+import { readMergekitProblem } from './mergekit-problem.js'
 import { checkOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
 
 export async function run(flags: SliceConfigFlags): Promise<void> {
   const { output, from, plan = [] } = flags
   await checkOutputFile(output, [from, ...plan])
-  const yaml = formatSliceConfig(await readOptions(flags))
+  const { family, ...options } = await readOptions(flags)
+  const problem = await readMergekitProblem({ ...options, family })
+  if (problem !== undefined) printWarning(`${problem}: make the cut with layerprune prune instead`)
+  const yaml = formatSliceConfig({ ...options, problem })
   if (output === undefined) await printResult(yaml)
   else await writeFileAtomically(output, yaml)
 }
 
-async function readOptions(flags: SliceConfigFlags): Promise<SliceConfigOptions> {
+/** @returns the options, and the model's `model_type` if a saved file says it */
+async function readOptions(
+  flags: SliceConfigFlags,
+): Promise<SliceConfigOptions & { family: string | undefined }> {
   const removal = await readRemoval(flags)
   const { origin } = removal
   const model = flags.model ?? origin?.model
@@ -37,5 +44,12 @@ async function readOptions(flags: SliceConfigFlags): Promise<SliceConfigOptions>
   }
   const { removed } = await planRemoval(removal, { id: model, layers })
   const revision = flags.model === undefined ? origin?.revision : undefined
-  return { model, revision, layers, removed, dtype: origin?.storedDtype ?? config?.storedDtype ?? null }
+  return {
+    model,
+    revision,
+    layers,
+    removed,
+    dtype: origin?.storedDtype ?? config?.storedDtype ?? null,
+    family: origin?.family,
+  }
 }
