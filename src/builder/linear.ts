@@ -17,22 +17,33 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, if not all are needed
+ * @param rows first and last (exclusive) of its outputs, if not all are needed and the matrix is not transposed
  */
 export function readProduct(
   writer: DecoderWriter,
   linear: Linear,
   rows?: [start: number, end: number],
 ): Product {
-  const { weight, inputs, outputs, transposed = false, stack } = linear
-  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], rows)
-  if (transposed) return { matrix: writer.weights.float(weight, [inputs, outputs]), transposed, bias }
-  if (stack === undefined)
-    return { matrix: writer.weights.float(weight, [outputs, inputs], rows), transposed, bias }
-  const first = stack.index * outputs
-  const [start, end] = rows ?? [0, outputs]
-  const matrix = writer.weights.float(weight, [stack.count, outputs, inputs], [first + start, first + end])
+  const { weight, inputs, outputs, stack } = linear
+  const transposed = isTransposed(writer, linear)
+  const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
+  const part = transposed ? undefined : rows
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
+  if (stack === undefined) return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  const first = stack.index * size[0]
+  const [start, end] = part ?? [0, size[0]]
+  const matrix = writer.weights.float(weight, [stack.count, ...size], [first + start, first + end])
   return { matrix, transposed, bias }
+}
+
+/** Whether the matrix of a product is stored as [inputs, outputs]. */
+export function isTransposed(
+  writer: DecoderWriter,
+  { weight, inputs, outputs, stack, transposed = false }: Linear,
+): boolean {
+  if (transposed !== 'by shape') return transposed
+  const usual = [...(stack === undefined ? [] : [stack.count]), outputs, inputs]
+  return !writer.weights.hasShape(weight, usual)
 }
 
 /** A matrix is read as stored: transposing it first would copy every weight. */

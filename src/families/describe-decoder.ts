@@ -28,6 +28,8 @@ interface CheckpointFacts {
   has: (name: string) => boolean
   /** Whether the checkpoint was saved without its head. */
   isBare: boolean
+  /** What the name of the head's module may start with, the likeliest first. */
+  headPrefixes: string[]
 }
 
 /**
@@ -157,7 +159,9 @@ function describeHead(
   checkpoint: Omit<CheckpointFacts, 'prefix'>,
   embedding: { table: string; vocabulary: number; size: number; projection: Linear | null },
 ): Decoder['head'] {
-  const name = head.name ?? 'lm_head'
+  const ownName = head.name ?? 'lm_head'
+  const candidates = checkpoint.headPrefixes.map((prefix) => `${prefix}${ownName}`)
+  const name = candidates.find((name) => checkpoint.has(`${name}.weight`)) ?? ownName
   const isTied = config.flag('tie_word_embeddings', tied)
   const hasOwn = checkpoint.has(`${name}.weight`)
   const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))

@@ -9,8 +9,9 @@ export interface Linear {
   bias: string | null
   inputs: number
   outputs: number
-  transposed?: boolean
-  /** The weight is one of a stack [count, outputs, inputs]. */
+  /** `by shape`: unless the tensor has the shape of Linear. */
+  transposed?: boolean | 'by shape'
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
   stack?: { count: number; index: number }
 }
 

@@ -29,6 +29,8 @@ export interface RopeOptions {
   usual?: Record<string, unknown>
   /** Keys of the settings that the family reads itself. */
   others?: string[]
+  /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
+  knowsMrope?: boolean
 }
 
 /** Keys that some rope types read and that mean nothing to the others. */
@@ -143,7 +145,7 @@ function readScaling(
   config: ConfigReader,
   settings: ConfigReader | undefined,
   base: Base,
-  { yarnIsLongrope, knowsAlpha, originalPositions, hasFactors }: RopeOptions,
+  { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
   const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
@@ -154,7 +156,7 @@ function readScaling(
     attentionFactor,
     frequencies: { kind: 'fixed', perPair },
   })
-  if (settings === undefined || type === 'default') return fixed(plain)
+  if (settings === undefined || type === 'default' || (knowsMrope && type === 'mrope')) return fixed(plain)
   const original = () => readOriginalPositions(config, settings, originalPositions)
   switch (type) {
     case 'linear': {

@@ -7,6 +7,7 @@ import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
+import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
 import { DELTA_FAMILIES } from './with-delta.js'
@@ -39,4 +40,5 @@ export const FAMILIES: Record<string, Family> = {
   ...SHARED_GRANITE_FAMILIES,
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
+  ...MULTIMODAL_FAMILIES,
 }

@@ -1,4 +1,7 @@
 import { isKnownFamily } from '../builder/build-decoder.js'
+import { decoderPart } from '../checkpoint/config.js'
+import { nameWrapper } from '../checkpoint/wrappers.js'
+import { runsAlone } from '../families/unknown-family.js'
 import type { Section } from './layer-keys.js'
 
 /**
@@ -63,12 +66,6 @@ const DECODERS: Record<string, string[]> = {
   nemotron_h: ['layers_block_type|hybrid_override_pattern'],
   olmo_hybrid: ['layer_types'],
   'openai-gpt': [],
-  qwen2_vl: [],
-  qwen2_vl_text: [],
-  qwen2_5_vl: [],
-  qwen2_5_vl_text: [],
-  qwen3_vl_text: [],
-  qwen3_vl_moe_text: [],
   qwen3_5_moe_text: ['layer_types|full_attention_interval'],
   qwen3_5_text: ['layer_types|full_attention_interval'],
   qwen3_next: ['layer_types|full_attention_interval'],
@@ -117,14 +114,14 @@ export function findUnproven(
   isDescribed: boolean,
   undescribed?: string | undefined,
 ): string | undefined {
-  const text = config.text_config as Section | null | undefined
-  if (text && !WRAPPERS.has(String(config.model_type))) return explain(config)
   if (isDescribed) return undefined
-  const section = text ?? config
+  const wrapper = nameWrapper(config)
+  if (wrapper !== null && !WRAPPERS.has(wrapper)) return explain(config)
+  const section = decoderPart(config)
   const family = String(section.model_type)
   if (!Object.hasOwn(DECODERS, family)) {
-    if (isKnownFamily(family)) return text ? undefined : undescribed
-    return explain(section)
+    if (!isKnownFamily(family)) return explain(section)
+    return wrapper === null || runsAlone(wrapper) ? undescribed : undefined
   }
   const omitted = DECODERS[family]!.find((keys) => keys.split('|').every((key) => section[key] == null))
   if (omitted === undefined) return undefined

@@ -51,6 +51,12 @@ export interface Recipe {
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   const located = await locateModel({ model: options.model })
+  if (located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no recipe can be written for ${located.config.wrapper}: its towers have modules of the same names as its decoder`,
+      { hint: 'train the pruned model with the tools of its own family, or use prune --repair' },
+    )
+  }
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)

@@ -25,11 +25,16 @@ const TENSORS = new Map<string, TensorLocation>(
 )
 
 describe.each(Object.keys(DEFAULTS))('the default config that transformers %s saves', (version) => {
-  it.each(Object.keys(FAMILIES))('of %s is understood', (family) => {
-    const { common, [family]: own } = DEFAULTS[version]!
+  const { common, ...families } = DEFAULTS[version]!
+  it.each(Object.keys(families))('of %s is understood', (family) => {
+    const own = families[family]!
     const config = interpretConfig({ ...common, ...own }, 'config.json')
     expect(describeDecoder(config, TENSORS).layers).toHaveLength(config.layers)
   })
+})
+
+it('are known of every family, as the newer version saves them', () => {
+  expect(Object.keys(DEFAULTS['5.24.0']!)).toEqual(expect.arrayContaining(Object.keys(FAMILIES)))
 })
 
 /** What published configs have beside the keys of a fixture. */

@@ -153,7 +153,7 @@ describe('a key that speaks of layers', () => {
     [{ model_type: 'gemma4_text' }, 'hidden_size_per_layer_input'],
     [{ hybrid_override_pattern: 'M-*EM-M' }, 'hybrid_override_pattern has 7 entries for 8 layers'],
     [{ model_type: 'diffllama' }, 'attention of diffllama depends on the number of the layer'],
-    [{ model_type: 'zaya' }, 'router of the layer before'],
+    [{ model_type: 'zaya' }, "output of the previous layer's router"],
     [{ model_type: 'zamba2' }, 'share weights'],
     [{ model_type: 'zamba' }, 'share weights'],
     [

@@ -27,7 +27,7 @@ const REFUSED: [families: RegExp, reason: RegExp][] = [
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(genai-gpt-oss|granite4-moe|granitemoe|granitemoe-fused|granitemoeshared|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|mixtral-window)$/,
+    /\/(genai-gpt-oss|granite4-moe|granitemoe|granitemoe-fused|granitemoeshared|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
