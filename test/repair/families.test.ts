@@ -23,13 +23,14 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(exaone4|gemma2|gemma3|genai-gemma4|glm4|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)/,
+    /\/(exaone4|gemma2|gemma3|glm4|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)/,
     /normalised before it is added to the stream/,
   ],
   [
     /\/(genai-gpt-oss|granite4-moe|granitemoe|granitemoe-fused|granitemoeshared|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
+  [/\/genai-gemma4$/, /passes Mul before it is added to the stream/],
   [/-int4$/, /quantised \(MatMulNBits\)/],
 ]
 
