@@ -92,11 +92,11 @@ function countProcessors(): number {
  */
 export function chooseRunSettings(
   { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
-  { config, decoder, precision, file }: Model,
+  { config, decoder, precision, format, file }: Model,
   onNote?: (message: string) => void,
 ): RunSettings {
   const positions = config.maxPositions ?? Infinity
-  const window = findLostWindow(config, decoder.model.graph) ?? Infinity
+  const window = (format === 'onnx' && findLostWindow(config, decoder.model.graph)) || Infinity
   if (maxLength !== undefined && maxLength > positions) {
     throw new UsageError(`max length ${maxLength} is over the ${positions} positions of the model`)
   }

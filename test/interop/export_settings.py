@@ -132,7 +132,7 @@ GENAI = {
 }
 
 # Folders whose graph has lost the window of attention: only shorter texts are computed as in PyTorch
-SHORT = {"genai-mistral-window": WINDOW, "genai-phi3-window": WINDOW}
+SHORT = {"genai-gpt_oss-fp16": WINDOW, "genai-mistral-window": WINDOW, "genai-phi3-window": WINDOW}
 
 # Folders whose graph is another model, as it has another norm: compared with the same graph
 OTHER_NORM = {"genai-olmo"}

@@ -2,6 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openModel } from '../../src/model.js'
+import { findLostWindow } from '../../src/run/lost-window.js'
 import { chooseRunSettings } from '../../src/run/run-options.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -45,4 +46,22 @@ it('a window that the graph has is not lost', async () => {
   const model = await openWith('genai-gpt-oss', {})
   expect(model.config.raw.sliding_window).toMatchObject({ window_size: WINDOW })
   expect(chooseRunSettings({}, model).maxLength).toBe(128)
+})
+
+it.each([
+  ['a mask without the window', 'llama', 77, 77],
+  // its mask compares positions with 4096
+  ['a mask with it', 'mistral', 4096, null],
+  ['a mask without it, of a family that has none by default', 'qwen2', 77, null],
+])('%s', async (_, name, window, lost) => {
+  const { config, decoder } = await openModel({ model: join(FIXTURES, 'onnx', name) })
+  const stated = { ...config, raw: { sliding_window: window } }
+  expect(findLostWindow(stated, decoder.model.graph)).toBe(lost)
+})
+
+it('safetensors keep every window', async () => {
+  const model = await openModel({ model: join(FIXTURES, 'families/mistral-window') })
+  const { sliding_window: window } = model.config.raw
+  expect(typeof window).toBe('number')
+  expect(chooseRunSettings({}, model).maxLength).toBeGreaterThan(window as number)
 })
