@@ -1,4 +1,4 @@
-import type { Activation, Linear } from '../families/description.js'
+import type { Activation, Linear, Xielu } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 
@@ -58,7 +58,8 @@ export function writeProduct(
   return bias === null ? product : writer.op('Add', [product, bias])
 }
 
-export function writeActivation(writer: GraphWriter, activation: Activation, input: string): string {
+export function writeActivation(writer: DecoderWriter, activation: Activation, input: string): string {
+  if (typeof activation === 'object') return writeXielu(writer, activation, input)
   switch (activation) {
     case 'silu':
       return writer.op('QuickGelu', [input], { alpha: { float: 1 } })
@@ -79,4 +80,17 @@ export function writeActivation(writer: GraphWriter, activation: Activation, inp
     case 'tanh':
       return writer.op('Tanh', [input])
   }
+}
+
+/** beta * x, plus a factor times x squared for x > 0, or a factor times (e^min(x, epsilon) - 1 - x) elsewhere. */
+function writeXielu(writer: DecoderWriter, xielu: Xielu, input: string): string {
+  const beta = writer.weights.float(xielu.beta, [])
+  const factor = (name: string) => writer.op('Softplus', [writer.weights.float(name, [1])])
+  const square = writer.op('Mul', [writer.op('Mul', [input, input]), factor(xielu.positive)])
+  const bounded = writer.op('Min', [input, writer.weights.float(xielu.epsilon, [])])
+  const bend = writer.op('Sub', [writer.op('Elu', [bounded], { alpha: { float: 1 } }), input])
+  const bent = writer.op('Mul', [bend, writer.op('Add', [factor(xielu.negative), beta])])
+  const isPositive = writer.op('Greater', [input, writer.float(0)])
+  const curve = writer.op('Where', [isPositive, square, bent])
+  return writer.op('Add', [curve, writer.op('Mul', [input, beta])])
 }

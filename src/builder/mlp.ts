@@ -2,6 +2,7 @@ import type { Linear, Mlp } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
 import { isTransposed, readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
+import { writeNorm } from './norm.js'
 
 /** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
 export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string {
@@ -13,7 +14,9 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     case 'gated': {
       const gate = writeActivation(writer, mlp.activation, writeLinear(writer, mlp.gate, input))
       const up = writeLinear(writer, mlp.up, input)
-      return writeLinear(writer, mlp.down, writer.op('Mul', [gate, up]))
+      const product = writer.op('Mul', [gate, up])
+      const normed = mlp.innerNorm ? writeNorm(writer, mlp.innerNorm, product) : product
+      return writeLinear(writer, mlp.down, normed)
     }
     case 'gated in one': {
       const { gateUp, activation, down } = mlp

@@ -5,6 +5,7 @@ import type {
   Alibi,
   Attention,
   Experts,
+  GatedMlp,
   HeadNorm,
   Layer,
   Linear,
@@ -24,7 +25,7 @@ interface LayerContext {
   index: number
   sizes: Sizes
   names: typeof LLAMA_NAMES
-  activation: Activation
+  makeActivation: (name: NameTensor) => Activation
   alibi: Alibi | null
   makeNorm: MakeNorm
   own: (name: string) => string
@@ -34,7 +35,9 @@ interface LayerContext {
 export function describeLayer(config: ConfigReader, differences: Differences, context: LayerContext): Layer {
   const { index, names, makeNorm, own } = context
   const name = (tensor: string) => own(`${names.layers}.${index}.${tensor}`)
-  const norms = { ...LLAMA_NORMS, ...differences.norms }
+  const ownNorms =
+    typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
+  const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   return {
     mixer: describeMixer(differences, context, name),
@@ -55,14 +58,20 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
 type NameTensor = (tensor: string) => string
 
 function describeMixer(differences: Differences, context: LayerContext, name: NameTensor): Mixer {
-  const { index, sizes, activation, makeNorm } = context
+  const { index, sizes, makeActivation, makeNorm } = context
   const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
     weight: name(`${module}.weight`),
     bias: bias ? name(`${module}.bias`) : null,
     inputs,
     outputs,
   })
-  const own = differences.mixer?.(index, { sizes, activation, name, linear, makeNorm })
+  const own = differences.mixer?.(index, {
+    sizes,
+    activation: makeActivation(name),
+    name,
+    linear,
+    makeNorm,
+  })
   return own ?? describeAttention(differences, context, name)
 }
 
@@ -82,6 +91,8 @@ function describeAttention(
   })
   const queries = heads * headDim
   const keys = kvHeads * headDim
+  const output = linear(names.output, queries, hidden, bias.output)
+  const outputBias = differences.outputBias?.(index, sizes) ?? null
   const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
     const { span, bias: hasBias } = differences.headNorm ?? {}
     if (span === undefined || module === undefined) return null
@@ -109,27 +120,32 @@ function describeAttention(
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
     gate,
-    output: linear(names.output, queries, hidden, bias.output),
+    output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),
     keyNorm: headNorm(differences.headNorm?.key, kvHeads),
     normAfterRope: differences.headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
+    queryGrowth: differences.queryGrowth ?? null,
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
+    outputNorm: differences.innerNorms
+      ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
+      : null,
   }
 }
 
 function describeMlp(
   config: ConfigReader,
   differences: Differences,
-  { index, sizes, names, activation }: LayerContext,
+  { index, sizes, names, makeNorm, makeActivation }: LayerContext,
   name: NameTensor,
 ): Mlp {
   const { hidden } = sizes
-  const { bias = {}, transposed = false, mlp = 'gated', innerMultiple } = differences
+  const activation = makeActivation(name)
+  const { bias = {}, transposed = false, mlp = 'gated' } = differences
   const linear = (module: string, inputs: number, outputs: number): Linear => ({
     weight: name(`${module}.weight`),
     bias: bias.mlp ? name(`${module}.bias`) : null,
@@ -137,7 +153,7 @@ function describeMlp(
     outputs,
     transposed,
   })
-  const gated = (module: string, inner: number): Mlp => ({
+  const gated = (module: string, inner: number): GatedMlp => ({
     kind: 'gated',
     gate: linear(`${module}.${names.gate}`, hidden, inner),
     up: linear(`${module}.${names.up}`, hidden, inner),
@@ -146,18 +162,26 @@ function describeMlp(
   })
   const experts = differences.experts?.(index, { hidden, activation, name, gated })
   if (experts) return { kind: 'experts', experts: checkExperts(experts) }
-  const key = differences.keys?.inner ?? LLAMA_KEYS.inner
-  const inner = innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
+  const inner = differences.mlpSize ?? readMlpSize(config, differences, hidden)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
-    case 'gated':
-      return gated(names.mlp, inner)
+    case 'gated': {
+      const { innerNorms } = differences
+      if (innerNorms === undefined) return gated(names.mlp, inner)
+      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
+      return { ...gated(names.mlp, inner), innerNorm }
+    }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
     case 'plain':
       return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
   }
+}
+
+function readMlpSize(config: ConfigReader, { keys, innerMultiple }: Differences, hidden: number): number {
+  const key = keys?.inner ?? LLAMA_KEYS.inner
+  return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
 function checkExperts(experts: Experts): Experts {

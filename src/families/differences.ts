@@ -4,11 +4,14 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  LearntPositions,
   Linear,
   Mixer,
   Mlp,
   Norm,
+  QueryGrowth,
   Rope,
+  Sinusoids,
 } from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
@@ -37,6 +40,9 @@ export const LLAMA_NORMS = {
   streamAfterMixer: null as string | null,
   streamAfterMlp: null as string | null,
 }
+
+/** Modules of a layer's norms that are not where Llama's are. */
+export type LayerNorms = Partial<typeof LLAMA_NORMS>
 
 export const LLAMA_KEYS = {
   hidden: 'hidden_size',
@@ -83,13 +89,13 @@ export interface Differences {
     weight?: boolean
     weightOffset?: number
   }
-  norms?: Partial<typeof LLAMA_NORMS>
+  norms?: LayerNorms | ((layer: number, name: (tensor: string) => string) => LayerNorms)
   parallel?: boolean
   noFinalNorm?: boolean
   embedding?: {
     scale?: number
     norm?: string
-    positions?: { name: string; count: number; offset?: number }
+    positions?: (Pick<LearntPositions, 'kind' | 'count' | 'offset'> & { name: string }) | Sinusoids
     /** Width of the table, with the modules that map it to the hidden size and back. */
     size?: number
     projections?: { into: string; back: string }
@@ -97,6 +103,8 @@ export interface Differences {
   residualMultiplier?: number
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
+  /** In the layers that have it, the name in attention's module of a bias on its last product. */
+  outputBias?: (layer: number, sizes: Sizes) => string | null
   layout?: Attention['projections']['layout']
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
@@ -104,6 +112,7 @@ export interface Differences {
   rope?: (layer: number, sizes: Sizes) => Rope | null
   headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
   clip?: number | null
+  queryGrowth?: QueryGrowth
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
   softcap?: number | null
@@ -113,11 +122,17 @@ export interface Differences {
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'
+  /** Width of the MLP, if it is not what the config's key says. */
+  mlpSize?: number
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
   /** A name that means something else in this family. */
   activationNames?: Partial<Record<string, Activation>>
+  /** An activation with tensors of its own, instead of the one that the config names. */
+  makeActivation?: (name: (tensor: string) => string) => Activation
+  /** Modules of norms before the last product of attention, and of a gated MLP. */
+  innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
   extras?: RegExp[]
 }

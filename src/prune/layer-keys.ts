@@ -67,6 +67,7 @@ const FIRST_IS_DENSE = new Set(['glm4_moe_lite', 'hy_v3'])
 const DEFAULTS: Record<string, Section> = {
   smollm3: { no_rope_layer_interval: 4 },
   llama4_text: { no_rope_layer_interval: 4 },
+  minicpm: { scale_depth: 1 },
   minicpm3: { scale_depth: 1.4 },
   recurrent_gemma: { block_types: ['recurrent', 'recurrent', 'attention'] },
   gemma3n_text: { num_kv_shared_layers: 15, hidden_size_per_layer_input: 256 },

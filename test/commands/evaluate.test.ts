@@ -103,7 +103,7 @@ describe('evaluate', () => {
     })
   })
 
-  it('gives the same numbers from safetensors, and whatever the batches are', async () => {
+  it('gives the same numbers from safetensors, and for any batch size', async () => {
     const folder = join(FIXTURES, 'families/llama')
     const run = (batchSize: number) =>
       evaluatePerplexity({

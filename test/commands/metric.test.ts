@@ -25,7 +25,7 @@ describe('similarity --metric', () => {
     euclidean = await similarity('--metric', 'euclidean, angular', '--metric=cosine', '--output', 'euclidean')
   })
 
-  it('shows a column a metric, marks the best of each and says where they disagree', () => {
+  it('shows one column per metric, marks the best of each and says where they disagree', () => {
     const { exitCode, stdout, stderr } = euclidean
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toContain(
@@ -83,7 +83,7 @@ describe('similarity --metric', () => {
     expect(ranges(slices.stdout)).toEqual(kept)
   })
 
-  it('changes no number and no word of the default, whatever comes beside it', async () => {
+  it('changes no number and no word of the default, whatever is measured beside it', async () => {
     const [alone, named] = await Promise.all([
       similarity('--output', 'alone'),
       similarity('--output', 'named', '--metric', 'angular,relative-magnitude'),

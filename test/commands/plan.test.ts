@@ -58,7 +58,7 @@ describe('plan', () => {
     expect(plan.dataset).toMatchObject({ id: TEXTS, texts: 4 })
   })
 
-  it('greedy-perplexity goes by what evaluate measures', async () => {
+  it('greedy-perplexity chooses by what evaluate measures', async () => {
     const options = { model: MODEL, dataset: TEXTS, maxLength: 32 }
     const plan = await planLayers({ ...options, layersToSkip: 2, strategy: 'greedy-perplexity' })
     const { steps } = plan.scores as { steps: { layer: number; perplexity: number }[] }

@@ -86,7 +86,7 @@ describe('prune', () => {
     expect(new Set(Object.values(index.weight_map)).size).toBe(3)
   })
 
-  it('leaves out shards that are empty, and the index where one is left', async () => {
+  it('omits shards that are empty, and the index if one shard is left', async () => {
     const cwd = makeModel()
     const two = await prune(cwd, '--drop', '0:2', '-o', 'pruned', '--json')
     const names = JSON.parse(two.stdout).files.map(({ name }: { name: string }) => name)

@@ -35,14 +35,18 @@ const FAMILIES = [
     'gpt-neo',
     'gptj',
     'granitemoe',
+    'lfm2',
     'llama',
   ],
   ...[
     'llama-dynamic',
     'mixtral',
+    'olmo-hybrid',
     'olmo2',
     'opt-post-norm',
     'phi3-longrope',
+    'qwen3-5',
+    'qwen3-next',
     'qwen3-window',
     'stablelm-parallel',
   ],
@@ -108,7 +112,7 @@ describe('a decoder in segments', () => {
   )
 
   it.each(['bloom', 'falcon', 'gpt2', 'mixtral', 'phi3-longrope'])(
-    'gives them so with weights that each run casts, and as float32 does: %s',
+    'gives the same with weights that each run casts, and the numbers of float32: %s',
     async (name) => {
       const model = await open(`families/${name}`)
       const stored = { ...model, decoder: { ...model.decoder, castsPerRun: true } }

@@ -1,18 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../src/errors.js'
 import { serializeModel } from '../../src/graph/onnx.js'
-import { buildFrom, fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
+import {
+  buildFrom,
+  fixtureFolder,
+  listFixtures,
+  measureBlocks,
+  readConfig,
+} from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
 
-function rawConfig(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(fixtureFolder(name), 'config.json'), 'utf8'))
-}
-
 function ropeWith(name: string, changes: Record<string, unknown>): Record<string, unknown> {
-  const key = rawConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
-  return { [key]: { ...(rawConfig(name)[key] as object), ...changes } }
+  const key = readConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
+  return { [key]: { ...(readConfig(name)[key] as object), ...changes } }
 }
 
 const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [
@@ -65,6 +65,30 @@ const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [
   ['mixtral', { num_experts_per_tok: 1 }],
   ['qwen3-moe', { norm_topk_prob: false }],
   ['hunyuan', ropeWith('hunyuan', { alpha: 2 })],
+  ['ministral3', ropeWith('ministral3', { llama_4_scaling_beta: 0.1 })],
+  ['ministral3', ropeWith('ministral3', { original_max_position_embeddings: 9 })],
+  ['cwm', { sliding_window: 2 }],
+  ['exaone', { layer_norm_epsilon: 0.5 }],
+  ['bitnet', { rms_norm_eps: 0.5 }],
+  ['nanochat', ropeWith('nanochat', { rope_theta: 7 })],
+  ['hyperclovax', { attention_multiplier: 1 }],
+  ['hyperclovax', { residual_multiplier: 1 }],
+  ['minicpm', { scale_emb: 9 }],
+  ['minicpm', { scale_depth: 9 }],
+  ['granite4-dense', { position_embedding_type: 'nope' }],
+  ['granitemoeshared', { num_experts_per_tok: 1 }],
+  ['vaultgemma', { query_pre_attn_scalar: 5 }],
+  ['phimoe', { router_jitter_noise: 0.01 }],
+  ['phimoe', ropeWith('phimoe', { short_mscale: 2 })],
+  ['phimoe', ropeWith('phimoe', { long_mscale: 2 })],
+  ['persimmon', { layer_norm_eps: 0.5 }],
+  ['codegen', { rotary_dim: 4 }],
+  ['mpt', { attn_config: { clip_qkv: 0.1, softmax_scale: 0.3 } }],
+  ['mpt', { attn_config: { clip_qkv: 1.5 } }],
+  ['xglm', { scale_embedding: false }],
+  ['xglm', { pad_token_id: 1 }],
+  ['biogpt', { scale_embedding: false }],
+  ['gpt1', { afn: 'relu' }],
 ]
 
 describe('a key that matters', () => {
@@ -76,6 +100,9 @@ describe('a key that matters', () => {
 
   it.each([
     ['granite', { logits_scaling: 9 }],
+    ['hyperclovax', { logits_scaling: 9 }],
+    ['minicpm', { dim_model_base: 1 }],
+    ['nanochat', { final_logit_softcapping: null }],
     ['cohere', { logit_scale: 9 }],
     ['gemma2', { final_logit_softcapping: 9 }],
     ['gemma2', { final_logit_softcapping: null }],
@@ -136,6 +163,28 @@ describe('a key that is not understood is refused by name', () => {
     ['bloom', { slow_but_exact: true, pretraining_tp: 2 }, /slow_but_exact is true, expected false, or a/],
     ['bloom', { hidden_act: 'relu' }, /hidden_act is "relu", expected "gelu_new"/],
     ['gptj', { rope_theta: 500 }, /rope_theta is 500, expected 10000/],
+    ['mpt', { attn_config: { alibi: false } }, /attn_config: alibi is false, expected true/],
+    ['mpt', { attn_config: { alibi_bias_max: 16 } }, /attn_config: alibi_bias_max is 16, expected 8/],
+    ['mpt', { attn_config: { rope: true } }, /attn_config has rope = true/],
+    ['mpt', { logit_scale: 2 }, /logit_scale is 2, expected null/],
+    ['internlm3', { qkv_bias: false }, /qkv_bias is false, expected true as the other biases/],
+    ['phimoe', { num_experts_per_tok: 1 }, /num_experts_per_tok is 1, expected 2/],
+    [
+      'ministral3',
+      ropeWith('ministral3', { llama_4_scaling_beta: undefined }),
+      /does not state llama_4_scaling_beta/,
+    ],
+    ['minicpm', { sparse_config: { topk: 64 } }, /has sparse_config = .*, which is not known of minicpm/],
+    ['minicpm', { hidden_act: 'fatrelu' }, /hidden_act is "fatrelu"/],
+    [
+      'nanochat',
+      ropeWith('nanochat', { rope_type: 'dynamic', factor: 2 }),
+      /rope_parameters is .* whose frequencies do not depend on the text/,
+    ],
+    ['granite4-dense', { layer_types: ['attention', 'mamba'] }, /layer 1 is of the type "mamba"/],
+    ['granite4-dense', { layer_types: undefined }, /layer 0 is of the type "mamba"/],
+    ['apertus', { qk_norm: false }, /qk_norm is false, expected true/],
+    ['ctrl', { layer_norm_epsilon: 0.5 }, /layer_norm_epsilon is 0.5, expected 0.000001/],
     ['gptj', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling is .*, expected null/],
     [
       'gpt-bigcode',

@@ -30,7 +30,7 @@ function save(name: string, value: unknown): string {
 }
 
 describe('reachVerdict', () => {
-  it('names the layers, and how sure it is where that was measured', () => {
+  it('names the layers, and how sure it is if that was measured', () => {
     const verdict = reachVerdict({ ...valley(), certainty: { ...sure, indistinguishable: [] } }, 4)
     expect(verdict).toEqual({
       start: 6,
@@ -133,7 +133,7 @@ describe('renderPage', () => {
     expect(page).not.toMatch(/@import|url\((?!#)/)
   })
 
-  it('sets several results side by side, and says where all agree', async () => {
+  it('sets several results side by side, and says if all agree', async () => {
     const agreeing = await renderPage({ results: [valley(), valley()], evaluations: [], plans: [] })
     expect(agreeing).toContain('All 2 results say: remove layers 6..9')
     const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))

@@ -107,7 +107,7 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     expect(linesOf(result).at(-2)).toBe('SHARD 2 of 4: layerprune merge combines the shards.')
   })
 
-  it('has no second best where there is one block', () => {
+  it('has no second best if there is one block', () => {
     expect(formatSummary(exampleResult([0.2]))).not.toContain('Second best')
   })
 
