@@ -1,3 +1,4 @@
+import { findWrapper } from '../checkpoint/wrappers.js'
 import { isObject } from '../is-object.js'
 import { COUNTS, cutLayerKeys, type Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
@@ -70,6 +71,9 @@ export function findMergekitProblem(
   layers: KeptLayers,
   config: Section = {},
 ): string | undefined {
+  if (findWrapper(family) !== undefined) {
+    return `${MERGEKIT} takes no slices of a decoder that is part of another model, as in ${family}`
+  }
   if (!hasArchitectureFile(family)) {
     return `${MERGEKIT} has no architecture file for ${family}, so what it writes may lack tensors or have the wrong number of layers`
   }
