@@ -190,6 +190,13 @@ export class ConfigReader {
   }
 }
 
+/** The family's own key or the usual one, whichever is present; if both are, they must agree. */
+export function chooseKey(config: ConfigReader, own: string, usual: string): string {
+  if (!config.has(own)) return config.has(usual) ? usual : own
+  config.expect(usual, config.raw(own))
+  return own
+}
+
 function isFloat32(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(Math.fround(value))
 }

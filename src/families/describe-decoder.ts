@@ -1,5 +1,5 @@
 import { LayerpruneError } from '../errors.js'
-import type { ConfigReader } from './config-reader.js'
+import { type ConfigReader, chooseKey } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
@@ -114,13 +114,6 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
     headDim,
     layers: config.layers(chooseKey(config, keys.layers, LLAMA_KEYS.layers)),
   }
-}
-
-/** The family's own key or the usual one, whichever is present; if both are, they must agree. */
-function chooseKey(config: ConfigReader, own: string, usual: string): string {
-  if (!config.has(own)) return config.has(usual) ? usual : own
-  config.expect(usual, config.raw(own))
-  return own
 }
 
 function readActivation(config: ConfigReader, differences: Differences): Activation {

@@ -3,6 +3,7 @@ import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
+import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { NORM_FAMILIES } from './norms.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
@@ -33,4 +34,5 @@ export const FAMILIES: Record<string, Family> = {
   ...EXPERT_FAMILIES,
   ...DELTA_FAMILIES,
   ...CONVOLUTION_FAMILIES,
+  ...KIMI_FAMILIES,
 }

@@ -99,7 +99,8 @@ export function quantizeProducts(
     const dims = [matrix.inputs, matrix.outputs]
     const scales = addWeight('.scales', DataType.FLOAT, [matrix.outputs], places.scales)
     const multiply = (part: string, tokens: string, weight: string, scale: string) => {
-      const product = `${node.output[0]}${STEP}${part}`
+      // the output can be the input of another product, whose steps are named by it too
+      const product = `${node.output[0]}${STEP}product_of_${part}`
       const inputs = [tokens, weight, scale, scales, ZERO_POINT]
       nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
       return product

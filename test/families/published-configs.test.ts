@@ -149,6 +149,20 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     { block_out_init_scale: 1, block_use_xavier_init: true, conv_use_xavier_init: true, layer_types: null },
   ],
   ['allenai/Olmo-Hybrid-7B', 'olmo-hybrid', { rope_parameters: { rope_theta: null } }],
+  [
+    'moonshotai/Kimi-Linear-48B-A3B-Instruct',
+    'kimi-linear',
+    {
+      head_dim: 6,
+      model_max_length: 1048576,
+      moe_layer_freq: 1,
+      moe_router_activation_func: 'sigmoid',
+      num_nextn_predict_layers: 0,
+      rope_scaling: null,
+      topk_method: 'noaux_tc',
+      use_grouped_topk: true,
+    },
+  ],
   ['allenai/OLMo-7B-hf', 'olmo', { pretraining_tp: 1, rope_scaling: null }],
 ]
 
