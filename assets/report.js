@@ -1,4 +1,4 @@
-// The page's only script: it shows another size of block, tells the cell under the pointer, copies the slices.
+// The page's only script: it shows another size of block, describes the cell under the pointer, copies the slices.
 const SVG = 'http://www.w3.org/2000/svg'
 const BAND = 1.96
 
@@ -25,7 +25,7 @@ function startResult(section) {
   slider.addEventListener('input', () => show(Number(slider.value)))
   for (const map of section.querySelectorAll('.map')) startMap(map, section, data, show)
   new ResizeObserver(() => drawCurve(curve, data, n)).observe(curve)
-  // a reload may keep the slider where it was
+  // a reload may keep the slider at its place
   show(data.n)
 }
 
@@ -37,7 +37,7 @@ function showVerdict(section, data, n) {
     box.querySelector(`.${part}`).textContent = verdict[part]
   }
   const strip = box.querySelector('.layers')
-  strip.setAttribute('aria-label', `${data.layers} layers, of which ${nameLayers(verdict)} go`)
+  strip.setAttribute('aria-label', `${data.layers} layers, of which ${nameLayers(verdict)} are removed`)
   for (const [layer, cell] of [...strip.children].entries()) {
     cell.classList.toggle('goes', verdict.start <= layer && layer < verdict.end)
   }
@@ -224,7 +224,7 @@ async function copyYaml(button) {
     await navigator.clipboard.writeText(pre.textContent)
     button.textContent = 'Copied'
   } catch {
-    // a page from disk may not be let at the clipboard: the text is selected, for the keyboard to copy
+    // a page from disk may be denied the clipboard: the text is then selected, to be copied by keyboard
     getSelection().selectAllChildren(pre)
     button.textContent = document.execCommand('copy') ? 'Copied' : 'Selected: press Ctrl+C'
   }

@@ -1,5 +1,5 @@
 import { join, posix } from 'node:path'
-import { buildDecoder, isKnownFamily } from './builder/build-decoder.js'
+import { buildDecoder, isKnownDecoder, isKnownFamily } from './builder/build-decoder.js'
 import {
   type ChosenWeights,
   chooseWeights,
@@ -96,13 +96,19 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
  * @throws LayerpruneError if the model does not have what was asked for
  */
 export function chooseModelWeights(
-  { id, config: { family }, source: { names } }: LocatedModel,
+  { id, config, source: { names } }: LocatedModel,
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
   purpose: Purpose,
 ): ChosenWeights {
-  const facts = { id, names, family, isKnownFamily: isKnownFamily(family) }
+  const family = config.wrapper ?? config.family
+  const facts = { id, names, family, isKnownFamily: isKnownDecoder(config) }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
+  if (weights.format === 'safetensors' && config.wrapper !== null) {
+    options.onNote?.(
+      `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,
+    )
+  }
   return weights
 }
 

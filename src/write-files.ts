@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { access, constants, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, constants, type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { removeAbandoned } from './abandoned-files.js'
 import { LayerpruneError } from './errors.js'
@@ -135,6 +135,17 @@ async function writeAndFlush(path: string, content: Content, flags: 'w' | 'wx'):
     if (flags === 'wx') await file.sync()
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Writes all bytes to an open file.
+ * @param position  of the first byte, in the file; if omitted, they follow what was written before
+ */
+export async function writeExactly(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
+  for (let written = 0; written < bytes.byteLength; ) {
+    const place = position === undefined ? null : position + written
+    written += (await file.write(bytes, written, bytes.byteLength - written, place)).bytesWritten
   }
 }
 

@@ -21,7 +21,7 @@ it('shows five digits of what is 10 or more', () => {
   ])
 })
 
-it('adds the error where one is known', () => {
+it('adds the error if one is known', () => {
   expect(formatEstimate(0.187582, 0.00091)).toBe('0.1876 ± 0.0009')
   expect(formatEstimate(0.187582, null)).toBe('0.1876')
   expect(formatEstimate(88.74512, 1.01791)).toBe('88.745 ± 1.018')

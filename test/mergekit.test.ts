@@ -19,7 +19,7 @@ dtype: bfloat16
 `)
   })
 
-  it('leaves one slice where the block lies at an end, and no dtype where none is known', () => {
+  it('leaves one slice if the block lies at an end, and no dtype if none is known', () => {
     expect(formatSliceConfig({ ...base, removed: [{ start: 31, end: 32 }], dtype: null })).toBe(
       `# layerprune: removes layer 31 (0-based, 1 of 32)
 slices:
@@ -31,7 +31,7 @@ merge_method: passthrough
     )
   })
 
-  it('names every block that goes, by start', () => {
+  it('names every removed block, by start', () => {
     const yaml = formatSliceConfig({
       ...base,
       removed: [
@@ -71,7 +71,7 @@ merge_method: passthrough
     expect(formatSliceConfig({ ...base, model })).toContain(`- model: ${model}\n`)
   })
 
-  it('warns that mergekit downloads the default branch where a revision is named', () => {
+  it('warns that mergekit downloads the default branch if a revision is named', () => {
     expect(formatSliceConfig({ ...base, revision: 'v2' })).toContain(
       'downloads the weights of the default branch',
     )
@@ -81,7 +81,7 @@ merge_method: passthrough
     [{ dtype: 'fp8' }, "dtype 'fp8' cannot be merged: expected float16, bfloat16, float32"],
     [{ removed: [] }, 'no block to remove for the slice config'],
     [{ model: '' }, 'the model for the slice config is an empty string'],
-    [{ removed: [{ start: 0, end: 32 }] }, 'no layer would stay: all 32 layers are removed'],
+    [{ removed: [{ start: 0, end: 32 }] }, 'no layer would be kept: all 32 layers are removed'],
   ])('refuses %j', (change, message) => {
     expect(() => formatSliceConfig({ ...base, ...change })).toThrow(
       expect.objectContaining({ name: 'UsageError', message, exitCode: 2 }),

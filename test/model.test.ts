@@ -43,7 +43,7 @@ describe('a folder with safetensors and graphs', () => {
     },
   )
 
-  it('is read from its graph where the family is not known, and says so', async () => {
+  it('is read from its graph if the family is not known, and a note says so', async () => {
     const folder = makeFolder(...both)
     writeFileSync(
       join(folder, 'config.json'),
@@ -86,12 +86,12 @@ describe('a folder with one of them', () => {
     expect((await open(makeFolder('onnx/llama'))).model.format).toBe('onnx')
   })
 
-  it('says what is there where the other was asked for', async () => {
+  it('says what is there if the other was asked for', async () => {
     await expect(open(makeFolder('families/llama'), { format: 'onnx' })).rejects.toThrow(/no \.onnx graph/)
     await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(/no weights/)
   })
 
-  it('says what is there where neither is', async () => {
+  it('says what is there if neither is', async () => {
     const folder = makeFolder('families/llama')
     rmSync(join(folder, 'model.safetensors'))
     writeFileSync(join(folder, 'pytorch_model.bin'), '')

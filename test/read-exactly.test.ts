@@ -31,7 +31,7 @@ describe('readExactly', () => {
     expect([...buffer]).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('says where a file ends that is too short', async () => {
+  it('says where a file that is too short ends', async () => {
     const handle = await openSlow(makeFile([0, 1, 2]))
     const read = readExactly(handle, new Uint8Array(5), 1, (end) => new Error(`ends at ${end}`))
     await expect(read).rejects.toThrow('ends at 3')

@@ -58,7 +58,7 @@ describe('writeFilesAtomically', () => {
     expect((await readdir(folder)).sort()).toEqual(['first', 'second'])
   })
 
-  it('says so where the folder is a file', async () => {
+  it('says so if the folder is a file', async () => {
     const path = join(folder, 'file')
     await writeFile(path, 'kept')
     expect((await failureOf(writeFilesAtomically(path, { x: '' }))).message).toBe(
@@ -78,7 +78,7 @@ describe('writeFilesAtomically', () => {
 
   const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0
   if (!canMount) console.log('read-only disk test skipped: this system lets nobody mount a disk of their own')
-  it.skipIf(!canMount)('says so where the disk is read-only', () => {
+  it.skipIf(!canMount)('says so if the disk is read-only', () => {
     const url = new URL('../dist/write-files.js', import.meta.url).href
     const script = `
       import { writeFilesAtomically } from '${url}'
@@ -101,7 +101,7 @@ describe('writeFilesAtomically', () => {
     )
   })
 
-  it.skipIf(process.platform === 'win32')('says so where the folder is read-only', async () => {
+  it.skipIf(process.platform === 'win32')('says so if the folder is read-only', async () => {
     await chmod(folder, 0o500)
     // no folder is read-only to root, who is nobody here
     const script = `
@@ -144,7 +144,7 @@ describe('a process that is killed while it replaces a set of files', () => {
 })
 
 describe('writeFileAtomically', () => {
-  it('takes names as long as the disk does, whatever their letters', async () => {
+  it('takes names as long as the disk allows, in any script', async () => {
     const name = `${'模'.repeat(80)}.yaml`
     await writeFileAtomically(join(folder, name), 'x')
     expect(await readdir(folder)).toEqual([name])

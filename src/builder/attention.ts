@@ -15,7 +15,7 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope } = attention
+  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope, queryGrowth, outputNorm } = attention
   const products = writeProjections(writer, attention, input)
   let { query, key, value } = products
   const bound = (tensor: string) => {
@@ -33,10 +33,11 @@ export function writeAttention(
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
+  if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
   const mixed = writeCausalAttention(writer, attention, { query, key, value }, shared.spans(attention))
   const gated =
     products.gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
-  return writeLinear(writer, attention.output, gated)
+  return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }
 
 function rotate(

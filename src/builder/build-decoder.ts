@@ -2,22 +2,29 @@ import { dirname } from 'node:path'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { assertPlainWeights } from '../checkpoint/plain-weights.js'
 import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import { findWrapper } from '../checkpoint/wrappers.js'
 import { ConfigReader } from '../families/config-reader.js'
 import { applyDifferences } from '../families/describe-decoder.js'
 import type { Decoder } from '../families/description.js'
+import type { Differences } from '../families/differences.js'
 import { NOT_CAUSAL } from '../families/family-bases.js'
 import { isHarmlessKey } from '../families/harmless-keys.js'
 import { FAMILIES, type Family } from '../families/table.js'
-import { unknownFamily } from '../families/unknown-family.js'
+import { assertRunsAlone, runsAlone, unknownFamily } from '../families/unknown-family.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { commonFolder } from '../graph/external-data.js'
 import { writeDecoder } from './decoder.js'
 import { DecoderWriter } from './decoder-writer.js'
-import type { Weights } from './weights.js'
+import { type DecoderLayout, findLayout, limitCounts, type Tensors } from './layout.js'
 
-/** Whether checkpoints of a family can be read, by the config's `model_type`. */
+/** Whether checkpoints of a family can be read, by the decoder's `model_type`. */
 export function isKnownFamily(family: string): boolean {
   return Object.hasOwn(FAMILIES, family)
+}
+
+/** Whether the decoder of a checkpoint can be read, be it by itself or inside another model. */
+export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' | 'wrapper'>): boolean {
+  return isKnownFamily(family) && (wrapper === null || runsAlone(wrapper))
 }
 
 /**
@@ -32,10 +39,11 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
   assertPlainWeights(config.raw, checkpoint)
   const family = findFamily(config)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
-  const writer = new DecoderWriter({ tensors: checkpoint.tensors, folder, prefix: prefixOf(family) })
-  const description = describeFamily(config, family, writer.weights)
+  const layout = findLayout(config, family, checkpoint.tensors)
+  const writer = new DecoderWriter({ tensors: checkpoint.tensors, folder })
+  const description = describeFamily(config, family, layout, checkpoint.tensors)
   const { model, states } = writeDecoder(writer, description)
-  writer.weights.assertAllUsed(description.extras)
+  writer.weights.assertAllUsed(layout.owns, description.extras)
   return { model, weightsFolder: folder, states }
 }
 
@@ -47,17 +55,23 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
  */
 export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpoint['tensors']): Decoder {
   const family = findFamily(config)
-  const { weights } = new DecoderWriter({ tensors, folder: '', prefix: prefixOf(family) })
-  return describeFamily(config, family, weights)
+  return describeFamily(config, family, findLayout(config, family, tensors), tensors)
+}
+
+/**
+ * Numbers of a checkpoint that are no part of its decoder, such as those of a tower for images.
+ * @throws LayerpruneError if the family is not known or the decoder cannot be found
+ */
+export function countOutside(config: ModelConfig, tensors: Tensors): number {
+  const { owns } = findLayout(config, findFamily(config), tensors)
+  const outside = [...tensors.values()].filter(({ name }) => !owns(name))
+  return outside.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 
 function findFamily(config: ModelConfig): Family {
+  if (config.wrapper !== null) assertRunsAlone(config.wrapper)
   if (isKnownFamily(config.family)) return FAMILIES[config.family]!
   throw unknownFamily(config.raw)
-}
-
-function prefixOf(family: Family): string {
-  return family.prefix ?? 'model.'
 }
 
 /** In transformers, a decoder of any family sees the tokens that follow unless this key is absent or true. */
@@ -68,17 +82,25 @@ function assertCausal(config: ConfigReader): void {
   }
 }
 
-function describeFamily(config: ModelConfig, family: Family, weights: Weights): Decoder {
-  const reader = new ConfigReader(config.raw, weights.limits)
+function describeFamily(
+  config: ModelConfig,
+  family: Family,
+  { prefix, isBare, headPrefixes }: DecoderLayout,
+  tensors: Tensors,
+): Decoder {
+  const reader = new ConfigReader(config.raw, limitCounts(tensors))
   const { fixed = {} } = family
   assertCausal(reader)
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
-  const has = (name: string) => weights.has(name)
-  const description = applyDifferences(reader, family.describe(reader, has), {
-    prefix: prefixOf(family),
-    has,
-    isBare: weights.isBare,
-  })
+  const has = (name: string) => tensors.has(name)
+  const differences = withWrappersHead(config, family.describe(reader, has))
+  const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
   reader.assertAllRead(config.family, (key, value) => isHarmlessKey(key, value, description.layers))
   return description
+}
+
+/** The classes of transformers that hold a decoder beside other parts multiply its last state by the head, and no more. */
+function withWrappersHead({ wrapper }: ModelConfig, differences: Differences): Differences {
+  if (wrapper === null || findWrapper(wrapper)?.scalesLogits) return differences
+  return { ...differences, head: { ...differences.head, scale: 1, softcap: null } }
 }

@@ -18,6 +18,7 @@ import { writeNorm } from './norm.js'
 import { ResidualStream } from './residual-stream.js'
 import type { TokenShape } from './rope.js'
 import { SharedInputs } from './shared-inputs.js'
+import { writeSinusoids } from './sinusoids.js'
 
 type Head = NonNullable<Decoder['head']>
 
@@ -66,16 +67,23 @@ function writeEmbedding(
   if (embedding.projection) state = writeLinear(writer, embedding.projection, state)
   if (embedding.scale !== 1) state = writer.op('Mul', [state, writer.float(embedding.scale)])
   if (embedding.positions) {
-    const { weight, count, offset } = embedding.positions
-    const rows = writer.op('Range', [
+    const { offset } = embedding.positions
+    const numbers = writer.op('Range', [
       writer.integers([offset], []),
       writer.op('Add', [shape.tokens, writer.integers([offset], [])]),
       writer.integers([1], []),
     ])
-    state = writer.op('Add', [
-      state,
-      lookUp(writer.weights.stored(weight, [count + offset, hiddenSize]), rows),
-    ])
+    const added =
+      embedding.positions.kind === 'sinusoids'
+        ? writeSinusoids(writer, embedding.positions, numbers)
+        : lookUp(
+            writer.weights.stored(embedding.positions.weight, [
+              embedding.positions.count + offset,
+              hiddenSize,
+            ]),
+            numbers,
+          )
+    state = writer.op('Add', [state, added])
   }
   return embedding.norm ? writeNorm(writer, embedding.norm, state) : state
 }

@@ -3,6 +3,7 @@ import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
+import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
  * Writes a mixture of experts: each token goes to the `perToken` experts with the largest router weights.
@@ -49,8 +50,9 @@ function writeRouting(
   { router, count, perToken, routing }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const { choiceBias, normalized, scale } = routing
   const outputs = writeLinear(writer, router, tokens)
+  if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, outputs, count, routing.nearness)
+  const { choiceBias, normalized, scale } = routing
   const scores =
     routing.scores === 'softmax'
       ? writer.op('Softmax', [outputs], { axis: -1 })

@@ -1,4 +1,4 @@
-import type { Activation, Linear } from '../families/description.js'
+import type { Activation, Linear, Xielu } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 
@@ -17,22 +17,33 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, if not all are needed
+ * @param rows first and last (exclusive) of its outputs, if not all are needed and the matrix is not transposed
  */
 export function readProduct(
   writer: DecoderWriter,
   linear: Linear,
   rows?: [start: number, end: number],
 ): Product {
-  const { weight, inputs, outputs, transposed = false, stack } = linear
-  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], rows)
-  if (transposed) return { matrix: writer.weights.float(weight, [inputs, outputs]), transposed, bias }
-  if (stack === undefined)
-    return { matrix: writer.weights.float(weight, [outputs, inputs], rows), transposed, bias }
-  const first = stack.index * outputs
-  const [start, end] = rows ?? [0, outputs]
-  const matrix = writer.weights.float(weight, [stack.count, outputs, inputs], [first + start, first + end])
+  const { weight, inputs, outputs, stack } = linear
+  const transposed = isTransposed(writer, linear)
+  const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
+  const part = transposed ? undefined : rows
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
+  if (stack === undefined) return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  const first = stack.index * size[0]
+  const [start, end] = part ?? [0, size[0]]
+  const matrix = writer.weights.float(weight, [stack.count, ...size], [first + start, first + end])
   return { matrix, transposed, bias }
+}
+
+/** Whether the matrix of a product is stored as [inputs, outputs]. */
+export function isTransposed(
+  writer: DecoderWriter,
+  { weight, inputs, outputs, stack, transposed = false }: Linear,
+): boolean {
+  if (transposed !== 'by shape') return transposed
+  const usual = [...(stack === undefined ? [] : [stack.count]), outputs, inputs]
+  return !writer.weights.hasShape(weight, usual)
 }
 
 /** A matrix is read as stored: transposing it first would copy every weight. */
@@ -47,7 +58,8 @@ export function writeProduct(
   return bias === null ? product : writer.op('Add', [product, bias])
 }
 
-export function writeActivation(writer: GraphWriter, activation: Activation, input: string): string {
+export function writeActivation(writer: DecoderWriter, activation: Activation, input: string): string {
+  if (typeof activation === 'object') return writeXielu(writer, activation, input)
   switch (activation) {
     case 'silu':
       return writer.op('QuickGelu', [input], { alpha: { float: 1 } })
@@ -68,4 +80,17 @@ export function writeActivation(writer: GraphWriter, activation: Activation, inp
     case 'tanh':
       return writer.op('Tanh', [input])
   }
+}
+
+/** beta * x, plus a factor times x squared for x > 0, or a factor times (e^min(x, epsilon) - 1 - x) elsewhere. */
+function writeXielu(writer: DecoderWriter, xielu: Xielu, input: string): string {
+  const beta = writer.weights.float(xielu.beta, [])
+  const factor = (name: string) => writer.op('Softplus', [writer.weights.float(name, [1])])
+  const square = writer.op('Mul', [writer.op('Mul', [input, input]), factor(xielu.positive)])
+  const bounded = writer.op('Min', [input, writer.weights.float(xielu.epsilon, [])])
+  const bend = writer.op('Sub', [writer.op('Elu', [bounded], { alpha: { float: 1 } }), input])
+  const bent = writer.op('Mul', [bend, writer.op('Add', [factor(xielu.negative), beta])])
+  const isPositive = writer.op('Greater', [input, writer.float(0)])
+  const curve = writer.op('Where', [isPositive, square, bent])
+  return writer.op('Add', [curve, writer.op('Mul', [input, beta])])
 }

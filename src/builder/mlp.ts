@@ -1,7 +1,8 @@
-import type { Mlp } from '../families/description.js'
+import type { Linear, Mlp } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
-import { readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
+import { isTransposed, readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
+import { writeNorm } from './norm.js'
 
 /** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
 export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string {
@@ -13,17 +14,28 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     case 'gated': {
       const gate = writeActivation(writer, mlp.activation, writeLinear(writer, mlp.gate, input))
       const up = writeLinear(writer, mlp.up, input)
-      return writeLinear(writer, mlp.down, writer.op('Mul', [gate, up]))
+      const product = writer.op('Mul', [gate, up])
+      const normed = mlp.innerNorm ? writeNorm(writer, mlp.innerNorm, product) : product
+      return writeLinear(writer, mlp.down, normed)
     }
     case 'gated in one': {
       const { gateUp, activation, down } = mlp
-      const half = gateUp.outputs / 2
-      const gate = writeProduct(writer, readProduct(writer, gateUp, [0, half]), input)
-      const up = writeProduct(writer, readProduct(writer, gateUp, [half, gateUp.outputs]), input)
+      const [gate, up] = writeHalves(writer, gateUp, input)
       const product = writer.op('Mul', [writeActivation(writer, activation, gate), up])
       return writeLinear(writer, down, product)
     }
     case 'experts':
       return writeExperts(writer, mlp.experts, input)
   }
+}
+
+/** The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side. */
+function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
+  const half = linear.outputs / 2
+  if (isTransposed(writer, linear)) {
+    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input)], 2, { axis: -1 })
+    return [first!, second!]
+  }
+  const part = (rows: [number, number]) => writeProduct(writer, readProduct(writer, linear, rows), input)
+  return [part([0, half]), part([half, linear.outputs])]
 }

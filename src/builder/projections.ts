@@ -3,6 +3,8 @@ import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { type Product, readProduct, writeProduct } from './linear.js'
 
+const QUARTERS = 4
+
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
   query: string
@@ -47,7 +49,16 @@ function readProducts(writer: DecoderWriter, attention: Attention): Product[] {
   }
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
-  if (projections.layout === 'grouped') return splitGroups(writer, attention, packed, sizes)
+  if (projections.layout === 'grouped') {
+    const perGroup = [heads / kvHeads, 1, 1]
+    return splitGroups(writer, packed, { groups: kvHeads, perGroup, size: headDim }, sizes)
+  }
+  if (projections.layout === 'quarters') {
+    const size = (heads * headDim) / QUARTERS
+    const quarters = { groups: QUARTERS, perGroup: [1, 1, 1], size }
+    const [query, value, key] = splitGroups(writer, packed, quarters, sizes)
+    return [query!, key!, value!]
+  }
   if (packed.transposed) return splitColumns(writer, readProduct(writer, packed), sizes)
   let end = 0
   return sizes.map((size) => {
@@ -64,18 +75,25 @@ function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Pr
   return matrices.map((matrix, index) => ({ ...packed, matrix, bias: biases ? biases[index]! : null }))
 }
 
-/** Rows stored as queries, key and value of each key head in turn; they are sorted when the session starts. */
+/** Rows stored in groups, each of which has some of every part; they are sorted when the session starts. */
+interface Groups {
+  groups: number
+  /** Members of each part in a group, each of `size` rows. */
+  perGroup: number[]
+  size: number
+}
+
+/** @param sizes rows of each part in all groups */
 function splitGroups(
   writer: DecoderWriter,
-  { heads, kvHeads, headDim }: Attention,
   packed: Linear,
+  { groups, perGroup, size }: Groups,
   sizes: number[],
 ): Product[] {
-  const perGroup = [heads / kvHeads, 1, 1]
-  const groupSize = heads / kvHeads + 2
+  const groupSize = perGroup.reduce((sum, members) => sum + members)
   const split = (tensor: string, width: number[]) => {
-    const groups = writer.op('Reshape', [tensor, writer.integers([kvHeads, groupSize, headDim, ...width])])
-    const parts = writer.ops('Split', [groups, writer.integers(perGroup)], perGroup.length, { axis: 1 })
+    const grouped = writer.op('Reshape', [tensor, writer.integers([groups, groupSize, size, ...width])])
+    const parts = writer.ops('Split', [grouped, writer.integers(perGroup)], perGroup.length, { axis: 1 })
     return parts.map((part, index) =>
       writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]),
     )

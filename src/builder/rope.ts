@@ -31,20 +31,16 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
     writer.op('Cast', [positions], { to: DataType.FLOAT }),
     writer.integers([1]),
   ])
-  const write = (angles: string, rows: string): RopeTables => {
-    const scale = (table: string) =>
-      rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
-    return { cosines: scale(writer.op('Cos', [angles])), sines: scale(writer.op('Sin', [angles])), rows }
-  }
+  const scale = (table: string) =>
+    rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
   if (rope.frequencies.kind === 'fixed') {
     const { perPair } = rope.frequencies
-    return write(
-      writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])]),
-      writer.integers([0]),
-    )
+    const angles = writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])])
+    const [cosines, sines] = [scale(writer.op('Cos', [angles])), scale(writer.op('Sin', [angles]))]
+    return { cosines, sines, rows: writer.integers([0]) }
   }
   const pairs = rope.dimensions / 2
-  const frequencies = writeFrequenciesByLength(writer, rope.frequencies, pairs, shape)
+  const { frequencies, factors } = writeSetsByLength(writer, rope.frequencies, pairs, shape)
   const angles = writer.op('Mul', [column, writer.op('Unsqueeze', [frequencies, writer.integers([1])])])
   const sections = writer.op('Range', [
     writer.integers([0], []),
@@ -52,21 +48,33 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
     writer.integers([1], []),
   ])
   const rows = writer.op('Reshape', [sections, writer.op('Shape', [shape.inputIds])])
-  return write(writer.op('Reshape', [angles, writer.integers([-1, pairs])]), rows)
+  const finish = (table: string) => {
+    const multiplied =
+      factors === null
+        ? table
+        : writer.op('Mul', [table, writer.op('Unsqueeze', [factors, writer.integers([1])])])
+    return scale(writer.op('Reshape', [multiplied, writer.integers([-1, pairs])]))
+  }
+  return { cosines: finish(writer.op('Cos', [angles])), sines: finish(writer.op('Sin', [angles])), rows }
 }
 
-/** Frequencies [batch, pairs] by the length of each text. */
-function writeFrequenciesByLength(
+/** By the length of each text: frequencies [batch, pairs], and factors on cosines and sines [batch, 1] if there are any. */
+function writeSetsByLength(
   writer: GraphWriter,
   frequencies: Exclude<RopeFrequencies, { kind: 'fixed' }>,
   pairs: number,
   shape: TokenShape,
-): string {
+): { frequencies: string; factors: string | null } {
   const length = writer.op('ReduceSum', [shape.attentionMask, writer.integers([1])], { keepdims: 1 })
   if (frequencies.kind === 'two sets') {
-    const { short, long, longestShort } = frequencies
+    const { short, long, longestShort, factors } = frequencies
     const isLong = writer.op('Greater', [length, writer.integers([longestShort])])
-    return writer.op('Where', [isLong, writer.floats(long, [1, pairs]), writer.floats(short, [1, pairs])])
+    const choose = (long: number[], short: number[]) =>
+      writer.op('Where', [isLong, ...[long, short].map((set) => writer.floats(set, [1, set.length]))])
+    return {
+      frequencies: choose(long, short),
+      factors: factors === undefined ? null : choose([factors.long], [factors.short]),
+    }
   }
   const { base, factor, positions } = frequencies
   const counted = writer.op('Cast', [writer.op('Max', [length, writer.integers([positions])])], {
@@ -79,7 +87,10 @@ function writeFrequenciesByLength(
   const growth = writer.op('Pow', [ratio, writer.float(pairs / (pairs - 1))])
   const grown = writer.op('Mul', [growth, writer.float(base)])
   const exponents = Array.from({ length: pairs }, (_, pair) => -pair / pairs)
-  return writer.op('Pow', [grown, writer.floats(exponents, [1, pairs])])
+  return {
+    frequencies: writer.op('Pow', [grown, writer.floats(exponents, [1, pairs])]),
+    factors: null,
+  }
 }
 
 /** Rotates queries or keys [batch, tokens, heads * head size]. */

@@ -1,6 +1,7 @@
-import type { Rope } from '../families/description.js'
+import type { QueryGrowth, Rope } from '../families/description.js'
 import { type SpanForm, type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeQueryGrowth } from './query-growth.js'
 import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
 
 /** What layers need besides their own tensors, written once for all that need the same. */
@@ -9,6 +10,7 @@ export class SharedInputs {
   readonly #writer: DecoderWriter
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
+  readonly #growths = new Map<string, string>()
 
   constructor(writer: DecoderWriter, shape: TokenShape) {
     this.#writer = writer
@@ -18,6 +20,11 @@ export class SharedInputs {
   /** The tables of a rope. */
   tables(rope: Rope): RopeTables {
     return once(this.#tables, rope, () => writeRopeTables(this.#writer, rope, this.shape))
+  }
+
+  /** float32 [tokens, 1]: the factor on the query of each token. */
+  growth(growth: QueryGrowth): string {
+    return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape.tokens))
   }
 
   /** Runs of queries for a layer's window. */

@@ -3,7 +3,6 @@ import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
-import type { CountLimits } from '../families/config-reader.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setExternalData } from '../graph/external-data.js'
 import { DataType } from '../graph/onnx.js'
@@ -18,8 +17,6 @@ export interface StoredTensors {
   tensors: SafetensorsCheckpoint['tensors']
   /** Real path that the graph's references to files start from. */
   folder: string
-  /** Prefix of the names of the decoder's own tensors, as in `model.` */
-  prefix: string
 }
 
 /**
@@ -31,37 +28,22 @@ export class Weights {
   readonly #writer: GraphWriter
   readonly #used = new Set<string>()
   readonly #casts = new Map<string, string>()
-  /** Prefix that the names lack in a checkpoint of the bare decoder, saved without its head. */
-  readonly #leftOut: string
-
   readonly #folder: string
 
-  constructor({ tensors, folder, prefix }: StoredTensors, writer: GraphWriter) {
+  constructor({ tensors, folder }: StoredTensors, writer: GraphWriter) {
     this.#tensors = tensors
     this.#folder = folder
     this.#writer = writer
-    this.#leftOut = [...tensors.keys()].some((name) => name.startsWith(prefix)) ? '' : prefix
   }
 
-  /** Whether the checkpoint was saved without the head, so that its names have no prefix. */
-  get isBare(): boolean {
-    return this.#leftOut !== ''
-  }
-
-  /** Limits that no count of a matching config exceeds. */
-  get limits(): CountLimits {
-    let longestAxis = 0
-    for (const { shape } of this.#tensors.values()) longestAxis = Math.max(longestAxis, ...shape)
-    return { longestAxis, tensors: this.#tensors.size }
-  }
-
-  has(name: string): boolean {
-    return this.#tensors.has(this.#nameInFile(name))
+  /** Whether there is a tensor of that shape. */
+  hasShape(name: string, shape: number[]): boolean {
+    return `${this.#tensors.get(name)?.shape}` === `${shape}`
   }
 
   /** Length of a tensor's first axis, as it is stored; 0 if there is no such tensor. */
   rows(name: string): number {
-    return this.#tensors.get(this.#nameInFile(name))?.shape[0] ?? 0
+    return this.#tensors.get(name)?.shape[0] ?? 0
   }
 
   /**
@@ -105,13 +87,14 @@ export class Weights {
   }
 
   /**
-   * Checks that every tensor of the checkpoint has been used.
+   * Checks that every tensor of the decoder has been used.
+   * @param owns whether a tensor belongs to the decoder
    * @param extras names that a checkpoint may have besides its weights: buffers that are recomputed
    * @throws LayerpruneError that names the unused tensors
    */
-  assertAllUsed(extras: RegExp[]): void {
+  assertAllUsed(owns: (name: string) => boolean, extras: RegExp[]): void {
     const left = [...this.#tensors.keys()].filter(
-      (name) => !this.#used.has(name) && !extras.some((extra) => extra.test(name)),
+      (name) => owns(name) && !this.#used.has(name) && !extras.some((extra) => extra.test(name)),
     )
     if (left.length === 0) return
     const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
@@ -121,20 +104,13 @@ export class Weights {
     )
   }
 
-  #nameInFile(name: string): string {
-    return name.startsWith(this.#leftOut) ? name.slice(this.#leftOut.length) : name
-  }
-
   #find(name: string, shape: number[]): TensorLocation {
-    const location = this.#tensors.get(this.#nameInFile(name))
+    const location = this.#tensors.get(name)
     const expected = `[${shape.join(', ')}]`
     if (!location) {
-      throw new LayerpruneError(
-        `the checkpoint has no tensor ${this.#nameInFile(name)}, expected ${expected}`,
-        {
-          hint: 'take config.json and all weights from the same model',
-        },
-      )
+      throw new LayerpruneError(`the checkpoint has no tensor ${name}, expected ${expected}`, {
+        hint: 'take config.json and all weights from the same model',
+      })
     }
     if (location.shape.length !== shape.length || location.shape.some((size, axis) => size !== shape[axis])) {
       throw new LayerpruneError(

@@ -46,7 +46,7 @@ export type ChosenWeights =
       file: string | undefined
       computedIn: ComputedDtype
     }
-  /** A graph tells itself what it computes in. */
+  /** What it computes in is read from the graph. */
   | ({ format: 'onnx' } & OnnxFile)
 
 /** The choice, and why it was made if the user could have expected another. */

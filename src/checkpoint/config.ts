@@ -4,6 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { otherForm } from './other-forms.js'
 import { assertRegularFile } from './regular-file.js'
+import { nameWrapper, readTextConfig } from './wrappers.js'
 
 const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
@@ -11,12 +12,14 @@ const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 export type StoredDtype = (typeof STORED_DTYPES)[number]
 
 /** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
-export const LEARNT_POSITIONS = { gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
+export const LEARNT_POSITIONS = { biogpt: 1024, gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
-  /** `model_type`, as config.json or genai_config.json states it. */
+  /** `model_type` of the decoder, as config.json or genai_config.json states it. */
   family: string
+  /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
+  wrapper: string | null
   layers: number
   hiddenSize: number
   heads: number
@@ -99,6 +102,8 @@ function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unkn
 
 /** The keys of a config that are the decoder's own: of a model with other parts, those of its text. */
 export function decoderPart(config: Record<string, unknown>): Record<string, unknown> {
+  const text = readTextConfig(config)
+  if (text !== undefined) return text
   return isObject(config.text_config) ? { ...config, ...config.text_config } : config
 }
 
@@ -141,6 +146,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   }
   return {
     family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
+    wrapper: nameWrapper(config),
     layers,
     hiddenSize,
     heads,

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
-import { isRepoId } from '../hub/repo.js'
+import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import type { DownloadProgress } from './hub-model.js'
 import { unreadableForm } from './other-forms.js'
 
@@ -40,13 +40,13 @@ export interface ModelSource {
  */
 export async function openModelSource(options: ModelSourceOptions): Promise<ModelSource> {
   const { model, revision } = options
+  if (await isOnlyOnHub(model)) {
+    const { openModelRepo } = await import('./hub-model.js')
+    return openModelRepo(options)
+  }
   const folder = resolve(model)
   const info = await stat(folder).catch((cause: NodeJS.ErrnoException) => cause)
   if (info instanceof Error) {
-    if (info.code === 'ENOENT' && isRepoId(model)) {
-      const { openModelRepo } = await import('./hub-model.js')
-      return openModelRepo(options)
-    }
     const reason = info.code === 'ENOENT' ? 'does not exist' : `cannot be read: ${info.message}`
     throw new LayerpruneError(`model folder ${model} ${reason}`, {
       hint: 'give a folder with config.json, tokenizer.json and the weights, or the id of a model on the Hub',

@@ -17,12 +17,12 @@ export function addRepairFlags(command: Command): Command {
   return command
     .option(
       '--repair',
-      'refit weights of the layers around each cut by least squares, without training, so that the model loses less',
+      'refit weights of the layers around each cut by least squares, without training, so that the model loses less accuracy',
     )
     .option('--dataset <path...>', 'with --repair: calibration texts, files, folders or a Hub id')
     .option('--dataset-column <name>', 'column that holds the text (default: text)')
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
-    .option('--dataset-split <name>', 'split of a Hub dataset (default: train)')
+    .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
     .option('--dataset-size <n>', 'texts to fit on (default: 128)', wholeNumber(1))
     .option(
       '--shuffle <seed>',

@@ -26,7 +26,7 @@ const HELP = `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume continues.
 --until takes texts from the start of the dataset; if they are in a particular order, give --shuffle too.
-With --verify the slice YAML and a plan.json name the block that perplexity recommends, and so does --from elsewhere.
+With --verify, slice.yaml, plan.json and --from of other commands use the block that perplexity recommends.
 Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY mean what
 they mean to Python. Failed requests are retried for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
 PruneMe's spellings work too: --model_path, --dataset_subset, --batch_size, ...

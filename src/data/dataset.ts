@@ -1,9 +1,9 @@
 import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
-import { shuffleInPlace } from '../random.js'
+import { type Random, shuffleInPlace } from '../random.js'
 import { isHubDataset, listDataFiles } from './files.js'
 import type { DataKind } from './kind.js'
-import { readRows } from './read-rows.js'
+import { type ReadOrder, readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
@@ -127,30 +127,40 @@ function assertNoHubOptions(paths: string[], options: DatasetOptions): void {
 }
 
 type ReadOptions = Omit<DatasetOptions, 'dataset'> & SkipOptions
+type FileList = Iterable<DatasetFile> | AsyncIterable<DatasetFile>
 
 /** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
-export function createDataset(
-  name: DatasetName,
-  files: Iterable<DatasetFile> | AsyncIterable<DatasetFile>,
-  {
-    datasetColumn: column = DEFAULT_COLUMN,
-    datasetSize,
-    textLines = false,
-    shuffle,
-    skipRows = 0,
-    signal,
-  }: ReadOptions,
-): Dataset {
-  const skipped = { empty: 0, notText: 0 }
+export function createDataset(name: DatasetName, files: FileList, options: ReadOptions): Dataset {
+  const reader = new DatasetReader(files, options)
+  return { ...name, column: reader.column, skipped: reader.skipped, rows: () => reader.readTexts() }
+}
 
-  async function* rows(): AsyncGenerator<DatasetRow> {
-    skipped.empty = 0
-    skipped.notText = 0
+interface SourcedRow extends DataRow {
+  source: DataSource
+}
+
+/** Reads the texts of files in the order that the options ask for. */
+class DatasetReader {
+  readonly column: string
+  readonly skipped = { empty: 0, notText: 0 }
+  readonly #files: FileList
+  readonly #options: ReadOptions
+
+  constructor(files: FileList, options: ReadOptions) {
+    this.column = options.datasetColumn ?? DEFAULT_COLUMN
+    this.#files = files
+    this.#options = options
+  }
+
+  async *readTexts(): AsyncGenerator<DatasetRow> {
+    const { datasetSize, signal } = this.#options
+    this.skipped.empty = 0
+    this.skipped.notText = 0
     let texts = 0
-    for await (const { value, position, source } of readInOrder()) {
+    for await (const { value, position, source } of this.#readInOrder()) {
       signal?.throwIfAborted()
-      if (typeof value !== 'string') skipped.notText++
-      else if (!/\S/.test(value)) skipped.empty++
+      if (typeof value !== 'string') this.skipped.notText++
+      else if (!/\S/.test(value)) this.skipped.empty++
       else {
         yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
         if (++texts === datasetSize) return
@@ -158,48 +168,48 @@ export function createDataset(
     }
   }
 
-  async function* readInOrder() {
+  #readInOrder(): AsyncGenerator<SourcedRow> {
+    const { shuffle } = this.#options
+    return shuffle === undefined ? this.#readOneByOne() : this.#readShuffled(shuffle)
+  }
+
+  async *#readOneByOne(): AsyncGenerator<SourcedRow> {
+    const { skipRows = 0, signal } = this.#options
     const skip = { rows: skipRows }
-    if (shuffle === undefined) {
-      for await (const file of files) {
-        signal?.throwIfAborted()
-        yield* readFile(file, { skip })
-      }
-      return
+    for await (const file of this.#files) {
+      signal?.throwIfAborted()
+      yield* this.#readFile(file, { skip })
     }
-    const open: Parameters<typeof shuffleRows<DatasetFile, SourcedRow>>[1] = (file, random) =>
-      readFile(file, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
-    for await (const row of shuffleRows(files, open, shuffle)) {
-      if (skip.rows > 0) skip.rows--
+  }
+
+  async *#readShuffled(seed: number): AsyncGenerator<SourcedRow> {
+    const open = (file: DatasetFile, random: Random) =>
+      this.#readFile(file, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
+    let { skipRows = 0 } = this.#options
+    for await (const row of shuffleRows(this.#files, open, seed)) {
+      if (skipRows > 0) skipRows--
       else yield row
     }
   }
 
-  async function* readFile(
-    { source, kind }: DatasetFile,
-    order: Pick<Parameters<typeof readRows>[2], 'skip' | 'shuffle'>,
-  ): AsyncGenerator<SourcedRow> {
-    for await (const row of readRows(abortable(source), kind, { column, textLines, ...order })) {
+  async *#readFile({ source, kind }: DatasetFile, order: ReadOrder): AsyncGenerator<SourcedRow> {
+    const { column } = this
+    const { textLines = false, signal } = this.#options
+    for await (const row of readRows(abortable(source, signal), kind, { column, textLines, ...order })) {
       yield { ...row, source }
     }
   }
-
-  function abortable(source: DataSource): DataSource {
-    if (!signal) return source
-    return {
-      ...source,
-      async *readBytes() {
-        for await (const chunk of source.readBytes()) {
-          signal.throwIfAborted()
-          yield chunk
-        }
-      },
-    }
-  }
-
-  return { ...name, column, skipped, rows }
 }
 
-interface SourcedRow extends DataRow {
-  source: DataSource
+function abortable(source: DataSource, signal: AbortSignal | undefined): DataSource {
+  if (!signal) return source
+  return {
+    ...source,
+    async *readBytes() {
+      for await (const chunk of source.readBytes()) {
+        signal.throwIfAborted()
+        yield chunk
+      }
+    },
+  }
 }

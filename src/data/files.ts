@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import { isRepoId } from '../hub/repo.js'
+import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import { type DataKind, detectKind, isDescription, KNOWN_KINDS } from './kind.js'
 
 /** A dataset file on disk, by the path the user gave or one below it. */
@@ -41,16 +41,9 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
   return files
 }
 
-/**
- * Whether a name can only be a dataset's id on the Hub: what is on this machine comes first, and a name with the
- * ending of a data file is meant to be on this machine.
- */
+/** Whether a name can only be a dataset's id on the Hub; one with the ending of a data file is meant to be a file. */
 export async function isHubDataset(path: string): Promise<boolean> {
-  if (!isRepoId(path) || detectKind(path) !== undefined) return false
-  return stat(path).then(
-    () => false,
-    (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT',
-  )
+  return detectKind(path) === undefined && isOnlyOnHub(path)
 }
 
 async function listFolder(folder: string, parents: Set<string>): Promise<DataFile[]> {

@@ -21,7 +21,7 @@ const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
 /**
- * Reads a .json file: an array of objects, or JSON Lines, which many such files hold; the first character tells which.
+ * Reads a .json file: an array of objects, or JSON Lines, which many such files hold; the first character decides.
  * Holds one row and one chunk at a time. Positions are rows in an array, lines in JSON Lines.
  * @throws LayerpruneError, with file and position, if it is neither, or the first row lacks the column
  */

@@ -10,7 +10,7 @@ import { readTextDocument, readTextLines } from './text.js'
 import { unzstd } from './zstd.js'
 
 /** Where in a file reading begins, and in which order. */
-interface ReadOrder {
+export interface ReadOrder {
   /** Rows at the start to skip; counted down. */
   skip?: RowSkip | undefined
   /** Order of the separately readable parts of a file, from their number. */

@@ -13,7 +13,7 @@ export interface Figures {
   bitsPerByte: number
 }
 
-/** A model with blocks of layers taken out. */
+/** A model with blocks of layers removed. */
 export interface CandidateFigures extends Figures {
   removed: Block[]
   /** By how much a scored token is less likely than in the whole model, in nats, over the same texts. */
@@ -42,7 +42,7 @@ export interface EvaluationResult extends Figures {
   settings: {
     maxLength: number
     batchSize: number
-    /** Each text stands alone and is scored once, from its start: there is no stride and no context before it. */
+    /** Each text is scored once and independently, from its start: without a stride, and without context before it. */
     scored: 'every token but the first of each text'
     datasetSize?: number
     shuffle?: number

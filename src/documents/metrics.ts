@@ -1,14 +1,14 @@
 import { UsageError } from '../errors.js'
 
-/** Ways to compare two states at a token; of all of them less is nearer. */
+/** Ways to compare two states at a token; for all of them, smaller means closer. */
 export const METRICS = ['angular', 'cosine', 'block-influence', 'relative-magnitude', 'euclidean'] as const
 
 export type Metric = (typeof METRICS)[number]
 
 interface MetricWords {
-  /** As sentences name it. */
+  /** Its name in sentences. */
   title: string
-  /** What the residual stream does where it is large. */
+  /** What the residual stream does if the value is large. */
   verb: 'turns' | 'changes'
   /** Largest value it can have. */
   limit: number
@@ -21,26 +21,26 @@ const WORDS: Record<Metric, MetricWords> = {
     verb: 'turns',
     limit: 1,
     definition:
-      'that of Gromov et al. 2024 (arXiv 2403.17887), 0 where the residual stream does not turn and\n0.5 where it ends at a right angle',
+      'that of Gromov et al. 2024 (arXiv 2403.17887), 0 if the residual stream keeps its direction and\n0.5 if it ends at a right angle',
   },
   cosine: {
     title: 'cosine distance',
     verb: 'turns',
     limit: 2,
-    definition: 'one less the cosine similarity of LLM-Streamline (arXiv 2403.19135)',
+    definition: 'one minus the cosine similarity of LLM-Streamline (arXiv 2403.19135)',
   },
   'block-influence': {
     title: 'block influence',
     verb: 'turns',
     limit: 2,
-    definition: 'that of ShortGPT (arXiv 2403.03853), one less the cosine',
+    definition: 'that of ShortGPT (arXiv 2403.03853), one minus the cosine',
   },
   'relative-magnitude': {
     title: 'relative magnitude',
     verb: 'changes',
     limit: Number.POSITIVE_INFINITY,
     definition:
-      'that of Samragh et al. 2023 (arXiv 2312.09299), the length of what the block adds over that of what comes out',
+      'that of Samragh et al. 2023 (arXiv 2312.09299), the length of what the block adds divided by that of its output',
   },
   euclidean: {
     title: 'Euclidean distance',
@@ -50,16 +50,16 @@ const WORDS: Record<Metric, MetricWords> = {
   },
 }
 
-/** How a metric is spoken of, and how large it can be. */
+/** The words for a metric, and how large it can be. */
 export function describeMetric(metric: Metric): MetricWords {
   return WORDS[metric]
 }
 
-export function isMetric(name: unknown): name is Metric {
+function isMetric(name: unknown): name is Metric {
   return METRICS.some((metric) => metric === name)
 }
 
-/** @throws UsageError if one is unknown or there twice, or there is none */
+/** @throws UsageError if one is unknown or repeated, or there is none */
 export function assertMetrics(names: string[]): asserts names is Metric[] {
   const choice = `${METRICS.slice(0, -1).join(', ')} or ${METRICS.at(-1)}`
   if (names.length === 0) throw new UsageError(`metrics must name ${choice}, found none`)

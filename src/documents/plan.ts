@@ -42,7 +42,7 @@ export function makePlan({
   scores,
   dataset,
 }: Pick<Plan, 'model' | 'strategy' | 'removed' | 'scores' | 'dataset'>): Plan {
-  if (removed.length === 0) throw new UsageError('no block to remove: a plan takes out at least one layer')
+  if (removed.length === 0) throw new UsageError('no block to remove: a plan removes at least one layer')
   const normalized = normalizeBlocks(removed, model.layers)
   return {
     schema: SCHEMAS.plan,

@@ -58,7 +58,7 @@ export function findCertainty(
 }
 
 /**
- * A result as of a run that asked for blocks of another size: all sizes are in it, but for the comparison of its
+ * A result as of a run that asked for blocks of another size: all sizes are in it, except the comparison of its
  * best block with every other. `findCertainty` says how sure that one is.
  * @throws UsageError if the model has no such block
  */

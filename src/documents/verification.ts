@@ -7,7 +7,7 @@ export interface VerifiedBlock extends Block {
   distance: number
   /** By distance among all blocks of its size, 1 for the smallest. */
   distanceRank: number
-  /** Of the model without the block; null if it is no finite number. */
+  /** Of the model without the block; null if it is not finite. */
   perplexity: number | null
   /** Of the perplexity, over texts. */
   standardError: number | null

@@ -8,6 +8,8 @@ import { type GraphRunner, openRunner } from './graph-runner.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { releaseAll, type SessionOptions } from './session.js'
 
+type Ort = typeof import('onnxruntime-node')
+
 /** Positions whose logits are held at a time. */
 const CHUNK_POSITIONS = 128
 
@@ -18,17 +20,81 @@ export type State = TypedTensor<'float32' | 'float16'>
  * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
  * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing.
  */
-export interface DecoderPieces {
+export class DecoderPieces {
+  readonly #ort: Ort
+  readonly #decoder: DecoderGraph
+  readonly #head: DecoderGraph
+  readonly #config: ModelConfig
+  readonly #boundaries: number[]
+  readonly #options: SessionOptions
+  readonly #fixedBatch: number | null
+  readonly #opened = new Map<string, Promise<GraphRunner>>()
+
+  constructor(
+    ort: Ort,
+    decoder: DecoderGraph,
+    config: ModelConfig,
+    boundaries: number[],
+    options: SessionOptions,
+  ) {
+    this.#ort = ort
+    this.#decoder = decoder
+    this.#head = takeLikelihoodHead(decoder)
+    this.#config = config
+    this.#boundaries = boundaries
+    this.#options = options
+    this.#fixedBatch = findFixedBatch(decoder.model.graph)
+  }
+
   /** State 0 of a batch. */
-  embed(batch: EncodedText[]): Promise<State>
+  async embed(batch: EncodedText[]): Promise<State> {
+    assertBatchSize(batch.length, this.#fixedBatch)
+    const piece = this.#open('embedding', () => takeSegment(this.#decoder, { to: 0 }))
+    return (await runPiece(piece, batch, {})) as State
+  }
+
   /** Runs the layers of piece `index` on the state before them. */
-  run(index: number, state: State, batch: EncodedText[]): Promise<State>
+  async run(index: number, state: State, batch: EncodedText[]): Promise<State> {
+    const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
+    const piece = this.#open(`${index}`, () => takeSegment(this.#decoder, range))
+    return (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+  }
+
   /**
    * How likely each text is to the model, from its last state.
    * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
    */
-  score(state: State, batch: EncodedText[]): Promise<Float64Array>
-  close(): Promise<void>
+  async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
+    const piece = this.#open('head', () => this.#head)
+    const scores = new Float64Array(batch.length)
+    for (const chunk of chunksOf(scoredPositions(batch), CHUNK_POSITIONS)) {
+      const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
+      const outputs = await runPiece(
+        piece,
+        chunk.map(({ target }) => ({ ids: [target], origin: '' })),
+        {
+          [STATE_INPUT]: takeRows(this.#ort, state, chunk),
+          [TARGETS_INPUT]: new this.#ort.Tensor('int64', targets, [chunk.length, 1]),
+        },
+      )
+      const likelihoods = outputs.data as Float32Array
+      for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
+    }
+    return scores
+  }
+
+  async close(): Promise<void> {
+    await releaseAll([...this.#opened.values()])
+    this.#opened.clear()
+  }
+
+  #open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
+    const piece =
+      this.#opened.get(name) ??
+      openRunner(take(), this.#config, [STATE_INPUT, TARGETS_INPUT], { ...this.#options, shared: true })
+    this.#opened.set(name, piece)
+    return piece
+  }
 }
 
 /**
@@ -43,62 +109,18 @@ export async function openDecoderPieces(
   boundaries: number[],
   options: SessionOptions,
 ): Promise<DecoderPieces> {
-  const ort = await import('onnxruntime-node')
-  const head = takeLikelihoodHead(decoder)
-  const fixedBatch = findFixedBatch(decoder.model.graph)
-  const opened = new Map<string, Promise<GraphRunner>>()
+  return new DecoderPieces(await import('onnxruntime-node'), decoder, config, boundaries, options)
+}
 
-  function open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
-    const piece =
-      opened.get(name) ??
-      openRunner(take(), config, [STATE_INPUT, TARGETS_INPUT], { ...options, shared: true })
-    opened.set(name, piece)
-    return piece
-  }
-  async function runPiece(
-    piece: Promise<GraphRunner>,
-    batch: EncodedText[],
-    fedByCaller: Record<string, Tensor>,
-  ) {
-    const runner = await piece
-    const outputs = await runner.run(runner.makeFeeds(batch, longest(batch), fedByCaller))
-    return outputs[runner.outputNames[0]!]!
-  }
-
-  return {
-    async embed(batch) {
-      assertBatchSize(batch.length, fixedBatch)
-      const piece = open('embedding', () => takeSegment(decoder, { to: 0 }))
-      return (await runPiece(piece, batch, {})) as State
-    },
-    async run(index, state, batch) {
-      const range = { from: boundaries[index]!, to: boundaries[index + 1]! }
-      const piece = open(`${index}`, () => takeSegment(decoder, range))
-      return (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
-    },
-    async score(state, batch) {
-      const piece = open('head', () => head)
-      const scores = new Float64Array(batch.length)
-      for (const chunk of chunksOf(scoredPositions(batch), CHUNK_POSITIONS)) {
-        const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
-        const outputs = await runPiece(
-          piece,
-          chunk.map(({ target }) => ({ ids: [target], origin: '' })),
-          {
-            [STATE_INPUT]: takeRows(ort, state, chunk),
-            [TARGETS_INPUT]: new ort.Tensor('int64', targets, [chunk.length, 1]),
-          },
-        )
-        const likelihoods = outputs.data as Float32Array
-        for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
-      }
-      return scores
-    },
-    async close() {
-      await releaseAll([...opened.values()])
-      opened.clear()
-    },
-  }
+/** @returns the only output of a piece */
+async function runPiece(
+  piece: Promise<GraphRunner>,
+  batch: EncodedText[],
+  fedByCaller: Record<string, Tensor>,
+): Promise<Tensor> {
+  const runner = await piece
+  const outputs = await runner.run(runner.makeFeeds(batch, longest(batch), fedByCaller))
+  return outputs[runner.outputNames[0]!]!
 }
 
 interface ScoredPosition {
@@ -123,7 +145,7 @@ function chunksOf<T>(items: T[], size: number): T[][] {
 }
 
 /** A state at some positions: [positions, 1, hidden]. */
-function takeRows(ort: typeof import('onnxruntime-node'), state: State, positions: ScoredPosition[]): State {
+function takeRows(ort: Ort, state: State, positions: ScoredPosition[]): State {
   const [, tokens, hidden] = state.dims as [number, number, number]
   const rows = state.data.slice(0, positions.length * hidden)
   for (const [index, { text, token }] of positions.entries()) {

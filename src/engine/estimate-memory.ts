@@ -2,14 +2,10 @@ import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { takeSegment } from '../graph/segment.js'
 import { indexGraph, nodesUpstream } from '../graph/topology.js'
-import {
-  countDims,
-  countWidenedBytes,
-  ELEMENT_BITS,
-  isHalfMatrix,
-  listLoadedWeights,
-} from '../graph/weight-sizes.js'
-import { countRunBytes } from './run-memory.js'
+import { bitsOfWeight, countDims, isHalfMatrix } from '../graph/weight-sizes.js'
+import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
+import { countCastBytes, listLoadedWeights } from './loaded-weights.js'
+import { countRunBytes, KEPT_BY_RUNTIME, PROGRAM_BYTES, RUN_TOKENS } from './memory-figures.js'
 
 /** Memory that `similarity` takes, in bytes, to within about a quarter. */
 export interface MemoryEstimate {
@@ -22,23 +18,15 @@ export interface MemoryEstimate {
   totalBytes: number
 }
 
-/** Node with its libraries, before a model is opened. */
-const PROGRAM_BYTES = 140e6
-
-/** Tokens of the default --max-length, and also as many as run at once. */
-const TOKENS = 1024
-
-/** Memory that ONNX Runtime keeps beyond what is in use. */
-const SLACK = 1.4
-
 /** Estimates the memory of an analysis on the CPU, from the weights and from what was measured of real runs. */
 export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): MemoryEstimate {
   const weightsBytes = measureWeights(decoder)
-  const tokens = Math.min(TOKENS, config.maxPositions ?? TOKENS)
-  const widened = decoder.castsPerRun
-    ? countWidenedBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
+  const tokens = Math.min(DEFAULT_MAX_LENGTH, config.maxPositions ?? DEFAULT_MAX_LENGTH)
+  const castBytes = decoder.castsPerRun
+    ? countCastBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
     : 0
-  const runBytes = Math.round(SLACK * (countRunBytes(config, { texts: TOKENS / tokens, tokens }) + widened))
+  const peakBytes = countRunBytes(config, { texts: RUN_TOKENS / tokens, tokens }) + castBytes
+  const runBytes = Math.round(KEPT_BY_RUNTIME * peakBytes)
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }
 
@@ -49,11 +37,11 @@ function measureWeights({ model, states, castsPerRun = false }: DecoderGraph): n
   let bits = 0
   for (const tensor of graph.initializer) {
     const readers = (topology.consumers.get(tensor.name) ?? []).filter((reader) => measured.has(reader))
-    const stored = ELEMENT_BITS.get(tensor.dataType)
+    const stored = bitsOfWeight(tensor)
     if (readers.length === 0 || stored === undefined) continue
     const isCast = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
-    const isWidened = isCast && !(castsPerRun && isHalfMatrix(tensor))
-    bits += countDims(tensor) * (isWidened ? 32 : stored)
+    const isCastOnce = isCast && !(castsPerRun && isHalfMatrix(tensor))
+    bits += countDims(tensor) * (isCastOnce ? 32 : stored)
   }
   return bits / 8
 }

@@ -1,6 +1,7 @@
 import type { TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
+import { layerOfCache } from '../graph/cache-names.js'
 import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 import { assertTokenIds, countTokenRows } from './token-ids.js'
@@ -10,8 +11,6 @@ type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
 
 /** Makes one graph input from a batch of texts. */
 export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
-
-const CACHE_INPUT = /^past(_key_values)?[._]/
 
 /**
  * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
@@ -61,7 +60,7 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
       return () => make([1], dimensions(info).length === 0 ? [] : [1])
     }
   }
-  if (CACHE_INPUT.test(info.name)) return planCache(ort, info, config)
+  if (layerOfCache(info.name) !== undefined) return planCache(ort, info, config)
   throw new LayerpruneError(
     `the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`,
     {

@@ -1,30 +1,16 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { tapSegment } from '../graph/tap-segment.js'
-import { countWidenedBytes, type LoadedWeight, listLoadedWeights } from '../graph/weight-sizes.js'
-import { countRunBytes } from './run-memory.js'
-import { RUN_TOKENS, type Run } from './runs.js'
-
-/** What a session takes besides its weights, and memory that JavaScript has not yet released. */
-const SESSION_BYTES = 70e6
-
-/** Memory that weights take, as a multiple of their size: there are gaps between them. */
-const FRAGMENTATION = 1.1
-
-/**
- * The same for weights so small that the C library may keep their memory when they are freed, and then can reuse only
- * part of it for those of the next segment.
- */
-const SMALL_FRAGMENTATION = 1.8
-
-/** Memory of this size or more is returned to the system at once: glibc's largest threshold for that. */
-const LARGE_BYTES = 32 * 2 ** 20
-
-/** A float64 copy of the states of a chunk of positions, when inner products are computed. */
-const GRAM_CHUNK_BYTES = 24e6
-
-/** Such copies at the peak. */
-const GRAM_COPIES = 4
+import { countCastBytes, type LoadedWeight, listLoadedWeights } from './loaded-weights.js'
+import {
+  allocatedBytes,
+  countRunBytes,
+  GRAM_CHUNK_BYTES,
+  GRAM_COPIES,
+  RUN_TOKENS,
+  SESSION_BYTES,
+} from './memory-figures.js'
+import type { Run } from './runs.js'
 
 /** What the memory of a run depends on. */
 interface RunSize {
@@ -140,15 +126,10 @@ export class MemoryPlan {
   }
 }
 
-/** Memory that a weight takes, fragmentation included. */
-function allocatedBytes(bytes: number): number {
-  return bytes * (bytes < LARGE_BYTES ? SMALL_FRAGMENTATION : FRAGMENTATION)
-}
-
-/** What is taken on top of what is held: a second copy of a weight while it is packed for the processor or widened. */
+/** What is taken on top of what is held: a second copy of a weight while it is packed for the processor or cast. */
 function countPassingBytes(weights: LoadedWeight[]): number {
   const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
-  return Math.max(0, ...ordered, allocatedBytes(countWidenedBytes(weights)))
+  return Math.max(0, ...ordered, allocatedBytes(countCastBytes(weights)))
 }
 
 function sizeOf({ texts, tokens, positions }: Run): RunSize {

@@ -3,9 +3,7 @@ import { formatQuantity } from '../format-numbers.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 import type { AskedBatch } from './gram-source.js'
-
-/** Most padded tokens run at once, unless one text is longer: more would not fit in the processor's caches. */
-export const RUN_TOKENS = 1024
+import { RUN_TOKENS } from './memory-figures.js'
 
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {

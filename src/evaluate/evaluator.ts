@@ -9,7 +9,7 @@ import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 /** A model ready to score texts, with any of some blocks of layers removed. */
 export interface Evaluator {
   /**
-   * Runs a batch through the model with each candidate's blocks taken out. Layers that candidates have in common
+   * Runs a batch through the model with each candidate's blocks removed. Layers that candidates have in common
    * from the bottom up run once.
    * @param candidates blocks to remove, in any order; none for the whole model
    * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a

@@ -2,7 +2,7 @@
 export interface PrefixTree {
   /** Sequences that end here, by their place in the list. */
   ends: number[]
-  /** Sequences that go on, by the item that comes next. */
+  /** Longer sequences, by their next item. */
   next: Map<number, PrefixTree>
 }
 

@@ -61,7 +61,7 @@ export const BLOOM_FAMILIES: Record<string, Family> = {
 }
 
 /** Slopes of a geometric series; if the number of heads is not a power of two, the next series fills up (ALiBi's appendix). */
-function makeAlibiSlopes(heads: number): number[] {
+export function makeAlibiSlopes(heads: number): number[] {
   const power = 2 ** Math.floor(Math.log2(heads))
   const slope = (index: number, count: number) => 2 ** ((-8 * index) / count)
   const first = Array.from({ length: power }, (_, index) => slope(index + 1, power))

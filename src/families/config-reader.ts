@@ -96,7 +96,19 @@ export class ConfigReader {
   object(key: string): ConfigReader | undefined {
     const value = this.#take([key, undefined], 'an object', isObject)
     if (value === undefined || Object.keys(value as object).length === 0) return undefined
-    return new ConfigReader(value as Record<string, unknown>, this.#limits, `${this.#path} ${key}`)
+    return this.assume(key, value as Record<string, unknown>)
+  }
+
+  /** A nested object as it would be read if the config stated it. */
+  assume(key: string, value: Record<string, unknown>): ConfigReader {
+    return new ConfigReader(value, this.#limits, `${this.#path} ${key}`)
+  }
+
+  /** Of two names for one thing the first that is present; if both are, they must agree. */
+  choose(own: string, usual: string): string {
+    if (!this.has(own)) return this.has(usual) ? usual : own
+    this.expect(usual, this.raw(own))
+    return own
   }
 
   keys(): string[] {
@@ -188,13 +200,6 @@ export class ConfigReader {
     }
     return value
   }
-}
-
-/** The family's own key or the usual one, whichever is present; if both are, they must agree. */
-export function chooseKey(config: ConfigReader, own: string, usual: string): string {
-  if (!config.has(own)) return config.has(usual) ? usual : own
-  config.expect(usual, config.raw(own))
-  return own
 }
 
 function isFloat32(value: unknown): value is number {

@@ -1,10 +1,10 @@
 import { LayerpruneError } from '../errors.js'
-import { type ConfigReader, chooseKey } from './config-reader.js'
+import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
-import type { Activation, Decoder, Linear } from './description.js'
+import type { Activation, Decoder, Linear, NamedActivation } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
 
-const ACTIVATIONS: Record<string, Activation> = {
+const ACTIVATIONS: Record<string, NamedActivation> = {
   silu: 'silu',
   swish: 'silu',
   gelu: 'gelu',
@@ -28,6 +28,8 @@ interface CheckpointFacts {
   has: (name: string) => boolean
   /** Whether the checkpoint was saved without its head. */
   isBare: boolean
+  /** What the name of the head's module may start with, the likeliest first. */
+  headPrefixes: string[]
 }
 
 /**
@@ -43,7 +45,7 @@ export function applyDifferences(
   const names = { ...LLAMA_NAMES, ...differences.names }
   const sizes = readSizes(config, differences)
   const vocabulary = config.count('vocab_size')
-  const activation = readActivation(config, differences)
+  const makeActivation = differences.makeActivation ?? readActivation(config, differences)
   const makeNorm = prepareNorm(config, differences, sizes.hidden)
   const alibi = differences.alibi?.(sizes) ?? null
   const own = (name: string) => `${prefix}${inner}${name}`
@@ -62,16 +64,10 @@ export function applyDifferences(
       projection: project(embedding.projections?.into ?? '', tableSize, sizes.hidden),
       scale: embedding.scale ?? 1,
       norm: embedding.norm ? makeNorm(own(embedding.norm)) : null,
-      positions: embedding.positions
-        ? {
-            weight: own(`${embedding.positions.name}.weight`),
-            count: embedding.positions.count,
-            offset: embedding.positions.offset ?? 0,
-          }
-        : null,
+      positions: describePositions(embedding.positions, own),
     },
     layers: Array.from({ length: sizes.layers }, (_, index) =>
-      describeLayer(config, differences, { index, sizes, names, activation, alibi, makeNorm, own }),
+      describeLayer(config, differences, { index, sizes, names, makeActivation, alibi, makeNorm, own }),
     ),
     finalNorm: differences.noFinalNorm ? null : makeNorm(own(names.finalNorm)),
     head: describeHead(config, differences, checkpoint, {
@@ -84,10 +80,19 @@ export function applyDifferences(
   }
 }
 
+function describePositions(
+  positions: NonNullable<Differences['embedding']>['positions'],
+  own: (name: string) => string,
+): Decoder['embedding']['positions'] {
+  if (positions?.kind !== 'learnt') return positions ?? null
+  const { name, ...numbers } = positions
+  return { ...numbers, weight: own(`${name}.weight`) }
+}
+
 function readSizes(config: ConfigReader, differences: Differences): Sizes {
   const keys = { ...LLAMA_KEYS, ...differences.keys }
-  const hidden = config.count(chooseKey(config, keys.hidden, LLAMA_KEYS.hidden))
-  const heads = config.count(chooseKey(config, keys.heads, LLAMA_KEYS.heads))
+  const hidden = config.count(config.choose(keys.hidden, LLAMA_KEYS.hidden))
+  const heads = config.count(config.choose(keys.heads, LLAMA_KEYS.heads))
   const usualKvHeads = differences.kvHeads ?? heads
   const kvHeads =
     keys.kvHeads === null
@@ -112,17 +117,18 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
     heads,
     kvHeads,
     headDim,
-    layers: config.layers(chooseKey(config, keys.layers, LLAMA_KEYS.layers)),
+    layers: config.layers(config.choose(keys.layers, LLAMA_KEYS.layers)),
   }
 }
 
-function readActivation(config: ConfigReader, differences: Differences): Activation {
+/** The activation that the config names, the same in all layers. */
+function readActivation(config: ConfigReader, differences: Differences): () => Activation {
   const key = differences.keys?.activation ?? LLAMA_KEYS.activation
   const name = config.text(key, differences.activation ?? 'silu')
   const activation =
     differences.activationNames?.[name] ?? (Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined)
   if (activation === undefined) throw config.refuse(key, `one of ${Object.keys(ACTIVATIONS).join(', ')}`)
-  return activation
+  return () => activation
 }
 
 function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: number): MakeNorm {
@@ -153,7 +159,9 @@ function describeHead(
   checkpoint: Omit<CheckpointFacts, 'prefix'>,
   embedding: { table: string; vocabulary: number; size: number; projection: Linear | null },
 ): Decoder['head'] {
-  const name = head.name ?? 'lm_head'
+  const ownName = head.name ?? 'lm_head'
+  const candidates = checkpoint.headPrefixes.map((prefix) => `${prefix}${ownName}`)
+  const name = candidates.find((name) => checkpoint.has(`${name}.weight`)) ?? ownName
   const isTied = config.flag('tie_word_embeddings', tied)
   const hasOwn = checkpoint.has(`${name}.weight`)
   const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))

@@ -5,6 +5,7 @@ import type {
   Alibi,
   Attention,
   Experts,
+  GatedMlp,
   HeadNorm,
   Layer,
   Linear,
@@ -24,7 +25,7 @@ interface LayerContext {
   index: number
   sizes: Sizes
   names: typeof LLAMA_NAMES
-  activation: Activation
+  makeActivation: (name: NameTensor) => Activation
   alibi: Alibi | null
   makeNorm: MakeNorm
   own: (name: string) => string
@@ -57,14 +58,20 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
 type NameTensor = (tensor: string) => string
 
 function describeMixer(differences: Differences, context: LayerContext, name: NameTensor): Mixer {
-  const { index, sizes, activation, makeNorm } = context
+  const { index, sizes, makeActivation, makeNorm } = context
   const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
     weight: name(`${module}.weight`),
     bias: bias ? name(`${module}.bias`) : null,
     inputs,
     outputs,
   })
-  const own = differences.mixer?.(index, { sizes, activation, name, linear, makeNorm })
+  const own = differences.mixer?.(index, {
+    sizes,
+    activation: makeActivation(name),
+    name,
+    linear,
+    makeNorm,
+  })
   return own ?? describeAttention(differences, context, name)
 }
 
@@ -117,20 +124,25 @@ function describeAttention(
     keyNorm: headNorm(differences.headNorm?.key, kvHeads),
     normAfterRope: differences.headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
+    queryGrowth: differences.queryGrowth ?? null,
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
+    outputNorm: differences.innerNorms
+      ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
+      : null,
   }
 }
 
 function describeMlp(
   config: ConfigReader,
   differences: Differences,
-  { index, sizes, names, activation }: LayerContext,
+  { index, sizes, names, makeNorm, makeActivation }: LayerContext,
   name: NameTensor,
 ): Mlp {
   const { hidden } = sizes
+  const activation = makeActivation(name)
   const { bias = {}, transposed = false, mlp = 'gated' } = differences
   const linear = (module: string, inputs: number, outputs: number): Linear => ({
     weight: name(`${module}.weight`),
@@ -139,7 +151,7 @@ function describeMlp(
     outputs,
     transposed,
   })
-  const gated = (module: string, inner: number): Mlp => ({
+  const gated = (module: string, inner: number): GatedMlp => ({
     kind: 'gated',
     gate: linear(`${module}.${names.gate}`, hidden, inner),
     up: linear(`${module}.${names.up}`, hidden, inner),
@@ -152,8 +164,12 @@ function describeMlp(
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
-    case 'gated':
-      return gated(names.mlp, inner)
+    case 'gated': {
+      const { innerNorms } = differences
+      if (innerNorms === undefined) return gated(names.mlp, inner)
+      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
+      return { ...gated(names.mlp, inner), innerNorm }
+    }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
     case 'plain':

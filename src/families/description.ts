@@ -9,8 +9,9 @@ export interface Linear {
   bias: string | null
   inputs: number
   outputs: number
-  transposed?: boolean
-  /** The weight is one of a stack [count, outputs, inputs]. */
+  /** `by shape`: unless the tensor has the shape of Linear. */
+  transposed?: boolean | 'by shape'
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
   stack?: { count: number; index: number }
 }
 
@@ -26,7 +27,29 @@ export interface Norm {
   weightOffset: number
 }
 
-export type Activation = 'silu' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu' | 'relu2' | 'sigmoid' | 'tanh'
+export type NamedActivation =
+  | 'silu'
+  | 'gelu'
+  | 'gelu_tanh'
+  | 'quick_gelu'
+  | 'relu'
+  | 'relu2'
+  | 'sigmoid'
+  | 'tanh'
+
+export type Activation = NamedActivation | Xielu
+
+/** xIELU (Huang and Schlag 2024, arXiv 2411.13010), whose numbers are tensors of the layer. */
+export interface Xielu {
+  kind: 'xielu'
+  /** [1]: softplus gives the factor on the square of positive inputs. */
+  positive: string
+  /** [1]: softplus, plus `beta`, gives the factor on negative inputs. */
+  negative: string
+  /** Scalars: the factor on the input itself, and the largest input that counts as negative. */
+  beta: string
+  epsilon: string
+}
 
 /** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) with one of its scalings. */
 export interface Rope {
@@ -42,7 +65,14 @@ export interface Rope {
 export type RopeFrequencies =
   | { kind: 'fixed'; perPair: number[] }
   /** Longrope: one set for texts of up to `longestShort` tokens, another for longer ones. */
-  | { kind: 'two sets'; short: number[]; long: number[]; longestShort: number }
+  | {
+      kind: 'two sets'
+      short: number[]
+      long: number[]
+      longestShort: number
+      /** Factors on cosines and sines if each set has its own, beside `attentionFactor`. */
+      factors?: { short: number; long: number }
+    }
   /** Dynamic NTK: the base grows with the text's length if that exceeds `positions`. */
   | { kind: 'growing base'; base: number; factor: number; positions: number }
 
@@ -56,11 +86,12 @@ export type HeadNorm =
 
 /**
  * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
- * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`).
+ * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`), or for each
+ * quarter of the heads its queries, its values and its keys (`quarters`).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
-  | { layout: 'stacked' | 'grouped'; packed: Linear }
+  | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
 export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
@@ -85,6 +116,8 @@ export interface Attention {
   normAfterRope: boolean
   /** Queries, keys and values are clipped to [-clip, clip]. */
   clip: number | null
+  /** Queries grow with their position. */
+  queryGrowth: QueryGrowth | null
   /** Factor on the scores. */
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
@@ -92,6 +125,15 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** A norm over all heads before the output's product. */
+  outputNorm: Norm | null
+}
+
+/** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
+export interface QueryGrowth {
+  rate: number
+  period: number
+  offset: number
 }
 
 /**
@@ -192,10 +234,20 @@ export interface Alibi {
 
 export type Mlp =
   | { kind: 'plain'; up: Linear; activation: Activation; down: Linear }
-  | { kind: 'gated'; gate: Linear; up: Linear; activation: Activation; down: Linear }
+  | {
+      kind: 'gated'
+      gate: Linear
+      up: Linear
+      activation: Activation
+      down: Linear
+      /** A norm before the last product. */
+      innerNorm?: Norm
+    }
   /** Gate and up projection are the two halves of one matrix. */
   | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
   | { kind: 'experts'; experts: Experts }
+
+export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
 
 export interface Experts {
   router: Linear
@@ -209,7 +261,10 @@ export interface Experts {
 }
 
 /** How the router's outputs choose experts and weigh them. */
-export interface Routing {
+export type Routing = LargestScores | SparseMixer
+
+/** The experts of the largest scores. */
+export interface LargestScores {
   /** A softmax over all experts, or the sigmoid of each. */
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
@@ -218,6 +273,16 @@ export interface Routing {
   normalized: { sumEpsilon: number } | null
   /** Factor on the weights. */
   scale: number
+}
+
+/**
+ * SparseMixer (Liu et al. 2023, arXiv 2310.00811): two experts, each weighted by the softmax over those not yet
+ * chosen whose logit is near the largest.
+ */
+export interface SparseMixer {
+  scores: 'sparse mixer'
+  /** The largest relative distance that is near. */
+  nearness: number
 }
 
 export interface Layer {
@@ -239,6 +304,25 @@ export interface Layer {
   residualMultiplier: number
 }
 
+/** Learnt position embeddings; row `offset` belongs to the first token. */
+export interface LearntPositions {
+  kind: 'learnt'
+  weight: string
+  count: number
+  offset: number
+}
+
+/** Sines, then cosines, of a position times each frequency (Vaswani et al. 2017, arXiv 1706.03762). */
+export interface Sinusoids {
+  kind: 'sinusoids'
+  /** Half as many as the hidden size. */
+  frequencies: number[]
+  /** Number of the first token's position. */
+  offset: number
+  /** Number of a position whose embedding is zero; null if there is none. */
+  empty: number | null
+}
+
 export interface Decoder {
   vocabulary: number
   hiddenSize: number
@@ -249,8 +333,7 @@ export interface Decoder {
     projection: Linear | null
     scale: number
     norm: Norm | null
-    /** Learnt position embeddings; row `offset` belongs to the first token. */
-    positions: { weight: string; count: number; offset: number } | null
+    positions: LearntPositions | Sinusoids | null
   }
   layers: Layer[]
   finalNorm: Norm | null

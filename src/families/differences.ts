@@ -4,11 +4,14 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  LearntPositions,
   Linear,
   Mixer,
   Mlp,
   Norm,
+  QueryGrowth,
   Rope,
+  Sinusoids,
 } from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
@@ -92,7 +95,7 @@ export interface Differences {
   embedding?: {
     scale?: number
     norm?: string
-    positions?: { name: string; count: number; offset?: number }
+    positions?: (Pick<LearntPositions, 'kind' | 'count' | 'offset'> & { name: string }) | Sinusoids
     /** Width of the table, with the modules that map it to the hidden size and back. */
     size?: number
     projections?: { into: string; back: string }
@@ -107,6 +110,7 @@ export interface Differences {
   rope?: (layer: number, sizes: Sizes) => Rope | null
   headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
   clip?: number | null
+  queryGrowth?: QueryGrowth
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
   softcap?: number | null
@@ -123,6 +127,10 @@ export interface Differences {
   activation?: string
   /** A name that means something else in this family. */
   activationNames?: Partial<Record<string, Activation>>
+  /** An activation with tensors of its own, instead of the one that the config names. */
+  makeActivation?: (name: (tensor: string) => string) => Activation
+  /** Modules of norms before the last product of attention, and of a gated MLP. */
+  innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
   extras?: RegExp[]
 }

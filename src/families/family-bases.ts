@@ -96,10 +96,12 @@ export function describeGpt2(
     norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
     embedding: {
       positions: {
+        kind: 'learnt',
         name: 'wpe',
         count:
           config.length('n_positions', undefined) ??
           config.length('max_position_embeddings', usual.positions),
+        offset: 0,
       },
     },
     bias: { qkv: true, output: true, mlp: true },

@@ -21,11 +21,12 @@ export function allButEvery(period: number): (layer: number) => boolean {
 export function readQwenWindows(
   config: ConfigReader,
   slides: (layer: number, maxWindowLayers: number) => boolean,
+  usualFirst = 28,
 ): (layer: number) => number | null {
   const isOn = config.flag('use_sliding_window', false)
   const window = isOn ? readWindow(config, 4096) : null
   if (!isOn) config.ignore('sliding_window')
-  const first = config.number('max_window_layers', 28)
+  const first = config.number('max_window_layers', usualFirst)
   const types = readLayerTypes(config, (layer) => window !== null && slides(layer, first))
   return windowsOf(config, types, window)
 }
@@ -87,16 +88,29 @@ export function softmaxRouting(normalized: boolean): Routing {
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: (name: string) => boolean,
-  settings: { names: ExpertNames; count: number; perToken: number; routing: Routing; inner: number },
+  settings: {
+    names: ExpertNames
+    count: number
+    perToken: number
+    routing: Routing
+    inner: number
+    /** How the matrices of a stack are stored; as those of Linear if omitted. */
+    transposed?: Linear['transposed']
+  },
 ): Experts {
-  const { count, perToken, routing, inner, names } = settings
-  const stack = names.stack ?? 'mlp.experts'
-  const isStacked = has(name(`${stack}.gate_up_proj`))
+  const { count, perToken, routing, inner, names, transposed = false } = settings
+  const module = names.stack ?? 'mlp.experts'
+  const isStacked = has(name(`${module}.gate_up_proj`))
   const linear = (weight: string, inputs: number, outputs: number): Linear => ({
     weight: name(weight),
     bias: null,
     inputs,
     outputs,
+  })
+  const stack = (weight: string, inputs: number, outputs: number, index: number): Linear => ({
+    ...linear(weight, inputs, outputs),
+    transposed,
+    stack: { count, index },
   })
   const separate = (index: number): Mlp => {
     const module = `${names.experts}.${index}`
@@ -110,9 +124,9 @@ export function describeExperts(
   }
   const stacked = (index: number): Mlp => ({
     kind: 'gated in one',
-    gateUp: { ...linear(`${stack}.gate_up_proj`, hidden, 2 * inner), stack: { count, index } },
+    gateUp: stack(`${module}.gate_up_proj`, hidden, 2 * inner, index),
     activation,
-    down: { ...linear(`${stack}.down_proj`, inner, hidden), stack: { count, index } },
+    down: stack(`${module}.down_proj`, inner, hidden, index),
   })
   return {
     router: linear(`${isStacked ? (names.stackRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),

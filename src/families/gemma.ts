@@ -30,6 +30,16 @@ export const GEMMA_FAMILIES: Record<string, Family> = {
       window: readGemma2Windows(config),
     }),
   },
+  vaultgemma: {
+    title: 'VaultGemma 1B',
+    notes: 'as Gemma 2 without the norms after attention and MLP',
+    describe: (config) => ({
+      ...describeSandwichedGemma(config, 50, 30),
+      norms: { beforeMlp: 'pre_feedforward_layernorm' },
+      rope: rope(config),
+      window: readGemma2Windows(config),
+    }),
+  },
   gemma3_text: {
     title: 'Gemma 3 270M and 1B',
     notes: 'as Gemma 2 with norms on heads; layers with a window have a rope of their own',

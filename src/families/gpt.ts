@@ -213,6 +213,7 @@ function describeOpt(config: ConfigReader): Differences {
       size,
       projections: { into: 'project_in', back: 'project_out' },
       positions: {
+        kind: 'learnt',
         name: 'embed_positions',
         count: config.length('max_position_embeddings', 2048),
         offset: 2,

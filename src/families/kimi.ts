@@ -1,4 +1,4 @@
-import { type ConfigReader, chooseKey } from './config-reader.js'
+import type { ConfigReader } from './config-reader.js'
 import {
   countChannels,
   type DeltaSizes,
@@ -110,7 +110,7 @@ function readSparseLayers(config: ConfigReader, layers: number): (layer: number)
 }
 
 function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Experts {
-  const key = (own: string, usual: string) => chooseKey(config, own, usual)
+  const key = (own: string, usual: string) => config.choose(own, usual)
   const normalized = config.flag(key('moe_renormalize', 'norm_topk_prob'), true)
   const settings = {
     names: MIXTRAL_EXPERTS,

@@ -23,6 +23,14 @@ export interface RopeOptions {
   originalPositions?: number
   /** `dynamic` may state an `alpha`, which sets the base once and for all. */
   knowsAlpha?: boolean
+  /** Each set of LongRoPE states its own factor on cosines and sines (`short_mscale`, `long_mscale`). */
+  hasFactors?: boolean
+  /** Settings if the config states none, in either spelling. */
+  usual?: Record<string, unknown>
+  /** Keys of the settings that the family reads itself. */
+  others?: string[]
+  /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
+  knowsMrope?: boolean
 }
 
 /** Keys that some rope types read and that mean nothing to the others. */
@@ -53,7 +61,8 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const { headDim, layerType, scaled = true } = options
   const parameters = config.object('rope_parameters')
   const scaling = config.object('rope_scaling')
-  const settings = parameters ? ofLayerType(config, parameters, layerType) : scaled ? scaling : undefined
+  const stated = parameters ? ofLayerType(config, parameters, layerType) : scaled ? scaling : undefined
+  const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
   const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
@@ -64,7 +73,7 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   }
   const scale = readScaling(config, settings, { dimensions, theta }, options)
   assertFinite(scale)
-  settings?.assertAllRead('rope', (key) => HARMLESS_KEYS.includes(key))
+  settings?.assertAllRead('rope', (key) => [...HARMLESS_KEYS, ...(options.others ?? [])].includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
 }
 
@@ -136,7 +145,7 @@ function readScaling(
   config: ConfigReader,
   settings: ConfigReader | undefined,
   base: Base,
-  { yarnIsLongrope, knowsAlpha, originalPositions }: RopeOptions,
+  { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
   const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
@@ -147,7 +156,7 @@ function readScaling(
     attentionFactor,
     frequencies: { kind: 'fixed', perPair },
   })
-  if (settings === undefined || type === 'default') return fixed(plain)
+  if (settings === undefined || type === 'default' || (knowsMrope && type === 'mrope')) return fixed(plain)
   const original = () => readOriginalPositions(config, settings, originalPositions)
   switch (type) {
     case 'linear': {
@@ -161,7 +170,7 @@ function readScaling(
     case 'yarn':
       return readYarn(config, settings, base, plain, original())
     case 'longrope':
-      return readLongrope(config, settings, base, original())
+      return readLongrope(config, settings, base, original(), hasFactors)
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
@@ -258,7 +267,13 @@ function readYarn(
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */
-function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base, original: number): Scaling {
+function readLongrope(
+  config: ConfigReader,
+  settings: ConfigReader,
+  base: Base,
+  original: number,
+  hasFactors = false,
+): Scaling {
   const read = (key: string) => {
     const factors = settings.numbers(key)
     if (factors.length !== base.dimensions / 2) {
@@ -268,15 +283,17 @@ function readLongrope(config: ConfigReader, settings: ConfigReader, base: Base, 
       Math.fround(1 / Math.fround(factor * base.theta ** ((2 * pair) / base.dimensions))),
     )
   }
+  const frequencies = {
+    kind: 'two sets' as const,
+    short: read('short_factor'),
+    long: read('long_factor'),
+    longestShort: original,
+  }
+  if (hasFactors) {
+    const factors = { short: settings.number('short_mscale'), long: settings.number('long_mscale') }
+    return { attentionFactor: 1, frequencies: { ...frequencies, factors } }
+  }
   const factor = settings.number('factor', undefined) ?? config.length('max_position_embeddings') / original
   const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
-  return {
-    attentionFactor: settings.number('attention_factor', inferred),
-    frequencies: {
-      kind: 'two sets',
-      short: read('short_factor'),
-      long: read('long_factor'),
-      longestShort: original,
-    },
-  }
+  return { attentionFactor: settings.number('attention_factor', inferred), frequencies }
 }

@@ -3,9 +3,14 @@ import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
+import { GPT_KIN } from './gpt-kin.js'
+import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
 import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
+import { LLAMA_KIN } from './llama-kin.js'
+import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
+import { PHIMOE_FAMILIES } from './phimoe.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
@@ -32,7 +37,12 @@ export const FAMILIES: Record<string, Family> = {
   ...GPT_FAMILIES,
   ...BLOOM_FAMILIES,
   ...EXPERT_FAMILIES,
+  ...LLAMA_KIN,
+  ...GPT_KIN,
+  ...SHARED_GRANITE_FAMILIES,
+  ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
+  ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...KIMI_FAMILIES,
 }

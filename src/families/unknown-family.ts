@@ -1,3 +1,4 @@
+import { findWrapper } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
 import { FAMILIES } from './table.js'
 
@@ -14,6 +15,22 @@ export function unknownFamily(config: Record<string, unknown>, reason?: string):
   return new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
     { hint: adviseOn(config) },
+  )
+}
+
+/** Whether the decoder inside a model of another kind computes on text alone what it does by itself. */
+export function runsAlone(wrapper: string): boolean {
+  const known = findWrapper(wrapper)
+  return known !== undefined && known.refused === undefined
+}
+
+/** @throws LayerpruneError if the decoder inside a model of this `model_type` cannot be read */
+export function assertRunsAlone(wrapper: string): void {
+  if (runsAlone(wrapper)) return
+  const reason = findWrapper(wrapper)?.refused ?? 'it is not known how it uses the decoder of its text_config'
+  throw new LayerpruneError(
+    `config.json has the model_type ${JSON.stringify(wrapper)}, which is not supported: ${reason}`,
+    { hint: 'use an ONNX export of its decoder, or a model of text only' },
   )
 }
 

@@ -130,8 +130,8 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** Experts in one stack, under the names of published checkpoints or those that transformers 5 can save. */
-function describeGraniteExperts(
+/** Granite's experts in one stack, under the names of published checkpoints or those that transformers 5 can save. */
+export function describeGraniteExperts(
   { hidden, activation, name }: ExpertParts,
   has: (name: string) => boolean,
   { count, perToken, inner }: { count: number; perToken: number; inner: number },

@@ -34,15 +34,15 @@ export function castWeightsPerRun(model: ModelProto): ModelProto {
   const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const matrices = new Set<TensorProto>()
-  const widened = new Set<string>()
+  const ofWeights = new Set<string>()
   const isOfWeights = ({ opType, input }: NodeProto) => {
     const stored = opType === 'Cast' ? initializers.get(input[0]!) : undefined
     if (stored && isHalfMatrix(stored)) {
       matrices.add(stored)
       return true
     }
-    const fromWeights = input.some((name) => widened.has(name))
-    return fromWeights && input.every((name) => widened.has(name) || initializers.has(name))
+    const fromWeights = input.some((name) => ofWeights.has(name))
+    return fromWeights && input.every((name) => ofWeights.has(name) || initializers.has(name))
   }
   const first: NodeProto[] = []
   const others: NodeProto[] = []
@@ -52,7 +52,7 @@ export function castWeightsPerRun(model: ModelProto): ModelProto {
       continue
     }
     first.push(node)
-    for (const name of node.output) widened.add(name)
+    for (const name of node.output) ofWeights.add(name)
   }
   const inputs = [...matrices].map(({ name, dataType, dims }) =>
     makeValueInfo(name, dataType, dims.map(Number)),

@@ -1,5 +1,6 @@
 import type { Block } from '../layers/block.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
+import { layerOfCache, renameCache } from './cache-names.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
 import { cloneModel, type GraphProto, makeNode, type NodeProto } from './onnx.js'
@@ -62,32 +63,29 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
 
 /** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
-  const goes = (layer: number) => blocks.some(({ start, end }) => start <= layer && layer < end)
-  const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !goes(layer))!
+  const isRemoved = (layer: number) => includesLayer(blocks, layer)
+  const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !isRemoved(layer))!
   const inputs = new Set(graph.input.map(({ name }) => name))
   const others = new Map<string, string>()
   for (const name of inputs) {
-    const layer = CACHE_LAYER.exec(name)?.[2]
-    if (layer === undefined || !goes(Number(layer))) continue
-    const other = name.replace(CACHE_LAYER, `$1${kept}`)
+    const layer = layerOfCache(name)
+    if (layer === undefined || !isRemoved(layer)) continue
+    const other = renameCache(name, kept)
     if (inputs.has(other)) others.set(name, other)
   }
   renameReads(graph, others)
 }
 
-/** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
-const CACHE_LAYER = /^(past[a-z_]*[._])(\d+)/
-
 /** Drops the outputs of removed layers: their caches, and their states if the graph outputs them. */
 function dropOutputs(graph: GraphProto, within: Set<NodeProto>): void {
   const topology = indexGraph(graph)
-  const left = graph.node.filter((node) => within.has(node))
-  const lost = nodesDownstream(
+  const removed = graph.node.filter((node) => within.has(node))
+  const dependent = nodesDownstream(
     topology,
-    left.flatMap(({ output }) => output),
+    removed.flatMap(({ output }) => output),
   )
   graph.output = graph.output.filter(({ name }) => {
     const producer = topology.producer.get(name)
-    return producer !== undefined && !lost.has(producer) && !within.has(topology.nodes[producer]!)
+    return producer !== undefined && !dependent.has(producer) && !within.has(topology.nodes[producer]!)
   })
 }

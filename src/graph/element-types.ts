@@ -19,7 +19,7 @@ const TYPE_GIVING_INPUT = new Map([
 
 /**
  * Element type of a tensor: what the graph declares, else what follows from the nodes that produce it; UNDEFINED if
- * neither tells.
+ * neither says.
  * @param topology of the same graph
  */
 export function findElementType(graph: GraphProto, topology: Topology, tensor: string): DataType {
@@ -48,7 +48,7 @@ export function findElementType(graph: GraphProto, topology: Topology, tensor: s
   return infer(tensor)
 }
 
-/** The type that a node names itself; UNDEFINED if its inputs do not tell either. */
+/** The type that a node names itself; UNDEFINED if its inputs do not say either. */
 function statedType(node: NodeProto): DataType | undefined {
   const attribute = (name: string) => node.attribute.find((candidate) => candidate.name === name)
   switch (node.opType) {

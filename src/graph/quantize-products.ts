@@ -18,7 +18,7 @@ import {
   type ValueInfoProto,
 } from './onnx.js'
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
-import { findWeightProducts, type WeightProduct } from './weight-products.js'
+import { findWeightProducts, type WeightMatrix, type WeightProduct } from './weight-products.js'
 
 /** An int8 weight matrix, and how tokens are multiplied by it. */
 export interface QuantizedMatrix {
@@ -38,7 +38,7 @@ const PREFIX = 'layerprune.int8'
 const ZERO_POINT = `${PREFIX}.zero_point`
 const ZERO = `${PREFIX}.zero`
 const ONE = `${PREFIX}.one`
-const RESIDUAL_SCALE = `${PREFIX}.rest_scale`
+const RESIDUAL_SCALE = `${PREFIX}.residual_scale`
 const LARGEST = `${PREFIX}.largest`
 const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
@@ -81,50 +81,74 @@ export function quantizeProducts(
   const replacements = new Map<NodeProto, NodeProto[]>()
   for (const { node, matrix } of products) {
     const input = node.input[0]!
-    const nodes: NodeProto[] = []
-    const { residuals, keepsTokenResiduals, block, ...places } = quantized.get(matrix.name)!
+    const form = quantized.get(matrix.name)!
+    const { block } = form
     const multiplied = block === null ? input : rotatedName(input)
+    const steps: NodeProto[] = []
     if (!rounded.has(multiplied)) {
-      if (block !== null) nodes.push(...rotateBlocks(input, block))
+      if (block !== null) steps.push(...rotateBlocks(input, block))
       const rows = roundRows(multiplied, matrix.inputs, isOfAllTokens(input))
-      nodes.push(...rows.nodes)
+      steps.push(...rows.nodes)
       graph.valueInfo.push(...rows.valueInfos)
       rounded.set(multiplied, rows)
     }
-    const addWeight = (part: string, dataType: DataType, dims: number[], place: ExternalData) => {
-      const name = `${matrix.name}.int8${part}`
-      weights.set(name, makeExternalTensor(name, dataType, dims, place))
-      return name
-    }
-    const dims = [matrix.inputs, matrix.outputs]
-    const scales = addWeight('.scales', DataType.FLOAT, [matrix.outputs], places.scales)
-    const multiply = (part: string, tokens: string, weight: string, scale: string) => {
-      // the output can be the input of another product, whose steps are named by it too
-      const product = `${node.output[0]}${STEP}product_of_${part}`
-      const inputs = [tokens, weight, scale, scales, ZERO_POINT]
-      nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
-      return product
-    }
-    const tokens = rounded.get(multiplied)!
-    const weight = addWeight('', DataType.INT8, dims, places.values)
-    const parts = [multiply('values', tokens.values, weight, ONE)]
-    if (keepsTokenResiduals) parts.push(multiply('token_rests', tokens.residuals, weight, RESIDUAL_SCALE))
-    if (residuals !== null) {
-      const weightResiduals = addWeight('.rests', DataType.INT8, dims, residuals)
-      parts.push(multiply('weight_rests', tokens.values, weightResiduals, RESIDUAL_SCALE))
-    }
-    const sum = parts.reduce((sum, part) => {
-      nodes.push(makeNode('Add', [sum, part], [`${part}.sum`]))
-      return `${part}.sum`
-    })
-    nodes.push(makeNode('Mul', [sum, tokens.scales], [node.output[0]!]))
-    replacements.set(node, nodes)
+    const parts = makeWeights(matrix, form)
+    for (const tensor of Object.values(parts)) weights.set(tensor.name, tensor)
+    steps.push(...multiplyRounded(node.output[0]!, rounded.get(multiplied)!, parts, form))
+    replacements.set(node, steps)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
   graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
+}
+
+/** The initializers of an int8 matrix. */
+interface Int8Weights {
+  scales: TensorProto
+  values: TensorProto
+  residuals?: TensorProto
+}
+
+function makeWeights({ name, inputs, outputs }: WeightMatrix, form: QuantizedMatrix): Int8Weights {
+  const { values, residuals, scales } = form
+  const make = (part: string, dataType: DataType, dims: number[], place: ExternalData) =>
+    makeExternalTensor(`${name}.int8${part}`, dataType, dims, place)
+  return {
+    scales: make('.scales', DataType.FLOAT, [outputs], scales),
+    values: make('', DataType.INT8, [inputs, outputs], values),
+    ...(residuals && { residuals: make('.residuals', DataType.INT8, [inputs, outputs], residuals) }),
+  }
+}
+
+/** Multiplies rounded tokens by an int8 matrix, and sums the products of values and residuals. */
+function multiplyRounded(
+  output: string,
+  tokens: RoundedTensor,
+  { values, residuals, scales }: Int8Weights,
+  { keepsTokenResiduals }: QuantizedMatrix,
+): NodeProto[] {
+  const nodes: NodeProto[] = []
+  const multiply = (part: string, rows: string, weight: TensorProto, scale: string) => {
+    // the output can be the input of another product, whose steps are named by it too
+    const product = `${output}${STEP}product_of_${part}`
+    const inputs = [rows, weight.name, scale, scales.name, ZERO_POINT]
+    nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
+    return product
+  }
+  const products = [multiply('values', tokens.values, values, ONE)]
+  if (keepsTokenResiduals) {
+    products.push(multiply('token_residuals', tokens.residuals, values, RESIDUAL_SCALE))
+  }
+  if (residuals !== undefined) {
+    products.push(multiply('weight_residuals', tokens.values, residuals, RESIDUAL_SCALE))
+  }
+  const sum = products.reduce((sum, product) => {
+    nodes.push(makeNode('Add', [sum, product], [`${product}.sum`]))
+    return `${product}.sum`
+  })
+  return [...nodes, makeNode('Mul', [sum, tokens.scales], [output])]
 }
 
 function rotatedName(input: string): string {
@@ -178,20 +202,22 @@ function roundRows(input: string, width: number, isOfAllTokens: boolean): Rounde
   const rows = add('Reshape', [input, widthName(width)], 'rows')
   const rounded = add('QuantizeLinear', [rows, perRow, zeroPoints], 'rounded_rows', { axis: 0 })
   const known = add('DequantizeLinear', [rounded, perRow, zeroPoints], 'known_rows', { axis: 0 })
-  const left = add('Sub', [rows, known], 'left_rows')
-  const residualScale = add('Mul', [perRow, RESIDUAL_SCALE], 'rest_scale_of_row')
-  const residuals = add('QuantizeLinear', [left, residualScale, zeroPoints], 'rest_rows', { axis: 0 })
+  const remaining = add('Sub', [rows, known], 'remaining_rows')
+  const residualScale = add('Mul', [perRow, RESIDUAL_SCALE], 'residual_scale_of_row')
+  const residuals = add('QuantizeLinear', [remaining, residualScale, zeroPoints], 'residual_rows', {
+    axis: 0,
+  })
   const shape = add('Shape', [input], 'shape')
   const shaped = [
     add('Reshape', [rounded, shape], 'values'),
-    add('Reshape', [residuals, shape], 'rests'),
+    add('Reshape', [residuals, shape], 'residuals'),
   ] as const
   const describe = (names: readonly string[], type: DataType, dimensions: (string | number)[]) =>
     names.map((name) => makeValueInfo(name, type, dimensions))
   const valueInfos = [
     ...describe([perRow, residualScale], DataType.FLOAT, [ROWS]),
     ...describe([zeroPoints], DataType.UINT8, [ROWS]),
-    ...describe([rows, known, left], DataType.FLOAT, [ROWS, width]),
+    ...describe([rows, known, remaining], DataType.FLOAT, [ROWS, width]),
     ...describe([rounded, residuals], DataType.UINT8, [ROWS, width]),
     ...describe(shaped, DataType.UINT8, [BATCH, TOKENS, width]),
   ]

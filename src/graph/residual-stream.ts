@@ -1,16 +1,11 @@
 import { LayerpruneError } from '../errors.js'
+import { layerOfCache } from './cache-names.js'
+import { fusedAddends, isFusedNorm, SUM_OUTPUT } from './fused-norms.js'
 import type { GraphProto, NodeProto } from './onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from './topology.js'
 
-/** Operators that add a branch to the residual stream and norm the sum at once; the sum is their fourth output. */
-const FUSED_SUM_OPERATORS = new Set(['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'])
-const SUM_OUTPUT = 3
-
 /** Operators that pass a value on: the stream is the same before and after them. */
 const PASS_THROUGH_OPERATORS = new Set(['Identity', 'Cast', 'Dropout'])
-
-/** How `past_key_values.3.key`, `past_3.value` and the like name the layer whose cache they hold. */
-const CACHE_INPUT = /^past[a-z_]*[._](\d+)/
 
 /** A node of the stream that adds a branch (attention, MLP or both) to it. */
 interface ResidualSum {
@@ -29,7 +24,7 @@ interface ResidualSum {
  * (named by its cache input, or recognised as a product of two activations) must lie in the sum that opens
  * layer i: one sum per layer if attention and MLP are parallel, two otherwise.
  *
- * A fused norm that leaves its sum unnamed gets a name for it, in place.
+ * A sum that a fused norm leaves unnamed gets a name, in place.
  *
  * @param layers number of layers that the model's config states
  * @returns layers + 1 tensor names; state k enters layer k, the last one is before the final norm
@@ -140,16 +135,16 @@ function isSum(topology: Topology, position: number, onPath: Set<number>): boole
 }
 
 function isAddition(node: NodeProto): boolean {
-  return node.opType === 'Add' || node.opType === 'Sum' || FUSED_SUM_OPERATORS.has(node.opType)
+  return node.opType === 'Add' || node.opType === 'Sum' || isFusedNorm(node)
 }
 
 function addends(node: NodeProto): string[] {
-  return FUSED_SUM_OPERATORS.has(node.opType) ? node.input.slice(0, 2) : node.input
+  return isFusedNorm(node) ? fusedAddends(node) : node.input
 }
 
 function nameSum(topology: Topology, position: number): ResidualSum {
   const node = topology.nodes[position]!
-  if (!FUSED_SUM_OPERATORS.has(node.opType)) return { position, output: node.output[0]! }
+  if (!isFusedNorm(node)) return { position, output: node.output[0]! }
   while (node.output.length <= SUM_OUTPUT) node.output.push('')
   if (node.output[SUM_OUTPUT] === '') node.output[SUM_OUTPUT] = `${node.output[0]}/residual_sum`
   return { position, output: node.output[SUM_OUTPUT]! }
@@ -188,8 +183,8 @@ function checkAttentionOrder(
       .map((position) => sumAfter(position)),
   )
   const caches = graph.input.flatMap(({ name }) => {
-    const layer = CACHE_INPUT.exec(name)?.[1]
-    return layer === undefined ? [] : [{ name, layer: Number(layer) }]
+    const layer = layerOfCache(name)
+    return layer === undefined ? [] : [{ name, layer }]
   })
   for (const { name, layer } of caches) {
     const readers = [...nodesDownstream(topology, [name])].filter((position) => onPath.has(position))

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
 import { getExternalData } from './external-data.js'
+import { findFusedNorm, fusedAddends, SUM_OUTPUT } from './fused-norms.js'
 import {
   cloneModel,
   DataLocation,
@@ -13,7 +14,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from './onnx.js'
-import { findFusedNorm, redirectState, renameReads, SUM_OUTPUT } from './redirect-state.js'
+import { redirectState, renameReads } from './redirect-state.js'
 import { indexGraph, sortNodes, type Topology } from './topology.js'
 import { findWeightProducts, type StoredNumbers } from './weight-products.js'
 
@@ -75,8 +76,8 @@ export function rotateStream(decoder: DecoderGraph): RotatedDecoder | null {
 /** Makes readers of the last state read it as it was before the rotation. */
 function rotateBackAfter(graph: GraphProto, state: string): void {
   const fused = findFusedNorm(graph, state)
-  const addends = fused === undefined ? null : graph.node[fused]!.input.slice(0, 2)
-  const rotatedBack = `${state}/turned_back`
+  const addends = fused === undefined ? null : fusedAddends(graph.node[fused]!)
+  const rotatedBack = `${state}/rotated_back`
   redirectState(graph, state, rotatedBack)
   if (addends !== null) graph.node.push(makeNode('Add', addends, [state]))
   graph.node.push(makeNode('FusedMatMul', [state, ROTATION], [rotatedBack], { transB: 1 }, MICROSOFT_DOMAIN))

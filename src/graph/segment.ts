@@ -1,6 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
+import { findFusedNorm, SUM_OUTPUT } from './fused-norms.js'
 import {
   cloneNode,
   copyMessage,
@@ -11,7 +12,7 @@ import {
   makeValueInfo,
   type ValueInfoProto,
 } from './onnx.js'
-import { findFusedNorm, redirectState, SUM_OUTPUT } from './redirect-state.js'
+import { redirectState } from './redirect-state.js'
 import { indexGraph, removeDeadNodes } from './topology.js'
 
 /** Input of a segment that does not start at the token ids: the state before its first layer. */
@@ -44,7 +45,7 @@ export function takeSegment(
 
 /**
  * Makes a decoder start from a state that is an input, and keeps all its outputs. Nodes that only the layers below
- * needed stay until dead nodes are removed.
+ * needed remain until dead nodes are removed.
  * @returns a new graph with states `from`..layers
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {

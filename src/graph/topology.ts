@@ -114,7 +114,7 @@ export function nodesDownstream(topology: Topology, tensors: Iterable<string>): 
   return found
 }
 
-/** Nodes whose output values `tensors` depend on; with `shapes`, also those on whose shape alone they depend. */
+/** Nodes whose output values `tensors` depend on; with `shapes`, also those of which only the shape matters. */
 export function nodesUpstream(
   topology: Topology,
   tensors: Iterable<string>,

@@ -33,7 +33,7 @@ export interface WeightProduct {
   matrix: WeightMatrix
 }
 
-/** Routers decide which experts a token goes to: an error there has large effects. */
+/** Routers choose the experts of a token: an error there has large effects. */
 const ROUTER = /router|[._]gate\./
 
 /**

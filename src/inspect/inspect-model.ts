@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { countOutside } from '../builder/build-decoder.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
@@ -26,8 +27,10 @@ export interface Inspection {
     id: string
     /** Commit of the Hub; null for a folder that the user named. */
     revision: string | null
-    /** `model_type` of config.json. */
+    /** `model_type` of the decoder. */
     family: string
+    /** `model_type` of the model of images or sound and text that holds the decoder; null for a decoder by itself. */
+    wrapper: string | null
     /** The models that people know the family by; null if its safetensors cannot be read. */
     title: string | null
     layers: number
@@ -46,8 +49,11 @@ export interface Inspection {
   analysis:
     | { possible: true; format: Format; file: string; dtype: string }
     | { possible: false; problem: string; hint: string | null }
-  /** Null if the model cannot be analysed. */
-  parameters: (ParameterCounts & { total: number }) | null
+  /**
+   * Of the decoder, and `outside` it: of towers for images or sound, which are neither run nor changed. Null if the
+   * model cannot be analysed.
+   */
+  parameters: (ParameterCounts & { total: number; outside: number }) | null
   /** Null if the model cannot be analysed. */
   memory: MemoryEstimate | null
   layerpruneVersion: string
@@ -65,14 +71,15 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const located = await locateModel(options)
   const { id, revision, folder, config, source } = located
-  const findings = await findOut(located, options)
-  const { family, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
+  const findings = await tryToOpen(located, options)
+  const { family, wrapper, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
   return {
     schema: SCHEMAS.inspect,
     model: {
       id,
       revision,
       family,
+      wrapper,
       title: Object.hasOwn(FAMILIES, family) ? FAMILIES[family]!.title : null,
       layers,
       hiddenSize,
@@ -98,7 +105,7 @@ type Findings = Pick<Inspection, 'analysis' | 'parameters' | 'memory'>
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if weights cannot be downloaded
  */
-async function findOut(located: LocatedModel, options: ModelOptions): Promise<Findings> {
+async function tryToOpen(located: LocatedModel, options: ModelOptions): Promise<Findings> {
   const weights = await orProblem(async () => chooseModelWeights(located, options, 'measure'))
   if (weights instanceof LayerpruneError) return describeProblem(weights)
   await provideWeights(located, weights)
@@ -125,12 +132,12 @@ function describeProblem({ message, hint }: LayerpruneError): Findings {
   }
 }
 
-function describeAnalysis({ decoder, config, format, file, precision }: Model): Findings {
+function describeAnalysis({ decoder, config, format, file, precision, tensors }: Model): Findings {
   const counts = countParameters(decoder)
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return {
     analysis: { possible: true, format, file, dtype: precision.dtype },
-    parameters: { ...counts, total },
+    parameters: { ...counts, total, outside: tensors === undefined ? 0 : countOutside(config, tensors) },
     memory: estimateMemory(decoder.awaitsInt8 ? describeQuantized(decoder) : decoder, config),
   }
 }

@@ -1,7 +1,7 @@
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { DataType, type NodeProto, type TensorProto } from '../graph/onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from '../graph/topology.js'
-import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
+import { bitsOfWeight, countDims } from '../graph/weight-sizes.js'
 
 /** Learnt numbers of a decoder by purpose; a table that is also the head counts once, as embedding. */
 export interface ParameterCounts {
@@ -74,8 +74,8 @@ function meetsTokens(tensor: string, topology: Topology, usesTokens: Set<number>
   })
 }
 
-function isLearnt({ name, dataType, dims }: TensorProto): boolean {
-  return ELEMENT_BITS.has(dataType) && dims.length > 0 && !NOT_LEARNT.test(name)
+function isLearnt(tensor: TensorProto): boolean {
+  return bitsOfWeight(tensor) !== undefined && tensor.dims.length > 0 && !NOT_LEARNT.test(tensor.name)
 }
 
 function countElements(tensor: TensorProto, reader: NodeProto): number {

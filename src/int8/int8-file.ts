@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFiles } from '../checkpoint/hash-files.js'
-import { explainFailure } from '../write-files.js'
+import { explainFailure, writeExactly } from '../write-files.js'
 import type { Layout, Place } from './layout.js'
 import { makeMatrices } from './make-matrices.js'
 import type { PlannedMatrix } from './make-matrix.js'
@@ -74,7 +74,7 @@ export async function writeInt8File(
   const write = <T>(action: () => Promise<T>) => explainFailure(join(folder, `${identity}.int8`), action)
   const file = await write(() => open(temporary, 'wx'))
   const put = ({ buffer }: { buffer: ArrayBuffer }, { offsetBytes }: Place) =>
-    write(() => writeAll(file, new Uint8Array(buffer), offsetBytes))
+    write(() => writeExactly(file, new Uint8Array(buffer), offsetBytes))
   try {
     try {
       for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, signal)) {
@@ -95,11 +95,5 @@ export async function writeInt8File(
     return known ?? join(folder, name)
   } finally {
     await rm(temporary, { force: true })
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    written += (await file.write(bytes, written, bytes.length - written, offsetBytes + written)).bytesWritten
   }
 }

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
-import type { PlannedMatrix } from './make-matrix.js'
+import { makeMatrix, type PlannedMatrix } from './make-matrix.js'
+import { Rotation } from './rotation.js'
 import type { Int8Matrix } from './round-matrix.js'
 
 export interface WorkerData {
@@ -20,7 +21,7 @@ const MOST_WORKERS = 4
 const NUMBERS_OF_WORKER = 1e6
 
 /**
- * Quantises matrices to int8 in threads, and yields each as soon as it is made.
+ * Quantises matrices to int8, in threads if there are enough numbers, and yields each as soon as it is made.
  * @param rotationSize width of the rotated stream; null if it is not rotated
  * @throws LayerpruneError if a matrix cannot be made
  */
@@ -31,6 +32,7 @@ export async function* makeMatrices(
 ): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
   const workerData: WorkerData = { rotationSize }
   const numbers = matrices.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0)
+  if (numbers < NUMBERS_OF_WORKER) return yield* makeHere(matrices, rotationSize, signal)
   const worthwhile = Math.ceil(numbers / NUMBERS_OF_WORKER)
   const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length, worthwhile)
   const workers = Array.from({ length: count }, () => startThread('int8/matrix-worker.js', { workerData }))
@@ -53,6 +55,18 @@ export async function* makeMatrices(
     }
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()))
+  }
+}
+
+async function* makeHere(
+  matrices: PlannedMatrix[],
+  rotationSize: number | null,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
+  const rotation = rotationSize === null ? null : new Rotation(rotationSize)
+  for (const matrix of matrices) {
+    signal?.throwIfAborted()
+    yield { matrix, made: await makeMatrix(matrix, rotation) }
   }
 }
 

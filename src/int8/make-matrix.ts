@@ -155,7 +155,7 @@ function scaleOutputs(
   }
 }
 
-/** Selects the taken outputs from the numbers of a stored matrix; the layout stays the same. */
+/** Selects the taken outputs from the numbers of a stored matrix; the layout remains the same. */
 function takeOutputs(stored: Float32Array, { part, inputs, outputs, byOutput }: WeightMatrix): Float32Array {
   if (part === null) return stored
   const taken = new Float32Array(inputs * outputs)

@@ -5,7 +5,7 @@ import type { Block } from './block.js'
  * Blocks of a model of `layers` layers in the one form that plans have: by start, disjoint, those that touch
  * joined into one.
  * @param blocks  in any order, half-open, 0-based
- * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would stay
+ * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would be kept
  */
 export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
   if (!Number.isInteger(layers) || layers < 1) {
@@ -36,14 +36,14 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
     else normalized.push({ start, end })
   }
   if (countLayers(normalized) === layers) {
-    throw new UsageError(`no layer would stay: all ${layers} layers are removed`)
+    throw new UsageError(`no layer would be kept: all ${layers} layers are removed`)
   }
   return normalized
 }
 
 /** @throws UsageError unless a block of n layers can be taken out of a model of `layers` layers */
 export function assertBlockSize(n: number, layers: number): void {
-  if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must stay')
+  if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
   if (n < 1 || n >= layers) {
     throw new UsageError(
       `layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`,
@@ -63,6 +63,11 @@ export function keptSlices(layers: number, removed: Block[]): Block[] {
     next = end
   }
   return kept
+}
+
+/** Whether a layer is in one of the blocks. */
+export function includesLayer(blocks: Block[], layer: number): boolean {
+  return blocks.some(({ start, end }) => start <= layer && layer < end)
 }
 
 /** Layers in blocks that do not overlap. */

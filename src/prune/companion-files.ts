@@ -25,7 +25,7 @@ const NOT_COPIED = [
 const TEMPLATE_FOLDER = 'additional_chat_templates'
 
 /**
- * Finds what is copied of a model beside its weights and configs, and sees to it that it is there.
+ * Finds what is copied of a model beside its weights and configs, and provides it.
  * @throws LayerpruneError if a file is a link out of the model's folder
  */
 export async function findCompanions(source: ModelSource): Promise<PlannedFile[]> {

@@ -7,7 +7,7 @@ const NUMBER = 'n'
 
 /**
  * Writes an edited JSON value with every number as the original text has it, if that has the same value under
- * the same keys: `2.0` stays `2.0`, and an edited number stays a float. transformers 5 takes 2 for no float and
+ * the same keys: `2.0` is written `2.0`, and an edited number remains a float. transformers 5 takes 2 for no float and
  * refuses such a config.
  * @param original  text that the value was parsed from before it was edited
  */

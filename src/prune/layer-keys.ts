@@ -10,7 +10,7 @@ export type Section = Record<string, unknown>
 /** What a key could not say of the kept layers, or should be known to the user. */
 export interface KeyOutcome {
   notes: string[]
-  /** Why a kept layer would be computed otherwise. */
+  /** Why a kept layer would be computed differently. */
   problems: string[]
 }
 
@@ -60,13 +60,14 @@ const BOUNDARIES = [
 /** Number of the last layer of a kind. */
 const LAST_OF_KIND = 'moe_layer_end_index'
 
-/** Families whose first layer is dense and all others have experts, if no list says otherwise. */
+/** Families whose first layer is dense and all others have experts, unless a list says something else. */
 const FIRST_IS_DENSE = new Set(['glm4_moe_lite', 'hy_v3'])
 
 /** What families take for keys that a config omits, as far as it depends on the layers. */
 const DEFAULTS: Record<string, Section> = {
   smollm3: { no_rope_layer_interval: 4 },
   llama4_text: { no_rope_layer_interval: 4 },
+  minicpm: { scale_depth: 1 },
   minicpm3: { scale_depth: 1.4 },
   recurrent_gemma: { block_types: ['recurrent', 'recurrent', 'attention'] },
   gemma3n_text: { num_kv_shared_layers: 15, hidden_size_per_layer_input: 256 },
@@ -99,7 +100,7 @@ export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
     if (spell) spell(section, chosen)
     else
       outcome.problems.push(
-        `${key} = ${period} chooses layers by their number, and would choose others of those that stay`,
+        `${key} = ${period} chooses layers by their number, and would choose other layers among those kept`,
       )
   }
   return outcome

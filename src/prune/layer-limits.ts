@@ -5,7 +5,7 @@ import type { KeptLayers } from './layer-numbers.js'
 const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | undefined> = {
   diffllama: (layers) =>
     isTailCut(layers) ? undefined : 'attention of diffllama depends on the number of the layer',
-  zaya: () => 'routers of zaya read what the router of the layer before handed on',
+  zaya: () => "routers of zaya read the output of the previous layer's router",
   zamba: () => 'layers of zamba share weights that are stored in one of them',
   zamba2: () => 'layers of zamba2 share weights that are stored in one of them',
   'modernbert-decoder': ({ kept }) =>
@@ -22,7 +22,7 @@ const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | 
   gemma4_unified_text: endsInFullAttention,
 }
 
-/** Why kept layers would be computed otherwise, whatever the config says. */
+/** Why kept layers would be computed differently, whatever the config says. */
 export function findLimits(section: Section, layers: KeptLayers): string[] {
   const problems = [LIMITS[String(section.model_type)]?.(layers, section)]
   if (section.scale_attn_by_inverse_layer_idx === true && !isTailCut(layers)) {
@@ -38,7 +38,7 @@ export function findLimits(section: Section, layers: KeptLayers): string[] {
 }
 
 /**
- * Why a model reads images otherwise once layers are gone: Qwen3-VL adds features of its vision tower to what the
+ * Why a model reads images differently once layers are removed: Qwen3-VL adds features of its vision tower to what the
  * first layers give out.
  */
 export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers): string | undefined {
@@ -47,7 +47,7 @@ export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers
   return `features of images are added behind each of the first ${indexes.length} layers (deepstack_visual_indexes)`
 }
 
-/** Whether every layer that stays keeps its number. */
+/** Whether every kept layer keeps its number. */
 function isTailCut({ kept }: KeptLayers): boolean {
   return kept.at(-1) === kept.length - 1
 }

@@ -19,7 +19,7 @@ export interface LayerList {
 }
 
 /**
- * @throws UsageError if a block does not fit, or if no layer would stay
+ * @throws UsageError if a block does not fit, or if no layer would be kept
  */
 export function keepLayers(layers: number, removed: Block[]): KeptLayers {
   const kept = keptSlices(layers, removed).flatMap(({ start, end }) =>
@@ -37,28 +37,40 @@ export function keepExtraLayers({ whole, kept }: KeptLayers, extraLayers: number
 /** A name that holds a layer's number: what comes before it, the number, what comes after. */
 const NUMBERED = /^((?:[^.]*[^.\d][^.]*\.)*)(\d+)(\..*)$/
 
+/** The table that a decoder has beside its layers; a tower for images may have as many layers, but no table. */
+const EMBEDDING = /(^|\.)(embed_tokens|embed_in|word_embeddings|wte|tok_embeddings)\.weight$/
+
+function isBeside(table: string, layers: string): boolean {
+  const parent = table.replace(EMBEDDING, '$1')
+  return layers.startsWith(parent) && /^[^.]+\.$/.test(layers.slice(parent.length))
+}
+
 /**
  * Finds the tensors of the layers: the one list among all names that has exactly the layers' numbers, or those
- * and the numbers of the layers for multi-token prediction. The first number in a name counts, so experts are parts
- * of their layer.
+ * and the numbers of the layers for multi-token prediction; of several lists the one beside the table of embeddings.
+ * The first number in a name counts, so experts are parts of their layer.
  * @param extraLayers layers for multi-token prediction that config.json states, whether they are stored or not
  * @throws LayerpruneError if there is no such list, or more than one
  */
 export function findLayers(names: Iterable<string>, layers: number, extraLayers = 0): LayerList {
   const lists = new Map<string, Set<number>>()
+  const tables: string[] = []
   for (const name of names) {
+    if (EMBEDDING.test(name)) tables.push(name)
     const match = NUMBERED.exec(name)
     if (match === null) continue
     const numbers = lists.get(match[1]!) ?? new Set()
     lists.set(match[1]!, numbers.add(Number(match[2])))
   }
   for (const extra of new Set([0, extraLayers])) {
-    const [only, another] = [...lists].filter(([, numbers]) => countsUpTo(numbers, layers + extra))
+    const fitting = [...lists].filter(([, numbers]) => countsUpTo(numbers, layers + extra))
+    const decoders = fitting.filter(([prefix]) => tables.some((name) => isBeside(name, prefix)))
+    const [only, another] = fitting.length > 1 ? decoders : fitting
     if (only !== undefined && another === undefined) return { prefix: only[0], extraLayers: extra }
   }
   const found = [...lists].map(([prefix, numbers]) => `${prefix}N (${numbers.size} of them)`).join(', ')
   throw new LayerpruneError(
-    `the tensors of the ${layers} layers cannot be told from their names: found ${found || 'no numbered name'}`,
+    `the tensors of the ${layers} layers cannot be recognised by their names: found ${found || 'no numbered name'}`,
     { hint: 'config.json and weights must be of one decoder whose layers are one numbered list' },
   )
 }

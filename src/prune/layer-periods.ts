@@ -8,7 +8,7 @@ interface Period {
   remainder?: { key: string; countsFrom: 0 | 1 }
   /** The rule holds only if this list is omitted. */
   unless?: string
-  /** Says for each layer that stays whether it is chosen, if the family has a way to. */
+  /** Says for each kept layer whether it is chosen, if the family has a way to. */
   spell?: (section: Section, chosen: boolean[]) => void
 }
 

@@ -34,7 +34,7 @@ export interface FolderContent {
 }
 
 /**
- * Looks for a model in a folder, and for what is no part of one.
+ * Looks for a model in a folder, and for anything that is not part of one.
  * @param known  names, relative to the folder, that are parts of the model whatever they are called
  */
 export async function inspectModelFolder(folder: string, known: string[]): Promise<FolderContent> {

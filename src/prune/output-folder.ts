@@ -52,7 +52,7 @@ export async function checkOutputFolder(
   const names = await readdir(path)
   if (names.length === 0) return { path, found: 'empty' }
   if (!force) {
-    throw new LayerpruneError(`${output} is there already`, {
+    throw new LayerpruneError(`${output} already exists`, {
       hint: 'name another folder with --output, or replace this one with --force',
     })
   }

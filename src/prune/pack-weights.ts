@@ -10,7 +10,8 @@ import {
   setExternalData,
   setInlineData,
 } from '../graph/external-data.js'
-import { DataLocation, DataType, type TensorProto } from '../graph/onnx.js'
+import { DataLocation, type TensorProto } from '../graph/onnx.js'
+import { countDims, ELEMENT_BITS } from '../graph/weight-sizes.js'
 import type { PlannedFile } from './planned-file.js'
 
 /** Weights keep the alignment that they had, up to a page of memory. */
@@ -18,7 +19,7 @@ const PAGE_BYTES = 4096
 
 /**
  * Puts the weights of a cut graph where they were in the whole one, without those that nothing reads any more:
- * back inside the graph, or close together into files beside it, as many as they lay in before. Their locations
+ * back inside the graph, or close together into files beside it, as many as before. Their locations
  * in the graph are changed, in place.
  * @param graphFile the .onnx file that the graph was read from
  * @returns the files beside the graph, named as transformers.js looks for them: `model.onnx_data`, `_data_1`, ...
@@ -42,31 +43,20 @@ export async function packWeights(
   )
 }
 
-/** Where a weight's bytes lie; a file may omit how many they are, which type and shape say too. */
+/** Where a weight's bytes are; a file may omit their number, which follows from type and shape. */
 function placeOf(tensor: TensorProto): ExternalData {
   const { offsetBytes, sizeBytes, location } = getExternalData(tensor)
   return { location, offsetBytes, sizeBytes: sizeBytes ?? countBytes(tensor) }
 }
 
-const ELEMENT_BITS: Partial<Record<DataType, number>> = {
-  [DataType.DOUBLE]: 64,
-  [DataType.INT64]: 64,
-  [DataType.FLOAT]: 32,
-  [DataType.INT32]: 32,
-  [DataType.FLOAT16]: 16,
-  [DataType.BFLOAT16]: 16,
-  [DataType.INT8]: 8,
-  [DataType.UINT8]: 8,
-  [DataType.INT4]: 4,
-  [DataType.UINT4]: 4,
-}
-
-function countBytes({ name, dataType, dims }: TensorProto): number {
-  const bits = ELEMENT_BITS[dataType as DataType]
+function countBytes(tensor: TensorProto): number {
+  const bits = ELEMENT_BITS.get(tensor.dataType)
   if (bits === undefined) {
-    throw new LayerpruneError(`external weight ${name} of type ${dataType} does not state its length`)
+    throw new LayerpruneError(
+      `external weight ${tensor.name} of type ${tensor.dataType} does not state its length`,
+    )
   }
-  return Math.ceil((dims.reduce((product, dim) => product * Number(dim), 1) * bits) / 8)
+  return Math.ceil((countDims(tensor) * bits) / 8)
 }
 
 async function takeInside(file: string, tensors: TensorProto[]): Promise<void> {

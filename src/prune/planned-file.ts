@@ -1,4 +1,4 @@
-/** Bytes of a file that is there already. */
+/** Bytes of an existing file. */
 export interface FileRange {
   /** Path of the file. */
   file: string
@@ -12,7 +12,7 @@ export interface MadeBytes {
   make: () => Uint8Array
 }
 
-/** A file to write: its content is the parts, one after the other. */
+/** A file to write: its content is the parts, one after another. */
 export interface PlannedFile {
   /** Relative to the folder that is written. */
   name: string

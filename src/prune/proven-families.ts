@@ -1,25 +1,23 @@
 import { isKnownFamily } from '../builder/build-decoder.js'
+import { decoderPart } from '../checkpoint/config.js'
+import { nameWrapper } from '../checkpoint/wrappers.js'
+import { runsAlone } from '../families/unknown-family.js'
 import type { Section } from './layer-keys.js'
 
 /**
- * Decoders, beside the families that can be built, whose pruned models were compared in transformers with the whole
+ * Decoders, beside the families that can always be built, whose pruned models were compared in transformers with the whole
  * ones, their layers passed over: test/interop/decoders.test.ts. Some have keys that config.json must state, `|`
  * between alternatives: if it omits them, the family chooses layers by their number.
  */
 const DECODERS: Record<string, string[]> = {
   afmoe: ['layer_types|global_attn_every_n_layers', 'num_dense_layers'],
-  apertus: [],
   aria_text: [],
   axk1: ['mlp_layer_types|first_k_dense_replace'],
   axk2: ['mlp_layer_types|first_k_dense_replace'],
   bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   bamba: [],
-  biogpt: [],
-  bitnet: [],
-  codegen: [],
   cohere2_moe: ['layer_types'],
   ctrl: [],
-  cwm: ['layer_types'],
   dbrx: [],
   deepseek_v2: [],
   deepseek_v3: ['first_k_dense_replace'],
@@ -28,7 +26,6 @@ const DECODERS: Record<string, string[]> = {
   doge: [],
   dots1: [],
   ernie4_5_moe: ['moe_layer_start_index'],
-  exaone: [],
   exaone_moe: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   falcon_h1: [],
   flex_olmo: [],
@@ -44,14 +41,9 @@ const DECODERS: Record<string, string[]> = {
   granite_swa: ['layer_types'],
   granitemoe_swa: ['layer_types'],
   granitemoehybrid: [],
-  granitemoeshared: [],
   hunyuan_v1_moe: [],
   hy_v3: [],
-  hyperclovax: [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
-  internlm3: [],
-  iquestcoder: [],
-  jais2: [],
   jamba: ['attn_layer_period', 'expert_layer_period'],
   jetmoe: [],
   kolibri1: ['layer_types'],
@@ -67,26 +59,13 @@ const DECODERS: Record<string, string[]> = {
   minimax: ['layer_types'],
   minimax_m2: [],
   minimax_m3_vl_text: [],
-  ministral3: [],
   'modernbert-decoder': ['layer_types'],
-  mpt: [],
-  nanochat: [],
   nemotron_h: ['layers_block_type|hybrid_override_pattern'],
   'openai-gpt': [],
-  persimmon: [],
-  phimoe: [],
-  qwen2_vl: [],
-  qwen2_vl_text: [],
-  qwen2_5_vl: [],
-  qwen2_5_vl_text: [],
-  qwen3_vl_text: [],
-  qwen3_vl_moe_text: [],
   recurrent_gemma: [],
   sarvam_mla: ['first_k_dense_replace'],
   sarvam_moe: ['first_k_dense_replace'],
   solar_open: [],
-  vaultgemma: ['layer_types'],
-  xglm: [],
   xlstm: [],
   youtu: [],
   zamba: [],
@@ -128,13 +107,15 @@ export function findUnproven(
   isDescribed: boolean,
   undescribed?: string | undefined,
 ): string | undefined {
-  const text = config.text_config as Section | null | undefined
-  if (text && !WRAPPERS.has(String(config.model_type))) return explain(config)
   if (isDescribed) return undefined
-  const section = text ?? config
+  const wrapper = nameWrapper(config)
+  if (wrapper !== null && !WRAPPERS.has(wrapper)) return explain(config)
+  const section = decoderPart(config)
   const family = String(section.model_type)
-  if (isKnownFamily(family)) return text ? undefined : undescribed
-  if (!Object.hasOwn(DECODERS, family)) return explain(section)
+  if (!Object.hasOwn(DECODERS, family)) {
+    if (!isKnownFamily(family)) return explain(section)
+    return wrapper === null || runsAlone(wrapper) ? undescribed : undefined
+  }
   const omitted = DECODERS[family]!.find((keys) => keys.split('|').every((key) => section[key] == null))
   if (omitted === undefined) return undefined
   return `config.json does not state ${omitted.replace('|', ' or ')}, so ${family} chooses layers by their number`

@@ -1,4 +1,5 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
+import { readTextConfig } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
 import type { Decoder, Layer, Mixer } from '../families/description.js'
 import { isObject } from '../is-object.js'
@@ -74,6 +75,7 @@ function cutConfig(
 ): PrunedConfig & KeyOutcome {
   const config = structuredClone(original)
   const sections = [config, config.text_config].filter(isObject)
+  stateLayers(config)
   const outcomes = sections.map((section) => cutLayerKeys(section, layers))
   const extraLayers = Math.max(...sections.map(countExtraLayers))
   for (const key of ['quantization_config', 'compression_config']) {
@@ -86,6 +88,13 @@ function cutConfig(
     notes: outcomes.flatMap(({ notes }) => notes),
     problems: outcomes.flatMap(({ problems }) => problems),
   }
+}
+
+/** A decoder inside another model need not state its number of layers, if it is that of its class. */
+function stateLayers(config: Section): void {
+  const { text_config: text } = config
+  const layers = readTextConfig(config)?.num_hidden_layers
+  if (isObject(text) && layers !== undefined) text.num_hidden_layers ??= layers
 }
 
 /** Lists of names of modules, at any depth: those of removed layers are omitted. */
@@ -127,7 +136,7 @@ function layerType(mixer: Mixer): string {
   }
 }
 
-/** How a kept layer would be computed otherwise by a pruned config, in words. */
+/** How a pruned config would compute a kept layer differently, in words. */
 function findDifference(
   expected: Layer[],
   config: Section,

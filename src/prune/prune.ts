@@ -2,13 +2,20 @@ import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
-import { chooseModelWeights, type Format, locateModel, type ModelOptions, provideWeights } from '../model.js'
+import {
+  chooseModelWeights,
+  type Format,
+  type LocatedModel,
+  locateModel,
+  type ModelOptions,
+  provideWeights,
+} from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
-import { assertRoom, checkOutputFolder, fillFolder } from './output-folder.js'
-import { sizeOf, textFile } from './planned-file.js'
+import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from './output-folder.js'
+import { type PlannedFile, type PlannedModel, sizeOf, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
 import { writePlannedFiles } from './write-planned.js'
@@ -32,7 +39,7 @@ export interface PruneOptions extends ModelOptions {
   flags?: string[] | undefined
   /** Paragraphs of Markdown for the model card: what else was done and measured. */
   cardSections?: string[] | undefined
-  /** Stops the work; nothing is left of it then. */
+  /** Stops the work, of which nothing is left then. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: PruneProgress) => void) | undefined
 }
@@ -60,7 +67,7 @@ export interface PruneResult {
 }
 
 /**
- * Writes a model without some of its layers: from safetensors by copying the tensors that stay, from ONNX by
+ * Writes a model without some of its layers: from safetensors by copying the tensors that are kept, from ONNX by
  * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
  * @throws UsageError if layers or options do not fit the model
@@ -68,7 +75,7 @@ export interface PruneResult {
  * @throws LayerpruneError if the model cannot be read or pruned, or the output cannot be written
  */
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
-  const { output, force, signal, onNote, onProgress } = options
+  const { output, force, onNote } = options
   const asked = { ...options, format: chooseFormat(options), onNote: undefined }
   const model = await locateModel(asked)
   const chosen = chooseModelWeights(model, asked, 'change')
@@ -83,9 +90,33 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     force,
     onNote,
   })
+  const { files, unproven } = await planFiles(model, chosen.format, plan, options)
+  const result: PruneResult = {
+    schema: SCHEMAS.prune,
+    plan,
+    format: chosen.format,
+    layers: model.config.layers - plan.layersToSkip,
+    output: folder.path,
+    files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
+    sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
+    ...(unproven === undefined ? {} : { unproven }),
+  }
+  await assertRoom(folder, result.sizeBytes)
+  if (options.dryRun) return { ...result, dryRun: true }
+  await writeFolder(folder, files, result.sizeBytes, options)
+  return result
+}
+
+/** All that the folder of the pruned model will hold. */
+async function planFiles(
+  model: LocatedModel,
+  format: Format,
+  plan: Plan,
+  options: PruneOptions,
+): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
   const { files: weights, unproven } =
-    chosen.format === 'safetensors'
+    format === 'safetensors'
       ? await planPrunedSafetensors(model, layers, options)
       : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])
@@ -104,19 +135,15 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     textFile('README.md', card),
     textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
-  const totalBytes = files.reduce((sum, file) => sum + sizeOf(file), 0)
-  const result: PruneResult = {
-    schema: SCHEMAS.prune,
-    plan,
-    format: chosen.format,
-    layers: layers.kept.length,
-    output: folder.path,
-    files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
-    sizeBytes: totalBytes,
-    ...(unproven === undefined ? {} : { unproven }),
-  }
-  await assertRoom(folder, totalBytes)
-  if (options.dryRun) return { ...result, dryRun: true }
+  return { files, unproven }
+}
+
+async function writeFolder(
+  folder: OutputFolder,
+  files: PlannedFile[],
+  totalBytes: number,
+  { output, signal, onProgress }: PruneOptions,
+): Promise<void> {
   let writtenBytes = 0
   const onWritten = (bytes: number) => {
     writtenBytes += bytes
@@ -131,7 +158,6 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
       ? new InterruptedError('before the pruned model was complete; nothing is left of it')
       : cause
   }
-  return result
 }
 
 /** `--all-dtypes` excludes the flags that name one graph. */

@@ -7,12 +7,11 @@ import type { Block } from '../layers/block.js'
 import { type LocatedModel, type ModelOptions, openModel, prepareModel } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
-import { fixCacheShapes } from './fix-cache-shapes.js'
+import { fixCacheShapes, renumberCaches } from './graph-caches.js'
 import type { Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
 import { packWeights } from './pack-weights.js'
 import type { PlannedFile, PlannedModel } from './planned-file.js'
-import { renumberCaches } from './renumber-caches.js'
 
 interface Options extends ModelOptions {
   removed: Block[]
@@ -56,7 +55,7 @@ export async function planPrunedOnnx(
   return { files: [...files, ...configs.files] }
 }
 
-/** Tells transformers.js how many data files each graph has. */
+/** States how many data files each graph has, for transformers.js. */
 function countDataFiles(config: Section, counts: Record<string, number>): void {
   const settings = { ...(config['transformers.js_config'] as Section | undefined) }
   delete settings.use_external_data_format

@@ -17,7 +17,7 @@ export interface KeptTensor {
 }
 
 /**
- * The tensors that stay, under the names that they have in the pruned model, in the checkpoint's order.
+ * The tensors that are kept, under the names that they have in the pruned model, in the checkpoint's order.
  * @param prefix what the names of tensors in layers start with
  */
 export function keepTensors(
@@ -32,12 +32,12 @@ export function keepTensors(
 }
 
 /**
- * The files of a pruned checkpoint: its shards without the tensors that went, those that are left empty taken
- * out and the others renumbered, with their index; one file if one is left. Bytes are copied, none is
- * converted, apart from replacements.
- * @param folder where the checkpoint and its index lie
+ * The files of a pruned checkpoint: its shards without the removed tensors, empty shards
+ * dropped and the others renumbered, with their index; one file if one is left. Bytes are copied; only
+ * replacements are converted.
+ * @param folder where the checkpoint and its index are
  * @param replacements by the names of the whole model
- * @throws UsageError if a replacement has no tensor that stays, or not its shape
+ * @throws UsageError if a replaced tensor is not kept, or has another shape
  */
 export async function planSafetensors(
   folder: string,
@@ -119,7 +119,7 @@ function countElements(tensors: TensorLocation[]): number {
 function checkReplacements(kept: KeptTensor[], replacements: ReadonlyMap<string, Replacement>): void {
   for (const [name, { shape, data }] of replacements) {
     const source = kept.find((tensor) => tensor.source.name === name)?.source
-    if (source === undefined) throw new UsageError(`replaced tensor ${name} is not among those that stay`)
+    if (source === undefined) throw new UsageError(`replaced tensor ${name} is not among those kept`)
     const elements = shape.reduce((product, size) => product * size, 1)
     if (`${shape}` !== `${source.shape}` || elements !== data.length) {
       throw new UsageError(

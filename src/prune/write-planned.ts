@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { readExactly } from '../read-exactly.js'
-import { explainFailure, makeFolder } from '../write-files.js'
+import { explainFailure, makeFolder, writeExactly } from '../write-files.js'
 import type { FileRange, PlannedFile } from './planned-file.js'
 
 /** Read and written at a time; two such pieces are held. */
@@ -47,7 +47,7 @@ async function writePlannedFile(
   const target = await explain(() => open(path, 'wx'))
   const write = async (bytes: Uint8Array) => {
     signal?.throwIfAborted()
-    await explain(() => writeAll(target, bytes))
+    await explain(() => writeExactly(target, bytes))
     onWritten(bytes.byteLength)
   }
   try {
@@ -82,12 +82,6 @@ function joinRanges(parts: PlannedFile['parts']): PlannedFile['parts'] {
 
 function isRange(part: PlannedFile['parts'][number] | undefined): part is FileRange {
   return part !== undefined && 'file' in part
-}
-
-async function writeAll(target: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < bytes.byteLength; ) {
-    offset += (await target.write(bytes, offset, bytes.byteLength - offset)).bytesWritten
-  }
 }
 
 /** The file that is copied from, kept open from one range to the next. */

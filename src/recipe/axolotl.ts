@@ -1,7 +1,7 @@
 import { quoteForShell } from '../quote-for-shell.js'
 import { formatYaml } from '../yaml.js'
-import { describeOrigin } from './describe-origin.js'
 import type { Training } from './recipe.js'
+import { describeOrigin } from './settings.js'
 import type { TrainingData } from './training-data.js'
 
 /** An axolotl config that heals a model with QLoRA, with comments that say where its numbers come from. */
@@ -20,7 +20,7 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
     adapter: 'qlora',
     lora_r: settings.rank,
     lora_alpha: settings.rank,
-    // axolotl demands 0 where experts are changed
+    // axolotl demands 0 if experts are changed
     lora_dropout: hasExperts ? 0 : settings.dropout,
     ...(targets.modules.length > 0 ? { lora_target_modules: targets.modules } : {}),
     ...(hasExperts ? { lora_target_parameters: targets.parameters } : {}),
@@ -50,7 +50,7 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
   return formatYaml(config, { comment })
 }
 
-/** Files are tokenized before the training; a dataset on the Hub is streamed, for it may be larger than the disk. */
+/** Files are tokenised before the training; a dataset on the Hub is streamed because it may be larger than the disk. */
 function describeData(data: TrainingData): object {
   if (data.from === 'hub') {
     const { id, config, split, column } = data

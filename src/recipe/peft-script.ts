@@ -1,12 +1,21 @@
 import { formatJson } from '../clean-text.js'
-import { describeOrigin } from './describe-origin.js'
 import type { Training } from './recipe.js'
+import { describeOrigin } from './settings.js'
 import type { TrainingData } from './training-data.js'
 
-/** A Python script that does the same as the axolotl config, with PEFT and transformers alone. */
-export function formatPeftScript({ model, data, settings, targets, output, padToken }: Training): string {
-  const { microBatchSize, batchSize } = settings
-  const hasExperts = targets.parameters.length > 0
+/** A Python script that does the same as the axolotl config, with only PEFT and transformers. */
+export function formatPeftScript(training: Training): string {
+  return [
+    formatHeader(training),
+    formatConstants(training),
+    formatPacking(training),
+    formatModel(training),
+    formatTraining(training),
+    MERGE,
+  ].join('\n')
+}
+
+function formatHeader({ settings }: Training): string {
   return `"""
 ${describeOrigin(settings).join('\n')}
 
@@ -27,8 +36,12 @@ from transformers import (
     TrainingArguments,
     default_data_collator,
 )
+`
+}
 
-MODEL = ${formatPython(model)}
+function formatConstants({ model, data, settings, output, padToken }: Training): string {
+  const { microBatchSize, batchSize } = settings
+  return `MODEL = ${formatPython(model)}
 OUTPUT = ${formatPython(output)}
 MERGED = ${formatPython(`${output}-merged`)}
 COLUMN = ${formatPython(data.column)}
@@ -41,8 +54,11 @@ ACCUMULATED = ${batchSize / microBatchSize}
 has_gpu = torch.cuda.is_available()
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 ${padToken === null ? '' : `tokenizer.pad_token = tokenizer.pad_token or ${formatPython(padToken)}\n`}
+`
+}
 
-def pack(batch):
+function formatPacking({ data }: Training): string {
+  return `def pack(batch):
     """Texts, each with an end token, one after the other, cut into sequences of MAX_LENGTH tokens."""
     end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
     tokens = [token for text in batch[COLUMN] if text for token in tokenizer(text)["input_ids"] + end]
@@ -53,8 +69,12 @@ def pack(batch):
 
 texts = ${formatLoading(data)}
 sequences = texts.map(pack, batched=True, batch_size=1000, remove_columns=texts.column_names)
+`
+}
 
-model = AutoModelForCausalLM.from_pretrained(
+function formatModel({ settings, targets }: Training): string {
+  const hasExperts = targets.parameters.length > 0
+  return `model = AutoModelForCausalLM.from_pretrained(
     MODEL,
     dtype=torch.bfloat16 if has_gpu else torch.float32,
     quantization_config=BitsAndBytesConfig(
@@ -79,8 +99,11 @@ model = get_peft_model(
     ),
 )
 model.print_trainable_parameters()
+`
+}
 
-trainer = Trainer(
+function formatTraining({ settings }: Training): string {
+  return `trainer = Trainer(
     model=model,
     args=TrainingArguments(
         output_dir=OUTPUT,
@@ -102,14 +125,15 @@ trainer = Trainer(
 )
 trainer.train()
 trainer.save_model(OUTPUT)
-
-base = AutoModelForCausalLM.from_pretrained(MODEL, dtype="auto")
-PeftModel.from_pretrained(base, OUTPUT).merge_and_unload().save_pretrained(MERGED)
-tokenizer.save_pretrained(MERGED)
 `
 }
 
-/** A dataset on the Hub is streamed, for it may be larger than the disk. */
+const MERGE = `base = AutoModelForCausalLM.from_pretrained(MODEL, dtype="auto")
+PeftModel.from_pretrained(base, OUTPUT).merge_and_unload().save_pretrained(MERGED)
+tokenizer.save_pretrained(MERGED)
+`
+
+/** A dataset on the Hub is streamed because it may be larger than the disk. */
 function formatLoading(data: TrainingData): string {
   if (data.from === 'hub') {
     const { id, config, split } = data

@@ -19,7 +19,7 @@ const TOKENIZER_CONFIG = 'tokenizer_config.json'
 export interface RecipeOptions extends TrainingDataOptions {
   /** Folder of the pruned model, in safetensors. */
   model: string
-  /** Tokens per sequence; the paper's by size if omitted. */
+  /** Tokens per sequence; if omitted, the paper's number for a model of that size. */
   maxLength?: number | undefined
 }
 
@@ -33,7 +33,7 @@ export interface Training {
   targets: AdapterTargets
   /** Where the adapter is written. */
   output: string
-  /** Token that fills up sequences, where the tokenizer names none of its own. */
+  /** Token that pads sequences if the tokenizer names none of its own; null if it does. */
   padToken: string | null
 }
 
@@ -46,11 +46,17 @@ export interface Recipe {
 /**
  * Writes what to run next on a GPU to heal a pruned model: an axolotl config and a PEFT script with the paper's
  * settings (Gromov et al. 2024, arXiv 2403.17887), filled in with model, data and lengths.
- * @throws UsageError where the data is of no kind that can be trained on
- * @throws LayerpruneError where model or data cannot be found, or the family is not known
+ * @throws UsageError if the data is of a kind that cannot be trained on
+ * @throws LayerpruneError if model or data cannot be found, or the family is not known
  */
 export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   const located = await locateModel({ model: options.model })
+  if (located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no recipe can be written for ${located.config.wrapper}: its towers have modules of the same names as its decoder`,
+      { hint: 'train the pruned model with the tools of its own family, or use prune --repair' },
+    )
+  }
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
@@ -82,7 +88,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   }
 }
 
-/** Layers before the model was pruned, where its folder says so. */
+/** Layers of the whole model if the folder holds the plan of its pruning, else of this one. */
 async function countWholeLayers({ folder, config, source }: LocatedModel): Promise<number> {
   if (!source.names.includes(PLAN_FILE)) return config.layers
   await source.provide([PLAN_FILE])
@@ -91,7 +97,7 @@ async function countWholeLayers({ folder, config, source }: LocatedModel): Promi
   return (await readPlan(path)).model.layers
 }
 
-/** The token that ends a text serves where the tokenizer has none to fill up with. */
+/** The token that ends a text, if the tokenizer has none for padding. */
 async function findPadToken({ folder, source }: LocatedModel): Promise<string | null> {
   if (!source.names.includes(TOKENIZER_CONFIG)) return null
   const path = join(folder, TOKENIZER_CONFIG)

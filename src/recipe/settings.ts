@@ -4,14 +4,14 @@
  */
 export interface HealingSettings {
   steps: number
-  /** Sequences a step, over all devices and accumulated gradients. */
+  /** Sequences per step, over all devices and accumulated gradients. */
   batchSize: number
   warmupSteps: number
   dropout: number
   rank: number
   /** Peak learning rate. */
   learningRate: number
-  /** Tokens a sequence. */
+  /** Tokens per sequence. */
   maxLength: number
   /** Sequences that a device takes at once; the rest of the batch is accumulated. Our choice: the paper names none. */
   microBatchSize: number
@@ -24,7 +24,7 @@ const BILLION = 1e9
 /**
  * Rank and peak learning rate of the paper's seven models (appendix A.1, second table); the first that fits counts.
  * Which other sizes and later families are like them is our choice. Ranks below 64 come from a sweep by accuracy on
- * MMLU after the deepest layers went (appendix B.3): on Mistral 7B a lower rank raised the loss on text.
+ * MMLU after the deepest layers were removed (appendix B.3): on Mistral 7B a lower rank raised the loss on text.
  */
 const MODELS: {
   family: RegExp
@@ -43,13 +43,13 @@ const MODELS: {
   { family: /^phi$/, over: 0, upTo: 5, rank: 64, learningRate: 2e-4, name: 'Phi-2' },
 ]
 
-/** The paper takes sequences of 2,048 tokens up to 7B parameters and of 4,096 from 13B on; the line between is ours. */
+/** The paper takes sequences of 2,048 tokens up to 7B parameters and of 4,096 from 13B on; the boundary is ours. */
 const LONG_FROM = 10 * BILLION
 
 /**
- * The paper's settings for a model, and those of most of its models where it has none of that family and size.
- * @param parameters  learnt numbers of the model before it was pruned
- * @param maxPositions  longest text that the model takes; null where it has no limit
+ * The paper's settings for a model, or those of most of its models if it has none of that family and size.
+ * @param parameters  parameters of the model before it was pruned
+ * @param maxPositions  longest text that the model takes; null if it has no limit
  */
 export function chooseSettings(
   family: string,
@@ -60,7 +60,7 @@ export function chooseSettings(
   const like = MODELS.find(
     ({ family: known, over, upTo }) => known.test(family) && over < size && size <= upTo,
   )
-  const wanted = parameters < LONG_FROM ? 2048 : 4096
+  const longest = parameters < LONG_FROM ? 2048 : 4096
   return {
     steps: 5000,
     batchSize: 16,
@@ -68,8 +68,17 @@ export function chooseSettings(
     dropout: 0.05,
     rank: like?.rank ?? 64,
     learningRate: like?.learningRate ?? 3e-4,
-    maxLength: Math.min(wanted, maxPositions ?? wanted),
+    maxLength: Math.min(longest, maxPositions ?? longest),
     microBatchSize: parameters < BILLION ? 8 : parameters < LONG_FROM ? 2 : 1,
     origin: like === undefined ? 'most of its models' : `its ${like.name}`,
   }
+}
+
+/** Where the numbers of a recipe come from, in lines for a comment. */
+export function describeOrigin({ steps, batchSize, rank, learningRate, origin }: HealingSettings): string[] {
+  return [
+    'Heals a pruned model with the settings of "The Unreasonable Ineffectiveness of the Deeper Layers"',
+    `(arXiv 2403.17887): QLoRA on the MLPs, ${steps} steps of ${batchSize} sequences, cosine schedule with warm-up;`,
+    `rank ${rank} and learning rate ${learningRate} are those of ${origin}.`,
+  ]
 }

@@ -2,7 +2,7 @@ import type { Decoder, Linear, Mlp } from '../families/description.js'
 
 /** What an adapter changes, in PEFT's words. */
 export interface AdapterTargets {
-  /** Names of linear modules, or the ends of their paths where the name alone would hit others too. */
+  /** Names of linear modules, or the ends of their paths if the name alone would match others too. */
   modules: string[]
   /** Ends of the paths of parameters that hold all experts of a layer, as transformers 5 keeps them. */
   parameters: string[]

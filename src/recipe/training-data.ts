@@ -23,8 +23,8 @@ const LOADERS = {
 
 /**
  * Names a dataset in the words of `datasets`: files and folders, or the id of one on the Hub.
- * @throws UsageError where files are of several kinds, or of one that it has no loader for
- * @throws LayerpruneError where files cannot be found
+ * @throws UsageError if files are of several kinds, or of one that it has no loader for
+ * @throws LayerpruneError if files cannot be found
  */
 export async function nameTrainingData({
   dataset,
@@ -47,6 +47,6 @@ export async function nameTrainingData({
       { hint: 'name files of one kind with --dataset' },
     )
   }
-  // datasets calls the lines of a text file so
+  // the column in which datasets puts the lines of a text file
   return { from: 'files', loader, files, column: loader === 'text' ? 'text' : column }
 }

@@ -1,8 +1,8 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
+import { fusedAddends, isFusedNorm, SUM_OUTPUT } from '../graph/fused-norms.js'
 import { DataType, type GraphProto, type NodeProto, type TensorProto } from '../graph/onnx.js'
-import { isFusedNorm, SUM_OUTPUT } from '../graph/redirect-state.js'
 import { indexGraph, nodesUpstream, type Topology } from '../graph/topology.js'
 
 /** A matrix product by which a layer adds to the residual stream: state after = ... + factor * (h W + b). */
@@ -44,7 +44,7 @@ export function findClosingProduct(decoder: DecoderGraph, layer: number): Closin
  */
 export function findProducts(decoder: DecoderGraph, layer: number): ClosingProduct[] {
   const graph = decoder.model.graph
-  const search = new Search(graph, indexGraph(graph), decoder.states[layer]!, layer)
+  const search = new ProductSearch(graph, indexGraph(graph), decoder.states[layer]!, layer)
   const { inner, closing, obstacle } = search.run(decoder.states[layer + 1]!)
   const [widest, ...narrower] = closing.sort((a, b) => b.inputs - a.inputs)
   if (widest !== undefined) {
@@ -61,7 +61,8 @@ interface Addend {
   product: ClosingProduct | null
 }
 
-class Search {
+/** Follows a layer's end back to its start. */
+class ProductSearch {
   readonly #topology: Topology
   readonly #initializers: Map<string, TensorProto>
   readonly #start: string
@@ -96,7 +97,7 @@ class Search {
     if (name === this.#start || node === undefined) return []
     if (PASS_THROUGH.has(node.opType)) return this.#follow(node.input[0]!, factor, bias)
     if (isFusedNorm(node) && node.output.indexOf(name) === SUM_OUTPUT) {
-      return node.input.slice(0, 2).flatMap((input) => this.#follow(input, factor, bias))
+      return fusedAddends(node).flatMap((input) => this.#follow(input, factor, bias))
     }
     if (node.opType === 'Add') {
       const constants = node.input.map((input) => this.#vector(input))

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import type { RepairReport } from './repair-model.js'
+import type { RepairReport } from './repair-report.js'
 
 /** Sections of a model card, in Markdown: what was changed, on which texts, and with what result. */
 export function describeRepairInCard({

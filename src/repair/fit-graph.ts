@@ -101,36 +101,54 @@ function editLayer(
   products: ClosingProduct[],
   edit: (graph: GraphProto, tensors: Tensors) => void,
 ): DecoderGraph {
-  const { layer, outputs, bias, factor } = products.at(-1)!
+  const { layer, outputs } = products.at(-1)!
   const segment = takeSegment(decoder, { from: layer, to: layer + 1 })
   const graph = segment.model.graph
   const state = segment.states[1]!
   const stateType = findElementType(graph, indexGraph(graph), state)
-  const rows = (tensor: string, part: string, width: number) => {
-    graph.initializer.push(makeInt64Tensor(name(`${part}_rows`), [2], [-1, width]))
-    graph.node.push(
-      makeNode('Cast', [tensor], [name(`${part}_float`)], { to: DataType.FLOAT }),
-      makeNode('Reshape', [name(`${part}_float`), name(`${part}_rows`)], [name(part)]),
-    )
-    return name(part)
-  }
-  const times = (tensor: string, factor: number, part: string) => {
-    graph.initializer.push(makeFloatTensor(name(`${part}_factor`), [], [factor]))
-    graph.node.push(makeNode('Mul', [tensor, name(`${part}_factor`)], [name(part)]))
-    return name(part)
-  }
   graph.input.push(
     makeValueInfo(TARGET_INPUT, stateType, ['batch', 'tokens', 'hidden']),
     makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
   )
-  const parts = products.map(({ input, inputs, factor }, index) => {
-    const own = rows(input, `inputs_${index}`, inputs)
-    return times(own, factor, `part_${index}`)
-  })
-  if (bias !== null) parts.push(times(PRESENT_INPUT, factor, 'one'))
+  const features = writeFeatures(graph, products)
+  const actual = writeRows(graph, state, 'actual', outputs)
+  const target = writeRows(graph, TARGET_INPUT, 'target', outputs)
+  const weights = writeWeights(graph, target, outputs)
+  const residual = name('residual')
+  graph.node.push(makeNode('Sub', [target, actual], [residual]))
+  edit(graph, { state, stateType, features, residual, actual, weights })
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return segment
+}
+
+/** A tensor [batch, tokens, width] as float32 [batch * tokens, width]. */
+function writeRows(graph: GraphProto, tensor: string, part: string, width: number): string {
+  graph.initializer.push(makeInt64Tensor(name(`${part}_rows`), [2], [-1, width]))
+  graph.node.push(
+    makeNode('Cast', [tensor], [name(`${part}_float`)], { to: DataType.FLOAT }),
+    makeNode('Reshape', [name(`${part}_float`), name(`${part}_rows`)], [name(part)]),
+  )
+  return name(part)
+}
+
+function writeFeatures(graph: GraphProto, products: ClosingProduct[]): string {
+  const scale = (tensor: string, factor: number, part: string) => {
+    graph.initializer.push(makeFloatTensor(name(`${part}_factor`), [], [factor]))
+    graph.node.push(makeNode('Mul', [tensor, name(`${part}_factor`)], [name(part)]))
+    return name(part)
+  }
+  const parts = products.map(({ input, inputs, factor }, index) =>
+    scale(writeRows(graph, input, `inputs_${index}`, inputs), factor, `part_${index}`),
+  )
+  const { bias, factor } = products.at(-1)!
+  if (bias !== null) parts.push(scale(PRESENT_INPUT, factor, 'one'))
   graph.node.push(makeNode('Concat', parts, [name('features')], { axis: 1 }))
-  const actual = rows(state, 'actual', outputs)
-  const target = rows(TARGET_INPUT, 'target', outputs)
+  return name('features')
+}
+
+/** The weight of each token, 1 / |target|, and 0 for padding. */
+function writeWeights(graph: GraphProto, target: string, outputs: number): string {
   graph.initializer.push(
     makeFloatTensor(name('smallest'), [], [SMALLEST_NORM]),
     makeFloatTensor(name('ones'), [outputs, 1], new Array(outputs).fill(1)),
@@ -141,19 +159,8 @@ function editLayer(
     makeNode('Sqrt', [name('target_norm_squared')], [name('target_norm')]),
     makeNode('Max', [name('target_norm'), name('smallest')], [name('norm')]),
     makeNode('Div', [PRESENT_INPUT, name('norm')], [name('weights')]),
-    makeNode('Sub', [target, actual], [name('residual')]),
   )
-  edit(graph, {
-    state,
-    stateType,
-    features: name('features'),
-    residual: name('residual'),
-    actual,
-    weights: name('weights'),
-  })
-  sortNodes(graph)
-  removeDeadNodes(graph)
-  return segment
+  return name('weights')
 }
 
 function writeSquares(graph: GraphProto, residual: string, weights: string): void {

@@ -52,7 +52,7 @@ export async function fitLayer(
 }
 
 /**
- * Fits products one after the other: each together with those that follow it. The later ones are then fitted again,
+ * Fits products one after another: each together with those that follow it. The later ones are then fitted again,
  * because what they read depends on the changes before them.
  */
 async function fitInOrder(

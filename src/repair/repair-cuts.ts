@@ -1,4 +1,4 @@
-import { openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
@@ -7,7 +7,6 @@ import type { Model } from '../model.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
-import type { FitBatch } from './layer-fit.js'
 import { openTileProducts } from './tile-products.js'
 
 /** The repair of one layer. */
@@ -54,47 +53,33 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const pieces = await openDecoderPieces(decoder, config, boundaries, session)
   const products = await openTileProducts(options.threads)
   const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
-  const run = async (states: State[], from: number, to: number) => {
-    const advanced = [...states]
-    for (const [index, texts] of batches.entries()) {
-      for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
-        signal?.throwIfAborted()
-        advanced[index] = await pieces.run(piece, advanced[index]!, texts)
-      }
-    }
-    return advanced
-  }
+  const layers: Layers = { pieces, boundaries, batches, signal }
   const repairs: LayerRepair[] = []
   try {
-    let whole: State[] = []
-    for (const texts of batches) whole.push(await pieces.embed(texts))
-    whole = await run(whole, 0, first)
+    let whole = await runLayers(layers, await embedAll(layers), 0, first)
     let repaired = whole
     let afterCut = false
     for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
-      whole = await run(whole, layer, goal)
-      const fitted = cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
-      const repair =
+      whole = await runLayers(layers, whole, layer, goal)
+      const fitted: ClosingProduct[] | undefined =
+        cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
+      const pairs = batches.map((texts, index) => ({
+        texts,
+        state: repaired[index]!,
+        target: whole[index]!,
+      }))
+      const repair: FittedLayer | undefined =
         fitted &&
-        (await fitLayer(
-          decoder,
-          config,
-          fitted,
-          batches.map(
-            (texts, index): FitBatch => ({ texts, state: repaired[index]!, target: whole[index]! }),
-          ),
-          { ...session, products, isHeldOut, signal },
-        ))
-      if (repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)) {
+        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal }))
+      afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
+      if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
         repairs.push({ ...rest, layer, removed: cut?.block ?? null })
         repaired = states
-        afterCut = true
       } else {
-        repaired = await run(repaired, layer, goal)
-        afterCut = false
+        repaired = await runLayers(layers, repaired, layer, goal)
       }
       layer = goal
       if (cut !== undefined) onProgress?.({ cuts: cuts.indexOf(cut) + 1, total: cuts.length })
@@ -103,6 +88,36 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   } finally {
     await Promise.all([pieces.close(), products.close()])
   }
+}
+
+/** The layers of the whole model, run on the calibration texts. */
+interface Layers extends Pick<RepairOptions, 'batches' | 'signal'> {
+  pieces: DecoderPieces
+  /** States at which the pieces begin and end. */
+  boundaries: number[]
+}
+
+async function embedAll({ pieces, batches }: Layers): Promise<State[]> {
+  const states: State[] = []
+  for (const texts of batches) states.push(await pieces.embed(texts))
+  return states
+}
+
+/** From state `from` to state `to`, both by batch. */
+async function runLayers(
+  { pieces, boundaries, batches, signal }: Layers,
+  states: State[],
+  from: number,
+  to: number,
+): Promise<State[]> {
+  const advanced = [...states]
+  for (const [index, texts] of batches.entries()) {
+    for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
+      signal?.throwIfAborted()
+      advanced[index] = await pieces.run(piece, advanced[index]!, texts)
+    }
+  }
+  return advanced
 }
 
 /**

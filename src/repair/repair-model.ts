@@ -1,4 +1,5 @@
 import type { Figures } from '../documents/evaluation-result.js'
+import type { SessionOptions } from '../engine/session.js'
 import { InterruptedError } from '../errors.js'
 import { openEvaluator } from '../evaluate/evaluator.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
@@ -10,10 +11,11 @@ import type { Block } from '../layers/block.js'
 import { type Model, openModel, prepareModel } from '../model.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import type { ReadText } from '../texts/windows.js'
 import type { Replacement } from '../weights/replacement.js'
-import type { WeightChange } from './fit-layer.js'
 import { makeReplacements } from './make-replacements.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
+import { makeRepairReport, type RepairFigures, type RepairReport } from './repair-report.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 
 export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'> {
@@ -26,34 +28,9 @@ export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'
 
 const MAX_LENGTH = 256
 
-/** How a repair was made and with what result. Keys may be added; none changes its meaning. */
-export interface RepairReport {
-  cuts: {
-    start: number
-    end: number
-    /** Layer before the cut, by its number in the whole model. */
-    layer: number
-    /** The changed tensor of that layer's MLP, by its name in the whole model. */
-    weight: string
-    /** Likewise, if the layer has one. */
-    bias: string | null
-    /** Ridge strength chosen on held-out texts, as a multiple of the mean square of the inputs. */
-    ridge: number
-    /** Share of the cut's squared error on held-out texts that remains after the layer's changes, 0 to 1. */
-    heldOutShare: number
-  }[]
-  /** All changed tensors, including those of the cuts, by their names in the whole model. */
-  changed: { layer: number; weight: string; bias: string | null; ridge: number }[]
-  calibration: { id: string; texts: number; tokens: number; maxLength: number }
-  evaluation: { id: string; texts: number; scoredTokens: number; repeated: number }
-  /** On the evaluation texts; null if it is not finite. */
-  perplexity: { whole: number | null; cut: number | null; repaired: number | null }
-  standardError: { whole: number | null; cut: number | null; repaired: number | null }
-}
-
 /**
- * Repairs a model from which blocks of layers are removed, and measures it whole, cut and repaired, on texts that the repair
- * was not fitted on.
+ * Repairs a model from which blocks of layers are removed, and measures it whole, cut and repaired, on texts that the
+ * repair was not fitted on.
  * @returns the changed weights by their names in the whole model, and the report
  * @throws UsageError if an option is out of range, or a block does not fit the model
  * @throws InterruptedError if `signal` was aborted
@@ -65,6 +42,7 @@ export async function repairModel(
   assertRunCounts(options)
   assertCounts({ 'texts to measure on': options.evaluateSize })
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
+  const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
   try {
     const model = await prepareModel(await openModel(options, 'change'), options)
@@ -72,59 +50,26 @@ export async function repairModel(
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     tokenizer = new TokenizerThread(model.folder, signal)
-    const texts = await readRepairTexts({ ...options, onProgress: undefined }, tokenizer.encode, settings)
-    const { calibration, evaluation } = texts
-    if (evaluation.repeated > 0) {
-      onNote?.(
-        `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
-      )
-    }
+    const texts = await readTexts(options, tokenizer, settings)
     const repairs = await repairCuts(model, {
+      ...session,
       removed,
-      batches: calibration.batches,
-      threads,
-      device,
-      signal,
+      batches: texts.calibration.batches,
       onProgress: ({ cuts, total }) => onProgress?.({ done: cuts, total, unit: 'cut' }),
     })
     const changes = repairs.flatMap((repair) => repair.changes)
     const replacements = await makeReplacements(model.decoder, changes)
-    const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-    const [whole, cut, repaired] = await measure(
-      [
-        { model, candidates: [[], removed] },
-        { model: repairedModel, candidates: [removed] },
-      ],
-      { texts, tokenizer, settings, options: { threads, device, signal, onProgress } },
-    )
-    if (!((repaired?.perplexity ?? Infinity) < (cut?.perplexity ?? Infinity))) {
+    const figures = await compare(model, replacements, {
+      ...session,
+      removed,
+      batches: texts.evaluation.batches,
+      countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
+      onProgress: (progress) => onProgress?.({ ...progress, unit: 'text' }),
+    })
+    if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
       onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
     }
-    const report: RepairReport = {
-      cuts: repairs.flatMap(({ removed, changes, heldOutShare }) =>
-        removed === null ? [] : [{ ...removed, ...describeChange(changes.at(-1)!), heldOutShare }],
-      ),
-      changed: changes.map(describeChange),
-      calibration: {
-        id: calibration.id,
-        texts: calibration.batches.flat().length,
-        tokens: countTokens(calibration.batches, 0),
-        maxLength: settings.maxLength,
-      },
-      evaluation: {
-        id: evaluation.id,
-        texts: evaluation.batches.flat().length,
-        scoredTokens: countTokens(evaluation.batches, 1),
-        repeated: evaluation.repeated,
-      },
-      perplexity: { whole: finite(whole), cut: finite(cut), repaired: finite(repaired) },
-      standardError: {
-        whole: whole?.standardError ?? null,
-        cut: cut?.standardError ?? null,
-        repaired: repaired?.standardError ?? null,
-      },
-    }
-    return { replacements, report }
+    return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
   } catch (cause) {
     throw signal?.aborted
       ? new InterruptedError('before the repair was complete; nothing is left of it')
@@ -134,65 +79,74 @@ export async function repairModel(
   }
 }
 
-function describeChange({ product: { layer, weight, bias }, ridge }: WeightChange) {
-  return { layer, weight: weight.name, bias: bias?.name ?? null, ridge }
+async function readTexts(
+  options: RepairModelOptions,
+  { encode }: TokenizerThread,
+  settings: RunSettings,
+): Promise<RepairTexts> {
+  const texts = await readRepairTexts({ ...options, onProgress: undefined }, encode, settings)
+  const { repeated } = texts.evaluation
+  if (repeated > 0) {
+    options.onNote?.(
+      `passed over ${formatQuantity(repeated, 'text')} to measure on, which the repair is fitted on too`,
+    )
+  }
+  return texts
 }
 
-interface Measured {
-  model: Model
-  candidates: Block[][]
+interface Comparison extends SessionOptions {
+  removed: Block[]
+  batches: ReadText[][]
+  /** Bytes in UTF-8 that the scored tokens of a text stand for. */
+  countBytes: (text: ReadText) => Promise<number>
+  signal?: AbortSignal | undefined
+  onProgress: (progress: { done: number; total: number }) => void
 }
 
 /**
- * Figures of all candidates of all models over the evaluation texts; undefined if they are not finite.
- * @throws LayerpruneError if those of a whole model are not
+ * Measures a model whole, cut, and cut with some of its weights replaced.
+ * @throws LayerpruneError if the whole model's likelihood of a text is not finite
  */
+async function compare(
+  model: Model,
+  replacements: ReadonlyMap<string, Replacement>,
+  { removed, onProgress, ...options }: Comparison,
+): Promise<RepairFigures> {
+  const texts = options.batches.flat().length
+  const report = (before: number) => (done: number) => onProgress({ done: before + done, total: 2 * texts })
+  const [whole, cut] = await measure(model, [[], removed], { ...options, onTexts: report(0) })
+  const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
+  const [repaired] = await measure(repairedModel, [removed], { ...options, onTexts: report(texts) })
+  return { whole, cut, repaired }
+}
+
+/** Figures of the candidates over all texts; undefined if they are not finite. */
 async function measure(
-  models: Measured[],
+  model: Model,
+  candidates: Block[][],
   {
-    texts: { evaluation },
-    tokenizer,
-    settings,
-    options,
-  }: {
-    texts: RepairTexts
-    tokenizer: TokenizerThread
-    settings: RunSettings
-    options: Pick<RepairModelOptions, 'threads' | 'signal' | 'onProgress'> & {
-      device: NonNullable<RepairModelOptions['device']>
-    }
-  },
+    batches,
+    countBytes,
+    onTexts,
+    ...options
+  }: Omit<Comparison, 'removed' | 'onProgress'> & { onTexts: (done: number) => void },
 ): Promise<(Figures | undefined)[]> {
-  const total = evaluation.batches.flat().length * models.length
+  const evaluator = await openEvaluator(model, { ...options, blocks: candidates.flat() })
+  const tally = new Tally(candidates.length)
   let done = 0
-  const figures: (Figures | undefined)[] = []
-  for (const { model, candidates } of models) {
-    const evaluator = await openEvaluator(model, { ...options, blocks: candidates.flat() })
-    const tally = new Tally(candidates.length)
-    try {
-      for (const batch of evaluation.batches) {
-        const scores = await evaluator.measure(batch, candidates)
-        for (const [index, text] of batch.entries()) {
-          const nats = Float64Array.from(scores, (row) => row[index]!)
-          if (candidates[0]!.length === 0) assertWholeFinite(nats[0]!, text)
-          const bytes = await countScoredBytes(text, tokenizer.decode, settings.maxLength)
-          tally.addText(nats, text.ids.length - 1, bytes)
-        }
-        done += batch.length
-        options.onProgress?.({ done, total, unit: 'text' })
+  try {
+    for (const batch of batches) {
+      const scores = await evaluator.measure(batch, candidates)
+      for (const [index, text] of batch.entries()) {
+        const nats = Float64Array.from(scores, (row) => row[index]!)
+        if (candidates[0]!.length === 0) assertWholeFinite(nats[0]!, text)
+        tally.addText(nats, text.ids.length - 1, await countBytes(text))
       }
-    } finally {
-      await evaluator.close()
+      done += batch.length
+      onTexts(done)
     }
-    figures.push(...candidates.map((_, index) => (tally.hasFailed(index) ? undefined : tally.figures(index))))
+  } finally {
+    await evaluator.close()
   }
-  return figures
-}
-
-function finite(figures: Figures | undefined): number | null {
-  return figures?.perplexity ?? null
-}
-
-function countTokens(batches: { ids: number[] }[][], notCounted: number): number {
-  return batches.flat().reduce((sum, { ids }) => sum + ids.length - notCounted, 0)
+  return candidates.map((_, index) => (tally.hasFailed(index) ? undefined : tally.figures(index)))
 }

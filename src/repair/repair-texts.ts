@@ -7,15 +7,15 @@ import type { EncodeAnywhere } from '../texts/tokenizer.js'
 import { type ReadText, splitByLength } from '../texts/windows.js'
 
 export interface RepairTextOptions extends RunOptions {
-  /** Texts to fit the repair on; 128 where left out. */
+  /** Texts to fit the repair on; 128 if omitted. */
   datasetSize?: number | undefined
-  /** Data to measure on, read with the dataset's other options; where left out, what follows in the dataset. */
+  /** Data to measure on, read with the dataset's other options; if omitted, what follows in the dataset. */
   evaluateOn?: string | string[] | undefined
-  /** Texts to measure on; 64 where left out. */
+  /** Texts to measure on; 64 if omitted. */
   evaluateSize?: number | undefined
 }
 
-/** Texts of a repair, those of fewer than two tokens left out; none is in both. */
+/** Texts of a repair, without those of fewer than two tokens; none is in both. */
 export interface RepairTexts {
   calibration: TextSet
   evaluation: TextSet & {
@@ -34,9 +34,9 @@ const CALIBRATION_TEXTS = 128
 const EVALUATION_TEXTS = 64
 
 /**
- * Reads the texts that a repair is fitted on and those that it is measured on. A text that is in both datasets, or
- * in one of them twice, is taken for the calibration alone.
- * @throws LayerpruneError where one of the two is left without a text
+ * Reads the texts that a repair is fitted on and those that it is measured on. A text that was read to fit the repair
+ * is passed over when it occurs again among those to measure on.
+ * @throws LayerpruneError if either set would have no text
  */
 export async function readRepairTexts(
   options: RepairTextOptions,

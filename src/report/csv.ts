@@ -1,7 +1,7 @@
 import type { ScoredBlock } from '../documents/similarity-result.js'
 
 /**
- * PruneMe's `layer_distances.csv`: `block_start,block_end,average_distance`, a row a block, end exclusive,
+ * PruneMe's `layer_distances.csv`: `block_start,block_end,average_distance`, one row per block, end exclusive,
  * distances in full precision.
  */
 export function formatDistancesCsv(blocks: ScoredBlock[]): string {

@@ -39,7 +39,7 @@ function styleRules(ink: Ink, { curve, best }: CurveColors): string {
 }
 
 /**
- * SVG of the distance of every block by its start layer, with a band of 1.96 standard errors either side where
+ * SVG of the distance of every block by its start layer, with a band of 1.96 standard errors either side if
  * these are known, and the best block named. It follows the reader's light or dark scheme.
  */
 export function drawDistanceCurve(result: SimilarityResult): string {

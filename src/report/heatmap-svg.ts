@@ -16,7 +16,7 @@ export type HeatMapped = Pick<
 >
 
 const WIDTH = 760
-/** Room for the heading, where there is one. */
+/** Room for the heading, if there is one. */
 const HEADING_HEIGHT = 72
 const LEGEND_HEIGHT = 40
 const BOTTOM = 56
@@ -26,7 +26,7 @@ const MAX_CELL = 30
 const MIN_MAP_HEIGHT = 180
 const MAX_MAP_HEIGHT = 460
 const MAX_ROW = 60
-/** Colours told apart; cells of one colour are one path, which keeps a map of 126 layers small. */
+/** How many colours there are; cells of one colour are one path, which keeps a map of 126 layers small. */
 const SHADES = 64
 
 /** Where the cells of a map lie, in the units of its view box: `n` from 1 at the bottom, `start` from the left. */
@@ -41,17 +41,17 @@ export interface HeatMapFrame {
 }
 
 export interface HeatMapOptions {
-  /** `row` where left out. */
+  /** `row` if omitted. */
   scale?: HeatScale
-  /** Pixels; 760 where left out. */
+  /** Pixels; 760 if omitted. */
   width?: number
-  /** Title, model and dataset above the map; true where left out. */
+  /** Title, model and dataset above the map; true if omitted. */
   heading?: boolean
   /** The block with a frame; that of the smallest distance if omitted. */
   chosen?: Block
 }
 
-/** The frame of a model's map; a block of all its layers is left out, for nothing would stay. */
+/** The frame of a model's map; a block of all its layers is omitted, because nothing would be kept. */
 export function frameHeatMap(
   layers: number,
   { width = WIDTH, heading = true }: Omit<HeatMapOptions, 'scale'> = {},
@@ -126,7 +126,7 @@ function drawAxes({ left, bottom, cellWidth, cellHeight }: HeatMapFrame, layers:
   const sizes = Array.from({ length: layers - 1 }, (_, i) => i + 1).filter(
     (n) => n === 1 || n % everyRow === 0,
   )
-  // 1 and 2 would touch where the next tick is 2
+  // 1 and 2 would touch if the next tick is 2
   const shown = everyRow === 1 || everyRow > 2 ? sizes : sizes.filter((n) => n !== 1)
   return [
     ...starts.map(

@@ -6,7 +6,7 @@ import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 import { reachVerdict } from './verdict.js'
 
-/** Several results side by side: a line each, all models drawn equally wide, so that depths compare. */
+/** Several results side by side: one per line, all models drawn equally wide, so that depths can be compared. */
 export function renderComparison(results: ReportedResult[]): string {
   const rows = results.map((result, index) => {
     const { model, dataset, layersToSkip, distances, standardErrors } = result

@@ -12,7 +12,7 @@ import { formatSliceConfig } from '../mergekit.js'
 import { renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import { escapeXml } from './svg.js'
 
-/** What blocks that were cut out did to the perplexity. */
+/** What the removal of blocks did to the perplexity. */
 export function renderEvaluation(evaluation: EvaluationResult, index: number): string {
   const { model, dataset, settings, candidates, perplexity, standardError, bitsPerByte } = evaluation
   const id = `evaluation-${index + 1}`
@@ -32,7 +32,7 @@ export function renderEvaluation(evaluation: EvaluationResult, index: number): s
   })
   return `<section class="evaluation" aria-labelledby="${id}-title">
 <header class="of"><h2 id="${id}-title">Perplexity: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col"></th><th scope="col">perplexity</th><th scope="col">bits per byte</th><th scope="col">nats a token lost</th></tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col"></th><th scope="col">perplexity</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
 <tbody><tr><td>none</td><td></td><td>${formatFigure({ perplexity, standardError })}</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
 <details class="settings"><summary>What was measured</summary>${renderFacts([
     ['family', model.family],
@@ -57,7 +57,7 @@ function formatFigure({
   return standardError === null ? text : `${text} ± ${formatPerplexity(standardError)}`
 }
 
-/** The layers that a plan takes out, and the slices that do so. */
+/** The layers that a plan removes, and the slices that do so. */
 export function renderPlan(
   { model, strategy, removed, layersToSkip, layerpruneVersion }: Plan,
   index: number,

@@ -1,13 +1,16 @@
 import { formatJson } from '../clean-text.js'
 import type { Block } from '../layers/block.js'
+import { includesLayer } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
 import { escapeXml } from './svg.js'
 
-/** A picture of all layers in a row, those that go filled. */
+/** A picture of all layers in a row, the removed ones filled. */
 export function renderStrip(layers: number, removed: Block[]): string {
-  const goes = (layer: number) => removed.some(({ start, end }) => start <= layer && layer < end)
-  const cells = Array.from({ length: layers }, (_, layer) => `<i${goes(layer) ? ' class="goes"' : ''}></i>`)
-  const label = `${layers} layers, of which ${removed.map(formatLayers).join(', ')} go`
+  const cells = Array.from(
+    { length: layers },
+    (_, layer) => `<i${includesLayer(removed, layer) ? ' class="goes"' : ''}></i>`,
+  )
+  const label = `${layers} layers, of which ${removed.map(formatLayers).join(', ')} are removed`
   return (
     `<div class="strip"><div class="layers" role="img" aria-label="${label}">${cells.join('')}</div>` +
     `<div class="ends" aria-hidden="true"><span>layer 0</span><span>${layers - 1}</span></div></div>`
@@ -19,7 +22,7 @@ export function renderYaml(yaml: string): string {
   return `<div class="yaml"><button type="button" class="copy">Copy YAML</button><pre tabindex="0" aria-label="mergekit YAML">${escapeXml(yaml)}</pre></div>`
 }
 
-/** Names and values, a line each; those of a null value are left out. */
+/** Names and values, one per line; those without a value are omitted. */
 export function renderFacts(facts: [name: string, value: string | number | null | undefined][]): string {
   const lines = facts
     .filter(([, value]) => value !== null && value !== undefined)
@@ -27,7 +30,7 @@ export function renderFacts(facts: [name: string, value: string | number | null 
   return `<dl class="facts">${lines.join('')}</dl>`
 }
 
-/** JSON that stays JSON inside a script element. */
+/** JSON that can stand inside a script element. */
 export function renderData(value: unknown): string {
   return `<script type="application/json" class="data">${formatJson(value).replaceAll('<', '\\u003c')}</script>`
 }

@@ -10,14 +10,14 @@ import { renderResult } from './page-result.js'
 import { escapeXml } from './svg.js'
 
 /**
- * One HTML page of saved results, evaluations and plans that needs nothing but itself: which layers go, how sure
+ * One HTML page of saved results, evaluations and plans that needs nothing but itself: which layers to remove, how sure
  * that is, the heat map, a curve for every size, the slices to copy, tables and settings.
  */
 export async function renderPage({ results, evaluations, plans }: SavedDocuments): Promise<string> {
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
   const models = new Set([...results, ...evaluations, ...plans].map(({ model }) => model.id))
   const [model] = models
-  const title = models.size === 1 ? `Which layers can go: ${model}` : 'Which layers can go'
+  const title = models.size === 1 ? `Which layers can be removed: ${model}` : 'Which layers can be removed'
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -16,7 +16,7 @@ function markRules({ curve, best }: CurveColors): string {
 }
 
 /**
- * SVG of the perplexity of cuts, the lowest first, with 1.96 standard errors either side where they are known, on a
+ * SVG of the perplexity of cuts, the lowest first, with 1.96 standard errors either side if they are known, on a
  * logarithmic scale that starts at the whole model. It follows the reader's light or dark scheme.
  */
 export function drawPerplexities(evaluation: EvaluationResult): string {

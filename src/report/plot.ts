@@ -6,13 +6,13 @@ import { drawHeatMap, type HeatScale } from './heatmap-svg.js'
 
 export type PlotKind = 'curve' | 'heatmap'
 
-/** Pixels of a PNG to one of its SVG. */
+/** Pixels of a PNG per pixel of its SVG. */
 const PNG_SCALE = 2
-/** Dots an inch at which sharp draws a pixel of an SVG as one. */
+/** Dots per inch at which sharp draws a pixel of an SVG as one. */
 const PLAIN_DPI = 72
 
 /**
- * A plot of a result as the file's name wants it, svg or png.
+ * A plot of a result in the format of the file's name, svg or png.
  * @throws UsageError for any other ending
  */
 export function drawPlot(
@@ -25,8 +25,8 @@ export function drawPlot(
 }
 
 /**
- * An SVG as the file's name wants it. A PNG has the light colours and twice the pixels.
- * @throws UsageError where the name ends in neither .svg nor .png
+ * An SVG in the format of the file's name. A PNG has the light colours and twice the pixels.
+ * @throws UsageError if the name ends in neither .svg nor .png
  */
 export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
   if (assertPlotFile(path) === '.svg') return svg
@@ -36,7 +36,7 @@ export async function convertPlot(svg: string, path: string): Promise<string | U
     .toBuffer()
 }
 
-/** @throws UsageError where the name ends in neither .svg nor .png */
+/** @throws UsageError if the name ends in neither .svg nor .png */
 export function assertPlotFile(path: string): '.svg' | '.png' {
   const ending = extname(path).toLowerCase()
   if (ending === '.svg' || ending === '.png') return ending

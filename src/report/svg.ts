@@ -13,7 +13,7 @@ export const INK = {
 
 export type Ink = (typeof INK)['light']
 
-// Okabe and Ito's colours, told apart with any colour vision. Plain rules, no CSS variables: viewers that do not
+// Okabe and Ito's colours, which are distinct with any colour vision. Plain rules, no CSS variables: viewers that do not
 // know these would draw black. Classes are prefixed because plots are also set into HTML pages.
 /** Colours of what is measured and of the best of it. */
 export const MARKS = {

@@ -12,10 +12,10 @@ import {
 import type { Block } from '../layers/block.js'
 import { formatLayers, nameLayers } from '../layers/names.js'
 
-/** How sure a recommendation is, as its badge tells at a glance. */
+/** How sure a recommendation is, as its badge shows at a glance. */
 export type Sureness = 'sure' | 'unsure' | 'unknown'
 
-/** Which layers go, and how sure that is, in the words of the page. */
+/** Which layers to remove, and how sure that is, in the words of the page. */
 export interface Verdict extends Block {
   headline: string
   /** How large the block is and how far the stream turns across it. */
@@ -29,8 +29,8 @@ export interface Verdict extends Block {
 const MAX_NAMED = 4
 
 /**
- * What a result recommends for a block of `n` layers: for the size it was measured for the block that perplexity
- * picked, where that was asked, else the smallest distance.
+ * What a result recommends for a block of `n` layers: for the size it was measured for, the block that perplexity
+ * picked if that was asked for, else the one of the smallest distance.
  */
 export function reachVerdict(result: ReportedResult, n: number): Verdict {
   const { model, metric, distances, standardErrors } = result
@@ -71,7 +71,7 @@ function judge(result: ReportedResult, n: number): Judgement {
   }
 }
 
-/** How sure the distances alone are that the block of the smallest one is the best of its size. */
+/** How sure it is by distance alone that the block with the smallest one is the best of its size. */
 function judgeDistances(result: ReportedResult, n: number): Judgement {
   const { metric, dataset, certainty: asked } = result
   const texts = formatQuantity(dataset.samples, 'text')
@@ -92,11 +92,11 @@ function judgeDistances(result: ReportedResult, n: number): Judgement {
         badge: 'Not sure yet',
         reason:
           `After ${texts} ${nameSome(indistinguishable.map((start) => ({ start, end: start + n })))} may be as good ` +
-          `or better (at ${formatConfidence(asked.level)} confidence). More texts can tell.`,
+          `or better (at ${formatConfidence(asked.level)} confidence). More texts may settle it.`,
       }
 }
 
-/** Of a result that compared blocks of the asked size alone. */
+/** Of a result that compared only blocks of the size asked for. */
 function judgeUnknown({ distances }: ReportedResult, n: number): Judgement {
   const row = distances[n]!
   const others = row.map((distance, start) => ({ start, end: start + n, distance }))

@@ -4,6 +4,7 @@ import type { Device } from '../engine/device.js'
 import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
+import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
 
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions {
@@ -39,7 +40,6 @@ export interface RunSettings {
 }
 
 const DEFAULT_BATCH_SIZE = 8
-const DEFAULT_MAX_LENGTH = 1024
 
 /**
  * Checks options that count something; omitted ones are fine.
@@ -101,7 +101,7 @@ export function chooseRunSettings(
     onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
-    onNote?.(`${file} quantises activations with one scale a batch, so each text runs alone`)
+    onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,

@@ -30,8 +30,8 @@ import { resumeMeasurement } from './resume.js'
 import { measureRoofline } from './roofline.js'
 
 /**
- * Measures how far the residual stream turns across every block of layers, and names the block of
- * `layersToSkip` layers across which it turns least (Gromov et al. 2024, arXiv 2403.17887).
+ * Measures how far every block of layers rotates the residual stream, and names the block of `layersToSkip` layers
+ * that rotates it least (Gromov et al. 2024, arXiv 2403.17887).
  * @throws UsageError if an option is out of range
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used, or `resumeFrom` is of another run
@@ -157,8 +157,8 @@ async function describeRun(
 }
 
 /**
- * Where to open the dataset: of a commit on the Hub a run that goes on need not download again what it has read;
- * files on disk are read again, to see that they are the same.
+ * Where to open the dataset: at a commit on the Hub a resumed run need not download again what it has read; files on
+ * disk are read again, to check that they are the same.
  */
 function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: SimilarityOptions): ReadPosition {
   if (!resumeFrom?.dataset.revision || shuffle !== undefined) return DATASET_START

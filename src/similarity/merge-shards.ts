@@ -43,7 +43,7 @@ function nameInResult({ id, config, split, revision, column }: SimilarityResult[
   return { id, config, split, revision, column }
 }
 
-/** Rows without text are passed over by every shard alike. */
+/** Every shard skips the same rows without text. */
 function addMeasurement(merged: Measurement, other: Measurement): Measurement {
   merged.statistics.add(other.statistics)
   return {

@@ -33,7 +33,7 @@ export interface SimilarityOptions extends RunOptions {
   resumeFrom?: SimilarityResult | undefined
   /** Given the means so far, marked partial, if a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
-  /** Given at the end how near the run came to what the machine can do, which takes half a second to measure. */
+  /** Given at the end how close the run came to what the machine can do; measuring that takes half a second. */
   onRoofline?: ((roofline: Roofline) => void) | undefined
   /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined

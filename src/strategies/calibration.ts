@@ -18,9 +18,9 @@ export interface Calibration {
 
 /**
  * Opens a model and reads the first texts of a dataset.
- * @throws UsageError where an option does not fit the model
- * @throws InterruptedError where `signal` was aborted
- * @throws LayerpruneError where model or dataset cannot be used, or the dataset holds no text
+ * @throws UsageError if an option does not fit the model
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if model or dataset cannot be used, or the dataset holds no text
  */
 export async function openCalibration(options: RunOptions & { datasetSize: number }): Promise<Calibration> {
   const { signal, datasetSize } = options

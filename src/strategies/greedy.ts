@@ -6,7 +6,7 @@ import type { Block } from '../layers/block.js'
 import type { ReadText } from '../texts/windows.js'
 import { asBlocks } from './choose-layers.js'
 
-/** A layer that was taken out, and what is left then. */
+/** A removed layer, and how well the rest of the model does. */
 export interface GreedyStep {
   layer: number
   /** Of the model without this layer and those of the steps before, over the calibration texts. */
@@ -19,7 +19,7 @@ type Measuring = Pick<Evaluator, 'measure'>
 const FINALISTS = 3
 
 /**
- * Takes out one layer after another, each time the one without which the perplexity over the given texts is lowest
+ * Removes one layer after another, each time the one without which the perplexity over the given texts is lowest
  * (Song et al. 2024, SLEB, arXiv 2402.09025).
  *
  * Each step is a race: all layers run on the first quarter of the batches, the better half of them on the next, the
@@ -36,10 +36,12 @@ export async function removeGreedily(
   const texts = batches.flat().length
   const steps: GreedyStep[] = []
   for (let step = 0; step < n; step++) {
-    const gone = steps.map(({ layer }) => layer)
-    const left = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !gone.includes(layer))
-    const candidates = left.map((layer) => asBlocks([...gone, layer]))
-    // the whole model, run beside those that share all but one of its layers, takes hardly longer
+    const removed = steps.map(({ layer }) => layer)
+    const left = Array.from({ length: layers }, (_, layer) => layer).filter(
+      (layer) => !removed.includes(layer),
+    )
+    const candidates = left.map((layer) => asBlocks([...removed, layer]))
+    // the whole model, run beside those that share all but one of its layers, takes hardly any longer
     const measuring = step === 0 ? alsoWhole(evaluator) : evaluator
     const winner = await race(measuring, batches, candidates, (done) =>
       onTexts?.(step * texts + done, n * texts),
@@ -83,8 +85,11 @@ async function race(
       running.map((candidate) => candidates[candidate]!),
     )
     for (const [row, candidate] of running.entries()) nats[candidate]! += sum(scores[row]!)
-    const stay = Math.max(FINALISTS, Math.ceil(candidates.length * shareAfter((index + 1) / batches.length)))
-    running = running.sort((a, b) => compare(nats[a]!, nats[b]!)).slice(0, stay)
+    const remaining = Math.max(
+      FINALISTS,
+      Math.ceil(candidates.length * shareAfter((index + 1) / batches.length)),
+    )
+    running = running.sort((a, b) => compare(nats[a]!, nats[b]!)).slice(0, remaining)
     texts += batch.length
     onTexts(texts)
   }

@@ -75,12 +75,11 @@ async function findLayers(options: Options): Promise<Found> {
   switch (options.strategy) {
     case 'block-influence':
       return planByInfluence(options)
-    case 'greedy-perplexity':
-      return planGreedily(options)
     case 'verified':
       return planVerified(options)
+    case 'greedy-perplexity':
     case 'repaired':
-      return planForRepair(options)
+      return planBySearch(options)
     default:
       return planByDistance(options)
   }
@@ -125,31 +124,39 @@ async function planByInfluence(options: Options): Promise<Found> {
   }
 }
 
-async function planGreedily(options: Options): Promise<Found> {
+async function planBySearch(options: Options): Promise<Found> {
   const calibration = await openCalibration(options)
-  const open = () => openEvaluator(calibration.model, chooseSession(options))
-  const steps = await searchGreedily(options, calibration.model, calibration.batches, open)
+  const { score, batches, open } = chooseSearch(options, calibration)
+  const steps = await searchGreedily(options, calibration.model, batches, open)
   return {
     removed: asBlocks(steps.map(({ layer }) => layer)),
-    scores: { perplexity: steps.at(-1)!.perplexity, steps },
+    scores: { [score]: steps.at(-1)!.perplexity, steps },
     dataset: describeTexts(calibration.dataset, calibration),
   }
 }
 
-/** As `planGreedily`, each candidate repaired: on one batch in four, or the last of fewer; the others fit the repairs. */
-async function planForRepair(options: Options): Promise<Found> {
-  const calibration = await openCalibration(options)
-  const { model, batches } = calibration
+interface Search {
+  /** Name of the last step's perplexity. */
+  score: string
+  /** Texts that candidates are measured on. */
+  batches: ReadText[][]
+  open: () => Promise<Evaluator>
+}
+
+/**
+ * How candidates are measured: as they are, or repaired. Of a repair one batch in four, or the last of fewer, measures
+ * candidates, and the others fit the repairs.
+ */
+function chooseSearch(options: Options, { model, batches }: Calibration): Search {
+  const session = chooseSession(options)
+  if (options.strategy !== 'repaired') {
+    return { score: 'perplexity', batches, open: () => openEvaluator(model, session) }
+  }
   const last = Math.min(batches.length, 4) - 1
   const searched = batches.filter((_, index) => index % 4 === last)
   const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
-  const open = () => openRepairingEvaluator(model, fitted, chooseSession(options))
-  const steps = await searchGreedily(options, model, searched, open)
-  return {
-    removed: asBlocks(steps.map(({ layer }) => layer)),
-    scores: { repairedPerplexity: steps.at(-1)!.perplexity, steps },
-    dataset: describeTexts(calibration.dataset, calibration),
-  }
+  const open = () => openRepairingEvaluator(model, fitted, session)
+  return { score: 'repairedPerplexity', batches: searched, open }
 }
 
 function chooseSession({ threads, device = 'cpu', signal }: Options) {

@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { type Evaluator, runTree } from '../evaluate/evaluator.js'
 import { buildPrefixTree } from '../evaluate/prefix-tree.js'
 import type { Block } from '../layers/block.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
@@ -18,8 +18,8 @@ const RIDGE = 0.1
 /**
  * Opens a model as an evaluator of cuts that are repaired: the layer before each block is changed so that the stream
  * comes out of it as after the block. A repair is fitted once, on what the whole model makes of the calibration
- * texts, and serves in every candidate that has its block: a likeness of what `repairCuts` gives, fit to compare
- * candidates by. All states of the calibration texts are held, and the layers' weights twice.
+ * texts, and serves in every candidate that has its block: an approximation of what `repairCuts` gives, good enough
+ * to compare candidates. It holds all states of the calibration texts, and the layers' weights twice.
  *
  * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
  * @throws LayerpruneError if no cut of the model can be repaired
@@ -88,7 +88,11 @@ class RepairingEvaluator implements Evaluator {
     for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
     const possible = paths.filter((path) => path !== undefined)
     const tree = buildPrefixTree(possible)
-    const repaired = { embed: pieces.embed, run: this.#runPiece.bind(this), score: pieces.score }
+    const repaired = {
+      embed: pieces.embed.bind(pieces),
+      run: this.#runPiece.bind(this),
+      score: pieces.score.bind(pieces),
+    }
     const scores =
       possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
     let place = 0
@@ -123,7 +127,7 @@ class RepairingEvaluator implements Evaluator {
     if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
     const path: number[] = []
     for (let layer = 0; layer < this.#layers; layer++) {
-      if (blocks.some(({ start, end }) => start <= layer && layer < end)) continue
+      if (includesLayer(blocks, layer)) continue
       const block = blocks.find(({ start }) => start === layer + 1)
       path.push(block === undefined ? layer : this.#pieceOf(layer, block.end))
     }

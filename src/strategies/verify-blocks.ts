@@ -80,7 +80,7 @@ export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
   )
 }
 
-/** Of equals the one of the smaller distance is the lower. */
+/** Of equals, the one with the smaller distance is the lower. */
 function isLower(other: number, place: number, perplexities: number[], index: number): boolean {
   const own = perplexities[index]!
   return other < own || (other === own && place < index)

@@ -12,8 +12,8 @@ import type { Certainty } from '../statistics/certainty.js'
 const MAX_NAMED = 5
 
 /**
- * How far the second best block lies behind the best, and how sure it is which is the best: a line each, as far
- * as it is known.
+ * How far the second best block lies behind the best, and how sure it is which is the best: one line each, if
+ * known.
  */
 export function describeCertainty({ blocks, best, certainty, tokens }: SimilarityResult): string[] {
   const others = blocks.filter(({ start }) => start !== best.start)

@@ -9,7 +9,7 @@ export type Style = keyof typeof CODES
 const STYLE = new RegExp(`(\u001b\\[(?:${Object.values(CODES).flat().join('|')})m)`)
 
 /**
- * Whether text for a stream may carry colour: FORCE_COLOR decides where it is set (0 or false: none), then
+ * Whether text for a stream may carry colour: FORCE_COLOR decides if it is set (0 or false: none), then
  * NO_COLOR (no-color.org), then whether the stream is a terminal that is not `dumb`.
  */
 export function wantsColor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): boolean {
@@ -19,7 +19,7 @@ export function wantsColor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv =
   return stream.isTTY === true && terminal !== 'dumb'
 }
 
-/** Text in a style, or as it is where `color` is false. */
+/** Text in a style, or unchanged if `color` is false. */
 export function paint(style: Style, text: string, color: boolean): string {
   const [open, close] = CODES[style]
   return color ? `\u001b[${open}m${text}\u001b[${close}m` : text

@@ -4,7 +4,7 @@ const WIDE =
 const INVISIBLE = /^[\p{Mark}\p{Format}\p{Control}]*$/u
 const letters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** Terminal columns a text takes, where Chinese, Japanese, Korean letters and emoji take two. */
+/** Terminal columns that a text takes: two for Chinese, Japanese and Korean letters and for emoji, else one. */
 export function displayWidth(text: string): number {
   let width = 0
   for (const { segment } of letters.segment(text)) {

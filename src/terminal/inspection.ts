@@ -22,6 +22,9 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
     [
       `model    ${model.id}${model.revision === null ? '' : ` at ${model.revision}`}`,
       `family   ${model.family}${known}`,
+      ...(model.wrapper === null
+        ? []
+        : [`inside   ${model.wrapper}, of which only this decoder is run, on text`]),
       `size     ${formatQuantity(model.layers, 'layer')}, hidden size ${formatCount(model.hiddenSize)}${positions}${stored}`,
       `heads    ${model.heads} query, ${model.kvHeads} key/value, head size ${model.headDim}`,
     ],
@@ -47,13 +50,15 @@ function formatParameters({ parameters }: Inspection): string[] {
     const count = parameters[part as keyof typeof PARTS]
     return count === 0 ? [] : [[title, formatCount(count), formatShare(count / parameters.total)]]
   })
+  const outside =
+    parameters.outside === 0 ? [] : [['outside the decoder, untouched', formatCount(parameters.outside), '']]
   return formatTable(
     [
       { title: 'part', align: 'left' },
       { title: 'parameters', align: 'right' },
       { title: 'share', align: 'right' },
     ],
-    [...rows, ['all', formatCount(parameters.total), formatShare(1)]],
+    [...rows, ['all', formatCount(parameters.total), formatShare(1)], ...outside],
   ).split('\n')
 }
 

@@ -4,7 +4,7 @@ import type { SimilarityResult } from '../documents/similarity-result.js'
 import { formatBlocks } from '../layers/blocks.js'
 import { quoteForShell } from '../quote-for-shell.js'
 
-/** The command that takes the recommended block out, to be typed as it stands. */
+/** The command that removes the recommended block, ready to be copied. */
 export function formatNextCommand(result: Pick<SimilarityResult, 'model'> & Recommending): string {
   const { id, askedRevision } = result.model
   const block = recommendBlock(result, result.layersToSkip)

@@ -24,8 +24,8 @@ export function setLiveLine(line: LiveLine | null): void {
 }
 
 /**
- * Keeps a reader who leaves early (`| head`) from ending the process with a stack: what follows is dropped, work
- * and exit code go on as they would. Any other failure to write the result is printed and sets exit code 1.
+ * Keeps a reader who leaves early (`| head`) from ending the process with a stack: the rest of the output is dropped,
+ * and work and exit code are the same. Any other failure to write the result is printed and sets exit code 1.
  * Call it once, before anything is written.
  */
 export function guardOutput(): void {
@@ -34,7 +34,7 @@ export function guardOutput(): void {
     process.exitCode = 1
     printFailure(new LayerpruneError(`cannot write to standard output: ${error.message}`, { cause: error }))
   })
-  // where stderr is gone there is nobody to tell
+  // without stderr nothing can be reported
   process.stderr.on('error', () => {})
 }
 
@@ -73,19 +73,19 @@ function writeResult(text: string): Promise<void> {
   return aboveLiveLine(() => new Promise((resolve) => process.stdout.write(endLine(text), () => resolve())))
 }
 
-/** Says something worth knowing on stderr; silent after setQuiet(true). */
+/** Prints something worth knowing to stderr; silent after setQuiet(true). */
 export function printNote(text: string): void {
   if (!quiet) writeToStderr(cleanLine(text))
 }
 
-/** Tells on stderr of something that may make the result other than expected. */
+/** Warns on stderr of something that may make the result different from what is expected. */
 export function printWarning(text: string): void {
   writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${cleanLine(text)}`)
 }
 
 /**
- * Tells on stderr why the program cannot go on, and what to do: `error: ...`, `hint: ...`. LAYERPRUNE_DEBUG=1 adds
- * the stack.
+ * Prints to stderr why the program stops, and what to do: `error: ...`, `hint: ...`. LAYERPRUNE_DEBUG=1 adds the
+ * stack.
  */
 export function printFailure(error: unknown): void {
   const color = wantsColor(process.stderr)
@@ -93,7 +93,7 @@ export function printFailure(error: unknown): void {
 }
 
 /**
- * A failure as lines `error: what went wrong` and, where there is one, `hint: what to do`.
+ * A failure as lines `error: what went wrong` and, if there is one, `hint: what to do`.
  * An error that is no LayerpruneError is a fault of ours and says so.
  * @param debug  adds the stack and the causes
  */
@@ -120,7 +120,7 @@ function classifyFailure(error: unknown, debug: boolean): { kind: string; hint: 
   return { kind: 'unexpected: ', hint }
 }
 
-/** Columns a stream's window has; 80 where it has none. */
+/** Columns of a stream's window; 80 if it has none. */
 export function widthOf(stream: { columns?: number }): number {
   return stream.columns || 80
 }

@@ -1,12 +1,13 @@
 import type { Plan } from '../documents/plan.js'
 import type { VerifiedBlock } from '../documents/verification.js'
 import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { includesLayer } from '../layers/blocks.js'
 import { describeLayers } from '../layers/names.js'
 import type { GreedyStep } from '../strategies/greedy.js'
 import { formatTable } from './table.js'
 import { formatVerification } from './verification.js'
 
-/** A plan as a person reads it: what its strategy measured, on which texts, and which layers go. */
+/** A plan as a person reads it: what its strategy measured, on which texts, and which layers it removes. */
 export function formatPlan(plan: Plan, { color = false } = {}): string {
   return [
     ...describeScores(plan, color),
@@ -21,15 +22,13 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
       return [`angular distance ${formatDistance(scores!.distance as number)}`]
     case 'block-influence':
       return [
-        formatInfluence(scores!.blockInfluence as number[], (layer) =>
-          removed.some(({ start, end }) => start <= layer && layer < end),
-        ),
+        formatInfluence(scores!.blockInfluence as number[], (layer) => includesLayer(removed, layer)),
         '',
       ]
     case 'greedy-perplexity':
-      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity then'), '']
+      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity after'), '']
     case 'repaired':
-      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity then, repaired'), '']
+      return [formatSteps(scores!.steps as GreedyStep[], 'repaired perplexity after'), '']
     case 'verified':
       return [
         formatVerification(scores!.blocks as VerifiedBlock[], scores!.wholePerplexity as number, { color }),
@@ -40,14 +39,18 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
   }
 }
 
-function formatInfluence(influence: number[], goes: (layer: number) => boolean): string {
+function formatInfluence(influence: number[], isRemoved: (layer: number) => boolean): string {
   return formatTable(
     [
       { title: 'layer', align: 'right' },
       { title: 'block influence', align: 'right' },
       { title: '', align: 'left' },
     ],
-    influence.map((score, layer) => [`${layer}`, formatDistance(score), goes(layer) ? '<- removed' : '']),
+    influence.map((score, layer) => [
+      `${layer}`,
+      formatDistance(score),
+      isRemoved(layer) ? '<- removed' : '',
+    ]),
   )
 }
 
@@ -68,8 +71,6 @@ function describeTexts({ dataset }: Plan): string[] {
     maxLength: number
     verification?: { skippedTexts: number; texts: number }
   }
-  const checked = verification
-    ? `; checked on the next ${formatQuantity(verification.texts, 'text')}, which they do not share`
-    : ''
+  const checked = verification ? `; checked on the next ${formatQuantity(verification.texts, 'text')}` : ''
   return [`Chosen on the first ${formatQuantity(texts, 'text')} of at most ${maxLength} tokens${checked}.`]
 }

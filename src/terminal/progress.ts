@@ -10,7 +10,7 @@ export interface Progress {
   /**
    * @param done   texts measured, or megabytes written; parts count
    * @param total  of how many, null while unknown
-   * @param remark  put last, where there is room
+   * @param remark  put last, if there is room
    */
   update(done: number, total: number | null, remark?: string): void
   /** Takes the bar away. Call it however the work ends. */
@@ -19,7 +19,7 @@ export interface Progress {
 
 interface ProgressOptions {
   quiet: boolean
-  /** 'text' where left out. */
+  /** 'text' if omitted. */
   unit?: Unit
   stream?: NodeJS.WriteStream
   /** Milliseconds, of any start. */
@@ -30,7 +30,7 @@ const PLAIN_LINE_EVERY_MS = 30_000
 
 /**
  * Shows how far the work is, from this call on: a bar on a terminal; elsewhere a plain line every 30 s at most;
- * nothing where `quiet`.
+ * nothing if `quiet`.
  */
 export function createProgress({
   quiet,
@@ -92,7 +92,7 @@ interface ProgressState {
   remark?: string | undefined
 }
 
-/** One line of at most `width` columns: a bar where the total is known and there is room, then words. */
+/** One line of at most `width` columns: a bar if the total is known and there is room, then words. */
 export function formatProgress({ width, ...state }: ProgressState & { width: number }): string {
   const all = describeProgress(state)
   // half a remark says nothing

@@ -3,7 +3,7 @@ import { describeLayers } from '../layers/names.js'
 import type { PruneResult } from '../prune/prune.js'
 
 /**
- * What was pruned, as a person reads it: the layers that went, the files with their sizes, and where they are.
+ * What was pruned, as a person reads it: the layers removed, the files with their sizes, and their folder.
  * @param output  the folder as the user named it
  */
 export function formatPruned(

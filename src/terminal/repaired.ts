@@ -1,5 +1,5 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
-import type { RepairReport } from '../repair/repair-model.js'
+import type { RepairReport } from '../repair/repair-report.js'
 
 /** What a repair changed and gave, as a person reads it. */
 export function formatRepaired({
@@ -17,7 +17,7 @@ export function formatRepaired({
   return [
     ...cuts.map(
       ({ start, end, layer, heldOutShare }) =>
-        `Repaired before ${start}:${end} in layer ${layer}: ${Math.round(100 * heldOutShare)} % of the squared error is left on held-out texts.`,
+        `Repaired before ${start}:${end} in layer ${layer}: ${Math.round(100 * heldOutShare)} % of the squared error remains on held-out texts.`,
     ),
     `Changed: ${changed.flatMap(({ weight, bias }) => [weight, bias ?? []].flat()).join(', ')}.`,
     `Perplexity on ${formatQuantity(evaluation.texts, 'other text')} of ${evaluation.id} (${formatCount(evaluation.scoredTokens)} tokens):`,

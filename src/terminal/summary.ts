@@ -11,7 +11,7 @@ import { formatBlockTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
- * the second best block is and how sure that is, and a closing sentence that says which layers go.
+ * the second best block is and how sure that is, and a closing sentence that says which layers to remove.
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
@@ -42,7 +42,7 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
       ? [
           paint(
             'yellow',
-            `SHARD ${result.shard.index} of ${result.shard.count}: layerprune merge adds the shards up.`,
+            `SHARD ${result.shard.index} of ${result.shard.count}: layerprune merge combines the shards.`,
             color,
           ),
         ]
@@ -77,7 +77,7 @@ function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]):
       const what = block.start === best.start ? `${nameLayers(block)} as ${metric} does` : nameLayers(block)
       return `${formatList(metrics.map(({ metric }) => metric))} ${verb} ${what}`
     })
-  return ['', `* the smallest of its column: ${parts.join('; ')}.`]
+  return ['', `* smallest in its column: ${parts.join('; ')}.`]
 }
 
 function formatHeading(result: SimilarityResult): string {
@@ -93,7 +93,7 @@ function formatHeading(result: SimilarityResult): string {
     `model    ${model.id} (${model.family}, ${formatQuantity(model.layers, 'layer')}, hidden size ` +
       `${formatCount(model.hiddenSize)}), ${model.dtype} from ${model.file}`,
     `dataset  ${dataset.id} (${dataset.column}): ${formatQuantity(dataset.samples, 'text')}, ` +
-      `${formatQuantity(dataset.tokens, 'token')}, at most ${formatCount(settings.maxLength)} a text` +
+      `${formatQuantity(dataset.tokens, 'token')}, at most ${formatCount(settings.maxLength)} per text` +
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
     `measure  ${describeMetric(metric).title} across ${formatQuantity(layersToSkip, 'layer')}, ` +
       `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,

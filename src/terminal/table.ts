@@ -20,7 +20,7 @@ interface BlockColumn {
 
 /**
  * An aligned table in Markdown, so that it stays one when pasted into a GitHub issue.
- * @param rows  a cell a column
+ * @param rows  one cell per column
  * @returns lines without a final newline
  */
 export function formatTable(columns: Column[], rows: string[][]): string {
@@ -43,10 +43,10 @@ export interface MetricColumn {
 }
 
 /**
- * Table of blocks by start, the best marked: `[start, end)`, the layers that go, the distance and its standard
- * error where known. Columns are left out where the window is narrow, those first that the others imply.
+ * Table of blocks by start, the best marked: `[start, end)`, the layers removed, the distance and its standard
+ * error if known. In a narrow window columns are omitted, first those that the others imply.
  * @param width   columns of the window
- * @param metric  what the distances are by, named where there are `others`, whose smallest have an asterisk
+ * @param metric  what the distances are by, named if there are `others`, whose smallest have an asterisk
  */
 export function formatBlockTable(
   blocks: ScoredBlock[],

@@ -6,7 +6,7 @@ import { paint } from './color.js'
 import { formatTable } from './table.js'
 
 /**
- * Blocks with their ranks by distance and by perplexity side by side, the one of the lowest perplexity marked.
+ * Blocks with their ranks by distance and by perplexity side by side, the one with the lowest perplexity marked.
  * @param whole  perplexity of the whole model
  */
 export function formatVerification(blocks: VerifiedBlock[], whole: number, { color = false } = {}): string {
@@ -48,9 +48,9 @@ export function formatVerifiedSummary(
 ): string {
   const texts = formatQuantity(dataset.texts, 'text')
   const agrees =
-    recommended.distanceRank === 1 ? 'the same block' : 'another block than the smallest distance'
+    recommended.distanceRank === 1 ? 'the same block' : 'a different block than the smallest distance does'
   return [
-    `Perplexity over the ${texts} after the first ${formatCount(dataset.skippedTexts)}, none of which the distances use:`,
+    `Perplexity over the ${texts} after the first ${formatCount(dataset.skippedTexts)}, which the distances do not use:`,
     '',
     formatVerification(blocks, perplexity, { color }),
     '',

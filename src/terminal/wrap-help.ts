@@ -1,9 +1,9 @@
-/** How much further in a line goes on than it starts. */
+/** How much further a continued line is indented than its first. */
 const CONTINUATION = 4
 
 /**
- * Breaks the lines of a help text between words. Lines of a paragraph are filled, a list goes on under its words,
- * and an example goes on after a backslash, so that it can be copied as it stands.
+ * Breaks the lines of a help text between words. Lines of a paragraph are filled, list items continue under their
+ * words, and examples after a backslash, so that they can be copied.
  * @param width  columns of the window
  */
 export function wrapHelp(text: string, width: number): string {
@@ -12,13 +12,13 @@ export function wrapHelp(text: string, width: number): string {
     .join('\n')
 }
 
-/** Sentences that were broken for the eyes of whoever reads the source are put on one line. */
+/** Joins the lines of a paragraph, which are broken in the source only to be readable there. */
 function joinParagraphs(lines: string[]): string[] {
   const joined: string[] = []
   for (const line of lines) {
     const before = joined.at(-1) ?? ''
-    const goesOn = /^\S.*[^.:]$/.test(before) && /^\S/.test(line)
-    if (goesOn) joined.push(`${joined.pop()} ${line}`)
+    const continues = /^\S.*[^.:]$/.test(before) && /^\S/.test(line)
+    if (continues) joined.push(`${joined.pop()} ${line}`)
     else joined.push(line)
   }
   return joined

@@ -27,6 +27,9 @@ export interface TextWindow<Row extends DatasetRow = DatasetRow> {
 /** Batches looked at together when texts of similar length are put side by side. */
 export const WINDOW_BATCHES = 16
 
+/** Tokens read of each text unless the user says otherwise, or the model takes fewer. */
+export const DEFAULT_MAX_LENGTH = 1024
+
 export interface BatchOptions {
   batchSize: number
   /** Tokens. */

@@ -38,7 +38,7 @@ describe('fingerprintModel', () => {
   }
 
   it.each([0, 70_001, 12_345_678, LARGE - 1])(
-    'sees that byte %d of large weights is another',
+    'sees that byte %d of large weights has changed',
     async (offset) => {
       const { weights, take } = await makeModel()
       passTime(10_000)

@@ -103,7 +103,7 @@ describe('evaluate', () => {
     })
   })
 
-  it('gives the same numbers from safetensors, and whatever the batches are', async () => {
+  it('gives the same numbers from safetensors, and for any batch size', async () => {
     const folder = join(FIXTURES, 'families/llama')
     const run = (batchSize: number) =>
       evaluatePerplexity({
@@ -143,7 +143,7 @@ describe('evaluate', () => {
 
   it.each([
     ['a block outside the model', ['--drop', '2:9'], 2, /block \[2, 9\) is outside the model/],
-    ['every layer', ['--drop', '0:3'], 2, /no layer would stay: all 3 layers are removed/],
+    ['every layer', ['--drop', '0:3'], 2, /no layer would be kept: all 3 layers are removed/],
     ['half a block', ['--start', '1'], 2, /--start goes with --end/],
     ['layers named twice', ['--drop', '1', '--start', '0', '--end', '1'], 2, /named more than once/],
     ['no plan', ['--plan', 'nowhere.json'], 1, /nowhere\.json cannot be read/],

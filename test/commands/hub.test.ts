@@ -225,7 +225,7 @@ describe('what cannot be had is refused with the next step', () => {
 })
 
 describe('a run that loses the network', () => {
-  it('keeps what it measured, and goes on from there to the right numbers', async () => {
+  it('keeps what it measured, and continues from there to the right numbers', async () => {
     const cwd = makeTempFolder()
     const flags = { dataset: 'org/many', 'batch-size': '4' }
     await measure({ model: 'org/llama', 'dataset-size': '1' }) // the model is in the cache

@@ -27,13 +27,13 @@ describe('layerprune inspect', () => {
     })
   })
 
-  it('ends with 0 where a model cannot be analysed, and says why', async () => {
+  it('ends with 0 if a model cannot be analysed, and says why', async () => {
     const { exitCode, stdout } = await run('inspect', '--model', llama, '--dtype', 'q4', '--quiet')
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(/^Cannot be analysed: .* has no \.onnx graph/m)
   })
 
-  it('ends with 1 where there is no model', async () => {
+  it('ends with 1 if there is no model', async () => {
     const { exitCode, stdout, stderr } = await run('inspect', '--model', './nowhere')
     expect([exitCode, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^error: model folder \.\/nowhere does not exist\n/)

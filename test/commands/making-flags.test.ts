@@ -24,5 +24,5 @@ it('a card names the flags that made the model, and no place on this machine', a
 
 it('--help says what --repair changes', () => {
   const help = makePruneCommand().helpInformation()
-  expect(help.replaceAll(/\s+/g, ' ')).toContain('--repair fit weights of the layers beside each cut')
+  expect(help.replaceAll(/\s+/g, ' ')).toContain('--repair refit weights of the layers around each cut')
 })

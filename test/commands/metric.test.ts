@@ -25,7 +25,7 @@ describe('similarity --metric', () => {
     euclidean = await similarity('--metric', 'euclidean, angular', '--metric=cosine', '--output', 'euclidean')
   })
 
-  it('shows a column a metric, marks the best of each and says where they disagree', () => {
+  it('shows one column per metric, marks the best of each and says where they disagree', () => {
     const { exitCode, stdout, stderr } = euclidean
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toContain(
@@ -45,7 +45,7 @@ describe('similarity --metric', () => {
     expect(rows.filter((row) => row.at(-1) === '<- best').map((row) => row[2])).toEqual(['3..6'])
     expect(rows.filter((row) => row[4]!.startsWith('* ')).map((row) => row[2])).toEqual(['4..7'])
     expect(rows.filter((row) => row[5]!.startsWith('* ')).map((row) => row[2])).toEqual(['4..7'])
-    expect(stdout).toContain('* the smallest of its column: angular and cosine choose layers 4..7.')
+    expect(stdout).toContain('* smallest in its column: angular and cosine choose layers 4..7.')
     expect(stdout).toContain('Euclidean distance by first layer removed')
     expect(stdout).toMatch(
       /\nRemove layers 3\.\.6 \(0-based, 4 of 12\): Euclidean distance 1\d\.\d{3} ± 0\.\d{3} over 40 texts\.\n/,
@@ -83,7 +83,7 @@ describe('similarity --metric', () => {
     expect(ranges(slices.stdout)).toEqual(kept)
   })
 
-  it('changes no number and no word of the default, whatever comes beside it', async () => {
+  it('changes no number and no word of the default, whatever is measured beside it', async () => {
     const [alone, named] = await Promise.all([
       similarity('--output', 'alone'),
       similarity('--output', 'named', '--metric', 'angular,relative-magnitude'),

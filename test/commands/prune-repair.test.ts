@@ -50,7 +50,7 @@ describe('prune --repair', () => {
     expect(JSON.parse(evaluation.stdout).perplexity).toBeCloseTo(repaired, 3)
   })
 
-  it('measures on the texts that follow, and changes a graph where one is pruned', async () => {
+  it('measures on the texts that follow, and changes a graph if one is pruned', async () => {
     const cwd = makeTexts()
     const sizes = ['--dataset-size', '30', '--evaluate-size', '8']
     const { exitCode, stdout, stderr } = await repair(
@@ -87,7 +87,7 @@ describe('prune --repair', () => {
     expect(JSON.parse(evaluation.stdout).perplexity).toBeCloseTo(repaired!, 2)
   })
 
-  it('passes over texts to measure on that it was fitted on, aloud', async () => {
+  it('skips texts to measure on that it was fitted on, and says so', async () => {
     const cwd = makeTexts()
     writeFileSync(join(cwd, 'measure.jsonl'), [...LINES.slice(0, 3), ...LINES.slice(100, 102)].join('\n'))
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl', '--dataset-size', '10']

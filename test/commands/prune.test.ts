@@ -86,7 +86,7 @@ describe('prune', () => {
     expect(new Set(Object.values(index.weight_map)).size).toBe(3)
   })
 
-  it('leaves out shards that are empty, and the index where one is left', async () => {
+  it('omits shards that are empty, and the index if one shard is left', async () => {
     const cwd = makeModel()
     const two = await prune(cwd, '--drop', '0:2', '-o', 'pruned', '--json')
     const names = JSON.parse(two.stdout).files.map(({ name }: { name: string }) => name)
@@ -229,7 +229,7 @@ describe('prune', () => {
     const refused = await prune(cwd, '--drop', '0', '-o', 'pruned')
     expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
     expect(refused.stderr).toBe(
-      'error: pruned is there already\nhint: name another folder with --output, or replace this one with --force\n',
+      'error: pruned already exists\nhint: name another folder with --output, or replace this one with --force\n',
     )
     expect((await prune(cwd, '--drop', '0', '-o', 'pruned', '--force')).exitCode).toBe(0)
     expect(existsSync(join(cwd, 'pruned/model-00009-of-00009.safetensors'))).toBe(false)
@@ -251,7 +251,7 @@ describe('prune', () => {
   it.each<[string[], number, string]>([
     [['-o', 'out'], 2, 'no layers are named'],
     [['--drop', '1'], 2, '--output is required'],
-    [['--drop', '0:3', '-o', 'out'], 2, 'no layer would stay'],
+    [['--drop', '0:3', '-o', 'out'], 2, 'no layer would be kept'],
     [['--drop', '2:4', '-o', 'out'], 2, 'is outside the model'],
     [['--drop', '1', '-o', 'm'], 2, 'the output m and the model'],
     [['--drop', '1', '-o', 'm/inside', '--force'], 2, 'overlap'],

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measureSimilarity, type SimilarityOptions, type SimilarityResult } from '../../src/index.js'
 import { createRandom } from '../../src/random.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { LLAMA, TEXTS } from '../support/paths.js'
 import { type Outcome, runProgram, startProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
-const KILLS = 10
+const KILLS = LONG_TESTS ? 10 : 4
 const CHECKPOINT = 'similarity.partial.json'
 
 /** Texts of many lengths, a few rows without text among them. */
@@ -48,7 +49,7 @@ describe('a run that is killed', () => {
     return run.outcome.finally(() => watcher.close())
   }
 
-  it(`ends as if it had not been, ${KILLS} times over`, async () => {
+  it(`ends as if it had not been killed, ${KILLS} times over`, async () => {
     const random = createRandom(9)
     const measured: number[] = []
     for (let turn = 0; turn < KILLS; turn++) {
@@ -92,7 +93,7 @@ describe('resuming', () => {
   }
 
   it.each([1, 2, 3])(
-    'takes up an interrupted run in the middle of a window, after %d batches',
+    'resumes an interrupted run in the middle of a window, after %d batches',
     async (batches) => {
       const partial = await stopAfter(batches)
       expect(partial).toMatchObject({ partial: true, dataset: { samples: 2 * batches } })
@@ -101,7 +102,7 @@ describe('resuming', () => {
     },
   )
 
-  it('goes on with an identical result within a limit of memory', async () => {
+  it('continues to an identical result within a memory limit', async () => {
     const options = { ...OPTIONS, maxMemory: 2e9 }
     const resumed = await measureSimilarity({ ...options, resumeFrom: await stopAfter(1, options) })
     expect(resumed).toEqual(await measureSimilarity(OPTIONS))
@@ -144,7 +145,7 @@ describe('resuming', () => {
     await resume({ dataset: other }).resolves
   })
 
-  it('on the command line starts anew where there is nothing to resume, and says so', async () => {
+  it('on the command line starts from the beginning if there is nothing to resume, and says so', async () => {
     const cwd = makeTempFolder()
     const flags = [
       'similarity',

@@ -22,7 +22,7 @@ describe('--max-memory', () => {
     expect(found).toEqual(expected)
   })
 
-  it('names the least that is needed where it is too little', async () => {
+  it('names the least that is needed if it is too little', async () => {
     const { exitCode, stdout, stderr } = await similarity('--max-memory', '20MB')
     expect(exitCode).toBe(1)
     expect(stdout).toBe('')

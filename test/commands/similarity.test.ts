@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -90,7 +90,7 @@ describe('similarity', () => {
     expect(saved.dataset.samples).toBe(5)
   })
 
-  it('passes over rows without text aloud', async () => {
+  it('skips rows without text and says so', async () => {
     const cwd = makeTempFolder()
     const rows = [{ text: 'The river rose.' }, { text: '' }, { text: 7 }, { text: null }, { text: 'Yes.' }]
     writeFileSync(join(cwd, 'rows.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'))
@@ -123,6 +123,8 @@ describe('similarity', () => {
     async (signal) => {
       const cwd = makeTempFolder()
       writeFileSync(join(cwd, 'many.jsonl'), readFileSync(TEXTS, 'utf8').repeat(20_000))
+      mkdirSync(join(cwd, 'layerprune-output'))
+      const checkpoint = nextFile(join(cwd, 'layerprune-output'), 'similarity.partial.json')
       const run = startProgram(
         [
           'similarity',
@@ -138,7 +140,7 @@ describe('similarity', () => {
         { cwd },
       )
       // the first checkpoint comes after the first batch
-      while (!existsSync(join(cwd, 'layerprune-output/similarity.partial.json'))) await sleep(20)
+      await Promise.race([checkpoint, run.outcome])
       run.child.kill(signal)
       const { exitCode, stdout, stderr } = await run.outcome
       expect(exitCode).toBe(130)
@@ -158,7 +160,7 @@ describe('similarity', () => {
     },
   )
 
-  it('keeps what was measured where a later row is damaged', async () => {
+  it('keeps what was measured if a later row is damaged', async () => {
     const cwd = makeTempFolder()
     writeFileSync(join(cwd, 'damaged.jsonl'), `${readFileSync(TEXTS, 'utf8').repeat(30)}{"text": "unfinished`)
     const { exitCode, stderr } = await runProgram(
@@ -191,6 +193,13 @@ describe('help', () => {
   })
 })
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** Waits until a file of this name appears in a folder. */
+function nextFile(folder: string, wanted: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(folder, (_, name) => {
+      if (name !== wanted) return
+      watcher.close()
+      resolve()
+    })
+  })
 }

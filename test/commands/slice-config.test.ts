@@ -113,7 +113,11 @@ describe('slice-config', () => {
       '[2, 40) is outside the model',
     ],
     [['--model', 'org/model', '--start', '5', '--end', '5', '--num-layers', '32'], 2, 'is empty'],
-    [['--model', 'org/model', '--start', '0', '--end', '4', '--num-layers', '4'], 2, 'no layer would stay'],
+    [
+      ['--model', 'org/model', '--start', '0', '--end', '4', '--num-layers', '4'],
+      2,
+      'no layer would be kept',
+    ],
     [['--model', 'org/model', '--start', '1', '--end', '4'], 2, 'number of layers is not known'],
     [['--model', LLAMA, '--start', '1', '--end', '2', '--num-layers', '9'], 2, 'has 3 layers'],
     [['--from', 'similarity.json', '--layers-to-skip', '3'], 2, '1 to 2'],

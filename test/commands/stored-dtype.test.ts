@@ -138,7 +138,7 @@ describe('--dtype of safetensors', () => {
     )
   })
 
-  it('says what a folder of graphs has where bf16 is asked for', async () => {
+  it('says what a folder of graphs has if bf16 is asked for', async () => {
     const { exitCode, stderr } = await similarity(join(FIXTURES, 'onnx/llama'), '--dtype', 'bf16')
     expect(exitCode).toBe(1)
     expect(stderr).toContain('has no bf16 graph; it has fp32, fp16')

@@ -142,7 +142,7 @@ test('gzip of several members is read; one that is cut short, damaged or empty i
   expect(await messageFor('')).toBe('b.jsonl.gz: cut short: the gzip data ends after 0 bytes')
 })
 
-test('each call of rows reads from the beginning and counts anew', async () => {
+test('each call of rows reads from the beginning and counts from zero', async () => {
   const folder = makeTempFolder()
   await writeFile(join(folder, 'a.jsonl'), '{"text":""}\n{"text":"a"}\n')
   const dataset = await openDataset({ dataset: join(folder, 'a.jsonl') })

@@ -42,7 +42,7 @@ describe('a plan', () => {
     [{ removed: [] }, '/removed must NOT have fewer than 1 items'],
     [{ removed: [{ start: 3, end: 13 }] }, 'block [3, 13) is outside the model'],
     [{ removed: [{ start: 3, end: 4.5 }] }, '/removed/0/end must be integer, found 4.5'],
-    [{ removed: [{ start: 0, end: 12 }], layersToSkip: 12 }, 'no layer would stay'],
+    [{ removed: [{ start: 0, end: 12 }], layersToSkip: 12 }, 'no layer would be kept'],
     [{ layersToSkip: 3 }, 'layersToSkip is 3, but 4 layers are removed'],
     [{ scores: [] }, '/scores must be object'],
     [{ dataset: 'texts' }, '/dataset must be object, found "texts"'],

@@ -113,7 +113,7 @@ describe('a decoder in segments', () => {
   )
 
   it.each(['bloom', 'falcon', 'gpt2', 'mixtral', 'phi3-longrope'])(
-    'gives them so with weights that each run widens, and as float32 does: %s',
+    'gives the same with weights that each run casts, and the numbers of float32: %s',
     async (name) => {
       const model = await open(`families/${name}`)
       const stored = { ...model, decoder: { ...model.decoder, castsPerRun: true } }
@@ -178,7 +178,7 @@ describe('a plan of memory', () => {
     expect(segments(1e9)).toEqual([{ start: 0, end: 12 }])
   })
 
-  it('counts weights that each run widens as they are stored, and a float32 copy', async () => {
+  it('counts weights that each run casts as they are stored, and a float32 copy', async () => {
     const { decoder, config } = await openModel({ model: EXAMPLE })
     const bytes = (castsPerRun: boolean) =>
       new MemoryPlan({ ...decoder, castsPerRun }, config).leastBytes(256, 1)

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { parseBlocks } from '../../src/layers/blocks.js'
 import { openModel } from '../../src/model.js'
+import { ONE_THREAD } from '../support/fixture-model.js'
 import { FIXTURES } from '../support/paths.js'
 
 const models = ['families', 'onnx'].flatMap((kind) =>
@@ -24,7 +25,7 @@ async function compareWithPyTorch(name: string, modelFile?: string): Promise<num
   const reference: Record<string, number[]> = readJson(name, 'perplexity.json')
   const texts: number[][] = readJson(name, 'reference.json').texts
   const model = await openModel({ model: join(FIXTURES, name), modelFile })
-  const evaluator = await openEvaluator(model, { device: 'cpu' })
+  const evaluator = await openEvaluator(model, ONE_THREAD)
   const cuts = Object.keys(reference)
   const scored = texts.flatMap((ids, text) => (ids.length > 1 ? [{ ids, text, origin: name }] : []))
   const batches = model.precision.sharesScaleInBatch ? scored.map((text) => [text]) : [scored]

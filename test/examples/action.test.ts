@@ -70,7 +70,7 @@ describe('the action', () => {
     expect(existsSync(join(cwd, 'layerprune-output/report.html'))).toBe(true)
   })
 
-  it('writes to a folder in folders that are not there, whatever its name', async () => {
+  it('writes to a folder in folders that do not exist yet, whatever its name', async () => {
     const other = makeTempFolder()
     const output = 'results/run 1\nstart=9'
     const { stderr } = await runStep('Measure', { ...inputs, output, arguments: '--quiet' }, other)

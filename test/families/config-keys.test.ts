@@ -1,18 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../src/errors.js'
 import { serializeModel } from '../../src/graph/onnx.js'
-import { buildFrom, fixtureFolder, listFixtures, measureBlocks } from '../support/fixture-model.js'
+import {
+  buildFrom,
+  fixtureFolder,
+  listFixtures,
+  measureBlocks,
+  readConfig,
+} from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
 
-function rawConfig(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(fixtureFolder(name), 'config.json'), 'utf8'))
-}
-
 function ropeWith(name: string, changes: Record<string, unknown>): Record<string, unknown> {
-  const key = rawConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
-  return { [key]: { ...(rawConfig(name)[key] as object), ...changes } }
+  const key = readConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
+  return { [key]: { ...(readConfig(name)[key] as object), ...changes } }
 }
 
 const CHANGES: [fixture: string, changes: Record<string, unknown>][] = [

@@ -127,7 +127,7 @@ describe('a fault that passes leaves no trace', () => {
   })
 })
 
-describe('a fault that stays ends in a clear error', () => {
+describe('a lasting fault ends in a clear error', () => {
   beforeEach(() => {
     process.env.LAYERPRUNE_RETRY_SECONDS = '0.8'
   })
@@ -167,7 +167,7 @@ describe('a fault that stays ends in a clear error', () => {
     expect(await download()).toEqual(WHOLE)
   })
 
-  it('content that is wrong once is fetched anew', async () => {
+  it('content that is wrong once is fetched again', async () => {
     server.fail(/blobs/, { kind: 'corrupt' })
     server.fail(/resolve-cache/, { kind: 'corrupt' })
     expect(await download()).toEqual(WHOLE)
@@ -197,7 +197,7 @@ describe('a fault that stays ends in a clear error', () => {
 })
 
 describe('a download that was stopped', () => {
-  it('is gone on with by the next run', async () => {
+  it('is continued by the next run', async () => {
     process.env.LAYERPRUNE_RETRY_SECONDS = '0.1'
     server.fail(/blobs/, { kind: 'drop', afterBytes: 300_000 })
     server.fail(/blobs/, { kind: 'drop', afterBytes: 0 }, Infinity)
@@ -217,7 +217,7 @@ describe('a download that was stopped', () => {
     expect(readdirSync(blobs()).some((name) => name.endsWith('.incomplete'))).toBe(false)
   })
 
-  it('is done anew where what it left is of something else', async () => {
+  it('starts again if what it left belongs to something else', async () => {
     const { folder } = await openModelSource({ model: 'org/model' }).then(async (source) => {
       await source.provide(['config.json'])
       return source
@@ -243,7 +243,7 @@ describe('a download that was stopped', () => {
     return path
   }
 
-  it('because it was killed is gone on with from a copy, and removed once it is old', async () => {
+  it('because it was killed is continued from a copy, and removed once it is old', async () => {
     const young = leavePartial('a'.repeat(16), 1000)
     const old = leavePartial('b'.repeat(16), 300_000, 11 * 60_000)
     const ofPython = leavePartial('c'.repeat(8), 400_000, 11 * 60_000)
@@ -287,7 +287,7 @@ describe('a download that was stopped', () => {
     expect(server.requests.filter(({ at }) => at === 'cdn').length).toBe(2)
   })
 
-  it('a partial file that another process removes is fetched anew', async () => {
+  it('a partial file that another process removes is fetched again', async () => {
     server.fail(/blobs/, { kind: 'slow', bytes: 20_000, everyMs: 10 })
     const done = download()
     rmSync(await waitForPartial())

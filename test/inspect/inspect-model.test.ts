@@ -26,8 +26,9 @@ describe('inspectModel', () => {
 
   it.each(names)('finds a part for every number of %s', async (name) => {
     const { parameters, model } = await inspectModel({ model: join(families, name) })
-    expect(parameters!.total).toBe(await countStored(join(families, name)))
-    const { attention, mlp, other } = parameters!
+    const { attention, mlp, other, total, outside } = parameters!
+    expect(total + outside).toBe(await countStored(join(families, name)))
+    expect(outside > 0).toBe(model.wrapper !== null)
     expect(attention).toBeGreaterThan(0)
     expect(mlp).toBeGreaterThan(0)
     expect(other, model.family).toBe(0)

@@ -103,7 +103,7 @@ describe('--dtype q8 from safetensors', () => {
     expect(limited.distances).toEqual(whole.distances)
   })
 
-  it('makes the weights once, and anew where their file is not whole', async () => {
+  it('makes the weights once, and again if their file is incomplete', async () => {
     const first: string[] = []
     await measure('q8', (note) => first.push(note))
     expect(first.join()).not.toContain('making')
@@ -119,7 +119,7 @@ describe('--dtype q8 from safetensors', () => {
     expect(cached()).toEqual([path])
   })
 
-  it('makes the weights anew if a byte of theirs changed, whatever the time of the change says', async () => {
+  it('makes the weights again if a byte of them changed, even if the file has its old time', async () => {
     const sound = await measure('q8')
     const [path] = cached()
     const { atime, mtime } = statSync(path!)
@@ -153,7 +153,7 @@ describe('--dtype q8 from safetensors', () => {
     return model
   }
 
-  it('stops on a state that is not finite where float32 does, NaN behind other numbers too', async () => {
+  it('stops on the states that are not finite in float32, also if NaN comes after other numbers', async () => {
     const model = copyLlama()
     const path = join(model, 'model.safetensors')
     const tensors = readTensors(path)

@@ -31,7 +31,7 @@ describeWithPython('mergekit', () => {
 
   // `@` and `+` mean revision and adapter to mergekit, the colon and space something to YAML
   it.each(['small', 'c++ models: a@b'])(
-    'merges the layers that stay, from a folder named %s',
+    'merges the layers that are kept, from a folder named %s',
     async (name) => {
       const model = join(folder, name)
       const files = await Promise.all(

@@ -24,7 +24,7 @@ describeWithChromium('the page in a browser', () => {
     await page?.close()
   })
 
-  it('names another block where the slider asks for another size', async () => {
+  it('names another block when the slider asks for another size', async () => {
     expect(await text('#result-1 .headline')).toBe('Remove layers 6..9')
     await page.evaluate("document.querySelector('#result-1 input').focus()")
     for (const type of ['rawKeyDown', 'keyUp']) {

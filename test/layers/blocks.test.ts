@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { formatBlocks, keptSlices, normalizeBlocks, parseBlocks } from '../../src/layers/blocks.js'
+import {
+  assertBlockSize,
+  formatBlocks,
+  keptSlices,
+  normalizeBlocks,
+  parseBlocks,
+} from '../../src/layers/blocks.js'
 
 describe('keptSlices', () => {
   it.each([
@@ -60,14 +66,14 @@ describe('keptSlices', () => {
       ],
       'blocks [2, 5) and [4, 9) overlap',
     ],
-    [8, [{ start: 0, end: 8 }], 'no layer would stay: all 8 layers are removed'],
+    [8, [{ start: 0, end: 8 }], 'no layer would be kept: all 8 layers are removed'],
     [
       4,
       [
         { start: 2, end: 4 },
         { start: 0, end: 2 },
       ],
-      'no layer would stay: all 4 layers are removed',
+      'no layer would be kept: all 4 layers are removed',
     ],
     [0, [], 'a model has a whole number of layers, at least 1, found 0'],
   ])('refuses %i layers without %j', (layers, removed, message) => {
@@ -137,4 +143,16 @@ describe('parseBlocks', () => {
       "'18..11' is empty: the first layer must not be after the last",
     )
   })
+})
+
+it('a block leaves at least one layer', () => {
+  expect(() => assertBlockSize(2, 3)).not.toThrow()
+  for (const n of [0, 3, 1e9]) {
+    expect(() => assertBlockSize(n, 3)).toThrow(
+      `layers to skip must be 1 to 2 for a model of 3 layers, found ${n}`,
+    )
+  }
+  expect(() => assertBlockSize(1, 1)).toThrow(
+    'a model of 1 layer has no block to remove: one layer must be kept',
+  )
 })

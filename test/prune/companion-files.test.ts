@@ -42,7 +42,7 @@ describe('a link out of the folder of a model', () => {
   })
 })
 
-it.each(['LICENSE', 'README.md'])('a link that leads nowhere is refused by name: %s', async (name) => {
+it.each(['LICENSE', 'README.md'])('a broken link is refused by name: %s', async (name) => {
   const model = copyModel()
   symlinkSync('gone', join(model, name))
   await expect(prune(model)).rejects.toThrow(`${join(model, name)} is a link that leads nowhere`)

@@ -14,7 +14,7 @@ it('an edited config keeps its numbers as they are written', () => {
   )
 })
 
-it('strings are what they were, whatever they begin with', () => {
+it('strings are unchanged, whatever they begin with', () => {
   const value = {
     '\u0000a': '\u000012',
     n1: 'n2.0',

@@ -14,6 +14,12 @@ describe('findLayers', () => {
       ['vision.layers.0.a', 'vision.layers.1.a', 'vision.layers.2.a', 'text.layers.0.a', 'text.layers.1.a'],
       'text.layers.',
     ],
+    [
+      ['model.tower.layers.0.a', 'model.tower.layers.1.a', 'model.layers.0.a', 'model.layers.1.a'].concat(
+        'model.embed_tokens.weight',
+      ),
+      'model.layers.',
+    ],
   ])('of %j is %s', (names, prefix) => {
     expect(findLayers(names, 2)).toEqual({ prefix, extraLayers: 0 })
   })

@@ -113,7 +113,7 @@ describe('the files of a pruned graph', () => {
     expect(readdirSync(join(output, 'onnx')).sort()).toEqual(['model.onnx', 'model.onnx_data'])
   })
 
-  it('are those of every precision where all are asked for', async () => {
+  it('are those of every precision if all are asked for', async () => {
     const { output } = await prune(join(FIXTURES, 'onnx/fused-llama'), [[0, 1]], {
       allDtypes: true,
       format: undefined,

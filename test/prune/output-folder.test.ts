@@ -77,7 +77,7 @@ describe('what a killed run left', () => {
     const before = readdirSync(join(place, 'out'))
     renameSync(join(place, 'out'), join(place, '.out.layerprune-replaced-01234567'))
     const notes: string[] = []
-    await expect(prune('out', { onNote: (note) => notes.push(note) })).rejects.toThrow('is there already')
+    await expect(prune('out', { onNote: (note) => notes.push(note) })).rejects.toThrow('already exists')
     expect(notes).toEqual([
       `put back ${join(place, 'out')}, which an interrupted run had moved to .out.layerprune-replaced-01234567`,
     ])

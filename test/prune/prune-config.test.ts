@@ -136,7 +136,7 @@ describe('a key that speaks of layers', () => {
     expect(before).toEqual(original)
   })
 
-  it('that is not known is cut where it has an entry a layer, and said aloud', () => {
+  it('that is not known is cut if it has one entry per layer, and a note says so', () => {
     const before = { num_hidden_layers: 4, sparsity: [0.1, 0.2, 0.3, 0.4], others: [1, 2, 3] }
     const { config, notes } = cut(before, 4, [[1, 3]])
     expect(config).toMatchObject({ sparsity: [0.1, 0.4], others: [1, 2, 3] })
@@ -153,7 +153,7 @@ describe('a key that speaks of layers', () => {
     [{ model_type: 'gemma4_text' }, 'hidden_size_per_layer_input'],
     [{ hybrid_override_pattern: 'M-*EM-M' }, 'hybrid_override_pattern has 7 entries for 8 layers'],
     [{ model_type: 'diffllama' }, 'attention of diffllama depends on the number of the layer'],
-    [{ model_type: 'zaya' }, 'router of the layer before'],
+    [{ model_type: 'zaya' }, "output of the previous layer's router"],
     [{ model_type: 'zamba2' }, 'share weights'],
     [{ model_type: 'zamba' }, 'share weights'],
     [

@@ -15,7 +15,7 @@ function prune(values: Float32Array, shape: number[], name = NAME) {
   return pruneModel({ model: fixtureFolder('llama'), output: join(folder, 'pruned'), plan, replacements })
 }
 
-it('a replaced tensor takes the place of the one of its old name, all others stay', async () => {
+it('a replaced tensor replaces the one of its old name, all others are kept', async () => {
   const source = (await openSafetensors(fixtureFolder('llama'))).tensors.get(NAME)!
   expect(source.dtype).toBe('F32')
   const values = Float32Array.from({ length: source.sizeBytes / 4 }, (_, index) => index / 3)
@@ -30,8 +30,8 @@ it('a replaced tensor takes the place of the one of its old name, all others sta
   }
 })
 
-it('a replacement that fits no tensor that stays is refused', async () => {
+it('a replacement that fits no kept tensor is refused', async () => {
   await expect(prune(new Float32Array(4), [2, 2])).rejects.toThrow(/has the shape \[32, \d+\], not \[2, 2\]/)
   const gone = 'model.layers.0.mlp.down_proj.weight'
-  await expect(prune(new Float32Array(4), [2, 2], gone)).rejects.toThrow(/is not among those that stay/)
+  await expect(prune(new Float32Array(4), [2, 2], gone)).rejects.toThrow(/is not among those kept/)
 })

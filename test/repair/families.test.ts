@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDecoderPieces, type State } from '../../src/engine/decoder-pieces.js'
 import { DataType } from '../../src/graph/onnx.js'
 import { replaceWeights } from '../../src/graph/replace-weights.js'
@@ -8,8 +8,10 @@ import { openModel } from '../../src/model.js'
 import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
 import { fitLayer } from '../../src/repair/fit-layer.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
-import { openTileProducts } from '../../src/repair/tile-products.js'
+import { openTileProducts, type TileProducts } from '../../src/repair/tile-products.js'
+import { ONE_THREAD, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
 
 const names = ['families', 'onnx'].flatMap((kind) =>
@@ -21,11 +23,11 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(exaone4|gemma2|gemma3|glm4|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
+    /\/(exaone4|gemma2|gemma3|glm4|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|mixtral-window)$/,
+    /\/(granite4-moe|granitemoe|granitemoe-fused|granitemoeshared|lfm2-moe|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
@@ -35,32 +37,38 @@ const refused = names.flatMap((name) =>
   REFUSED.filter(([families]) => families.test(name)).map(([, reason]) => ({ name, reason })),
 )
 
-function readTexts(name: string) {
-  const { texts } = JSON.parse(readFileSync(join(FIXTURES, name, 'reference.json'), 'utf8')) as {
-    texts: number[][]
-  }
-  return texts.map((ids) => ({ ids, origin: name }))
-}
+/** Variants that differ from their family in positions, windows, tied weights or scales, not in what a layer adds. */
+const VARIANT =
+  /-(alibi|dynamic|layer-types|linear|llama3|longrope|longrope-partial|scaled|tied|unscaled|untied|window|yarn|yarn-mscale)$/
 
-describe.each(names.filter((name) => refused.every((other) => other.name !== name)))('%s', (name) => {
+const fitted = names.filter(
+  (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
+)
+
+let tiles: TileProducts
+beforeAll(async () => {
+  tiles = await openTileProducts(1)
+})
+afterAll(() => tiles.close())
+
+describe.each(fitted)('%s', (name) => {
   it('does with its changed weights what was fitted', async () => {
     const model = await openModel({ model: join(FIXTURES, name) })
     const { decoder, config } = model
-    const texts = readTexts(name)
+    const texts = readReference(join(FIXTURES, name)).texts.map((ids) => ({ ids, origin: name }))
     const products = findProducts(decoder, 0)
-    const pieces = await openDecoderPieces(decoder, config, [0, 1, config.layers], { device: 'cpu' })
-    const tiles = await openTileProducts()
+    const pieces = await openDecoderPieces(decoder, config, [0, 1, config.layers], ONE_THREAD)
     const state = await pieces.embed(texts)
     const after = await pieces.run(0, state, texts)
     const target = await pieces.run(1, after, texts)
     const batch = { texts, state, target }
     const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
-      device: 'cpu',
+      ...ONE_THREAD,
       products: tiles,
       isHeldOut: (index) => index === 1,
     })
     const replaced = replaceWeights(decoder, await makeReplacements(decoder, changes))
-    const changed = await openDecoderPieces(replaced, config, [0, 1, config.layers], { device: 'cpu' })
+    const changed = await openDecoderPieces(replaced, config, [0, 1, config.layers], ONE_THREAD)
     const stored = await changed.run(0, state, texts)
 
     expect(products.length).toBe(2)
@@ -71,7 +79,7 @@ describe.each(names.filter((name) => refused.every((other) => other.name !== nam
     const expected = valuesOf(stored, texts)
     const scale = Math.max(...expected.map(Math.abs))
     expect(largestDifference(valuesOf(states[0]!, texts), expected) / scale).toBeLessThan(rounding)
-    await Promise.all([pieces.close(), changed.close(), tiles.close()])
+    await Promise.all([pieces.close(), changed.close()])
   })
 })
 

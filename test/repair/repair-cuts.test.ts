@@ -37,7 +37,7 @@ async function measureRepair(model: Model, removed: Block[]) {
   }
 }
 
-it('gives a model back where a layer adds what the layer before it has at hand', async () => {
+it('restores a model in which a layer adds what the layer before it could have added', async () => {
   const folder = await makeLinearModel()
   const { whole, cut, repaired, repairs } = await measureRepair(await openModel({ model: folder }), [
     { start: 1, end: 2 },
@@ -49,7 +49,7 @@ it('gives a model back where a layer adds what the layer before it has at hand',
   expect(repairs[0]!.heldOutShare).toBeLessThan(1e-3)
 })
 
-it('gives a model back where a layer adds the same to every token, by the bias', async () => {
+it('restores a model in which a layer adds the same to every token, by the bias', async () => {
   const folder = copyFixture('gpt2')
   await overwrite(folder, {
     'transformer.h.1.attn.c_proj.weight': 'zero',

@@ -66,13 +66,13 @@ describe('drawDistanceCurve', () => {
     expect((y[2]! - y[1]!) / (y[1]! - y[0]!)).toBeCloseTo(2, 1)
   })
 
-  it('leaves the band out where errors are unknown', () => {
+  it('has no band if errors are unknown', () => {
     const svg = drawDistanceCurve(exampleResult([0.5, 0.2], { standardError: null }))
     expect(svg).not.toContain('class="lp-band"')
     expect(textsOf(svg)).toContain('layers 1..8: 0.2000')
   })
 
-  it('draws an error bar where there is one block only', () => {
+  it('draws an error bar if there is only one block', () => {
     const svg = drawDistanceCurve(exampleResult([0.3], { standardError: 0.01 }))
     expect(svg).not.toContain('class="lp-band"')
     expect(svg).toContain('<line class="lp-error"')

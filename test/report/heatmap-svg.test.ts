@@ -74,7 +74,7 @@ describe('drawHeatMap', () => {
     expect(svg).toContain(`class="lp-chosen" fill="none" transform="${chosen}"`)
   })
 
-  it('gives one scale to all rows where asked to', () => {
+  it('gives one scale to all rows if asked to', () => {
     const svg = drawHeatMap(
       allSizesResult(6, 2, (start, n) => start + 10 * n),
       { scale: 'absolute' },

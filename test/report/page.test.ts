@@ -30,7 +30,7 @@ function save(name: string, value: unknown): string {
 }
 
 describe('reachVerdict', () => {
-  it('names the layers, and how sure it is where that was measured', () => {
+  it('names the layers, and how sure it is if that was measured', () => {
     const verdict = reachVerdict({ ...valley(), certainty: { ...sure, indistinguishable: [] } }, 4)
     expect(verdict).toEqual({
       start: 6,
@@ -49,7 +49,7 @@ describe('reachVerdict', () => {
       sureness: 'unsure',
       badge: 'Not sure yet',
       reason:
-        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts can tell.',
+        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts may settle it.',
     })
   })
 
@@ -67,7 +67,7 @@ describe('reachVerdict', () => {
     expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 2)).toMatchObject({
       sureness: 'unsure',
       reason:
-        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts can tell.',
+        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts may settle it.',
     })
   })
 
@@ -133,7 +133,7 @@ describe('renderPage', () => {
     expect(page).not.toMatch(/@import|url\((?!#)/)
   })
 
-  it('sets several results side by side, and says where all agree', async () => {
+  it('sets several results side by side, and says if all agree', async () => {
     const agreeing = await renderPage({ results: [valley(), valley()], evaluations: [], plans: [] })
     expect(agreeing).toContain('All 2 results say: remove layers 6..9')
     const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))

@@ -46,7 +46,7 @@ describe('addDistances', () => {
     expect(sums[0]! - 1).toBeCloseTo(1e-6 / Math.PI, 10)
   })
 
-  it('stays in [0, 1] where rounding leaves the cosine outside', () => {
+  it('stays in [0, 1] when rounding takes the cosine outside', () => {
     const x = 1 / 3
     const sums = new Float64Array(countBlocks(2))
     addDistances(
@@ -79,7 +79,7 @@ describe('addDistances', () => {
     }
   })
 
-  it('is 0 by every metric where a block changes nothing', () => {
+  it('is 0 by every metric if a block changes nothing', () => {
     const state = [0.1, 0.7, -0.3]
     const sums = new Float64Array(METRICS.length)
     addDistances(gramOf([state, state]), 1, METRICS, sums)

@@ -23,7 +23,7 @@ describe('a run without a limit of memory', () => {
     return notes.filter((note) => note.includes('memory'))
   }
 
-  it('says so where it takes more than is free', async () => {
+  it('says so if it takes more than is free', async () => {
     expect(await notesOn(50e6)).toEqual([
       expect.stringMatching(
         /^the run takes about \d+ MB of memory, and 50\.0 MB are free: --max-memory keeps it within a limit$/,

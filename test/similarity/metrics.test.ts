@@ -69,7 +69,7 @@ describe('several metrics', () => {
     both = await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED })
   })
 
-  it('gives each what a run for it alone gives, and lets the first decide', async () => {
+  it('gives each what a run of that metric alone gives, and lets the first decide', async () => {
     const [euclidean, angular] = await Promise.all(
       METRICS_ASKED.map((metric) => measureSimilarity({ ...OPTIONS, metric })),
     )

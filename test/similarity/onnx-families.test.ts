@@ -1,16 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { measureSimilarity, type TokenSelection } from '../../src/index.js'
+import { readReference } from '../support/fixture-model.js'
 import { largestDifferenceByKey } from '../support/largest-difference.js'
 import { FIXTURES, TEXTS } from '../support/paths.js'
-
-interface Reference {
-  maxLength: number
-  texts: number[][]
-  last: Record<string, number[]>
-  all: Record<string, number[]>
-}
 
 const models = readdirSync(join(FIXTURES, 'onnx'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -21,10 +15,11 @@ function measure(
   tokens: TokenSelection,
   options: { modelFile?: string; batchSize?: number } = {},
 ) {
-  const { maxLength } = readReference(name)
+  const { maxLength } = referenceOf(name)
   return measureSimilarity({
     model: join(FIXTURES, 'onnx', name),
     dataset: TEXTS,
+    threads: 1,
     layersToSkip: 1,
     maxLength,
     tokens,
@@ -32,16 +27,14 @@ function measure(
   })
 }
 
-function readReference(name: string): Reference {
-  return JSON.parse(readFileSync(join(FIXTURES, 'onnx', name, 'reference.json'), 'utf8'))
-}
+const referenceOf = (name: string) => readReference(join(FIXTURES, 'onnx', name))
 
 describe.each(models.filter((name) => !name.endsWith('int4')))('%s in fp32', (name) => {
   it.each(['last', 'all'] as const)('equals PyTorch, tokens %s', async (tokens) => {
     const result = await measure(name, tokens)
-    expect(result.dataset.samples).toBe(readReference(name).texts.length)
-    expect(result.dataset.tokens).toBe(readReference(name).texts.flat().length)
-    expect(largestDifferenceByKey(result.distances, readReference(name)[tokens])).toBeLessThan(1e-5)
+    expect(result.dataset.samples).toBe(referenceOf(name).texts.length)
+    expect(result.dataset.tokens).toBe(referenceOf(name).texts.flat().length)
+    expect(largestDifferenceByKey(result.distances, referenceOf(name)[tokens])).toBeLessThan(1e-5)
   })
 })
 
@@ -61,6 +54,6 @@ describe.each(lowPrecision)('%s, %s', (name, modelFile) => {
     expect(largestDifferenceByKey(together.distances, alone.distances)).toBeLessThan(
       modelFile.includes('16') ? 2e-3 : 1e-5,
     )
-    expect(largestDifferenceByKey(alone.distances, readReference(name).all)).toBeLessThan(0.1)
+    expect(largestDifferenceByKey(alone.distances, referenceOf(name).all)).toBeLessThan(0.1)
   })
 })

@@ -72,13 +72,13 @@ const share = (outcomes: Outcome[], is: (outcome: Outcome) => boolean) => outcom
 const [first, second, third] = byMean as [number, number, number]
 
 describe('--until, on the distances of a real model', () => {
-  it('stops at the best block where blocks lie as far apart as they do', () => {
+  it('stops at the best block when blocks lie as far apart as they do', () => {
     const outcomes = simulate(means, 1)
     expect(share(outcomes, ({ best, sure }) => sure && best !== first)).toBeLessThan(0.05)
     expect(share(outcomes, ({ sure }) => sure)).toBeGreaterThan(0.98)
   })
 
-  it('seldom errs where the second best lies a tenth as far', () => {
+  it('is seldom wrong when the second best lies a tenth as far', () => {
     const close = means.with(second, means[first]! + (means[second]! - means[first]!) / 10)
     const outcomes = simulate(close, 2)
     expect(share(outcomes, ({ best, sure }) => sure && best !== first)).toBeLessThan(0.05)

@@ -31,7 +31,7 @@ describe('assessBest', () => {
     expect(certainty).toMatchObject({ texts: 30, test: 'fixed', level: 0.95, indistinguishable: [] })
   })
 
-  it('is decided by the noisiest rival, though it be not the second best', () => {
+  it('is decided by the noisiest rival, even if it is not the second best', () => {
     const certainty = assess({ 0: [0.05, 0.04], 2: [0.03, 0.002] })
     expect(certainty.runnerUp!.start).toBe(2)
     expect(certainty.indistinguishable.map(({ start }) => start)).toEqual([0])
@@ -53,7 +53,7 @@ describe('assessBest', () => {
     expect(sequential.runnerUp!.p).toBeCloseTo(3 * anytimeTail(4, 30), 14)
   })
 
-  it('has no rival where there is one block', () => {
+  it('has no rival if there is one block', () => {
     const certainty = assessBest([best], best, () => ({ difference: 0, standardError: 0 }), {
       texts: 9,
       test: 'fixed',

@@ -92,7 +92,7 @@ describe('TextStatistics', () => {
     expect(() => several.difference(2, 3)).toThrow('quantities 2 and 3 are not compared')
   })
 
-  it('compares ratios where texts have several values', () => {
+  it('compares ratios if texts have several values', () => {
     const random = numbers(3)
     const texts = Array.from({ length: 40 }, () => {
       const count = 1 + Math.floor(random.next().value * 20)

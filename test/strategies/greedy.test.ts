@@ -27,7 +27,7 @@ const batches: ReadText[][] = Array.from({ length: 8 }, () => [
 ])
 
 describe('removeGreedily', () => {
-  it('takes the layer that costs least, given those that are gone', async () => {
+  it('takes the layer that costs least, given those already removed', async () => {
     const { evaluator, runs } = fakeEvaluator([5, 0.1, 0.2, 3, 0.5, 0.4, Number.NaN, 2])
     const told: [number, number][] = []
     const steps = await removeGreedily(evaluator, batches, {

@@ -11,9 +11,31 @@ import { makeTempFolder } from './temp-folder.js'
 
 const FAMILIES = join(FIXTURES, 'families')
 
+/** ONNX Runtime in tests: so small a model gains nothing from threads, which compete with those of other files. */
+export const ONE_THREAD = { device: 'cpu', threads: 1 } as const
+
 /** Names of all fixtures. */
 export function listFixtures(): string[] {
   return readdirSync(FAMILIES).sort()
+}
+
+export function readConfig(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(FAMILIES, name, 'config.json'), 'utf8'))
+}
+
+/** What PyTorch gives for a fixture, by make-families.py. */
+export interface Reference {
+  maxLength: number
+  /** Token ids of each text. */
+  texts: number[][]
+  /** Distances by block size and start, at the last token of each text. */
+  last: Record<string, number[]>
+  /** The same at every token. */
+  all: Record<string, number[]>
+}
+
+export function readReference(folder: string): Reference {
+  return JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
 }
 
 export function fixtureFolder(name: string): string {
@@ -41,10 +63,7 @@ export async function buildFrom(folder: string, changes: Record<string, unknown>
 
 /** Mean distance of every block of layers over every token of a fixture's texts, run as one padded batch. */
 export async function measureBlocks(built: Built, name: string): Promise<Float64Array> {
-  const { texts } = JSON.parse(readFileSync(join(FAMILIES, name, 'reference.json'), 'utf8')) as {
-    texts: number[][]
-  }
-  return measureTexts(built, texts, name)
+  return measureTexts(built, readReference(fixtureFolder(name)).texts, name)
 }
 
 /** As measureBlocks, over other texts, given as token ids. */
@@ -53,7 +72,7 @@ export async function measureTexts(
   texts: number[][],
   name: string,
 ): Promise<Float64Array> {
-  const session = await openWholeSession(decoder, config, { device: 'cpu' })
+  const session = await openWholeSession(decoder, config, ONE_THREAD)
   const batch = {
     texts: texts.map((ids) => ({ ids, origin: name })),
     asked: texts.map((ids) => ids.map((_, token) => token)),

@@ -19,6 +19,7 @@ export async function runDecoder(
   const batch = texts.map((ids) => ({ ids, origin: 'test' }))
   const session = await ort.InferenceSession.create(serializeModel(model), {
     logSeverityLevel: 4,
+    intraOpNumThreads: 1,
     extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
   })
   const tokens = Math.max(...texts.map((ids) => ids.length))

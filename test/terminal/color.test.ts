@@ -19,7 +19,7 @@ it.each([
   expect(wantsColor(stream, env)).toBe(expected)
 })
 
-it('paints only where colour is wanted', () => {
+it('paints only if colour is wanted', () => {
   expect(paint('green', 'best', true)).toBe('\u001b[32mbest\u001b[39m')
   expect(paint('green', 'best', false)).toBe('best')
 })

@@ -8,7 +8,7 @@ describe('drawBlockMap', () => {
     const result = allSizesResult(6, 2, (start) => Math.abs(start - 3))
     expect(drawBlockMap(result, { width: 40 })).toBe(
       [
-        'layers removed, by first layer removed; fuller turns less',
+        'layers removed, by first layer removed; fuller cells: the stream turns less',
         '5 │  ●',
         '4 │  ▒▒●',
         '3 │  ░░▓▓●',

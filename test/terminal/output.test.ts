@@ -10,7 +10,7 @@ import { ROOT } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 describe('formatFailure', () => {
-  it('says what is wrong and what to do, a line each', () => {
+  it('says what is wrong and what to do, one line each', () => {
     const error = new LayerpruneError('a.jsonl, line 3: expected an object,\n  found \u001b[31m[1, 2]', {
       hint: 'name the column\nwith --dataset-column',
     })

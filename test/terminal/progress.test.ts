@@ -30,7 +30,7 @@ describe('formatProgress', () => {
       '█████░░░░░ 64 of 128 texts (50%), 3.2 texts/s, 20 s left',
     )
   })
-  it('never exceeds the window, and has no bar where the total is unknown', () => {
+  it('never exceeds the window, and has no bar if the total is unknown', () => {
     expect(formatProgress({ ...state, width: 20 })).toBe('64 of 128 texts (50%')
     expect(formatProgress({ ...state, total: null, width: 80 })).toBe('64 texts, 3.2 texts/s')
   })
@@ -38,7 +38,7 @@ describe('formatProgress', () => {
 
 describe('a remark', () => {
   const state = { done: 64, total: 128, elapsedMs: 20_000, remark: 'best so far layers 11..18' }
-  it('comes last, where there is room for all of it', () => {
+  it('comes last, if there is room for all of it', () => {
     expect(describeProgress(state)).toBe(
       '64 of 128 texts (50%), 3.2 texts/s, 20 s left, best so far layers 11..18',
     )
@@ -114,7 +114,7 @@ describe('createProgress', () => {
     expect(written()).toBe('')
   })
 
-  it('is silent where quiet', () => {
+  it('is silent if quiet', () => {
     const { stream, written } = makeStream(true)
     const progress = createProgress({ quiet: true, stream, now: () => 0 })
     progress.update(1, 2)

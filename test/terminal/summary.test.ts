@@ -10,7 +10,7 @@ describe('formatSummary', () => {
     const result = exampleResult([0.5, 0.1876, 0.1936], { layersToSkip: 2 })
     expect(formatSummary(result, { width: 66 })).toBe(`\
 model    models/small (llama, 4 layers, hidden size 64), fp32 from onnx/model.onnx
-dataset  data/texts.jsonl (text): 128 texts, 32,768 tokens, at most 256 a text
+dataset  data/texts.jsonl (text): 128 texts, 32,768 tokens, at most 256 per text
 measure  angular distance across 2 layers, last token of each text
 
 | start | end | layers removed | distance | ± std err |         |
@@ -45,7 +45,7 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     result.dataset.skipped = { empty: 1, notText: 2 }
     const lines = linesOf(result)
     expect(lines[1]).toBe(
-      'dataset  data/texts.jsonl (text): 1 text, 32,768 tokens, at most 256 a text; ' +
+      'dataset  data/texts.jsonl (text): 1 text, 32,768 tokens, at most 256 per text; ' +
         'skipped 1 empty row and 2 rows without text',
     )
     expect(lines[2]).toBe('measure  angular distance across 8 layers, all tokens of each text')
@@ -104,10 +104,10 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
   it('says that a shard is one', () => {
     const result = exampleResult([0.5, 0.2])
     result.shard = { index: 2, count: 4 }
-    expect(linesOf(result).at(-2)).toBe('SHARD 2 of 4: layerprune merge adds the shards up.')
+    expect(linesOf(result).at(-2)).toBe('SHARD 2 of 4: layerprune merge combines the shards.')
   })
 
-  it('has no second best where there is one block', () => {
+  it('has no second best if there is one block', () => {
     expect(formatSummary(exampleResult([0.2]))).not.toContain('Second best')
   })
 

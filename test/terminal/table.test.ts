@@ -77,7 +77,7 @@ describe('formatBlockTable', () => {
     expect(narrow.every((line) => line.length <= 40)).toBe(true)
   })
 
-  it('has no error column where none is known', () => {
+  it('has no error column if none is known', () => {
     const single = exampleResult([0.5, 0.25], { standardError: null })
     expect(formatBlockTable(single.blocks, single.best).split('\n').at(-1)).toBe(
       '|     1 |   9 |           1..8 |   0.2500 | <- best |',

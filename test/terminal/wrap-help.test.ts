@@ -13,7 +13,7 @@ it('fills a paragraph, however its lines were broken', () => {
   )
 })
 
-it('goes on with a list under its words', () => {
+it('continues a list under its words', () => {
   expect(wrapHelp('Strategies:\n  angular  the block that turns least', 25)).toBe(
     'Strategies:\n  angular  the block that\n           turns least',
   )

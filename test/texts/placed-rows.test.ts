@@ -37,7 +37,7 @@ describe('PlacedRows', () => {
     expect(shards.map(({ position }) => position)).toEqual(Array(3).fill(shards[0]!.position))
   })
 
-  it('goes on where it stopped, to the same end', async () => {
+  it('continues where it stopped, to the same end', async () => {
     const whole = new PlacedRows(datasetOf(TEXTS))
     const rows = await read(whole)
     const rest = new PlacedRows(datasetOf(TEXTS), { from: rows[3]!.end })
@@ -45,7 +45,7 @@ describe('PlacedRows', () => {
     expect(rest.position).toEqual(whole.position)
   })
 
-  it('goes on in the right shard', async () => {
+  it('continues in the right shard', async () => {
     const shard = { index: 2, count: 3 }
     const rows = await read(new PlacedRows(datasetOf(TEXTS), { shard }))
     expect(await read(new PlacedRows(datasetOf(TEXTS), { from: rows[0]!.end, shard }))).toEqual(rows.slice(1))
@@ -61,7 +61,7 @@ describe('PlacedRows', () => {
     expect(new Set(digests).size).toBe(4)
   })
 
-  it('goes on in a dataset that was opened where it stopped', async () => {
+  it('continues in a dataset that was opened where it stopped', async () => {
     const texts = ['', ...TEXTS.slice(0, 3), '', ...TEXTS.slice(3), '']
     const whole = new PlacedRows(datasetOf(texts))
     const rows = await read(whole)

@@ -37,7 +37,7 @@ describe('readAhead', () => {
     expect(seen).toEqual([0, 1])
   })
 
-  it('ends what is made ahead where no more is asked for', async () => {
+  it('ends what is made ahead when no more is asked for', async () => {
     const ending = new AbortController()
     async function* endless() {
       yield 1

@@ -58,7 +58,7 @@ describe('TokenizerThread', () => {
     next.close()
   })
 
-  it('gives up a text that its pattern never finishes if it is aborted, and goes on serving others', async () => {
+  it('gives up a text that its pattern never finishes if it is aborted, and continues with others', async () => {
     const folder = copyWithPattern('(?:a+)+b|[^b]')
     const stop = new AbortController()
     const [stuck, other] = [new TokenizerThread(folder, stop.signal), new TokenizerThread(LLAMA)]

@@ -31,7 +31,7 @@ export async function run(flags: SimilarityFlags): Promise<void> {
     if (flags.json) noteSkippedRows(result)
     let written = await writeResultFiles(output, result)
     await checkpoint.remove()
-    const verification = await verify(flags, result, signal)
+    const verification = await checkBestBlocks(flags, result, signal)
     const verified = { ...result, ...(verification && { verification }) }
     if (verification) written = await writeResultFiles(output, verified)
     for (const path of plots) {
@@ -96,7 +96,7 @@ async function measure(
 }
 
 /** Checks the best blocks by perplexity, if that was asked for. */
-async function verify(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
+async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
   const { verify, verifySize, layersToSkip, quiet = false } = flags
   if (verify === undefined) return undefined
   printNote(`checking the ${verify} best blocks by perplexity on other texts`)

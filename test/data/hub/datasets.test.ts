@@ -105,7 +105,7 @@ describe("the Hub's parquet files", () => {
     expect(urls(/tree|train\.jsonl/)).toEqual([])
   })
 
-  it('give way to the own files of a revision, and where they are of a part only, old or not to be had', async () => {
+  it('are not used for a revision with files of its own, nor if they are partial, old or unavailable', async () => {
     expect(await read('org/exported', { datasetRevision: 'v1' })).toEqual(['own of v1'])
     await expect(read('org/exported', { datasetConfig: 'a', datasetSplit: 'test' })).rejects.toThrow(
       /no configuration 'a'; it has default/,
@@ -242,7 +242,7 @@ describe('no more is read than is needed', () => {
     expect(urls(/\/tree\//).length).toBe(7)
   })
 
-  it('rows at the start are skipped without reading them where they fill row groups', async () => {
+  it('rows at the start are skipped without reading them if they fill row groups', async () => {
     expect(await read('org/large', { skipRows: 5003, datasetSize: 2 })).toEqual(texts.slice(5003, 5005))
     expect(bytesSent()).toBeLessThan(1e6)
     expect(await read('org/many', { skipRows: 598 })).toEqual(['598', '599'])
@@ -276,7 +276,7 @@ describe('a shuffled sample', () => {
     }
   })
 
-  it('holds every row once where all are taken, and can start after some', async () => {
+  it('holds every row once if all are taken, and can start after some', async () => {
     const all = await read('org/shuffled', { shuffle: 3 })
     expect(new Set(all).size).toBe(3000)
     expect(all.length).toBe(3000)

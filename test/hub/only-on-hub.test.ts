@@ -1,0 +1,39 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openModelSource } from '../../src/checkpoint/model-source.js'
+import { isHubDataset, listDataFiles } from '../../src/data/files.js'
+import { isOnlyOnHub } from '../../src/hub/only-on-hub.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const start = process.cwd()
+
+beforeAll(() => {
+  process.chdir(makeTempFolder())
+  mkdirSync('org/here', { recursive: true })
+  writeFileSync('org/file', '')
+  symlinkSync('loop', 'loop')
+})
+afterAll(() => process.chdir(start))
+
+it.each([
+  ['org/elsewhere', true],
+  ['gpt2', true],
+  ['org/here', false],
+  ['org/file', false],
+  ['./elsewhere', false],
+  ['org/elsewhere/model', false],
+])('%s is only on the Hub: %s', async (name, expected) => {
+  expect(await isOnlyOnHub(name)).toBe(expected)
+})
+
+it('a name that the system cannot look up is not taken for one of the Hub, and the reason is reported', async () => {
+  expect(await isOnlyOnHub('loop')).toBe(false)
+  await expect(openModelSource({ model: 'loop' })).rejects.toThrow(/^model folder loop cannot be read: ELOOP/)
+  expect(await isHubDataset('loop')).toBe(false)
+  await expect(listDataFiles(['loop'])).rejects.toThrow(/^cannot read dataset loop: ELOOP/)
+})
+
+it('a name with the ending of a data file is meant to be a file', async () => {
+  expect(await isHubDataset('texts.jsonl')).toBe(false)
+  expect(await isHubDataset('org/texts')).toBe(true)
+})
