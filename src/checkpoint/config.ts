@@ -12,7 +12,14 @@ const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 export type StoredDtype = (typeof STORED_DTYPES)[number]
 
 /** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
-export const LEARNT_POSITIONS = { biogpt: 1024, gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
+export const LEARNT_POSITIONS = {
+  biogpt: 1024,
+  gpt2: 1024,
+  gpt_bigcode: 1024,
+  gpt_neo: 2048,
+  'openai-gpt': 512,
+  opt: 2048,
+}
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {

@@ -91,6 +91,8 @@ function describeAttention(
   })
   const queries = heads * headDim
   const keys = kvHeads * headDim
+  const output = linear(names.output, queries, hidden, bias.output)
+  const outputBias = differences.outputBias?.(index, sizes) ?? null
   const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
     const { span, bias: hasBias } = differences.headNorm ?? {}
     if (span === undefined || module === undefined) return null
@@ -118,7 +120,7 @@ function describeAttention(
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
     gate,
-    output: linear(names.output, queries, hidden, bias.output),
+    output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),
     keyNorm: headNorm(differences.headNorm?.key, kvHeads),

@@ -103,6 +103,8 @@ export interface Differences {
   residualMultiplier?: number
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
+  /** In the layers that have it, the name in attention's module of a bias on its last product. */
+  outputBias?: (layer: number, sizes: Sizes) => string | null
   layout?: Attention['projections']['layout']
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean

@@ -79,8 +79,9 @@ export const LLAMA_KIN: Record<string, Family> = {
     }),
   },
   apertus: {
-    title: 'Apertus',
+    title: 'Apertus 8B and 70B',
     notes: 'plain MLP with xIELU, norms on the heads of queries and keys',
+    fixed: { mlp_bias: false, post_norm: false, qk_norm: true },
     describe: describeApertus,
   },
   bitnet: {
