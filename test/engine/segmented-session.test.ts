@@ -39,6 +39,7 @@ const FAMILIES = [
     'gpt-neo',
     'gptj',
     'granitemoe',
+    'kimi-linear',
     'lfm2',
     'llama',
   ],
