@@ -38,13 +38,18 @@ const FAMILIES = [
     'llama',
   ],
   ...[
+    'apertus',
+    'bitnet',
     'llama-dynamic',
+    'ministral3',
     'mixtral',
     'olmo2',
     'opt-post-norm',
     'phi3-longrope',
     'qwen3-window',
+    'phimoe',
     'stablelm-parallel',
+    'xglm',
   ],
 ]
 
