@@ -9,15 +9,24 @@ import type { DecoderWriter } from './decoder-writer.js'
  */
 export function writeCausalConvolution(
   writer: DecoderWriter,
-  { weights, bias, size }: Convolution,
+  convolution: Convolution,
   input: string,
   activation: 'silu' | 'none',
 ): string {
-  const kernels = weights.map(({ name, channels }) => writer.weights.float(name, [channels, 1, size]))
-  const kernel = kernels.length === 1 ? kernels[0]! : writer.op('Concat', kernels, { axis: 0 })
-  const channels = weights.reduce((sum, weight) => sum + weight.channels, 0)
-  const inputs = [writer.op('Transpose', [input], { perm: [0, 2, 1] }), kernel]
+  const { bias, channels } = convolution
+  const inputs = [writer.op('Transpose', [input], { perm: [0, 2, 1] }), readKernels(writer, convolution)]
   if (bias !== null) inputs.push(writer.weights.float(bias, [channels]))
   const [convolved] = writer.ops('CausalConvWithState', inputs, 2, { activation })
   return writer.op('Transpose', [convolved!], { perm: [0, 2, 1] })
+}
+
+/** float32 [channels, 1, size]; programs divide the channels among several tensors in different ways. */
+function readKernels(writer: DecoderWriter, { weights, channels, size }: Convolution): string {
+  let left = channels
+  const kernels = weights.map((name, index) => {
+    const own = index === weights.length - 1 ? left : writer.weights.rows(name)
+    left -= own
+    return writer.weights.float(name, [own, 1, size])
+  })
+  return kernels.length === 1 ? kernels[0]! : writer.op('Concat', kernels, { axis: 0 })
 }

@@ -47,16 +47,32 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, count, perToken, normalized, sparseMixer }: Experts,
+  { router, count, perToken, routing }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const logits = writeLinear(writer, router, tokens)
-  if (sparseMixer !== undefined) return writeSparseMixer(writer, logits, count, sparseMixer)
-  const probabilities = writer.op('Softmax', [logits], { axis: -1 })
-  const [values, chosen] = writer.ops('TopK', [probabilities, writer.integers([perToken])], 2, { axis: -1 })
-  if (!normalized) return [values!, chosen!]
-  const sum = writer.op('ReduceSum', [values!, writer.integers([1])], { keepdims: 1 })
-  return [writer.op('Div', [values!, sum]), chosen!]
+  const outputs = writeLinear(writer, router, tokens)
+  if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, outputs, count, routing.nearness)
+  const { choiceBias, normalized, scale } = routing
+  const scores =
+    routing.scores === 'softmax'
+      ? writer.op('Softmax', [outputs], { axis: -1 })
+      : writer.op('Sigmoid', [outputs])
+  const takeLargest = (from: string) =>
+    writer.ops('TopK', [from, writer.integers([perToken])], 2, { axis: -1 })
+  let [weights, chosen] = takeLargest(scores)
+  if (choiceBias !== null) {
+    const biased = writer.op('Add', [scores, writer.weights.float(choiceBias, [count])])
+    chosen = takeLargest(biased)[1]
+    weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })
+  }
+  if (normalized !== null) {
+    const sum = writer.op('ReduceSum', [weights!, writer.integers([1])], { keepdims: 1 })
+    const { sumEpsilon } = normalized
+    const divisor = sumEpsilon === 0 ? sum : writer.op('Add', [sum, writer.float(sumEpsilon)])
+    weights = writer.op('Div', [weights!, divisor])
+  }
+  if (scale !== 1) weights = writer.op('Mul', [weights!, writer.float(scale)])
+  return [weights!, chosen!]
 }
 
 function writeShared(

@@ -41,6 +41,11 @@ export class Weights {
     return `${this.#tensors.get(name)?.shape}` === `${shape}`
   }
 
+  /** Length of a tensor's first axis, as it is stored; 0 if there is no such tensor. */
+  rows(name: string): number {
+    return this.#tensors.get(name)?.shape[0] ?? 0
+  }
+
   /**
    * A tensor in the type in which it is stored.
    * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted

@@ -69,7 +69,11 @@ function addDatasetFlags(command: Command, required: boolean): Command {
       wholeNumber(0),
     )
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
-    .option('--dataset-split <name>', 'split of a Hub dataset; files on disk are the split train', 'train')
+    .option(
+      '--dataset-split <name>',
+      'split of a Hub dataset, also --dataset-subset; files on disk are the split train',
+      'train',
+    )
     .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold one document per line, not one per file')
     .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)

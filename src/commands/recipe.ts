@@ -27,7 +27,7 @@ export function makeRecipeCommand(): Command {
       'jsonl, json, csv, txt or parquet files, folders of them, or a Hub id',
     )
     .option('--dataset-config <name>', 'configuration of a Hub dataset')
-    .option('--dataset-split <name>', 'split of a Hub dataset', 'train')
+    .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset', 'train')
     .option('--dataset-column <name>', 'column that holds the text', 'text')
     .option(
       '--max-length <n>',

@@ -22,7 +22,7 @@ export function addRepairFlags(command: Command): Command {
     .option('--dataset <path...>', 'with --repair: calibration texts, files, folders or a Hub id')
     .option('--dataset-column <name>', 'column that holds the text (default: text)')
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
-    .option('--dataset-split <name>', 'split of a Hub dataset (default: train)')
+    .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
     .option('--dataset-size <n>', 'texts to fit on (default: 128)', wholeNumber(1))
     .option(
       '--shuffle <seed>',

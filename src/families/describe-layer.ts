@@ -35,7 +35,9 @@ interface LayerContext {
 export function describeLayer(config: ConfigReader, differences: Differences, context: LayerContext): Layer {
   const { index, names, makeNorm, own } = context
   const name = (tensor: string) => own(`${names.layers}.${index}.${tensor}`)
-  const norms = { ...LLAMA_NORMS, ...differences.norms }
+  const ownNorms =
+    typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
+  const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   return {
     mixer: describeMixer(differences, context, name),
@@ -143,7 +145,7 @@ function describeMlp(
 ): Mlp {
   const { hidden } = sizes
   const activation = makeActivation(name)
-  const { bias = {}, transposed = false, mlp = 'gated', innerMultiple } = differences
+  const { bias = {}, transposed = false, mlp = 'gated' } = differences
   const linear = (module: string, inputs: number, outputs: number): Linear => ({
     weight: name(`${module}.weight`),
     bias: bias.mlp ? name(`${module}.bias`) : null,
@@ -160,8 +162,7 @@ function describeMlp(
   })
   const experts = differences.experts?.(index, { hidden, activation, name, gated })
   if (experts) return { kind: 'experts', experts: checkExperts(experts) }
-  const key = differences.keys?.inner ?? LLAMA_KEYS.inner
-  const inner = innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
+  const inner = differences.mlpSize ?? readMlpSize(config, differences, hidden)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
@@ -176,6 +177,11 @@ function describeMlp(
     case 'plain':
       return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
   }
+}
+
+function readMlpSize(config: ConfigReader, { keys, innerMultiple }: Differences, hidden: number): number {
+  const key = keys?.inner ?? LLAMA_KEYS.inner
+  return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
 function checkExperts(experts: Experts): Experts {

@@ -94,7 +94,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta
+export type Mixer = Attention | Delta | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -170,10 +170,20 @@ export type DeltaProjections =
   | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
 
+/** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
+export interface ShortConvolution {
+  kind: 'convolution'
+  /** B, C and x, in this order. */
+  inputs: Linear
+  convolution: Convolution
+  output: Linear
+}
+
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
 export interface Convolution {
+  channels: number
   /** [channels, 1, size], or several that follow each other. */
-  weights: { name: string; channels: number }[]
+  weights: string[]
   bias: string | null
   size: number
 }
@@ -209,17 +219,36 @@ export interface Experts {
   router: Linear
   count: number
   perToken: number
-  /** Whether the chosen experts' weights are scaled to a sum of one. */
-  normalized: boolean
-  /**
-   * SparseMixer (Liu et al. 2023, arXiv 2310.00811): two experts, each weighted by the softmax over those not yet
-   * chosen whose logit is near the largest. The number is the largest relative distance that is near.
-   */
-  sparseMixer?: number
+  routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
   shared: { mlp: Mlp; gate: Linear | null } | null
+}
+
+/** How the router's outputs choose experts and weigh them. */
+export type Routing = LargestScores | SparseMixer
+
+/** The experts of the largest scores. */
+export interface LargestScores {
+  /** A softmax over all experts, or the sigmoid of each. */
+  scores: 'softmax' | 'sigmoid'
+  /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
+  choiceBias: string | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
+  normalized: { sumEpsilon: number } | null
+  /** Factor on the weights. */
+  scale: number
+}
+
+/**
+ * SparseMixer (Liu et al. 2023, arXiv 2310.00811): two experts, each weighted by the softmax over those not yet
+ * chosen whose logit is near the largest.
+ */
+export interface SparseMixer {
+  scores: 'sparse mixer'
+  /** The largest relative distance that is near. */
+  nearness: number
 }
 
 export interface Layer {

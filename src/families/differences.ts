@@ -41,6 +41,9 @@ export const LLAMA_NORMS = {
   streamAfterMlp: null as string | null,
 }
 
+/** Modules of a layer's norms that are not where Llama's are. */
+export type LayerNorms = Partial<typeof LLAMA_NORMS>
+
 export const LLAMA_KEYS = {
   hidden: 'hidden_size',
   layers: 'num_hidden_layers',
@@ -86,7 +89,7 @@ export interface Differences {
     weight?: boolean
     weightOffset?: number
   }
-  norms?: Partial<typeof LLAMA_NORMS>
+  norms?: LayerNorms | ((layer: number, name: (tensor: string) => string) => LayerNorms)
   parallel?: boolean
   noFinalNorm?: boolean
   embedding?: {
@@ -119,6 +122,8 @@ export interface Differences {
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'
+  /** Width of the MLP, if it is not what the config's key says. */
+  mlpSize?: number
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string

@@ -1,5 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Experts, Linear, Mlp, Rope } from './description.js'
+import type { Experts, Linear, Mlp, Rope, Routing } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
@@ -55,6 +55,9 @@ interface ExpertNames {
   gate: string
   up: string
   down: string
+  /** Modules of router and experts if transformers 5 saved them in one stack; `mlp.gate` and `mlp.experts`. */
+  stackRouter?: string
+  stack?: string
 }
 
 export const QWEN_EXPERTS: ExpertNames = {
@@ -73,6 +76,11 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
   down: 'w2',
 }
 
+/** The usual router: a softmax, of whose largest scores a sum of one can be made. */
+export function softmaxRouting(normalized: boolean): Routing {
+  return { scores: 'softmax', choiceBias: null, normalized: normalized ? { sumEpsilon: 0 } : null, scale: 1 }
+}
+
 /**
  * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
  * one stack of all experts.
@@ -84,14 +92,15 @@ export function describeExperts(
     names: ExpertNames
     count: number
     perToken: number
-    normalized: boolean
+    routing: Routing
     inner: number
     /** How the matrices of a stack are stored; as those of Linear if omitted. */
     transposed?: Linear['transposed']
   },
 ): Experts {
-  const { count, perToken, normalized, inner, names, transposed = false } = settings
-  const isStacked = has(name('mlp.experts.gate_up_proj'))
+  const { count, perToken, routing, inner, names, transposed = false } = settings
+  const module = names.stack ?? 'mlp.experts'
+  const isStacked = has(name(`${module}.gate_up_proj`))
   const linear = (weight: string, inputs: number, outputs: number): Linear => ({
     weight: name(weight),
     bias: null,
@@ -115,18 +124,27 @@ export function describeExperts(
   }
   const stacked = (index: number): Mlp => ({
     kind: 'gated in one',
-    gateUp: stack('mlp.experts.gate_up_proj', hidden, 2 * inner, index),
+    gateUp: stack(`${module}.gate_up_proj`, hidden, 2 * inner, index),
     activation,
-    down: stack('mlp.experts.down_proj', inner, hidden, index),
+    down: stack(`${module}.down_proj`, inner, hidden, index),
   })
   return {
-    router: linear(`${isStacked ? 'mlp.gate' : names.router}.weight`, hidden, count),
+    router: linear(`${isStacked ? (names.stackRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),
     count,
     perToken,
-    normalized,
+    routing,
     expert: isStacked ? stacked : separate,
     shared: null,
   }
+}
+
+/** Qwen's expert for every token, weighted by the sigmoid of a product. */
+export function describeSharedExpert(
+  { hidden, name, gated }: ExpertParts,
+  inner: number,
+): NonNullable<Experts['shared']> {
+  const gate = { weight: name('mlp.shared_expert_gate.weight'), bias: null, inputs: hidden, outputs: 1 }
+  return { mlp: gated('mlp.shared_expert', inner), gate }
 }
 
 /** Which layers of a Qwen mixture have experts. */

@@ -1,4 +1,4 @@
-import type { Layer } from './description.js'
+import type { Layer, Routing } from './description.js'
 
 /** Keys that never change what a decoder computes from given weights, by what they are for. */
 const HARMLESS_KEYS = new Set([
@@ -235,11 +235,15 @@ const SWITCHES = new Set([
 
 /** Parts that some families always have: there the switch would be wrong. */
 const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
-  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && mlp.experts.normalized,
+  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && isNormalized(mlp.experts.routing),
   qk_layernorm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,
   use_parallel_residual: ({ parallel }) => parallel,
   use_qk_norm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,
   use_sliding_window: ({ mixer }) => mixer.kind === 'attention' && mixer.window !== null,
+}
+
+function isNormalized(routing: Routing): boolean {
+  return routing.scores !== 'sparse mixer' && routing.normalized !== null
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   readQwenWindows,
   readSparseLayers,
   rope,
+  softmaxRouting,
 } from './family-parts.js'
 import type { Family } from './table.js'
 
@@ -41,7 +42,7 @@ export const MULTIMODAL_FAMILIES: Record<string, Family> = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 60),
         perToken: config.count('num_experts_per_tok', 4),
-        normalized: true,
+        routing: softmaxRouting(true),
         inner: config.count('moe_intermediate_size', 1408),
         transposed: 'by shape' as const,
       }

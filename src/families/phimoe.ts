@@ -14,10 +14,12 @@ export const PHIMOE_FAMILIES: Record<string, Family> = {
         names: MIXTRAL_EXPERTS,
         count: config.count('num_local_experts', 16),
         perToken: 2,
-        normalized: false,
+        routing: {
+          scores: 'sparse mixer',
+          nearness: 2 * config.number('router_jitter_noise', 0.01),
+        } as const,
         inner: config.count('intermediate_size'),
       }
-      const sparseMixer = 2 * config.number('router_jitter_noise', 0.01)
       config.ignore('input_jitter_noise')
       return {
         kvHeads: 8,
@@ -27,7 +29,7 @@ export const PHIMOE_FAMILIES: Record<string, Family> = {
         rope: rope(config, { theta: 1_000_000, hasFactors: true }),
         window: () => window,
         experts: (_layer, parts) => {
-          const experts = { ...describeExperts(parts, has, settings), sparseMixer }
+          const experts = describeExperts(parts, has, settings)
           const fused = parts.name('mlp.router.weight')
           return has(fused) ? { ...experts, router: { ...experts.router, weight: fused } } : experts
         },

@@ -10,6 +10,7 @@ import { LLAMA_KIN } from './llama-kin.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
+import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 
@@ -41,4 +42,5 @@ export const FAMILIES: Record<string, Family> = {
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
+  ...CONVOLUTION_FAMILIES,
 }

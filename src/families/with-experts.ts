@@ -2,6 +2,7 @@ import type { Experts, Linear } from './description.js'
 import type { ExpertParts } from './differences.js'
 import {
   describeExperts,
+  describeSharedExpert,
   MIXTRAL_EXPERTS,
   QWEN_EXPERTS,
   readAttentionBias,
@@ -10,6 +11,7 @@ import {
   readQwenWindows,
   readSparseLayers,
   rope,
+  softmaxRouting,
 } from './family-parts.js'
 import { readWindow } from './layer-types.js'
 import type { Family } from './table.js'
@@ -25,7 +27,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         names: MIXTRAL_EXPERTS,
         count: readExpertCount(config, 8),
         perToken: config.count('num_experts_per_tok', 2),
-        normalized: true,
+        routing: softmaxRouting(true),
         inner: config.count('intermediate_size'),
       }
       return {
@@ -49,7 +51,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 128),
         perToken: config.count('num_experts_per_tok', 8),
-        normalized: config.flag('norm_topk_prob', false),
+        routing: softmaxRouting(config.flag('norm_topk_prob', false)),
         inner: config.count('moe_intermediate_size', 768),
       }
       return {
@@ -71,7 +73,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 60),
         perToken: config.count('num_experts_per_tok', 4),
-        normalized: config.flag('norm_topk_prob', false),
+        routing: softmaxRouting(config.flag('norm_topk_prob', false)),
         inner: config.count('moe_intermediate_size', 1408),
       }
       const sharedInner = config.count('shared_expert_intermediate_size', 5632)
@@ -83,14 +85,8 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         window: readQwenWindows(config, (layer, first) => layer % 2 === 0 && layer < first),
         experts: (layer, parts) => {
           if (!isSparse(layer)) return null
-          const gate = {
-            weight: parts.name('mlp.shared_expert_gate.weight'),
-            bias: null,
-            inputs: parts.hidden,
-            outputs: 1,
-          }
-          const mlp = parts.gated('mlp.shared_expert', sharedInner)
-          return { ...describeExperts(parts, has, settings), shared: { mlp, gate } }
+          const shared = describeSharedExpert(parts, sharedInner)
+          return { ...describeExperts(parts, has, settings), shared }
         },
       }
     },
@@ -103,7 +99,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 64),
         perToken: config.count('num_experts_per_tok', 8),
-        normalized: config.flag('norm_topk_prob', false),
+        routing: softmaxRouting(config.flag('norm_topk_prob', false)),
         inner: config.count('intermediate_size'),
       }
       return {
@@ -154,7 +150,7 @@ export function describeGraniteExperts(
     router: linear(router!, hidden, count),
     count,
     perToken,
-    normalized: true,
+    routing: softmaxRouting(true),
     expert: (index) => ({
       kind: 'gated in one',
       gateUp: { ...linear(gateUp!, hidden, 2 * inner), stack: { count, index } },

@@ -140,6 +140,22 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     { attention_bias: false, full_attn_mod: 1, interpolate_factor: 1, embd_pdrop: 0 },
   ],
   ['LGAI-EXAONE/EXAONE-4.0-32B', 'exaone4', { sliding_window_pattern: 'LLLG' }],
+  [
+    'Qwen/Qwen3.5-27B',
+    'qwen3-5',
+    {
+      output_gate_type: 'swish',
+      mtp_use_dedicated_embeddings: false,
+      layer_types: ['linear_attention', 'full_attention', 'linear_attention'],
+    },
+  ],
+  ['Qwen/Qwen3-Next-80B-A3B-Instruct', 'qwen3-next', { rope_scaling: null, decoder_sparse_step: 1 }],
+  [
+    'LiquidAI/LFM2-350M',
+    'lfm2',
+    { block_out_init_scale: 1, block_use_xavier_init: true, conv_use_xavier_init: true, layer_types: null },
+  ],
+  ['allenai/Olmo-Hybrid-7B', 'olmo-hybrid', { rope_parameters: { rope_theta: null } }],
   ['swiss-ai/Apertus-8B-2509', 'apertus', { mlp_bias: false, post_norm: false, qk_norm: true }],
   ['openai-community/openai-gpt', 'gpt1', { n_ctx: 512, n_special: 0, predict_special_tokens: true }],
   ['Salesforce/codegen-350M-mono', 'codegen', { n_ctx: 2048, scale_attn_weights: true }],

@@ -19,7 +19,7 @@ async function prune(name: string, start: number, end: number): Promise<string> 
 
 /** Families whose configs say something of layers by number: each is cut in more than one place. */
 const BY_NUMBER =
-  /^(cohere2|cwm|exaone4|gemma2|gemma3|gpt-neo$|ministral$|minicpm|olmo3|qwen2-(moe|window)|qwen3-(moe|window)|smollm3)/
+  /^(cohere2|cwm|exaone4|gemma2|gemma3|gpt-neo$|lfm2|ministral$|minicpm|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|smollm3)/
 
 /** Largest difference of a logit, as a part of the largest logit. */
 async function compare(name: string, start: number, end: number): Promise<number> {
@@ -33,7 +33,7 @@ async function compare(name: string, start: number, end: number): Promise<number
 
 /** Variants whose names and configs speak of layers as their family does: test/interop takes them too. */
 const VARIANT =
-  /^(llama-(?!tied)|cohere-bias|falcon-|gemma-untied|gpt-neox-|gpt2-unscaled|granite-bias|mi.*-window|olmo2-|opt-|phi-|phi3-|starcoder2-|stablelm-)|yarn/
+  /^(llama-(?!tied)|cohere-bias|falcon-|gemma-untied|gpt-neox-|gpt2-unscaled|granite-bias|mi.*-window|olmo2-|olmo-hybrid-|opt-|phi-|phi3-|starcoder2-|stablelm-)|yarn/
 
 const fixtures = listFixtures().filter((name) => !VARIANT.test(name))
 

@@ -1,0 +1,95 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import type { Delta, DeltaProjections, Norm } from './description.js'
+import type { MixerParts } from './differences.js'
+
+/** Sizes of linear attention. */
+export interface DeltaSizes {
+  keyHeads: number
+  valueHeads: number
+  keyDim: number
+  valueDim: number
+  /** Tokens that the convolution sees. */
+  kernel: number
+}
+
+/** @param usual what the family has if the config does not say */
+export function readDeltaSizes(
+  config: ConfigReader,
+  usual: {
+    keyHeads: number
+    valueHeads: number
+    keyDim: (heads: number) => number
+    valueDim: (keyDim: number) => number
+  },
+): DeltaSizes {
+  const keyHeads = config.count('linear_num_key_heads', usual.keyHeads)
+  const valueHeads = config.count('linear_num_value_heads', usual.valueHeads)
+  if (valueHeads % keyHeads !== 0) {
+    throw new LayerpruneError(
+      `config.json has ${valueHeads} value heads of linear attention for ${keyHeads} key heads, expected a multiple`,
+      { hint: 'take config.json from the model it belongs to' },
+    )
+  }
+  const keyDim = config.count('linear_key_head_dim', usual.keyDim(keyHeads))
+  return {
+    keyHeads,
+    valueHeads,
+    keyDim,
+    valueDim: config.count('linear_value_head_dim', usual.valueDim(keyDim)),
+    kernel: config.length('linear_conv_kernel_dim', 4),
+  }
+}
+
+/**
+ * Whether each layer has linear attention.
+ * @param usual the family's rule if there is no list
+ */
+export function readLinearLayers(
+  config: ConfigReader,
+  usual: (layer: number) => boolean,
+): (layer: number) => boolean {
+  const layers = config.layers('num_hidden_layers')
+  const types = config.texts('layer_types', undefined)
+  if (types === undefined) return usual
+  if (types.length !== layers) throw config.refuse('layer_types', `${layers} entries, one per layer`)
+  if (types.some((type) => type !== 'linear_attention' && type !== 'full_attention')) {
+    throw config.refuse('layer_types', 'only linear_attention and full_attention')
+  }
+  return (layer) => types[layer] === 'linear_attention'
+}
+
+/** What differs between families in the module `linear_attn`. */
+interface DeltaForm {
+  projections: DeltaProjections
+  /** Tensors of the convolution. */
+  convolutions: string[]
+  betaScale: number
+  norm: Norm
+  /** Name of the module in it. */
+  output: string
+}
+
+export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaForm): Delta {
+  const { kernel, ...heads } = delta
+  const { name, linear, activation, sizes } = parts
+  const { convolutions, output, ...rest } = form
+  const { keys, values } = countChannels(delta)
+  return {
+    kind: 'delta',
+    ...heads,
+    ...rest,
+    convolution: { channels: 2 * keys + values, weights: convolutions, bias: null, size: kernel },
+    activation,
+    decay: { rate: name('linear_attn.A_log'), bias: name('linear_attn.dt_bias') },
+    output: linear(`linear_attn.${output}`, heads.valueHeads * heads.valueDim, sizes.hidden),
+  }
+}
+
+/** Outputs of the products that give all queries or all keys, and all values. */
+export function countChannels({ keyHeads, valueHeads, keyDim, valueDim }: DeltaSizes): {
+  keys: number
+  values: number
+} {
+  return { keys: keyHeads * keyDim, values: valueHeads * valueDim }
+}
