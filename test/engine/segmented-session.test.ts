@@ -44,7 +44,10 @@ const FAMILIES = [
     'llama',
   ],
   ...[
+    'apertus',
+    'bitnet',
     'llama-dynamic',
+    'ministral3',
     'mixtral',
     'olmo-hybrid',
     'olmo2',
@@ -53,7 +56,9 @@ const FAMILIES = [
     'qwen3-5',
     'qwen3-next',
     'qwen3-window',
+    'phimoe',
     'stablelm-parallel',
+    'xglm',
   ],
 ]
 
