@@ -50,7 +50,7 @@ describe('the decoder inside another model is found', () => {
     const reference = JSON.parse(readFileSync(join(fixtureFolder(fixture), 'reference.json'), 'utf8'))
     const distances = await measureBlocks(built, fixture)
     const expected: number[] = Object.values<number[]>(reference.all).flat()
-    expected.forEach((distance, block) => expect(distances[block]).toBeCloseTo(distance, 6))
+    for (const [block, distance] of expected.entries()) expect(distances[block]).toBeCloseTo(distance, 6)
     expect(outputOf(built)).toBe('logits')
   })
 
