@@ -32,7 +32,7 @@ const CROSS_ATTENTION = 'some of its layers attend to the features of images'
 const PREFIX = 'tokens of its prompt see those that follow'
 
 /** By the `model_type` at the top of config.json. */
-const WRAPPERS: Record<string, Wrapper> = {
+export const WRAPPERS: Record<string, Wrapper> = {
   aria: { text: 'aria_text', isFixed: true, tied: false },
   audioflamingo3: { text: 'qwen2', tied: 'never' },
   aya_vision: { text: 'cohere2', tied: true },
