@@ -17,7 +17,11 @@ const ONNX = [
   'falcon',
   'fused-llama',
   'gemma',
+  'genai-gemma4',
+  'genai-gpt-oss',
+  'genai-lfm2',
   'genai-llama-int4',
+  'genai-qwen3-5',
   'gpt-neox',
   'gpt2',
   'llama',
@@ -40,7 +44,10 @@ const FAMILIES = [
     'llama',
   ],
   ...[
+    'apertus',
+    'bitnet',
     'llama-dynamic',
+    'ministral3',
     'mixtral',
     'olmo-hybrid',
     'olmo2',
@@ -49,7 +56,9 @@ const FAMILIES = [
     'qwen3-5',
     'qwen3-next',
     'qwen3-window',
+    'phimoe',
     'stablelm-parallel',
+    'xglm',
   ],
 ]
 
