@@ -28,6 +28,30 @@ export const LLAMA_KIN: Record<string, Family> = {
       }
     },
   },
+  internlm2: {
+    title: 'InternLM 2 and 2.5',
+    notes: 'as Llama, with queries, keys and values by key head in one matrix',
+    describe: (config) => {
+      const bias = config.flag('bias', true)
+      return {
+        names: {
+          embedding: 'tok_embeddings',
+          attention: 'attention',
+          packed: 'wqkv',
+          output: 'wo',
+          mlp: 'feed_forward',
+          gate: 'w1',
+          up: 'w3',
+          down: 'w2',
+        },
+        norms: { beforeMixer: 'attention_norm', beforeMlp: 'ffn_norm' },
+        head: { name: 'output' },
+        bias: { qkv: bias, output: bias },
+        layout: 'grouped',
+        rope: rope(config),
+      }
+    },
+  },
   internlm3: {
     title: 'InternLM 3',
     notes: 'as Llama, with names of its own for biases',
