@@ -4,6 +4,8 @@ import { readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import type { Family } from './table.js'
 
+const APERTUS_FIXED = { mlp_bias: false, post_norm: false, qk_norm: true }
+
 const EPSILON = { norm: { epsilon: 1e-5 } } as const
 
 /** Decoders with the layer of Llama but for a part or two. */
@@ -105,8 +107,17 @@ export const LLAMA_KIN: Record<string, Family> = {
   apertus: {
     title: 'Apertus 8B and 70B',
     notes: 'plain MLP with xIELU, norms on the heads of queries and keys',
-    fixed: { mlp_bias: false, post_norm: false, qk_norm: true },
+    fixed: APERTUS_FIXED,
     describe: describeApertus,
+  },
+  apertus1p5_text: {
+    title: 'Apertus 1.5 (text)',
+    notes: 'as Apertus, with a head for the first tokens only',
+    fixed: APERTUS_FIXED,
+    describe: (config) => {
+      const size = config.count('output_vocab_size', undefined)
+      return { ...describeApertus(config), ...(size !== undefined && { head: { size } }) }
+    },
   },
   bitnet: {
     title: 'BitNet whose weights are not quantised',
