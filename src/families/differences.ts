@@ -72,8 +72,8 @@ export interface Differences {
   inner?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
-  /** Full name of the head's module; `lm_head`. */
-  head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
+  /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
+  head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
   /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
   /** Key and value heads if the config does not say. */
