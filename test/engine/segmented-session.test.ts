@@ -33,6 +33,7 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gpt-oss',
     'gptj',
     'granitemoe',
     'lfm2',
