@@ -1,8 +1,14 @@
 import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { FAMILIES } from '../src/families/table.js'
 import { ROOT } from './support/paths.js'
 import { expectSameBesidesRounding, readDemo, readPage } from './support/shown-text.js'
+
+/** Plain JavaScript, so that `npm run docs` runs it as it is. */
+const { countModels, formatFamilies, formatWrappers }: Record<string, () => string> = await import(
+  pathToFileURL(join(ROOT, 'examples/model-tables.js')).href
+)
 
 describe('the README', () => {
   let demo: string
@@ -22,13 +28,19 @@ describe('the README', () => {
     expectSameBesidesRounding(readPage('layerprune-output/distances.svg'), readPage('examples/distances.svg'))
   })
 
-  it('names every family that is read from safetensors', () => {
-    const shown = /<!-- models: .* -->\n([\s\S]*?)\n<!-- \/models -->/.exec(readPage('README.md'))
-    const rows = shown![1]!.split('\n').slice(2)
-    expect(rows).toEqual(
-      Object.keys(FAMILIES)
-        .sort()
-        .map((type) => `| \`${type}\` | ${FAMILIES[type]!.title} | ${FAMILIES[type]!.notes} |`),
-    )
+  it('says how many models are read', () => {
+    expect(readSection('README.md', 'count')).toBe(countModels!())
   })
 })
+
+describe('docs/models.md', () => {
+  it('names every family that is read from safetensors, and every model that holds one', () => {
+    expect(readSection('docs/models.md', 'families')).toBe(formatFamilies!())
+    expect(readSection('docs/models.md', 'wrappers')).toBe(formatWrappers!())
+  })
+})
+
+/** What `npm run docs` wrote between two comments of a page. */
+function readSection(page: string, name: string): string | undefined {
+  return new RegExp(`<!-- ${name}: .* -->\\n([\\s\\S]*?)\\n<!-- /${name} -->`).exec(readPage(page))?.[1]
+}

@@ -94,7 +94,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -155,22 +155,56 @@ export interface Delta {
   /** Runs over queries, keys and values side by side. */
   convolution: Convolution
   activation: Activation
-  /** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
-  decay: { rate: string; bias: string }
+  decay: Decay
   /** Factor on the sigmoid that gives beta. */
   betaScale: number
-  /** Normed outputs of heads are multiplied by the gate's activation. */
+  /** Over each head's output, which is then multiplied by the gate's activation. */
   norm: Norm
+  gateActivation: Activation
   output: Linear
+}
+
+/** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+export interface Decay {
+  /** One number for each value head. */
+  rate: string
+  rateShape: number[]
+  bias: string
+  /** A head has a product and a bias for each element of its key, instead of one of each. */
+  perElement: boolean
 }
 
 /**
  * Products of the layer's input: `stacked`, all queries, all keys, then all values, from one product or several; or
- * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays.
+ * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays. Gate
+ * and decay can take several products, one after the other.
  */
 export type DeltaProjections =
-  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
+  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
+
+/**
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434) without position embedding: keys and values of all
+ * heads come from one narrow latent.
+ */
+export interface LatentAttention {
+  kind: 'latent'
+  heads: number
+  /** Elements of a head's query and key: its own, then those that the keys of all heads share. */
+  ownDim: number
+  sharedDim: number
+  valueDim: number
+  /** One product, or two around a norm. */
+  query: Linear | { down: Linear; norm: Norm; up: Linear }
+  /** Gives the latent, then the shared elements of the keys. */
+  compressed: Linear
+  latentNorm: Norm
+  /** Gives for each head its own elements of the key, then its value. */
+  expanded: Linear
+  output: Linear
+  /** Factor on the scores. */
+  scale: number
+}
 
 /** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
 export interface ShortConvolution {

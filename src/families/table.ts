@@ -5,6 +5,7 @@ import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
+import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
@@ -45,4 +46,5 @@ export const FAMILIES: Record<string, Family> = {
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...SINK_FAMILIES,
+  ...KIMI_FAMILIES,
 }

@@ -43,7 +43,6 @@ const DECODERS: Record<string, string[]> = {
   inkling_text: ['layer_types', 'mlp_layer_types'],
   jamba: ['attn_layer_period', 'expert_layer_period'],
   jetmoe: [],
-  kimi_linear: ['layer_types|linear_attn_config', 'mlp_layer_types|first_k_dense_replace'],
   kolibri1: ['layer_types'],
   laguna: ['mlp_layer_types'],
   lara_mini: ['layer_types'],

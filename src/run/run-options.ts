@@ -2,9 +2,11 @@ import { availableParallelism, cpus } from 'node:os'
 import type { DatasetOptions } from '../data/dataset.js'
 import type { Device } from '../engine/device.js'
 import { UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
+import { findLostWindow } from './lost-window.js'
 
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions {
@@ -86,19 +88,29 @@ function countProcessors(): number {
 
 /**
  * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take.
- * @throws UsageError if the length is more than the model can take
+ * @throws UsageError if the length is more than the model can take, or than its graph computes as the model does
  */
 export function chooseRunSettings(
   { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
-  { config, precision, file }: Model,
+  { config, decoder, precision, format, file }: Model,
   onNote?: (message: string) => void,
 ): RunSettings {
-  const limit = config.maxPositions ?? Infinity
-  if (maxLength !== undefined && maxLength > limit) {
-    throw new UsageError(`max length ${maxLength} is over the ${limit} positions of the model`)
+  const positions = config.maxPositions ?? Infinity
+  const window = (format === 'onnx' && findLostWindow(config, decoder.model.graph)) || Infinity
+  if (maxLength !== undefined && maxLength > positions) {
+    throw new UsageError(`max length ${maxLength} is over the ${positions} positions of the model`)
   }
+  if (maxLength !== undefined && maxLength > window) {
+    throw new UsageError(
+      `max length ${maxLength} is over the window of ${formatQuantity(window, 'token')} that attention has by the config: ${file} has no window, and computes something else than the model of longer texts`,
+      { hint: `--max-length ${window}` },
+    )
+  }
+  const limit = Math.min(positions, window)
   if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit) {
-    onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
+    const what =
+      window < positions ? `the window of attention, which ${file} lacks` : 'the positions of the model'
+    onNote?.(`texts are cut at ${limit} tokens, ${what}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)

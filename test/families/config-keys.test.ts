@@ -227,6 +227,39 @@ describe('a key that is not understood is refused by name', () => {
     ],
     ['smollm3', { no_rope_layers: [1] }, /no_rope_layers is \[1\], expected 3 numbers/],
     ['gpt-neo', { attention_types: [[['odd'], 3]] }, /attention_types is .*expected global or local/],
+    ['qwen3-5', { attn_output_gate: false }, /attn_output_gate is false, expected true/],
+    ['qwen3-5', { output_gate_type: 'sigmoid' }, /output_gate_type is "sigmoid", expected "swish"/],
+    ['qwen3-5', { linear_num_key_heads: 3 }, /4 value heads of linear attention for 3 key heads/],
+    ['qwen3-5', { layer_types: ['full_attention'] }, /layer_types is .*, expected 3 entries, one per layer/],
+    [
+      'qwen3-next',
+      { layer_types: Array(3).fill('conv') },
+      /layer_types is .*, expected only linear_attention/,
+    ],
+    ['qwen3-5-moe', { mlp_only_layers: [1] }, /mlp_only_layers is \[1\], expected an empty list/],
+    ['qwen3-5-moe', { norm_topk_prob: false }, /norm_topk_prob is false, expected true/],
+    ['lfm2', { layer_types: Array(3).fill('linear_attention') }, /layer_types is .*, expected only conv/],
+    ['lfm2', { conv_dim: 32 }, /conv_dim is 32, expected 24/],
+    ['lfm2', { hidden_act: 'gelu' }, /hidden_act is "gelu", expected "silu"/],
+    ['olmo-hybrid', { rope_parameters: null }, /rope_parameters is null, expected a rope_theta in it/],
+    [
+      'olmo-hybrid',
+      { layer_types: Array(4).fill('full_attention') },
+      /expected at least one of linear_attention/,
+    ],
+    ['kimi-linear', { num_expert_group: 2 }, /num_expert_group is 2, expected 1/],
+    ['kimi-linear', { num_key_value_heads: 2 }, /num_key_value_heads is 2, expected 4/],
+    [
+      'kimi-linear',
+      { linear_attn_config: { kda_layers: [1], full_attn_layers: [2] } },
+      /linear_attn_config is .*, expected every layer/,
+    ],
+    [
+      'kimi-linear',
+      { linear_attn_config: { gate_lower_bound: -5 } },
+      /linear_attn_config has gate_lower_bound = -5/,
+    ],
+    ['kimi-linear-fused', { mlp_layer_types: ['dense'] }, /mlp_layer_types is .*, expected 3 entries/],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
   })

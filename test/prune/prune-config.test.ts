@@ -230,10 +230,7 @@ describe('a family', () => {
       { model_type: 'cohere2_moe' },
       'config.json does not state layer_types, so cohere2_moe chooses layers by their number',
     ],
-    [
-      { model_type: 'kimi_linear', mlp_layer_types: Array(8).fill('sparse') },
-      'config.json does not state layer_types or linear_attn_config',
-    ],
+    [{ model_type: 'axk1' }, 'config.json does not state mlp_layer_types or first_k_dense_replace'],
     [
       { model_type: 'new_vl', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
       'cuts of new_vl models',
