@@ -2,6 +2,7 @@ import type { Mixer } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
+import { writeLatentAttention } from './latent-attention.js'
 import type { SharedInputs } from './shared-inputs.js'
 import { writeShortConvolution } from './short-convolution.js'
 
@@ -14,5 +15,7 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
       return writeShortConvolution(writer, mixer, input)
     case 'delta':
       return writeDelta(writer, mixer, input)
+    case 'latent':
+      return writeLatentAttention(writer, mixer, input, shared)
   }
 }

@@ -12,12 +12,21 @@ const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 export type StoredDtype = (typeof STORED_DTYPES)[number]
 
 /** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
-export const LEARNT_POSITIONS = { biogpt: 1024, gpt2: 1024, gpt_bigcode: 1024, gpt_neo: 2048, opt: 2048 }
+export const LEARNT_POSITIONS = {
+  biogpt: 1024,
+  gpt2: 1024,
+  gpt_bigcode: 1024,
+  gpt_neo: 2048,
+  'openai-gpt': 512,
+  opt: 2048,
+}
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
   /** `model_type` of the decoder, as config.json or genai_config.json states it. */
   family: string
+  /** `model_type` at the top of the file: of the whole model. */
+  modelType: string
   /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
   wrapper: string | null
   layers: number
@@ -144,9 +153,12 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       hint: HINT,
     })
   }
+  const family = typeof raw.model_type === 'string' ? raw.model_type : 'unknown'
+  const wrapper = nameWrapper(config)
   return {
-    family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
-    wrapper: nameWrapper(config),
+    family,
+    modelType: wrapper ?? family,
+    wrapper,
     layers,
     hiddenSize,
     heads,

@@ -91,6 +91,8 @@ function describeAttention(
   })
   const queries = heads * headDim
   const keys = kvHeads * headDim
+  const output = linear(names.output, queries, hidden, bias.output)
+  const outputBias = differences.outputBias?.(index, sizes) ?? null
   const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
     const { span, bias: hasBias } = differences.headNorm ?? {}
     if (span === undefined || module === undefined) return null
@@ -118,7 +120,7 @@ function describeAttention(
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
     gate,
-    output: linear(names.output, queries, hidden, bias.output),
+    output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),
     keyNorm: headNorm(differences.headNorm?.key, kvHeads),
@@ -129,6 +131,7 @@ function describeAttention(
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
+    sinks: differences.sinks === undefined ? null : name(`${names.attention}.${differences.sinks}`),
     outputNorm: differences.innerNorms
       ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
       : null,

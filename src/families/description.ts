@@ -11,7 +11,7 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
   stack?: { count: number; index: number }
 }
 
@@ -94,7 +94,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -125,6 +125,8 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
 }
@@ -153,22 +155,56 @@ export interface Delta {
   /** Runs over queries, keys and values side by side. */
   convolution: Convolution
   activation: Activation
-  /** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
-  decay: { rate: string; bias: string }
+  decay: Decay
   /** Factor on the sigmoid that gives beta. */
   betaScale: number
-  /** Normed outputs of heads are multiplied by the gate's activation. */
+  /** Over each head's output, which is then multiplied by the gate's activation. */
   norm: Norm
+  gateActivation: Activation
   output: Linear
+}
+
+/** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+export interface Decay {
+  /** One number for each value head. */
+  rate: string
+  rateShape: number[]
+  bias: string
+  /** A head has a product and a bias for each element of its key, instead of one of each. */
+  perElement: boolean
 }
 
 /**
  * Products of the layer's input: `stacked`, all queries, all keys, then all values, from one product or several; or
- * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays.
+ * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays. Gate
+ * and decay can take several products, one after the other.
  */
 export type DeltaProjections =
-  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
+  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
+
+/**
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434) without position embedding: keys and values of all
+ * heads come from one narrow latent.
+ */
+export interface LatentAttention {
+  kind: 'latent'
+  heads: number
+  /** Elements of a head's query and key: its own, then those that the keys of all heads share. */
+  ownDim: number
+  sharedDim: number
+  valueDim: number
+  /** One product, or two around a norm. */
+  query: Linear | { down: Linear; norm: Norm; up: Linear }
+  /** Gives the latent, then the shared elements of the keys. */
+  compressed: Linear
+  latentNorm: Norm
+  /** Gives for each head its own elements of the key, then its value. */
+  expanded: Linear
+  output: Linear
+  /** Factor on the scores. */
+  scale: number
+}
 
 /** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
 export interface ShortConvolution {
@@ -209,11 +245,23 @@ export type Mlp =
       /** A norm before the last product. */
       innerNorm?: Norm
     }
-  /** Gate and up projection are the two halves of one matrix. */
-  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  | {
+      kind: 'gated in one'
+      gateUp: Linear
+      interleaved?: true
+      activation: Activation
+      bounds?: GateBounds
+      down: Linear
+    }
   | { kind: 'experts'; experts: Experts }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
+
+/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+export interface GateBounds {
+  limit: number
+}
 
 export interface Experts {
   router: Linear
@@ -222,8 +270,15 @@ export interface Experts {
   routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
-  shared: { mlp: Mlp; gate: Linear | null } | null
+  shared: SharedExpert | null
+}
+
+/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+export interface SharedExpert {
+  mlp: Mlp
+  gate: Linear | null
+  /** Factor on its outputs; 1 if omitted. */
+  scale?: number
 }
 
 /** How the router's outputs choose experts and weigh them. */
@@ -235,10 +290,21 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
-  normalized: { sumEpsilon: number } | null
+  /** If only experts of the best groups can be chosen. */
+  groups?: ExpertGroups | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+}
+
+/** Neighbouring experts in groups of equal size. */
+export interface ExpertGroups {
+  count: number
+  /** Groups whose experts can be chosen. */
+  kept: number
+  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  scoredBy: number
 }
 
 /**

@@ -72,8 +72,8 @@ export interface Differences {
   inner?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
-  /** Full name of the head's module; `lm_head`. */
-  head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
+  /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
+  head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
   /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
   /** Key and value heads if the config does not say. */
@@ -103,6 +103,8 @@ export interface Differences {
   residualMultiplier?: number
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
+  /** In the layers that have it, the name in attention's module of a bias on its last product. */
+  outputBias?: (layer: number, sizes: Sizes) => string | null
   layout?: Attention['projections']['layout']
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
@@ -115,6 +117,8 @@ export interface Differences {
   window?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
+  /** Name in attention's module of the tensor of sinks. */
+  sinks?: string
   /** Whether the query product also gives a gate on the heads' outputs. */
   gate?: Attention['gate']
   /** A layer's mixer; null, or no function, for attention as described here. */
@@ -132,6 +136,8 @@ export interface Differences {
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
+  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  extraLayers?: number
   extras?: RegExp[]
 }
 

@@ -33,6 +33,62 @@ export const GPT_KIN: Record<string, Family> = {
       }
     },
   },
+  'openai-gpt': {
+    title: 'GPT 1',
+    notes: 'as GPT-2, with norms of the sums',
+    prefix: 'transformer.',
+    describe: (config) => {
+      const base = describeGpt2(config, {
+        activation: 'gelu',
+        positions: LEARNT_POSITIONS['openai-gpt'],
+      })
+      const { positions } = base.embedding!
+      config.ignore('n_special', 'predict_special_tokens')
+      return {
+        ...base,
+        names: { ...base.names, embedding: 'tokens_embed' },
+        keys: { ...base.keys, activation: 'afn' },
+        activationNames: { gelu: 'gelu_tanh' },
+        norms: { beforeMixer: null, beforeMlp: null, streamAfterMixer: 'ln_1', streamAfterMlp: 'ln_2' },
+        noFinalNorm: true,
+        embedding: { positions: { ...positions!, name: 'positions_embed' } },
+        transposed: true,
+      }
+    },
+  },
+  gpt_neox_japanese: {
+    title: 'GPT-NeoX Japanese 2.7B',
+    notes: 'as GPT-NeoX, one part after the other; one bias, after the attention of the last layer',
+    prefix: 'gpt_neox_japanese.',
+    describe: (config) => ({
+      tied: true,
+      norm: { kind: 'layer' },
+      names: {
+        embedding: 'embed_in',
+        finalNorm: 'final_layer_norm',
+        attention: 'attention',
+        packed: 'query_key_value',
+        output: 'dense',
+        up: 'dense_h_to_4h',
+        down: 'dense_4h_to_h',
+      },
+      keys: { kvHeads: null },
+      head: { name: 'embed_out' },
+      outputBias: (layer, { layers }) => (layer === layers - 1 ? 'dense_bias' : null),
+      layout: 'grouped',
+      mlp: 'plain',
+      innerMultiple: config.length('intermediate_multiple_size', 4),
+      activation: 'gelu',
+      rope: rope(config, { partial: 1, keys: { theta: 'rotary_emb_base', partial: 'rotary_pct' } }),
+    }),
+  },
+  ctrl: {
+    title: 'CTRL',
+    notes: 'sines and cosines added to a scaled embedding',
+    prefix: 'transformer.',
+    fixed: { layer_norm_epsilon: 1e-6 },
+    describe: describeCtrl,
+  },
   persimmon: {
     title: 'Persimmon 8B',
     notes: 'as GPT-NeoX, one part after the other; layer norms on heads, squared ReLU',
@@ -83,7 +139,7 @@ export const GPT_KIN: Record<string, Family> = {
           kind: 'sinusoids',
           frequencies: makeFrequencies(config.count('d_model') / 2),
           offset: 2,
-          empty: config.number('pad_token_id', 1),
+          empty: readPadding(config),
         },
       },
       extras: [/^model\.embed_positions\.weights$/],
@@ -113,6 +169,45 @@ export const GPT_KIN: Record<string, Family> = {
   },
 }
 
+function describeCtrl(config: ConfigReader): Differences {
+  const size = config.count('n_embd')
+  config.ignore('from_tf', 'output_past', 'predict_special_tokens')
+  return {
+    tied: true,
+    names: {
+      layers: 'h',
+      embedding: 'w',
+      finalNorm: 'layernorm',
+      attention: 'multi_head_attention',
+      query: 'Wq',
+      key: 'Wk',
+      value: 'Wv',
+      output: 'dense',
+      mlp: 'ffn',
+      up: '0',
+      down: '2',
+    },
+    keys: { hidden: 'n_embd', layers: 'n_layer', heads: 'n_head', kvHeads: null, inner: 'dff' },
+    norm: { kind: 'layer', key: null, epsilon: 1e-6 },
+    norms: { beforeMixer: 'layernorm1', beforeMlp: 'layernorm2' },
+    embedding: {
+      scale: Math.sqrt(size),
+      positions: { kind: 'sinusoids', frequencies: makeCtrlFrequencies(size), offset: 0, empty: null },
+    },
+    bias: BIAS,
+    head: { bias: true },
+    mlp: 'plain',
+    activation: 'relu',
+  }
+}
+
+/** 10000 to the power of -2i / size, in float32. */
+function makeCtrlFrequencies(size: number): number[] {
+  return Array.from({ length: size / 2 }, (_, index) =>
+    Math.fround(1 / Math.fround(10_000 ** Math.fround((2 * index) / size))),
+  )
+}
+
 /** OPT's layer under its names, biases everywhere. */
 const OPT_LAYER: Differences = {
   tied: true,
@@ -128,6 +223,13 @@ function readEmbeddingScale(config: ConfigReader, size: string): number {
   return config.flag('scale_embedding', true) ? Math.sqrt(config.count(size)) : 1
 }
 
+/** Whose position is empty: that of the token for padding, counted as positions are. */
+function readPadding(config: ConfigReader): number {
+  const padding = config.number('pad_token_id', 1)
+  if (Number.isSafeInteger(padding) && padding >= 0) return padding
+  throw config.refuse('pad_token_id', 'a whole number of at least 0')
+}
+
 /** Frequencies of fairseq's sinusoids: from 1 to 1/10000, in float32. */
 function makeFrequencies(count: number): number[] {
   const step = Math.fround(-Math.log(10_000) / (count - 1))
@@ -139,9 +241,9 @@ function describeMpt(config: ConfigReader): Differences {
   const clip = settings?.positive('clip_qkv', null) ?? null
   const scale = settings?.positive('softmax_scale', null) ?? null
   for (const [key, value] of Object.entries(MPT_ATTENTION)) settings?.expect(key, value)
-  settings?.ignore('attn_impl')
+  settings?.ignore('attn_impl', 'tie_word_embeddings')
   settings?.assertAllRead('mpt', (key, value) => isHarmlessKey(key, value, []))
-  config.ignore('learned_pos_emb', 'embedding_fraction', 'norm_type', 'init_device', 'max_seq_len')
+  config.ignore('learned_pos_emb', 'embedding_fraction', 'norm_type', 'init_device', 'max_seq_len', 'verbose')
   return {
     tied: true,
     names: {

@@ -127,6 +127,8 @@ function layerType(mixer: Mixer): string {
   switch (mixer.kind) {
     case 'attention':
       return mixer.window === null ? 'full_attention' : 'sliding_attention'
+    case 'latent':
+      return 'full_attention'
     case 'convolution':
       return 'conv'
     case 'delta':

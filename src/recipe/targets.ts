@@ -46,9 +46,12 @@ function linearsOf(mlp: Mlp): Linear[] {
   }
 }
 
-/** Name of a module: `down_proj` of `model.layers.0.mlp.down_proj.weight`. */
+/**
+ * Name of a module: `down_proj` of `model.layers.0.mlp.down_proj.weight`; one that has a number instead, with the name
+ * of its list before it.
+ */
 function lastName({ weight }: Linear): string {
-  return weight.split('.').at(-2)!
+  return /(?:[^.]+\.\d+|[^.]+)(?=\.[^.]+$)/.exec(weight)![0]
 }
 
 /** The products in a description, at any depth. */

@@ -37,13 +37,18 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gpt-oss',
     'gptj',
     'granitemoe',
+    'kimi-linear',
     'lfm2',
     'llama',
   ],
   ...[
+    'apertus',
+    'bitnet',
     'llama-dynamic',
+    'ministral3',
     'mixtral',
     'olmo-hybrid',
     'olmo2',
@@ -52,7 +57,9 @@ const FAMILIES = [
     'qwen3-5',
     'qwen3-next',
     'qwen3-window',
+    'phimoe',
     'stablelm-parallel',
+    'xglm',
   ],
 ]
 

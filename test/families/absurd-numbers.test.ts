@@ -47,10 +47,15 @@ describe('a number of config.json that cannot be ends in a clear error, in no ti
     'gemma3',
     'gpt-neo',
     'llama-yarn',
+    'minicpm',
+    'ministral3',
+    'mpt',
     'opt',
     'phi3-longrope',
+    'phimoe',
     'qwen2-moe',
     'stablelm-parallel',
+    'xglm',
   ])('%s', async (name) => {
     const folder = fixtureFolder(name)
     const original: Config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))

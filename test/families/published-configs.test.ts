@@ -42,7 +42,7 @@ describe.each(Object.keys(DEFAULTS))('the default config that transformers %s sa
 
 it('are known of every family but those of published code, as the newer version saves them', () => {
   const known = Object.keys(DEFAULTS['5.24.0']!)
-  expect(Object.keys(FAMILIES).filter((family) => !known.includes(family))).toEqual(['minicpm'])
+  expect(Object.keys(FAMILIES).filter((family) => !known.includes(family))).toEqual(['internlm2', 'minicpm'])
 })
 
 /** What published configs have beside the keys of a fixture. */
@@ -156,6 +156,20 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     { block_out_init_scale: 1, block_use_xavier_init: true, conv_use_xavier_init: true, layer_types: null },
   ],
   ['allenai/Olmo-Hybrid-7B', 'olmo-hybrid', { rope_parameters: { rope_theta: null } }],
+  [
+    'moonshotai/Kimi-Linear-48B-A3B-Instruct',
+    'kimi-linear',
+    {
+      head_dim: 6,
+      model_max_length: 1048576,
+      moe_layer_freq: 1,
+      moe_router_activation_func: 'sigmoid',
+      num_nextn_predict_layers: 0,
+      rope_scaling: null,
+      topk_method: 'noaux_tc',
+      use_grouped_topk: true,
+    },
+  ],
   ['swiss-ai/Apertus-8B-2509', 'apertus', { mlp_bias: false, post_norm: false, qk_norm: true }],
   ['openai-community/openai-gpt', 'gpt1', { n_ctx: 512, n_special: 0, predict_special_tokens: true }],
   ['Salesforce/codegen-350M-mono', 'codegen', { n_ctx: 2048, scale_attn_weights: true }],
