@@ -114,12 +114,12 @@ function describeAttention(
       layout === 'separate'
         ? {
             layout,
-            query: linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv),
+            query: linear(names.query, hidden, gate === 'beside queries' ? 2 * queries : queries, bias.qkv),
             key: linear(names.key, hidden, keys, bias.qkv),
             value: linear(names.value, hidden, keys, bias.qkv),
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
-    gate,
+    gate: typeof gate === 'object' && gate !== null ? linear(gate.module, hidden, heads, false) : gate,
     output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),

@@ -103,10 +103,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * Heads' outputs are multiplied by the sigmoid of a gate. `beside queries`: the query product gives each head its
+   * query, then as many numbers; a product of the layer's input gives one number for each head.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | Linear | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null

@@ -9,6 +9,7 @@ import {
 import type { Delta, Experts, LatentAttention } from './description.js'
 import type { Differences, ExpertParts, MixerParts } from './differences.js'
 import { describeExperts, MIXTRAL_EXPERTS } from './family-parts.js'
+import { readLayerKinds } from './layer-types.js'
 import type { Family } from './table.js'
 
 /** Of norms in latent attention, whatever the config says. */
@@ -44,7 +45,7 @@ function describeKimi(config: ConfigReader, has: Has): Differences {
   const layers = config.layers('num_hidden_layers')
   const latent = readLatentSizes(config)
   const experts = readExperts(config, has)
-  const isSparse = readSparseLayers(config, layers)
+  const isSparse = readSparseLayers(config)
   config.expect('num_key_value_heads', config.raw('num_attention_heads'))
   config.ignore('rope_theta', 'rope_scaling', 'rope_parameters', 'qk_head_dim', 'use_grouped_topk')
   config.ignore('model_max_length', 'intermediate_size')
@@ -98,15 +99,12 @@ function readLinearAttention(config: ConfigReader): {
   return { sizes, isLinear: readLinearLayers(config, (layer) => isListed(linear, layer)) }
 }
 
-function readSparseLayers(config: ConfigReader, layers: number): (layer: number) => boolean {
-  const types = config.texts('mlp_layer_types', undefined)
+function readSparseLayers(config: ConfigReader): (layer: number) => boolean {
   const dense = config.number('first_k_dense_replace', 1)
-  if (types === undefined) return (layer) => layer >= dense
-  if (types.length !== layers) throw config.refuse('mlp_layer_types', `${layers} entries, one per layer`)
-  if (types.some((type) => type !== 'dense' && type !== 'sparse')) {
-    throw config.refuse('mlp_layer_types', 'only dense and sparse')
-  }
-  return (layer) => types[layer] === 'sparse'
+  const kindOf = readLayerKinds(config, 'mlp_layer_types', ['dense', 'sparse'], (layer) =>
+    layer < dense ? 'dense' : 'sparse',
+  )
+  return (layer) => kindOf(layer) === 'sparse'
 }
 
 function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Experts {

@@ -46,7 +46,6 @@ const DECODERS: Record<string, string[]> = {
   kolibri1: ['layer_types'],
   laguna: ['mlp_layer_types'],
   lara_mini: ['layer_types'],
-  lfm3: ['layer_types'],
   llama4_text: [],
   longcat_flash: [],
   mamba2: [],
