@@ -131,9 +131,28 @@ function describeAttention(
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
+    differential: describeDifferential(differences, { index, sizes, makeNorm }, (tensor) =>
+      name(`${names.attention}.${tensor}`),
+    ),
     outputNorm: differences.innerNorms
       ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
       : null,
+  }
+}
+
+function describeDifferential(
+  { differential }: Differences,
+  { index, sizes, makeNorm }: Pick<LayerContext, 'index' | 'sizes' | 'makeNorm'>,
+  name: NameTensor,
+): Attention['differential'] {
+  if (differential === undefined) return null
+  return {
+    factors: [
+      [name('lambda_q1'), name('lambda_k1')],
+      [name('lambda_q2'), name('lambda_k2')],
+    ],
+    initial: differential(index),
+    norm: makeNorm(name('groupnorm'), { size: 2 * sizes.headDim, weight: false }),
   }
 }
 
