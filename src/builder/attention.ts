@@ -36,10 +36,11 @@ export function writeAttention(
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
+  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
   const spans = shared.spans(attention)
   const mixed =
     differential === null
-      ? writeCausalAttention(writer, attention, { query, key, value }, spans)
+      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
       : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
   const gated =
     products.gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])

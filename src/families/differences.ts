@@ -117,6 +117,8 @@ export interface Differences {
   window?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
+  /** Name in attention's module of the tensor of sinks. */
+  sinks?: string
   /** Whether the query product also gives a gate on the heads' outputs. */
   gate?: Attention['gate']
   /** A layer's mixer; null, or no function, for attention as described here. */
@@ -136,6 +138,8 @@ export interface Differences {
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
+  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  extraLayers?: number
   extras?: RegExp[]
 }
 
