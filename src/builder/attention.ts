@@ -1,6 +1,7 @@
 import type { Attention, HeadNorm } from '../families/description.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeDifferentialAttention } from './differential-attention.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
@@ -15,7 +16,8 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope, queryGrowth, outputNorm } = attention
+  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope } = attention
+  const { queryGrowth, differential, outputNorm } = attention
   const products = writeProjections(writer, attention, input)
   let { query, key, value } = products
   const bound = (tensor: string) => {
@@ -36,7 +38,10 @@ export function writeAttention(
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
   const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
   const spans = shared.spans(attention)
-  const mixed = writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
+  const mixed =
+    differential === null
+      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
+      : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
   const gated = products.gate === null ? mixed : writeGate(writer, attention, mixed, products.gate)
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }

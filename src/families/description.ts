@@ -129,6 +129,18 @@ export interface Attention {
   sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+  /** Heads are taken in pairs; null if each is by itself. */
+  differential: Differential | null
+}
+
+/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+export interface Differential {
+  /** Names of vectors of the size of a head. */
+  factors: [[a: string, b: string], [a: string, b: string]]
+  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
+  initial: number
+  /** Over two heads side by side. */
+  norm: Norm
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */

@@ -133,6 +133,8 @@ export interface Differences {
   activationNames?: Partial<Record<string, Activation>>
   /** An activation with tensors of its own, instead of the one that the config names. */
   makeActivation?: (name: (tensor: string) => string) => Activation
+  /** What is taken from the heads of the first half by those of the second, before the layer's factors. */
+  differential?: (layer: number) => number
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null

@@ -21,7 +21,6 @@ const DECODERS: Record<string, string[]> = {
   deepseek_v2: [],
   deepseek_v3: ['first_k_dense_replace'],
   deepseek_v32: ['mlp_layer_types|first_k_dense_replace'],
-  diffllama: [],
   doge: [],
   dots1: [],
   ernie4_5_moe: ['moe_layer_start_index'],
