@@ -256,8 +256,15 @@ export interface Experts {
   routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
-  shared: { mlp: Mlp; gate: Linear | null } | null
+  shared: SharedExpert | null
+}
+
+/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+export interface SharedExpert {
+  mlp: Mlp
+  gate: Linear | null
+  /** Factor on its outputs; 1 if omitted. */
+  scale?: number
 }
 
 /** How the router's outputs choose experts and weigh them. */
@@ -269,10 +276,21 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
-  normalized: { sumEpsilon: number } | null
+  /** If only experts of the best groups can be chosen. */
+  groups?: ExpertGroups | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+}
+
+/** Neighbouring experts in groups of equal size. */
+export interface ExpertGroups {
+  count: number
+  /** Groups whose experts can be chosen. */
+  kept: number
+  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  scoredBy: number
 }
 
 /**

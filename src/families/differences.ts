@@ -134,6 +134,8 @@ export interface Differences {
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
+  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  extraLayers?: number
   extras?: RegExp[]
 }
 
