@@ -256,14 +256,21 @@ function readYarn(
     const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
     return (value / factor) * ramp + value * (1 - ramp)
   })
-  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
   const mscale = settings.number('mscale', 0)
   const allDimensions = settings.number('mscale_all_dim', 0)
-  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  const inferred =
+    mscale && allDimensions
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, allDimensions)
+      : yarnMagnitude(factor, 1)
   return {
     attentionFactor: settings.number('attention_factor', inferred),
     frequencies: { kind: 'fixed', perPair },
   }
+}
+
+/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+export function yarnMagnitude(factor: number, weight: number): number {
+  return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */

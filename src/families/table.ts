@@ -14,6 +14,7 @@ import { PHIMOE_FAMILIES } from './phimoe.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
+import { LATENT_FAMILIES } from './with-latent.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 
 /** A kind of decoder, by `model_type`. */
@@ -47,4 +48,5 @@ export const FAMILIES: Record<string, Family> = {
   ...CONVOLUTION_FAMILIES,
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
+  ...LATENT_FAMILIES,
 }

@@ -18,8 +18,6 @@ const DECODERS: Record<string, string[]> = {
   bamba: [],
   cohere2_moe: ['layer_types'],
   dbrx: [],
-  deepseek_v2: [],
-  deepseek_v3: ['first_k_dense_replace'],
   deepseek_v32: ['mlp_layer_types|first_k_dense_replace'],
   diffllama: [],
   doge: [],

@@ -259,7 +259,11 @@ describe('a key that is not understood is refused by name', () => {
       { linear_attn_config: { gate_lower_bound: -5 } },
       /linear_attn_config has gate_lower_bound = -5/,
     ],
-    ['kimi-linear-fused', { mlp_layer_types: ['dense'] }, /mlp_layer_types is .*, expected 3 entries/],
+    [
+      'kimi-linear-fused',
+      { mlp_layer_types: ['dense'] },
+      /mlp_layer_types is .*, expected .* each of 3 layers/,
+    ],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
   })
