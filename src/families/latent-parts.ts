@@ -22,7 +22,7 @@ export interface LatentForm {
 }
 
 /** What a family has if the config does not say. */
-interface UsualSizes {
+export interface UsualSizes {
   own?: number
   shared?: number
   value?: number

@@ -33,6 +33,12 @@ export interface RopeOptions {
   knowsMrope?: boolean
 }
 
+/** Names of rope types that others have for one that transformers knows. */
+const OTHER_NAMES = new Map([
+  ['su', 'longrope'],
+  ['deepseek_yarn', 'yarn'],
+])
+
 /** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
   'attention_factor',
@@ -148,7 +154,7 @@ function readScaling(
   { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
-  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  const type = yarnIsLongrope && stated === 'yarn' ? 'longrope' : (OTHER_NAMES.get(stated) ?? stated)
   settings?.ignore('type')
   const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
   const plain = pairs.map((pair) => frequency(base, pair))

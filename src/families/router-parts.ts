@@ -52,7 +52,7 @@ export function sigmoidRouting(scale: number, sumEpsilon = SUM_EPSILON): Largest
 export function readGroupedRouting(
   config: ConfigReader,
   { count, perToken }: { count: number; perToken: number },
-  usual: { isNormalized: boolean; scale: number; groups?: UsualGroups },
+  usual: { isNormalized: boolean; scale: number; groups?: UsualGroups | undefined },
 ): LargestScores {
   const scale = config.number('routed_scaling_factor', usual.scale)
   const isNormalized = config.flag('norm_topk_prob', usual.isNormalized)
