@@ -183,7 +183,7 @@ function describeHead(
       weight: isTied && !hasOwn ? embedding.table : `${name}.weight`,
       bias: head.bias ? `${name}.bias` : null,
       inputs: embedding.size,
-      outputs: embedding.vocabulary,
+      outputs: head.size ?? embedding.vocabulary,
     },
     scale: head.scale ?? 1,
     softcap: head.softcap ?? null,

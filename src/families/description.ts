@@ -11,7 +11,7 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
   stack?: { count: number; index: number }
 }
 
@@ -125,6 +125,8 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
 }
@@ -245,11 +247,23 @@ export type Mlp =
       /** A norm before the last product. */
       innerNorm?: Norm
     }
-  /** Gate and up projection are the two halves of one matrix. */
-  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  | {
+      kind: 'gated in one'
+      gateUp: Linear
+      interleaved?: true
+      activation: Activation
+      bounds?: GateBounds
+      down: Linear
+    }
   | { kind: 'experts'; experts: Experts }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
+
+/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+export interface GateBounds {
+  limit: number
+}
 
 export interface Experts {
   router: Linear

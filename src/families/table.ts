@@ -16,6 +16,7 @@ import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 import { LATENT_FAMILIES } from './with-latent.js'
 import { ROUTER_FAMILIES } from './with-router.js'
+import { SINK_FAMILIES } from './with-sinks.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -46,6 +47,7 @@ export const FAMILIES: Record<string, Family> = {
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
+  ...SINK_FAMILIES,
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,

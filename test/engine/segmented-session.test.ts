@@ -37,6 +37,7 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gpt-oss',
     'gptj',
     'granitemoe',
     'kimi-linear',
@@ -44,7 +45,10 @@ const FAMILIES = [
     'llama',
   ],
   ...[
+    'apertus',
+    'bitnet',
     'llama-dynamic',
+    'ministral3',
     'mixtral',
     'olmo-hybrid',
     'olmo2',
@@ -53,7 +57,9 @@ const FAMILIES = [
     'qwen3-5',
     'qwen3-next',
     'qwen3-window',
+    'phimoe',
     'stablelm-parallel',
+    'xglm',
   ],
 ]
 
