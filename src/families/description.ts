@@ -11,7 +11,7 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
   stack?: { count: number; index: number }
 }
 
@@ -103,10 +103,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * Heads' outputs are multiplied by the sigmoid of a gate. `beside queries`: the query product gives each head its
+   * query, then as many numbers; a product of the layer's input gives one number for each head.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | Linear | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -125,8 +125,22 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+  /** Heads are taken in pairs; null if each is by itself. */
+  differential: Differential | null
+}
+
+/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+export interface Differential {
+  /** Names of vectors of the size of a head. */
+  factors: [[a: string, b: string], [a: string, b: string]]
+  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
+  initial: number
+  /** Over two heads side by side. */
+  norm: Norm
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -182,8 +196,8 @@ export type DeltaProjections =
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
 
 /**
- * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434) without position embedding: keys and values of all
- * heads come from one narrow latent.
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
+ * latent.
  */
 export interface LatentAttention {
   kind: 'latent'
@@ -200,6 +214,8 @@ export interface LatentAttention {
   /** Gives for each head its own elements of the key, then its value. */
   expanded: Linear
   output: Linear
+  /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
+  rope: Rope | null
   /** Factor on the scores. */
   scale: number
 }
@@ -243,11 +259,23 @@ export type Mlp =
       /** A norm before the last product. */
       innerNorm?: Norm
     }
-  /** Gate and up projection are the two halves of one matrix. */
-  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  | {
+      kind: 'gated in one'
+      gateUp: Linear
+      interleaved?: true
+      activation: Activation
+      bounds?: GateBounds
+      down: Linear
+    }
   | { kind: 'experts'; experts: Experts }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
+
+/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+export interface GateBounds {
+  limit: number
+}
 
 export interface Experts {
   router: Linear
@@ -256,8 +284,15 @@ export interface Experts {
   routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
-  shared: { mlp: Mlp; gate: Linear | null } | null
+  shared: SharedExpert | null
+}
+
+/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+export interface SharedExpert {
+  mlp: Mlp
+  gate: Linear | null
+  /** Factor on its outputs; 1 if omitted. */
+  scale?: number
 }
 
 /** How the router's outputs choose experts and weigh them. */
@@ -269,10 +304,21 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
-  normalized: { sumEpsilon: number } | null
+  /** If only experts of the best groups can be chosen. */
+  groups?: ExpertGroups | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+}
+
+/** Neighbouring experts in groups of equal size. */
+export interface ExpertGroups {
+  count: number
+  /** Groups whose experts can be chosen. */
+  kept: number
+  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  scoredBy: number
 }
 
 /**

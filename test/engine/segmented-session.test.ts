@@ -37,10 +37,12 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gpt-oss',
     'gptj',
     'granitemoe',
     'kimi-linear',
     'lfm2',
+    'lfm3',
     'llama',
   ],
   ...[
