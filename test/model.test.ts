@@ -139,7 +139,7 @@ describe('a model that cannot be read says what to do', () => {
     ['nemotron_h', { hidden_size: 32, num_attention_heads: 4, ssm_state_size: 16 }, ATTENTION],
     ['xglm', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
     ['granitemoehybrid', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],
-    ['gpt_oss', { ...SIZES, architectures: ['GptOssForCausalLM'] }, EXPORT],
+    ['dbrx', { ...SIZES, architectures: ['DbrxForCausalLM'] }, EXPORT],
     ['bert', { ...SIZES, architectures: ['BertForMaskedLM'] }, DECODERS],
     ['t5', { ...SIZES, is_encoder_decoder: true }, DECODERS],
   ])('%s by its name', async (model_type, config, hint) => {

@@ -34,7 +34,9 @@ export function writeAttention(
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
-  const mixed = writeCausalAttention(writer, attention, { query, key, value }, shared.spans(attention))
+  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
+  const spans = shared.spans(attention)
+  const mixed = writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
   const gated = products.gate === null ? mixed : writeGate(writer, attention, mixed, products.gate)
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }

@@ -106,11 +106,12 @@ type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' |
  * Causal attention over heads [batch, tokens, heads * head size], to [batch, tokens, heads * value size].
  *
  * Query heads that share a key head are stacked, so that keys and values are never repeated.
+ * @param sinks float32 [heads]: logits that take part in the softmax beside the scores; null if none do
  */
 export function writeCausalAttention(
   writer: GraphWriter,
   { heads, kvHeads, headDim, scale, softcap, valueDim = headDim }: AttentionForm,
-  { query, key, value }: QueryKeyValue,
+  { query, key, value, sinks = null }: QueryKeyValue & { sinks?: string | null },
   spans: Spans,
 ): string {
   const perHead = (tensor: string, count: number, size = headDim) =>
@@ -142,7 +143,10 @@ export function writeCausalAttention(
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const probabilities = writer.op('Softmax', [scores], { axis: -1 })
     const context = writer.op('MatMul', [probabilities, seen(values, valueDim)])
-    return ofQueries(writer.op('Reshape', [context, writer.integers([0, heads, -1, valueDim])]), valueDim)
+    const shape = writer.integers([0, heads, -1, valueDim])
+    const unstacked = ofQueries(writer.op('Reshape', [context, shape]), valueDim)
+    if (sinks === null) return unstacked
+    return ofQueries(writer.op('Mul', [unstacked, writeShare(writer, scores, sinks, heads)]), valueDim)
   })
   const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
     BATCH,
@@ -158,4 +162,15 @@ export function writeCausalAttention(
 function cap(writer: GraphWriter, scores: string, limit: number): string {
   const bound = writer.float(limit)
   return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [scores, bound])]), bound])
+}
+
+/**
+ * The part of a softmax over scores and a sink that falls to the scores, [batch, heads, queries, 1]: the sigmoid of
+ * how much larger the logarithm of their summed exponentials is than the sink.
+ */
+function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
+  const sum = writer.op('ReduceLogSumExp', [scores, writer.integers([-1])], { keepdims: 1 })
+  const perHead = writer.op('Reshape', [sum, writer.integers([0, heads, -1, 1])])
+  const sink = writer.op('Reshape', [sinks, writer.integers([heads, 1, 1])])
+  return writer.op('Sigmoid', [writer.op('Sub', [perHead, sink])])
 }

@@ -45,7 +45,7 @@ export function writeDecoder(
   const output =
     logits === null
       ? { name: 'last_hidden_state', tensor: final, size: decoder.hiddenSize }
-      : { name: 'logits', tensor: logits, size: decoder.vocabulary }
+      : { name: 'logits', tensor: logits, size: decoder.head!.linear.outputs }
   return { model: makeModel(writer, output), states }
 }
 

@@ -1,6 +1,7 @@
-import type { Experts } from '../families/description.js'
+import type { ExpertGroups, Experts, SharedExpert } from '../families/description.js'
 import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
 import { writeSparseMixer } from './sparse-mixer.js'
@@ -52,35 +53,63 @@ function writeRouting(
 ): [shares: string, chosen: string] {
   const outputs = writeLinear(writer, router, tokens)
   if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, outputs, count, routing.nearness)
-  const { choiceBias, normalized, scale } = routing
+  const { choiceBias, groups = null, normalized, scale } = routing
   const scores =
     routing.scores === 'softmax'
       ? writer.op('Softmax', [outputs], { axis: -1 })
       : writer.op('Sigmoid', [outputs])
   const takeLargest = (from: string) =>
     writer.ops('TopK', [from, writer.integers([perToken])], 2, { axis: -1 })
-  let [weights, chosen] = takeLargest(scores)
-  if (choiceBias !== null) {
-    const biased = writer.op('Add', [scores, writer.weights.float(choiceBias, [count])])
-    chosen = takeLargest(biased)[1]
-    weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })
-  }
+  const biased =
+    choiceBias === null ? scores : writer.op('Add', [scores, readBias(writer, choiceBias, count)])
+  const eligible = groups === null ? biased : writeEligible(writer, groups, count, biased)
+  let [weights, chosen] = takeLargest(eligible)
+  if (eligible !== scores) weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })
   if (normalized !== null) {
     const sum = writer.op('ReduceSum', [weights!, writer.integers([1])], { keepdims: 1 })
-    const { sumEpsilon } = normalized
-    const divisor = sumEpsilon === 0 ? sum : writer.op('Add', [sum, writer.float(sumEpsilon)])
+    const { sumEpsilon, leastSum = 0 } = normalized
+    let divisor = sumEpsilon === 0 ? sum : writer.op('Add', [sum, writer.float(sumEpsilon)])
+    if (leastSum !== 0) divisor = writer.op('Max', [divisor, writer.float(leastSum)])
     weights = writer.op('Div', [weights!, divisor])
   }
   if (scale !== 1) weights = writer.op('Mul', [weights!, writer.float(scale)])
   return [weights!, chosen!]
 }
 
-function writeShared(
-  writer: DecoderWriter,
-  { mlp, gate }: NonNullable<Experts['shared']>,
-  input: string,
-): string {
-  const output = writeMlp(writer, mlp, input)
+/** float32 [count], or [1, count] as ERNIE stores it. */
+function readBias(writer: DecoderWriter, name: string, count: number): string {
+  const row = [1, count]
+  return writer.weights.float(name, writer.weights.hasShape(name, row) ? row : [count])
+}
+
+/** Scores [tokens, count], minus infinity for experts that are not in one of the best groups. */
+function writeEligible(writer: GraphWriter, groups: ExpertGroups, count: number, scores: string): string {
+  const grouped = writer.op('Reshape', [scores, writer.integers([-1, groups.count, count / groups.count])])
+  const takeLargest = (from: string, most: number) =>
+    writer.ops('TopK', [from, writer.integers([most])], 2, { axis: -1 })
+  const [largest] = takeLargest(grouped, groups.scoredBy)
+  const groupScores = writer.op('ReduceSum', [largest!, writer.integers([2])], { keepdims: 0 })
+  const [, best] = takeLargest(groupScores, groups.kept)
+  const everyGroup = Array.from({ length: groups.count }, (_, index) => index)
+  const isBest = writer.op('Equal', [
+    writer.op('Unsqueeze', [best!, writer.integers([2])]),
+    writer.integers(everyGroup, [1, 1, groups.count]),
+  ])
+  const kept = writer.op(
+    'ReduceSum',
+    [writer.op('Cast', [isBest], { to: DataType.INT64 }), writer.integers([1])],
+    { keepdims: 0 },
+  )
+  const isKept = writer.op('Cast', [writer.op('Unsqueeze', [kept, writer.integers([2])])], {
+    to: DataType.BOOL,
+  })
+  const masked = writer.op('Where', [isKept, grouped, writer.float(Number.NEGATIVE_INFINITY)])
+  return writer.op('Reshape', [masked, writer.integers([-1, count])])
+}
+
+function writeShared(writer: DecoderWriter, { mlp, gate, scale = 1 }: SharedExpert, input: string): string {
+  const mapped = writeMlp(writer, mlp, input)
+  const output = scale === 1 ? mapped : writer.op('Mul', [mapped, writer.float(scale)])
   if (gate === null) return output
   return writer.op('Mul', [output, writer.op('Sigmoid', [writeLinear(writer, gate, input)])])
 }

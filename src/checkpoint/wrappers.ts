@@ -33,6 +33,7 @@ const PREFIX = 'tokens of its prompt see those that follow'
 
 /** By the `model_type` at the top of config.json. */
 export const WRAPPERS: Record<string, Wrapper> = {
+  apertus1p5: { text: 'apertus1p5_text', isFixed: true, tied: false },
   aria: { text: 'aria_text', isFixed: true, tied: false },
   audioflamingo3: { text: 'qwen2', tied: 'never' },
   aya_vision: { text: 'cohere2', tied: true },

@@ -76,8 +76,19 @@ export function applyDifferences(
       size: tableSize,
       projection: project(embedding.projections?.back ?? '', sizes.hidden, tableSize),
     }),
-    extras: [/rotary_emb\.inv_freq$/, /^(score|classifier|qa_outputs|v_head)\./, ...extras],
+    extras: [
+      /rotary_emb\.inv_freq$/,
+      /^(score|classifier|qa_outputs|v_head)\./,
+      ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
+      ...extras,
+    ],
   }
+}
+
+/** @param prefix what the names of tensors in layers start with */
+function matchExtraLayers(prefix: string, layers: number, count: number): RegExp[] {
+  const escaped = prefix.replaceAll('.', '\\.')
+  return Array.from({ length: count }, (_, index) => new RegExp(`^${escaped}${layers + index}\\.`))
 }
 
 function describePositions(
@@ -172,7 +183,7 @@ function describeHead(
       weight: isTied && !hasOwn ? embedding.table : `${name}.weight`,
       bias: head.bias ? `${name}.bias` : null,
       inputs: embedding.size,
-      outputs: embedding.vocabulary,
+      outputs: head.size ?? embedding.vocabulary,
     },
     scale: head.scale ?? 1,
     softcap: head.softcap ?? null,

@@ -131,6 +131,7 @@ function describeAttention(
     window: differences.window?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
+    sinks: differences.sinks === undefined ? null : name(`${names.attention}.${differences.sinks}`),
     outputNorm: differences.innerNorms
       ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
       : null,

@@ -11,7 +11,7 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
+  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
   stack?: { count: number; index: number }
 }
 
@@ -125,6 +125,8 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
 }
@@ -243,11 +245,23 @@ export type Mlp =
       /** A norm before the last product. */
       innerNorm?: Norm
     }
-  /** Gate and up projection are the two halves of one matrix. */
-  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  | {
+      kind: 'gated in one'
+      gateUp: Linear
+      interleaved?: true
+      activation: Activation
+      bounds?: GateBounds
+      down: Linear
+    }
   | { kind: 'experts'; experts: Experts }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
+
+/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+export interface GateBounds {
+  limit: number
+}
 
 export interface Experts {
   router: Linear
@@ -256,8 +270,15 @@ export interface Experts {
   routing: Routing
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
-  shared: { mlp: Mlp; gate: Linear | null } | null
+  shared: SharedExpert | null
+}
+
+/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+export interface SharedExpert {
+  mlp: Mlp
+  gate: Linear | null
+  /** Factor on its outputs; 1 if omitted. */
+  scale?: number
 }
 
 /** How the router's outputs choose experts and weigh them. */
@@ -269,10 +290,21 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
-  normalized: { sumEpsilon: number } | null
+  /** If only experts of the best groups can be chosen. */
+  groups?: ExpertGroups | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+}
+
+/** Neighbouring experts in groups of equal size. */
+export interface ExpertGroups {
+  count: number
+  /** Groups whose experts can be chosen. */
+  kept: number
+  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  scoredBy: number
 }
 
 /**

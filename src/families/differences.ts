@@ -72,8 +72,8 @@ export interface Differences {
   inner?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
-  /** Full name of the head's module; `lm_head`. */
-  head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
+  /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
+  head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
   /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
   /** Key and value heads if the config does not say. */
@@ -117,6 +117,8 @@ export interface Differences {
   window?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
+  /** Name in attention's module of the tensor of sinks. */
+  sinks?: string
   /** A gate on the heads' outputs: from the query product, or from a module of attention. */
   gate?: 'beside queries' | { module: string } | null
   /** A layer's mixer; null, or no function, for attention as described here. */
@@ -134,6 +136,8 @@ export interface Differences {
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
+  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  extraLayers?: number
   extras?: RegExp[]
 }
 

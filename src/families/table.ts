@@ -14,6 +14,8 @@ import { PHIMOE_FAMILIES } from './phimoe.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
+import { ROUTER_FAMILIES } from './with-router.js'
+import { SINK_FAMILIES } from './with-sinks.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -44,5 +46,7 @@ export const FAMILIES: Record<string, Family> = {
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
+  ...SINK_FAMILIES,
   ...KIMI_FAMILIES,
+  ...ROUTER_FAMILIES,
 }

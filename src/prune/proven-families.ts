@@ -35,7 +35,6 @@ const DECODERS: Record<string, string[]> = {
   glm4v_text: [],
   glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],
   'gpt-sw3': [],
-  gpt_oss: ['layer_types'],
   granite_swa: ['layer_types'],
   granitemoe_swa: ['layer_types'],
   granitemoehybrid: [],

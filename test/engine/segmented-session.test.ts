@@ -37,6 +37,7 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gpt-oss',
     'gptj',
     'granitemoe',
     'kimi-linear',
