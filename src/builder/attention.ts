@@ -36,8 +36,28 @@ export function writeAttention(
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
   const mixed = writeCausalAttention(writer, attention, { query, key, value }, shared.spans(attention))
   const gated =
-    products.gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
+    products.gate === null
+      ? writeGate(writer, attention, input, mixed)
+      : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
+}
+
+/** The heads' outputs [batch, tokens, heads * head size], gated if a product of its own does that. */
+function writeGate(
+  writer: DecoderWriter,
+  { gate, heads, headDim }: Attention,
+  input: string,
+  mixed: string,
+): string {
+  if (gate === null || gate === 'beside queries') return mixed
+  const { product, activation } = gate
+  const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [
+    writeLinear(writer, product, input),
+  ])
+  if (product.outputs !== heads) return writer.op('Mul', [mixed, factors])
+  const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
+  const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factors, writer.integers([3])])])
+  return writer.op('Reshape', [gated, writer.integers([0, 0, heads * headDim])])
 }
 
 function rotate(

@@ -32,7 +32,8 @@ export function readProduct(
   if (stack === undefined) return { matrix: writer.weights.float(weight, size, part), transposed, bias }
   const first = stack.index * size[0]
   const [start, end] = part ?? [0, size[0]]
-  const matrix = writer.weights.float(weight, [stack.count, ...size], [first + start, first + end])
+  const shape = stack.isFlat ? [stack.count * size[0], size[1]] : [stack.count, ...size]
+  const matrix = writer.weights.float(weight, shape, [first + start, first + end])
   return { matrix, transposed, bias }
 }
 

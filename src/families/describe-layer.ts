@@ -77,9 +77,10 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
 
 function describeAttention(
   differences: Differences,
-  { index, sizes, names, alibi, makeNorm }: LayerContext,
+  { index, sizes: common, names, alibi, makeNorm }: LayerContext,
   name: NameTensor,
 ): Attention {
+  const sizes = { ...common, ...differences.attentionSizes?.(index, common) }
   const { hidden, heads, kvHeads, headDim } = sizes
   const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
@@ -93,9 +94,10 @@ function describeAttention(
   const keys = kvHeads * headDim
   const output = linear(names.output, queries, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
+  const headNorms = ofLayer(differences.headNorm, index)
   const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
-    const { span, bias: hasBias } = differences.headNorm ?? {}
-    if (span === undefined || module === undefined) return null
+    if (headNorms === null || module === undefined) return null
+    const { span, bias: hasBias = false, weight } = headNorms
     const full = name(`${names.attention}.${module}`)
     if (span === 'each head') {
       const norm = makeNorm(full, { size: headDim, weight: false, bias: false })
@@ -103,7 +105,7 @@ function describeAttention(
       return { span, norm, weight: full.includes('{head}') ? weightOf : `${full}.weight` }
     }
     const size = span === 'head' ? headDim : count * headDim
-    return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
+    return { span, norm: makeNorm(full, { size, bias: hasBias, ...(weight !== undefined && { weight }) }) }
   }
   return {
     kind: 'attention',
@@ -114,27 +116,46 @@ function describeAttention(
       layout === 'separate'
         ? {
             layout,
-            query: linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv),
+            query: linear(names.query, hidden, gate === 'beside queries' ? 2 * queries : queries, bias.qkv),
             key: linear(names.key, hidden, keys, bias.qkv),
             value: linear(names.value, hidden, keys, bias.qkv),
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
-    gate,
+    gate: describeGate(gate, sizes, (module, outputs) => linear(module, hidden, outputs, false)),
     output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
-    queryNorm: headNorm(differences.headNorm?.query, heads),
-    keyNorm: headNorm(differences.headNorm?.key, kvHeads),
-    normAfterRope: differences.headNorm?.afterRope ?? false,
+    queryNorm: headNorm(headNorms?.query, heads),
+    keyNorm: headNorm(headNorms?.key, kvHeads),
+    normAfterRope: headNorms?.afterRope ?? false,
     clip: differences.clip ?? null,
-    queryGrowth: differences.queryGrowth ?? null,
+    queryGrowth: ofLayer(differences.queryGrowth, index),
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
+    chunk: differences.chunk?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
     outputNorm: differences.innerNorms
       ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
       : null,
   }
+}
+
+/** What all layers have, or what the function says of this one. */
+function ofLayer<T extends object>(
+  all: T | ((layer: number) => T | null) | undefined,
+  layer: number,
+): T | null {
+  return (typeof all === 'function' ? all(layer) : all) ?? null
+}
+
+function describeGate(
+  gate: Differences['gate'] | null,
+  { heads, headDim }: Sizes,
+  linear: (module: string, outputs: number) => Linear,
+): Attention['gate'] {
+  if (gate === null || gate === undefined || gate === 'beside queries') return gate ?? null
+  const { module, span, activation } = gate
+  return { product: linear(module, span === 'head' ? heads : heads * headDim), activation }
 }
 
 function describeMlp(

@@ -11,8 +11,11 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed. */
-  stack?: { count: number; index: number }
+  /**
+   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; `isFlat` if the
+   * first two axes are one.
+   */
+  stack?: { count: number; index: number; isFlat?: boolean }
 }
 
 export interface Norm {
@@ -103,10 +106,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
+   * many numbers whose sigmoid that is.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | OutputGate | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -122,11 +125,19 @@ export interface Attention {
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
   window: number | null
+  /** A token sees itself and those before it in the same run of `chunk` tokens, counted from the first. */
+  chunk: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+}
+
+/** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
+export interface OutputGate {
+  product: Linear
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -248,6 +259,10 @@ export interface LargestScores {
   normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+  /** The experts' inputs are weighed instead of their outputs. */
+  weighsInputs?: boolean
+  /** The router's outputs become cap * tanh(output / cap). */
+  cap?: number | null
 }
 
 /** Neighbouring experts in groups of equal size. */
