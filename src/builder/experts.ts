@@ -14,10 +14,11 @@ import { writeSparseMixer } from './sparse-mixer.js'
  * returned to their order before the experts' outputs are summed.
  */
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
-  const { count, perToken } = experts
-  const width = experts.router.inputs
-  const tokens = writer.op('Reshape', [input, writer.integers([-1, width])])
-  const [shares, chosen] = writeRouting(writer, experts, tokens)
+  const { count, perToken, latent } = experts
+  const hidden = writer.op('Reshape', [input, writer.integers([-1, experts.router.inputs])])
+  const [shares, chosen] = writeRouting(writer, experts, hidden)
+  const tokens = latent ? writeLinear(writer, latent.into, hidden) : hidden
+  const width = latent ? latent.into.outputs : experts.router.inputs
 
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
   const everyExpert = Array.from({ length: count }, (_, index) => index)
@@ -45,7 +46,8 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
     ? bySlot
     : writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
   const summed = writer.op('ReduceSum', [weighted, writer.integers([1])], { keepdims: 0 })
-  const mixed = writer.op('Reshape', [summed, writer.op('Shape', [input])])
+  const mapped = latent ? writeLinear(writer, latent.back, summed) : summed
+  const mixed = writer.op('Reshape', [mapped, writer.op('Shape', [input])])
   return experts.shared === null
     ? mixed
     : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])

@@ -103,7 +103,9 @@ function describePositions(
 function readSizes(config: ConfigReader, differences: Differences): Sizes {
   const keys = { ...LLAMA_KEYS, ...differences.keys }
   const hidden = config.count(config.choose(keys.hidden, LLAMA_KEYS.hidden))
-  const heads = config.count(config.choose(keys.heads, LLAMA_KEYS.heads))
+  const layers = differences.layers ?? config.layers(config.choose(keys.layers, LLAMA_KEYS.layers))
+  if (keys.heads === null) return { hidden, heads: 1, kvHeads: 1, headDim: hidden, layers }
+  const heads = config.count(config.choose(keys.heads, 'num_attention_heads'))
   const usualKvHeads = differences.kvHeads ?? heads
   const kvHeads =
     keys.kvHeads === null
@@ -123,13 +125,7 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
       `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
     )
   }
-  return {
-    hidden,
-    heads,
-    kvHeads,
-    headDim,
-    layers: config.layers(config.choose(keys.layers, LLAMA_KEYS.layers)),
-  }
+  return { hidden, heads, kvHeads, headDim, layers }
 }
 
 /** The activation that the config names, the same in all layers. */

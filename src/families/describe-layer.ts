@@ -40,9 +40,10 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
   const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
+  const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
-    mixer: describeMixer(differences, context, name),
-    mlp: describeMlp(config, differences, context, name),
+    mixer: parts.mixer ? describeMixer(differences, context, name) : null,
+    mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
       beforeMixer: normOf(norms.beforeMixer),
       afterMixer: normOf(norms.afterMixer),
@@ -66,14 +67,16 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
     inputs,
     outputs,
   })
+  const attention = () => describeAttention(differences, context, name)
   const own = differences.mixer?.(index, {
     sizes,
     activation: makeActivation(name),
+    attention,
     name,
     linear,
     makeNorm,
   })
-  return own ?? describeAttention(differences, context, name)
+  return own ?? attention()
 }
 
 function describeAttention(differences: Differences, ofModel: LayerContext, name: NameTensor): Attention {
@@ -222,10 +225,10 @@ function describeMlp(
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
     case 'gated': {
-      const { innerNorms } = differences
-      if (innerNorms === undefined) return gated(names.mlp, inner)
-      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
-      return { ...gated(names.mlp, inner), innerNorm }
+      const { innerNorms, mlpScales: scales } = differences
+      const plain = scales === undefined ? gated(names.mlp, inner) : { ...gated(names.mlp, inner), scales }
+      if (innerNorms === undefined) return plain
+      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner }) }
     }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }

@@ -97,7 +97,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -240,6 +240,69 @@ export interface ShortConvolution {
   output: Linear
 }
 
+/**
+ * A state space whose decays depend on the token (Dao and Gu 2024, arXiv 2405.21060). Each head has a state of
+ * [state size, head size]; a token with the time step t multiplies it by exp(-exp(rate) * t) and adds B times t * x; C
+ * reads it.
+ */
+export interface Mamba2 {
+  kind: 'mamba2'
+  heads: number
+  headDim: number
+  /** Groups of neighbouring heads that share B and C. */
+  groups: number
+  stateSize: number
+  /** Gate, x, B, C and time steps, in this order. */
+  inputs: Linear
+  /** Factors on the five parts of the product. */
+  inputScales: number[]
+  /** Runs over x, B and C side by side. */
+  convolution: Convolution
+  activation: Activation
+  /** The time step is softplus(product + bias), but within limits; Infinity if there is none. */
+  timeStep: { bias: string; least: number; most: number }
+  /** [heads]. */
+  rate: string
+  /** [heads]: factor on x, which is added to what C reads. */
+  skip: string
+  /** Each group's outputs are normed, after or before they are multiplied by the gate's SiLU; null without a norm. */
+  norm: { weight: string; groups: number; epsilon: number; beforeGate: boolean } | null
+  output: Linear
+}
+
+/**
+ * The first state space whose decays depend on the token (Gu and Dao 2023, arXiv 2312.00752): each channel has a state
+ * of numbers, each with a rate of its own, and a time step of its own.
+ */
+export interface Mamba {
+  kind: 'mamba'
+  channels: number
+  stateSize: number
+  /** x and gate, in this order. */
+  inputs: Linear
+  /** Runs over x. */
+  convolution: Convolution
+  activation: Activation
+  /** From x: what gives the time steps, B and C, in this order. */
+  parameters: Linear
+  /** Norms on what gives the time steps, on B and on C. */
+  norms: { timeStep: Norm; b: Norm; c: Norm } | null
+  /** Its bias is inside the softplus that gives the time steps. */
+  timeStep: Linear
+  /** [channels, state size]. */
+  rate: string
+  /** [channels]: factor on x, which is added to what C reads. */
+  skip: string
+  output: Linear
+}
+
+/** Mixers that read the same input, and whose outputs are summed. */
+export interface ParallelMixers {
+  kind: 'parallel'
+  /** Factors on the input and the output of each. */
+  branches: { mixer: Mixer; inputScale: number; outputScale: number }[]
+}
+
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
 export interface Convolution {
   channels: number
@@ -269,6 +332,8 @@ export type Mlp =
       down: Linear
       /** A norm before the last product. */
       innerNorm?: Norm
+      /** Factors on the outputs of the gate's and the last product. */
+      scales?: { gate: number; down: number }
     }
   /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
   | {
@@ -293,6 +358,8 @@ export interface Experts {
   count: number
   perToken: number
   routing: Routing
+  /** Products before and after the experts, which then have a width of their own. */
+  latent?: { into: Linear; back: Linear } | null
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   shared: SharedExpert | null
@@ -346,9 +413,10 @@ export interface SparseMixer {
   nearness: number
 }
 
+/** Mixer or MLP is null if the layer has none. */
 export interface Layer {
-  mixer: Mixer
-  mlp: Mlp
+  mixer: Mixer | null
+  mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
     beforeMixer: Norm | null

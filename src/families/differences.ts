@@ -47,7 +47,8 @@ export type LayerNorms = Partial<typeof LLAMA_NORMS>
 export const LLAMA_KEYS = {
   hidden: 'hidden_size',
   layers: 'num_hidden_layers',
-  heads: 'num_attention_heads',
+  /** Null if the family has no attention. */
+  heads: 'num_attention_heads' as string | null,
   /** Null if the family derives the number in another way. */
   kvHeads: 'num_key_value_heads' as string | null,
   inner: 'intermediate_size',
@@ -74,6 +75,8 @@ export interface Differences {
   keys?: Partial<typeof LLAMA_KEYS>
   /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
   head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
+  /** Number of layers, if it is not what the config's key says. */
+  layers?: number
   /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
   /** Key and value heads if the config does not say. */
@@ -127,7 +130,11 @@ export interface Differences {
   attentionSizes?: (layer: number, sizes: Sizes) => Partial<Pick<Sizes, 'heads' | 'kvHeads' | 'headDim'>>
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
+  /** Which parts a layer has; both if omitted. */
+  parts?: (layer: number) => { mixer: boolean; mlp: boolean }
   mlp?: 'gated' | 'gated in one' | 'plain'
+  /** Factors on the outputs of a gated MLP's gate and last product. */
+  mlpScales?: { gate: number; down: number }
   /** Width of the MLP, if it is not what the config's key says. */
   mlpSize?: number
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
@@ -175,6 +182,8 @@ export type MakeNorm = (
 export interface MixerParts {
   sizes: Sizes
   activation: Activation
+  /** Attention as the family's differences describe it. */
+  attention: () => Attention
   /** Full name of a tensor or module of the layer. */
   name: (tensor: string) => string
   /** A product by its module's name in the layer; without bias unless that is stated. */
