@@ -42,9 +42,22 @@ export function writeAttention(
     differential === null
       ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
       : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
-  const gated =
-    products.gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
+  const gated = products.gate === null ? mixed : writeGate(writer, attention, mixed, products.gate)
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
+}
+
+/** Multiplies the heads' outputs by the sigmoid of a product. */
+function writeGate(
+  writer: GraphWriter,
+  { gate, heads, headDim }: Attention,
+  mixed: string,
+  product: string,
+): string {
+  const factor = writer.op('Sigmoid', [product])
+  if (gate === 'beside queries') return writer.op('Mul', [mixed, factor])
+  const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
+  const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factor, writer.integers([3])])])
+  return writer.op('Reshape', [gated, writer.integers([0, 0, heads * headDim])])
 }
 
 function rotate(

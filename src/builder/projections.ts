@@ -1,7 +1,7 @@
 import type { Attention, Linear } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
-import { type Product, readProduct, writeProduct } from './linear.js'
+import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'
 
 const QUARTERS = 4
 
@@ -14,7 +14,8 @@ export interface QueryKeyValue {
 
 /**
  * Writes the three products that attention starts with, however their weights are stored.
- * @returns also the gate on the heads' outputs, in the shape of the queries; null if there is none
+ * @returns also the gate on the heads' outputs: in the shape of the queries, or [batch, tokens, heads]; null if there
+ *   is none
  */
 export function writeProjections(
   writer: DecoderWriter,
@@ -24,8 +25,11 @@ export function writeProjections(
   const [query, key, value] = readProducts(writer, attention).map((product) =>
     writeProduct(writer, product, input),
   )
+  const { gate } = attention
   const products = { query: query!, key: key!, value: value!, gate: null }
-  return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
+  if (gate === null) return products
+  if (gate === 'beside queries') return { ...products, ...splitGate(writer, attention, query!) }
+  return { ...products, gate: writeLinear(writer, gate, input) }
 }
 
 /** Separates what the query product gives each head: its query, then its gate. */

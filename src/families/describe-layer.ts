@@ -86,7 +86,6 @@ function describeAttention(differences: Differences, context: LayerContext, name
     kvHeads,
     headDim,
     ...describeProducts(differences, context, own),
-    gate: differences.gate ?? null,
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
     keyNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
@@ -108,7 +107,7 @@ function describeProducts(
   differences: Differences,
   { index, sizes, names }: LayerContext,
   own: NameTensor,
-): Pick<Attention, 'projections' | 'output'> {
+): Pick<Attention, 'projections' | 'gate' | 'output'> {
   const { hidden, heads, kvHeads, headDim } = sizes
   const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
@@ -127,11 +126,12 @@ function describeProducts(
       layout === 'separate'
         ? {
             layout,
-            query: linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv),
+            query: linear(names.query, hidden, gate === 'beside queries' ? 2 * queries : queries, bias.qkv),
             key: linear(names.key, hidden, keys, bias.qkv),
             value: linear(names.value, hidden, keys, bias.qkv),
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    gate: typeof gate === 'object' && gate !== null ? linear(gate.module, hidden, heads, false) : gate,
     output: outputBias === null ? output : { ...output, bias: own(outputBias) },
   }
 }

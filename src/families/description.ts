@@ -103,10 +103,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * Heads' outputs are multiplied by the sigmoid of a gate. `beside queries`: the query product gives each head its
+   * query, then as many numbers; a product of the layer's input gives one number for each head.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | Linear | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -196,8 +196,8 @@ export type DeltaProjections =
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
 
 /**
- * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434) without position embedding: keys and values of all
- * heads come from one narrow latent.
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
+ * latent.
  */
 export interface LatentAttention {
   kind: 'latent'
@@ -214,6 +214,8 @@ export interface LatentAttention {
   /** Gives for each head its own elements of the key, then its value. */
   expanded: Linear
   output: Linear
+  /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
+  rope: Rope | null
   /** Factor on the scores. */
   scale: number
 }

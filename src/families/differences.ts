@@ -119,8 +119,8 @@ export interface Differences {
   alibi?: (sizes: Sizes) => Alibi
   /** Name in attention's module of the tensor of sinks. */
   sinks?: string
-  /** Whether the query product also gives a gate on the heads' outputs. */
-  gate?: Attention['gate']
+  /** A gate on the heads' outputs: from the query product, or from a module of attention. */
+  gate?: 'beside queries' | { module: string } | null
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'

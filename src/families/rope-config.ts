@@ -35,6 +35,12 @@ export interface RopeOptions {
   knowsMrope?: boolean
 }
 
+/** Names of rope types that others have for one that transformers knows. */
+const OTHER_NAMES = new Map([
+  ['su', 'longrope'],
+  ['deepseek_yarn', 'yarn'],
+])
+
 /** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
   'attention_factor',
@@ -67,7 +73,9 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
-  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
+  const isProportional = settings?.raw('rope_type') === 'proportional'
+  const part = isProportional ? 1 : readPartial(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * part)
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
@@ -150,7 +158,7 @@ function readScaling(
   { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
-  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  const type = yarnIsLongrope && stated === 'yarn' ? 'longrope' : (OTHER_NAMES.get(stated) ?? stated)
   settings?.ignore('type')
   const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
   const plain = pairs.map((pair) => frequency(base, pair))
@@ -165,6 +173,8 @@ function readScaling(
       const factor = settings.positive('factor')
       return fixed(plain.map((value) => Math.fround(value / factor)))
     }
+    case 'proportional':
+      return fixed(readProportional(settings, plain))
     case 'dynamic':
       return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
     case 'llama3':
@@ -176,7 +186,7 @@ function readScaling(
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
-        'default, linear, dynamic, llama3, yarn or longrope',
+        'default, linear, proportional, dynamic, llama3, yarn or longrope',
       )
   }
 }
@@ -220,6 +230,13 @@ function readGrowingBase(
   }
 }
 
+/** Only the first pairs of a head are rotated, by the frequencies that they would have if all were. */
+function readProportional(settings: ConfigReader, plain: number[]): number[] {
+  const rotated = Math.floor(settings.positive('partial_rotary_factor', 1) * plain.length)
+  const factor = settings.positive('factor', 1)
+  return plain.map((value, pair) => (pair < rotated ? Math.fround(value / factor) : 0))
+}
+
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
 function readLlama3(settings: ConfigReader, plain: number[], original: number): number[] {
   const factor = settings.positive('factor')
@@ -258,14 +275,21 @@ function readYarn(
     const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
     return (value / factor) * ramp + value * (1 - ramp)
   })
-  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
   const mscale = settings.number('mscale', 0)
   const allDimensions = settings.number('mscale_all_dim', 0)
-  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  const inferred =
+    mscale && allDimensions
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, allDimensions)
+      : yarnMagnitude(factor, 1)
   return {
     attentionFactor: settings.number('attention_factor', inferred),
     frequencies: { kind: 'fixed', perPair },
   }
+}
+
+/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+export function yarnMagnitude(factor: number, weight: number): number {
+  return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */

@@ -15,6 +15,7 @@ import { PHIMOE_FAMILIES } from './phimoe.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
+import { LATENT_FAMILIES } from './with-latent.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 import { SINK_FAMILIES } from './with-sinks.js'
 
@@ -51,4 +52,5 @@ export const FAMILIES: Record<string, Family> = {
   ...SINK_FAMILIES,
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
+  ...LATENT_FAMILIES,
 }
