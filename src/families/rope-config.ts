@@ -6,6 +6,8 @@ export interface RopeOptions {
   headDim: number
   /** Base of the frequencies if the config states none. */
   theta?: number
+  /** Base of the frequencies, whatever the config states for all layers. */
+  ownTheta?: number
   /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
   partial?: number
   /** Number of rotated elements, if the family states it. */
@@ -105,7 +107,7 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
-  return stated ?? top ?? options.theta ?? 10_000
+  return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000
 }
 
 /** Part of a head that is rotated. */

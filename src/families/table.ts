@@ -7,6 +7,7 @@ import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
+import { WINDOWED_GRANITE_FAMILIES } from './granite-swa.js'
 import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
@@ -49,6 +50,7 @@ export const FAMILIES: Record<string, Family> = {
   ...LLAMA_KIN,
   ...GPT_KIN,
   ...SHARED_GRANITE_FAMILIES,
+  ...WINDOWED_GRANITE_FAMILIES,
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,

@@ -28,8 +28,6 @@ const DECODERS: Record<string, string[]> = {
   glm4v_text: [],
   glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],
   'gpt-sw3': [],
-  granite_swa: ['layer_types'],
-  granitemoe_swa: ['layer_types'],
   hunyuan_v1_moe: [],
   hy_v3: [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
