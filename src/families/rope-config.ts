@@ -33,6 +33,12 @@ export interface RopeOptions {
   knowsMrope?: boolean
 }
 
+/** Names of rope types that others have for one that transformers knows. */
+const OTHER_NAMES = new Map([
+  ['su', 'longrope'],
+  ['deepseek_yarn', 'yarn'],
+])
+
 /** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
   'attention_factor',
@@ -150,7 +156,7 @@ function readScaling(
   { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
-  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  const type = yarnIsLongrope && stated === 'yarn' ? 'longrope' : (OTHER_NAMES.get(stated) ?? stated)
   settings?.ignore('type')
   const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
   const plain = pairs.map((pair) => frequency(base, pair))
@@ -267,14 +273,21 @@ function readYarn(
     const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
     return (value / factor) * ramp + value * (1 - ramp)
   })
-  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
   const mscale = settings.number('mscale', 0)
   const allDimensions = settings.number('mscale_all_dim', 0)
-  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  const inferred =
+    mscale && allDimensions
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, allDimensions)
+      : yarnMagnitude(factor, 1)
   return {
     attentionFactor: settings.number('attention_factor', inferred),
     frequencies: { kind: 'fixed', perPair },
   }
+}
+
+/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+export function yarnMagnitude(factor: number, weight: number): number {
+  return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */

@@ -259,7 +259,11 @@ describe('a key that is not understood is refused by name', () => {
       { linear_attn_config: { gate_lower_bound: -5 } },
       /linear_attn_config has gate_lower_bound = -5/,
     ],
-    ['kimi-linear-fused', { mlp_layer_types: ['dense'] }, /1 mlp_layer_types for 3 layers/],
+    [
+      'kimi-linear-fused',
+      { mlp_layer_types: ['dense'] },
+      /mlp_layer_types is .*, expected .* each of 3 layers/,
+    ],
     ['lfm3', { layer_types: Array(4).fill('linear_attention') }, /only conv, sliding_attention and full/],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
