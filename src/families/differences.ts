@@ -139,6 +139,8 @@ export interface Differences {
   /** Layers for multi-token prediction, stored behind the last one and left alone. */
   extraLayers?: number
   extras?: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all. */
+  longestDense?: number
 }
 
 /** Makes the family's kind of norm; only norms of heads and of mixers have a size or form of their own. */

@@ -17,7 +17,6 @@ const DECODERS: Record<string, string[]> = {
   bamba: [],
   cohere2_moe: ['layer_types'],
   dbrx: [],
-  deepseek_v32: ['mlp_layer_types|first_k_dense_replace'],
   diffllama: [],
   doge: [],
   dots1: [],
