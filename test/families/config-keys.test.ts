@@ -264,6 +264,27 @@ describe('a key that is not understood is refused by name', () => {
       { mlp_layer_types: ['dense'] },
       /mlp_layer_types is .*, expected .* each of 3 layers/,
     ],
+    ['deepseek-v2', { topk_method: 'noaux_tc' }, /topk_method is "noaux_tc", expected "greedy" or/],
+    ['deepseek-v2', { norm_topk_prob: true }, /norm_topk_prob is true, expected false/],
+    ['deepseek-v2', { num_key_value_heads: 1 }, /num_key_value_heads is 1, expected 3/],
+    ['deepseek-v2', { n_group: 4 }, /n_group is 4, expected a divisor of 6 experts/],
+    ['deepseek-v2', { n_group: 6, topk_group: 2 }, /topk_group is 2, expected groups of at least 3 experts/],
+    ['deepseek-v3', { scoring_func: 'softmax' }, /scoring_func is "softmax", expected "sigmoid"/],
+    ['deepseek-v3', { topk_method: 'greedy' }, /topk_method is "greedy", expected "noaux_tc"/],
+    ['deepseek-v3', { moe_layer_freq: 2 }, /moe_layer_freq is 2, expected 1/],
+    ['deepseek-v3', { n_group: 6 }, /n_group is 6, expected groups of at least 2 of 6 experts/],
+    ['deepseek-v3', { topk_group: 4 }, /topk_group is 4, expected at most n_group, 3/],
+    ['deepseek-v3', { num_nextn_predict_layers: 99 }, /num_nextn_predict_layers is 99, expected a small/],
+    ['deepseek-v3', { qk_head_dim: 8 }, /qk_head_dim is 8, expected 14/],
+    ['deepseek-v32', { rope_interleave: false }, /rope_interleave is false, expected true/],
+    [
+      'deepseek-v32',
+      { layer_types: Array(3).fill('full_attention') },
+      /expected indexed_attention for each of 3/,
+    ],
+    ['glm-moe-dsa', { indexer_types: ['full', 'shared'] }, /indexer_types is .*, expected only full/],
+    ['glm-moe-dsa', { index_topk_freq: 4 }, /index_topk_freq is 4, expected 1/],
+    ['glm-moe-dsa', { index_topk_pattern: 'FS' }, /index_topk_pattern is "FS", expected null/],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
   })
