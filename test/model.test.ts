@@ -129,7 +129,7 @@ describe('a model that cannot be read says what to do', () => {
   })
 
   const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
-  const ATTENTION = 'only decoders with attention in every layer can be read'
+  const ATTENTION = 'of decoders with recurrent layers, only the families named above can be read'
   const DECODERS = 'only decoders (causal language models) can be read'
   const EXPORT = 'use an ONNX export of the model'
   it.each([

@@ -11,8 +11,11 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
-  stack?: { count: number; index: number }
+  /**
+   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
+   * `isFlat`: the first two axes are one.
+   */
+  stack?: { count: number; index: number; isFlat?: boolean }
 }
 
 export interface Norm {
@@ -103,10 +106,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
+   * many numbers whose sigmoid that is.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | OutputGate | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -122,6 +125,8 @@ export interface Attention {
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
   window: number | null
+  /** A token sees itself and those before it in the same run of `chunk` tokens, counted from the first. */
+  chunk: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
@@ -129,6 +134,24 @@ export interface Attention {
   sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+  /** Heads are taken in pairs; null if each is by itself. */
+  differential: Differential | null
+}
+
+/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+export interface Differential {
+  /** Names of vectors of the size of a head. */
+  factors: [[a: string, b: string], [a: string, b: string]]
+  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
+  initial: number
+  /** Over two heads side by side. */
+  norm: Norm
+}
+
+/** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
+export interface OutputGate {
+  product: Linear
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -298,6 +321,10 @@ export interface LargestScores {
   normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+  /** The experts' inputs are weighed instead of their outputs. */
+  weighsInputs?: boolean
+  /** The router's outputs become cap * tanh(output / cap). */
+  cap?: number | null
 }
 
 /** Neighbouring experts in groups of equal size. */

@@ -81,6 +81,21 @@ export const LLAMA_KIN: Record<string, Family> = {
       rope: rope(config),
     }),
   },
+  diffllama: {
+    title: 'DiffLlama',
+    notes: 'differential attention: half of the heads is taken from the other half',
+    describe: (config) => {
+      const kvHeads = config.count('num_key_value_heads', config.count('num_attention_heads'))
+      if (kvHeads % 2 !== 0) throw config.refuse('num_key_value_heads', 'an even number')
+      config.ignore('lambda_std_dev')
+      return {
+        ...EPSILON,
+        bias: readAttentionBias(config),
+        differential: (layer) => 0.8 - 0.6 * Math.exp(-0.3 * layer),
+        rope: rope(config),
+      }
+    },
+  },
   exaone: {
     title: 'EXAONE 3 and 3.5',
     notes: "Llama under GPT's names",

@@ -71,7 +71,9 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
-  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
+  const isProportional = settings?.raw('rope_type') === 'proportional'
+  const part = isProportional ? 1 : readPartial(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * part)
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
@@ -169,6 +171,8 @@ function readScaling(
       const factor = settings.positive('factor')
       return fixed(plain.map((value) => Math.fround(value / factor)))
     }
+    case 'proportional':
+      return fixed(readProportional(settings, plain))
     case 'dynamic':
       return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
     case 'llama3':
@@ -180,7 +184,7 @@ function readScaling(
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
-        'default, linear, dynamic, llama3, yarn or longrope',
+        'default, linear, proportional, dynamic, llama3, yarn or longrope',
       )
   }
 }
@@ -222,6 +226,13 @@ function readGrowingBase(
     factor: settings.positive('factor'),
     positions: config.length('max_position_embeddings'),
   }
+}
+
+/** Only the first pairs of a head are rotated, by the frequencies that they would have if all were. */
+function readProportional(settings: ConfigReader, plain: number[]): number[] {
+  const rotated = Math.floor(settings.positive('partial_rotary_factor', 1) * plain.length)
+  const factor = settings.positive('factor', 1)
+  return plain.map((value, pair) => (pair < rotated ? Math.fround(value / factor) : 0))
 }
 
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */

@@ -42,6 +42,7 @@ const FAMILIES = [
     'granitemoe',
     'kimi-linear',
     'lfm2',
+    'lfm3',
     'llama',
   ],
   ...[

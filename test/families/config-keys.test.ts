@@ -230,7 +230,7 @@ describe('a key that is not understood is refused by name', () => {
     ['qwen3-5', { attn_output_gate: false }, /attn_output_gate is false, expected true/],
     ['qwen3-5', { output_gate_type: 'sigmoid' }, /output_gate_type is "sigmoid", expected "swish"/],
     ['qwen3-5', { linear_num_key_heads: 3 }, /4 value heads of linear attention for 3 key heads/],
-    ['qwen3-5', { layer_types: ['full_attention'] }, /layer_types is .*, expected 3 entries, one per layer/],
+    ['qwen3-5', { layer_types: ['full_attention'] }, /1 layer_types for 3 layers/],
     [
       'qwen3-next',
       { layer_types: Array(3).fill('conv') },
@@ -285,6 +285,7 @@ describe('a key that is not understood is refused by name', () => {
     ['glm-moe-dsa', { indexer_types: ['full', 'shared'] }, /indexer_types is .*, expected only full/],
     ['glm-moe-dsa', { index_topk_freq: 4 }, /index_topk_freq is 4, expected 1/],
     ['glm-moe-dsa', { index_topk_pattern: 'FS' }, /index_topk_pattern is "FS", expected null/],
+    ['lfm3', { layer_types: Array(4).fill('linear_attention') }, /only conv, sliding_attention and full/],
   ])('%s with %j', async (name, changes, message) => {
     await expect(buildFrom(fixtureFolder(name), changes)).rejects.toThrow(message)
   })

@@ -51,6 +51,20 @@ describe('weights in 8 bits', () => {
   })
 })
 
+describe('the rates of linear attention', () => {
+  it.each([
+    ['qwen3-5', ['in_proj_a', 'in_proj_b'], ['in_proj_qkv', 'in_proj_z', 'out_proj']],
+    ['qwen3-next', ['in_proj_ba'], ['in_proj_qkvz', 'out_proj']],
+    ['kimi-linear', ['f_a_proj', 'f_b_proj', 'b_proj'], ['q_proj', 'g_a_proj', 'g_b_proj', 'o_proj']],
+  ])('of %s stay in float32', async (name, rates, others) => {
+    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name) })
+    const names = findWeightMatrices(decoder).map((matrix) => matrix.name)
+    const ofModule = (module: string) => names.filter((name) => name.endsWith(`.${module}.weight`))
+    expect(rates.flatMap(ofModule)).toEqual([])
+    for (const module of others) expect(ofModule(module), module).not.toEqual([])
+  })
+})
+
 describe('--dtype q8 from safetensors', () => {
   const measure = (
     dtype: 'fp32' | 'q8',
