@@ -82,6 +82,7 @@ export function applyDifferences(
       ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
       ...extras,
     ],
+    longestDense: differences.longestDense ?? null,
   }
 }
 

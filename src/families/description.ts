@@ -478,4 +478,6 @@ export interface Decoder {
   } | null
   /** Names of tensors in old checkpoints that are recomputed. */
   extras: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all; null if attention is not sparse. */
+  longestDense: number | null
 }

@@ -152,6 +152,8 @@ export interface Differences {
   /** Layers for multi-token prediction, stored behind the last one and left alone. */
   extraLayers?: number
   extras?: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all. */
+  longestDense?: number
 }
 
 /** Modules of attention with the norms on queries and keys. */

@@ -61,6 +61,33 @@ export const LATENT_FAMILIES: Record<string, Family> = {
       })
     },
   },
+  deepseek_v32: {
+    title: 'DeepSeek V3.2',
+    notes: 'as DeepSeek V3; sparse attention, for texts of which it sees all',
+    fixed: { moe_layer_freq: 1, rope_interleave: true },
+    describe: (config, has) => ({
+      ...describeDeepseek3(config, has, DEEPSEEK3),
+      ...readIndexer(config),
+    }),
+  },
+  glm_moe_dsa: {
+    title: 'GLM 5',
+    notes: 'as DeepSeek V3; sparse attention, for texts of which it sees all',
+    fixed: { moe_layer_freq: 1, rope_interleave: true },
+    describe: (config, has) => {
+      assertOwnIndexers(config)
+      return {
+        ...describeDeepseek3(config, has, {
+          experts: { count: 256, perToken: 8, inner: 2048, shared: 1, scale: 2.5 },
+          sizes: { own: 192, value: 256, queryLatent: 2048 },
+          dense: 3,
+          extraLayers: 1,
+        }),
+        ...readIndexer(config),
+        norm: { epsilon: 1e-5 },
+      }
+    },
+  },
   axk1: {
     title: 'A.X K1',
     notes: 'as DeepSeek V3, with a norm after the experts',
@@ -178,6 +205,29 @@ function describeDeepseek3(config: ConfigReader, has: Has, usual: UsualDeepseek3
 
 function readInterleaving(config: ConfigReader): { interleaved: boolean } {
   return { interleaved: config.flag('rope_interleave', true) }
+}
+
+/** Sparse attention lets a query see the keys that an indexer finds best: all of them up to that number. */
+function readIndexer(config: ConfigReader): Pick<Differences, 'longestDense' | 'extras'> {
+  const layers = config.layers('num_hidden_layers')
+  const types = config.texts('layer_types', undefined)
+  const isSparse = (type: string) => type === 'indexed_attention'
+  if (types !== undefined && (types.length !== layers || !types.every(isSparse))) {
+    throw config.refuse('layer_types', `indexed_attention for each of ${layers} layers`)
+  }
+  config.ignore('index_head_dim', 'index_n_heads')
+  return { longestDense: config.length('index_topk', 2048), extras: [/\.self_attn\.indexer\./] }
+}
+
+/** @throws LayerpruneError if a layer sees the keys that the indexer of another layer finds */
+function assertOwnIndexers(config: ConfigReader): void {
+  config.expect('index_topk_pattern', null)
+  config.expect('index_topk_freq', 1)
+  config.ignore('index_skip_topk_offset')
+  const types = config.texts('indexer_types', [])
+  if (types.some((type) => type !== 'full')) {
+    throw config.refuse('indexer_types', 'only full: no layer with the keys that another finds')
+  }
 }
 
 const AXK1: UsualDeepseek3 = {

@@ -16,7 +16,6 @@ const DECODERS: Record<string, string[]> = {
   bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   cohere2_moe: ['layer_types'],
   dbrx: [],
-  deepseek_v32: ['mlp_layer_types|first_k_dense_replace'],
   doge: [],
   dots1: [],
   ernie4_5_moe: ['moe_layer_start_index'],
