@@ -3,6 +3,7 @@ import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
+import { writeNorm } from './norm.js'
 import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
@@ -14,8 +15,9 @@ import { writeSparseMixer } from './sparse-mixer.js'
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
   const { count, perToken } = experts
   const width = experts.router.inputs
-  const tokens = writer.op('Reshape', [input, writer.integers([-1, width])])
-  const [shares, chosen] = writeRouting(writer, experts, tokens)
+  const given = writer.op('Reshape', [input, writer.integers([-1, width])])
+  const [shares, chosen] = writeRouting(writer, experts, given)
+  const tokens = experts.norms ? writeNorm(writer, experts.norms.experts, given) : given
 
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
   const everyExpert = Array.from({ length: count }, (_, index) => index)
@@ -47,12 +49,15 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, count, perToken, routing }: Experts,
+  { router, count, perToken, routing, norms }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const outputs = writeLinear(writer, router, tokens)
+  const read = norms
+    ? writer.op('Mul', [writeNorm(writer, norms.router, tokens), writer.float(norms.routerScale)])
+    : tokens
+  const outputs = writeLinear(writer, router, read)
   if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, outputs, count, routing.nearness)
-  const { choiceBias, normalized, scale } = routing
+  const { choiceBias, normalized, scale, expertScales } = routing
   const scores =
     routing.scores === 'softmax'
       ? writer.op('Softmax', [outputs], { axis: -1 })
@@ -72,6 +77,10 @@ function writeRouting(
     weights = writer.op('Div', [weights!, divisor])
   }
   if (scale !== 1) weights = writer.op('Mul', [weights!, writer.float(scale)])
+  if (expertScales !== undefined) {
+    const factors = writer.op('Gather', [writer.weights.float(expertScales, [count]), chosen!])
+    weights = writer.op('Mul', [weights!, factors])
+  }
   return [weights!, chosen!]
 }
 

@@ -11,6 +11,8 @@ import type {
   Linear,
   Mixer,
   Mlp,
+  PerLayerEmbedding,
+  Projections,
 } from './description.js'
 import {
   type Differences,
@@ -52,6 +54,31 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     },
     parallel: differences.parallel ?? false,
     residualMultiplier: differences.residualMultiplier ?? 1,
+    perLayerEmbedding: describePerLayerEmbedding(differences, context, name),
+    scalar: differences.layerScalar === undefined ? null : name(differences.layerScalar),
+  }
+}
+
+/** The names are those of Gemma 3n and Gemma 4, the only models that have it. */
+function describePerLayerEmbedding(
+  { perLayerEmbeddings }: Differences,
+  { sizes, makeActivation, makeNorm }: LayerContext,
+  name: NameTensor,
+): PerLayerEmbedding | null {
+  if (perLayerEmbeddings === undefined) return null
+  const { hidden } = sizes
+  const { size } = perLayerEmbeddings
+  const linear = (module: string, inputs: number, outputs: number): Linear => ({
+    weight: name(`${module}.weight`),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  return {
+    gate: linear('per_layer_input_gate', hidden, size),
+    activation: makeActivation(name),
+    projection: linear('per_layer_projection', size, hidden),
+    norm: makeNorm(name('post_per_layer_input_norm')),
   }
 }
 
@@ -105,25 +132,32 @@ function describeAttention(
     const size = span === 'head' ? headDim : count * headDim
     return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
   }
+  const sharing = differences.sharing?.(index) ?? null
+  const describeProjections = (): Projections => {
+    if (layout !== 'separate') {
+      return { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) }
+    }
+    const query = linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv)
+    if (sharing?.role === 'reads') return { layout: 'query only', query }
+    const key = linear(names.key, hidden, keys, bias.qkv)
+    if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
+    return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
+  }
   return {
     kind: 'attention',
     heads,
     kvHeads,
     headDim,
-    projections:
-      layout === 'separate'
-        ? {
-            layout,
-            query: linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv),
-            key: linear(names.key, hidden, keys, bias.qkv),
-            value: linear(names.value, hidden, keys, bias.qkv),
-          }
-        : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    projections: describeProjections(),
     gate,
     output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm(differences.headNorm?.query, heads),
-    keyNorm: headNorm(differences.headNorm?.key, kvHeads),
+    keyNorm: sharing?.role === 'reads' ? null : headNorm(differences.headNorm?.key, kvHeads),
+    valueNorm:
+      differences.headNorm?.values && sharing?.role !== 'reads'
+        ? { span: 'head', norm: makeNorm('', { size: headDim, weight: false, bias: false }) }
+        : null,
     normAfterRope: differences.headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
     queryGrowth: differences.queryGrowth ?? null,
@@ -135,6 +169,7 @@ function describeAttention(
     outputNorm: differences.innerNorms
       ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
       : null,
+    sharing,
   }
 }
 
@@ -161,9 +196,11 @@ function describeMlp(
     activation,
     down: linear(`${module}.${names.down}`, inner, hidden),
   })
-  const experts = differences.experts?.(index, { hidden, activation, name, gated })
+  const parts = { hidden, activation, name, gated, makeNorm }
+  const experts = differences.experts?.(index, parts)
   if (experts) return { kind: 'experts', experts: checkExperts(experts) }
-  const inner = differences.mlpSize ?? readMlpSize(config, differences, hidden)
+  const inner = readMlpSize(config, differences, { hidden, index })
+  if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, inner), parts)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
@@ -180,12 +217,17 @@ function describeMlp(
   }
 }
 
-function readMlpSize(config: ConfigReader, { keys, innerMultiple }: Differences, hidden: number): number {
+function readMlpSize(
+  config: ConfigReader,
+  { keys, innerMultiple, mlpSize }: Differences,
+  { hidden, index }: { hidden: number; index: number },
+): number {
+  if (mlpSize !== undefined) return typeof mlpSize === 'number' ? mlpSize : mlpSize(index)
   const key = keys?.inner ?? LLAMA_KEYS.inner
   return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
-function checkExperts(experts: Experts): Experts {
+export function checkExperts(experts: Experts): Experts {
   if (experts.perToken <= experts.count) return experts
   throw new LayerpruneError(
     `config.json has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,

@@ -4,6 +4,7 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  KeySharing,
   LearntPositions,
   Linear,
   Mixer,
@@ -80,6 +81,8 @@ export interface Differences {
   kvHeads?: number
   /** Size of a head if the config does not say. */
   headDim?: number
+  /** Sizes of a layer, if they differ between layers. */
+  layerSizes?: (layer: number, sizes: Sizes) => Sizes
   norm?: {
     kind?: Norm['kind']
     /** Config key of the epsilon; null if it is fixed. */
@@ -105,12 +108,23 @@ export interface Differences {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** In the layers that have it, the name in attention's module of a bias on its last product. */
   outputBias?: (layer: number, sizes: Sizes) => string | null
-  layout?: Attention['projections']['layout']
+  layout?: Exclude<Attention['projections']['layout'], 'key as value' | 'query only'>
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
-  headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
+  headNorm?: {
+    span: HeadNorm['span']
+    query: string
+    key: string
+    /** Values are normed too, without weights. */
+    values?: boolean
+    bias?: boolean
+    afterRope?: boolean
+  }
+  /** Layers whose values are their keys before norm and rotation. */
+  keyAsValue?: (layer: number) => boolean
+  sharing?: (layer: number) => KeySharing | null
   clip?: number | null
   queryGrowth?: QueryGrowth
   scale?: (layer: number, sizes: Sizes) => number
@@ -125,7 +139,13 @@ export interface Differences {
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'
   /** Width of the MLP, if it is not what the config's key says. */
-  mlpSize?: number
+  mlpSize?: number | ((layer: number) => number)
+  /** What a layer has instead of its MLP alone. */
+  aroundMlp?: (mlp: Mlp, parts: ExpertParts) => Mlp
+  /** Width of each layer's part of a second embedding, and rows of its table. */
+  perLayerEmbeddings?: { size: number; vocabulary: number }
+  /** Name of the tensor in each layer that the stream is multiplied by. */
+  layerScalar?: string
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
@@ -164,4 +184,5 @@ export interface ExpertParts {
   /** Full name of a tensor of the layer. */
   name: (tensor: string) => string
   gated: (module: string, inner: number) => Mlp
+  makeNorm: MakeNorm
 }

@@ -31,6 +31,8 @@ export interface RopeOptions {
   others?: string[]
   /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
   knowsMrope?: boolean
+  /** `proportional`, a rope of which only the first part of the frequencies turns, is a type. */
+  knowsProportional?: boolean
 }
 
 /** Keys that some rope types read and that mean nothing to the others. */
@@ -65,13 +67,17 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
-  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
+  const partial = readPartial(config, settings, options)
+  const isProportional = options.knowsProportional && settings?.raw('rope_type') === 'proportional'
+  const dimensions = options.dimensions ?? (isProportional ? headDim : Math.floor(headDim * partial))
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
     )
   }
-  const scale = readScaling(config, settings, { dimensions, theta }, options)
+  const scale = isProportional
+    ? readProportional(settings!, { dimensions, theta }, partial)
+    : readScaling(config, settings, { dimensions, theta }, options)
   assertFinite(scale)
   settings?.assertAllRead('rope', (key) => [...HARMLESS_KEYS, ...(options.others ?? [])].includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
@@ -191,6 +197,17 @@ function readOriginalPositions(config: ConfigReader, settings: ConfigReader, usu
     settings.length('original_max_position_embeddings', undefined) ??
     config.length('max_position_embeddings')
   )
+}
+
+/** Frequencies as of a rope over the whole head, of which only the first part turns. */
+function readProportional(settings: ConfigReader, base: Base, partial: number): Scaling {
+  settings.ignore('type')
+  const factor = settings.positive('factor', 1)
+  const turning = Math.floor((partial * base.dimensions) / 2)
+  const perPair = Array.from({ length: base.dimensions / 2 }, (_, pair) =>
+    pair < turning ? Math.fround(frequency(base, pair) / factor) : 0,
+  )
+  return { attentionFactor: 1, frequencies: { kind: 'fixed', perPair } }
 }
 
 /** Dynamic NTK; Hunyuan's `alpha` sets the base once and for all. */

@@ -2,6 +2,7 @@ import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
 import { GEMMA_FAMILIES } from './gemma.js'
+import { GEMMA4_FAMILIES } from './gemma4.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
@@ -46,5 +47,6 @@ export const FAMILIES: Record<string, Family> = {
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...SINK_FAMILIES,
+  ...GEMMA4_FAMILIES,
   ...KIMI_FAMILIES,
 }

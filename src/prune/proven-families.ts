@@ -28,8 +28,6 @@ const DECODERS: Record<string, string[]> = {
   exaone_moe: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   falcon_h1: [],
   flex_olmo: [],
-  gemma4_text: ['layer_types'],
-  gemma4_unified_text: ['layer_types'],
   glm4_moe: ['first_k_dense_replace'],
   glm4_moe_lite: [],
   glm4v_text: [],

@@ -19,7 +19,7 @@ async function prune(name: string, start: number, end: number): Promise<string> 
 
 /** Families whose configs say something of layers by number: each is cut in more than one place. */
 const BY_NUMBER =
-  /^(cohere2|cwm|exaone4|gemma2|gemma3|gpt-neo$|gpt-oss|kimi|lfm2|ministral$|minicpm|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|smollm3)/
+  /^(cohere2|cwm|exaone4|gemma2|gemma3|gemma4|gpt-neo$|gpt-oss|kimi|lfm2|ministral$|minicpm|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|smollm3)/
 
 /** Largest difference of a logit, as a part of the largest logit. */
 async function compare(name: string, start: number, end: number): Promise<number> {

@@ -30,7 +30,7 @@ const REFUSED: [families: RegExp, reason: RegExp][] = [
     /\/(genai-gpt-oss|gpt-oss|granitemoe|granitemoe-fused|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
-  [/\/genai-gemma4$/, /passes Mul before it is added to the stream/],
+  [/\/(genai-)?gemma4(-|$)/, /passes Mul before it is added to the stream/],
   [/-int4$/, /quantised \(MatMulNBits\)/],
 ]
 
