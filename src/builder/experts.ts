@@ -5,6 +5,7 @@ import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
+import { writeNorm } from './norm.js'
 import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
@@ -14,10 +15,11 @@ import { writeSparseMixer } from './sparse-mixer.js'
  * returned to their order before the experts' outputs are summed.
  */
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
-  const { count, perToken, latent } = experts
+  const { count, perToken, latent, norms } = experts
   const hidden = writer.op('Reshape', [input, writer.integers([-1, experts.router.inputs])])
   const [shares, chosen] = writeRouting(writer, experts, hidden)
-  const tokens = latent ? writeLinear(writer, latent.into, hidden) : hidden
+  const normed = norms ? writeNorm(writer, norms.experts, hidden) : hidden
+  const tokens = latent ? writeLinear(writer, latent.into, normed) : normed
   const width = latent ? latent.into.outputs : experts.router.inputs
 
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
@@ -61,12 +63,15 @@ function writeColumn(writer: GraphWriter, shares: string, order: string): string
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, count, perToken, routing }: Experts,
+  { router, count, perToken, routing, norms }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const products = writeLinear(writer, router, tokens)
+  const read = norms
+    ? writer.op('Mul', [writeNorm(writer, norms.router, tokens), writer.float(norms.routerScale)])
+    : tokens
+  const products = writeLinear(writer, router, read)
   if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, products, count, routing.nearness)
-  const { choiceBias, groups = null, normalized, scale, cap = null } = routing
+  const { choiceBias, groups = null, normalized, scale, cap = null, expertScales } = routing
   const outputs = cap === null ? products : writeCap(writer, products, cap)
   const scores =
     routing.scores === 'softmax'
@@ -88,6 +93,10 @@ function writeRouting(
     weights = writer.op('Div', [weights!, divisor])
   }
   if (scale !== 1) weights = writer.op('Mul', [weights!, writer.float(scale)])
+  if (expertScales !== undefined) {
+    const factors = writer.op('Gather', [writer.weights.float(expertScales, [count]), chosen!])
+    weights = writer.op('Mul', [weights!, factors])
+  }
   return [weights!, chosen!]
 }
 

@@ -38,6 +38,13 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     }
     case 'experts':
       return writeExperts(writer, mlp.experts, input)
+    case 'sum':
+      return mlp.parts
+        .map(({ before, mlp, after }) => {
+          const output = writeMlp(writer, mlp, before ? writeNorm(writer, before, input) : input)
+          return after ? writeNorm(writer, after, output) : output
+        })
+        .reduce((sum, output) => writer.op('Add', [sum, output]))
   }
 }
 

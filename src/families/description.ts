@@ -88,12 +88,15 @@ export type HeadNorm =
   | { span: 'each head'; norm: Norm; weight: string | ((head: number) => string) }
 
 /**
- * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
+ * Where queries, keys and values come from: three products, two if values are keys before their norm and rotation
+ * (`key as value`), one if keys and values are those of an earlier layer (`query only`), or one whose outputs are all queries, then all keys,
  * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`), or for each
  * quarter of the heads its queries, its values and its keys (`quarters`).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
+  | { layout: 'key as value'; query: Linear; key: Linear }
+  | { layout: 'query only'; query: Linear }
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
@@ -115,6 +118,7 @@ export interface Attention {
   rope: Rope | null
   queryNorm: HeadNorm | null
   keyNorm: HeadNorm | null
+  valueNorm: HeadNorm | null
   /** The norms come after the rotation. */
   normAfterRope: boolean
   /** Queries, keys and values are clipped to [-clip, clip]. */
@@ -136,6 +140,7 @@ export interface Attention {
   outputNorm: Norm | null
   /** Heads are taken in pairs; null if each is by itself. */
   differential: Differential | null
+  sharing: KeySharing | null
 }
 
 /** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
@@ -152,6 +157,12 @@ export interface Differential {
 export interface OutputGate {
   product: Linear
   activation: 'sigmoid' | 'softplus'
+}
+
+/** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
+export interface KeySharing {
+  role: 'makes' | 'reads'
+  kind: string
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -345,6 +356,8 @@ export type Mlp =
       down: Linear
     }
   | { kind: 'experts'; experts: Experts }
+  /** The sum of MLPs side by side, each between norms of its own. */
+  | { kind: 'sum'; parts: { before: Norm | null; mlp: Mlp; after: Norm | null }[] }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
 
@@ -360,6 +373,8 @@ export interface Experts {
   routing: Routing
   /** Products before and after the experts, which then have a width of their own. */
   latent?: { into: Linear; back: Linear } | null
+  /** Norms of what the router reads, which is then multiplied by a factor, and of what the experts read. */
+  norms?: { router: Norm; routerScale: number; experts: Norm }
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   shared: SharedExpert | null
@@ -392,6 +407,8 @@ export interface LargestScores {
   weighsInputs?: boolean
   /** The router's outputs become cap * tanh(output / cap). */
   cap?: number | null
+  /** Tensor of a further factor for each expert. */
+  expertScales?: string
 }
 
 /** Neighbouring experts in groups of equal size. */
@@ -431,6 +448,38 @@ export interface Layer {
   parallel: boolean
   /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier: number
+  perLayerEmbedding: PerLayerEmbedding | null
+  /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
+  scalar: string | null
+}
+
+/**
+ * What a layer adds after its MLP: a product of the stream, activated, times the layer's own part of an embedding,
+ * multiplied by a second matrix and normed.
+ */
+export interface PerLayerEmbedding {
+  gate: Linear
+  activation: Activation
+  projection: Linear
+  norm: Norm
+}
+
+/**
+ * A second embedding, of which each layer has a part of `size` numbers: the row of the token, times a factor, plus a
+ * normed product of state 0; the sum is divided by the root of 2.
+ */
+export interface PerLayerEmbeddings {
+  /** [vocabulary, layers * size] */
+  weight: string
+  vocabulary: number
+  size: number
+  /** Factor on the rows. */
+  scale: number
+  /** Gives the parts of all layers. */
+  projection: Linear
+  /** Factor on the product before the norm. */
+  projectionScale: number
+  norm: Norm
 }
 
 /** Learnt position embeddings; row `offset` belongs to the first token. */
@@ -464,6 +513,7 @@ export interface Decoder {
     norm: Norm | null
     positions: LearntPositions | Sinusoids | null
   }
+  perLayerEmbeddings: PerLayerEmbeddings | null
   layers: Layer[]
   finalNorm: Norm | null
   /** Null if the checkpoint was saved without one. */

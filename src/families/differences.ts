@@ -4,6 +4,7 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  KeySharing,
   LearntPositions,
   Linear,
   Mixer,
@@ -83,6 +84,8 @@ export interface Differences {
   kvHeads?: number
   /** Size of a head if the config does not say. */
   headDim?: number
+  /** Sizes of a layer, if they differ between layers. */
+  layerSizes?: (layer: number, sizes: Sizes) => Sizes
   norm?: {
     kind?: Norm['kind']
     /** Config key of the epsilon; null if it is fixed. */
@@ -108,13 +111,16 @@ export interface Differences {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** In the layers that have it, the name in attention's module of a bias on its last product. */
   outputBias?: (layer: number, sizes: Sizes) => string | null
-  layout?: Attention['projections']['layout']
+  layout?: Exclude<Attention['projections']['layout'], 'key as value' | 'query only'>
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
   /** Norms on queries and keys; null for a layer without. */
   headNorm?: HeadNorms | ((layer: number) => HeadNorms | null)
+  /** Layers whose values are their keys before norm and rotation. */
+  keyAsValue?: (layer: number) => boolean
+  sharing?: (layer: number) => KeySharing | null
   clip?: number | null
   queryGrowth?: QueryGrowth | ((layer: number) => QueryGrowth | null)
   scale?: (layer: number, sizes: Sizes) => number
@@ -126,8 +132,6 @@ export interface Differences {
   sinks?: string
   /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
   gate?: 'beside queries' | GateModule | null
-  /** Sizes of a layer's attention that are not those of the others. */
-  attentionSizes?: (layer: number, sizes: Sizes) => Partial<Pick<Sizes, 'heads' | 'kvHeads' | 'headDim'>>
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   /** Which parts a layer has; both if omitted. */
@@ -136,7 +140,13 @@ export interface Differences {
   /** Factors on the outputs of a gated MLP's gate and last product. */
   mlpScales?: { gate: number; down: number }
   /** Width of the MLP, if it is not what the config's key says. */
-  mlpSize?: number
+  mlpSize?: number | ((layer: number) => number)
+  /** What a layer has instead of its MLP alone. */
+  aroundMlp?: (mlp: Mlp, parts: ExpertParts) => Mlp
+  /** Width of each layer's part of a second embedding, and rows of its table. */
+  perLayerEmbeddings?: { size: number; vocabulary: number }
+  /** Name of the tensor in each layer that the stream is multiplied by. */
+  layerScalar?: string
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
@@ -165,6 +175,8 @@ export interface HeadNorms {
   /** False if nothing is learnt. */
   weight?: boolean
   afterRope?: boolean
+  /** Values are normed too, without weights. */
+  values?: boolean
 }
 
 /** A module of attention whose product gates the heads' outputs, each by one number or each element by its own. */
@@ -201,4 +213,5 @@ export interface ExpertParts {
   /** Full name of a tensor of the layer. */
   name: (tensor: string) => string
   gated: (module: string, inner: number) => Mlp
+  makeNorm: MakeNorm
 }

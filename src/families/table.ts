@@ -4,6 +4,7 @@ import { DBRX_FAMILIES } from './dbrx.js'
 import type { Differences } from './differences.js'
 import { FIRST_MAMBA_FAMILIES } from './first-mamba.js'
 import { GEMMA_FAMILIES } from './gemma.js'
+import { GEMMA4_FAMILIES } from './gemma4.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
@@ -56,6 +57,7 @@ export const FAMILIES: Record<string, Family> = {
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...SINK_FAMILIES,
+  ...GEMMA4_FAMILIES,
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,

@@ -21,8 +21,6 @@ const DECODERS: Record<string, string[]> = {
   ernie4_5_moe: ['moe_layer_start_index'],
   exaone_moe: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   flex_olmo: [],
-  gemma4_text: ['layer_types'],
-  gemma4_unified_text: ['layer_types'],
   glm4_moe: ['first_k_dense_replace'],
   glm4v_text: [],
   glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],

@@ -167,13 +167,16 @@ function findDifference(
 
 /** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
 function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
-  const experts = mlp?.kind === 'experts' ? { ...mlp.experts, expert: mlp.experts.expert(0) } : mlp
-  const parts = { ...rest, ...mixer, mlp: experts }
+  const parts = { ...rest, ...mixer, mlp }
   const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
+  const compared = (value: unknown) => {
+    if (typeof value === 'function') return value(0)
+    return typeof value === 'string' ? withoutNumber(value) : value
+  }
   return Object.fromEntries(
     Object.entries(parts).map(([name, part]) => [
       name,
-      JSON.stringify(part, (_, value) => (typeof value === 'string' ? withoutNumber(value) : value)) ?? '',
+      JSON.stringify(part, (_, value) => compared(value)) ?? '',
     ]),
   )
 }
