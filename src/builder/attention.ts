@@ -42,21 +42,28 @@ export function writeAttention(
     differential === null
       ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
       : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
-  const gated = products.gate === null ? mixed : writeGate(writer, attention, mixed, products.gate)
+  const gated =
+    products.gate === null
+      ? writeGate(writer, attention, input, mixed)
+      : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }
 
-/** Multiplies the heads' outputs by the sigmoid of a product. */
+/** The heads' outputs [batch, tokens, heads * head size], gated if a product of its own does that. */
 function writeGate(
-  writer: GraphWriter,
+  writer: DecoderWriter,
   { gate, heads, headDim }: Attention,
+  input: string,
   mixed: string,
-  product: string,
 ): string {
-  const factor = writer.op('Sigmoid', [product])
-  if (gate === 'beside queries') return writer.op('Mul', [mixed, factor])
+  if (gate === null || gate === 'beside queries') return mixed
+  const { product, activation } = gate
+  const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [
+    writeLinear(writer, product, input),
+  ])
+  if (product.outputs !== heads) return writer.op('Mul', [mixed, factors])
   const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
-  const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factor, writer.integers([3])])])
+  const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factors, writer.integers([3])])])
   return writer.op('Reshape', [gated, writer.integers([0, 0, heads * headDim])])
 }
 

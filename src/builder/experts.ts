@@ -1,5 +1,6 @@
 import type { ExpertGroups, Experts, SharedExpert } from '../families/description.js'
 import { DataType } from '../graph/onnx.js'
+import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
@@ -27,7 +28,10 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
     { keepdims: 0 },
   )
   const order = writer.op('Gather', [writer.op('NonZero', [isFor]), writer.integers([1], [])])
-  const rows = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([perToken], [])])])
+  const gathered = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([perToken], [])])])
+  const { routing } = experts
+  const weighsInputs = routing.scores !== 'sparse mixer' && (routing.weighsInputs ?? false)
+  const rows = weighsInputs ? writer.op('Mul', [gathered, writeColumn(writer, shares, order)]) : gathered
   const parts = writer.ops('Split', [rows, counts], count, { axis: 0 })
   const outputs = parts.map((part, index) => writeMlp(writer, experts.expert(index), part))
   const sorted = writer.op('Concat', outputs, { axis: 0 })
@@ -37,12 +41,19 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
   const places = writer.op('ScatterElements', [order, order, ranks])
   const restored = writer.op('Gather', [sorted, places])
   const bySlot = writer.op('Reshape', [restored, writer.integers([-1, perToken, width])])
-  const weighted = writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
+  const weighted = weighsInputs
+    ? bySlot
+    : writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
   const summed = writer.op('ReduceSum', [weighted, writer.integers([1])], { keepdims: 0 })
   const mixed = writer.op('Reshape', [summed, writer.op('Shape', [input])])
   return experts.shared === null
     ? mixed
     : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])
+}
+
+/** The weight of each sorted row, float32 [rows, 1]. */
+function writeColumn(writer: GraphWriter, shares: string, order: string): string {
+  return writer.op('Gather', [writer.op('Reshape', [shares, writer.integers([-1, 1])]), order])
 }
 
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
@@ -51,17 +62,19 @@ function writeRouting(
   { router, count, perToken, routing }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const outputs = writeLinear(writer, router, tokens)
-  if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, outputs, count, routing.nearness)
-  const { choiceBias, groups = null, normalized, scale } = routing
+  const products = writeLinear(writer, router, tokens)
+  if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, products, count, routing.nearness)
+  const { choiceBias, groups = null, normalized, scale, cap = null } = routing
+  const outputs = cap === null ? products : writeCap(writer, products, cap)
   const scores =
     routing.scores === 'softmax'
       ? writer.op('Softmax', [outputs], { axis: -1 })
       : writer.op('Sigmoid', [outputs])
   const takeLargest = (from: string) =>
     writer.ops('TopK', [from, writer.integers([perToken])], 2, { axis: -1 })
-  const biased =
-    choiceBias === null ? scores : writer.op('Add', [scores, readBias(writer, choiceBias, count)])
+  // sigmoids of large outputs are all 1 in float32, and which is largest would be lost
+  const basis = routing.scores === 'sigmoid' && groups === null ? outputs : scores
+  const biased = choiceBias === null ? basis : writer.op('Add', [scores, readBias(writer, choiceBias, count)])
   const eligible = groups === null ? biased : writeEligible(writer, groups, count, biased)
   let [weights, chosen] = takeLargest(eligible)
   if (eligible !== scores) weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })

@@ -17,7 +17,7 @@ export function writeLatentAttention(
 ): string {
   const { heads, ownDim, sharedDim, valueDim, scale } = attention
   const form = { heads, kvHeads: heads, headDim: ownDim + sharedDim, valueDim, scale, softcap: null }
-  const spans = shared.spans({ heads, kvHeads: heads, window: null, alibi: null })
+  const spans = shared.spans({ heads, kvHeads: heads, window: null, chunk: null, alibi: null })
   const inputs = {
     query: writeQuery(writer, attention, input, shared),
     ...writeKeysAndValues(writer, attention, input, shared),

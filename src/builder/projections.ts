@@ -1,7 +1,7 @@
 import type { Attention, Linear } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
-import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'
+import { type Product, readProduct, writeProduct } from './linear.js'
 
 const QUARTERS = 4
 
@@ -14,8 +14,7 @@ export interface QueryKeyValue {
 
 /**
  * Writes the three products that attention starts with, however their weights are stored.
- * @returns also the gate on the heads' outputs: in the shape of the queries, or [batch, tokens, heads]; null if there
- *   is none
+ * @returns also what the query product gives for the gate, in the shape of the queries; null if that is nothing
  */
 export function writeProjections(
   writer: DecoderWriter,
@@ -25,11 +24,10 @@ export function writeProjections(
   const [query, key, value] = readProducts(writer, attention).map((product) =>
     writeProduct(writer, product, input),
   )
-  const { gate } = attention
   const products = { query: query!, key: key!, value: value!, gate: null }
-  if (gate === null) return products
-  if (gate === 'beside queries') return { ...products, ...splitGate(writer, attention, query!) }
-  return { ...products, gate: writeLinear(writer, gate, input) }
+  return attention.gate === 'beside queries'
+    ? { ...products, ...splitGate(writer, attention, query!) }
+    : products
 }
 
 /** Separates what the query product gives each head: its query, then its gate. */

@@ -52,6 +52,7 @@ export const WRAPPERS: Record<string, Wrapper> = {
   got_ocr2: { text: 'qwen2', tied: true },
   granite_speech: { text: 'granite', tied: true },
   granite_speech_plus: { text: 'granite', tied: true },
+  hyperclovax_vision_v2: { text: 'hyperclovax', tied: true, scalesLogits: true },
   idefics2: { text: 'mistral', tied: false },
   idefics3: { text: 'llama', tied: false },
   internvl: { text: 'qwen2', tied: true },

@@ -14,6 +14,7 @@ import type {
 } from './description.js'
 import {
   type Differences,
+  type HeadNorms,
   LLAMA_KEYS,
   type LLAMA_NAMES,
   LLAMA_NORMS,
@@ -75,10 +76,13 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
   return own ?? describeAttention(differences, context, name)
 }
 
-function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
-  const { index, sizes, names, alibi, makeNorm } = context
+function describeAttention(differences: Differences, ofModel: LayerContext, name: NameTensor): Attention {
+  const { index, names, alibi, makeNorm } = ofModel
+  const sizes = { ...ofModel.sizes, ...differences.attentionSizes?.(index, ofModel.sizes) }
+  const context = { ...ofModel, sizes }
   const { heads, kvHeads, headDim } = sizes
-  const { headNorm, innerNorms, sinks } = differences
+  const { innerNorms, sinks } = differences
+  const headNorm = ofLayer(differences.headNorm, index)
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
   return {
     kind: 'attention',
@@ -91,9 +95,10 @@ function describeAttention(differences: Differences, context: LayerContext, name
     keyNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
     normAfterRope: headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
-    queryGrowth: differences.queryGrowth ?? null,
+    queryGrowth: ofLayer(differences.queryGrowth, index),
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
+    chunk: differences.chunk?.(index) ?? null,
     softcap: differences.softcap ?? null,
     alibi,
     differential: describeDifferential(differences, context, own),
@@ -131,14 +136,14 @@ function describeProducts(
             value: linear(names.value, hidden, keys, bias.qkv),
           }
         : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
-    gate: typeof gate === 'object' && gate !== null ? linear(gate.module, hidden, heads, false) : gate,
+    gate: describeGate(gate, sizes, (module, outputs) => linear(module, hidden, outputs, false)),
     output: outputBias === null ? output : { ...output, bias: own(outputBias) },
   }
 }
 
 /** @param module full name, with `{head}` for the head's number if each has a tensor of its own */
 function describeHeadNorm(
-  { span, bias = false }: NonNullable<Differences['headNorm']>,
+  { span, bias = false, weight }: HeadNorms,
   module: string,
   count: number,
   { sizes, makeNorm }: LayerContext,
@@ -150,7 +155,7 @@ function describeHeadNorm(
     return { span, norm, weight: module.includes('{head}') ? weightOf : `${module}.weight` }
   }
   const size = span === 'head' ? headDim : count * headDim
-  return { span, norm: makeNorm(module, { size, bias }) }
+  return { span, norm: makeNorm(module, { size, bias, ...(weight !== undefined && { weight }) }) }
 }
 
 function describeDifferential(
@@ -167,6 +172,24 @@ function describeDifferential(
     initial: differential(index),
     norm: makeNorm(own('groupnorm'), { size: 2 * sizes.headDim, weight: false }),
   }
+}
+
+/** What all layers have, or what the function says of this one. */
+function ofLayer<T extends object>(
+  all: T | ((layer: number) => T | null) | undefined,
+  layer: number,
+): T | null {
+  return (typeof all === 'function' ? all(layer) : all) ?? null
+}
+
+function describeGate(
+  gate: Differences['gate'] | null,
+  { heads, headDim }: Sizes,
+  linear: (module: string, outputs: number) => Linear,
+): Attention['gate'] {
+  if (gate === null || gate === undefined || gate === 'beside queries') return gate ?? null
+  const { module, span, activation } = gate
+  return { product: linear(module, span === 'head' ? heads : heads * headDim), activation }
 }
 
 function describeMlp(

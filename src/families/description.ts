@@ -11,8 +11,11 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
-  stack?: { count: number; index: number }
+  /**
+   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
+   * `isFlat`: the first two axes are one.
+   */
+  stack?: { count: number; index: number; isFlat?: boolean }
 }
 
 export interface Norm {
@@ -103,10 +106,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * Heads' outputs are multiplied by the sigmoid of a gate. `beside queries`: the query product gives each head its
-   * query, then as many numbers; a product of the layer's input gives one number for each head.
+   * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
+   * many numbers whose sigmoid that is.
    */
-  gate: 'beside queries' | Linear | null
+  gate: 'beside queries' | OutputGate | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -122,6 +125,8 @@ export interface Attention {
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
   window: number | null
+  /** A token sees itself and those before it in the same run of `chunk` tokens, counted from the first. */
+  chunk: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
@@ -141,6 +146,12 @@ export interface Differential {
   initial: number
   /** Over two heads side by side. */
   norm: Norm
+}
+
+/** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
+export interface OutputGate {
+  product: Linear
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -310,6 +321,10 @@ export interface LargestScores {
   normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+  /** The experts' inputs are weighed instead of their outputs. */
+  weighsInputs?: boolean
+  /** The router's outputs become cap * tanh(output / cap). */
+  cap?: number | null
 }
 
 /** Neighbouring experts in groups of equal size. */

@@ -110,17 +110,21 @@ export interface Differences {
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
-  headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
+  /** Norms on queries and keys; null for a layer without. */
+  headNorm?: HeadNorms | ((layer: number) => HeadNorms | null)
   clip?: number | null
-  queryGrowth?: QueryGrowth
+  queryGrowth?: QueryGrowth | ((layer: number) => QueryGrowth | null)
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
+  chunk?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
   /** Name in attention's module of the tensor of sinks. */
   sinks?: string
-  /** A gate on the heads' outputs: from the query product, or from a module of attention. */
-  gate?: 'beside queries' | { module: string } | null
+  /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
+  gate?: 'beside queries' | GateModule | null
+  /** Sizes of a layer's attention that are not those of the others. */
+  attentionSizes?: (layer: number, sizes: Sizes) => Partial<Pick<Sizes, 'heads' | 'kvHeads' | 'headDim'>>
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   mlp?: 'gated' | 'gated in one' | 'plain'
@@ -141,6 +145,24 @@ export interface Differences {
   /** Layers for multi-token prediction, stored behind the last one and left alone. */
   extraLayers?: number
   extras?: RegExp[]
+}
+
+/** Modules of attention with the norms on queries and keys. */
+export interface HeadNorms {
+  span: HeadNorm['span']
+  query: string
+  key: string
+  bias?: boolean
+  /** False if nothing is learnt. */
+  weight?: boolean
+  afterRope?: boolean
+}
+
+/** A module of attention whose product gates the heads' outputs, each by one number or each element by its own. */
+export interface GateModule {
+  module: string
+  span: 'head' | 'element'
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** Makes the family's kind of norm; only norms of heads and of mixers have a size or form of their own. */

@@ -16,6 +16,8 @@ export interface RoutedExperts {
   choiceBias: string[] | null
   /** Modules that the shared expert may be, the published one first; null if there is none. */
   shared: { modules: string[]; inner: number; scale?: number } | null
+  /** How the matrices of a stack are stored; as those of Linear if omitted. */
+  transposed?: boolean
 }
 
 /** Describes a layer's experts under those of their names that the checkpoint has. */

@@ -1,5 +1,6 @@
 import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
+import { DBRX_FAMILIES } from './dbrx.js'
 import type { Differences } from './differences.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GPT_FAMILIES } from './gpt.js'
@@ -9,9 +10,11 @@ import { WINDOWED_GRANITE_FAMILIES } from './granite-swa.js'
 import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
+import { LLAMA4_FAMILIES } from './llama4.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
+import { ROUTED_KIN } from './routed-kin.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
@@ -53,4 +56,7 @@ export const FAMILIES: Record<string, Family> = {
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,
+  ...ROUTED_KIN,
+  ...LLAMA4_FAMILIES,
+  ...DBRX_FAMILIES,
 }

@@ -124,7 +124,9 @@ function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Dif
       ...(isSandwiched && { afterMixer: 'post_operator_norm', afterMlp: 'post_ffn_norm' }),
     },
     headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
-    gate: config.flag('use_attention_gate', true) ? { module: isRenamed ? 'g_proj' : 'gate_proj' } : null,
+    gate: config.flag('use_attention_gate', true)
+      ? { module: isRenamed ? 'g_proj' : 'gate_proj', span: 'head', activation: 'sigmoid' }
+      : null,
     rope: (layer, sizes) => (kindOf(layer) === 'full_attention' ? full : sliding)(layer, sizes),
     window: windowsOf(
       config,

@@ -257,6 +257,7 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
     inner: config.count('moe_intermediate_size', 1024),
   }
   expectExpertLayers(config)
+  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
   return {
     kvHeads: 32,
     norm: { epsilon: 1e-5 },
@@ -264,7 +265,6 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
     rope: (layer, sizes) =>
       window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
     window: windowsOf(config, types, window),
-    extraLayers: readExtraLayers(config),
     extras: [/^mtp\./],
     experts: describeV3Experts(config, has, {
       experts,
@@ -373,6 +373,7 @@ function describeErnieMoe(config: ConfigReader, has: Has): Differences {
     kvHeads: 4,
     norm: { epsilon: 1e-5 },
     bias: { qkv: hasBias, output: hasBias, mlp: hasBias },
+    head: { bias: hasBias },
     rope: rope(config, { theta: 500_000, interleaved: true }),
     extras: [/(^|\.)mtp_/],
     experts: (layer, parts) => (isSparse(layer) ? describeRoutedExperts(parts, has, routed) : null),

@@ -126,6 +126,7 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
 function layerType(mixer: Mixer): string {
   switch (mixer.kind) {
     case 'attention':
+      if (mixer.chunk !== null) return 'chunked_attention'
       return mixer.window === null ? 'full_attention' : 'sliding_attention'
     case 'latent':
       return 'full_attention'
