@@ -19,7 +19,7 @@ async function prune(name: string, start: number, end: number): Promise<string> 
 
 /** Families whose configs say something of layers by number: each is cut in more than one place. */
 const BY_NUMBER =
-  /^(afmoe|cohere2|cwm|dots1|ernie4-5-moe|exaone-moe|exaone4|glm4-moe$|hy-v3|laguna$|llama4$|mellum|gemma2|gemma3|gpt-neo$|lfm2|ministral|minicpm|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|smollm3)/
+  /^(afmoe|cohere2(?!-moe-rms)|cwm|dots1|ernie4-5-moe|exaone-moe|exaone4|glm4-moe$|hy-v3|laguna$|llama4$|mellum|gemma2|gemma3|gpt-neo$|lfm2|ministral|minicpm|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|smollm3)/
 
 /** Largest difference of a logit, as a part of the largest logit. */
 async function compare(name: string, start: number, end: number): Promise<number> {

@@ -23,11 +23,11 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4|gpt1|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
+    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(aria-text|dbrx|granitemoe|hunyuan-moe|llama4-no-norm|minimax-m2|solar-open|granitemoe-fused|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe|mixtral-window)$/,
+    /\/(dbrx|granitemoe|minimax-m2|granitemoe-fused|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe|mixtral-window)$/,
     /mixture of experts/,
   ],
   [/-int4$/, /quantised \(MatMulNBits\)/],
