@@ -1,6 +1,7 @@
 import type { Attention, HeadNorm } from '../families/description.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeDifferentialAttention } from './differential-attention.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
@@ -15,12 +16,18 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, outputNorm } = attention
+  const { heads, differential, outputNorm } = attention
   const { query, key, value, gate } = writeQueryKeyValue(writer, attention, input, shared)
   const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
   const spans = shared.spans(attention)
-  const mixed = writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
-  const gated = gate === null ? mixed : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
+  const mixed =
+    differential === null
+      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
+      : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
+  const gated =
+    gate === null
+      ? writeGate(writer, attention, input, mixed)
+      : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }
 
@@ -75,6 +82,24 @@ function finishProducts(
   if (normAfterRope) norm()
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
   return { query, key, value, gate: products.gate }
+}
+
+/** The heads' outputs [batch, tokens, heads * head size], gated if a product of its own does that. */
+function writeGate(
+  writer: DecoderWriter,
+  { gate, heads, headDim }: Attention,
+  input: string,
+  mixed: string,
+): string {
+  if (gate === null || gate === 'beside queries') return mixed
+  const { product, activation } = gate
+  const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [
+    writeLinear(writer, product, input),
+  ])
+  if (product.outputs !== heads) return writer.op('Mul', [mixed, factors])
+  const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
+  const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factors, writer.integers([3])])])
+  return writer.op('Reshape', [gated, writer.integers([0, 0, heads * headDim])])
 }
 
 function rotate(

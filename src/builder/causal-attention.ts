@@ -1,5 +1,6 @@
 import type { Alibi, Attention } from '../families/description.js'
 import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
+import { writeCap } from './cap.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 
@@ -25,7 +26,7 @@ export interface Spans {
 }
 
 /** The part of a layer's attention that its spans depend on. */
-export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibi'>
+export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' | 'alibi'>
 
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
@@ -44,10 +45,8 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
     const start = bounds[index]!
     const size = list(writer.op('Sub', [end, start]))
     sizes.push(size)
-    const firstKey =
-      form.window === null
-        ? scalar(0)
-        : writer.op('Max', [writer.op('Sub', [start, scalar(form.window - 1)]), scalar(0)])
+    const firstSeen = writeFirstSeen(writer, start, form)
+    const firstKey = firstSeen === null ? scalar(0) : writer.op('Max', [firstSeen, scalar(0)])
     const queries = writer.op('Range', [start, end, scalar(1)])
     const keys = writer.op('Range', [firstKey, end, scalar(1)])
     return {
@@ -55,25 +54,34 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
       end: list(end),
       bias: writeBias(writer, queries, keys, form),
       queries: size,
-      keys: form.window === null && index === SPAN_COUNT - 1 ? TOKENS : keys,
+      keys: seesAll(form) && index === SPAN_COUNT - 1 ? TOKENS : keys,
     }
   })
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
 }
 
+function seesAll({ window, chunk }: SpanForm): boolean {
+  return window === null && chunk === null
+}
+
+/**
+ * int64: the first key that a query sees, negative if the window is longer than the text before it; null if it sees all.
+ * @param queries int64: positions of queries
+ */
+function writeFirstSeen(writer: GraphWriter, queries: string, { window, chunk }: SpanForm): string | null {
+  if (window !== null) return writer.op('Sub', [queries, writer.integers([window - 1], [])])
+  if (chunk === null) return null
+  const size = writer.integers([chunk], [])
+  return writer.op('Mul', [writer.op('Div', [queries, size]), size])
+}
+
 /** The bias on the scores of each stack of query heads, from the positions of queries and keys. */
-function writeBias(
-  writer: GraphWriter,
-  queries: string,
-  keys: string,
-  { heads, kvHeads, window, alibi }: SpanForm,
-): string {
+function writeBias(writer: GraphWriter, queries: string, keys: string, form: SpanForm): string {
+  const { heads, kvHeads, alibi } = form
   const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
   let masked = writer.op('Greater', [keys, column])
-  if (window !== null) {
-    const first = writer.op('Sub', [column, writer.integers([window - 1])])
-    masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
-  }
+  const first = writeFirstSeen(writer, column, form)
+  if (first !== null) masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
   const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
   const perGroup = heads / kvHeads
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
@@ -139,7 +147,10 @@ export function writeCausalAttention(
       transB: 1,
       alpha: { float: scale },
     })
-    const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
+    const scores = writer.op('Add', [
+      softcap === null ? products : writeCap(writer, products, softcap),
+      span.bias,
+    ])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const probabilities = writer.op('Softmax', [scores], { axis: -1 })
     const context = writer.op('MatMul', [probabilities, seen(values, valueDim)])
@@ -156,12 +167,6 @@ export function writeCausalAttention(
   ])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * valueDim])])
-}
-
-/** limit * tanh(scores / limit) */
-function cap(writer: GraphWriter, scores: string, limit: number): string {
-  const bound = writer.float(limit)
-  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [scores, bound])]), bound])
 }
 
 /**

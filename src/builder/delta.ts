@@ -1,9 +1,10 @@
 import type { Delta, Linear } from '../families/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
+import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
-import { writeNorm } from './norm.js'
+import { writeNorm, writeRmsNorm } from './norm.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
@@ -105,11 +106,7 @@ function split(writer: GraphWriter, tensor: string, sizes: number[]): string[] {
 function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, input: string): string {
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, keyHeads, keyDim])])
   const scale = writer.floats(Array.from({ length: keyDim }, () => keyDim ** -0.5))
-  const scaled = writer.op('SimplifiedLayerNormalization', [perHead, scale], {
-    axis: -1,
-    epsilon: { float: LENGTH_EPSILON / keyDim },
-    stash_type: 1,
-  })
+  const scaled = writeRmsNorm(writer, perHead, scale, LENGTH_EPSILON / keyDim)
   return writer.op('Reshape', [scaled, writer.integers([0, 0, keyHeads * keyDim])])
 }
 
@@ -118,14 +115,11 @@ function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta,
   const perHead = decay.perElement ? keyDim : 1
   const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
   const steps = writer.op('Softplus', [writer.op('Add', [product, bias])])
-  const rate = writer.op('Reshape', [
-    writer.weights.float(decay.rate, decay.rateShape),
-    writer.integers([valueHeads, 1]),
-  ])
-  const negative = writer.op('Neg', [writer.op('Exp', [rate])])
+  const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
+  const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
   const byHead = writer.op('Reshape', [steps, writer.integers([0, 0, valueHeads, perHead])])
   return writer.op('Reshape', [
-    writer.op('Mul', [byHead, negative]),
+    writer.op('Mul', [byHead, byRow]),
     writer.integers([0, 0, valueHeads * perHead]),
   ])
 }

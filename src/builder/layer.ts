@@ -1,6 +1,6 @@
-import type { Layer, Norm, PerLayerEmbedding } from '../families/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeLinear, writeScaled } from './linear.js'
 import { writeMixer } from './mixer.js'
 import { writeMlp } from './mlp.js'
 import { writeNorm } from './norm.js'
@@ -19,23 +19,25 @@ export function writeLayer(
   ownEmbedding: string | null,
 ): string {
   const { norms, mixer, mlp, parallel } = layer
-  const mixerInput = stream.norm(norms.beforeMixer)
+  const input = stream.norm(mixer === null ? norms.beforeMlp : norms.beforeMixer)
   const state = stream.value()
-  const mixed = writer.inScope(mixer.kind, () =>
-    writeBranch(writer, layer, writeMixer(writer, mixer, mixerInput, shared), norms.afterMixer),
-  )
+  const mixed =
+    mixer === null
+      ? null
+      : writer.inScope(mixer.kind, () =>
+          writeBranch(writer, layer, writeMixer(writer, mixer, input, shared), norms.afterMixer),
+        )
   writer.inScope('mlp', () => {
-    if (parallel) {
-      const mlpInput = norms.beforeMlp === null ? mixerInput : stream.norm(norms.beforeMlp)
-      const mapped = writeBranch(writer, layer, writeMlp(writer, mlp, mlpInput), norms.afterMlp)
-      stream.add(writer.op('Add', [mixed, mapped]))
+    const map = (mlp: Mlp, input: string) =>
+      writeBranch(writer, layer, writeMlp(writer, mlp, input), norms.afterMlp)
+    if (mixed !== null && mlp !== null && parallel) {
+      const mlpInput = norms.beforeMlp === null ? input : stream.norm(norms.beforeMlp)
+      stream.add(writer.op('Add', [mixed, map(mlp, mlpInput)]))
       return
     }
-    stream.add(mixed)
+    if (mixed !== null) stream.add(mixed)
     stream.replace(norms.streamAfterMixer)
-    stream.add(
-      writeBranch(writer, layer, writeMlp(writer, mlp, stream.norm(norms.beforeMlp)), norms.afterMlp),
-    )
+    if (mlp !== null) stream.add(map(mlp, mixed === null ? input : stream.norm(norms.beforeMlp)))
     stream.replace(norms.streamAfterMlp)
   })
   if (layer.perLayerEmbedding !== null) {
@@ -68,5 +70,5 @@ function writeBranch(
   norm: Norm | null,
 ): string {
   const normed = norm === null ? output : writeNorm(writer, norm, output)
-  return residualMultiplier === 1 ? normed : writer.op('Mul', [normed, writer.float(residualMultiplier)])
+  return writeScaled(writer, normed, residualMultiplier)
 }

@@ -35,7 +35,8 @@ export function readProduct(
   }
   const first = stack.index * size[0]
   const [start, end] = part ?? [0, size[0]]
-  const matrix = writer.weights.float(weight, [stack.count, ...size], [first + start, first + end])
+  const shape = stack.isFlat ? [stack.count * size[0], size[1]] : [stack.count, ...size]
+  const matrix = writer.weights.float(weight, shape, [first + start, first + end])
   const row: [number, number] = [stack.index, stack.index + 1]
   const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [stack.count, outputs], row)
   return { matrix, transposed, bias }
@@ -61,6 +62,11 @@ export function writeProduct(
     ? writer.op('MatMul', [input, matrix])
     : writer.op('FusedMatMul', [input, matrix], { transB: 1 })
   return bias === null ? product : writer.op('Add', [product, bias])
+}
+
+/** Multiplies a tensor by a number, unless that is 1. */
+export function writeScaled(writer: GraphWriter, input: string, factor: number): string {
+  return factor === 1 ? input : writer.op('Mul', [input, writer.float(factor)])
 }
 
 export function writeActivation(writer: DecoderWriter, activation: Activation, input: string): string {

@@ -1,7 +1,14 @@
 import type { GateBounds, Linear, Mlp } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
-import { isTransposed, readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
+import {
+  isTransposed,
+  readProduct,
+  writeActivation,
+  writeLinear,
+  writeProduct,
+  writeScaled,
+} from './linear.js'
 import { writeNorm } from './norm.js'
 
 /** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
@@ -12,11 +19,13 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
       return writeLinear(writer, mlp.down, writeActivation(writer, mlp.activation, up))
     }
     case 'gated': {
-      const gate = writeActivation(writer, mlp.activation, writeLinear(writer, mlp.gate, input))
+      const { gate: gateScale, down: downScale } = mlp.scales ?? { gate: 1, down: 1 }
+      const scaled = writeScaled(writer, writeLinear(writer, mlp.gate, input), gateScale)
+      const gate = writeActivation(writer, mlp.activation, scaled)
       const up = writeLinear(writer, mlp.up, input)
       const product = writer.op('Mul', [gate, up])
       const normed = mlp.innerNorm ? writeNorm(writer, mlp.innerNorm, product) : product
-      return writeLinear(writer, mlp.down, normed)
+      return writeScaled(writer, writeLinear(writer, mlp.down, normed), downScale)
     }
     case 'gated in one': {
       const { gateUp, activation, bounds, down } = mlp

@@ -19,7 +19,7 @@ export interface QueryKeyValue {
 
 /**
  * Writes the three products that attention starts with, however their weights are stored.
- * @returns also the gate on the heads' outputs, in the shape of the queries; null if there is none
+ * @returns also what the query product gives for the gate, in the shape of the queries; null if that is nothing
  */
 export function writeProjections(
   writer: DecoderWriter,
@@ -32,7 +32,9 @@ export function writeProjections(
       ? [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
       : readProducts(writer, attention, projections).map((product) => writeProduct(writer, product, input))
   const products = { query: query!, key: key!, value: value!, gate: null }
-  return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
+  return attention.gate === 'beside queries'
+    ? { ...products, ...splitGate(writer, attention, query!) }
+    : products
 }
 
 /** Separates what the query product gives each head: its query, then its gate. */

@@ -41,9 +41,9 @@ export class SharedInputs {
     return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape.tokens))
   }
 
-  /** Runs of queries for a layer's window. */
-  spans({ heads, kvHeads, window, alibi }: SpanForm): Spans {
-    const form = { heads, kvHeads, window, alibi }
+  /** Runs of queries for a layer's window or chunks. */
+  spans({ heads, kvHeads, window, chunk, alibi }: SpanForm): Spans {
+    const form = { heads, kvHeads, window, chunk, alibi }
     return once(this.#spans, form, () => writeSpans(this.#writer, this.shape.tokens, form))
   }
 }

@@ -33,6 +33,7 @@ const PREFIX = 'tokens of its prompt see those that follow'
 
 /** By the `model_type` at the top of config.json. */
 export const WRAPPERS: Record<string, Wrapper> = {
+  apertus1p5: { text: 'apertus1p5_text', isFixed: true, tied: false },
   aria: { text: 'aria_text', isFixed: true, tied: false },
   audioflamingo3: { text: 'qwen2', tied: 'never' },
   aya_vision: { text: 'cohere2', tied: true },
@@ -51,11 +52,11 @@ export const WRAPPERS: Record<string, Wrapper> = {
   got_ocr2: { text: 'qwen2', tied: true },
   granite_speech: { text: 'granite', tied: true },
   granite_speech_plus: { text: 'granite', tied: true },
+  hyperclovax_vision_v2: { text: 'hyperclovax', tied: true, scalesLogits: true },
   idefics2: { text: 'mistral', tied: false },
   idefics3: { text: 'llama', tied: false },
   internvl: { text: 'qwen2', tied: true },
   janus: { text: 'llama', tied: true },
-  kimi_k25: { text: 'deepseek_v3', tied: true },
   lfm2_vl: { text: 'lfm2', tied: true },
   lighton_ocr: { text: 'qwen3', tied: true },
   llama4: { text: 'llama4_text', isFixed: true, tied: 'text' },

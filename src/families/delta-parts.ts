@@ -2,6 +2,7 @@ import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Decay, Delta, DeltaProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
+import { readLayerKinds } from './layer-types.js'
 
 /** Sizes of linear attention. */
 export interface DeltaSizes {
@@ -49,14 +50,10 @@ export function readLinearLayers(
   config: ConfigReader,
   usual: (layer: number) => boolean,
 ): (layer: number) => boolean {
-  const layers = config.layers('num_hidden_layers')
-  const types = config.texts('layer_types', undefined)
-  if (types === undefined) return usual
-  if (types.length !== layers) throw config.refuse('layer_types', `${layers} entries, one per layer`)
-  if (types.some((type) => type !== 'linear_attention' && type !== 'full_attention')) {
-    throw config.refuse('layer_types', 'only linear_attention and full_attention')
-  }
-  return (layer) => types[layer] === 'linear_attention'
+  const kindOf = readLayerKinds(config, 'layer_types', ['linear_attention', 'full_attention'], (layer) =>
+    usual(layer) ? 'linear_attention' : 'full_attention',
+  )
+  return (layer) => kindOf(layer) === 'linear_attention'
 }
 
 /** What differs between families. */

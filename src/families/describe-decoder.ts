@@ -85,8 +85,20 @@ export function applyDifferences(
       size: tableSize,
       projection: project(embedding.projections?.back ?? '', sizes.hidden, tableSize),
     }),
-    extras: [/rotary_emb\.inv_freq$/, /^(score|classifier|qa_outputs|v_head)\./, ...extras],
+    extras: [
+      /rotary_emb\.inv_freq$/,
+      /^(score|classifier|qa_outputs|v_head)\./,
+      ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
+      ...extras,
+    ],
+    longestDense: differences.longestDense ?? null,
   }
+}
+
+/** @param prefix what the names of tensors in layers start with */
+function matchExtraLayers(prefix: string, layers: number, count: number): RegExp[] {
+  const escaped = prefix.replaceAll('.', '\\.')
+  return Array.from({ length: count }, (_, index) => new RegExp(`^${escaped}${layers + index}\\.`))
 }
 
 /** The names are those of Gemma 4. */
@@ -125,7 +137,9 @@ function describePositions(
 function readSizes(config: ConfigReader, differences: Differences): Sizes {
   const keys = { ...LLAMA_KEYS, ...differences.keys }
   const hidden = config.count(config.choose(keys.hidden, LLAMA_KEYS.hidden))
-  const heads = config.count(config.choose(keys.heads, LLAMA_KEYS.heads))
+  const layers = differences.layers ?? config.layers(config.choose(keys.layers, LLAMA_KEYS.layers))
+  if (keys.heads === null) return { hidden, heads: 1, kvHeads: 1, headDim: hidden, layers }
+  const heads = config.count(config.choose(keys.heads, 'num_attention_heads'))
   const usualKvHeads = differences.kvHeads ?? heads
   const kvHeads =
     keys.kvHeads === null
@@ -145,13 +159,7 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
       `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
     )
   }
-  return {
-    hidden,
-    heads,
-    kvHeads,
-    headDim,
-    layers: config.layers(config.choose(keys.layers, LLAMA_KEYS.layers)),
-  }
+  return { hidden, heads, kvHeads, headDim, layers }
 }
 
 /** The activation that the config names, the same in all layers. */
@@ -205,7 +213,7 @@ function describeHead(
       weight: isTied && !hasOwn ? embedding.table : `${name}.weight`,
       bias: head.bias ? `${name}.bias` : null,
       inputs: embedding.size,
-      outputs: embedding.vocabulary,
+      outputs: head.size ?? embedding.vocabulary,
     },
     scale: head.scale ?? 1,
     softcap: head.softcap ?? null,

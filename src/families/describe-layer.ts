@@ -16,6 +16,7 @@ import type {
 } from './description.js'
 import {
   type Differences,
+  type HeadNorms,
   LLAMA_KEYS,
   type LLAMA_NAMES,
   LLAMA_NORMS,
@@ -41,9 +42,10 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
   const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
+  const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
-    mixer: describeMixer(differences, context, name),
-    mlp: describeMlp(config, differences, context, name),
+    mixer: parts.mixer ? describeMixer(differences, context, name) : null,
+    mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
       beforeMixer: normOf(norms.beforeMixer),
       afterMixer: normOf(norms.afterMixer),
@@ -92,26 +94,64 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
     inputs,
     outputs,
   })
+  const attention = () => describeAttention(differences, context, name)
   const own = differences.mixer?.(index, {
     sizes,
     activation: makeActivation(name),
+    attention,
     name,
     linear,
     makeNorm,
   })
-  return own ?? describeAttention(differences, context, name)
+  return own ?? attention()
 }
 
-function describeAttention(
+function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
+  const { index, sizes, names, alibi, makeNorm } = context
+  const { heads, kvHeads, headDim } = sizes
+  const { innerNorms, sinks } = differences
+  const own = (tensor: string) => name(`${names.attention}.${tensor}`)
+  const headNorm = ofLayer(differences.headNorm, index)
+  const products = describeProducts(differences, context, own)
+  const makesKeys = products.sharing?.role !== 'reads'
+  return {
+    kind: 'attention',
+    heads,
+    kvHeads,
+    headDim,
+    ...products,
+    rope: differences.rope?.(index, sizes) ?? null,
+    queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
+    keyNorm: headNorm && makesKeys ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
+    valueNorm:
+      headNorm?.values && makesKeys
+        ? { span: 'head', norm: makeNorm('', { size: headDim, weight: false, bias: false }) }
+        : null,
+    normAfterRope: headNorm?.afterRope ?? false,
+    clip: differences.clip ?? null,
+    queryGrowth: ofLayer(differences.queryGrowth, index),
+    scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
+    window: differences.window?.(index) ?? null,
+    chunk: differences.chunk?.(index) ?? null,
+    softcap: differences.softcap ?? null,
+    alibi,
+    differential: describeDifferential(differences, context, own),
+    sinks: sinks === undefined ? null : own(sinks),
+    outputNorm: innerNorms ? makeNorm(own(innerNorms.attention), { size: heads * headDim }) : null,
+  }
+}
+
+/** The products that attention starts and ends with. */
+function describeProducts(
   differences: Differences,
-  { index, sizes, names, alibi, makeNorm }: LayerContext,
-  name: NameTensor,
-): Attention {
+  { index, sizes, names }: LayerContext,
+  own: NameTensor,
+): Pick<Attention, 'projections' | 'gate' | 'output' | 'sharing'> {
   const { hidden, heads, kvHeads, headDim } = sizes
   const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
-    weight: name(`${names.attention}.${module}.weight`),
-    bias: hasBias ? name(`${names.attention}.${module}.bias`) : null,
+    weight: own(`${module}.weight`),
+    bias: hasBias ? own(`${module}.bias`) : null,
     inputs,
     outputs,
     transposed,
@@ -120,57 +160,75 @@ function describeAttention(
   const keys = kvHeads * headDim
   const output = linear(names.output, queries, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
-  const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
-    const { span, bias: hasBias } = differences.headNorm ?? {}
-    if (span === undefined || module === undefined) return null
-    const full = name(`${names.attention}.${module}`)
-    if (span === 'each head') {
-      const norm = makeNorm(full, { size: headDim, weight: false, bias: false })
-      const weightOf = (head: number) => `${full.replace('{head}', `${head}`)}.weight`
-      return { span, norm, weight: full.includes('{head}') ? weightOf : `${full}.weight` }
-    }
-    const size = span === 'head' ? headDim : count * headDim
-    return { span, norm: makeNorm(full, { size, bias: hasBias ?? false }) }
-  }
   const sharing = differences.sharing?.(index) ?? null
   const describeProjections = (): Projections => {
     if (layout !== 'separate') {
       return { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) }
     }
-    const query = linear(names.query, hidden, gate === null ? queries : 2 * queries, bias.qkv)
+    const width = gate === 'beside queries' ? 2 * queries : queries
+    const query = linear(names.query, hidden, width, bias.qkv)
     if (sharing?.role === 'reads') return { layout: 'query only', query }
     const key = linear(names.key, hidden, keys, bias.qkv)
     if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
     return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
   }
   return {
-    kind: 'attention',
-    heads,
-    kvHeads,
-    headDim,
     projections: describeProjections(),
-    gate,
-    output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
-    rope: differences.rope?.(index, sizes) ?? null,
-    queryNorm: headNorm(differences.headNorm?.query, heads),
-    keyNorm: sharing?.role === 'reads' ? null : headNorm(differences.headNorm?.key, kvHeads),
-    valueNorm:
-      differences.headNorm?.values && sharing?.role !== 'reads'
-        ? { span: 'head', norm: makeNorm('', { size: headDim, weight: false, bias: false }) }
-        : null,
-    normAfterRope: differences.headNorm?.afterRope ?? false,
-    clip: differences.clip ?? null,
-    queryGrowth: differences.queryGrowth ?? null,
-    scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
-    window: differences.window?.(index) ?? null,
-    softcap: differences.softcap ?? null,
-    alibi,
-    sinks: differences.sinks === undefined ? null : name(`${names.attention}.${differences.sinks}`),
-    outputNorm: differences.innerNorms
-      ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
-      : null,
     sharing,
+    gate: describeGate(gate, sizes, (module, outputs) => linear(module, hidden, outputs, false)),
+    output: outputBias === null ? output : { ...output, bias: own(outputBias) },
   }
+}
+
+/** @param module full name, with `{head}` for the head's number if each has a tensor of its own */
+function describeHeadNorm(
+  { span, bias = false, weight }: HeadNorms,
+  module: string,
+  count: number,
+  { sizes, makeNorm }: LayerContext,
+): HeadNorm {
+  const { headDim } = sizes
+  if (span === 'each head') {
+    const norm = makeNorm(module, { size: headDim, weight: false, bias: false })
+    const weightOf = (head: number) => `${module.replace('{head}', `${head}`)}.weight`
+    return { span, norm, weight: module.includes('{head}') ? weightOf : `${module}.weight` }
+  }
+  const size = span === 'head' ? headDim : count * headDim
+  return { span, norm: makeNorm(module, { size, bias, ...(weight !== undefined && { weight }) }) }
+}
+
+function describeDifferential(
+  { differential }: Differences,
+  { index, sizes, makeNorm }: LayerContext,
+  own: NameTensor,
+): Attention['differential'] {
+  if (differential === undefined) return null
+  return {
+    factors: [
+      [own('lambda_q1'), own('lambda_k1')],
+      [own('lambda_q2'), own('lambda_k2')],
+    ],
+    initial: differential(index),
+    norm: makeNorm(own('groupnorm'), { size: 2 * sizes.headDim, weight: false }),
+  }
+}
+
+/** What all layers have, or what the function says of this one. */
+function ofLayer<T extends object>(
+  all: T | ((layer: number) => T | null) | undefined,
+  layer: number,
+): T | null {
+  return (typeof all === 'function' ? all(layer) : all) ?? null
+}
+
+function describeGate(
+  gate: Differences['gate'] | null,
+  { heads, headDim }: Sizes,
+  linear: (module: string, outputs: number) => Linear,
+): Attention['gate'] {
+  if (gate === null || gate === undefined || gate === 'beside queries') return gate ?? null
+  const { module, span, activation } = gate
+  return { product: linear(module, span === 'head' ? heads : heads * headDim), activation }
 }
 
 function describeMlp(
@@ -205,10 +263,10 @@ function describeMlp(
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
     case 'gated': {
-      const { innerNorms } = differences
-      if (innerNorms === undefined) return gated(names.mlp, inner)
-      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
-      return { ...gated(names.mlp, inner), innerNorm }
+      const { innerNorms, mlpScales: scales } = differences
+      const plain = scales === undefined ? gated(names.mlp, inner) : { ...gated(names.mlp, inner), scales }
+      if (innerNorms === undefined) return plain
+      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner }) }
     }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }

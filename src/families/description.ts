@@ -11,8 +11,11 @@ export interface Linear {
   outputs: number
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
-  /** The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias. */
-  stack?: { count: number; index: number }
+  /**
+   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
+   * `isFlat`: the first two axes are one.
+   */
+  stack?: { count: number; index: number; isFlat?: boolean }
 }
 
 export interface Norm {
@@ -97,7 +100,7 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -106,10 +109,10 @@ export interface Attention {
   headDim: number
   projections: Projections
   /**
-   * `beside queries`: the query product gives each head its query, then as many numbers whose sigmoid its output is
-   * multiplied by.
+   * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
+   * many numbers whose sigmoid that is.
    */
-  gate: 'beside queries' | null
+  gate: 'beside queries' | OutputGate | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -126,6 +129,8 @@ export interface Attention {
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
   window: number | null
+  /** A token sees itself and those before it in the same run of `chunk` tokens, counted from the first. */
+  chunk: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
@@ -133,7 +138,25 @@ export interface Attention {
   sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+  /** Heads are taken in pairs; null if each is by itself. */
+  differential: Differential | null
   sharing: KeySharing | null
+}
+
+/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+export interface Differential {
+  /** Names of vectors of the size of a head. */
+  factors: [[a: string, b: string], [a: string, b: string]]
+  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
+  initial: number
+  /** Over two heads side by side. */
+  norm: Norm
+}
+
+/** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
+export interface OutputGate {
+  product: Linear
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
@@ -195,8 +218,8 @@ export type DeltaProjections =
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
 
 /**
- * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434) without position embedding: keys and values of all
- * heads come from one narrow latent.
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
+ * latent.
  */
 export interface LatentAttention {
   kind: 'latent'
@@ -213,6 +236,8 @@ export interface LatentAttention {
   /** Gives for each head its own elements of the key, then its value. */
   expanded: Linear
   output: Linear
+  /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
+  rope: Rope | null
   /** Factor on the scores. */
   scale: number
 }
@@ -224,6 +249,69 @@ export interface ShortConvolution {
   inputs: Linear
   convolution: Convolution
   output: Linear
+}
+
+/**
+ * A state space whose decays depend on the token (Dao and Gu 2024, arXiv 2405.21060). Each head has a state of
+ * [state size, head size]; a token with the time step t multiplies it by exp(-exp(rate) * t) and adds B times t * x; C
+ * reads it.
+ */
+export interface Mamba2 {
+  kind: 'mamba2'
+  heads: number
+  headDim: number
+  /** Groups of neighbouring heads that share B and C. */
+  groups: number
+  stateSize: number
+  /** Gate, x, B, C and time steps, in this order. */
+  inputs: Linear
+  /** Factors on the five parts of the product. */
+  inputScales: number[]
+  /** Runs over x, B and C side by side. */
+  convolution: Convolution
+  activation: Activation
+  /** The time step is softplus(product + bias), but within limits; Infinity if there is none. */
+  timeStep: { bias: string; least: number; most: number }
+  /** [heads]. */
+  rate: string
+  /** [heads]: factor on x, which is added to what C reads. */
+  skip: string
+  /** Each group's outputs are normed, after or before they are multiplied by the gate's SiLU; null without a norm. */
+  norm: { weight: string; groups: number; epsilon: number; beforeGate: boolean } | null
+  output: Linear
+}
+
+/**
+ * The first state space whose decays depend on the token (Gu and Dao 2023, arXiv 2312.00752): each channel has a state
+ * of numbers, each with a rate of its own, and a time step of its own.
+ */
+export interface Mamba {
+  kind: 'mamba'
+  channels: number
+  stateSize: number
+  /** x and gate, in this order. */
+  inputs: Linear
+  /** Runs over x. */
+  convolution: Convolution
+  activation: Activation
+  /** From x: what gives the time steps, B and C, in this order. */
+  parameters: Linear
+  /** Norms on what gives the time steps, on B and on C. */
+  norms: { timeStep: Norm; b: Norm; c: Norm } | null
+  /** Its bias is inside the softplus that gives the time steps. */
+  timeStep: Linear
+  /** [channels, state size]. */
+  rate: string
+  /** [channels]: factor on x, which is added to what C reads. */
+  skip: string
+  output: Linear
+}
+
+/** Mixers that read the same input, and whose outputs are summed. */
+export interface ParallelMixers {
+  kind: 'parallel'
+  /** Factors on the input and the output of each. */
+  branches: { mixer: Mixer; inputScale: number; outputScale: number }[]
 }
 
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
@@ -255,6 +343,8 @@ export type Mlp =
       down: Linear
       /** A norm before the last product. */
       innerNorm?: Norm
+      /** Factors on the outputs of the gate's and the last product. */
+      scales?: { gate: number; down: number }
     }
   /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
   | {
@@ -281,12 +371,21 @@ export interface Experts {
   count: number
   perToken: number
   routing: Routing
+  /** Products before and after the experts, which then have a width of their own. */
+  latent?: { into: Linear; back: Linear } | null
   /** Norms of what the router reads, which is then multiplied by a factor, and of what the experts read. */
   norms?: { router: Norm; routerScale: number; experts: Norm }
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
-  /** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
-  shared: { mlp: Mlp; gate: Linear | null } | null
+  shared: SharedExpert | null
+}
+
+/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+export interface SharedExpert {
+  mlp: Mlp
+  gate: Linear | null
+  /** Factor on its outputs; 1 if omitted. */
+  scale?: number
 }
 
 /** How the router's outputs choose experts and weigh them. */
@@ -298,12 +397,27 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, and what is added to their sum before. */
-  normalized: { sumEpsilon: number } | null
+  /** If only experts of the best groups can be chosen. */
+  groups?: ExpertGroups | null
+  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  normalized: { sumEpsilon: number; leastSum?: number } | null
   /** Factor on the weights. */
   scale: number
+  /** The experts' inputs are weighed instead of their outputs. */
+  weighsInputs?: boolean
+  /** The router's outputs become cap * tanh(output / cap). */
+  cap?: number | null
   /** Tensor of a further factor for each expert. */
   expertScales?: string
+}
+
+/** Neighbouring experts in groups of equal size. */
+export interface ExpertGroups {
+  count: number
+  /** Groups whose experts can be chosen. */
+  kept: number
+  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  scoredBy: number
 }
 
 /**
@@ -316,9 +430,10 @@ export interface SparseMixer {
   nearness: number
 }
 
+/** Mixer or MLP is null if the layer has none. */
 export interface Layer {
-  mixer: Mixer
-  mlp: Mlp
+  mixer: Mixer | null
+  mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
     beforeMixer: Norm | null
@@ -413,4 +528,6 @@ export interface Decoder {
   } | null
   /** Names of tensors in old checkpoints that are recomputed. */
   extras: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all; null if attention is not sparse. */
+  longestDense: number | null
 }

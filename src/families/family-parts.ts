@@ -48,7 +48,7 @@ export function readMultipliers(config: ConfigReader): Differences {
   }
 }
 
-interface ExpertNames {
+export interface ExpertNames {
   /** Module of the router and of the experts' list. */
   router: string
   experts: string

@@ -44,11 +44,10 @@ function describeGemma4(config: ConfigReader, window: number): Differences {
   const types = readTypes(config)
   const full = rope(config, {
     partial: 1,
-    knowsProportional: true,
     layerType: 'full_attention',
     usual: FULL_ROPE,
   })
-  const sliding = rope(config, { partial: 1, knowsProportional: true, layerType: 'sliding_attention' })
+  const sliding = rope(config, { partial: 1, layerType: 'sliding_attention' })
   const keyIsValue = config.flag('attention_k_eq_v', false)
   const sharing = readSharing(config, types)
   return {

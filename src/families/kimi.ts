@@ -6,13 +6,12 @@ import {
   nameConvolutions,
   readLinearLayers,
 } from './delta-parts.js'
-import type { Delta, Experts, LatentAttention } from './description.js'
+import type { Delta, Experts } from './description.js'
 import type { Differences, ExpertParts, MixerParts } from './differences.js'
 import { describeExperts, MIXTRAL_EXPERTS } from './family-parts.js'
+import { describeLatent, readLatentForm } from './latent-parts.js'
+import { readExpertLayers } from './router-parts.js'
 import type { Family } from './table.js'
-
-/** Of norms in latent attention, whatever the config says. */
-const LATENT_EPSILON = 1e-6
 
 /** What is added to the sum of the chosen scores. */
 const SUM_EPSILON = 1e-20
@@ -42,11 +41,10 @@ type Has = (name: string) => boolean
 function describeKimi(config: ConfigReader, has: Has): Differences {
   const { sizes, isLinear } = readLinearAttention(config)
   const layers = config.layers('num_hidden_layers')
-  const latent = readLatentSizes(config)
+  const latent = readLatentForm(config, { queryLatent: null }, null)
   const experts = readExperts(config, has)
-  const isSparse = readSparseLayers(config, layers)
-  config.expect('num_key_value_heads', config.raw('num_attention_heads'))
-  config.ignore('rope_theta', 'rope_scaling', 'rope_parameters', 'qk_head_dim', 'use_grouped_topk')
+  const isSparse = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 1 })
+  config.ignore('rope_theta', 'rope_scaling', 'rope_parameters', 'use_grouped_topk')
   config.ignore('model_max_length', 'intermediate_size')
   const isRenamed = Array.from({ length: layers }, (_, layer) =>
     has(`model.layers.${layer}.block_sparse_moe.gate_proj.weight`),
@@ -96,17 +94,6 @@ function readLinearAttention(config: ConfigReader): {
     )
   }
   return { sizes, isLinear: readLinearLayers(config, (layer) => isListed(linear, layer)) }
-}
-
-function readSparseLayers(config: ConfigReader, layers: number): (layer: number) => boolean {
-  const types = config.texts('mlp_layer_types', undefined)
-  const dense = config.number('first_k_dense_replace', 1)
-  if (types === undefined) return (layer) => layer >= dense
-  if (types.length !== layers) throw config.refuse('mlp_layer_types', `${layers} entries, one per layer`)
-  if (types.some((type) => type !== 'dense' && type !== 'sparse')) {
-    throw config.refuse('mlp_layer_types', 'only dense and sparse')
-  }
-  return (layer) => types[layer] === 'sparse'
 }
 
 function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Experts {
@@ -167,54 +154,4 @@ function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): Delt
     norm: makeNorm(name('self_attn.o_norm'), { size: sizes.valueDim }),
     output: 'self_attn.o_proj',
   })
-}
-
-interface LatentSizes {
-  own: number
-  shared: number
-  value: number
-  latent: number
-  /** Of the queries; null if they come from one product. */
-  queryLatent: number | null
-  bias: boolean
-}
-
-function readLatentSizes(config: ConfigReader): LatentSizes {
-  return {
-    own: config.count('qk_nope_head_dim', 128),
-    shared: config.count('qk_rope_head_dim', 64),
-    value: config.count('v_head_dim', 128),
-    latent: config.count('kv_lora_rank', 512),
-    queryLatent: config.count('q_lora_rank', null),
-    bias: config.flag('attention_bias', false),
-  }
-}
-
-function describeLatent({ name, linear, makeNorm, sizes }: MixerParts, latent: LatentSizes): LatentAttention {
-  const { heads, hidden } = sizes
-  const { own, shared, value, bias, queryLatent } = latent
-  const module = (which: string) => `self_attn.${which}`
-  const norm = (which: string, size: number) =>
-    makeNorm(name(module(which)), { size, epsilon: LATENT_EPSILON })
-  const queries = heads * (own + shared)
-  return {
-    kind: 'latent',
-    heads,
-    ownDim: own,
-    sharedDim: shared,
-    valueDim: value,
-    query:
-      queryLatent === null
-        ? linear(module('q_proj'), hidden, queries)
-        : {
-            down: linear(module('q_a_proj'), hidden, queryLatent, bias),
-            norm: norm('q_a_layernorm', queryLatent),
-            up: linear(module('q_b_proj'), queryLatent, queries),
-          },
-    compressed: linear(module('kv_a_proj_with_mqa'), hidden, latent.latent + shared, bias),
-    latentNorm: norm('kv_a_layernorm', latent.latent),
-    expanded: linear(module('kv_b_proj'), latent.latent, heads * (own + value)),
-    output: linear(module('o_proj'), heads * value, hidden, bias),
-    scale: (own + shared) ** -0.5,
-  }
 }

@@ -6,6 +6,8 @@ export interface RopeOptions {
   headDim: number
   /** Base of the frequencies if the config states none. */
   theta?: number
+  /** Base of the frequencies, whatever the config states for all layers. */
+  ownTheta?: number
   /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
   partial?: number
   /** Number of rotated elements, if the family states it. */
@@ -31,9 +33,13 @@ export interface RopeOptions {
   others?: string[]
   /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
   knowsMrope?: boolean
-  /** `proportional`, a rope of which only the first part of the frequencies turns, is a type. */
-  knowsProportional?: boolean
 }
+
+/** Names of rope types that others have for one that transformers knows. */
+const OTHER_NAMES = new Map([
+  ['su', 'longrope'],
+  ['deepseek_yarn', 'yarn'],
+])
 
 /** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
@@ -67,17 +73,15 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
-  const partial = readPartial(config, settings, options)
-  const isProportional = options.knowsProportional && settings?.raw('rope_type') === 'proportional'
-  const dimensions = options.dimensions ?? (isProportional ? headDim : Math.floor(headDim * partial))
+  const isProportional = settings?.raw('rope_type') === 'proportional'
+  const part = isProportional ? 1 : readPartial(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * part)
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
     )
   }
-  const scale = isProportional
-    ? readProportional(settings!, { dimensions, theta }, partial)
-    : readScaling(config, settings, { dimensions, theta }, options)
+  const scale = readScaling(config, settings, { dimensions, theta }, options)
   assertFinite(scale)
   settings?.assertAllRead('rope', (key) => [...HARMLESS_KEYS, ...(options.others ?? [])].includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
@@ -103,7 +107,7 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
-  return stated ?? top ?? options.theta ?? 10_000
+  return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000
 }
 
 /** Part of a head that is rotated. */
@@ -154,7 +158,7 @@ function readScaling(
   { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
-  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  const type = yarnIsLongrope && stated === 'yarn' ? 'longrope' : (OTHER_NAMES.get(stated) ?? stated)
   settings?.ignore('type')
   const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
   const plain = pairs.map((pair) => frequency(base, pair))
@@ -169,6 +173,8 @@ function readScaling(
       const factor = settings.positive('factor')
       return fixed(plain.map((value) => Math.fround(value / factor)))
     }
+    case 'proportional':
+      return fixed(readProportional(settings, plain))
     case 'dynamic':
       return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
     case 'llama3':
@@ -180,7 +186,7 @@ function readScaling(
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
-        'default, linear, dynamic, llama3, yarn or longrope',
+        'default, linear, proportional, dynamic, llama3, yarn or longrope',
       )
   }
 }
@@ -197,17 +203,6 @@ function readOriginalPositions(config: ConfigReader, settings: ConfigReader, usu
     settings.length('original_max_position_embeddings', undefined) ??
     config.length('max_position_embeddings')
   )
-}
-
-/** Frequencies as of a rope over the whole head, of which only the first part turns. */
-function readProportional(settings: ConfigReader, base: Base, partial: number): Scaling {
-  settings.ignore('type')
-  const factor = settings.positive('factor', 1)
-  const turning = Math.floor((partial * base.dimensions) / 2)
-  const perPair = Array.from({ length: base.dimensions / 2 }, (_, pair) =>
-    pair < turning ? Math.fround(frequency(base, pair) / factor) : 0,
-  )
-  return { attentionFactor: 1, frequencies: { kind: 'fixed', perPair } }
 }
 
 /** Dynamic NTK; Hunyuan's `alpha` sets the base once and for all. */
@@ -233,6 +228,13 @@ function readGrowingBase(
     factor: settings.positive('factor'),
     positions: config.length('max_position_embeddings'),
   }
+}
+
+/** Only the first pairs of a head are rotated, by the frequencies that they would have if all were. */
+function readProportional(settings: ConfigReader, plain: number[]): number[] {
+  const rotated = Math.floor(settings.positive('partial_rotary_factor', 1) * plain.length)
+  const factor = settings.positive('factor', 1)
+  return plain.map((value, pair) => (pair < rotated ? Math.fround(value / factor) : 0))
 }
 
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
@@ -273,14 +275,21 @@ function readYarn(
     const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
     return (value / factor) * ramp + value * (1 - ramp)
   })
-  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
   const mscale = settings.number('mscale', 0)
   const allDimensions = settings.number('mscale_all_dim', 0)
-  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  const inferred =
+    mscale && allDimensions
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, allDimensions)
+      : yarnMagnitude(factor, 1)
   return {
     attentionFactor: settings.number('attention_factor', inferred),
     frequencies: { kind: 'fixed', perPair },
   }
+}
+
+/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+export function yarnMagnitude(factor: number, weight: number): number {
+  return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */

@@ -11,11 +11,17 @@ export interface AdapterTargets {
 /** Where transformers 5 keeps the experts of a layer, however they are stored. */
 const FUSED_EXPERTS = ['experts.gate_up_proj', 'experts.down_proj']
 
-/** The MLPs of a decoder: what an adapter that heals a cut changes. */
+/** What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP. */
 export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
+  if (layers.every(({ mlp }) => mlp === null)) {
+    // PEFT refuses the last product of a state space, whose kernels read the weight themselves
+    const names = layers.flatMap(({ mixer }) => linearsWithin({ ...mixer, output: null }).map(lastName))
+    return { modules: [...new Set(names)], parameters: [] }
+  }
   for (const { mlp, mixer } of layers) {
+    if (mlp === null) continue
     const others = linearsWithin(mixer).map(lastName)
     const addAll = (mlp: Mlp) => {
       for (const linear of linearsOf(mlp)) {

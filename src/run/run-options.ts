@@ -2,11 +2,10 @@ import { availableParallelism, cpus } from 'node:os'
 import type { DatasetOptions } from '../data/dataset.js'
 import type { Device } from '../engine/device.js'
 import { UsageError } from '../errors.js'
-import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
-import { findLostWindow } from './lost-window.js'
+import { findLengthLimits } from './length-limits.js'
 
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions {
@@ -92,31 +91,26 @@ function countProcessors(): number {
  */
 export function chooseRunSettings(
   { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
-  { config, decoder, precision, format, file }: Model,
+  model: Model,
   onNote?: (message: string) => void,
 ): RunSettings {
-  const positions = config.maxPositions ?? Infinity
-  const window = (format === 'onnx' && findLostWindow(config, decoder.model.graph)) || Infinity
-  if (maxLength !== undefined && maxLength > positions) {
-    throw new UsageError(`max length ${maxLength} is over the ${positions} positions of the model`)
+  const { precision, file } = model
+  const limits = findLengthLimits(model)
+  const broken = limits.find(({ tokens }) => maxLength !== undefined && maxLength > tokens)
+  if (broken !== undefined) {
+    const { tokens, stated, isOfModel } = broken
+    const hint = isOfModel ? {} : { hint: `--max-length ${tokens}` }
+    throw new UsageError(`max length ${maxLength} is over ${stated}`, hint)
   }
-  if (maxLength !== undefined && maxLength > window) {
-    throw new UsageError(
-      `max length ${maxLength} is over the window of ${formatQuantity(window, 'token')} that attention has by the config: ${file} has no window, and computes something else than the model of longer texts`,
-      { hint: `--max-length ${window}` },
-    )
-  }
-  const limit = Math.min(positions, window)
-  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit) {
-    const what =
-      window < positions ? `the window of attention, which ${file} lacks` : 'the positions of the model'
-    onNote?.(`texts are cut at ${limit} tokens, ${what}`)
+  const limit = limits.reduce((least, other) => (other.tokens < least.tokens ? other : least))
+  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit.tokens) {
+    onNote?.(`texts are cut at ${limit.tokens} tokens, ${limit.what}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
-    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit),
+    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit.tokens),
   }
 }

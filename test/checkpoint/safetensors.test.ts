@@ -397,7 +397,7 @@ describe('files that the safetensors library wrote', async () => {
     const shards = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'))
     expect(checkpoint.files).toHaveLength(shards.length)
     expect(checkpoint.tensors.size).toBeGreaterThan(10)
-    for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16|BOOL)$/)
+    for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16|BOOL|I64)$/)
   })
 })
 

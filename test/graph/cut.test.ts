@@ -33,7 +33,7 @@ const CUTS: Block[][] = [
   ],
 ]
 
-/** Likelihood of a few texts, with nothing of the given graph left out. */
+/** Likelihood of a few texts, with nothing of the given graph omitted. */
 async function score(model: Model, removed: Block[] = []): Promise<number[]> {
   const folder = model.folder
   const { texts } = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8')) as { texts: number[][] }

@@ -280,6 +280,7 @@ WRAPPERS = {
     "got_ocr2": ("got_ocr2", None, None, {}),
     "granite_speech": ("granite_speech", None, None, {}),
     "granite_speech_plus": ("granite_speech_plus", None, None, {}),
+    "hyperclovax_vision_v2": ("hyperclovax_vision_v2", None, None, {}),
     "idefics2": ("idefics2", None, None, {}),
     "janus": ("janus", None, None, {}),
     "lighton_ocr": ("lighton_ocr", None, None, {}),
