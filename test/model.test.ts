@@ -129,7 +129,7 @@ describe('a model that cannot be read says what to do', () => {
   })
 
   const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
-  const ATTENTION = 'of decoders whose layers are not all attention, only those listed can be read'
+  const ATTENTION = 'of decoders with recurrent layers, only the families named above can be read'
   const DECODERS = 'only decoders (causal language models) can be read'
   const EXPORT = 'use an ONNX export of the model'
   it.each([
@@ -137,7 +137,7 @@ describe('a model that cannot be read says what to do', () => {
     ['plamo2', { ...SIZES, mamba_num_heads: 4 }, ATTENTION],
     ['xlarge', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
     ['plamo3', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],
-    ['gpt_oss', { ...SIZES, architectures: ['GptOssForCausalLM'] }, EXPORT],
+    ['dbrx2', { ...SIZES, architectures: ['Dbrx2ForCausalLM'] }, EXPORT],
     ['bert', { ...SIZES, architectures: ['BertForMaskedLM'] }, DECODERS],
     ['t5', { ...SIZES, is_encoder_decoder: true }, DECODERS],
   ])('%s by its name', async (model_type, config, hint) => {

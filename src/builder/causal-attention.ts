@@ -1,5 +1,6 @@
 import type { Alibi, Attention } from '../families/description.js'
 import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
+import { writeCap } from './cap.js'
 import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 
@@ -25,7 +26,7 @@ export interface Spans {
 }
 
 /** The part of a layer's attention that its spans depend on. */
-export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'alibi'>
+export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' | 'alibi'>
 
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
@@ -44,10 +45,8 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
     const start = bounds[index]!
     const size = list(writer.op('Sub', [end, start]))
     sizes.push(size)
-    const firstKey =
-      form.window === null
-        ? scalar(0)
-        : writer.op('Max', [writer.op('Sub', [start, scalar(form.window - 1)]), scalar(0)])
+    const firstSeen = writeFirstSeen(writer, start, form)
+    const firstKey = firstSeen === null ? scalar(0) : writer.op('Max', [firstSeen, scalar(0)])
     const queries = writer.op('Range', [start, end, scalar(1)])
     const keys = writer.op('Range', [firstKey, end, scalar(1)])
     return {
@@ -55,25 +54,34 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
       end: list(end),
       bias: writeBias(writer, queries, keys, form),
       queries: size,
-      keys: form.window === null && index === SPAN_COUNT - 1 ? TOKENS : keys,
+      keys: seesAll(form) && index === SPAN_COUNT - 1 ? TOKENS : keys,
     }
   })
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
 }
 
+function seesAll({ window, chunk }: SpanForm): boolean {
+  return window === null && chunk === null
+}
+
+/**
+ * int64: the first key that a query sees, negative if the window is longer than the text before it; null if it sees all.
+ * @param queries int64: positions of queries
+ */
+function writeFirstSeen(writer: GraphWriter, queries: string, { window, chunk }: SpanForm): string | null {
+  if (window !== null) return writer.op('Sub', [queries, writer.integers([window - 1], [])])
+  if (chunk === null) return null
+  const size = writer.integers([chunk], [])
+  return writer.op('Mul', [writer.op('Div', [queries, size]), size])
+}
+
 /** The bias on the scores of each stack of query heads, from the positions of queries and keys. */
-function writeBias(
-  writer: GraphWriter,
-  queries: string,
-  keys: string,
-  { heads, kvHeads, window, alibi }: SpanForm,
-): string {
+function writeBias(writer: GraphWriter, queries: string, keys: string, form: SpanForm): string {
+  const { heads, kvHeads, alibi } = form
   const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
   let masked = writer.op('Greater', [keys, column])
-  if (window !== null) {
-    const first = writer.op('Sub', [column, writer.integers([window - 1])])
-    masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
-  }
+  const first = writeFirstSeen(writer, column, form)
+  if (first !== null) masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
   const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
   const perGroup = heads / kvHeads
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
@@ -97,56 +105,77 @@ function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: num
   return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
 }
 
+/** What the attention of heads depends on; values are as long as keys if `valueDim` is omitted. */
+type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'softcap'> & {
+  valueDim?: number
+}
+
 /**
- * Causal attention over heads [batch, tokens, heads * head size], to the same shape as the queries.
+ * Causal attention over heads [batch, tokens, heads * head size], to [batch, tokens, heads * value size].
  *
  * Query heads that share a key head are stacked, so that keys and values are never repeated.
+ * @param sinks float32 [heads]: logits that take part in the softmax beside the scores; null if none do
  */
 export function writeCausalAttention(
   writer: GraphWriter,
-  { heads, kvHeads, headDim, scale, softcap }: Attention,
-  { query, key, value }: QueryKeyValue,
+  { heads, kvHeads, headDim, scale, softcap, valueDim = headDim }: AttentionForm,
+  { query, key, value, sinks = null }: QueryKeyValue & { sinks?: string | null },
   spans: Spans,
 ): string {
-  const perHead = (tensor: string, count: number) =>
-    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, headDim])])], {
+  const perHead = (tensor: string, count: number, size = headDim) =>
+    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, size])])], {
       perm: [0, 2, 1, 3],
     })
   const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
   const keys = perHead(key, kvHeads)
-  const values = perHead(value, kvHeads)
+  const values = perHead(value, kvHeads, valueDim)
   const contexts = spans.list.map((span, index) => {
-    const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
+    const ofQueries = (tensor: string, size: number) =>
+      writer.dimensions(tensor, [BATCH, heads, span.queries, size])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
-    const seen = (tensor: string) => {
+    const seen = (tensor: string, size: number) => {
       if (span.keys === TOKENS) return tensor
       const part = writer.op('Slice', [tensor, span.firstKey, span.end, writer.integers([2])])
-      return writer.dimensions(part, [BATCH, kvHeads, span.keys, headDim])
+      return writer.dimensions(part, [BATCH, kvHeads, span.keys, size])
     }
     const stacked = writer.op('Reshape', [
-      ofQueries(queries[index]!),
+      ofQueries(queries[index]!, headDim),
       writer.integers([0, kvHeads, -1, headDim]),
     ])
     writer.dimensions(stacked, [BATCH, kvHeads, stack, headDim])
-    const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
-    const scores = writer.op('Add', [softcap === null ? products : cap(writer, products, softcap), span.bias])
+    const products = writer.op('FusedMatMul', [stacked, seen(keys, headDim)], {
+      transB: 1,
+      alpha: { float: scale },
+    })
+    const scores = writer.op('Add', [
+      softcap === null ? products : writeCap(writer, products, softcap),
+      span.bias,
+    ])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const probabilities = writer.op('Softmax', [scores], { axis: -1 })
-    const context = writer.op('MatMul', [probabilities, seen(values)])
-    return ofQueries(writer.op('Reshape', [context, writer.integers([0, heads, -1, headDim])]))
+    const context = writer.op('MatMul', [probabilities, seen(values, valueDim)])
+    const shape = writer.integers([0, heads, -1, valueDim])
+    const unstacked = ofQueries(writer.op('Reshape', [context, shape]), valueDim)
+    if (sinks === null) return unstacked
+    return ofQueries(writer.op('Mul', [unstacked, writeShare(writer, scores, sinks, heads)]), valueDim)
   })
   const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
     BATCH,
     heads,
     TOKENS,
-    headDim,
+    valueDim,
   ])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
-  return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
+  return writer.op('Reshape', [all, writer.integers([0, 0, heads * valueDim])])
 }
 
-/** limit * tanh(scores / limit) */
-function cap(writer: GraphWriter, scores: string, limit: number): string {
-  const bound = writer.float(limit)
-  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [scores, bound])]), bound])
+/**
+ * The part of a softmax over scores and a sink that falls to the scores, [batch, heads, queries, 1]: the sigmoid of
+ * how much larger the logarithm of their summed exponentials is than the sink.
+ */
+function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
+  const sum = writer.op('ReduceLogSumExp', [scores, writer.integers([-1])], { keepdims: 1 })
+  const perHead = writer.op('Reshape', [sum, writer.integers([0, heads, -1, 1])])
+  const sink = writer.op('Reshape', [sinks, writer.integers([heads, 1, 1])])
+  return writer.op('Sigmoid', [writer.op('Sub', [perHead, sink])])
 }

@@ -10,11 +10,13 @@ import {
   makeValueInfo,
   TOKENS,
 } from '../graph/onnx.js'
+import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLayer } from './layer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
+import { preparePerLayerEmbeddings } from './per-layer-embeddings.js'
 import { ResidualStream } from './residual-stream.js'
 import type { TokenShape } from './rope.js'
 import { SharedInputs } from './shared-inputs.js'
@@ -32,10 +34,11 @@ export function writeDecoder(
 ): Pick<DecoderGraph, 'model' | 'states'> {
   const shape = writer.inScope('shape', () => writeTokenShape(writer))
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
+  const ownEmbedding = preparePerLayerEmbeddings(writer, decoder.perLayerEmbeddings, embedded)
   const stream = new ResidualStream(writer, embedded)
   const shared = new SharedInputs(writer, shape, embedded)
   const states = decoder.layers.map((layer, index) =>
-    writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared)),
+    writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared, ownEmbedding(index))),
   )
   const [final, logits] = writer.inScope('head', () => {
     const normed = stream.norm(decoder.finalNorm)
@@ -45,7 +48,7 @@ export function writeDecoder(
   const output =
     logits === null
       ? { name: 'last_hidden_state', tensor: final, size: decoder.hiddenSize }
-      : { name: 'logits', tensor: logits, size: decoder.vocabulary }
+      : { name: 'logits', tensor: logits, size: decoder.head!.linear.outputs }
   return { model: makeModel(writer, output), states }
 }
 
@@ -92,9 +95,7 @@ function writeHead(writer: DecoderWriter, head: Head, input: string): string {
   const projected = head.projection ? writeLinear(writer, head.projection, input) : input
   let logits = writeLinear(writer, head.linear, projected)
   if (head.scale !== 1) logits = writer.op('Mul', [logits, writer.float(head.scale)])
-  if (head.softcap === null) return logits
-  const cap = writer.float(head.softcap)
-  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [logits, cap])]), cap])
+  return head.softcap === null ? logits : writeCap(writer, logits, head.softcap)
 }
 
 function makeModel(writer: GraphWriter, output: { name: string; tensor: string; size: number }): ModelProto {

@@ -1,4 +1,4 @@
-import type { Delta } from '../families/description.js'
+import type { Delta, Linear } from '../families/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
@@ -57,7 +57,7 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
     writeNorm(writer, norm, perHead),
     writer.integers([0, 0, valueHeads * valueDim]),
   ])
-  const gated = writer.op('Mul', [normed, writeActivation(writer, 'silu', inputs.gate)])
+  const gated = writer.op('Mul', [normed, writeActivation(writer, delta.gateActivation, inputs.gate)])
   return writeLinear(writer, delta.output, gated)
 }
 
@@ -67,10 +67,14 @@ function writeInputs(writer: DecoderWriter, delta: Delta, input: string): DeltaI
   const parts = projections.queriesKeysValues.map((linear) => writeLinear(writer, linear, input))
   return {
     queriesKeysValues: parts.length === 1 ? parts[0]! : writer.op('Concat', parts, { axis: -1 }),
-    gate: writeLinear(writer, projections.gate, input),
+    gate: writeChain(writer, projections.gate, input),
     beta: writeLinear(writer, projections.beta, input),
-    decay: writeLinear(writer, projections.decay, input),
+    decay: writeChain(writer, projections.decay, input),
   }
+}
+
+function writeChain(writer: DecoderWriter, products: Linear[], input: string): string {
+  return products.reduce((output, linear) => writeLinear(writer, linear, output), input)
 }
 
 /** The outputs of both products are sorted by key head first. */
@@ -106,10 +110,16 @@ function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, inpu
   return writer.op('Reshape', [scaled, writer.integers([0, 0, keyHeads * keyDim])])
 }
 
-/** Logarithm of the factor on each head's state. */
-function writeDecay(writer: DecoderWriter, { decay, valueHeads }: Delta, product: string): string {
-  const rate = writeDecayRate(writer, decay.rate, [valueHeads])
-  const biased = writer.op('Add', [product, writer.weights.float(decay.bias, [valueHeads])])
-  const steps = writer.op('Softplus', [biased])
-  return writer.op('Mul', [steps, rate])
+/** Logarithm of the factor on each head's state, or on each row of it. */
+function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta, product: string): string {
+  const perHead = decay.perElement ? keyDim : 1
+  const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
+  const steps = writer.op('Softplus', [writer.op('Add', [product, bias])])
+  const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
+  const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
+  const byHead = writer.op('Reshape', [steps, writer.integers([0, 0, valueHeads, perHead])])
+  return writer.op('Reshape', [
+    writer.op('Mul', [byHead, byRow]),
+    writer.integers([0, 0, valueHeads * perHead]),
+  ])
 }

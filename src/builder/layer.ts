@@ -1,19 +1,23 @@
-import type { Layer, Mlp, Norm, Preface } from '../families/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding, Preface } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeLinear, writeScaled } from './linear.js'
+import { writeActivation, writeLinear, writeScaled } from './linear.js'
 import { writeMixer } from './mixer.js'
 import { writeMlp } from './mlp.js'
 import { writeNorm } from './norm.js'
 import type { ResidualStream } from './residual-stream.js'
 import type { SharedInputs } from './shared-inputs.js'
 
-/** Adds a layer to the stream and returns the state that entered it. */
+/**
+ * Adds a layer to the stream and returns the state that entered it.
+ * @param ownEmbedding [batch, tokens, size]: the layer's part of the per-layer embeddings, if there are any
+ */
 export function writeLayer(
   writer: DecoderWriter,
   layer: Layer,
   stream: ResidualStream,
   shared: SharedInputs,
+  ownEmbedding: string | null,
 ): string {
   const { norms, mixer, mlp, parallel } = layer
   const input = writeInput(writer, layer, stream, shared)
@@ -37,6 +41,13 @@ export function writeLayer(
     if (mlp !== null) stream.add(map(mlp, mixed === null ? input : stream.norm(norms.beforeMlp)))
     stream.replace(norms.streamAfterMlp)
   })
+  if (layer.perLayerEmbedding !== null) {
+    const { perLayerEmbedding } = layer
+    writer.inScope('embedding', () =>
+      stream.add(writeOwnEmbedding(writer, perLayerEmbedding, stream.value(), ownEmbedding!)),
+    )
+  }
+  if (layer.scalar !== null) stream.scale(writer.weights.float(layer.scalar, [1]))
   return state
 }
 
@@ -60,6 +71,18 @@ function writePreface(writer: DecoderWriter, preface: Preface, state: string, sh
   const attended = writeAttention(writer, preface.attention, writeNorm(writer, preface.norm, both), shared)
   const mapped = writeMlp(writer, preface.mlp, writeNorm(writer, preface.mlpNorm, attended))
   return writeLinear(writer, preface.output, mapped)
+}
+
+/** What a layer adds for its part of the per-layer embeddings. */
+function writeOwnEmbedding(
+  writer: DecoderWriter,
+  { gate, activation, projection, norm }: PerLayerEmbedding,
+  state: string,
+  ownEmbedding: string,
+): string {
+  const activated = writeActivation(writer, activation, writeLinear(writer, gate, state))
+  const gated = writer.op('Mul', [activated, ownEmbedding])
+  return writeNorm(writer, norm, writeLinear(writer, projection, gated))
 }
 
 /** What a layer's part adds to the stream, from the part's output. */

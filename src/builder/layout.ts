@@ -71,8 +71,18 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
   ]
   return {
     prefix,
-    isBare: !prefix.split('.').some((part) => parents.includes(part)),
+    isBare:
+      isBareClass(config.raw.architectures) || !prefix.split('.').some((part) => parents.includes(part)),
     headPrefixes,
     owns: (name) => starts.some((start) => name.startsWith(start)),
   }
+}
+
+/** Whether the class that saved a model is one without a head, as `LlavaModel`. */
+function isBareClass(architectures: unknown): boolean {
+  return (
+    Array.isArray(architectures) &&
+    architectures.length > 0 &&
+    architectures.every((name) => /Model$/.test(name))
+  )
 }

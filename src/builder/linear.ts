@@ -20,7 +20,8 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, if not all are needed and the matrix is not transposed
+ * @param rows first and last (exclusive) of its outputs, if not all are needed; not of a transposed matrix, nor of a
+ *   stack with biases
  */
 export function readProduct(
   writer: DecoderWriter,
@@ -31,11 +32,16 @@ export function readProduct(
   const transposed = isTransposed(writer, linear)
   const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
   const part = transposed ? undefined : rows
-  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
-  if (stack === undefined) return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  if (stack === undefined) {
+    const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
+    return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  }
   const first = stack.index * size[0]
   const [start, end] = part ?? [0, size[0]]
-  const matrix = writer.weights.float(weight, [stack.count, ...size], [first + start, first + end])
+  const shape = stack.isFlat ? [stack.count * size[0], size[1]] : [stack.count, ...size]
+  const matrix = writer.weights.float(weight, shape, [first + start, first + end])
+  const row: [number, number] = [stack.index, stack.index + 1]
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [stack.count, outputs], row)
   return { matrix, transposed, bias }
 }
 

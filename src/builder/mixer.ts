@@ -2,6 +2,7 @@ import type { Mixer, ParallelMixers } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
+import { writeLatentAttention } from './latent-attention.js'
 import { writeScaled } from './linear.js'
 import { writeMamba } from './mamba.js'
 import { writeMamba2 } from './mamba2.js'
@@ -17,6 +18,8 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
       return writeShortConvolution(writer, mixer, input)
     case 'delta':
       return writeDelta(writer, mixer, input)
+    case 'latent':
+      return writeLatentAttention(writer, mixer, input, shared)
     case 'mamba':
       return writeMamba(writer, mixer, input)
     case 'mamba2':

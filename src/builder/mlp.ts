@@ -1,4 +1,4 @@
-import type { Linear, Mlp } from '../families/description.js'
+import type { GateBounds, Linear, Mlp } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
 import {
@@ -28,13 +28,23 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
       return writeScaled(writer, writeLinear(writer, mlp.down, normed), downScale)
     }
     case 'gated in one': {
-      const { gateUp, activation, down } = mlp
-      const [gate, up] = writeHalves(writer, gateUp, input)
-      const product = writer.op('Mul', [writeActivation(writer, activation, gate), up])
+      const { gateUp, activation, bounds, down } = mlp
+      const [gate, up] = mlp.interleaved
+        ? writeTurns(writer, gateUp, input)
+        : writeHalves(writer, gateUp, input)
+      const bounded = bounds ? writeBounds(writer, bounds, { gate, up }) : { gate, up }
+      const product = writer.op('Mul', [writeActivation(writer, activation, bounded.gate), bounded.up])
       return writeLinear(writer, down, product)
     }
     case 'experts':
       return writeExperts(writer, mlp.experts, input)
+    case 'sum':
+      return mlp.parts
+        .map(({ before, mlp, after }) => {
+          const output = writeMlp(writer, mlp, before ? writeNorm(writer, before, input) : input)
+          return after ? writeNorm(writer, after, output) : output
+        })
+        .reduce((sum, output) => writer.op('Add', [sum, output]))
   }
 }
 
@@ -44,11 +54,31 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
  */
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
-  if (isTransposed(writer, linear) || linear.adapter) {
-    const sizes = writer.integers([half, half])
-    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input), sizes], 2, { axis: -1 })
+  if (isTransposed(writer, linear) || linear.adapter || (linear.stack && linear.bias !== null)) {
+    const halves = [writeLinear(writer, linear, input), writer.integers([half, half])]
+    const [first, second] = writer.ops('Split', halves, 2, { axis: -1 })
     return [first!, second!]
   }
   const part = (rows: [number, number]) => writeProduct(writer, readProduct(writer, linear, rows), input)
   return [part([0, half]), part([half, linear.outputs])]
+}
+
+/** A product's even outputs, and its odd ones. */
+function writeTurns(writer: DecoderWriter, linear: Linear, input: string): [even: string, odd: string] {
+  const outputs = writeLinear(writer, linear, input)
+  const every = (start: number) =>
+    writer.op('Slice', [outputs, ...[start, linear.outputs, -1, 2].map((value) => writer.integers([value]))])
+  return [every(0), every(1)]
+}
+
+function writeBounds(
+  writer: DecoderWriter,
+  { limit }: GateBounds,
+  { gate, up }: { gate: string; up: string },
+): { gate: string; up: string } {
+  const [least, most] = [writer.float(-limit), writer.float(limit)]
+  return {
+    gate: writer.op('Min', [gate, most]),
+    up: writer.op('Add', [writer.op('Clip', [up, least, most]), writer.float(1)]),
+  }
 }

@@ -5,6 +5,11 @@ import { type Product, readProduct, writeLinear, writeProduct } from './linear.j
 
 const QUARTERS = 4
 
+/** Those of a layer that makes keys and values of its own. */
+export type OwnProjections = Exclude<Projections, { layout: 'query only' }>
+
+type ThreeProducts = Exclude<OwnProjections, { layout: 'key as value' }>
+
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
   query: string
@@ -14,16 +19,22 @@ export interface QueryKeyValue {
 
 /**
  * Writes the three products that attention starts with, however their weights are stored.
- * @returns also the gate on the heads' outputs, in the shape of the queries; null if there is none
+ * @returns also what the query product gives for the gate, in the shape of the queries; null if that is nothing
  */
 export function writeProjections(
   writer: DecoderWriter,
   attention: Attention,
+  projections: OwnProjections,
   input: string,
 ): QueryKeyValue & { gate: string | null } {
-  const [query, key, value] = writeProducts(writer, attention, input)
+  const [query, key, value = key] =
+    projections.layout === 'key as value'
+      ? [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
+      : writeProducts(writer, attention, projections, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
-  return attention.gate === null ? products : { ...products, ...splitGate(writer, attention, query!) }
+  return attention.gate === 'beside queries'
+    ? { ...products, ...splitGate(writer, attention, query!) }
+    : products
 }
 
 /** Separates what the query product gives each head: its query, then its gate. */
@@ -39,8 +50,12 @@ function splitGate(
   return { query: query!, gate: gate! }
 }
 
-function writeProducts(writer: DecoderWriter, attention: Attention, input: string): string[] {
-  const { projections } = attention
+function writeProducts(
+  writer: DecoderWriter,
+  attention: Attention,
+  projections: ThreeProducts,
+  input: string,
+): string[] {
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
     return [query, key, value].map((linear) => writeLinear(writer, linear, input))
@@ -51,7 +66,7 @@ function writeProducts(writer: DecoderWriter, attention: Attention, input: strin
 function readPacked(
   writer: DecoderWriter,
   { heads, kvHeads, headDim }: Attention,
-  projections: Exclude<Projections, { layout: 'separate' }>,
+  projections: Exclude<ThreeProducts, { layout: 'separate' }>,
 ): Product[] {
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]

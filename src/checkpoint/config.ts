@@ -29,6 +29,8 @@ const WITHOUT_ATTENTION = new Set(['falcon_mamba', 'mamba', 'mamba2'])
 export interface ModelConfig {
   /** `model_type` of the decoder, as config.json or genai_config.json states it. */
   family: string
+  /** `model_type` at the top of the file: of the whole model. */
+  modelType: string
   /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
   wrapper: string | null
   layers: number
@@ -157,9 +159,12 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       hint: HINT,
     })
   }
+  const family = typeof raw.model_type === 'string' ? raw.model_type : 'unknown'
+  const wrapper = nameWrapper(config)
   return {
-    family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
-    wrapper: nameWrapper(config),
+    family,
+    modelType: wrapper ?? family,
+    wrapper,
     layers,
     hiddenSize,
     heads,

@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
-import type { Activation, Decoder, Linear, NamedActivation } from './description.js'
+import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
 
 const ACTIVATIONS: Record<string, NamedActivation> = {
@@ -66,8 +66,17 @@ export function applyDifferences(
       norm: embedding.norm ? makeNorm(own(embedding.norm)) : null,
       positions: describePositions(embedding.positions, own),
     },
+    perLayerEmbeddings: describePerLayerEmbeddings(differences, sizes, { own, makeNorm }),
     layers: Array.from({ length: sizes.layers }, (_, index) =>
-      describeLayer(config, differences, { index, sizes, names, makeActivation, alibi, makeNorm, own }),
+      describeLayer(config, differences, {
+        index,
+        sizes: differences.layerSizes?.(index, sizes) ?? sizes,
+        names,
+        makeActivation,
+        alibi,
+        makeNorm,
+        own,
+      }),
     ),
     finalNorm: differences.noFinalNorm ? null : makeNorm(own(names.finalNorm)),
     head: describeHead(config, differences, checkpoint, {
@@ -76,7 +85,43 @@ export function applyDifferences(
       size: tableSize,
       projection: project(embedding.projections?.back ?? '', sizes.hidden, tableSize),
     }),
-    extras: [/rotary_emb\.inv_freq$/, /^(score|classifier|qa_outputs|v_head)\./, ...extras],
+    extras: [
+      /rotary_emb\.inv_freq$/,
+      /^(score|classifier|qa_outputs|v_head)\./,
+      ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
+      ...extras,
+    ],
+    longestDense: differences.longestDense ?? null,
+  }
+}
+
+/** @param prefix what the names of tensors in layers start with */
+function matchExtraLayers(prefix: string, layers: number, count: number): RegExp[] {
+  const escaped = prefix.replaceAll('.', '\\.')
+  return Array.from({ length: count }, (_, index) => new RegExp(`^${escaped}${layers + index}\\.`))
+}
+
+/** The names are those of Gemma 4. */
+function describePerLayerEmbeddings(
+  { perLayerEmbeddings }: Differences,
+  { hidden, layers }: Sizes,
+  { own, makeNorm }: { own: (name: string) => string; makeNorm: MakeNorm },
+): PerLayerEmbeddings | null {
+  if (perLayerEmbeddings === undefined) return null
+  const { size, vocabulary } = perLayerEmbeddings
+  return {
+    weight: own('embed_tokens_per_layer.weight'),
+    vocabulary,
+    size,
+    scale: Math.fround(Math.sqrt(size)),
+    projection: {
+      weight: own('per_layer_model_projection.weight'),
+      bias: null,
+      inputs: hidden,
+      outputs: layers * size,
+    },
+    projectionScale: hidden ** -0.5,
+    norm: makeNorm(own('per_layer_projection_norm'), { size }),
   }
 }
 
@@ -168,7 +213,7 @@ function describeHead(
       weight: isTied && !hasOwn ? embedding.table : `${name}.weight`,
       bias: head.bias ? `${name}.bias` : null,
       inputs: embedding.size,
-      outputs: embedding.vocabulary,
+      outputs: head.size ?? embedding.vocabulary,
     },
     scale: head.scale ?? 1,
     softcap: head.softcap ?? null,

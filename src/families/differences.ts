@@ -4,6 +4,7 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  KeySharing,
   LearntPositions,
   Linear,
   Mixer,
@@ -74,8 +75,8 @@ export interface Differences {
   inner?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
-  /** Full name of the head's module; `lm_head`. */
-  head?: { name?: string; bias?: boolean; scale?: number; softcap?: number | null }
+  /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
+  head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
   /** Number of layers, if it is not what the config's key says. */
   layers?: number
   /** Whether the head is the embedding table if the config does not say. */
@@ -84,6 +85,8 @@ export interface Differences {
   kvHeads?: number
   /** Size of a head if the config does not say. */
   headDim?: number
+  /** Sizes of a layer, if they differ between layers. */
+  layerSizes?: (layer: number, sizes: Sizes) => Sizes
   norm?: {
     kind?: Norm['kind']
     /** Config key of the epsilon; null if it is fixed. */
@@ -109,20 +112,27 @@ export interface Differences {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** In the layers that have it, the name in attention's module of a bias on its last product. */
   outputBias?: (layer: number, sizes: Sizes) => string | null
-  layout?: Attention['projections']['layout']
+  layout?: Exclude<Attention['projections']['layout'], 'key as value' | 'query only'>
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
-  headNorm?: { span: HeadNorm['span']; query: string; key: string; bias?: boolean; afterRope?: boolean }
+  /** Norms on queries and keys; null for a layer without. */
+  headNorm?: HeadNorms | ((layer: number) => HeadNorms | null)
+  /** Layers whose values are their keys before norm and rotation. */
+  keyAsValue?: (layer: number) => boolean
+  sharing?: (layer: number) => KeySharing | null
   clip?: number | null
-  queryGrowth?: QueryGrowth
+  queryGrowth?: QueryGrowth | ((layer: number) => QueryGrowth | null)
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
+  chunk?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
-  /** Whether the query product also gives a gate on the heads' outputs. */
-  gate?: Attention['gate']
+  /** Name in attention's module of the tensor of sinks. */
+  sinks?: string
+  /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
+  gate?: 'beside queries' | GateModule | null
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   /** In the layers that have it, what is added to the mixer's input. */
@@ -133,7 +143,13 @@ export interface Differences {
   /** Factors on the outputs of a gated MLP's gate and last product. */
   mlpScales?: { gate: number; down: number }
   /** Width of the MLP, if it is not what the config's key says. */
-  mlpSize?: number
+  mlpSize?: number | ((layer: number) => number)
+  /** What a layer has instead of its MLP alone. */
+  aroundMlp?: (mlp: Mlp, parts: ExpertParts) => Mlp
+  /** Width of each layer's part of a second embedding, and rows of its table. */
+  perLayerEmbeddings?: { size: number; vocabulary: number }
+  /** Name of the tensor in each layer that the stream is multiplied by. */
+  layerScalar?: string
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
@@ -141,10 +157,36 @@ export interface Differences {
   activationNames?: Partial<Record<string, Activation>>
   /** An activation with tensors of its own, instead of the one that the config names. */
   makeActivation?: (name: (tensor: string) => string) => Activation
+  /** What is taken from the heads of the first half by those of the second, before the layer's factors. */
+  differential?: (layer: number) => number
   /** Modules of norms before the last product of attention, and of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
+  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  extraLayers?: number
   extras?: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all. */
+  longestDense?: number
+}
+
+/** Modules of attention with the norms on queries and keys. */
+export interface HeadNorms {
+  span: HeadNorm['span']
+  query: string
+  key: string
+  bias?: boolean
+  /** False if nothing is learnt. */
+  weight?: boolean
+  afterRope?: boolean
+  /** Values are normed too, without weights. */
+  values?: boolean
+}
+
+/** A module of attention whose product gates the heads' outputs, each by one number or each element by its own. */
+export interface GateModule {
+  module: string
+  span: 'head' | 'element'
+  activation: 'sigmoid' | 'softplus'
 }
 
 /** Makes the family's kind of norm; only norms of heads and of mixers have a size or form of their own. */
@@ -174,4 +216,5 @@ export interface ExpertParts {
   /** Full name of a tensor of the layer. */
   name: (tensor: string) => string
   gated: (module: string, inner: number) => Mlp
+  makeNorm: MakeNorm
 }

@@ -1,5 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Experts, Linear, Mlp, Rope, Routing } from './description.js'
+import type { Experts, LargestScores, Linear, Mlp, Rope, Routing } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
@@ -48,7 +48,7 @@ export function readMultipliers(config: ConfigReader): Differences {
   }
 }
 
-interface ExpertNames {
+export interface ExpertNames {
   /** Module of the router and of the experts' list. */
   router: string
   experts: string
@@ -77,7 +77,7 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
 }
 
 /** The usual router: a softmax, of whose largest scores a sum of one can be made. */
-export function softmaxRouting(normalized: boolean): Routing {
+export function softmaxRouting(normalized: boolean): LargestScores {
   return { scores: 'softmax', choiceBias: null, normalized: normalized ? { sumEpsilon: 0 } : null, scale: 1 }
 }
 

@@ -12,19 +12,12 @@ export const SHARED_GRANITE_FAMILIES: Record<string, Family> = {
     title: 'Granite MoE with a shared expert',
     notes: 'as Granite 3 MoE, with an expert that every token passes',
     fixed: { position_embedding_type: 'rope' },
-    describe: (config, has) => {
-      const experts = readExperts(config, 'intermediate_size')!
-      const isShared = config.number('shared_intermediate_size', 0) > 0
-      return {
-        ...readMultipliers(config),
-        bias: readAttentionBias(config),
-        rope: rope(config),
-        experts: (_layer, parts) => ({
-          ...describeGraniteExperts(parts, has, experts),
-          shared: isShared ? describeShared(config, parts) : null,
-        }),
-      }
-    },
+    describe: (config, has) => ({
+      ...readMultipliers(config),
+      bias: readAttentionBias(config),
+      rope: rope(config),
+      experts: describeGraniteMixture(config, has),
+    }),
   },
   granitemoehybrid: {
     title: 'Granite 4.0',
@@ -33,6 +26,20 @@ export const SHARED_GRANITE_FAMILIES: Record<string, Family> = {
     fixed: { normalization_function: 'rmsnorm' },
     describe: describeHybrid,
   },
+}
+
+/** Experts in every layer, with an MLP that every token passes if its size is not 0. */
+export function describeGraniteMixture(
+  config: ConfigReader,
+  has: (name: string) => boolean,
+): Differences['experts'] {
+  const experts = readExperts(config, 'intermediate_size')
+  if (experts === null) throw config.refuse('num_local_experts', 'a positive whole number')
+  const isShared = config.number('shared_intermediate_size', 0) > 0
+  return (_layer, parts) => ({
+    ...describeGraniteExperts(parts, has, experts),
+    shared: isShared ? describeShared(config, parts) : null,
+  })
 }
 
 interface GraniteExperts {

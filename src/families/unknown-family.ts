@@ -41,7 +41,7 @@ function adviseOn(config: Record<string, unknown>): string {
     return 'only decoders (causal language models) can be read'
   }
   if (Object.keys(config).some((key) => RECURRENT_KEY.test(key)) && !isAllAttention(config.layer_types)) {
-    return 'of decoders whose layers are not all attention, only those listed can be read'
+    return 'of decoders with recurrent layers, only the families named above can be read'
   }
   return 'use an ONNX export of the model'
 }

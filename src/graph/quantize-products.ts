@@ -131,7 +131,7 @@ function multiplyRounded(
 ): NodeProto[] {
   const nodes: NodeProto[] = []
   const multiply = (part: string, rows: string, weight: TensorProto, scale: string) => {
-    // a product can be the input of another, whose own steps have its name as well
+    // the output can be the input of another product, whose steps are named by it too
     const product = `${output}${STEP}product_of_${part}`
     const inputs = [rows, weight.name, scale, scales.name, ZERO_POINT]
     nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))

@@ -29,14 +29,20 @@ export function findTargets({ layers }: Decoder): AdapterTargets {
         modules.add(others.includes(name) ? `mlp.${name}` : name)
       }
     }
-    if (mlp.kind !== 'experts') {
-      addAll(mlp)
-      continue
+    for (const part of partsOf(mlp)) {
+      if (part.kind !== 'experts') {
+        addAll(part)
+        continue
+      }
+      if (part.experts.shared) addAll(part.experts.shared.mlp)
+      for (const name of FUSED_EXPERTS) parameters.add(name)
     }
-    if (mlp.experts.shared) addAll(mlp.experts.shared.mlp)
-    for (const name of FUSED_EXPERTS) parameters.add(name)
   }
   return { modules: [...modules], parameters: [...parameters] }
+}
+
+function partsOf(mlp: Mlp): Mlp[] {
+  return mlp.kind === 'sum' ? mlp.parts.flatMap((part) => partsOf(part.mlp)) : [mlp]
 }
 
 function linearsOf(mlp: Mlp): Linear[] {
@@ -48,6 +54,7 @@ function linearsOf(mlp: Mlp): Linear[] {
     case 'gated in one':
       return [mlp.gateUp, mlp.down]
     case 'experts':
+    case 'sum':
       return []
   }
 }

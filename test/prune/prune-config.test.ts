@@ -150,7 +150,11 @@ describe('a key that speaks of layers', () => {
     [{ sliding_window_pattern: 4 }, 'sliding_window_pattern = 4'],
     [{ num_kv_shared_layers: 2 }, 'num_kv_shared_layers'],
     [{ hidden_size_per_layer_input: 4 }, 'hidden_size_per_layer_input'],
-    [{ model_type: 'gemma4_text' }, 'hidden_size_per_layer_input'],
+    [{ model_type: 'gemma3n_text' }, 'num_kv_shared_layers'],
+    [
+      { model_type: 'gemma4_text', layer_types: Array(8).fill('full_attention'), num_kv_shared_layers: 6 },
+      'read the keys and values of layer 1',
+    ],
     [{ hybrid_override_pattern: 'M-*EM-M' }, 'hybrid_override_pattern has 7 entries for 8 layers'],
     [{ model_type: 'diffllama' }, 'attention of diffllama depends on the number of the layer'],
     [{ model_type: 'zaya' }, "output of the previous layer's router"],
@@ -227,13 +231,10 @@ describe('a family', () => {
     [{ model_type: 'never_seen' }, 'cuts of never_seen models were not compared with the whole model'],
     [{}, 'cuts of undefined models'],
     [
-      { model_type: 'gpt_oss' },
-      'config.json does not state layer_types, so gpt_oss chooses layers by their number',
+      { model_type: 'cohere2_moe' },
+      'config.json does not state layer_types, so cohere2_moe chooses layers by their number',
     ],
-    [
-      { model_type: 'kimi_linear', mlp_layer_types: Array(8).fill('sparse') },
-      'config.json does not state layer_types or linear_attn_config',
-    ],
+    [{ model_type: 'axk1' }, 'config.json does not state mlp_layer_types or first_k_dense_replace'],
     [
       { model_type: 'new_vl', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
       'cuts of new_vl models',
@@ -257,7 +258,7 @@ describe('a family', () => {
   it.each([
     { model_type: 'llama' },
     { model_type: 'glm4_moe', first_k_dense_replace: 1 },
-    { model_type: 'gpt_oss', layer_types: [...'abcdefgh'] },
+    { model_type: 'cohere2_moe', layer_types: [...'abcdefgh'] },
     { model_type: 'llava', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
     { model_type: 'qwen2_vl' },
   ])('that is proven needs no word: %j', (config) => {

@@ -23,13 +23,14 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(exaone4|gemma2|gemma3|glm4|gpt1|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|olmo-hybrid-rope$/,
+    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
     /normalised before it is added to the stream/,
   ],
   [
-    /\/(granitemoe|granitemoe-fused|mixtral|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe|mixtral-window)$/,
+    /\/(dbrx|genai-gpt-oss|gpt-oss|granitemoe|granitemoe-fused|minimax-m2|mixtral|mixtral-window|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe)$/,
     /mixture of experts/,
   ],
+  [/\/(genai-)?gemma4(-|$)/, /passes Mul before it is added to the stream/],
   [/-int4$/, /quantised \(MatMulNBits\)/],
 ]
 

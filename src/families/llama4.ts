@@ -1,0 +1,114 @@
+import { LayerpruneError } from '../errors.js'
+import type { ConfigReader } from './config-reader.js'
+import type { QueryGrowth } from './description.js'
+import type { Differences } from './differences.js'
+import { readAttentionBias, rope } from './family-parts.js'
+import { describeRoutedExperts, type RoutedExperts } from './router-parts.js'
+import type { Family } from './table.js'
+
+const LLAMA4_EXPERTS = {
+  router: 'feed_forward.router',
+  experts: 'feed_forward.experts',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+  stack: 'feed_forward.experts',
+  stackRouter: 'feed_forward.router',
+}
+
+/** Llama 4, whose layers differ in positions, in which tokens they see, and in their MLP. */
+export const LLAMA4_FAMILIES: Record<string, Family> = {
+  llama4_text: {
+    title: 'Llama 4 Scout and Maverick',
+    notes: 'tokens see only their chunk in three layers of four, which alone have rotary embedding; experts',
+    fixed: { for_llm_compressor: false },
+    describe: describeLlama4,
+  },
+}
+
+function describeLlama4(config: ConfigReader, has: (name: string) => boolean): Differences {
+  const rotates = readRotatedLayers(config)
+  const hasExperts = readExpertLayers(config)
+  const isNormed = config.flag('use_qk_norm', true)
+  const growth = readTemperature(config)
+  const inner = config.count('intermediate_size', 8192)
+  const routed: RoutedExperts = {
+    names: LLAMA4_EXPERTS,
+    count: config.count('num_local_experts', 16),
+    perToken: config.count('num_experts_per_tok', 1),
+    inner,
+    routing: { scores: 'sigmoid', choiceBias: null, normalized: null, scale: 1, weighsInputs: true },
+    choiceBias: null,
+    shared: { modules: ['feed_forward.shared_expert'], inner },
+    transposed: true,
+  }
+  const shared = rope(config, { theta: 500_000, interleaved: true })
+  return {
+    kvHeads: 8,
+    headDim: 128,
+    names: { mlp: 'feed_forward' },
+    norm: { epsilon: 1e-5 },
+    bias: readAttentionBias(config),
+    headNorm: (layer) =>
+      isNormed && rotates(layer)
+        ? { span: 'head', query: 'qk_norm', key: 'qk_norm', weight: false, afterRope: true }
+        : null,
+    rope: (layer, sizes) => (rotates(layer) ? shared(layer, sizes) : null),
+    queryGrowth: (layer) => (rotates(layer) ? null : growth),
+    chunk: readChunks(config, rotates),
+    mlpSize: config.count('intermediate_size_mlp', 16_384),
+    experts: (layer, parts) => (hasExperts(layer) ? describeRoutedExperts(parts, has, routed) : null),
+  }
+}
+
+/** `no_rope_layers` says 1 of the layers that have rotary embedding. */
+function readRotatedLayers(config: ConfigReader): (layer: number) => boolean {
+  const interval = config.length('no_rope_layer_interval', 4)
+  const stated = config.numbers('no_rope_layers', [])
+  if (stated.length === 0) return (layer) => (layer + 1) % interval !== 0
+  if (stated.length !== config.layers('num_hidden_layers')) {
+    throw config.refuse('no_rope_layers', 'a 0 or 1 for each layer (num_hidden_layers)')
+  }
+  return (layer) => stated[layer] !== 0
+}
+
+function readExpertLayers(config: ConfigReader): (layer: number) => boolean {
+  const step = config.length('interleave_moe_layer_step', 1)
+  const listed: number[] | null = config.numbers('moe_layers', null)
+  return listed === null ? (layer) => (layer + 1) % step === 0 : (layer) => listed.includes(layer)
+}
+
+/** How queries grow in layers without rotary embedding. The first configs state the switch as a number. */
+function readTemperature(config: ConfigReader): QueryGrowth {
+  const tuned = config.raw('attn_temperature_tuning') ?? true
+  if (typeof tuned !== 'boolean' && typeof tuned !== 'number') {
+    throw config.refuse('attn_temperature_tuning', 'true or false')
+  }
+  const rate = config.number('attn_scale', 0.1)
+  return { rate: tuned ? rate : 0, period: config.length('floor_scale', 8192), offset: 1 }
+}
+
+/** The size of the chunks of each layer that has them. */
+function readChunks(
+  config: ConfigReader,
+  rotates: (layer: number) => boolean,
+): (layer: number) => number | null {
+  const size = config.isNull('attention_chunk_size') ? null : config.length('attention_chunk_size', 8192)
+  const types = config.texts('layer_types', undefined)
+  if (types === undefined) return (layer) => (rotates(layer) ? size : null)
+  const layers = config.layers('num_hidden_layers')
+  if (types.length !== layers) {
+    throw new LayerpruneError(
+      `config.json has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`,
+    )
+  }
+  if (types.some((type) => type !== 'full_attention' && type !== 'chunked_attention')) {
+    throw config.refuse('layer_types', 'only full_attention and chunked_attention')
+  }
+  return (layer) => {
+    if (types[layer] === 'full_attention') return null
+    if (size === null)
+      throw config.refuse('layer_types', 'no chunked_attention without an attention_chunk_size')
+    return size
+  }
+}
