@@ -15,11 +15,34 @@ const script = join(import.meta.dirname, 'check_mergekit_families.py')
 const removed = [{ start: 1, end: 2 }]
 
 /** One of each family for which mergekit has an architecture file, and of which it makes the cut that `prune` makes. */
-const RIGHT = ['cohere', 'gemma', 'glm4', 'gpt-bigcode', 'gpt-neox', 'gpt2', 'granite', 'llama', 'llama-yarn']
+const RIGHT = [
+  'cohere',
+  'exaone',
+  'gemma',
+  'glm4',
+  'glm4-moe',
+  'gpt-bigcode',
+  'gpt-neox',
+  'gpt2',
+  'granite',
+  'llama',
+  'llama-yarn',
+]
 RIGHT.push('mistral', 'mixtral', 'olmo2', 'phi', 'phi3', 'qwen3-moe', 'stablelm', 'starcoder2')
 
 /** What is known of them by their config: no architecture file, tensors that it lacks, keys of layers. */
-const WRONG = ['gemma-untied', 'gemma2', 'helium', 'llama-bias', 'olmo', 'olmo2-bias', 'phi-norm', 'qwen3']
+const WRONG = [
+  'apertus',
+  'bamba',
+  'gemma-untied',
+  'gemma2',
+  'helium',
+  'llama-bias',
+  'olmo',
+  'olmo2-bias',
+  'phi-norm',
+  'qwen3',
+]
 
 interface Outcome {
   name: string
