@@ -100,8 +100,7 @@ export function chooseModelWeights(
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
   purpose: Purpose,
 ): ChosenWeights {
-  const family = config.wrapper ?? config.family
-  const facts = { id, names, family, isKnownFamily: isKnownDecoder(config) }
+  const facts = { id, names, family: config.modelType, isKnownFamily: isKnownDecoder(config) }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
   if (weights.format === 'safetensors' && config.wrapper !== null) {

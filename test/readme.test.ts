@@ -1,8 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { WRAPPERS } from '../src/checkpoint/wrappers.js'
 import { FAMILIES } from '../src/families/table.js'
+import { hasArchitectureFile } from '../src/prune/mergekit-support.js'
 import { ROOT } from './support/paths.js'
 import { expectSameBesidesRounding, readDemo, readPage } from './support/shown-text.js'
+
+const types = Object.keys(FAMILIES).sort()
+const wrappers = Object.keys(WRAPPERS)
+  .filter((type) => WRAPPERS[type]!.refused === undefined && types.includes(WRAPPERS[type]!.text))
+  .sort()
 
 describe('the README', () => {
   let demo: string
@@ -22,13 +29,33 @@ describe('the README', () => {
     expectSameBesidesRounding(readPage('layerprune-output/distances.svg'), readPage('examples/distances.svg'))
   })
 
-  it('names every family that is read from safetensors', () => {
-    const shown = /<!-- models: .* -->\n([\s\S]*?)\n<!-- \/models -->/.exec(readPage('README.md'))
-    const rows = shown![1]!.split('\n').slice(2)
-    expect(rows).toEqual(
-      Object.keys(FAMILIES)
-        .sort()
-        .map((type) => `| \`${type}\` | ${FAMILIES[type]!.title} | ${FAMILIES[type]!.notes} |`),
+  it('says how many models are read', () => {
+    expect(readSection('README.md', 'count')).toMatch(
+      new RegExp(`^${types.length} families .* ${wrappers.length} kinds of models`),
     )
   })
 })
+
+describe('docs/models.md', () => {
+  it('names every family that is read from safetensors', () => {
+    const rows = readSection('docs/models.md', 'families').split('\n').slice(2)
+    expect(rows).toEqual(
+      types.map((type) => {
+        const { title, notes } = FAMILIES[type]!
+        return `| \`${type}\` | ${title} | ${notes} | ${hasArchitectureFile(type) ? 'yes' : ''} |`
+      }),
+    )
+  })
+
+  it('names every model that holds such a decoder', () => {
+    const rows = readSection('docs/models.md', 'wrappers').split('\n').slice(2)
+    expect(rows.map((row) => /^\| `(\w+)` \| .*`(\w+)` \|$/.exec(row)!.slice(1))).toEqual(
+      wrappers.map((type) => [type, WRAPPERS[type]!.text]),
+    )
+  })
+})
+
+/** What `npm run docs` wrote between two comments of a page. */
+function readSection(page: string, name: string): string {
+  return new RegExp(`<!-- ${name}: .* -->\\n([\\s\\S]*?)\\n<!-- /${name} -->`).exec(readPage(page))![1]!
+}

@@ -103,7 +103,7 @@ describe('writeFilesAtomically', () => {
 
   it.skipIf(process.platform === 'win32')('says so if the folder is read-only', async () => {
     await chmod(folder, 0o500)
-    // no folder is read-only to root, who is nobody here
+    // no folder is read-only to root, which the tests may run as
     const script = `
       import { writeFilesAtomically } from '${new URL('../dist/write-files.js', import.meta.url).href}'
       if (process.getuid() === 0) process.setuid(65534)

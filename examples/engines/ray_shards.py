@@ -3,7 +3,7 @@
     python ray_shards.py --shards 8 --output /shared/out --model M --dataset texts.parquet --layers-to-skip 8
 
 All flags but the first two go to layerprune similarity as they are. A task whose node is lost runs again
-elsewhere and goes on from its checkpoint.
+elsewhere and continues from its checkpoint.
 """
 
 import argparse

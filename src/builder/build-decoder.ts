@@ -44,7 +44,7 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
   const description = describeFamily(config, family, layout, checkpoint.tensors)
   const { model, states } = writeDecoder(writer, description)
   writer.weights.assertAllUsed(layout.owns, description.extras)
-  return { model, weightsFolder: folder, states }
+  return { model, weightsFolder: folder, states, longestDense: description.longestDense }
 }
 
 /**

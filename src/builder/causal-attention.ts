@@ -105,53 +105,77 @@ function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: num
   return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
 }
 
+/** What the attention of heads depends on; values are as long as keys if `valueDim` is omitted. */
+type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'softcap'> & {
+  valueDim?: number
+}
+
 /**
- * Causal attention over heads [batch, tokens, heads * head size], to the same shape as the queries.
+ * Causal attention over heads [batch, tokens, heads * head size], to [batch, tokens, heads * value size].
  *
  * Query heads that share a key head are stacked, so that keys and values are never repeated.
+ * @param sinks float32 [heads]: logits that take part in the softmax beside the scores; null if none do
  */
 export function writeCausalAttention(
   writer: GraphWriter,
-  { heads, kvHeads, headDim, scale, softcap }: Attention,
-  { query, key, value }: QueryKeyValue,
+  { heads, kvHeads, headDim, scale, softcap, valueDim = headDim }: AttentionForm,
+  { query, key, value, sinks = null }: QueryKeyValue & { sinks?: string | null },
   spans: Spans,
 ): string {
-  const perHead = (tensor: string, count: number) =>
-    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, headDim])])], {
+  const perHead = (tensor: string, count: number, size = headDim) =>
+    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, size])])], {
       perm: [0, 2, 1, 3],
     })
   const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
   const keys = perHead(key, kvHeads)
-  const values = perHead(value, kvHeads)
+  const values = perHead(value, kvHeads, valueDim)
   const contexts = spans.list.map((span, index) => {
-    const ofQueries = (tensor: string) => writer.dimensions(tensor, [BATCH, heads, span.queries, headDim])
+    const ofQueries = (tensor: string, size: number) =>
+      writer.dimensions(tensor, [BATCH, heads, span.queries, size])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
-    const seen = (tensor: string) => {
+    const seen = (tensor: string, size: number) => {
       if (span.keys === TOKENS) return tensor
       const part = writer.op('Slice', [tensor, span.firstKey, span.end, writer.integers([2])])
-      return writer.dimensions(part, [BATCH, kvHeads, span.keys, headDim])
+      return writer.dimensions(part, [BATCH, kvHeads, span.keys, size])
     }
     const stacked = writer.op('Reshape', [
-      ofQueries(queries[index]!),
+      ofQueries(queries[index]!, headDim),
       writer.integers([0, kvHeads, -1, headDim]),
     ])
     writer.dimensions(stacked, [BATCH, kvHeads, stack, headDim])
-    const products = writer.op('FusedMatMul', [stacked, seen(keys)], { transB: 1, alpha: { float: scale } })
+    const products = writer.op('FusedMatMul', [stacked, seen(keys, headDim)], {
+      transB: 1,
+      alpha: { float: scale },
+    })
     const scores = writer.op('Add', [
       softcap === null ? products : writeCap(writer, products, softcap),
       span.bias,
     ])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const probabilities = writer.op('Softmax', [scores], { axis: -1 })
-    const context = writer.op('MatMul', [probabilities, seen(values)])
-    return ofQueries(writer.op('Reshape', [context, writer.integers([0, heads, -1, headDim])]))
+    const context = writer.op('MatMul', [probabilities, seen(values, valueDim)])
+    const shape = writer.integers([0, heads, -1, valueDim])
+    const unstacked = ofQueries(writer.op('Reshape', [context, shape]), valueDim)
+    if (sinks === null) return unstacked
+    return ofQueries(writer.op('Mul', [unstacked, writeShare(writer, scores, sinks, heads)]), valueDim)
   })
   const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
     BATCH,
     heads,
     TOKENS,
-    headDim,
+    valueDim,
   ])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
-  return writer.op('Reshape', [all, writer.integers([0, 0, heads * headDim])])
+  return writer.op('Reshape', [all, writer.integers([0, 0, heads * valueDim])])
+}
+
+/**
+ * The part of a softmax over scores and a sink that falls to the scores, [batch, heads, queries, 1]: the sigmoid of
+ * how much larger the logarithm of their summed exponentials is than the sink.
+ */
+function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
+  const sum = writer.op('ReduceLogSumExp', [scores, writer.integers([-1])], { keepdims: 1 })
+  const perHead = writer.op('Reshape', [sum, writer.integers([0, heads, -1, 1])])
+  const sink = writer.op('Reshape', [sinks, writer.integers([heads, 1, 1])])
+  return writer.op('Sigmoid', [writer.op('Sub', [perHead, sink])])
 }

@@ -1,9 +1,10 @@
-import type { Delta } from '../families/description.js'
+import type { Delta, Linear } from '../families/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
+import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
-import { writeNorm } from './norm.js'
+import { writeNorm, writeRmsNorm } from './norm.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
@@ -56,7 +57,7 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
     writeNorm(writer, norm, perHead),
     writer.integers([0, 0, valueHeads * valueDim]),
   ])
-  const gated = writer.op('Mul', [normed, writeActivation(writer, 'silu', inputs.gate)])
+  const gated = writer.op('Mul', [normed, writeActivation(writer, delta.gateActivation, inputs.gate)])
   return writeLinear(writer, delta.output, gated)
 }
 
@@ -66,10 +67,14 @@ function writeInputs(writer: DecoderWriter, delta: Delta, input: string): DeltaI
   const parts = projections.queriesKeysValues.map((linear) => writeLinear(writer, linear, input))
   return {
     queriesKeysValues: parts.length === 1 ? parts[0]! : writer.op('Concat', parts, { axis: -1 }),
-    gate: writeLinear(writer, projections.gate, input),
+    gate: writeChain(writer, projections.gate, input),
     beta: writeLinear(writer, projections.beta, input),
-    decay: writeLinear(writer, projections.decay, input),
+    decay: writeChain(writer, projections.decay, input),
   }
+}
+
+function writeChain(writer: DecoderWriter, products: Linear[], input: string): string {
+  return products.reduce((output, linear) => writeLinear(writer, linear, output), input)
 }
 
 /** The outputs of both products are sorted by key head first. */
@@ -101,18 +106,20 @@ function split(writer: GraphWriter, tensor: string, sizes: number[]): string[] {
 function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, input: string): string {
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, keyHeads, keyDim])])
   const scale = writer.floats(Array.from({ length: keyDim }, () => keyDim ** -0.5))
-  const scaled = writer.op('SimplifiedLayerNormalization', [perHead, scale], {
-    axis: -1,
-    epsilon: { float: LENGTH_EPSILON / keyDim },
-    stash_type: 1,
-  })
+  const scaled = writeRmsNorm(writer, perHead, scale, LENGTH_EPSILON / keyDim)
   return writer.op('Reshape', [scaled, writer.integers([0, 0, keyHeads * keyDim])])
 }
 
-/** Logarithm of the factor on each head's state. */
-function writeDecay(writer: DecoderWriter, { decay, valueHeads }: Delta, product: string): string {
-  const rate = writer.op('Exp', [writer.weights.float(decay.rate, [valueHeads])])
-  const biased = writer.op('Add', [product, writer.weights.float(decay.bias, [valueHeads])])
-  const steps = writer.op('Softplus', [biased])
-  return writer.op('Mul', [steps, writer.op('Neg', [rate])])
+/** Logarithm of the factor on each head's state, or on each row of it. */
+function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta, product: string): string {
+  const perHead = decay.perElement ? keyDim : 1
+  const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
+  const steps = writer.op('Softplus', [writer.op('Add', [product, bias])])
+  const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
+  const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
+  const byHead = writer.op('Reshape', [steps, writer.integers([0, 0, valueHeads, perHead])])
+  return writer.op('Reshape', [
+    writer.op('Mul', [byHead, byRow]),
+    writer.integers([0, 0, valueHeads * perHead]),
+  ])
 }

@@ -17,7 +17,8 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, if not all are needed and the matrix is not transposed
+ * @param rows first and last (exclusive) of its outputs, if not all are needed; not of a transposed matrix, nor of a
+ *   stack with biases
  */
 export function readProduct(
   writer: DecoderWriter,
@@ -28,12 +29,16 @@ export function readProduct(
   const transposed = isTransposed(writer, linear)
   const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
   const part = transposed ? undefined : rows
-  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
-  if (stack === undefined) return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  if (stack === undefined) {
+    const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
+    return { matrix: writer.weights.float(weight, size, part), transposed, bias }
+  }
   const first = stack.index * size[0]
   const [start, end] = part ?? [0, size[0]]
   const shape = stack.isFlat ? [stack.count * size[0], size[1]] : [stack.count, ...size]
   const matrix = writer.weights.float(weight, shape, [first + start, first + end])
+  const row: [number, number] = [stack.index, stack.index + 1]
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [stack.count, outputs], row)
   return { matrix, transposed, bias }
 }
 
@@ -57,6 +62,11 @@ export function writeProduct(
     ? writer.op('MatMul', [input, matrix])
     : writer.op('FusedMatMul', [input, matrix], { transB: 1 })
   return bias === null ? product : writer.op('Add', [product, bias])
+}
+
+/** Multiplies a tensor by a number, unless that is 1. */
+export function writeScaled(writer: GraphWriter, input: string, factor: number): string {
+  return factor === 1 ? input : writer.op('Mul', [input, writer.float(factor)])
 }
 
 export function writeActivation(writer: DecoderWriter, activation: Activation, input: string): string {

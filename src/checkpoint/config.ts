@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { otherForm } from './other-forms.js'
+import { toStrictJson } from './python-json.js'
 import { assertRegularFile } from './regular-file.js'
 import { nameWrapper, readTextConfig } from './wrappers.js'
 
@@ -21,10 +22,15 @@ export const LEARNT_POSITIONS = {
   opt: 2048,
 }
 
+/** Families that have no heads of attention. */
+const WITHOUT_ATTENTION = new Set(['falcon_mamba', 'mamba', 'mamba2'])
+
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
   /** `model_type` of the decoder, as config.json or genai_config.json states it. */
   family: string
+  /** `model_type` at the top of the file: of the whole model. */
+  modelType: string
   /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
   wrapper: string | null
   layers: number
@@ -86,7 +92,7 @@ async function readJsonObject(path: string): Promise<Record<string, unknown> | u
     throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
   }
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(toStrictJson(text))
     if (isObject(value)) return value
   } catch (cause) {
     const reason = (cause as Error).message.replace(/\s+/g, ' ')
@@ -143,7 +149,9 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
-  const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
+  const heads = WITHOUT_ATTENTION.has(String(raw.model_type))
+    ? 1
+    : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
   const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
@@ -151,9 +159,12 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       hint: HINT,
     })
   }
+  const family = typeof raw.model_type === 'string' ? raw.model_type : 'unknown'
+  const wrapper = nameWrapper(config)
   return {
-    family: typeof raw.model_type === 'string' ? raw.model_type : 'unknown',
-    wrapper: nameWrapper(config),
+    family,
+    modelType: wrapper ?? family,
+    wrapper,
     layers,
     hiddenSize,
     heads,

@@ -4,6 +4,9 @@ import type { SafetensorsCheckpoint } from './safetensors.js'
 import { quoteName } from './safetensors-header.js'
 
 const HINT = 'use the checkpoint in float32, float16 or bfloat16 that it was made from'
+/** gpt-oss was published in no other form. */
+const MXFP4_HINT =
+  'use a copy of the model in bfloat16: transformers writes one after from_pretrained(..., quantization_config=Mxfp4Config(dequantize=True))'
 
 /** Tensors that only a quantised checkpoint has, by the end of their name. */
 const QUANTIZED_TENSORS: Record<string, string> = {
@@ -15,6 +18,7 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   '.absmax': 'bitsandbytes',
   '.SCB': 'bitsandbytes',
   '.codebooks': 'aqlm',
+  _proj_blocks: 'mxfp4',
 }
 
 /** Keys of config.json that say how weights are quantised. */
@@ -41,7 +45,8 @@ export function assertPlainWeights(config: Record<string, unknown>, checkpoint: 
 }
 
 function refused(found: string): LayerpruneError {
-  return new LayerpruneError(`the checkpoint is quantised, which cannot be read: ${found}`, { hint: HINT })
+  const hint = found.includes('mxfp4') ? MXFP4_HINT : HINT
+  return new LayerpruneError(`the checkpoint is quantised, which cannot be read: ${found}`, { hint })
 }
 
 function describeMethod(settings: unknown): string {

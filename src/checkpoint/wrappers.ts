@@ -26,13 +26,14 @@ export interface Wrapper {
 }
 
 /** Keys whose value at the top comes before that in `text_config`. */
-const FROM_TOP = ['dtype', 'torch_dtype', ...QUANTIZATION_KEYS]
+const FROM_TOP = ['architectures', 'dtype', 'torch_dtype', ...QUANTIZATION_KEYS]
 
 const CROSS_ATTENTION = 'some of its layers attend to the features of images'
 const PREFIX = 'tokens of its prompt see those that follow'
 
 /** By the `model_type` at the top of config.json. */
-const WRAPPERS: Record<string, Wrapper> = {
+export const WRAPPERS: Record<string, Wrapper> = {
+  apertus1p5: { text: 'apertus1p5_text', isFixed: true, tied: false },
   aria: { text: 'aria_text', isFixed: true, tied: false },
   audioflamingo3: { text: 'qwen2', tied: 'never' },
   aya_vision: { text: 'cohere2', tied: true },
@@ -40,7 +41,6 @@ const WRAPPERS: Record<string, Wrapper> = {
   deepseek_vl: { text: 'llama', tied: true },
   deepseek_vl_hybrid: { text: 'llama', tied: true },
   exaone4_5: { text: 'exaone4', tied: false },
-  fast_vlm: { text: 'qwen2', tied: 'text' },
   gemma3: { text: 'gemma3_text', isFixed: true, tied: true },
   gemma4: { text: 'gemma4_text', isFixed: true, tied: true, scalesLogits: true },
   gemma4_unified: { text: 'gemma4_unified_text', isFixed: true, tied: true, scalesLogits: true },
@@ -52,11 +52,11 @@ const WRAPPERS: Record<string, Wrapper> = {
   got_ocr2: { text: 'qwen2', tied: true },
   granite_speech: { text: 'granite', tied: true },
   granite_speech_plus: { text: 'granite', tied: true },
+  hyperclovax_vision_v2: { text: 'hyperclovax', tied: true, scalesLogits: true },
   idefics2: { text: 'mistral', tied: false },
   idefics3: { text: 'llama', tied: false },
   internvl: { text: 'qwen2', tied: true },
   janus: { text: 'llama', tied: true },
-  kimi_k25: { text: 'deepseek_v3', tied: true },
   lfm2_vl: { text: 'lfm2', tied: true },
   lighton_ocr: { text: 'qwen3', tied: true },
   llama4: { text: 'llama4_text', isFixed: true, tied: 'text' },
@@ -73,7 +73,6 @@ const WRAPPERS: Record<string, Wrapper> = {
   musicflamingo: { text: 'qwen2', tied: 'never' },
   ovis2: { text: 'qwen2', tied: true },
   paligemma: { text: 'gemma', tied: true, scalesLogits: true, refused: PREFIX },
-  perception_lm: { text: 'llama', tied: 'text' },
   qianfan_ocr: { text: 'qwen3', tied: false },
   qwen2_5_vl: { text: 'qwen2_5_vl_text', isFixed: true, tied: 'text', isFlat: true },
   qwen2_audio: { text: 'qwen2', tied: 'never' },

@@ -8,8 +8,8 @@ export type Metric = (typeof METRICS)[number]
 interface MetricWords {
   /** Its name in sentences. */
   title: string
-  /** What the residual stream does if the value is large. */
-  verb: 'turns' | 'changes'
+  /** What a block of a large value does to the residual stream. */
+  verb: 'rotates' | 'changes'
   /** Largest value it can have. */
   limit: number
   definition: string
@@ -18,20 +18,20 @@ interface MetricWords {
 const WORDS: Record<Metric, MetricWords> = {
   angular: {
     title: 'angular distance',
-    verb: 'turns',
+    verb: 'rotates',
     limit: 1,
     definition:
       'that of Gromov et al. 2024 (arXiv 2403.17887), 0 if the residual stream keeps its direction and\n0.5 if it ends at a right angle',
   },
   cosine: {
     title: 'cosine distance',
-    verb: 'turns',
+    verb: 'rotates',
     limit: 2,
     definition: 'one minus the cosine similarity of LLM-Streamline (arXiv 2403.19135)',
   },
   'block-influence': {
     title: 'block influence',
-    verb: 'turns',
+    verb: 'rotates',
     limit: 2,
     definition: 'that of ShortGPT (arXiv 2403.03853), one minus the cosine',
   },

@@ -1,7 +1,7 @@
 import type { TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
-import { layerOfCache } from '../graph/cache-names.js'
+import { holdsKeysOrValues, layerOfCache } from '../graph/cache-names.js'
 import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
 import type { EncodedText } from '../texts/windows.js'
 import { assertTokenIds, countTokenRows } from './token-ids.js'
@@ -15,7 +15,7 @@ export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
 /**
  * Decides for every input of a decoder graph what to feed it, once. Texts are padded on the right whatever the
  * tokenizer prefers: in a causal model nothing before the padding sees it, so a text's states do not depend on
- * the length of the others. Caches are empty.
+ * the length of the others. Caches are empty, states of convolutions and recurrences zero.
  * @throws LayerpruneError for an unknown input or an unexpected type; a `MakeInput` throws it for a token that the
  *   model does not have
  */
@@ -52,7 +52,7 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
     case 'attention_mask':
       return perToken((ids, index) => (index < ids.length ? 1 : 0))
     case 'position_ids':
-      return perToken((_, index) => index)
+      return planPositions(ort, info)
     case 'use_cache_branch':
       return () => new ort.Tensor('bool', [false], [1]) as Tensor
     case 'num_logits_to_keep': {
@@ -60,7 +60,8 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
       return () => make([1], dimensions(info).length === 0 ? [] : [1])
     }
   }
-  if (layerOfCache(info.name) !== undefined) return planCache(ort, info, config)
+  if (holdsKeysOrValues(info.name)) return planCache(ort, info, config)
+  if (layerOfCache(info.name) !== undefined) return planState(ort, info)
   throw new LayerpruneError(
     `the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`,
     {
@@ -86,6 +87,22 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
   }
 }
 
+/** Positions of the tokens: [batch, tokens], or several times that if time, height and width have positions each. */
+function planPositions(ort: Ort, info: ValueInfoProto): MakeInput {
+  const make = makeIntegers(ort, info)
+  const shape = dimensions(info)
+  const repeats = shape.length === 3 ? shape[0]! : 1
+  if (typeof repeats !== 'number' || shape.length > 3) {
+    throw new LayerpruneError(
+      `graph input position_ids has the shape [${shape.join(', ')}], expected [batch, tokens] or [3, batch, tokens]`,
+    )
+  }
+  return (batch, tokens) => {
+    const values = Array.from({ length: repeats * batch.length * tokens }, (_, index) => index % tokens)
+    return make(values, [...(shape.length === 3 ? [repeats] : []), batch.length, tokens])
+  }
+}
+
 /** An empty cache: [batch, kv heads, 0, head dim], by the file's shape if it is fixed, otherwise by the config. */
 function planCache(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInput {
   const shape = dimensions(info)
@@ -96,16 +113,34 @@ function planCache(ort: Ort, info: ValueInfoProto, config: ModelConfig): MakeInp
   }
   const kvHeads = typeof shape[1] === 'number' ? shape[1] : config.kvHeads
   const headDim = typeof shape[3] === 'number' ? shape[3] : config.headDim
+  const make = makeZeros(ort, info)
+  return (batch) => make([batch.length, kvHeads, 0, headDim])
+}
+
+/** The state of a convolution or a recurrence before the first token: zeros. Its shape is fixed but for the batch. */
+function planState(ort: Ort, info: ValueInfoProto): MakeInput {
+  const shape = dimensions(info)
+  if (shape.filter((size) => typeof size === 'string').length > 1) {
+    throw new LayerpruneError(
+      `cache input ${info.name} has the shape [${shape.join(', ')}], expected one that is fixed but for the batch`,
+      { hint: 'export the model again with sizes that are fixed, as onnxruntime-genai does' },
+    )
+  }
+  const make = makeZeros(ort, info)
+  return (batch) => make(shape.map((size) => (typeof size === 'string' ? batch.length : size)))
+}
+
+function makeZeros(ort: Ort, info: ValueInfoProto): (shape: number[]) => Tensor {
   const half = elementType(info) === DataType.FLOAT16
   if (!half && elementType(info) !== DataType.FLOAT) {
     throw new LayerpruneError(
       `cache input ${info.name} has element type ${DataType[elementType(info)]}, expected FLOAT`,
     )
   }
-  return (batch) => {
-    const dims = [batch.length, kvHeads, 0, headDim]
+  return (shape) => {
+    const count = shape.reduce((product, size) => product * size, 1)
     return half
-      ? (new ort.Tensor('float16', new Uint16Array(0), dims) as Tensor)
-      : (new ort.Tensor('float32', new Float32Array(0), dims) as Tensor)
+      ? (new ort.Tensor('float16', new Uint16Array(count), shape) as Tensor)
+      : (new ort.Tensor('float32', new Float32Array(count), shape) as Tensor)
   }
 }

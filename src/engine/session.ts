@@ -3,6 +3,7 @@ import { LayerpruneError } from '../errors.js'
 import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
+import { withUnboundedCaches } from '../graph/unbounded-caches.js'
 import { type Device, hintForDevice } from './device.js'
 
 export interface SessionOptions {
@@ -44,7 +45,8 @@ export async function createSession(
   const { model, weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
   if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
-    return await ort.InferenceSession.create(serializeModel(castsPerRun ? castWeightsPerRun(model) : model), {
+    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model) : model)
+    return await ort.InferenceSession.create(serializeModel(runnable), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in shape: buffers planned for each take more memory and save no time

@@ -10,7 +10,10 @@ import type { EncodedText } from '../texts/windows.js'
 export function countTokenRows({ node, initializer }: GraphProto): number {
   const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')
     ?.input[0]
-  const rows = initializer.find(({ name }) => name === table)?.dims[0]
+  // a head that is tied to the embedding is stored as the head multiplies with it
+  const tied = node.find(({ opType, output }) => opType === 'Transpose' && output[0] === table)?.input[0]
+  const dims = initializer.find(({ name }) => name === (tied ?? table))?.dims
+  const rows = tied === undefined ? dims?.[0] : dims?.at(-1)
   return rows === undefined ? Infinity : Number(rows)
 }
 

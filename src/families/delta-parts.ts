@@ -1,7 +1,8 @@
 import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
-import type { Delta, DeltaProjections, Norm } from './description.js'
+import type { Activation, Decay, Delta, DeltaProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
+import { readLayerKinds } from './layer-types.js'
 
 /** Sizes of linear attention. */
 export interface DeltaSizes {
@@ -49,30 +50,28 @@ export function readLinearLayers(
   config: ConfigReader,
   usual: (layer: number) => boolean,
 ): (layer: number) => boolean {
-  const layers = config.layers('num_hidden_layers')
-  const types = config.texts('layer_types', undefined)
-  if (types === undefined) return usual
-  if (types.length !== layers) throw config.refuse('layer_types', `${layers} entries, one per layer`)
-  if (types.some((type) => type !== 'linear_attention' && type !== 'full_attention')) {
-    throw config.refuse('layer_types', 'only linear_attention and full_attention')
-  }
-  return (layer) => types[layer] === 'linear_attention'
+  const kindOf = readLayerKinds(config, 'layer_types', ['linear_attention', 'full_attention'], (layer) =>
+    usual(layer) ? 'linear_attention' : 'full_attention',
+  )
+  return (layer) => kindOf(layer) === 'linear_attention'
 }
 
-/** What differs between families in the module `linear_attn`. */
+/** What differs between families. */
 interface DeltaForm {
   projections: DeltaProjections
   /** Tensors of the convolution. */
   convolutions: string[]
+  decay: Decay
   betaScale: number
   norm: Norm
-  /** Name of the module in it. */
+  gateActivation: Activation
+  /** Module of the last product in the layer. */
   output: string
 }
 
 export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaForm): Delta {
   const { kernel, ...heads } = delta
-  const { name, linear, activation, sizes } = parts
+  const { linear, activation, sizes } = parts
   const { convolutions, output, ...rest } = form
   const { keys, values } = countChannels(delta)
   return {
@@ -81,9 +80,32 @@ export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaF
     ...rest,
     convolution: { channels: 2 * keys + values, weights: convolutions, bias: null, size: kernel },
     activation,
-    decay: { rate: name('linear_attn.A_log'), bias: name('linear_attn.dt_bias') },
-    output: linear(`linear_attn.${output}`, heads.valueHeads * heads.valueDim, sizes.hidden),
+    output: linear(output, heads.valueHeads * heads.valueDim, sizes.hidden),
   }
+}
+
+/** The usual decay: one rate and one bias for each value head. */
+export function describeDecay({ name }: MixerParts, { valueHeads }: DeltaSizes): Decay {
+  return {
+    rate: name('linear_attn.A_log'),
+    rateShape: [valueHeads],
+    bias: name('linear_attn.dt_bias'),
+    perElement: false,
+  }
+}
+
+/**
+ * Tensors of a convolution of queries, keys and values: three, or one if the checkpoint has that.
+ * @param module of the layer
+ */
+export function nameConvolutions(
+  { name }: MixerParts,
+  module: string,
+  has: (name: string) => boolean,
+): string[] {
+  const joined = name(`${module}.conv1d.weight`)
+  if (has(joined)) return [joined]
+  return ['q', 'k', 'v'].map((which) => name(`${module}.${which}_conv1d.weight`))
 }
 
 /** Outputs of the products that give all queries or all keys, and all values. */

@@ -11,9 +11,12 @@ import type {
   Linear,
   Mixer,
   Mlp,
+  PerLayerEmbedding,
+  Projections,
 } from './description.js'
 import {
   type Differences,
+  type HeadNorms,
   LLAMA_KEYS,
   type LLAMA_NAMES,
   LLAMA_NORMS,
@@ -39,9 +42,10 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
   const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
+  const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
-    mixer: describeMixer(differences, context, name),
-    mlp: describeMlp(config, differences, context, name),
+    mixer: parts.mixer ? describeMixer(differences, context, name) : null,
+    mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
       beforeMixer: normOf(norms.beforeMixer),
       afterMixer: normOf(norms.afterMixer),
@@ -52,6 +56,31 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     },
     parallel: differences.parallel ?? false,
     residualMultiplier: differences.residualMultiplier ?? 1,
+    perLayerEmbedding: describePerLayerEmbedding(differences, context, name),
+    scalar: differences.layerScalar === undefined ? null : name(differences.layerScalar),
+  }
+}
+
+/** The names are those of Gemma 3n and Gemma 4, the only models that have it. */
+function describePerLayerEmbedding(
+  { perLayerEmbeddings }: Differences,
+  { sizes, makeActivation, makeNorm }: LayerContext,
+  name: NameTensor,
+): PerLayerEmbedding | null {
+  if (perLayerEmbeddings === undefined) return null
+  const { hidden } = sizes
+  const { size } = perLayerEmbeddings
+  const linear = (module: string, inputs: number, outputs: number): Linear => ({
+    weight: name(`${module}.weight`),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  return {
+    gate: linear('per_layer_input_gate', hidden, size),
+    activation: makeActivation(name),
+    projection: linear('per_layer_projection', size, hidden),
+    norm: makeNorm(name('post_per_layer_input_norm')),
   }
 }
 
@@ -65,27 +94,64 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
     inputs,
     outputs,
   })
+  const attention = () => describeAttention(differences, context, name)
   const own = differences.mixer?.(index, {
     sizes,
     activation: makeActivation(name),
+    attention,
     name,
     linear,
     makeNorm,
   })
-  return own ?? describeAttention(differences, context, name)
+  return own ?? attention()
 }
 
-function describeAttention(
+function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
+  const { index, sizes, names, alibi, makeNorm } = context
+  const { heads, kvHeads, headDim } = sizes
+  const { innerNorms, sinks } = differences
+  const own = (tensor: string) => name(`${names.attention}.${tensor}`)
+  const headNorm = ofLayer(differences.headNorm, index)
+  const products = describeProducts(differences, context, own)
+  const makesKeys = products.sharing?.role !== 'reads'
+  return {
+    kind: 'attention',
+    heads,
+    kvHeads,
+    headDim,
+    ...products,
+    rope: differences.rope?.(index, sizes) ?? null,
+    queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
+    keyNorm: headNorm && makesKeys ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
+    valueNorm:
+      headNorm?.values && makesKeys
+        ? { span: 'head', norm: makeNorm('', { size: headDim, weight: false, bias: false }) }
+        : null,
+    normAfterRope: headNorm?.afterRope ?? false,
+    clip: differences.clip ?? null,
+    queryGrowth: ofLayer(differences.queryGrowth, index),
+    scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
+    window: differences.window?.(index) ?? null,
+    chunk: differences.chunk?.(index) ?? null,
+    softcap: differences.softcap ?? null,
+    alibi,
+    differential: describeDifferential(differences, context, own),
+    sinks: sinks === undefined ? null : own(sinks),
+    outputNorm: innerNorms ? makeNorm(own(innerNorms.attention), { size: heads * headDim }) : null,
+  }
+}
+
+/** The products that attention starts and ends with. */
+function describeProducts(
   differences: Differences,
-  { index, sizes: common, names, alibi, makeNorm }: LayerContext,
-  name: NameTensor,
-): Attention {
-  const sizes = { ...common, ...differences.attentionSizes?.(index, common) }
+  { index, sizes, names }: LayerContext,
+  own: NameTensor,
+): Pick<Attention, 'projections' | 'gate' | 'output' | 'sharing'> {
   const { hidden, heads, kvHeads, headDim } = sizes
   const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
-    weight: name(`${names.attention}.${module}.weight`),
-    bias: hasBias ? name(`${names.attention}.${module}.bias`) : null,
+    weight: own(`${module}.weight`),
+    bias: hasBias ? own(`${module}.bias`) : null,
     inputs,
     outputs,
     transposed,
@@ -94,49 +160,56 @@ function describeAttention(
   const keys = kvHeads * headDim
   const output = linear(names.output, queries, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
-  const headNorms = ofLayer(differences.headNorm, index)
-  const headNorm = (module: string | undefined, count: number): HeadNorm | null => {
-    if (headNorms === null || module === undefined) return null
-    const { span, bias: hasBias = false, weight } = headNorms
-    const full = name(`${names.attention}.${module}`)
-    if (span === 'each head') {
-      const norm = makeNorm(full, { size: headDim, weight: false, bias: false })
-      const weightOf = (head: number) => `${full.replace('{head}', `${head}`)}.weight`
-      return { span, norm, weight: full.includes('{head}') ? weightOf : `${full}.weight` }
+  const sharing = differences.sharing?.(index) ?? null
+  const describeProjections = (): Projections => {
+    if (layout !== 'separate') {
+      return { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) }
     }
-    const size = span === 'head' ? headDim : count * headDim
-    return { span, norm: makeNorm(full, { size, bias: hasBias, ...(weight !== undefined && { weight }) }) }
+    const width = gate === 'beside queries' ? 2 * queries : queries
+    const query = linear(names.query, hidden, width, bias.qkv)
+    if (sharing?.role === 'reads') return { layout: 'query only', query }
+    const key = linear(names.key, hidden, keys, bias.qkv)
+    if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
+    return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
   }
   return {
-    kind: 'attention',
-    heads,
-    kvHeads,
-    headDim,
-    projections:
-      layout === 'separate'
-        ? {
-            layout,
-            query: linear(names.query, hidden, gate === 'beside queries' ? 2 * queries : queries, bias.qkv),
-            key: linear(names.key, hidden, keys, bias.qkv),
-            value: linear(names.value, hidden, keys, bias.qkv),
-          }
-        : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    projections: describeProjections(),
+    sharing,
     gate: describeGate(gate, sizes, (module, outputs) => linear(module, hidden, outputs, false)),
-    output: outputBias === null ? output : { ...output, bias: name(`${names.attention}.${outputBias}`) },
-    rope: differences.rope?.(index, sizes) ?? null,
-    queryNorm: headNorm(headNorms?.query, heads),
-    keyNorm: headNorm(headNorms?.key, kvHeads),
-    normAfterRope: headNorms?.afterRope ?? false,
-    clip: differences.clip ?? null,
-    queryGrowth: ofLayer(differences.queryGrowth, index),
-    scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
-    window: differences.window?.(index) ?? null,
-    chunk: differences.chunk?.(index) ?? null,
-    softcap: differences.softcap ?? null,
-    alibi,
-    outputNorm: differences.innerNorms
-      ? makeNorm(name(`${names.attention}.${differences.innerNorms.attention}`), { size: queries })
-      : null,
+    output: outputBias === null ? output : { ...output, bias: own(outputBias) },
+  }
+}
+
+/** @param module full name, with `{head}` for the head's number if each has a tensor of its own */
+function describeHeadNorm(
+  { span, bias = false, weight }: HeadNorms,
+  module: string,
+  count: number,
+  { sizes, makeNorm }: LayerContext,
+): HeadNorm {
+  const { headDim } = sizes
+  if (span === 'each head') {
+    const norm = makeNorm(module, { size: headDim, weight: false, bias: false })
+    const weightOf = (head: number) => `${module.replace('{head}', `${head}`)}.weight`
+    return { span, norm, weight: module.includes('{head}') ? weightOf : `${module}.weight` }
+  }
+  const size = span === 'head' ? headDim : count * headDim
+  return { span, norm: makeNorm(module, { size, bias, ...(weight !== undefined && { weight }) }) }
+}
+
+function describeDifferential(
+  { differential }: Differences,
+  { index, sizes, makeNorm }: LayerContext,
+  own: NameTensor,
+): Attention['differential'] {
+  if (differential === undefined) return null
+  return {
+    factors: [
+      [own('lambda_q1'), own('lambda_k1')],
+      [own('lambda_q2'), own('lambda_k2')],
+    ],
+    initial: differential(index),
+    norm: makeNorm(own('groupnorm'), { size: 2 * sizes.headDim, weight: false }),
   }
 }
 
@@ -181,17 +254,19 @@ function describeMlp(
     activation,
     down: linear(`${module}.${names.down}`, inner, hidden),
   })
-  const experts = differences.experts?.(index, { hidden, activation, name, gated })
+  const parts = { hidden, activation, name, gated, makeNorm }
+  const experts = differences.experts?.(index, parts)
   if (experts) return { kind: 'experts', experts: checkExperts(experts) }
-  const inner = differences.mlpSize ?? readMlpSize(config, differences, hidden)
+  const inner = readMlpSize(config, differences, { hidden, index })
+  if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, inner), parts)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
     case 'gated': {
-      const { innerNorms } = differences
-      if (innerNorms === undefined) return gated(names.mlp, inner)
-      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
-      return { ...gated(names.mlp, inner), innerNorm }
+      const { innerNorms, mlpScales: scales } = differences
+      const plain = scales === undefined ? gated(names.mlp, inner) : { ...gated(names.mlp, inner), scales }
+      if (innerNorms === undefined) return plain
+      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner }) }
     }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
@@ -200,12 +275,17 @@ function describeMlp(
   }
 }
 
-function readMlpSize(config: ConfigReader, { keys, innerMultiple }: Differences, hidden: number): number {
+function readMlpSize(
+  config: ConfigReader,
+  { keys, innerMultiple, mlpSize }: Differences,
+  { hidden, index }: { hidden: number; index: number },
+): number {
+  if (mlpSize !== undefined) return typeof mlpSize === 'number' ? mlpSize : mlpSize(index)
   const key = keys?.inner ?? LLAMA_KEYS.inner
   return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
-function checkExperts(experts: Experts): Experts {
+export function checkExperts(experts: Experts): Experts {
   if (experts.perToken <= experts.count) return experts
   throw new LayerpruneError(
     `config.json has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,

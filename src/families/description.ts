@@ -12,8 +12,8 @@ export interface Linear {
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
   /**
-   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; `isFlat` if the
-   * first two axes are one.
+   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
+   * `isFlat`: the first two axes are one.
    */
   stack?: { count: number; index: number; isFlat?: boolean }
 }
@@ -88,16 +88,19 @@ export type HeadNorm =
   | { span: 'each head'; norm: Norm; weight: string | ((head: number) => string) }
 
 /**
- * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
+ * Where queries, keys and values come from: three products, two if values are keys before their norm and rotation
+ * (`key as value`), one if keys and values are those of an earlier layer (`query only`), or one whose outputs are all queries, then all keys,
  * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`), or for each
  * quarter of the heads its queries, its values and its keys (`quarters`).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
+  | { layout: 'key as value'; query: Linear; key: Linear }
+  | { layout: 'query only'; query: Linear }
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -115,6 +118,7 @@ export interface Attention {
   rope: Rope | null
   queryNorm: HeadNorm | null
   keyNorm: HeadNorm | null
+  valueNorm: HeadNorm | null
   /** The norms come after the rotation. */
   normAfterRope: boolean
   /** Queries, keys and values are clipped to [-clip, clip]. */
@@ -130,14 +134,35 @@ export interface Attention {
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
+  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  sinks: string | null
   /** A norm over all heads before the output's product. */
   outputNorm: Norm | null
+  /** Heads are taken in pairs; null if each is by itself. */
+  differential: Differential | null
+  sharing: KeySharing | null
+}
+
+/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+export interface Differential {
+  /** Names of vectors of the size of a head. */
+  factors: [[a: string, b: string], [a: string, b: string]]
+  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
+  initial: number
+  /** Over two heads side by side. */
+  norm: Norm
 }
 
 /** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
 export interface OutputGate {
   product: Linear
   activation: 'sigmoid' | 'softplus'
+}
+
+/** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
+export interface KeySharing {
+  role: 'makes' | 'reads'
+  kind: string
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -164,22 +189,58 @@ export interface Delta {
   /** Runs over queries, keys and values side by side. */
   convolution: Convolution
   activation: Activation
-  /** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
-  decay: { rate: string; bias: string }
+  decay: Decay
   /** Factor on the sigmoid that gives beta. */
   betaScale: number
-  /** Normed outputs of heads are multiplied by the gate's activation. */
+  /** Over each head's output, which is then multiplied by the gate's activation. */
   norm: Norm
+  gateActivation: Activation
   output: Linear
+}
+
+/** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+export interface Decay {
+  /** One number for each value head. */
+  rate: string
+  rateShape: number[]
+  bias: string
+  /** A head has a product and a bias for each element of its key, instead of one of each. */
+  perElement: boolean
 }
 
 /**
  * Products of the layer's input: `stacked`, all queries, all keys, then all values, from one product or several; or
- * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays.
+ * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays. Gate
+ * and decay can take several products, one after the other.
  */
 export type DeltaProjections =
-  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear; beta: Linear; decay: Linear }
+  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
   | { layout: 'grouped'; mixed: Linear; rates: Linear }
+
+/**
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
+ * latent.
+ */
+export interface LatentAttention {
+  kind: 'latent'
+  heads: number
+  /** Elements of a head's query and key: its own, then those that the keys of all heads share. */
+  ownDim: number
+  sharedDim: number
+  valueDim: number
+  /** One product, or two around a norm. */
+  query: Linear | { down: Linear; norm: Norm; up: Linear }
+  /** Gives the latent, then the shared elements of the keys. */
+  compressed: Linear
+  latentNorm: Norm
+  /** Gives for each head its own elements of the key, then its value. */
+  expanded: Linear
+  output: Linear
+  /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
+  rope: Rope | null
+  /** Factor on the scores. */
+  scale: number
+}
 
 /** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
 export interface ShortConvolution {
@@ -188,6 +249,69 @@ export interface ShortConvolution {
   inputs: Linear
   convolution: Convolution
   output: Linear
+}
+
+/**
+ * A state space whose decays depend on the token (Dao and Gu 2024, arXiv 2405.21060). Each head has a state of
+ * [state size, head size]; a token with the time step t multiplies it by exp(-exp(rate) * t) and adds B times t * x; C
+ * reads it.
+ */
+export interface Mamba2 {
+  kind: 'mamba2'
+  heads: number
+  headDim: number
+  /** Groups of neighbouring heads that share B and C. */
+  groups: number
+  stateSize: number
+  /** Gate, x, B, C and time steps, in this order. */
+  inputs: Linear
+  /** Factors on the five parts of the product. */
+  inputScales: number[]
+  /** Runs over x, B and C side by side. */
+  convolution: Convolution
+  activation: Activation
+  /** The time step is softplus(product + bias), but within limits; Infinity if there is none. */
+  timeStep: { bias: string; least: number; most: number }
+  /** [heads]. */
+  rate: string
+  /** [heads]: factor on x, which is added to what C reads. */
+  skip: string
+  /** Each group's outputs are normed, after or before they are multiplied by the gate's SiLU; null without a norm. */
+  norm: { weight: string; groups: number; epsilon: number; beforeGate: boolean } | null
+  output: Linear
+}
+
+/**
+ * The first state space whose decays depend on the token (Gu and Dao 2023, arXiv 2312.00752): each channel has a state
+ * of numbers, each with a rate of its own, and a time step of its own.
+ */
+export interface Mamba {
+  kind: 'mamba'
+  channels: number
+  stateSize: number
+  /** x and gate, in this order. */
+  inputs: Linear
+  /** Runs over x. */
+  convolution: Convolution
+  activation: Activation
+  /** From x: what gives the time steps, B and C, in this order. */
+  parameters: Linear
+  /** Norms on what gives the time steps, on B and on C. */
+  norms: { timeStep: Norm; b: Norm; c: Norm } | null
+  /** Its bias is inside the softplus that gives the time steps. */
+  timeStep: Linear
+  /** [channels, state size]. */
+  rate: string
+  /** [channels]: factor on x, which is added to what C reads. */
+  skip: string
+  output: Linear
+}
+
+/** Mixers that read the same input, and whose outputs are summed. */
+export interface ParallelMixers {
+  kind: 'parallel'
+  /** Factors on the input and the output of each. */
+  branches: { mixer: Mixer; inputScale: number; outputScale: number }[]
 }
 
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
@@ -219,18 +343,38 @@ export type Mlp =
       down: Linear
       /** A norm before the last product. */
       innerNorm?: Norm
+      /** Factors on the outputs of the gate's and the last product. */
+      scales?: { gate: number; down: number }
     }
-  /** Gate and up projection are the two halves of one matrix. */
-  | { kind: 'gated in one'; gateUp: Linear; activation: Activation; down: Linear }
+  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  | {
+      kind: 'gated in one'
+      gateUp: Linear
+      interleaved?: true
+      activation: Activation
+      bounds?: GateBounds
+      down: Linear
+    }
   | { kind: 'experts'; experts: Experts }
+  /** The sum of MLPs side by side, each between norms of its own. */
+  | { kind: 'sum'; parts: { before: Norm | null; mlp: Mlp; after: Norm | null }[] }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
+
+/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+export interface GateBounds {
+  limit: number
+}
 
 export interface Experts {
   router: Linear
   count: number
   perToken: number
   routing: Routing
+  /** Products before and after the experts, which then have a width of their own. */
+  latent?: { into: Linear; back: Linear } | null
+  /** Norms of what the router reads, which is then multiplied by a factor, and of what the experts read. */
+  norms?: { router: Norm; routerScale: number; experts: Norm }
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   shared: SharedExpert | null
@@ -263,6 +407,8 @@ export interface LargestScores {
   weighsInputs?: boolean
   /** The router's outputs become cap * tanh(output / cap). */
   cap?: number | null
+  /** Tensor of a further factor for each expert. */
+  expertScales?: string
 }
 
 /** Neighbouring experts in groups of equal size. */
@@ -284,9 +430,10 @@ export interface SparseMixer {
   nearness: number
 }
 
+/** Mixer or MLP is null if the layer has none. */
 export interface Layer {
-  mixer: Mixer
-  mlp: Mlp
+  mixer: Mixer | null
+  mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
     beforeMixer: Norm | null
@@ -301,6 +448,38 @@ export interface Layer {
   parallel: boolean
   /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier: number
+  perLayerEmbedding: PerLayerEmbedding | null
+  /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
+  scalar: string | null
+}
+
+/**
+ * What a layer adds after its MLP: a product of the stream, activated, times the layer's own part of an embedding,
+ * multiplied by a second matrix and normed.
+ */
+export interface PerLayerEmbedding {
+  gate: Linear
+  activation: Activation
+  projection: Linear
+  norm: Norm
+}
+
+/**
+ * A second embedding, of which each layer has a part of `size` numbers: the row of the token, times a factor, plus a
+ * normed product of state 0; the sum is divided by the root of 2.
+ */
+export interface PerLayerEmbeddings {
+  /** [vocabulary, layers * size] */
+  weight: string
+  vocabulary: number
+  size: number
+  /** Factor on the rows. */
+  scale: number
+  /** Gives the parts of all layers. */
+  projection: Linear
+  /** Factor on the product before the norm. */
+  projectionScale: number
+  norm: Norm
 }
 
 /** Learnt position embeddings; row `offset` belongs to the first token. */
@@ -334,6 +513,7 @@ export interface Decoder {
     norm: Norm | null
     positions: LearntPositions | Sinusoids | null
   }
+  perLayerEmbeddings: PerLayerEmbeddings | null
   layers: Layer[]
   finalNorm: Norm | null
   /** Null if the checkpoint was saved without one. */
@@ -348,4 +528,6 @@ export interface Decoder {
   } | null
   /** Names of tensors in old checkpoints that are recomputed. */
   extras: RegExp[]
+  /** Tokens of the longest text of which sparse attention sees all; null if attention is not sparse. */
+  longestDense: number | null
 }

@@ -3,8 +3,6 @@ import type { ConfigReader } from './config-reader.js'
 
 export type LayerType = 'full_attention' | 'sliding_attention'
 
-const LAYER_TYPES = ['full_attention', 'sliding_attention']
-
 /**
  * Which attention each layer has: the config's own list, or the family's rule if there is none.
  * @param slides the rule: whether a layer sees only a window
@@ -13,17 +11,35 @@ export function readLayerTypes(
   config: ConfigReader,
   slides: (layer: number) => boolean,
 ): (layer: number) => LayerType {
+  return readLayerKinds(config, 'layer_types', ['full_attention', 'sliding_attention'], (layer) =>
+    slides(layer) ? 'sliding_attention' : 'full_attention',
+  )
+}
+
+/**
+ * Which kind of a part each layer has: the config's own list, or the family's rule if there is none.
+ * @param key   of the list
+ * @param kinds those that the family knows
+ */
+export function readLayerKinds<Kind extends string>(
+  config: ConfigReader,
+  key: string,
+  kinds: Kind[],
+  usual: (layer: number) => Kind,
+): (layer: number) => Kind {
   const layers = config.layers('num_hidden_layers')
-  const types = config.texts('layer_types', undefined)
-  if (types === undefined) return (layer) => (slides(layer) ? 'sliding_attention' : 'full_attention')
+  const types = config.texts(key, undefined)
+  if (types === undefined) return usual
   if (types.length !== layers) {
     throw new LayerpruneError(
-      `config.json has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`,
+      `config.json has ${types.length} ${key} for ${layers} layers (num_hidden_layers)`,
     )
   }
-  const unknown = types.find((type) => !LAYER_TYPES.includes(type))
-  if (unknown !== undefined) throw config.refuse('layer_types', `only ${LAYER_TYPES.join(' and ')}`)
-  return (layer) => types[layer] as LayerType
+  const isKnown = (type: string): type is Kind => (kinds as string[]).includes(type)
+  if (!types.every(isKnown)) {
+    throw config.refuse(key, `only ${kinds.slice(0, -1).join(', ')} and ${kinds.at(-1)}`)
+  }
+  return (layer) => types[layer]!
 }
 
 /**

@@ -4,6 +4,8 @@ import { readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import type { Family } from './table.js'
 
+const APERTUS_FIXED = { mlp_bias: false, post_norm: false, qk_norm: true }
+
 const EPSILON = { norm: { epsilon: 1e-5 } } as const
 
 /** Decoders with the layer of Llama but for a part or two. */
@@ -25,6 +27,30 @@ export const LLAMA_KIN: Record<string, Family> = {
         bias: { mlp: config.flag('mlp_bias', false) },
         rope: rope(config, { theta: 1_000_000, usual: CWM_ROPE }),
         window: windowsOf(config, types, readWindow(config, 8192)),
+      }
+    },
+  },
+  internlm2: {
+    title: 'InternLM 2 and 2.5',
+    notes: 'as Llama, with queries, keys and values by key head in one matrix',
+    describe: (config) => {
+      const bias = config.flag('bias', true)
+      return {
+        names: {
+          embedding: 'tok_embeddings',
+          attention: 'attention',
+          packed: 'wqkv',
+          output: 'wo',
+          mlp: 'feed_forward',
+          gate: 'w1',
+          up: 'w3',
+          down: 'w2',
+        },
+        norms: { beforeMixer: 'attention_norm', beforeMlp: 'ffn_norm' },
+        head: { name: 'output' },
+        bias: { qkv: bias, output: bias },
+        layout: 'grouped',
+        rope: rope(config),
       }
     },
   },
@@ -55,6 +81,21 @@ export const LLAMA_KIN: Record<string, Family> = {
       rope: rope(config),
     }),
   },
+  diffllama: {
+    title: 'DiffLlama',
+    notes: 'differential attention: half of the heads is taken from the other half',
+    describe: (config) => {
+      const kvHeads = config.count('num_key_value_heads', config.count('num_attention_heads'))
+      if (kvHeads % 2 !== 0) throw config.refuse('num_key_value_heads', 'an even number')
+      config.ignore('lambda_std_dev')
+      return {
+        ...EPSILON,
+        bias: readAttentionBias(config),
+        differential: (layer) => 0.8 - 0.6 * Math.exp(-0.3 * layer),
+        rope: rope(config),
+      }
+    },
+  },
   exaone: {
     title: 'EXAONE 3 and 3.5',
     notes: "Llama under GPT's names",
@@ -81,8 +122,17 @@ export const LLAMA_KIN: Record<string, Family> = {
   apertus: {
     title: 'Apertus 8B and 70B',
     notes: 'plain MLP with xIELU, norms on the heads of queries and keys',
-    fixed: { mlp_bias: false, post_norm: false, qk_norm: true },
+    fixed: APERTUS_FIXED,
     describe: describeApertus,
+  },
+  apertus1p5_text: {
+    title: 'Apertus 1.5 (text)',
+    notes: 'as Apertus, with a head for the first tokens only',
+    fixed: APERTUS_FIXED,
+    describe: (config) => {
+      const size = config.count('output_vocab_size', undefined)
+      return { ...describeApertus(config), ...(size !== undefined && { head: { size } }) }
+    },
   },
   bitnet: {
     title: 'BitNet whose weights are not quantised',

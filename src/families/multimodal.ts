@@ -18,23 +18,23 @@ import type { Family } from './table.js'
  */
 export const MULTIMODAL_FAMILIES: Record<string, Family> = {
   qwen2_vl_text: {
-    title: 'text of Qwen 2 VL',
+    title: 'Qwen 2 VL (text)',
     notes: 'as Qwen 2',
     describe: describeQwen2Text,
   },
   qwen2_5_vl_text: {
-    title: 'text of Qwen 2.5 VL',
+    title: 'Qwen 2.5 VL (text)',
     notes: 'as Qwen 2',
     describe: describeQwen2Text,
   },
   qwen3_vl_text: {
-    title: 'text of Qwen 3 VL',
+    title: 'Qwen 3 VL (text)',
     notes: 'as Qwen 3',
     describe: (config) => ({ ...describeQwen3Text(config), kvHeads: 32, headDim: 128 }),
   },
   qwen3_vl_moe_text: {
-    title: 'text of Qwen 3 VL 30B-A3B and 235B-A22B',
-    notes: 'as Qwen 3, with experts stored in stacks, turned or not',
+    title: 'Qwen 3 VL 30B-A3B and 235B-A22B (text)',
+    notes: 'as Qwen 3, with experts in one stack, transposed in published files',
     fixed: { norm_topk_prob: true },
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)

@@ -6,6 +6,8 @@ export interface RopeOptions {
   headDim: number
   /** Base of the frequencies if the config states none. */
   theta?: number
+  /** Base of the frequencies, whatever the config states for all layers. */
+  ownTheta?: number
   /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
   partial?: number
   /** Number of rotated elements, if the family states it. */
@@ -34,6 +36,12 @@ export interface RopeOptions {
   /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
   knowsMrope?: boolean
 }
+
+/** Names of rope types that others have for one that transformers knows. */
+const OTHER_NAMES = new Map([
+  ['su', 'longrope'],
+  ['deepseek_yarn', 'yarn'],
+])
 
 /** Keys that some rope types read and that mean nothing to the others. */
 const ROPE_KEYS = [
@@ -67,7 +75,9 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
   const theta = readTheta(config, settings, options)
-  const dimensions = options.dimensions ?? Math.floor(headDim * readPartial(config, settings, options))
+  const isProportional = settings?.raw('rope_type') === 'proportional'
+  const part = isProportional ? 1 : readPartial(config, settings, options)
+  const dimensions = options.dimensions ?? Math.floor(headDim * part)
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
     throw new LayerpruneError(
       `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
@@ -105,7 +115,7 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   ) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
-  return stated ?? top ?? options.theta ?? 10_000
+  return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000
 }
 
 /** Part of a head that is rotated. */
@@ -156,7 +166,7 @@ function readScaling(
   { yarnIsLongrope, knowsAlpha, knowsMrope, originalPositions, hasFactors }: RopeOptions,
 ): Scaling {
   const stated = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
-  const type = stated === 'su' || (yarnIsLongrope && stated === 'yarn') ? 'longrope' : stated
+  const type = yarnIsLongrope && stated === 'yarn' ? 'longrope' : (OTHER_NAMES.get(stated) ?? stated)
   settings?.ignore('type')
   const pairs = Array.from({ length: base.dimensions / 2 }, (_, pair) => pair)
   const plain = pairs.map((pair) => frequency(base, pair))
@@ -171,6 +181,8 @@ function readScaling(
       const factor = settings.positive('factor')
       return fixed(plain.map((value) => Math.fround(value / factor)))
     }
+    case 'proportional':
+      return fixed(readProportional(settings, plain))
     case 'dynamic':
       return { attentionFactor: 1, frequencies: readGrowingBase(config, settings, base, knowsAlpha) }
     case 'llama3':
@@ -182,7 +194,7 @@ function readScaling(
     default:
       throw settings.refuse(
         settings.has('rope_type') ? 'rope_type' : 'type',
-        'default, linear, dynamic, llama3, yarn or longrope',
+        'default, linear, proportional, dynamic, llama3, yarn or longrope',
       )
   }
 }
@@ -226,6 +238,13 @@ function readGrowingBase(
   }
 }
 
+/** Only the first pairs of a head are rotated, by the frequencies that they would have if all were. */
+function readProportional(settings: ConfigReader, plain: number[]): number[] {
+  const rotated = Math.floor(settings.positive('partial_rotary_factor', 1) * plain.length)
+  const factor = settings.positive('factor', 1)
+  return plain.map((value, pair) => (pair < rotated ? Math.fround(value / factor) : 0))
+}
+
 /** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
 function readLlama3(settings: ConfigReader, plain: number[], original: number): number[] {
   const factor = settings.positive('factor')
@@ -264,14 +283,21 @@ function readYarn(
     const ramp = Math.min(Math.max((pair - low) / (high - low), 0), 1)
     return (value / factor) * ramp + value * (1 - ramp)
   })
-  const magnitude = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
   const mscale = settings.number('mscale', 0)
   const allDimensions = settings.number('mscale_all_dim', 0)
-  const inferred = mscale && allDimensions ? magnitude(mscale) / magnitude(allDimensions) : magnitude(1)
+  const inferred =
+    mscale && allDimensions
+      ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, allDimensions)
+      : yarnMagnitude(factor, 1)
   return {
     attentionFactor: settings.number('attention_factor', inferred),
     frequencies: { kind: 'fixed', perPair },
   }
+}
+
+/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+export function yarnMagnitude(factor: number, weight: number): number {
+  return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
 /** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */

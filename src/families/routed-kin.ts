@@ -332,7 +332,7 @@ function describeLaguna(config: ConfigReader, has: Has): Differences {
     kvHeads: 8,
     headDim: 128,
     bias: readAttentionBias(config),
-    attentionSizes: (layer) => ({ heads: heads(layer) }),
+    layerSizes: (layer, sizes) => ({ ...sizes, heads: heads(layer) }),
     headNorm: HEAD_NORM,
     gate: {
       module: 'g_proj',

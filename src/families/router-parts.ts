@@ -54,7 +54,7 @@ export function sigmoidRouting(scale: number, sumEpsilon = SUM_EPSILON): Largest
 export function readGroupedRouting(
   config: ConfigReader,
   { count, perToken }: { count: number; perToken: number },
-  usual: { isNormalized: boolean; scale: number },
+  usual: { isNormalized: boolean; scale: number; groups?: UsualGroups | undefined },
 ): LargestScores {
   const scale = config.number('routed_scaling_factor', usual.scale)
   const isNormalized = config.flag('norm_topk_prob', usual.isNormalized)
@@ -62,7 +62,7 @@ export function readGroupedRouting(
   return {
     ...sigmoidRouting(scale),
     normalized: isNormalized ? { sumEpsilon: SUM_EPSILON } : null,
-    groups: readGroups(config, count, perToken),
+    groups: readGroups(config, { count, perToken, scoredBy: 2 }, usual.groups),
   }
 }
 
@@ -73,18 +73,30 @@ function expectV3Router(config: ConfigReader): void {
   if (scoring !== 'sigmoid' && scoring !== 'noaux_tc') throw config.refuse('scoring_func', '"sigmoid"')
 }
 
-/** Null if the experts are in one group. */
-function readGroups(config: ConfigReader, count: number, perToken: number): ExpertGroups | null {
-  const groups = config.count('n_group', 1)
-  const kept = config.count('topk_group', 1)
+interface UsualGroups {
+  count: number
+  kept: number
+}
+
+/**
+ * The groups that experts are chosen from; null if that is all of them.
+ * @param scoredBy how many of a group's scores count
+ */
+export function readGroups(
+  config: ConfigReader,
+  { count, perToken, scoredBy }: { count: number; perToken: number; scoredBy: number },
+  usual: UsualGroups = { count: 1, kept: 1 },
+): ExpertGroups | null {
+  const groups = config.count('n_group', usual.count)
+  const kept = config.count('topk_group', usual.kept)
   if (count % groups !== 0) throw config.refuse('n_group', `a divisor of ${count} experts`)
   if (kept > groups) throw config.refuse('topk_group', `at most n_group, ${groups}`)
   if (groups === kept) return null
   const size = count / groups
-  if (size < 2) throw config.refuse('n_group', `groups of at least two of ${count} experts`)
+  if (size < scoredBy) throw config.refuse('n_group', `groups of at least ${scoredBy} of ${count} experts`)
   if (kept * size < perToken)
     throw config.refuse('topk_group', `groups of at least ${perToken} experts in all`)
-  return { count: groups, kept, scoredBy: 2 }
+  return { count: groups, kept, scoredBy }
 }
 
 /** Which layers have experts: by a list, or all from a number on. */

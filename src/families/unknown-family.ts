@@ -41,12 +41,12 @@ function adviseOn(config: Record<string, unknown>): string {
     return 'only decoders (causal language models) can be read'
   }
   if (Object.keys(config).some((key) => RECURRENT_KEY.test(key)) && !isAllAttention(config.layer_types)) {
-    return 'only decoders with attention in every layer can be read'
+    return 'of decoders with recurrent layers, only the families named above can be read'
   }
   return 'use an ONNX export of the model'
 }
 
-/** Granite 4 has the keys of state spaces in its dense models as well. */
+/** A family of hybrids may have models without state spaces, whose configs have the keys of the others. */
 function isAllAttention(layerTypes: unknown): boolean {
   return (
     Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))

@@ -1,11 +1,15 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Routing, ShortConvolution } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
-import { describeExperts, rope } from './family-parts.js'
+import { describeExperts, readAttentionBias, rope } from './family-parts.js'
+import { type LayerType, readLayerKinds, readWindow, windowsOf } from './layer-types.js'
 import type { Family } from './table.js'
 
 /** Keys of LFM 2's first configs that state what the family always does. */
 const LFM2_FIXED = { hidden_act: 'silu', block_use_swiglu: true, use_pos_enc: true }
+
+const FULL_ROPE = { rope_type: 'proportional', rope_theta: 1_000_000, partial_rotary_factor: 0.5 }
+const SLIDING_ROPE = { rope_type: 'default', rope_theta: 10_000 }
 
 const LFM2_EXPERTS = {
   router: 'feed_forward.gate',
@@ -59,30 +63,76 @@ export const CONVOLUTION_FAMILIES: Record<string, Family> = {
       }
     },
   },
+  lfm3: {
+    title: 'LFM 3',
+    notes: 'as LFM 2, with norms after mixers and MLPs, a gate on each head and windows in some layers',
+    fixed: { hidden_act: 'silu' },
+    describe: describeLfm3,
+  },
+}
+
+/** What the generations of LFM have in common. */
+function describeLfm(
+  config: ConfigReader,
+  hasConvolution: (layer: number) => boolean,
+  tokens: number,
+): Differences {
+  const hasBias = config.flag('conv_bias', false)
+  const size = config.length('conv_L_cache', tokens)
+  return {
+    names: { finalNorm: 'embedding_norm', mlp: 'feed_forward', gate: 'w1', up: 'w3', down: 'w2' },
+    norm: { key: 'norm_eps', epsilon: 1e-5 },
+    norms: { beforeMixer: 'operator_norm', beforeMlp: 'ffn_norm' },
+    mixer: (layer, parts) => (hasConvolution(layer) ? describeConvolution(parts, size, hasBias) : null),
+  }
 }
 
 function describeLfm2(config: ConfigReader, attends: (layer: number) => boolean): Differences {
   const tied = config.flag('tie_embedding', config.flag('tie_word_embeddings', true))
   config.expect('tie_word_embeddings', tied)
-  const hasBias = config.flag('conv_bias', false)
-  const size = config.length('conv_L_cache', 3)
   expectSpellings(config)
+  const usual = describeLfm(config, (layer) => !attends(layer), 3)
   return {
+    ...usual,
     tied,
     kvHeads: 8,
-    names: {
-      finalNorm: 'embedding_norm',
-      output: 'out_proj',
-      mlp: 'feed_forward',
-      gate: 'w1',
-      up: 'w3',
-      down: 'w2',
-    },
-    norm: { key: 'norm_eps', epsilon: 1e-5 },
-    norms: { beforeMixer: 'operator_norm', beforeMlp: 'ffn_norm' },
+    names: { ...usual.names, output: 'out_proj' },
     headNorm: { span: 'head', query: 'q_layernorm', key: 'k_layernorm' },
     rope: rope(config, { theta: 1_000_000 }),
-    mixer: (layer, parts) => (attends(layer) ? null : describeConvolution(parts, size, hasBias)),
+  }
+}
+
+function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Differences {
+  const kinds: ('conv' | LayerType)[] = ['conv', 'sliding_attention', 'full_attention']
+  const kindOf = readLayerKinds(config, 'layer_types', kinds, (layer) =>
+    layer % 4 === 2 ? 'full_attention' : layer % 4 === 0 && layer > 0 ? 'sliding_attention' : 'conv',
+  )
+  const usual = describeLfm(config, (layer) => kindOf(layer) === 'conv', 7)
+  const full = rope(config, { layerType: 'full_attention', usual: FULL_ROPE })
+  const sliding = rope(config, { layerType: 'sliding_attention', usual: SLIDING_ROPE })
+  const layers = Array.from({ length: config.layers('num_hidden_layers') }, (_, layer) => layer)
+  const isRenamed = layers.some((layer) => has(`model.layers.${layer}.self_attn.g_proj.weight`))
+  const isSandwiched = config.flag('use_sandwich_norm', true)
+  return {
+    ...usual,
+    tied: true,
+    kvHeads: 4,
+    headDim: 128,
+    bias: readAttentionBias(config),
+    norms: {
+      ...usual.norms,
+      ...(isSandwiched && { afterMixer: 'post_operator_norm', afterMlp: 'post_ffn_norm' }),
+    },
+    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    gate: config.flag('use_attention_gate', true)
+      ? { module: isRenamed ? 'g_proj' : 'gate_proj', span: 'head', activation: 'sigmoid' }
+      : null,
+    rope: (layer, sizes) => (kindOf(layer) === 'full_attention' ? full : sliding)(layer, sizes),
+    window: windowsOf(
+      config,
+      (layer) => (kindOf(layer) === 'sliding_attention' ? 'sliding_attention' : 'full_attention'),
+      readWindow(config, 256),
+    ),
   }
 }
 
@@ -98,15 +148,11 @@ function expectSpellings(config: ConfigReader): void {
 
 /** Whether a layer has attention: by layer_types, or by the numbers of those that do; all if neither is stated. */
 function readLfm2Layers(config: ConfigReader): (layer: number) => boolean {
-  const layers = config.layers('num_hidden_layers')
-  const types = config.texts('layer_types', undefined)
   const numbers = config.numbers('full_attn_idxs', undefined)
-  if (types === undefined) return (layer) => numbers?.includes(layer) ?? true
-  if (types.length !== layers) throw config.refuse('layer_types', `${layers} entries, one per layer`)
-  if (types.some((type) => type !== 'conv' && type !== 'full_attention')) {
-    throw config.refuse('layer_types', 'only conv and full_attention')
-  }
-  return (layer) => types[layer] === 'full_attention'
+  const kindOf = readLayerKinds(config, 'layer_types', ['conv', 'full_attention'], (layer) =>
+    (numbers?.includes(layer) ?? true) ? 'full_attention' : 'conv',
+  )
+  return (layer) => kindOf(layer) === 'full_attention'
 }
 
 /** The width of the MLP: what the config states, or two thirds of it rounded up to a multiple. */

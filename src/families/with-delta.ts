@@ -2,7 +2,9 @@ import type { ConfigReader } from './config-reader.js'
 import {
   countChannels,
   type DeltaSizes,
+  describeDecay,
   describeDelta,
+  nameConvolutions,
   readDeltaSizes,
   readLinearLayers,
 } from './delta-parts.js'
@@ -119,9 +121,11 @@ function describeQwenHybrid(
       return describeDelta(parts, sizes, {
         projections: inputs(parts, sizes),
         convolutions: [parts.name('linear_attn.conv1d.weight')],
+        decay: describeDecay(parts, sizes),
         betaScale: 1,
+        gateActivation: 'silu',
         norm: parts.makeNorm(parts.name('linear_attn.norm'), { size: sizes.valueDim, weightOffset: 0 }),
-        output: 'out_proj',
+        output: 'linear_attn.out_proj',
       })
     },
     // layers that predict further tokens
@@ -135,9 +139,9 @@ function stackedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSi
   return {
     layout: 'stacked',
     queriesKeysValues: [linear('linear_attn.in_proj_qkv', hidden, 2 * keys + values)],
-    gate: linear('linear_attn.in_proj_z', hidden, values),
+    gate: [linear('linear_attn.in_proj_z', hidden, values)],
     beta: linear('linear_attn.in_proj_b', hidden, delta.valueHeads),
-    decay: linear('linear_attn.in_proj_a', hidden, delta.valueHeads),
+    decay: [linear('linear_attn.in_proj_a', hidden, delta.valueHeads)],
   }
 }
 
@@ -200,20 +204,20 @@ function describeOlmoDelta(
   const { hidden } = parts.sizes
   const { keys, values } = countChannels(sizes)
   const linear = (module: string, outputs: number) => parts.linear(`linear_attn.${module}`, hidden, outputs)
-  const joined = name('linear_attn.conv1d.weight')
-  const each = (which: string) => name(`linear_attn.${which}_conv1d.weight`)
   return describeDelta(parts, sizes, {
     projections: {
       layout: 'stacked',
       queriesKeysValues: [linear('q_proj', keys), linear('k_proj', keys), linear('v_proj', values)],
-      gate: linear('g_proj', values),
+      gate: [linear('g_proj', values)],
       beta: linear('b_proj', sizes.valueHeads),
-      decay: linear('a_proj', sizes.valueHeads),
+      decay: [linear('a_proj', sizes.valueHeads)],
     },
-    convolutions: has(joined) ? [joined] : [each('q'), each('k'), each('v')],
+    convolutions: nameConvolutions(parts, 'linear_attn', has),
+    decay: describeDecay(parts, sizes),
     betaScale,
+    gateActivation: 'silu',
     norm: makeNorm(name('linear_attn.o_norm'), { size: sizes.valueDim, epsilon: 1e-5 }),
-    output: 'o_proj',
+    output: 'linear_attn.o_proj',
   })
 }
 

@@ -7,6 +7,14 @@ export function layerOfCache(name: string): number | undefined {
   return layer === undefined ? undefined : Number(layer)
 }
 
+/** Other caches hold the state of a convolution or a recurrence, which is as long whatever came before. */
+const KEYS_OR_VALUES = /^past_key_values[._]|^past[._].*(key|value)/
+
+/** Whether an input is the cache of attention: [batch, key heads, past tokens, head size]. */
+export function holdsKeysOrValues(name: string): boolean {
+  return KEYS_OR_VALUES.test(name)
+}
+
 /** The name of the same part of another layer's cache. */
 export function renameCache(name: string, layer: number): string {
   return name.replace(CACHE, (_, prefix) => `${prefix}${layer}`)

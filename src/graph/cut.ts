@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import { layerOfCache, renameCache } from './cache-names.js'
@@ -21,6 +22,7 @@ import {
  * @param removed in any order, half-open
  * @returns a new graph with the remaining states; the given one is not changed
  * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would remain
+ * @throws LayerpruneError if the kept layers read a cache of a removed one, and none of its kind is left
  */
 export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
   const { states } = decoder
@@ -36,6 +38,7 @@ export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph
   dropOutputs(graph, within)
   sortNodes(graph)
   removeDeadNodes(graph)
+  assertCachesLeft(graph, blocks)
   return {
     ...decoder,
     model,
@@ -63,17 +66,32 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
 
 /** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
-  const isRemoved = (layer: number) => includesLayer(blocks, layer)
-  const kept = Array.from({ length: layers }, (_, layer) => layer).find((layer) => !isRemoved(layer))!
+  const kept = Array.from({ length: layers }, (_, layer) => layer).filter(
+    (layer) => !includesLayer(blocks, layer),
+  )
   const inputs = new Set(graph.input.map(({ name }) => name))
   const others = new Map<string, string>()
   for (const name of inputs) {
-    const layer = layerOfCache(name)
-    if (layer === undefined || !isRemoved(layer)) continue
-    const other = renameCache(name, kept)
-    if (inputs.has(other)) others.set(name, other)
+    if (!isOfRemoved(name, blocks)) continue
+    const other = kept.map((layer) => renameCache(name, layer)).find((candidate) => inputs.has(candidate))
+    if (other !== undefined) others.set(name, other)
   }
   renameReads(graph, others)
+}
+
+/** In a model whose layers are of several kinds, the last cache of a kind may be removed and still be read. */
+function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
+  const missing = graph.input.find(({ name }) => isOfRemoved(name, blocks))
+  if (missing === undefined) return
+  throw new LayerpruneError(
+    `the graph reads the length of the past from ${missing.name}, and no layer with such a cache would be left`,
+    { hint: 'keep a layer of each kind' },
+  )
+}
+
+function isOfRemoved(cache: string, blocks: Block[]): boolean {
+  const layer = layerOfCache(cache)
+  return layer !== undefined && includesLayer(blocks, layer)
 }
 
 /** Drops the outputs of removed layers: their caches, and their states if the graph outputs them. */

@@ -14,4 +14,6 @@ export interface DecoderGraph {
   castsPerRun?: boolean
   /** Whether its matrices are to be made int8 first: until then it cannot run. */
   awaitsInt8?: boolean
+  /** Tokens of the longest text for which full attention is what the model's sparse attention is. */
+  longestDense?: number | null
 }

@@ -5,7 +5,14 @@ import { LayerpruneError } from '../errors.js'
 import { assertRotaryTables } from './check-rotary.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
-import { copyMessage, type GraphProto, type ModelProto, type ParsedModel, parseModel } from './onnx.js'
+import {
+  copyMessage,
+  dimensions,
+  type GraphProto,
+  type ModelProto,
+  type ParsedModel,
+  parseModel,
+} from './onnx.js'
 import { findResidualStream } from './residual-stream.js'
 import { sortNodes } from './topology.js'
 
@@ -33,6 +40,7 @@ export async function readOnnxDecoder(
   if (!graph || graph.node.length === 0) throw new LayerpruneError(`${path} holds no ONNX graph`)
   sortNodes(graph)
   assertRotaryTables(graph, basename(path))
+  assertTokensOfTexts(graph, basename(path))
   await provide?.(listExternalFiles(graph))
   keepInlineWeightsInFile(graph, bytes, basename(path))
   const weightsFolder = await resolveExternalData(graph, dirname(path))
@@ -41,6 +49,24 @@ export async function readOnnxDecoder(
     weightsFolder,
     states: findResidualStream(graph, layers, basename(path)),
   }
+}
+
+/**
+ * A server's graph may take the tokens of all its texts in one row, with caches in pages, and that of a model with
+ * other parts what they make of tokens and images.
+ */
+function assertTokensOfTexts({ input }: GraphProto, file: string): void {
+  const ids = input.find(({ name }) => name === 'input_ids')
+  if (ids === undefined && input.some(({ name }) => name === 'inputs_embeds')) {
+    throw new LayerpruneError(`${file} takes embeddings (inputs_embeds), expected input_ids[batch, tokens]`, {
+      hint: 'export the decoder with its embedding, in onnxruntime-genai with exclude_embeds=false',
+    })
+  }
+  if (ids === undefined || dimensions(ids).length !== 1) return
+  throw new LayerpruneError(
+    `${file} takes the tokens of all texts in one row, as with paged attention, expected input_ids[batch, tokens]`,
+    { hint: 'export the model again without use_paged_attention' },
+  )
 }
 
 async function readOnnxBytes(path: string): Promise<Uint8Array> {

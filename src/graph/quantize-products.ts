@@ -131,7 +131,8 @@ function multiplyRounded(
 ): NodeProto[] {
   const nodes: NodeProto[] = []
   const multiply = (part: string, rows: string, weight: TensorProto, scale: string) => {
-    const product = `${output}${STEP}${part}`
+    // the output can be the input of another product, whose steps are named by it too
+    const product = `${output}${STEP}product_of_${part}`
     const inputs = [rows, weight.name, scale, scales.name, ZERO_POINT]
     nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
     return product

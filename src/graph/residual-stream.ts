@@ -52,13 +52,13 @@ export function findResidualStream(graph: GraphProto, layers: number, file: stri
     .map((position) => nameSum(topology, position))
   if (sums.length === 0) refuse('no sum lies on every path from the embedding to the output')
 
-  const first = findStreamOperand(topology, sums[0]!, (name) =>
+  const first = findStreamOperand(topology, sums[0]!, onPath, (name) =>
     dominators.includes(topology.producer.get(name) ?? -1),
   )
   if (first === undefined) refuse(`the first sum (${sums[0]!.output}) does not add to the embedding`)
   for (const [index, sum] of sums.entries()) {
     const previous = sums[index - 1]?.output ?? first!
-    if (findStreamOperand(topology, sum, (name) => name === previous) === undefined) {
+    if (findStreamOperand(topology, sum, onPath, (name) => name === previous) === undefined) {
       refuse(`sum ${index} of ${sums.length} (${sum.output}) does not add to the one before it (${previous})`)
     }
   }
@@ -150,10 +150,11 @@ function nameSum(topology: Topology, position: number): ResidualSum {
   return { position, output: node.output[SUM_OUTPUT]! }
 }
 
-/** The addend of a sum that `accepts`, looking through casts and through additions inside the sum. */
+/** The addend of a sum that `accepts`, looking through casts, factors of a layer and additions inside the sum. */
 function findStreamOperand(
   topology: Topology,
   sum: ResidualSum,
+  onPath: Set<number>,
   accepts: (name: string) => boolean,
 ): string | undefined {
   const queue = [...addends(topology.nodes[sum.position]!)]
@@ -164,8 +165,15 @@ function findStreamOperand(
     const node = topology.nodes[position]!
     if (PASS_THROUGH_OPERATORS.has(node.opType)) queue.push(node.input[0]!)
     else if (node.opType === 'Add' || node.opType === 'Sum') queue.push(...node.input)
+    else if (node.opType === 'Mul') queue.push(...onlyActivation(topology, node, onPath))
   }
   return undefined
+}
+
+/** The input of a product that depends on the embedding, if only one does. */
+function onlyActivation(topology: Topology, { input }: NodeProto, onPath: Set<number>): string[] {
+  const activations = input.filter((name) => onPath.has(topology.producer.get(name) ?? -1))
+  return activations.length === 1 ? activations : []
 }
 
 /** Says what is wrong if a layer's attention is not in the sum that opens the layer. */

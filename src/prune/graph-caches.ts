@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
-import { layerOfCache, renameCache } from '../graph/cache-names.js'
+import { holdsKeysOrValues, layerOfCache, renameCache } from '../graph/cache-names.js'
 import type { GraphProto } from '../graph/onnx.js'
 import { renameReads } from '../graph/redirect-state.js'
 import type { KeptLayers } from './layer-numbers.js'
@@ -37,7 +37,7 @@ const AXES = { heads: 1, headDim: 3 }
  */
 export function fixCacheShapes(graph: GraphProto, { kvHeads, headDim }: ModelConfig): void {
   for (const { name, type } of graph.input) {
-    if (layerOfCache(name) === undefined || type?.value.case !== 'tensorType') continue
+    if (!holdsKeysOrValues(name) || type?.value.case !== 'tensorType') continue
     const dims = type.value.value.shape?.dim ?? []
     if (dims.length !== 4) continue
     for (const [axis, size] of [

@@ -1,3 +1,4 @@
+import { findWrapper } from '../checkpoint/wrappers.js'
 import { isObject } from '../is-object.js'
 import { COUNTS, cutLayerKeys, type Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
@@ -55,6 +56,11 @@ const LOST_TENSORS: Record<string, Section> = {
   phi: { qk_layernorm: true },
 }
 
+/** @param family the config's `model_type` */
+export function hasArchitectureFile(family: string): boolean {
+  return DESCRIBED.has(family)
+}
+
 /**
  * Why mergekit would not make the cut that `prune` makes, in words; undefined if no reason is known.
  * @param family the config's `model_type`
@@ -65,7 +71,10 @@ export function findMergekitProblem(
   layers: KeptLayers,
   config: Section = {},
 ): string | undefined {
-  if (!DESCRIBED.has(family)) {
+  if (findWrapper(family) !== undefined) {
+    return `${MERGEKIT} takes no slices of a decoder that is part of another model, as in ${family}`
+  }
+  if (!hasArchitectureFile(family)) {
     return `${MERGEKIT} has no architecture file for ${family}, so what it writes may lack tensors or have the wrong number of layers`
   }
   const lost = Object.entries(LOST_TENSORS[family] ?? {}).find(([key, value]) => config[key] === value)

@@ -82,7 +82,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   await provideWeights(model, chosen)
   const plan = makePlan({
     ...options.plan,
-    model: { id: model.id, layers: model.config.layers, family: model.config.family },
+    model: { id: model.id, layers: model.config.layers, family: model.config.modelType },
   })
   const folder = await checkOutputFolder(output, {
     source: model.folder,

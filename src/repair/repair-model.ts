@@ -9,6 +9,7 @@ import { formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import { type Model, openModel, prepareModel } from '../model.js'
+import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
@@ -47,7 +48,8 @@ export async function repairModel(
   try {
     const model = await prepareModel(await openModel(options, 'change'), options)
     findRepairs(model, removed)
-    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, model.config.maxPositions ?? MAX_LENGTH)
+    const limits = findLengthLimits(model).map(({ tokens }) => tokens)
+    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     tokenizer = new TokenizerThread(model.folder, signal)
     const texts = await readTexts(options, tokenizer, settings)

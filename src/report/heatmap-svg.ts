@@ -76,7 +76,7 @@ export function frameHeatMap(
 
 /**
  * SVG of the distance of every block of every size: across its start, up its size, bright where the residual
- * stream turns least (the map of Gromov et al. 2024, figure 4). A dot marks the best block of each size, a frame
+ * stream rotates least (the map of Gromov et al. 2024, figure 4). A dot marks the best block of each size, a frame
  * that of the size asked for. It follows the reader's light or dark scheme.
  */
 export function drawHeatMap(result: HeatMapped, options: HeatMapOptions = {}): string {
@@ -181,7 +181,7 @@ function rangeOf(values: number[]): [low: number, high: number] {
   return [Math.min(...values), Math.max(...values)]
 }
 
-/** Bright for 0, the block that turns the stream least; dark for 1. */
+/** Bright for 0, the block that rotates the stream least; dark for 1. */
 function colorOf(share: number): string {
   return interpolateViridis(1 - share)
 }

@@ -51,7 +51,7 @@ ${renderStrip(model.layers, [asked])}
 </div>
 <div class="pictures">
 <figure><figcaption>${capitalize(title)} by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
-<figure><figcaption>Every block of every size <span class="hint">brighter: ${verb} less · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
+<figure><figcaption>Every block of every size <span class="hint">brighter: ${verb} the stream less · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
 </div>
 ${renderMetrics(metricRows[layersToSkip - 1]!)}<div class="rest">
 <div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>

@@ -18,7 +18,7 @@ export type Sureness = 'sure' | 'unsure' | 'unknown'
 /** Which layers to remove, and how sure that is, in the words of the page. */
 export interface Verdict extends Block {
   headline: string
-  /** How large the block is and how far the stream turns across it. */
+  /** How large the block is and how far the stream rotates across it. */
   detail: string
   sureness: Sureness
   badge: string
@@ -85,7 +85,7 @@ function judgeDistances(result: ReportedResult, n: number): Judgement {
     ? {
         sureness: 'sure',
         badge: `Sure: ${formatConfidence(confidence)}`,
-        reason: `That confident after ${texts} that no other block ${describeMetric(metric).verb} less.`,
+        reason: `That confident after ${texts} that no other block ${describeMetric(metric).verb} the stream less.`,
       }
     : {
         sureness: 'unsure',

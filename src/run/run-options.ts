@@ -5,6 +5,7 @@ import { UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
+import { findLengthLimits } from './length-limits.js'
 
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions {
@@ -86,25 +87,30 @@ function countProcessors(): number {
 
 /**
  * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take.
- * @throws UsageError if the length is more than the model can take
+ * @throws UsageError if the length is more than the model can take, or than its graph computes as the model does
  */
 export function chooseRunSettings(
   { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
-  { config, precision, file }: Model,
+  model: Model,
   onNote?: (message: string) => void,
 ): RunSettings {
-  const limit = config.maxPositions ?? Infinity
-  if (maxLength !== undefined && maxLength > limit) {
-    throw new UsageError(`max length ${maxLength} is over the ${limit} positions of the model`)
+  const { precision, file } = model
+  const limits = findLengthLimits(model)
+  const broken = limits.find(({ tokens }) => maxLength !== undefined && maxLength > tokens)
+  if (broken !== undefined) {
+    const { tokens, stated, isOfModel } = broken
+    const hint = isOfModel ? {} : { hint: `--max-length ${tokens}` }
+    throw new UsageError(`max length ${maxLength} is over ${stated}`, hint)
   }
-  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit) {
-    onNote?.(`texts are cut at ${limit} tokens, the positions of the model`)
+  const limit = limits.reduce((least, other) => (other.tokens < least.tokens ? other : least))
+  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit.tokens) {
+    onNote?.(`texts are cut at ${limit.tokens} tokens, ${limit.what}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
-    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit),
+    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit.tokens),
   }
 }

@@ -23,7 +23,7 @@ export async function describeModel(
     id,
     revision,
     askedRevision,
-    family: config.family,
+    family: config.modelType,
     layers: config.layers,
     hiddenSize: config.hiddenSize,
     dtype: precision.dtype,

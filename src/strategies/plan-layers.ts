@@ -55,7 +55,7 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
     strategy === 'deepest'
       ? { removed: [deepestBlock(config.layers, n)] }
       : await findLayers({ ...options, ...requireTexts(strategy, dataset, options.datasetSize) })
-  const model = { id: options.model, layers: config.layers, family: config.family }
+  const model = { id: options.model, layers: config.layers, family: config.modelType }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }

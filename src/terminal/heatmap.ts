@@ -9,7 +9,7 @@ const SHADES = [' ', '░', '▒', '▓', '█']
 const MAX_ROWS = 40
 
 /**
- * Map of every block: one row per size, one column per first layer; the less the residual stream turns compared
+ * Map of every block: one row per size, one column per first layer; the less the residual stream rotates compared
  * with the other blocks of the same size, the fuller the cell. The best block of each size is a dot.
  * @param width  columns of the window; if the model has more layers, only every second or third is shown
  * @returns lines without a final newline
@@ -48,7 +48,7 @@ export function drawBlockMap(
   })
   const best = findBestBlock(distances, layersToSkip)
   return [
-    `layers removed, by first layer removed; fuller cells: the stream ${describeMetric(metric).verb} less`,
+    `layers removed, by first layer removed; fuller cells: the block ${describeMetric(metric).verb} the stream less`,
     ...rows,
     `${' '.repeat(labelWidth)} └${drawAxis(layers, step, cellWidth)}`,
     `${' '.repeat(labelWidth)}  ● best of each size, ${paint('green', '>', color)} ${nameLayers(best)}`,

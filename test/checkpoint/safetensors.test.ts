@@ -397,7 +397,7 @@ describe('files that the safetensors library wrote', async () => {
     const shards = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'))
     expect(checkpoint.files).toHaveLength(shards.length)
     expect(checkpoint.tensors.size).toBeGreaterThan(10)
-    for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16|BOOL)$/)
+    for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16|BOOL|I64)$/)
   })
 })
 
@@ -414,6 +414,7 @@ describe('assertPlainWeights', () => {
 
   it.each([
     [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, /quantization_config "gptq"/],
+    [{ quantization_config: { quant_method: 'mxfp4' } }, /quantization_config "mxfp4"/],
     [{ quantization_config: { quant_method: 'awq' } }, /"awq"/],
     [{ quantization_config: { quant_method: 'fp8' } }, /"fp8"/],
     [{ quantization_config: { load_in_4bit: true } }, /"bitsandbytes"/],
@@ -427,5 +428,10 @@ describe('assertPlainWeights', () => {
     expect((await failure(check({}, fp8, 8))).message).toMatch(/"a.weight" is F8_E4M3/)
     const gptq = { 'a.qweight': tensor('I32', [2], 0, 8) }
     expect((await failure(check({}, gptq, 8))).message).toMatch(/"a.qweight" is of gptq or awq/)
+    const mxfp4 = { 'a.gate_up_proj_blocks': tensor('U8', [8], 0, 8) }
+    expect(await failure(check({}, mxfp4, 8))).toMatchObject({
+      message: expect.stringContaining('"a.gate_up_proj_blocks" is of mxfp4'),
+      hint: expect.stringContaining('Mxfp4Config(dequantize=True)'),
+    })
   })
 })

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { interpretConfig } from '../../src/checkpoint/config.js'
 import { TEXT_DEFAULTS } from '../../src/checkpoint/text-defaults.js'
-import { readTextConfig } from '../../src/checkpoint/wrappers.js'
+import { readTextConfig, WRAPPERS } from '../../src/checkpoint/wrappers.js'
+import { FAMILIES } from '../../src/families/table.js'
 
 /** Configs as versions of transformers save them, by test/fixtures/make-configs.py. */
 const DEFAULTS: Record<string, Record<string, Record<string, unknown>>> = JSON.parse(
@@ -18,6 +19,13 @@ describe('sizes that text_config omits', () => {
 
   it.each(known)('are those of transformers $version for $family', ({ version, family }) => {
     expect(DEFAULTS[version]![family]).toMatchObject(TEXT_DEFAULTS[family]!)
+  })
+
+  it('are known of the decoder of every model that can be read', () => {
+    const decoders = Object.values(WRAPPERS).map(({ text }) => text)
+    const known = decoders.filter((family) => Object.hasOwn(FAMILIES, family))
+    expect(known.length).toBeGreaterThan(10)
+    expect(Object.keys(TEXT_DEFAULTS)).toEqual(expect.arrayContaining(known))
   })
 
   it('are read, as Gemma 3 4B was published', () => {

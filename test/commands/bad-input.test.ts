@@ -140,7 +140,7 @@ const cases: Case[] = [
     message: /model\.onnx is not a complete ONNX file/,
   },
   {
-    name: 'pointer in place of the graph',
+    name: 'pointer instead of the graph',
     prepare: (folder) => {
       const model = copyModel(folder)
       writeFileSync(

@@ -83,7 +83,7 @@ describe('similarity', () => {
     const { exitCode, stdout } = await measure('--heatmap', '--plot', 'a.svg', '--plot', 'a.png')
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(
-      /^layers removed, by first layer removed; fuller cells: the stream turns less\n2 │/,
+      /^layers removed, by first layer removed; fuller cells: the block rotates the stream less\n2 │/,
     )
     expect(readFileSync(join(cwd, 'a.svg'), 'utf8')).toContain('Angular distance of every block')
     expect((await sharp(join(cwd, 'a.png')).metadata()).width).toBe(1520)

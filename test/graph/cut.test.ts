@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openEvaluator } from '../../src/evaluate/evaluator.js'
 import { cutBlocks } from '../../src/graph/cut.js'
+import { cloneModel } from '../../src/graph/onnx.js'
+import { renameReads } from '../../src/graph/redirect-state.js'
 import type { Block } from '../../src/layers/block.js'
 import { type Model, openModel } from '../../src/model.js'
 import { FIXTURES } from '../support/paths.js'
@@ -31,7 +33,7 @@ const CUTS: Block[][] = [
   ],
 ]
 
-/** Likelihood of a few texts, with nothing of the given graph left out. */
+/** Likelihood of a few texts, with nothing of the given graph omitted. */
 async function score(model: Model, removed: Block[] = []): Promise<number[]> {
   const folder = model.folder
   const { texts } = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8')) as { texts: number[][] }
@@ -97,3 +99,28 @@ function namesOf(graph: NonNullable<Model['decoder']['model']['graph']>) {
     presents: outputs.filter((name) => name.startsWith('present')),
   }
 }
+
+it('a cache that is read for its length is replaced by one of the same kind, or the cut is refused', async () => {
+  const { decoder } = await openModel({ model: join(FIXTURES, 'onnx/llama') })
+  const others = new Map(
+    [1, 2].flatMap((layer) =>
+      ['key', 'value'].map((part) => [`past_key_values.${layer}.${part}`, `past.${layer}.recurrent_${part}`]),
+    ),
+  )
+  const renameSome = (layers: number[]) => {
+    const model = cloneModel(decoder.model)
+    const names = new Map([...others].filter(([name]) => layers.some((layer) => name.includes(`.${layer}.`))))
+    renameReads(model.graph, names)
+    for (const input of model.graph.input) input.name = names.get(input.name) ?? input.name
+    return { ...decoder, model }
+  }
+  const removed = [{ start: 0, end: 1 }]
+  const inputs = cutBlocks(renameSome([1]), removed).model.graph.input.map(({ name }) => name)
+  expect(inputs.filter((name) => name.startsWith('past_key_values'))).toEqual([
+    'past_key_values.2.key',
+    'past_key_values.2.value',
+  ])
+  expect(() => cutBlocks(renameSome([1, 2]), removed)).toThrow(
+    'the graph reads the length of the past from past_key_values.0.key, and no layer with such a cache would be left',
+  )
+})

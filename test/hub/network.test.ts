@@ -72,7 +72,7 @@ const FAULTS: [string, Fault][] = [
   ['a dropped body', { kind: 'drop', afterBytes: 20_000 }],
   ['a stalled body', { kind: 'stall', afterBytes: 20_000 }],
   ['a body shorter than it should be', { kind: 'short', bytes: 20_000 }],
-  ['a page in place of the file', { kind: 'html' }],
+  ['a page instead of the file', { kind: 'html' }],
 ]
 
 describe('a fault that passes leaves no trace', () => {

@@ -19,7 +19,7 @@ export interface Browser {
   close(): Promise<void>
 }
 
-/** Path of a Chromium, from LAYERPRUNE_CHROMIUM or the PATH; undefined where there is none. */
+/** Path of a Chromium, from LAYERPRUNE_CHROMIUM or the PATH; undefined if there is none. */
 export function findChromium(): string | undefined {
   const named = process.env.LAYERPRUNE_CHROMIUM
   const folders = (process.env.PATH ?? '').split(delimiter)

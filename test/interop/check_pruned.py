@@ -10,6 +10,7 @@ the pruned model gave. Needs torch and transformers (tried with 2.13 and 5.24).
 
 import json
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMultimodalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import logging
 
@@ -47,7 +48,7 @@ def load(folder: str):
     known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
     # The eager attention of transformers 5.24 adds Falcon's ALiBi twice
     attention = "sdpa" if getattr(config, "alibi", False) else "eager"
-    auto_class = AutoModelForCausalLM if known else AutoModelForImageTextToText
+    auto_class = AutoModelForCausalLM if known else AutoModelForMultimodalLM
     model, info = auto_class.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
     )
@@ -62,14 +63,13 @@ def load_once(folder: str):
 
 
 def find_layers(model, count: int) -> nn.ModuleList:
-    lists = [
-        module
+    named = {
+        name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module) == count
-        and not any(map(str.isdigit, name.split(".")))
-        and not any(tower in name for tower in ("vision", "visual"))
-    ]
+        if isinstance(module, nn.ModuleList) and len(module) == count and not any(map(str.isdigit, name.split(".")))
+    }
+    inside = {name: module for name, module in named.items() if re.search(r"\b(language|text)_model\b", name)}
+    lists = list((inside or named).values())
     assert len(lists) == 1, f"{len(lists)} lists of {count} modules"
     return lists[0]
 

@@ -214,8 +214,8 @@ DECODERS = {
 }
 
 
-# Each vision tower takes those of these that its config knows
-VISION_SIZES = {
+# Each tower for images or sound takes those of these that its config knows
+TOWER_SIZES = {
     "hidden_size": 32,
     "intermediate_size": 48,
     "num_hidden_layers": 2,
@@ -231,6 +231,22 @@ VISION_SIZES = {
     "deepstack_visual_indexes": [0, 1],
     "fullatt_block_indexes": [1],
     "vision_use_head": False,
+    "num_layers": 2,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "encoder_hidden_size": 32,
+    "hidden_dim": 32,
+    "d_model": 32,
+    "dim_head": 16,
+    "feedforward_mult": 1,
+    "input_dim": 8,
+    "output_dim": 8,
+    "num_mel_bins": 8,
+    "max_source_positions": 16,
+    "context_size": 8,
+    "max_pos_emb": 8,
+    "projection_dim": 32,
 }
 MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "mrope_section": [2, 1, 1]}}
 
@@ -257,6 +273,30 @@ WRAPPERS = {
     "qwen3_5_moe": ("qwen3_5_moe", None, None, DECODERS["qwen3_5_moe_text"]),
     "smolvlm": ("smolvlm", "smolvlm_vision", "llama", {}),
     "vipllava": ("vipllava", "clip_vision_model", "llama", {}),
+    "cohere2_vision": ("cohere2_vision", None, None, {}),
+    "deepseek_vl": ("deepseek_vl", None, None, {}),
+    "exaone4_5": ("exaone4_5", None, None, {}),
+    "glmasr": ("glmasr", None, None, {}),
+    "got_ocr2": ("got_ocr2", None, None, {}),
+    "granite_speech": ("granite_speech", None, None, {}),
+    "granite_speech_plus": ("granite_speech_plus", None, None, {}),
+    "hyperclovax_vision_v2": ("hyperclovax_vision_v2", None, None, {}),
+    "idefics2": ("idefics2", None, None, {}),
+    "janus": ("janus", None, None, {}),
+    "lighton_ocr": ("lighton_ocr", None, None, {}),
+    "llava_next_video": ("llava_next_video", None, None, {}),
+    "minicpmv4_6": ("minicpmv4_6", None, None, DECODERS["qwen3_5_text"]),
+    "moss_transcribe_diarize": ("moss_transcribe_diarize", None, None, {}),
+    "ovis2": ("ovis2", None, None, {}),
+    "qwen2_audio": ("qwen2_audio", None, None, {}),
+    "vibevoice_asr": ("vibevoice_asr", None, None, {}),
+    "video_llama_3": ("video_llama_3", None, None, {}),
+    "video_llava": ("video_llava", None, None, {}),
+    "voxtral": ("voxtral", None, None, {}),
+}
+# What the top of a config must say beside its parts
+WRAPPER_SETTINGS = {
+    "ovis2": {"hidden_size": SIZES["hidden_size"], "vocab_size": SIZES["vocab_size"]},
 }
 
 

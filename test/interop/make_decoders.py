@@ -18,12 +18,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMultimodalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parent))
-from decoder_settings import DECODERS, PUBLISHED, SIZES, VISION_SIZES, WRAPPERS
+from decoder_settings import DECODERS, PUBLISHED, SIZES, TOWER_SIZES, WRAPPER_SETTINGS, WRAPPERS
 
 WEIGHTS = "model.safetensors"
 
@@ -42,15 +42,14 @@ def make_decoder(family: str, settings: dict):
 
 
 def make_wrapper(family: str, vision: str | None, text: str | None, settings: dict):
-    parts = CONFIG_MAPPING[family].sub_configs
-    text_class = CONFIG_MAPPING[text] if text else parts["text_config"]
-    vision_class = CONFIG_MAPPING[vision] if vision else parts["vision_config"]
-    config = AutoConfig.for_model(
-        family,
-        text_config=fit(text_class, SIZES, settings),
-        vision_config=fit(vision_class, VISION_SIZES, {}),
-    )
-    return make_model(AutoModelForImageTextToText, config)
+    named = {"text_config": text, "vision_config": vision}
+    parts = {}
+    for key, default in CONFIG_MAPPING[family].sub_configs_defaults.items():
+        own = default.config_class if hasattr(default.config_class, "model_type") else CONFIG_MAPPING[default.model_type]
+        part_class = CONFIG_MAPPING[named[key]] if named.get(key) else own
+        parts[key] = fit(part_class, SIZES, settings) if key == "text_config" else fit(part_class, TOWER_SIZES, {})
+    config = AutoConfig.for_model(family, **parts, **WRAPPER_SETTINGS.get(family, {}))
+    return make_model(AutoModelForMultimodalLM, config)
 
 
 def make_model(auto_class, config):

@@ -3,11 +3,24 @@ import { findChromium } from './browser.js'
 
 /** Python of an environment with what test/interop/requirements.txt lists. */
 export const python = process.env.LAYERPRUNE_PYTHON ?? ''
+/** Pythons with what test/interop/requirements-genai.txt and requirements-optimum.txt list. */
+export const genaiPython = process.env.LAYERPRUNE_GENAI_PYTHON ?? ''
+export const optimumPython = process.env.LAYERPRUNE_OPTIMUM_PYTHON ?? ''
 export const chromium = findChromium() ?? ''
 
 /** A group of tests against other programs: skipped with a message without their Python. */
 export const describeWithPython = (title: string, tests: () => void) =>
   describeWith(python, title, 'set LAYERPRUNE_PYTHON to a python with test/interop/requirements.txt', tests)
+
+/** A group of tests of what an exporter writes: skipped with a message without its Python. */
+export const describeWithGenai = (title: string, tests: () => void) =>
+  describeWith(genaiPython, title, needsPython('GENAI', 'genai'), tests)
+export const describeWithOptimum = (title: string, tests: () => void) =>
+  describeWith(optimumPython, title, needsPython('OPTIMUM', 'optimum'), tests)
+
+function needsPython(variable: string, name: string): string {
+  return `set LAYERPRUNE_${variable}_PYTHON to a python with test/interop/requirements-${name}.txt`
+}
 
 /** A group of tests in a browser: skipped with a message without Chromium. */
 export const describeWithChromium = (title: string, tests: () => void) =>

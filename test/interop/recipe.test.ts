@@ -20,7 +20,7 @@ describeWithPython('axolotl, PEFT and transformers', () => {
     const text = Array.from({ length: 40 }, () => 'so many words in one line').join(' ')
     const many = join(folder, 'many.jsonl')
     await writeFile(many, Array.from({ length: 20 }, () => JSON.stringify({ text })).join('\n'))
-    // PEFT 0.21 does not reach the dense layers between those with experts, whatever it is told
+    // PEFT 0.21 does not reach the dense layers between those with experts, whatever its settings
     const names = new Set(['llama', ...listFixtures()])
     for (const name of ['qwen3-moe-mixed', 'qwen3-moe-64']) names.delete(name)
     const pairs = await Promise.all(

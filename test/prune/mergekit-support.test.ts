@@ -10,6 +10,7 @@ const TYPES = ['sliding_attention', 'full_attention', 'sliding_attention']
 describe('what mergekit would get wrong', () => {
   it.each<[string, Record<string, unknown>, RegExp]>([
     ['olmo', {}, /no architecture file for olmo/],
+    ['gemma3', {}, /takes no slices of a decoder that is part of another model, as in gemma3/],
     ['llama', { attention_bias: true }, /omits the tensors that attention_bias = true adds to llama models/],
     ['gemma', { tie_word_embeddings: false }, /tie_word_embeddings = false adds/],
     ['gemma2', { num_hidden_layers: 3, layer_types: TYPES }, /leaves layer_types of config.json/],

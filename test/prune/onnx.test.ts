@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AutoModelForCausalLM, Tensor } from '@huggingface/transformers'
 import { describe, expect, it } from 'vitest'
@@ -26,7 +26,11 @@ const GRAPHS: [name: string, options?: Partial<PruneOptions>][] = [
   ['onnx/fused-llama'],
   ['onnx/fused-llama', { dtype: 'q4' }],
   ['onnx/gemma'],
+  ['onnx/genai-gemma4'],
+  ['onnx/genai-gpt-oss'],
+  ['onnx/genai-lfm2'],
   ['onnx/genai-llama'],
+  ['onnx/genai-qwen3-5'],
   ['onnx/genai-qwen3-int4'],
   ['onnx/gpt-neox'],
   ['onnx/gpt2'],
@@ -101,6 +105,10 @@ describe('transformers.js', () => {
   })
 })
 
+function readGenaiDecoder(folder: string) {
+  return JSON.parse(readFileSync(join(folder, 'genai_config.json'), 'utf8')).model.decoder
+}
+
 describe('the files of a pruned graph', () => {
   it('hold no weight that nothing reads, and say how many they are', async () => {
     const model = join(FIXTURES, 'onnx/fused-llama')
@@ -154,5 +162,40 @@ describe('the files of a pruned graph', () => {
     const config = JSON.parse(readFileSync(join(output, 'genai_config.json'), 'utf8'))
     expect(config.model.decoder.num_hidden_layers).toBe(1)
     expect(readdirSync(output)).toContain('model.onnx_data')
+  })
+
+  it('of onnxruntime-genai name kinds of layers and windows by the new numbers', async () => {
+    const hybrid = await prune(join(FIXTURES, 'onnx/genai-lfm2'), [[1, 2]])
+    expect(readGenaiDecoder(hybrid.output).layer_types).toEqual(['conv', 'conv', 'full_attention'])
+    const windowed = await prune(join(FIXTURES, 'onnx/genai-gpt-oss'), [[0, 2]])
+    expect(readGenaiDecoder(windowed.output).sliding_window.layers).toEqual([0])
+    const { node } = parseModel(readFileSync(join(windowed.output, 'model.onnx'))).graph!
+    const bounded = node.filter(({ attribute }) =>
+      attribute.some(({ name }) => name === 'sliding_window_cache'),
+    )
+    expect(bounded).toHaveLength(1)
+  })
+
+  it('have the state of each convolution and recurrence under the new number of its layer', async () => {
+    const { output } = await prune(join(FIXTURES, 'onnx/genai-qwen3-5'), [[0, 1]])
+    const { input } = parseModel(readFileSync(join(output, 'model.onnx'))).graph!
+    const caches = input.map(({ name }) => name).filter((name) => name.startsWith('past'))
+    expect(caches.sort()).toEqual([
+      'past.1.conv',
+      'past.1.recurrent',
+      ...[0, 2].flatMap((layer) => [`past_key_values.${layer}.key`, `past_key_values.${layer}.value`]),
+    ])
+  })
+
+  it('are refused beside another graph of onnxruntime-genai', async () => {
+    const model = makeTempFolder()
+    cpSync(join(FIXTURES, 'onnx/genai-llama'), model, { recursive: true })
+    const file = join(model, 'genai_config.json')
+    const config = JSON.parse(readFileSync(file, 'utf8'))
+    config.model.mtp = { enabled: true, filename: 'mtp.onnx' }
+    writeFileSync(file, JSON.stringify(config))
+    await expect(prune(model, [[1, 2]])).rejects.toThrow(
+      "genai_config.json names a graph besides the decoder's (model.mtp: mtp.onnx)",
+    )
   })
 })

@@ -39,7 +39,7 @@ describe('reachVerdict', () => {
       detail: '4 of 12 layers, 0-based · angular distance 0.0400 ± 0.0010',
       sureness: 'sure',
       badge: 'Sure: 99.3%',
-      reason: 'That confident after 128 texts that no other block turns less.',
+      reason: 'That confident after 128 texts that no other block rotates the stream less.',
     })
   })
 

@@ -23,7 +23,7 @@ const maxLengthOf = (name: string): number =>
   JSON.parse(readFileSync(join(family(name), 'reference.json'), 'utf8')).maxLength
 
 /**
- * Largest difference of two sets of numbers of the same shape, as a part of the distance where that is above 1: states
+ * Largest difference of two sets of numbers of the same shape, as a part of the distance if that is above 1: states
  * in float32 have so many digits, and what is computed from them no more.
  */
 function largestPart(found: Measured, expected: Measured, key: keyof Measured): number {

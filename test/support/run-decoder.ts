@@ -1,8 +1,8 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../../src/checkpoint/config.js'
 import { planInputs } from '../../src/engine/inputs.js'
+import { createSession } from '../../src/engine/session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
-import { serializeModel } from '../../src/graph/onnx.js'
 
 /** Token ids that every fixture has. */
 export const TEXTS = [
@@ -12,19 +12,15 @@ export const TEXTS = [
 
 /** Logits of a decoder for short texts at the positions that hold a token. */
 export async function runDecoder(
-  { model, weightsFolder }: DecoderGraph,
+  decoder: DecoderGraph,
   config: ModelConfig,
   texts: number[][] = TEXTS,
 ): Promise<number[]> {
   const batch = texts.map((ids) => ({ ids, origin: 'test' }))
-  const session = await ort.InferenceSession.create(serializeModel(model), {
-    logSeverityLevel: 4,
-    intraOpNumThreads: 1,
-    extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
-  })
+  const session = await createSession(ort, decoder, { device: 'cpu', threads: 1 })
   const tokens = Math.max(...texts.map((ids) => ids.length))
   const feeds: Record<string, ort.Tensor> = {}
-  for (const [name, make] of planInputs(ort, model.graph!, config, new Set())) {
+  for (const [name, make] of planInputs(ort, decoder.model.graph, config, new Set())) {
     feeds[name] = make(batch, tokens)
   }
   const logits = (await session.run(feeds)).logits!

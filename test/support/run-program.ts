@@ -11,7 +11,7 @@ export interface Outcome {
 /** Nothing in the tests asks the real Hub or reads the user's cache of it. */
 const WITHOUT_HUB = { HF_HUB_OFFLINE: '1', HF_HOME: '/nonexistent' }
 
-/** Starts the program as a user would, in a folder of its own where none is given. */
+/** Starts the program as a user would, in a folder of its own if none is given. */
 export function startProgram(args: string[], { cwd = makeTempFolder(), env = {} } = {}) {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,

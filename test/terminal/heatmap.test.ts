@@ -4,11 +4,11 @@ import { drawBlockMap } from '../../src/terminal/heatmap.js'
 import { allSizesResult } from '../support/similarity-example.js'
 
 describe('drawBlockMap', () => {
-  it('draws every block, fuller where the stream turns less, the best of each size as a dot', () => {
+  it('draws every block, fuller where the stream rotates less, the best of each size as a dot', () => {
     const result = allSizesResult(6, 2, (start) => Math.abs(start - 3))
     expect(drawBlockMap(result, { width: 40 })).toBe(
       [
-        'layers removed, by first layer removed; fuller cells: the stream turns less',
+        'layers removed, by first layer removed; fuller cells: the block rotates the stream less',
         '5 │  ●',
         '4 │  ▒▒●',
         '3 │  ░░▓▓●',

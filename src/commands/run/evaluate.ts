@@ -17,7 +17,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   const result = await runWithHooks(flags, async (hooks) => {
     const options = { ...pick(flags, EVALUATE_OPTIONS), ...hooks }
     const { config } = await locateModel({ ...options, onNote: undefined })
-    const model = { id: flags.model, layers: config.layers, family: config.family }
+    const model = { id: flags.model, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
     return evaluatePerplexity({ ...options, candidates: plans.map(({ removed }) => removed) })
   })

@@ -22,7 +22,7 @@ export async function readMergekitProblem({
   removed,
 }: Cut): Promise<string | undefined> {
   const config = existsSync(model) ? await readModelConfig(model) : undefined
-  const known = config?.family ?? family
+  const known = config?.modelType ?? family
   return known === undefined
     ? undefined
     : findMergekitProblem(known, keepLayers(layers, removed), config?.raw)

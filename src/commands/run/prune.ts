@@ -34,7 +34,11 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
   try {
     const { config } = await locateModel({ ...model, signal, onNote: undefined })
-    const plan = await planRemoval(removal, { id: flags.model, layers: config.layers, family: config.family })
+    const plan = await planRemoval(removal, {
+      id: flags.model,
+      layers: config.layers,
+      family: config.modelType,
+    })
     let repair: Repair | undefined
     if (repairOptions !== undefined) {
       await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })

@@ -1,0 +1,36 @@
+/** The models that can be read, as the pages show them. */
+import { WRAPPERS } from '../dist/checkpoint/wrappers.js'
+import { FAMILIES } from '../dist/families/table.js'
+import { hasArchitectureFile } from '../dist/prune/mergekit-support.js'
+
+const families = Object.entries(FAMILIES).sort(byName)
+const wrappers = Object.entries(WRAPPERS)
+  .filter(([, { refused, text }]) => refused === undefined && Object.hasOwn(FAMILIES, text))
+  .sort(byName)
+
+export function countModels() {
+  return `${families.length} families of decoders are read from safetensors, alone or inside ${wrappers.length} kinds of models of images or sound and text: [all of them](docs/models.md).`
+}
+
+export function formatFamilies() {
+  const rows = families.map(([type, { title, notes }]) => {
+    const mergekit = hasArchitectureFile(type) ? 'yes' : ''
+    return `| \`${type}\` | ${title} | ${notes} | ${mergekit} |`
+  })
+  return [
+    '| `model_type` | models | what sets it apart | mergekit |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n')
+}
+
+export function formatWrappers() {
+  const rows = wrappers.map(([type, { text, isFixed }]) => {
+    return `| \`${type}\` | ${isFixed ? '' : 'any family that `text_config` names; otherwise '}\`${text}\` |`
+  })
+  return ['| `model_type` | its decoder |', '| --- | --- |', ...rows].join('\n')
+}
+
+function byName([a], [b]) {
+  return a < b ? -1 : 1
+}

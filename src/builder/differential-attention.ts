@@ -1,0 +1,48 @@
+import type { Attention, Differential } from '../families/description.js'
+import { type Spans, writeCausalAttention } from './causal-attention.js'
+import type { DecoderWriter } from './decoder-writer.js'
+import { writeNorm } from './norm.js'
+import type { QueryKeyValue } from './projections.js'
+
+/**
+ * Causal attention of pairs of heads, the second of which is taken from the first (Ye et al. 2024, arXiv 2410.05258),
+ * as transformers computes it: half a head's output is of the values of the first half of the key heads, and half of
+ * those of the others; heads in the first half of all are paired with those in the second.
+ * @returns in the shape of the queries, [batch, tokens, heads * head size]
+ */
+export function writeDifferentialAttention(
+  writer: DecoderWriter,
+  attention: Attention & { differential: Differential },
+  { query, key, value }: QueryKeyValue,
+  spans: Spans,
+): string {
+  const { heads, kvHeads, headDim, differential } = attention
+  const halfSize = (kvHeads / 2) * headDim
+  const halves = writer.ops('Split', [value, writer.integers([halfSize, halfSize])], 2, { axis: 2 })
+  const perHead = halves.map((half) => {
+    const values = writer.op('Concat', [half, half], { axis: 2 })
+    const mixed = writeCausalAttention(writer, attention, { query, key, value: values }, spans)
+    return writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
+  })
+  const outputs = writer.op('Concat', perHead, { axis: 3 })
+  const [first, second] = writer.ops('Split', [outputs, writer.integers([heads / 2, heads / 2])], 2, {
+    axis: 2,
+  })
+  const taken = writer.op('Mul', [second!, writeWeight(writer, differential, headDim)])
+  const normed = writeNorm(writer, differential.norm, writer.op('Sub', [first!, taken]))
+  const scaled = writer.op('Mul', [normed, writer.float(1 - differential.initial)])
+  return writer.op('Reshape', [scaled, writer.integers([0, 0, heads * headDim])])
+}
+
+/** How much of the second heads is taken: float32 [1]. */
+function writeWeight(writer: DecoderWriter, { factors, initial }: Differential, headDim: number): string {
+  const exponential = ([a, b]: [string, string]) => {
+    const product = writer.op(
+      'Mul',
+      [a, b].map((name) => writer.weights.float(name, [headDim])),
+    )
+    return writer.op('Exp', [writer.op('ReduceSum', [product, writer.integers([0])], { keepdims: 1 })])
+  }
+  const difference = writer.op('Sub', factors.map(exponential))
+  return writer.op('Add', [difference, writer.float(initial)])
+}

@@ -1,0 +1,82 @@
+import type { LatentAttention } from '../families/description.js'
+import { writeCausalAttention } from './causal-attention.js'
+import type { DecoderWriter } from './decoder-writer.js'
+import type { GraphWriter } from './graph-writer.js'
+import { writeLinear } from './linear.js'
+import { writeNorm } from './norm.js'
+import type { QueryKeyValue } from './projections.js'
+import { writeRotation } from './rope.js'
+import type { SharedInputs } from './shared-inputs.js'
+
+/** Writes multi-head latent attention: [batch, tokens, hidden] to the same shape. */
+export function writeLatentAttention(
+  writer: DecoderWriter,
+  attention: LatentAttention,
+  input: string,
+  shared: SharedInputs,
+): string {
+  const { heads, ownDim, sharedDim, valueDim, scale } = attention
+  const form = { heads, kvHeads: heads, headDim: ownDim + sharedDim, valueDim, scale, softcap: null }
+  const spans = shared.spans({ heads, kvHeads: heads, window: null, chunk: null, alibi: null })
+  const inputs = {
+    query: writeQuery(writer, attention, input, shared),
+    ...writeKeysAndValues(writer, attention, input, shared),
+  }
+  return writeLinear(writer, attention.output, writeCausalAttention(writer, form, inputs, spans))
+}
+
+function writeQuery(
+  writer: DecoderWriter,
+  attention: LatentAttention,
+  input: string,
+  shared: SharedInputs,
+): string {
+  const { query, rope, heads, ownDim, sharedDim } = attention
+  const product =
+    'norm' in query
+      ? writeLinear(writer, query.up, writeNorm(writer, query.norm, writeLinear(writer, query.down, input)))
+      : writeLinear(writer, query, input)
+  if (rope === null) return product
+  const perHead = writer.op('Reshape', [product, writer.integers([0, 0, heads, ownDim + sharedDim])])
+  const [own, common] = split(writer, perHead, [ownDim, sharedDim])
+  const flat = writer.op('Reshape', [common, writer.integers([0, 0, heads * sharedDim])])
+  const rotated = writeRotation(writer, rope, shared.tables(rope), flat, { heads, headDim: sharedDim })
+  const restored = writer.op('Reshape', [rotated, writer.integers([0, 0, heads, sharedDim])])
+  return joinHeads(writer, [own, restored], heads * (ownDim + sharedDim))
+}
+
+function writeKeysAndValues(
+  writer: DecoderWriter,
+  { heads, ownDim, sharedDim, valueDim, compressed, latentNorm, expanded, rope }: LatentAttention,
+  input: string,
+  shared: SharedInputs,
+): Omit<QueryKeyValue, 'query'> {
+  const product = writeLinear(writer, compressed, input)
+  const [latent, common] = split(writer, product, [latentNorm.size, sharedDim])
+  const outputs = writeLinear(writer, expanded, writeNorm(writer, latentNorm, latent))
+  const perHead = writer.op('Reshape', [outputs, writer.integers([0, 0, heads, ownDim + valueDim])])
+  const [own, value] = split(writer, perHead, [ownDim, valueDim])
+  const rotated =
+    rope === null
+      ? common
+      : writeRotation(writer, rope, shared.tables(rope), common, { heads: 1, headDim: sharedDim })
+  const repeated = writer.op('Expand', [
+    writer.op('Unsqueeze', [rotated, writer.integers([2])]),
+    writer.integers([1, 1, heads, sharedDim]),
+  ])
+  return {
+    key: joinHeads(writer, [own, repeated], heads * (ownDim + sharedDim)),
+    value: writer.op('Reshape', [value, writer.integers([0, 0, heads * valueDim])]),
+  }
+}
+
+/** Divides the last axis. */
+function split(writer: GraphWriter, tensor: string, sizes: [number, number]): [string, string] {
+  const [first, second] = writer.ops('Split', [tensor, writer.integers(sizes)], 2, { axis: -1 })
+  return [first!, second!]
+}
+
+/** Parts of heads [batch, tokens, heads, size of the part] as [batch, tokens, width]. */
+function joinHeads(writer: GraphWriter, parts: string[], width: number): string {
+  return writer.op('Reshape', [writer.op('Concat', parts, { axis: -1 }), writer.integers([0, 0, width])])
+}

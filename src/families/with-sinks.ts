@@ -1,0 +1,92 @@
+import type { ConfigReader } from './config-reader.js'
+import type { Experts, Linear, Mlp } from './description.js'
+import type { ExpertParts } from './differences.js'
+import { allButEvery, readExpertCount, rope, softmaxRouting } from './family-parts.js'
+import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
+import type { Family } from './table.js'
+
+/** Scaling of gpt-oss's rotary embedding if the config states none. */
+const USUAL_ROPE = {
+  rope_type: 'yarn',
+  factor: 32,
+  beta_fast: 32,
+  beta_slow: 1,
+  truncate: false,
+  original_max_position_embeddings: 4096,
+}
+
+/** Decoders whose attention has a learnt logit per head, the sink, beside the scores. */
+export const SINK_FAMILIES: Record<string, Family> = {
+  gpt_oss: {
+    title: 'gpt-oss in bfloat16',
+    notes: 'sinks, a window in every other layer, biases, experts with bounded gates',
+    // 1.702 is what quick GELU has too
+    fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
+    describe: (config) => {
+      const perToken = readExpertsPerToken(config)
+      const experts = {
+        count: readExpertCount(config, 128),
+        perToken,
+        inner: config.count('intermediate_size'),
+        limit: config.positive('swiglu_limit', 7),
+      }
+      // Stated beside the rope's own length, which is the one that is used
+      config.ignore('initial_context_length')
+      const hasBias = config.flag('attention_bias', true)
+      return {
+        kvHeads: 8,
+        headDim: 64,
+        norm: { epsilon: 1e-5 },
+        bias: { qkv: hasBias, output: hasBias },
+        activation: 'quick_gelu',
+        activationNames: { silu: 'quick_gelu' },
+        sinks: 'sinks',
+        rope: rope(config, { theta: 150_000, usual: USUAL_ROPE }),
+        window: windowsOf(config, readLayerTypes(config, allButEvery(2)), readWindow(config, 128)),
+        experts: (_layer, parts) => describeExperts(parts, experts),
+      }
+    },
+  },
+}
+
+/** The first published configs state the number under two names. */
+function readExpertsPerToken(config: ConfigReader): number {
+  const perToken = config.count('num_experts_per_tok', 4)
+  config.expect('experts_per_token', perToken)
+  return perToken
+}
+
+function describeExperts(
+  { hidden, activation, name }: ExpertParts,
+  { count, perToken, inner, limit }: { count: number; perToken: number; inner: number; limit: number },
+): Experts {
+  const stack = (module: string, inputs: number, outputs: number, index: number): Linear => ({
+    weight: name(`mlp.experts.${module}`),
+    bias: name(`mlp.experts.${module}_bias`),
+    inputs,
+    outputs,
+    transposed: true,
+    stack: { count, index },
+  })
+  return {
+    router: {
+      weight: name('mlp.router.weight'),
+      bias: name('mlp.router.bias'),
+      inputs: hidden,
+      outputs: count,
+    },
+    count,
+    perToken,
+    // A softmax over the chosen outputs alone
+    routing: softmaxRouting(true),
+    expert: (index): Mlp => ({
+      kind: 'gated in one',
+      gateUp: stack('gate_up_proj', hidden, 2 * inner, index),
+      interleaved: true,
+      activation,
+      bounds: { limit },
+      down: stack('down_proj', inner, hidden, index),
+    }),
+    shared: null,
+  }
+}

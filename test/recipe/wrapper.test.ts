@@ -1,0 +1,9 @@
+import { expect, it } from 'vitest'
+import { makeRecipe } from '../../src/recipe/recipe.js'
+import { fixtureFolder } from '../support/fixture-model.js'
+import { TEXTS } from '../support/paths.js'
+
+it('a model with other parts than its decoder gets no recipe', async () => {
+  const made = makeRecipe({ model: fixtureFolder('llava'), dataset: [TEXTS] })
+  await expect(made).rejects.toThrow('no recipe can be written for llava')
+})
