@@ -117,15 +117,21 @@ function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, inpu
 function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta, product: string): string {
   const perHead = decay.perElement ? keyDim : 1
   const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
-  const steps = writer.op('Softplus', [writer.op('Add', [product, bias])])
-  const rate = writer.op('Reshape', [
+  const byHead = writer.op('Reshape', [
+    writer.op('Add', [product, bias]),
+    writer.integers([0, 0, valueHeads, perHead]),
+  ])
+  const logarithm = writer.op('Reshape', [
     writer.weights.float(decay.rate, decay.rateShape),
     writer.integers([valueHeads, 1]),
   ])
-  const negative = writer.op('Neg', [writer.op('Exp', [rate])])
-  const byHead = writer.op('Reshape', [steps, writer.integers([0, 0, valueHeads, perHead])])
-  return writer.op('Reshape', [
-    writer.op('Mul', [byHead, negative]),
-    writer.integers([0, 0, valueHeads * perHead]),
-  ])
+  const rate = writer.op('Exp', [logarithm])
+  const decays =
+    decay.bound === null
+      ? writer.op('Mul', [writer.op('Softplus', [byHead]), writer.op('Neg', [rate])])
+      : writer.op('Mul', [
+          writer.op('Sigmoid', [writer.op('Mul', [byHead, rate])]),
+          writer.float(decay.bound),
+        ])
+  return writer.op('Reshape', [decays, writer.integers([0, 0, valueHeads * perHead])])
 }

@@ -15,6 +15,8 @@ export interface RopeOptions {
   layerType?: 'full_attention' | 'sliding_attention'
   /** Keys at the top of an old config. */
   keys?: { theta?: string; partial?: string }
+  /** The base in `rope_parameters` comes before another at the top, which is the class's default. */
+  nestedFirst?: boolean
   /** Whether an old config's `rope_scaling` is for this rope; true if omitted. */
   scaled?: boolean
   /** Old configs call LongRoPE `yarn`. */
@@ -102,7 +104,8 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   const key = options.keys?.theta ?? 'rope_theta'
   const stated = settings?.positive('rope_theta', undefined)
   const top = config.positive(key, undefined)
-  if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
+  const mayDiffer = options.layerType !== undefined || options.nestedFirst
+  if (stated !== undefined && top !== undefined && stated !== top && !mayDiffer) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
   return stated ?? top ?? options.theta ?? 10_000

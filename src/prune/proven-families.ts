@@ -13,7 +13,6 @@ const DECODERS: Record<string, string[]> = {
   afmoe: ['layer_types|global_attn_every_n_layers', 'num_dense_layers'],
   aria_text: [],
   axk2: ['mlp_layer_types|first_k_dense_replace'],
-  bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   bamba: [],
   cohere2_moe: ['layer_types'],
   dbrx: [],
