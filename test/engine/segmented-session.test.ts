@@ -47,7 +47,10 @@ const FAMILIES = [
   ],
   ...[
     'apertus',
+    'bailing-hybrid',
     'bitnet',
+    'deepseek-v2',
+    'deepseek-v3',
     'llama-dynamic',
     'ministral3',
     'mixtral',
