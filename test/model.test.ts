@@ -133,13 +133,11 @@ describe('a model that cannot be read says what to do', () => {
   const DECODERS = 'only decoders (causal language models) can be read'
   const EXPORT = 'use an ONNX export of the model'
   it.each([
-    ['mamba', { num_hidden_layers: 2, hidden_size: 32, state_size: 16 }, ATTENTION],
-    ['falcon_mamba', { num_hidden_layers: 2, hidden_size: 32, conv_kernel: 4 }, ATTENTION],
     ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, ATTENTION],
-    ['nemotron_h', { hidden_size: 32, num_attention_heads: 4, ssm_state_size: 16 }, ATTENTION],
-    ['xglm', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
-    ['granitemoehybrid', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],
-    ['dbrx', { ...SIZES, architectures: ['DbrxForCausalLM'] }, EXPORT],
+    ['plamo2', { ...SIZES, mamba_num_heads: 4 }, ATTENTION],
+    ['xlarge', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
+    ['plamo3', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],
+    ['dbrx2', { ...SIZES, architectures: ['Dbrx2ForCausalLM'] }, EXPORT],
     ['bert', { ...SIZES, architectures: ['BertForMaskedLM'] }, DECODERS],
     ['t5', { ...SIZES, is_encoder_decoder: true }, DECODERS],
   ])('%s by its name', async (model_type, config, hint) => {

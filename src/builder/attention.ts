@@ -5,7 +5,7 @@ import { writeDifferentialAttention } from './differential-attention.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
-import { writeProjections } from './projections.js'
+import { type QueryKeyValue, writeProjections } from './projections.js'
 import { writeRotation } from './rope.js'
 import type { SharedInputs } from './shared-inputs.js'
 
@@ -16,9 +16,53 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, kvHeads, clip, queryNorm, keyNorm, normAfterRope } = attention
-  const { queryGrowth, differential, outputNorm } = attention
-  const products = writeProjections(writer, attention, input)
+  const { heads, differential, outputNorm } = attention
+  const { query, key, value, gate } = writeQueryKeyValue(writer, attention, input, shared)
+  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
+  const spans = shared.spans(attention)
+  const mixed =
+    differential === null
+      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
+      : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
+  const gated =
+    gate === null
+      ? writeGate(writer, attention, input, mixed)
+      : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
+  return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
+}
+
+/** Queries, keys and values as attention multiplies them; keys and values may be those of an earlier layer. */
+function writeQueryKeyValue(
+  writer: DecoderWriter,
+  attention: Attention,
+  input: string,
+  shared: SharedInputs,
+): QueryKeyValue & { gate: string | null } {
+  const { projections, sharing, heads, queryNorm } = attention
+  if (projections.layout === 'query only') {
+    const query = writeLinear(writer, projections.query, input)
+    const normed = writeHeadNorm(writer, attention, queryNorm, query, heads)
+    const rotated = rotate(writer, attention, shared, normed, heads)
+    return { query: rotated, ...shared.keysAndValues(sharing!.kind), gate: null }
+  }
+  const own = finishProducts(
+    writer,
+    attention,
+    writeProjections(writer, attention, projections, input),
+    shared,
+  )
+  if (sharing !== null) shared.keep(sharing.kind, own)
+  return own
+}
+
+/** Norms, clips and rotates queries, keys and values. */
+function finishProducts(
+  writer: DecoderWriter,
+  attention: Attention,
+  products: QueryKeyValue & { gate: string | null },
+  shared: SharedInputs,
+): QueryKeyValue & { gate: string | null } {
+  const { heads, kvHeads, clip, queryNorm, keyNorm, valueNorm, normAfterRope, queryGrowth } = attention
   let { query, key, value } = products
   const bound = (tensor: string) => {
     if (clip === null) return tensor
@@ -28,6 +72,7 @@ export function writeAttention(
     query = writeHeadNorm(writer, attention, queryNorm, query, heads)
     key = writeHeadNorm(writer, attention, keyNorm, key, kvHeads)
   }
+  value = writeHeadNorm(writer, attention, valueNorm, value, kvHeads)
   if (!normAfterRope) norm()
   query = bound(query)
   key = bound(key)
@@ -36,17 +81,7 @@ export function writeAttention(
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
   if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
-  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
-  const spans = shared.spans(attention)
-  const mixed =
-    differential === null
-      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
-      : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
-  const gated =
-    products.gate === null
-      ? writeGate(writer, attention, input, mixed)
-      : writer.op('Mul', [mixed, writer.op('Sigmoid', [products.gate])])
-  return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
+  return { query, key, value, gate: products.gate }
 }
 
 /** The heads' outputs [batch, tokens, heads * head size], gated if a product of its own does that. */

@@ -16,6 +16,7 @@ import type { GraphWriter } from './graph-writer.js'
 import { writeLayer } from './layer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
+import { preparePerLayerEmbeddings } from './per-layer-embeddings.js'
 import { ResidualStream } from './residual-stream.js'
 import type { TokenShape } from './rope.js'
 import { SharedInputs } from './shared-inputs.js'
@@ -33,10 +34,11 @@ export function writeDecoder(
 ): Pick<DecoderGraph, 'model' | 'states'> {
   const shape = writer.inScope('shape', () => writeTokenShape(writer))
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
+  const ownEmbedding = preparePerLayerEmbeddings(writer, decoder.perLayerEmbeddings, embedded)
   const stream = new ResidualStream(writer, embedded)
   const shared = new SharedInputs(writer, shape)
   const states = decoder.layers.map((layer, index) =>
-    writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared)),
+    writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared, ownEmbedding(index))),
   )
   const [final, logits] = writer.inScope('head', () => {
     const normed = stream.norm(decoder.finalNorm)

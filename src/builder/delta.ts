@@ -1,9 +1,10 @@
 import type { Delta, Linear } from '../families/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
+import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
-import { writeNorm } from './norm.js'
+import { writeNorm, writeRmsNorm } from './norm.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
@@ -105,11 +106,7 @@ function split(writer: GraphWriter, tensor: string, sizes: number[]): string[] {
 function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, input: string): string {
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, keyHeads, keyDim])])
   const scale = writer.floats(Array.from({ length: keyDim }, () => keyDim ** -0.5))
-  const scaled = writer.op('SimplifiedLayerNormalization', [perHead, scale], {
-    axis: -1,
-    epsilon: { float: LENGTH_EPSILON / keyDim },
-    stash_type: 1,
-  })
+  const scaled = writeRmsNorm(writer, perHead, scale, LENGTH_EPSILON / keyDim)
   return writer.op('Reshape', [scaled, writer.integers([0, 0, keyHeads * keyDim])])
 }
 
@@ -121,17 +118,16 @@ function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta,
     writer.op('Add', [product, bias]),
     writer.integers([0, 0, valueHeads, perHead]),
   ])
-  const logarithm = writer.op('Reshape', [
-    writer.weights.float(decay.rate, decay.rateShape),
-    writer.integers([valueHeads, 1]),
-  ])
-  const rate = writer.op('Exp', [logarithm])
+  const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
+  const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
   const decays =
     decay.bound === null
-      ? writer.op('Mul', [writer.op('Softplus', [byHead]), writer.op('Neg', [rate])])
-      : writer.op('Mul', [
-          writer.op('Sigmoid', [writer.op('Mul', [byHead, rate])]),
-          writer.float(decay.bound),
-        ])
+      ? writer.op('Mul', [writer.op('Softplus', [byHead]), byRow])
+      : writeBounded(writer, decay.bound, writer.op('Mul', [byHead, writer.op('Neg', [byRow])]))
   return writer.op('Reshape', [decays, writer.integers([0, 0, valueHeads * perHead])])
+}
+
+/** bound * sigmoid(input) */
+function writeBounded(writer: DecoderWriter, bound: number, input: string): string {
+  return writer.op('Mul', [writer.op('Sigmoid', [input]), writer.float(bound)])
 }

@@ -5,6 +5,7 @@ import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
+import { writeNorm } from './norm.js'
 import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
@@ -14,10 +15,12 @@ import { writeSparseMixer } from './sparse-mixer.js'
  * returned to their order before the experts' outputs are summed.
  */
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
-  const { count, perToken } = experts
-  const width = experts.router.inputs
-  const tokens = writer.op('Reshape', [input, writer.integers([-1, width])])
-  const [shares, chosen] = writeRouting(writer, experts, tokens)
+  const { count, perToken, latent, norms } = experts
+  const hidden = writer.op('Reshape', [input, writer.integers([-1, experts.router.inputs])])
+  const [shares, chosen] = writeRouting(writer, experts, hidden)
+  const normed = norms ? writeNorm(writer, norms.experts, hidden) : hidden
+  const tokens = latent ? writeLinear(writer, latent.into, normed) : normed
+  const width = latent ? latent.into.outputs : experts.router.inputs
 
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
   const everyExpert = Array.from({ length: count }, (_, index) => index)
@@ -45,7 +48,8 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
     ? bySlot
     : writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
   const summed = writer.op('ReduceSum', [weighted, writer.integers([1])], { keepdims: 0 })
-  const mixed = writer.op('Reshape', [summed, writer.op('Shape', [input])])
+  const mapped = latent ? writeLinear(writer, latent.back, summed) : summed
+  const mixed = writer.op('Reshape', [mapped, writer.op('Shape', [input])])
   return experts.shared === null
     ? mixed
     : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])
@@ -59,12 +63,15 @@ function writeColumn(writer: GraphWriter, shares: string, order: string): string
 /** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, count, perToken, routing }: Experts,
+  { router, count, perToken, routing, norms }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
-  const products = writeLinear(writer, router, tokens)
+  const read = norms
+    ? writer.op('Mul', [writeNorm(writer, norms.router, tokens), writer.float(norms.routerScale)])
+    : tokens
+  const products = writeLinear(writer, router, read)
   if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, products, count, routing.nearness)
-  const { choiceBias, groups = null, normalized, scale, cap = null } = routing
+  const { choiceBias, groups = null, normalized, scale, cap = null, expertScales } = routing
   const outputs = cap === null ? products : writeCap(writer, products, cap)
   const scores =
     routing.scores === 'softmax'
@@ -86,6 +93,10 @@ function writeRouting(
     weights = writer.op('Div', [weights!, divisor])
   }
   if (scale !== 1) weights = writer.op('Mul', [weights!, writer.float(scale)])
+  if (expertScales !== undefined) {
+    const factors = writer.op('Gather', [writer.weights.float(expertScales, [count]), chosen!])
+    weights = writer.op('Mul', [weights!, factors])
+  }
   return [weights!, chosen!]
 }
 

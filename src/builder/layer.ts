@@ -1,39 +1,65 @@
-import type { Layer, Norm } from '../families/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeActivation, writeLinear, writeScaled } from './linear.js'
 import { writeMixer } from './mixer.js'
 import { writeMlp } from './mlp.js'
 import { writeNorm } from './norm.js'
 import type { ResidualStream } from './residual-stream.js'
 import type { SharedInputs } from './shared-inputs.js'
 
-/** Adds a layer to the stream and returns the state that entered it. */
+/**
+ * Adds a layer to the stream and returns the state that entered it.
+ * @param ownEmbedding [batch, tokens, size]: the layer's part of the per-layer embeddings, if there are any
+ */
 export function writeLayer(
   writer: DecoderWriter,
   layer: Layer,
   stream: ResidualStream,
   shared: SharedInputs,
+  ownEmbedding: string | null,
 ): string {
   const { norms, mixer, mlp, parallel } = layer
-  const mixerInput = stream.norm(norms.beforeMixer)
+  const input = stream.norm(mixer === null ? norms.beforeMlp : norms.beforeMixer)
   const state = stream.value()
-  const mixed = writer.inScope(mixer.kind, () =>
-    writeBranch(writer, layer, writeMixer(writer, mixer, mixerInput, shared), norms.afterMixer),
-  )
-  return writer.inScope('mlp', () => {
-    if (parallel) {
-      const mlpInput = norms.beforeMlp === null ? mixerInput : stream.norm(norms.beforeMlp)
-      const mapped = writeBranch(writer, layer, writeMlp(writer, mlp, mlpInput), norms.afterMlp)
-      stream.add(writer.op('Add', [mixed, mapped]))
-      return state
+  const mixed =
+    mixer === null
+      ? null
+      : writer.inScope(mixer.kind, () =>
+          writeBranch(writer, layer, writeMixer(writer, mixer, input, shared), norms.afterMixer),
+        )
+  writer.inScope('mlp', () => {
+    const map = (mlp: Mlp, input: string) =>
+      writeBranch(writer, layer, writeMlp(writer, mlp, input), norms.afterMlp)
+    if (mixed !== null && mlp !== null && parallel) {
+      const mlpInput = norms.beforeMlp === null ? input : stream.norm(norms.beforeMlp)
+      stream.add(writer.op('Add', [mixed, map(mlp, mlpInput)]))
+      return
     }
-    stream.add(mixed)
+    if (mixed !== null) stream.add(mixed)
     stream.replace(norms.streamAfterMixer)
-    stream.add(
-      writeBranch(writer, layer, writeMlp(writer, mlp, stream.norm(norms.beforeMlp)), norms.afterMlp),
-    )
+    if (mlp !== null) stream.add(map(mlp, mixed === null ? input : stream.norm(norms.beforeMlp)))
     stream.replace(norms.streamAfterMlp)
-    return state
   })
+  if (layer.perLayerEmbedding !== null) {
+    const { perLayerEmbedding } = layer
+    writer.inScope('embedding', () =>
+      stream.add(writeOwnEmbedding(writer, perLayerEmbedding, stream.value(), ownEmbedding!)),
+    )
+  }
+  if (layer.scalar !== null) stream.scale(writer.weights.float(layer.scalar, [1]))
+  return state
+}
+
+/** What a layer adds for its part of the per-layer embeddings. */
+function writeOwnEmbedding(
+  writer: DecoderWriter,
+  { gate, activation, projection, norm }: PerLayerEmbedding,
+  state: string,
+  ownEmbedding: string,
+): string {
+  const activated = writeActivation(writer, activation, writeLinear(writer, gate, state))
+  const gated = writer.op('Mul', [activated, ownEmbedding])
+  return writeNorm(writer, norm, writeLinear(writer, projection, gated))
 }
 
 /** What a layer's part adds to the stream, from the part's output. */
@@ -44,5 +70,5 @@ function writeBranch(
   norm: Norm | null,
 ): string {
   const normed = norm === null ? output : writeNorm(writer, norm, output)
-  return residualMultiplier === 1 ? normed : writer.op('Mul', [normed, writer.float(residualMultiplier)])
+  return writeScaled(writer, normed, residualMultiplier)
 }

@@ -31,9 +31,11 @@ export function limitCounts(tensors: Tensors): CountLimits {
  * @throws LayerpruneError if a model with other parts has no decoder, or more than one
  */
 export function findLayout(config: ModelConfig, family: Family, tensors: Tensors): DecoderLayout {
-  const usual = family.prefix ?? 'model.'
+  const prefixes = [family.prefix ?? 'model.'].flat()
+  const names = [...tensors.keys()]
+  const usual = prefixes.find((prefix) => names.some((name) => name.startsWith(prefix))) ?? prefixes[0]!
   if (config.wrapper !== null) return findWrapped(config, family, tensors, usual)
-  const isBare = ![...tensors.keys()].some((name) => name.startsWith(usual))
+  const isBare = !names.some((name) => name.startsWith(usual))
   return { prefix: isBare ? '' : usual, isBare, headPrefixes: [''], owns: () => true }
 }
 

@@ -64,6 +64,11 @@ export function writeProduct(
   return bias === null ? product : writer.op('Add', [product, bias])
 }
 
+/** Multiplies a tensor by a number, unless that is 1. */
+export function writeScaled(writer: GraphWriter, input: string, factor: number): string {
+  return factor === 1 ? input : writer.op('Mul', [input, writer.float(factor)])
+}
+
 export function writeActivation(writer: DecoderWriter, activation: Activation, input: string): string {
   if (typeof activation === 'object') return writeXielu(writer, activation, input)
   switch (activation) {

@@ -1,8 +1,11 @@
-import type { Mixer } from '../families/description.js'
+import type { Mixer, ParallelMixers } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
 import { writeLatentAttention } from './latent-attention.js'
+import { writeScaled } from './linear.js'
+import { writeMamba } from './mamba.js'
+import { writeMamba2 } from './mamba2.js'
 import type { SharedInputs } from './shared-inputs.js'
 import { writeShortConvolution } from './short-convolution.js'
 
@@ -17,5 +20,26 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
       return writeDelta(writer, mixer, input)
     case 'latent':
       return writeLatentAttention(writer, mixer, input, shared)
+    case 'mamba':
+      return writeMamba(writer, mixer, input)
+    case 'mamba2':
+      return writeMamba2(writer, mixer, input)
+    case 'parallel':
+      return writeParallelMixers(writer, mixer, input, shared)
   }
+}
+
+function writeParallelMixers(
+  writer: DecoderWriter,
+  { branches }: ParallelMixers,
+  input: string,
+  shared: SharedInputs,
+): string {
+  const outputs = branches.map(({ mixer, inputScale, outputScale }) =>
+    writer.inScope(mixer.kind, () => {
+      const output = writeMixer(writer, mixer, writeScaled(writer, input, inputScale), shared)
+      return writeScaled(writer, output, outputScale)
+    }),
+  )
+  return outputs.reduce((sum, output) => writer.op('Add', [sum, output]))
 }

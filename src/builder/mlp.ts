@@ -1,7 +1,14 @@
 import type { GateBounds, Linear, Mlp } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
-import { isTransposed, readProduct, writeActivation, writeLinear, writeProduct } from './linear.js'
+import {
+  isTransposed,
+  readProduct,
+  writeActivation,
+  writeLinear,
+  writeProduct,
+  writeScaled,
+} from './linear.js'
 import { writeNorm } from './norm.js'
 
 /** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
@@ -12,11 +19,13 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
       return writeLinear(writer, mlp.down, writeActivation(writer, mlp.activation, up))
     }
     case 'gated': {
-      const gate = writeActivation(writer, mlp.activation, writeLinear(writer, mlp.gate, input))
+      const { gate: gateScale, down: downScale } = mlp.scales ?? { gate: 1, down: 1 }
+      const scaled = writeScaled(writer, writeLinear(writer, mlp.gate, input), gateScale)
+      const gate = writeActivation(writer, mlp.activation, scaled)
       const up = writeLinear(writer, mlp.up, input)
       const product = writer.op('Mul', [gate, up])
       const normed = mlp.innerNorm ? writeNorm(writer, mlp.innerNorm, product) : product
-      return writeLinear(writer, mlp.down, normed)
+      return writeScaled(writer, writeLinear(writer, mlp.down, normed), downScale)
     }
     case 'gated in one': {
       const { gateUp, activation, bounds, down } = mlp
@@ -29,6 +38,13 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     }
     case 'experts':
       return writeExperts(writer, mlp.experts, input)
+    case 'sum':
+      return mlp.parts
+        .map(({ before, mlp, after }) => {
+          const output = writeMlp(writer, mlp, before ? writeNorm(writer, before, input) : input)
+          return after ? writeNorm(writer, after, output) : output
+        })
+        .reduce((sum, output) => writer.op('Add', [sum, output]))
   }
 }
 
@@ -36,7 +52,8 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
   if (isTransposed(writer, linear) || (linear.stack && linear.bias !== null)) {
-    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input)], 2, { axis: -1 })
+    const halves = [writeLinear(writer, linear, input), writer.integers([half, half])]
+    const [first, second] = writer.ops('Split', halves, 2, { axis: -1 })
     return [first!, second!]
   }
   const part = (rows: [number, number]) => writeProduct(writer, readProduct(writer, linear, rows), input)

@@ -1,15 +1,24 @@
 import type { Norm } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import type { GraphWriter } from './graph-writer.js'
 
 /** Norms the last axis of a tensor. */
 export function writeNorm(writer: DecoderWriter, norm: Norm, input: string): string {
+  if (norm.kind === 'rms') return writeRmsNorm(writer, input, writeScale(writer, norm), norm.epsilon)
   const attributes = { axis: -1, epsilon: { float: norm.epsilon } }
-  return norm.kind === 'rms'
-    ? writer.op('SimplifiedLayerNormalization', [input, writeScale(writer, norm)], {
-        ...attributes,
-        stash_type: 1,
-      })
-    : writer.op('LayerNormalization', [input, ...writeParameters(writer, norm)], attributes)
+  return writer.op('LayerNormalization', [input, ...writeParameters(writer, norm)], attributes)
+}
+
+/**
+ * Divides the last axis of a tensor by the root of its mean square.
+ * @param scale factor for each element
+ */
+export function writeRmsNorm(writer: GraphWriter, input: string, scale: string, epsilon: number): string {
+  return writer.op('SimplifiedLayerNormalization', [input, scale], {
+    axis: -1,
+    epsilon: { float: epsilon },
+    stash_type: 1,
+  })
 }
 
 /** Adds a branch to the residual stream and norms the sum: [normed, sum]. */

@@ -1,9 +1,14 @@
-import type { Attention, Linear } from '../families/description.js'
+import type { Attention, Linear, Projections } from '../families/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
-import { type Product, readProduct, writeProduct } from './linear.js'
+import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'
 
 const QUARTERS = 4
+
+/** Those of a layer that makes keys and values of its own. */
+export type OwnProjections = Exclude<Projections, { layout: 'query only' }>
+
+type ThreeProducts = Exclude<OwnProjections, { layout: 'key as value' }>
 
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
@@ -19,11 +24,13 @@ export interface QueryKeyValue {
 export function writeProjections(
   writer: DecoderWriter,
   attention: Attention,
+  projections: OwnProjections,
   input: string,
 ): QueryKeyValue & { gate: string | null } {
-  const [query, key, value] = readProducts(writer, attention).map((product) =>
-    writeProduct(writer, product, input),
-  )
+  const [query, key, value = key] =
+    projections.layout === 'key as value'
+      ? [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
+      : readProducts(writer, attention, projections).map((product) => writeProduct(writer, product, input))
   const products = { query: query!, key: key!, value: value!, gate: null }
   return attention.gate === 'beside queries'
     ? { ...products, ...splitGate(writer, attention, query!) }
@@ -43,8 +50,11 @@ function splitGate(
   return { query: query!, gate: gate! }
 }
 
-function readProducts(writer: DecoderWriter, attention: Attention): Product[] {
-  const { projections, heads, kvHeads, headDim } = attention
+function readProducts(
+  writer: DecoderWriter,
+  { heads, kvHeads, headDim }: Attention,
+  projections: ThreeProducts,
+): Product[] {
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
     return [query, key, value].map((linear) => readProduct(writer, linear))

@@ -40,4 +40,9 @@ export class ResidualStream {
   replace(norm: Norm | null): void {
     if (norm !== null) this.#sum = this.norm(norm)
   }
+
+  /** Multiplies the stream itself by a factor. */
+  scale(factor: string): void {
+    this.#sum = this.#writer.op('Mul', [this.value(), factor])
+  }
 }

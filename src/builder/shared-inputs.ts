@@ -1,8 +1,11 @@
 import type { QueryGrowth, Rope } from '../families/description.js'
 import { type SpanForm, type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import type { QueryKeyValue } from './projections.js'
 import { writeQueryGrowth } from './query-growth.js'
 import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
+
+type KeysAndValues = Pick<QueryKeyValue, 'key' | 'value'>
 
 /** What layers need besides their own tensors, written once for all that need the same. */
 export class SharedInputs {
@@ -11,6 +14,7 @@ export class SharedInputs {
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
   readonly #growths = new Map<string, string>()
+  readonly #keysAndValues = new Map<string, KeysAndValues>()
 
   constructor(writer: DecoderWriter, shape: TokenShape) {
     this.#writer = writer
@@ -20,6 +24,16 @@ export class SharedInputs {
   /** The tables of a rope. */
   tables(rope: Rope): RopeTables {
     return once(this.#tables, rope, () => writeRopeTables(this.#writer, rope, this.shape))
+  }
+
+  /** Keeps keys and values for the layers that follow, instead of those of the kind that were kept before. */
+  keep(kind: string, { key, value }: KeysAndValues): void {
+    this.#keysAndValues.set(kind, { key, value })
+  }
+
+  /** Keys and values that the last layer of the kind made. */
+  keysAndValues(kind: string): KeysAndValues {
+    return this.#keysAndValues.get(kind)!
   }
 
   /** float32 [tokens, 1]: the factor on the query of each token. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { otherForm } from './other-forms.js'
+import { toStrictJson } from './python-json.js'
 import { assertRegularFile } from './regular-file.js'
 import { nameWrapper, readTextConfig } from './wrappers.js'
 
@@ -20,6 +21,9 @@ export const LEARNT_POSITIONS = {
   'openai-gpt': 512,
   opt: 2048,
 }
+
+/** Families that have no heads of attention. */
+const WITHOUT_ATTENTION = new Set(['falcon_mamba', 'mamba', 'mamba2'])
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
@@ -88,7 +92,7 @@ async function readJsonObject(path: string): Promise<Record<string, unknown> | u
     throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
   }
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(toStrictJson(text))
     if (isObject(value)) return value
   } catch (cause) {
     const reason = (cause as Error).message.replace(/\s+/g, ' ')
@@ -145,7 +149,9 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
-  const heads = need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
+  const heads = WITHOUT_ATTENTION.has(String(raw.model_type))
+    ? 1
+    : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
   const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
@@ -163,7 +169,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     hiddenSize,
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
-    headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
+    headDim: latentHeadDim(count) ?? count('head_dim') ?? Math.floor(hiddenSize / heads),
     maxPositions: stretchesWithText(raw)
       ? null
       : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
@@ -172,6 +178,13 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }
+}
+
+/** Size of a head of queries and keys in latent attention, whose config may state that of a part as `head_dim`. */
+function latentHeadDim(count: (key: string) => number | undefined): number | undefined {
+  const own = count('qk_nope_head_dim')
+  const shared = count('qk_rope_head_dim')
+  return own === undefined || shared === undefined ? undefined : own + shared
 }
 
 /** Dynamic NTK has a position encoding for texts of any length. */

@@ -12,6 +12,7 @@ type Sizes = [
  * states them, but inside another model's, transformers 4 wrote only what differs from the class.
  */
 const SIZES: Record<string, Sizes> = {
+  apertus1p5_text: [266752, 4096, 14336, 32, 32, 65536],
   arcee: [32000, 2560, 18432, 32, 32, 4096],
   aria_text: [32000, 4096, 4096, 32, 32, 2048],
   cohere: [256000, 8192, 22528, 40, 64, 8192],
@@ -29,6 +30,7 @@ const SIZES: Record<string, Sizes> = {
   glm_ocr_text: [59392, 1024, 4096, 16, 16, 131072],
   granite: [32000, 4096, 11008, 32, 32, 2048],
   helium: [48000, 2560, 7040, 24, 20, 4096],
+  hyperclovax: [32000, 4096, 11008, 32, 32, 2048],
   lfm2: [65536, 2560, 12288, 32, 32, 128000],
   llama: [32000, 4096, 11008, 32, 32, 2048],
   llama4_text: [202048, 5120, 8192, 48, 40, 131072],

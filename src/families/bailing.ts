@@ -49,7 +49,7 @@ function describeBailing(config: ConfigReader, has: Has): Differences {
   const latent = readLatentForm(
     config,
     { queryLatent: null },
-    { interleaved: true, theta: 6_000_000, nestedFirst: true },
+    { interleaved: true, theta: 6_000_000, hasOwnTheta: true },
   )
   const isLinear = readLinearLayers(config, allButEvery(config.length('layer_group_size', 6)))
   const hasExperts = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 2 })

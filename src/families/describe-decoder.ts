@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
-import type { Activation, Decoder, Linear, NamedActivation } from './description.js'
+import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
 
 const ACTIVATIONS: Record<string, NamedActivation> = {
@@ -66,8 +66,17 @@ export function applyDifferences(
       norm: embedding.norm ? makeNorm(own(embedding.norm)) : null,
       positions: describePositions(embedding.positions, own),
     },
+    perLayerEmbeddings: describePerLayerEmbeddings(differences, sizes, { own, makeNorm }),
     layers: Array.from({ length: sizes.layers }, (_, index) =>
-      describeLayer(config, differences, { index, sizes, names, makeActivation, alibi, makeNorm, own }),
+      describeLayer(config, differences, {
+        index,
+        sizes: differences.layerSizes?.(index, sizes) ?? sizes,
+        names,
+        makeActivation,
+        alibi,
+        makeNorm,
+        own,
+      }),
     ),
     finalNorm: differences.noFinalNorm ? null : makeNorm(own(names.finalNorm)),
     head: describeHead(config, differences, checkpoint, {
@@ -92,6 +101,30 @@ function matchExtraLayers(prefix: string, layers: number, count: number): RegExp
   return Array.from({ length: count }, (_, index) => new RegExp(`^${escaped}${layers + index}\\.`))
 }
 
+/** The names are those of Gemma 4. */
+function describePerLayerEmbeddings(
+  { perLayerEmbeddings }: Differences,
+  { hidden, layers }: Sizes,
+  { own, makeNorm }: { own: (name: string) => string; makeNorm: MakeNorm },
+): PerLayerEmbeddings | null {
+  if (perLayerEmbeddings === undefined) return null
+  const { size, vocabulary } = perLayerEmbeddings
+  return {
+    weight: own('embed_tokens_per_layer.weight'),
+    vocabulary,
+    size,
+    scale: Math.fround(Math.sqrt(size)),
+    projection: {
+      weight: own('per_layer_model_projection.weight'),
+      bias: null,
+      inputs: hidden,
+      outputs: layers * size,
+    },
+    projectionScale: hidden ** -0.5,
+    norm: makeNorm(own('per_layer_projection_norm'), { size }),
+  }
+}
+
 function describePositions(
   positions: NonNullable<Differences['embedding']>['positions'],
   own: (name: string) => string,
@@ -104,7 +137,9 @@ function describePositions(
 function readSizes(config: ConfigReader, differences: Differences): Sizes {
   const keys = { ...LLAMA_KEYS, ...differences.keys }
   const hidden = config.count(config.choose(keys.hidden, LLAMA_KEYS.hidden))
-  const heads = config.count(config.choose(keys.heads, LLAMA_KEYS.heads))
+  const layers = differences.layers ?? config.layers(config.choose(keys.layers, LLAMA_KEYS.layers))
+  if (keys.heads === null) return { hidden, heads: 1, kvHeads: 1, headDim: hidden, layers }
+  const heads = config.count(config.choose(keys.heads, 'num_attention_heads'))
   const usualKvHeads = differences.kvHeads ?? heads
   const kvHeads =
     keys.kvHeads === null
@@ -124,13 +159,7 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
       `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
     )
   }
-  return {
-    hidden,
-    heads,
-    kvHeads,
-    headDim,
-    layers: config.layers(config.choose(keys.layers, LLAMA_KEYS.layers)),
-  }
+  return { hidden, heads, kvHeads, headDim, layers }
 }
 
 /** The activation that the config names, the same in all layers. */

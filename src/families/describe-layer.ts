@@ -11,6 +11,8 @@ import type {
   Linear,
   Mixer,
   Mlp,
+  PerLayerEmbedding,
+  Projections,
 } from './description.js'
 import {
   type Differences,
@@ -40,9 +42,10 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
   const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
+  const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
-    mixer: describeMixer(differences, context, name),
-    mlp: describeMlp(config, differences, context, name),
+    mixer: parts.mixer ? describeMixer(differences, context, name) : null,
+    mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
       beforeMixer: normOf(norms.beforeMixer),
       afterMixer: normOf(norms.afterMixer),
@@ -53,6 +56,31 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
     },
     parallel: differences.parallel ?? false,
     residualMultiplier: differences.residualMultiplier ?? 1,
+    perLayerEmbedding: describePerLayerEmbedding(differences, context, name),
+    scalar: differences.layerScalar === undefined ? null : name(differences.layerScalar),
+  }
+}
+
+/** The names are those of Gemma 3n and Gemma 4, the only models that have it. */
+function describePerLayerEmbedding(
+  { perLayerEmbeddings }: Differences,
+  { sizes, makeActivation, makeNorm }: LayerContext,
+  name: NameTensor,
+): PerLayerEmbedding | null {
+  if (perLayerEmbeddings === undefined) return null
+  const { hidden } = sizes
+  const { size } = perLayerEmbeddings
+  const linear = (module: string, inputs: number, outputs: number): Linear => ({
+    weight: name(`${module}.weight`),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  return {
+    gate: linear('per_layer_input_gate', hidden, size),
+    activation: makeActivation(name),
+    projection: linear('per_layer_projection', size, hidden),
+    norm: makeNorm(name('post_per_layer_input_norm')),
   }
 }
 
@@ -66,33 +94,39 @@ function describeMixer(differences: Differences, context: LayerContext, name: Na
     inputs,
     outputs,
   })
+  const attention = () => describeAttention(differences, context, name)
   const own = differences.mixer?.(index, {
     sizes,
     activation: makeActivation(name),
+    attention,
     name,
     linear,
     makeNorm,
   })
-  return own ?? describeAttention(differences, context, name)
+  return own ?? attention()
 }
 
-function describeAttention(differences: Differences, ofModel: LayerContext, name: NameTensor): Attention {
-  const { index, names, alibi, makeNorm } = ofModel
-  const sizes = { ...ofModel.sizes, ...differences.attentionSizes?.(index, ofModel.sizes) }
-  const context = { ...ofModel, sizes }
+function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
+  const { index, sizes, names, alibi, makeNorm } = context
   const { heads, kvHeads, headDim } = sizes
   const { innerNorms, sinks } = differences
-  const headNorm = ofLayer(differences.headNorm, index)
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
+  const headNorm = ofLayer(differences.headNorm, index)
+  const products = describeProducts(differences, context, own)
+  const makesKeys = products.sharing?.role !== 'reads'
   return {
     kind: 'attention',
     heads,
     kvHeads,
     headDim,
-    ...describeProducts(differences, context, own),
+    ...products,
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
-    keyNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
+    keyNorm: headNorm && makesKeys ? describeHeadNorm(headNorm, own(headNorm.key), kvHeads, context) : null,
+    valueNorm:
+      headNorm?.values && makesKeys
+        ? { span: 'head', norm: makeNorm('', { size: headDim, weight: false, bias: false }) }
+        : null,
     normAfterRope: headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
     queryGrowth: ofLayer(differences.queryGrowth, index),
@@ -112,7 +146,7 @@ function describeProducts(
   differences: Differences,
   { index, sizes, names }: LayerContext,
   own: NameTensor,
-): Pick<Attention, 'projections' | 'gate' | 'output'> {
+): Pick<Attention, 'projections' | 'gate' | 'output' | 'sharing'> {
   const { hidden, heads, kvHeads, headDim } = sizes
   const { bias = {}, transposed = false, layout = 'separate', gate = null } = differences
   const linear = (module: string, inputs: number, outputs: number, hasBias: boolean | undefined): Linear => ({
@@ -126,16 +160,21 @@ function describeProducts(
   const keys = kvHeads * headDim
   const output = linear(names.output, queries, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
+  const sharing = differences.sharing?.(index) ?? null
+  const describeProjections = (): Projections => {
+    if (layout !== 'separate') {
+      return { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) }
+    }
+    const width = gate === 'beside queries' ? 2 * queries : queries
+    const query = linear(names.query, hidden, width, bias.qkv)
+    if (sharing?.role === 'reads') return { layout: 'query only', query }
+    const key = linear(names.key, hidden, keys, bias.qkv)
+    if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
+    return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
+  }
   return {
-    projections:
-      layout === 'separate'
-        ? {
-            layout,
-            query: linear(names.query, hidden, gate === 'beside queries' ? 2 * queries : queries, bias.qkv),
-            key: linear(names.key, hidden, keys, bias.qkv),
-            value: linear(names.value, hidden, keys, bias.qkv),
-          }
-        : { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) },
+    projections: describeProjections(),
+    sharing,
     gate: describeGate(gate, sizes, (module, outputs) => linear(module, hidden, outputs, false)),
     output: outputBias === null ? output : { ...output, bias: own(outputBias) },
   }
@@ -215,17 +254,19 @@ function describeMlp(
     activation,
     down: linear(`${module}.${names.down}`, inner, hidden),
   })
-  const experts = differences.experts?.(index, { hidden, activation, name, gated })
+  const parts = { hidden, activation, name, gated, makeNorm }
+  const experts = differences.experts?.(index, parts)
   if (experts) return { kind: 'experts', experts: checkExperts(experts) }
-  const inner = differences.mlpSize ?? readMlpSize(config, differences, hidden)
+  const inner = readMlpSize(config, differences, { hidden, index })
+  if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, inner), parts)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
   const down = linear(`${module}${names.down}`, inner, hidden)
   switch (mlp) {
     case 'gated': {
-      const { innerNorms } = differences
-      if (innerNorms === undefined) return gated(names.mlp, inner)
-      const innerNorm = makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner })
-      return { ...gated(names.mlp, inner), innerNorm }
+      const { innerNorms, mlpScales: scales } = differences
+      const plain = scales === undefined ? gated(names.mlp, inner) : { ...gated(names.mlp, inner), scales }
+      if (innerNorms === undefined) return plain
+      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner }) }
     }
     case 'gated in one':
       return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
@@ -234,12 +275,17 @@ function describeMlp(
   }
 }
 
-function readMlpSize(config: ConfigReader, { keys, innerMultiple }: Differences, hidden: number): number {
+function readMlpSize(
+  config: ConfigReader,
+  { keys, innerMultiple, mlpSize }: Differences,
+  { hidden, index }: { hidden: number; index: number },
+): number {
+  if (mlpSize !== undefined) return typeof mlpSize === 'number' ? mlpSize : mlpSize(index)
   const key = keys?.inner ?? LLAMA_KEYS.inner
   return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
-function checkExperts(experts: Experts): Experts {
+export function checkExperts(experts: Experts): Experts {
   if (experts.perToken <= experts.count) return experts
   throw new LayerpruneError(
     `config.json has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,

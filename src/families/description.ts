@@ -88,16 +88,19 @@ export type HeadNorm =
   | { span: 'each head'; norm: Norm; weight: string | ((head: number) => string) }
 
 /**
- * Where queries, keys and values come from: three products, or one whose outputs are all queries, then all keys,
+ * Where queries, keys and values come from: three products, two if values are keys before their norm and rotation
+ * (`key as value`), one if keys and values are those of an earlier layer (`query only`), or one whose outputs are all queries, then all keys,
  * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`), or for each
  * quarter of the heads its queries, its values and its keys (`quarters`).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
+  | { layout: 'key as value'; query: Linear; key: Linear }
+  | { layout: 'query only'; query: Linear }
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | LatentAttention | ShortConvolution
+export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -115,6 +118,7 @@ export interface Attention {
   rope: Rope | null
   queryNorm: HeadNorm | null
   keyNorm: HeadNorm | null
+  valueNorm: HeadNorm | null
   /** The norms come after the rotation. */
   normAfterRope: boolean
   /** Queries, keys and values are clipped to [-clip, clip]. */
@@ -136,6 +140,7 @@ export interface Attention {
   outputNorm: Norm | null
   /** Heads are taken in pairs; null if each is by itself. */
   differential: Differential | null
+  sharing: KeySharing | null
 }
 
 /** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
@@ -152,6 +157,12 @@ export interface Differential {
 export interface OutputGate {
   product: Linear
   activation: 'sigmoid' | 'softplus'
+}
+
+/** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
+export interface KeySharing {
+  role: 'makes' | 'reads'
+  kind: string
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
@@ -246,6 +257,69 @@ export interface ShortConvolution {
   output: Linear
 }
 
+/**
+ * A state space whose decays depend on the token (Dao and Gu 2024, arXiv 2405.21060). Each head has a state of
+ * [state size, head size]; a token with the time step t multiplies it by exp(-exp(rate) * t) and adds B times t * x; C
+ * reads it.
+ */
+export interface Mamba2 {
+  kind: 'mamba2'
+  heads: number
+  headDim: number
+  /** Groups of neighbouring heads that share B and C. */
+  groups: number
+  stateSize: number
+  /** Gate, x, B, C and time steps, in this order. */
+  inputs: Linear
+  /** Factors on the five parts of the product. */
+  inputScales: number[]
+  /** Runs over x, B and C side by side. */
+  convolution: Convolution
+  activation: Activation
+  /** The time step is softplus(product + bias), but within limits; Infinity if there is none. */
+  timeStep: { bias: string; least: number; most: number }
+  /** [heads]. */
+  rate: string
+  /** [heads]: factor on x, which is added to what C reads. */
+  skip: string
+  /** Each group's outputs are normed, after or before they are multiplied by the gate's SiLU; null without a norm. */
+  norm: { weight: string; groups: number; epsilon: number; beforeGate: boolean } | null
+  output: Linear
+}
+
+/**
+ * The first state space whose decays depend on the token (Gu and Dao 2023, arXiv 2312.00752): each channel has a state
+ * of numbers, each with a rate of its own, and a time step of its own.
+ */
+export interface Mamba {
+  kind: 'mamba'
+  channels: number
+  stateSize: number
+  /** x and gate, in this order. */
+  inputs: Linear
+  /** Runs over x. */
+  convolution: Convolution
+  activation: Activation
+  /** From x: what gives the time steps, B and C, in this order. */
+  parameters: Linear
+  /** Norms on what gives the time steps, on B and on C. */
+  norms: { timeStep: Norm; b: Norm; c: Norm } | null
+  /** Its bias is inside the softplus that gives the time steps. */
+  timeStep: Linear
+  /** [channels, state size]. */
+  rate: string
+  /** [channels]: factor on x, which is added to what C reads. */
+  skip: string
+  output: Linear
+}
+
+/** Mixers that read the same input, and whose outputs are summed. */
+export interface ParallelMixers {
+  kind: 'parallel'
+  /** Factors on the input and the output of each. */
+  branches: { mixer: Mixer; inputScale: number; outputScale: number }[]
+}
+
 /** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
 export interface Convolution {
   channels: number
@@ -275,6 +349,8 @@ export type Mlp =
       down: Linear
       /** A norm before the last product. */
       innerNorm?: Norm
+      /** Factors on the outputs of the gate's and the last product. */
+      scales?: { gate: number; down: number }
     }
   /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
   | {
@@ -286,6 +362,8 @@ export type Mlp =
       down: Linear
     }
   | { kind: 'experts'; experts: Experts }
+  /** The sum of MLPs side by side, each between norms of its own. */
+  | { kind: 'sum'; parts: { before: Norm | null; mlp: Mlp; after: Norm | null }[] }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
 
@@ -299,6 +377,10 @@ export interface Experts {
   count: number
   perToken: number
   routing: Routing
+  /** Products before and after the experts, which then have a width of their own. */
+  latent?: { into: Linear; back: Linear } | null
+  /** Norms of what the router reads, which is then multiplied by a factor, and of what the experts read. */
+  norms?: { router: Norm; routerScale: number; experts: Norm }
   /** The experts' own MLP. */
   expert: (index: number) => Mlp
   shared: SharedExpert | null
@@ -331,6 +413,8 @@ export interface LargestScores {
   weighsInputs?: boolean
   /** The router's outputs become cap * tanh(output / cap). */
   cap?: number | null
+  /** Tensor of a further factor for each expert. */
+  expertScales?: string
 }
 
 /** Neighbouring experts in groups of equal size. */
@@ -352,9 +436,10 @@ export interface SparseMixer {
   nearness: number
 }
 
+/** Mixer or MLP is null if the layer has none. */
 export interface Layer {
-  mixer: Mixer
-  mlp: Mlp
+  mixer: Mixer | null
+  mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
     beforeMixer: Norm | null
@@ -369,6 +454,38 @@ export interface Layer {
   parallel: boolean
   /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier: number
+  perLayerEmbedding: PerLayerEmbedding | null
+  /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
+  scalar: string | null
+}
+
+/**
+ * What a layer adds after its MLP: a product of the stream, activated, times the layer's own part of an embedding,
+ * multiplied by a second matrix and normed.
+ */
+export interface PerLayerEmbedding {
+  gate: Linear
+  activation: Activation
+  projection: Linear
+  norm: Norm
+}
+
+/**
+ * A second embedding, of which each layer has a part of `size` numbers: the row of the token, times a factor, plus a
+ * normed product of state 0; the sum is divided by the root of 2.
+ */
+export interface PerLayerEmbeddings {
+  /** [vocabulary, layers * size] */
+  weight: string
+  vocabulary: number
+  size: number
+  /** Factor on the rows. */
+  scale: number
+  /** Gives the parts of all layers. */
+  projection: Linear
+  /** Factor on the product before the norm. */
+  projectionScale: number
+  norm: Norm
 }
 
 /** Learnt position embeddings; row `offset` belongs to the first token. */
@@ -402,6 +519,7 @@ export interface Decoder {
     norm: Norm | null
     positions: LearntPositions | Sinusoids | null
   }
+  perLayerEmbeddings: PerLayerEmbeddings | null
   layers: Layer[]
   finalNorm: Norm | null
   /** Null if the checkpoint was saved without one. */

@@ -4,6 +4,7 @@ import type {
   Attention,
   Experts,
   HeadNorm,
+  KeySharing,
   LearntPositions,
   Linear,
   Mixer,
@@ -47,7 +48,8 @@ export type LayerNorms = Partial<typeof LLAMA_NORMS>
 export const LLAMA_KEYS = {
   hidden: 'hidden_size',
   layers: 'num_hidden_layers',
-  heads: 'num_attention_heads',
+  /** Null if the family has no attention. */
+  heads: 'num_attention_heads' as string | null,
   /** Null if the family derives the number in another way. */
   kvHeads: 'num_key_value_heads' as string | null,
   inner: 'intermediate_size',
@@ -74,12 +76,16 @@ export interface Differences {
   keys?: Partial<typeof LLAMA_KEYS>
   /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
   head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
+  /** Number of layers, if it is not what the config's key says. */
+  layers?: number
   /** Whether the head is the embedding table if the config does not say. */
   tied?: boolean
   /** Key and value heads if the config does not say. */
   kvHeads?: number
   /** Size of a head if the config does not say. */
   headDim?: number
+  /** Sizes of a layer, if they differ between layers. */
+  layerSizes?: (layer: number, sizes: Sizes) => Sizes
   norm?: {
     kind?: Norm['kind']
     /** Config key of the epsilon; null if it is fixed. */
@@ -105,13 +111,16 @@ export interface Differences {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** In the layers that have it, the name in attention's module of a bias on its last product. */
   outputBias?: (layer: number, sizes: Sizes) => string | null
-  layout?: Attention['projections']['layout']
+  layout?: Exclude<Attention['projections']['layout'], 'key as value' | 'query only'>
   /** Weights of the layers are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
   /** Norms on queries and keys; null for a layer without. */
   headNorm?: HeadNorms | ((layer: number) => HeadNorms | null)
+  /** Layers whose values are their keys before norm and rotation. */
+  keyAsValue?: (layer: number) => boolean
+  sharing?: (layer: number) => KeySharing | null
   clip?: number | null
   queryGrowth?: QueryGrowth | ((layer: number) => QueryGrowth | null)
   scale?: (layer: number, sizes: Sizes) => number
@@ -123,13 +132,21 @@ export interface Differences {
   sinks?: string
   /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
   gate?: 'beside queries' | GateModule | null
-  /** Sizes of a layer's attention that are not those of the others. */
-  attentionSizes?: (layer: number, sizes: Sizes) => Partial<Pick<Sizes, 'heads' | 'kvHeads' | 'headDim'>>
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
+  /** Which parts a layer has; both if omitted. */
+  parts?: (layer: number) => { mixer: boolean; mlp: boolean }
   mlp?: 'gated' | 'gated in one' | 'plain'
+  /** Factors on the outputs of a gated MLP's gate and last product. */
+  mlpScales?: { gate: number; down: number }
   /** Width of the MLP, if it is not what the config's key says. */
-  mlpSize?: number
+  mlpSize?: number | ((layer: number) => number)
+  /** What a layer has instead of its MLP alone. */
+  aroundMlp?: (mlp: Mlp, parts: ExpertParts) => Mlp
+  /** Width of each layer's part of a second embedding, and rows of its table. */
+  perLayerEmbeddings?: { size: number; vocabulary: number }
+  /** Name of the tensor in each layer that the stream is multiplied by. */
+  layerScalar?: string
   /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
   innerMultiple?: number
   activation?: string
@@ -158,6 +175,8 @@ export interface HeadNorms {
   /** False if nothing is learnt. */
   weight?: boolean
   afterRope?: boolean
+  /** Values are normed too, without weights. */
+  values?: boolean
 }
 
 /** A module of attention whose product gates the heads' outputs, each by one number or each element by its own. */
@@ -177,6 +196,8 @@ export type MakeNorm = (
 export interface MixerParts {
   sizes: Sizes
   activation: Activation
+  /** Attention as the family's differences describe it. */
+  attention: () => Attention
   /** Full name of a tensor or module of the layer. */
   name: (tensor: string) => string
   /** A product by its module's name in the layer; without bias unless that is stated. */
@@ -192,4 +213,5 @@ export interface ExpertParts {
   /** Full name of a tensor of the layer. */
   name: (tensor: string) => string
   gated: (module: string, inner: number) => Mlp
+  makeNorm: MakeNorm
 }

@@ -1,8 +1,8 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Mlp } from './description.js'
 import type { Differences } from './differences.js'
 import { readAttentionBias, readMultipliers, rope } from './family-parts.js'
+import { readBambaMixer } from './mamba-parts.js'
 import type { Family } from './table.js'
 import { describeGraniteExperts } from './with-experts.js'
 
@@ -12,26 +12,34 @@ export const SHARED_GRANITE_FAMILIES: Record<string, Family> = {
     title: 'Granite MoE with a shared expert',
     notes: 'as Granite 3 MoE, with an expert that every token passes',
     fixed: { position_embedding_type: 'rope' },
-    describe: (config, has) => {
-      const experts = readExperts(config, 'intermediate_size')!
-      const isShared = config.number('shared_intermediate_size', 0) > 0
-      return {
-        ...readMultipliers(config),
-        bias: readAttentionBias(config),
-        rope: rope(config),
-        experts: (_layer, parts) => ({
-          ...describeGraniteExperts(parts, has, experts),
-          shared: isShared ? describeShared(config, parts) : null,
-        }),
-      }
-    },
+    describe: (config, has) => ({
+      ...readMultipliers(config),
+      bias: readAttentionBias(config),
+      rope: rope(config),
+      experts: describeGraniteMixture(config, has),
+    }),
   },
   granitemoehybrid: {
-    title: 'Granite 4.0 350M, 1B and Micro (all attention)',
-    notes: 'as Granite, gate and up in one matrix; experts beside it in some',
+    title: 'Granite 4.0',
+    notes:
+      'as Granite, gate and up in one matrix, experts beside it in some; Mamba-2 in most layers of those named H',
     fixed: { normalization_function: 'rmsnorm' },
     describe: describeHybrid,
   },
+}
+
+/** Experts in every layer, with an MLP that every token passes if its size is not 0. */
+export function describeGraniteMixture(
+  config: ConfigReader,
+  has: (name: string) => boolean,
+): Differences['experts'] {
+  const experts = readExperts(config, 'intermediate_size')
+  if (experts === null) throw config.refuse('num_local_experts', 'a positive whole number')
+  const isShared = config.number('shared_intermediate_size', 0) > 0
+  return (_layer, parts) => ({
+    ...describeGraniteExperts(parts, has, experts),
+    shared: isShared ? describeShared(config, parts) : null,
+  })
 }
 
 interface GraniteExperts {
@@ -77,7 +85,8 @@ function describeShared(
 }
 
 function describeHybrid(config: ConfigReader, has: (name: string) => boolean): Differences {
-  assertAttention(config)
+  const attends = readAttentionLayers(config)
+  const mamba = attends.every((attends) => attends) ? null : readBambaMixer(config, 1e-6)
   config.ignore('init_method', ...MAMBA_KEYS)
   const experts = readExperts(config, 'intermediate_size')
   const rotary = rope(config)
@@ -88,6 +97,7 @@ function describeHybrid(config: ConfigReader, has: (name: string) => boolean): D
     names: { mlp: 'shared_mlp', gateUp: 'input_linear', down: 'output_linear' },
     keys: { inner: 'shared_intermediate_size' },
     mlp: 'gated in one',
+    mixer: (layer, parts) => (attends[layer] ? null : mamba!(parts)),
     experts: (_layer, parts) =>
       experts === null
         ? null
@@ -98,7 +108,7 @@ function describeHybrid(config: ConfigReader, has: (name: string) => boolean): D
   }
 }
 
-/** Keys of the layers that are refused. */
+/** Keys that matter only if a layer is not attention. */
 const MAMBA_KEYS = [
   'mamba_n_heads',
   'mamba_n_groups',
@@ -112,18 +122,18 @@ const MAMBA_KEYS = [
   'time_step_limit',
 ]
 
-/** @throws LayerpruneError if a layer is not attention, which is what a config without a list means */
-function assertAttention(config: ConfigReader): void {
+/** Whether a layer has attention; none has if the config has no list. */
+function readAttentionLayers(config: ConfigReader): boolean[] {
   const key = config.choose('layer_types', 'layers_block_type')
+  const layers = config.layers('num_hidden_layers')
   const types = config.texts(key, undefined)
-  if (types?.length === config.layers('num_hidden_layers') && types.every((type) => ATTENTION.test(type)))
-    return
-  const layer = types?.findIndex((type) => !ATTENTION.test(type)) ?? 0
-  const found = types?.[layer] ?? 'mamba'
-  throw new LayerpruneError(
-    `config.json: layer ${Math.max(layer, 0)} is of the type ${JSON.stringify(found)}, and of granitemoehybrid only models whose layers are all attention can be read`,
-    { hint: 'use an ONNX export of the model' },
-  )
+  if (types === undefined) return Array.from({ length: layers }, () => false)
+  if (types.length !== layers) throw config.refuse(key, `${layers} entries, one per layer`)
+  const unknown = types.find((type) => !ATTENTION.test(type) && !MAMBA.test(type))
+  if (unknown !== undefined) throw config.refuse(key, 'only mamba and attention')
+  return types.map((type) => ATTENTION.test(type))
 }
 
 const ATTENTION = /^(full_)?attention$/
+
+const MAMBA = /^(mamba|linear_attention)$/

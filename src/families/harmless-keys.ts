@@ -235,11 +235,11 @@ const SWITCHES = new Set([
 
 /** Parts that some families always have: there the switch would be wrong. */
 const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
-  norm_topk_prob: ({ mlp }) => mlp.kind === 'experts' && isNormalized(mlp.experts.routing),
-  qk_layernorm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,
+  norm_topk_prob: ({ mlp }) => mlp?.kind === 'experts' && isNormalized(mlp.experts.routing),
+  qk_layernorm: ({ mixer }) => mixer?.kind === 'attention' && mixer.queryNorm !== null,
   use_parallel_residual: ({ parallel }) => parallel,
-  use_qk_norm: ({ mixer }) => mixer.kind === 'attention' && mixer.queryNorm !== null,
-  use_sliding_window: ({ mixer }) => mixer.kind === 'attention' && mixer.window !== null,
+  use_qk_norm: ({ mixer }) => mixer?.kind === 'attention' && mixer.queryNorm !== null,
+  use_sliding_window: ({ mixer }) => mixer?.kind === 'attention' && mixer.window !== null,
 }
 
 function isNormalized(routing: Routing): boolean {

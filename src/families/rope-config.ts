@@ -6,6 +6,8 @@ export interface RopeOptions {
   headDim: number
   /** Base of the frequencies if the config states none. */
   theta?: number
+  /** Base of the frequencies, whatever the config states for all layers. */
+  ownTheta?: number
   /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
   partial?: number
   /** Number of rotated elements, if the family states it. */
@@ -13,10 +15,10 @@ export interface RopeOptions {
   interleaved?: boolean
   /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
   layerType?: 'full_attention' | 'sliding_attention'
+  /** A base at the top may be another than that in `rope_parameters`, which comes first. */
+  hasOwnTheta?: boolean
   /** Keys at the top of an old config. */
   keys?: { theta?: string; partial?: string }
-  /** The base in `rope_parameters` comes before another at the top, which is the class's default. */
-  nestedFirst?: boolean
   /** Whether an old config's `rope_scaling` is for this rope; true if omitted. */
   scaled?: boolean
   /** Old configs call LongRoPE `yarn`. */
@@ -104,11 +106,16 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   const key = options.keys?.theta ?? 'rope_theta'
   const stated = settings?.positive('rope_theta', undefined)
   const top = config.positive(key, undefined)
-  const mayDiffer = options.layerType !== undefined || options.nestedFirst
-  if (stated !== undefined && top !== undefined && stated !== top && !mayDiffer) {
+  if (
+    stated !== undefined &&
+    top !== undefined &&
+    stated !== top &&
+    options.layerType === undefined &&
+    !options.hasOwnTheta
+  ) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
-  return stated ?? top ?? options.theta ?? 10_000
+  return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000
 }
 
 /** Part of a head that is rotated. */

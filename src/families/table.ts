@@ -3,15 +3,19 @@ import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import { DBRX_FAMILIES } from './dbrx.js'
 import type { Differences } from './differences.js'
+import { FIRST_MAMBA_FAMILIES } from './first-mamba.js'
 import { GEMMA_FAMILIES } from './gemma.js'
+import { GEMMA4_FAMILIES } from './gemma4.js'
 import { GPT_FAMILIES } from './gpt.js'
 import { GPT_KIN } from './gpt-kin.js'
 import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
+import { WINDOWED_GRANITE_FAMILIES } from './granite-swa.js'
 import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { LLAMA4_FAMILIES } from './llama4.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
+import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
 import { ROUTED_KIN } from './routed-kin.js'
@@ -19,6 +23,7 @@ import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
 import { LATENT_FAMILIES } from './with-latent.js'
+import { MAMBA_FAMILIES } from './with-mamba.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 import { SINK_FAMILIES } from './with-sinks.js'
 
@@ -28,8 +33,8 @@ export interface Family {
   title: string
   /** What sets it apart from Llama, in a few words. */
   notes: string
-  /** Prefix of the names of the decoder's tensors, unless it was saved without its head; default `model.` */
-  prefix?: string
+  /** What the names of the decoder's tensors start with, unless it was saved without its head; default `model.` */
+  prefix?: string | string[]
   /** Keys of published configs that state what the family always does; any other value is refused. */
   fixed?: Record<string, unknown>
   /** @param has whether the checkpoint has a tensor, by its full name */
@@ -47,11 +52,13 @@ export const FAMILIES: Record<string, Family> = {
   ...LLAMA_KIN,
   ...GPT_KIN,
   ...SHARED_GRANITE_FAMILIES,
+  ...WINDOWED_GRANITE_FAMILIES,
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...SINK_FAMILIES,
+  ...GEMMA4_FAMILIES,
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,
@@ -59,4 +66,7 @@ export const FAMILIES: Record<string, Family> = {
   ...ROUTED_KIN,
   ...LLAMA4_FAMILIES,
   ...DBRX_FAMILIES,
+  ...MAMBA_FAMILIES,
+  ...FIRST_MAMBA_FAMILIES,
+  ...NEMOTRON_H_FAMILIES,
 }

@@ -46,7 +46,7 @@ function adviseOn(config: Record<string, unknown>): string {
   return 'use an ONNX export of the model'
 }
 
-/** Granite 4 has the keys of state spaces in its dense models as well. */
+/** A family of hybrids may have models without state spaces, whose configs have the keys of the others. */
 function isAllAttention(layerTypes: unknown): boolean {
   return (
     Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))

@@ -3,7 +3,6 @@ import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
 import { getExternalData } from './external-data.js'
 import { DataLocation, type DataType, type NodeProto } from './onnx.js'
-import { findRateNodes } from './rate-nodes.js'
 import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
 import { indexGraph, nodesUpstream, type Topology } from './topology.js'
 import { ELEMENT_BITS } from './weight-sizes.js'
@@ -38,7 +37,7 @@ const ROUTER = /router|[._]gate\./
 
 /**
  * Finds the weight matrices that the layers multiply tokens by; those of queries, keys and values are separate. The
- * head, the routers of experts and the rates of linear attention are omitted.
+ * head and the routers of experts are omitted.
  */
 export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
   const products = findWeightProducts(decoder, indexGraph(decoder.model.graph))
@@ -52,12 +51,11 @@ export function findWeightProducts(
 ): WeightProduct[] {
   const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
-  const rates = findRateNodes(topology)
   const upstream = [...nodesUpstream(topology, [states.at(-1)!])].sort((a, b) => a - b)
   return upstream.flatMap((position) => {
     const node = topology.nodes[position]!
     const byOutput = isTransposedProduct(node)
-    if ((node.opType !== 'MatMul' && !byOutput) || rates.has(position)) return []
+    if (node.opType !== 'MatMul' && !byOutput) return []
     const stored = findStoredMatrix(node.input[1]!, byOutput, initializers, topology)
     if (stored === undefined || ROUTER.test(stored.tensor.name)) return []
     const { tensor, inputs, outputs, taken } = stored

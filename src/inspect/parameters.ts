@@ -17,7 +17,7 @@ export interface ParameterCounts {
 
 /** Tables and constants that are computed, not learnt, and the auxiliary tensors of quantised weights. */
 const NOT_LEARNT =
-  /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.rests$/i
+  /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.residuals$/i
 
 const CHANGES_OF_FORM = new Set([
   'Add',

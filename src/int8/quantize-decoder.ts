@@ -14,6 +14,7 @@ import {
   type QuantizedMatrix,
   quantizeProducts,
 } from '../graph/quantize-products.js'
+import { findRateNodes } from '../graph/rate-nodes.js'
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
@@ -46,7 +47,8 @@ const LARGEST_BLOCK = 64
  * distances move by 0.003 if tokens are rounded as they are. So if the family allows, the residual stream is rotated,
  * and other inputs are rotated in blocks. If it does not, the residuals of tokens are multiplied too. The outputs of
  * attention are even enough as they are. The weights of the value projection keep their residuals: attention averages
- * values over many tokens, which cancels the errors of tokens but not those of weights.
+ * values over many tokens, which cancels the errors of tokens but not those of weights. Rates of linear attention, whose
+ * errors add up over tokens, keep the residuals of both.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
@@ -129,17 +131,17 @@ function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Pl
       ]
     }),
   )
-  const plans = products.map(({ matrix }): [string, Plan] => {
+  const rates = findRateNodes(topology)
+  const plans = products.map(({ node, matrix }): [string, Plan] => {
     const { name } = matrix
+    const isRate = rates.has(topology.producer.get(node.output[0]!)!)
     const streamRotation = rotationOf(name)
     const smoothing = smoothings.get(name) ?? null
-    const keepsResiduals = values.has(name)
+    const keepsResiduals = isRate || values.has(name)
+    const keepsTokenResiduals = isRate || rotated === null
     const isSpread = streamRotation?.side === 'inputs' || outputs.has(name)
     const block = rotated === null || isSpread ? null : Math.min(LARGEST_BLOCK, powerOfTwoIn(matrix.inputs))
-    return [
-      name,
-      { ...matrix, streamRotation, smoothing, block, keepsResiduals, keepsTokenResiduals: rotated === null },
-    ]
+    return [name, { ...matrix, streamRotation, smoothing, block, keepsResiduals, keepsTokenResiduals }]
   })
   return [...new Map(plans).values()]
 }

@@ -1,3 +1,5 @@
+import { fromStrictJson, toStrictJson } from '../checkpoint/python-json.js'
+
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
 const STRING = /"(?:[^"\\]|\\.)*"/g
 
@@ -12,7 +14,7 @@ const NUMBER = 'n'
  * @param original  text that the value was parsed from before it was edited
  */
 export function formatEdited(value: unknown, original: string): string {
-  const literals = collectLiterals(original)
+  const literals = collectLiterals(toStrictJson(original))
   const marked = mapLeaves(value, `${TEXT}`, (leaf, path) => {
     if (typeof leaf === 'string') return TEXT + leaf
     return typeof leaf === 'number' ? NUMBER + formatNumber(leaf, literals.get(path)) : leaf
@@ -20,7 +22,7 @@ export function formatEdited(value: unknown, original: string): string {
   const text = JSON.stringify(marked, null, 2).replaceAll(STRING, (string) =>
     string[1] === NUMBER ? string.slice(2, -1) : `"${string.slice(2)}`,
   )
-  return `${text}\n`
+  return `${fromStrictJson(text, original)}\n`
 }
 
 /** @param literals how the original writes the numbers under the same keys */

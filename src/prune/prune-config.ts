@@ -1,7 +1,7 @@
 import { interpretConfig, type ModelConfig } from '../checkpoint/config.js'
 import { readTextConfig } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
-import type { Decoder, Layer, Mixer } from '../families/description.js'
+import type { Decoder, Layer } from '../families/description.js'
 import { isObject } from '../is-object.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
@@ -118,13 +118,13 @@ function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
   const section = isObject(config.text_config) ? config.text_config : config
   for (const key of ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch']) delete section[key]
-  section.layer_types = layers.map(({ mixer }) => layerType(mixer))
+  section.layer_types = layers.map(layerType)
   return config
 }
 
-/** A mixer in the words of transformers. */
-function layerType(mixer: Mixer): string {
-  switch (mixer.kind) {
+/** A layer's mixer in the words of transformers. */
+function layerType({ mixer }: Layer): string {
+  switch (mixer?.kind) {
     case 'attention':
       if (mixer.chunk !== null) return 'chunked_attention'
       return mixer.window === null ? 'full_attention' : 'sliding_attention'
@@ -133,7 +133,13 @@ function layerType(mixer: Mixer): string {
     case 'convolution':
       return 'conv'
     case 'delta':
+    case 'mamba':
+    case 'mamba2':
       return 'linear_attention'
+    case 'parallel':
+      return 'hybrid'
+    case undefined:
+      return 'mlp'
   }
 }
 
@@ -151,23 +157,40 @@ function findDifference(
     throw error
   }
   if (found.length !== expected.length) return `it would have ${found.length} layers`
-  for (const [layer, before] of expected.entries()) {
-    const [old, now] = [listParts(before), listParts(found[layer]!)]
+  const [olds, nows] = [withoutUnreadKeys(expected), withoutUnreadKeys(found)]
+  for (const [layer, before] of olds.entries()) {
+    const [old, now] = [listParts(before), listParts(nows[layer]!)]
     const part = Object.keys(old).find((key) => old[key] !== now[key])
     if (part !== undefined) return `${part} of the layer that becomes layer ${layer} would be another`
   }
   return undefined
 }
 
+/** Layers that make keys and values for others have nothing special about them once none is left to read them. */
+function withoutUnreadKeys(layers: Layer[]): Layer[] {
+  const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
+  const read = new Set(
+    layers.flatMap((layer) => (sharing(layer)?.role === 'reads' ? [sharing(layer)!.kind] : [])),
+  )
+  return layers.map((layer) => {
+    const own = sharing(layer)
+    if (own === null || own.role === 'reads' || read.has(own.kind)) return layer
+    return { ...layer, mixer: { ...layer.mixer, sharing: null } as Layer['mixer'] }
+  })
+}
+
 /** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
 function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
-  const experts = mlp.kind === 'experts' ? { ...mlp.experts, expert: mlp.experts.expert(0) } : mlp
-  const parts = { ...rest, ...mixer, mlp: experts }
+  const parts = { ...rest, ...mixer, mlp }
   const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
+  const compared = (value: unknown) => {
+    if (typeof value === 'function') return value(0)
+    return typeof value === 'string' ? withoutNumber(value) : value
+  }
   return Object.fromEntries(
     Object.entries(parts).map(([name, part]) => [
       name,
-      JSON.stringify(part, (_, value) => (typeof value === 'string' ? withoutNumber(value) : value)) ?? '',
+      JSON.stringify(part, (_, value) => compared(value)) ?? '',
     ]),
   )
 }

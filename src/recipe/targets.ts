@@ -11,11 +11,17 @@ export interface AdapterTargets {
 /** Where transformers 5 keeps the experts of a layer, however they are stored. */
 const FUSED_EXPERTS = ['experts.gate_up_proj', 'experts.down_proj']
 
-/** The MLPs of a decoder: what an adapter that heals a cut changes. */
+/** What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP. */
 export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
+  if (layers.every(({ mlp }) => mlp === null)) {
+    // PEFT refuses the last product of a state space, whose kernels read the weight themselves
+    const names = layers.flatMap(({ mixer }) => linearsWithin({ ...mixer, output: null }).map(lastName))
+    return { modules: [...new Set(names)], parameters: [] }
+  }
   for (const { mlp, mixer } of layers) {
+    if (mlp === null) continue
     const others = linearsWithin(mixer).map(lastName)
     const addAll = (mlp: Mlp) => {
       for (const linear of linearsOf(mlp)) {
@@ -23,14 +29,20 @@ export function findTargets({ layers }: Decoder): AdapterTargets {
         modules.add(others.includes(name) ? `mlp.${name}` : name)
       }
     }
-    if (mlp.kind !== 'experts') {
-      addAll(mlp)
-      continue
+    for (const part of partsOf(mlp)) {
+      if (part.kind !== 'experts') {
+        addAll(part)
+        continue
+      }
+      if (part.experts.shared) addAll(part.experts.shared.mlp)
+      for (const name of FUSED_EXPERTS) parameters.add(name)
     }
-    if (mlp.experts.shared) addAll(mlp.experts.shared.mlp)
-    for (const name of FUSED_EXPERTS) parameters.add(name)
   }
   return { modules: [...modules], parameters: [...parameters] }
+}
+
+function partsOf(mlp: Mlp): Mlp[] {
+  return mlp.kind === 'sum' ? mlp.parts.flatMap((part) => partsOf(part.mlp)) : [mlp]
 }
 
 function linearsOf(mlp: Mlp): Linear[] {
@@ -42,6 +54,7 @@ function linearsOf(mlp: Mlp): Linear[] {
     case 'gated in one':
       return [mlp.gateUp, mlp.down]
     case 'experts':
+    case 'sum':
       return []
   }
 }

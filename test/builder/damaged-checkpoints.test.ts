@@ -120,10 +120,10 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
   it('the family is not known', async () => {
     const folder = copyFixture('llama')
     const path = join(folder, 'config.json')
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"llama"', '"mamba2"'))
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"llama"', '"mosaic"'))
     await expect(buildFrom(folder)).rejects.toMatchObject({
       message: expect.stringMatching(
-        /model_type "mamba2", which is not supported; .*arcee, .*llama, .*starcoder2/,
+        /model_type "mosaic", which is not supported; .*arcee, .*llama, .*starcoder2/,
       ),
       hint: 'use an ONNX export of the model',
     })

@@ -5,6 +5,7 @@ import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { inspectModel, measureSimilarity } from '../../src/index.js'
 import { countParameters } from '../../src/inspect/parameters.js'
+import { describeQuantized } from '../../src/int8/quantize-decoder.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel, prepareModel } from '../../src/model.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
@@ -55,13 +56,30 @@ describe('the rates of linear attention', () => {
   it.each([
     ['qwen3-5', ['in_proj_a', 'in_proj_b'], ['in_proj_qkv', 'in_proj_z', 'out_proj']],
     ['qwen3-next', ['in_proj_ba'], ['in_proj_qkvz', 'out_proj']],
-    ['kimi-linear', ['f_a_proj', 'f_b_proj', 'b_proj'], ['q_proj', 'g_a_proj', 'g_b_proj', 'o_proj']],
-  ])('of %s stay in float32', async (name, rates, others) => {
-    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name) })
-    const names = findWeightMatrices(decoder).map((matrix) => matrix.name)
-    const ofModule = (module: string) => names.filter((name) => name.endsWith(`.${module}.weight`))
-    expect(rates.flatMap(ofModule)).toEqual([])
-    for (const module of others) expect(ofModule(module), module).not.toEqual([])
+    ['kimi-linear', ['f_a_proj', 'f_b_proj', 'b_proj'], ['g_a_proj', 'g_b_proj', 'o_proj']],
+  ])('of %s keep the residuals of tokens and weights', async (name, rates, others) => {
+    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
+    const { graph } = describeQuantized(decoder).model
+    const residuals = graph.initializer.map(({ name }) => name).filter((name) => name.endsWith('.residuals'))
+    const multiplied = new Set(
+      graph.node.filter(({ output }) => output[0]!.includes('token_residuals')).map(({ input }) => input[1]!),
+    )
+    for (const module of rates) {
+      expect(
+        residuals.some((name) => name.includes(`.${module}.`)),
+        module,
+      ).toBe(true)
+      expect(
+        [...multiplied].some((name) => name.includes(`.${module}.`)),
+        module,
+      ).toBe(true)
+    }
+    for (const module of others) {
+      expect(
+        residuals.some((name) => name.includes(`.${module}.`)),
+        module,
+      ).toBe(false)
+    }
   })
 })
 

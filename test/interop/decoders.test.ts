@@ -25,7 +25,7 @@ const CUTS: [start: number, end: number][] = [
 
 /** What is refused of which model, and by which word; the other cuts must be right. */
 const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
-  [/^(falcon_mamba|mamba|rwkv)$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
+  [/^rwkv$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
   [/^zamba2?$/, ['2:4', '1:2', '0:3', '4:6'], 'share weights'],
   [/^zaya$/, ['2:4', '1:2', '0:3', '4:6'], 'the router of the layer before'],
   [/^diffllama$/, ['2:4', '1:2', '0:3'], 'depends on the number of the layer'],
@@ -105,7 +105,7 @@ describeWithPython('decoders that are pruned by their configs', () => {
     const source = await readFile(join(ROOT, 'src/prune/proven-families.ts'), 'utf8')
     const tables = source.slice(0, source.indexOf('export function'))
     const listed = [...tables.matchAll(/^ {2}'?([\w-]+)'?[:,]/gm)].map(([, name]) => name!)
-    expect(listed.length).toBeGreaterThan(80)
+    expect(listed.length).toBeGreaterThan(50)
     const ownText = /^(glm4v|qwen\w+)_text$/
     expect(listed.filter((name) => !settings.includes(`"${name}"`) && !ownText.test(name))).toEqual([])
   })

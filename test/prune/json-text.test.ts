@@ -26,3 +26,17 @@ it('strings are unchanged, whatever they begin with', () => {
   const original = JSON.stringify(value)
   expect(JSON.parse(formatEdited(value, original))).toEqual(value)
 })
+
+it('Infinity is written as the original writes it', () => {
+  const numbers = '"a": [0.0, Infinity], "b": -Infinity, "c": "Infinity, \\"Infinity"'
+  const value = {
+    a: [0, { __float__: 'Infinity' }],
+    b: { __float__: '-Infinity' },
+    c: 'Infinity, "Infinity',
+  }
+  expect(formatEdited(value, `{${numbers}}`).replaceAll(/\s+/g, ' ')).toBe(
+    `{ ${numbers.replace('[0.0, Infinity]', '[ 0.0, Infinity ]')} } `,
+  )
+  const text = formatEdited(value, '{"a": [0.0, {"__float__": "Infinity"}]}')
+  expect(JSON.parse(text)).toEqual(value)
+})

@@ -2,6 +2,7 @@ import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { type ModelConfig, readModelConfig } from '../../src/checkpoint/config.js'
+import { toStrictJson } from '../../src/checkpoint/python-json.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
@@ -20,7 +21,7 @@ export function listFixtures(): string[] {
 }
 
 export function readConfig(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(FAMILIES, name, 'config.json'), 'utf8'))
+  return JSON.parse(toStrictJson(readFileSync(join(FAMILIES, name, 'config.json'), 'utf8')))
 }
 
 /** What PyTorch gives for a fixture, by make-families.py. */

@@ -1,0 +1,23 @@
+import type { Differences } from './differences.js'
+
+/** Layers of one norm and one mixer, in the names that Mamba's first authors gave them. */
+export function describePureMamba(has: (name: string) => boolean): Differences {
+  const isOld = has('backbone.embedding.weight') || has('embedding.weight')
+  return {
+    names: { embedding: isOld ? 'embedding' : 'embeddings', finalNorm: 'norm_f' },
+    keys: { heads: null },
+    norm: { key: 'layer_norm_epsilon', epsilon: 1e-5 },
+    norms: { beforeMixer: 'norm', beforeMlp: null },
+    parts: () => ({ mixer: true, mlp: false }),
+  }
+}
+
+/** Bamba's names, which Falcon H1 and Jamba share. */
+export function describeBambaLayer(): Differences {
+  return {
+    kvHeads: 8,
+    names: { finalNorm: 'final_layernorm', mlp: 'feed_forward' },
+    norm: { epsilon: 1e-5 },
+    norms: { beforeMlp: 'pre_ff_layernorm' },
+  }
+}
