@@ -168,7 +168,7 @@ function findDifference(
 
 /** Layers that make keys and values for others have nothing special about them once none is left to read them. */
 function withoutUnreadKeys(layers: Layer[]): Layer[] {
-  const sharing = ({ mixer }: Layer) => (mixer.kind === 'attention' ? mixer.sharing : null)
+  const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
   const read = new Set(
     layers.flatMap((layer) => (sharing(layer)?.role === 'reads' ? [sharing(layer)!.kind] : [])),
   )
