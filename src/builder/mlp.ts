@@ -52,7 +52,8 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
   if (isTransposed(writer, linear) || (linear.stack && linear.bias !== null)) {
-    const [first, second] = writer.ops('Split', [writeLinear(writer, linear, input)], 2, { axis: -1 })
+    const halves = [writeLinear(writer, linear, input), writer.integers([half, half])]
+    const [first, second] = writer.ops('Split', halves, 2, { axis: -1 })
     return [first!, second!]
   }
   const part = (rows: [number, number]) => writeProduct(writer, readProduct(writer, linear, rows), input)

@@ -20,6 +20,10 @@ function describeDbrx(config: ConfigReader): Differences {
   const kvHeads = attention.count('kv_n_heads', 1)
   const clip = attention.positive('clip_qkv', null)
   const theta = attention.positive('rope_theta', undefined)
+  const stated = config.object('rope_parameters')?.positive('rope_theta', undefined)
+  if (theta !== undefined && stated !== undefined && theta !== stated) {
+    throw attention.refuse('rope_theta', `${stated} as in rope_parameters`)
+  }
   const { activation, experts } = readExperts(config)
   attention.assertAllRead('dbrx', (key, value) => isHarmlessKey(key, value, []))
   config.ignore('max_seq_len')

@@ -15,6 +15,8 @@ export interface RopeOptions {
   interleaved?: boolean
   /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
   layerType?: 'full_attention' | 'sliding_attention'
+  /** A base at the top may be another than that in `rope_parameters`, which comes first. */
+  hasOwnTheta?: boolean
   /** Keys at the top of an old config. */
   keys?: { theta?: string; partial?: string }
   /** Whether an old config's `rope_scaling` is for this rope; true if omitted. */
@@ -104,7 +106,13 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   const key = options.keys?.theta ?? 'rope_theta'
   const stated = settings?.positive('rope_theta', undefined)
   const top = config.positive(key, undefined)
-  if (stated !== undefined && top !== undefined && stated !== top && options.layerType === undefined) {
+  if (
+    stated !== undefined &&
+    top !== undefined &&
+    stated !== top &&
+    options.layerType === undefined &&
+    !options.hasOwnTheta
+  ) {
     throw config.refuse(key, `${stated} as in rope_parameters`)
   }
   return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000

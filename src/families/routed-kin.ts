@@ -259,9 +259,10 @@ function describeCohere2Moe(config: ConfigReader, has: Has): Differences {
     layer < first ? allButEvery(densePattern)(layer) : allButEvery(pattern)(layer - first),
   )
   const isSparse = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 0 })
-  const shared = rope(config, { interleaved: true })
+  const shared = rope(config, { interleaved: true, hasOwnTheta: true })
   const { norm, ...cohere } = describeCohere(config)
   const rmsEpsilon = config.positive('rms_norm_eps', null)
+  config.ignore('layer_norm_eps')
   const inner = config.count('intermediate_size')
   const denseInner = config.count('prefix_dense_intermediate_size', inner)
   const routed = readCohereExperts(config, inner)
