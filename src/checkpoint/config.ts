@@ -45,6 +45,8 @@ export interface ModelConfig {
   storedDtype: StoredDtype | null
   /** The decoder's own part of the file, as it was read. */
   raw: Record<string, unknown>
+  /** Keys that the user lets be ignored, though it is not known what they mean; none if omitted. */
+  ignoredKeys?: readonly string[]
 }
 
 /** A config as it was read. */
