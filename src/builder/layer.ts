@@ -51,6 +51,18 @@ export function writeLayer(
   return state
 }
 
+/** What a layer adds for its part of the per-layer embeddings. */
+function writeOwnEmbedding(
+  writer: DecoderWriter,
+  { gate, activation, projection, norm }: PerLayerEmbedding,
+  state: string,
+  ownEmbedding: string,
+): string {
+  const activated = writeActivation(writer, activation, writeLinear(writer, gate, state))
+  const gated = writer.op('Mul', [activated, ownEmbedding])
+  return writeNorm(writer, norm, writeLinear(writer, projection, gated))
+}
+
 /** What the first part of a layer reads. */
 function writeInput(
   writer: DecoderWriter,
@@ -71,18 +83,6 @@ function writePreface(writer: DecoderWriter, preface: Preface, state: string, sh
   const attended = writeAttention(writer, preface.attention, writeNorm(writer, preface.norm, both), shared)
   const mapped = writeMlp(writer, preface.mlp, writeNorm(writer, preface.mlpNorm, attended))
   return writeLinear(writer, preface.output, mapped)
-}
-
-/** What a layer adds for its part of the per-layer embeddings. */
-function writeOwnEmbedding(
-  writer: DecoderWriter,
-  { gate, activation, projection, norm }: PerLayerEmbedding,
-  state: string,
-  ownEmbedding: string,
-): string {
-  const activated = writeActivation(writer, activation, writeLinear(writer, gate, state))
-  const gated = writer.op('Mul', [activated, ownEmbedding])
-  return writeNorm(writer, norm, writeLinear(writer, projection, gated))
 }
 
 /** What a layer's part adds to the stream, from the part's output. */

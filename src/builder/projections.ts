@@ -8,7 +8,7 @@ const QUARTERS = 4
 /** Those of a layer that makes keys and values of its own. */
 export type OwnProjections = Exclude<Projections, { layout: 'query only' }>
 
-type ThreeProducts = Exclude<OwnProjections, { layout: 'key as value' }>
+type PackedProjections = Extract<Projections, { packed: Linear }>
 
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
@@ -27,10 +27,7 @@ export function writeProjections(
   projections: OwnProjections,
   input: string,
 ): QueryKeyValue & { gate: string | null } {
-  const [query, key, value = key] =
-    projections.layout === 'key as value'
-      ? [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
-      : writeProducts(writer, attention, projections, input)
+  const [query, key, value = key] = writeProducts(writer, attention, projections, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
   return attention.gate === 'beside queries'
     ? { ...products, ...splitGate(writer, attention, query!) }
@@ -53,9 +50,12 @@ function splitGate(
 function writeProducts(
   writer: DecoderWriter,
   attention: Attention,
-  projections: ThreeProducts,
+  projections: OwnProjections,
   input: string,
 ): string[] {
+  if (projections.layout === 'key as value') {
+    return [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
+  }
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
     return [query, key, value].map((linear) => writeLinear(writer, linear, input))
@@ -66,7 +66,7 @@ function writeProducts(
 function readPacked(
   writer: DecoderWriter,
   { heads, kvHeads, headDim }: Attention,
-  projections: Exclude<ThreeProducts, { layout: 'separate' }>,
+  projections: PackedProjections,
 ): Product[] {
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]

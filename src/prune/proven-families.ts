@@ -11,7 +11,6 @@ import type { Section } from './layer-keys.js'
  */
 const DECODERS: Record<string, string[]> = {
   axk2: ['mlp_layer_types|first_k_dense_replace'],
-  bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   doge: [],
   glm4v_text: [],
   'gpt-sw3': [],

@@ -48,7 +48,10 @@ const FAMILIES = [
   ],
   ...[
     'apertus',
+    'bailing-hybrid',
     'bitnet',
+    'deepseek-v2',
+    'deepseek-v3',
     'llama-dynamic',
     'ministral3',
     'mixtral',
@@ -62,8 +65,8 @@ const FAMILIES = [
     'qwen3-window',
     'phimoe',
     'stablelm-parallel',
-    'zamba2',
     'xglm',
+    'zamba2',
   ],
 ]
 
