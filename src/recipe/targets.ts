@@ -1,4 +1,4 @@
-import type { Decoder, Linear, Mlp } from '../families/description.js'
+import type { Decoder, Experts, Linear, Mlp } from '../families/description.js'
 
 /** What an adapter changes, in PEFT's words. */
 export interface AdapterTargets {
@@ -9,7 +9,9 @@ export interface AdapterTargets {
 }
 
 /** Where transformers 5 keeps the experts of a layer, however they are stored. */
-const FUSED_EXPERTS = ['experts.gate_up_proj', 'experts.down_proj']
+function fusedExperts({ expert }: Experts): string[] {
+  return [expert(0).kind === 'plain' ? 'experts.up_proj' : 'experts.gate_up_proj', 'experts.down_proj']
+}
 
 /** What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP. */
 export function findTargets({ layers }: Decoder): AdapterTargets {
@@ -35,7 +37,7 @@ export function findTargets({ layers }: Decoder): AdapterTargets {
         continue
       }
       if (part.experts.shared) addAll(part.experts.shared.mlp)
-      for (const name of FUSED_EXPERTS) parameters.add(name)
+      for (const name of fusedExperts(part.experts)) parameters.add(name)
     }
   }
   return { modules: [...modules], parameters: [...parameters] }
