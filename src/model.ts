@@ -10,7 +10,7 @@ import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { INDEX_FILE, listShards, openSafetensors, type TensorLocation } from './checkpoint/safetensors.js'
-import { LayerpruneError } from './errors.js'
+import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { findMatrixType } from './graph/cast-per-run.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
@@ -67,15 +67,31 @@ const TOKENIZER_FILES = [
 
 /**
  * Finds a model and reads its config; of a model on the Hub nothing else is downloaded.
- * @throws UsageError if a revision is asked for but the model is a folder
+ * @throws UsageError if a revision is asked for but the model is a folder, or a key is to be ignored that is not there
  * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function locateModel(options: ModelSourceOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
   const { id, revision, folder } = source
   await source.provide(CONFIG_FILES)
-  const config = await readConfig(source)
+  const config = ignoreKeys(await readConfig(source), options)
   return { id, revision, askedRevision: options.revision ?? null, folder, config, source }
+}
+
+/**
+ * Notes which keys of the config the user lets be ignored.
+ * @throws UsageError if the config has no such key
+ */
+function ignoreKeys(config: ModelConfig, { ignoreConfigKey = [], onNote }: ModelSourceOptions): ModelConfig {
+  if (ignoreConfigKey.length === 0) return config
+  const ignoredKeys = [...new Set(ignoreConfigKey)]
+  for (const key of ignoredKeys) {
+    if (!Object.hasOwn(config.raw, key)) throw new UsageError(`config.json has no key ${key} to ignore`)
+    onNote?.(
+      `config.json: ${key} is ignored, as --ignore-config-key says; if it matters, the numbers are wrong`,
+    )
+  }
+  return { ...config, ignoredKeys }
 }
 
 /** If sizes have unknown names, the family is unknown. */

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openWholeSession } from '../src/engine/whole-session.js'
@@ -146,6 +146,43 @@ describe('a model that cannot be read says what to do', () => {
     await expect(openModel({ model })).rejects.toMatchObject({
       message: expect.stringContaining(`has the model_type "${model_type}", which is not supported`),
       hint,
+    })
+  })
+
+  it.each([
+    ['gemma3n_text', { ...SIZES }],
+    ['gemma3n', { text_config: SIZES }],
+  ])('%s, which has no single residual stream', async (model_type, config) => {
+    const model = folderOf({ model_type, ...config })
+    cpSync(join(FIXTURES, 'families/llama/model.safetensors'), join(model, 'model.safetensors'))
+    await expect(openModel({ model })).rejects.toThrow(/four states side by side \(AltUp\)/)
+  })
+
+  describe('for a key that is not understood', () => {
+    const LLAMA = JSON.parse(readFileSync(join(FIXTURES, 'families/llama/config.json'), 'utf8'))
+    const open = (keys: object, ignoreConfigKey?: string[], onNote?: (note: string) => void) => {
+      const model = folderOf({ ...LLAMA, ...keys })
+      cpSync(join(FIXTURES, 'families/llama/model.safetensors'), join(model, 'model.safetensors'))
+      return openModel({ model, ignoreConfigKey, onNote })
+    }
+
+    it('names the choices', async () => {
+      await expect(open({ swirl: 3 })).rejects.toMatchObject({
+        message: expect.stringContaining('swirl = 3, which is not known of llama models'),
+        hint: expect.stringContaining('--ignore-config-key swirl'),
+      })
+    })
+
+    it('is read if the key may be ignored, and says so', async () => {
+      const notes: string[] = []
+      const { config } = await open({ swirl: 3 }, ['swirl'], (note) => notes.push(note))
+      expect(config.ignoredKeys).toEqual(['swirl'])
+      expect(notes).toEqual([expect.stringContaining('swirl is ignored')])
+    })
+
+    it('does not ignore a key that is understood, or is not there', async () => {
+      await expect(open({}, ['rms_norm_eps'])).rejects.toThrow(/models are known to have rms_norm_eps/)
+      await expect(open({}, ['swirl'])).rejects.toThrow(/config.json has no key swirl to ignore/)
     })
   })
 

@@ -36,8 +36,8 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
  *   understood, or a tensor is missing, has another shape, or is not used
  */
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
-  assertPlainWeights(config.raw, checkpoint)
   const family = findFamily(config)
+  assertPlainWeights(config.raw, checkpoint)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
   const layout = findLayout(config, family, checkpoint.tensors)
   const writer = new DecoderWriter({ tensors: checkpoint.tensors, folder })
@@ -95,7 +95,12 @@ function describeFamily(
   const has = (name: string) => tensors.has(name)
   const differences = withWrappersHead(config, family.describe(reader, has))
   const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
-  reader.assertAllRead(config.family, (key, value) => isHarmlessKey(key, value, description.layers))
+  const { ignoredKeys = [] } = config
+  for (const key of ignoredKeys) reader.assertUnread(key, config.family)
+  reader.assertAllRead(
+    config.family,
+    (key, value) => ignoredKeys.includes(key) || isHarmlessKey(key, value, description.layers),
+  )
   return description
 }
 

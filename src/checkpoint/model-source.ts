@@ -10,6 +10,8 @@ export interface ModelSourceOptions {
   model: string
   /** Branch, tag or commit of a model on the Hub; its main branch if omitted. */
   revision?: string | undefined
+  /** Keys of config.json that may be ignored although it is not known what they mean. */
+  ignoreConfigKey?: string[] | undefined
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined
   /** Called with the progress of downloading the files of a model on the Hub. */

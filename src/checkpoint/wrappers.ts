@@ -29,6 +29,7 @@ export interface Wrapper {
 const FROM_TOP = ['architectures', 'dtype', 'torch_dtype', ...QUANTIZATION_KEYS]
 
 const CROSS_ATTENTION = 'some of its layers attend to the features of images'
+const FOUR_STREAMS = 'a token has four states side by side (AltUp), not one residual stream'
 const PREFIX = 'tokens of its prompt see those that follow'
 
 /** By the `model_type` at the top of config.json. */
@@ -42,6 +43,13 @@ export const WRAPPERS: Record<string, Wrapper> = {
   deepseek_vl_hybrid: { text: 'llama', tied: true },
   exaone4_5: { text: 'exaone4', tied: false },
   gemma3: { text: 'gemma3_text', isFixed: true, tied: true },
+  gemma3n: {
+    text: 'gemma3n_text',
+    isFixed: true,
+    tied: true,
+    scalesLogits: true,
+    refused: FOUR_STREAMS,
+  },
   gemma4: { text: 'gemma4_text', isFixed: true, tied: true, scalesLogits: true },
   gemma4_unified: { text: 'gemma4_unified_text', isFixed: true, tied: true, scalesLogits: true },
   glm46v: { text: 'glm4v_text', tied: false },

@@ -6,7 +6,14 @@ import type { RunOptions } from '../run/run-options.js'
 import { wholeNumber } from './arguments.js'
 
 /** Options that say which weights of which model are read. */
-export const WEIGHT_OPTIONS = ['model', 'revision', 'modelFile', 'format', 'dtype'] as const
+export const WEIGHT_OPTIONS = [
+  'model',
+  'revision',
+  'modelFile',
+  'format',
+  'dtype',
+  'ignoreConfigKey',
+] as const
 
 /** Options that say what is run on which texts, the same in every command that runs a model. */
 export const RUN_OPTIONS = [
@@ -37,6 +44,15 @@ export function addWeightFlags(command: Command): Command {
     .addOption(
       new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES),
     )
+    .addOption(ignoreConfigKeyOption())
+}
+
+/** A key each time that it is given. */
+export function ignoreConfigKeyOption(): Option {
+  return new Option(
+    '--ignore-config-key <name>',
+    'read the model although this key of config.json is not understood (repeatable)',
+  ).argParser((name: string, names: string[] | undefined) => [...(names ?? []), name])
 }
 
 /** @param requireTexts  whether --dataset must be given */

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { GRAPH_DTYPES } from '../checkpoint/onnx-files.js'
 import type { PruneOptions } from '../prune/prune.js'
-import { WEIGHT_OPTIONS } from './measuring-flags.js'
+import { ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { addRepairFlags, type RepairFlags } from './repair-flags.js'
 
@@ -44,6 +44,7 @@ export function makePruneCommand(): Command {
         GRAPH_DTYPES,
       ),
     )
+    .addOption(ignoreConfigKeyOption())
     .option('--model-file <file>', 'graph to prune, by file name, for example onnx/model_q4.onnx')
     .option('--all-dtypes', 'prune one graph of every precision that the model has')
     .option('--json', 'print what was written as JSON')

@@ -45,6 +45,8 @@ export interface SimilarityResult extends MetricResult {
     file: string
     /** Of config, tokenizer and weights, wherever they lie. */
     fingerprint: string
+    /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+    ignoredConfigKeys?: string[]
   }
   dataset: {
     id: string

@@ -1,4 +1,4 @@
-import { LayerpruneError } from '../errors.js'
+import { LayerpruneError, UsageError } from '../errors.js'
 import { isObject } from '../is-object.js'
 
 /** Limits of the files, which no count in a config can exceed. */
@@ -162,9 +162,22 @@ export class ConfigReader {
       if (this.#read.has(key) || isHarmless(key, value)) continue
       throw new LayerpruneError(
         `${this.#path} has ${key} = ${shorten(value)}, which is not known of ${family} models and could change what they compute`,
-        { hint: 'use an ONNX export of the model, or remove the key if it has no effect' },
+        {
+          hint: `if it does not, --ignore-config-key ${key} reads the model anyway; otherwise use an ONNX export`,
+        },
       )
     }
+  }
+
+  /**
+   * Checks that a key which is to be ignored is not one that the family reads.
+   * @throws UsageError
+   */
+  assertUnread(key: string, family: string): void {
+    if (!this.#read.has(key)) return
+    throw new UsageError(
+      `--ignore-config-key ${key}: ${family} models are known to have ${key}, so it is not ignored`,
+    )
   }
 
   #whole(given: [key: string, otherwise?: unknown]): unknown {

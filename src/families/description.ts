@@ -202,7 +202,10 @@ export interface Delta {
   output: Linear
 }
 
-/** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+/**
+ * A state is multiplied by exp(-exp(rate) * softplus(product + bias)), or, if there is a bound, by
+ * exp(bound * sigmoid(exp(rate) * (product + bias))).
+ */
 export interface Decay {
   /** One number for each value head. */
   rate: string
@@ -210,6 +213,7 @@ export interface Decay {
   bias: string
   /** A head has a product and a bias for each element of its key, instead of one of each. */
   perElement: boolean
+  bound: number | null
 }
 
 /**
@@ -239,6 +243,8 @@ export interface LatentAttention {
   latentNorm: Norm
   /** Gives for each head its own elements of the key, then its value. */
   expanded: Linear
+  /** Gives for each head a number whose sigmoid its output is multiplied by. */
+  gate: Linear | null
   output: Linear
   /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
   rope: Rope | null

@@ -1,3 +1,4 @@
+import { BAILING_FAMILIES } from './bailing.js'
 import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import { DBRX_FAMILIES } from './dbrx.js'
@@ -62,6 +63,7 @@ export const FAMILIES: Record<string, Family> = {
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,
+  ...BAILING_FAMILIES,
   ...ROUTED_KIN,
   ...WINDOWED_MIXTURES,
   ...LLAMA4_FAMILIES,

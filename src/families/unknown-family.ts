@@ -8,13 +8,24 @@ const RECURRENT_KEY =
 
 const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
 
+/** Decoders that no way of measuring fits, and why. */
+const REASONS: Record<string, string> = {
+  gemma3n_text:
+    'a token has four states side by side (AltUp), of which each layer computes one and predicts the others: no single residual stream turns',
+}
+
 /** The error for a family that cannot be read, with a hint about what to do instead, if anything. */
 export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
   const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
-  const because = reason === undefined ? '' : ` (${reason})`
+  const known = reason ?? REASONS[family]
+  const because = known === undefined ? '' : ` (${known})`
   return new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
-    { hint: adviseOn(config) },
+    {
+      hint: Object.hasOwn(REASONS, family)
+        ? 'only models with one residual stream can be measured'
+        : adviseOn(config),
+    },
   )
 }
 

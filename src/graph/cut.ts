@@ -4,6 +4,7 @@ import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import { layerOfCache, renameCache } from './cache-names.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
+import { isProduct, nodesWithin } from './nodes-within.js'
 import { cloneModel, type GraphProto, makeNode, type NodeProto } from './onnx.js'
 import { redirectState, renameReads } from './redirect-state.js'
 import {
@@ -22,7 +23,8 @@ import {
  * @param removed in any order, half-open
  * @returns a new graph with the remaining states; the given one is not changed
  * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would remain
- * @throws LayerpruneError if the kept layers read a cache of a removed one, and none of its kind is left
+ * @throws LayerpruneError if the kept layers read a cache of a removed one, and none of its kind is left, or the keys
+ *   and values of a removed one
  */
 export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph {
   const { states } = decoder
@@ -34,25 +36,14 @@ export function cutBlocks(decoder: DecoderGraph, removed: Block[]): DecoderGraph
   for (const { start, end } of blocks) {
     redirectState(graph, states[end]!, castState(graph, topology, states[start]!, states[end]!))
   }
+  const kept = states.filter((_, k) => !blocks.some(({ start, end }) => start < k && k <= end))
+  assertNoneRead(graph, kept.at(-1)!, within)
   readOtherCaches(graph, blocks, states.length - 1)
   dropOutputs(graph, within)
   sortNodes(graph)
   removeDeadNodes(graph)
   assertCachesLeft(graph, blocks)
-  return {
-    ...decoder,
-    model,
-    states: states.filter((_, k) => !blocks.some(({ start, end }) => start < k && k <= end)),
-  }
-}
-
-/** Every node on the way from the state before a block to the state after it. */
-function nodesWithin(topology: Topology, states: string[], { start, end }: Block): NodeProto[] {
-  const entry = topology.nodes[topology.producer.get(states[start]!)!]!
-  const downstream = nodesDownstream(topology, entry.output)
-  return [...nodesUpstream(topology, [states[end]!])]
-    .filter((position) => downstream.has(position))
-    .map((position) => topology.nodes[position]!)
+  return { ...decoder, model, states: kept }
 }
 
 /** A state in the element type of another: itself, or the output of a new node. */
@@ -86,6 +77,18 @@ function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   throw new LayerpruneError(
     `the graph reads the length of the past from ${missing.name}, and no layer with such a cache would be left`,
     { hint: 'keep a layer of each kind' },
+  )
+}
+
+/** Products of a removed layer that are still read are keys and values which later layers share. */
+function assertNoneRead(graph: GraphProto, last: string, removed: Set<NodeProto>): void {
+  const topology = indexGraph(graph)
+  const needed = [...nodesUpstream(topology, [last])].map((position) => topology.nodes[position]!)
+  const read = needed.find((node) => removed.has(node) && isProduct(node))
+  if (read === undefined) return
+  throw new LayerpruneError(
+    `layers that are kept read keys and values of a layer that is removed (${read.output[0]})`,
+    { hint: 'remove other layers: the last layers of this model share keys and values with earlier ones' },
   )
 }
 

@@ -2,6 +2,7 @@ import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { findElementType } from './element-types.js'
 import { findFusedNorm, SUM_OUTPUT } from './fused-norms.js'
+import { isProduct, nodesWithin } from './nodes-within.js'
 import {
   cloneNode,
   copyMessage,
@@ -28,6 +29,7 @@ const NOTHING = 'layerprune.nothing'
  * @param from if omitted, the segment starts at the token ids
  * @param to   at least `from`; state 0 alone is the embedding
  * @returns a new graph with states `from`..`to`; the given one is not changed
+ * @throws LayerpruneError if its layers read keys and values of layers before it
  */
 export function takeSegment(
   decoder: DecoderGraph,
@@ -40,7 +42,22 @@ export function takeSegment(
   const last = kept.at(-1)!
   graph.output = [makeStateInfo(graph, last, last)]
   removeDeadNodes(graph)
+  if (from !== undefined) assertIndependent(decoder, from, graph)
   return { ...decoder, model, states: kept }
+}
+
+/** Keys and values that a segment reads from layers before it would be computed by those layers again. */
+function assertIndependent({ model, states }: DecoderGraph, from: number, segment: GraphProto): void {
+  const before = nodesWithin(indexGraph(model.graph), states, { start: 0, end: from })
+  const outputs = new Set(before.flatMap(({ output }) => output))
+  const read = segment.node.find((node) => isProduct(node) && outputs.has(node.output[0]!))
+  if (read === undefined) return
+  throw new LayerpruneError(
+    `the layers from ${from} on read keys and values of earlier layers (${read.output[0]}), so that the decoder cannot be divided there`,
+    {
+      hint: 'evaluate one candidate at a time, and give the model memory enough to run at once (--max-memory)',
+    },
+  )
 }
 
 /**

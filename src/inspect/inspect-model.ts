@@ -42,6 +42,8 @@ export interface Inspection {
     maxPositions: number | null
     /** What the checkpoint stores: float32, float16 or bfloat16; null if the config states none of these. */
     checkpointDtype: string | null
+    /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+    ignoredConfigKeys?: string[]
   }
   /** Weight files, graphs and shards in the model's folder. */
   files: { file: string; sizeBytes: number }[]
@@ -88,6 +90,7 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
       headDim,
       maxPositions,
       checkpointDtype: config.storedDtype,
+      ...(config.ignoredKeys && { ignoredConfigKeys: [...config.ignoredKeys] }),
     },
     files: await measureFiles(
       folder,

@@ -57,6 +57,9 @@ const BOUNDARIES = [
   'moe_layer_start_index',
 ]
 
+/** A number k such that the last k layers are of another kind. */
+const FROM_THE_END = ['num_kv_shared_layers']
+
 /** Number of the last layer of a kind. */
 const LAST_OF_KIND = 'moe_layer_end_index'
 
@@ -91,6 +94,7 @@ export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   cutNamedByLayer(section, layers)
   cutLastOfKind(section, layers, outcome)
   for (const key of BOUNDARIES) cutBoundary(section, key, layers)
+  for (const key of FROM_THE_END) cutFromTheEnd(section, key, layers)
   for (const key of COUNTS) if (section[key] === layers.whole) section[key] = layers.kept.length
   cutAttentionTypes(section, layers)
   writeOutCycle(section, stated.block_types, layers)
@@ -165,6 +169,12 @@ function cutNamedByLayer(section: Section, { kept }: KeptLayers): void {
 function cutBoundary(section: Section, key: string, { whole, kept }: KeptLayers): void {
   const value = section[key]
   if (typeof value === 'number' && value <= whole) section[key] = kept.filter((layer) => layer < value).length
+}
+
+function cutFromTheEnd(section: Section, key: string, { whole, kept }: KeptLayers): void {
+  const value = section[key]
+  if (typeof value !== 'number' || value < 0) return
+  section[key] = kept.filter((layer) => layer >= whole - value).length
 }
 
 function cutLastOfKind(section: Section, { kept }: KeptLayers, { problems }: KeyOutcome): void {

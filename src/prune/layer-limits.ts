@@ -28,10 +28,8 @@ export function findLimits(section: Section, layers: KeptLayers): string[] {
   if (section.scale_attn_by_inverse_layer_idx === true && !isTailCut(layers)) {
     problems.push('scale_attn_by_inverse_layer_idx divides scores by the number of the layer')
   }
-  if (Number(section.num_kv_shared_layers ?? 0) > 0) {
-    problems.push('num_kv_shared_layers lets layers read the keys and values of others')
-  }
-  if (Number(section.hidden_size_per_layer_input ?? 0) > 0) {
+  problems.push(findReadKeys(section, layers))
+  if (Number(section.hidden_size_per_layer_input ?? 0) > 0 && section.model_type !== 'gemma4_text') {
     problems.push('hidden_size_per_layer_input gives each layer columns of one embedding table')
   }
   return problems.filter((problem) => problem !== undefined)
@@ -45,6 +43,21 @@ export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers
   const indexes = (vision_config as Section | null | undefined)?.deepstack_visual_indexes
   if (!Array.isArray(indexes) || indexes.every((_, layer) => kept[layer] === layer)) return undefined
   return `features of images are added behind each of the first ${indexes.length} layers (deepstack_visual_indexes)`
+}
+
+/** The last layers of Gemma 4 read keys and values of the last layer of their type before them. */
+function findReadKeys(
+  { num_kv_shared_layers: readers, layer_types: types, model_type: family }: Section,
+  { whole, kept }: KeptLayers,
+): string | undefined {
+  if (typeof readers !== 'number' || readers <= 0) return undefined
+  if (!Array.isArray(types) || !String(family).startsWith('gemma4')) {
+    return 'num_kv_shared_layers lets layers read the keys and values of others'
+  }
+  const before = types.slice(0, whole - readers)
+  const read = kept.filter((layer) => layer >= before.length).map((layer) => before.lastIndexOf(types[layer]))
+  const missing = read.find((layer) => !kept.includes(layer))
+  return missing === undefined ? undefined : `later layers read the keys and values of layer ${missing}`
 }
 
 /** Whether every kept layer keeps its number. */

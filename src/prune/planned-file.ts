@@ -6,6 +6,20 @@ export interface FileRange {
   sizeBytes: number
 }
 
+/** The same parts of each row of a matrix in a file. */
+export interface RowParts {
+  /** Path of the file. */
+  file: string
+  /** Of the first row. */
+  rowsFromByte: number
+  rowBytes: number
+  rows: number
+  /** First byte and end (exclusive) of each part within a row. */
+  kept: [start: number, end: number][]
+  /** Of all parts of all rows. */
+  sizeBytes: number
+}
+
 /** Bytes that are made when they are written, so that they need not be held before. */
 export interface MadeBytes {
   sizeBytes: number
@@ -16,7 +30,7 @@ export interface MadeBytes {
 export interface PlannedFile {
   /** Relative to the folder that is written. */
   name: string
-  parts: (Uint8Array | FileRange | MadeBytes)[]
+  parts: (Uint8Array | FileRange | RowParts | MadeBytes)[]
 }
 
 /** What a pruned model is made of. */

@@ -11,10 +11,8 @@ import type { Section } from './layer-keys.js'
  */
 const DECODERS: Record<string, string[]> = {
   axk2: ['mlp_layer_types|first_k_dense_replace'],
-  bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   doge: [],
   glm4v_text: [],
-  glm_moe_dsa: ['mlp_layer_types|first_k_dense_replace', 'indexer_types'],
   'gpt-sw3': [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
   jetmoe: [],
@@ -25,8 +23,8 @@ const DECODERS: Record<string, string[]> = {
   'modernbert-decoder': ['layer_types'],
   recurrent_gemma: [],
   xlstm: [],
-  zamba: [],
   zamba2: [],
+  zamba: [],
   zaya: [],
 }
 

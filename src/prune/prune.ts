@@ -62,6 +62,8 @@ export interface PruneResult {
   sizeBytes: number
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string
+  /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+  ignoredConfigKeys?: string[]
   /** Present and true if nothing was written. */
   dryRun?: true
 }
@@ -77,7 +79,7 @@ export interface PruneResult {
 export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const { output, force, onNote } = options
   const asked = { ...options, format: chooseFormat(options), onNote: undefined }
-  const model = await locateModel(asked)
+  const model = await locateModel({ ...asked, onNote })
   const chosen = chooseModelWeights(model, asked, 'change')
   await provideWeights(model, chosen)
   const plan = makePlan({
@@ -100,6 +102,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
     sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
     ...(unproven === undefined ? {} : { unproven }),
+    ...(model.config.ignoredKeys && { ignoredConfigKeys: [...model.config.ignoredKeys] }),
   }
   await assertRoom(folder, result.sizeBytes)
   if (options.dryRun) return { ...result, dryRun: true }

@@ -57,8 +57,9 @@ function findDescription(
   kept: KeptTensor[],
 ): Pick<PruneConfigOptions, 'describe' | 'undescribed'> {
   const pruned = new Map<string, TensorLocation>(kept.map(({ name, source }) => [name, source]))
+  const { ignoredKeys = [] } = config
   const describe = (config: ModelConfig, isPruned: boolean) =>
-    describeDecoder(withoutQuantization(config), isPruned ? pruned : tensors)
+    describeDecoder({ ...withoutQuantization(config), ignoredKeys }, isPruned ? pruned : tensors)
   try {
     describe(config, false)
     return { describe }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
-import { UsageError } from '../errors.js'
+import { LayerpruneError, UsageError } from '../errors.js'
 import { encodeFloats } from '../weights/encode-floats.js'
 import type { Replacement } from '../weights/replacement.js'
 import { type KeptLayers, renumber } from './layer-numbers.js'
@@ -14,7 +14,15 @@ const INDEX_FILE = `${WHOLE_FILE}.index.json`
 export interface KeptTensor {
   name: string
   source: TensorLocation
+  /** The axis that has a part for each layer, of which those of removed layers are omitted. */
+  perLayer?: { axis: 0 | 1; layers: KeptLayers }
 }
+
+/** Tensors outside the layers that have a part for each of them: Gemma 4's second embedding and its projection. */
+const PER_LAYER = [
+  { name: /(^|\.)embed_tokens_per_layer\.weight$/, axis: 1 as const },
+  { name: /(^|\.)per_layer_model_projection\.weight$/, axis: 0 as const },
+]
 
 /**
  * The tensors that are kept, under the names that they have in the pruned model, in the checkpoint's order.
@@ -27,8 +35,46 @@ export function keepTensors(
 ): KeptTensor[] {
   return [...tensors.values()].flatMap((source) => {
     const name = renumber(source.name, prefix, layers)
-    return name === undefined ? [] : [{ name, source }]
+    if (name === undefined) return []
+    const found = PER_LAYER.find((tensor) => tensor.name.test(name))
+    return [{ name, source, ...(found && { perLayer: { axis: found.axis, layers } }) }]
   })
+}
+
+/** Shape and size of a tensor in the pruned model. */
+function measure({ source, perLayer }: KeptTensor): { shape: number[]; sizeBytes: number } {
+  const { shape, sizeBytes } = source
+  if (perLayer === undefined) return { shape, sizeBytes }
+  const { axis, layers } = perLayer
+  const [whole, kept] = [layers.whole, layers.kept.length]
+  if (shape.length !== 2 || shape[axis]! % whole !== 0) {
+    throw new LayerpruneError(
+      `tensor ${source.name} has the shape [${shape.join(', ')}], expected axis ${axis} to have a part for each of ${whole} layers`,
+      { hint: 'take config.json and weights from the same model' },
+    )
+  }
+  return {
+    shape: shape.with(axis, (shape[axis]! / whole) * kept),
+    sizeBytes: (sizeBytes / whole) * kept,
+  }
+}
+
+/** The bytes of a tensor, without the parts of removed layers. */
+function bytesOf(tensor: KeptTensor): PlannedFile['parts'][number] {
+  const { source, perLayer } = tensor
+  if (perLayer === undefined) return source
+  const { axis, layers } = perLayer
+  const rows = axis === 0 ? 1 : source.shape[0]!
+  const rowBytes = source.sizeBytes / rows
+  const partBytes = rowBytes / layers.whole
+  return {
+    file: source.file,
+    rowsFromByte: source.offsetBytes,
+    rowBytes,
+    rows,
+    kept: layers.kept.map((layer) => [layer * partBytes, (layer + 1) * partBytes]),
+    sizeBytes: measure(tensor).sizeBytes,
+  }
 }
 
 /**
@@ -71,14 +117,17 @@ function planFile(
 ): PlannedFile {
   const header: Record<string, object> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {}
   let offset = 0
-  for (const { name, source } of tensors) {
-    const { dtype, shape, sizeBytes } = source
+  for (const tensor of tensors) {
+    const { name, source } = tensor
+    const { dtype } = source
+    const { shape, sizeBytes } = measure(tensor)
     header[name] = { dtype, shape, data_offsets: [offset, offset + sizeBytes] }
     offset += sizeBytes
   }
-  const parts = tensors.map(({ source }) => {
+  const parts = tensors.map((tensor) => {
+    const { source } = tensor
     const replacement = replacements.get(source.name)
-    if (replacement === undefined) return source
+    if (replacement === undefined) return bytesOf(tensor)
     return { sizeBytes: source.sizeBytes, make: () => encodeFloats(replacement.data, source) }
   })
   return { name, parts: [encodeHeader(header), ...parts] }
@@ -102,7 +151,7 @@ async function formatIndex(
   names: string[],
 ): Promise<string> {
   const index = JSON.parse(await readFile(join(folder, INDEX_FILE), 'utf8'))
-  const kept = groups.flat().map(({ source }) => source)
+  const kept = groups.flat().map(measure)
   const metadata = { ...index.metadata, total_size: kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
   if (typeof metadata.total_parameters === 'number') {
     metadata.total_parameters += countElements(kept) - countElements([...tensors.values()])
@@ -112,7 +161,7 @@ async function formatIndex(
   return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
 }
 
-function countElements(tensors: TensorLocation[]): number {
+function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { readExactly } from '../read-exactly.js'
 import { explainFailure, makeFolder, writeExactly } from '../write-files.js'
-import type { FileRange, PlannedFile } from './planned-file.js'
+import type { FileRange, PlannedFile, RowParts } from './planned-file.js'
 
 /** Read and written at a time; two such pieces are held. */
 const CHUNK_BYTES = 4 * 1024 * 1024
@@ -54,6 +54,7 @@ async function writePlannedFile(
     for (const part of joinRanges(parts)) {
       if (part instanceof Uint8Array) await write(part)
       else if ('make' in part) await write(part.make())
+      else if ('kept' in part) await source.readRows(part, write)
       else await source.read(part, write)
     }
   } finally {
@@ -81,7 +82,7 @@ function joinRanges(parts: PlannedFile['parts']): PlannedFile['parts'] {
 }
 
 function isRange(part: PlannedFile['parts'][number] | undefined): part is FileRange {
-  return part !== undefined && 'file' in part
+  return part !== undefined && 'offsetBytes' in part
 }
 
 /** The file that is copied from, kept open from one range to the next. */
@@ -109,6 +110,24 @@ class SourceFile {
       }
     } finally {
       await writing
+    }
+  }
+
+  /** Hands over the kept parts of as many rows as fit into a piece at a time. */
+  async readRows(
+    { file, rowsFromByte, rowBytes, rows, kept }: RowParts,
+    onPiece: (bytes: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const handle = await this.#open(file)
+    const perPiece = Math.max(1, Math.floor(CHUNK_BYTES / rowBytes))
+    for (let first = 0; first < rows; first += perPiece) {
+      const count = Math.min(perPiece, rows - first)
+      const buffer = new Uint8Array(count * rowBytes)
+      await this.#fill(handle, buffer, rowsFromByte + first * rowBytes)
+      const parts = Array.from({ length: count }, (_, row) =>
+        kept.map(([start, end]) => buffer.subarray(row * rowBytes + start, row * rowBytes + end)),
+      )
+      await onPiece(Buffer.concat(parts.flat()))
     }
   }
 

@@ -30,5 +30,6 @@ export async function describeModel(
     checkpointDtype: config.storedDtype,
     file,
     fingerprint,
+    ...(config.ignoredKeys && { ignoredConfigKeys: [...config.ignoredKeys] }),
   }
 }

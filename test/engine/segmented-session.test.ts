@@ -48,7 +48,10 @@ const FAMILIES = [
   ],
   ...[
     'apertus',
+    'bailing-hybrid',
     'bitnet',
+    'deepseek-v2',
+    'deepseek-v3',
     'llama-dynamic',
     'ministral3',
     'mixtral',

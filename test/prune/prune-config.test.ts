@@ -150,7 +150,11 @@ describe('a key that speaks of layers', () => {
     [{ sliding_window_pattern: 4 }, 'sliding_window_pattern = 4'],
     [{ num_kv_shared_layers: 2 }, 'num_kv_shared_layers'],
     [{ hidden_size_per_layer_input: 4 }, 'hidden_size_per_layer_input'],
-    [{ model_type: 'gemma4_text' }, 'hidden_size_per_layer_input'],
+    [{ model_type: 'gemma3n_text' }, 'num_kv_shared_layers'],
+    [
+      { model_type: 'gemma4_text', layer_types: Array(8).fill('full_attention'), num_kv_shared_layers: 6 },
+      'read the keys and values of layer 1',
+    ],
     [{ hybrid_override_pattern: 'M-*EM-M' }, 'hybrid_override_pattern has 7 entries for 8 layers'],
     [{ model_type: 'diffllama' }, 'attention of diffllama depends on the number of the layer'],
     [{ model_type: 'zaya' }, "output of the previous layer's router"],
