@@ -167,7 +167,7 @@ describe('a key that is not understood is refused by name', () => {
     ['llama', { vocab_size: undefined }, /does not state vocab_size/],
     ['llama', { hidden_act: 'constructor' }, /hidden_act is "constructor"/],
     ['glm4-moe', { n_group: 2 }, /n_group is 2, expected a divisor of 9 experts/],
-    ['glm4-moe', { n_group: 9 }, /n_group is 9, expected groups of at least two of 9 experts/],
+    ['glm4-moe', { n_group: 9 }, /n_group is 9, expected groups of at least 2 of 9 experts/],
     ['glm4-moe', { topk_group: 4 }, /topk_group is 4, expected at most n_group, 3/],
     ['glm4-moe', { topk_group: 1, num_experts_per_tok: 4 }, /topk_group is 1, expected groups of at least 4/],
     ['glm4-moe', { scoring_func: 'softmax' }, /scoring_func is "softmax", expected "sigmoid"/],
