@@ -21,6 +21,7 @@ import {
   type LLAMA_NAMES,
   LLAMA_NORMS,
   type MakeNorm,
+  type MixerParts,
   type Sizes,
 } from './differences.js'
 
@@ -44,6 +45,7 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
+    preface: differences.preface?.(index, listMixerParts(differences, context, name)) ?? null,
     mixer: parts.mixer ? describeMixer(differences, context, name) : null,
     mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
@@ -87,23 +89,24 @@ function describePerLayerEmbedding(
 type NameTensor = (tensor: string) => string
 
 function describeMixer(differences: Differences, context: LayerContext, name: NameTensor): Mixer {
-  const { index, sizes, makeActivation, makeNorm } = context
-  const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
-    weight: name(`${module}.weight`),
-    bias: bias ? name(`${module}.bias`) : null,
-    inputs,
-    outputs,
-  })
-  const attention = () => describeAttention(differences, context, name)
-  const own = differences.mixer?.(index, {
-    sizes,
-    activation: makeActivation(name),
-    attention,
+  const parts = listMixerParts(differences, context, name)
+  return differences.mixer?.(context.index, parts) ?? parts.attention()
+}
+
+function listMixerParts(differences: Differences, context: LayerContext, name: NameTensor): MixerParts {
+  return {
+    sizes: context.sizes,
+    activation: context.makeActivation(name),
+    attention: () => describeAttention(differences, context, name),
     name,
-    linear,
-    makeNorm,
-  })
-  return own ?? attention()
+    linear: (module, inputs, outputs, bias = false) => ({
+      weight: name(`${module}.weight`),
+      bias: bias ? name(`${module}.bias`) : null,
+      inputs,
+      outputs,
+    }),
+    makeNorm: context.makeNorm,
+  }
 }
 
 function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {

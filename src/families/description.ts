@@ -16,6 +16,8 @@ export interface Linear {
    * `isFlat`: the first two axes are one.
    */
   stack?: { count: number; index: number; isFlat?: boolean }
+  /** Two products in a row, of a lower rank, whose output is added. */
+  adapter?: { into: Linear; back: Linear }
 }
 
 export interface Norm {
@@ -442,8 +444,22 @@ export interface SparseMixer {
   nearness: number
 }
 
+/**
+ * Attention and an MLP that read the stream and the embeddings side by side; the result is added to what the mixer's
+ * norm reads, not to the stream.
+ */
+export interface Preface {
+  /** Over the stream and the embeddings, of twice the hidden size. */
+  norm: Norm
+  attention: Attention
+  mlpNorm: Norm
+  mlp: Mlp
+  output: Linear
+}
+
 /** Mixer or MLP is null if the layer has none. */
 export interface Layer {
+  preface: Preface | null
   mixer: Mixer | null
   mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */

@@ -10,6 +10,7 @@ import type {
   Mixer,
   Mlp,
   Norm,
+  Preface,
   QueryGrowth,
   Rope,
   Sinusoids,
@@ -136,6 +137,8 @@ export interface Differences {
   gate?: 'beside queries' | GateModule | null
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
+  /** In the layers that have it, what is added to the mixer's input. */
+  preface?: (layer: number, parts: MixerParts) => Preface | null
   /** Which parts a layer has; both if omitted. */
   parts?: (layer: number) => { mixer: boolean; mlp: boolean }
   mlp?: 'gated' | 'gated in one' | 'plain'

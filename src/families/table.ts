@@ -27,6 +27,7 @@ import { LATENT_FAMILIES } from './with-latent.js'
 import { MAMBA_FAMILIES } from './with-mamba.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 import { SINK_FAMILIES } from './with-sinks.js'
+import { ZAMBA2_FAMILIES } from './zamba2.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -70,5 +71,6 @@ export const FAMILIES: Record<string, Family> = {
   ...DBRX_FAMILIES,
   ...MAMBA_FAMILIES,
   ...FIRST_MAMBA_FAMILIES,
+  ...ZAMBA2_FAMILIES,
   ...NEMOTRON_H_FAMILIES,
 }

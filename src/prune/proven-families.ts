@@ -23,7 +23,6 @@ const DECODERS: Record<string, string[]> = {
   'modernbert-decoder': ['layer_types'],
   recurrent_gemma: [],
   xlstm: [],
-  zamba2: [],
   zamba: [],
   zaya: [],
 }

@@ -66,6 +66,7 @@ const FAMILIES = [
     'phimoe',
     'stablelm-parallel',
     'xglm',
+    'zamba2',
   ],
 ]
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { formatSliceConfig } from '../../src/mergekit.js'
 import { keepLayers } from '../../src/prune/layer-numbers.js'
 import { findMergekitProblem } from '../../src/prune/mergekit-support.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../support/fixture-model.js'
+import { fixtureFolder, readConfig } from '../support/fixture-model.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
@@ -72,10 +72,6 @@ async function mergeAll(names: string[]): Promise<Outcome[]> {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-}
-
-function readConfig(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(fixtureFolder(name), 'config.json'), 'utf8'))
 }
 
 function countLayers(name: string): number {

@@ -65,6 +65,12 @@ describe('a layer that would be computed otherwise', () => {
       name: 'LayerpruneError',
       message: expect.stringContaining('attn_layer_period = 2 chooses layers by their number'),
     })
+    for (const layer of [0, 2, 3]) {
+      await expect(prune('zamba2', layer, layer + 1)).rejects.toMatchObject({
+        name: 'LayerpruneError',
+        message: expect.stringContaining('layers of zamba2 share weights that are stored in one of them'),
+      })
+    }
   })
 })
 

@@ -49,7 +49,7 @@ const fitted = names.filter(
 /** Products by which layer 0 adds to the stream: of its mixer and its MLP unless the family has others. */
 const PRODUCTS: [families: RegExp, count: number][] = [
   [/\/falcon-h1(-|$)/, 3],
-  [/\/(falcon-mamba|mamba|mamba2|nemotron-h)(-|$)/, 1],
+  [/\/(falcon-mamba|mamba|mamba2|nemotron-h|zamba2)(-|$)/, 1],
 ]
 
 let tiles: TileProducts
