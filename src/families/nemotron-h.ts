@@ -2,6 +2,7 @@ import type { ConfigReader } from './config-reader.js'
 import type { Experts, Linear, Mlp } from './description.js'
 import type { Differences, ExpertParts } from './differences.js'
 import { describeMamba2, readMamba2Sizes } from './mamba-parts.js'
+import { readGroupedRouting } from './router-parts.js'
 import type { Family } from './table.js'
 
 type Kind = 'linear_attention' | 'full_attention' | 'mlp' | 'moe'
@@ -54,13 +55,26 @@ const IGNORED = [
   'use_mamba_kernels',
 ]
 
+/** Keys that are read if a layer has experts. */
+const OF_EXPERTS = [
+  'moe_intermediate_size',
+  'moe_latent_size',
+  'moe_shared_expert_intermediate_size',
+  'n_group',
+  'n_routed_experts',
+  'norm_topk_prob',
+  'num_experts_per_tok',
+  'num_local_experts',
+  'routed_scaling_factor',
+  'topk_group',
+]
+
 export const NEMOTRON_H_FAMILIES: Record<string, Family> = {
   nemotron_h: {
     title: 'Nemotron-H, Nemotron Nano 2, Nemotron 3',
     notes:
       'one part a layer: Mamba-2, attention without rotary embedding, an MLP or experts, so that a block of n layers is n / 2 usual ones',
     prefix: ['backbone.', 'model.'],
-    fixed: { n_group: 1, topk_group: 1 },
     describe: describeNemotron,
   },
 }
@@ -85,8 +99,8 @@ function describeNemotron(config: ConfigReader, has: (name: string) => boolean):
   config.expect('attention_head_dim', config.raw('head_dim') ?? 128)
   config.expect('num_query_groups', config.raw('num_key_value_heads') ?? 8)
   config.expect('num_hidden_layers', kinds.length)
-  config.ignore(...IGNORED, 'intermediate_size')
   const experts = kinds.includes('moe') ? readExperts(config, has) : null
+  config.ignore(...IGNORED, ...OF_EXPERTS, 'intermediate_size')
   const isMixer = (layer: number) => kinds[layer]!.endsWith('attention')
   return {
     layers: kinds.length,
@@ -143,12 +157,8 @@ function readExperts(config: ConfigReader, has: (name: string) => boolean): (par
   const sharedInner = config.count('moe_shared_expert_intermediate_size', 7688)
   const latentSize = config.count('moe_latent_size', null)
   const hasBias = config.flag('mlp_bias', false)
-  const settings = {
-    count,
-    perToken: config.count('num_experts_per_tok', 2),
-    normalized: config.flag('norm_topk_prob', true) ? { sumEpsilon: 1e-20 } : null,
-    scale: config.number('routed_scaling_factor', 1),
-  }
+  const perToken = config.count('num_experts_per_tok', 2)
+  const routing = readGroupedRouting(config, { count, perToken }, { isNormalized: true, scale: 1 })
   return ({ hidden, activation, name }) => {
     const width = latentSize ?? hidden
     const linear = (module: string, inputs: number, outputs: number, bias = hasBias): Linear => ({
@@ -163,7 +173,6 @@ function readExperts(config: ConfigReader, has: (name: string) => boolean): (par
       }
       return { weight: name(`mixer.experts.${module}`), bias: null, inputs, outputs, stack: { count, index } }
     }
-    const { normalized, scale, perToken } = settings
     const choiceBias = name('mixer.gate.e_score_correction_bias')
     const into = linear('fc1_latent_proj', hidden, width)
     const back = linear('fc2_latent_proj', width, hidden)
@@ -172,7 +181,7 @@ function readExperts(config: ConfigReader, has: (name: string) => boolean): (par
       router: linear('gate', hidden, count, false),
       count,
       perToken,
-      routing: { scores: 'sigmoid', choiceBias, normalized, scale },
+      routing: { ...routing, choiceBias },
       latent: latentSize === null ? null : { into, back },
       expert: (index) =>
         plain(ofExpert(index, 'up_proj', width, inner), ofExpert(index, 'down_proj', inner, width)),
