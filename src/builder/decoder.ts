@@ -36,7 +36,7 @@ export function writeDecoder(
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
   const ownEmbedding = preparePerLayerEmbeddings(writer, decoder.perLayerEmbeddings, embedded)
   const stream = new ResidualStream(writer, embedded)
-  const shared = new SharedInputs(writer, shape)
+  const shared = new SharedInputs(writer, shape, embedded)
   const states = decoder.layers.map((layer, index) =>
     writer.inScope(`layers.${index}`, () => writeLayer(writer, layer, stream, shared, ownEmbedding(index))),
   )

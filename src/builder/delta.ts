@@ -114,12 +114,20 @@ function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, inpu
 function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta, product: string): string {
   const perHead = decay.perElement ? keyDim : 1
   const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
-  const steps = writer.op('Softplus', [writer.op('Add', [product, bias])])
+  const byHead = writer.op('Reshape', [
+    writer.op('Add', [product, bias]),
+    writer.integers([0, 0, valueHeads, perHead]),
+  ])
   const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
   const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
-  const byHead = writer.op('Reshape', [steps, writer.integers([0, 0, valueHeads, perHead])])
-  return writer.op('Reshape', [
-    writer.op('Mul', [byHead, byRow]),
-    writer.integers([0, 0, valueHeads * perHead]),
-  ])
+  const decays =
+    decay.bound === null
+      ? writer.op('Mul', [writer.op('Softplus', [byHead]), byRow])
+      : writeBounded(writer, decay.bound, writer.op('Mul', [byHead, writer.op('Neg', [byRow])]))
+  return writer.op('Reshape', [decays, writer.integers([0, 0, valueHeads * perHead])])
+}
+
+/** bound * sigmoid(input) */
+function writeBounded(writer: DecoderWriter, bound: number, input: string): string {
+  return writer.op('Mul', [writer.op('Sigmoid', [input]), writer.float(bound)])
 }

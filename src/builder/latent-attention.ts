@@ -1,4 +1,4 @@
-import type { LatentAttention } from '../families/description.js'
+import type { LatentAttention, Linear } from '../families/description.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { GraphWriter } from './graph-writer.js'
@@ -15,14 +15,32 @@ export function writeLatentAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, ownDim, sharedDim, valueDim, scale } = attention
+  const { heads, ownDim, sharedDim, valueDim, scale, gate } = attention
   const form = { heads, kvHeads: heads, headDim: ownDim + sharedDim, valueDim, scale, softcap: null }
   const spans = shared.spans({ heads, kvHeads: heads, window: null, chunk: null, alibi: null })
   const inputs = {
     query: writeQuery(writer, attention, input, shared),
     ...writeKeysAndValues(writer, attention, input, shared),
   }
-  return writeLinear(writer, attention.output, writeCausalAttention(writer, form, inputs, spans))
+  const mixed = writeCausalAttention(writer, form, inputs, spans)
+  const gated = gate === null ? mixed : writeHeadGate(writer, gate, input, mixed, [heads, valueDim])
+  return writeLinear(writer, attention.output, gated)
+}
+
+/** Multiplies each head [batch, tokens, heads * value size] by the sigmoid of its own number. */
+function writeHeadGate(
+  writer: DecoderWriter,
+  gate: Linear,
+  input: string,
+  mixed: string,
+  [heads, valueDim]: [heads: number, valueDim: number],
+): string {
+  const factors = writer.op('Unsqueeze', [
+    writer.op('Sigmoid', [writeLinear(writer, gate, input)]),
+    writer.integers([3]),
+  ])
+  const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, valueDim])])
+  return joinHeads(writer, [writer.op('Mul', [perHead, factors])], heads * valueDim)
 }
 
 function writeQuery(
@@ -78,5 +96,6 @@ function split(writer: GraphWriter, tensor: string, sizes: [number, number]): [s
 
 /** Parts of heads [batch, tokens, heads, size of the part] as [batch, tokens, width]. */
 function joinHeads(writer: GraphWriter, parts: string[], width: number): string {
-  return writer.op('Reshape', [writer.op('Concat', parts, { axis: -1 }), writer.integers([0, 0, width])])
+  const whole = parts.length === 1 ? parts[0]! : writer.op('Concat', parts, { axis: -1 })
+  return writer.op('Reshape', [whole, writer.integers([0, 0, width])])
 }

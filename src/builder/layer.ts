@@ -1,4 +1,5 @@
-import type { Layer, Mlp, Norm, PerLayerEmbedding } from '../families/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding, Preface } from '../families/description.js'
+import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear, writeScaled } from './linear.js'
 import { writeMixer } from './mixer.js'
@@ -19,7 +20,7 @@ export function writeLayer(
   ownEmbedding: string | null,
 ): string {
   const { norms, mixer, mlp, parallel } = layer
-  const input = stream.norm(mixer === null ? norms.beforeMlp : norms.beforeMixer)
+  const input = writeInput(writer, layer, stream, shared)
   const state = stream.value()
   const mixed =
     mixer === null
@@ -60,6 +61,28 @@ function writeOwnEmbedding(
   const activated = writeActivation(writer, activation, writeLinear(writer, gate, state))
   const gated = writer.op('Mul', [activated, ownEmbedding])
   return writeNorm(writer, norm, writeLinear(writer, projection, gated))
+}
+
+/** What the first part of a layer reads. */
+function writeInput(
+  writer: DecoderWriter,
+  { preface, mixer, norms }: Layer,
+  stream: ResidualStream,
+  shared: SharedInputs,
+): string {
+  const norm = mixer === null ? norms.beforeMlp : norms.beforeMixer
+  if (preface === null) return stream.norm(norm)
+  const state = stream.value()
+  const added = writer.inScope('preface', () => writePreface(writer, preface, state, shared))
+  const sum = writer.op('Add', [state, added])
+  return norm === null ? sum : writeNorm(writer, norm, sum)
+}
+
+function writePreface(writer: DecoderWriter, preface: Preface, state: string, shared: SharedInputs): string {
+  const both = writer.op('Concat', [state, shared.embedded], { axis: -1 })
+  const attended = writeAttention(writer, preface.attention, writeNorm(writer, preface.norm, both), shared)
+  const mapped = writeMlp(writer, preface.mlp, writeNorm(writer, preface.mlpNorm, attended))
+  return writeLinear(writer, preface.output, mapped)
 }
 
 /** What a layer's part adds to the stream, from the part's output. */

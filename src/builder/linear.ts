@@ -12,7 +12,10 @@ export interface Product {
 
 /** Multiplies the last axis of a tensor by a weight matrix. */
 export function writeLinear(writer: DecoderWriter, linear: Linear, input: string): string {
-  return writeProduct(writer, readProduct(writer, linear), input)
+  const product = writeProduct(writer, readProduct(writer, linear), input)
+  if (linear.adapter === undefined) return product
+  const { into, back } = linear.adapter
+  return writer.op('Add', [product, writeLinear(writer, back, writeLinear(writer, into, input))])
 }
 
 /**

@@ -48,10 +48,13 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
   }
 }
 
-/** The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side. */
+/**
+ * The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side or has an
+ * adapter.
+ */
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
-  if (isTransposed(writer, linear) || (linear.stack && linear.bias !== null)) {
+  if (isTransposed(writer, linear) || linear.adapter || (linear.stack && linear.bias !== null)) {
     const halves = [writeLinear(writer, linear, input), writer.integers([half, half])]
     const [first, second] = writer.ops('Split', halves, 2, { axis: -1 })
     return [first!, second!]

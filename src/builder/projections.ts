@@ -8,7 +8,7 @@ const QUARTERS = 4
 /** Those of a layer that makes keys and values of its own. */
 export type OwnProjections = Exclude<Projections, { layout: 'query only' }>
 
-type ThreeProducts = Exclude<OwnProjections, { layout: 'key as value' }>
+type PackedProjections = Extract<Projections, { packed: Linear }>
 
 /** Each [batch, tokens, heads * head size]. */
 export interface QueryKeyValue {
@@ -27,10 +27,7 @@ export function writeProjections(
   projections: OwnProjections,
   input: string,
 ): QueryKeyValue & { gate: string | null } {
-  const [query, key, value = key] =
-    projections.layout === 'key as value'
-      ? [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
-      : readProducts(writer, attention, projections).map((product) => writeProduct(writer, product, input))
+  const [query, key, value = key] = writeProducts(writer, attention, projections, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
   return attention.gate === 'beside queries'
     ? { ...products, ...splitGate(writer, attention, query!) }
@@ -50,15 +47,27 @@ function splitGate(
   return { query: query!, gate: gate! }
 }
 
-function readProducts(
+function writeProducts(
   writer: DecoderWriter,
-  { heads, kvHeads, headDim }: Attention,
-  projections: ThreeProducts,
-): Product[] {
+  attention: Attention,
+  projections: OwnProjections,
+  input: string,
+): string[] {
+  if (projections.layout === 'key as value') {
+    return [projections.query, projections.key].map((linear) => writeLinear(writer, linear, input))
+  }
   if (projections.layout === 'separate') {
     const { query, key, value } = projections
-    return [query, key, value].map((linear) => readProduct(writer, linear))
+    return [query, key, value].map((linear) => writeLinear(writer, linear, input))
   }
+  return readPacked(writer, attention, projections).map((product) => writeProduct(writer, product, input))
+}
+
+function readPacked(
+  writer: DecoderWriter,
+  { heads, kvHeads, headDim }: Attention,
+  projections: PackedProjections,
+): Product[] {
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
   if (projections.layout === 'grouped') {

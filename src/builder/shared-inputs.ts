@@ -10,14 +10,17 @@ type KeysAndValues = Pick<QueryKeyValue, 'key' | 'value'>
 /** What layers need besides their own tensors, written once for all that need the same. */
 export class SharedInputs {
   readonly shape: TokenShape
+  /** State 0. */
+  readonly embedded: string
   readonly #writer: DecoderWriter
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
   readonly #growths = new Map<string, string>()
   readonly #keysAndValues = new Map<string, KeysAndValues>()
 
-  constructor(writer: DecoderWriter, shape: TokenShape) {
+  constructor(writer: DecoderWriter, shape: TokenShape, embedded: string) {
     this.#writer = writer
+    this.embedded = embedded
     this.shape = shape
   }
 

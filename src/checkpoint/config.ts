@@ -171,7 +171,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     hiddenSize,
     heads,
     kvHeads: keyValueHeads(raw, count) ?? heads,
-    headDim: count('head_dim') ?? Math.floor(hiddenSize / heads),
+    headDim: latentHeadDim(count) ?? count('head_dim') ?? Math.floor(hiddenSize / heads),
     maxPositions: stretchesWithText(raw)
       ? null
       : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
@@ -180,6 +180,13 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
   }
+}
+
+/** Size of a head of queries and keys in latent attention, whose config may state that of a part as `head_dim`. */
+function latentHeadDim(count: (key: string) => number | undefined): number | undefined {
+  const own = count('qk_nope_head_dim')
+  const shared = count('qk_rope_head_dim')
+  return own === undefined || shared === undefined ? undefined : own + shared
 }
 
 /** Dynamic NTK has a position encoding for texts of any length. */

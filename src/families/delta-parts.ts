@@ -91,6 +91,7 @@ export function describeDecay({ name }: MixerParts, { valueHeads }: DeltaSizes):
     rateShape: [valueHeads],
     bias: name('linear_attn.dt_bias'),
     perElement: false,
+    bound: null,
   }
 }
 

@@ -70,7 +70,7 @@ export function applyDifferences(
     layers: Array.from({ length: sizes.layers }, (_, index) =>
       describeLayer(config, differences, {
         index,
-        sizes: differences.layerSizes?.(index, sizes) ?? sizes,
+        sizes: checkSizes(differences.layerSizes?.(index, sizes) ?? sizes),
         names,
         makeActivation,
         alibi,
@@ -154,12 +154,15 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
       { hint: 'take config.json from the model it belongs to' },
     )
   }
-  if (heads % kvHeads !== 0) {
-    throw new LayerpruneError(
-      `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
-    )
-  }
-  return { hidden, heads, kvHeads, headDim, layers }
+  return checkSizes({ hidden, heads, kvHeads, headDim, layers })
+}
+
+function checkSizes(sizes: Sizes): Sizes {
+  const { heads, kvHeads } = sizes
+  if (heads % kvHeads === 0) return sizes
+  throw new LayerpruneError(
+    `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
+  )
 }
 
 /** The activation that the config names, the same in all layers. */

@@ -21,6 +21,7 @@ import {
   type LLAMA_NAMES,
   LLAMA_NORMS,
   type MakeNorm,
+  type MixerParts,
   type Sizes,
 } from './differences.js'
 
@@ -44,6 +45,7 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
   return {
+    preface: differences.preface?.(index, listMixerParts(differences, context, name)) ?? null,
     mixer: parts.mixer ? describeMixer(differences, context, name) : null,
     mlp: parts.mlp ? describeMlp(config, differences, context, name) : null,
     norms: {
@@ -87,29 +89,32 @@ function describePerLayerEmbedding(
 type NameTensor = (tensor: string) => string
 
 function describeMixer(differences: Differences, context: LayerContext, name: NameTensor): Mixer {
-  const { index, sizes, makeActivation, makeNorm } = context
-  const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
-    weight: name(`${module}.weight`),
-    bias: bias ? name(`${module}.bias`) : null,
-    inputs,
-    outputs,
-  })
-  const attention = () => describeAttention(differences, context, name)
-  const own = differences.mixer?.(index, {
-    sizes,
-    activation: makeActivation(name),
-    attention,
+  const parts = listMixerParts(differences, context, name)
+  return differences.mixer?.(context.index, parts) ?? parts.attention()
+}
+
+function listMixerParts(differences: Differences, context: LayerContext, name: NameTensor): MixerParts {
+  return {
+    sizes: context.sizes,
+    activation: context.makeActivation(name),
+    attention: () => describeAttention(differences, context, name),
     name,
-    linear,
-    makeNorm,
-  })
-  return own ?? attention()
+    linear: (module, inputs, outputs, bias = false) => ({
+      weight: name(`${module}.weight`),
+      bias: bias ? name(`${module}.bias`) : null,
+      inputs,
+      outputs,
+    }),
+    makeNorm: context.makeNorm,
+  }
 }
 
 function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
   const { index, sizes, names, alibi, makeNorm } = context
   const { heads, kvHeads, headDim } = sizes
-  const { innerNorms, sinks } = differences
+  const { innerNorms, value } = differences
+  const sinks =
+    typeof differences.sinks === 'function' ? differences.sinks(index) : (differences.sinks ?? null)
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
   const headNorm = ofLayer(differences.headNorm, index)
   const products = describeProducts(differences, context, own)
@@ -119,6 +124,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
     heads,
     kvHeads,
     headDim,
+    ...(value && { valueDim: value.size, valueScale: value.scale }),
     ...products,
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
@@ -136,7 +142,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
     softcap: differences.softcap ?? null,
     alibi,
     differential: describeDifferential(differences, context, own),
-    sinks: sinks === undefined ? null : own(sinks),
+    sinks: sinks === null ? null : own(sinks),
     outputNorm: innerNorms ? makeNorm(own(innerNorms.attention), { size: heads * headDim }) : null,
   }
 }
@@ -158,7 +164,8 @@ function describeProducts(
   })
   const queries = heads * headDim
   const keys = kvHeads * headDim
-  const output = linear(names.output, queries, hidden, bias.output)
+  const valueDim = differences.value?.size ?? headDim
+  const output = linear(names.output, heads * valueDim, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
   const sharing = differences.sharing?.(index) ?? null
   const describeProjections = (): Projections => {
@@ -170,7 +177,7 @@ function describeProducts(
     if (sharing?.role === 'reads') return { layout: 'query only', query }
     const key = linear(names.key, hidden, keys, bias.qkv)
     if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
-    return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
+    return { layout, query, key, value: linear(names.value, hidden, kvHeads * valueDim, bias.qkv) }
   }
   return {
     projections: describeProjections(),

@@ -16,6 +16,8 @@ export interface Linear {
    * `isFlat`: the first two axes are one.
    */
   stack?: { count: number; index: number; isFlat?: boolean }
+  /** Two products in a row, of a lower rank, whose output is added. */
+  adapter?: { into: Linear; back: Linear }
 }
 
 export interface Norm {
@@ -107,6 +109,10 @@ export interface Attention {
   heads: number
   kvHeads: number
   headDim: number
+  /** Size of a head's value if it is not that of its key. */
+  valueDim?: number
+  /** Factor on values; 1 if omitted. */
+  valueScale?: number
   projections: Projections
   /**
    * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
@@ -198,7 +204,10 @@ export interface Delta {
   output: Linear
 }
 
-/** A state is multiplied by exp(-exp(rate) * softplus(product + bias)). */
+/**
+ * A state is multiplied by exp(-exp(rate) * softplus(product + bias)), or, if there is a bound, by
+ * exp(bound * sigmoid(exp(rate) * (product + bias))).
+ */
 export interface Decay {
   /** One number for each value head. */
   rate: string
@@ -206,6 +215,7 @@ export interface Decay {
   bias: string
   /** A head has a product and a bias for each element of its key, instead of one of each. */
   perElement: boolean
+  bound: number | null
 }
 
 /**
@@ -235,6 +245,8 @@ export interface LatentAttention {
   latentNorm: Norm
   /** Gives for each head its own elements of the key, then its value. */
   expanded: Linear
+  /** Gives for each head a number whose sigmoid its output is multiplied by. */
+  gate: Linear | null
   output: Linear
   /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -397,6 +409,8 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
+  /** The bias is added to the router's outputs, of which the largest are chosen, instead of the scores. */
+  biasesOutputs?: boolean
   /** If only experts of the best groups can be chosen. */
   groups?: ExpertGroups | null
   /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
@@ -430,8 +444,22 @@ export interface SparseMixer {
   nearness: number
 }
 
+/**
+ * Attention and an MLP that read the stream and the embeddings side by side; the result is added to what the mixer's
+ * norm reads, not to the stream.
+ */
+export interface Preface {
+  /** Over the stream and the embeddings, of twice the hidden size. */
+  norm: Norm
+  attention: Attention
+  mlpNorm: Norm
+  mlp: Mlp
+  output: Linear
+}
+
 /** Mixer or MLP is null if the layer has none. */
 export interface Layer {
+  preface: Preface | null
   mixer: Mixer | null
   mlp: Mlp | null
   /** Norms before and after mixer and MLP; null if there is none. */

@@ -10,6 +10,7 @@ import type {
   Mixer,
   Mlp,
   Norm,
+  Preface,
   QueryGrowth,
   Rope,
   Sinusoids,
@@ -128,12 +129,16 @@ export interface Differences {
   chunk?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
-  /** Name in attention's module of the tensor of sinks. */
-  sinks?: string
+  /** Name in attention's module of the tensor of sinks; null for a layer without. */
+  sinks?: string | ((layer: number) => string | null)
+  /** Size of a head's value if it is not that of its key, and a factor on it. */
+  value?: { size: number; scale: number }
   /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
   gate?: 'beside queries' | GateModule | null
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
+  /** In the layers that have it, what is added to the mixer's input. */
+  preface?: (layer: number, parts: MixerParts) => Preface | null
   /** Which parts a layer has; both if omitted. */
   parts?: (layer: number) => { mixer: boolean; mlp: boolean }
   mlp?: 'gated' | 'gated in one' | 'plain'

@@ -148,6 +148,7 @@ function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): Delt
       rateShape: [1, 1, sizes.valueHeads, 1],
       bias: name(`self_attn.${forget}dt_bias`),
       perElement: true,
+      bound: null,
     },
     betaScale: 1,
     gateActivation: 'sigmoid',

@@ -64,12 +64,14 @@ function readScoreFactor(config: ConfigReader): number {
   return weight === 0 ? 1 : yarnMagnitude(settings!.positive('factor'), weight) ** 2
 }
 
+/** @param names modules that are not called as DeepSeek's are, and that of a gate on heads if there is one */
 export function describeLatent(
   { name, linear, makeNorm, sizes }: MixerParts,
   { own, shared, value, latent, queryLatent, bias, rope, scale }: LatentForm,
+  names: { attention?: string; output?: string; gate?: string } = {},
 ): LatentAttention {
   const { heads, hidden } = sizes
-  const module = (which: string) => `self_attn.${which}`
+  const module = (which: string) => `${names.attention ?? 'self_attn'}.${which}`
   const norm = (which: string, size: number) =>
     makeNorm(name(module(which)), { size, epsilon: LATENT_EPSILON })
   const queries = heads * (own + shared)
@@ -90,7 +92,8 @@ export function describeLatent(
     compressed: linear(module('kv_a_proj_with_mqa'), hidden, latent + shared, bias),
     latentNorm: norm('kv_a_layernorm', latent),
     expanded: linear(module('kv_b_proj'), latent, heads * (own + value)),
-    output: linear(module('o_proj'), heads * value, hidden, bias),
+    gate: names.gate === undefined ? null : linear(module(names.gate), hidden, heads),
+    output: linear(module(names.output ?? 'o_proj'), heads * value, hidden, bias),
     rope,
     scale,
   }

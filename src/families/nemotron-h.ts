@@ -139,15 +139,17 @@ function readKinds(config: ConfigReader): Kind[] {
 
 function readExperts(config: ConfigReader, has: (name: string) => boolean): (parts: ExpertParts) => Experts {
   const count = config.count(config.choose('num_local_experts', 'n_routed_experts'), 8)
-  const perToken = config.count('num_experts_per_tok', 2)
   const inner = config.count('moe_intermediate_size', 7688)
   const sharedInner = config.count('moe_shared_expert_intermediate_size', 7688)
   const latentSize = config.count('moe_latent_size', null)
   const hasBias = config.flag('mlp_bias', false)
-  const scale = config.number('routed_scaling_factor', 1)
-  const isNormalized = config.flag('norm_topk_prob', true)
+  const settings = {
+    count,
+    perToken: config.count('num_experts_per_tok', 2),
+    normalized: config.flag('norm_topk_prob', true) ? { sumEpsilon: 1e-20 } : null,
+    scale: config.number('routed_scaling_factor', 1),
+  }
   return ({ hidden, activation, name }) => {
-    const isStacked = has(name('mixer.experts.up_proj'))
     const width = latentSize ?? hidden
     const linear = (module: string, inputs: number, outputs: number, bias = hasBias): Linear => ({
       weight: name(`mixer.${module}.weight`),
@@ -155,44 +157,30 @@ function readExperts(config: ConfigReader, has: (name: string) => boolean): (par
       inputs,
       outputs,
     })
-    const ofExpert = (index: number, module: string, inputs: number, outputs: number): Linear =>
-      isStacked
-        ? {
-            ...linear(module, inputs, outputs, false),
-            weight: name(`mixer.experts.${module}`),
-            stack: { count, index },
-          }
-        : linear(`experts.${index}.${module}`, inputs, outputs, false)
+    const ofExpert = (index: number, module: string, inputs: number, outputs: number): Linear => {
+      if (!has(name('mixer.experts.up_proj'))) {
+        return linear(`experts.${index}.${module}`, inputs, outputs, false)
+      }
+      return { weight: name(`mixer.experts.${module}`), bias: null, inputs, outputs, stack: { count, index } }
+    }
+    const { normalized, scale, perToken } = settings
+    const choiceBias = name('mixer.gate.e_score_correction_bias')
+    const into = linear('fc1_latent_proj', hidden, width)
+    const back = linear('fc2_latent_proj', width, hidden)
+    const plain = (up: Linear, down: Linear): Mlp => ({ kind: 'plain', up, activation, down })
     return {
       router: linear('gate', hidden, count, false),
       count,
       perToken,
-      routing: {
-        scores: 'sigmoid',
-        choiceBias: name('mixer.gate.e_score_correction_bias'),
-        normalized: isNormalized ? { sumEpsilon: 1e-20 } : null,
-        scale,
-      },
-      latent:
-        latentSize === null
-          ? null
-          : {
-              into: linear('fc1_latent_proj', hidden, width),
-              back: linear('fc2_latent_proj', width, hidden),
-            },
-      expert: (index): Mlp => ({
-        kind: 'plain',
-        up: ofExpert(index, 'up_proj', width, inner),
-        activation,
-        down: ofExpert(index, 'down_proj', inner, width),
-      }),
+      routing: { scores: 'sigmoid', choiceBias, normalized, scale },
+      latent: latentSize === null ? null : { into, back },
+      expert: (index) =>
+        plain(ofExpert(index, 'up_proj', width, inner), ofExpert(index, 'down_proj', inner, width)),
       shared: {
-        mlp: {
-          kind: 'plain',
-          up: linear('shared_experts.up_proj', hidden, sharedInner),
-          activation,
-          down: linear('shared_experts.down_proj', sharedInner, hidden),
-        },
+        mlp: plain(
+          linear('shared_experts.up_proj', hidden, sharedInner),
+          linear('shared_experts.down_proj', sharedInner, hidden),
+        ),
         gate: null,
       },
     }

@@ -86,14 +86,15 @@ export function readGroups(
   config: ConfigReader,
   { count, perToken, scoredBy }: { count: number; perToken: number; scoredBy: number },
   usual: UsualGroups = { count: 1, kept: 1 },
+  key = 'n_group',
 ): ExpertGroups | null {
-  const groups = config.count('n_group', usual.count)
+  const groups = config.count(key, usual.count)
   const kept = config.count('topk_group', usual.kept)
-  if (count % groups !== 0) throw config.refuse('n_group', `a divisor of ${count} experts`)
-  if (kept > groups) throw config.refuse('topk_group', `at most n_group, ${groups}`)
+  if (count % groups !== 0) throw config.refuse(key, `a divisor of ${count} experts`)
+  if (kept > groups) throw config.refuse('topk_group', `at most ${key}, ${groups}`)
   if (groups === kept) return null
   const size = count / groups
-  if (size < scoredBy) throw config.refuse('n_group', `groups of at least ${scoredBy} of ${count} experts`)
+  if (size < scoredBy) throw config.refuse(key, `groups of at least ${scoredBy} of ${count} experts`)
   if (kept * size < perToken)
     throw config.refuse('topk_group', `groups of at least ${perToken} experts in all`)
   return { count: groups, kept, scoredBy }

@@ -1,3 +1,4 @@
+import { BAILING_FAMILIES } from './bailing.js'
 import { BLOOM_FAMILIES } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import { DBRX_FAMILIES } from './dbrx.js'
@@ -18,6 +19,7 @@ import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
 import { ROUTED_KIN } from './routed-kin.js'
+import { WINDOWED_MIXTURES } from './routed-with-windows.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
@@ -25,6 +27,7 @@ import { LATENT_FAMILIES } from './with-latent.js'
 import { MAMBA_FAMILIES } from './with-mamba.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 import { SINK_FAMILIES } from './with-sinks.js'
+import { ZAMBA2_FAMILIES } from './zamba2.js'
 
 /** A kind of decoder, by `model_type`. */
 export interface Family {
@@ -61,10 +64,13 @@ export const FAMILIES: Record<string, Family> = {
   ...KIMI_FAMILIES,
   ...ROUTER_FAMILIES,
   ...LATENT_FAMILIES,
+  ...BAILING_FAMILIES,
   ...ROUTED_KIN,
+  ...WINDOWED_MIXTURES,
   ...LLAMA4_FAMILIES,
   ...DBRX_FAMILIES,
   ...MAMBA_FAMILIES,
   ...FIRST_MAMBA_FAMILIES,
+  ...ZAMBA2_FAMILIES,
   ...NEMOTRON_H_FAMILIES,
 }

@@ -49,6 +49,7 @@ const DESCRIBED = new Set([
 
 /** Settings with which a family has tensors that its architecture file lacks: mergekit omits them silently. */
 const LOST_TENSORS: Record<string, Section> = {
+  apertus: { attention_bias: true },
   arcee: { mlp_bias: true },
   gemma: { tie_word_embeddings: false },
   llama: { attention_bias: true, mlp_bias: true },

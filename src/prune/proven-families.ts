@@ -11,22 +11,18 @@ import type { Section } from './layer-keys.js'
  */
 const DECODERS: Record<string, string[]> = {
   axk2: ['mlp_layer_types|first_k_dense_replace'],
-  bailing_hybrid: ['layer_types', 'mlp_layer_types|first_k_dense_replace'],
   doge: [],
   glm4v_text: [],
   'gpt-sw3': [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
   jetmoe: [],
-  kolibri1: ['layer_types'],
   lara_mini: ['layer_types'],
   longcat_flash: [],
-  mimo_v2_flash: ['layer_types', 'mlp_layer_types'],
   minimax: ['layer_types'],
   minimax_m3_vl_text: [],
   'modernbert-decoder': ['layer_types'],
   recurrent_gemma: [],
   xlstm: [],
-  zamba2: [],
   zamba: [],
   zaya: [],
 }

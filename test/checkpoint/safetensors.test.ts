@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { assertPlainWeights } from '../../src/checkpoint/plain-weights.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors-header.js'
 import { LayerpruneError } from '../../src/errors.js'
+import { readConfig } from '../support/fixture-model.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
@@ -392,7 +393,7 @@ describe('files that the safetensors library wrote', async () => {
   it.each(await readdir(families))('reads %s', async (name) => {
     const folder = join(families, name)
     const checkpoint = await openSafetensors(folder)
-    assertPlainWeights(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), checkpoint)
+    assertPlainWeights(readConfig(name), checkpoint)
     expect(checkpoint.metadata.format).toBe('pt')
     const shards = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'))
     expect(checkpoint.files).toHaveLength(shards.length)

@@ -49,7 +49,10 @@ const FAMILIES = [
   ],
   ...[
     'apertus',
+    'bailing-hybrid',
     'bitnet',
+    'deepseek-v2',
+    'deepseek-v3',
     'llama-dynamic',
     'ministral3',
     'mixtral',
@@ -64,6 +67,7 @@ const FAMILIES = [
     'phimoe',
     'stablelm-parallel',
     'xglm',
+    'zamba2',
   ],
 ]
 

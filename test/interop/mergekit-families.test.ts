@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { formatSliceConfig } from '../../src/mergekit.js'
 import { keepLayers } from '../../src/prune/layer-numbers.js'
 import { findMergekitProblem } from '../../src/prune/mergekit-support.js'
 import { pruneModel } from '../../src/prune/prune.js'
-import { fixtureFolder } from '../support/fixture-model.js'
+import { fixtureFolder, readConfig } from '../support/fixture-model.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
@@ -15,11 +15,34 @@ const script = join(import.meta.dirname, 'check_mergekit_families.py')
 const removed = [{ start: 1, end: 2 }]
 
 /** One of each family for which mergekit has an architecture file, and of which it makes the cut that `prune` makes. */
-const RIGHT = ['cohere', 'gemma', 'glm4', 'gpt-bigcode', 'gpt-neox', 'gpt2', 'granite', 'llama', 'llama-yarn']
+const RIGHT = [
+  'cohere',
+  'exaone',
+  'gemma',
+  'glm4',
+  'glm4-moe',
+  'gpt-bigcode',
+  'gpt-neox',
+  'gpt2',
+  'granite',
+  'llama',
+  'llama-yarn',
+]
 RIGHT.push('mistral', 'mixtral', 'olmo2', 'phi', 'phi3', 'qwen3-moe', 'stablelm', 'starcoder2')
 
 /** What is known of them by their config: no architecture file, tensors that it lacks, keys of layers. */
-const WRONG = ['gemma-untied', 'gemma2', 'helium', 'llama-bias', 'olmo', 'olmo2-bias', 'phi-norm', 'qwen3']
+const WRONG = [
+  'apertus',
+  'bamba',
+  'gemma-untied',
+  'gemma2',
+  'helium',
+  'llama-bias',
+  'olmo',
+  'olmo2-bias',
+  'phi-norm',
+  'qwen3',
+]
 
 interface Outcome {
   name: string
@@ -49,10 +72,6 @@ async function mergeAll(names: string[]): Promise<Outcome[]> {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-}
-
-function readConfig(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(fixtureFolder(name), 'config.json'), 'utf8'))
 }
 
 function countLayers(name: string): number {

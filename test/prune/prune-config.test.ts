@@ -231,10 +231,10 @@ describe('a family', () => {
     [{ model_type: 'never_seen' }, 'cuts of never_seen models were not compared with the whole model'],
     [{}, 'cuts of undefined models'],
     [
-      { model_type: 'cohere2_moe' },
-      'config.json does not state layer_types, so cohere2_moe chooses layers by their number',
+      { model_type: 'lara_mini' },
+      'config.json does not state layer_types, so lara_mini chooses layers by their number',
     ],
-    [{ model_type: 'axk1' }, 'config.json does not state mlp_layer_types or first_k_dense_replace'],
+    [{ model_type: 'axk2' }, 'config.json does not state mlp_layer_types or first_k_dense_replace'],
     [
       { model_type: 'new_vl', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
       'cuts of new_vl models',
@@ -258,7 +258,7 @@ describe('a family', () => {
   it.each([
     { model_type: 'llama' },
     { model_type: 'glm4_moe', first_k_dense_replace: 1 },
-    { model_type: 'cohere2_moe', layer_types: [...'abcdefgh'] },
+    { model_type: 'lara_mini', layer_types: [...'abcdefgh'] },
     { model_type: 'llava', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
     { model_type: 'qwen2_vl' },
   ])('that is proven needs no word: %j', (config) => {

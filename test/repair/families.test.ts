@@ -23,7 +23,7 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
+    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|kolibri1|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
     /normalised before it is added to the stream/,
   ],
   [
@@ -49,7 +49,7 @@ const fitted = names.filter(
 /** Products by which layer 0 adds to the stream: of its mixer and its MLP unless the family has others. */
 const PRODUCTS: [families: RegExp, count: number][] = [
   [/\/falcon-h1(-|$)/, 3],
-  [/\/(falcon-mamba|mamba|mamba2|nemotron-h)(-|$)/, 1],
+  [/\/(falcon-mamba|mamba|mamba2|nemotron-h|zamba2)(-|$)/, 1],
 ]
 
 let tiles: TileProducts
