@@ -188,7 +188,7 @@ describe('a model that cannot be read says what to do', () => {
       const notes: string[] = []
       const { config } = await open({ swirl: 3 }, ['swirl'], (note) => notes.push(note))
       expect(config.ignoredKeys).toEqual(['swirl'])
-      expect(notes).toEqual([expect.stringContaining('swirl is ignored')])
+      expect(notes).toContainEqual(expect.stringContaining('swirl is ignored'))
     })
 
     it('does not ignore a key that is understood, or is not there', async () => {

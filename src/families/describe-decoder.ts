@@ -192,6 +192,8 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
 
 /** Heads of transformers' classes for sequences, tokens and answers, which have no language model head. */
 const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
+/** Heads of reward models, beside which a language model head may be saved, or tied, or not be there. */
+const VALUE_HEADS = ['v_head', 'v_head.summary']
 
 /**
  * The head has its own matrix, or uses the embedding table if the file has none and the config ties them. A checkpoint
@@ -208,8 +210,9 @@ function describeHead(
   const name = candidates.find((name) => checkpoint.has(`${name}.weight`)) ?? ownName
   const isTied = config.flag('tie_word_embeddings', tied)
   const hasOwn = checkpoint.has(`${name}.weight`)
-  const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))
-  if (!hasOwn && (isOther || (!isTied && checkpoint.isBare))) return null
+  const hasOneOf = (heads: string[]) => heads.some((other) => checkpoint.has(`${other}.weight`))
+  const mayLack = checkpoint.isBare || hasOneOf(VALUE_HEADS)
+  if (!hasOwn && (hasOneOf(OTHER_HEADS) || (!isTied && mayLack))) return null
   return {
     projection: embedding.projection,
     linear: {
