@@ -90,13 +90,13 @@ export const ROUTED_KIN: Record<string, Family> = {
     describe: describeAria,
   },
   cohere2_moe: {
-    title: 'Command A+ and North Mini',
+    title: 'Command A+',
     notes: 'as Command A, with experts after the first layers',
     fixed: { use_gated_activation: true, use_parallel_block: true },
     describe: describeCohere2Moe,
   },
   laguna: {
-    title: 'Laguna',
+    title: 'Laguna XS 2',
     notes: 'number of heads by layer, a gate on them, experts chosen by sigmoids and a bias',
     fixed: { moe_apply_router_weight_on_input: false },
     describe: describeLaguna,
