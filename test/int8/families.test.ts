@@ -54,7 +54,8 @@ it.each(listFixtures())('%s in q8 is near PyTorch, texts of mixed lengths in one
 
 /** ONNX Runtime takes seconds to load 64 experts in int8. */
 const mixtures = listFixtures().filter(
-  (name) => /moe|mixtral|granite-hybrid|jamba|nemotron-h/.test(name) && (LONG_TESTS || name !== 'qwen3-moe-64'),
+  (name) =>
+    /moe|mixtral|granite-hybrid|jamba|nemotron-h/.test(name) && (LONG_TESTS || name !== 'qwen3-moe-64'),
 )
 
 describe.each(mixtures)('%s in q8, with experts that may get no token', (name) => {
