@@ -49,20 +49,14 @@ function describeZamba2(config: ConfigReader, has: (name: string) => boolean): D
       return width / mambaHeads
     },
   )
-  const blocks: Blocks = {
-    layers: readHybridLayers(config),
-    count: config.length('num_mem_blocks', 1),
-    inner: config.count('intermediate_size', 4 * hidden),
-    rank: config.count('adapter_rank', 128),
-    adaptsAttention: config.flag('use_shared_attention_adapter', false),
-    tied: config.flag('tie_word_embeddings', true),
-    hasBias: config.flag('add_bias_linear', false),
-  }
-  const headDim = Math.floor((2 * hidden) / heads)
+  const blocks = readBlocks(config, hidden)
+  const headDim = config.count(
+    config.choose('attention_head_dim', 'head_dim'),
+    Math.floor((2 * hidden) / heads),
+  )
   const rotary = rope(config)
   const least = config.number('time_step_min', 0.001)
-  expectDerived(config, { attention_hidden_size: 2 * hidden, attention_head_dim: headDim })
-  expectDerived(config, { mamba_headdim: sizes.headDim })
+  expectDerived(config, { attention_hidden_size: 2 * hidden, mamba_headdim: sizes.headDim })
   config.ignore(...TIME_STEP_KEYS, 'chunk_size', 'use_mem_eff_path', 'use_mamba_kernels')
   config.ignore('num_logits_to_keep', 'kv_channels', 'num_query_groups')
   return {
@@ -94,6 +88,18 @@ function describeZamba2(config: ConfigReader, has: (name: string) => boolean): D
       }
       return describeBlock(blocks, blocks.layers.indexOf(layer), parts)
     },
+  }
+}
+
+function readBlocks(config: ConfigReader, hidden: number): Blocks {
+  return {
+    layers: readHybridLayers(config),
+    count: config.length('num_mem_blocks', 1),
+    inner: config.count('intermediate_size', 4 * hidden),
+    rank: config.count('adapter_rank', 128),
+    adaptsAttention: config.flag('use_shared_attention_adapter', false),
+    tied: config.flag('tie_word_embeddings', true),
+    hasBias: config.flag('add_bias_linear', false),
   }
 }
 

@@ -242,7 +242,7 @@ describe('a key that is not understood is refused by name', () => {
     ['nemotron-h', { num_hidden_layers: 4 }, /num_hidden_layers is 4, expected 5/],
     ['nemotron-h', { n_group: 3 }, /n_group is 3, expected a divisor of 4 experts/],
     ['zamba2', { layers_block_type: ['hybrid'] }, /layers_block_type is .*, expected 4 entries/],
-    ['zamba2', { attention_head_dim: 4 }, /attention_head_dim is 4, expected 8/],
+    ['zamba2', { attention_hidden_size: 5 }, /attention_hidden_size is 5, expected 32/],
     ['jamba', { attn_layer_offset: 2 }, /attn_layer_offset is 2, expected a number below/],
     ['mamba', { ssm_cfg: { layer: 'Mamba2' } }, /ssm_cfg is .*, expected \{\}/],
     ['mamba', { time_step_rank: 'half' }, /time_step_rank is "half", expected a positive whole number/],
