@@ -63,6 +63,7 @@ function finishProducts(
   shared: SharedInputs,
 ): QueryKeyValue & { gate: string | null } {
   const { heads, kvHeads, clip, queryNorm, keyNorm, valueNorm, normAfterRope, queryGrowth } = attention
+  const { valueScale = 1 } = attention
   let { query, key, value } = products
   const bound = (tensor: string) => {
     if (clip === null) return tensor
@@ -77,6 +78,7 @@ function finishProducts(
   query = bound(query)
   key = bound(key)
   value = bound(value)
+  if (valueScale !== 1) value = writer.op('Mul', [value, writer.float(valueScale)])
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()

@@ -81,7 +81,10 @@ function writeRouting(
     writer.ops('TopK', [from, writer.integers([perToken])], 2, { axis: -1 })
   // sigmoids of large outputs are all 1 in float32, and which is largest would be lost
   const basis = routing.scores === 'sigmoid' && groups === null ? outputs : scores
-  const biased = choiceBias === null ? basis : writer.op('Add', [scores, readBias(writer, choiceBias, count)])
+  const biased =
+    choiceBias === null
+      ? basis
+      : writer.op('Add', [routing.biasesOutputs ? outputs : scores, readBias(writer, choiceBias, count)])
   const eligible = groups === null ? biased : writeEligible(writer, groups, count, biased)
   let [weights, chosen] = takeLargest(eligible)
   if (eligible !== scores) weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })

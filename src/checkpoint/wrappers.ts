@@ -65,6 +65,7 @@ export const WRAPPERS: Record<string, Wrapper> = {
   idefics3: { text: 'llama', tied: false },
   internvl: { text: 'qwen2', tied: true },
   janus: { text: 'llama', tied: true },
+  kimi_k25: { text: 'deepseek_v3', tied: true },
   lfm2_vl: { text: 'lfm2', tied: true },
   lighton_ocr: { text: 'qwen3', tied: true },
   llama4: { text: 'llama4_text', isFixed: true, tied: 'text' },

@@ -70,7 +70,7 @@ export function applyDifferences(
     layers: Array.from({ length: sizes.layers }, (_, index) =>
       describeLayer(config, differences, {
         index,
-        sizes: differences.layerSizes?.(index, sizes) ?? sizes,
+        sizes: checkSizes(differences.layerSizes?.(index, sizes) ?? sizes),
         names,
         makeActivation,
         alibi,
@@ -154,12 +154,15 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
       { hint: 'take config.json from the model it belongs to' },
     )
   }
-  if (heads % kvHeads !== 0) {
-    throw new LayerpruneError(
-      `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
-    )
-  }
-  return { hidden, heads, kvHeads, headDim, layers }
+  return checkSizes({ hidden, heads, kvHeads, headDim, layers })
+}
+
+function checkSizes(sizes: Sizes): Sizes {
+  const { heads, kvHeads } = sizes
+  if (heads % kvHeads === 0) return sizes
+  throw new LayerpruneError(
+    `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
+  )
 }
 
 /** The activation that the config names, the same in all layers. */
@@ -189,6 +192,8 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
 
 /** Heads of transformers' classes for sequences, tokens and answers, which have no language model head. */
 const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
+/** Heads of reward models, beside which a language model head may be saved, or tied, or not be there. */
+const VALUE_HEADS = ['v_head', 'v_head.summary']
 
 /**
  * The head has its own matrix, or uses the embedding table if the file has none and the config ties them. A checkpoint
@@ -205,8 +210,9 @@ function describeHead(
   const name = candidates.find((name) => checkpoint.has(`${name}.weight`)) ?? ownName
   const isTied = config.flag('tie_word_embeddings', tied)
   const hasOwn = checkpoint.has(`${name}.weight`)
-  const isOther = OTHER_HEADS.some((other) => checkpoint.has(`${other}.weight`))
-  if (!hasOwn && (isOther || (!isTied && checkpoint.isBare))) return null
+  const hasOneOf = (heads: string[]) => heads.some((other) => checkpoint.has(`${other}.weight`))
+  const mayLack = checkpoint.isBare || hasOneOf(VALUE_HEADS)
+  if (!hasOwn && (hasOneOf(OTHER_HEADS) || (!isTied && mayLack))) return null
   return {
     projection: embedding.projection,
     linear: {

@@ -112,7 +112,9 @@ function listMixerParts(differences: Differences, context: LayerContext, name: N
 function describeAttention(differences: Differences, context: LayerContext, name: NameTensor): Attention {
   const { index, sizes, names, alibi, makeNorm } = context
   const { heads, kvHeads, headDim } = sizes
-  const { innerNorms, sinks } = differences
+  const { innerNorms, value } = differences
+  const sinks =
+    typeof differences.sinks === 'function' ? differences.sinks(index) : (differences.sinks ?? null)
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
   const headNorm = ofLayer(differences.headNorm, index)
   const products = describeProducts(differences, context, own)
@@ -122,6 +124,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
     heads,
     kvHeads,
     headDim,
+    ...(value && { valueDim: value.size, valueScale: value.scale }),
     ...products,
     rope: differences.rope?.(index, sizes) ?? null,
     queryNorm: headNorm ? describeHeadNorm(headNorm, own(headNorm.query), heads, context) : null,
@@ -139,7 +142,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
     softcap: differences.softcap ?? null,
     alibi,
     differential: describeDifferential(differences, context, own),
-    sinks: sinks === undefined ? null : own(sinks),
+    sinks: sinks === null ? null : own(sinks),
     outputNorm: innerNorms ? makeNorm(own(innerNorms.attention), { size: heads * headDim }) : null,
   }
 }
@@ -161,7 +164,8 @@ function describeProducts(
   })
   const queries = heads * headDim
   const keys = kvHeads * headDim
-  const output = linear(names.output, queries, hidden, bias.output)
+  const valueDim = differences.value?.size ?? headDim
+  const output = linear(names.output, heads * valueDim, hidden, bias.output)
   const outputBias = differences.outputBias?.(index, sizes) ?? null
   const sharing = differences.sharing?.(index) ?? null
   const describeProjections = (): Projections => {
@@ -173,7 +177,7 @@ function describeProducts(
     if (sharing?.role === 'reads') return { layout: 'query only', query }
     const key = linear(names.key, hidden, keys, bias.qkv)
     if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
-    return { layout, query, key, value: linear(names.value, hidden, keys, bias.qkv) }
+    return { layout, query, key, value: linear(names.value, hidden, kvHeads * valueDim, bias.qkv) }
   }
   return {
     projections: describeProjections(),

@@ -109,6 +109,10 @@ export interface Attention {
   heads: number
   kvHeads: number
   headDim: number
+  /** Size of a head's value if it is not that of its key. */
+  valueDim?: number
+  /** Factor on values; 1 if omitted. */
+  valueScale?: number
   projections: Projections
   /**
    * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
@@ -405,6 +409,8 @@ export interface LargestScores {
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
   choiceBias: string | null
+  /** The bias is added to the router's outputs, of which the largest are chosen, instead of the scores. */
+  biasesOutputs?: boolean
   /** If only experts of the best groups can be chosen. */
   groups?: ExpertGroups | null
   /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */

@@ -129,8 +129,10 @@ export interface Differences {
   chunk?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
-  /** Name in attention's module of the tensor of sinks. */
-  sinks?: string
+  /** Name in attention's module of the tensor of sinks; null for a layer without. */
+  sinks?: string | ((layer: number) => string | null)
+  /** Size of a head's value if it is not that of its key, and a factor on it. */
+  value?: { size: number; scale: number }
   /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
   gate?: 'beside queries' | GateModule | null
   /** A layer's mixer; null, or no function, for attention as described here. */

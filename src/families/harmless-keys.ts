@@ -18,6 +18,7 @@ const HARMLESS_KEYS = new Set([
   'finetuning_task',
   'license',
   'base_model',
+  'base_model_name_or_path',
   'unsloth_fixed',
   'unsloth_version',
   'unsloth_template',
@@ -37,6 +38,7 @@ const HARMLESS_KEYS = new Set([
   'max_sequence_length',
   // How to run it
   'use_cache',
+  'trust_remote_code',
   'cache_implementation',
   'return_dict',
   'return_dict_in_generate',
@@ -84,6 +86,7 @@ const HARMLESS_KEYS = new Set([
   'initializer_factor',
   'init_std',
   'layerdrop',
+  'neftune_noise_alpha',
   'router_aux_loss_coef',
   'router_jitter_noise',
   'router_z_loss_coef',

@@ -6,7 +6,10 @@ import type { LayerType } from './layer-types.js'
 
 interface UsualRope {
   theta: number
+  /** Part of a head that is rotated; if omitted, the family always rotates all. */
   partial?: number
+  /** The same if `rope_parameters` is there and does not say; 1 if omitted. */
+  unstated?: number
 }
 
 /**
@@ -26,7 +29,7 @@ export function readLayerRopes(
     rope(config, {
       layerType,
       theta: own.theta,
-      ...(own.partial !== undefined && { partial: isStated ? 1 : own.partial }),
+      ...(own.partial !== undefined && { partial: isStated ? (own.unstated ?? 1) : own.partial }),
     })
   const full = read('full_attention', usual.full)
   const sliding = read('sliding_attention', usual.sliding)

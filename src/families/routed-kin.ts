@@ -90,13 +90,13 @@ export const ROUTED_KIN: Record<string, Family> = {
     describe: describeAria,
   },
   cohere2_moe: {
-    title: 'Command A+ and North Mini',
+    title: 'Command A+',
     notes: 'as Command A, with experts after the first layers',
     fixed: { use_gated_activation: true, use_parallel_block: true },
     describe: describeCohere2Moe,
   },
   laguna: {
-    title: 'Laguna',
+    title: 'Laguna XS 2',
     notes: 'number of heads by layer, a gate on them, experts chosen by sigmoids and a bias',
     fixed: { moe_apply_router_weight_on_input: false },
     describe: describeLaguna,
@@ -168,9 +168,8 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   const perToken = readPerLayer(config, 'moe_topk', 1)
   const count = readSame(config, 'num_experts', 1)
   config.expect('num_experts_per_tok', perToken(0))
-  for (const key of ['moe_intermediate_size', 'num_shared_expert']) {
-    readSame(config, key, key === 'num_shared_expert' ? 1 : inner)
-  }
+  expectSame(config, 'moe_intermediate_size', inner)
+  expectSame(config, 'num_shared_expert', 1)
   config.ignore('attention_head_dim', 'dense_list', 'capacity_factor')
   const routed = {
     names: { ...QWEN_EXPERTS, router: 'mlp.gate.wg', stackRouter: 'mlp.gate.wg' },
@@ -211,6 +210,11 @@ function readSame(config: ConfigReader, key: string, otherwise: number): number 
     if (countOf(layer) !== first) throw config.refuse(key, 'the same count for all layers')
   }
   return first
+}
+
+/** A count that the published code reads, and transformers takes for granted. */
+function expectSame(config: ConfigReader, key: string, count: number): void {
+  if (readSame(config, key, count) !== count) throw config.refuse(key, `${count} in all layers`)
 }
 
 function describeAria(config: ConfigReader, has: Has): Differences {

@@ -19,6 +19,7 @@ import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
 import { ROUTED_KIN } from './routed-kin.js'
+import { WINDOWED_MIXTURES } from './routed-with-windows.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
 import { DELTA_FAMILIES } from './with-delta.js'
 import { EXPERT_FAMILIES } from './with-experts.js'
@@ -65,6 +66,7 @@ export const FAMILIES: Record<string, Family> = {
   ...LATENT_FAMILIES,
   ...BAILING_FAMILIES,
   ...ROUTED_KIN,
+  ...WINDOWED_MIXTURES,
   ...LLAMA4_FAMILIES,
   ...DBRX_FAMILIES,
   ...MAMBA_FAMILIES,

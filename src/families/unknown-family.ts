@@ -8,21 +8,37 @@ const RECURRENT_KEY =
 
 const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
 
+const SEVERAL_STREAMS =
+  'a token has several states side by side (hyper-connections), which each layer mixes: no single residual stream turns'
+
 /** Decoders that no way of measuring fits, and why. */
-const REASONS: Record<string, string> = {
-  gemma3n_text:
+const WITHOUT_ONE_STREAM = new Map([
+  ['deepseek_v4', SEVERAL_STREAMS],
+  [
+    'gemma3n_text',
     'a token has four states side by side (AltUp), of which each layer computes one and predicts the others: no single residual stream turns',
-}
+  ],
+  ['hy_v4', SEVERAL_STREAMS],
+])
+
+/** What layers have that cannot be described here. */
+const UNDESCRIBED = new Map([
+  ['axk2', 'its norms and its attention have gates'],
+  [
+    'longcat_flash',
+    'each of its layers has two attentions and two MLPs, and experts beside the second attention',
+  ],
+])
 
 /** The error for a family that cannot be read, with a hint about what to do instead, if anything. */
 export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
   const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
-  const known = reason ?? REASONS[family]
+  const known = reason ?? WITHOUT_ONE_STREAM.get(family) ?? UNDESCRIBED.get(family)
   const because = known === undefined ? '' : ` (${known})`
   return new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
     {
-      hint: Object.hasOwn(REASONS, family)
+      hint: WITHOUT_ONE_STREAM.has(family)
         ? 'only models with one residual stream can be measured'
         : adviseOn(config),
     },

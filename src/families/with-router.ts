@@ -20,7 +20,7 @@ const HEAD_NORM = { span: 'head', query: 'q_norm', key: 'k_norm' } as const
 /** Mixtures over ordinary attention whose router chooses experts by sigmoids, or a softmax, and a bias. */
 export const ROUTER_FAMILIES: Record<string, Family> = {
   glm4_moe: {
-    title: 'GLM 4.5, 4.5 Air, 4.6 and 4.7',
+    title: 'GLM 4.5, 4.5 Air and 4.6',
     notes: 'experts chosen by sigmoids and a bias, and one that every token passes, after the first layers',
     fixed: { moe_layer_freq: 1 },
     describe: (config, has) => ({
@@ -97,13 +97,13 @@ export const ROUTER_FAMILIES: Record<string, Family> = {
     describe: describeExaoneMoe,
   },
   hy_v3: {
-    title: 'Hunyuan 3',
+    title: 'Hy3',
     notes: 'as GLM 4.5, norms on the heads of queries and keys',
     fixed: { first_k_dense_replace: 1, qk_norm: true, route_norm: true, moe_router_use_sigmoid: true },
     describe: describeHunyuan3,
   },
   minimax_m2: {
-    title: 'MiniMax M2 and M2.1',
+    title: 'MiniMax M2',
     notes: 'experts chosen by sigmoids and a bias, norms over all queries and all keys',
     fixed: {
       qk_norm_type: 'per_layer',

@@ -50,13 +50,10 @@ export function takeSegment(
 function assertIndependent({ model, states }: DecoderGraph, from: number, segment: GraphProto): void {
   const before = nodesWithin(indexGraph(model.graph), states, { start: 0, end: from })
   const outputs = new Set(before.flatMap(({ output }) => output))
-  const read = segment.node.find((node) => isProduct(node) && outputs.has(node.output[0]!))
-  if (read === undefined) return
+  if (!segment.node.some((node) => isProduct(node) && outputs.has(node.output[0]!))) return
   throw new LayerpruneError(
-    `the layers from ${from} on read keys and values of earlier layers (${read.output[0]}), so that the decoder cannot be divided there`,
-    {
-      hint: 'evaluate one candidate at a time, and give the model memory enough to run at once (--max-memory)',
-    },
+    `the layers from ${from} on read keys and values of earlier layers, so that the decoder cannot be divided there`,
+    { hint: 'run it without --max-memory, and evaluate one candidate at a time' },
   )
 }
 

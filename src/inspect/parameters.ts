@@ -7,6 +7,8 @@ import { bitsOfWeight, countDims } from '../graph/weight-sizes.js'
 export interface ParameterCounts {
   embedding: number
   attention: number
+  /** Mixers other than attention: state spaces, linear attention, convolutions. */
+  mixers: number
   mlp: number
   norms: number
   /** In layers, if the names do not tell their purpose. */
@@ -24,9 +26,12 @@ const CHANGES_OF_FORM = new Set([
   'Cast',
   'Concat',
   'DequantizeLinear',
+  'Exp',
   'Identity',
+  'Neg',
   'Reshape',
   'Slice',
+  'Softplus',
   'Split',
   'Squeeze',
   'Transpose',
@@ -35,9 +40,10 @@ const CHANGES_OF_FORM = new Set([
 
 /** Parts of a layer by their usual names, in the order in which they are tried. */
 const PARTS: [keyof ParameterCounts, RegExp][] = [
-  ['norms', /norm|[./]ln_?\d|ln_attn|ln_mlp/i],
+  ['norms', /norm|[./]ln_?\d|ln_attn|ln_mlp|layer_scalar/i],
   ['mlp', /mlp|ffn|feed_?forward|expert|moe|[./]fc\d|dense_(4h_to_h|h_to_4h)/i],
-  ['attention', /attn|attention/i],
+  ['mixers', /mamba|linear_attn|mixer\.(A_log|D|conv1d|dt_|in_proj|out_proj|x_proj)|[./]conv\./i],
+  ['attention', /attn|attention|mixer\.[qkvo]_proj/i],
 ]
 
 /** Counts the learnt numbers of a decoder; each quantised number counts as the number that it stands for. */
@@ -47,7 +53,15 @@ export function countParameters({ model, states }: DecoderGraph): ParameterCount
   const beforeLayers = nodesUpstream(topology, [states[0]!], { shapes: true })
   const withinLayers = nodesUpstream(topology, addendsOf(states.at(-1)!, topology), { shapes: true })
   const usesTokens = new Set([...beforeLayers, ...nodesDownstream(topology, [states[0]!])])
-  const counts: ParameterCounts = { embedding: 0, attention: 0, mlp: 0, norms: 0, other: 0, head: 0 }
+  const counts: ParameterCounts = {
+    embedding: 0,
+    attention: 0,
+    mixers: 0,
+    mlp: 0,
+    norms: 0,
+    other: 0,
+    head: 0,
+  }
   for (const tensor of graph.initializer) {
     const readers = topology.consumers.get(tensor.name) ?? []
     if (!isLearnt(tensor) || !meetsTokens(tensor.name, topology, usesTokens)) continue

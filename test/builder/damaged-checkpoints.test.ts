@@ -175,6 +175,7 @@ describe('a sound checkpoint is read', () => {
     ['score.weight', false],
     ['classifier.weight', false],
     ['v_head.summary.weight', true],
+    ['v_head.summary.weight', false],
   ])('with %s', async (name, keepsHead) => {
     const folder = rewrite('llama', (tensors) => {
       if (!keepsHead) tensors.delete('lm_head.weight')

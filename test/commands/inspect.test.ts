@@ -1,7 +1,9 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FIXTURES } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 
 const run = (...args: string[]) => runProgram(args)
 const llama = join(FIXTURES, 'families/llama')
@@ -24,6 +26,26 @@ describe('layerprune inspect', () => {
       schema: 'layerprune.inspect/1',
       model: { id: llama, family: 'llama', layers: 3 },
       analysis: { possible: true, format: 'safetensors', file: 'model.safetensors', dtype: 'fp32' },
+    })
+  })
+
+  it('reads a model with a key that is to be ignored, and says so', async () => {
+    const model = makeTempFolder()
+    cpSync(llama, model, { recursive: true })
+    const config = JSON.parse(readFileSync(join(llama, 'config.json'), 'utf8'))
+    writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, swirl: 3, twist: 1 }))
+    const ignoring = (...keys: string[]) =>
+      run('inspect', '--model', model, '--json', ...keys.flatMap((key) => ['--ignore-config-key', key]))
+    const some = await ignoring('swirl')
+    expect(JSON.parse(some.stdout).analysis).toMatchObject({
+      problem: expect.stringContaining('twist = 1'),
+      hint: expect.stringContaining('--ignore-config-key twist'),
+    })
+    const all = await ignoring('swirl', 'twist')
+    expect(all.stderr).toContain('config.json: twist is ignored')
+    expect(JSON.parse(all.stdout)).toMatchObject({
+      model: { ignoredConfigKeys: ['swirl', 'twist'] },
+      analysis: { possible: true },
     })
   })
 

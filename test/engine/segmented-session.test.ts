@@ -37,6 +37,7 @@ const FAMILIES = [
     'gemma2',
     'gemma3',
     'gpt-neo',
+    'gemma4-moe',
     'gpt-oss',
     'gptj',
     'falcon-h1',

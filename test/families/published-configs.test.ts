@@ -6,7 +6,7 @@ import { interpretConfig } from '../../src/checkpoint/config.js'
 import type { TensorLocation } from '../../src/checkpoint/safetensors.js'
 import { FAMILIES } from '../../src/families/table.js'
 import { serializeModel } from '../../src/graph/onnx.js'
-import { buildFrom, fixtureFolder } from '../support/fixture-model.js'
+import { buildFrom, fixtureFolder, readConfig } from '../support/fixture-model.js'
 import { FIXTURES } from '../support/paths.js'
 
 type Config = Record<string, unknown>
@@ -193,6 +193,39 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
   ['openai-community/openai-gpt', 'gpt1', { n_ctx: 512, n_special: 0, predict_special_tokens: true }],
   ['Salesforce/codegen-350M-mono', 'codegen', { n_ctx: 2048, scale_attn_weights: true }],
   ['mosaicml/mpt-7b', 'mpt', { learned_pos_emb: true, norm_type: 'low_precision_layernorm', verbose: 0 }],
+  [
+    'openai/gpt-oss-20b in bfloat16',
+    'gpt-oss',
+    {
+      output_router_logits: false,
+      router_aux_loss_coef: 0.9,
+      swiglu_alpha: 1.702,
+      quantization_config: null,
+    },
+  ],
+  [
+    'google/gemma-4-31B-it',
+    'gemma4',
+    { use_bidirectional_attention: 'vision', vocab_size_per_layer_input: 262144 },
+  ],
+  [
+    'a fine-tune by PEFT and TRL',
+    'llama',
+    {
+      base_model_name_or_path: 'meta/llama',
+      neftune_noise_alpha: 5,
+      trust_remote_code: false,
+      use_cache: false,
+    },
+  ],
+  [
+    'a fine-tune for longer texts',
+    'llama-yarn',
+    {
+      rope_scaling: undefined,
+      rope_parameters: { ...(readConfig('llama-yarn').rope_parameters as object), finetuned: true },
+    },
+  ],
   ['allenai/OLMo-7B-hf', 'olmo', { pretraining_tp: 1, rope_scaling: null }],
 ]
 

@@ -113,7 +113,7 @@ DECODERS = {
     "ctrl": {"dff": 48},
     "cwm": {},
     "dbrx": {
-        "attn_config": {"kv_n_heads": 2, "rope_theta": 100.0, "clip_qkv": 2.0},
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 2.0},
         "ffn_config": {"ffn_hidden_size": 16, "moe_num_experts": 4, "moe_top_k": 2, "hidden_size": 32},
     },
     "deepseek_v2": {**MLA, "first_k_dense_replace": 2},
@@ -128,6 +128,7 @@ DECODERS = {
     "falcon_h1": {**MAMBA2, "mamba_d_ssm": 64},
     "falcon_mamba": {},
     "flex_olmo": {},
+    "flint": {"mlp_only_layers": [0, 3], "layer_types": WINDOWS},
     "gemma4_text": {"hidden_size_per_layer_input": 0, "global_head_dim": 16, "layer_types": WINDOWS},
     "gemma4_unified_text": {"global_head_dim": 16, "layer_types": WINDOWS},
     "glm4_moe": {"first_k_dense_replace": 2},
