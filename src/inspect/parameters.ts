@@ -19,7 +19,7 @@ export interface ParameterCounts {
 
 /** Tables and constants that are computed, not learnt, and the auxiliary tensors of quantised weights. */
 const NOT_LEARNT =
-  /(cos|sin)_cache|inv_freq|rotary|Constant|scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.residuals$/i
+  /(cos|sin)_cache|inv_freq|rotary|Constant|(?<!router\.|expert_)scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.residuals$/i
 
 const CHANGES_OF_FORM = new Set([
   'Add',
@@ -28,22 +28,26 @@ const CHANGES_OF_FORM = new Set([
   'DequantizeLinear',
   'Exp',
   'Identity',
+  'Mul',
   'Neg',
+  'ReduceSum',
   'Reshape',
   'Slice',
   'Softplus',
   'Split',
   'Squeeze',
+  'Sub',
   'Transpose',
   'Unsqueeze',
 ])
 
 /** Parts of a layer by their usual names, in the order in which they are tried. */
 const PARTS: [keyof ParameterCounts, RegExp][] = [
-  ['norms', /norm|[./]ln_?\d|ln_attn|ln_mlp|layer_scalar/i],
+  ['norms', /(?<!norm_attn_)norm(?!_attn_norm)|[./]ln_?\d|ln_attn|ln_mlp|layer_scalar/i],
+  ['embedding', /embed_tokens|per_layer_/i],
   ['mlp', /mlp|ffn|feed_?forward|expert|moe|[./]fc\d|dense_(4h_to_h|h_to_4h)/i],
   ['mixers', /mamba|linear_attn|mixer\.(A_log|D|conv1d|dt_|in_proj|out_proj|x_proj)|[./]conv\./i],
-  ['attention', /attn|attention|mixer\.[qkvo]_proj/i],
+  ['attention', /attn|attention|mixer\.[qkvo]_proj|layers\.\d+\.linear\./i],
 ]
 
 /** Counts the learnt numbers of a decoder; each quantised number counts as the number that it stands for. */
@@ -52,7 +56,8 @@ export function countParameters({ model, states }: DecoderGraph): ParameterCount
   const topology = indexGraph(graph)
   const beforeLayers = nodesUpstream(topology, [states[0]!], { shapes: true })
   const withinLayers = nodesUpstream(topology, addendsOf(states.at(-1)!, topology), { shapes: true })
-  const usesTokens = new Set([...beforeLayers, ...nodesDownstream(topology, [states[0]!])])
+  const inputs = graph.input.map(({ name }) => name)
+  const usesTokens = new Set([...beforeLayers, ...nodesDownstream(topology, inputs)])
   const counts: ParameterCounts = {
     embedding: 0,
     attention: 0,

@@ -8,9 +8,9 @@ import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { Layer } from '../../src/families/description.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { setInlineData } from '../../src/graph/external-data.js'
-import { cloneModel, DataType, makeFloatTensor } from '../../src/graph/onnx.js'
+import { cloneModel, DataType, type GraphProto, makeFloatTensor } from '../../src/graph/onnx.js'
 import { ROTATION, rotateStream } from '../../src/graph/rotate-stream.js'
-import { findWeightMatrices } from '../../src/graph/weight-products.js'
+import { findWeightMatrices, type WeightMatrix } from '../../src/graph/weight-products.js'
 import { readRotated } from '../../src/int8/make-matrix.js'
 import { Rotation } from '../../src/int8/rotation.js'
 import { openModel } from '../../src/model.js'
@@ -108,10 +108,24 @@ async function rotateWeights(rotated: NonNullable<ReturnType<typeof rotateStream
   const graph = model.graph!
   for (const matrix of findWeightMatrices(decoder)) {
     const weights = await readRotated(matrix, rotations.get(matrix.name) ?? null, rotation)
-    const tensor = graph.initializer.find(({ name }) => name === matrix.name)!
-    tensor.dataType = DataType.FLOAT
-    setInlineData(tensor, new Uint8Array(Float32Array.from(weights).buffer))
+    putWeights(graph, matrix, Float32Array.from(weights))
   }
   graph.initializer.push(makeFloatTensor(ROTATION, [hiddenSize, hiddenSize], rotation.matrix()))
   return { ...decoder, model }
+}
+
+/** Of a matrix that nodes take from a larger one, the last of them is replaced. */
+function putWeights(
+  graph: GraphProto,
+  { name, inputs, outputs, byOutput }: WeightMatrix,
+  weights: Float32Array,
+) {
+  const tensor = graph.initializer.find((tensor) => tensor.name === name)
+  if (tensor === undefined) {
+    graph.node = graph.node.filter(({ output }) => output[0] !== name)
+    graph.initializer.push(makeFloatTensor(name, byOutput ? [outputs, inputs] : [inputs, outputs], weights))
+    return
+  }
+  tensor.dataType = DataType.FLOAT
+  setInlineData(tensor, new Uint8Array(weights.buffer))
 }
