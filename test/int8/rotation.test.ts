@@ -118,7 +118,7 @@ async function rotateWeights(rotated: NonNullable<ReturnType<typeof rotateStream
 function putWeights(
   graph: GraphProto,
   { name, inputs, outputs, byOutput }: WeightMatrix,
-  weights: Float32Array,
+  weights: Float32Array<ArrayBuffer>,
 ) {
   const tensor = graph.initializer.find((tensor) => tensor.name === name)
   if (tensor === undefined) {
