@@ -1,4 +1,5 @@
 // Numbers that a model cannot have: NaN and Inf in its weights, counts that its files do not bear out, ids of no token.
+import { toStrictJson } from '../../dist/checkpoint/python-json.js'
 import { evaluatePerplexity, inspectModel, planLayers, STRATEGIES } from '../../dist/index.js'
 import { measure } from './measure.js'
 import { mutateIds, mutateNumbers } from './mutate-json.js'
@@ -10,7 +11,7 @@ const RUN = { dataset: TEXTS, datasetSize: 3, maxLength: 16, threads: 1 }
 /** Checkpoints whose weights are stored in half the bits, by the dtype that keeps them so. */
 const STORED = { bfloat16: 'bf16', float16: 'fp16' }
 const storedDtypeOf = (files) => {
-  const { dtype, torch_dtype: old } = JSON.parse(files['config.json'])
+  const { dtype, torch_dtype: old } = JSON.parse(toStrictJson(`${files['config.json']}`))
   return STORED[dtype ?? old]
 }
 

@@ -11,7 +11,7 @@ import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { openTileProducts, type TileProducts } from '../../src/repair/tile-products.js'
 import { ONE_THREAD, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
-import { LONG_TESTS } from '../support/long-tests.js'
+import { LONG_TESTS, sample } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
 
 const names = ['families', 'onnx'].flatMap((kind) =>
@@ -42,8 +42,11 @@ const refused = names.flatMap((name) =>
 const VARIANT =
   /-(alibi|dynamic|layer-types|linear|llama3|longrope|longrope-partial|scaled|tied|unscaled|untied|window|yarn|yarn-mscale)$/
 
-const fitted = names.filter(
-  (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
+const fitted = sample(
+  names.filter(
+    (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
+  ),
+  2,
 )
 
 /** Products by which layer 0 adds to the stream: of its mixer and its MLP unless the family has others. */
