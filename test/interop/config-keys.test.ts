@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { buildDecoder } from '../../src/builder/build-decoder.js'
 import { interpretConfig } from '../../src/checkpoint/config.js'
+import { toStrictJson } from '../../src/checkpoint/python-json.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { LayerpruneError } from '../../src/errors.js'
-import { fixtureFolder, measureTexts } from '../support/fixture-model.js'
+import { fixtureFolder, measureTexts, readConfig } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { describeWithPython, python } from './needs.js'
 
@@ -28,7 +28,7 @@ interface Variant {
 /** The distances, or undefined if the config is refused. */
 async function measure({ fixture, key, value, texts }: Variant): Promise<number[] | undefined> {
   const folder = fixtureFolder(fixture)
-  const raw = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+  const raw = readConfig(fixture)
   raw[key] = value
   try {
     const config = interpretConfig(raw, 'config.json')
@@ -51,7 +51,7 @@ describeWithPython('transformers', () => {
     )
     const outcomes = { compared: 0, refused: 0 }
     for (const line of stdout.trim().split('\n')) {
-      const variant = JSON.parse(line) as Variant
+      const variant = JSON.parse(toStrictJson(line)) as Variant
       const { fixture, key, value, distances } = variant
       const found = await measure(variant)
       if (found === undefined) outcomes.refused++

@@ -106,6 +106,12 @@ def main():
     torch.set_num_threads(1)
     count, seed = map(int, sys.argv[1:])
     configs = {path.parent.name: json.loads(path.read_text()) for path in FIXTURES.glob("families/*/config.json")}
+    # Others have code of their own, or a rope that transformers 5.24 never tells the text's length
+    configs = {
+        name: config
+        for name, config in configs.items()
+        if config["model_type"] in CONFIG_MAPPING and config["model_type"] != "phimoe"
+    }
     variants = [(name, *variant) for name, config in sorted(configs.items()) for variant in vary(config)]
     for name, key, value in random.Random(seed).sample(variants, count):
         config = copy.deepcopy(configs[name])
