@@ -9,6 +9,7 @@ import type { Decoder } from '../families/description.js'
 import type { Differences } from '../families/differences.js'
 import { NOT_CAUSAL } from '../families/family-bases.js'
 import { isHarmlessKey } from '../families/harmless-keys.js'
+import { findNeverRead } from '../families/never-read.js'
 import { FAMILIES, type Family } from '../families/table.js'
 import { assertRunsAlone, runsAlone, unknownFamily } from '../families/unknown-family.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
@@ -97,9 +98,11 @@ function describeFamily(
   const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
   const { ignoredKeys = [] } = config
   for (const key of ignoredKeys) reader.assertUnread(key, config.family)
+  // Code of a wrapper may read its decoder's keys
+  const isNeverRead = config.wrapper === null ? findNeverRead(config.family, config.raw) : undefined
   reader.assertAllRead(
     config.family,
-    (key, value) => ignoredKeys.includes(key) || isHarmlessKey(key, value, description.layers),
+    (key, value) => ignoredKeys.includes(key) || isHarmlessKey(key, value, description.layers, isNeverRead),
   )
   return description
 }

@@ -251,10 +251,17 @@ function isNormalized(routing: Routing): boolean {
 
 /**
  * Whether a key that the family did not read can be ignored: it is known not to matter, or it switches off a part that
- * the layers do not have.
+ * the layers do not have, or no code reads it.
+ * @param isNeverRead not asked about switches: a part that a config switches on may be missing from the description
  */
-export function isHarmlessKey(key: string, value: unknown, layers: Layer[]): boolean {
+export function isHarmlessKey(
+  key: string,
+  value: unknown,
+  layers: Layer[],
+  isNeverRead: (key: string) => boolean = () => false,
+): boolean {
   if (HARMLESS_KEYS.has(key) || HARMLESS_PATTERNS.some((pattern) => pattern.test(key))) return true
-  if ((value !== null && value !== false) || !SWITCHES.has(key)) return false
+  if (!SWITCHES.has(key)) return isNeverRead(key)
+  if (value !== null && value !== false) return false
   return value === null || !layers.some((layer) => ALWAYS_ON[key]?.(layer))
 }

@@ -33,7 +33,8 @@ describe('layerprune inspect', () => {
     const model = makeTempFolder()
     cpSync(llama, model, { recursive: true })
     const config = JSON.parse(readFileSync(join(llama, 'config.json'), 'utf8'))
-    writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, swirl: 3, twist: 1 }))
+    const changed = { ...config, transformers_version: '6.0.0', swirl: 3, twist: 1 }
+    writeFileSync(join(model, 'config.json'), JSON.stringify(changed))
     const ignoring = (...keys: string[]) =>
       run('inspect', '--model', model, '--json', ...keys.flatMap((key) => ['--ignore-config-key', key]))
     const some = await ignoring('swirl')
