@@ -74,6 +74,9 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const stated = parameters ? ofLayerType(config, parameters, layerType) : scaled ? scaling : undefined
   const settings = stated ?? (options.usual && config.assume('rope_parameters', options.usual))
   if (settings && parameters && scaling && scaled) assertSameScaling(config, settings, scaling)
+  if (layerType !== undefined && config.has('partial_rotary_factor')) {
+    throw config.refuse('partial_rotary_factor', 'nothing: rope_parameters states it for each type of layer')
+  }
   const theta = readTheta(config, settings, options)
   const isProportional = settings?.raw('rope_type') === 'proportional'
   const part = isProportional ? 1 : readPartial(config, settings, options)

@@ -33,7 +33,8 @@ const PER_LAYER = new Set([
 ])
 
 /** Lists that are as long as the model has layers by chance at most. */
-const NEVER_PER_LAYER = /^architectures$|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
+const NEVER_PER_LAYER =
+  /^architectures$|^time_step_|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
 
 /** Lists of numbers of layers, counted from 0. */
 const LAYER_NUMBERS = new Set([

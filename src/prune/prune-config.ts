@@ -183,8 +183,8 @@ function withoutUnreadKeys(layers: Layer[]): Layer[] {
 function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
   const parts = { ...rest, ...mixer, mlp }
   const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
-  const compared = (value: unknown) => {
-    if (typeof value === 'function') return value(0)
+  const compared = (value: unknown): unknown => {
+    if (typeof value === 'function') return compared(value(0))
     return typeof value === 'string' ? withoutNumber(value) : value
   }
   return Object.fromEntries(

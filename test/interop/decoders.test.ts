@@ -27,7 +27,7 @@ const CUTS: [start: number, end: number][] = [
 const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
   [/^rwkv$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
   [/^zamba2?$/, ['2:4', '1:2', '0:3', '4:6'], 'share weights'],
-  [/^zaya$/, ['2:4', '1:2', '0:3', '4:6'], 'the router of the layer before'],
+  [/^zaya$/, ['2:4', '1:2', '0:3', '4:6'], "the output of the previous layer's router"],
   [/^diffllama$/, ['2:4', '1:2', '0:3'], 'depends on the number of the layer'],
   [/^jamba$/, ['2:4', '1:2', '0:3'], 'attn_layer_period'],
   [/^modernbert-decoder$/, ['0:3'], 'only layer 0'],

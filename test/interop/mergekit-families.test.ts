@@ -76,7 +76,7 @@ async function mergeAll(names: string[]): Promise<Outcome[]> {
 
 function countLayers(name: string): number {
   const config = readConfig(name)
-  return Number(config.num_hidden_layers ?? config.n_layer)
+  return Number(config.num_hidden_layers ?? config.n_layer ?? config.num_layers)
 }
 
 function findProblem(name: string): string | undefined {

@@ -27,6 +27,25 @@ async function prune(model: string, removed: Block[], name: string): Promise<str
   return output
 }
 
+/** Models that compute something by a layer's number lose their last layer, one of two layers its first. */
+const CUT_ELSEWHERE: Record<string, number> = { bloom: 0, diffllama: 2, 'gpt2-scaled': 2, jamba: 3 }
+
+/**
+ * What transformers 5.24 cannot say of some: it has no code of internlm2 and minicpm, never tells phimoe's rope the length
+ * of a text, has another class for qwen3_5 without its tower, and apertus1p5 lacks its towers here. The others have too few
+ * layers for a cut that can be loaded or told apart.
+ */
+const NOT_COMPARED = [
+  'apertus1p5',
+  'granitemoe-swa',
+  'internlm2',
+  'minicpm',
+  'olmo-hybrid-rope',
+  'phimoe',
+  'qwen3-5-vl',
+]
+const loadable = listFixtures().filter((name) => !NOT_COMPARED.includes(name))
+
 const readLines = (stdout: string) =>
   stdout
     .trim()
@@ -36,8 +55,8 @@ const readLines = (stdout: string) =>
 describeWithPython('transformers', () => {
   it('gives the same logits for pruned folders of all families', { timeout: 600_000 }, async () => {
     const cases = await Promise.all(
-      listFixtures().map(async (name) => {
-        const start = name === 'gpt2-scaled' ? 2 : name === 'bloom' ? 0 : 1
+      loadable.map(async (name) => {
+        const start = CUT_ELSEWHERE[name] ?? 1
         const removed = [{ start, end: start + 1 }]
         const model = fixtureFolder(name)
         const { decoder, config } = await openModel({ model, format: 'safetensors' })

@@ -5,10 +5,23 @@ import { promisify } from 'node:util'
 import { beforeAll, expect, it } from 'vitest'
 import { makeRecipe } from '../../src/recipe/recipe.js'
 import { writeFilesAtomically } from '../../src/write-files.js'
-import { fixtureFolder, listFixtures } from '../support/fixture-model.js'
+import { fixtureFolder, listFixtures, readConfig } from '../support/fixture-model.js'
 import { TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
+
+/** Families whose recipes were run in PEFT so far. */
+const TRIED = `
+  arcee bloom cohere cohere2 ernie4_5 exaone4 falcon gemma
+  gemma2 gemma3_text glm glm4 gpt2 gpt_bigcode gpt_neo gpt_neox
+  gptj granite granitemoe helium hunyuan_v1_dense llama ministral mistral
+  mixtral nemotron olmo olmo2 olmo3 olmoe opt phi
+  phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm
+  starcoder2
+`.split(/\s+/)
+
+/** PEFT 0.21 does not reach the dense layers between those with experts, whatever its settings. */
+const NOT_REACHED = ['qwen3-moe-mixed', 'qwen3-moe-64']
 
 describeWithPython('axolotl, PEFT and transformers', () => {
   let folder: string
@@ -20,9 +33,11 @@ describeWithPython('axolotl, PEFT and transformers', () => {
     const text = Array.from({ length: 40 }, () => 'so many words in one line').join(' ')
     const many = join(folder, 'many.jsonl')
     await writeFile(many, Array.from({ length: 20 }, () => JSON.stringify({ text })).join('\n'))
-    // PEFT 0.21 does not reach the dense layers between those with experts, whatever its settings
-    const names = new Set(['llama', ...listFixtures()])
-    for (const name of ['qwen3-moe-mixed', 'qwen3-moe-64']) names.delete(name)
+    const names = new Set(['llama'])
+    for (const name of listFixtures()) {
+      const isTried = TRIED.includes(String(readConfig(name).model_type))
+      if (isTried && !NOT_REACHED.includes(name)) names.add(name)
+    }
     const pairs = await Promise.all(
       [...names].map(async (name, index) => {
         const model = fixtureFolder(name)
