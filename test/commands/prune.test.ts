@@ -196,7 +196,7 @@ describe('prune', () => {
   })
 
   it.each([
-    ['a key that nobody knows', { next_layer_gate: 2 }, 'next_layer_gate = 2'],
+    ['a key that nobody knows', { transformers_version: '6.0.0', next_layer_gate: 2 }, 'next_layer_gate = 2'],
     ['a count that the files do not hold', { head_dim: 1e9 }, 'head_dim'],
   ])('refuses a known family whose config has %s', async (_, change, name) => {
     const cwd = makeModel()
