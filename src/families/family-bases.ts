@@ -118,3 +118,13 @@ export function readGpt2Scale(config: ConfigReader): (layer: number, sizes: Size
   const byLayer = config.flag('scale_attn_by_inverse_layer_idx', false)
   return (layer, { headDim }) => (isScaled ? headDim ** -0.5 : 1) / (byLayer ? layer + 1 : 1)
 }
+
+export const NEOX_NAMES = {
+  embedding: 'embed_in',
+  finalNorm: 'final_layer_norm',
+  attention: 'attention',
+  packed: 'query_key_value',
+  output: 'dense',
+  up: 'dense_h_to_4h',
+  down: 'dense_4h_to_h',
+}

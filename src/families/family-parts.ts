@@ -68,6 +68,16 @@ export const QWEN_EXPERTS: ExpertNames = {
   down: 'down_proj',
 }
 
+export const FEED_FORWARD_EXPERTS: ExpertNames = {
+  router: 'feed_forward.router',
+  experts: 'feed_forward.experts',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+  stack: 'feed_forward.experts',
+  stackRouter: 'feed_forward.router',
+}
+
 export const MIXTRAL_EXPERTS: ExpertNames = {
   router: 'block_sparse_moe.gate',
   experts: 'block_sparse_moe.experts',

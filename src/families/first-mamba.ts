@@ -1,7 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Mamba } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
-import { describeExperts, softmaxRouting } from './family-parts.js'
+import { describeExperts, FEED_FORWARD_EXPERTS, softmaxRouting } from './family-parts.js'
 import { describeBambaLayer, describePureMamba } from './mamba-layers.js'
 import { describeMamba, FIRST_TRAINED_KEYS, type MambaSizes, readRank } from './mamba-parts.js'
 import type { Family } from './table.js'
@@ -81,15 +81,7 @@ function describeJamba(config: ConfigReader, has: (name: string) => boolean): Di
   const attends = readPeriod(config, 'attn_layer', { period: 8, offset: 4 })
   const isSparse = readPeriod(config, 'expert_layer', { period: 2, offset: 1 })
   const experts = {
-    names: {
-      router: 'feed_forward.router',
-      experts: 'feed_forward.experts',
-      gate: 'gate_proj',
-      up: 'up_proj',
-      down: 'down_proj',
-      stack: 'feed_forward.experts',
-      stackRouter: 'feed_forward.router',
-    },
+    names: FEED_FORWARD_EXPERTS,
     count: config.count(config.choose('num_local_experts', 'num_experts'), 16),
     perToken: config.count('num_experts_per_tok', 2),
     routing: softmaxRouting(false),

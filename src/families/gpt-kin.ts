@@ -2,7 +2,7 @@ import { LEARNT_POSITIONS } from '../checkpoint/config.js'
 import { makeAlibiSlopes } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
-import { describeGpt2 } from './family-bases.js'
+import { describeGpt2, NEOX_NAMES } from './family-bases.js'
 import { rope } from './family-parts.js'
 import { isHarmlessKey } from './harmless-keys.js'
 import type { Family } from './table.js'
@@ -63,15 +63,7 @@ export const GPT_KIN: Record<string, Family> = {
     describe: (config) => ({
       tied: true,
       norm: { kind: 'layer' },
-      names: {
-        embedding: 'embed_in',
-        finalNorm: 'final_layer_norm',
-        attention: 'attention',
-        packed: 'query_key_value',
-        output: 'dense',
-        up: 'dense_h_to_4h',
-        down: 'dense_4h_to_h',
-      },
+      names: NEOX_NAMES,
       keys: { kvHeads: null },
       head: { name: 'embed_out' },
       outputBias: (layer, { layers }) => (layer === layers - 1 ? 'dense_bias' : null),

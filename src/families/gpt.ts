@@ -2,7 +2,7 @@ import { LEARNT_POSITIONS } from '../checkpoint/config.js'
 import { expandAttentionTypes } from './attention-types.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
-import { describeGpt2, readGpt2Scale } from './family-bases.js'
+import { describeGpt2, NEOX_NAMES, readGpt2Scale } from './family-bases.js'
 import { rope } from './family-parts.js'
 import { readWindow } from './layer-types.js'
 import type { Family } from './table.js'
@@ -106,15 +106,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
       return {
         norm: LAYER_NORM,
         parallel: config.flag('use_parallel_residual', true),
-        names: {
-          embedding: 'embed_in',
-          finalNorm: 'final_layer_norm',
-          attention: 'attention',
-          packed: 'query_key_value',
-          output: 'dense',
-          up: 'dense_h_to_4h',
-          down: 'dense_4h_to_h',
-        },
+        names: NEOX_NAMES,
         head: { name: 'embed_out' },
         bias: { qkv: bias, output: bias, mlp: true },
         layout: 'grouped',

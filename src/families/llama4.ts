@@ -2,19 +2,9 @@ import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { QueryGrowth } from './description.js'
 import type { Differences } from './differences.js'
-import { readAttentionBias, rope } from './family-parts.js'
+import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './family-parts.js'
 import { describeRoutedExperts, type RoutedExperts } from './router-parts.js'
 import type { Family } from './table.js'
-
-const LLAMA4_EXPERTS = {
-  router: 'feed_forward.router',
-  experts: 'feed_forward.experts',
-  gate: 'gate_proj',
-  up: 'up_proj',
-  down: 'down_proj',
-  stack: 'feed_forward.experts',
-  stackRouter: 'feed_forward.router',
-}
 
 /** Llama 4, whose layers differ in positions, in which tokens they see, and in their MLP. */
 export const LLAMA4_FAMILIES: Record<string, Family> = {
@@ -33,7 +23,7 @@ function describeLlama4(config: ConfigReader, has: (name: string) => boolean): D
   const growth = readTemperature(config)
   const inner = config.count('intermediate_size', 8192)
   const routed: RoutedExperts = {
-    names: LLAMA4_EXPERTS,
+    names: FEED_FORWARD_EXPERTS,
     count: config.count('num_local_experts', 16),
     perToken: config.count('num_experts_per_tok', 1),
     inner,

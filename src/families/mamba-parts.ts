@@ -1,5 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Activation, Mamba, Mamba2 } from './description.js'
+import type { Activation, Convolution, Mamba, Mamba2 } from './description.js'
 import type { MixerParts } from './differences.js'
 
 /** How time steps were initialised before training. */
@@ -119,12 +119,7 @@ export function describeMamba2(
     ...mamba,
     inputs: linear(`${module}.in_proj`, sizes.hidden, width + channels + heads, inputBias),
     inputScales,
-    convolution: {
-      channels,
-      weights: [own('conv1d.weight')],
-      bias: hasConvolutionBias ? own('conv1d.bias') : null,
-      size: kernel,
-    },
+    convolution: describeConvolution(own, channels, kernel, hasConvolutionBias),
     activation,
     timeStep: { bias: own('dt_bias'), ...timeStep },
     rate: own('A_log'),
@@ -132,6 +127,15 @@ export function describeMamba2(
     norm: norm === null ? null : { weight: own('norm.weight'), groups, ...norm },
     output: linear(`${module}.out_proj`, width, sizes.hidden, outputBias),
   }
+}
+
+function describeConvolution(
+  own: (tensor: string) => string,
+  channels: number,
+  size: number,
+  hasBias: boolean,
+): Convolution {
+  return { channels, weights: [own('conv1d.weight')], bias: hasBias ? own('conv1d.bias') : null, size }
 }
 
 /** Mamba-2 as Bamba and Granite 4 have it, in a layer's `mamba`. */
@@ -179,12 +183,7 @@ export function describeMamba(
     channels,
     stateSize,
     inputs: linear(`${module}.in_proj`, sizes.hidden, 2 * channels, hasBias),
-    convolution: {
-      channels,
-      weights: [own('conv1d.weight')],
-      bias: hasConvolutionBias ? own('conv1d.bias') : null,
-      size: kernel,
-    },
+    convolution: describeConvolution(own, channels, kernel, hasConvolutionBias),
     activation,
     parameters: linear(`${module}.x_proj`, channels, rank + 2 * stateSize),
     norms,

@@ -3,7 +3,7 @@ import { FAMILY_NAMES, MADE_NAMES, READ_VERSION, SHARED_NAMES } from './read-key
 /** What the list of names can hold: others, as with a dot, are not looked for. */
 const KEY = /^[a-z_][A-Za-z0-9_]*$/
 
-const shared = new Set(split(SHARED_NAMES))
+let shared: Set<string> | undefined
 
 /**
  * Makes a test of whether transformers' own code of a family never reads a key, whatever its value. No key passes if
@@ -19,9 +19,11 @@ export function findNeverRead(family: string, config: Record<string, unknown>): 
   ) {
     return () => false
   }
-  const own = new Set(split(names))
-  return (key) =>
-    KEY.test(key) && !shared.has(key) && !own.has(key) && !MADE_NAMES.some((name) => name.test(key))
+  return (key) => {
+    shared ??= new Set(split(SHARED_NAMES))
+    const isRead = shared.has(key) || split(names).includes(key) || MADE_NAMES.some((name) => name.test(key))
+    return KEY.test(key) && !isRead
+  }
 }
 
 function isOfKnownVersion(version: unknown): boolean {
