@@ -15,6 +15,7 @@ import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { LLAMA4_FAMILIES } from './llama4.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
+import { MULTIMODAL_GLM_FAMILIES } from './multimodal-glm.js'
 import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
@@ -58,6 +59,7 @@ export const FAMILIES: Record<string, Family> = {
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
+  ...MULTIMODAL_GLM_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...SINK_FAMILIES,
   ...GEMMA4_FAMILIES,
