@@ -20,7 +20,6 @@ const DECODERS: Record<string, string[]> = {
   minimax: ['layer_types'],
   minimax_m3_vl_text: [],
   'modernbert-decoder': ['layer_types'],
-  recurrent_gemma: [],
   xlstm: [],
   zamba: [],
   zaya: [],
