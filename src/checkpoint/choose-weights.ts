@@ -3,24 +3,24 @@ import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-file
 import { findSafetensors } from './safetensors.js'
 
 /** Forms that a decoder can be read from. */
-export type Format = 'onnx' | 'safetensors'
+export type Format = 'gguf' | 'onnx' | 'safetensors'
 
 /** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
 export type Purpose = 'measure' | 'change'
 
-/** Precisions that safetensors can be computed in. */
-const SAFETENSORS_DTYPES = {
+/** Precisions that safetensors and GGUF files can be computed in. */
+const COMPUTED_DTYPES = {
   measure: ['fp32', 'bf16', 'fp16', 'q8'],
   change: ['fp32'],
 } as const satisfies Record<Purpose, Dtype[]>
 
-export type ComputedDtype = (typeof SAFETENSORS_DTYPES)['measure'][number]
+export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 
 /** Which weights the user asks for. */
 export interface WeightOptions {
   /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
-  /** A graph file inside the folder, by name; wins over `dtype`. */
+  /** A graph or GGUF file inside the folder, by name; a graph wins over `dtype`. */
   modelFile?: string | undefined
   /** If omitted, safetensors if present and of a known family: they are the model itself. */
   format?: Format | undefined
@@ -34,6 +34,8 @@ export interface ModelFacts {
   names: string[]
   /** `model_type` of its config. */
   family: string
+  /** The GGUF file that its config was read from; undefined if it was config.json. */
+  gguf?: string | undefined
   /** Whether a decoder of this family can be built from safetensors. */
   isKnownFamily: boolean
 }
@@ -46,6 +48,7 @@ export type ChosenWeights =
       file: string | undefined
       computedIn: ComputedDtype
     }
+  | { format: 'gguf'; file: string; computedIn: ComputedDtype }
   /** What it computes in is read from the graph. */
   | ({ format: 'onnx' } & OnnxFile)
 
@@ -63,7 +66,8 @@ export interface Choice {
  */
 export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: Purpose): Choice {
   const { format, dtype = 'fp32', modelFile } = asked
-  const computed = SAFETENSORS_DTYPES[purpose].find((name) => name === dtype)
+  const computed = COMPUTED_DTYPES[purpose].find((name) => name === dtype)
+  if (model.gguf !== undefined) return takeGguf(model.gguf, asked, computed, purpose)
   if (format === 'safetensors') return { weights: takeSafetensors(model, asked, computed, purpose) }
   if (format === 'onnx' || modelFile !== undefined) return { weights: takeGraph(model, asked) }
   const file = model.isKnownFamily ? findSafetensors(model.names) : undefined
@@ -88,13 +92,28 @@ function takeSafetensors(
   if (modelFile !== undefined) {
     throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
   }
-  if (computed === undefined) {
-    throw new UsageError(
-      `safetensors are computed in ${SAFETENSORS_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
-      { hint: 'omit --dtype, or take a graph with --format onnx' },
-    )
+  const computedIn = computed ?? refuseDtype('safetensors', dtype, purpose)
+  return { format: 'safetensors', file: findSafetensors(names), computedIn }
+}
+
+function takeGguf(
+  file: string,
+  { format, dtype = 'fp32' }: WeightOptions,
+  computed: ComputedDtype | undefined,
+  purpose: Purpose,
+): Choice {
+  if (format !== undefined && format !== 'gguf') {
+    throw new UsageError(`${file} is a GGUF file, but --format ${format} was given`)
   }
-  return { format: 'safetensors', file: findSafetensors(names), computedIn: computed }
+  const computedIn = computed ?? refuseDtype('GGUF files', dtype, purpose)
+  return { weights: { format: 'gguf', file, computedIn }, note: describeComputed(file, computedIn) }
+}
+
+function refuseDtype(what: string, dtype: Dtype, purpose: Purpose): never {
+  throw new UsageError(
+    `${what} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
+    { hint: 'omit --dtype, or take a graph with --format onnx' },
+  )
 }
 
 function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeights {
@@ -120,16 +139,21 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
  * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
 function describeSafetensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+  const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
+  const others = {
+    fp32: hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : '',
+    q8: hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : '',
+  }
+  const other = computedIn === 'fp32' || computedIn === 'q8' ? others[computedIn] : ''
+  return `${describeComputed(file, computedIn)}${other}`
+}
+
+function describeComputed(file: string, computedIn: ComputedDtype): string {
   switch (computedIn) {
-    case 'fp32': {
-      const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
-      const other = hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in fp32${other}`
-    }
-    case 'q8': {
-      const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in q8: int8 weights, activations rounded token by token${other}`
-    }
+    case 'fp32':
+      return `reading ${file} in fp32`
+    case 'q8':
+      return `reading ${file} in q8: int8 weights, activations rounded token by token`
     default:
       return `reading ${file} in ${computedIn}: weights as they are stored, computed in float32`
   }

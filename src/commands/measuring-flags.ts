@@ -28,7 +28,7 @@ export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 
 /** FORMATS of model.ts: their names alone, for the help loads no model code. */
-const FORMATS: Format[] = ['onnx', 'safetensors']
+const FORMATS: Format[] = ['gguf', 'onnx', 'safetensors']
 
 export function addWeightFlags(command: Command): Command {
   return command

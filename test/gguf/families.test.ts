@@ -1,0 +1,20 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openModel } from '../../src/model.js'
+import { fixtureFolder, measureTexts, readReference } from '../support/fixture-model.js'
+import { FIXTURES } from '../support/paths.js'
+
+const GGUF = join(FIXTURES, 'gguf')
+const names = readdirSync(GGUF).map((name) => name.replace('.gguf', ''))
+
+describe('GGUF files of llama.cpp’s converter', () => {
+  it.each(names)('%s equals PyTorch on the checkpoint', async (name) => {
+    const { decoder, config } = await openModel({ model: join(GGUF, `${name}.gguf`) })
+    const { all, texts } = readReference(fixtureFolder(name))
+    const distances = await measureTexts({ decoder, config }, texts, name)
+    const expected = Object.values(all).flat()
+    const difference = Math.max(...expected.map((value, index) => Math.abs(value - distances[index]!)))
+    expect(difference).toBeLessThan(1e-6)
+  })
+})
