@@ -67,7 +67,7 @@ class ProductSearch {
   readonly #initializers: Map<string, TensorProto>
   readonly #start: string
   readonly #layer: number
-  /** The last obstacle found: what the layer adds last is followed last. */
+  /** The first obstacle found. */
   #obstacle: string | undefined
 
   constructor(graph: GraphProto, topology: Topology, start: string, layer: number) {
@@ -111,7 +111,7 @@ class ProductSearch {
       if (index >= 0) return this.#follow(node.input[1 - index]!, factor * scalars[index]!, bias)
     }
     if (PRODUCTS.has(node.opType)) return [{ name, product: this.#readProduct(node, factor, bias) }]
-    this.#obstacle = describeObstacle(this.#quantisedProduct(node) ?? node)
+    this.#obstacle ??= describeObstacle(this.#quantisedProduct(node) ?? node)
     return [{ name, product: null }]
   }
 
@@ -123,11 +123,11 @@ class ProductSearch {
       ['alpha', 'beta'].every((name) => (attribute(name)?.f ?? 1) === 1) &&
       !['transA', 'transBatchA', 'transBatchB'].some(flag)
     if (tensor === undefined || !isPlain || tensor.dims.length !== 2) {
-      this.#obstacle = `${node.name || node.opType} at its end has no plain floating-point matrix`
+      this.#obstacle ??= `${node.name || node.opType} at its end has no plain floating-point matrix`
       return null
     }
     if (this.#topology.consumers.get(tensor.name)!.length > 1) {
-      this.#obstacle = `weight ${tensor.name} at its end is read in more than one place`
+      this.#obstacle ??= `weight ${tensor.name} at its end is read in more than one place`
       return null
     }
     const outputsFirst = flag('transB') !== transposed
@@ -191,7 +191,7 @@ class ProductSearch {
 }
 
 function describeObstacle(node: NodeProto): string {
-  if (/Norm/.test(node.opType)) return 'its MLP output is normalised before it is added to the stream'
+  if (/Norm/.test(node.opType)) return 'a norm stands between the stream and what its MLP adds'
   if (/NBits|Integer|QLinear|Dequantize|Bnb4/.test(node.opType))
     return `its weights are quantised (${node.opType})`
   if (/^(ReduceSum|Scatter|TopK|MoE|QMoE)/.test(node.opType)) {
