@@ -1,9 +1,11 @@
 import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
+import { takeContinuationHead } from '../graph/continuation-head.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from '../texts/windows.js'
+import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { releaseAll, type SessionOptions } from './session.js'
@@ -81,6 +83,12 @@ export class DecoderPieces {
       for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
     }
     return scores
+  }
+
+  /** How likely continuations are to the model, from the last state of their texts. */
+  async scoreContinuations(state: State, continuations: Continuation[]): Promise<ContinuationScores> {
+    const piece = this.#open('continuations', () => takeContinuationHead(this.#decoder))
+    return scoreContinuations(this.#ort, await piece, state, continuations)
   }
 
   async close(): Promise<void> {

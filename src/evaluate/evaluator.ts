@@ -1,3 +1,4 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { Block } from '../layers/block.js'
@@ -16,6 +17,15 @@ export interface Evaluator {
    *   finite number if a value on the way was not
    */
   measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
+  /**
+   * Runs a batch likewise, and scores what may follow parts of its texts.
+   * @returns for each candidate, the scores of the continuations
+   */
+  scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]>
   close(): Promise<void>
 }
 
@@ -33,12 +43,21 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
   const { layers } = model.config
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
+  const run = <Score>(
+    candidates: Block[][],
+    batch: EncodedText[],
+    score: (state: State) => Promise<Score>,
+  ) => {
+    const paths = candidates.map((removed) => keptPieces(boundaries, normalizeBlocks(removed, layers)))
+    return runPaths({ pieces, score }, paths, batch, options.signal)
+  }
   return {
     async measure(batch, candidates) {
-      const paths = candidates.map((removed) => keptPieces(boundaries, normalizeBlocks(removed, layers)))
-      const scores = await runTree(pieces, buildPrefixTree(paths), batch, options.signal)
-      return candidates.map((_, candidate) => scores.get(candidate)!.map((value) => 0 - value))
+      const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
+      return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
+    scoreContinuations: (batch, continuations, candidates) =>
+      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
     close: () => pieces.close(),
   }
 }
@@ -59,20 +78,30 @@ function keptPieces(boundaries: number[], removed: Block[]): number[] {
     )
 }
 
-/** Log-likelihood of each text, by sequence of the tree. A state is held for as long as a branch starts from it. */
-export async function runTree(
-  pieces: Pick<DecoderPieces, 'embed' | 'run' | 'score'>,
-  tree: PrefixTree,
+/** How a batch is run, and what is made of each last state. */
+export interface Scoring<Score> {
+  pieces: Pick<DecoderPieces, 'embed' | 'run'>
+  score: (state: State) => Promise<Score>
+}
+
+/**
+ * Runs a batch along several paths through the pieces. What paths have in common at their start runs once; a state is
+ * held for as long as a branch starts from it.
+ * @returns the score of each path
+ */
+export async function runPaths<Score>(
+  { pieces, score: scoreState }: Scoring<Score>,
+  paths: number[][],
   batch: EncodedText[],
   signal: AbortSignal | undefined,
-): Promise<Map<number, Float64Array>> {
-  const scores = new Map<number, Float64Array>()
+): Promise<Score[]> {
+  const scores: Score[] = []
   async function walk(node: PrefixTree, state: State): Promise<void> {
     while (true) {
       signal?.throwIfAborted()
       if (node.ends.length > 0) {
-        const score = await pieces.score(state, batch)
-        for (const sequence of node.ends) scores.set(sequence, score)
+        const score = await scoreState(state)
+        for (const path of node.ends) scores[path] = score
       }
       const branches = [...node.next]
       const last = branches.pop()
@@ -83,6 +112,6 @@ export async function runTree(
       node = branch
     }
   }
-  await walk(tree, await pieces.embed(batch))
+  if (paths.length > 0) await walk(buildPrefixTree(paths), await pieces.embed(batch))
   return scores
 }

@@ -1,8 +1,8 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
-import { type Evaluator, runTree } from '../evaluate/evaluator.js'
-import { buildPrefixTree } from '../evaluate/prefix-tree.js'
+import { type Evaluator, runPaths } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -84,23 +84,48 @@ class RepairingEvaluator implements Evaluator {
 
   async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
     const { pieces } = this.#parts
+    const scores = await this.#run(batch, candidates, (state) => pieces.score(state, batch))
+    return scores.map((likelihoods) =>
+      likelihoods === undefined
+        ? new Float64Array(batch.length).fill(Infinity)
+        : likelihoods.map((value) => 0 - value),
+    )
+  }
+
+  async scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]> {
+    const { pieces } = this.#parts
+    const scores = await this.#run(batch, candidates, (state) =>
+      pieces.scoreContinuations(state, continuations),
+    )
+    return scores.map(
+      (score) =>
+        score ?? {
+          logLikelihoods: new Float64Array(continuations.length).fill(-Infinity),
+          isTop: continuations.map(() => false),
+        },
+    )
+  }
+
+  /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
+  async #run<Score>(
+    batch: EncodedText[],
+    candidates: Block[][],
+    score: (state: State) => Promise<Score>,
+  ): Promise<(Score | undefined)[]> {
     const paths: (number[] | undefined)[] = []
     for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
     const possible = paths.filter((path) => path !== undefined)
-    const tree = buildPrefixTree(possible)
-    const repaired = {
-      embed: pieces.embed.bind(pieces),
-      run: this.#runPiece.bind(this),
-      score: pieces.score.bind(pieces),
+    const pieces = {
+      embed: (texts: EncodedText[]) => this.#parts.pieces.embed(texts),
+      run: (piece: number, state: State, texts: EncodedText[]) => this.#runPiece(piece, state, texts),
     }
-    const scores =
-      possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
+    const scores = await runPaths({ pieces, score }, possible, batch, this.#options.signal)
     let place = 0
-    return paths.map((path) =>
-      path === undefined
-        ? new Float64Array(batch.length).fill(Infinity)
-        : scores.get(place++)!.map((value: number) => 0 - value),
-    )
+    return paths.map((path) => (path === undefined ? undefined : scores[place++]))
   }
 
   async close(): Promise<void> {
