@@ -59,7 +59,7 @@ const FLOORS = [
   ['inspect', 'run'],
   ['similarity'],
   ['evaluate'],
-  ['repair', 'prune'],
+  ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
   ['index', 'terminal'],
   ['commands'],

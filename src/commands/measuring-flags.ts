@@ -92,7 +92,7 @@ function addDatasetFlags(command: Command, required: boolean): Command {
     )
     .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold one document per line, not one per file')
-    .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
+    .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
     .option(
       '--max-length <n>',
       "tokens read of each text (default: 1024, or the model's limit if lower)",

@@ -58,9 +58,12 @@ function findArchitecture(metadata: Metadata): Architecture {
   const { architecture, file } = metadata
   const name = architecture === 'llama' && metadata.number('expert_count') ? 'mixtral' : architecture
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!
-  throw new LayerpruneError(`${file} is of the architecture ${architecture}, which cannot be read from GGUF`, {
-    hint: 'use the safetensors checkpoint of the model',
-  })
+  throw new LayerpruneError(
+    `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
+    {
+      hint: 'use the safetensors checkpoint of the model',
+    },
+  )
 }
 
 function readCommon(facts: Facts, architecture: Architecture): Record<string, unknown> {
