@@ -52,6 +52,7 @@ const FLOORS = [
   ['hub', 'mergekit'],
   ['data'],
   ['checkpoint'],
+  ['gguf'],
   ['texts', 'families', 'weights'],
   ['documents', 'graph'],
   ['builder', 'engine', 'int8'],

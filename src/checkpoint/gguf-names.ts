@@ -35,7 +35,10 @@ export function findParts(path: string): string[] {
 /** The GGUF models among the files of a model; of a split one the first part stands for all. */
 export function listGgufModels(names: string[]): string[] {
   return names.filter(
-    (name) => isGguf(name) && !COMPANION.test(basename(name)) && (PART.exec(basename(name))?.[2] ?? '00001') === '00001',
+    (name) =>
+      isGguf(name) &&
+      !COMPANION.test(basename(name)) &&
+      (PART.exec(basename(name))?.[2] ?? '00001') === '00001',
   )
 }
 

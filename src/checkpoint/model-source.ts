@@ -62,7 +62,13 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
   const provide = async () => {}
   if (!info.isDirectory()) {
     if (isGguf(folder)) {
-      return { id: model, revision: null, folder: dirname(folder), names: findParts(basename(folder)), provide }
+      return {
+        id: model,
+        revision: null,
+        folder: dirname(folder),
+        names: findParts(basename(folder)),
+        provide,
+      }
     }
     throw (
       unreadableForm(model) ??

@@ -70,16 +70,18 @@ function findArchitecture(metadata: Metadata): Architecture {
   const variant = VARIANTS.find((one) => one.of === architecture && metadata.number(one.key))
   const name = variant?.name ?? architecture
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!
-  throw new LayerpruneError(`${file} is of the architecture ${architecture}, which cannot be read from GGUF`, {
-    hint: 'use the safetensors checkpoint of the model',
-  })
+  throw new LayerpruneError(
+    `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
+    {
+      hint: 'use the safetensors checkpoint of the model',
+    },
+  )
 }
 
 function readCommon(facts: Facts, architecture: Architecture): Record<string, unknown> {
   const { metadata, layers, hidden, heads, headDim, positions, tensor } = facts
   const keys = { ...USUAL_KEYS, ...architecture.keys }
-  const kvHeads =
-    architecture.kvHeads?.(facts) ?? metadata.shared('attention.head_count_kv', layers) ?? heads
+  const kvHeads = architecture.kvHeads?.(facts) ?? metadata.shared('attention.head_count_kv', layers) ?? heads
   if (metadata.flag('attention.causal') === false) throw metadata.refuse('attention.causal', 'true')
   return {
     model_type: architecture.family,

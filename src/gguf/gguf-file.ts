@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
+import { findParts } from '../checkpoint/gguf-names.js'
 import { quoteName } from '../checkpoint/safetensors-header.js'
 import { LayerpruneError } from '../errors.js'
-import { findParts } from '../checkpoint/gguf-names.js'
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './header.js'
 
 /** A model in one GGUF file, or in several parts. */

@@ -161,7 +161,9 @@ function readTensor(cursor: FileCursor, refuse: (what: string) => Error): Stated
   if (type === undefined) throw refuse(`${where} has the unknown type ${typeNumber}`)
   const rowLength = sizes.at(-1) ?? 1n
   if (rowLength % BigInt(type.numbers) !== 0n) {
-    throw refuse(`${where} has rows of ${rowLength}, expected a multiple of the ${type.numbers} in a block of ${type.name}`)
+    throw refuse(
+      `${where} has rows of ${rowLength}, expected a multiple of the ${type.numbers} in a block of ${type.name}`,
+    )
   }
   const count = sizes.reduce((product, size) => product * size, 1n)
   const bytes = (count / BigInt(type.numbers)) * BigInt(type.bytes)
@@ -182,7 +184,12 @@ function readAlignment(metadata: Map<string, MetadataEntry>, refuse: (what: stri
 /** As in llama.cpp, tensors follow each other without gaps but those of the alignment. */
 function placeTensors(
   stated: StatedTensor[],
-  { file, alignment, dataStart, sizeBytes }: Pick<GgufHeader, 'file' | 'alignment' | 'dataStart' | 'sizeBytes'>,
+  {
+    file,
+    alignment,
+    dataStart,
+    sizeBytes,
+  }: Pick<GgufHeader, 'file' | 'alignment' | 'dataStart' | 'sizeBytes'>,
 ): Map<string, GgufTensor> {
   const tensors = new Map<string, GgufTensor>()
   let expected = 0
@@ -212,7 +219,10 @@ function malformed(path: string, what: string): LayerpruneError {
 }
 
 function truncated(path: string, expectedBytes: number, foundBytes: number): LayerpruneError {
-  return new LayerpruneError(`${path} is truncated: expected at least ${expectedBytes} bytes, found ${foundBytes}`, {
-    hint: 'download or copy the file again',
-  })
+  return new LayerpruneError(
+    `${path} is truncated: expected at least ${expectedBytes} bytes, found ${foundBytes}`,
+    {
+      hint: 'download or copy the file again',
+    },
+  )
 }

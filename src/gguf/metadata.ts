@@ -53,7 +53,10 @@ export class Metadata {
     const value = this.value(key)
     if (value === undefined) return undefined
     const list = Array.isArray(value) ? value : new Array<Scalar>(layers).fill(value)
-    if (list.length === layers && list.every((item) => typeof item === 'number' || typeof item === 'boolean')) {
+    if (
+      list.length === layers &&
+      list.every((item) => typeof item === 'number' || typeof item === 'boolean')
+    ) {
       return list.map(Number)
     }
     throw this.refuse(key, `a number, or ${layers}, one for each layer`)
@@ -80,7 +83,9 @@ export class Metadata {
 
   refuse(key: string, expected: string): LayerpruneError {
     const value = this.value(key)
-    const shown = Array.isArray(value) ? `${value.slice(0, 8).join(', ')}${value.length > 8 ? ', …' : ''}` : value
+    const shown = Array.isArray(value)
+      ? `${value.slice(0, 8).join(', ')}${value.length > 8 ? ', …' : ''}`
+      : value
     return new LayerpruneError(
       `${this.file}: ${this.architecture}.${key} is ${quoteName(String(shown))}, expected ${expected}`,
       { hint: 'use the safetensors checkpoint of the model' },
@@ -94,7 +99,11 @@ export class Metadata {
       .map(([key, { value }]) => [key, value ?? 'a long list'])
   }
 
-  #take(key: string, expected: string, accepts: (value: Scalar | Scalar[]) => boolean): Scalar | Scalar[] | undefined {
+  #take(
+    key: string,
+    expected: string,
+    accepts: (value: Scalar | Scalar[]) => boolean,
+  ): Scalar | Scalar[] | undefined {
     const value = this.value(key)
     if (value === undefined || accepts(value)) return value
     throw this.refuse(key, expected)

@@ -1,4 +1,4 @@
-import { openSync, readSync, closeSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { LayerpruneError } from '../errors.js'
 import type { Facts } from './architecture.js'
 import type { Metadata } from './metadata.js'
@@ -28,7 +28,8 @@ export function readRopeParameters(facts: RopeFacts): Record<string, unknown> {
 function readScaling(facts: RopeFacts): Record<string, unknown> {
   const { metadata } = facts
   metadata.ignore('rope.scaling.finetuned')
-  const type = metadata.text('rope.scaling.type') ?? (metadata.number('rope.scale_linear') ? 'linear' : 'none')
+  const type =
+    metadata.text('rope.scaling.type') ?? (metadata.number('rope.scale_linear') ? 'linear' : 'none')
   const factor = metadata.number('rope.scaling.factor') ?? metadata.number('rope.scale_linear')
   const original = metadata.number('rope.scaling.original_context_length') ?? facts.positions
   const short = readFactors(facts, 'rope_freqs.weight') ?? readFactors(facts, 'rope_factors_short.weight')

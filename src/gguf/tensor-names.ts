@@ -78,7 +78,8 @@ export function nameTensors(
     if (SETTINGS.test(tensor.name)) return []
     const inLayer = /^blk\.(\d+)\.(.+)$/.exec(tensor.name)
     if (inLayer !== null && Number(inLayer[1]) >= layers) return []
-    const [, base = tensor.name, ending = ''] = /^(.+)(\.weight|\.bias)$/.exec(inLayer?.[2] ?? tensor.name) ?? []
+    const [, base = tensor.name, ending = ''] =
+      /^(.+)(\.weight|\.bias)$/.exec(inLayer?.[2] ?? tensor.name) ?? []
     if (inLayer === null && base === 'output') return [whole(tensor, `${names.head}${ending}`)]
     const targets = new Map(Object.entries(inLayer ? names.layer : names.model))
     const target = targets.get(`${base}${ending}`) ?? targets.get(base)
