@@ -10,6 +10,7 @@ import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
+import { readPackedTensors } from './checkpoint/packed/read-packed.js'
 import {
   INDEX_FILE,
   listShards,
@@ -17,6 +18,7 @@ import {
   type SafetensorsCheckpoint,
   type TensorLocation,
 } from './checkpoint/safetensors.js'
+import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { describeCheckpoint } from './gguf/checkpoint.js'
@@ -70,6 +72,8 @@ export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
+  /** How its matrices are packed, such as fp8; null if they are plain numbers. */
+  form: string | null
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
   /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
@@ -241,7 +245,7 @@ export async function prepareModel(
   return { ...model, decoder }
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'weightFiles' | 'tensors'>
+type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'form' | 'weightFiles' | 'tensors'>
 type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
@@ -251,22 +255,28 @@ function openCheckpoint(
   { format, file = 'model.safetensors', computedIn }: Computed,
 ): Opened {
   const built = buildDecoder(config, checkpoint)
+  const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
-  const opened = { precision, format, file, weightFiles, tensors: checkpoint.tensors }
+  const opened = { precision, format, file, form, weightFiles, tensors }
   switch (computedIn) {
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
       return { ...opened, decoder: { ...built, awaitsInt8: true } }
     default:
-      assertStoredIn(computedIn, built, file)
+      assertStoredIn(computedIn, built, form, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }
   }
 }
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
-function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
+function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, form: string | null, file: string): void {
+  if (form !== null) {
+    throw new LayerpruneError(`${file} stores its matrices in ${form}, but --dtype ${dtype} was given`, {
+      hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
+    })
+  }
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
@@ -294,9 +304,13 @@ async function openFromOnnx(
     const alsoThere = others.length > 0 ? `; also there: ${others.join(', ')}` : ''
     onNote?.(`reading ${file} (${precision.dtype}${alsoThere})`)
   }
-  return { decoder, precision, format, file, weightFiles: listWeightFiles(decoder), tensors: undefined }
+  const weightFiles = listWeightFiles(decoder)
+  return { decoder, precision, format, file, form: null, weightFiles, tensors: undefined }
 }
 
-function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
-  return listExternalFiles(model.graph, weightsFolder)
+function listWeightFiles({ model, weightsFolder, packed = new Map() }: DecoderGraph): string[] {
+  const ofPacked = [...packed.values()].flatMap((expression) =>
+    listParts(expression).map(({ part }) => part.file),
+  )
+  return [...new Set([...listExternalFiles(model.graph, weightsFolder), ...ofPacked])]
 }
