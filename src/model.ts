@@ -10,6 +10,7 @@ import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
+import { readPackedTensors } from './checkpoint/packed/read-packed.js'
 import {
   INDEX_FILE,
   listShards,
@@ -17,6 +18,7 @@ import {
   type SafetensorsCheckpoint,
   type TensorLocation,
 } from './checkpoint/safetensors.js'
+import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { describeCheckpoint } from './gguf/checkpoint.js'
@@ -46,7 +48,7 @@ export interface LocatedModel {
   askedRevision: string | null
   /** Real folder of its files. */
   folder: string
-  /** Folder of its tokenizer, or the GGUF file that holds it. */
+  /** Folder of the tokenizer, or the GGUF file that holds it. */
   tokenizer: string
   config: ModelConfig
   /** The GGUF file that its config was read from. */
@@ -70,6 +72,8 @@ export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
+  /** How its matrices are packed, such as fp8; null if they are plain numbers. */
+  form: string | null
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
   /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
@@ -97,13 +101,25 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const { id, revision, folder } = source
   const name = findGguf({ ...source, ...options })
   const shared = { id, revision, askedRevision: options.revision ?? null, folder, source }
+  const tokenizer = await locateTokenizer(options)
   if (name !== undefined) {
     const gguf = await locateGguf(source, name)
     const config = ignoreKeys(readGgufConfig(gguf, join(folder, name)), options)
-    return { ...shared, tokenizer: join(folder, name), config, gguf }
+    return { ...shared, tokenizer: tokenizer ?? join(folder, name), config, gguf }
   }
   await source.provide(CONFIG_FILES)
-  return { ...shared, tokenizer: folder, config: ignoreKeys(await readConfig(source), options) }
+  const config = ignoreKeys(await readConfig(source), options)
+  return { ...shared, tokenizer: tokenizer ?? folder, config }
+}
+
+/** Where the tokenizer is that the user names; undefined if it is the model's own. */
+async function locateTokenizer(options: ModelOptions): Promise<string | undefined> {
+  if (options.tokenizer === undefined) return undefined
+  const { signal, onNote, onDownload } = options
+  const source = await openModelSource({ model: options.tokenizer, signal, onNote, onDownload })
+  const gguf = source.names.includes('tokenizer.json') ? undefined : findGguf({ ...source })
+  await source.provide(gguf === undefined ? [...TOKENIZER_FILES, 'config.json'] : [gguf])
+  return join(source.folder, gguf ?? '')
 }
 
 async function locateGguf({ folder, provide }: ModelSource, name: string): Promise<LocatedGguf> {
@@ -241,7 +257,7 @@ export async function prepareModel(
   return { ...model, decoder }
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'weightFiles' | 'tensors'>
+type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'form' | 'weightFiles' | 'tensors'>
 type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
@@ -251,22 +267,28 @@ function openCheckpoint(
   { format, file = 'model.safetensors', computedIn }: Computed,
 ): Opened {
   const built = buildDecoder(config, checkpoint)
+  const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
-  const opened = { precision, format, file, weightFiles, tensors: checkpoint.tensors }
+  const opened = { precision, format, file, form, weightFiles, tensors }
   switch (computedIn) {
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
       return { ...opened, decoder: { ...built, awaitsInt8: true } }
     default:
-      assertStoredIn(computedIn, built, file)
+      assertStoredIn(computedIn, built, form, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }
   }
 }
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
-function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
+function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, form: string | null, file: string): void {
+  if (form !== null) {
+    throw new LayerpruneError(`${file} stores its matrices in ${form}, but --dtype ${dtype} was given`, {
+      hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
+    })
+  }
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
@@ -294,9 +316,13 @@ async function openFromOnnx(
     const alsoThere = others.length > 0 ? `; also there: ${others.join(', ')}` : ''
     onNote?.(`reading ${file} (${precision.dtype}${alsoThere})`)
   }
-  return { decoder, precision, format, file, weightFiles: listWeightFiles(decoder), tensors: undefined }
+  const weightFiles = listWeightFiles(decoder)
+  return { decoder, precision, format, file, form: null, weightFiles, tensors: undefined }
 }
 
-function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
-  return listExternalFiles(model.graph, weightsFolder)
+function listWeightFiles({ model, weightsFolder, packed = new Map() }: DecoderGraph): string[] {
+  const ofPacked = [...packed.values()].flatMap((expression) =>
+    listParts(expression).map(({ part }) => part.file),
+  )
+  return [...new Set([...listExternalFiles(model.graph, weightsFolder), ...ofPacked])]
 }

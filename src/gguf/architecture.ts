@@ -10,6 +10,8 @@ export interface Facts {
   hidden: number
   heads: number
   headDim: number
+  /** Longest text that the model is made for. */
+  positions: number
   /** By the name that the file has for it. */
   tensor: (name: string) => GgufTensor | undefined
 }
@@ -33,8 +35,10 @@ export interface Architecture {
   norm: 'rms' | 'layer'
   /** Key of the epsilon in config.json; null if the family has none. */
   epsilon?: string | null
-  /** Whether there is a rotary embedding. */
+  /** Whether all layers with a rotary embedding have the same; if not, the settings state theirs. */
   rope: boolean
+  /** Key and value heads, if a file states them in a way of its own. */
+  kvHeads?: (facts: Facts) => number
   /** Metadata of this architecture that do not change what it computes. */
   ignored?: string[]
   dialect?: Dialect

@@ -1,4 +1,5 @@
 import type { Architecture, Facts } from './architecture.js'
+import { readRopeParameters } from './rope.js'
 import { LLAMA_TENSORS, type Target, type TensorNames } from './tensor-names.js'
 
 /** Names that differ from Llama's. */
@@ -15,6 +16,9 @@ function rename(
 }
 
 const LLAMA: Architecture = { family: 'llama', tensors: LLAMA_TENSORS, norm: 'rms', rope: true }
+
+/** Number of a function of the router's outputs. */
+const SIGMOID = 2
 
 /** Rope takes neighbours as pairs, and rows of queries and keys are in that order. */
 const INTERLEAVED = { interleavesRope: true } as const
@@ -33,6 +37,34 @@ const SANDWICH = {
   ffn_norm: 'pre_feedforward_layernorm',
   post_ffw_norm: 'post_feedforward_layernorm',
 }
+
+/** Norms after attention and MLP, and none before. */
+const AFTER_NORMS = {
+  post_attention_norm: 'post_attention_layernorm',
+  post_ffw_norm: 'post_feedforward_layernorm',
+}
+
+const LFM2_TENSORS = rename(
+  {
+    attn_norm: 'operator_norm',
+    attn_output: 'self_attn.out_proj',
+    attn_q_norm: 'self_attn.q_layernorm',
+    attn_k_norm: 'self_attn.k_layernorm',
+    ffn_norm: 'ffn_norm',
+    ffn_gate: 'feed_forward.w1',
+    ffn_up: 'feed_forward.w3',
+    ffn_down: 'feed_forward.w2',
+    ffn_gate_inp: 'feed_forward.gate',
+    ffn_gate_exps: { each: (index) => `feed_forward.experts.${index}.w1` },
+    ffn_up_exps: { each: (index) => `feed_forward.experts.${index}.w3` },
+    ffn_down_exps: { each: (index) => `feed_forward.experts.${index}.w2` },
+    exp_probs_b: { name: 'feed_forward.expert_bias' },
+    'shortconv.in_proj': 'conv.in_proj',
+    'shortconv.out_proj': 'conv.out_proj',
+    'shortconv.conv': { module: 'conv.conv', shape: ([channels = 0, size = 0]) => [channels, 1, size] },
+  },
+  { model: { token_embd_norm: 'embedding_norm' } },
+)
 
 const GPT2_TENSORS = rename(
   {
@@ -72,6 +104,23 @@ function layerTypes({ metadata, layers }: Facts, period: number): string[] {
 
 const window = ({ metadata }: Facts) => metadata.number('attention.sliding_window') || null
 
+/** Layers with a window have a rope of their own, without scaling. */
+function ropesByType(facts: Facts, usualBase?: number): Record<string, unknown> {
+  const full = readRopeParameters(facts)
+  const base = facts.metadata.number('rope.freq_base_swa') ?? usualBase ?? full.rope_theta
+  return { full_attention: full, sliding_attention: { rope_type: 'default', rope_theta: base } }
+}
+
+/** Key and value heads are stated by layer; those without attention have none. */
+function mostKvHeads({ metadata, layers }: Facts): number {
+  return Math.max(...(metadata.perLayer('attention.head_count_kv', layers) ?? []))
+}
+
+function lfm2Layers({ metadata, layers }: Facts): string[] {
+  const heads = metadata.perLayer('attention.head_count_kv', layers)!
+  return heads.map((count) => (count === 0 ? 'conv' : 'full_attention'))
+}
+
 /** Experts of Qwen's kind. */
 function experts({ metadata, layers }: Facts): Record<string, unknown> {
   return {
@@ -79,6 +128,12 @@ function experts({ metadata, layers }: Facts): Record<string, unknown> {
     num_experts_per_tok: metadata.number('expert_used_count'),
     moe_intermediate_size: metadata.shared('expert_feed_forward_length', layers),
   }
+}
+
+/** @throws LayerpruneError if a file states another function of the router's outputs */
+function sigmoidGating({ metadata }: Facts): Record<string, never> {
+  if ((metadata.number('expert_gating_func') ?? SIGMOID) === SIGMOID) return {}
+  throw metadata.refuse('expert_gating_func', `${SIGMOID}, the sigmoid`)
 }
 
 /** llama.cpp knows the 27B by its number of layers, and scales its scores by another size than that of a head. */
@@ -159,12 +214,101 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       layer_types: layerTypes(facts, 2),
     }),
   },
+  gemma3: {
+    ...LLAMA,
+    family: 'gemma3_text',
+    tensors: rename(SANDWICH),
+    dialect: FOLDED_NORMS,
+    rope: false,
+    settings: (facts) => ({
+      query_pre_attn_scalar: gemmaScale(facts, 62),
+      final_logit_softcapping: facts.metadata.number('final_logit_softcapping') || null,
+      sliding_window: window(facts),
+      layer_types: window(facts) ? layerTypes(facts, 6) : new Array(facts.layers).fill('full_attention'),
+      rope_parameters: ropesByType(facts, 10_000),
+    }),
+  },
+  'gpt-oss': {
+    ...LLAMA,
+    family: 'gpt_oss',
+    tensors: rename({
+      post_attention_norm: 'post_attention_layernorm',
+      attn_sinks: { name: 'self_attn.sinks' },
+      ffn_gate_inp: 'mlp.router',
+      ...Object.fromEntries(
+        ['gate', 'up', 'down'].flatMap((part) => [
+          [`ffn_${part}_exps.weight`, { name: `mlp.experts.${part}_proj` }],
+          [`ffn_${part}_exps.bias`, { name: `mlp.experts.${part}_proj_bias` }],
+        ]),
+      ),
+    }),
+    settings: (facts) => {
+      const { num_experts, num_experts_per_tok, moe_intermediate_size } = experts(facts)
+      const rope = readRopeParameters(facts)
+      return {
+        num_local_experts: num_experts,
+        num_experts_per_tok,
+        intermediate_size: moe_intermediate_size,
+        sliding_window: window(facts),
+        layer_types: layerTypes(facts, 2),
+        // no file says it, but all gpt-oss models are so
+        rope_parameters: rope.rope_type === 'yarn' ? { ...rope, truncate: false } : rope,
+      }
+    },
+  },
+  lfm2: {
+    ...LLAMA,
+    family: 'lfm2',
+    tensors: LFM2_TENSORS,
+    epsilon: 'norm_eps',
+    kvHeads: mostKvHeads,
+    settings: (facts) => ({
+      layer_types: lfm2Layers(facts),
+      block_auto_adjust_ff_dim: false,
+      conv_L_cache: facts.metadata.number('shortconv.l_cache'),
+    }),
+  },
+  lfm2moe: {
+    ...LLAMA,
+    family: 'lfm2_moe',
+    tensors: LFM2_TENSORS,
+    epsilon: 'norm_eps',
+    kvHeads: mostKvHeads,
+    settings: (facts) => ({
+      ...experts(facts),
+      layer_types: lfm2Layers(facts),
+      num_dense_layers: facts.metadata.number('leading_dense_block_count'),
+      conv_L_cache: facts.metadata.number('shortconv.l_cache'),
+      norm_topk_prob: true,
+      use_expert_bias: true,
+      ...sigmoidGating(facts),
+    }),
+  },
+  olmo2: { ...LLAMA, family: 'olmo2', tensors: rename(AFTER_NORMS) },
+  /** Not a name of llama.cpp, which calls it olmo2. */
+  olmo3: {
+    ...LLAMA,
+    family: 'olmo3',
+    tensors: rename(AFTER_NORMS),
+    rope: false,
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      layer_types: layerTypes(facts, 4),
+      rope_parameters: ropesByType(facts),
+    }),
+  },
   phi3: {
     ...LLAMA,
     family: 'phi3',
     tensors: rename({ attn_qkv: 'self_attn.qkv_proj', ffn_up: 'mlp.gate_up_proj' }),
     // llama.cpp does not use the window: it lies beyond the positions that the files are made for
-    settings: (facts) => ({ sliding_window: window(facts) }),
+    settings: (facts) => {
+      window(facts)
+      return {
+        sliding_window: null,
+        original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
+      }
+    },
   },
   phi2: {
     ...LLAMA,
@@ -174,6 +318,8 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       { attn_output: 'self_attn.dense', ffn_up: 'mlp.fc1', ffn_down: 'mlp.fc2' },
       { model: { output_norm: 'final_layernorm' } },
     ),
+    // llama.cpp's converter states four times the hidden size, whatever it is
+    settings: ({ tensor }) => ({ intermediate_size: tensor('blk.0.ffn_up.weight')?.shape[0] }),
   },
   gpt2: {
     family: 'gpt2',
@@ -250,7 +396,12 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     family: 'olmoe',
     settings: (facts) => {
       const { moe_intermediate_size, ...counts } = experts(facts)
-      return { ...counts, intermediate_size: moe_intermediate_size, norm_topk_prob: false }
+      return {
+        ...counts,
+        // absent from the files of llama.cpp's converter, which states one width for both
+        ...(moe_intermediate_size !== undefined && { intermediate_size: moe_intermediate_size }),
+        norm_topk_prob: false,
+      }
     },
   },
   glm4: {
@@ -273,7 +424,14 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
     }),
   },
-  nemotron: { ...LLAMA, family: 'nemotron', norm: 'layer', epsilon: 'norm_eps', dialect: FOLDED_NORMS },
+  nemotron: {
+    ...LLAMA,
+    family: 'nemotron',
+    norm: 'layer',
+    epsilon: 'norm_eps',
+    dialect: FOLDED_NORMS,
+    settings: llamaBiases,
+  },
   exaone: {
     ...LLAMA,
     family: 'exaone',

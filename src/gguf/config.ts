@@ -17,6 +17,9 @@ const USUAL_KEYS: ConfigKeys = {
 /** Of layers for predicting several tokens, which follow the last layer. */
 const EXTRA_LAYERS = 'nextn_predict_layers'
 
+/** A file may state both; its architecture reads one. */
+const EPSILONS = ['attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'] as const
+
 /** What a file says of its decoder. */
 export interface GgufDecoder {
   architecture: Architecture
@@ -41,12 +44,14 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   if ((metadata.number('attention.value_length') ?? headDim) !== headDim) {
     throw metadata.refuse('attention.value_length', `${headDim}, the length of a head's key`)
   }
-  const facts: Facts = { metadata, layers, hidden, heads, headDim, tensor: (name) => tensors.get(name) }
+  const positions = metadata.need('context_length', metadata.number('context_length'))
+  const tensor = (name: string) => tensors.get(name)
+  const facts: Facts = { metadata, layers, hidden, heads, headDim, positions, tensor }
   const config = {
     ...readCommon(facts, architecture),
     ...architecture.settings?.(facts),
   }
-  metadata.ignore('vocab_size', ...(architecture.ignored ?? []))
+  metadata.ignore('vocab_size', ...EPSILONS, ...(architecture.ignored ?? []))
   return {
     architecture,
     layers,
@@ -54,9 +59,16 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   }
 }
 
+/** What llama.cpp calls by one name, and transformers by two. */
+const VARIANTS = [
+  { of: 'llama', key: 'expert_count', name: 'mixtral' },
+  { of: 'olmo2', key: 'attention.sliding_window', name: 'olmo3' },
+]
+
 function findArchitecture(metadata: Metadata): Architecture {
   const { architecture, file } = metadata
-  const name = architecture === 'llama' && metadata.number('expert_count') ? 'mixtral' : architecture
+  const variant = VARIANTS.find((one) => one.of === architecture && metadata.number(one.key))
+  const name = variant?.name ?? architecture
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!
   throw new LayerpruneError(
     `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
@@ -67,10 +79,9 @@ function findArchitecture(metadata: Metadata): Architecture {
 }
 
 function readCommon(facts: Facts, architecture: Architecture): Record<string, unknown> {
-  const { metadata, layers, hidden, heads, headDim, tensor } = facts
+  const { metadata, layers, hidden, heads, headDim, positions, tensor } = facts
   const keys = { ...USUAL_KEYS, ...architecture.keys }
-  const positions = metadata.need('context_length', metadata.number('context_length'))
-  const kvHeads = metadata.shared('attention.head_count_kv', layers) ?? heads
+  const kvHeads = architecture.kvHeads?.(facts) ?? metadata.shared('attention.head_count_kv', layers) ?? heads
   if (metadata.flag('attention.causal') === false) throw metadata.refuse('attention.causal', 'true')
   return {
     model_type: architecture.family,
@@ -79,12 +90,12 @@ function readCommon(facts: Facts, architecture: Architecture): Record<string, un
     [keys.hidden]: hidden,
     [keys.heads]: heads,
     ...(keys.kvHeads !== null && { [keys.kvHeads]: kvHeads }),
-    ...(headDim !== hidden / heads && { head_dim: headDim }),
+    head_dim: headDim,
     [keys.inner]: metadata.shared('feed_forward_length', layers),
     [keys.positions]: positions,
     ...readEpsilon(metadata, architecture),
     ...(architecture.rope && {
-      rope_parameters: readRopeParameters(metadata, { headDim, positions, tensor }),
+      rope_parameters: readRopeParameters(facts),
     }),
     tie_word_embeddings: tensor('output.weight') === undefined,
     dtype: readDtype(facts),
@@ -92,7 +103,7 @@ function readCommon(facts: Facts, architecture: Architecture): Record<string, un
 }
 
 function readEpsilon(metadata: Metadata, { norm, epsilon }: Architecture): Record<string, unknown> {
-  const key = norm === 'rms' ? 'attention.layer_norm_rms_epsilon' : 'attention.layer_norm_epsilon'
+  const key = EPSILONS[norm === 'rms' ? 0 : 1]
   const value = metadata.need(key, metadata.number(key))
   if (epsilon === null) return {}
   return { [epsilon ?? (norm === 'rms' ? 'rms_norm_eps' : 'layer_norm_eps')]: value }

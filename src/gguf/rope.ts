@@ -1,35 +1,32 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { LayerpruneError } from '../errors.js'
-import type { GgufTensor } from './header.js'
+import type { Facts } from './architecture.js'
 import type { Metadata } from './metadata.js'
 
 /** Of llama.cpp if a file states none. */
 const USUAL_BASE = 10_000
 const MOST_FACTORS = 4096
 
-export interface RopeFacts {
-  headDim: number
-  /** Longest text that the model is made for. */
-  positions: number
-  tensor: (name: string) => GgufTensor | undefined
-}
+type RopeFacts = Pick<Facts, 'metadata' | 'headDim' | 'positions' | 'tensor'>
 
 /**
  * The rotary embedding that a file states, as `rope_parameters` of a config.json. Factors on each wavelength, which
  * Llama 3.1 and LongRoPE have as tensors, are those of LongRoPE.
  * @throws LayerpruneError if the scaling is not known
  */
-export function readRopeParameters(metadata: Metadata, facts: RopeFacts): Record<string, unknown> {
+export function readRopeParameters(facts: RopeFacts): Record<string, unknown> {
+  const { metadata } = facts
   const dimensions = metadata.number('rope.dimension_count') ?? facts.headDim
   return {
     rope_theta: metadata.number('rope.freq_base') ?? USUAL_BASE,
     // the family rounds down
     ...(dimensions !== facts.headDim && { partial_rotary_factor: (dimensions + 0.5) / facts.headDim }),
-    ...readScaling(metadata, facts),
+    ...readScaling(facts),
   }
 }
 
-function readScaling(metadata: Metadata, facts: RopeFacts): Record<string, unknown> {
+function readScaling(facts: RopeFacts): Record<string, unknown> {
+  const { metadata } = facts
   metadata.ignore('rope.scaling.finetuned')
   const type =
     metadata.text('rope.scaling.type') ?? (metadata.number('rope.scale_linear') ? 'linear' : 'none')
