@@ -4,12 +4,15 @@ import {
   type ChosenWeights,
   chooseWeights,
   type Purpose,
+  type TensorFormat,
   type WeightOptions,
 } from './checkpoint/choose-weights.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
-import { INDEX_FILE, listShards, openSafetensors, type TensorLocation } from './checkpoint/safetensors.js'
+import { openPytorch } from './checkpoint/pytorch/pytorch-checkpoint.js'
+import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from './checkpoint/safetensors.js'
+import { isShardIndex, listShards } from './checkpoint/shards.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { findMatrixType } from './graph/cast-per-run.js'
@@ -22,7 +25,7 @@ import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
 
-export type { Format } from './checkpoint/choose-weights.js'
+export type { Format, TensorFormat } from './checkpoint/choose-weights.js'
 
 export interface ModelOptions extends ModelSourceOptions, WeightOptions {}
 
@@ -119,7 +122,7 @@ export function chooseModelWeights(
   const facts = { id, names, family: config.modelType, isKnownFamily: isKnownDecoder(config) }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
-  if (weights.format === 'safetensors' && config.wrapper !== null) {
+  if (weights.format !== 'onnx' && config.wrapper !== null) {
     options.onNote?.(
       `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,
     )
@@ -136,11 +139,11 @@ export async function provideWeights({ folder, source }: LocatedModel, { format,
   await source.provide(TOKENIZER_FILES)
   if (file === undefined) return
   await source.provide([file])
-  if (format === 'safetensors' && file === INDEX_FILE) await source.provide(await listShards(folder))
+  if (format !== 'onnx' && isShardIndex(file)) await source.provide(await listShards(folder, file))
 }
 
 /**
- * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from safetensors.
+ * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from tensors.
  * Only headers are read, nothing is written.
  * @throws LayerpruneError if something is missing, damaged or not supported
  */
@@ -150,14 +153,14 @@ export async function openWeights(
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'> = {},
 ): Promise<Model> {
   const opened =
-    weights.format === 'safetensors'
-      ? await openFromSafetensors(source, located.config, weights)
-      : await openFromOnnx(source, located.config, weights, options)
+    weights.format === 'onnx'
+      ? await openFromOnnx(source, located.config, weights, options)
+      : await openFromTensors(source, located.config, weights)
   return { ...located, ...opened }
 }
 
 /**
- * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors. Its weights are neither
+ * Opens a model: reads its config, and its graph from ONNX or by building it from tensors. Its weights are neither
  * read nor changed.
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if something is missing, damaged or not supported
@@ -192,16 +195,27 @@ export async function prepareModel(
 }
 
 type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'weightFiles' | 'tensors'>
-type Safetensors = Extract<ChosenWeights, { format: 'safetensors' }>
+type ChosenTensors = Exclude<ChosenWeights, { format: 'onnx' }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
-/** If there are no safetensors, opening them reports what the folder has instead. */
-async function openFromSafetensors(
-  { folder, names }: ModelSource,
+/**
+ * Opens the tensors of a model, reading only headers; a model without any is reported with what it has instead.
+ * @throws LayerpruneError if they are missing or damaged
+ */
+export function openTensors(
+  { config, source: { folder, names } }: Pick<LocatedModel, 'config' | 'source'>,
+  format: TensorFormat,
+): Promise<SafetensorsCheckpoint> {
+  if (format === 'safetensors') return openSafetensors(folder, names)
+  return openPytorch(folder, names, config.raw.tie_word_embeddings === true)
+}
+
+async function openFromTensors(
+  source: ModelSource,
   config: ModelConfig,
-  { format, file = 'model.safetensors', computedIn }: Safetensors,
+  { format, file = 'model.safetensors', computedIn }: ChosenTensors,
 ): Promise<Opened> {
-  const checkpoint = await openSafetensors(folder, names)
+  const checkpoint = await openTensors({ config, source }, format)
   const built = buildDecoder(config, checkpoint)
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }

@@ -1,20 +1,30 @@
 import { LayerpruneError, UsageError } from '../errors.js'
 import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-files.js'
+import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
-/** Forms that a decoder can be read from. */
-export type Format = 'onnx' | 'safetensors'
+/** Forms that a decoder can be read from: a graph, or tensors that one is built from. */
+export type Format = 'onnx' | 'safetensors' | 'pytorch'
+/** Forms of tensors. */
+export type TensorFormat = Exclude<Format, 'onnx'>
+
+const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
+  safetensors: findSafetensors,
+  pytorch: findPytorch,
+}
+
+const NAMES: Record<TensorFormat, string> = { safetensors: 'safetensors', pytorch: 'PyTorch files' }
 
 /** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
 export type Purpose = 'measure' | 'change'
 
-/** Precisions that safetensors can be computed in. */
-const SAFETENSORS_DTYPES = {
+/** Precisions that tensors can be computed in. */
+const COMPUTED_DTYPES = {
   measure: ['fp32', 'bf16', 'fp16', 'q8'],
   change: ['fp32'],
 } as const satisfies Record<Purpose, Dtype[]>
 
-export type ComputedDtype = (typeof SAFETENSORS_DTYPES)['measure'][number]
+export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 
 /** Which weights the user asks for. */
 export interface WeightOptions {
@@ -22,7 +32,7 @@ export interface WeightOptions {
   dtype?: Dtype | undefined
   /** A graph file inside the folder, by name; wins over `dtype`. */
   modelFile?: string | undefined
-  /** If omitted, safetensors if present and of a known family: they are the model itself. */
+  /** If omitted, safetensors or else PyTorch's files if present and of a known family: they are the model itself. */
   format?: Format | undefined
 }
 
@@ -34,14 +44,14 @@ export interface ModelFacts {
   names: string[]
   /** `model_type` of its config. */
   family: string
-  /** Whether a decoder of this family can be built from safetensors. */
+  /** Whether a decoder of this family can be built from its tensors. */
   isKnownFamily: boolean
 }
 
 /** The weights to read, and in what to compute them. */
 export type ChosenWeights =
   | {
-      format: 'safetensors'
+      format: TensorFormat
       /** The weights or their index; undefined if the model has none, which opening it reports. */
       file: string | undefined
       computedIn: ComputedDtype
@@ -63,38 +73,50 @@ export interface Choice {
  */
 export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: Purpose): Choice {
   const { format, dtype = 'fp32', modelFile } = asked
-  const computed = SAFETENSORS_DTYPES[purpose].find((name) => name === dtype)
-  if (format === 'safetensors') return { weights: takeSafetensors(model, asked, computed, purpose) }
-  if (format === 'onnx' || modelFile !== undefined) return { weights: takeGraph(model, asked) }
-  const file = model.isKnownFamily ? findSafetensors(model.names) : undefined
-  if (file === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
-  if (file === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
+  const computed = COMPUTED_DTYPES[purpose].find((name) => name === dtype)
+  if (format === 'onnx' || (format === undefined && modelFile !== undefined)) {
+    return { weights: takeGraph(model, asked) }
+  }
+  if (format !== undefined) return { weights: takeTensors(format, model, asked, computed, purpose) }
+  const found = model.isKnownFamily ? findTensors(model.names) : undefined
+  if (found === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
+  if (found === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
   if (computed === 'fp16' && hasGraph(model.names, 'fp16')) {
-    const note = `reading the fp16 graph; --format safetensors reads ${file}, and computes in float32`
+    const note = `reading the fp16 graph; --format ${found.format} reads ${found.file}, and computes in float32`
     return { weights: takeGraph(model, asked), note }
   }
   return {
-    weights: { format: 'safetensors', file, computedIn: computed },
-    note: describeSafetensors(file, computed, model.names),
+    weights: { ...found, computedIn: computed },
+    note: describeTensors(found.file, computed, model.names),
   }
 }
 
-function takeSafetensors(
+/** The model's own tensors; as in transformers, safetensors come first. */
+function findTensors(names: string[]): { format: TensorFormat; file: string } | undefined {
+  for (const format of ['safetensors', 'pytorch'] as const) {
+    const file = FIND[format](names)
+    if (file !== undefined) return { format, file }
+  }
+  return undefined
+}
+
+function takeTensors(
+  format: TensorFormat,
   { names }: ModelFacts,
   { dtype = 'fp32', modelFile }: WeightOptions,
   computed: ComputedDtype | undefined,
   purpose: Purpose,
 ): ChosenWeights {
   if (modelFile !== undefined) {
-    throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
+    throw new UsageError(`--model-file ${modelFile} names a graph, but --format ${format} was given`)
   }
   if (computed === undefined) {
     throw new UsageError(
-      `safetensors are computed in ${SAFETENSORS_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
+      `${NAMES[format]} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
       { hint: 'omit --dtype, or take a graph with --format onnx' },
     )
   }
-  return { format: 'safetensors', file: findSafetensors(names), computedIn: computed }
+  return { format, file: FIND[format](names), computedIn: computed }
 }
 
 function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeights {
@@ -105,21 +127,23 @@ function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeigh
   })
 }
 
-/** A graph, if the model has one; its safetensors, if any, are of a family that cannot be built. */
+/** A graph, if the model has one; its tensors, if any, are of a family that cannot be built. */
 function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOptions): Choice {
-  const file = findSafetensors(names)
+  const found = findTensors(names)
   const graph = chooseOnnxFile(names, id, { dtype })
-  if (graph === undefined) return { weights: { format: 'safetensors', file, computedIn: 'fp32' } }
+  if (graph === undefined) {
+    return { weights: { format: 'safetensors', file: undefined, ...found, computedIn: 'fp32' } }
+  }
   const weights: ChosenWeights = { format: 'onnx', ...graph }
-  if (file === undefined) return { weights }
-  return { weights, note: `${family} models cannot be read from ${file} yet, so a graph is read` }
+  if (found === undefined) return { weights }
+  return { weights, note: `${family} models cannot be read from ${found.file} yet, so a graph is read` }
 }
 
 /**
  * What is read, and what else could be. A published q8 graph rounds the activations of a whole batch by one scale, which
  * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
-function describeSafetensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
   switch (computedIn) {
     case 'fp32': {
       const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
