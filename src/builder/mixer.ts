@@ -2,6 +2,7 @@ import type { Mixer, ParallelMixers } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
+import { writeGatedRecurrence } from './gated-recurrence.js'
 import { writeLatentAttention } from './latent-attention.js'
 import { writeScaled } from './linear.js'
 import { writeMamba } from './mamba.js'
@@ -24,6 +25,8 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
       return writeMamba(writer, mixer, input)
     case 'mamba2':
       return writeMamba2(writer, mixer, input)
+    case 'recurrence':
+      return writeGatedRecurrence(writer, mixer, input, shared)
     case 'parallel':
       return writeParallelMixers(writer, mixer, input, shared)
   }

@@ -3,22 +3,20 @@ import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-file
 import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
-/** Forms that a decoder can be read from: a graph, or tensors that one is built from. */
-export type Format = 'onnx' | 'safetensors' | 'pytorch'
-/** Forms of tensors. */
-export type TensorFormat = Exclude<Format, 'onnx'>
+/** Forms that a decoder can be read from. */
+export type Format = 'gguf' | 'onnx' | TensorFormat
+/** Forms of tensors beside a config.json. */
+export type TensorFormat = 'pytorch' | 'safetensors'
 
 const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
   safetensors: findSafetensors,
   pytorch: findPytorch,
 }
 
-const NAMES: Record<TensorFormat, string> = { safetensors: 'safetensors', pytorch: 'PyTorch files' }
-
 /** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
 export type Purpose = 'measure' | 'change'
 
-/** Precisions that tensors can be computed in. */
+/** Precisions that tensors can be computed in, be they in safetensors, PyTorch or GGUF files. */
 const COMPUTED_DTYPES = {
   measure: ['fp32', 'bf16', 'fp16', 'q8'],
   change: ['fp32'],
@@ -30,9 +28,9 @@ export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 export interface WeightOptions {
   /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
-  /** A graph file inside the folder, by name; wins over `dtype`. */
+  /** A graph or GGUF file inside the folder, by name; a graph wins over `dtype`. */
   modelFile?: string | undefined
-  /** If omitted, safetensors or else PyTorch's files if present and of a known family: they are the model itself. */
+  /** If omitted, safetensors or else PyTorch files if present and of a known family: they are the model itself. */
   format?: Format | undefined
 }
 
@@ -44,6 +42,8 @@ export interface ModelFacts {
   names: string[]
   /** `model_type` of its config. */
   family: string
+  /** The GGUF file that its config was read from; undefined if it was config.json. */
+  gguf?: string | undefined
   /** Whether a decoder of this family can be built from its tensors. */
   isKnownFamily: boolean
 }
@@ -56,6 +56,7 @@ export type ChosenWeights =
       file: string | undefined
       computedIn: ComputedDtype
     }
+  | { format: 'gguf'; file: string; computedIn: ComputedDtype }
   /** What it computes in is read from the graph. */
   | ({ format: 'onnx' } & OnnxFile)
 
@@ -74,10 +75,11 @@ export interface Choice {
 export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: Purpose): Choice {
   const { format, dtype = 'fp32', modelFile } = asked
   const computed = COMPUTED_DTYPES[purpose].find((name) => name === dtype)
-  if (format === 'onnx' || (format === undefined && modelFile !== undefined)) {
-    return { weights: takeGraph(model, asked) }
+  if (model.gguf !== undefined) return takeGguf(model.gguf, asked, computed, purpose)
+  if (format === 'safetensors' || format === 'pytorch') {
+    return { weights: takeTensors(format, model, asked, computed, purpose) }
   }
-  if (format !== undefined) return { weights: takeTensors(format, model, asked, computed, purpose) }
+  if (format === 'onnx' || modelFile !== undefined) return { weights: takeGraph(model, asked) }
   const found = model.isKnownFamily ? findTensors(model.names) : undefined
   if (found === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
   if (found === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
@@ -110,13 +112,29 @@ function takeTensors(
   if (modelFile !== undefined) {
     throw new UsageError(`--model-file ${modelFile} names a graph, but --format ${format} was given`)
   }
-  if (computed === undefined) {
-    throw new UsageError(
-      `${NAMES[format]} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
-      { hint: 'omit --dtype, or take a graph with --format onnx' },
-    )
+  const name = format === 'pytorch' ? 'PyTorch files' : format
+  const computedIn = computed ?? refuseDtype(name, dtype, purpose)
+  return { format, file: FIND[format](names), computedIn }
+}
+
+function takeGguf(
+  file: string,
+  { format, dtype = 'fp32' }: WeightOptions,
+  computed: ComputedDtype | undefined,
+  purpose: Purpose,
+): Choice {
+  if (format !== undefined && format !== 'gguf') {
+    throw new UsageError(`${file} is a GGUF file, but --format ${format} was given`)
   }
-  return { format, file: FIND[format](names), computedIn: computed }
+  const computedIn = computed ?? refuseDtype('GGUF files', dtype, purpose)
+  return { weights: { format: 'gguf', file, computedIn }, note: describeComputed(file, computedIn) }
+}
+
+function refuseDtype(what: string, dtype: Dtype, purpose: Purpose): never {
+  throw new UsageError(
+    `${what} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
+    { hint: 'omit --dtype, or take a graph with --format onnx' },
+  )
 }
 
 function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeights {
@@ -144,16 +162,21 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
  * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
 function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+  const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
+  const others = {
+    fp32: hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : '',
+    q8: hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : '',
+  }
+  const other = computedIn === 'fp32' || computedIn === 'q8' ? others[computedIn] : ''
+  return `${describeComputed(file, computedIn)}${other}`
+}
+
+function describeComputed(file: string, computedIn: ComputedDtype): string {
   switch (computedIn) {
-    case 'fp32': {
-      const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
-      const other = hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in fp32${other}`
-    }
-    case 'q8': {
-      const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in q8: int8 weights, activations rounded token by token${other}`
-    }
+    case 'fp32':
+      return `reading ${file} in fp32`
+    case 'q8':
+      return `reading ${file} in q8: int8 weights, activations rounded token by token`
     default:
       return `reading ${file} in ${computedIn}: weights as they are stored, computed in float32`
   }

@@ -28,7 +28,7 @@ export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 
 /** The formats of model.ts: their names alone, for the help loads no model code. */
-export const FORMATS: Format[] = ['onnx', 'safetensors', 'pytorch']
+export const FORMATS: Format[] = ['gguf', 'onnx', 'pytorch', 'safetensors']
 
 export function addWeightFlags(command: Command): Command {
   return command

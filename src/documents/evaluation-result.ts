@@ -13,11 +13,22 @@ export interface Figures {
   bitsPerByte: number
 }
 
-/** A model with blocks of layers removed. */
-export interface CandidateFigures extends Figures {
+/** A model with blocks of layers removed, by what it predicts of the texts. */
+export interface CutFigures extends Figures {
   removed: Block[]
   /** By how much a scored token is less likely than in the whole model, in nats, over the same texts. */
   excess: Difference
+}
+
+/** The same, and how near its predictions come to the whole model's. */
+export interface CandidateFigures extends CutFigures {
+  /**
+   * Kullback-Leibler divergence of its next-token distribution from the whole model's, KL(whole || cut), in nats per
+   * scored token; null if it is not a finite number.
+   */
+  kl: number | null
+  /** Share of the scored tokens at which the most probable next token is the whole model's. */
+  agreement: number
 }
 
 /** A candidate whose perplexity is not a finite number, for example because half precision overflows. */

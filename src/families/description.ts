@@ -102,7 +102,15 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
+export type Mixer =
+  | Attention
+  | Delta
+  | GatedRecurrence
+  | LatentAttention
+  | Mamba
+  | Mamba2
+  | ParallelMixers
+  | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -319,6 +327,37 @@ export interface Mamba {
   output: Linear
 }
 
+/**
+ * The real-gated linear recurrence of Griffin (De et al. 2024, arXiv 2402.19427): each channel has a state of one
+ * number. A token multiplies it by a = exp(-sharpness * sigmoid(gate) * softplus(rate)) and adds its own gated number
+ * times sqrt(1 - a squared), the first token without that factor.
+ */
+export interface GatedRecurrence {
+  kind: 'recurrence'
+  channels: number
+  /** Gives what convolution and recurrence run over. */
+  input: Linear
+  convolution: Convolution
+  /** Gives what the states are multiplied by once it is activated. */
+  gate: Linear
+  activation: Activation
+  /** Blocks of neighbouring channels. */
+  blocks: number
+  /** Products of the convolution's output within each block: gates on the recurrence's input and on its decay. */
+  inputGate: BlockProduct
+  decayGate: BlockProduct
+  /** [channels] */
+  rate: string
+  sharpness: number
+  output: Linear
+}
+
+/** Names of a weight [blocks, inputs, outputs] and a bias [blocks, outputs]. */
+export interface BlockProduct {
+  weight: string
+  bias: string
+}
+
 /** Mixers that read the same input, and whose outputs are summed. */
 export interface ParallelMixers {
   kind: 'parallel'
@@ -353,6 +392,7 @@ export type Mlp =
       up: Linear
       activation: Activation
       down: Linear
+      bounds?: GateBounds
       /** A norm before the last product. */
       innerNorm?: Norm
       /** Factors on the outputs of the gate's and the last product. */

@@ -12,7 +12,6 @@ import type { Section } from './layer-keys.js'
 const DECODERS: Record<string, string[]> = {
   axk2: ['mlp_layer_types|first_k_dense_replace'],
   doge: [],
-  glm4v_text: [],
   'gpt-sw3': [],
   inkling_text: ['layer_types', 'mlp_layer_types'],
   jetmoe: [],
@@ -21,7 +20,6 @@ const DECODERS: Record<string, string[]> = {
   minimax: ['layer_types'],
   minimax_m3_vl_text: [],
   'modernbert-decoder': ['layer_types'],
-  recurrent_gemma: [],
   xlstm: [],
   zamba: [],
   zaya: [],

@@ -135,6 +135,7 @@ function layerType({ mixer }: Layer): string {
     case 'delta':
     case 'mamba':
     case 'mamba2':
+    case 'recurrence':
       return 'linear_attention'
     case 'parallel':
       return 'hybrid'

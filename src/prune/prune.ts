@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { SCHEMAS } from '../documents/schemas.js'
-import { InterruptedError, UsageError } from '../errors.js'
+import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import {
   chooseModelWeights,
   type Format,
@@ -119,6 +119,7 @@ async function planFiles(
   options: PruneOptions,
 ): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
+  if (format === 'gguf') throw new LayerpruneError('GGUF files cannot be pruned yet')
   const { files: weights, unproven } =
     format === 'onnx'
       ? await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })

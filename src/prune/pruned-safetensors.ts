@@ -1,7 +1,7 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
-import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
+import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
@@ -11,6 +11,8 @@ import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js
 import type { PlannedModel } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
 import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
+
+type Tensors = SafetensorsCheckpoint['tensors']
 
 interface Options {
   replacements?: ReadonlyMap<string, Replacement> | undefined
@@ -53,10 +55,10 @@ function findDescription(
   { tensors }: SafetensorsCheckpoint,
   kept: KeptTensor[],
 ): Pick<PruneConfigOptions, 'describe' | 'undescribed'> {
-  const pruned = new Map<string, TensorLocation>(kept.map(({ name, source }) => [name, source]))
+  const pruned: Tensors = new Map(kept.map(({ name, source }) => [name, { ...source, name }]))
   const { ignoredKeys = [] } = config
   const describe = (config: ModelConfig, isPruned: boolean) =>
-    describeDecoder({ ...withoutQuantization(config), ignoredKeys }, isPruned ? pruned : tensors)
+    describeDecoder({ ...config, ignoredKeys }, logicalTensors(config, isPruned ? pruned : tensors))
   try {
     describe(config, false)
     return { describe }
@@ -66,9 +68,15 @@ function findDescription(
   }
 }
 
-/** Layers compute the same however their weights are stored, and bytes are copied as they are. */
-function withoutQuantization(config: ModelConfig): ModelConfig {
-  const raw = { ...config.raw }
-  for (const key of QUANTIZATION_KEYS) delete raw[key]
-  return { ...config, raw }
+/**
+ * The names by which the builder knows tensors, which are copied as they are. Layers compute the same however their
+ * weights are stored, so a form that cannot be read is no obstacle.
+ */
+function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
+  try {
+    return readPackedTensors(config.raw, tensors).tensors
+  } catch (error) {
+    if (!(error instanceof LayerpruneError)) throw error
+    return tensors
+  }
 }

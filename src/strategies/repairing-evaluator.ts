@@ -1,8 +1,7 @@
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
-import { type Evaluator, runTree } from '../evaluate/evaluator.js'
-import { buildPrefixTree } from '../evaluate/prefix-tree.js'
+import { type Compared, comparePaths, type Evaluator, measurePaths } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -83,23 +82,24 @@ class RepairingEvaluator implements Evaluator {
   }
 
   async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
-    const { pieces } = this.#parts
-    const paths: (number[] | undefined)[] = []
-    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
+    const paths = await this.#findPaths(candidates)
     const possible = paths.filter((path) => path !== undefined)
-    const tree = buildPrefixTree(possible)
-    const repaired = {
-      embed: pieces.embed.bind(pieces),
-      run: this.#runPiece.bind(this),
-      score: pieces.score.bind(pieces),
-    }
     const scores =
-      possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
-    let place = 0
+      possible.length === 0
+        ? []
+        : await measurePaths(this.#repairedPieces, possible, batch, this.#options.signal)
     return paths.map((path) =>
-      path === undefined
-        ? new Float64Array(batch.length).fill(Infinity)
-        : scores.get(place++)!.map((value: number) => 0 - value),
+      path === undefined ? new Float64Array(batch.length).fill(Infinity) : scores.shift()!,
+    )
+  }
+
+  async compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]> {
+    const paths = await this.#findPaths([[], ...candidates])
+    const possible = paths.filter((path) => path !== undefined)
+    const compared = await comparePaths(this.#repairedPieces, possible, batch, this.#options.signal)
+    const failed = new Float64Array(batch.length).fill(Infinity)
+    return paths.map((path) =>
+      path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
     )
   }
 
@@ -119,6 +119,23 @@ class RepairingEvaluator implements Evaluator {
 
   #layerOf(changedPiece: number): number {
     return Math.floor(changedPiece / (this.#layers + 1)) - 1
+  }
+
+  get #repairedPieces() {
+    const { pieces } = this.#parts
+    return {
+      embed: pieces.embed.bind(pieces),
+      run: this.#runPiece.bind(this),
+      score: pieces.score.bind(pieces),
+      compare: pieces.compare.bind(pieces),
+    }
+  }
+
+  /** One after another, for each may fit a repair; undefined if a block cannot be repaired. */
+  async #findPaths(candidates: Block[][]): Promise<(number[] | undefined)[]> {
+    const paths: (number[] | undefined)[] = []
+    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
+    return paths
   }
 
   /** Pieces of a model from which blocks are removed, those before a block changed; undefined if that cannot be. */

@@ -45,9 +45,10 @@ describe('completion for bash', () => {
       '--dataset-split',
     ])
     expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual([
+      'gguf',
       'onnx',
-      'safetensors',
       'pytorch',
+      'safetensors',
     ])
     expect(await completeInBash('layerprune', 'plot', '--kind', 'h')).toEqual(['heatmap'])
     expect(await completeInBash('layerprune', 'completion', '')).toEqual(

@@ -19,7 +19,7 @@ async function prune(name: string, start: number, end: number): Promise<string> 
 
 /** Families whose configs say something of layers by number: each is cut in more than one place. */
 const BY_NUMBER =
-  /^(afmoe|axk1|bailing|bamba|cohere2(?!-moe-rms)|cwm|deepseek|dots1|flint|ernie4-5-moe|exaone-moe|exaone4|gemma2|gemma3|gemma4|glm4-moe(-lite|$)|gpt-neo$|gpt-oss|granite-(hybrid|swa)|hy-v3|kimi-linear|kolibri1|laguna$|lfm2|lfm3$|llama4$|mellum|ministral$|mimo|minicpm|nemotron-h|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|sarvam-mla|smollm3)/
+  /^(afmoe|axk1|bailing|bamba|cohere2(?!-moe-rms)|cwm|deepseek|dots1|flint|ernie4-5-moe|exaone-moe|exaone4|gemma2|gemma3|gemma4|glm4-moe(-lite|$)|glm4v-moe|gpt-neo$|gpt-oss|granite-(hybrid|swa)|hy-v3|kimi-linear|kolibri1|laguna$|lfm2|lfm3$|llama4$|mellum|ministral$|mimo|minicpm|nemotron-h|olmo-hybrid|olmo3|qwen2-(moe|window)|recurrent-gemma|qwen3-(5|moe|next|window)|sarvam-mla|smollm3)/
 
 /** Largest difference of a logit, as a part of the largest logit. */
 async function compare(name: string, start: number, end: number): Promise<number> {

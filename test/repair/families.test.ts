@@ -23,7 +23,7 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|kolibri1|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
+    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm-ocr|glm4(?!-moe)|glm46v|glm4v(?!-moe)|gpt1|hyperclovax|kolibri1|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
     /normalised before it is added to the stream/,
   ],
   [

@@ -1,6 +1,9 @@
+import type { EvaluationResult } from '../../documents/evaluation-result.js'
 import { evaluatePerplexity } from '../../evaluate/perplexity.js'
+import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
+import { formatPruneCommand } from '../../terminal/next-command.js'
 import { printDocument, setQuiet } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { EVALUATE_OPTIONS, type EvaluateFlags } from '../evaluate.js'
@@ -22,5 +25,16 @@ export async function run(flags: EvaluateFlags): Promise<void> {
     return evaluatePerplexity({ ...options, candidates: plans.map(({ removed }) => removed) })
   })
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(result, null, 2)}\n`)
-  await printDocument(result, flags, formatEvaluation)
+  await printDocument(result, flags, (shown, window) =>
+    [formatEvaluation(shown, window), ...suggestCut(shown, flags)].join('\n\n'),
+  )
+}
+
+/** The command that makes the cut of the lowest perplexity, if any has one. */
+function suggestCut({ candidates }: EvaluationResult, { model, revision }: EvaluateFlags): string[] {
+  const finite = candidates.filter((candidate) => candidate.perplexity !== null)
+  if (finite.length === 0) return []
+  const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
+  const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
+  return [formatPruneCommand({ model, revision }, ['--drop', formatBlocks(lowest.removed)], title)]
 }
