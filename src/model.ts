@@ -4,6 +4,7 @@ import {
   type ChosenWeights,
   chooseWeights,
   type Purpose,
+  type TensorFormat,
   type WeightOptions,
 } from './checkpoint/choose-weights.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
@@ -11,13 +12,9 @@ import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { readPackedTensors } from './checkpoint/packed/read-packed.js'
-import {
-  INDEX_FILE,
-  listShards,
-  openSafetensors,
-  type SafetensorsCheckpoint,
-  type TensorLocation,
-} from './checkpoint/safetensors.js'
+import { openPytorch } from './checkpoint/pytorch/pytorch-checkpoint.js'
+import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from './checkpoint/safetensors.js'
+import { isShardIndex, listShards } from './checkpoint/shards.js'
 import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
@@ -34,7 +31,7 @@ import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
 
-export type { Format } from './checkpoint/choose-weights.js'
+export type { Format, TensorFormat } from './checkpoint/choose-weights.js'
 
 export interface ModelOptions extends ModelSourceOptions, WeightOptions {}
 
@@ -175,7 +172,7 @@ export function chooseModelWeights(
   const facts = { id, names, family: config.modelType, isKnownFamily, gguf: gguf?.name }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
-  if (weights.format === 'safetensors' && config.wrapper !== null) {
+  if (weights.format !== 'onnx' && config.wrapper !== null) {
     options.onNote?.(
       `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,
     )
@@ -193,13 +190,12 @@ export async function provideWeights({ folder, source }: LocatedModel, { format,
   await source.provide(TOKENIZER_FILES)
   if (file === undefined) return
   await source.provide([file])
-  if (format === 'safetensors' && file === INDEX_FILE) await source.provide(await listShards(folder))
+  if (format !== 'onnx' && isShardIndex(file)) await source.provide(await listShards(folder, file))
 }
 
 /**
- * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from safetensors or
- * GGUF. Only headers are read, nothing is written. If there are no safetensors, opening them reports what the folder has
- * instead.
+ * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from tensors. Only
+ * headers are read, nothing is written.
  * @throws LayerpruneError if something is missing, damaged or not supported
  */
 export async function openWeights(
@@ -209,8 +205,9 @@ export async function openWeights(
 ): Promise<Model> {
   const { config } = located
   switch (weights.format) {
-    case 'safetensors': {
-      const checkpoint = await openSafetensors(source.folder, source.names)
+    case 'safetensors':
+    case 'pytorch': {
+      const checkpoint = await openTensors({ config, source }, weights.format)
       return { ...located, ...openCheckpoint(checkpoint, config, weights) }
     }
     case 'gguf': {
@@ -223,7 +220,7 @@ export async function openWeights(
 }
 
 /**
- * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors. Its weights are neither
+ * Opens a model: reads its config, and its graph from ONNX or by building it from tensors. Its weights are neither
  * read nor changed.
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if something is missing, damaged or not supported
@@ -260,6 +257,19 @@ export async function prepareModel(
 type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'form' | 'weightFiles' | 'tensors'>
 type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
+
+/**
+ * Opens the tensors beside a config.json, reading only headers; a model without any is reported with what it has
+ * instead.
+ * @throws LayerpruneError if they are missing or damaged
+ */
+export function openTensors(
+  { config, source: { folder, names } }: Pick<LocatedModel, 'config' | 'source'>,
+  format: TensorFormat,
+): Promise<SafetensorsCheckpoint> {
+  if (format === 'safetensors') return openSafetensors(folder, names)
+  return openPytorch(folder, names, config.raw.tie_word_embeddings === true)
+}
 
 function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,

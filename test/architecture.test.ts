@@ -62,7 +62,7 @@ const FLOORS = [
   ['inspect', 'run'],
   ['similarity'],
   ['evaluate'],
-  ['repair', 'prune'],
+  ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
   ['index', 'terminal'],
   ['commands'],

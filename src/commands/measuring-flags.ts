@@ -27,8 +27,8 @@ export const RUN_OPTIONS = [
 export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 
-/** FORMATS of model.ts: their names alone, for the help loads no model code. */
-const FORMATS: Format[] = ['gguf', 'onnx', 'safetensors']
+/** The formats of model.ts: their names alone, for the help loads no model code. */
+export const FORMATS: Format[] = ['gguf', 'onnx', 'pytorch', 'safetensors']
 
 export function addWeightFlags(command: Command): Command {
   return command
@@ -44,7 +44,7 @@ export function addWeightFlags(command: Command): Command {
     .addOption(
       new Option(
         '--format <name>',
-        'weights to read (default: safetensors if their family is known)',
+        'weights to read (default: safetensors, or pytorch, if their family is known)',
       ).choices(FORMATS),
     )
     .addOption(
@@ -99,7 +99,7 @@ function addDatasetFlags(command: Command, required: boolean): Command {
     )
     .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold one document per line, not one per file')
-    .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
+    .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
     .option(
       '--max-length <n>',
       "tokens read of each text (default: 1024, or the model's limit if lower)",

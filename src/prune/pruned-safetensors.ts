@@ -1,9 +1,9 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
-import { openSafetensors, type SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
-import type { LocatedModel } from '../model.js'
+import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
@@ -21,16 +21,17 @@ interface Options {
 }
 
 /**
- * Weights, index and configs of a safetensors model without some of its layers.
+ * Weights, index and configs of a model without some of its layers, as safetensors, whatever form its tensors have.
  * @throws LayerpruneError if weights or config cannot be read, the config cannot say what layers need, or the
  *   family is not proven and `unproven` is not set
  */
 export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
+  format: TensorFormat,
   layers: KeptLayers,
   { replacements, unproven, onNote }: Options,
 ): Promise<PlannedModel> {
-  const checkpoint = await openSafetensors(folder, source.names)
+  const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
     checkpoint.tensors.keys(),
     layers.whole,
@@ -44,7 +45,7 @@ export async function planPrunedSafetensors(
     unproven,
     onNote,
   })
-  const weights = await planSafetensors(folder, checkpoint, kept, replacements)
+  const weights = await planSafetensors(checkpoint, kept, replacements)
   return { files: [...weights, ...configs.files], unproven: configs.unproven }
 }
 

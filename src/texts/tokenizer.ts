@@ -17,8 +17,19 @@ export type Encode = (text: string, maxLength: number) => number[]
 /** Likewise, in this thread or in another. */
 export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
 
+/** A special token. */
+export interface TokenPrefix {
+  id: number
+  /** As it is written in a text. */
+  text: string
+}
+
 export interface Tokenizer {
   encode: Encode
+  /** Without the special tokens, and whole. */
+  encodePlain: (text: string) => number[]
+  /** The token that begins a text, or else the one that ends it; null if there is neither. */
+  findPrefix: () => TokenPrefix | null
   /** Token ids to text, special tokens omitted. */
   decode: (ids: number[]) => string
 }
@@ -43,11 +54,18 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
       if (ids.length <= maxLength) return ids
       return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
     },
+    encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }),
+    findPrefix: () => findPrefix(tokenizer),
     decode: (ids) =>
       ids.length === 0
         ? ''
         : tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
   }
+}
+
+function findPrefix(tokenizer: PreTrainedTokenizer): TokenPrefix | null {
+  const id = tokenizer.bos_token_id ?? tokenizer.eos_token_id
+  return id === undefined || id === null ? null : { id, text: tokenizer.decode([id]) }
 }
 
 async function loadFromFolder(folder: string): Promise<PreTrainedTokenizer> {

@@ -47,6 +47,7 @@ describe('completion for bash', () => {
     expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual([
       'gguf',
       'onnx',
+      'pytorch',
       'safetensors',
     ])
     expect(await completeInBash('layerprune', 'plot', '--kind', 'h')).toEqual(['heatmap'])
