@@ -110,7 +110,13 @@ describe('a model that cannot be read says what to do', () => {
   }
 
   it.each([
-    [['m.gguf'], /only the gguf file "m\.gguf"$/, /safetensors checkpoint that it was converted from/],
+    [
+      ['m.gguf'],
+      /m\.gguf is truncated: expected at least 4 bytes, found \d/,
+      /download or copy the file again/,
+    ],
+    [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /--model-file a\.gguf/],
+    [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
     [['adapter_config.json', 'adapter_model.safetensors'], /holds an adapter/, /merge_and_unload/],
     [['pytorch_model.bin'], /has no config\.json$/, /must hold config\.json/],
     [['model.safetensors', 'training_args.bin'], /has no config\.json$/, /must hold config\.json/],
@@ -121,10 +127,10 @@ describe('a model that cannot be read says what to do', () => {
     })
   })
 
-  it('a GGUF file', async () => {
-    const model = join(folderOf(undefined, 'm.gguf'), 'm.gguf')
+  it('a file of another form', async () => {
+    const model = join(folderOf(undefined, 'm.npz'), 'm.npz')
     await expect(locateModel({ model })).rejects.toMatchObject({
-      message: `${model} is a gguf file, which cannot be read`,
+      message: `${model} is a numpy file, which cannot be read`,
       hint: 'use the safetensors checkpoint that it was converted from',
     })
   })
