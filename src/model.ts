@@ -45,7 +45,7 @@ export interface LocatedModel {
   askedRevision: string | null
   /** Real folder of its files. */
   folder: string
-  /** Folder of its tokenizer, or the GGUF file that holds it. */
+  /** Folder of the tokenizer, or the GGUF file that holds it. */
   tokenizer: string
   config: ModelConfig
   /** The GGUF file that its config was read from. */
@@ -98,13 +98,25 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const { id, revision, folder } = source
   const name = findGguf({ ...source, ...options })
   const shared = { id, revision, askedRevision: options.revision ?? null, folder, source }
+  const tokenizer = await locateTokenizer(options)
   if (name !== undefined) {
     const gguf = await locateGguf(source, name)
     const config = ignoreKeys(readGgufConfig(gguf, join(folder, name)), options)
-    return { ...shared, tokenizer: join(folder, name), config, gguf }
+    return { ...shared, tokenizer: tokenizer ?? join(folder, name), config, gguf }
   }
   await source.provide(CONFIG_FILES)
-  return { ...shared, tokenizer: folder, config: ignoreKeys(await readConfig(source), options) }
+  const config = ignoreKeys(await readConfig(source), options)
+  return { ...shared, tokenizer: tokenizer ?? folder, config }
+}
+
+/** Where the tokenizer is that the user names; undefined if it is the model's own. */
+async function locateTokenizer(options: ModelOptions): Promise<string | undefined> {
+  if (options.tokenizer === undefined) return undefined
+  const { signal, onNote, onDownload } = options
+  const source = await openModelSource({ model: options.tokenizer, signal, onNote, onDownload })
+  const gguf = source.names.includes('tokenizer.json') ? undefined : findGguf({ ...source })
+  await source.provide(gguf === undefined ? [...TOKENIZER_FILES, 'config.json'] : [gguf])
+  return join(source.folder, gguf ?? '')
 }
 
 async function locateGguf({ folder, provide }: ModelSource, name: string): Promise<LocatedGguf> {

@@ -11,6 +11,8 @@ export interface ModelSourceOptions {
   model: string
   /** Branch, tag or commit of a model on the Hub; its main branch if omitted. */
   revision?: string | undefined
+  /** Folder or GGUF file with the tokenizer, or the id of a model on the Hub; the model's own if omitted. */
+  tokenizer?: string | undefined
   /** Keys of config.json that may be ignored although it is not known what they mean. */
   ignoreConfigKey?: string[] | undefined
   signal?: AbortSignal | undefined

@@ -107,6 +107,7 @@ export type Mixer =
   | Delta
   | GatedRecurrence
   | LatentAttention
+  | LightningAttention
   | Mamba
   | Mamba2
   | ParallelMixers
@@ -261,6 +262,45 @@ export interface LatentAttention {
   /** Factor on the scores. */
   scale: number
 }
+
+/**
+ * Linear attention in blocks of tokens (Qin et al. 2024, arXiv 2405.17381): a key counts for less by the same factor
+ * with each token after it.
+ */
+export interface LightningAttention {
+  kind: 'lightning'
+  heads: number
+  headDim: number
+  /** Gives each head its query, its key and its value. */
+  packed: Linear
+  /** Of all three. */
+  activation: Activation
+  /** Tokens of a block. */
+  block: number
+  decay: LightningDecay
+  /** Over all heads, whose outputs are then multiplied by the sigmoid of the gate. */
+  norm: Norm
+  gate: Linear
+  output: Linear
+}
+
+/**
+ * How much each head forgets from token to token: the negative logarithm of the factor, or the names of tensors that
+ * hold it and what follows from it, rounded as each was stored.
+ */
+export type LightningDecay =
+  | { kind: 'computed'; rates: number[] }
+  | {
+      kind: 'stored'
+      /** [heads, 1, 1] */
+      rates: string
+      /** [heads, block, 1]: factors on the queries of a block if what they read is older. */
+      queries: string
+      /** [heads, block, 1]: factors on the keys of a block for what comes later; a shorter block has the last ones. */
+      keys: string
+      /** [1, heads, block, block]: factors on the scores within a block. */
+      scores: string
+    }
 
 /** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
 export interface ShortConvolution {
@@ -514,11 +554,19 @@ export interface Layer {
   }
   /** Mixer and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
   parallel: boolean
-  /** Factor on what mixer and MLP add to the residual stream. */
-  residualMultiplier: number
+  /** Mixer and MLP are added to the normed stream that they read, instead of the stream before the norm. */
+  addsToNormed: boolean
+  /** What each is added with. */
+  residual: { mixer: Residual; mlp: Residual }
   perLayerEmbedding: PerLayerEmbedding | null
   /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
   scalar: string | null
+}
+
+/** Factors on the residual stream and on what is added to it. */
+export interface Residual {
+  stream: number
+  added: number
 }
 
 /**

@@ -14,6 +14,7 @@ import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { LLAMA4_FAMILIES } from './llama4.js'
+import { MINIMAX_FAMILIES } from './minimax.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
 import { MULTIMODAL_GLM_FAMILIES } from './multimodal-glm.js'
 import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
@@ -63,6 +64,7 @@ export const FAMILIES: Record<string, Family> = {
   ...MULTIMODAL_GLM_FAMILIES,
   ...CONVOLUTION_FAMILIES,
   ...RECURRENT_GEMMA_FAMILIES,
+  ...MINIMAX_FAMILIES,
   ...SINK_FAMILIES,
   ...GEMMA4_FAMILIES,
   ...KIMI_FAMILIES,

@@ -17,7 +17,6 @@ const DECODERS: Record<string, string[]> = {
   jetmoe: [],
   lara_mini: ['layer_types'],
   longcat_flash: [],
-  minimax: ['layer_types'],
   minimax_m3_vl_text: [],
   'modernbert-decoder': ['layer_types'],
   xlstm: [],

@@ -133,6 +133,7 @@ function layerType({ mixer }: Layer): string {
     case 'convolution':
       return 'conv'
     case 'delta':
+    case 'lightning':
     case 'mamba':
     case 'mamba2':
     case 'recurrence':
