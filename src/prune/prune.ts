@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
+import type { PruneResult } from '../documents/prune-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import {
@@ -15,7 +16,7 @@ import { findCompanions, listCompanions } from './companion-files.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from './output-folder.js'
-import { type PlannedFile, type PlannedModel, sizeOf, textFile } from './planned-file.js'
+import { type PlannedFile, type PlannedModel, sizeOf, sumPlanned, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
 import { writePlannedFiles } from './write-planned.js'
@@ -49,25 +50,6 @@ export interface PruneProgress {
   totalBytes: number
 }
 
-/** What `prune --json` prints. Keys may be added, none changes meaning. */
-export interface PruneResult {
-  schema: typeof SCHEMAS.prune
-  plan: Plan
-  format: Format
-  /** Layers of the pruned model. */
-  layers: number
-  /** Real path of the folder. */
-  output: string
-  files: { name: string; sizeBytes: number }[]
-  sizeBytes: number
-  /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
-  unproven?: string
-  /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
-  ignoredConfigKeys?: string[]
-  /** Present and true if nothing was written. */
-  dryRun?: true
-}
-
 /**
  * Writes a model without some of its layers: from safetensors by copying the tensors that are kept, from ONNX by
  * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
@@ -92,7 +74,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     force,
     onNote,
   })
-  const { files, unproven } = await planFiles(model, chosen.format, plan, options)
+  const { files, sizes, unproven } = await planFiles(model, chosen.format, plan, options)
   const result: PruneResult = {
     schema: SCHEMAS.prune,
     plan,
@@ -100,7 +82,8 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     layers: model.config.layers - plan.layersToSkip,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
-    sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
+    sizeBytes: sumPlanned(files),
+    ...sizes,
     ...(unproven === undefined ? {} : { unproven }),
     ...(model.config.ignoredKeys && { ignoredConfigKeys: [...model.config.ignoredKeys] }),
   }
@@ -118,10 +101,13 @@ async function planFiles(
   options: PruneOptions,
 ): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
-  const { files: weights, unproven } =
-    format === 'safetensors'
-      ? await planPrunedSafetensors(model, layers, options)
-      : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
+  const {
+    files: weights,
+    sizes,
+    unproven,
+  } = format === 'safetensors'
+    ? await planPrunedSafetensors(model, layers, options)
+    : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
   await model.source.provide(['README.md'])
   const isFromHub = model.revision !== null
   const card = await formatModelCard({
@@ -138,7 +124,7 @@ async function planFiles(
     textFile('README.md', card),
     textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
-  return { files, unproven }
+  return { files, sizes, unproven }
 }
 
 async function writeFolder(

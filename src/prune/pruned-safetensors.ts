@@ -4,17 +4,25 @@ import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
 import {
   openSafetensors,
   type SafetensorsCheckpoint,
+  type SafetensorsDtype,
   type TensorLocation,
 } from '../checkpoint/safetensors.js'
+import type { WholeAndPruned } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
 import type { LocatedModel } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
-import type { PlannedModel } from './planned-file.js'
+import { type PlannedModel, sumPlanned, sumSizes } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
-import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
+import {
+  countElements,
+  type KeptTensor,
+  keepTensors,
+  measureKept,
+  planSafetensors,
+} from './safetensors-files.js'
 
 interface Options {
   replacements?: ReadonlyMap<string, Replacement> | undefined
@@ -47,7 +55,21 @@ export async function planPrunedSafetensors(
     onNote,
   })
   const weights = await planSafetensors(folder, checkpoint, kept, replacements)
-  return { files: [...weights, ...configs.files], unproven: configs.unproven }
+  const bytes = { whole: await sumSizes(checkpoint.files), pruned: sumPlanned(weights) }
+  return {
+    files: [...weights, ...configs.files],
+    sizes: { parameters: countParameters(checkpoint, kept), bytes },
+    unproven: configs.unproven,
+  }
+}
+
+const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16'] satisfies SafetensorsDtype[]
+
+/** Null if a matrix is packed into integers or has scales beside it: its elements are then not its parameters. */
+function countParameters({ tensors }: SafetensorsCheckpoint, kept: KeptTensor[]): WholeAndPruned | null {
+  const all = [...tensors.values()]
+  if (all.some(({ dtype }) => !FLOATS.includes(dtype))) return null
+  return { whole: countElements(all), pruned: countElements(kept.map(measureKept)) }
 }
 
 /** How the builder of graphs understands configs of this model, or why it does not. */
