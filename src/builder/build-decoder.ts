@@ -3,6 +3,7 @@ import type { ModelConfig } from '../checkpoint/config.js'
 import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
 import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { findWrapper } from '../checkpoint/wrappers.js'
+import { applyDialect } from '../families/apply-dialect.js'
 import { ConfigReader } from '../families/config-reader.js'
 import { applyDifferences } from '../families/describe-decoder.js'
 import type { Decoder } from '../families/description.js'
@@ -96,12 +97,12 @@ function describeFamily(
   { prefix, isBare, headPrefixes }: DecoderLayout,
   tensors: Tensors,
 ): Decoder {
-  const reader = new ConfigReader(config.raw, limitCounts(tensors))
+  const reader = new ConfigReader(config.raw, limitCounts(tensors), config.origin)
   const { fixed = {} } = family
   assertCausal(reader)
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
   const has = (name: string) => tensors.has(name)
-  const differences = withWrappersHead(config, family.describe(reader, has))
+  const differences = applyDialect(withWrappersHead(config, family.describe(reader, has)), config.dialect)
   const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
   const { ignoredKeys = [] } = config
   for (const key of ignoredKeys) reader.assertUnread(key, config.family)

@@ -93,6 +93,11 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   }
 }
 
+/** Bytes of one number, of a type that fills whole bytes. */
+export function bytesOfNumber(dtype: SafetensorsDtype): number {
+  return DTYPE_BITS[dtype] / 8
+}
+
 /** A name from a file as messages show it: on one line, and cut to the length of a line. */
 export function quoteName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name)

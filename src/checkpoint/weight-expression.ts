@@ -1,3 +1,4 @@
+import { GGML_BLOCKS, type GgmlBlockType } from './ggml-types.js'
 import type { SafetensorsDtype } from './safetensors-header.js'
 
 /** Numbers or codes that lie one after the other in a file. */
@@ -57,6 +58,14 @@ export interface LookupExpression {
   table: number[] | StoredPart
 }
 
+/** Blocks of numbers as llama.cpp packs them, row after row. */
+export interface GgmlBlocksExpression {
+  kind: 'ggml-blocks'
+  shape: number[]
+  part: StoredPart
+  type: GgmlBlockType
+}
+
 /** Two expressions combined number by number. */
 export interface CombinedExpression {
   kind: 'combined'
@@ -111,6 +120,7 @@ export type WeightExpression =
   | IntegersExpression
   | RowWordsExpression
   | LookupExpression
+  | GgmlBlocksExpression
   | CombinedExpression
   | GatheredExpression
   | TransposedExpression
@@ -124,6 +134,8 @@ export interface PartRead {
   isFloat: boolean
   /** The value of each code of 8 bits, if they stand for those of a known table. */
   table?: readonly number[]
+  /** Places of the float16 numbers in each block, if it has such blocks. */
+  halves?: { blockBytes: number; places: readonly number[] }
 }
 
 /** The parts of files that an expression reads. */
@@ -144,6 +156,10 @@ export function listParts(expression: WeightExpression): PartRead[] {
           { part: table, isFloat: true },
         ]
       return [{ part, isFloat: false, ...(bits === 8 && { table }) }]
+    }
+    case 'ggml-blocks': {
+      const { bytes: blockBytes, halves: places } = GGML_BLOCKS[expression.type]
+      return [{ part: expression.part, isFloat: false, halves: { blockBytes, places } }]
     }
     case 'combined':
       return [...listParts(expression.left), ...listParts(expression.right)]

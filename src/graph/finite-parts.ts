@@ -1,4 +1,5 @@
 import type { PartRead } from '../checkpoint/weight-expression.js'
+import { decodeFloats } from '../weights/decode-floats.js'
 import { findNonFinite } from '../weights/find-non-finite.js'
 import { float8Values, isFloat8 } from '../weights/float8.js'
 import type { WeightReader } from './weight-reader.js'
@@ -11,7 +12,8 @@ interface Found {
 /** How the numbers of a part that are not finite are found, and how many bytes each takes. */
 interface Search {
   bytesOfNumber: number
-  find(piece: Uint8Array<ArrayBuffer>): Found | null
+  /** @param before bytes of the part before the piece */
+  find(piece: Uint8Array<ArrayBuffer>, before: number): Found | null
 }
 
 /**
@@ -24,15 +26,16 @@ export async function findNonFiniteNumber(read: PartRead, reader: WeightReader):
   const { file, offsetBytes, sizeBytes } = read.part
   let before = 0
   for await (const piece of reader.read({ path: file, offsetBytes, sizeBytes })) {
-    const found = search.find(piece)
-    if (found !== null) return { ...found, index: before + found.index }
-    before += piece.length / search.bytesOfNumber
+    const found = search.find(piece, before)
+    if (found !== null) return { ...found, index: before / search.bytesOfNumber + found.index }
+    before += piece.length
   }
   return null
 }
 
 /** Null if every bit pattern is finite. */
-function chooseSearch({ part: { dtype }, isFloat, table }: PartRead): Search | null {
+function chooseSearch({ part: { dtype }, isFloat, table, halves }: PartRead): Search | null {
+  if (halves !== undefined) return halves.places.length === 0 ? null : searchHalves(halves)
   if (table !== undefined) return searchCodes(table)
   if (!isFloat) return null
   if (isFloat8(dtype)) return searchCodes(float8Values(dtype))
@@ -47,6 +50,23 @@ function chooseSearch({ part: { dtype }, isFloat, table }: PartRead): Search | n
     default:
       return null
   }
+}
+
+/** Blocks have an even number of bytes if they hold float16 numbers, so that none is divided between two pieces. */
+function searchHalves({ blockBytes, places }: NonNullable<PartRead['halves']>): Search {
+  const find = (piece: Uint8Array, before: number): Found | null => {
+    for (const place of places) {
+      const first = (place - (before % blockBytes) + blockBytes) % blockBytes
+      for (let at = first; at + 1 < piece.length; at += blockBytes) {
+        // an exponent of ones
+        if ((piece[at + 1]! & 0x7c) !== 0x7c) continue
+        const [value] = decodeFloats(piece.slice(at, at + 2), 'F16')
+        return { index: at, value: value! }
+      }
+    }
+    return null
+  }
+  return { bytesOfNumber: 1, find }
 }
 
 function searchCodes(table: readonly number[]): Search | null {

@@ -1,16 +1,23 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
-import { openSafetensors, type SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import type { WholeAndPruned } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
-import type { LocatedModel } from '../model.js'
+import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
-import type { PlannedModel } from './planned-file.js'
+import { type PlannedModel, sumPlanned, sumSizes } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
-import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
+import {
+  countElements,
+  type KeptTensor,
+  keepTensors,
+  measureKept,
+  planSafetensors,
+} from './safetensors-files.js'
 
 type Tensors = SafetensorsCheckpoint['tensors']
 
@@ -21,16 +28,17 @@ interface Options {
 }
 
 /**
- * Weights, index and configs of a safetensors model without some of its layers.
+ * Weights, index and configs of a model without some of its layers, as safetensors, whatever form its tensors have.
  * @throws LayerpruneError if weights or config cannot be read, the config cannot say what layers need, or the
  *   family is not proven and `unproven` is not set
  */
 export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
+  format: TensorFormat,
   layers: KeptLayers,
   { replacements, unproven, onNote }: Options,
 ): Promise<PlannedModel> {
-  const checkpoint = await openSafetensors(folder, source.names)
+  const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
     checkpoint.tensors.keys(),
     layers.whole,
@@ -44,8 +52,30 @@ export async function planPrunedSafetensors(
     unproven,
     onNote,
   })
-  const weights = await planSafetensors(folder, checkpoint, kept, replacements)
-  return { files: [...weights, ...configs.files], unproven: configs.unproven }
+  const weights = await planSafetensors(checkpoint, kept, replacements)
+  const bytes = { whole: await sumSizes(checkpoint.files), pruned: sumPlanned(weights) }
+  return {
+    files: [...weights, ...configs.files],
+    sizes: { parameters: countParameters(config, checkpoint, kept), bytes },
+    unproven: configs.unproven,
+  }
+}
+
+/** Null if the weights have a form that cannot be read, whose elements are not the model's parameters. */
+function countParameters(
+  config: ModelConfig,
+  { tensors }: SafetensorsCheckpoint,
+  kept: KeptTensor[],
+): WholeAndPruned | null {
+  const pruned: Tensors = new Map(
+    kept.map((tensor) => [
+      tensor.name,
+      { ...tensor.source, name: tensor.name, shape: measureKept(tensor).shape },
+    ]),
+  )
+  const [whole, left] = [tensors, pruned].map((tensors) => readLogical(config, tensors))
+  if (whole === undefined || left === undefined) return null
+  return { whole: countElements([...whole.values()]), pruned: countElements([...left.values()]) }
 }
 
 /** How the builder of graphs understands configs of this model, or why it does not. */
@@ -72,10 +102,15 @@ function findDescription(
  * weights are stored, so a form that cannot be read is no obstacle.
  */
 function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
+  return readLogical(config, tensors) ?? tensors
+}
+
+/** Undefined if the weights have a form that cannot be read. */
+function readLogical(config: ModelConfig, tensors: Tensors): Tensors | undefined {
   try {
     return readPackedTensors(config.raw, tensors).tensors
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
-    return tensors
+    return undefined
   }
 }

@@ -7,6 +7,7 @@ import { setExternalData } from '../graph/external-data.js'
 import { GraphWriter } from '../graph/graph-writer.js'
 import { DataType } from '../graph/onnx.js'
 import { writeCombined } from './combined.js'
+import { writeGgmlBlocks } from './ggml/ggml-blocks.js'
 import { writeIntegers, writeRowWords } from './integers.js'
 import { writeLookup } from './lookup.js'
 import { writeGathered, writeReshaped, writeRows, writeTransposed } from './rearranged.js'
@@ -61,11 +62,17 @@ export class ExpressionWriter extends GraphWriter {
 
   /** A constant of uint8 without dimensions. */
   byte(value: number): string {
-    const name = `byte:${value}`
+    return this.bytes([value], [])
+  }
+
+  /** A constant of uint8. */
+  bytes(values: number[], shape: number[]): string {
+    const name = `bytes[${shape}]:${values}`
     const tensor = create(TensorProtoSchema, {
       name,
       dataType: DataType.UINT8,
-      rawData: Uint8Array.of(value),
+      dims: shape.map(BigInt),
+      rawData: Uint8Array.from(values),
     })
     this.initializers.set(name, tensor)
     return name
@@ -92,6 +99,8 @@ export class ExpressionWriter extends GraphWriter {
         return this.#lookUp(writeRowWords(this, expression), ids)
       case 'lookup':
         return writeLookup(this, expression, ids)
+      case 'ggml-blocks':
+        return writeGgmlBlocks(this, expression, ids)
       case 'combined':
         return writeCombined(this, expression, ids)
       case 'gathered':

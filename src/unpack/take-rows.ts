@@ -30,7 +30,8 @@ function take(
       return { ...expression, shape }
     case 'stored':
     case 'integers':
-    case 'lookup': {
+    case 'lookup':
+    case 'ggml-blocks': {
       const part = cutPart(expression.part, rows, start, end)
       return part && { ...expression, shape, part }
     }
