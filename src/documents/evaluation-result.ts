@@ -2,6 +2,7 @@ import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
+import type { TaskCandidate, TaskResult } from './task-result.js'
 
 /** How well a model, whole or cut, predicts the texts of a run. */
 export interface Figures {
@@ -59,6 +60,9 @@ export interface EvaluationResult extends Figures {
     shuffle?: number
   }
   /** In the order in which they were asked for; the figures above are the whole model's. */
-  candidates: (CandidateFigures | FailedCandidate)[]
+  candidates: ((CandidateFigures | FailedCandidate) & Partial<TaskCandidate>)[]
+  /** What `--task` measured, of the whole model. */
+  tasks?: TaskResult['tasks']
+  taskSettings?: TaskResult['taskSettings']
   layerpruneVersion: string
 }

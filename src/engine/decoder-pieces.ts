@@ -1,12 +1,14 @@
 import type { Tensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { REFERENCE_STATE_INPUT, takeComparisonHead, takePairHead } from '../graph/comparison.js'
+import { takeContinuationHead } from '../graph/continuation-head.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
+import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { chunkPositions, type State, takeRows } from './scored-positions.js'
@@ -133,6 +135,12 @@ export class DecoderPieces {
       if (others.length > 0) comparisons.push(compared)
     }
     return comparisons
+  }
+
+  /** How likely continuations are to the model, from the last state of their texts. */
+  async scoreContinuations(state: State, continuations: Continuation[]): Promise<ContinuationScores> {
+    const piece = this.#open('continuations', () => takeContinuationHead(this.#decoder))
+    return scoreContinuations(this.#ort, await piece, state, continuations)
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { Block } from '../layers/block.js'
@@ -21,6 +22,15 @@ export interface Evaluator {
    * @returns of the whole model, then of each candidate
    */
   compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]>
+  /**
+   * Runs a batch likewise, and scores what may follow parts of its texts.
+   * @returns for each candidate, the scores of the continuations
+   */
+  scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]>
   close(): Promise<void>
 }
 
@@ -58,14 +68,21 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
   const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
+  const run = <Score>(candidates: Block[][], batch: EncodedText[], score: (state: State) => Promise<Score>) =>
+    runPaths({ pieces, score }, candidates.map(pathOf), batch, options.signal)
   return {
-    measure: (batch, candidates) => measurePaths(pieces, candidates.map(pathOf), batch, options.signal),
+    async measure(batch, candidates) {
+      const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
+      return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
+    },
     compare: (batch, candidates) =>
       comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
     tokensPerSecond(removed) {
       const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
       return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
     },
+    scoreContinuations: (batch, continuations, candidates) =>
+      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
     close: () => pieces.close(),
   }
 }
@@ -86,19 +103,27 @@ function keptPieces(boundaries: number[], removed: Block[]): number[] {
     )
 }
 
-type Pieces = Pick<DecoderPieces, 'embed' | 'run' | 'score' | 'compare'>
+/** How a batch is run, and what is made of each last state. */
+export interface Scoring<Score> {
+  pieces: Pick<DecoderPieces, 'embed' | 'run'>
+  score: (state: State) => Promise<Score>
+}
 
-/** Negative log-likelihood of each text, in nats, by path through the pieces. */
-export async function measurePaths(
-  pieces: Pieces,
+/**
+ * Runs a batch along several paths through the pieces.
+ * @returns the score of each path
+ */
+export async function runPaths<Score>(
+  { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],
   batch: EncodedText[],
   signal: AbortSignal | undefined,
-): Promise<Float64Array[]> {
-  const scores = paths.map(() => new Float64Array())
+): Promise<Score[]> {
+  const scores: Score[] = []
+  if (paths.length === 0) return scores
   await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
-    const score = await pieces.score(state, batch)
-    for (const path of ends) scores[path] = score.map((value) => 0 - value)
+    const score = await scoreState(state)
+    for (const path of ends) scores[path] = score
   })
   return scores
 }
@@ -108,7 +133,7 @@ const HELD_BYTES = 256e6
 
 /** Compares what paths through the pieces predict with what the first of them does. */
 export async function comparePaths(
-  pieces: Pieces,
+  pieces: Pick<DecoderPieces, 'embed' | 'run' | 'compare'>,
   paths: number[][],
   batch: EncodedText[],
   signal: AbortSignal | undefined,
@@ -140,7 +165,7 @@ export async function comparePaths(
 
 /** Runs a batch along every path of a tree. A state is held for as long as a branch starts from it. */
 async function walkTree(
-  pieces: Pick<Pieces, 'embed' | 'run'>,
+  pieces: Scoring<unknown>['pieces'],
   tree: PrefixTree,
   { batch, signal }: { batch: EncodedText[]; signal: AbortSignal | undefined },
   visitEnd: (ends: number[], state: State) => Promise<void>,

@@ -68,7 +68,7 @@ export async function evaluatePerplexity(
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
   const tally = new Tally(removed.length + 1)
   const nearness = new Nearness(removed.length)

@@ -133,8 +133,10 @@ function layerType({ mixer }: Layer): string {
     case 'convolution':
       return 'conv'
     case 'delta':
+    case 'lightning':
     case 'mamba':
     case 'mamba2':
+    case 'recurrence':
       return 'linear_attention'
     case 'parallel':
       return 'hybrid'

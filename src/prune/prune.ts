@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { makePlan, type Plan } from '../documents/plan.js'
 import { SCHEMAS } from '../documents/schemas.js'
-import { InterruptedError, UsageError } from '../errors.js'
+import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import {
   chooseModelWeights,
   type Format,
@@ -53,7 +53,8 @@ export interface PruneProgress {
 export interface PruneResult {
   schema: typeof SCHEMAS.prune
   plan: Plan
-  format: Format
+  /** Of what was written: tensors of PyTorch's files become safetensors. */
+  format: 'safetensors' | 'onnx'
   /** Layers of the pruned model. */
   layers: number
   /** Real path of the folder. */
@@ -69,8 +70,8 @@ export interface PruneResult {
 }
 
 /**
- * Writes a model without some of its layers: from safetensors by copying the tensors that are kept, from ONNX by
- * cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
+ * Writes a model without some of its layers: from tensors by copying those that are kept into safetensors, from ONNX
+ * by cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
  * @throws UsageError if layers or options do not fit the model
  * @throws InterruptedError if `signal` was aborted
@@ -96,7 +97,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   const result: PruneResult = {
     schema: SCHEMAS.prune,
     plan,
-    format: chosen.format,
+    format: chosen.format === 'onnx' ? 'onnx' : 'safetensors',
     layers: model.config.layers - plan.layersToSkip,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
@@ -118,10 +119,11 @@ async function planFiles(
   options: PruneOptions,
 ): Promise<PlannedModel> {
   const layers = keepLayers(model.config.layers, plan.removed)
+  if (format === 'gguf') throw new LayerpruneError('GGUF files cannot be pruned yet')
   const { files: weights, unproven } =
-    format === 'safetensors'
-      ? await planPrunedSafetensors(model, layers, options)
-      : await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
+    format === 'onnx'
+      ? await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
+      : await planPrunedSafetensors(model, format, layers, options)
   await model.source.provide(['README.md'])
   const isFromHub = model.revision !== null
   const card = await formatModelCard({
@@ -172,9 +174,9 @@ function chooseFormat({
   replacements,
 }: PruneOptions): Format | undefined {
   if (!allDtypes) return format
-  if (format === 'safetensors' || dtype !== undefined || modelFile !== undefined) {
+  if ((format ?? 'onnx') !== 'onnx' || dtype !== undefined || modelFile !== undefined) {
     throw new UsageError(
-      '--all-dtypes prunes every graph: --format safetensors, --dtype and --model-file name one',
+      '--all-dtypes prunes every graph: --format onnx alone fits, without --dtype and --model-file',
     )
   }
   if (replacements !== undefined) {

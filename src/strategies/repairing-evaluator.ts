@@ -1,7 +1,8 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
-import { type Compared, comparePaths, type Evaluator, measurePaths } from '../evaluate/evaluator.js'
+import { type Compared, comparePaths, type Evaluator, runPaths } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -82,14 +83,12 @@ class RepairingEvaluator implements Evaluator {
   }
 
   async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
-    const paths = await this.#findPaths(candidates)
-    const possible = paths.filter((path) => path !== undefined)
-    const scores =
-      possible.length === 0
-        ? []
-        : await measurePaths(this.#repairedPieces, possible, batch, this.#options.signal)
-    return paths.map((path) =>
-      path === undefined ? new Float64Array(batch.length).fill(Infinity) : scores.shift()!,
+    const { pieces } = this.#parts
+    const scores = await this.#run(batch, candidates, (state) => pieces.score(state, batch))
+    return scores.map((likelihoods) =>
+      likelihoods === undefined
+        ? new Float64Array(batch.length).fill(Infinity)
+        : likelihoods.map((value) => 0 - value),
     )
   }
 
@@ -101,6 +100,42 @@ class RepairingEvaluator implements Evaluator {
     return paths.map((path) =>
       path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
     )
+  }
+
+  async scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]> {
+    const { pieces } = this.#parts
+    const scores = await this.#run(batch, candidates, (state) =>
+      pieces.scoreContinuations(state, continuations),
+    )
+    return scores.map(
+      (score) =>
+        score ?? {
+          logLikelihoods: new Float64Array(continuations.length).fill(-Infinity),
+          isTop: continuations.map(() => false),
+        },
+    )
+  }
+
+  /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
+  async #run<Score>(
+    batch: EncodedText[],
+    candidates: Block[][],
+    score: (state: State) => Promise<Score>,
+  ): Promise<(Score | undefined)[]> {
+    const paths = await this.#findPaths(candidates)
+    const possible = paths.filter((path) => path !== undefined)
+    const scores = await runPaths(
+      { pieces: this.#repairedPieces, score },
+      possible,
+      batch,
+      this.#options.signal,
+    )
+    let place = 0
+    return paths.map((path) => (path === undefined ? undefined : scores[place++]))
   }
 
   async close(): Promise<void> {
@@ -126,7 +161,6 @@ class RepairingEvaluator implements Evaluator {
     return {
       embed: pieces.embed.bind(pieces),
       run: this.#runPiece.bind(this),
-      score: pieces.score.bind(pieces),
       compare: pieces.compare.bind(pieces),
     }
   }

@@ -11,7 +11,7 @@ import { formatBlockTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
- * the second best block is and how sure that is, and a closing sentence that says which layers to remove.
+ * the second nearest block is and how sure that is, and a closing sentence that names the nearest.
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
@@ -52,14 +52,14 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
 }
 
 /**
- * `Remove layers 21..28 (0-based, 8 of 32): angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
+ * `Nearest block: layers 21..28 (0-based, 8 of 32), angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
  * that is not the paper's last one.
  */
 export function formatConclusion({ model, dataset, metric, tokens, best }: SimilarityResult): string {
   const estimate = formatEstimate(best.distance, best.standardError)
   const compared = tokens === 'last' ? '' : `, ${describeTokens(tokens)} of each`
   const texts = `${formatQuantity(dataset.samples, 'text')}${compared}`
-  return `Remove ${describeLayers(model.layers, [best])}: ${describeMetric(metric).title} ${estimate} over ${texts}.`
+  return `Nearest block: ${describeLayers(model.layers, [best])}, ${describeMetric(metric).title} ${estimate} over ${texts}.`
 }
 
 /** Which metrics choose the block that the first one does, and what the others choose. */

@@ -14,6 +14,7 @@ import { PRUNE_OPTIONS, type PruneFlags } from '../prune.js'
 import { listenForInterruption } from './interruption.js'
 import { listMakingFlags } from './making-flags.js'
 import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
 
@@ -52,15 +53,6 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     )
   } finally {
     interruption.stop()
-  }
-}
-
-/** Prints a note the first time only: a repair and the writing after it open the same model. */
-function printOnce(print: (note: string) => void): (note: string) => void {
-  const printed = new Set<string>()
-  return (note) => {
-    if (!printed.has(note)) print(note)
-    printed.add(note)
   }
 }
 
