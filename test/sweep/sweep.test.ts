@@ -70,7 +70,7 @@ describe('sweepCuts', () => {
       expect(deepest.removed).toEqual([{ start: 11 - size, end: 11 }])
     }
     expect(notes).toContain('choosing layers by angular, block-influence and deepest on the first 4 texts')
-    expect(notes.at(-1)).toMatch(/^measuring \d+ cuts on up to 3 texts after the first 4$/)
+    expect(notes.join('\n')).toMatch(/^measuring \d+ cuts on up to 3 texts after the first 4$/m)
   })
 
   it('gives what evaluate gives for the same cuts on the texts that follow', async () => {
@@ -135,7 +135,7 @@ describe('sweepCuts', () => {
   })
 
   it('measures cuts that lose too much on the first texts alone, and all of them in full if asked to', async () => {
-    const options: SweepOptions = { ...OPTIONS, strategies: ['deepest'], sizes: [1, 9], verifySize: 8 }
+    const options: SweepOptions = { ...OPTIONS, sizes: [1, 11], verifySize: 8 }
     const [stopped, full] = [await sweepCuts(options), await sweepCuts({ ...options, full: true })]
     expect(stopped.candidates.map(({ texts }) => texts)).toEqual([8, 4])
     expect(full.candidates.map(({ texts }) => texts)).toEqual([8, 8])

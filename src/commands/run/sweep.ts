@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makePlan, type Plan } from '../../documents/plan.js'
+import { planRecommended } from '../../documents/sweep-plan.js'
 import type { SweepResult } from '../../documents/sweep-result.js'
 import { LayerpruneError, UsageError } from '../../errors.js'
 import { formatList, formatQuantity } from '../../format-numbers.js'
@@ -86,33 +86,6 @@ function formatCutOfSweep({ model, dataset, candidates }: SweepResult, plan: str
 /** Name of a sweep's JSON file without its ending. */
 function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
   return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
-}
-
-/** The plan of the recommended cut; null if there is none. */
-function planRecommended({
-  model,
-  dataset,
-  candidates,
-  recommended,
-  whole,
-  limits,
-}: SweepResult): Plan | null {
-  if (recommended === null) return null
-  const { removed, strategies } = recommended
-  const cut = candidates.find((other) => JSON.stringify(other.removed) === JSON.stringify(removed))!
-  return makePlan({
-    model: { id: model.id, layers: model.layers, family: model.family },
-    strategy: 'sweep',
-    removed,
-    scores: {
-      strategies,
-      perplexity: cut.perplexity,
-      ...(cut.repaired && { repairedPerplexity: cut.repaired.perplexity }),
-      wholePerplexity: whole.perplexity,
-      limits,
-    },
-    dataset: { id: dataset.id, column: dataset.column, texts: dataset.texts },
-  })
 }
 
 async function readProgress(path: string, { resume }: SweepFlags): Promise<SweepProgress | undefined> {
