@@ -54,6 +54,11 @@ export function formatConfidence(share: number): string {
   return `${Math.floor(share * 1000 + 1e-9) / 10}%`
 }
 
+/** A share in percent, to a tenth: `68.4%`. */
+export function formatShare(share: number): string {
+  return `${(share * 100).toFixed(1)}%`
+}
+
 /** With a capital letter, as a sentence starts. */
 export function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)

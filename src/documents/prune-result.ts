@@ -20,7 +20,8 @@ export interface Sample {
 export interface PruneResult {
   schema: typeof SCHEMAS.prune
   plan: Plan
-  format: 'onnx' | 'safetensors'
+  /** Of what was written: tensors of PyTorch's files become safetensors. */
+  format: 'gguf' | 'onnx' | 'safetensors'
   /** Layers of the pruned model. */
   layers: number
   /** Real path of the folder. */

@@ -1,15 +1,10 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
-import {
-  openSafetensors,
-  type SafetensorsCheckpoint,
-  type SafetensorsDtype,
-  type TensorLocation,
-} from '../checkpoint/safetensors.js'
+import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import type { WholeAndPruned } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
-import type { LocatedModel } from '../model.js'
+import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
@@ -24,6 +19,8 @@ import {
   planSafetensors,
 } from './safetensors-files.js'
 
+type Tensors = SafetensorsCheckpoint['tensors']
+
 interface Options {
   replacements?: ReadonlyMap<string, Replacement> | undefined
   unproven?: boolean | undefined
@@ -31,16 +28,17 @@ interface Options {
 }
 
 /**
- * Weights, index and configs of a safetensors model without some of its layers.
+ * Weights, index and configs of a model without some of its layers, as safetensors, whatever form its tensors have.
  * @throws LayerpruneError if weights or config cannot be read, the config cannot say what layers need, or the
  *   family is not proven and `unproven` is not set
  */
 export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
+  format: TensorFormat,
   layers: KeptLayers,
   { replacements, unproven, onNote }: Options,
 ): Promise<PlannedModel> {
-  const checkpoint = await openSafetensors(folder, source.names)
+  const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
     checkpoint.tensors.keys(),
     layers.whole,
@@ -54,22 +52,36 @@ export async function planPrunedSafetensors(
     unproven,
     onNote,
   })
-  const weights = await planSafetensors(folder, checkpoint, kept, replacements)
+  const weights = await planSafetensors(checkpoint, kept, replacements)
   const bytes = { whole: await sumSizes(checkpoint.files), pruned: sumPlanned(weights) }
   return {
     files: [...weights, ...configs.files],
-    sizes: { parameters: countParameters(checkpoint, kept), bytes },
+    sizes: { parameters: countParameters(config, checkpoint, kept), bytes },
     unproven: configs.unproven,
   }
 }
 
-const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16'] satisfies SafetensorsDtype[]
-
-/** Null if a matrix is packed into integers or has scales beside it: its elements are then not its parameters. */
-function countParameters({ tensors }: SafetensorsCheckpoint, kept: KeptTensor[]): WholeAndPruned | null {
-  const all = [...tensors.values()]
-  if (all.some(({ dtype }) => !FLOATS.includes(dtype))) return null
-  return { whole: countElements(all), pruned: countElements(kept.map(measureKept)) }
+/** Of the matrices that packed tensors stand for; null if it is not known how they are packed. */
+function countParameters(
+  config: ModelConfig,
+  { tensors }: SafetensorsCheckpoint,
+  kept: KeptTensor[],
+): WholeAndPruned | null {
+  const pruned: Tensors = new Map(
+    kept.map((tensor) => [
+      tensor.name,
+      { ...tensor.source, name: tensor.name, shape: measureKept(tensor).shape },
+    ]),
+  )
+  try {
+    const [whole, left] = [tensors, pruned].map((stored) =>
+      countElements([...readPackedTensors(config.raw, stored).tensors.values()]),
+    ) as [number, number]
+    return { whole, pruned: left }
+  } catch (error) {
+    if (!(error instanceof LayerpruneError)) throw error
+    return null
+  }
 }
 
 /** How the builder of graphs understands configs of this model, or why it does not. */
@@ -78,10 +90,10 @@ function findDescription(
   { tensors }: SafetensorsCheckpoint,
   kept: KeptTensor[],
 ): Pick<PruneConfigOptions, 'describe' | 'undescribed'> {
-  const pruned = new Map<string, TensorLocation>(kept.map(({ name, source }) => [name, source]))
+  const pruned: Tensors = new Map(kept.map(({ name, source }) => [name, { ...source, name }]))
   const { ignoredKeys = [] } = config
   const describe = (config: ModelConfig, isPruned: boolean) =>
-    describeDecoder({ ...withoutQuantization(config), ignoredKeys }, isPruned ? pruned : tensors)
+    describeDecoder({ ...config, ignoredKeys }, logicalTensors(config, isPruned ? pruned : tensors))
   try {
     describe(config, false)
     return { describe }
@@ -91,9 +103,15 @@ function findDescription(
   }
 }
 
-/** Layers compute the same however their weights are stored, and bytes are copied as they are. */
-function withoutQuantization(config: ModelConfig): ModelConfig {
-  const raw = { ...config.raw }
-  for (const key of QUANTIZATION_KEYS) delete raw[key]
-  return { ...config, raw }
+/**
+ * The names by which the builder knows tensors, which are copied as they are. Layers compute the same however their
+ * weights are stored, so a form that cannot be read is no obstacle.
+ */
+function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
+  try {
+    return readPackedTensors(config.raw, tensors).tensors
+  } catch (error) {
+    if (!(error instanceof LayerpruneError)) throw error
+    return tensors
+  }
 }

@@ -81,7 +81,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   const { options, run, model, measurement, meter } = job
   const { settings } = run
   const { signal } = options
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const windows = windowPlacedTexts(rows, measurement.window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),

@@ -1,5 +1,6 @@
 import { describeMetric, type Metric } from '../documents/metrics.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
+import { describeHalfLayers } from '../families/half-layers.js'
 import { formatCount, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { describeLayers, nameLayers } from '../layers/names.js'
@@ -83,6 +84,7 @@ function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]):
 function formatHeading(result: SimilarityResult): string {
   const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip } = result
   const also = Object.keys(metrics)
+  const halves = describeHalfLayers(model.family, layersToSkip)
 
   const { empty, notText } = dataset.skipped
   const skipped = [
@@ -97,5 +99,6 @@ function formatHeading(result: SimilarityResult): string {
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
     `measure  ${describeMetric(metric).title} across ${formatQuantity(layersToSkip, 'layer')}, ` +
       `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,
+    ...(halves === undefined ? [] : [`layers   ${halves}`]),
   ].join('\n')
 }

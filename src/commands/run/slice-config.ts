@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { readModelConfig } from '../../checkpoint/config.js'
 import { UsageError } from '../../errors.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
+import { readLocalConfig } from './local-config.js'
 import { readMergekitProblem } from './mergekit-problem.js'
 import { checkOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
@@ -37,7 +36,7 @@ async function readOptions(
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
-  const config = existsSync(model) ? await readModelConfig(model) : undefined
+  const config = await readLocalConfig(model)
   if (flags.numLayers !== undefined && config !== undefined && flags.numLayers !== config.layers) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${model} has ${config.layers} layers`)
   }
