@@ -64,6 +64,7 @@ const FLOORS = [
   ['evaluate'],
   ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
+  ['sweep'],
   ['index', 'terminal'],
   ['commands'],
   ['cli'],
