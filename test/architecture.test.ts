@@ -55,7 +55,7 @@ const FLOORS = [
   ['texts', 'families', 'weights'],
   ['documents', 'graph'],
   ['builder', 'engine', 'int8'],
-  ['model'],
+  ['model', 'gradient'],
   ['inspect', 'run'],
   ['similarity'],
   ['evaluate'],

@@ -8,6 +8,20 @@ import { setExternalData } from '../graph/external-data.js'
 import { DataType } from '../graph/onnx.js'
 import type { GraphWriter } from './graph-writer.js'
 
+/** What an initializer of a built graph holds of a stored tensor. */
+export interface StoredPart {
+  tensor: string
+  /** First and last (exclusive) of its rows, counted over all axes but the last; undefined if it holds all. */
+  rows: [start: number, end: number] | undefined
+}
+
+/** Reads from the name of an initializer what it holds. */
+export function readStoredPart(initializer: string): StoredPart {
+  const part = /^(.*)\[(\d+):(\d+)\]$/.exec(initializer)
+  if (part === null) return { tensor: initializer, rows: undefined }
+  return { tensor: part[1]!, rows: [Number(part[2]), Number(part[3])] }
+}
+
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
   [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
 )
