@@ -63,6 +63,8 @@ export class Shapes {
         return [first && this.#reshape(first, this.#constants(node.input[1]!))]
       case 'Split':
         return node.output.map((_, part) => first && this.#part(node, first, part))
+      case 'Slice':
+        return [first && this.#slice(node, first)]
       case 'Unsqueeze':
         return [first && insertOnes(first, this.#constants(node.input[1]!))]
       default:
@@ -105,6 +107,16 @@ export class Shapes {
     const axis = integerAttribute(node, 'axis', 0)
     const size = this.#constants(node.input[1]!)?.[part] ?? this.#newName()
     return shape.with(axis, size)
+  }
+
+  #slice({ input }: NodeProto, shape: Dimension[]): Dimension[] | undefined {
+    const [start, end, axes] = input.slice(1, 4).map((name) => this.#constants(name))
+    if (axes?.length !== 1 || input.length > 4) return undefined
+    const axis = axes[0]! < 0 ? axes[0]! + shape.length : axes[0]!
+    const size = shape[axis]!
+    const isKnown = start !== undefined && end !== undefined && start[0]! >= 0 && end[0]! >= start[0]!
+    const length = isKnown && typeof size === 'number' && end[0]! <= size ? end[0]! - start[0]! : undefined
+    return shape.with(axis, length ?? this.#newName())
   }
 
   #newName(): string {

@@ -53,13 +53,14 @@ function rightGradient(gradient: string, passage: Passage): string {
 function weightGradient(gradient: string, passage: Passage): string {
   const { writer, node, shapes } = passage
   const { alpha, transA, transB } = formOf(passage)
-  const [rows, columns] = [shapes.of(node.input[0]!)?.at(-1), shapes.of(node.output[0]!)?.at(-1)]
-  if (transA || typeof rows !== 'number' || typeof columns !== 'number') {
-    throw new Error(`the width of ${node.input[0]} or ${node.output[0]} is not known`)
+  const sizes = shapes.of(node.input[1]!)!
+  const [inputs, outputs] = transB ? [sizes[1], sizes[0]] : sizes
+  if (transA || typeof inputs !== 'number' || typeof outputs !== 'number') {
+    throw new Error(`the size of ${node.input[1]} is not known`)
   }
   const flat = (tensor: string, width: number) =>
     writer.op('Reshape', [tensor, writer.integers([-1, width])])
-  const [left, right] = [flat(node.input[0]!, rows), flat(gradient, columns)]
+  const [left, right] = [flat(node.input[0]!, inputs), flat(gradient, outputs)]
   const pair = transB ? [right, left] : [left, right]
   return multiply(passage, pair[0]!, pair[1]!, { alpha, transA: true, transB: false })
 }
