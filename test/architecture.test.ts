@@ -61,6 +61,7 @@ const FLOORS = [
   ['evaluate'],
   ['repair', 'prune'],
   ['strategies', 'recipe', 'report'],
+  ['heal'],
   ['index', 'terminal'],
   ['commands'],
   ['cli'],

@@ -28,10 +28,29 @@ interface GraphOptions {
  * @throws LayerpruneError if the decoder has no head, or no gradient passes an operator
  */
 export function takeLossGraph(decoder: DecoderGraph, options: GraphOptions): DecoderGraph {
-  const segment = takeSegment(decoder, { from: options.from, to: decoder.states.length - 1 })
+  const { segment, seeds } = takeEnd(decoder, options)
+  writeGradients(segment.model.graph, seeds, options)
+  return segment
+}
+
+/**
+ * A decoder as a graph that returns the loss of a batch alone.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeScoreGraph(decoder: DecoderGraph, hiddenSize: number): DecoderGraph {
+  const { segment } = takeEnd(decoder, { hiddenSize })
+  removeDeadNodes(segment.model.graph)
+  return segment
+}
+
+/** The end of a decoder with its loss, and the gradients of its logits. */
+function takeEnd(
+  decoder: DecoderGraph,
+  { from, hiddenSize }: Pick<GraphOptions, 'from' | 'hiddenSize'>,
+): { segment: DecoderGraph; seeds: Map<string, string> } {
+  const segment = takeSegment(decoder, { from, to: decoder.states.length - 1 })
   const graph = segment.model.graph
   const writer = new GraphWriter()
-  const { hiddenSize } = options
   const { loss, seeds } = writer.inScope('loss', () =>
     writeLoss(graph, writer, decoder, segment.states.at(-1)!, hiddenSize),
   )
@@ -41,10 +60,9 @@ export function takeLossGraph(decoder: DecoderGraph, options: GraphOptions): Dec
     makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]),
     makeValueInfo(WEIGHTS_INPUT, DataType.FLOAT, ['positions', 1]),
   )
-  feedTrained(graph, decoder, options.trained)
+  addMissingInputs(graph, decoder)
   graph.output = [makeValueInfo(LOSS_OUTPUT, DataType.FLOAT, [])]
-  writeGradients(graph, seeds, options)
-  return segment
+  return { segment, seeds }
 }
 
 /**
@@ -66,14 +84,11 @@ export function takeBackwardGraph(
   return segment
 }
 
-/** Weights of the head are no input of the layers. */
-function feedTrained(graph: GraphProto, decoder: DecoderGraph, trained: readonly string[]): void {
+/** What only the head reads, such as trained weights, is no input of the layers. */
+function addMissingInputs(graph: GraphProto, decoder: DecoderGraph): void {
   const known = new Set(graph.input.map(({ name }) => name))
   const read = new Set(graph.node.flatMap(({ input }) => input))
-  const fed = decoder.model.graph.input.filter(
-    ({ name }) => trained.includes(name) && read.has(name) && !known.has(name),
-  )
-  graph.input.push(...fed)
+  graph.input.push(...decoder.model.graph.input.filter(({ name }) => read.has(name) && !known.has(name)))
 }
 
 function writeGradients(
