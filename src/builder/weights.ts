@@ -6,21 +6,8 @@ import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setExternalData } from '../graph/external-data.js'
 import { DataType } from '../graph/onnx.js'
+import { nameStoredPart } from '../graph/stored-part.js'
 import type { GraphWriter } from './graph-writer.js'
-
-/** What an initializer of a built graph holds of a stored tensor. */
-export interface StoredPart {
-  tensor: string
-  /** First and last (exclusive) of its rows, counted over all axes but the last; undefined if it holds all. */
-  rows: [start: number, end: number] | undefined
-}
-
-/** Reads from the name of an initializer what it holds. */
-export function readStoredPart(initializer: string): StoredPart {
-  const part = /^(.*)\[(\d+):(\d+)\]$/.exec(initializer)
-  if (part === null) return { tensor: initializer, rows: undefined }
-  return { tensor: part[1]!, rows: [Number(part[2]), Number(part[3])] }
-}
 
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
   [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
@@ -67,7 +54,7 @@ export class Weights {
    */
   stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const location = this.#find(name, shape)
-    const initializer = rows ? `${location.name}[${rows.join(':')}]` : location.name
+    const initializer = nameStoredPart({ tensor: location.name, rows })
     if (this.#writer.initializers.has(initializer)) return initializer
     const width = shape.length > 1 ? [shape.at(-1)!] : []
     const rowCount = shape

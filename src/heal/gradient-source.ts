@@ -152,7 +152,13 @@ export class GradientSource {
 
   #open(graph: DecoderGraph): Promise<GraphRunner> {
     const { trained, threads, device } = this.#options
-    const fed = [STATE_INPUT, GRADIENT_INPUT, TARGETS_INPUT, WEIGHTS_INPUT, ...trained.map(({ name }) => name)]
+    const fed = [
+      STATE_INPUT,
+      GRADIENT_INPUT,
+      TARGETS_INPUT,
+      WEIGHTS_INPUT,
+      ...trained.map(({ name }) => name),
+    ]
     return openRunner(graph, this.#config, fed, { threads, device, keepsMemory: true })
   }
 

@@ -1,5 +1,5 @@
-import { assertCounts } from '../run/run-options.js'
 import { UsageError } from '../errors.js'
+import { assertCounts } from '../run/run-options.js'
 
 /** How a model is trained. */
 export interface TrainingSettings {

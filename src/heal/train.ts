@@ -1,12 +1,11 @@
 import { LayerpruneError } from '../errors.js'
 import type { EncodedText } from '../texts/windows.js'
 import type { GradientSource } from './gradient-source.js'
-import { AdamW, clipGradients, type Parameters, scheduledRate } from './optimizer.js'
+import { type AdamSettings, AdamW, clipGradients, type Parameters, scheduledRate } from './optimizer.js'
 import type { TrainingSettings } from './settings.js'
 
 /** PyTorch's defaults. */
-const BETAS: [number, number] = [0.9, 0.999]
-const EPSILON = 1e-8
+export const ADAM: Pick<AdamSettings, 'betas' | 'epsilon'> = { betas: [0.9, 0.999], epsilon: 1e-8 }
 
 /** Steps after which the pace is known, if minutes are given instead of steps. */
 const PACE_STEPS = 3
@@ -63,8 +62,11 @@ export interface TrainOptions {
 }
 
 /** The state before the first step. */
-export function startTraining(parameters: Parameters, { steps, weightDecay }: TrainingSettings): TrainingState {
-  const optimizer = new AdamW(parameters, { betas: BETAS, epsilon: EPSILON, weightDecay })
+export function startTraining(
+  parameters: Parameters,
+  { steps, weightDecay }: TrainingSettings,
+): TrainingState {
+  const optimizer = new AdamW(parameters, { ...ADAM, weightDecay })
   return { parameters, optimizer, steps, seconds: 0, curve: [], losses: [], best: null }
 }
 
@@ -79,6 +81,7 @@ export async function train(options: TrainOptions): Promise<'steps' | 'minutes' 
   const startMs = now()
   if (state.curve.length === 0) await measureHeldOut(options)
   while (state.optimizer.steps < (state.steps ?? Infinity)) {
+    if (signal?.aborted) await onCheckpoint?.(state)
     signal?.throwIfAborted()
     await takeStep(options, options.choose(state.optimizer.steps))
     state.seconds = earlierSeconds + (now() - startMs) / 1000
@@ -114,9 +117,12 @@ async function takeStep({ source, settings, state }: TrainOptions, sequences: En
   const norm = clipGradients(gradients, settings.clip)
   const loss = nats / predicted
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-    throw new LayerpruneError(`step ${optimizer.steps + 1}: the loss or its gradient is not a finite number`, {
-      hint: 'train with a lower --learning-rate',
-    })
+    throw new LayerpruneError(
+      `step ${optimizer.steps + 1}: the loss or its gradient is not a finite number`,
+      {
+        hint: 'train with a lower --learning-rate',
+      },
+    )
   }
   const rate = scheduledRate(optimizer.steps, {
     peak: settings.learningRate,

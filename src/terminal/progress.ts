@@ -3,8 +3,8 @@ import { cleanLine } from '../clean-text.js'
 import { formatCount, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
-/** What is counted: texts measured or megabytes written. */
-type Unit = 'text' | 'cut' | 'MB'
+/** What is counted: texts measured, steps of training or megabytes written. */
+type Unit = 'text' | 'cut' | 'step' | 'MB'
 
 export interface Progress {
   /**

@@ -10,13 +10,18 @@ import { addAdapters } from '../../src/gradient/adapters.js'
 import { feedWeights } from '../../src/gradient/fed-weights.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, WEIGHTS_INPUT } from '../../src/gradient/loss.js'
 import { gradientName, type TrainedWeight } from '../../src/gradient/trained.js'
-import { GRADIENT_INPUT, GRADIENT_OUTPUT, takeBackwardGraph, takeLossGraph } from '../../src/gradient/training-graph.js'
+import {
+  GRADIENT_INPUT,
+  GRADIENT_OUTPUT,
+  takeBackwardGraph,
+  takeLossGraph,
+} from '../../src/gradient/training-graph.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { STATE_INPUT, takeSegment } from '../../src/graph/segment.js'
+import { readTensor } from '../../src/weights/read-tensor.js'
 import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
 import { LONG_TESTS } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
-import { readTensor } from '../../src/weights/read-tensor.js'
 
 /** What PyTorch gives, by make-gradients.py: of each gradient its Euclidean norm, then numbers at even distances. */
 interface Reference {

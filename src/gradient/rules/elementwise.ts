@@ -43,9 +43,17 @@ export const divRule = binary(
 /** Of the smaller or the larger of two: the gradient belongs to the one that was taken, the first if they are equal. */
 export const extremeRule = binary(
   (gradient, { writer, node }) =>
-    writer.op('Where', [writer.op('Equal', node.input.slice(0, 1).concat(node.output)), gradient, writer.float(0)]),
+    writer.op('Where', [
+      writer.op('Equal', node.input.slice(0, 1).concat(node.output)),
+      gradient,
+      writer.float(0),
+    ]),
   (gradient, { writer, node }) =>
-    writer.op('Where', [writer.op('Equal', node.input.slice(0, 1).concat(node.output)), writer.float(0), gradient]),
+    writer.op('Where', [
+      writer.op('Equal', node.input.slice(0, 1).concat(node.output)),
+      writer.float(0),
+      gradient,
+    ]),
 )
 
 export const whereRule: Rule = (gradient, passage) => {
@@ -89,8 +97,7 @@ export const eluRule = scaled(({ writer, node }) => {
 /** y = x s(alpha x) with the logistic s: y' = s + alpha y (1 - s). */
 export const quickGeluRule = scaled(({ writer, node }) => {
   const alpha = floatAttribute(node, 'alpha', 1.702)
-  const times = (tensor: string) =>
-    alpha === 1 ? tensor : writer.op('Mul', [tensor, writer.float(alpha)])
+  const times = (tensor: string) => (alpha === 1 ? tensor : writer.op('Mul', [tensor, writer.float(alpha)]))
   const logistic = writer.op('Sigmoid', [times(node.input[0]!)])
   const output = times(node.output[0]!)
   const rest = writer.op('Sub', [writer.float(1), output])

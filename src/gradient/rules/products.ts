@@ -58,8 +58,7 @@ function weightGradient(gradient: string, passage: Passage): string {
   if (transA || typeof inputs !== 'number' || typeof outputs !== 'number') {
     throw new Error(`the size of ${node.input[1]} is not known`)
   }
-  const flat = (tensor: string, width: number) =>
-    writer.op('Reshape', [tensor, writer.integers([-1, width])])
+  const flat = (tensor: string, width: number) => writer.op('Reshape', [tensor, writer.integers([-1, width])])
   const [left, right] = [flat(node.input[0]!, inputs), flat(gradient, outputs)]
   const pair = transB ? [right, left] : [left, right]
   return multiply(passage, pair[0]!, pair[1]!, { alpha, transA: true, transB: false })
