@@ -41,6 +41,10 @@ describe('the JSON schemas', () => {
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
+      heal: [
+        ...['heal', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS, '-o', 'healed'],
+        ...['--steps', '1', '--max-length', '16', '--evaluate-size', '2', '--quiet'],
+      ],
     }
     for (const [name, args] of Object.entries(commands)) {
       outputs.set(name as SchemaName, (await printJson(args)) as Record<string, unknown>)

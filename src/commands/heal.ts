@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { DEVICES } from '../engine/device.js'
-import type { HealOptions } from '../heal/heal-model.js'
+import type { HealOptions } from '../heal/heal-work.js'
 import { positiveNumber, wholeNumber } from './arguments.js'
 import { ignoreConfigKeyOption } from './measuring-flags.js'
 

@@ -25,6 +25,11 @@ interface SavedNumbers {
 const KEY = 'layerprune.training'
 const GROUPS = ['parameters', 'means', 'squares'] as const
 
+/** Where the state of a training is kept until its model is written. */
+export function statePath(output: string): string {
+  return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
+}
+
 /** Writes all that a stopped training needs to go on to the bit, as one safetensors file. */
 export async function saveState(path: string, state: TrainingState, identity: RunIdentity): Promise<void> {
   const { parameters, optimizer, best, steps, seconds, curve, losses } = state

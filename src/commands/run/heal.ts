@@ -1,5 +1,6 @@
 import { formatPerplexity } from '../../format-numbers.js'
-import { type HealProgress, healModel } from '../../heal/heal-model.js'
+import { healModel } from '../../heal/heal-model.js'
+import type { HealProgress } from '../../heal/heal-work.js'
 import { formatHealed } from '../../terminal/healed.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress, type Progress } from '../../terminal/progress.js'
