@@ -1,6 +1,6 @@
 import type { Figures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
-import { InterruptedError } from '../errors.js'
+import { InterruptedError, LayerpruneError } from '../errors.js'
 import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { replaceWeights } from '../graph/replace-weights.js'
@@ -33,9 +33,8 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
   const work = await openWork(options)
   const { located, model, form, tensors, tokenizer } = work
   try {
-    const before = await measureHeldOut(model, 'before', work, options)
-    const { ended, state } = await trainForm(work, options)
-    const { parameters } = state.best!
+    const { ended, state, before } = await trainForm(work, options)
+    const { parameters } = state.best
     const replacements = await mergeTrained(form, parameters, tensors)
     const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
     const after = await measureHeldOut(healed, 'after', work, options)
@@ -56,16 +55,20 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
   }
 }
 
-async function trainForm(
-  { model, settings, form, texts }: Work,
-  options: HealOptions,
-): Promise<{ ended: HealResult['ended']; state: TrainingState }> {
+interface Trained {
+  ended: HealResult['ended']
+  state: TrainingState
+  /** The model before training, on the held-out texts. */
+  before: Figures
+}
+
+async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
+  const { model, settings, form, texts } = work
   const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
   const identity = identifyRun(model, settings, form, texts)
-  const start = startTraining(form.start, settings)
-  const state = options.resume
-    ? await loadState(statePath(output), start, identity, settings.weightDecay)
-    : start
+  const { state, before } = options.resume
+    ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
+    : await startState(work, options)
   const source = await GradientSource.open(form.decoder, model.config, {
     threads,
     device,
@@ -83,13 +86,23 @@ async function trainForm(
       heldOut: texts.heldOut.batches,
       state,
       signal,
-      onCheckpoint: (state) => saveState(statePath(output), state, identity),
+      onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
       onProgress: (progress) => onProgress?.({ stage: 'training', ...progress }),
     })
-    return { ended, state }
+    return { ended, state, before }
   } finally {
     await source.close()
   }
+}
+
+async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
+  const before = await measureHeldOut(work.model, 'before', work, options)
+  if (before === undefined) {
+    throw new LayerpruneError('the model gives the texts to measure on no finite perplexity', {
+      hint: 'its weights may be damaged: download or prune it again',
+    })
+  }
+  return { state: startTraining(work.form.start, Math.log(before.perplexity), work.settings), before }
 }
 
 async function measureHeldOut(
@@ -112,12 +125,12 @@ async function measureHeldOut(
 }
 
 function compare(
-  before: Figures | undefined,
+  before: Figures,
   after: Figures | undefined,
 ): Pick<HealResult, 'perplexity' | 'standardError'> {
   return {
-    perplexity: { before: before?.perplexity ?? null, after: after?.perplexity ?? null },
-    standardError: { before: before?.standardError ?? null, after: after?.standardError ?? null },
+    perplexity: { before: before.perplexity, after: after?.perplexity ?? null },
+    standardError: { before: before.standardError, after: after?.standardError ?? null },
   }
 }
 
@@ -148,7 +161,7 @@ function describeWork(
       },
     },
     steps: optimizer.steps,
-    bestStep: best!.step,
+    bestStep: best.step,
     seconds,
     tokensPerSecond: (optimizer.steps * settings.batchSize * settings.maxLength) / seconds,
     curve,

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { readSafetensorsHeader } from '../checkpoint/safetensors-header.js'
+import type { Figures } from '../documents/evaluation-result.js'
 import { LayerpruneError } from '../errors.js'
 import { encodeTensors } from '../weights/encode-tensors.js'
 import { readTensor } from '../weights/read-tensor.js'
@@ -19,7 +20,9 @@ interface SavedNumbers {
   seconds: number
   curve: TrainingState['curve']
   losses: number[]
-  best: { step: number; heldOutLoss: number } | null
+  best: { step: number; heldOutLoss: number }
+  /** Of the model before the first step. */
+  before: Figures
 }
 
 const KEY = 'layerprune.training'
@@ -31,7 +34,11 @@ export function statePath(output: string): string {
 }
 
 /** Writes all that a stopped training needs to go on to the bit, as one safetensors file. */
-export async function saveState(path: string, state: TrainingState, identity: RunIdentity): Promise<void> {
+export async function saveState(
+  path: string,
+  state: TrainingState,
+  { identity, before }: { identity: RunIdentity; before: Figures },
+): Promise<void> {
   const { parameters, optimizer, best, steps, seconds, curve, losses } = state
   const { means, squares } = optimizer
   const tensors = new Map<string, Replacement>()
@@ -43,7 +50,7 @@ export async function saveState(path: string, state: TrainingState, identity: Ru
   add('parameters', parameters)
   add('means', means)
   add('squares', squares)
-  if (best !== null) add('best', best.parameters)
+  add('best', best.parameters)
   const numbers: SavedNumbers = {
     identity,
     taken: optimizer.steps,
@@ -51,22 +58,23 @@ export async function saveState(path: string, state: TrainingState, identity: Ru
     seconds,
     curve,
     losses,
-    best: best && { step: best.step, heldOutLoss: best.heldOutLoss },
+    best: { step: best.step, heldOutLoss: best.heldOutLoss },
+    before,
   }
   await writeFileAtomically(path, encodeTensors(tensors, { [KEY]: JSON.stringify(numbers) }))
 }
 
 /**
  * Reads a state that `saveState` wrote.
- * @param state of the run that goes on, before its first step
+ * @param start values before the first step of the run that goes on
  * @throws LayerpruneError if the file is missing or damaged, or is that of another run
  */
 export async function loadState(
   path: string,
-  state: TrainingState,
+  start: Parameters,
   identity: RunIdentity,
   weightDecay: number,
-): Promise<TrainingState> {
+): Promise<{ state: TrainingState; before: Figures }> {
   const { tensors, metadata } = await readSafetensorsHeader(path)
   const numbers: SavedNumbers = JSON.parse(metadata[KEY] ?? 'null')
   if (numbers === null) {
@@ -75,7 +83,7 @@ export async function loadState(
   assertSameRun(numbers.identity, identity)
   const readGroup = async (group: string): Promise<Parameters> => {
     const values = new Map<string, Float32Array>()
-    for (const [name, { length }] of state.parameters) {
+    for (const [name, { length }] of start) {
       const location = tensors.get(`${group}/${name}`)
       if (location?.shape[0] !== length) {
         throw new LayerpruneError(`${path} has no values of ${name}`, {
@@ -87,13 +95,13 @@ export async function loadState(
     return values
   }
   const [parameters, means, squares] = await Promise.all(GROUPS.map(readGroup))
-  const { taken, best, ...rest } = numbers
-  return {
-    ...rest,
-    parameters: parameters!,
-    optimizer: new AdamW(parameters!, { ...ADAM, weightDecay }, { means, squares, steps: taken }),
-    best: best && { ...best, parameters: await readGroup('best') },
+  const { taken, best, before, steps, seconds, curve, losses } = numbers
+  const optimizer = new AdamW(parameters!, { ...ADAM, weightDecay }, { means, squares, steps: taken })
+  const state: TrainingState = {
+    ...{ parameters: parameters!, optimizer, steps, seconds, curve, losses },
+    best: { ...best, parameters: await readGroup('best') },
   }
+  return { state, before }
 }
 
 export async function removeState(path: string): Promise<void> {

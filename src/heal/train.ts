@@ -32,7 +32,7 @@ export interface TrainingState {
   /** Loss of each step, in nats per token. */
   losses: number[]
   /** The weights of the lowest held-out loss. */
-  best: { step: number; heldOutLoss: number; parameters: Parameters } | null
+  best: { step: number; heldOutLoss: number; parameters: Parameters }
 }
 
 export interface TrainingProgress {
@@ -40,8 +40,8 @@ export interface TrainingProgress {
   /** Null until the pace is known. */
   steps: number | null
   /** Of the last step, in nats per token. */
-  loss: number | null
-  heldOutLoss: number | null
+  loss: number
+  heldOutLoss: number
   tokensPerSecond: number
 }
 
@@ -61,13 +61,24 @@ export interface TrainOptions {
   now?: (() => number) | undefined
 }
 
-/** The state before the first step. */
+/**
+ * The state before the first step.
+ * @param heldOutLoss of the weights as they are, in nats per token
+ */
 export function startTraining(
   parameters: Parameters,
+  heldOutLoss: number,
   { steps, weightDecay }: TrainingSettings,
 ): TrainingState {
-  const optimizer = new AdamW(parameters, { ...ADAM, weightDecay })
-  return { parameters, optimizer, steps, seconds: 0, curve: [], losses: [], best: null }
+  return {
+    parameters,
+    optimizer: new AdamW(parameters, { ...ADAM, weightDecay }),
+    steps,
+    seconds: 0,
+    curve: [{ step: 0, trainingLoss: null, heldOutLoss }],
+    losses: [],
+    best: { step: 0, heldOutLoss, parameters: copyParameters(parameters) },
+  }
 }
 
 /**
@@ -79,7 +90,6 @@ export async function train(options: TrainOptions): Promise<'steps' | 'minutes' 
   const { settings, state, signal, now = () => performance.now(), onCheckpoint } = options
   const earlierSeconds = state.seconds
   const startMs = now()
-  if (state.curve.length === 0) await measureHeldOut(options)
   while (state.optimizer.steps < (state.steps ?? Infinity)) {
     if (signal?.aborted) await onCheckpoint?.(state)
     signal?.throwIfAborted()
@@ -142,17 +152,17 @@ async function measureHeldOut({ source, heldOut, state, signal }: TrainOptions):
     tokens += loss.tokens
   }
   const step = state.optimizer.steps
-  const since = state.losses.slice(state.curve.at(-1)?.step ?? 0)
+  const since = state.losses.slice(state.curve.at(-1)!.step)
   const trainingLoss = since.length === 0 ? null : since.reduce((sum, loss) => sum + loss, 0) / since.length
   const heldOutLoss = nats / tokens
   state.curve.push({ step, trainingLoss, heldOutLoss })
-  if (state.best !== null && !(heldOutLoss < state.best.heldOutLoss)) return
+  if (!(heldOutLoss < state.best.heldOutLoss)) return
   state.best = { step, heldOutLoss, parameters: copyParameters(state.parameters) }
 }
 
 function hasLostPatience({ patience }: TrainingSettings, { curve, best }: TrainingState): boolean {
   if (patience === null) return false
-  return curve.filter(({ step }) => step > best!.step).length >= patience
+  return curve.filter(({ step }) => step > best.step).length >= patience
 }
 
 function copyParameters(parameters: Parameters): Parameters {
@@ -164,8 +174,8 @@ function report({ state, settings, onProgress }: TrainOptions): void {
   onProgress?.({
     step,
     steps: state.steps,
-    loss: state.losses.at(-1) ?? null,
-    heldOutLoss: state.curve.at(-1)?.heldOutLoss ?? null,
+    loss: state.losses.at(-1)!,
+    heldOutLoss: state.curve.at(-1)!.heldOutLoss,
     tokensPerSecond: (step * settings.batchSize * settings.maxLength) / state.seconds,
   })
 }

@@ -58,19 +58,19 @@ const choose = (step: number) => [0, 1].map((index) => SEQUENCES[(2 * step + ind
 describe.each(Object.keys(LOSSES))('%s', (name) => {
   it('20 steps of AdamW give the losses of PEFT', async () => {
     const { source, parameters } = await openTraining(name)
-    const state = startTraining(parameters, SETTINGS)
+    const state = startTraining(parameters, Infinity, SETTINGS)
     expect(await train({ source, settings: SETTINGS, choose, heldOut: [SEQUENCES], state })).toBe('steps')
     await source.close()
     expectLosses(state.losses, LOSSES[name]!)
     expect(state.curve.map(({ step }) => step)).toEqual([0, 20])
-    expect(state.curve[1]!.heldOutLoss).toBeLessThan(state.curve[0]!.heldOutLoss)
+    expect(state.best.step).toBe(20)
   })
 })
 
 it('one layer at a time and one sequence at a time, the losses are the same', async () => {
   const { source, parameters } = await openTraining('llama', 1)
   const settings = { ...SETTINGS, microBatchSize: 1 }
-  const state = startTraining(parameters, settings)
+  const state = startTraining(parameters, Infinity, settings)
   await train({ source, settings, choose, heldOut: [SEQUENCES], state })
   await source.close()
   expectLosses(state.losses, LOSSES.llama!)

@@ -54,10 +54,6 @@ function describeTraining({
   heldOutLoss,
   tokensPerSecond,
 }: HealProgress & { stage: 'training' }): string {
-  const parts = [
-    ...(loss === null ? [] : [`loss ${loss.toFixed(3)}`]),
-    ...(heldOutLoss === null ? [] : [`held-out perplexity ${formatPerplexity(Math.exp(heldOutLoss))}`]),
-    `${Math.round(tokensPerSecond)} tokens/s`,
-  ]
-  return parts.join(', ')
+  const perplexity = formatPerplexity(Math.exp(heldOutLoss))
+  return `loss ${loss.toFixed(3)}, held-out perplexity ${perplexity}, ${Math.round(tokensPerSecond)} tokens/s`
 }

@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { healModel } from '../../src/heal/heal-model.js'
+import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
+import { TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+import { describeWithPython, python } from './needs.js'
+
+const FAMILIES = ['llama', 'qwen2', 'gemma2', 'phi3', 'gpt2']
+
+describeWithPython('PEFT and transformers', () => {
+  it('load healed models and adapters, which compute the same', { timeout: 600_000 }, async () => {
+    const folder = makeTempFolder()
+    const paths: string[] = []
+    for (const name of FAMILIES) {
+      const options = {
+        ...ONE_THREAD,
+        model: fixtureFolder(name),
+        dataset: TEXTS,
+        steps: 5,
+        warmupSteps: 0,
+        learningRate: 0.02,
+        evaluateSize: 2,
+        maxLength: 16,
+        rank: 4,
+      }
+      const [healed, adapter] = [join(folder, name), join(folder, `${name}-adapter`)]
+      await healModel({ ...options, output: healed })
+      await healModel({ ...options, output: adapter, adapter: true })
+      paths.push(options.model, healed, adapter)
+    }
+    const script = join(import.meta.dirname, 'check_healed.py')
+    const { stdout } = await promisify(execFile)(python, [script, ...paths], { maxBuffer: 2 ** 26 })
+    const checked: { fromAdapter: number; fromModel: number }[] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(checked).toHaveLength(FAMILIES.length)
+    for (const { fromAdapter, fromModel } of checked) {
+      expect(fromModel).toBeGreaterThan(0.01)
+      expect(fromAdapter).toBeLessThan(1e-4)
+    }
+  })
+})
