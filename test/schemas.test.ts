@@ -6,6 +6,7 @@ import { findSchemaProblem } from '../src/documents/json-schema.js'
 import type { SchemaName } from '../src/documents/schemas.js'
 import { FIXTURES, LLAMA, ROOT, TEXTS } from './support/paths.js'
 import { runProgram } from './support/run-program.js'
+import { writeTaskData } from './support/task-data.js'
 import { makeTempFolder } from './support/temp-folder.js'
 
 const FOLDER = join(ROOT, 'schemas')
@@ -37,6 +38,10 @@ describe('the JSON schemas', () => {
         'angular,euclidean',
       ],
       evaluation: ['evaluate', ...common, '--drop', '1', '--dataset-size', '4'],
+      tasks: [
+        ...['evaluate', '--model', LLAMA, '--task', 'piqa', '--limit', '2', '--drop', '1'],
+        ...['--task-data', `piqa=${writeTaskData(cwd, 'piqa', 2)}`],
+      ],
       plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],

@@ -1,4 +1,4 @@
-import type { Layer, Mlp, Norm, PerLayerEmbedding, Preface } from '../families/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding, Preface, Residual } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear, writeScaled } from './linear.js'
@@ -19,26 +19,34 @@ export function writeLayer(
   shared: SharedInputs,
   ownEmbedding: string | null,
 ): string {
-  const { norms, mixer, mlp, parallel } = layer
+  const { norms, mixer, mlp, parallel, residual } = layer
   const input = writeInput(writer, layer, stream, shared)
   const state = stream.value()
   const mixed =
     mixer === null
       ? null
       : writer.inScope(mixer.kind, () =>
-          writeBranch(writer, layer, writeMixer(writer, mixer, input, shared), norms.afterMixer),
+          writeBranch(writer, residual.mixer, writeMixer(writer, mixer, input, shared), norms.afterMixer),
         )
   writer.inScope('mlp', () => {
     const map = (mlp: Mlp, input: string) =>
-      writeBranch(writer, layer, writeMlp(writer, mlp, input), norms.afterMlp)
+      writeBranch(writer, residual.mlp, writeMlp(writer, mlp, input), norms.afterMlp)
+    const add = (branch: string, { stream: factor }: Residual, read: string) => {
+      if (layer.addsToNormed) stream.set(read)
+      if (factor !== 1) stream.scale(writer.float(factor))
+      stream.add(branch)
+    }
     if (mixed !== null && mlp !== null && parallel) {
       const mlpInput = norms.beforeMlp === null ? input : stream.norm(norms.beforeMlp)
       stream.add(writer.op('Add', [mixed, map(mlp, mlpInput)]))
       return
     }
-    if (mixed !== null) stream.add(mixed)
+    if (mixed !== null) add(mixed, residual.mixer, input)
     stream.replace(norms.streamAfterMixer)
-    if (mlp !== null) stream.add(map(mlp, mixed === null ? input : stream.norm(norms.beforeMlp)))
+    if (mlp !== null) {
+      const mlpInput = mixed === null ? input : stream.norm(norms.beforeMlp)
+      add(map(mlp, mlpInput), residual.mlp, mlpInput)
+    }
     stream.replace(norms.streamAfterMlp)
   })
   if (layer.perLayerEmbedding !== null) {
@@ -86,12 +94,7 @@ function writePreface(writer: DecoderWriter, preface: Preface, state: string, sh
 }
 
 /** What a layer's part adds to the stream, from the part's output. */
-function writeBranch(
-  writer: DecoderWriter,
-  { residualMultiplier }: Layer,
-  output: string,
-  norm: Norm | null,
-): string {
+function writeBranch(writer: DecoderWriter, { added }: Residual, output: string, norm: Norm | null): string {
   const normed = norm === null ? output : writeNorm(writer, norm, output)
-  return writeScaled(writer, normed, residualMultiplier)
+  return writeScaled(writer, normed, added)
 }

@@ -2,7 +2,9 @@ import type { Mixer, ParallelMixers } from '../families/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
+import { writeGatedRecurrence } from './gated-recurrence.js'
 import { writeLatentAttention } from './latent-attention.js'
+import { writeLightningAttention } from './lightning-attention.js'
 import { writeScaled } from './linear.js'
 import { writeMamba } from './mamba.js'
 import { writeMamba2 } from './mamba2.js'
@@ -20,10 +22,14 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
       return writeDelta(writer, mixer, input)
     case 'latent':
       return writeLatentAttention(writer, mixer, input, shared)
+    case 'lightning':
+      return writeLightningAttention(writer, mixer, input, shared)
     case 'mamba':
       return writeMamba(writer, mixer, input)
     case 'mamba2':
       return writeMamba2(writer, mixer, input)
+    case 'recurrence':
+      return writeGatedRecurrence(writer, mixer, input, shared)
     case 'parallel':
       return writeParallelMixers(writer, mixer, input, shared)
   }

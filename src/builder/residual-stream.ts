@@ -41,6 +41,12 @@ export class ResidualStream {
     if (norm !== null) this.#sum = this.norm(norm)
   }
 
+  /** Goes on with another stream, made of this one. */
+  set(stream: string): void {
+    this.#sum = stream
+    this.#pending = null
+  }
+
   /** Multiplies the stream itself by a factor. */
   scale(factor: string): void {
     this.#sum = this.#writer.op('Mul', [this.value(), factor])

@@ -45,6 +45,13 @@ export function memorySize(value: string): number {
   throw new InvalidArgumentError('Expected a size, for example 500MB, 4GB or 4GiB')
 }
 
+/** Parses `NAME=PATH`, after those of the same flag before. */
+export function namedPath(value: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, path] = /^([^=]+)=(.+)$/s.exec(value) ?? []
+  if (name !== undefined && path !== undefined) return { ...before, [name]: path }
+  throw new InvalidArgumentError('Expected the name of a task and a path, for example arc_easy=./ai2_arc')
+}
+
 /** Parses a confidence, above 0 and below 1. */
 export function confidence(value: string): number {
   const number = Number(value)

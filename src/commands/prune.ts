@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { GRAPH_DTYPES } from '../checkpoint/onnx-files.js'
 import type { PruneOptions } from '../prune/prune.js'
-import { ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
+import { FORMATS, ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { addRepairFlags, type RepairFlags } from './repair-flags.js'
 
@@ -34,10 +34,10 @@ export function makePruneCommand(): Command {
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(
-      new Option('--format <name>', 'weights to prune (default: safetensors if there are any)').choices([
-        'onnx',
-        'safetensors',
-      ]),
+      new Option(
+        '--format <name>',
+        'weights to prune (default: safetensors, or pytorch, if there are any)',
+      ).choices(FORMATS),
     )
     .addOption(
       new Option('--dtype <name>', 'precision of the graph to prune (default: the best one present)').choices(

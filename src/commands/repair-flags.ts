@@ -5,7 +5,7 @@ import { wholeNumber } from './arguments.js'
 /** Options of a repair that flags of `prune` give. */
 export const REPAIR_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSize', 'shuffle'] as const),
-  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads'] as const),
+  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads'] as const),
 ] as const
 
 /** Flags of `prune` that repair the model. */
@@ -35,6 +35,7 @@ export function addRepairFlags(command: Command): Command {
       'texts to measure the repair on (default: those that follow in --dataset)',
     )
     .option('--evaluate-size <n>', 'how many texts to measure it on (default: 64)', wholeNumber(1))
+    .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
     .option(
       '--threads <n>',
       'threads of the repair, at most the number of processors (default: one per physical core)',

@@ -2,6 +2,7 @@
 export const SCHEMAS = {
   similarity: 'layerprune.similarity/1',
   evaluation: 'layerprune.evaluation/1',
+  tasks: 'layerprune.tasks/1',
   plan: 'layerprune.plan/1',
   prune: 'layerprune.prune/1',
   inspect: 'layerprune.inspect/1',

@@ -4,6 +4,7 @@ import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
+import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
 
 export interface SessionOptions {
@@ -44,10 +45,11 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
+  const { weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
   if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
-    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model) : model)
+    const { model, parts } = unpackWeights(decoder)
+    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model, parts) : model)
     return await ort.InferenceSession.create(serializeModel(runnable), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',

@@ -57,10 +57,19 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
       streamAfterMlp: normOf(norms.streamAfterMlp),
     },
     parallel: differences.parallel ?? false,
-    residualMultiplier: differences.residualMultiplier ?? 1,
+    addsToNormed: differences.addsToNormed ?? false,
+    residual: describeResidual(differences, index),
     perLayerEmbedding: describePerLayerEmbedding(differences, context, name),
     scalar: differences.layerScalar === undefined ? null : name(differences.layerScalar),
   }
+}
+
+function describeResidual(
+  { residual, residualMultiplier = 1 }: Differences,
+  index: number,
+): Layer['residual'] {
+  const usual = { stream: 1, added: residualMultiplier }
+  return residual?.(index) ?? { mixer: usual, mlp: usual }
 }
 
 /** The names are those of Gemma 3n and Gemma 4, the only models that have it. */

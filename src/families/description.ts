@@ -102,7 +102,16 @@ export type Projections =
   | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
-export type Mixer = Attention | Delta | LatentAttention | Mamba | Mamba2 | ParallelMixers | ShortConvolution
+export type Mixer =
+  | Attention
+  | Delta
+  | GatedRecurrence
+  | LatentAttention
+  | LightningAttention
+  | Mamba
+  | Mamba2
+  | ParallelMixers
+  | ShortConvolution
 
 export interface Attention {
   kind: 'attention'
@@ -254,6 +263,45 @@ export interface LatentAttention {
   scale: number
 }
 
+/**
+ * Linear attention in blocks of tokens (Qin et al. 2024, arXiv 2405.17381): a key counts for less by the same factor
+ * with each token after it.
+ */
+export interface LightningAttention {
+  kind: 'lightning'
+  heads: number
+  headDim: number
+  /** Gives each head its query, its key and its value. */
+  packed: Linear
+  /** Of all three. */
+  activation: Activation
+  /** Tokens of a block. */
+  block: number
+  decay: LightningDecay
+  /** Over all heads, whose outputs are then multiplied by the sigmoid of the gate. */
+  norm: Norm
+  gate: Linear
+  output: Linear
+}
+
+/**
+ * How much each head forgets from token to token: the negative logarithm of the factor, or the names of tensors that
+ * hold it and what follows from it, rounded as each was stored.
+ */
+export type LightningDecay =
+  | { kind: 'computed'; rates: number[] }
+  | {
+      kind: 'stored'
+      /** [heads, 1, 1] */
+      rates: string
+      /** [heads, block, 1]: factors on the queries of a block if what they read is older. */
+      queries: string
+      /** [heads, block, 1]: factors on the keys of a block for what comes later; a shorter block has the last ones. */
+      keys: string
+      /** [1, heads, block, block]: factors on the scores within a block. */
+      scores: string
+    }
+
 /** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
 export interface ShortConvolution {
   kind: 'convolution'
@@ -319,6 +367,37 @@ export interface Mamba {
   output: Linear
 }
 
+/**
+ * The real-gated linear recurrence of Griffin (De et al. 2024, arXiv 2402.19427): each channel has a state of one
+ * number. A token multiplies it by a = exp(-sharpness * sigmoid(gate) * softplus(rate)) and adds its own gated number
+ * times sqrt(1 - a squared), the first token without that factor.
+ */
+export interface GatedRecurrence {
+  kind: 'recurrence'
+  channels: number
+  /** Gives what convolution and recurrence run over. */
+  input: Linear
+  convolution: Convolution
+  /** Gives what the states are multiplied by once it is activated. */
+  gate: Linear
+  activation: Activation
+  /** Blocks of neighbouring channels. */
+  blocks: number
+  /** Products of the convolution's output within each block: gates on the recurrence's input and on its decay. */
+  inputGate: BlockProduct
+  decayGate: BlockProduct
+  /** [channels] */
+  rate: string
+  sharpness: number
+  output: Linear
+}
+
+/** Names of a weight [blocks, inputs, outputs] and a bias [blocks, outputs]. */
+export interface BlockProduct {
+  weight: string
+  bias: string
+}
+
 /** Mixers that read the same input, and whose outputs are summed. */
 export interface ParallelMixers {
   kind: 'parallel'
@@ -353,6 +432,7 @@ export type Mlp =
       up: Linear
       activation: Activation
       down: Linear
+      bounds?: GateBounds
       /** A norm before the last product. */
       innerNorm?: Norm
       /** Factors on the outputs of the gate's and the last product. */
@@ -474,11 +554,19 @@ export interface Layer {
   }
   /** Mixer and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
   parallel: boolean
-  /** Factor on what mixer and MLP add to the residual stream. */
-  residualMultiplier: number
+  /** Mixer and MLP are added to the normed stream that they read, instead of the stream before the norm. */
+  addsToNormed: boolean
+  /** What each is added with. */
+  residual: { mixer: Residual; mlp: Residual }
   perLayerEmbedding: PerLayerEmbedding | null
   /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
   scalar: string | null
+}
+
+/** Factors on the residual stream and on what is added to it. */
+export interface Residual {
+  stream: number
+  added: number
 }
 
 /**

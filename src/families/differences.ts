@@ -5,6 +5,7 @@ import type {
   Experts,
   HeadNorm,
   KeySharing,
+  Layer,
   LearntPositions,
   Linear,
   Mixer,
@@ -107,7 +108,12 @@ export interface Differences {
     size?: number
     projections?: { into: string; back: string }
   }
+  /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier?: number
+  /** Mixer and MLP are added to what their norms give. */
+  addsToNormed?: boolean
+  /** Factors on the stream and on what is added, if they differ between layers or parts. */
+  residual?: (layer: number) => Layer['residual']
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** In the layers that have it, the name in attention's module of a bias on its last product. */

@@ -1,6 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Differences, Sizes } from './differences.js'
-import { readAttentionBias } from './family-parts.js'
+import type { Differences, LayerNorms, Sizes } from './differences.js'
+import { readAttentionBias, rope } from './family-parts.js'
 
 export const NOT_CAUSAL = 'take the causal model that it was made from'
 
@@ -127,4 +127,22 @@ export const NEOX_NAMES = {
   output: 'dense',
   up: 'dense_h_to_4h',
   down: 'dense_4h_to_h',
+}
+
+/** GLM 4: gate and up in one matrix, half of each head rotated, interleaved. */
+export function describeGlm(config: ConfigReader): Differences {
+  return {
+    kvHeads: 2,
+    headDim: 128,
+    norm: { epsilon: 1.5625e-7 },
+    bias: { qkv: config.flag('attention_bias', true) },
+    mlp: 'gated in one',
+    rope: rope(config, { partial: 0.5, interleaved: true }),
+  }
+}
+
+/** GLM 4 0414: norms before and after attention and MLP. */
+export const GLM4_NORMS: LayerNorms = {
+  afterMixer: 'post_self_attn_layernorm',
+  afterMlp: 'post_mlp_layernorm',
 }

@@ -1,5 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import { describeGlm, GLM4_NORMS } from './family-bases.js'
 import { readAttentionBias, readMultipliers, readQwenWindows, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import type { Family } from './table.js'
@@ -128,10 +129,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   glm4: {
     title: 'GLM 4 0414, GLM Z1',
     notes: 'as GLM with norms before and after attention and MLP',
-    describe: (config) => ({
-      ...describeGlm(config),
-      norms: { afterMixer: 'post_self_attn_layernorm', afterMlp: 'post_mlp_layernorm' },
-    }),
+    describe: (config) => ({ ...describeGlm(config), norms: GLM4_NORMS }),
   },
   helium: {
     title: 'Helium 1',
@@ -186,15 +184,4 @@ function describeMistral(config: ConfigReader): Differences {
   const window = readWindow(config, 4096)
   const types = readLayerTypes(config, () => window !== null)
   return { kvHeads: 8, rope: rope(config), window: windowsOf(config, types, window) }
-}
-
-function describeGlm(config: ConfigReader): Differences {
-  return {
-    kvHeads: 2,
-    headDim: 128,
-    norm: { epsilon: 1.5625e-7 },
-    bias: { qkv: config.flag('attention_bias', true) },
-    mlp: 'gated in one',
-    rope: rope(config, { partial: 0.5, interleaved: true }),
-  }
 }

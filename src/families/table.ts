@@ -14,10 +14,13 @@ import { KIMI_FAMILIES } from './kimi.js'
 import { LLAMA_FAMILIES } from './llama.js'
 import { LLAMA_KIN } from './llama-kin.js'
 import { LLAMA4_FAMILIES } from './llama4.js'
+import { MINIMAX_FAMILIES } from './minimax.js'
 import { MULTIMODAL_FAMILIES } from './multimodal.js'
+import { MULTIMODAL_GLM_FAMILIES } from './multimodal-glm.js'
 import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
 import { NORM_FAMILIES } from './norms.js'
 import { PHIMOE_FAMILIES } from './phimoe.js'
+import { RECURRENT_GEMMA_FAMILIES } from './recurrent-gemma.js'
 import { ROUTED_KIN } from './routed-kin.js'
 import { WINDOWED_MIXTURES } from './routed-with-windows.js'
 import { CONVOLUTION_FAMILIES } from './with-convolution.js'
@@ -58,7 +61,10 @@ export const FAMILIES: Record<string, Family> = {
   ...PHIMOE_FAMILIES,
   ...DELTA_FAMILIES,
   ...MULTIMODAL_FAMILIES,
+  ...MULTIMODAL_GLM_FAMILIES,
   ...CONVOLUTION_FAMILIES,
+  ...RECURRENT_GEMMA_FAMILIES,
+  ...MINIMAX_FAMILIES,
   ...SINK_FAMILIES,
   ...GEMMA4_FAMILIES,
   ...KIMI_FAMILIES,

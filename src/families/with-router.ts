@@ -146,6 +146,8 @@ function readCounts(
 
 interface Glm4MoeSettings {
   inner: number
+  /** Whether queries, keys and values have biases. */
+  hasBias?: boolean
   isNormed: boolean
   scale: number
   perToken: number
@@ -156,7 +158,7 @@ interface Glm4MoeSettings {
  * @param usual what the family has if the config does not say
  * @param nameKey the key that a config has for one of GLM 4.5
  */
-function describeGlm4Moe(
+export function describeGlm4Moe(
   config: ConfigReader,
   has: Has,
   usual: Glm4MoeSettings,
@@ -164,7 +166,7 @@ function describeGlm4Moe(
 ): Differences {
   return {
     kvHeads: 8,
-    bias: { qkv: config.flag(nameKey('attention_bias'), false) },
+    bias: { qkv: config.flag(nameKey('attention_bias'), usual.hasBias ?? false) },
     ...(config.flag('use_qk_norm', usual.isNormed) && { headNorm: HEAD_NORM }),
     extraLayers: readExtraLayers(config, usual.extraLayers),
     experts: describeV3Experts(config, has, {

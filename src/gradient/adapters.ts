@@ -1,6 +1,6 @@
-import { GraphWriter } from '../builder/graph-writer.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { GraphWriter } from '../graph/graph-writer.js'
 import { cloneModel, copyMessage, DataType, makeNode, makeValueInfo, type NodeProto } from '../graph/onnx.js'
 import { findStoredMatrix, type OutputRange, type StoredMatrix } from '../graph/stored-matrix.js'
 import { readStoredPart } from '../graph/stored-part.js'

@@ -1,5 +1,5 @@
-import type { GraphWriter } from '../builder/graph-writer.js'
 import { LayerpruneError } from '../errors.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { GraphProto, NodeProto } from '../graph/onnx.js'
 import { indexGraph, nodesDownstream } from '../graph/topology.js'
 import type { Passage } from './rule.js'

@@ -1,7 +1,7 @@
-import { GraphWriter } from '../builder/graph-writer.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { GraphWriter } from '../graph/graph-writer.js'
 import { cloneModel, DataType, makeNode, makeValueInfo } from '../graph/onnx.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import { takeRows } from './adapters.js'

@@ -1,6 +1,6 @@
-import type { GraphWriter } from '../builder/graph-writer.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { copyMessage, type GraphProto, type NodeProto } from '../graph/onnx.js'
 import { feedState, STATE_INPUT } from '../graph/segment.js'
 import { indexGraph, nodesDownstream, removeDeadNodes } from '../graph/topology.js'

@@ -1,4 +1,4 @@
-import type { GraphWriter } from '../builder/graph-writer.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { GraphProto } from '../graph/onnx.js'
 
 /** Adds what a writer wrote to a graph, in place; constants that both have under one name are the same. */

@@ -1,4 +1,4 @@
-import type { GraphWriter } from '../builder/graph-writer.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { NodeProto } from '../graph/onnx.js'
 import type { Dimension, Shapes } from './shapes.js'
 

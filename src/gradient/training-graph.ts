@@ -1,5 +1,5 @@
-import { GraphWriter } from '../builder/graph-writer.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { GraphWriter } from '../graph/graph-writer.js'
 import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo } from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { removeDeadNodes } from '../graph/topology.js'

@@ -98,6 +98,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   })
   await checkStopped(options)
   const model = await prepareModel(await openWeights(located, chosen), options)
+  assertPlain(model)
   const settings = chooseSettings(options, model)
   const tensors = decoderTensors(model)
   const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
@@ -110,6 +111,13 @@ export async function openWork(options: HealOptions): Promise<Work> {
     tokenizer.close()
     throw cause
   }
+}
+
+function assertPlain({ id, form }: Model): void {
+  if (form === null) return
+  throw new LayerpruneError(`${id} cannot be trained: its weights are packed (${form})`, {
+    hint: 'train the model that it was made from',
+  })
 }
 
 /** A training that was stopped is neither lost nor continued unless the user says so. */

@@ -33,7 +33,7 @@ export async function planHealedModel(
     configs.push({ name, parts: [new Uint8Array(await readFile(path))] })
   }
   return [
-    ...(await planSafetensors(folder, checkpoint, all, replacements)),
+    ...(await planSafetensors(checkpoint, all, replacements)),
     ...configs,
     ...(await findCompanions(source)),
     textFile('README.md', await formatHealedCard(located, facts)),

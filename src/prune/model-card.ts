@@ -11,8 +11,8 @@ import { resolveInside } from './companion-files.js'
 const CARD = 'README.md'
 
 export interface CardOptions {
-  /** Folder of the model that is pruned. */
-  folder: string
+  /** Folder of the model that is pruned; undefined if it has none of its own. */
+  folder: string | undefined
   plan: Plan
   /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
   isFromHub: boolean
@@ -36,15 +36,16 @@ export async function formatModelCard(options: CardOptions): Promise<string> {
 
 /**
  * A model's card, kept word for word, after a section of ours.
+ * @param folder of the model; undefined if it has no card
  * @param baseModel Hub id that the front matter names as `base_model`
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function putSectionFirst(
-  folder: string,
+  folder: string | undefined,
   section: string,
   baseModel: string | undefined,
 ): Promise<string> {
-  const original = await readCard(folder)
+  const original = folder === undefined ? undefined : await readCard(folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
   return `${formatFrontMatter(frontMatter, baseModel)}${section}${rest}`

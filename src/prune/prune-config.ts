@@ -3,6 +3,7 @@ import { readTextConfig } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
 import type { Decoder, Layer } from '../families/description.js'
 import { isObject } from '../is-object.js'
+import { findLayerDifference } from './compare-layers.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
 import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'
@@ -133,8 +134,10 @@ function layerType({ mixer }: Layer): string {
     case 'convolution':
       return 'conv'
     case 'delta':
+    case 'lightning':
     case 'mamba':
     case 'mamba2':
+    case 'recurrence':
       return 'linear_attention'
     case 'parallel':
       return 'hybrid'
@@ -156,43 +159,7 @@ function findDifference(
     if (error instanceof LayerpruneError) return error.message
     throw error
   }
-  if (found.length !== expected.length) return `it would have ${found.length} layers`
-  const [olds, nows] = [withoutUnreadKeys(expected), withoutUnreadKeys(found)]
-  for (const [layer, before] of olds.entries()) {
-    const [old, now] = [listParts(before), listParts(nows[layer]!)]
-    const part = Object.keys(old).find((key) => old[key] !== now[key])
-    if (part !== undefined) return `${part} of the layer that becomes layer ${layer} would be another`
-  }
-  return undefined
-}
-
-/** Layers that make keys and values for others have nothing special about them once none is left to read them. */
-function withoutUnreadKeys(layers: Layer[]): Layer[] {
-  const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
-  const read = new Set(
-    layers.flatMap((layer) => (sharing(layer)?.role === 'reads' ? [sharing(layer)!.kind] : [])),
-  )
-  return layers.map((layer) => {
-    const own = sharing(layer)
-    if (own === null || own.role === 'reads' || read.has(own.kind)) return layer
-    return { ...layer, mixer: { ...layer.mixer, sharing: null } as Layer['mixer'] }
-  })
-}
-
-/** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
-function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
-  const parts = { ...rest, ...mixer, mlp }
-  const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
-  const compared = (value: unknown): unknown => {
-    if (typeof value === 'function') return compared(value(0))
-    return typeof value === 'string' ? withoutNumber(value) : value
-  }
-  return Object.fromEntries(
-    Object.entries(parts).map(([name, part]) => [
-      name,
-      JSON.stringify(part, (_, value) => compared(value)) ?? '',
-    ]),
-  )
+  return findLayerDifference(expected, found)
 }
 
 function cannotProve(reason: string): LayerpruneError {

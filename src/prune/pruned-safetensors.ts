@@ -1,13 +1,9 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { QUANTIZATION_KEYS } from '../checkpoint/plain-weights.js'
-import {
-  openSafetensors,
-  type SafetensorsCheckpoint,
-  type TensorLocation,
-} from '../checkpoint/safetensors.js'
+import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
+import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
-import type { LocatedModel } from '../model.js'
+import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
@@ -16,6 +12,8 @@ import type { PlannedModel } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
 import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
 
+type Tensors = SafetensorsCheckpoint['tensors']
+
 interface Options {
   replacements?: ReadonlyMap<string, Replacement> | undefined
   unproven?: boolean | undefined
@@ -23,16 +21,17 @@ interface Options {
 }
 
 /**
- * Weights, index and configs of a safetensors model without some of its layers.
+ * Weights, index and configs of a model without some of its layers, as safetensors, whatever form its tensors have.
  * @throws LayerpruneError if weights or config cannot be read, the config cannot say what layers need, or the
  *   family is not proven and `unproven` is not set
  */
 export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
+  format: TensorFormat,
   layers: KeptLayers,
   { replacements, unproven, onNote }: Options,
 ): Promise<PlannedModel> {
-  const checkpoint = await openSafetensors(folder, source.names)
+  const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
     checkpoint.tensors.keys(),
     layers.whole,
@@ -46,7 +45,7 @@ export async function planPrunedSafetensors(
     unproven,
     onNote,
   })
-  const weights = await planSafetensors(folder, checkpoint, kept, replacements)
+  const weights = await planSafetensors(checkpoint, kept, replacements)
   return { files: [...weights, ...configs.files], unproven: configs.unproven }
 }
 
@@ -56,10 +55,10 @@ function findDescription(
   { tensors }: SafetensorsCheckpoint,
   kept: KeptTensor[],
 ): Pick<PruneConfigOptions, 'describe' | 'undescribed'> {
-  const pruned = new Map<string, TensorLocation>(kept.map(({ name, source }) => [name, source]))
+  const pruned: Tensors = new Map(kept.map(({ name, source }) => [name, { ...source, name }]))
   const { ignoredKeys = [] } = config
   const describe = (config: ModelConfig, isPruned: boolean) =>
-    describeDecoder({ ...withoutQuantization(config), ignoredKeys }, isPruned ? pruned : tensors)
+    describeDecoder({ ...config, ignoredKeys }, logicalTensors(config, isPruned ? pruned : tensors))
   try {
     describe(config, false)
     return { describe }
@@ -69,9 +68,15 @@ function findDescription(
   }
 }
 
-/** Layers compute the same however their weights are stored, and bytes are copied as they are. */
-function withoutQuantization(config: ModelConfig): ModelConfig {
-  const raw = { ...config.raw }
-  for (const key of QUANTIZATION_KEYS) delete raw[key]
-  return { ...config, raw }
+/**
+ * The names by which the builder knows tensors, which are copied as they are. Layers compute the same however their
+ * weights are stored, so a form that cannot be read is no obstacle.
+ */
+function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
+  try {
+    return readPackedTensors(config.raw, tensors).tensors
+  } catch (error) {
+    if (!(error instanceof LayerpruneError)) throw error
+    return tensors
+  }
 }

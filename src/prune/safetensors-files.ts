@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { encodeFloats } from '../weights/encode-floats.js'
@@ -82,12 +81,10 @@ function bytesOf(tensor: KeptTensor): PlannedFile['parts'][number] {
  * The files of a pruned checkpoint: its shards without the removed tensors, empty shards
  * dropped and the others renumbered, with their index; one file if one is left. Bytes are copied; only
  * replacements are converted.
- * @param folder where the checkpoint and its index are
  * @param replacements by the names of the whole model
  * @throws UsageError if a replaced tensor is not kept, or has another shape
  */
 export async function planSafetensors(
-  folder: string,
   checkpoint: SafetensorsCheckpoint,
   kept: KeptTensor[],
   replacements: ReadonlyMap<string, Replacement> = new Map(),
@@ -101,7 +98,7 @@ export async function planSafetensors(
     planFile(names[index]!, tensors, checkpoint.metadata, replacements),
   )
   if (files.length === 1) return files
-  return [...files, textFile(INDEX_FILE, await formatIndex(folder, checkpoint, groups, names))]
+  return [...files, textFile(INDEX_FILE, await formatIndex(checkpoint, groups, names))]
 }
 
 function nameShard(index: number, count: number): string {
@@ -134,14 +131,13 @@ function planFile(
   return { name, parts: [encodeHeader(header), ...parts] }
 }
 
-/** The index with its own keys, sizes recomputed. */
+/** The index of the whole model with its own keys, sizes recomputed. */
 async function formatIndex(
-  folder: string,
-  { tensors }: SafetensorsCheckpoint,
+  { tensors, index: path }: SafetensorsCheckpoint,
   groups: KeptTensor[][],
   names: string[],
 ): Promise<string> {
-  const index = JSON.parse(await readFile(join(folder, INDEX_FILE), 'utf8'))
+  const index = JSON.parse(await readFile(path!, 'utf8'))
   const kept = groups.flat().map(measure)
   const metadata = { ...index.metadata, total_size: kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
   if (typeof metadata.total_parameters === 'number') {

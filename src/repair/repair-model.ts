@@ -46,7 +46,7 @@ export async function repairModel(
     const limits = findLengthLimits(model).map(({ tokens }) => tokens)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-    tokenizer = new TokenizerThread(model.folder, signal)
+    tokenizer = new TokenizerThread(model.tokenizer, signal)
     const texts = await readTexts(options, tokenizer, settings)
     const repairs = await repairCuts(model, {
       ...session,

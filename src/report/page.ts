@@ -4,6 +4,7 @@ import type { SavedDocuments } from '../documents/read-saved.js'
 import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
+import type { FindProblem } from './cut-problem.js'
 import { renderComparison } from './page-comparison.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
 import { renderResult } from './page-result.js'
@@ -12,8 +13,12 @@ import { escapeXml } from './svg.js'
 /**
  * One HTML page of saved results, evaluations and plans that needs nothing but itself: which layers to remove, how sure
  * that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ * @param findProblem of the slices, which say so if mergekit would not make them
  */
-export async function renderPage({ results, evaluations, plans }: SavedDocuments): Promise<string> {
+export async function renderPage(
+  { results, evaluations, plans }: SavedDocuments,
+  findProblem: FindProblem,
+): Promise<string> {
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
   const models = new Set([...results, ...evaluations, ...plans].map(({ model }) => model.id))
   const [model] = models
@@ -33,9 +38,9 @@ ${style}</style>
 <main>
 ${[
   ...(results.length > 1 ? [renderComparison(results)] : []),
-  ...results.map(renderResult),
+  ...results.map((result, index) => renderResult(result, index, findProblem)),
   ...evaluations.map(renderEvaluation),
-  ...plans.map(renderPlan),
+  ...plans.map((plan, index) => renderPlan(plan, index, findProblem)),
 ].join('\n')}
 </main>
 <footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans })}. Layers are counted from 0;

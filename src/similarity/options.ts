@@ -15,6 +15,7 @@ import type { Shard } from '../texts/placed-rows.js'
 import { describeTokens, parseTokenSelection, type TokenSelection } from '../texts/token-selection.js'
 import { WINDOW_BATCHES } from '../texts/windows.js'
 import type { Roofline } from './roofline.js'
+import type { RunRate } from './run-rate.js'
 
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1. */
@@ -35,6 +36,8 @@ export interface SimilarityOptions extends RunOptions {
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
   /** Given at the end how close the run came to what the machine can do; measuring that takes half a second. */
   onRoofline?: ((roofline: Roofline) => void) | undefined
+  /** Given at the end how fast the run was; null if it measured nothing. */
+  onRate?: ((rate: RunRate | null) => void) | undefined
   /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }

@@ -1,5 +1,6 @@
 import { describeMetric, type Metric } from '../documents/metrics.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
+import { describeHalfLayers } from '../families/half-layers.js'
 import { formatCount, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { describeLayers, nameLayers } from '../layers/names.js'
@@ -11,7 +12,7 @@ import { formatBlockTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
- * the second best block is and how sure that is, and a closing sentence that says which layers to remove.
+ * the second nearest block is and how sure that is, and a closing sentence that names the nearest.
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
@@ -52,14 +53,14 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
 }
 
 /**
- * `Remove layers 21..28 (0-based, 8 of 32): angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
+ * `Nearest block: layers 21..28 (0-based, 8 of 32), angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
  * that is not the paper's last one.
  */
 export function formatConclusion({ model, dataset, metric, tokens, best }: SimilarityResult): string {
   const estimate = formatEstimate(best.distance, best.standardError)
   const compared = tokens === 'last' ? '' : `, ${describeTokens(tokens)} of each`
   const texts = `${formatQuantity(dataset.samples, 'text')}${compared}`
-  return `Remove ${describeLayers(model.layers, [best])}: ${describeMetric(metric).title} ${estimate} over ${texts}.`
+  return `Nearest block: ${describeLayers(model.layers, [best])}, ${describeMetric(metric).title} ${estimate} over ${texts}.`
 }
 
 /** Which metrics choose the block that the first one does, and what the others choose. */
@@ -83,6 +84,7 @@ function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]):
 function formatHeading(result: SimilarityResult): string {
   const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip } = result
   const also = Object.keys(metrics)
+  const halves = describeHalfLayers(model.family, layersToSkip)
 
   const { empty, notText } = dataset.skipped
   const skipped = [
@@ -97,5 +99,6 @@ function formatHeading(result: SimilarityResult): string {
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
     `measure  ${describeMetric(metric).title} across ${formatQuantity(layersToSkip, 'layer')}, ` +
       `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,
+    ...(halves === undefined ? [] : [`layers   ${halves}`]),
   ].join('\n')
 }

@@ -196,7 +196,7 @@ describe('what cannot be had is refused with the next step', () => {
     ],
     [{}, { HF_TOKEN: 'wrong' }, 'the Hub refuses the token in HF_TOKEN', /make a new token/],
     [{ revision: 'v9' }, {}, 'model org/llama has no revision v9', /branches and tags/],
-    [{ model: 'org/pickle' }, {}, 'only the pytorch pickle file "pytorch_model.bin"', /save_pretrained/],
+    [{ model: 'org/pickle' }, {}, 'pytorch_model.bin is not a valid PyTorch file', /download/],
     [{ model: 'org/graphs', dtype: 'bnb4' }, {}, 'org/graphs has no bnb4 graph; it has fp32', /--dtype fp32/],
     [{ dataset: 'org/none' }, {}, 'the Hub has no dataset org/none', /check the name/],
     [

@@ -13,7 +13,7 @@ import { pruneModel } from '../../dist/prune/prune.js'
 import { loadTokenizer } from '../../dist/texts/tokenizer.js'
 import { makeHubReaders } from './hub-readers.js'
 import { measure } from './measure.js'
-import { mutateBytes, mutateGraph } from './mutate.js'
+import { mutateBytes, mutateGraph, mutatePickle } from './mutate.js'
 import { mutateCard } from './mutate-card.js'
 import { makeNumberReaders } from './number-readers.js'
 import { makeSavedReaders } from './saved-readers.js'
@@ -96,6 +96,8 @@ export function makeReaders(documents) {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
+    'PyTorch archive': modelReader(sound.pytorch, 'pytorch_model.bin'),
+    'PyTorch pickle, run': modelRunner(sound.pytorch, 'pytorch_model.bin', { mutate: mutatePickle }),
     config: modelReader(llama, 'config.json'),
     'tokenizer.json': tokenizerReader('tokenizer.json'),
     'tokenizer_config.json': tokenizerReader('tokenizer_config.json'),

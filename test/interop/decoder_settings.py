@@ -250,6 +250,7 @@ TOWER_SIZES = {
     "projection_dim": 32,
 }
 MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "mrope_section": [2, 1, 1]}}
+HALF_MROPE = {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "mrope_section": [1, 1]}}
 
 # name: family, model_type of its vision tower (None: the family's own), the same of its decoder, its settings
 WRAPPERS = {
@@ -257,6 +258,9 @@ WRAPPERS = {
     "gemma3": ("gemma3", "siglip_vision_model", "gemma3_text", {}),
     "gemma4": ("gemma4", "gemma4_vision", "gemma4_text", DECODERS["gemma4_text"]),
     "glm4v": ("glm4v", None, None, MROPE),
+    "glm4v_moe": ("glm4v_moe", None, None, {**HALF_MROPE, "first_k_dense_replace": 2}),
+    "glm46v": ("glm46v", "glm4v_vision", "glm4v_text", MROPE),
+    "glm_ocr": ("glm_ocr", None, None, MROPE),
     "idefics3": ("idefics3", "idefics3_vision", "llama", {}),
     "internvl": ("internvl", "internvl_vision", "qwen2", {}),
     "lfm2_vl": ("lfm2_vl", "siglip2_vision_model", "lfm2", DECODERS["lfm2"]),

@@ -19,7 +19,7 @@ async function prune(name: string, start: number, end: number): Promise<string> 
 
 /** Families whose configs say something of layers by number: each is cut in more than one place. */
 const BY_NUMBER =
-  /^(afmoe|axk1|bailing|bamba|cohere2(?!-moe-rms)|cwm|deepseek|dots1|flint|ernie4-5-moe|exaone-moe|exaone4|gemma2|gemma3|gemma4|glm4-moe(-lite|$)|gpt-neo$|gpt-oss|granite-(hybrid|swa)|hy-v3|kimi-linear|kolibri1|laguna$|lfm2|lfm3$|llama4$|mellum|ministral$|mimo|minicpm|nemotron-h|olmo-hybrid|olmo3|qwen2-(moe|window)|qwen3-(5|moe|next|window)|sarvam-mla|smollm3)/
+  /^(afmoe|axk1|bailing|bamba|cohere2(?!-moe-rms)|cwm|deepseek|dots1|flint|ernie4-5-moe|exaone-moe|exaone4|gemma2|gemma3|gemma4|glm4-moe(-lite|$)|glm4v-moe|gpt-neo$|gpt-oss|granite-(hybrid|swa)|hy-v3|kimi-linear|kolibri1|laguna$|lfm2|lfm3$|llama4$|mellum|minimax$|ministral$|mimo|minicpm|nemotron-h|olmo-hybrid|olmo3|qwen2-(moe|window)|recurrent-gemma|qwen3-(5|moe|next|window)|sarvam-mla|smollm3)/
 
 /** Largest difference of a logit, as a part of the largest logit. */
 async function compare(name: string, start: number, end: number): Promise<number> {
@@ -33,7 +33,7 @@ async function compare(name: string, start: number, end: number): Promise<number
 
 /** Variants whose names and configs speak of layers as their family does: test/interop takes them too. */
 const VARIANT =
-  /^(llama-(?!tied)|cohere-bias|falcon-|gemma-untied|gpt-neox-|gpt2-unscaled|granite-bias|mi.*-window|olmo2-|olmo-hybrid-|opt-|phi-|phi3-|starcoder2-|stablelm-)|yarn/
+  /^(llama-(?!tied)|minimax-computed|cohere-bias|falcon-|gemma-untied|gpt-neox-|gpt2-unscaled|granite-bias|mi.*-window|olmo2-|olmo-hybrid-|opt-|phi-|phi3-|starcoder2-|stablelm-)|yarn/
 
 /** Families that compute something by a layer's number, and the number of their last layer. */
 const ONLY_THE_END: Record<string, number> = { diffllama: 2, 'gpt2-scaled': 2, jamba: 3 }
@@ -56,6 +56,7 @@ describe('a layer that would be computed otherwise', () => {
   it.each([
     ['gpt2-scaled', 'scale_attn_by_inverse_layer_idx'],
     ['diffllama', 'depends on the number of the layer'],
+    ['minimax-computed', 'decay of the layer that becomes layer 0 would be another'],
   ])('of %s is refused by name', async (name, reason) => {
     await expect(prune(name, 0, 1)).rejects.toMatchObject({
       name: 'LayerpruneError',

@@ -23,8 +23,8 @@ const names = ['families', 'onnx'].flatMap((kind) =>
 /** Families in which what a layer adds is normed first, goes through experts, or is computed from few bits. */
 const REFUSED: [families: RegExp, reason: RegExp][] = [
   [
-    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm4(?!-moe)|gpt1|hyperclovax|kolibri1|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
-    /normalised before it is added to the stream/,
+    /\/(afmoe|exaone4|flex-olmo|gemma2|gemma3|glm-ocr|glm4(?!-moe)|glm46v|glm4v(?!-moe)|gpt1|hyperclovax|kolibri1|minimax(?!-m2)|olmo2|olmo3|opt-post-norm)(-|$)|\/(axk1-fused|lfm3|olmo-hybrid-rope)$/,
+    /a norm stands between the stream and what its MLP adds/,
   ],
   [
     /\/(dbrx|genai-gpt-oss|gpt-oss|granitemoe|granitemoe-fused|minimax-m2|mixtral|mixtral-window|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe)$/,

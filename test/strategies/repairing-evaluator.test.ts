@@ -26,7 +26,7 @@ it('measures cuts as they are once they are repaired', async () => {
 it('refuses a model of which no cut can be repaired', async () => {
   const model = await openModel({ model: fixtureFolder('gemma2') })
   await expect(openRepairingEvaluator(model, drawBatches(8, 1), { device: 'cpu' })).rejects.toThrow(
-    'MLP output is normalised before it is added to the stream',
+    'a norm stands between the stream and what its MLP adds',
   )
 })
 

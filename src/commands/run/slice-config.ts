@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs'
-import { readModelConfig } from '../../checkpoint/config.js'
+import { basename, resolve } from 'node:path'
 import { UsageError } from '../../errors.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
-import { printResult, printWarning } from '../../terminal/output.js'
+import { quoteForShell } from '../../quote-for-shell.js'
+import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
+import { readLocalConfig } from './local-config.js'
 import { readMergekitProblem } from './mergekit-problem.js'
 import { checkOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
@@ -16,8 +17,11 @@ export async function run(flags: SliceConfigFlags): Promise<void> {
   const problem = await readMergekitProblem({ ...options, family })
   if (problem !== undefined) printWarning(`${problem}: make the cut with layerprune prune instead`)
   const yaml = formatSliceConfig({ ...options, problem })
-  if (output === undefined) await printResult(yaml)
-  else await writeFileAtomically(output, yaml)
+  if (output === undefined) return printResult(yaml)
+  await writeFileAtomically(output, yaml)
+  const merged = `${basename(resolve(options.model))}-merged`
+  const next = ['mergekit-yaml', output, merged].map(quoteForShell).join(' ')
+  printNote(`wrote ${output}${problem === undefined ? `; to make the cut: ${next}` : ''}`)
 }
 
 /** @returns the options, and the model's `model_type` if a saved file says it */
@@ -32,7 +36,7 @@ async function readOptions(
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
-  const config = existsSync(model) ? await readModelConfig(model) : undefined
+  const config = await readLocalConfig(model)
   if (flags.numLayers !== undefined && config !== undefined && flags.numLayers !== config.layers) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${model} has ${config.layers} layers`)
   }
