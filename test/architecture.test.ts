@@ -64,7 +64,7 @@ const FLOORS = [
   ['evaluate'],
   ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
-  ['heal'],
+  ['heal', 'sweep'],
   ['index', 'terminal'],
   ['commands'],
   ['cli'],

@@ -8,6 +8,7 @@ export const SCHEMAS = {
   inspect: 'layerprune.inspect/1',
   recipe: 'layerprune.recipe/1',
   heal: 'layerprune.heal/1',
+  sweep: 'layerprune.sweep/1',
 } as const
 
 export type SchemaName = keyof typeof SCHEMAS

@@ -46,3 +46,20 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   const title = result.verification ? 'To make the cut' : 'To cut the nearest block without that check'
   return formatPruneCommand({ model: id, revision: askedRevision }, ['--drop', formatBlocks([block])], title)
 }
+
+/**
+ * The command that makes the cut of a plan.
+ * @param file  the plan
+ * @param repairTexts  texts to repair it on, if it was measured repaired
+ */
+export function formatPlanCommand(
+  model: SimilarityResult['model'],
+  file: string,
+  repairTexts?: string,
+): string {
+  return formatPruneCommand({ model: model.id, revision: model.askedRevision }, [
+    '--plan',
+    file,
+    ...(repairTexts === undefined ? [] : ['--repair', '--dataset', repairTexts]),
+  ])
+}

@@ -8,7 +8,8 @@ import { interpretGguf, type LocatedGguf, type LocatedModel } from '../../model.
 import type { Replacement } from '../../weights/replacement.js'
 import { findDecoderDifference } from '../compare-layers.js'
 import { type KeptLayers, keepExtraLayers, renumber } from '../layer-numbers.js'
-import type { PlannedFile } from '../planned-file.js'
+import { type PlannedModel, sumPlanned, sumSizes } from '../planned-file.js'
+import { countElements } from '../safetensors-files.js'
 import { applyEdits, countBlocks, cutMetadata } from './cut-metadata.js'
 import { type KeptGgufTensor, planGgufParts } from './gguf-parts.js'
 import { placeReplacements } from './place-replacements.js'
@@ -21,11 +22,11 @@ const LAYERS = 'blk.'
  * whole model's layers.
  * @throws LayerpruneError if the metadata have no way to say what the kept layers need
  */
-export function planPrunedGguf(
+export async function planPrunedGguf(
   model: LocatedModel & { gguf: LocatedGguf },
   layers: KeptLayers,
   replacements: ReadonlyMap<string, Replacement> = new Map(),
-): PlannedFile[] {
+): Promise<PlannedModel> {
   const { gguf } = model
   const { file, decoder } = gguf
   const counted = keepExtraLayers(layers, countBlocks(file.header) - layers.whole)
@@ -40,7 +41,16 @@ export function planPrunedGguf(
     tensors: new Map(kept.map(({ name, source }) => [name, { ...source, name }])),
   }
   assertSame(model, pruned, layers)
-  return planGgufParts(gguf, kept, edits, placeReplacements(file, decoder, replacements))
+  const files = planGgufParts(gguf, kept, edits, placeReplacements(file, decoder, replacements))
+  const bytes = {
+    whole: await sumSizes(file.headers.map((header) => header.file)),
+    pruned: sumPlanned(files),
+  }
+  const parameters = {
+    whole: countElements([...file.tensors.values()]),
+    pruned: countElements([...pruned.tensors.values()]),
+  }
+  return { files, sizes: { parameters, bytes } }
 }
 
 /** @throws LayerpruneError if the pruned file would be read as a model that computes something else */
