@@ -52,10 +52,11 @@ function fusedExperts(family: string, { expert }: Experts): string[] {
 
 /**
  * What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP.
- * @param family the decoder's `model_type`
+ * @param family the decoder's `model_type`, for the names that transformers gives its modules; those of the checkpoint
+ *   if omitted
  */
-export function findTargets({ layers }: Decoder, family: string): AdapterTargets {
-  const named = RENAMED[family] ?? {}
+export function findTargets({ layers }: Decoder, family?: string): AdapterTargets {
+  const named = (family !== undefined && RENAMED[family]) || {}
   const modules = new Set<string>()
   const parameters = new Set<string>()
   if (layers.every(({ mlp }) => mlp === null)) {
