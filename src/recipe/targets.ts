@@ -45,7 +45,7 @@ const RENAMED: Record<string, Record<string, string>> = {
 }
 
 /** Where transformers 5 keeps the experts of a layer, however they are stored. */
-function fusedExperts(family: string, { expert }: Experts): string[] {
+function fusedExperts(family: string | undefined, { expert }: Experts): string[] {
   if (family === 'dbrx') return ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2']
   return [expert(0).kind === 'plain' ? 'experts.up_proj' : 'experts.gate_up_proj', 'experts.down_proj']
 }
