@@ -19,7 +19,10 @@ export function renderSweep(sweep: SweepResult, index: number): string {
   const id = `sweep-${index + 1}`
   const rows = [renderWhole(whole), ...candidates.map((cut) => renderCut(cut, sweep))]
   const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', 'repaired', 'KL', 'agreement']
-  const heads = [...titles, 'size', 'tokens/s'].map((title) => `<th scope="col">${title}</th>`)
+  const tasks = Object.keys(whole.tasks ?? {})
+  const heads = [...titles, ...tasks.map(escapeXml), 'size', 'tokens/s'].map(
+    (title) => `<th scope="col">${title}</th>`,
+  )
   return `<section class="sweep" aria-labelledby="${id}-title">
 <header class="of"><h2 id="${id}-title">How many layers can go: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
 ${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
@@ -37,9 +40,10 @@ ${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">
 </section>`
 }
 
-function renderWhole({ perplexity, bytes, tokensPerSecond }: SweepResult['whole']): string {
+function renderWhole({ perplexity, bytes, tokensPerSecond, tasks = {} }: SweepResult['whole']): string {
   const cells = ['0', 'none', '', '', formatPerplexity(perplexity), '1.00', '', '', '']
-  return renderRow([...cells, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
+  const accuracies = Object.values(tasks).map(({ acc }) => formatAccuracy(acc))
+  return renderRow([...cells, ...accuracies, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
 }
 
 function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResult): string {
@@ -61,6 +65,7 @@ function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResu
     renderStrip(model.layers, cut.removed),
     escapeXml(cut.strategies.join(', ')),
     ...predicted,
+    ...Object.keys(whole.tasks ?? {}).map((name) => formatAccuracy(cut.tasks?.[name]?.acc)),
     formatSize(cut.bytes),
     formatSpeed(cut.tokensPerSecond),
   ]
@@ -70,6 +75,10 @@ function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResu
 function renderRow(cells: string[], isBest: boolean): string {
   const row = cells.map((cell, index) => `<td${index === 2 ? ' class="wide-cell"' : ''}>${cell}</td>`)
   return `<tr${isBest ? ' class="best"' : ''}>${row.join('')}</tr>`
+}
+
+function formatAccuracy(accuracy: number | undefined): string {
+  return accuracy === undefined ? '' : formatShare(accuracy)
 }
 
 function formatSpeed(tokensPerSecond: number | null): string {

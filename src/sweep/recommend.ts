@@ -13,15 +13,20 @@ export function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
 export function recommendCut(
   candidates: SweepCandidate[],
   wholePerplexity: number,
-  { maxPerplexityRatio, maxSize }: SweepLimits,
+  limits: SweepLimits,
 ): SweepResult['recommended'] {
-  if (maxPerplexityRatio === undefined && maxSize === undefined) return null
+  const { maxPerplexityRatio, maxSize, minTask } = limits
+  if (Object.keys(limits).length === 0) return null
+  const isOfQuality = (maxPerplexityRatio ?? minTask) !== undefined
   const [best] = candidates
     .filter((cut) => Number.isFinite(perplexityOf(cut)))
     .filter((cut) => perplexityOf(cut) <= (maxPerplexityRatio ?? Infinity) * wholePerplexity)
     .filter(({ bytes }) => bytes <= (maxSize ?? Infinity))
+    .filter(({ tasks }) =>
+      Object.entries(minTask ?? {}).every(([name, least]) => (tasks?.[name]?.acc ?? 0) >= least),
+    )
     .sort((a, b) => {
-      const larger = maxPerplexityRatio === undefined ? 0 : b.layersToSkip - a.layersToSkip
+      const larger = isOfQuality ? b.layersToSkip - a.layersToSkip : 0
       return larger || perplexityOf(a) - perplexityOf(b)
     })
   if (best === undefined) return null
