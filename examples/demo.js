@@ -1,5 +1,6 @@
 /**
- * The main job on the model and the texts of this folder: measures every block of layers, then writes the slices.
+ * The main job on the model and the texts of this folder: measures every block of layers, checks the nearest
+ * by perplexity, then writes the slices.
  * Run it with `npm run demo`.
  */
 import { spawnSync } from 'node:child_process'
@@ -7,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const commands = [
-  'layerprune similarity --model examples/model --dataset examples/texts.jsonl --layers-to-skip 4',
+  'layerprune similarity --model examples/model --dataset examples/texts.jsonl --layers-to-skip 4 --verify 8',
   'layerprune slice-config --from layerprune-output/similarity.json',
 ]
 

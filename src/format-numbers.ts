@@ -54,7 +54,20 @@ export function formatConfidence(share: number): string {
   return `${Math.floor(share * 1000 + 1e-9) / 10}%`
 }
 
+/** A share in percent, to a tenth: `68.4%`. */
+export function formatShare(share: number): string {
+  return `${(share * 100).toFixed(1)}%`
+}
+
 /** With a capital letter, as a sentence starts. */
 export function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** A time to wait: `23 s`, `12 min`, `2 h 5 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 99.5) return `${Math.max(1, Math.round(seconds))} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 100) return `${minutes} min`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

@@ -4,14 +4,23 @@ import {
   type ChosenWeights,
   chooseWeights,
   type Purpose,
+  type TensorFormat,
   type WeightOptions,
 } from './checkpoint/choose-weights.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
+import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
-import { INDEX_FILE, listShards, openSafetensors, type TensorLocation } from './checkpoint/safetensors.js'
+import { readPackedTensors } from './checkpoint/packed/read-packed.js'
+import { openPytorch } from './checkpoint/pytorch/pytorch-checkpoint.js'
+import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from './checkpoint/safetensors.js'
+import { isShardIndex, listShards } from './checkpoint/shards.js'
+import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
+import { describeCheckpoint, describeForm } from './gguf/checkpoint.js'
+import { type GgufDecoder, readGgufDecoder } from './gguf/config.js'
+import { type GgufFile, openGguf } from './gguf/gguf-file.js'
 import { findMatrixType } from './graph/cast-per-run.js'
 import type { DecoderGraph } from './graph/decoder-graph.js'
 import { FLOAT_DTYPES } from './graph/element-types.js'
@@ -22,7 +31,7 @@ import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
 
-export type { Format } from './checkpoint/choose-weights.js'
+export type { Format, TensorFormat } from './checkpoint/choose-weights.js'
 
 export interface ModelOptions extends ModelSourceOptions, WeightOptions {}
 
@@ -34,20 +43,34 @@ export interface LocatedModel {
   revision: string | null
   /** Branch, tag or commit that was asked for; null if none was. */
   askedRevision: string | null
-  /** Real folder of config and tokenizer. */
+  /** Real folder of its files. */
   folder: string
+  /** Folder of the tokenizer, or the GGUF file that holds it. */
+  tokenizer: string
   config: ModelConfig
+  /** The GGUF file that its config was read from. */
+  gguf?: LocatedGguf
   /** Where its files are; its config is in the folder. */
   source: ModelSource
 }
 
+/** A model in a GGUF file, which is its config, its weights and its tokenizer. */
+export interface LocatedGguf {
+  /** Of its first part, relative to the folder. */
+  name: string
+  file: GgufFile
+  decoder: GgufDecoder
+}
+
 /** A model with the graph of its decoder, and what its checkpoint says of it. */
-export interface Model extends Omit<LocatedModel, 'source'> {
+export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph
   /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
+  /** How its matrices are packed, such as fp8; null if they are plain numbers. */
+  form: string | null
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
   /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
@@ -70,12 +93,41 @@ const TOKENIZER_FILES = [
  * @throws UsageError if a revision is asked for but the model is a folder, or a key is to be ignored that is not there
  * @throws LayerpruneError if the model or its config is missing or damaged
  */
-export async function locateModel(options: ModelSourceOptions): Promise<LocatedModel> {
+export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
   const source = await openModelSource(options)
   const { id, revision, folder } = source
+  const name = findGguf({ ...source, ...options })
+  const shared = { id, revision, askedRevision: options.revision ?? null, folder, source }
+  const tokenizer = await locateTokenizer(options)
+  if (name !== undefined) {
+    const gguf = await locateGguf(source, name)
+    const config = ignoreKeys(interpretGguf(gguf, join(folder, name)), options)
+    return { ...shared, tokenizer: tokenizer ?? join(folder, name), config, gguf }
+  }
   await source.provide(CONFIG_FILES)
   const config = ignoreKeys(await readConfig(source), options)
-  return { id, revision, askedRevision: options.revision ?? null, folder, config, source }
+  return { ...shared, tokenizer: tokenizer ?? folder, config }
+}
+
+/** Where the tokenizer is that the user names; undefined if it is the model's own. */
+async function locateTokenizer(options: ModelOptions): Promise<string | undefined> {
+  if (options.tokenizer === undefined) return undefined
+  const { signal, onNote, onDownload } = options
+  const source = await openModelSource({ model: options.tokenizer, signal, onNote, onDownload })
+  const gguf = source.names.includes('tokenizer.json') ? undefined : findGguf({ ...source })
+  await source.provide(gguf === undefined ? [...TOKENIZER_FILES, 'config.json'] : [gguf])
+  return join(source.folder, gguf ?? '')
+}
+
+async function locateGguf({ folder, provide }: ModelSource, name: string): Promise<LocatedGguf> {
+  await provide(findParts(name).map((part) => posix.join(posix.dirname(name), part)))
+  const file = await openGguf(join(folder, name))
+  return { name, file, decoder: readGgufDecoder(file) }
+}
+
+/** What the metadata of a GGUF file say of the decoder. `path` is how messages name the file. */
+export function interpretGguf({ name, decoder }: LocatedGguf, path: string): ModelConfig {
+  return { ...interpretConfig(decoder.config, path), origin: name, dialect: decoder.architecture.dialect }
 }
 
 /**
@@ -84,11 +136,12 @@ export async function locateModel(options: ModelSourceOptions): Promise<LocatedM
  */
 function ignoreKeys(config: ModelConfig, { ignoreConfigKey = [], onNote }: ModelSourceOptions): ModelConfig {
   if (ignoreConfigKey.length === 0) return config
+  const { origin = 'config.json' } = config
   const ignoredKeys = [...new Set(ignoreConfigKey)]
   for (const key of ignoredKeys) {
-    if (!Object.hasOwn(config.raw, key)) throw new UsageError(`config.json has no key ${key} to ignore`)
+    if (!Object.hasOwn(config.raw, key)) throw new UsageError(`${origin} has no key ${key} to ignore`)
     onNote?.(
-      `config.json: ${key} is ignored, as --ignore-config-key says; if it matters, the numbers are wrong`,
+      `${origin}: ${key} is ignored, as --ignore-config-key says; if it matters, the numbers are wrong`,
     )
   }
   return { ...config, ignoredKeys }
@@ -112,14 +165,15 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
  * @throws LayerpruneError if the model does not have what was asked for
  */
 export function chooseModelWeights(
-  { id, config, source: { names } }: LocatedModel,
+  { id, config, gguf, source: { names } }: LocatedModel,
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
   purpose: Purpose,
 ): ChosenWeights {
-  const facts = { id, names, family: config.modelType, isKnownFamily: isKnownDecoder(config) }
+  const isKnownFamily = isKnownDecoder(config)
+  const facts = { id, names, family: config.modelType, isKnownFamily, gguf: gguf?.name }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
-  if (weights.format === 'safetensors' && config.wrapper !== null) {
+  if (weights.format !== 'onnx' && config.wrapper !== null) {
     options.onNote?.(
       `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,
     )
@@ -133,31 +187,41 @@ export function chooseModelWeights(
  * @throws LayerpruneError if one cannot be downloaded, or the index of shards is damaged
  */
 export async function provideWeights({ folder, source }: LocatedModel, { format, file }: ChosenWeights) {
+  if (format === 'gguf') return
   await source.provide(TOKENIZER_FILES)
   if (file === undefined) return
   await source.provide([file])
-  if (format === 'safetensors' && file === INDEX_FILE) await source.provide(await listShards(folder))
+  if (format !== 'onnx' && isShardIndex(file)) await source.provide(await listShards(folder, file))
 }
 
 /**
- * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from safetensors.
- * Only headers are read, nothing is written.
+ * Opens chosen weights that are in the model's folder: reads the graph of the decoder, or builds it from tensors. Only
+ * headers are read, nothing is written.
  * @throws LayerpruneError if something is missing, damaged or not supported
  */
 export async function openWeights(
-  { source, ...located }: LocatedModel,
+  { source, gguf, ...located }: LocatedModel,
   weights: ChosenWeights,
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'> = {},
 ): Promise<Model> {
-  const opened =
-    weights.format === 'safetensors'
-      ? await openFromSafetensors(source, located.config, weights)
-      : await openFromOnnx(source, located.config, weights, options)
-  return { ...located, ...opened }
+  const { config } = located
+  switch (weights.format) {
+    case 'safetensors':
+    case 'pytorch': {
+      const checkpoint = await openTensors({ config, source }, weights.format)
+      return { ...located, ...openCheckpoint(checkpoint, config, weights) }
+    }
+    case 'gguf': {
+      const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
+      return { ...located, ...openCheckpoint(checkpoint, config, weights, describeForm(gguf!.file)) }
+    }
+    case 'onnx':
+      return { ...located, ...(await openFromOnnx(source, config, weights, options)) }
+  }
 }
 
 /**
- * Opens a model: reads its config, and its graph from ONNX or by building it from safetensors. Its weights are neither
+ * Opens a model: reads its config, and its graph from ONNX or by building it from tensors. Its weights are neither
  * read nor changed.
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if something is missing, damaged or not supported
@@ -191,34 +255,54 @@ export async function prepareModel(
   return { ...model, decoder }
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'weightFiles' | 'tensors'>
-type Safetensors = Extract<ChosenWeights, { format: 'safetensors' }>
+type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'form' | 'weightFiles' | 'tensors'>
+type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
-/** If there are no safetensors, opening them reports what the folder has instead. */
-async function openFromSafetensors(
-  { folder, names }: ModelSource,
+/**
+ * Opens the tensors beside a config.json, reading only headers; a model without any is reported with what it has
+ * instead.
+ * @throws LayerpruneError if they are missing or damaged
+ */
+export function openTensors(
+  { config, source: { folder, names } }: Pick<LocatedModel, 'config' | 'source'>,
+  format: TensorFormat,
+): Promise<SafetensorsCheckpoint> {
+  if (format === 'safetensors') return openSafetensors(folder, names)
+  return openPytorch(folder, names, config.raw.tie_word_embeddings === true)
+}
+
+/** @param ownForm the form of packed weights, if it is known before */
+function openCheckpoint(
+  checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
-  { format, file = 'model.safetensors', computedIn }: Safetensors,
-): Promise<Opened> {
-  const checkpoint = await openSafetensors(folder, names)
+  { format, file = 'model.safetensors', computedIn }: Computed,
+  ownForm: string | null = null,
+): Opened {
   const built = buildDecoder(config, checkpoint)
+  const { tensors, form: packedForm } = readPackedTensors(config.raw, checkpoint.tensors)
+  const form = ownForm ?? packedForm
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
-  const opened = { precision, format, file, weightFiles, tensors: checkpoint.tensors }
+  const opened = { precision, format, file, form, weightFiles, tensors }
   switch (computedIn) {
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
       return { ...opened, decoder: { ...built, awaitsInt8: true } }
     default:
-      assertStoredIn(computedIn, built, file)
+      assertStoredIn(computedIn, built, form, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }
   }
 }
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
-function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, file: string): void {
+function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, form: string | null, file: string): void {
+  if (form !== null) {
+    throw new LayerpruneError(`${file} stores its matrices in ${form}, but --dtype ${dtype} was given`, {
+      hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
+    })
+  }
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
@@ -246,9 +330,13 @@ async function openFromOnnx(
     const alsoThere = others.length > 0 ? `; also there: ${others.join(', ')}` : ''
     onNote?.(`reading ${file} (${precision.dtype}${alsoThere})`)
   }
-  return { decoder, precision, format, file, weightFiles: listWeightFiles(decoder), tensors: undefined }
+  const weightFiles = listWeightFiles(decoder)
+  return { decoder, precision, format, file, form: null, weightFiles, tensors: undefined }
 }
 
-function listWeightFiles({ model, weightsFolder }: DecoderGraph): string[] {
-  return listExternalFiles(model.graph, weightsFolder)
+function listWeightFiles({ model, weightsFolder, packed = new Map() }: DecoderGraph): string[] {
+  const ofPacked = [...packed.values()].flatMap((expression) =>
+    listParts(expression).map(({ part }) => part.file),
+  )
+  return [...new Set([...listExternalFiles(model.graph, weightsFolder), ...ofPacked])]
 }

@@ -88,14 +88,16 @@ describe('a folder with one of them', () => {
 
   it('says what is there if the other was asked for', async () => {
     await expect(open(makeFolder('families/llama'), { format: 'onnx' })).rejects.toThrow(/no \.onnx graph/)
-    await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(/no weights/)
+    await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(
+      /no safetensors weights/,
+    )
   })
 
   it('says what is there if neither is', async () => {
     const folder = makeFolder('families/llama')
     rmSync(join(folder, 'model.safetensors'))
-    writeFileSync(join(folder, 'pytorch_model.bin'), '')
-    await expect(open(folder)).rejects.toThrow(/only the pytorch pickle file "pytorch_model\.bin"/)
+    writeFileSync(join(folder, 'tf_model.h5'), '')
+    await expect(open(folder)).rejects.toThrow(/only the tensorflow or flax file "tf_model\.h5"/)
   })
 })
 
@@ -108,10 +110,15 @@ describe('a model that cannot be read says what to do', () => {
   }
 
   it.each([
-    [['m.gguf'], /only the gguf file "m\.gguf"$/, /safetensors checkpoint that it was converted from/],
+    [
+      ['m.gguf'],
+      /m\.gguf is truncated: expected at least 4 bytes, found \d/,
+      /download or copy the file again/,
+    ],
+    [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /--model-file a\.gguf/],
+    [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
     [['adapter_config.json', 'adapter_model.safetensors'], /holds an adapter/, /merge_and_unload/],
-    [['pytorch_model.bin'], /only the pytorch pickle file/, /save_pretrained/],
-    [['model.pt', 'training_args.bin'], /only the pytorch pickle file/, /save_pretrained/],
+    [['pytorch_model.bin'], /has no config\.json$/, /must hold config\.json/],
     [['model.safetensors', 'training_args.bin'], /has no config\.json$/, /must hold config\.json/],
   ])('%j without config.json', async (names, message, hint) => {
     await expect(locateModel({ model: folderOf(undefined, ...names) })).rejects.toMatchObject({
@@ -120,10 +127,10 @@ describe('a model that cannot be read says what to do', () => {
     })
   })
 
-  it('a GGUF file', async () => {
-    const model = join(folderOf(undefined, 'm.gguf'), 'm.gguf')
+  it('a file of another form', async () => {
+    const model = join(folderOf(undefined, 'm.npz'), 'm.npz')
     await expect(locateModel({ model })).rejects.toMatchObject({
-      message: `${model} is a gguf file, which cannot be read`,
+      message: `${model} is a numpy file, which cannot be read`,
       hint: 'use the safetensors checkpoint that it was converted from',
     })
   })

@@ -6,6 +6,7 @@ import { findSchemaProblem } from '../src/documents/json-schema.js'
 import type { SchemaName } from '../src/documents/schemas.js'
 import { FIXTURES, LLAMA, ROOT, TEXTS } from './support/paths.js'
 import { runProgram } from './support/run-program.js'
+import { writeTaskData } from './support/task-data.js'
 import { makeTempFolder } from './support/temp-folder.js'
 
 const FOLDER = join(ROOT, 'schemas')
@@ -37,10 +38,19 @@ describe('the JSON schemas', () => {
         'angular,euclidean',
       ],
       evaluation: ['evaluate', ...common, '--drop', '1', '--dataset-size', '4'],
+      tasks: [
+        ...['evaluate', '--model', LLAMA, '--task', 'piqa', '--limit', '2', '--drop', '1'],
+        ...['--task-data', `piqa=${writeTaskData(cwd, 'piqa', 2)}`],
+      ],
       plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],
+      sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100'],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
+      heal: [
+        ...['heal', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS, '-o', 'healed'],
+        ...['--steps', '1', '--max-length', '16', '--evaluate-size', '2', '--quiet'],
+      ],
     }
     for (const [name, args] of Object.entries(commands)) {
       outputs.set(name as SchemaName, (await printJson(args)) as Record<string, unknown>)

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { assertPlainWeights } from '../checkpoint/plain-weights.js'
+import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
 import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { findWrapper } from '../checkpoint/wrappers.js'
+import { applyDialect } from '../families/apply-dialect.js'
 import { ConfigReader } from '../families/config-reader.js'
 import { applyDifferences } from '../families/describe-decoder.js'
 import type { Decoder } from '../families/description.js'
@@ -38,14 +39,21 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
  */
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
   const family = findFamily(config)
-  assertPlainWeights(config.raw, checkpoint)
+  const { tensors } = readPackedTensors(config.raw, checkpoint.tensors)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
-  const layout = findLayout(config, family, checkpoint.tensors)
-  const writer = new DecoderWriter({ tensors: checkpoint.tensors, folder })
-  const description = describeFamily(config, family, layout, checkpoint.tensors)
+  const layout = findLayout(config, family, tensors)
+  const writer = new DecoderWriter({ tensors, folder })
+  const description = describeFamily(config, family, layout, tensors)
   const { model, states } = writeDecoder(writer, description)
   writer.weights.assertAllUsed(layout.owns, description.extras)
-  return { model, weightsFolder: folder, states, longestDense: description.longestDense }
+  const { packed } = writer.weights
+  return {
+    model,
+    weightsFolder: folder,
+    states,
+    longestDense: description.longestDense,
+    ...(packed.size > 0 && { packed, castsPerRun: true }),
+  }
 }
 
 /**
@@ -89,12 +97,12 @@ function describeFamily(
   { prefix, isBare, headPrefixes }: DecoderLayout,
   tensors: Tensors,
 ): Decoder {
-  const reader = new ConfigReader(config.raw, limitCounts(tensors))
+  const reader = new ConfigReader(config.raw, limitCounts(tensors), config.origin)
   const { fixed = {} } = family
   assertCausal(reader)
   for (const [key, value] of Object.entries(fixed)) reader.expect(key, value)
   const has = (name: string) => tensors.has(name)
-  const differences = withWrappersHead(config, family.describe(reader, has))
+  const differences = applyDialect(withWrappersHead(config, family.describe(reader, has)), config.dialect)
   const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
   const { ignoredKeys = [] } = config
   for (const key of ignoredKeys) reader.assertUnread(key, config.family)

@@ -1,4 +1,4 @@
-import type { GraphWriter } from './graph-writer.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 
 /** limit * tanh(values / limit) */
 export function writeCap(writer: GraphWriter, values: string, limit: number): string {

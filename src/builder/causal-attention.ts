@@ -1,7 +1,7 @@
 import type { Alibi, Attention } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
 import { writeCap } from './cap.js'
-import type { GraphWriter } from './graph-writer.js'
 import type { QueryKeyValue } from './projections.js'
 
 /** Number of runs of queries in which attention is computed; each omits the keys that none of its queries sees. */

@@ -1,4 +1,4 @@
-import { GraphWriter } from './graph-writer.js'
+import { GraphWriter } from '../graph/graph-writer.js'
 import { type StoredTensors, Weights } from './weights.js'
 
 /** Writes the graph of a decoder, whose tensors it takes from a checkpoint. */

@@ -1,5 +1,6 @@
 import type { Decoder } from '../families/description.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import {
   BATCH,
   createModel,
@@ -12,7 +13,6 @@ import {
 } from '../graph/onnx.js'
 import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 import { writeLayer } from './layer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
@@ -58,15 +58,14 @@ function writeTokenShape(writer: GraphWriter): TokenShape {
   return { inputIds: 'input_ids', attentionMask: 'attention_mask', batch: at(0), tokens: at(1) }
 }
 
-/** State 0. A lookup reads the stored table, and only the rows it finds are converted. */
+/** State 0. */
 function writeEmbedding(
   writer: DecoderWriter,
   { embedding, vocabulary, hiddenSize }: Decoder,
   shape: TokenShape,
 ): string {
-  const lookUp = (table: string, rows: string) =>
-    writer.op('Cast', [writer.op('Gather', [table, rows])], { to: DataType.FLOAT })
-  let state = lookUp(writer.weights.stored(embedding.weight, [vocabulary, embedding.size]), shape.inputIds)
+  const { weights } = writer
+  let state = weights.lookUp(embedding.weight, [vocabulary, embedding.size], shape.inputIds)
   if (embedding.projection) state = writeLinear(writer, embedding.projection, state)
   if (embedding.scale !== 1) state = writer.op('Mul', [state, writer.float(embedding.scale)])
   if (embedding.positions) {
@@ -79,11 +78,9 @@ function writeEmbedding(
     const added =
       embedding.positions.kind === 'sinusoids'
         ? writeSinusoids(writer, embedding.positions, numbers)
-        : lookUp(
-            writer.weights.stored(embedding.positions.weight, [
-              embedding.positions.count + offset,
-              hiddenSize,
-            ]),
+        : weights.lookUp(
+            embedding.positions.weight,
+            [embedding.positions.count + offset, hiddenSize],
             numbers,
           )
     state = writer.op('Add', [state, added])

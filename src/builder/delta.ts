@@ -1,8 +1,8 @@
 import type { Delta, Linear } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
 import { writeNorm, writeRmsNorm } from './norm.js'
 

@@ -1,7 +1,7 @@
 import type { LatentAttention, Linear } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import type { QueryKeyValue } from './projections.js'

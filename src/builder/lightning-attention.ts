@@ -1,7 +1,7 @@
 import type { LightningAttention } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import type { SharedInputs } from './shared-inputs.js'

@@ -1,6 +1,6 @@
 import type { Activation, Linear, Xielu } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 
 /** A matrix and a bias as tensors of the graph. */
 export interface Product {

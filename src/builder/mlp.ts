@@ -21,9 +21,9 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     case 'gated': {
       const { gate: gateScale, down: downScale } = mlp.scales ?? { gate: 1, down: 1 }
       const scaled = writeScaled(writer, writeLinear(writer, mlp.gate, input), gateScale)
-      const gate = writeActivation(writer, mlp.activation, scaled)
-      const up = writeLinear(writer, mlp.up, input)
-      const product = writer.op('Mul', [gate, up])
+      const outputs = { gate: scaled, up: writeLinear(writer, mlp.up, input) }
+      const { gate, up } = mlp.bounds ? writeBounds(writer, mlp.bounds, outputs) : outputs
+      const product = writer.op('Mul', [writeActivation(writer, mlp.activation, gate), up])
       const normed = mlp.innerNorm ? writeNorm(writer, mlp.innerNorm, product) : product
       return writeScaled(writer, writeLinear(writer, mlp.down, normed), downScale)
     }

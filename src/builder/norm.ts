@@ -1,6 +1,6 @@
 import type { Norm } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 
 /** Norms the last axis of a tensor. */
 export function writeNorm(writer: DecoderWriter, norm: Norm, input: string): string {

@@ -1,5 +1,4 @@
 import type { PerLayerEmbeddings } from '../families/description.js'
-import { DataType } from '../graph/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { readProduct, writeProduct } from './linear.js'
 import { writeNorm } from './norm.js'
@@ -16,14 +15,14 @@ export function preparePerLayerEmbeddings(
 ): (layer: number) => string | null {
   if (embeddings === null) return () => null
   const { weight, vocabulary, size, scale, projection, projectionScale, norm } = embeddings
-  const table = writer.weights.stored(weight, [vocabulary, projection.outputs])
-  const rows = writer.inScope('embedding', () => writer.op('Gather', [table, 'input_ids']))
+  const rows = writer.inScope('embedding', () =>
+    writer.weights.lookUp(weight, [vocabulary, projection.outputs], 'input_ids'),
+  )
   return (layer) =>
     writer.inScope('embedding', () => {
       const range: [number, number] = [layer * size, (layer + 1) * size]
       const bounds = [...range, -1].map((value) => writer.integers([value]))
-      const part = writer.op('Cast', [writer.op('Slice', [rows, ...bounds])], { to: DataType.FLOAT })
-      const known = writer.op('Mul', [part, writer.float(scale)])
+      const known = writer.op('Mul', [writer.op('Slice', [rows, ...bounds]), writer.float(scale)])
       const product = writeProduct(writer, readProduct(writer, projection, range), embedded)
       const scaled = writer.op('Mul', [product, writer.float(projectionScale)])
       const sum = writer.op('Add', [writeNorm(writer, norm, scaled), known])

@@ -1,6 +1,6 @@
 import type { Attention, Linear, Projections } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import type { GraphWriter } from './graph-writer.js'
 import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'
 
 const QUARTERS = 4

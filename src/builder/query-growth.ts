@@ -1,6 +1,6 @@
 import type { QueryGrowth } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { DataType } from '../graph/onnx.js'
-import type { GraphWriter } from './graph-writer.js'
 
 /**
  * float32 [tokens, 1]: the factor on the query of each token.

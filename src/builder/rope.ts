@@ -1,6 +1,6 @@
 import type { Rope, RopeFrequencies } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { DataType } from '../graph/onnx.js'
-import type { GraphWriter } from './graph-writer.js'
 
 /** Cosines and sines of a rope as tables [rows, dimensions / 2], and each token's row in them. */
 export interface RopeTables {

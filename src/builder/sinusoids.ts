@@ -1,6 +1,6 @@
 import type { Sinusoids } from '../families/description.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 import { DataType } from '../graph/onnx.js'
-import type { GraphWriter } from './graph-writer.js'
 
 /**
  * float32 [tokens, hidden]: the embedding of each position.

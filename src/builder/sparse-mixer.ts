@@ -1,4 +1,4 @@
-import type { GraphWriter } from './graph-writer.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
 
 /**
  * Chooses two experts for each token as SparseMixer does without training. Each is weighted by its softmax over those

@@ -2,11 +2,14 @@ import { relative } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
+import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setExternalData } from '../graph/external-data.js'
-import { DataType } from '../graph/onnx.js'
-import type { GraphWriter } from './graph-writer.js'
+import type { GraphWriter } from '../graph/graph-writer.js'
+import { DataLocation, DataType } from '../graph/onnx.js'
+import { nameStoredPart } from '../graph/stored-part.js'
+import { takeRows } from '../unpack/take-rows.js'
 
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
   [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
@@ -24,6 +27,8 @@ export interface StoredTensors {
  * config; a tensor that was never requested is an error at the end, so that none is silently omitted.
  */
 export class Weights {
+  /** Those that are not stored as plain numbers, by the names of their initializers. */
+  readonly packed = new Map<string, WeightExpression>()
   readonly #tensors: Map<string, TensorLocation>
   readonly #writer: GraphWriter
   readonly #used = new Set<string>()
@@ -47,13 +52,12 @@ export class Weights {
   }
 
   /**
-   * A tensor in the type in which it is stored.
+   * A tensor in the type in which it is stored, float32 if it is packed.
    * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted
-   * @throws LayerpruneError if it is missing, or its shape or type is not as expected
    */
-  stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
+  #stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const location = this.#find(name, shape)
-    const initializer = rows ? `${location.name}[${rows.join(':')}]` : location.name
+    const initializer = nameStoredPart({ tensor: location.name, rows })
     if (this.#writer.initializers.has(initializer)) return initializer
     const width = shape.length > 1 ? [shape.at(-1)!] : []
     const rowCount = shape
@@ -63,22 +67,42 @@ export class Weights {
     const rowBytes = location.sizeBytes / rowCount
     const tensor = create(TensorProtoSchema, {
       name: initializer,
-      dataType: STORED_TYPES.get(location.dtype)!,
+      dataType: typeOf(location)!,
       dims: (rows ? [end - start, ...width] : shape).map(BigInt),
     })
+    this.#writer.initializers.set(initializer, tensor)
+    const { expression } = location
+    if (expression !== undefined) {
+      tensor.dataLocation = DataLocation.EXTERNAL
+      this.packed.set(initializer, rows ? takeRows(expression, start, end) : expression)
+      return initializer
+    }
     setExternalData(tensor, {
       location: relative(this.#folder, location.file),
       offsetBytes: location.offsetBytes + start * rowBytes,
       sizeBytes: (end - start) * rowBytes,
     })
-    this.#writer.initializers.set(initializer, tensor)
     return initializer
   }
 
-  /** A tensor in float32; ONNX Runtime casts it once, when the session starts, or in each run (`castsPerRun`). */
+  /**
+   * Rows of a table by their numbers, in float32: only they are converted.
+   * @param ids int64 of any shape
+   * @throws LayerpruneError if the table is missing, or its shape or type is not as expected
+   */
+  lookUp(name: string, shape: [rows: number, width: number], ids: string): string {
+    const rows = this.#writer.op('Gather', [this.#stored(name, shape), ids])
+    return this.#writer.op('Cast', [rows], { to: DataType.FLOAT })
+  }
+
+  /**
+   * A tensor in float32; ONNX Runtime casts it once, when the session starts, or in each run (`castsPerRun`).
+   * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted
+   * @throws LayerpruneError if it is missing, or its shape or type is not as expected
+   */
   float(name: string, shape: number[], rows?: [start: number, end: number]): string {
-    const stored = this.stored(name, shape, rows)
-    if (this.#find(name, shape).dtype === 'F32') return stored
+    const stored = this.#stored(name, shape, rows)
+    if (typeOf(this.#find(name, shape)) === DataType.FLOAT) return stored
     const known = this.#casts.get(stored)
     if (known !== undefined) return known
     const cast = this.#writer.op('Cast', [stored], { to: DataType.FLOAT })
@@ -118,7 +142,7 @@ export class Weights {
         { hint: 'take config.json and weights from the same model' },
       )
     }
-    if (!STORED_TYPES.has(location.dtype)) {
+    if (typeOf(location) === undefined) {
       throw new LayerpruneError(
         `tensor ${location.name} is stored as ${location.dtype}, expected F32, F16 or BF16`,
       )
@@ -126,4 +150,9 @@ export class Weights {
     this.#used.add(location.name)
     return location
   }
+}
+
+/** Type of the initializer that holds a tensor, or stands for one that is packed. */
+function typeOf({ dtype, expression }: TensorLocation): DataType | undefined {
+  return expression === undefined ? STORED_TYPES.get(dtype) : DataType.FLOAT
 }

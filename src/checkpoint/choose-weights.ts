@@ -1,28 +1,36 @@
 import { LayerpruneError, UsageError } from '../errors.js'
 import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-files.js'
+import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
 /** Forms that a decoder can be read from. */
-export type Format = 'onnx' | 'safetensors'
+export type Format = 'gguf' | 'onnx' | TensorFormat
+/** Forms of tensors beside a config.json. */
+export type TensorFormat = 'pytorch' | 'safetensors'
+
+const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
+  safetensors: findSafetensors,
+  pytorch: findPytorch,
+}
 
 /** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
 export type Purpose = 'measure' | 'change'
 
-/** Precisions that safetensors can be computed in. */
-const SAFETENSORS_DTYPES = {
+/** Precisions that tensors can be computed in, be they in safetensors, PyTorch or GGUF files. */
+const COMPUTED_DTYPES = {
   measure: ['fp32', 'bf16', 'fp16', 'q8'],
   change: ['fp32'],
 } as const satisfies Record<Purpose, Dtype[]>
 
-export type ComputedDtype = (typeof SAFETENSORS_DTYPES)['measure'][number]
+export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 
 /** Which weights the user asks for. */
 export interface WeightOptions {
   /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
-  /** A graph file inside the folder, by name; wins over `dtype`. */
+  /** A graph or GGUF file inside the folder, by name; a graph wins over `dtype`. */
   modelFile?: string | undefined
-  /** If omitted, safetensors if present and of a known family: they are the model itself. */
+  /** If omitted, safetensors or else PyTorch files if present and of a known family: they are the model itself. */
   format?: Format | undefined
 }
 
@@ -34,18 +42,21 @@ export interface ModelFacts {
   names: string[]
   /** `model_type` of its config. */
   family: string
-  /** Whether a decoder of this family can be built from safetensors. */
+  /** The GGUF file that its config was read from; undefined if it was config.json. */
+  gguf?: string | undefined
+  /** Whether a decoder of this family can be built from its tensors. */
   isKnownFamily: boolean
 }
 
 /** The weights to read, and in what to compute them. */
 export type ChosenWeights =
   | {
-      format: 'safetensors'
+      format: TensorFormat
       /** The weights or their index; undefined if the model has none, which opening it reports. */
       file: string | undefined
       computedIn: ComputedDtype
     }
+  | { format: 'gguf'; file: string; computedIn: ComputedDtype }
   /** What it computes in is read from the graph. */
   | ({ format: 'onnx' } & OnnxFile)
 
@@ -63,38 +74,67 @@ export interface Choice {
  */
 export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: Purpose): Choice {
   const { format, dtype = 'fp32', modelFile } = asked
-  const computed = SAFETENSORS_DTYPES[purpose].find((name) => name === dtype)
-  if (format === 'safetensors') return { weights: takeSafetensors(model, asked, computed, purpose) }
+  const computed = COMPUTED_DTYPES[purpose].find((name) => name === dtype)
+  if (model.gguf !== undefined) return takeGguf(model.gguf, asked, computed, purpose)
+  if (format === 'safetensors' || format === 'pytorch') {
+    return { weights: takeTensors(format, model, asked, computed, purpose) }
+  }
   if (format === 'onnx' || modelFile !== undefined) return { weights: takeGraph(model, asked) }
-  const file = model.isKnownFamily ? findSafetensors(model.names) : undefined
-  if (file === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
-  if (file === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
+  const found = model.isKnownFamily ? findTensors(model.names) : undefined
+  if (found === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
+  if (found === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
   if (computed === 'fp16' && hasGraph(model.names, 'fp16')) {
-    const note = `reading the fp16 graph; --format safetensors reads ${file}, and computes in float32`
+    const note = `reading the fp16 graph; --format ${found.format} reads ${found.file}, and computes in float32`
     return { weights: takeGraph(model, asked), note }
   }
   return {
-    weights: { format: 'safetensors', file, computedIn: computed },
-    note: describeSafetensors(file, computed, model.names),
+    weights: { ...found, computedIn: computed },
+    note: describeTensors(found.file, computed, model.names),
   }
 }
 
-function takeSafetensors(
+/** The model's own tensors; as in transformers, safetensors come first. */
+function findTensors(names: string[]): { format: TensorFormat; file: string } | undefined {
+  for (const format of ['safetensors', 'pytorch'] as const) {
+    const file = FIND[format](names)
+    if (file !== undefined) return { format, file }
+  }
+  return undefined
+}
+
+function takeTensors(
+  format: TensorFormat,
   { names }: ModelFacts,
   { dtype = 'fp32', modelFile }: WeightOptions,
   computed: ComputedDtype | undefined,
   purpose: Purpose,
 ): ChosenWeights {
   if (modelFile !== undefined) {
-    throw new UsageError(`--model-file ${modelFile} names a graph, but --format safetensors was given`)
+    throw new UsageError(`--model-file ${modelFile} names a graph, but --format ${format} was given`)
   }
-  if (computed === undefined) {
-    throw new UsageError(
-      `safetensors are computed in ${SAFETENSORS_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
-      { hint: 'omit --dtype, or take a graph with --format onnx' },
-    )
+  const name = format === 'pytorch' ? 'PyTorch files' : format
+  const computedIn = computed ?? refuseDtype(name, dtype, purpose)
+  return { format, file: FIND[format](names), computedIn }
+}
+
+function takeGguf(
+  file: string,
+  { format, dtype = 'fp32' }: WeightOptions,
+  computed: ComputedDtype | undefined,
+  purpose: Purpose,
+): Choice {
+  if (format !== undefined && format !== 'gguf') {
+    throw new UsageError(`${file} is a GGUF file, but --format ${format} was given`)
   }
-  return { format: 'safetensors', file: findSafetensors(names), computedIn: computed }
+  const computedIn = computed ?? refuseDtype('GGUF files', dtype, purpose)
+  return { weights: { format: 'gguf', file, computedIn }, note: describeComputed(file, computedIn) }
+}
+
+function refuseDtype(what: string, dtype: Dtype, purpose: Purpose): never {
+  throw new UsageError(
+    `${what} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
+    { hint: 'omit --dtype, or take a graph with --format onnx' },
+  )
 }
 
 function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeights {
@@ -105,31 +145,38 @@ function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeigh
   })
 }
 
-/** A graph, if the model has one; its safetensors, if any, are of a family that cannot be built. */
+/** A graph, if the model has one; its tensors, if any, are of a family that cannot be built. */
 function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOptions): Choice {
-  const file = findSafetensors(names)
+  const found = findTensors(names)
   const graph = chooseOnnxFile(names, id, { dtype })
-  if (graph === undefined) return { weights: { format: 'safetensors', file, computedIn: 'fp32' } }
+  if (graph === undefined) {
+    return { weights: { format: 'safetensors', file: undefined, ...found, computedIn: 'fp32' } }
+  }
   const weights: ChosenWeights = { format: 'onnx', ...graph }
-  if (file === undefined) return { weights }
-  return { weights, note: `${family} models cannot be read from ${file} yet, so a graph is read` }
+  if (found === undefined) return { weights }
+  return { weights, note: `${family} models cannot be read from ${found.file} yet, so a graph is read` }
 }
 
 /**
  * What is read, and what else could be. A published q8 graph rounds the activations of a whole batch by one scale, which
  * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
-function describeSafetensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
+  const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
+  const others = {
+    fp32: hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : '',
+    q8: hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : '',
+  }
+  const other = computedIn === 'fp32' || computedIn === 'q8' ? others[computedIn] : ''
+  return `${describeComputed(file, computedIn)}${other}`
+}
+
+function describeComputed(file: string, computedIn: ComputedDtype): string {
   switch (computedIn) {
-    case 'fp32': {
-      const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
-      const other = hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in fp32${other}`
-    }
-    case 'q8': {
-      const other = hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : ''
-      return `reading ${file} in q8: int8 weights, activations rounded token by token${other}`
-    }
+    case 'fp32':
+      return `reading ${file} in fp32`
+    case 'q8':
+      return `reading ${file} in q8: int8 weights, activations rounded token by token`
     default:
       return `reading ${file} in ${computedIn}: weights as they are stored, computed in float32`
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
+import type { Dialect } from './dialect.js'
 import { otherForm } from './other-forms.js'
 import { toStrictJson } from './python-json.js'
 import { assertRegularFile } from './regular-file.js'
@@ -45,6 +46,10 @@ export interface ModelConfig {
   storedDtype: StoredDtype | null
   /** The decoder's own part of the file, as it was read. */
   raw: Record<string, unknown>
+  /** What messages call the file that states it; config.json if omitted. */
+  origin?: string
+  /** How its weights are stored otherwise than those of its family. */
+  dialect?: Dialect | undefined
   /** Keys that the user lets be ignored, though it is not known what they mean; none if omitted. */
   ignoredKeys?: readonly string[]
 }
@@ -84,7 +89,7 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
   return interpretConfig(content, path)
 }
 
-async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
+export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
   await assertRegularFile(path)
   let text: string
   try {

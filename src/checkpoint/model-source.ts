@@ -1,15 +1,18 @@
 import { readdir, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { isOnlyOnHub } from '../hub/only-on-hub.js'
+import { findParts, isGguf } from './gguf-names.js'
 import type { DownloadProgress } from './hub-model.js'
 import { unreadableForm } from './other-forms.js'
 
 export interface ModelSourceOptions {
-  /** Folder with config.json, the tokenizer and the weights, or the id of a model on the Hub. */
+  /** Folder with config.json, the tokenizer and the weights, a GGUF file, or the id of a model on the Hub. */
   model: string
   /** Branch, tag or commit of a model on the Hub; its main branch if omitted. */
   revision?: string | undefined
+  /** Folder or GGUF file with the tokenizer, or the id of a model on the Hub; the model's own if omitted. */
+  tokenizer?: string | undefined
   /** Keys of config.json that may be ignored although it is not known what they mean. */
   ignoreConfigKey?: string[] | undefined
   signal?: AbortSignal | undefined
@@ -36,7 +39,7 @@ export interface ModelSource {
 }
 
 /**
- * Finds a model: the folder of that name, or else the Hub's model of that id.
+ * Finds a model: the folder or GGUF file of that name, or else the Hub's model of that id.
  * @throws UsageError if a revision is asked for but the model is a folder
  * @throws LayerpruneError if neither exists
  */
@@ -55,7 +58,22 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
       cause: info,
     })
   }
+  if (revision !== undefined) {
+    throw new UsageError(
+      `--revision ${revision}: ${model} is a local ${info.isDirectory() ? 'folder' : 'file'}, which has no revisions`,
+    )
+  }
+  const provide = async () => {}
   if (!info.isDirectory()) {
+    if (isGguf(folder)) {
+      return {
+        id: model,
+        revision: null,
+        folder: dirname(folder),
+        names: findParts(basename(folder)),
+        provide,
+      }
+    }
     throw (
       unreadableForm(model) ??
       new LayerpruneError(`${model} is a file, expected the model's folder`, {
@@ -63,10 +81,7 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
       })
     )
   }
-  if (revision !== undefined) {
-    throw new UsageError(`--revision ${revision}: ${model} is a local folder, which has no revisions`)
-  }
-  return { id: model, revision: null, folder, names: await listModelFolder(folder), provide: async () => {} }
+  return { id: model, revision: null, folder, names: await listModelFolder(folder), provide }
 }
 
 async function listModelFolder(folder: string): Promise<string[]> {

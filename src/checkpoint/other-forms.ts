@@ -12,11 +12,6 @@ const FORMS: { pattern: RegExp; form: string; hint: string }[] = [
     hint: 'use the safetensors checkpoint that it was converted from',
   },
   {
-    pattern: /\.(bin|pt|pth|ckpt)$/,
-    form: 'pytorch pickle',
-    hint: 'load it with transformers and save it with save_pretrained, which writes safetensors',
-  },
-  {
     pattern: /\.(h5|msgpack)$/,
     form: 'tensorflow or flax',
     hint: 'load it with transformers (from_tf or from_flax) and save it with save_pretrained',

@@ -4,6 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { readExactly } from '../read-exactly.js'
 import { assertRegularFile } from './regular-file.js'
+import type { StoredPart, WeightExpression } from './weight-expression.js'
 
 /** The format's own limit on the header's length. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -38,15 +39,9 @@ const DTYPE_BITS = {
 export type SafetensorsDtype = keyof typeof DTYPE_BITS
 
 /** Where one tensor's bytes are. */
-export interface TensorLocation {
-  name: string
-  dtype: SafetensorsDtype
-  shape: number[]
-  /** Real path, symlinks resolved. */
-  file: string
-  /** From the start of the file. */
-  offsetBytes: number
-  sizeBytes: number
+export interface TensorLocation extends StoredPart {
+  /** What the tensor is computed from if it is not stored as plain numbers; the bytes are then those of its codes. */
+  expression?: WeightExpression
 }
 
 export interface SafetensorsHeader {
@@ -96,6 +91,11 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   } finally {
     await handle.close()
   }
+}
+
+/** Bytes of one number, of a type that fills whole bytes. */
+export function bytesOfNumber(dtype: SafetensorsDtype): number {
+  return DTYPE_BITS[dtype] / 8
 }
 
 /** A name from a file as messages show it: on one line, and cut to the length of a line. */

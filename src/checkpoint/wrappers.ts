@@ -1,7 +1,7 @@
 /** Models of images, video or sound and text: a decoder of text beside towers that are never run here. */
 
 import { isObject } from '../is-object.js'
-import { QUANTIZATION_KEYS } from './plain-weights.js'
+import { QUANTIZATION_KEYS } from './packed/read-packed.js'
 import { TEXT_DEFAULTS } from './text-defaults.js'
 
 type Section = Record<string, unknown>

@@ -1,15 +1,20 @@
 import { Command } from 'commander'
 import type { EvaluationOptions } from '../evaluate/perplexity.js'
-import { wholeNumber } from './arguments.js'
+import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
+import { namedPath, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip'] as const
+export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
 
 export interface EvaluateFlags
-  extends Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>,
+  extends Omit<Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>, 'dataset'>,
+    Pick<TaskEvaluationOptions, (typeof TASK_OPTIONS)[number]>,
     RemovalFlags {
-  dataset: string[]
+  dataset?: string[]
+  task?: string[]
+  logSamples?: string
   output?: string
   json?: boolean
   quiet?: boolean
@@ -17,14 +22,18 @@ export interface EvaluateFlags
 
 export function makeEvaluateCommand(): Command {
   const command = new Command('evaluate').description(
-    'Measure the perplexity of a model, whole and without some of its layers; no pruned model is written.',
+    'Measure the perplexity of a model and its accuracy on tasks, whole and without some of its layers; no pruned model is written.',
   )
-  return addRemovalFlags(addRunFlags(command), { several: true })
+  return addTaskFlags(addRemovalFlags(addRunFlags(command, { requireTexts: false }), { several: true }))
     .option(
       '--dataset-skip <n>',
       'skip the first n texts, for example those that a plan was made from',
       wholeNumber(0),
       0,
+    )
+    .option(
+      '--log-samples <file>',
+      'with --task: also write what was measured of each document, as JSON Lines',
     )
     .option('-o, --output <file>', 'also write the result as JSON to a file')
     .option('--json', 'print the result as JSON')
@@ -32,15 +41,42 @@ export function makeEvaluateCommand(): Command {
     .addHelpText(
       'after',
       `
-Each text is cut at --max-length tokens and scored on its own, every token but the first. Bits per byte are over the
-UTF-8 bytes of the scored tokens, so that models with different tokenizers can be compared.
+With --dataset, perplexity: each text is cut at --max-length tokens and scored on its own, every token but the first.
+Bits per byte are over the UTF-8 bytes of the scored tokens, so that models with different tokenizers can be compared.
+With --task, accuracy, document by document as lm-evaluation-harness measures it. Built in: arc_challenge, arc_easy,
+boolq, hellaswag, lambada_openai, mmlu and its parts such as mmlu_stem (5 examples), openbookqa, piqa,
+truthfulqa_mc1, winogrande. Contexts may be as long as the model takes unless --max-length is given; without
+--batch-size as many run at once as is fastest.
 Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same. Several candidates in one run share
 the layers below their first cut, which takes much less time than one run for each.
 
 Examples:
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64 --max-length 256
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --drop 12:20 --drop 3..4,11..16
+  layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
     .action(async (flags: EvaluateFlags) => (await import('./run/evaluate.js')).run(flags))
+}
+
+/** Flags that say which tasks are measured, and how; `--log-samples` is evaluate's alone. */
+export function addTaskFlags(command: Command): Command {
+  const list = (value: string, before: string[] = []) => [...before, value]
+  return command
+    .option(
+      '--task <name>',
+      'task to measure accuracy on, or the .yaml file of one of your own (repeatable)',
+      list,
+    )
+    .option(
+      '--task-data <name=path>',
+      'files of a task on this machine: a folder with a file for each split, or one file (repeatable)',
+      namedPath,
+    )
+    .option('--limit <n>', 'with --task: use the first n documents of each (default: all)', wholeNumber(1))
+    .option(
+      '--num-fewshot <n>',
+      'with --task: examples before each document (default: as the task says)',
+      wholeNumber(0),
+    )
 }

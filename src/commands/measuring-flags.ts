@@ -18,7 +18,7 @@ export const WEIGHT_OPTIONS = [
 /** Options that say what is run on which texts, the same in every command that runs a model. */
 export const RUN_OPTIONS = [
   ...WEIGHT_OPTIONS,
-  ...(['device', 'threads'] as const),
+  ...(['tokenizer', 'device', 'threads'] as const),
   ...(['dataset', 'datasetColumn', 'datasetSize', 'shuffle'] as const),
   ...(['datasetConfig', 'datasetSplit', 'datasetRevision', 'textLines'] as const),
   ...(['batchSize', 'maxLength'] as const),
@@ -27,18 +27,24 @@ export const RUN_OPTIONS = [
 export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 
-/** FORMATS of model.ts: their names alone, for the help loads no model code. */
-const FORMATS: Format[] = ['onnx', 'safetensors']
+/** The formats of model.ts: their names alone, for the help loads no model code. */
+export const FORMATS: Format[] = ['gguf', 'onnx', 'pytorch', 'safetensors']
 
 export function addWeightFlags(command: Command): Command {
   return command
-    .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
+    .requiredOption(
+      '--model <id>',
+      'folder with config.json, the tokenizer and the weights, a GGUF file, or a Hub id',
+    )
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
-    .option('--model-file <file>', 'graph inside the model folder, for example onnx/model_plain.onnx')
+    .option(
+      '--model-file <file>',
+      'graph or GGUF file inside the model folder, for example onnx/model_plain.onnx',
+    )
     .addOption(
       new Option(
         '--format <name>',
-        'weights to read (default: safetensors if their family is known)',
+        'weights to read (default: safetensors, or pytorch, if their family is known)',
       ).choices(FORMATS),
     )
     .addOption(
@@ -62,6 +68,7 @@ export function addRunFlags(command: Command, { requireTexts = true } = {}): Com
 
 function addModelFlags(command: Command): Command {
   return addWeightFlags(command)
+    .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'))
     .option(
       '--threads <n>',
@@ -92,7 +99,7 @@ function addDatasetFlags(command: Command, required: boolean): Command {
     )
     .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold one document per line, not one per file')
-    .option('--batch-size <n>', 'texts run at once', wholeNumber(1), 8)
+    .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
     .option(
       '--max-length <n>',
       "tokens read of each text (default: 1024, or the model's limit if lower)",

@@ -25,26 +25,29 @@ export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILAR
 const HELP = `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume continues.
+Without --layers-to-skip it prints the nearest block of every size, and writes similarity.json alone: slice.yaml is of one
+block. layerprune sweep measures what such blocks cost.
 --until takes texts from the start of the dataset; if they are in a particular order, give --shuffle too.
-With --verify, slice.yaml, plan.json and --from of other commands use the block that perplexity recommends.
+The nearest block, whose input and output differ least, is often not the best to remove: --verify 8 checks the 8
+nearest by perplexity, and slice.yaml, plan.json and --from of other commands then use the block that it recommends.
 Models and datasets of the Hub: HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE and HTTPS_PROXY mean what
 they mean to Python. Failed requests are retried for 2 minutes (LAYERPRUNE_RETRY_SECONDS).
 PruneMe's spellings work too: --model_path, --dataset_subset, --batch_size, ...
 
 Examples:
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
-  layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --verify 8
+  layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8 --verify 8
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --metric angular,cosine,euclidean
   layerprune similarity --model ./SmolLM2-135M --dataset texts.parquet --layers-to-skip 8 --dtype q8 --json > result.json
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --until 0.99
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --dataset-size 128 --verify 8
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --shard 1/4 --resume
   layerprune similarity --model ./Mistral-7B --dataset texts.jsonl --layers-to-skip 8 --dtype bf16 --max-memory 4GB`
 
 export function makeSimilarityCommand(): Command {
   const command = new Command('similarity').description(
-    'Measure how far every block of layers rotates the residual stream, and name the best block to remove.',
+    'Measure how far every block of layers rotates the residual stream, and name the nearest; --verify checks it.',
   )
   return addResultFlags(addMeasurementFlags(addRunFlags(command)))
     .addHelpText('after', HELP)
@@ -57,9 +60,9 @@ export function makeSimilarityCommand(): Command {
 /** Flags that say what is measured. */
 function addMeasurementFlags(command: Command): Command {
   return command
-    .requiredOption(
+    .option(
       '--layers-to-skip <n>',
-      'size of the block to find, 1 to the number of layers - 1',
+      'size of the block to find, 1 to the number of layers - 1 (default: the nearest of every size)',
       wholeNumber(1),
     )
     .option(
@@ -98,12 +101,12 @@ function addResultFlags(command: Command): Command {
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option(
       '--verify <k>',
-      'check the k best blocks by perplexity on other texts, and recommend the one with the lowest',
+      'check the k nearest blocks by perplexity on other texts, and recommend the one with the lowest; 8 is a good k',
       wholeNumber(1),
     )
     .option(
       '--verify-size <n>',
-      'with --verify: number of those texts, which follow the first --dataset-size',
+      'with --verify: number of those texts, which follow the first --dataset-size (then 128 by default)',
       wholeNumber(1),
       32,
     )
@@ -119,19 +122,17 @@ function addResultFlags(command: Command): Command {
     .option('--quiet', 'print nothing but the result, warnings and errors')
 }
 
-/**
- * The texts that blocks are checked on must be other ones than those that the distances are measured on.
- * @throws UsageError if the flags leave none, or exclude each other
- */
-function assertVerifiable({ verify, shard, datasetSize, until, maxMemory }: SimilarityFlags): void {
+/** @throws UsageError if --verify or --until is given with a flag that excludes it, or without one that it needs */
+function assertVerifiable({ verify, until, layersToSkip, shard, maxMemory }: SimilarityFlags): void {
+  if (layersToSkip === undefined && (verify ?? until) !== undefined) {
+    const flag = verify === undefined ? '--until' : '--verify'
+    throw new UsageError(`${flag} is about blocks of one size: give --layers-to-skip`, {
+      hint: 'layerprune sweep measures cuts of every size by perplexity',
+    })
+  }
   if (verify === undefined) return
   if (shard !== undefined)
     throw new UsageError('--verify checks a whole result, and --shard measures a part of one')
   if (maxMemory !== undefined)
     throw new UsageError('--verify runs the model whole, and --max-memory in segments')
-  if (datasetSize === undefined && until === undefined) {
-    throw new UsageError('--verify needs texts that the distances are not measured on', {
-      hint: 'give --dataset-size: the blocks are checked on the texts after those',
-    })
-  }
 }

@@ -1,6 +1,6 @@
 import { CsvError, type Info, type Options, parse } from 'csv-parse'
 import { LayerpruneError } from '../errors.js'
-import { type DataRow, MAX_ROW_BYTES, missingColumnError, type ReadContext } from './row.js'
+import { type ColumnContext, type DataRow, MAX_ROW_BYTES, missingColumnError } from './row.js'
 import { iterateTransform } from './transform.js'
 import { decodeUtf8Stream } from './utf8.js'
 
@@ -18,7 +18,7 @@ interface CsvRecord {
  */
 export async function* readCsv(
   chunks: AsyncIterable<Uint8Array>,
-  context: ReadContext & { delimiter: ',' | '\t' },
+  context: ColumnContext & { delimiter: ',' | '\t' },
 ): AsyncGenerator<DataRow> {
   const { name, delimiter } = context
   let nextLine = 1
@@ -60,7 +60,7 @@ export async function* readCsv(
   }
 }
 
-function findColumn(header: string[], context: ReadContext): number {
+function findColumn(header: string[], context: ColumnContext): number {
   const index = header.indexOf(context.column)
   if (index === -1) {
     throw missingColumnError(

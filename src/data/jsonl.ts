@@ -34,12 +34,17 @@ export function parseJsonRow(text: string, where: string): Record<string, unknow
   return row as Record<string, unknown>
 }
 
-/** The column's value, undefined if the row lacks it; the first row of a file must have it. */
-export function pickColumn(row: Record<string, unknown>, context: ReadContext, isFirst: boolean): unknown {
-  if (Object.hasOwn(row, context.column)) return row[context.column]
+/** The column's value, undefined if the row lacks it; the first row of a file must have it. The row itself if no column is read. */
+export function pickColumn(
+  row: Record<string, unknown>,
+  { name, column }: ReadContext,
+  isFirst: boolean,
+): unknown {
+  if (column === null) return row
+  if (Object.hasOwn(row, column)) return row[column]
   if (!isFirst) return undefined
   const columns = Object.entries(row).map(([name, value]) => ({ name, isText: typeof value === 'string' }))
-  throw missingColumnError(context, columns)
+  throw missingColumnError({ name, column }, columns)
 }
 
 function describeJson(value: unknown): string {

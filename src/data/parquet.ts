@@ -8,7 +8,7 @@ import { PAGE_COMPRESSORS } from './parquet-compressors.js'
 import { assertPageHeader } from './parquet-page.js'
 import { unpackPage } from './parquet-runs.js'
 import { assertPlain, assertValues } from './parquet-values.js'
-import { type DataRow, MAX_ROW_BYTES, missingColumnError, type ReadContext, type RowSkip } from './row.js'
+import { type ColumnContext, type DataRow, MAX_ROW_BYTES, missingColumnError, type RowSkip } from './row.js'
 import { assertThriftCounts } from './thrift-counts.js'
 import { decodeUtf8 } from './utf8.js'
 
@@ -43,7 +43,7 @@ interface ColumnChunk {
  */
 export async function* readParquet(
   file: AsyncBuffer,
-  context: ReadContext,
+  context: ColumnContext,
   { skip, shuffle }: { skip?: RowSkip | undefined; shuffle?: ((count: number) => number[]) | undefined } = {},
 ): AsyncGenerator<DataRow> {
   const { metadata, schema } = await readMetadata(file, context.name)
@@ -67,7 +67,8 @@ export async function* readParquet(
   }
 }
 
-async function readMetadata(
+/** @throws LayerpruneError if the file is not a complete Parquet file */
+export async function readMetadata(
   file: AsyncBuffer,
   name: string,
 ): Promise<{ metadata: FileMetaData; schema: SchemaTree }> {
@@ -110,7 +111,7 @@ function locateChunk(
   metadata: FileMetaData,
   group: number,
   schemaPath: [SchemaTree, SchemaTree],
-  { name, column }: ReadContext,
+  { name, column }: ColumnContext,
 ): ColumnChunk {
   const where = `${name}, row group ${group}`
   const { columns, num_rows: rowCount } = metadata.row_groups[group]!
@@ -149,7 +150,7 @@ function locateChunk(
 }
 
 /** Decodes a column chunk page by page, up to the number of rows in the row group. */
-async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: ReadContext) {
+async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: ColumnContext) {
   const { where, rowCount, nullCount } = chunk
   const bytes = new ChunkBytes(file, chunk)
   const decode = createPageDecoder(chunk)
@@ -208,14 +209,14 @@ function createPageDecoder({ decoder }: ColumnChunk) {
 }
 
 /** Internal errors of the library on wrong numbers tell a user only that the file is corrupt. */
-function explain(cause: unknown, what: string): unknown {
+export function explain(cause: unknown, what: string): unknown {
   if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
   const tripped = cause instanceof TypeError || cause instanceof RangeError
   const reason = tripped ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
   return new LayerpruneError(`${what}: ${reason}`, { cause })
 }
 
-function findColumn({ children: fields }: SchemaTree, context: ReadContext): SchemaTree {
+function findColumn({ children: fields }: SchemaTree, context: ColumnContext): SchemaTree {
   const field = fields.find((candidate) => candidate.element.name === context.column)
   if (!field) {
     const columns = fields.map((candidate) => ({

@@ -5,7 +5,7 @@ import { readJson } from './json.js'
 import { readJsonl } from './jsonl.js'
 import type { DataFormat, DataKind } from './kind.js'
 import { readParquet } from './parquet.js'
-import type { DataRow, ReadContext, RowSkip } from './row.js'
+import type { ColumnContext, DataRow, RowSkip } from './row.js'
 import { readTextDocument, readTextLines } from './text.js'
 import { unzstd } from './zstd.js'
 
@@ -23,7 +23,7 @@ export async function* readRows(
   kind: DataKind,
   options: { column: string; textLines: boolean } & ReadOrder,
 ): AsyncGenerator<DataRow> {
-  const context: ReadContext = { name: source.name, column: options.column }
+  const context: ColumnContext = { name: source.name, column: options.column }
   if (kind.format === 'parquet') {
     const file = await source.openRandomAccess()
     try {
@@ -42,7 +42,7 @@ export async function* readRows(
 function readStream(
   source: DataSource,
   { format, packing }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
-  context: ReadContext,
+  context: ColumnContext,
   textLines: boolean,
 ): AsyncGenerator<DataRow> {
   const bytes = unpack(source, packing)
@@ -60,7 +60,7 @@ function readStream(
   }
 }
 
-function unpack(source: DataSource, packing: DataKind['packing']): AsyncIterable<Uint8Array> {
+export function unpack(source: DataSource, packing: DataKind['packing']): AsyncIterable<Uint8Array> {
   if (packing === 'gzip') return gunzip(source.readBytes(), source.name)
   if (packing === 'zstd') return unzstd(source.readBytes(), source.name)
   return source.readBytes()

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../errors.js'
 
-/** What a format reader yields: the value of the column, whatever it is. */
+/** What a format reader yields: the value of the column, whatever it is, or the whole row as an object. */
 export interface DataRow {
   /** undefined if the row lacks the column. */
   value: unknown
@@ -12,6 +12,12 @@ export interface DataRow {
 export interface ReadContext {
   /** The file, for messages. */
   name: string
+  /** Null for whole rows. */
+  column: string | null
+}
+
+/** What a reader of one column gets. */
+export interface ColumnContext extends ReadContext {
   column: string
 }
 
@@ -27,7 +33,7 @@ const MAX_COLUMNS_NAMED = 20
 
 /** The error for a file without the column: it lists the existing columns, and suggests the one that holds text. */
 export function missingColumnError(
-  { name, column }: ReadContext,
+  { name, column }: ColumnContext,
   columns: { name: string; isText: boolean }[],
 ): LayerpruneError {
   const names = columns.slice(0, MAX_COLUMNS_NAMED).map((candidate) => candidate.name)

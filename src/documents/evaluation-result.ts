@@ -2,6 +2,7 @@ import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
+import type { TaskCandidate, TaskResult } from './task-result.js'
 
 /** How well a model, whole or cut, predicts the texts of a run. */
 export interface Figures {
@@ -13,11 +14,22 @@ export interface Figures {
   bitsPerByte: number
 }
 
-/** A model with blocks of layers removed. */
-export interface CandidateFigures extends Figures {
+/** A model with blocks of layers removed, by what it predicts of the texts. */
+export interface CutFigures extends Figures {
   removed: Block[]
   /** By how much a scored token is less likely than in the whole model, in nats, over the same texts. */
   excess: Difference
+}
+
+/** The same, and how near its predictions come to the whole model's. */
+export interface CandidateFigures extends CutFigures {
+  /**
+   * Kullback-Leibler divergence of its next-token distribution from the whole model's, KL(whole || cut), in nats per
+   * scored token; null if it is not a finite number.
+   */
+  kl: number | null
+  /** Share of the scored tokens at which the most probable next token is the whole model's. */
+  agreement: number
 }
 
 /** A candidate whose perplexity is not a finite number, for example because half precision overflows. */
@@ -48,6 +60,9 @@ export interface EvaluationResult extends Figures {
     shuffle?: number
   }
   /** In the order in which they were asked for; the figures above are the whole model's. */
-  candidates: (CandidateFigures | FailedCandidate)[]
+  candidates: ((CandidateFigures | FailedCandidate) & Partial<TaskCandidate>)[]
+  /** What `--task` measured, of the whole model. */
+  tasks?: TaskResult['tasks']
+  taskSettings?: TaskResult['taskSettings']
   layerpruneVersion: string
 }

@@ -16,6 +16,20 @@ export function findBestBlock(distances: Record<string, number[]>, n: number): B
   return { start, end: start + n }
 }
 
+/**
+ * The blocks of n layers with the smallest distances, by distance; of equals the first.
+ * @param distances  `distances[n][l]` of a result
+ */
+export function findNearestBlocks(
+  distances: Record<string, number[]>,
+  n: number,
+  count: number,
+): (Block & { distance: number })[] {
+  return distances[n]!.map((distance, start) => ({ start, end: start + n, distance }))
+    .sort((a, b) => a.distance - b.distance || a.start - b.start)
+    .slice(0, count)
+}
+
 /** Every block of n layers, by start. */
 export function scoreBlocks(
   { distances, standardErrors }: Pick<MetricResult, 'distances' | 'standardErrors'>,

@@ -1,20 +1,24 @@
-import type { Tensor, TypedTensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
+import { REFERENCE_STATE_INPUT, takeComparisonHead, takePairHead } from '../graph/comparison.js'
+import { takeContinuationHead } from '../graph/continuation-head.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
+import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import type { EncodedText } from '../texts/windows.js'
+import { type Comparison, comparePair, compareStates } from './comparison.js'
+import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
+import { chunkPositions, type State, takeRows } from './scored-positions.js'
 import { releaseAll, type SessionOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
-/** Positions whose logits are held at a time. */
-const CHUNK_POSITIONS = 128
+export type { State } from './scored-positions.js'
 
-/** A state of a batch, [batch, tokens, hidden], texts padded on the right. */
-export type State = TypedTensor<'float32' | 'float16'>
+const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
 
 /**
  * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
@@ -28,6 +32,8 @@ export class DecoderPieces {
   readonly #boundaries: number[]
   readonly #options: SessionOptions
   readonly #fixedBatch: number | null
+  readonly #sharesScale: boolean
+  readonly #times = new Map<number, { seconds: number; tokens: number; runs: number }>()
   readonly #opened = new Map<string, Promise<GraphRunner>>()
 
   constructor(
@@ -44,6 +50,7 @@ export class DecoderPieces {
     this.#boundaries = boundaries
     this.#options = options
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
+    this.#sharesScale = describePrecision(decoder).sharesScaleInBatch
   }
 
   /** State 0 of a batch. */
@@ -56,8 +63,33 @@ export class DecoderPieces {
   /** Runs the layers of piece `index` on the state before them. */
   async run(index: number, state: State, batch: EncodedText[]): Promise<State> {
     const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
-    const piece = this.#open(`${index}`, () => takeSegment(this.#decoder, range))
-    return (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+    const piece = await this.#open(`${index}`, () => takeSegment(this.#decoder, range))
+    const startMs = performance.now()
+    const next = (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+    this.#addTime(index, performance.now() - startMs, batch)
+    return next
+  }
+
+  /** Seconds that a piece took for each token so far, padding not counted; null if it never ran. */
+  secondsPerToken(index: number): number | null {
+    const time = this.#times.get(index)
+    return time === undefined ? null : time.seconds / time.tokens
+  }
+
+  /** The first batch of a piece, which has memory to ask for, counts only until there is another. */
+  #addTime(index: number, milliseconds: number, batch: EncodedText[]): void {
+    const seconds = milliseconds / 1000
+    const tokens = batch.reduce((sum, { ids }) => sum + ids.length, 0)
+    const before = this.#times.get(index)
+    if (before === undefined || before.runs === 1) {
+      this.#times.set(index, { seconds, tokens, runs: (before?.runs ?? 0) + 1 })
+      return
+    }
+    this.#times.set(index, {
+      seconds: before.seconds + seconds,
+      tokens: before.tokens + tokens,
+      runs: before.runs + 1,
+    })
   }
 
   /**
@@ -67,13 +99,13 @@ export class DecoderPieces {
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
     const piece = this.#open('head', () => this.#head)
     const scores = new Float64Array(batch.length)
-    for (const chunk of chunksOf(scoredPositions(batch), CHUNK_POSITIONS)) {
+    for (const chunk of chunkPositions(batch)) {
       const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
       const outputs = await runPiece(
         piece,
         chunk.map(({ target }) => ({ ids: [target], origin: '' })),
         {
-          [STATE_INPUT]: takeRows(this.#ort, state, chunk),
+          [STATE_INPUT]: takeRows(this.#ort, [state], chunk),
           [TARGETS_INPUT]: new this.#ort.Tensor('int64', targets, [chunk.length, 1]),
         },
       )
@@ -81,6 +113,34 @@ export class DecoderPieces {
       for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
     }
     return scores
+  }
+
+  /**
+   * Compares what models predict that have the decoder's head, from their last states.
+   * @param states  one of each model, the reference model's first
+   * @returns one for each state
+   */
+  async compare(states: State[], batch: EncodedText[]): Promise<Comparison[]> {
+    if (!this.#sharesScale) {
+      const head = await this.#open('comparison', () => takeComparisonHead(this.#decoder))
+      return compareStates(this.#ort, head, states, batch)
+    }
+    // rows of other models would change the scale with which a model's rows are quantised
+    const head = await this.#open('pair', () => takePairHead(this.#decoder, this.#decoder))
+    const [reference, ...others] = states as [State, ...State[]]
+    const comparisons: Comparison[] = []
+    for (const state of [...(others.length === 0 ? [reference] : others)]) {
+      const [whole, compared] = await comparePair(this.#ort, head, { state, reference }, batch)
+      if (comparisons.length === 0) comparisons.push(whole)
+      if (others.length > 0) comparisons.push(compared)
+    }
+    return comparisons
+  }
+
+  /** How likely continuations are to the model, from the last state of their texts. */
+  async scoreContinuations(state: State, continuations: Continuation[]): Promise<ContinuationScores> {
+    const piece = this.#open('continuations', () => takeContinuationHead(this.#decoder))
+    return scoreContinuations(this.#ort, await piece, state, continuations)
   }
 
   async close(): Promise<void> {
@@ -91,7 +151,7 @@ export class DecoderPieces {
   #open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
     const piece =
       this.#opened.get(name) ??
-      openRunner(take(), this.#config, [STATE_INPUT, TARGETS_INPUT], { ...this.#options, shared: true })
+      openRunner(take(), this.#config, FED_BY_PIECES, { ...this.#options, shared: true })
     this.#opened.set(name, piece)
     return piece
   }
@@ -114,7 +174,7 @@ export async function openDecoderPieces(
 
 /** @returns the only output of a piece */
 async function runPiece(
-  piece: Promise<GraphRunner>,
+  piece: GraphRunner | Promise<GraphRunner>,
   batch: EncodedText[],
   fedByCaller: Record<string, Tensor>,
 ): Promise<Tensor> {
@@ -123,34 +183,6 @@ async function runPiece(
   return outputs[runner.outputNames[0]!]!
 }
 
-interface ScoredPosition {
-  text: number
-  token: number
-  /** The token that follows. */
-  target: number
-}
-
-function scoredPositions(batch: EncodedText[]): ScoredPosition[] {
-  return batch.flatMap(({ ids }, text) => ids.slice(1).map((target, token) => ({ text, token, target })))
-}
-
 function longest(batch: EncodedText[]): number {
   return Math.max(...batch.map(({ ids }) => ids.length))
-}
-
-function chunksOf<T>(items: T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
-}
-
-/** A state at some positions: [positions, 1, hidden]. */
-function takeRows(ort: Ort, state: State, positions: ScoredPosition[]): State {
-  const [, tokens, hidden] = state.dims as [number, number, number]
-  const rows = state.data.slice(0, positions.length * hidden)
-  for (const [index, { text, token }] of positions.entries()) {
-    const start = (text * tokens + token) * hidden
-    rows.set(state.data.subarray(start, start + hidden), index * hidden)
-  }
-  return new ort.Tensor(state.type, rows, [positions.length, 1, hidden]) as State
 }

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
+import { countPackedBytes } from '../checkpoint/weight-expression.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { takeSegment } from '../graph/segment.js'
 import { indexGraph, nodesUpstream } from '../graph/topology.js'
@@ -30,7 +31,7 @@ export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): Memo
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }
 
-function measureWeights({ model, states, castsPerRun = false }: DecoderGraph): number {
+function measureWeights({ model, states, packed, castsPerRun = false }: DecoderGraph): number {
   const graph = model.graph
   const topology = indexGraph(graph)
   const measured = nodesUpstream(topology, [states.at(-1)!], { shapes: true })
@@ -39,6 +40,11 @@ function measureWeights({ model, states, castsPerRun = false }: DecoderGraph): n
     const readers = (topology.consumers.get(tensor.name) ?? []).filter((reader) => measured.has(reader))
     const stored = bitsOfWeight(tensor)
     if (readers.length === 0 || stored === undefined) continue
+    const expression = packed?.get(tensor.name)
+    if (expression !== undefined) {
+      bits += 8 * countPackedBytes(expression)
+      continue
+    }
     const isCast = readers.some((reader) => topology.nodes[reader]!.opType === 'Cast')
     const isCastOnce = isCast && !(castsPerRun && isHalfMatrix(tensor))
     bits += countDims(tensor) * (isCastOnce ? 32 : stored)

@@ -1,3 +1,4 @@
+import { countPackedBytes } from '../checkpoint/weight-expression.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { DataLocation, type NodeProto } from '../graph/onnx.js'
 import { indexGraph } from '../graph/topology.js'
@@ -12,12 +13,15 @@ export interface LoadedWeight {
   cast: { shape: string; bytes: number } | null
 }
 
+/** Copies in float32 of a packed weight while it is decoded: its codes as numbers, and these times their scales. */
+const DECODING_COPIES = 2
+
 /**
  * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
- * session starts unless the decoder casts per run; any other takes its stored size. Each product with an int8 matrix
+ * session starts unless the decoder casts per run; any other takes its stored size, as a packed one does. Each product with an int8 matrix
  * packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
  */
-export function listLoadedWeights({ model, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
+export function listLoadedWeights({ model, packed, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
   const { nodes, consumers } = indexGraph(model.graph)
   const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
   const isSplit = ({ opType, output }: NodeProto): boolean =>
@@ -29,6 +33,12 @@ export function listLoadedWeights({ model, castsPerRun = false }: DecoderGraph):
     const isLookedUp = isExternal && readers.every(({ opType }) => opType === 'Gather')
     if (stored === undefined || isLookedUp) return []
     const count = countDims(tensor)
+    const expression = isExternal ? packed?.get(tensor.name) : undefined
+    if (expression !== undefined) {
+      const copies = DECODING_COPIES + (readers.some(isSplit) ? 1 : 0)
+      const cast = { shape: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
+      return [{ bytes: countPackedBytes(expression), isMapped: true, cast }]
+    }
     const isCast = readers.some(({ opType }) => opType === 'Cast')
     if (isCast && castsPerRun && isHalfMatrix(tensor)) {
       const copies = readers.some(isSplit) ? 2 : 1

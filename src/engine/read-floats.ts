@@ -1,7 +1,12 @@
+import { dirname } from 'node:path'
 import { create } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
+import { TensorProtoSchema } from 'onnx-buf'
+import { listParts, type WeightExpression } from '../checkpoint/weight-expression.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { commonFolder } from '../graph/external-data.js'
 import {
+  createModel,
+  DataLocation,
   DataType,
   makeGraph,
   makeNode,
@@ -9,11 +14,19 @@ import {
   serializeModel,
   type TensorProto,
 } from '../graph/onnx.js'
+import { unpackWeights } from '../unpack/unpack-weights.js'
 
-/** The values of a weight, wherever they are stored; ONNX Runtime reads and converts them. */
-export async function readFloats(decoder: DecoderGraph, tensor: TensorProto): Promise<Float32Array> {
+const IR_VERSION = 10n
+const OPSETS = [{ domain: '', version: 21n }]
+
+type Source = Pick<DecoderGraph, 'weightsFolder' | 'packed'> & {
+  model: Pick<DecoderGraph['model'], 'irVersion' | 'opsetImport'>
+}
+
+/** The values of a weight, wherever and however they are stored; ONNX Runtime reads and converts them. */
+export async function readFloats(decoder: Source, tensor: TensorProto): Promise<Float32Array> {
   const ort = await import('onnxruntime-node')
-  const model = create(ModelProtoSchema, {
+  const model = createModel({
     irVersion: decoder.model.irVersion,
     opsetImport: decoder.model.opsetImport,
     graph: {
@@ -26,7 +39,10 @@ export async function readFloats(decoder: DecoderGraph, tensor: TensorProto): Pr
       initializer: [tensor],
     },
   })
-  const session = await ort.InferenceSession.create(serializeModel(model), {
+  const runnable = unpackWeights({ ...decoder, model, states: [] }).model
+  const session = await ort.InferenceSession.create(serializeModel(runnable), {
+    // once run, folded constants would not be read again
+    graphOptimizationLevel: 'disabled',
     enableCpuMemArena: false,
     extra: { session: { model_external_initializers_file_folder_path: decoder.weightsFolder } },
   })
@@ -36,4 +52,21 @@ export async function readFloats(decoder: DecoderGraph, tensor: TensorProto): Pr
   } finally {
     await session.release()
   }
+}
+
+/** The numbers of a packed weight. */
+export function readExpression(expression: WeightExpression): Promise<Float32Array> {
+  const folders = listParts(expression).map(({ part }) => dirname(part.file))
+  const tensor = create(TensorProtoSchema, {
+    name: 'packed_weight',
+    dataType: DataType.FLOAT,
+    dims: expression.shape.map(BigInt),
+    dataLocation: DataLocation.EXTERNAL,
+  })
+  const source = {
+    model: { irVersion: IR_VERSION, opsetImport: OPSETS as DecoderGraph['model']['opsetImport'] },
+    weightsFolder: commonFolder(folders) ?? '',
+    packed: new Map([[tensor.name, expression]]),
+  }
+  return readFloats(source, tensor)
 }

@@ -4,6 +4,7 @@ import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
+import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
 
 export interface SessionOptions {
@@ -17,6 +18,8 @@ export interface RunnerOptions extends SessionOptions {
   shared?: boolean
   /** Whether the memory of a run is kept for the next, which is faster; by default only if it is not shared. */
   keepsMemory?: boolean
+  /** Whether products hold weights in an order of their own, a second copy of each; by default they do. */
+  packsWeights?: boolean
 }
 
 /** Releases the sessions that were opened. Those that failed to load are skipped: their callers got the error. */
@@ -33,7 +36,7 @@ export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>
 export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device, shared = false, keepsMemory = !shared }: RunnerOptions,
+  { threads, device, shared = false, keepsMemory = !shared, packsWeights = true }: RunnerOptions,
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
@@ -42,10 +45,11 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { model, weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
+  const { weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
   if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
-    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model) : model)
+    const { model, parts } = unpackWeights(decoder)
+    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model, parts) : model)
     return await ort.InferenceSession.create(serializeModel(runnable), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
@@ -59,6 +63,7 @@ export async function createSession(
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
+          ...(packsWeights ? {} : { disable_prepacking: '1' }),
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },
       },

@@ -1,3 +1,4 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { Block } from '../layers/block.js'
@@ -16,7 +17,40 @@ export interface Evaluator {
    *   finite number if a value on the way was not
    */
   measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
+  /**
+   * As `measure`, and compares what each candidate predicts with what the whole model does.
+   * @returns of the whole model, then of each candidate
+   */
+  compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]>
+  /**
+   * Runs a batch likewise, and scores what may follow parts of its texts.
+   * @returns for each candidate, the scores of the continuations
+   */
+  scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]>
   close(): Promise<void>
+}
+
+/** An evaluator that knows how fast the layers ran. */
+export interface TimedEvaluator extends Evaluator {
+  /**
+   * Tokens per second of a pass through the layers that remain without some blocks, by the mean time that each took so
+   * far; embedding and head are not counted. Null if one of them did not run.
+   */
+  tokensPerSecond(removed: Block[]): number | null
+}
+
+/** What a model predicts of the texts of a batch; values are not finite numbers if one on the way was not. */
+export interface Compared {
+  /** For each text, the negative log-likelihood of its tokens but the first, in nats. */
+  nats: Float64Array
+  /** For each text, the sum over the same tokens of KL(whole || model), in nats. */
+  divergences: Float64Array
+  /** For each text, at how many of them the whole model's most probable token is the model's too. */
+  agreements: Float64Array
 }
 
 export interface EvaluatorOptions extends SessionOptions {
@@ -29,28 +63,39 @@ export interface EvaluatorOptions extends SessionOptions {
  * Opens a model as pieces that can be skipped: cut where a block starts or ends, or at every layer.
  * @throws LayerpruneError if the model has no head
  */
-export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<Evaluator> {
+export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<TimedEvaluator> {
   const { layers } = model.config
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
+  const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
+  const run = <Score>(candidates: Block[][], batch: EncodedText[], score: (state: State) => Promise<Score>) =>
+    runPaths({ pieces, score }, candidates.map(pathOf), batch, options.signal)
   return {
     async measure(batch, candidates) {
-      const paths = candidates.map((removed) => keptPieces(boundaries, normalizeBlocks(removed, layers)))
-      const scores = await runTree(pieces, buildPrefixTree(paths), batch, options.signal)
-      return candidates.map((_, candidate) => scores.get(candidate)!.map((value) => 0 - value))
+      const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
+      return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
+    },
+    compare: (batch, candidates) =>
+      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
+    scoreContinuations: (batch, continuations, candidates) =>
+      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
+    tokensPerSecond(removed) {
+      const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
+      return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
     },
     close: () => pieces.close(),
   }
 }
 
-function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
+/** States at which pieces begin and end, so that any of the blocks can be omitted. */
+export function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
   if (blocks === undefined) return Array.from({ length: layers + 1 }, (_, state) => state)
   const states = new Set([0, layers, ...blocks.flatMap(({ start, end }) => [start, end])])
   return [...states].sort((a, b) => a - b)
 }
 
 /** Kept pieces, ascending. */
-function keptPieces(boundaries: number[], removed: Block[]): number[] {
+export function keptPieces(boundaries: number[], removed: Block[]): number[] {
   return boundaries
     .slice(0, -1)
     .map((_, piece) => piece)
@@ -59,21 +104,77 @@ function keptPieces(boundaries: number[], removed: Block[]): number[] {
     )
 }
 
-/** Log-likelihood of each text, by sequence of the tree. A state is held for as long as a branch starts from it. */
-export async function runTree(
-  pieces: Pick<DecoderPieces, 'embed' | 'run' | 'score'>,
-  tree: PrefixTree,
+/** How a batch is run, and what is made of each last state. */
+export interface Scoring<Score> {
+  pieces: Pick<DecoderPieces, 'embed' | 'run'>
+  score: (state: State) => Promise<Score>
+}
+
+/**
+ * Runs a batch along several paths through the pieces.
+ * @returns the score of each path
+ */
+export async function runPaths<Score>(
+  { pieces, score: scoreState }: Scoring<Score>,
+  paths: number[][],
   batch: EncodedText[],
   signal: AbortSignal | undefined,
-): Promise<Map<number, Float64Array>> {
-  const scores = new Map<number, Float64Array>()
+): Promise<Score[]> {
+  const scores: Score[] = []
+  if (paths.length === 0) return scores
+  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+    const score = await scoreState(state)
+    for (const path of ends) scores[path] = score
+  })
+  return scores
+}
+
+/** Bytes of last states that are held before they are compared. */
+const HELD_BYTES = 256e6
+
+/** Compares what paths through the pieces predict with what the first of them does. */
+export async function comparePaths(
+  pieces: Pick<DecoderPieces, 'embed' | 'run' | 'compare'>,
+  paths: number[][],
+  batch: EncodedText[],
+  signal: AbortSignal | undefined,
+): Promise<Compared[]> {
+  const compared: Compared[] = []
+  let reference: { ends: number[]; state: State } | undefined
+  let held: { ends: number[]; state: State }[] = []
+  const compareHeld = async () => {
+    const group = [reference!, ...held]
+    held = []
+    const comparisons = await pieces.compare(
+      group.map(({ state }) => state),
+      batch,
+    )
+    for (const [index, { ends }] of group.entries()) {
+      const { logLikelihoods, divergences, agreements } = comparisons[index]!
+      const nats = logLikelihoods.map((value) => 0 - value)
+      for (const path of ends) compared[path] ??= { nats, divergences, agreements }
+    }
+  }
+  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+    if (ends.includes(0)) reference = { ends, state }
+    else held.push({ ends, state })
+    if (reference !== undefined && held.length * state.data.byteLength >= HELD_BYTES) await compareHeld()
+  })
+  if (held.length > 0 || compared.length === 0) await compareHeld()
+  return compared
+}
+
+/** Runs a batch along every path of a tree. A state is held for as long as a branch starts from it. */
+async function walkTree(
+  pieces: Scoring<unknown>['pieces'],
+  tree: PrefixTree,
+  { batch, signal }: { batch: EncodedText[]; signal: AbortSignal | undefined },
+  visitEnd: (ends: number[], state: State) => Promise<void>,
+): Promise<void> {
   async function walk(node: PrefixTree, state: State): Promise<void> {
     while (true) {
       signal?.throwIfAborted()
-      if (node.ends.length > 0) {
-        const score = await pieces.score(state, batch)
-        for (const sequence of node.ends) scores.set(sequence, score)
-      }
+      if (node.ends.length > 0) await visitEnd(node.ends, state)
       const branches = [...node.next]
       const last = branches.pop()
       for (const [piece, branch] of branches) await walk(branch, await pieces.run(piece, state, batch))
@@ -84,5 +185,4 @@ export async function runTree(
     }
   }
   await walk(tree, await pieces.embed(batch))
-  return scores
 }

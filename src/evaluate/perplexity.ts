@@ -5,6 +5,7 @@ import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
+import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
@@ -12,7 +13,8 @@ import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-te
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
 import { VERSION } from '../version.js'
-import { type Evaluator, openEvaluator } from './evaluator.js'
+import { type Compared, type Evaluator, type EvaluatorOptions, openEvaluator } from './evaluator.js'
+import { Nearness } from './nearness.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
 import { assertWholeFinite } from './whole-model.js'
@@ -26,6 +28,12 @@ export interface EvaluationOptions extends RunOptions {
   onText?: ((score: TextScore) => void) | undefined
 }
 
+/** Opens what candidates are measured with, instead of the model as it is. */
+export type OpenEvaluator = (
+  model: Model,
+  options: EvaluatorOptions,
+) => Promise<Pick<Evaluator, 'compare' | 'close'>>
+
 /** What one text scored. */
 export interface TextScore {
   /** Where the text came from: file and line or row. */
@@ -36,15 +44,20 @@ export interface TextScore {
 }
 
 /**
- * Measures the perplexity of a model, whole and without blocks of layers. No pruned model is written: the
+ * Measures the perplexity of a model, whole and without blocks of layers, and how far what it predicts without them is
+ * from what the whole model predicts. No pruned model is written: the
  * kept layers are run one after another, and those that candidates have in common from the bottom up run once.
  *
  * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
+ * @param open  what measures candidates; the model itself if omitted
  * @throws UsageError if an option is out of range, or a block does not fit the model
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used, or the model has no head
  */
-export async function evaluatePerplexity(options: EvaluationOptions): Promise<EvaluationResult> {
+export async function evaluatePerplexity(
+  options: EvaluationOptions,
+  open: OpenEvaluator = openEvaluator,
+): Promise<EvaluationResult> {
   assertRunCounts(options)
   const { signal, candidates = [], datasetSize, datasetSkip = 0, onNote } = options
   if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
@@ -55,16 +68,18 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
   const tally = new Tally(removed.length + 1)
-  let evaluator: Evaluator | undefined
+  const nearness = new Nearness(removed.length)
+  let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
     await tokenizer.loaded
-    evaluator = await openEvaluator(model, chooseSession(options, removed))
+    evaluator = await open(model, chooseSession(options, removed))
     for await (const batch of texts) {
-      const scores = await evaluator.measure(batch, [[], ...removed])
-      const scored: ScoredBatch = { batch, scores, decode: tokenizer.decode, maxLength: settings.maxLength }
+      const compared = await evaluator.compare(batch, removed)
+      nearness.addBatch(compared.slice(1))
+      const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       await tallyBatch(scored, tally, options.onText)
       options.onProgress?.({ texts: tally.texts, total: datasetSize ?? null })
     }
@@ -83,7 +98,11 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
     dataset: describeTexts(dataset, texts, tally, datasetSkip),
     settings: describeSettings(settings, options),
     ...tally.figures(0),
-    candidates: removed.map((blocks, index) => tally.compare(index + 1, blocks)),
+    candidates: removed.map((blocks, index) => {
+      const figures = tally.compare(index + 1, blocks)
+      if (figures.perplexity === null) return figures
+      return { ...figures, ...nearness.figures(index, tally.scoredTokens) }
+    }),
     layerpruneVersion: VERSION,
   }
 }
@@ -94,20 +113,20 @@ function chooseSession({ threads, device = 'cpu', signal }: EvaluationOptions, r
 
 interface ScoredBatch {
   batch: ReadText[]
-  /** Of the whole model, then of each candidate: nats by text. */
-  scores: Float64Array[]
+  /** Of the whole model, then of each candidate. */
+  compared: Compared[]
   decode: TokenizerThread['decode']
   maxLength: number
 }
 
 /** @throws LayerpruneError if the whole model gives a text no finite log-likelihood */
 async function tallyBatch(
-  { batch, scores, decode, maxLength }: ScoredBatch,
+  { batch, compared, decode, maxLength }: ScoredBatch,
   tally: Tally,
   onText: EvaluationOptions['onText'],
 ): Promise<void> {
   for (const [index, text] of batch.entries()) {
-    const nats = Float64Array.from(scores, (row) => row[index]!)
+    const nats = Float64Array.from(compared, ({ nats }) => nats[index]!)
     assertWholeFinite(nats[0]!, text)
     const scoredTokens = text.ids.length - 1
     tally.addText(nats, scoredTokens, await countScoredBytes(text, decode, maxLength))

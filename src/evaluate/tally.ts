@@ -1,4 +1,4 @@
-import type { CandidateFigures, FailedCandidate, Figures } from '../documents/evaluation-result.js'
+import type { CutFigures, FailedCandidate, Figures } from '../documents/evaluation-result.js'
 import type { Block } from '../layers/block.js'
 import { TextStatistics } from '../statistics/text-statistics.js'
 
@@ -45,7 +45,7 @@ export class Tally {
     }
   }
 
-  compare(candidate: number, removed: Block[]): CandidateFigures | FailedCandidate {
+  compare(candidate: number, removed: Block[]): CutFigures | FailedCandidate {
     if (this.hasFailed(candidate)) return { removed, perplexity: null }
     return { removed, ...this.figures(candidate), excess: this.#statistics.difference(candidate, 0) }
   }

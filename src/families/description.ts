@@ -432,6 +432,7 @@ export type Mlp =
       up: Linear
       activation: Activation
       down: Linear
+      bounds?: GateBounds
       /** A norm before the last product. */
       innerNorm?: Norm
       /** Factors on the outputs of the gate's and the last product. */

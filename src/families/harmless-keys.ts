@@ -93,6 +93,10 @@ const HARMLESS_KEYS = new Set([
   'z_loss_coefficient',
   'aux_loss_alpha',
   'loss_type',
+  // How weights are stored, which readPackedTensors reads
+  'quantization_config',
+  'compression_config',
+  'quantization',
   // Heads for other tasks
   'id2label',
   'label2id',
@@ -222,14 +226,11 @@ const SWITCHES = new Set([
   'use_mixed_mlp_moe',
   // Other parts and forms
   'add_classification_head',
-  'compression_config',
   'embedding_size',
   'ffn_hidden_size',
   'n_inner',
   'num_mtp_layers',
   'num_nextn_predict_layers',
-  'quantization',
-  'quantization_config',
   'runner_max_sequence_length',
   'tie_last_hidden_states',
   'tie_word_embeddings',

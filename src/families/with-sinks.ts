@@ -22,7 +22,7 @@ export const SINK_FAMILIES: Record<string, Family> = {
     notes: 'sinks, a window in every other layer, biases, experts with bounded gates',
     // 1.702 is what quick GELU has too
     fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
-    describe: (config) => {
+    describe: (config, has) => {
       const perToken = readExpertsPerToken(config)
       const experts = {
         count: readExpertCount(config, 128),
@@ -43,7 +43,7 @@ export const SINK_FAMILIES: Record<string, Family> = {
         sinks: 'sinks',
         rope: rope(config, { theta: 150_000, usual: USUAL_ROPE }),
         window: windowsOf(config, readLayerTypes(config, allButEvery(2)), readWindow(config, 128)),
-        experts: (_layer, parts) => describeExperts(parts, experts),
+        experts: (_layer, parts) => describeExperts(parts, has, experts),
       }
     },
   },
@@ -56,16 +56,19 @@ function readExpertsPerToken(config: ConfigReader): number {
   return perToken
 }
 
+/** A GGUF file has a stack each of gates and of the other projections, all as in Linear. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
+  has: (name: string) => boolean,
   { count, perToken, inner, limit }: { count: number; perToken: number; inner: number; limit: number },
 ): Experts {
+  const isSeparate = has(name('mlp.experts.gate_proj'))
   const stack = (module: string, inputs: number, outputs: number, index: number): Linear => ({
     weight: name(`mlp.experts.${module}`),
     bias: name(`mlp.experts.${module}_bias`),
     inputs,
     outputs,
-    transposed: true,
+    transposed: !isSeparate,
     stack: { count, index },
   })
   return {
@@ -79,14 +82,15 @@ function describeExperts(
     perToken,
     // A softmax over the chosen outputs alone
     routing: softmaxRouting(true),
-    expert: (index): Mlp => ({
-      kind: 'gated in one',
-      gateUp: stack('gate_up_proj', hidden, 2 * inner, index),
-      interleaved: true,
-      activation,
-      bounds: { limit },
-      down: stack('down_proj', inner, hidden, index),
-    }),
+    expert: (index): Mlp => {
+      const shared = { activation, bounds: { limit }, down: stack('down_proj', inner, hidden, index) }
+      if (isSeparate) {
+        const [gate, up] = ['gate_proj', 'up_proj'].map((module) => stack(module, hidden, inner, index))
+        return { kind: 'gated', gate: gate!, up: up!, ...shared }
+      }
+      const gateUp = stack('gate_up_proj', hidden, 2 * inner, index)
+      return { kind: 'gated in one', gateUp, interleaved: true, ...shared }
+    },
     shared: null,
   }
 }

@@ -24,24 +24,25 @@ export function findMatrixType({ initializer }: GraphProto): DataType | undefine
 }
 
 /**
- * Makes ONNX Runtime cast 16-bit matrices in each run, so that they stay mapped from their files: a matrix that is an
- * input with a default is not a constant that can be folded. The casts come first in the list of nodes, because ONNX
+ * Makes ONNX Runtime cast 16-bit matrices and compute packed weights in each run, so that they stay mapped from their
+ * files: a matrix that is an input with a default is not a constant that can be folded. The casts come first in the list of nodes, because ONNX
  * Runtime computes the inputs of a node in reverse order of that list: one matrix is float32 at a time, not those of a
  * whole layer.
+ * @param parts names of the initializers that packed weights are computed from
  * @returns a new model that shares nodes and weights with the given one
  */
-export function castWeightsPerRun(model: ModelProto): ModelProto {
+export function castWeightsPerRun(model: ModelProto, parts: ReadonlySet<string> = new Set()): ModelProto {
   const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
-  const matrices = new Set<TensorProto>()
+  const kept = new Set<TensorProto>(graph.initializer.filter(({ name }) => parts.has(name)))
   const ofWeights = new Set<string>()
   const isOfWeights = ({ opType, input }: NodeProto) => {
     const stored = opType === 'Cast' ? initializers.get(input[0]!) : undefined
     if (stored && isHalfMatrix(stored)) {
-      matrices.add(stored)
+      kept.add(stored)
       return true
     }
-    const fromWeights = input.some((name) => ofWeights.has(name))
+    const fromWeights = input.some((name) => ofWeights.has(name) || parts.has(name))
     return fromWeights && input.every((name) => ofWeights.has(name) || initializers.has(name))
   }
   const first: NodeProto[] = []
@@ -54,9 +55,7 @@ export function castWeightsPerRun(model: ModelProto): ModelProto {
     first.push(node)
     for (const name of node.output) ofWeights.add(name)
   }
-  const inputs = [...matrices].map(({ name, dataType, dims }) =>
-    makeValueInfo(name, dataType, dims.map(Number)),
-  )
+  const inputs = [...kept].map(({ name, dataType, dims }) => makeValueInfo(name, dataType, dims.map(Number)))
   const edited = { node: [...first, ...others], input: [...graph.input, ...inputs] }
   return copyMessage(model, { graph: copyMessage(graph, edited) })
 }

@@ -1,3 +1,4 @@
+import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import type { ModelProto } from './onnx.js'
 
 /**
@@ -10,6 +11,11 @@ export interface DecoderGraph {
   weightsFolder: string
   /** Names of state 0..layers: state k enters layer k, the last is before the final norm. */
   states: string[]
+  /**
+   * Weights that are not stored as plain numbers, by the names of their initializers: float32, external, without a
+   * place. They are computed in each run, by nodes that are written when a session is made.
+   */
+  packed?: ReadonlyMap<string, WeightExpression>
   /** Whether 16-bit matrices stay so in memory and are cast to float32 in each run; otherwise once, when they are loaded. */
   castsPerRun?: boolean
   /** Whether its matrices are to be made int8 first: until then it cannot run. */

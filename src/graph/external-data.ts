@@ -105,9 +105,11 @@ export function initializersDeep(graph: GraphProto): TensorProto[] {
   return [...graph.initializer, ...subgraphs.flatMap(initializersDeep)]
 }
 
-/** Real paths of the files that hold a graph's weights; none for weights inside the graph. */
+/** Real paths of the files that hold a graph's weights; none for weights inside the graph, nor for packed ones. */
 export function listExternalFiles(graph: GraphProto, weightsFolder: string): string[] {
-  const external = initializersDeep(graph).filter((tensor) => tensor.dataLocation === DataLocation.EXTERNAL)
+  const external = initializersDeep(graph).filter(
+    (tensor) => tensor.dataLocation === DataLocation.EXTERNAL && tensor.externalData.length > 0,
+  )
   return [...new Set(external.map((tensor) => resolve(weightsFolder, getExternalData(tensor).location)))]
 }
 

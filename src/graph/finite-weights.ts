@@ -1,17 +1,16 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readFully } from '../checkpoint/read-fully.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
+import { listParts, type WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
 import { decodeFloats } from '../weights/decode-floats.js'
 import { findNonFinite } from '../weights/find-non-finite.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
 import { getExternalData, initializersDeep } from './external-data.js'
+import { findNonFiniteNumber } from './finite-parts.js'
 import { DataLocation, type TensorProto } from './onnx.js'
+import { WeightReader } from './weight-reader.js'
 import { countDims, ELEMENT_BITS } from './weight-sizes.js'
-
-const PIECE_BYTES = 1 << 20
 
 export interface FiniteOptions {
   /** The tensors that the weights are stored in, by which errors name them; omitted for an ONNX graph. */
@@ -27,19 +26,26 @@ export interface FiniteOptions {
  * @throws LayerpruneError that names the tensor, the position and the value
  */
 export async function assertFiniteWeights(
-  { model, weightsFolder }: DecoderGraph,
+  { model, weightsFolder, packed }: DecoderGraph,
   { tensors, signal }: FiniteOptions = {},
 ): Promise<void> {
-  const reader = new WeightReader(weightsFolder)
+  const reader = new WeightReader()
   try {
     for (const tensor of initializersDeep(model.graph)) {
       if (!FLOAT_DTYPES.has(tensor.dataType)) continue
+      const expression = isExternal(tensor) ? packed?.get(tensor.name) : undefined
+      if (expression !== undefined) {
+        signal?.throwIfAborted()
+        await assertFiniteParts(expression, reader)
+        continue
+      }
       // numbers inside a graph that layerprune built are not weights
-      if (tensors !== undefined && tensor.dataLocation !== DataLocation.EXTERNAL) continue
+      if (tensors !== undefined && !isExternal(tensor)) continue
       signal?.throwIfAborted()
-      const found = await reader.findNonFinite(tensor)
+      const found = await findIn(tensor, weightsFolder, reader)
       if (found === null) continue
-      if (tensors === undefined && (await isConstantOrMask(tensor, found.value, reader))) continue
+      if (tensors === undefined && (await isConstantOrMask(tensor, found.value, weightsFolder, reader)))
+        continue
       throw notFinite(found.value, describePlace(tensor, found.index, weightsFolder, tensors))
     }
   } finally {
@@ -47,9 +53,29 @@ export async function assertFiniteWeights(
   }
 }
 
-async function isConstantOrMask(tensor: TensorProto, found: number, reader: WeightReader): Promise<boolean> {
+function isExternal({ dataLocation }: TensorProto): boolean {
+  return dataLocation === DataLocation.EXTERNAL
+}
+
+/** Checks the scales and other numbers that a packed weight is computed from, and its codes if some stand for none. */
+async function assertFiniteParts(expression: WeightExpression, reader: WeightReader): Promise<void> {
+  for (const read of listParts(expression)) {
+    const found = await findNonFiniteNumber(read, reader)
+    if (found === null) continue
+    const { name, shape } = read.part
+    throw notFinite(found.value, `tensor ${name} at ${formatPosition(found.index, shape)}`)
+  }
+}
+
+async function isConstantOrMask(
+  tensor: TensorProto,
+  found: number,
+  folder: string,
+  reader: WeightReader,
+): Promise<boolean> {
   if (Number.isNaN(found)) return false
-  return countDims(tensor) === 1 || reader.hasOnly(tensor, (value) => value === 0 || value === -Infinity)
+  const isOfMask = (value: number) => value === 0 || value === -Infinity
+  return countDims(tensor) === 1 || hasOnly(tensor, folder, reader, isOfMask)
 }
 
 function notFinite(value: number, place: string): LayerpruneError {
@@ -91,63 +117,46 @@ function bytesOfNumber({ dataType }: TensorProto): number {
   return ELEMENT_BITS.get(dataType)! / 8
 }
 
-/** Reads floating-point weights piece by piece, wherever they are. */
-class WeightReader {
-  readonly #folder: string
-  readonly #files = new Map<string, FileHandle>()
-  readonly #buffer = new Uint8Array(PIECE_BYTES)
-
-  constructor(folder: string) {
-    this.#folder = folder
+/** The first number of an initializer that is not finite. */
+async function findIn(
+  tensor: TensorProto,
+  folder: string,
+  reader: WeightReader,
+): Promise<{ index: number; value: number } | null> {
+  let before = 0
+  for await (const piece of readPieces(tensor, folder, reader)) {
+    const found = findNonFinite(piece, FLOAT_DTYPES.get(tensor.dataType)!)
+    if (found !== null) return { ...found, index: before + found.index }
+    before += piece.length / bytesOfNumber(tensor)
   }
+  return null
+}
 
-  async findNonFinite(tensor: TensorProto): Promise<{ index: number; value: number } | null> {
-    let before = 0
-    for await (const piece of this.#read(tensor)) {
-      const found = findNonFinite(piece, FLOAT_DTYPES.get(tensor.dataType)!)
-      if (found !== null) return { ...found, index: before + found.index }
-      before += piece.length / bytesOfNumber(tensor)
-    }
-    return null
+async function hasOnly(
+  tensor: TensorProto,
+  folder: string,
+  reader: WeightReader,
+  isAllowed: (value: number) => boolean,
+): Promise<boolean> {
+  for await (const piece of readPieces(tensor, folder, reader)) {
+    if (!decodeFloats(piece, FLOAT_DTYPES.get(tensor.dataType)!).every(isAllowed)) return false
   }
+  return true
+}
 
-  async hasOnly(tensor: TensorProto, isAllowed: (value: number) => boolean): Promise<boolean> {
-    for await (const piece of this.#read(tensor)) {
-      if (!decodeFloats(piece, FLOAT_DTYPES.get(tensor.dataType)!).every(isAllowed)) return false
-    }
-    return true
+/** The bytes of an initializer, wherever they are; each piece is overwritten by the next. */
+async function* readPieces(
+  tensor: TensorProto,
+  folder: string,
+  reader: WeightReader,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (tensor.dataLocation !== DataLocation.EXTERNAL) {
+    yield readInline(tensor)
+    return
   }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#files.values()].map((file) => file.close()))
-  }
-
-  /** Each piece is overwritten by the next. */
-  async *#read(tensor: TensorProto): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    if (tensor.dataLocation !== DataLocation.EXTERNAL) {
-      yield readInline(tensor)
-      return
-    }
-    const { location, offsetBytes } = getExternalData(tensor)
-    const path = join(this.#folder, location)
-    const file = await this.#open(path)
-    const end = offsetBytes + countDims(tensor) * bytesOfNumber(tensor)
-    for (let start = offsetBytes; start < end; start += PIECE_BYTES) {
-      const piece = this.#buffer.subarray(0, end - start)
-      await readFully(file, path, piece, start)
-      yield piece
-    }
-  }
-
-  async #open(path: string): Promise<FileHandle> {
-    const known = this.#files.get(path)
-    if (known !== undefined) return known
-    const file = await open(path).catch((cause: Error) => {
-      throw new LayerpruneError(`cannot read ${path}: ${cause.message}`, { cause })
-    })
-    this.#files.set(path, file)
-    return file
-  }
+  const { location, offsetBytes } = getExternalData(tensor)
+  const sizeBytes = countDims(tensor) * bytesOfNumber(tensor)
+  yield* reader.read({ path: join(folder, location), offsetBytes, sizeBytes })
 }
 
 /** ONNX has three fields for numbers inside a graph. */

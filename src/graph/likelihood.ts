@@ -19,6 +19,29 @@ const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
+  const head = takeHead(decoder)
+  const graph = head.model.graph
+  graph.initializer.push(makeInt64Tensor(name('rows'), [2], [0, -1]))
+  graph.node.push(
+    makeNode('Reshape', [HEAD_LOGITS, name('rows')], [name('logits')]),
+    makeNode('LogSoftmax', [name('logits')], [name('log_softmax')], { axis: 1 }),
+    makeNode('GatherElements', [name('log_softmax'), TARGETS_INPUT], [LIKELIHOOD_OUTPUT], { axis: 1 }),
+  )
+  graph.input.push(makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]))
+  graph.output = [makeValueInfo(LIKELIHOOD_OUTPUT, DataType.FLOAT, ['positions', 1])]
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return head
+}
+
+/** Logits of a head that `takeHead` took, in float32. */
+export const HEAD_LOGITS = name('float')
+
+/**
+ * The end of a decoder up to its logits, in float32, as nodes that may be added to; its outputs are the decoder's.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeHead(decoder: DecoderGraph): DecoderGraph {
   const head = feedState(decoder, decoder.states.length - 1)
   const graph = head.model.graph
   const topology = indexGraph(graph)
@@ -31,17 +54,10 @@ export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
       { hint: 'the checkpoint was saved without lm_head: take one that was saved for text generation' },
     )
   }
-  const name = (part: string) => `layerprune.head.${part}`
-  graph.initializer.push(makeInt64Tensor(name('rows'), [2], [0, -1]))
-  graph.node.push(
-    makeNode('Cast', ['logits'], [name('float')], { to: DataType.FLOAT }),
-    makeNode('Reshape', [name('float'), name('rows')], [name('logits')]),
-    makeNode('LogSoftmax', [name('logits')], [name('log_softmax')], { axis: 1 }),
-    makeNode('GatherElements', [name('log_softmax'), TARGETS_INPUT], [LIKELIHOOD_OUTPUT], { axis: 1 }),
-  )
-  graph.input.push(makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]))
-  graph.output = [makeValueInfo(LIKELIHOOD_OUTPUT, DataType.FLOAT, ['positions', 1])]
-  sortNodes(graph)
-  removeDeadNodes(graph)
+  graph.node.push(makeNode('Cast', ['logits'], [HEAD_LOGITS], { to: DataType.FLOAT }))
   return head
+}
+
+function name(part: string): string {
+  return `layerprune.head.${part}`
 }

@@ -51,6 +51,11 @@ export function createModel(init: MessageInitShape<typeof ModelProtoSchema> & { 
   return create(ModelProtoSchema, init) as ModelProto
 }
 
+/** The version of the default operators that a model uses; 0 if it does not say. */
+export function opsetOf({ opsetImport }: ParsedModel): number {
+  return Number(opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0)
+}
+
 /** A copy that can be edited without touching the original. */
 export function cloneModel(model: ModelProto): ModelProto {
   return clone(ModelProtoSchema, model) as ModelProto

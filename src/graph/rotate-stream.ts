@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
-import { getExternalData } from './external-data.js'
 import { findFusedNorm, fusedAddends, SUM_OUTPUT } from './fused-norms.js'
 import {
   cloneModel,
@@ -16,7 +14,7 @@ import {
 } from './onnx.js'
 import { redirectState, renameReads } from './redirect-state.js'
 import { indexGraph, sortNodes, type Topology } from './topology.js'
-import { findWeightProducts, type StoredNumbers } from './weight-products.js'
+import { findWeightProducts, locateNumbers, type StoredNumbers } from './weight-products.js'
 
 /** The initializer that a rotated graph lacks: the rotation of rows, float32 [hidden, hidden]. */
 export const ROTATION = 'layerprune.rotation'
@@ -213,9 +211,7 @@ class StreamSearch {
     const tensor = this.#initializers.get(name)
     if (tensor?.dataLocation === DataLocation.EXTERNAL) {
       if (!FLOAT_DTYPES.has(tensor.dataType)) return null
-      const { location, offsetBytes, sizeBytes } = getExternalData(tensor)
-      const file = join(this.#decoder.weightsFolder, location)
-      return { stored: { file, offsetBytes, sizeBytes: sizeBytes!, dataType: tensor.dataType }, added: 0 }
+      return { stored: locateNumbers(this.#decoder, tensor), added: 0 }
     }
     if (tensor !== undefined) {
       const constant = this.#constant(name)

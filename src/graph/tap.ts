@@ -11,6 +11,7 @@ import {
   makeSubgraphInput,
   makeValueInfo,
   type NodeProto,
+  opsetOf,
   type TensorProto,
 } from './onnx.js'
 import { removeDeadNodes, sortNodes } from './topology.js'
@@ -38,9 +39,7 @@ const MINIMUM_OPSET = 11
 export function tapStates(decoder: DecoderGraph): DecoderGraph {
   const model = cloneModel(decoder.model)
   const graph = model.graph
-  const opset = Number(
-    model.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0,
-  )
+  const opset = opsetOf(model)
   if (opset < MINIMUM_OPSET) {
     throw new LayerpruneError(`the graph uses ONNX opset ${opset}, at least ${MINIMUM_OPSET} is needed`, {
       hint: 'export the model again with a current exporter',

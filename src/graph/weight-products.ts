@@ -1,23 +1,22 @@
 import { join } from 'node:path'
+import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
 import { getExternalData } from './external-data.js'
-import { DataLocation, type DataType, type NodeProto } from './onnx.js'
+import { DataLocation, type DataType, type NodeProto, type TensorProto } from './onnx.js'
 import { findStoredMatrix, type OutputRange } from './stored-matrix.js'
 import { indexGraph, nodesUpstream, type Topology } from './topology.js'
-import { ELEMENT_BITS } from './weight-sizes.js'
+import { countDims, ELEMENT_BITS } from './weight-sizes.js'
 
-/** Where the numbers of a weight are stored, row by row. */
-export interface StoredNumbers {
-  file: string
-  offsetBytes: number
-  sizeBytes: number
-  dataType: DataType
-}
+/** Where the numbers of a weight are stored, row by row, or what they are computed from. */
+export type StoredNumbers =
+  | { file: string; offsetBytes: number; sizeBytes: number; dataType: DataType }
+  | { expression: WeightExpression }
 
 /** A weight matrix of a decoder that tokens are multiplied by. */
-export interface WeightMatrix extends StoredNumbers {
+export interface WeightMatrix {
   name: string
+  numbers: StoredNumbers
   inputs: number
   outputs: number
   /** Whether it is stored as [outputs, inputs]. */
@@ -45,10 +44,8 @@ export function findWeightMatrices(decoder: DecoderGraph): WeightMatrix[] {
 }
 
 /** The products with the matrices of `findWeightMatrices`, in the order of the graph's nodes. */
-export function findWeightProducts(
-  { model, states, weightsFolder }: DecoderGraph,
-  topology: Topology,
-): WeightProduct[] {
+export function findWeightProducts(decoder: DecoderGraph, topology: Topology): WeightProduct[] {
+  const { model, states } = decoder
   const graph = model.graph
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const upstream = [...nodesUpstream(topology, [states.at(-1)!])].sort((a, b) => a - b)
@@ -62,13 +59,9 @@ export function findWeightProducts(
     if (tensor.dataLocation !== DataLocation.EXTERNAL || !FLOAT_DTYPES.has(tensor.dataType)) return []
     const own = taken.reduce((sum, [start, end]) => sum + end - start, 0)
     const isWhole = taken.length === 1 && own === outputs
-    const { location, offsetBytes } = getExternalData(tensor)
     const matrix = {
       name: isWhole ? tensor.name : node.input[1]!,
-      file: join(weightsFolder, location),
-      offsetBytes,
-      sizeBytes: (inputs * outputs * ELEMENT_BITS.get(tensor.dataType)!) / 8,
-      dataType: tensor.dataType,
+      numbers: locateNumbers(decoder, tensor),
       inputs,
       outputs: own,
       byOutput,
@@ -76,6 +69,16 @@ export function findWeightProducts(
     }
     return [{ node, matrix }]
   })
+}
+
+/** @param tensor external */
+export function locateNumbers({ weightsFolder, packed }: DecoderGraph, tensor: TensorProto): StoredNumbers {
+  const expression = packed?.get(tensor.name)
+  if (expression !== undefined) return { expression }
+  const { location, offsetBytes } = getExternalData(tensor)
+  const { dataType } = tensor
+  const sizeBytes = (countDims(tensor) * ELEMENT_BITS.get(dataType)!) / 8
+  return { file: join(weightsFolder, location), offsetBytes, sizeBytes, dataType }
 }
 
 function isTransposedProduct({ opType, attribute }: NodeProto): boolean {

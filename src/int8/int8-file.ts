@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFiles } from '../checkpoint/hash-files.js'
+import { listParts } from '../checkpoint/weight-expression.js'
+import type { StoredNumbers } from '../graph/weight-products.js'
 import { explainFailure, writeExactly } from '../write-files.js'
 import type { Layout, Place } from './layout.js'
 import { makeMatrices } from './make-matrices.js'
@@ -9,7 +11,7 @@ import type { PlannedMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 /** Changes whenever the same weights give other bytes, or plans have other keys. */
-const FORMAT = 'layerprune int8 9'
+const FORMAT = 'layerprune int8 10'
 
 /** Hex digits of the hashes in file names. */
 const DIGITS = 32
@@ -20,13 +22,17 @@ export async function identifyMatrices(
   folder: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const files = plans.flatMap(({ file, streamRotation }) => {
+  const files = plans.flatMap(({ numbers, streamRotation }) => {
     const norm = streamRotation?.side === 'inputs' ? streamRotation.norm.stored : null
-    return norm === null ? [file] : [file, norm.file]
+    return [...listFiles(numbers), ...(norm === null ? [] : listFiles(norm))]
   })
   const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
   const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
   return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, DIGITS)
+}
+
+function listFiles(numbers: StoredNumbers): string[] {
+  return 'expression' in numbers ? listParts(numbers.expression).map(({ part }) => part.file) : [numbers.file]
 }
 
 /**

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
+import type { WeightExpression } from '../checkpoint/weight-expression.js'
+import { readExpression } from '../engine/read-floats.js'
 import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
 import { makeMatrix, type PlannedMatrix } from './make-matrix.js'
@@ -12,7 +14,12 @@ export interface WorkerData {
   rotationSize: number | null
 }
 
-export type WorkerAnswer = { made: Int8Matrix } | { failure: string; hint: string | undefined }
+/** A matrix to make, or the numbers that the worker asked for. */
+export type WorkerTask = PlannedMatrix | { decoded: Float32Array }
+
+type FinalAnswer = { made: Int8Matrix } | { failure: string; hint: string | undefined }
+
+export type WorkerAnswer = FinalAnswer | { wanted: WeightExpression }
 
 /** Each worker holds a matrix in float32. */
 const MOST_WORKERS = 4
@@ -66,12 +73,22 @@ async function* makeHere(
   const rotation = rotationSize === null ? null : new Rotation(rotationSize)
   for (const matrix of matrices) {
     signal?.throwIfAborted()
-    yield { matrix, made: await makeMatrix(matrix, rotation) }
+    yield { matrix, made: await makeMatrix(matrix, rotation, readExpression) }
   }
 }
 
 async function askWorker(worker: Worker, matrix: PlannedMatrix) {
   worker.postMessage(matrix)
-  const [answer] = (await once(worker, 'message')) as [WorkerAnswer]
+  let answer = await receiveAnswer(worker)
+  while ('wanted' in answer) {
+    const decoded = await readExpression(answer.wanted)
+    worker.postMessage({ decoded } satisfies WorkerTask, [decoded.buffer as ArrayBuffer])
+    answer = await receiveAnswer(worker)
+  }
   return { worker, matrix, answer }
+}
+
+async function receiveAnswer(worker: Worker): Promise<WorkerAnswer> {
+  const [answer] = (await once(worker, 'message')) as [WorkerAnswer]
+  return answer
 }

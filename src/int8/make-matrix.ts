@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { readFully } from '../checkpoint/read-fully.js'
+import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
 import type { NormWeights, StreamRotation } from '../graph/rotate-stream.js'
@@ -7,6 +8,9 @@ import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-prod
 import { decodeFloats } from '../weights/decode-floats.js'
 import { Rotation } from './rotation.js'
 import { type Int8Matrix, roundMatrix } from './round-matrix.js'
+
+/** Computes the numbers of a packed weight. */
+export type Decode = (expression: WeightExpression) => Promise<Float32Array>
 
 /** A gated MLP, and which of its matrices is scaled. */
 export interface Smoothing extends GatedMlp {
@@ -31,11 +35,15 @@ export interface PlannedMatrix extends WeightMatrix {
  * Reads a matrix, changes it for a rotated stream and rounds it.
  * @throws LayerpruneError if its file is too short, or its numbers are too large for float32
  */
-export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | null): Promise<Int8Matrix> {
+export async function makeMatrix(
+  matrix: PlannedMatrix,
+  rotation: Rotation | null,
+  decode: Decode,
+): Promise<Int8Matrix> {
   const { streamRotation, smoothing } = matrix
-  const weights = await readRotated(matrix, streamRotation, rotation)
+  const weights = await readRotated(matrix, streamRotation, rotation, decode)
   if (smoothing !== null) {
-    const scales = await findSmoothingScales(smoothing)
+    const scales = await findSmoothingScales(smoothing, decode)
     if (smoothing.side === 'up')
       scaleOutputs(
         weights,
@@ -60,15 +68,22 @@ export async function makeMatrix(matrix: PlannedMatrix, rotation: Rotation | nul
  * scale, so an error counts in proportion to its channel's magnitude; the scales make both sides of a channel equally
  * large. There are no texts yet to measure a channel's magnitude, so it is estimated from the weights that make it.
  */
-async function findSmoothingScales({ up, gate, down, streamRotation }: Smoothing): Promise<Float32Array> {
+async function findSmoothingScales(
+  { up, gate, down, streamRotation }: Smoothing,
+  decode: Decode,
+): Promise<Float32Array> {
   const sumOutputs = async (matrix: WeightMatrix) =>
     sumSquares(
-      await readRotated(matrix, streamRotation, null),
+      await readRotated(matrix, streamRotation, null, decode),
       matrix.byOutput ? matrix.inputs : 1,
       matrix.outputs,
     )
   const [linear, gating] = [await sumOutputs(up), await sumOutputs(gate)]
-  const read = sumSquares(await readRotated(down, null, null), down.byOutput ? 1 : down.outputs, down.inputs)
+  const read = sumSquares(
+    await readRotated(down, null, null, decode),
+    down.byOutput ? 1 : down.outputs,
+    down.inputs,
+  )
   return Float32Array.from(read, (square, channel) => {
     const scale = ((linear[channel]! * gating[channel]!) / square) ** 0.25
     return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : 1
@@ -96,11 +111,12 @@ export async function readRotated(
   matrix: WeightMatrix,
   streamRotation: StreamRotation | null,
   rotation: Rotation | null,
+  decode: Decode,
 ): Promise<Float32Array> {
-  const weights = takeOutputs(await readNumbers(matrix), matrix)
+  const weights = takeOutputs(await readNumbers(matrix.numbers, decode), matrix)
   const { inputs, byOutput } = matrix
   if (streamRotation?.side === 'inputs')
-    scaleInputs(weights, await readNormWeights(streamRotation.norm, inputs), matrix)
+    scaleInputs(weights, await readNormWeights(streamRotation.norm, inputs, decode), matrix)
   if (streamRotation === null || rotation === null) return weights
   if (streamRotation.side === 'inputs') rotateInputs(weights, matrix, rotation)
   else if (byOutput) rotation.rotateColumns(weights, inputs)
@@ -119,7 +135,9 @@ function rotateInputs(weights: Float32Array, { outputs, byOutput }: WeightMatrix
   }
 }
 
-async function readNumbers({ file, offsetBytes, sizeBytes, dataType }: StoredNumbers): Promise<Float32Array> {
+async function readNumbers(numbers: StoredNumbers, decode: Decode): Promise<Float32Array> {
+  if ('expression' in numbers) return decode(numbers.expression)
+  const { file, offsetBytes, sizeBytes, dataType } = numbers
   const bytes = new Uint8Array(sizeBytes)
   const handle = await open(file)
   try {
@@ -130,8 +148,12 @@ async function readNumbers({ file, offsetBytes, sizeBytes, dataType }: StoredNum
   return decodeFloats(bytes, FLOAT_DTYPES.get(dataType)!)
 }
 
-async function readNormWeights({ stored, added }: NormWeights, size: number): Promise<Float32Array> {
-  const weights = stored === null ? new Float32Array(size) : await readNumbers(stored)
+async function readNormWeights(
+  { stored, added }: NormWeights,
+  size: number,
+  decode: Decode,
+): Promise<Float32Array> {
+  const weights = stored === null ? new Float32Array(size) : await readNumbers(stored, decode)
   return weights.map((weight) => weight + added)
 }
 

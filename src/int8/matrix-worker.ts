@@ -1,17 +1,26 @@
-/** A thread that answers each planned matrix with its int8 form. */
+/** A thread that answers each planned matrix with its int8 form; packed weights are decoded where ONNX Runtime is. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
-import type { WorkerAnswer, WorkerData } from './make-matrices.js'
-import { makeMatrix, type PlannedMatrix } from './make-matrix.js'
+import type { WorkerAnswer, WorkerData, WorkerTask } from './make-matrices.js'
+import { type Decode, makeMatrix } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
 const port = parentPort!
 const { rotationSize } = workerData as WorkerData
 const rotation = rotationSize === null ? null : new Rotation(rotationSize)
 
-port.on('message', async (matrix: PlannedMatrix) => {
+let receive: (decoded: Float32Array) => void
+
+const decode: Decode = (expression) =>
+  new Promise((resolve) => {
+    receive = resolve
+    port.postMessage({ wanted: expression } satisfies WorkerAnswer)
+  })
+
+port.on('message', async (task: WorkerTask) => {
+  if ('decoded' in task) return receive(task.decoded)
   try {
-    const made = await makeMatrix(matrix, rotation)
+    const made = await makeMatrix(task, rotation, decode)
     const buffers = [made.values, made.scales, ...(made.residuals ? [made.residuals] : [])].map(
       ({ buffer }) => buffer,
     )

@@ -155,7 +155,7 @@ function powerOfTwoIn(number: number): number {
 function moveRoot(decoder: DecoderGraph, weightsFolder: string): DecoderGraph {
   const model = cloneModel(decoder.model)
   for (const tensor of initializersDeep(model.graph)) {
-    if (tensor.dataLocation !== DataLocation.EXTERNAL) continue
+    if (tensor.dataLocation !== DataLocation.EXTERNAL || decoder.packed?.has(tensor.name)) continue
     const { location, offsetBytes, sizeBytes } = getExternalData(tensor)
     const moved = relative(weightsFolder, join(decoder.weightsFolder, location))
     setExternalData(tensor, { location: moved, offsetBytes, sizeBytes: sizeBytes! })

@@ -28,6 +28,7 @@ import { type Measurement, startMeasurement, windowFrom } from './measurement.js
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
 import { resumeMeasurement } from './resume.js'
 import { measureRoofline } from './roofline.js'
+import { describeRate } from './run-rate.js'
 
 /**
  * Measures how far every block of layers rotates the residual stream, and names the block of `layersToSkip` layers
@@ -60,6 +61,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   }
   if (measurement.statistics.texts === 0) throw noTextError(run, measurement)
   if (options.onRoofline) options.onRoofline(await measureRoofline(model, job.meter, options.threads))
+  options.onRate?.(describeRate(model, job.meter))
   return buildResult(run, measurement)
 }
 
@@ -79,7 +81,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   const { options, run, model, measurement, meter } = job
   const { settings } = run
   const { signal } = options
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const windows = windowPlacedTexts(rows, measurement.window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),

@@ -14,6 +14,21 @@ export function upperTail(t: number, degreesOfFreedom: number): number {
   return regularizedBeta(degreesOfFreedom / total, square / total, degreesOfFreedom / 2, 0.5) / 2
 }
 
+/**
+ * The t that T exceeds with a probability, to 12 digits.
+ * @param probability  above 0 and at most 0.5
+ */
+export function upperQuantile(probability: number, degreesOfFreedom: number): number {
+  let [low, high] = [0, 1]
+  while (upperTail(high, degreesOfFreedom) > probability) high *= 2
+  while (high - low > 1e-12 * high) {
+    const middle = (low + high) / 2
+    if (upperTail(middle, degreesOfFreedom) > probability) low = middle
+    else high = middle
+  }
+  return high
+}
+
 /** I_x(a, b), with y = 1 - x given apart so that neither loses digits. */
 function regularizedBeta(x: number, y: number, a: number, b: number): number {
   if (x === 0 || y === 0) return x === 0 ? 0 : 1

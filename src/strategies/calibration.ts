@@ -26,7 +26,7 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   const { signal, datasetSize } = options
   const { dataset, model } = await openInputs(options)
   const settings = chooseRunSettings(options, model, options.onNote)
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const batches: ReadText[][] = []
   try {
     for await (const batch of batchScoredTexts(dataset.rows(), tokenizer.encode, settings))

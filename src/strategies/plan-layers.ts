@@ -12,7 +12,12 @@ import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type GreedyStep, removeGreedily } from './greedy.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
-import { verifyBlocks } from './verify-blocks.js'
+import {
+  DEFAULT_VERIFICATION_TEXTS,
+  DEFAULT_VERIFIED_BLOCKS,
+  VERIFIED_DISTANCE_TEXTS,
+  verifyBlocks,
+} from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   strategy: Strategy
@@ -30,11 +35,9 @@ const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest'>, number> = {
   angular: 128,
   'block-influence': 128,
   'greedy-perplexity': 32,
-  verified: 128,
+  verified: VERIFIED_DISTANCE_TEXTS,
   repaired: 64,
 }
-const DEFAULT_VERIFIED_BLOCKS = 8
-const DEFAULT_VERIFICATION_TEXTS = 32
 
 type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
 type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }

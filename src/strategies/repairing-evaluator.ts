@@ -1,8 +1,8 @@
+import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
-import { type Evaluator, runTree } from '../evaluate/evaluator.js'
-import { buildPrefixTree } from '../evaluate/prefix-tree.js'
+import { type Compared, comparePaths, type Evaluator, runPaths } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -84,23 +84,58 @@ class RepairingEvaluator implements Evaluator {
 
   async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
     const { pieces } = this.#parts
-    const paths: (number[] | undefined)[] = []
-    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
-    const possible = paths.filter((path) => path !== undefined)
-    const tree = buildPrefixTree(possible)
-    const repaired = {
-      embed: pieces.embed.bind(pieces),
-      run: this.#runPiece.bind(this),
-      score: pieces.score.bind(pieces),
-    }
-    const scores =
-      possible.length === 0 ? new Map() : await runTree(repaired, tree, batch, this.#options.signal)
-    let place = 0
-    return paths.map((path) =>
-      path === undefined
+    const scores = await this.#run(batch, candidates, (state) => pieces.score(state, batch))
+    return scores.map((likelihoods) =>
+      likelihoods === undefined
         ? new Float64Array(batch.length).fill(Infinity)
-        : scores.get(place++)!.map((value: number) => 0 - value),
+        : likelihoods.map((value) => 0 - value),
     )
+  }
+
+  async compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]> {
+    const paths = await this.#findPaths([[], ...candidates])
+    const possible = paths.filter((path) => path !== undefined)
+    const compared = await comparePaths(this.#repairedPieces, possible, batch, this.#options.signal)
+    const failed = new Float64Array(batch.length).fill(Infinity)
+    return paths.map((path) =>
+      path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
+    )
+  }
+
+  async scoreContinuations(
+    batch: EncodedText[],
+    continuations: Continuation[],
+    candidates: Block[][],
+  ): Promise<ContinuationScores[]> {
+    const { pieces } = this.#parts
+    const scores = await this.#run(batch, candidates, (state) =>
+      pieces.scoreContinuations(state, continuations),
+    )
+    return scores.map(
+      (score) =>
+        score ?? {
+          logLikelihoods: new Float64Array(continuations.length).fill(-Infinity),
+          isTop: continuations.map(() => false),
+        },
+    )
+  }
+
+  /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
+  async #run<Score>(
+    batch: EncodedText[],
+    candidates: Block[][],
+    score: (state: State) => Promise<Score>,
+  ): Promise<(Score | undefined)[]> {
+    const paths = await this.#findPaths(candidates)
+    const possible = paths.filter((path) => path !== undefined)
+    const scores = await runPaths(
+      { pieces: this.#repairedPieces, score },
+      possible,
+      batch,
+      this.#options.signal,
+    )
+    let place = 0
+    return paths.map((path) => (path === undefined ? undefined : scores[place++]))
   }
 
   async close(): Promise<void> {
@@ -119,6 +154,22 @@ class RepairingEvaluator implements Evaluator {
 
   #layerOf(changedPiece: number): number {
     return Math.floor(changedPiece / (this.#layers + 1)) - 1
+  }
+
+  get #repairedPieces() {
+    const { pieces } = this.#parts
+    return {
+      embed: pieces.embed.bind(pieces),
+      run: this.#runPiece.bind(this),
+      compare: pieces.compare.bind(pieces),
+    }
+  }
+
+  /** One after another, for each may fit a repair; undefined if a block cannot be repaired. */
+  async #findPaths(candidates: Block[][]): Promise<(number[] | undefined)[]> {
+    const paths: (number[] | undefined)[] = []
+    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
+    return paths
   }
 
   /** Pieces of a model from which blocks are removed, those before a block changed; undefined if that cannot be. */

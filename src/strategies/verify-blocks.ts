@@ -1,10 +1,16 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { findNearestBlocks } from '../documents/result-views.js'
 import type { Verification, VerifiedBlock } from '../documents/verification.js'
 import { LayerpruneError } from '../errors.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { RunOptions } from '../run/run-options.js'
+
+/** Blocks that are checked, the texts that they are checked on, and those before that the distances are measured on. */
+export const DEFAULT_VERIFIED_BLOCKS = 8
+export const DEFAULT_VERIFICATION_TEXTS = 32
+export const VERIFIED_DISTANCE_TEXTS = 128
 
 export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
   /** `distances[n][l]` of a result. */
@@ -25,13 +31,7 @@ export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
  */
 export async function verifyBlocks(options: VerificationOptions): Promise<Verification> {
   const { distances, layersToSkip, verify, verifySize } = options
-  const nearest = distances[layersToSkip]!.map((distance, start) => ({
-    start,
-    end: start + layersToSkip,
-    distance,
-  }))
-    .sort((a, b) => a.distance - b.distance || a.start - b.start)
-    .slice(0, verify)
+  const nearest = findNearestBlocks(distances, layersToSkip, verify)
   const result = await evaluatePerplexity({
     ...options,
     datasetSize: verifySize,

@@ -12,8 +12,8 @@ import type { Certainty } from '../statistics/certainty.js'
 const MAX_NAMED = 5
 
 /**
- * How far the second best block lies behind the best, and how sure it is which is the best: one line each, if
- * known.
+ * How far the second nearest block lies behind the nearest, and how sure it is which is the nearest: one line each,
+ * if known.
  */
 export function describeCertainty({ blocks, best, certainty, tokens }: SimilarityResult): string[] {
   const others = blocks.filter(({ start }) => start !== best.start)
@@ -23,7 +23,7 @@ export function describeCertainty({ blocks, best, certainty, tokens }: Similarit
     ? `${formatEstimate(certainty.runnerUp.difference, certainty.runnerUp.standardError)} more over the same texts`
     : `${formatDistance(second.distance - best.distance)} more`
   return [
-    `Second best: ${nameLayers(second)}, ${formatEstimate(second.distance, second.standardError)}, ${gap}.`,
+    `Second nearest: ${nameLayers(second)}, ${formatEstimate(second.distance, second.standardError)}, ${gap}.`,
     ...(certainty ? [describeConfidence(certainty, tokens)] : []),
   ]
 }
@@ -31,7 +31,7 @@ export function describeCertainty({ blocks, best, certainty, tokens }: Similarit
 function describeConfidence(certainty: Certainty, tokens: SimilarityResult['tokens']): string {
   const { confidence, level, texts, indistinguishable } = certainty
   const after = `confidence after ${formatQuantity(texts, 'text')}`
-  if (indistinguishable.length === 0) return `Best with ${formatConfidence(confidence)} ${after}.`
+  if (indistinguishable.length === 0) return `Nearest with ${formatConfidence(confidence)} ${after}.`
   const named = indistinguishable.slice(0, MAX_NAMED).map(nameLayers)
   const more = indistinguishable.length - named.length
   const list = formatList(more > 0 ? [...named, `${more} more`] : named)

@@ -1,5 +1,5 @@
-import type { EvaluationResult } from '../documents/evaluation-result.js'
-import { formatPerplexity, formatQuantity } from '../format-numbers.js'
+import type { CandidateFigures, EvaluationResult } from '../documents/evaluation-result.js'
+import { formatDistance, formatPerplexity, formatQuantity, formatShare } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
 import { type Column, formatTable } from './table.js'
@@ -10,7 +10,9 @@ const COLUMNS: { column: Column; from: number }[] = [
   { column: { title: 'perplexity', align: 'right' }, from: 0 },
   { column: { title: '± std err', align: 'right' }, from: 56 },
   { column: { title: '× whole', align: 'right' }, from: 64 },
-  { column: { title: 'bits/byte', align: 'right' }, from: 78 },
+  { column: { title: 'KL', align: 'right' }, from: 72 },
+  { column: { title: 'agreement', align: 'right' }, from: 80 },
+  { column: { title: 'bits/byte', align: 'right' }, from: 96 },
   { column: { title: '', align: 'left' }, from: 0 },
 ]
 
@@ -25,7 +27,7 @@ export function formatEvaluation(result: EvaluationResult, { width = 80, color =
   const rows = result.candidates.map((candidate) => [
     candidate.removed.map(formatLayers).join(', '),
     ...(candidate.perplexity === null
-      ? ['not finite', '', '', '']
+      ? ['not finite', '', '', '', '', '']
       : figureCells(candidate, result.perplexity)),
     candidate.perplexity === lowest && result.candidates.length > 1 ? '<- lowest' : '',
   ])
@@ -54,17 +56,18 @@ function describeProtocol({ dataset, settings }: EvaluationResult): string {
 }
 
 function figureCells(
-  {
-    perplexity,
-    standardError,
-    bitsPerByte,
-  }: Pick<EvaluationResult, 'perplexity' | 'standardError' | 'bitsPerByte'>,
+  figures: Pick<EvaluationResult, 'perplexity' | 'standardError' | 'bitsPerByte'> & Partial<Nearness>,
   whole: number,
 ): string[] {
+  const { perplexity, standardError, bitsPerByte, kl, agreement } = figures
   return [
     formatPerplexity(perplexity),
     standardError === null ? '' : formatPerplexity(standardError),
     formatPerplexity(perplexity / whole),
+    kl === undefined || kl === null ? '' : formatDistance(kl),
+    agreement === undefined ? '' : formatShare(agreement),
     bitsPerByte.toFixed(4),
   ]
 }
+
+type Nearness = Pick<CandidateFigures, 'kl' | 'agreement'>

@@ -1,10 +1,10 @@
 import cliProgress from 'cli-progress'
 import { cleanLine } from '../clean-text.js'
-import { formatCount, formatQuantity } from '../format-numbers.js'
+import { formatCount, formatDuration, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
-/** What is counted: texts measured or megabytes written. */
-type Unit = 'text' | 'cut' | 'MB'
+/** What is counted: texts or documents measured, steps of training, megabytes or tokens written. */
+export type Unit = 'text' | 'document' | 'cut' | 'step' | 'token' | 'MB'
 
 export interface Progress {
   /**
@@ -125,11 +125,4 @@ function shareOf(done: number, total: number): number {
 
 function formatRate(perSecond: number): string {
   return perSecond >= 100 ? formatCount(Math.round(perSecond)) : perSecond.toPrecision(2)
-}
-
-function formatDuration(seconds: number): string {
-  if (seconds < 99.5) return `${Math.max(1, Math.round(seconds))} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 100) return `${minutes} min`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

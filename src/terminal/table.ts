@@ -43,7 +43,7 @@ export interface MetricColumn {
 }
 
 /**
- * Table of blocks by start, the best marked: `[start, end)`, the layers removed, the distance and its standard
+ * Table of blocks by start, the nearest marked: `[start, end)`, the layers removed, the distance and its standard
  * error if known. In a narrow window columns are omitted, first those that the others imply.
  * @param width   columns of the window
  * @param metric  what the distances are by, named if there are `others`, whose smallest have an asterisk
@@ -78,7 +78,7 @@ export function formatBlockTable(
       from: hasError ? 64 : Number.POSITIVE_INFINITY,
     },
     ...added,
-    { column: { title: '', align: 'left' }, cell: (block) => (isBest(block) ? '<- best' : ''), from: 0 },
+    { column: { title: '', align: 'left' }, cell: (block) => (isBest(block) ? 'nearest' : ''), from: 0 },
   ]
   const shown = columns.filter(({ from }) => wider >= from)
   const table = formatTable(

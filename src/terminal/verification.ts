@@ -40,15 +40,14 @@ export function formatVerification(blocks: VerifiedBlock[], whole: number, { col
     .join('\n')
 }
 
-/** What perplexity says of the best blocks of a result, and which it recommends. */
+/** What perplexity says of the nearest blocks of a result, and which it recommends. */
 export function formatVerifiedSummary(
   { model }: Pick<SimilarityResult, 'model'>,
   { blocks, perplexity, recommended, dataset }: Verification,
   { color = false } = {},
 ): string {
   const texts = formatQuantity(dataset.texts, 'text')
-  const agrees =
-    recommended.distanceRank === 1 ? 'the same block' : 'a different block than the smallest distance does'
+  const which = recommended.distanceRank === 1 ? 'the nearest block' : 'another block than the nearest'
   return [
     `Perplexity over the ${texts} after the first ${formatCount(dataset.skippedTexts)}, which the distances do not use:`,
     '',
@@ -56,7 +55,7 @@ export function formatVerifiedSummary(
     '',
     paint(
       'bold',
-      `Perplexity recommends ${agrees}: remove ${describeLayers(model.layers, [recommended])}.`,
+      `Perplexity recommends ${which}: remove ${describeLayers(model.layers, [recommended])}.`,
       color,
     ),
   ].join('\n')

@@ -2,20 +2,24 @@ import type { Worker } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
 import { mostCharacters } from './text-start.js'
+import type { TokenPrefix } from './tokenizer.js'
 
-/** What a tokenizer is asked for; null asks only whether it can be loaded. */
-export type TokenizerTask = { text: string; maxLength: number } | { ids: number[] } | null
+/**
+ * What a tokenizer is asked for: the ids of a text, without special tokens if `maxLength` is null; the text of ids; the
+ * token that begins a text; null asks only whether it can be loaded.
+ */
+export type TokenizerTask = { text: string; maxLength: number | null } | { ids: number[] } | 'prefix' | null
 
 /** `close` gives a tokenizer up. */
 export type TokenizerRequest =
   | { number: number; tokenizer: number; folder: string; task: TokenizerTask }
   | { close: number }
 
-/** Token ids of a text, or the text of token ids. */
-type Result = number[] | string
+/** Token ids of a text, or the text of token ids, or a token. */
+export type TokenizerResult = number[] | string | TokenPrefix | null
 
 export type TokenizerAnswer = { number: number } & (
-  | { result: Result }
+  | { result: TokenizerResult }
   | { failure: string; hint: string | undefined }
 )
 
@@ -24,7 +28,7 @@ const YOUNG_GENERATION_MB = 8
 
 interface Waiting {
   tokenizer: number
-  resolve: (result: Result) => void
+  resolve: (result: TokenizerResult) => void
   reject: (reason: unknown) => void
 }
 
@@ -83,10 +87,10 @@ class Thread {
   }
 
   /** Keeps the process alive until the answer arrives. */
-  ask(request: Extract<TokenizerRequest, { number: number }>): Promise<Result> {
+  ask(request: Extract<TokenizerRequest, { number: number }>): Promise<TokenizerResult> {
     this.#worker.ref()
     const { number, tokenizer } = request
-    const answer = new Promise<Result>((resolve, reject) => {
+    const answer = new Promise<TokenizerResult>((resolve, reject) => {
       if (this.#failure === null) this.#waiting.set(number, { tokenizer, resolve, reject })
       else reject(this.#failure)
     })
@@ -126,6 +130,11 @@ export class TokenizerThread {
     // one more, so that the tokenizer sees that the text continues
     this.#ask({ text: text.slice(0, mostCharacters(maxLength) + 1), maxLength }) as Promise<number[]>
 
+  /** Token ids of a text without special tokens. */
+  encodePlain = (text: string): Promise<number[]> => this.#ask({ text, maxLength: null }) as Promise<number[]>
+
+  findPrefix = (): Promise<TokenPrefix | null> => this.#ask('prefix') as Promise<TokenPrefix | null>
+
   /** Token ids to text, likewise. */
   decode = (ids: number[]): Promise<string> => this.#ask({ ids }) as Promise<string>
 
@@ -136,7 +145,7 @@ export class TokenizerThread {
 
   #giveUp = () => this.#thread.giveUp(this.#tokenizer, this.#signal?.reason)
 
-  #ask(task: TokenizerTask): Promise<Result> {
+  #ask(task: TokenizerTask): Promise<TokenizerResult> {
     if (this.#thread.isEnded) this.#thread = Thread.start()
     const [tokenizer, folder] = [this.#tokenizer, this.#folder]
     return this.#thread.ask({ number: count++, tokenizer, folder, task })

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import { cleanLibraryLogs } from '../clean-library-logs.js'
 import { LayerpruneError } from '../errors.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
-import type { TokenizerAnswer, TokenizerRequest } from './tokenizer-thread.js'
+import type { TokenizerAnswer, TokenizerRequest, TokenizerResult, TokenizerTask } from './tokenizer-thread.js'
 
 cleanLibraryLogs()
 const port = parentPort!
@@ -14,14 +14,22 @@ port.on('message', async (request: TokenizerRequest) => {
   else port.postMessage(await answer(request))
 })
 
+function answerTask(
+  { encode, encodePlain, decode, findPrefix }: Tokenizer,
+  task: TokenizerTask,
+): TokenizerResult {
+  if (task === null) return []
+  if (task === 'prefix') return findPrefix()
+  if ('ids' in task) return decode(task.ids)
+  return task.maxLength === null ? encodePlain(task.text) : encode(task.text, task.maxLength)
+}
+
 async function answer(request: Extract<TokenizerRequest, { number: number }>): Promise<TokenizerAnswer> {
   const { number, tokenizer, folder, task } = request
   const loading = tokenizers.get(tokenizer) ?? loadTokenizer(folder)
   tokenizers.set(tokenizer, loading)
   try {
-    const { encode, decode } = await loading
-    if (task === null) return { number, result: [] }
-    return { number, result: 'ids' in task ? decode(task.ids) : encode(task.text, task.maxLength) }
+    return { number, result: answerTask(await loading, task) }
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
     return { number, failure: error.message, hint: error.hint }

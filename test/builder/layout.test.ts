@@ -130,13 +130,13 @@ describe('what is not understood is refused', () => {
     await expect(build('llava', (name) => name, { text_config: text })).rejects.toThrow(message)
   })
 
-  it('quantised weights, wherever the config says so', async () => {
-    const quantized = { quantization_config: { quant_method: 'fp8' } }
+  it('weights quantised by an unknown method, wherever the config says so', async () => {
+    const quantized = { quantization_config: { quant_method: 'aqlm' } }
     const text = { ...(readConfig('llava').text_config as object), ...quantized }
     const rename: Rename = (name) => name
-    await expect(build('llava', rename, quantized)).rejects.toThrow('quantised, which cannot be read')
+    await expect(build('llava', rename, quantized)).rejects.toThrow('quantised in a way that cannot be read')
     await expect(build('llava', rename, { text_config: text })).rejects.toThrow(
-      'quantised, which cannot be read',
+      'quantised in a way that cannot be read',
     )
   })
 })

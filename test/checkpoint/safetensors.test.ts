@@ -1,7 +1,7 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { assertPlainWeights } from '../../src/checkpoint/plain-weights.js'
+import { readPackedTensors } from '../../src/checkpoint/packed/read-packed.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors-header.js'
 import { LayerpruneError } from '../../src/errors.js'
@@ -363,11 +363,10 @@ describe('openSafetensors', () => {
   })
 
   it.each([
-    ['pytorch_model.bin', /pytorch pickle/, /save_pretrained/],
     ['model-q4.gguf', /gguf/, /converted from/],
     ['tf_model.h5', /tensorflow/, /save_pretrained/],
     ['adapter_config.json', /an adapter/, /merge_and_unload/],
-    ['README.md', /no weights/, /config.json/],
+    ['README.md', /no safetensors weights/, /config.json/],
     ['model-00001-of-00002.safetensors', /no model.safetensors.index.json/, /download/],
   ])('says what to do about a folder with %s alone', async (name, message, hint) => {
     const error = await failure(openSafetensors(await makeFolder({ [name]: 'x' })))
@@ -393,46 +392,14 @@ describe('files that the safetensors library wrote', async () => {
   it.each(await readdir(families))('reads %s', async (name) => {
     const folder = join(families, name)
     const checkpoint = await openSafetensors(folder)
-    assertPlainWeights(readConfig(name), checkpoint)
+    expect(readPackedTensors(readConfig(name), checkpoint.tensors)).toEqual({
+      tensors: checkpoint.tensors,
+      form: null,
+    })
     expect(checkpoint.metadata.format).toBe('pt')
     const shards = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'))
     expect(checkpoint.files).toHaveLength(shards.length)
     expect(checkpoint.tensors.size).toBeGreaterThan(10)
     for (const { dtype } of checkpoint.tensors.values()) expect(dtype).toMatch(/^(F32|F16|BF16|BOOL|I64)$/)
-  })
-})
-
-describe('assertPlainWeights', () => {
-  async function check(config: Record<string, unknown>, header: unknown = valid, dataBytes = 78) {
-    const folder = await makeFolder({ 'model.safetensors': encode(header, dataBytes) })
-    assertPlainWeights(config, await openSafetensors(folder))
-  }
-
-  it('takes plain weights', async () => {
-    await check({ quantization_config: null })
-    await check({}, { a: tensor('F64', [1], 0, 8) }, 8)
-  })
-
-  it.each([
-    [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, /quantization_config "gptq"/],
-    [{ quantization_config: { quant_method: 'mxfp4' } }, /quantization_config "mxfp4"/],
-    [{ quantization_config: { quant_method: 'awq' } }, /"awq"/],
-    [{ quantization_config: { quant_method: 'fp8' } }, /"fp8"/],
-    [{ quantization_config: { load_in_4bit: true } }, /"bitsandbytes"/],
-    [{ quantization: { group_size: 64, bits: 4 } }, /quantization of the keys "group_size", "bits"/],
-  ])('refuses %j', async (config, message) => {
-    expect((await failure(check(config))).message).toMatch(message)
-  })
-
-  it('refuses quantised tensors by dtype and by name', async () => {
-    const fp8 = { 'a.weight': tensor('F8_E4M3', [8], 0, 8) }
-    expect((await failure(check({}, fp8, 8))).message).toMatch(/"a.weight" is F8_E4M3/)
-    const gptq = { 'a.qweight': tensor('I32', [2], 0, 8) }
-    expect((await failure(check({}, gptq, 8))).message).toMatch(/"a.qweight" is of gptq or awq/)
-    const mxfp4 = { 'a.gate_up_proj_blocks': tensor('U8', [8], 0, 8) }
-    expect(await failure(check({}, mxfp4, 8))).toMatchObject({
-      message: expect.stringContaining('"a.gate_up_proj_blocks" is of mxfp4'),
-      hint: expect.stringContaining('Mxfp4Config(dequantize=True)'),
-    })
   })
 })

@@ -116,7 +116,7 @@ const cases: Case[] = [
       rmSync(join(model, 'onnx'), { recursive: true })
       return { model }
     },
-    message: /has no \.onnx graph|no weights|neither/,
+    message: /has no \.onnx graph|no safetensors weights|neither/,
   },
   { name: 'dtype not there', prepare: () => ({ dtype: 'bnb4' }), message: /has no bnb4 graph; it has fp32/ },
   {

@@ -44,7 +44,12 @@ describe('completion for bash', () => {
       '--dataset-size',
       '--dataset-split',
     ])
-    expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual(['onnx', 'safetensors'])
+    expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual([
+      'gguf',
+      'onnx',
+      'pytorch',
+      'safetensors',
+    ])
     expect(await completeInBash('layerprune', 'plot', '--kind', 'h')).toEqual(['heatmap'])
     expect(await completeInBash('layerprune', 'completion', '')).toEqual(
       expect.arrayContaining(['bash', 'fish']),

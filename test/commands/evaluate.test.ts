@@ -47,8 +47,11 @@ describe('evaluate', () => {
       ['1', expected[3]],
     ])
     expect(stdout.match(/<- lowest/g)).toHaveLength(1)
+    expect(stdout).toMatch(
+      /^Over 7 texts of at most 32 tokens: \d+ tokens scored, every token but the first of each text\.$/m,
+    )
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
-      /^Over 7 texts of at most 32 tokens: \d+ tokens scored, every token but the first of each text\.$/,
+      /^ {2}layerprune prune --model .* --drop 1:2 -o llama-pruned$/,
     )
     expect(stderr).toContain('reading onnx/model.onnx (fp32')
   })

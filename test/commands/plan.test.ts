@@ -26,7 +26,10 @@ describe('plan', () => {
       strategy,
       layersToSkip: 2,
     })
-    expect(stdout).toMatch(new RegExp(`Remove layers .* \\(0-based, 2 of 4\\), by ${strategy}\\.\\n$`))
+    expect(stdout).toMatch(new RegExp(`(^|\n)Remove layers .* \\(0-based, 2 of 4\\), by ${strategy}\\.\n\n`))
+    const isChecked = ['greedy-perplexity', 'verified', 'repaired'].includes(strategy)
+    expect(stdout.includes('\nTo check it by perplexity:\n  layerprune evaluate ')).toBe(!isChecked)
+    expect(stdout).toMatch(/\nTo make the cut:\n {2}layerprune prune --model \S+ --plan plan\.json .*\n$/)
     const slices = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
     const kept = parse(slices.stdout).slices.flatMap(
       ({ sources }: { sources: { layer_range: number[] }[] }) => {
@@ -133,9 +136,14 @@ describe('similarity --verify', () => {
     expect(read('slice.yaml')).toContain(`removes layers ${start}..${end - 1} `)
   })
 
-  it('refuses to check blocks on the texts of the distances', async () => {
-    const { exitCode, stderr } = await runProgram(args)
-    expect(exitCode).toBe(2)
-    expect(stderr).toContain('--verify needs texts that the distances are not measured on')
+  it('measures the first 128 texts unless it is told how many, and says if none is left to check on', async () => {
+    const { exitCode, stdout, stderr } = await runProgram(args, { cwd: makeTempFolder() })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(stderr).toContain(
+      'measuring distances on the first 128 texts, and perplexity on the 32 after them',
+    )
+    expect(stderr).toMatch(
+      /error: \S+ holds 7 texts, and the distances are measured on all: none is left to check the blocks\nhint: --dataset-size 5\n/,
+    )
   })
 })

@@ -10,18 +10,22 @@ import { makeTempFolder } from '../support/temp-folder.js'
 const BASICS = ['similarity', '--model', LLAMA, '--dataset', TEXTS]
 
 describe('similarity', () => {
-  it('prints the table, the chart, what to remove and the command for it, and writes four files', async () => {
+  it('prints the table, the chart, the nearest block, how to check it and how to cut it, and writes four files', async () => {
     const cwd = makeTempFolder()
     const { exitCode, stdout, stderr } = await runProgram([...BASICS, '--layers-to-skip', '1'], { cwd })
     expect(exitCode).toBe(0)
-    expect(stdout).toContain('| <- best |')
+    expect(stdout).toContain('| nearest |')
     expect(stdout).toContain('angular distance by first layer removed')
     expect(stdout).toMatch(
-      /\nRemove layer 2 \(0-based, 1 of 3\): angular distance 0\.\d{4} ± 0\.\d{4} over 7 texts\.\n/,
+      /\nNearest block: layer 2 \(0-based, 1 of 3\), angular distance 0\.\d{4} ± 0\.\d{4} over 7 texts\.\n/,
     )
-    expect(stdout.split('\n').slice(-4)).toEqual([
+    expect(stdout.split('\n').slice(-7)).toEqual([
+      'Not checked by perplexity, and the nearest block is often not the best to remove.',
+      expect.stringMatching(
+        /^Add --dataset-size 5 --verify 8 to check the 3 nearest on 2 other texts \(about \d+ s in all\)\.$/,
+      ),
       '',
-      'To make the cut:',
+      'To cut the nearest block without that check:',
       `  layerprune prune --model ${LLAMA} --drop 2:3 -o llama-pruned`,
       '',
     ])

@@ -1,4 +1,5 @@
 // Damage to JSON documents as documents: numbers, strings, token ids.
+import { toStrictJson } from '../../dist/checkpoint/python-json.js'
 import { pick } from './random.js'
 
 const NUMBERS = [1e9, 1e9, 1e9, 2 ** 31, 2 ** 53, 1e308, -1, 0, 1, 1.5, 1e-320]
@@ -69,7 +70,7 @@ export function mutateIds(bytes, random) {
 }
 
 function mutate(bytes, random, change) {
-  const document = JSON.parse(bytes)
+  const document = JSON.parse(toStrictJson(`${bytes}`))
   for (let changes = 1 + random(2); changes > 0; changes--) change(document)
   return Buffer.from(JSON.stringify(document))
 }

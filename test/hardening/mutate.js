@@ -10,6 +10,15 @@ export function mutateBytes(sound, random) {
   return bytes
 }
 
+/** As mutateBytes, of the pickle in a file of torch.save, whose length is kept: the archive stays sound around it. */
+export function mutatePickle(sound, random) {
+  const start = sound.indexOf(Buffer.from([0x80, 2]))
+  const end = sound.indexOf('PK\x07\x08', start, 'latin1')
+  const pickle = Buffer.alloc(end - start, '.')
+  mutateBytes(sound.subarray(start, end), random).copy(pickle)
+  return Buffer.concat([sound.subarray(0, start), pickle, sound.subarray(end)])
+}
+
 function change(bytes, random) {
   const at = choosePlace(bytes.length, random)
   switch (random(7)) {

@@ -13,7 +13,7 @@ import { pruneModel } from '../../dist/prune/prune.js'
 import { loadTokenizer } from '../../dist/texts/tokenizer.js'
 import { makeHubReaders } from './hub-readers.js'
 import { measure } from './measure.js'
-import { mutateBytes, mutateGraph } from './mutate.js'
+import { mutateBytes, mutateGraph, mutatePickle } from './mutate.js'
 import { mutateCard } from './mutate-card.js'
 import { makeNumberReaders } from './number-readers.js'
 import { makeSavedReaders } from './saved-readers.js'
@@ -51,6 +51,17 @@ function modelRunner(files, damaged, { mutate = mutateBytes, ...options } = {}) 
 function tokenizerReader(damaged) {
   const read = async (folder) => void (await loadTokenizer(folder)).encode('In the beginning', 16)
   return { variants: one(sound.llama, damaged), mutate: mutateBytes, read }
+}
+
+function ggufReader(name) {
+  return modelReader({ 'model.gguf': sound.gguf[name] }, 'model.gguf')
+}
+
+const ggufTokenizerReader = {
+  variants: one({ 'model.gguf': sound.gguf['llama-tied.gguf'] }, 'model.gguf'),
+  mutate: mutateBytes,
+  read: async (folder) =>
+    void (await loadTokenizer(join(folder, 'model.gguf'))).encode('In the beginning', 16),
 }
 
 const PLAN = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
@@ -96,6 +107,11 @@ export function makeReaders(documents) {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
+    'GGUF header': ggufReader('llama.gguf'),
+    'GGUF metadata, run': modelRunner({ 'model.gguf': sound.gguf['qwen3.gguf'] }, 'model.gguf'),
+    'GGUF tokenizer': ggufTokenizerReader,
+    'PyTorch archive': modelReader(sound.pytorch, 'pytorch_model.bin'),
+    'PyTorch pickle, run': modelRunner(sound.pytorch, 'pytorch_model.bin', { mutate: mutatePickle }),
     config: modelReader(llama, 'config.json'),
     'tokenizer.json': tokenizerReader('tokenizer.json'),
     'tokenizer_config.json': tokenizerReader('tokenizer_config.json'),

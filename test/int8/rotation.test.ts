@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { describeDecoder } from '../../src/builder/build-decoder.js'
 import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { readExpression } from '../../src/engine/read-floats.js'
 import { openWholeSession } from '../../src/engine/whole-session.js'
 import type { Layer } from '../../src/families/description.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
@@ -107,7 +108,7 @@ async function rotateWeights(rotated: NonNullable<ReturnType<typeof rotateStream
   const model = cloneModel(decoder.model)
   const graph = model.graph!
   for (const matrix of findWeightMatrices(decoder)) {
-    const weights = await readRotated(matrix, rotations.get(matrix.name) ?? null, rotation)
+    const weights = await readRotated(matrix, rotations.get(matrix.name) ?? null, rotation, readExpression)
     putWeights(graph, matrix, Float32Array.from(weights))
   }
   graph.initializer.push(makeFloatTensor(ROTATION, [hiddenSize, hiddenSize], rotation.matrix()))

@@ -16,7 +16,15 @@ export function evaluationOf(perplexities: (number | null)[], whole = 20): Evalu
       const removed = [{ start, end: start + 8 }]
       if (perplexity === null) return { removed, perplexity }
       const excess = { difference: 1, standardError: 0.1 }
-      return { removed, perplexity, standardError: perplexity / 20, bitsPerByte: 2, excess }
+      return {
+        removed,
+        perplexity,
+        standardError: perplexity / 20,
+        bitsPerByte: 2,
+        excess,
+        kl: 0.5,
+        agreement: 0.6,
+      }
     }),
     layerpruneVersion: '0.1.0',
   }

@@ -1,14 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
-import { formatNextCommand } from '../../src/terminal/next-command.js'
+import { formatCutOfResult } from '../../src/terminal/next-command.js'
 import { exampleResult } from '../support/similarity-example.js'
 
 const { model, ...result } = exampleResult([0.4, 0.2, 0.3], { layersToSkip: 2 })
 const commandOf = (change: Partial<typeof model>, more = {}) =>
-  formatNextCommand({ ...result, ...more, model: { ...model, ...change } }).replace(
-    'To make the cut:\n  ',
-    '',
-  )
+  formatCutOfResult({ ...result, ...more, model: { ...model, ...change } }).replace(/^To .*:\n {2}/, '')
 
 it('names model, layers and a folder', () => {
   expect(commandOf({ id: 'org/model' })).toBe('layerprune prune --model org/model --drop 1:3 -o model-pruned')
@@ -17,8 +14,12 @@ it('names model, layers and a folder', () => {
   )
 })
 
-it('takes what perplexity recommends', () => {
-  expect(commandOf({}, { verification: { recommended: { start: 2, end: 4 } } })).toContain('--drop 2:4')
+it('takes what perplexity recommends, and says if nothing was checked', () => {
+  const verification = { recommended: { start: 2, end: 4 } }
+  expect(formatCutOfResult({ ...result, model, verification })).toMatch(/^To make the cut:\n.* --drop 2:4 /)
+  expect(formatCutOfResult({ ...result, model })).toMatch(
+    /^To cut the nearest block without that check:\n.* --drop 1:3 /,
+  )
 })
 
 it.skipIf(process.platform === 'win32').each(["my 'best' $HOME model", '/a b/`id`', 'ünï;rm'])(

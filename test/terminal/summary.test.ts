@@ -6,7 +6,7 @@ import { exampleResult } from '../support/similarity-example.js'
 const linesOf = (result: Parameters<typeof formatSummary>[0]) => formatSummary(result).split('\n')
 
 describe('formatSummary', () => {
-  it('is the whole report, from what was measured to which layers go', () => {
+  it('is the whole report, from what was measured to the nearest block', () => {
     const result = exampleResult([0.5, 0.1876, 0.1936], { layersToSkip: 2 })
     expect(formatSummary(result, { width: 66 })).toBe(`\
 model    models/small (llama, 4 layers, hidden size 64), fp32 from onnx/model.onnx
@@ -16,7 +16,7 @@ measure  angular distance across 2 layers, last token of each text
 | start | end | layers removed | distance | ± std err |         |
 | ----: | --: | -------------: | -------: | --------: | ------- |
 |     0 |   2 |           0..1 |   0.5000 |    0.0009 |         |
-|     1 |   3 |           1..2 |   0.1876 |    0.0009 | <- best |
+|     1 |   3 |           1..2 |   0.1876 |    0.0009 | nearest |
 |     2 |   4 |           2..3 |   0.1936 |    0.0009 |         |
 
 angular distance by first layer removed
@@ -33,8 +33,8 @@ angular distance by first layer removed
      0                             1                             2
      ● layers 1..2: 0.1876 ± 0.0009
 
-Second best: layers 2..3, 0.1936 ± 0.0009, 0.0060 more.
-Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128 texts.`)
+Second nearest: layers 2..3, 0.1936 ± 0.0009, 0.0060 more.
+Nearest block: layers 1..2 (0-based, 2 of 4), angular distance 0.1876 ± 0.0009 over 128 texts.`)
   })
 
   it('says what a block is worth if a layer is only a mixer or an MLP', () => {
@@ -59,7 +59,7 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     expect(lines[2]).toBe('measure  angular distance across 8 layers, all tokens of each text')
     expect(lines.slice(-2)).toEqual([
       'PARTIAL: interrupted after 1 text.',
-      'Remove layers 1..8 (0-based, 8 of 9): angular distance 0.2000 ± 0.0009 over 1 text, all tokens of each.',
+      'Nearest block: layers 1..8 (0-based, 8 of 9), angular distance 0.2000 ± 0.0009 over 1 text, all tokens of each.',
     ])
   })
 
@@ -86,11 +86,11 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
 
     it('says how sure it is, rounded down', () => {
       expect(lastLines(0.99369, [])).toEqual([
-        'Second best: layers 2..9, 0.2030 ± 0.0009, 0.0030 ± 0.0004 more over the same texts.',
-        'Best with 99.3% confidence after 212 texts.',
+        'Second nearest: layers 2..9, 0.2030 ± 0.0009, 0.0030 ± 0.0004 more over the same texts.',
+        'Nearest with 99.3% confidence after 212 texts.',
       ])
-      expect(lastLines(0.95, []).at(-1)).toBe('Best with 95% confidence after 212 texts.')
-      expect(lastLines(0.9999999, []).at(-1)).toBe('Best with over 99.9% confidence after 212 texts.')
+      expect(lastLines(0.95, []).at(-1)).toBe('Nearest with 95% confidence after 212 texts.')
+      expect(lastLines(0.9999999, []).at(-1)).toBe('Nearest with over 99.9% confidence after 212 texts.')
     })
 
     it('names the blocks that cannot be told apart', () => {
@@ -106,7 +106,7 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
 
   it('knows only the gap of a single text', () => {
     const lines = linesOf(exampleResult([0.5, 0.2, 0.202], { standardError: null }))
-    expect(lines.at(-2)).toBe('Second best: layers 2..9, 0.2020, 0.0020 more.')
+    expect(lines.at(-2)).toBe('Second nearest: layers 2..9, 0.2020, 0.0020 more.')
   })
 
   it('says that a shard is one', () => {
@@ -115,23 +115,23 @@ Remove layers 1..2 (0-based, 2 of 4): angular distance 0.1876 ± 0.0009 over 128
     expect(linesOf(result).at(-2)).toBe('SHARD 2 of 4: layerprune merge combines the shards.')
   })
 
-  it('has no second best if there is one block', () => {
-    expect(formatSummary(exampleResult([0.2]))).not.toContain('Second best')
+  it('has no second nearest if there is one block', () => {
+    expect(formatSummary(exampleResult([0.2]))).not.toContain('Second nearest')
   })
 
   it('carries escapes only in colour', () => {
     expect(formatSummary(exampleResult([0.5, 0.2]))).not.toContain('\u001b')
     const colored = formatSummary(exampleResult([0.5, 0.2]), { color: true })
-    expect(colored).toContain('\u001b[1mRemove layers 1..8')
+    expect(colored).toContain('\u001b[1mNearest block: layers 1..8')
   })
 })
 
 it('concludes in one sentence', () => {
   const result = exampleResult([0.5, 0.2], { layersToSkip: 1, standardError: null })
   expect(formatConclusion(result)).toBe(
-    'Remove layer 1 (0-based, 1 of 2): angular distance 0.2000 over 128 texts.',
+    'Nearest block: layer 1 (0-based, 1 of 2), angular distance 0.2000 over 128 texts.',
   )
   expect(formatConclusion({ ...result, tokens: 'tail:32' })).toBe(
-    'Remove layer 1 (0-based, 1 of 2): angular distance 0.2000 over 128 texts, last 32 tokens of each.',
+    'Nearest block: layer 1 (0-based, 1 of 2), angular distance 0.2000 over 128 texts, last 32 tokens of each.',
   )
 })

@@ -34,7 +34,7 @@ describe('formatBlockTable', () => {
         '| start | end | layers removed | distance | ± std err |         |',
         '| ----: | --: | -------------: | -------: | --------: | ------- |',
         '|     0 |   2 |           0..1 |   0.5000 |    0.0009 |         |',
-        '|     1 |   3 |           1..2 |   0.1876 |    0.0009 | <- best |',
+        '|     1 |   3 |           1..2 |   0.1876 |    0.0009 | nearest |',
         '|     2 |   4 |           2..3 |   0.2500 |    0.0009 |         |',
       ].join('\n'),
     )
@@ -50,7 +50,7 @@ describe('formatBlockTable', () => {
         '| layers removed | angular |   cosine | euclidean |         |',
         '| -------------: | ------: | -------: | --------: | ------- |',
         '|           0..1 |  0.5000 |   0.4000 |  * 9.5000 |         |',
-        '|           1..2 |  0.1876 |   0.3000 |    12.346 | <- best |',
+        '|           1..2 |  0.1876 |   0.3000 |    12.346 | nearest |',
         '|           2..3 |  0.2500 | * 0.1000 |  1.235e+5 |         |',
       ].join('\n'),
     )
@@ -64,7 +64,7 @@ describe('formatBlockTable', () => {
     const lines = formatBlockTable(blocks, best, { color: true }).split('\n')
     const colored = lines.filter((line) => line.includes('\u001b'))
     expect(colored).toEqual([
-      '\u001b[32m|     1 |   3 |           1..2 |   0.1876 |    0.0009 | <- best |\u001b[39m',
+      '\u001b[32m|     1 |   3 |           1..2 |   0.1876 |    0.0009 | nearest |\u001b[39m',
     ])
   })
 
@@ -80,7 +80,7 @@ describe('formatBlockTable', () => {
   it('has no error column if none is known', () => {
     const single = exampleResult([0.5, 0.25], { standardError: null })
     expect(formatBlockTable(single.blocks, single.best).split('\n').at(-1)).toBe(
-      '|     1 |   9 |           1..8 |   0.2500 | <- best |',
+      '|     1 |   9 |           1..8 |   0.2500 | nearest |',
     )
   })
 })

@@ -1,26 +1,109 @@
+import type { EvaluationResult } from '../../documents/evaluation-result.js'
+import type { TaskResult } from '../../documents/task-result.js'
+import { UsageError } from '../../errors.js'
 import { evaluatePerplexity } from '../../evaluate/perplexity.js'
+import type { Block } from '../../layers/block.js'
+import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
+import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
+import { formatPruneCommand } from '../../terminal/next-command.js'
 import { printDocument, setQuiet } from '../../terminal/output.js'
+import { formatTasks } from '../../terminal/tasks.js'
+import { VERSION } from '../../version.js'
 import { writeFileAtomically } from '../../write-files.js'
-import { EVALUATE_OPTIONS, type EvaluateFlags } from '../evaluate.js'
+import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
 import { checkOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { planRemoval, readRemovals } from './removal.js'
-import { runWithHooks } from './run-hooks.js'
+import { type RunHooks, runWithHooks } from './run-hooks.js'
 
 export async function run(flags: EvaluateFlags): Promise<void> {
-  const { output, plan = [], from } = flags
+  const { output, logSamples, dataset = [], plan = [], from } = flags
+  assertSomethingIsAsked(flags)
   setQuiet(flags.quiet ?? false)
-  await checkOutputFile(output, [...flags.dataset, from, ...plan])
+  const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
+  for (const file of [output, logSamples]) await checkOutputFile(file, inputs)
   const removals = await readRemovals(flags)
+  const samples: TaskSample[] = []
   const result = await runWithHooks(flags, async (hooks) => {
-    const options = { ...pick(flags, EVALUATE_OPTIONS), ...hooks }
-    const { config } = await locateModel({ ...options, onNote: undefined })
+    const { config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
     const model = { id: flags.model, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
-    return evaluatePerplexity({ ...options, candidates: plans.map(({ removed }) => removed) })
+    const candidates = plans.map(({ removed }) => removed)
+    return measure(flags, candidates, hooks, (sample) => samples.push(sample))
   })
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(result, null, 2)}\n`)
-  await printDocument(result, flags, formatEvaluation)
+  if (logSamples !== undefined) {
+    const lines = samples.map((sample) => `${JSON.stringify({ ...sample, layerpruneVersion: VERSION })}\n`)
+    await writeFileAtomically(logSamples, lines.join(''))
+  }
+  await printDocument(result, flags, (found, window) =>
+    [
+      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
+      ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
+      ...('perplexity' in found ? suggestCut(found, flags) : []),
+    ].join('\n\n'),
+  )
+}
+
+/** The command that makes the cut of the lowest perplexity, if any has one. */
+function suggestCut({ candidates }: EvaluationResult, { model, revision }: EvaluateFlags): string[] {
+  const finite = candidates.filter((candidate) => candidate.perplexity !== null)
+  if (finite.length === 0) return []
+  const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
+  const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
+  return [formatPruneCommand({ model, revision }, ['--drop', formatBlocks(lowest.removed)], title)]
+}
+
+function assertSomethingIsAsked({
+  dataset,
+  task,
+  taskData,
+  limit,
+  numFewshot,
+  logSamples,
+}: EvaluateFlags): void {
+  if (dataset === undefined && task === undefined) {
+    throw new UsageError('nothing to measure: give --dataset for perplexity, --task for accuracy, or both')
+  }
+  const ofTasks = {
+    '--task-data': taskData,
+    '--limit': limit,
+    '--num-fewshot': numFewshot,
+    '--log-samples': logSamples,
+  }
+  const [flag] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? []
+  if (flag !== undefined && task === undefined) throw new UsageError(`${flag} goes with --task`)
+}
+
+/** Perplexity, tasks, or both in one document. */
+async function measure(
+  { dataset, task: tasks, ...flags }: EvaluateFlags,
+  candidates: Block[][],
+  { onDocuments, ...hooks }: RunHooks,
+  onDocument: (sample: TaskSample) => void,
+): Promise<EvaluationResult | TaskResult> {
+  const options = {
+    ...pick(
+      flags,
+      EVALUATE_OPTIONS.filter((name) => name !== 'dataset'),
+    ),
+    ...hooks,
+    candidates,
+  }
+  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset }))
+  if (tasks === undefined) return evaluation!
+  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument, onProgress: onDocuments }
+  const measured = await measureTasks({ ...options, ...ofTasks })
+  if (evaluation === undefined) return measured
+  return {
+    ...evaluation,
+    tasks: measured.tasks,
+    taskSettings: measured.taskSettings,
+    candidates: evaluation.candidates.map((candidate, index) => ({
+      ...candidate,
+      tasks: measured.candidates[index]!.tasks,
+    })),
+  }
 }

@@ -1,4 +1,8 @@
+import type { Plan } from '../../documents/plan.js'
+import { formatBlocks } from '../../layers/blocks.js'
 import { planLayers } from '../../strategies/plan-layers.js'
+import type { Strategy } from '../../strategies/strategy.js'
+import { formatNextCommand, formatPruneCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
 import { writeFileAtomically } from '../../write-files.js'
@@ -12,6 +16,25 @@ export async function run(flags: PlanFlags): Promise<void> {
   await checkOutputFile(output, dataset)
   const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_OPTIONS), ...hooks }))
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
-  await printDocument(plan, flags, formatPlan)
+  await printDocument(plan, flags, (shown, window) =>
+    [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),
+  )
   if (output !== undefined) printNote(`wrote the plan to ${output}`)
+}
+
+/** Strategies that choose by perplexity, so that evaluate need not be next. */
+const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired'] satisfies Strategy[]
+
+/** The command that checks a plan, unless its strategy did, and the one that makes the cut. */
+function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {
+  const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--plan', output]
+  const texts = ['--dataset', ...(dataset ?? ['texts.jsonl'])]
+  const check = { command: 'evaluate', model, revision, words: [...texts, ...cut] }
+  return [
+    ...(CHECKED.includes(strategy) ? [] : [formatNextCommand('To check it by perplexity', check)]),
+    formatPruneCommand({ model, revision }, [
+      ...cut,
+      ...(strategy === 'repaired' ? ['--repair', ...texts] : []),
+    ]),
+  ]
 }

@@ -4,9 +4,10 @@ import { createRunProgress } from '../../terminal/run-progress.js'
 import { listenForInterruption } from './interruption.js'
 
 /** What a command gives a run to report to and to be stopped by. */
-interface RunHooks {
+export interface RunHooks {
   signal: AbortSignal
   onProgress: (progress: TextProgress) => void
+  onDocuments: (progress: { documents: number; total: number }) => void
   onDownload: (progress: { doneBytes: number; totalBytes: number }) => void
   onNote: (message: string) => void
 }
@@ -25,6 +26,7 @@ export async function runWithHooks<T>(
     return await run({
       signal: interruption.signal,
       onProgress: progress.updateTexts,
+      onDocuments: progress.updateDocuments,
       onDownload: progress.updateDownload,
       onNote: printNote,
     })

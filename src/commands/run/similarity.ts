@@ -1,23 +1,27 @@
 import type { SimilarityResult } from '../../documents/similarity-result.js'
+import { LayerpruneError } from '../../errors.js'
 import { formatQuantity } from '../../format-numbers.js'
 import { assertPlotFile, drawPlot } from '../../report/plot.js'
 import { measureSimilarity } from '../../similarity/measure.js'
-import { verifyBlocks } from '../../strategies/verify-blocks.js'
+import type { RunRate } from '../../similarity/run-rate.js'
+import { VERIFIED_DISTANCE_TEXTS, verifyBlocks } from '../../strategies/verify-blocks.js'
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { formatRoofline } from '../../terminal/roofline.js'
 import { createRunProgress } from '../../terminal/run-progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../write-files.js'
 import { RUN_OPTIONS } from '../measuring-flags.js'
 import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
+import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { listenForInterruption } from './interruption.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
 
-export async function run(flags: SimilarityFlags): Promise<void> {
+export async function run(given: SimilarityFlags): Promise<void> {
+  setQuiet(given.quiet ?? false)
+  const flags = leaveTextsToCheck(given)
   const { output, plot: plots = [] } = flags
-  setQuiet(flags.quiet ?? false)
   await ensureWritableFolder(output)
   for (const path of plots) assertPlotFile(path)
   const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
@@ -27,7 +31,7 @@ export async function run(flags: SimilarityFlags): Promise<void> {
   )
   const { signal } = interruption
   try {
-    const result = await measure(flags, checkpoint, { resumeFrom, signal })
+    const { result, rate } = await measure(flags, checkpoint, { resumeFrom, signal })
     if (flags.json) noteSkippedRows(result)
     let written = await writeResultFiles(output, result)
     await checkpoint.remove()
@@ -37,10 +41,20 @@ export async function run(flags: SimilarityFlags): Promise<void> {
     for (const path of plots) {
       await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
     }
-    await showResult(verified, flags, written)
+    await showResult(verified, flags, written, adviseCheck(result, flags, rate))
   } finally {
     interruption.stop()
   }
+}
+
+/** The blocks are checked on texts that the distances are not measured on, so that some must be left. */
+function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
+  const { verify, datasetSize, until, verifySize } = flags
+  if (verify === undefined || datasetSize !== undefined || until !== undefined) return flags
+  printNote(
+    `measuring distances on the first ${formatQuantity(VERIFIED_DISTANCE_TEXTS, 'text')}, and perplexity on the ${verifySize} after them; --dataset-size and --verify-size change that`,
+  )
+  return { ...flags, datasetSize: VERIFIED_DISTANCE_TEXTS }
 }
 
 /** The partial result that an earlier run left, if it is to be continued. */
@@ -64,11 +78,12 @@ async function measure(
   flags: SimilarityFlags,
   checkpoint: CheckpointFile,
   { resumeFrom, signal }: { resumeFrom: SimilarityResult | undefined; signal: AbortSignal },
-): Promise<SimilarityResult> {
+): Promise<{ result: SimilarityResult; rate: RunRate | null }> {
   const progress = createRunProgress({ quiet: flags.quiet ?? false })
   let partial: SimilarityResult | undefined
+  let rate: RunRate | null = null
   try {
-    return await measureSimilarity({
+    const result = await measureSimilarity({
       ...pick(flags, SIMILARITY_OPTIONS),
       resumeFrom,
       signal,
@@ -79,8 +94,12 @@ async function measure(
         partial = result
       },
       onRoofline: flags.verbose ? (roofline) => printNote(formatRoofline(roofline)) : undefined,
+      onRate: (measured) => {
+        rate = measured
+      },
       onNote: printNote,
     })
+    return { result, rate }
   } catch (error) {
     progress.stop()
     if (partial) {
@@ -97,17 +116,23 @@ async function measure(
 
 /** Checks the best blocks by perplexity, if that was asked for. */
 async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
-  const { verify, verifySize, layersToSkip, quiet = false } = flags
+  const { verify, verifySize, quiet = false } = flags
   if (verify === undefined) return undefined
-  printNote(`checking the ${verify} best blocks by perplexity on other texts`)
-  const { samples, skipped } = result.dataset
+  const { id, samples, skipped } = result.dataset
+  if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
+    throw new LayerpruneError(
+      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: none is left to check the blocks`,
+      { hint: `--dataset-size ${Math.max(1, Math.floor(MEASURED_SHARE * samples))}` },
+    )
+  }
+  printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
   const progress = createRunProgress({ quiet })
   return verifyBlocks({
     ...pick(flags, RUN_OPTIONS),
     signal,
     onProgress: progress.updateTexts,
     distances: result.distances,
-    layersToSkip,
+    layersToSkip: result.layersToSkip,
     verify,
     verifySize,
     // at least as many as were read

@@ -9,7 +9,7 @@ import {
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
-} from '../graph/onnx.js'
+} from './onnx.js'
 
 /** Operators of ONNX Runtime's own domain that the builder uses. */
 const MICROSOFT_OPERATORS = new Set([
@@ -32,6 +32,12 @@ export class GraphWriter {
   /** Prefix of the next names, as in `layers.3.attention`. */
   #scope = ''
   readonly #uses = new Map<string, number>()
+  readonly #namespace: string
+
+  /** @param namespace what the names of its tensors begin with, if its nodes are put into another graph */
+  constructor(namespace = '') {
+    this.#namespace = namespace
+  }
 
   /** Calls `write`; the names that it makes begin with `scope`, after those of the calls around this one. */
   inScope<T>(scope: string, write: () => T): T {
@@ -78,7 +84,7 @@ export class GraphWriter {
 
   /** A constant of float32; without `shape`, a list. */
   floats(values: number[], shape = [values.length]): string {
-    const name = this.#unused('floats')
+    const name = this.#unused(this.#scope === '' ? 'floats' : `${this.#scope}/floats`)
     const data = new Uint8Array(Float32Array.from(values).buffer)
     this.initializers.set(
       name,
@@ -100,6 +106,6 @@ export class GraphWriter {
   #unused(name: string): string {
     const uses = this.#uses.get(name) ?? 0
     this.#uses.set(name, uses + 1)
-    return uses === 0 ? name : `${name}_${uses}`
+    return `${this.#namespace}${name}${uses === 0 ? '' : `_${uses}`}`
   }
 }

@@ -1,0 +1,53 @@
+import type { TypedTensor } from 'onnxruntime-node'
+import type { EncodedText } from '../texts/windows.js'
+
+type Ort = typeof import('onnxruntime-node')
+
+/** A state of a batch, [batch, tokens, hidden], texts padded on the right. */
+export type State = TypedTensor<'float32' | 'float16'>
+
+/** A token of a batch that has one after it to predict. */
+export interface ScoredPosition {
+  text: number
+  token: number
+  /** The token that follows. */
+  target: number
+}
+
+/** Rows of logits that are held at a time. */
+const CHUNK_ROWS = 128
+
+/**
+ * The scored positions of a batch in chunks that a head takes at once.
+ * @param models  of how many models a row of logits is made for each position
+ */
+export function chunkPositions(batch: EncodedText[], models = 1): ScoredPosition[][] {
+  const positions = batch.flatMap(({ ids }, text) =>
+    ids.slice(1).map((target, token) => ({ text, token, target })),
+  )
+  return chunksOf(positions, models)
+}
+
+/** @param models  of how many models a row of logits is made for each position */
+export function chunksOf<Position>(positions: Position[], models = 1): Position[][] {
+  const size = Math.max(1, Math.floor(CHUNK_ROWS / models))
+  return Array.from({ length: Math.ceil(positions.length / size) }, (_, index) =>
+    positions.slice(index * size, (index + 1) * size),
+  )
+}
+
+/** States of the same shape at some positions, those of one position together: [positions * states, 1, hidden]. */
+export function takeRows(ort: Ort, states: State[], positions: ScoredPosition[]): State {
+  const [first] = states as [State, ...State[]]
+  const [, tokens, hidden] = first.dims as [number, number, number]
+  const count = positions.length * states.length
+  const Numbers = first.data.constructor as Float32ArrayConstructor
+  const rows = new Numbers(count * hidden)
+  for (const [index, { text, token }] of positions.entries()) {
+    const start = (text * tokens + token) * hidden
+    for (const [model, { data }] of states.entries()) {
+      rows.set(data.subarray(start, start + hidden), (index * states.length + model) * hidden)
+    }
+  }
+  return new ort.Tensor(first.type, rows, [count, 1, hidden]) as State
+}

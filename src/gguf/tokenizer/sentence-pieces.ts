@@ -1,0 +1,69 @@
+import { readFlag, readTokenId, refuseTokenizer, type Vocabulary } from './vocabulary.js'
+
+const SPACE = '▁'
+/** Of llama.cpp, if a file does not say. */
+const USUAL_UNKNOWN = 0
+
+/**
+ * Parts of a tokenizer.json for SentencePiece's byte pair encoding, as Llama 2 has it: spaces are a character of words,
+ * and characters that are no token are written as bytes.
+ */
+export function describeSentencePieces(vocabulary: Vocabulary): Record<string, unknown> {
+  const tokens = vocabulary.tokens.map(spellSpaces)
+  const hasPrefix = readFlag(vocabulary, 'add_space_prefix') ?? vocabulary.model === 'llama'
+  const unknown = readTokenId(vocabulary, 'unknown') ?? USUAL_UNKNOWN
+  return {
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        ...(hasPrefix ? [{ type: 'Prepend', prepend: SPACE }] : []),
+        { type: 'Replace', pattern: { String: ' ' }, content: SPACE },
+      ],
+    },
+    pre_tokenizer: null,
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: SPACE }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        ...(hasPrefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+      ],
+    },
+    model: {
+      type: 'BPE',
+      unk_token: tokens[unknown] ?? null,
+      byte_fallback: true,
+      fuse_unk: true,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: vocabulary.merges ?? deriveMerges(vocabulary, tokens),
+    },
+  }
+}
+
+/** Runs of spaces are written as such in files of Gemma. */
+function spellSpaces(token: string): string {
+  return /^ +$/.test(token) ? SPACE.repeat(token.length) : token
+}
+
+/**
+ * The pairs of pieces that make a token, those of the largest score first: SentencePiece merges, of all neighbours that
+ * make a token, those that make the one of the largest score.
+ */
+function deriveMerges(vocabulary: Vocabulary, tokens: string[]): [left: string, right: string][] {
+  const { scores } = vocabulary
+  if (scores === undefined) throw refuseTokenizer(vocabulary, 'a tokenizer with neither merges nor scores')
+  const known = new Set(tokens)
+  const isPiece = (part: string) => known.has(part) || [...part].length === 1
+  const byScore = tokens.map((_, id) => id).sort((a, b) => scores[b]! - scores[a]! || a - b)
+  return byScore.flatMap((id) => {
+    const token = tokens[id]!
+    const pairs: [string, string][] = []
+    for (let cut = 1; cut < token.length; cut++) {
+      const [left, right] = [token.slice(0, cut), token.slice(cut)]
+      if (isPiece(left) && isPiece(right)) pairs.push([left, right])
+    }
+    return pairs
+  })
+}

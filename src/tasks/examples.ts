@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { DataRecord } from '../data/records.js'
+import { LayerpruneError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
+import type { TaskDefinition } from './definition.js'
+import { PythonRandom } from './python-random.js'
+
+/** lm-evaluation-harness's own, unless its user names another. */
+const SEED = 1234
+
+/** Chooses the examples before each document as lm-evaluation-harness does, whose random numbers go on from document to document. */
+export class ExampleSampler {
+  readonly #task: Pick<TaskDefinition, 'name' | 'sampler' | 'avoidsDocument' | 'exampleSplit'>
+  readonly #examples: DataRecord[]
+  readonly #count: number
+  readonly #random = new PythonRandom(SEED)
+
+  /** @throws LayerpruneError if there are fewer examples than are asked for */
+  constructor(
+    task: Pick<TaskDefinition, 'name' | 'sampler' | 'avoidsDocument' | 'exampleSplit'>,
+    examples: DataRecord[],
+    count: number,
+  ) {
+    this.#task = task
+    this.#examples = examples
+    this.#count = count
+    if (count > 0 && this.#drawn > examples.length) throw this.#tooFew(examples.length)
+  }
+
+  /** @param document  before which they stand; where the task says so it is none of them */
+  choose(document: DataRecord): DataRecord[] {
+    if (this.#count === 0) return []
+    const { avoidsDocument, sampler } = this.#task
+    const allowed = (pool: DataRecord[]) =>
+      avoidsDocument ? pool.filter(({ fields }) => !isDeepStrictEqual(fields, document.fields)) : pool
+    const chosen =
+      sampler === 'first_n'
+        ? allowed(this.#examples)
+        : allowed(this.#random.sample(this.#examples, this.#drawn))
+    if (chosen.length >= this.#count) return chosen.slice(0, this.#count)
+    const others = allowed(this.#examples)
+    if (others.length < this.#count || sampler === 'first_n') throw this.#tooFew(others.length)
+    return this.#random.sample(others, this.#count)
+  }
+
+  /** One to spare if the document might be among them. */
+  get #drawn(): number {
+    const { sampler, avoidsDocument } = this.#task
+    return this.#count + (sampler === 'default' && avoidsDocument ? 1 : 0)
+  }
+
+  #tooFew(found: number): LayerpruneError {
+    const { name, exampleSplit } = this.#task
+    return new LayerpruneError(
+      `task ${name}: its split ${exampleSplit} has ${formatQuantity(found, 'document')} for examples, ${this.#drawn} are needed`,
+      { hint: 'use fewer examples: --num-fewshot' },
+    )
+  }
+}

@@ -1,0 +1,98 @@
+import { SCHEMAS } from '../documents/schemas.js'
+import type { TaskMetric, TaskResult } from '../documents/task-result.js'
+import { InterruptedError } from '../errors.js'
+import { openEvaluator } from '../evaluate/evaluator.js'
+import { formatQuantity } from '../format-numbers.js'
+import type { Block } from '../layers/block.js'
+import { normalizeBlocks } from '../layers/blocks.js'
+import { openModel, prepareModel } from '../model.js'
+import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import { describeModel } from '../similarity/describe-model.js'
+import { VERSION } from '../version.js'
+import { type MeasuredTasks, type OpenTasks, openTasks } from './open-tasks.js'
+import { readTasks, type TaskOptions } from './prepare-tasks.js'
+
+export interface TaskEvaluationOptions extends Omit<RunOptions, 'dataset' | 'onProgress'>, TaskOptions {
+  /** Blocks to remove, for each candidate. The whole model is measured in any case. */
+  candidates?: Block[][] | undefined
+  /** Called with how many documents of all are done. */
+  onProgress?: ((progress: { documents: number; total: number }) => void) | undefined
+  /** Called with every document, by task and in the order of the dataset. */
+  onDocument?: ((sample: TaskSample) => void) | undefined
+}
+
+/** What was measured of one document. */
+export interface TaskSample {
+  task: string
+  /** Place in the split, from 0. */
+  document: number
+  /** File and line or row. */
+  origin: string
+  /** Places of the right choices. */
+  gold: number[]
+  /** Of each choice, in nats, by the whole model, then by each candidate. */
+  logLikelihoods: number[][]
+  /** Values of the metrics, by the whole model, then by each candidate; null if a likelihood is not finite. */
+  metrics: (Partial<Record<TaskMetric, number>> | null)[]
+}
+
+/**
+ * Measures a model, whole and without blocks of layers, on tasks of lm-evaluation-harness, document by document as its
+ * `hf` model does. All candidates are measured in one run, which shares the layers that they have in common from the
+ * bottom up; choices of one token share the run of their context.
+ * @throws UsageError if an option is out of range, a block does not fit the model, or there is no such task
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if the model or a task cannot be used, or the model has no head
+ */
+export async function measureTasks(options: TaskEvaluationOptions): Promise<TaskResult> {
+  assertRunCounts(options)
+  assertCounts({ limit: options.limit })
+  const { signal, candidates = [] } = options
+  let documents = 0
+  try {
+    const read = await readTasks(options)
+    const model = await prepareModel(await openModel(options), options)
+    const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
+    const tasks = await openTasks(model, options, read)
+    const total = tasks.documents
+    const session = { threads: options.threads, device: options.device ?? 'cpu', signal }
+    const evaluator = await openEvaluator(model, { ...session, blocks: removed.flat() })
+    const onShare = (share: number) => {
+      documents = Math.floor(share * total)
+      options.onProgress?.({ documents, total })
+    }
+    const measured = await tasks.measure(evaluator, removed, onShare).finally(() => evaluator.close())
+    reportDocuments(tasks, measured, options.onDocument)
+    return {
+      schema: SCHEMAS.tasks,
+      model: await describeModel(model, options),
+      taskSettings: tasks.settings,
+      tasks: measured.tasks,
+      candidates: measured.candidates,
+      layerpruneVersion: VERSION,
+    }
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(`after ${formatQuantity(documents, 'document')}`) : cause
+  }
+}
+
+function reportDocuments(
+  { prepared }: OpenTasks,
+  { scores, values }: MeasuredTasks,
+  onDocument: TaskEvaluationOptions['onDocument'],
+): void {
+  if (onDocument === undefined) return
+  for (const { definition, documents } of prepared.tasks) {
+    for (const [document, { origin, gold, requests }] of documents.entries()) {
+      onDocument({
+        ...{ task: definition.name, document, origin, gold },
+        logLikelihoods: scores.map(({ logLikelihoods }) => requests.map((place) => logLikelihoods[place]!)),
+        metrics: values.map((ofModel) => {
+          const ofTask = ofModel[definition.name]
+          if (!ofTask) return null
+          return Object.fromEntries(Object.entries(ofTask).map(([metric, all]) => [metric, all[document]!]))
+        }),
+      })
+    }
+  }
+}

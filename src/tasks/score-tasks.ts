@@ -1,0 +1,71 @@
+import { RUN_TOKENS } from '../engine/memory-figures.js'
+import type { Evaluator } from '../evaluate/evaluator.js'
+import type { Block } from '../layers/block.js'
+import type { SharedRun } from './encode-requests.js'
+import type { PreparedTasks } from './prepare-tasks.js'
+
+/** How likely a model finds the choices of all documents. */
+export interface TaskScores {
+  /** By request, in nats; not a finite number if a value on the way was not. */
+  logLikelihoods: Float64Array
+  /** By request, whether each token of the continuation is the most likely one. */
+  isTop: boolean[]
+}
+
+export interface ScoringOptions {
+  /** Texts run at once; if omitted, as many as RUN_TOKENS padded tokens hold. */
+  batchSize?: number | undefined
+  /** Called with the share of the work that is done, 0 to 1. */
+  onShare?: ((share: number) => void) | undefined
+}
+
+/**
+ * Scores the choices of tasks by a model without each candidate's blocks, of which layers that candidates have in common
+ * from the bottom up run once. Texts of similar length run together.
+ * @param candidates  blocks to remove; none for the whole model
+ * @returns one for each candidate
+ */
+export async function scoreTasks(
+  evaluator: Pick<Evaluator, 'scoreContinuations'>,
+  { requests, runs }: Pick<PreparedTasks, 'requests' | 'runs'>,
+  candidates: Block[][],
+  { batchSize, onShare }: ScoringOptions = {},
+): Promise<TaskScores[]> {
+  const scores = candidates.map(
+    (): TaskScores => ({
+      logLikelihoods: new Float64Array(requests.length),
+      isTop: requests.map(() => false),
+    }),
+  )
+  const total = countTokens(runs)
+  let done = 0
+  for (const batch of splitRuns(runs, batchSize)) {
+    const places = batch.flatMap((run) => run.requests)
+    const continuations = batch.flatMap((run, text) =>
+      run.requests.map((place) => ({ text, from: requests[place]!.from, ids: requests[place]!.ids })),
+    )
+    const found = await evaluator.scoreContinuations(batch, continuations, candidates)
+    for (const [candidate, { logLikelihoods, isTop }] of found.entries()) {
+      for (const [index, place] of places.entries()) {
+        scores[candidate]!.logLikelihoods[place] = logLikelihoods[index]!
+        scores[candidate]!.isTop[place] = isTop[index]!
+      }
+    }
+    done += countTokens(batch)
+    onShare?.(done / total)
+  }
+  return scores
+}
+
+/** @param runs  longest first */
+function* splitRuns(runs: SharedRun[], batchSize: number | undefined): Generator<SharedRun[]> {
+  for (let start = 0; start < runs.length; ) {
+    const size = batchSize ?? Math.max(1, Math.floor(RUN_TOKENS / runs[start]!.ids.length))
+    yield runs.slice(start, start + size)
+    start += size
+  }
+}
+
+function countTokens(runs: SharedRun[]): number {
+  return runs.reduce((sum, { ids }) => sum + ids.length, 0)
+}

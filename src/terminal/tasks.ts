@@ -1,0 +1,98 @@
+import type { CutTaskFigures, TaskFigures, TaskMetric, TaskResult } from '../documents/task-result.js'
+import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatLayers } from '../layers/names.js'
+import type { PairedDifference } from '../statistics/paired-difference.js'
+import { type Column, formatTable } from './table.js'
+
+type Measured = Pick<TaskResult, 'tasks' | 'candidates' | 'taskSettings'>
+
+/** Columns that a narrow window has no room for come last. */
+const COLUMNS: { column: Column; from: number }[] = [
+  { column: { title: 'task', align: 'left' }, from: 0 },
+  { column: { title: 'documents', align: 'right' }, from: 110 },
+  { column: { title: 'examples', align: 'right' }, from: 124 },
+  { column: { title: 'metric', align: 'left' }, from: 0 },
+  { column: { title: 'layers removed', align: 'left' }, from: 0 },
+  { column: { title: 'value', align: 'right' }, from: 0 },
+  { column: { title: '± std err', align: 'right' }, from: 76 },
+  { column: { title: 'lost (95 % between)', align: 'left' }, from: 64 },
+]
+
+/**
+ * What a model, whole and cut, reaches on tasks as a table: of a group of tasks its mean alone.
+ * @param width  columns of the window
+ */
+export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
+  const inGroups = new Set(Object.values(tasks).flatMap((figures) => figures.tasks ?? []))
+  const rows = Object.entries(tasks)
+    .filter(([name]) => !inGroups.has(name))
+    .flatMap(([name, whole]) =>
+      metricsOf(whole).flatMap((metric) => [
+        [
+          name,
+          formatCount(whole.documents),
+          `${whole.fewshot}`,
+          metric,
+          'none',
+          ...figureCells(whole, metric),
+          '',
+        ],
+        ...candidates.map(({ removed, tasks: cut }) => {
+          const layers = removed.map(formatLayers).join(', ')
+          const figures = cut[name]
+          return figures
+            ? ['', '', '', '', layers, ...figureCells(figures, metric), formatLoss(figures, metric)]
+            : ['', '', '', '', layers, 'not finite', '', '']
+        }),
+      ]),
+    )
+  const shown = COLUMNS.flatMap(({ from }, index) =>
+    candidates.length === 0 || width >= from ? [index] : [],
+  ).filter((index) => candidates.length > 0 || index < COLUMNS.length - 1)
+  const table = formatTable(
+    shown.map((index) => COLUMNS[index]!.column),
+    rows.map((row) => shown.map((index) => row[index]!)),
+  )
+  return [table, '', describeProtocol(Object.values(tasks), taskSettings, candidates.length > 0)].join('\n')
+}
+
+function metricsOf(figures: TaskFigures): TaskMetric[] {
+  return (['acc', 'acc_norm', 'perplexity'] as const).filter((metric) => figures[metric] !== undefined)
+}
+
+function figureCells(figures: TaskFigures, metric: TaskMetric): [value: string, error: string] {
+  const error = figures.standardError[metric] ?? null
+  return [formatFigure(figures[metric]!, metric), error === null ? '' : formatFigure(error, metric)]
+}
+
+function formatFigure(value: number, metric: TaskMetric): string {
+  return metric === 'perplexity' ? formatPerplexity(value) : value.toFixed(4)
+}
+
+/** `3.1 points (1.9 to 4.3)` of an accuracy, `5.21 (4.80 to 5.63)` of a perplexity; below zero what is gained. */
+function formatLoss({ difference }: CutTaskFigures, metric: TaskMetric): string {
+  const { difference: mean, interval } = difference[metric] as PairedDifference
+  const isAccuracy = metric !== 'perplexity'
+  // what is lost of an accuracy is what it is lower by
+  const lost = (value: number) => (isAccuracy ? (0 - value * 100).toFixed(1) : value.toFixed(2))
+  const [low, high] = interval === null || !isAccuracy ? (interval ?? []) : [interval[1], interval[0]]
+  const between = interval === null ? '' : ` (${lost(low!)} to ${lost(high!)})`
+  return `${lost(mean)}${isAccuracy ? ' points' : ''}${between}`
+}
+
+function describeProtocol(
+  figures: TaskFigures[],
+  { truncated, maxLength }: TaskResult['taskSettings'],
+  isCompared: boolean,
+): string {
+  const documents = figures.reduce(
+    (sum, { documents, tasks }) => sum + (tasks === undefined ? documents : 0),
+    0,
+  )
+  const cut =
+    truncated === 0
+      ? ''
+      : ` ${formatQuantity(truncated, 'choice')} had a context cut at its start to ${formatQuantity(maxLength, 'token')}.`
+  const compared = isCompared ? ' What is lost is over the same documents.' : ''
+  return `Over ${formatQuantity(documents, 'document')}, scored as lm-evaluation-harness does.${compared}${cut}`
+}
