@@ -58,7 +58,11 @@ export function formatTasks({ tasks, candidates, taskSettings }: Measured, { wid
 }
 
 /** The command that makes the cut of the highest accuracy, the mean over tasks; nothing if there is none. */
-export function suggestCut({ tasks, candidates, model }: Measured & Pick<TaskResult, 'model'>): string[] {
+export function suggestCutByTasks({
+  tasks,
+  candidates,
+  model,
+}: Measured & Pick<TaskResult, 'model'>): string[] {
   const names = listShown(tasks)
   const means = candidates.map(({ tasks: cut }) =>
     names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0),
