@@ -4,6 +4,7 @@ import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
+import { makeHealCommand } from './commands/heal.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
@@ -13,6 +14,7 @@ import { makeRecipeCommand } from './commands/recipe.js'
 import { makeReportCommand } from './commands/report.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
+import { makeSweepCommand } from './commands/sweep.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { formatList } from './format-numbers.js'
 import { guardOutput, printFailure, printResult, widthOf } from './terminal/output.js'
@@ -26,9 +28,11 @@ const program = new Command('layerprune')
   .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
   .addCommand(makeInspectCommand())
+  .addCommand(makeSweepCommand())
   .addCommand(makePlanCommand())
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
+  .addCommand(makeHealCommand())
   .addCommand(makeRecipeCommand())
   .addCommand(makeReportCommand())
   .addCommand(makePlotCommand())

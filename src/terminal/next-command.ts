@@ -35,7 +35,7 @@ export function formatPruneCommand(
   cut: string[],
   title = 'To make the cut',
 ): string {
-  const output = `${basename(resolve(model.model))}-pruned`
+  const output = `${basename(resolve(model.model), '.gguf')}-pruned`
   return formatNextCommand(title, { ...model, command: 'prune', words: [...cut, '-o', output] })
 }
 
@@ -45,4 +45,14 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   const block = recommendBlock(result, result.layersToSkip)
   const title = result.verification ? 'To make the cut' : 'To cut the nearest block without that check'
   return formatPruneCommand({ model: id, revision: askedRevision }, ['--drop', formatBlocks([block])], title)
+}
+
+/** The command that measures what the nearest blocks of every size cost. */
+export function formatSweepAdvice({ model, dataset }: Pick<SimilarityResult, 'model' | 'dataset'>): string {
+  return formatNextCommand('To measure by perplexity what such cuts cost', {
+    command: 'sweep',
+    model: model.id,
+    revision: model.askedRevision,
+    words: ['--dataset', dataset.id],
+  })
 }
