@@ -113,9 +113,9 @@ export async function openWork(options: HealOptions): Promise<Work> {
   }
 }
 
-function assertPlain({ id, form }: Model): void {
-  if (form === null) return
-  throw new LayerpruneError(`${id} cannot be trained: its weights are packed (${form})`, {
+function assertPlain({ id, packing }: Model): void {
+  if (packing === null) return
+  throw new LayerpruneError(`${id} cannot be trained: its weights are packed (${packing.form})`, {
     hint: 'train the model that it was made from',
   })
 }
