@@ -13,6 +13,7 @@ import { makeRecipeCommand } from './commands/recipe.js'
 import { makeReportCommand } from './commands/report.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
+import { makeSweepCommand } from './commands/sweep.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { formatList } from './format-numbers.js'
 import { guardOutput, printFailure, printResult, widthOf } from './terminal/output.js'
@@ -26,6 +27,7 @@ const program = new Command('layerprune')
   .addCommand(makeMergeCommand())
   .addCommand(makeSliceConfigCommand())
   .addCommand(makeInspectCommand())
+  .addCommand(makeSweepCommand())
   .addCommand(makePlanCommand())
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())

@@ -101,7 +101,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const tokenizer = await locateTokenizer(options)
   if (name !== undefined) {
     const gguf = await locateGguf(source, name)
-    const config = ignoreKeys(readGgufConfig(gguf, join(folder, name)), options)
+    const config = ignoreKeys(interpretGguf(gguf, join(folder, name)), options)
     return { ...shared, tokenizer: tokenizer ?? join(folder, name), config, gguf }
   }
   await source.provide(CONFIG_FILES)
@@ -125,7 +125,8 @@ async function locateGguf({ folder, provide }: ModelSource, name: string): Promi
   return { name, file, decoder: readGgufDecoder(file) }
 }
 
-function readGgufConfig({ name, decoder }: LocatedGguf, path: string): ModelConfig {
+/** What the metadata of a GGUF file say of the decoder. `path` is how messages name the file. */
+export function interpretGguf({ name, decoder }: LocatedGguf, path: string): ModelConfig {
   return { ...interpretConfig(decoder.config, path), origin: name, dialect: decoder.architecture.dialect }
 }
 

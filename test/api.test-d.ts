@@ -60,7 +60,7 @@ expectTypeOf<Certainty['confidence']>().toEqualTypeOf<number>()
 expectTypeOf<'last' | 'all' | 'tail:32'>().toExtend<TokenSelection>()
 // several files are one dataset
 measureSimilarity({ model: 'folder', dataset: ['a.jsonl', 'b.jsonl'], layersToSkip: 8 })
-// @ts-expect-error: the number of layers is needed
+// without a number of layers, the best block of every size
 measureSimilarity(inputs)
 // @ts-expect-error: a dataset is needed
 measureSimilarity({ model: 'folder', layersToSkip: 8 })

@@ -138,9 +138,11 @@ describe('a model that cannot be read says what to do', () => {
   const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
   const ATTENTION = 'of decoders with recurrent layers, only the families named above can be read'
   const DECODERS = 'only decoders (causal language models) can be read'
+  const OTHER_FAMILY = 'take a model of a family that docs/models.md lists'
   const EXPORT = 'use an ONNX export of the model'
   it.each([
-    ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, ATTENTION],
+    ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, OTHER_FAMILY],
+    ['bart', { d_model: 32, encoder_layers: 2 }, DECODERS],
     ['plamo2', { ...SIZES, mamba_num_heads: 4 }, ATTENTION],
     ['xlarge', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
     ['plamo3', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],

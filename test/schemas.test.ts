@@ -45,6 +45,7 @@ describe('the JSON schemas', () => {
       plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],
+      sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100'],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
     }
     for (const [name, args] of Object.entries(commands)) {

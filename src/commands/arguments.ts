@@ -52,6 +52,13 @@ export function confidence(value: string): number {
   throw new InvalidArgumentError('Expected a confidence above 0 and below 1, for example 0.99')
 }
 
+/** Parses a number above 1, as 1.25. */
+export function ratioAboveOne(value: string): number {
+  const number = Number(value)
+  if (/^\d+(\.\d+)?$/.test(value) && number > 1) return number
+  throw new InvalidArgumentError('Expected a number above 1, for example 1.25')
+}
+
 /** Parses `i/N` with i from 1 to N. */
 export function shard(value: string): Shard {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number)

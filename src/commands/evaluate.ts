@@ -31,6 +31,10 @@ export function makeEvaluateCommand(): Command {
       wholeNumber(0),
       0,
     )
+    .option(
+      '--log-samples <file>',
+      'with --task: also write what was measured of each document, as JSON Lines',
+    )
     .option('-o, --output <file>', 'also write the result as JSON to a file')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -55,7 +59,8 @@ Examples:
     .action(async (flags: EvaluateFlags) => (await import('./run/evaluate.js')).run(flags))
 }
 
-function addTaskFlags(command: Command): Command {
+/** Flags that say which tasks are measured, and how; `--log-samples` is evaluate's alone. */
+export function addTaskFlags(command: Command): Command {
   const list = (value: string, before: string[] = []) => [...before, value]
   return command
     .option(
@@ -73,9 +78,5 @@ function addTaskFlags(command: Command): Command {
       '--num-fewshot <n>',
       'with --task: examples before each document (default: as the task says)',
       wholeNumber(0),
-    )
-    .option(
-      '--log-samples <file>',
-      'with --task: also write what was measured of each document, as JSON Lines',
     )
 }

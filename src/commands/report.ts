@@ -6,8 +6,8 @@ export interface ReportFlags {
 
 export function makeReportCommand(): Command {
   return new Command('report')
-    .description('Write one self-contained HTML page from saved results, evaluations and plans.')
-    .argument('<files...>', 'similarity.json, the output of evaluate --json, plan.json')
+    .description('Write one self-contained HTML page from saved results, sweeps, evaluations and plans.')
+    .argument('<files...>', 'similarity.json, sweep.json, the output of evaluate --json, plan.json')
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
     .addHelpText(
       'after',

@@ -5,6 +5,7 @@ import type { EvaluationResult } from './evaluation-result.js'
 import { findSchemaProblem } from './json-schema.js'
 import type { Plan } from './plan.js'
 import { SCHEMAS } from './schemas.js'
+import type { SweepResult } from './sweep-result.js'
 import type { ReportedResult } from './verification.js'
 
 /** The documents that one command writes and another reads. */
@@ -12,6 +13,7 @@ interface Documents {
   similarity: ReportedResult
   evaluation: EvaluationResult
   plan: Plan
+  sweep: SweepResult
 }
 
 type DocumentKind = keyof Documents
@@ -25,9 +27,10 @@ const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
   },
   evaluation: { name: 'an evaluation', hint: 'give what layerprune evaluate --json printed' },
   plan: { name: 'a plan', hint: 'give the plan.json that layerprune wrote' },
+  sweep: { name: 'a sweep', hint: 'give the sweep.json that layerprune sweep wrote' },
   any: {
     name: 'a saved result',
-    hint: 'give what similarity, evaluate or plan wrote or printed with --json',
+    hint: 'give what similarity, sweep, evaluate or plan wrote or printed with --json',
   },
 }
 
@@ -52,7 +55,7 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
     throw fail(`not valid JSON: ${(cause as Error).message}`)
   }
   if (!isObject(document)) throw fail('expected a JSON object')
-  const kind = (['similarity', 'evaluation', 'plan'] as const).find(
+  const kind = (['similarity', 'evaluation', 'plan', 'sweep'] as const).find(
     (name) => SCHEMAS[name] === document.schema,
   )
   if (kind === undefined || kind !== (expected ?? kind)) {

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../errors.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { describeMetric, type Metric } from './metrics.js'
 import { makePlan, type Plan } from './plan.js'
 import { readDocument } from './read-document.js'
 import type { MetricResult } from './similarity-result.js'
+import type { SweepResult } from './sweep-result.js'
 import type { ReportedResult, Verification, VerifiedBlock } from './verification.js'
 
 /** What a page is made from. */
@@ -13,18 +14,20 @@ export interface SavedDocuments {
   results: ReportedResult[]
   evaluations: EvaluationResult[]
   plans: Plan[]
+  sweeps?: SweepResult[]
 }
 
 /**
- * Reads saved results, evaluations and plans, each identified by its `schema`, in the order given.
+ * Reads saved results, evaluations, plans and sweeps, each identified by its `schema`, in the order given.
  * @throws LayerpruneError if a file is missing, none of these, or damaged
  */
-export async function readSavedDocuments(paths: string[]): Promise<SavedDocuments> {
-  const documents: SavedDocuments = { results: [], evaluations: [], plans: [] }
+export async function readSavedDocuments(paths: string[]): Promise<Required<SavedDocuments>> {
+  const documents: Required<SavedDocuments> = { results: [], evaluations: [], plans: [], sweeps: [] }
   for (const path of paths) {
     const { kind, document } = await readDocument(path)
     if (kind === 'similarity') documents.results.push(checkResult(path, document))
     else if (kind === 'evaluation') documents.evaluations.push(checkEvaluation(path, document))
+    else if (kind === 'sweep') documents.sweeps.push(checkSweep(path, document))
     else documents.plans.push(checkPlan(path, document))
   }
   return documents
@@ -52,6 +55,14 @@ export async function readEvaluation(path: string): Promise<EvaluationResult> {
  */
 export async function readPlan(path: string): Promise<Plan> {
   return checkPlan(path, (await readDocument(path, 'plan')).document)
+}
+
+/**
+ * Reads a `sweep.json`, of a whole sweep or a shard.
+ * @throws LayerpruneError if the file is missing, no sweep, or damaged
+ */
+export async function readSweep(path: string): Promise<SweepResult> {
+  return checkSweep(path, (await readDocument(path, 'sweep')).document)
 }
 
 // schemas say what each value of a document is; what follows holds the values against each other
@@ -119,6 +130,23 @@ function checkEvaluation(path: string, evaluation: EvaluationResult): Evaluation
     explainBlocks(path, () => normalizeBlocks(removed, evaluation.model.layers))
   }
   return evaluation
+}
+
+function checkSweep(path: string, sweep: SweepResult): SweepResult {
+  const { model, candidates, recommended } = sweep
+  for (const { removed, layersToSkip } of candidates) {
+    const blocks = explainBlocks(path, () => normalizeBlocks(removed, model.layers))
+    if (countLayers(blocks) === layersToSkip) continue
+    throw contradiction(
+      path,
+      `layersToSkip is ${layersToSkip}, but ${countLayers(blocks)} layers are removed`,
+    )
+  }
+  const isMeasured = candidates.some(({ removed }) => isDeepStrictEqual(removed, recommended?.removed))
+  if (recommended !== null && !isMeasured) {
+    throw contradiction(path, 'recommended is none of the candidates')
+  }
+  return sweep
 }
 
 function checkPlan(path: string, { layersToSkip, layerpruneVersion, ...parts }: Plan): Plan {

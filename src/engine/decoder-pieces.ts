@@ -33,6 +33,7 @@ export class DecoderPieces {
   readonly #options: SessionOptions
   readonly #fixedBatch: number | null
   readonly #sharesScale: boolean
+  readonly #times = new Map<number, { seconds: number; tokens: number; runs: number }>()
   readonly #opened = new Map<string, Promise<GraphRunner>>()
 
   constructor(
@@ -62,8 +63,33 @@ export class DecoderPieces {
   /** Runs the layers of piece `index` on the state before them. */
   async run(index: number, state: State, batch: EncodedText[]): Promise<State> {
     const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
-    const piece = this.#open(`${index}`, () => takeSegment(this.#decoder, range))
-    return (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+    const piece = await this.#open(`${index}`, () => takeSegment(this.#decoder, range))
+    const startMs = performance.now()
+    const next = (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+    this.#addTime(index, performance.now() - startMs, batch)
+    return next
+  }
+
+  /** Seconds that a piece took for each token so far, padding not counted; null if it never ran. */
+  secondsPerToken(index: number): number | null {
+    const time = this.#times.get(index)
+    return time === undefined ? null : time.seconds / time.tokens
+  }
+
+  /** The first batch of a piece, which has memory to ask for, counts only until there is another. */
+  #addTime(index: number, milliseconds: number, batch: EncodedText[]): void {
+    const seconds = milliseconds / 1000
+    const tokens = batch.reduce((sum, { ids }) => sum + ids.length, 0)
+    const before = this.#times.get(index)
+    if (before === undefined || before.runs === 1) {
+      this.#times.set(index, { seconds, tokens, runs: (before?.runs ?? 0) + 1 })
+      return
+    }
+    this.#times.set(index, {
+      seconds: before.seconds + seconds,
+      tokens: before.tokens + tokens,
+      runs: before.runs + 1,
+    })
   }
 
   /**
@@ -148,7 +174,7 @@ export async function openDecoderPieces(
 
 /** @returns the only output of a piece */
 async function runPiece(
-  piece: Promise<GraphRunner>,
+  piece: GraphRunner | Promise<GraphRunner>,
   batch: EncodedText[],
   fedByCaller: Record<string, Tensor>,
 ): Promise<Tensor> {

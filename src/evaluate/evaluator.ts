@@ -34,6 +34,15 @@ export interface Evaluator {
   close(): Promise<void>
 }
 
+/** An evaluator that knows how fast the layers ran. */
+export interface TimedEvaluator extends Evaluator {
+  /**
+   * Tokens per second of a pass through the layers that remain without some blocks, by the mean time that each took so
+   * far; embedding and head are not counted. Null if one of them did not run.
+   */
+  tokensPerSecond(removed: Block[]): number | null
+}
+
 /** What a model predicts of the texts of a batch; values are not finite numbers if one on the way was not. */
 export interface Compared {
   /** For each text, the negative log-likelihood of its tokens but the first, in nats. */
@@ -54,7 +63,7 @@ export interface EvaluatorOptions extends SessionOptions {
  * Opens a model as pieces that can be skipped: cut where a block starts or ends, or at every layer.
  * @throws LayerpruneError if the model has no head
  */
-export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<Evaluator> {
+export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<TimedEvaluator> {
   const { layers } = model.config
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
@@ -70,18 +79,23 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
       comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
     scoreContinuations: (batch, continuations, candidates) =>
       run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
+    tokensPerSecond(removed) {
+      const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
+      return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
+    },
     close: () => pieces.close(),
   }
 }
 
-function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
+/** States at which pieces begin and end, so that any of the blocks can be omitted. */
+export function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
   if (blocks === undefined) return Array.from({ length: layers + 1 }, (_, state) => state)
   const states = new Set([0, layers, ...blocks.flatMap(({ start, end }) => [start, end])])
   return [...states].sort((a, b) => a - b)
 }
 
 /** Kept pieces, ascending. */
-function keptPieces(boundaries: number[], removed: Block[]): number[] {
+export function keptPieces(boundaries: number[], removed: Block[]): number[] {
   return boundaries
     .slice(0, -1)
     .map((_, piece) => piece)

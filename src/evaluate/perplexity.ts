@@ -5,6 +5,7 @@ import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
+import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
@@ -12,7 +13,7 @@ import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-te
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
 import { VERSION } from '../version.js'
-import { type Compared, type Evaluator, openEvaluator } from './evaluator.js'
+import { type Compared, type Evaluator, type EvaluatorOptions, openEvaluator } from './evaluator.js'
 import { Nearness } from './nearness.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { Tally } from './tally.js'
@@ -26,6 +27,12 @@ export interface EvaluationOptions extends RunOptions {
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
+
+/** Opens what candidates are measured with, instead of the model as it is. */
+export type OpenEvaluator = (
+  model: Model,
+  options: EvaluatorOptions,
+) => Promise<Pick<Evaluator, 'compare' | 'close'>>
 
 /** What one text scored. */
 export interface TextScore {
@@ -42,11 +49,15 @@ export interface TextScore {
  * kept layers are run one after another, and those that candidates have in common from the bottom up run once.
  *
  * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
+ * @param open  what measures candidates; the model itself if omitted
  * @throws UsageError if an option is out of range, or a block does not fit the model
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used, or the model has no head
  */
-export async function evaluatePerplexity(options: EvaluationOptions): Promise<EvaluationResult> {
+export async function evaluatePerplexity(
+  options: EvaluationOptions,
+  open: OpenEvaluator = openEvaluator,
+): Promise<EvaluationResult> {
   assertRunCounts(options)
   const { signal, candidates = [], datasetSize, datasetSkip = 0, onNote } = options
   if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
@@ -61,10 +72,10 @@ export async function evaluatePerplexity(options: EvaluationOptions): Promise<Ev
   const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
   const tally = new Tally(removed.length + 1)
   const nearness = new Nearness(removed.length)
-  let evaluator: Evaluator | undefined
+  let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
     await tokenizer.loaded
-    evaluator = await openEvaluator(model, chooseSession(options, removed))
+    evaluator = await open(model, chooseSession(options, removed))
     for await (const batch of texts) {
       const compared = await evaluator.compare(batch, removed)
       nearness.addBatch(compared.slice(1))

@@ -11,8 +11,8 @@ import { resolveInside } from './companion-files.js'
 const CARD = 'README.md'
 
 export interface CardOptions {
-  /** Folder of the model that is pruned. */
-  folder: string
+  /** Folder of the model that is pruned; undefined if it has none of its own. */
+  folder: string | undefined
   plan: Plan
   /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
   isFromHub: boolean
@@ -30,7 +30,7 @@ export interface CardOptions {
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const original = await readCard(options.folder)
+  const original = options.folder === undefined ? undefined : await readCard(options.folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`

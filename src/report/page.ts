@@ -4,18 +4,24 @@ import type { SavedDocuments } from '../documents/read-saved.js'
 import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
+import type { FindProblem } from './cut-problem.js'
 import { renderComparison } from './page-comparison.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
 import { renderResult } from './page-result.js'
+import { renderSweep } from './page-sweep.js'
 import { escapeXml } from './svg.js'
 
 /**
- * One HTML page of saved results, evaluations and plans that needs nothing but itself: which layers to remove, how sure
- * that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ * One HTML page of saved results, sweeps, evaluations and plans that needs nothing but itself: which layers to remove,
+ * how sure that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ * @param findProblem of the slices, which say so if mergekit would not make them
  */
-export async function renderPage({ results, evaluations, plans }: SavedDocuments): Promise<string> {
+export async function renderPage(
+  { results, evaluations, plans, sweeps = [] }: SavedDocuments,
+  findProblem: FindProblem,
+): Promise<string> {
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
-  const models = new Set([...results, ...evaluations, ...plans].map(({ model }) => model.id))
+  const models = new Set([...results, ...sweeps, ...evaluations, ...plans].map(({ model }) => model.id))
   const [model] = models
   const title = models.size === 1 ? `Which layers can be removed: ${model}` : 'Which layers can be removed'
   return `<!doctype html>
@@ -33,12 +39,13 @@ ${style}</style>
 <main>
 ${[
   ...(results.length > 1 ? [renderComparison(results)] : []),
-  ...results.map(renderResult),
+  ...results.map((result, index) => renderResult(result, index, findProblem)),
+  ...sweeps.map(renderSweep),
   ...evaluations.map(renderEvaluation),
-  ...plans.map(renderPlan),
+  ...plans.map((plan, index) => renderPlan(plan, index, findProblem)),
 ].join('\n')}
 </main>
-<footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans })}. Layers are counted from 0;
+<footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans, sweeps })}. Layers are counted from 0;
 ${describeMetrics(results)}.</footer>
 <script>
 ${script}</script>
@@ -55,9 +62,10 @@ function describeMetrics(results: ReportedResult[]): string {
     .join('; ')
 }
 
-function describeContents({ results, evaluations, plans }: SavedDocuments): string {
+function describeContents({ results, evaluations, plans, sweeps = [] }: SavedDocuments): string {
   return [
     ...(results.length > 0 ? [formatQuantity(results.length, 'similarity result')] : []),
+    ...(sweeps.length > 0 ? [formatQuantity(sweeps.length, 'sweep')] : []),
     ...(evaluations.length > 0 ? [formatQuantity(evaluations.length, 'evaluation')] : []),
     ...(plans.length > 0 ? [formatQuantity(plans.length, 'plan')] : []),
   ].join(', ')

@@ -46,3 +46,13 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   const title = result.verification ? 'To make the cut' : 'To cut the nearest block without that check'
   return formatPruneCommand({ model: id, revision: askedRevision }, ['--drop', formatBlocks([block])], title)
 }
+
+/** The command that measures what the nearest blocks of every size cost. */
+export function formatSweepAdvice({ model, dataset }: Pick<SimilarityResult, 'model' | 'dataset'>): string {
+  return formatNextCommand('To measure by perplexity what such cuts cost', {
+    command: 'sweep',
+    model: model.id,
+    revision: model.askedRevision,
+    words: ['--dataset', dataset.id],
+  })
+}

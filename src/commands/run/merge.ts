@@ -1,16 +1,33 @@
-import { readSimilarityResult } from '../../documents/read-saved.js'
+import { readDocument } from '../../documents/read-document.js'
+import { readSimilarityResult, readSweep } from '../../documents/read-saved.js'
+import { UsageError } from '../../errors.js'
 import { mergeShards } from '../../similarity/merge-shards.js'
+import { mergeSweeps } from '../../sweep/merge-sweeps.js'
 import { setQuiet } from '../../terminal/output.js'
 import type { MergeFlags } from '../merge.js'
+import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
+import { showSweep, writeSweepFiles } from './sweep.js'
 
 export async function run(files: string[], flags: MergeFlags): Promise<void> {
   setQuiet(flags.quiet ?? false)
+  const { kind } = await readDocument(files[0]!)
+  if (kind === 'sweep') return mergeSweepFiles(files, flags)
+  if (flags.maxPerplexityRatio !== undefined || flags.maxSize !== undefined) {
+    throw new UsageError('--max-perplexity-ratio and --max-size go with shards of a sweep')
+  }
   const shards = await Promise.all(
     files.map(async (file) => ({ file, result: await readSimilarityResult(file) })),
   )
   const result = mergeShards(shards)
   const written = await writeResultFiles(flags.output, result)
   await showResult(result, flags, written)
+}
+
+async function mergeSweepFiles(files: string[], flags: MergeFlags): Promise<void> {
+  const shards = await Promise.all(files.map(async (file) => ({ file, sweep: await readSweep(file) })))
+  const sweep = mergeSweeps(shards, pick(flags, ['maxPerplexityRatio', 'maxSize'] as const))
+  const written = await writeSweepFiles(flags.output, sweep)
+  await showSweep(sweep, flags, written)
 }

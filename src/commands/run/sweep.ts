@@ -1,0 +1,113 @@
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { planRecommended } from '../../documents/sweep-plan.js'
+import type { SweepResult } from '../../documents/sweep-result.js'
+import { LayerpruneError, UsageError } from '../../errors.js'
+import { formatList, formatQuantity } from '../../format-numbers.js'
+import { formatSweepCsv } from '../../report/csv.js'
+import { drawSweep } from '../../report/sweep-svg.js'
+import type { SweepProgress } from '../../sweep/progress.js'
+import { sweepCuts } from '../../sweep/sweep.js'
+import { formatPruneCommand } from '../../terminal/next-command.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { formatSweep } from '../../terminal/sweep.js'
+import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../write-files.js'
+import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
+import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
+import { runWithHooks } from './run-hooks.js'
+
+export async function run(flags: SweepFlags): Promise<void> {
+  const { output, strategy: strategies, task: tasks, minTask, shard } = flags
+  const unasked = Object.keys(minTask ?? {}).find((name) => !tasks?.includes(name))
+  if (unasked !== undefined) throw new UsageError(`--min-task ${unasked} needs --task ${unasked}`)
+  setQuiet(flags.quiet ?? false)
+  await ensureWritableFolder(output)
+  const partial = join(output, `${nameSweep({ shard })}.partial.json`)
+  const resumeFrom = await readProgress(partial, flags)
+  const result = await runWithHooks(flags, ({ onDocuments, ...hooks }) =>
+    sweepCuts({
+      ...pick(flags, SWEEP_OPTIONS),
+      strategies,
+      tasks,
+      resumeFrom,
+      ...hooks,
+      onDocuments,
+      onNote: printOnce(printNote),
+      onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify(progress)}\n`),
+    }),
+  )
+  const written = await writeSweepFiles(output, result)
+  await rm(partial, { force: true })
+  await showSweep(result, flags, written)
+}
+
+/**
+ * Writes a sweep to a folder: its JSON, table, curves and, if a cut is recommended, the plan of it; of a shard its JSON
+ * alone.
+ * @returns the names of the files
+ */
+export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {
+  const json = `${JSON.stringify(sweep, null, 2)}\n`
+  const files: Record<string, string> = sweep.shard
+    ? { [`${nameSweep(sweep)}.json`]: json }
+    : { 'sweep.json': json, 'sweep.csv': formatSweepCsv(sweep), 'sweep.svg': drawSweep(sweep) }
+  const plan = planRecommended(sweep)
+  if (plan !== null) files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
+  await writeFilesAtomically(folder, files)
+  return Object.keys(files)
+}
+
+/** Prints a sweep, as a table or as JSON, with the next command, and says which files it was written to. */
+export async function showSweep(
+  sweep: SweepResult,
+  flags: { json?: boolean; output: string },
+  files: string[],
+): Promise<void> {
+  await printDocument(sweep, flags, (shown, window) =>
+    [
+      formatSweep(shown, window),
+      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, join(flags.output, 'plan.json'))]),
+    ].join('\n\n'),
+  )
+  printNote(`wrote ${formatList(files)} to ${flags.output}`)
+}
+
+/** The command that makes the recommended cut, repaired if it was measured so. */
+function formatCutOfSweep({ model, dataset, candidates }: SweepResult, plan: string): string {
+  const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
+  return formatPruneCommand({ model: model.id, revision: model.askedRevision }, [
+    ...['--plan', plan],
+    ...(isRepaired ? ['--repair', '--dataset', dataset.id] : []),
+  ])
+}
+
+/** Name of a sweep's JSON file without its ending. */
+function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
+  return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
+}
+
+async function readProgress(path: string, { resume }: SweepFlags): Promise<SweepProgress | undefined> {
+  if (!existsSync(path)) {
+    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
+    return undefined
+  }
+  if (!resume) {
+    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
+    return undefined
+  }
+  try {
+    const progress: SweepProgress = JSON.parse(await readFile(path, 'utf8'))
+    printNote(`continuing after the ${formatQuantity(Object.keys(progress.texts).length, 'text')} of ${path}`)
+    return progress
+  } catch (cause) {
+    throw new LayerpruneError(
+      `${path} is not what an interrupted sweep leaves: ${(cause as Error).message}`,
+      {
+        hint: 'start again without --resume',
+        cause,
+      },
+    )
+  }
+}

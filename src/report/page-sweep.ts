@@ -1,0 +1,86 @@
+import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
+import {
+  formatCount,
+  formatDistance,
+  formatList,
+  formatPerplexity,
+  formatQuantity,
+  formatShare,
+  formatSize,
+} from '../format-numbers.js'
+import { describeLayers, formatLayers } from '../layers/names.js'
+import { renderFacts, renderStrip } from './page-parts.js'
+import { escapeXml } from './svg.js'
+import { drawSweep } from './sweep-svg.js'
+
+/** What cuts of every size cost and gain: the curves, and a table with a row for each cut. */
+export function renderSweep(sweep: SweepResult, index: number): string {
+  const { model, dataset, settings, whole, candidates, recommended, strategies } = sweep
+  const id = `sweep-${index + 1}`
+  const rows = [renderWhole(whole), ...candidates.map((cut) => renderCut(cut, sweep))]
+  const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', 'repaired', 'KL', 'agreement']
+  const tasks = Object.keys(whole.tasks ?? {})
+  const heads = [...titles, ...tasks.map(escapeXml), 'size', 'tokens/s'].map(
+    (title) => `<th scope="col">${title}</th>`,
+  )
+  return `<section class="sweep" aria-labelledby="${id}-title">
+<header class="of"><h2 id="${id}-title">How many layers can go: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
+${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
+<figure>${drawSweep(sweep)}</figure>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of cuts"><table><thead><tr>${heads.join('')}</tr></thead>
+<tbody>${rows.join('')}</tbody></table></div>
+<details class="settings"><summary>What was measured</summary>${renderFacts([
+    ['strategies', formatList(strategies)],
+    ['layers chosen on', formatQuantity(dataset.skippedTexts, 'text')],
+    ['read from', `${model.file} in ${model.dtype}`],
+    ['longest text', formatQuantity(settings.maxLength, 'token')],
+    ['scored', settings.scored],
+    ['layerprune', sweep.layerpruneVersion],
+  ])}</details>
+</section>`
+}
+
+function renderWhole({ perplexity, bytes, tokensPerSecond, tasks = {} }: SweepResult['whole']): string {
+  const cells = ['0', 'none', '', '', formatPerplexity(perplexity), '1.00', '', '', '']
+  const accuracies = Object.values(tasks).map(({ acc }) => formatAccuracy(acc))
+  return renderRow([...cells, ...accuracies, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
+}
+
+function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResult): string {
+  const ratio = (perplexity: number | null | undefined) =>
+    perplexity === null || perplexity === undefined ? '' : formatPerplexity(perplexity / whole.perplexity)
+  const predicted =
+    cut.perplexity === null
+      ? ['not finite', '', ratio(cut.repaired?.perplexity), '', '']
+      : [
+          formatPerplexity(cut.perplexity),
+          ratio(cut.perplexity),
+          ratio(cut.repaired?.perplexity),
+          cut.kl === null ? '' : formatDistance(cut.kl),
+          formatShare(cut.agreement),
+        ]
+  const cells = [
+    `${cut.layersToSkip}`,
+    cut.removed.map(formatLayers).join(', '),
+    renderStrip(model.layers, cut.removed),
+    escapeXml(cut.strategies.join(', ')),
+    ...predicted,
+    ...Object.keys(whole.tasks ?? {}).map((name) => formatAccuracy(cut.tasks?.[name]?.acc)),
+    formatSize(cut.bytes),
+    formatSpeed(cut.tokensPerSecond),
+  ]
+  return renderRow(cells, JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed))
+}
+
+function renderRow(cells: string[], isBest: boolean): string {
+  const row = cells.map((cell, index) => `<td${index === 2 ? ' class="wide-cell"' : ''}>${cell}</td>`)
+  return `<tr${isBest ? ' class="best"' : ''}>${row.join('')}</tr>`
+}
+
+function formatAccuracy(accuracy: number | undefined): string {
+  return accuracy === undefined ? '' : formatShare(accuracy)
+}
+
+function formatSpeed(tokensPerSecond: number | null): string {
+  return tokensPerSecond === null ? '' : formatCount(Math.round(tokensPerSecond))
+}

@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Plan } from '../../src/documents/plan.js'
+import type { SweepResult } from '../../src/documents/sweep-result.js'
+import { EXAMPLES } from '../support/paths.js'
+import { type Outcome, runProgram } from '../support/run-program.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const cwd = makeTempFolder()
+const MODEL = join(EXAMPLES, 'model')
+const BASICS = [
+  ...['sweep', '--model', MODEL, '--dataset', join(EXAMPLES, 'texts.jsonl'), '--max-length', '24'],
+  ...['--dataset-size', '3', '--verify-size', '2', '--threads', '1'],
+]
+
+describe('sweep', () => {
+  let outcome: Outcome
+  let sweep: SweepResult
+  beforeAll(async () => {
+    outcome = await runProgram(
+      [...BASICS, '--strategy', 'angular', '--strategy', 'deepest', '--max-perplexity-ratio', '1000'],
+      { cwd },
+    )
+    sweep = JSON.parse(readFileSync(join(cwd, 'layerprune-output/sweep.json'), 'utf8'))
+  })
+
+  it('prints a row for the whole model and each cut, what it was measured on, and the next command', () => {
+    const { exitCode, stdout, stderr } = outcome
+    expect({ exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({ exitCode: 0, stderr: '' })
+    const lines = stdout.split('\n')
+    expect(lines[0]).toMatch(/^\| +n \| layers removed \| perplexity \| +× whole \| +size \| tokens\/s \|/)
+    expect(lines.filter((line) => line.startsWith('|'))).toHaveLength(3 + sweep.candidates.length)
+    expect(sweep.sizes).toEqual([1, 2, 3, 4, 5, 6])
+    expect(stdout).toContain('Chosen on the first 3 texts, measured on the next 2 of at most 24 tokens: ')
+    expect(stdout).toMatch(
+      /The largest cut with at most 1000 times the perplexity of the whole model: remove layers \S+ \(0-based, 6 of 12\), by \w+\./,
+    )
+    expect(stdout.trimEnd()).toMatch(/layerprune prune --model \S+ --plan \S*plan\.json -o model-pruned$/)
+    expect(stdout.match(/<- recommended/g)).toHaveLength(1)
+  })
+
+  it('writes result, table, curves and the plan that prune takes, and leaves nothing else', async () => {
+    const folder = join(cwd, 'layerprune-output')
+    const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+    expect(readdirSync(folder).sort()).toEqual(['plan.json', 'sweep.csv', 'sweep.json', 'sweep.svg'])
+    const plan: Plan = JSON.parse(read('plan.json'))
+    expect(plan).toMatchObject({ strategy: 'sweep', removed: sweep.recommended!.removed })
+    const rows = read('sweep.csv')
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(','))
+    expect(rows).toHaveLength(2 + sweep.candidates.length)
+    expect(new Set(rows.map((row) => row.length))).toEqual(new Set([12]))
+    const [first] = sweep.candidates
+    const [layers, removed, , , perplexity] = rows[2]!
+    expect([Number(layers), removed, Number(perplexity)]).toEqual([
+      1,
+      `${first!.removed[0]!.start}:${first!.removed[0]!.end}`,
+      first!.perplexity,
+    ])
+    const { exitCode, stdout } = await runProgram(
+      ['prune', '--model', MODEL, '--plan', join(folder, 'plan.json'), '-o', 'cut', '--dry-run', '--json'],
+      { cwd },
+    )
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ layers: 6 })
+  })
+
+  it('gives --from the cut that it recommends', async () => {
+    const from = join(cwd, 'layerprune-output/sweep.json')
+    const { exitCode, stdout } = await runProgram(['slice-config', '--from', from], { cwd })
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('(0-based, 6 of 12)')
+  })
+
+  it('merges shards, and gives limits to the merged sweep', async () => {
+    const folder = makeTempFolder()
+    for (const shard of ['1/2', '2/2']) {
+      const { exitCode } = await runProgram(
+        [...BASICS, '--strategy', 'deepest', '--sizes', '1,2', '--shard', shard, '-o', folder, '--resume'],
+        { cwd },
+      )
+      expect(exitCode).toBe(0)
+    }
+    const shards = readdirSync(folder).map((name) => join(folder, name))
+    expect(shards).toHaveLength(2)
+    const { exitCode, stdout } = await runProgram(
+      ['merge', ...shards, '--max-perplexity-ratio', '1000', '-o', 'merged', '--json'],
+      { cwd },
+    )
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ recommended: { layersToSkip: 2, strategies: ['deepest'] } })
+    expect(readdirSync(join(cwd, 'merged'))).toContain('plan.json')
+  })
+
+  it('shows a sweep in the report', async () => {
+    const { exitCode, stdout } = await runProgram(
+      ['report', join(cwd, 'layerprune-output/sweep.json'), '-o', '-'],
+      { cwd },
+    )
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('How many layers can go: ')
+    expect(stdout.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
+  })
+
+  it.each([
+    [['--strategy', 'verified'], 'Allowed choices are angular'],
+    [['--max-perplexity-ratio', '0.9'], 'Expected a number above 1'],
+  ])('refuses %j', async (flags, message) => {
+    const { exitCode, stderr } = await runProgram([...BASICS, ...flags], { cwd })
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain(message)
+  })
+})
