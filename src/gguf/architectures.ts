@@ -153,20 +153,37 @@ const QWEN3_MOE: Architecture = {
   }),
 }
 
+const MIXTRAL: Architecture = {
+  ...LLAMA,
+  family: 'mixtral',
+  tensors: MIXTRAL_TENSORS,
+  dialect: INTERLEAVED,
+  settings: ({ metadata }) => ({
+    num_local_experts: metadata.number('expert_count'),
+    num_experts_per_tok: metadata.number('expert_used_count'),
+    sliding_window: null,
+  }),
+}
+
+const OLMO3: Architecture = {
+  ...LLAMA,
+  family: 'olmo3',
+  tensors: rename(AFTER_NORMS),
+  rope: false,
+  settings: (facts) => ({
+    sliding_window: window(facts),
+    layer_types: layerTypes(facts, 4),
+    rope_parameters: ropesByType(facts),
+  }),
+}
+
 /** By `general.architecture`. */
 export const ARCHITECTURES: Record<string, Architecture> = {
-  llama: { ...LLAMA, dialect: INTERLEAVED, settings: llamaBiases },
-  /** Not a name of llama.cpp, which calls it llama. */
-  mixtral: {
+  llama: {
     ...LLAMA,
-    family: 'mixtral',
-    tensors: MIXTRAL_TENSORS,
     dialect: INTERLEAVED,
-    settings: ({ metadata }) => ({
-      num_local_experts: metadata.number('expert_count'),
-      num_experts_per_tok: metadata.number('expert_used_count'),
-      sliding_window: null,
-    }),
+    settings: llamaBiases,
+    variant: { key: 'expert_count', architecture: MIXTRAL },
   },
   arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
   granite: {
@@ -298,31 +315,21 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       ...sigmoidGating(facts),
     }),
   },
-  olmo2: { ...LLAMA, family: 'olmo2', tensors: rename(AFTER_NORMS) },
-  /** Not a name of llama.cpp, which calls it olmo2. */
-  olmo3: {
+  olmo2: {
     ...LLAMA,
-    family: 'olmo3',
+    family: 'olmo2',
     tensors: rename(AFTER_NORMS),
-    rope: false,
-    settings: (facts) => ({
-      sliding_window: window(facts),
-      layer_types: layerTypes(facts, 4),
-      rope_parameters: ropesByType(facts),
-    }),
+    variant: { key: 'attention.sliding_window', architecture: OLMO3 },
   },
   phi3: {
     ...LLAMA,
     family: 'phi3',
     tensors: rename({ attn_qkv: 'self_attn.qkv_proj', ffn_up: 'mlp.gate_up_proj' }),
-    // llama.cpp does not use the window: it lies beyond the positions that the files are made for
-    settings: (facts) => {
-      window(facts)
-      return {
-        sliding_window: null,
-        original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
-      }
-    },
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
+    }),
+  },
   },
   phi2: {
     ...LLAMA,
@@ -330,7 +337,7 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     tensors: rename(
       { attn_output: 'self_attn.dense', ffn_up: 'mlp.fc1', ffn_down: 'mlp.fc2' },
-      { model: { output_norm: 'final_layernorm' } },
+      { output_norm: 'final_layernorm' },
     ),
     // llama.cpp's converter states four times the hidden size, whatever it is
     settings: ({ tensor }) => ({ intermediate_size: tensor('blk.0.ffn_up.weight')?.shape[0] }),
@@ -341,61 +348,53 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     epsilon: 'layer_norm_epsilon',
     rope: false,
-    keys: {
+    keys: 
       hidden: 'n_embd',
       layers: 'n_layer',
       heads: 'n_head',
       kvHeads: null,
       inner: 'n_inner',
-      positions: 'n_positions',
-    },
-    dialect: { transposesMatrices: true },
+      positions: 'n_positions',,
+    dialect: transposesMatrices: true ,
   },
   gptneox: {
     family: 'gpt_neox',
     tensors: rename(
-      {
         attn_qkv: 'attention.query_key_value',
         attn_output: 'attention.dense',
         ffn_up: 'mlp.dense_h_to_4h',
-        ffn_down: 'mlp.dense_4h_to_h',
-      },
-      {
+        ffn_down: 'mlp.dense_4h_to_h',,
         prefix: 'gpt_neox.',
         head: 'embed_out',
-        model: { token_embd: 'embed_in', output_norm: 'final_layer_norm' },
-      },
+        model: token_embd: 'embed_in', output_norm: 'final_layer_norm' ,,
     ),
     norm: 'layer',
     rope: true,
-    keys: { kvHeads: null },
-    dialect: { stacksProjections: true },
-    settings: ({ metadata }) => ({ use_parallel_residual: metadata.flag('use_parallel_residual') ?? true }),
+    keys: kvHeads: null ,
+    dialect: stacksProjections: true ,
+    settings: (metadata ) => (use_parallel_residual: metadata.flag('use_parallel_residual') ?? true ),
   },
   starcoder2: {
     ...LLAMA,
     family: 'starcoder2',
     norm: 'layer',
     epsilon: 'norm_epsilon',
-    tensors: rename({ ffn_up: 'mlp.c_fc', ffn_down: 'mlp.c_proj' }),
-    settings: () => ({ sliding_window: null }),
+    tensors: rename(ffn_up: 'mlp.c_fc', ffn_down: 'mlp.c_proj' ),
+    settings: () => (sliding_window: null ),
   },
   stablelm: {
     ...LLAMA,
     family: 'stablelm',
     norm: 'layer',
-    settings: ({ metadata, tensor }) => {
+    settings: (metadata, tensor ) => 
       metadata.ignore('use_parallel_residual')
       return {
         use_qkv_bias: tensor('blk.0.attn_q.bias') !== undefined,
         use_parallel_residual: tensor('blk.0.ffn_norm.weight') === undefined,
         qk_layernorm: tensor('blk.0.attn_q_norm.weight') !== undefined,
-      }
-    },
-    tensors: rename({
-      attn_q_norm: { each: (index) => `self_attn.q_layernorm.norms.${index}` },
-      attn_k_norm: { each: (index) => `self_attn.k_layernorm.norms.${index}` },
-    }),
+      },
+    tensors: rename(each: (index) => `self_attn.q_layernorm.norms.${index}` ,
+      attn_k_norm: each: (index) => `self_attn.k_layernorm.norms.${index}` ,),
   },
   olmo: {
     ...LLAMA,
@@ -403,7 +402,7 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     epsilon: null,
     dialect: INTERLEAVED,
-    settings: ({ metadata }) => ({ clip_qkv: metadata.number('attention.clamp_kqv') || null }),
+    settings: (metadata ) => (clip_qkv: metadata.number('attention.clamp_kqv') || null ),
   },
   olmoe: {
     ...LLAMA,
@@ -421,53 +420,48 @@ export const ARCHITECTURES: Record<string, Architecture> = {
   glm4: {
     ...LLAMA,
     family: 'glm4',
-    tensors: rename({
+    tensors: rename(
       post_attention_norm: 'post_self_attn_layernorm',
       ffn_up: 'mlp.gate_up_proj',
-      post_ffw_norm: 'post_mlp_layernorm',
-    }),
+      post_ffw_norm: 'post_mlp_layernorm',),
     settings: attentionBias,
   },
   'command-r': {
     ...LLAMA,
     family: 'cohere',
     norm: 'layer',
-    settings: (facts) => ({
+    settings: (facts) => (
       ...attentionBias(facts),
       logit_scale: facts.metadata.number('logit_scale'),
-      use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
-    }),
+      use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,),
   },
   cohere2: {
     ...LLAMA,
     family: 'cohere2',
     norm: 'layer',
-    settings: (facts) => ({
+    settings: (facts) => (
       ...attentionBias(facts),
       logit_scale: facts.metadata.number('logit_scale'),
       sliding_window: window(facts),
-      layer_types: layerTypes(facts, 4),
-    }),
+      layer_types: layerTypes(facts, 4),),
   },
   exaone4: {
     ...LLAMA,
     family: 'exaone4',
     tensors: rename(AFTER_NORMS),
-    settings: (facts) => ({
+    settings: (facts) => (
       sliding_window: window(facts),
-      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,
-    }),
+      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,),
   },
   glm4moe: {
     ...LLAMA,
     family: 'glm4_moe',
-    tensors: rename({
+    tensors: rename(
       post_attention_norm: 'post_attention_layernorm',
-      exp_probs_b: { name: 'mlp.gate.e_score_correction_bias' },
+      exp_probs_b: name: 'mlp.gate.e_score_correction_bias' ,
       ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
       ffn_up_shexp: 'mlp.shared_experts.up_proj',
-      ffn_down_shexp: 'mlp.shared_experts.down_proj',
-    }),
+      ffn_down_shexp: 'mlp.shared_experts.down_proj',),
     settings: (facts) => {
       const { metadata, tensor } = facts
       const { num_experts, ...sizes } = experts(facts)
@@ -489,10 +483,9 @@ export const ARCHITECTURES: Record<string, Architecture> = {
   'hunyuan-dense': {
     ...LLAMA,
     family: 'hunyuan_v1_dense',
-    tensors: rename({
+    tensors: rename(
       attn_q_norm: 'self_attn.query_layernorm',
-      attn_k_norm: 'self_attn.key_layernorm',
-    }),
+      attn_k_norm: 'self_attn.key_layernorm',),
     settings: attentionBias,
   },
   minicpm: {
@@ -525,7 +518,6 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     family: 'exaone',
     epsilon: 'layer_norm_epsilon',
     tensors: rename(
-      {
         attn_norm: 'ln_1',
         attn_q: 'attn.attention.q_proj',
         attn_k: 'attn.attention.k_proj',
@@ -534,14 +526,12 @@ export const ARCHITECTURES: Record<string, Architecture> = {
         ffn_norm: 'ln_2',
         ffn_gate: 'mlp.c_fc_0',
         ffn_up: 'mlp.c_fc_1',
-        ffn_down: 'mlp.c_proj',
-      },
-      { prefix: 'transformer.', layers: 'h', model: { token_embd: 'wte', output_norm: 'ln_f' } },
+        ffn_down: 'mlp.c_proj',,prefix: 'transformer.', layers: 'h', model: token_embd: 'wte', output_norm: 'ln_f' ,
     ),
   },
   ernie4_5: {
     ...LLAMA,
     family: 'ernie4_5',
-    settings: (facts) => ({ use_bias: hasBias(facts) }),
+    settings: (facts) => (use_bias: hasBias(facts) ),
   },
 }

@@ -66,17 +66,13 @@ function readLayerCount(metadata: Metadata, tensors: number, extraLayers: number
   throw metadata.refuse('block_count', `1 to ${tensors} layers, for the file has ${tensors} tensors`)
 }
 
-/** What llama.cpp calls by one name, and transformers by two. */
-const VARIANTS = [
-  { of: 'llama', key: 'expert_count', name: 'mixtral' },
-  { of: 'olmo2', key: 'attention.sliding_window', name: 'olmo3' },
-]
-
 function findArchitecture(metadata: Metadata): Architecture {
   const { architecture, file } = metadata
-  const variant = VARIANTS.find((one) => one.of === architecture && metadata.number(one.key))
-  const name = variant?.name ?? architecture
-  if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!
+  if (Object.hasOwn(ARCHITECTURES, architecture)) {
+    const found = ARCHITECTURES[architecture]!
+    const { variant } = found
+    return variant && metadata.number(variant.key) ? variant.architecture : found
+  }
   throw new LayerpruneError(
     `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
     {
