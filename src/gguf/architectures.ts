@@ -330,7 +330,6 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
     }),
   },
-  },
   phi2: {
     ...LLAMA,
     family: 'phi',
