@@ -52,11 +52,11 @@ describe('docs/models.md', () => {
     const rows = readSection('docs/models.md', 'architectures').split('\n').slice(2)
     expect(rows).toEqual(
       Object.entries(ARCHITECTURES)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, { family, variant }]) => {
           const families = [family, ...(variant ? [variant.architecture.family] : [])]
           return `| \`${name}\` | ${families.map((type) => `\`${type}\``).join(' or ')} |`
-        })
-        .sort(),
+        }),
     )
   })
 

@@ -336,7 +336,7 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     tensors: rename(
       { attn_output: 'self_attn.dense', ffn_up: 'mlp.fc1', ffn_down: 'mlp.fc2' },
-      { output_norm: 'final_layernorm' },
+      { model: { output_norm: 'final_layernorm' } },
     ),
     // llama.cpp's converter states four times the hidden size, whatever it is
     settings: ({ tensor }) => ({ intermediate_size: tensor('blk.0.ffn_up.weight')?.shape[0] }),
@@ -347,53 +347,61 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     epsilon: 'layer_norm_epsilon',
     rope: false,
-    keys: 
+    keys: {
       hidden: 'n_embd',
       layers: 'n_layer',
       heads: 'n_head',
       kvHeads: null,
       inner: 'n_inner',
-      positions: 'n_positions',,
-    dialect: transposesMatrices: true ,
+      positions: 'n_positions',
+    },
+    dialect: { transposesMatrices: true },
   },
   gptneox: {
     family: 'gpt_neox',
     tensors: rename(
+      {
         attn_qkv: 'attention.query_key_value',
         attn_output: 'attention.dense',
         ffn_up: 'mlp.dense_h_to_4h',
-        ffn_down: 'mlp.dense_4h_to_h',,
+        ffn_down: 'mlp.dense_4h_to_h',
+      },
+      {
         prefix: 'gpt_neox.',
         head: 'embed_out',
-        model: token_embd: 'embed_in', output_norm: 'final_layer_norm' ,,
+        model: { token_embd: 'embed_in', output_norm: 'final_layer_norm' },
+      },
     ),
     norm: 'layer',
     rope: true,
-    keys: kvHeads: null ,
-    dialect: stacksProjections: true ,
-    settings: (metadata ) => (use_parallel_residual: metadata.flag('use_parallel_residual') ?? true ),
+    keys: { kvHeads: null },
+    dialect: { stacksProjections: true },
+    settings: ({ metadata }) => ({ use_parallel_residual: metadata.flag('use_parallel_residual') ?? true }),
   },
   starcoder2: {
     ...LLAMA,
     family: 'starcoder2',
     norm: 'layer',
     epsilon: 'norm_epsilon',
-    tensors: rename(ffn_up: 'mlp.c_fc', ffn_down: 'mlp.c_proj' ),
-    settings: () => (sliding_window: null ),
+    tensors: rename({ ffn_up: 'mlp.c_fc', ffn_down: 'mlp.c_proj' }),
+    settings: () => ({ sliding_window: null }),
   },
   stablelm: {
     ...LLAMA,
     family: 'stablelm',
     norm: 'layer',
-    settings: (metadata, tensor ) => 
+    settings: ({ metadata, tensor }) => {
       metadata.ignore('use_parallel_residual')
       return {
         use_qkv_bias: tensor('blk.0.attn_q.bias') !== undefined,
         use_parallel_residual: tensor('blk.0.ffn_norm.weight') === undefined,
         qk_layernorm: tensor('blk.0.attn_q_norm.weight') !== undefined,
-      },
-    tensors: rename(each: (index) => `self_attn.q_layernorm.norms.${index}` ,
-      attn_k_norm: each: (index) => `self_attn.k_layernorm.norms.${index}` ,),
+      }
+    },
+    tensors: rename({
+      attn_q_norm: { each: (index) => `self_attn.q_layernorm.norms.${index}` },
+      attn_k_norm: { each: (index) => `self_attn.k_layernorm.norms.${index}` },
+    }),
   },
   olmo: {
     ...LLAMA,
@@ -401,7 +409,7 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     norm: 'layer',
     epsilon: null,
     dialect: INTERLEAVED,
-    settings: (metadata ) => (clip_qkv: metadata.number('attention.clamp_kqv') || null ),
+    settings: ({ metadata }) => ({ clip_qkv: metadata.number('attention.clamp_kqv') || null }),
   },
   olmoe: {
     ...LLAMA,
@@ -419,48 +427,53 @@ export const ARCHITECTURES: Record<string, Architecture> = {
   glm4: {
     ...LLAMA,
     family: 'glm4',
-    tensors: rename(
+    tensors: rename({
       post_attention_norm: 'post_self_attn_layernorm',
       ffn_up: 'mlp.gate_up_proj',
-      post_ffw_norm: 'post_mlp_layernorm',),
+      post_ffw_norm: 'post_mlp_layernorm',
+    }),
     settings: attentionBias,
   },
   'command-r': {
     ...LLAMA,
     family: 'cohere',
     norm: 'layer',
-    settings: (facts) => (
+    settings: (facts) => ({
       ...attentionBias(facts),
       logit_scale: facts.metadata.number('logit_scale'),
-      use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,),
+      use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
+    }),
   },
   cohere2: {
     ...LLAMA,
     family: 'cohere2',
     norm: 'layer',
-    settings: (facts) => (
+    settings: (facts) => ({
       ...attentionBias(facts),
       logit_scale: facts.metadata.number('logit_scale'),
       sliding_window: window(facts),
-      layer_types: layerTypes(facts, 4),),
+      layer_types: layerTypes(facts, 4),
+    }),
   },
   exaone4: {
     ...LLAMA,
     family: 'exaone4',
     tensors: rename(AFTER_NORMS),
-    settings: (facts) => (
+    settings: (facts) => ({
       sliding_window: window(facts),
-      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,),
+      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,
+    }),
   },
   glm4moe: {
     ...LLAMA,
     family: 'glm4_moe',
-    tensors: rename(
+    tensors: rename({
       post_attention_norm: 'post_attention_layernorm',
-      exp_probs_b: name: 'mlp.gate.e_score_correction_bias' ,
+      exp_probs_b: { name: 'mlp.gate.e_score_correction_bias' },
       ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
       ffn_up_shexp: 'mlp.shared_experts.up_proj',
-      ffn_down_shexp: 'mlp.shared_experts.down_proj',),
+      ffn_down_shexp: 'mlp.shared_experts.down_proj',
+    }),
     settings: (facts) => {
       const { metadata, tensor } = facts
       const { num_experts, ...sizes } = experts(facts)
@@ -482,9 +495,10 @@ export const ARCHITECTURES: Record<string, Architecture> = {
   'hunyuan-dense': {
     ...LLAMA,
     family: 'hunyuan_v1_dense',
-    tensors: rename(
+    tensors: rename({
       attn_q_norm: 'self_attn.query_layernorm',
-      attn_k_norm: 'self_attn.key_layernorm',),
+      attn_k_norm: 'self_attn.key_layernorm',
+    }),
     settings: attentionBias,
   },
   minicpm: {
@@ -517,6 +531,7 @@ export const ARCHITECTURES: Record<string, Architecture> = {
     family: 'exaone',
     epsilon: 'layer_norm_epsilon',
     tensors: rename(
+      {
         attn_norm: 'ln_1',
         attn_q: 'attn.attention.q_proj',
         attn_k: 'attn.attention.k_proj',
@@ -525,12 +540,14 @@ export const ARCHITECTURES: Record<string, Architecture> = {
         ffn_norm: 'ln_2',
         ffn_gate: 'mlp.c_fc_0',
         ffn_up: 'mlp.c_fc_1',
-        ffn_down: 'mlp.c_proj',,prefix: 'transformer.', layers: 'h', model: token_embd: 'wte', output_norm: 'ln_f' ,
+        ffn_down: 'mlp.c_proj',
+      },
+      { prefix: 'transformer.', layers: 'h', model: { token_embd: 'wte', output_norm: 'ln_f' } },
     ),
   },
   ernie4_5: {
     ...LLAMA,
     family: 'ernie4_5',
-    settings: (facts) => (use_bias: hasBias(facts) ),
+    settings: (facts) => ({ use_bias: hasBias(facts) }),
   },
 }
