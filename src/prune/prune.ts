@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { isGguf } from '../checkpoint/gguf-names.js'
 import { makePlan, type Plan } from '../documents/plan.js'
+import type { PruneResult } from '../documents/prune-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import {
@@ -17,7 +18,7 @@ import { planPrunedGguf } from './gguf/pruned-gguf.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from './output-folder.js'
-import { type PlannedFile, type PlannedModel, sizeOf, textFile } from './planned-file.js'
+import { type PlannedFile, type PlannedModel, sizeOf, sumPlanned, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
 import { writePlannedFiles } from './write-planned.js'
@@ -51,26 +52,6 @@ export interface PruneProgress {
   totalBytes: number
 }
 
-/** What `prune --json` prints. Keys may be added, none changes meaning. */
-export interface PruneResult {
-  schema: typeof SCHEMAS.prune
-  plan: Plan
-  /** Of what was written: tensors of PyTorch's files become safetensors. */
-  format: Exclude<Format, 'pytorch'>
-  /** Layers of the pruned model. */
-  layers: number
-  /** Real path of the folder. */
-  output: string
-  files: { name: string; sizeBytes: number }[]
-  sizeBytes: number
-  /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
-  unproven?: string
-  /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
-  ignoredConfigKeys?: string[]
-  /** Present and true if nothing was written. */
-  dryRun?: true
-}
-
 /**
  * Writes a model without some of its layers: from tensors by copying those that are kept into safetensors or GGUF, from
  * ONNX by cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
@@ -95,7 +76,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     force,
     onNote,
   })
-  const { files, unproven } = await planFiles(model, chosen.format, plan, options)
+  const { files, sizes, unproven } = await planFiles(model, chosen.format, plan, options)
   const result: PruneResult = {
     schema: SCHEMAS.prune,
     plan,
@@ -103,7 +84,8 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     layers: model.config.layers - plan.layersToSkip,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
-    sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
+    sizeBytes: sumPlanned(files),
+    ...sizes,
     ...(unproven === undefined ? {} : { unproven }),
     ...(model.config.ignoredKeys && { ignoredConfigKeys: [...model.config.ignoredKeys] }),
   }
@@ -120,7 +102,7 @@ async function planFiles(
   plan: Plan,
   options: PruneOptions,
 ): Promise<PlannedModel> {
-  const { files: weights, unproven } = await planWeights(model, format, plan, options)
+  const { files: weights, sizes, unproven } = await planWeights(model, format, plan, options)
   await model.source.provide(['README.md'])
   const isFromHub = model.revision !== null
   const card = await formatModelCard({
@@ -137,7 +119,7 @@ async function planFiles(
     textFile('README.md', card),
     textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
-  return { files, unproven }
+  return { files, sizes, unproven }
 }
 
 async function planWeights(
@@ -149,7 +131,7 @@ async function planWeights(
   const layers = keepLayers(model.config.layers, plan.removed)
   switch (format) {
     case 'gguf':
-      return { files: planPrunedGguf({ ...model, gguf: model.gguf! }, layers, options.replacements) }
+      return planPrunedGguf({ ...model, gguf: model.gguf! }, layers, options.replacements)
     case 'onnx':
       return planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
     default:

@@ -41,7 +41,7 @@ export function keepTensors(
 }
 
 /** Shape and size of a tensor in the pruned model. */
-function measure({ source, perLayer }: KeptTensor): { shape: number[]; sizeBytes: number } {
+export function measureKept({ source, perLayer }: KeptTensor): { shape: number[]; sizeBytes: number } {
   const { shape, sizeBytes } = source
   if (perLayer === undefined) return { shape, sizeBytes }
   const { axis, layers } = perLayer
@@ -72,7 +72,7 @@ function bytesOf(tensor: KeptTensor): PlannedFile['parts'][number] {
     rowBytes,
     rows,
     kept: layers.kept.map((layer) => [layer * partBytes, (layer + 1) * partBytes]),
-    sizeBytes: measure(tensor).sizeBytes,
+    sizeBytes: measureKept(tensor).sizeBytes,
   }
 }
 
@@ -117,7 +117,7 @@ function planFile(
   for (const tensor of tensors) {
     const { name, source } = tensor
     const { dtype } = source
-    const { shape, sizeBytes } = measure(tensor)
+    const { shape, sizeBytes } = measureKept(tensor)
     header[name] = { dtype, shape, data_offsets: [offset, offset + sizeBytes] }
     offset += sizeBytes
   }
@@ -147,7 +147,7 @@ async function formatIndex(
   names: string[],
 ): Promise<string> {
   const index = JSON.parse(await readFile(path!, 'utf8'))
-  const kept = groups.flat().map(measure)
+  const kept = groups.flat().map(measureKept)
   const metadata = { ...index.metadata, total_size: kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
   if (typeof metadata.total_parameters === 'number') {
     metadata.total_parameters += countElements(kept) - countElements([...tensors.values()])
@@ -157,7 +157,8 @@ async function formatIndex(
   return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
 }
 
-function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
+/** Numbers in tensors. */
+export function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 

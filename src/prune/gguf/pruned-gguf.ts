@@ -8,7 +8,8 @@ import { interpretGguf, type LocatedGguf, type LocatedModel } from '../../model.
 import type { Replacement } from '../../weights/replacement.js'
 import { findDecoderDifference } from '../compare-layers.js'
 import { type KeptLayers, keepExtraLayers, renumber } from '../layer-numbers.js'
-import type { PlannedFile } from '../planned-file.js'
+import { type PlannedModel, sumPlanned, sumSizes } from '../planned-file.js'
+import { countElements } from '../safetensors-files.js'
 import { applyEdits, countBlocks, cutMetadata } from './cut-metadata.js'
 import type { MetadataEdit } from './encode-header.js'
 import { type KeptGgufTensor, planGgufParts } from './gguf-parts.js'
@@ -22,11 +23,11 @@ const LAYERS = 'blk.'
  * whole model's layers.
  * @throws LayerpruneError if the metadata have no way to say what the kept layers need
  */
-export function planPrunedGguf(
+export async function planPrunedGguf(
   model: LocatedModel & { gguf: LocatedGguf },
   layers: KeptLayers,
   replacements: ReadonlyMap<string, Replacement> = new Map(),
-): PlannedFile[] {
+): Promise<PlannedModel> {
   const { gguf } = model
   const { file, decoder } = gguf
   const { kept, edits, pruned } = cutGguf(file, layers)
@@ -37,7 +38,16 @@ export function planPrunedGguf(
       { hint: 'remove other layers, or prune the safetensors checkpoint of the model' },
     )
   }
-  return planGgufParts(gguf, kept, edits, placeReplacements(file, decoder, replacements))
+  const files = planGgufParts(gguf, kept, edits, placeReplacements(file, decoder, replacements))
+  const bytes = {
+    whole: await sumSizes(file.headers.map((header) => header.file)),
+    pruned: sumPlanned(files),
+  }
+  const parameters = {
+    whole: countElements([...file.tensors.values()]),
+    pruned: countElements([...pruned.tensors.values()]),
+  }
+  return { files, sizes: { parameters, bytes } }
 }
 
 /**
