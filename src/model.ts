@@ -18,7 +18,7 @@ import { isShardIndex, listShards } from './checkpoint/shards.js'
 import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
-import { describeCheckpoint } from './gguf/checkpoint.js'
+import { describeCheckpoint, describeForm } from './gguf/checkpoint.js'
 import { type GgufDecoder, readGgufDecoder } from './gguf/config.js'
 import { type GgufFile, openGguf } from './gguf/gguf-file.js'
 import { findMatrixType } from './graph/cast-per-run.js'
@@ -101,7 +101,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const tokenizer = await locateTokenizer(options)
   if (name !== undefined) {
     const gguf = await locateGguf(source, name)
-    const config = ignoreKeys(readGgufConfig(gguf, join(folder, name)), options)
+    const config = ignoreKeys(interpretGguf(gguf, join(folder, name)), options)
     return { ...shared, tokenizer: tokenizer ?? join(folder, name), config, gguf }
   }
   await source.provide(CONFIG_FILES)
@@ -125,7 +125,8 @@ async function locateGguf({ folder, provide }: ModelSource, name: string): Promi
   return { name, file, decoder: readGgufDecoder(file) }
 }
 
-function readGgufConfig({ name, decoder }: LocatedGguf, path: string): ModelConfig {
+/** What the metadata of a GGUF file say of the decoder. `path` is how messages name the file. */
+export function interpretGguf({ name, decoder }: LocatedGguf, path: string): ModelConfig {
   return { ...interpretConfig(decoder.config, path), origin: name, dialect: decoder.architecture.dialect }
 }
 
@@ -212,7 +213,7 @@ export async function openWeights(
     }
     case 'gguf': {
       const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
-      return { ...located, ...openCheckpoint(checkpoint, config, weights) }
+      return { ...located, ...openCheckpoint(checkpoint, config, weights, describeForm(gguf!.file)) }
     }
     case 'onnx':
       return { ...located, ...(await openFromOnnx(source, config, weights, options)) }
@@ -271,13 +272,16 @@ export function openTensors(
   return openPytorch(folder, names, config.raw.tie_word_embeddings === true)
 }
 
+/** @param ownForm the form of packed weights, if it is known before */
 function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
   { format, file = 'model.safetensors', computedIn }: Computed,
+  ownForm: string | null = null,
 ): Opened {
   const built = buildDecoder(config, checkpoint)
-  const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
+  const { tensors, form: packedForm } = readPackedTensors(config.raw, checkpoint.tensors)
+  const form = ownForm ?? packedForm
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
   const opened = { precision, format, file, form, weightFiles, tensors }

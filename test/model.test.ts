@@ -110,7 +110,13 @@ describe('a model that cannot be read says what to do', () => {
   }
 
   it.each([
-    [['m.gguf'], /only the gguf file "m\.gguf"$/, /safetensors checkpoint that it was converted from/],
+    [
+      ['m.gguf'],
+      /m\.gguf is truncated: expected at least 4 bytes, found \d/,
+      /download or copy the file again/,
+    ],
+    [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /--model-file a\.gguf/],
+    [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
     [['adapter_config.json', 'adapter_model.safetensors'], /holds an adapter/, /merge_and_unload/],
     [['pytorch_model.bin'], /has no config\.json$/, /must hold config\.json/],
     [['model.safetensors', 'training_args.bin'], /has no config\.json$/, /must hold config\.json/],
@@ -121,10 +127,10 @@ describe('a model that cannot be read says what to do', () => {
     })
   })
 
-  it('a GGUF file', async () => {
-    const model = join(folderOf(undefined, 'm.gguf'), 'm.gguf')
+  it('a file of another form', async () => {
+    const model = join(folderOf(undefined, 'm.npz'), 'm.npz')
     await expect(locateModel({ model })).rejects.toMatchObject({
-      message: `${model} is a gguf file, which cannot be read`,
+      message: `${model} is a numpy file, which cannot be read`,
       hint: 'use the safetensors checkpoint that it was converted from',
     })
   })
@@ -132,9 +138,11 @@ describe('a model that cannot be read says what to do', () => {
   const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
   const ATTENTION = 'of decoders with recurrent layers, only the families named above can be read'
   const DECODERS = 'only decoders (causal language models) can be read'
+  const OTHER_FAMILY = 'take a model of a family that docs/models.md lists'
   const EXPORT = 'use an ONNX export of the model'
   it.each([
-    ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, ATTENTION],
+    ['rwkv', { num_hidden_layers: 2, hidden_size: 32, attention_hidden_size: 32 }, OTHER_FAMILY],
+    ['bart', { d_model: 32, encoder_layers: 2 }, DECODERS],
     ['plamo2', { ...SIZES, mamba_num_heads: 4 }, ATTENTION],
     ['xlarge', { num_layers: 2, d_model: 32, attention_heads: 4 }, EXPORT],
     ['plamo3', { ...SIZES, mamba_n_heads: 4, layer_types: ['attention', 'attention'] }, EXPORT],

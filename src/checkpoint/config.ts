@@ -89,7 +89,7 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
   return interpretConfig(content, path)
 }
 
-async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
+export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
   await assertRegularFile(path)
   let text: string
   try {

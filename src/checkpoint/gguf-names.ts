@@ -61,7 +61,9 @@ export function findGguf({ names, id, format, modelFile }: GgufChoice): string |
   if (modelFile !== undefined) {
     if (!isGguf(modelFile)) return undefined
     if (names.includes(modelFile)) return modelFile
-    throw new LayerpruneError(`${id} has no file ${modelFile}${describeModels(names)}`, {
+    const models = listGgufModels(names)
+    const others = models.length > 0 ? `; it has ${listSome(models)}` : ''
+    throw new LayerpruneError(`${id} has no file ${modelFile}${others}`, {
       hint: 'name one of its files with --model-file',
     })
   }
@@ -72,7 +74,7 @@ export function findGguf({ names, id, format, modelFile }: GgufChoice): string |
     throw new LayerpruneError(`${id} has no GGUF file`, { hint: 'omit --format' })
   }
   if (others.length === 0) return only
-  throw new LayerpruneError(`${id} has several GGUF files${describeModels(names)}`, {
+  throw new LayerpruneError(`${id} has several GGUF files: ${listSome(listGgufModels(names))}`, {
     hint: `choose one with --model-file, as in --model-file ${only}`,
   })
 }
@@ -81,9 +83,7 @@ export function findGguf({ names, id, format, modelFile }: GgufChoice): string |
 const OTHER_WEIGHTS = /\.(safetensors|onnx|bin|pt|pth)$/
 const MOST_LISTED = 8
 
-function describeModels(names: string[]): string {
-  const models = listGgufModels(names)
-  if (models.length === 0) return ''
+function listSome(models: string[]): string {
   const more = models.length > MOST_LISTED ? ` and ${models.length - MOST_LISTED} more` : ''
-  return `: it has ${models.slice(0, MOST_LISTED).join(', ')}${more}`
+  return `${models.slice(0, MOST_LISTED).join(', ')}${more}`
 }

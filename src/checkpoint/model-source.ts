@@ -59,7 +59,9 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
     })
   }
   if (revision !== undefined) {
-    throw new UsageError(`--revision ${revision}: ${model} is on this machine and has no revisions`)
+    throw new UsageError(
+      `--revision ${revision}: ${model} is a local ${info.isDirectory() ? 'folder' : 'file'}, which has no revisions`,
+    )
   }
   const provide = async () => {}
   if (!info.isDirectory()) {

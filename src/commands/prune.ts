@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { GRAPH_DTYPES } from '../checkpoint/onnx-files.js'
 import type { PruneOptions } from '../prune/prune.js'
+import { wholeNumber } from './arguments.js'
 import { FORMATS, ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { addRepairFlags, type RepairFlags } from './repair-flags.js'
@@ -14,6 +15,8 @@ export interface PruneFlags
   extends Pick<PruneOptions, (typeof PRUNE_OPTIONS)[number]>,
     RemovalFlags,
     RepairFlags {
+  samples?: number
+  speed: boolean
   json?: boolean
   quiet?: boolean
 }
@@ -31,6 +34,12 @@ export function makePruneCommand(): Command {
       '--unproven',
       'write a model of a family whose cuts were never compared with whole models; its card says so',
     )
+    .option(
+      '--samples <n>',
+      'beginnings of texts that the whole and the pruned model continue (default: 3 with --dataset)',
+      wholeNumber(0),
+    )
+    .option('--no-speed', 'do not run the models to measure their speed, and show no samples')
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(
@@ -55,6 +64,8 @@ export function makePruneCommand(): Command {
 Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.
 A family whose cuts were never compared with whole models in transformers is refused unless --unproven is given.
 If a model has both formats, the safetensors are pruned if their family is known; of several graphs, the best one.
+At the end both models read a text of 256 tokens, to say how fast they are, and with --dataset continue the beginnings
+of others that they were not repaired or chosen on, 40 tokens each, the most likely one each time.
 --repair changes float weights only, not quantised graphs. It never measures on the texts that it fits on.
 
 Examples:

@@ -8,6 +8,9 @@ export const REPAIR_OPTIONS = [
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads'] as const),
 ] as const
 
+/** Those that say nothing to a prune without a repair, which may read texts as samples. */
+export const REPAIR_ONLY = ['datasetSize', 'maxLength', 'evaluateOn', 'evaluateSize'] as const
+
 /** Flags of `prune` that repair the model. */
 export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_OPTIONS)[number]>> {
   repair?: boolean
@@ -19,7 +22,10 @@ export function addRepairFlags(command: Command): Command {
       '--repair',
       'refit weights of the layers around each cut by least squares, without training, so that the model loses less accuracy',
     )
-    .option('--dataset <path...>', 'with --repair: calibration texts, files, folders or a Hub id')
+    .option(
+      '--dataset <path...>',
+      'texts to show samples of, and with --repair to fit it on: files, folders or a Hub id',
+    )
     .option('--dataset-column <name>', 'column that holds the text (default: text)')
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
@@ -38,7 +44,7 @@ export function addRepairFlags(command: Command): Command {
     .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
     .option(
       '--threads <n>',
-      'threads of the repair, at most the number of processors (default: one per physical core)',
+      'threads of the repair and of measuring, at most the number of processors (default: one per physical core)',
       wholeNumber(1),
     )
 }

@@ -2,8 +2,8 @@ import type { Tensor } from 'onnxruntime-node'
 import { TOP_TOKEN_OUTPUT } from '../graph/continuation-head.js'
 import { TARGETS_INPUT } from '../graph/likelihood.js'
 import { STATE_INPUT } from '../graph/segment.js'
-import type { State } from './decoder-pieces.js'
 import type { GraphRunner } from './graph-runner.js'
+import { chunksOf, type ScoredPosition, type State, takeRows } from './scored-positions.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -23,15 +23,9 @@ export interface ContinuationScores {
   isTop: boolean[]
 }
 
-interface Target {
+interface Target extends ScoredPosition {
   continuation: number
-  text: number
-  token: number
-  id: number
 }
-
-/** Positions whose logits are held at a time. */
-const CHUNK_POSITIONS = 128
 
 /**
  * Scores continuations from the last state of their texts.
@@ -45,38 +39,31 @@ export async function scoreContinuations(
   continuations: Continuation[],
 ): Promise<ContinuationScores> {
   const targets = continuations.flatMap(({ text, from, ids }, continuation) =>
-    ids.map((id, place): Target => ({ continuation, text, token: from + place, id })),
+    ids.map((target, place): Target => ({ continuation, text, token: from + place, target })),
   )
   const scores: ContinuationScores = {
     logLikelihoods: new Float64Array(continuations.length),
     isTop: continuations.map(() => true),
   }
-  for (let start = 0; start < targets.length; start += CHUNK_POSITIONS) {
-    const chunk = targets.slice(start, start + CHUNK_POSITIONS)
+  for (const chunk of chunksOf(targets)) {
     const outputs = await head.run(makeFeeds(ort, head, state, chunk))
     const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
     const tops = outputs[TOP_TOKEN_OUTPUT]!.data as BigInt64Array
-    for (const [index, { continuation, id }] of chunk.entries()) {
+    for (const [index, { continuation, target }] of chunk.entries()) {
       scores.logLikelihoods[continuation]! += likelihoods[index]!
-      if (Number(tops[index]) !== id) scores.isTop[continuation] = false
+      if (Number(tops[index]) !== target) scores.isTop[continuation] = false
     }
   }
   return scores
 }
 
 function makeFeeds(ort: Ort, head: GraphRunner, state: State, chunk: Target[]): Record<string, Tensor> {
-  const [, tokens, hidden] = state.dims as [number, number, number]
-  const rows = state.data.slice(0, chunk.length * hidden)
-  for (const [index, { text, token }] of chunk.entries()) {
-    const start = (text * tokens + token) * hidden
-    rows.set(state.data.subarray(start, start + hidden), index * hidden)
-  }
-  const ids = BigInt64Array.from(chunk, ({ id }) => BigInt(id))
+  const ids = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
   return head.makeFeeds(
-    chunk.map(({ id }) => ({ ids: [id], origin: '' })),
+    chunk.map(({ target }) => ({ ids: [target], origin: '' })),
     1,
     {
-      [STATE_INPUT]: new ort.Tensor(state.type, rows, [chunk.length, 1, hidden]),
+      [STATE_INPUT]: takeRows(ort, [state], chunk),
       [TARGETS_INPUT]: new ort.Tensor('int64', ids, [chunk.length, 1]),
     },
   )

@@ -25,6 +25,11 @@ export function chunkPositions(batch: EncodedText[], models = 1): ScoredPosition
   const positions = batch.flatMap(({ ids }, text) =>
     ids.slice(1).map((target, token) => ({ text, token, target })),
   )
+  return chunksOf(positions, models)
+}
+
+/** @param models  of how many models a row of logits is made for each position */
+export function chunksOf<Position>(positions: Position[], models = 1): Position[][] {
   const size = Math.max(1, Math.floor(CHUNK_ROWS / models))
   return Array.from({ length: Math.ceil(positions.length / size) }, (_, index) =>
     positions.slice(index * size, (index + 1) * size),

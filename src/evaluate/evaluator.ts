@@ -77,24 +77,25 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     },
     compare: (batch, candidates) =>
       comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
+    scoreContinuations: (batch, continuations, candidates) =>
+      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
     tokensPerSecond(removed) {
       const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
       return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
     },
-    scoreContinuations: (batch, continuations, candidates) =>
-      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
     close: () => pieces.close(),
   }
 }
 
-function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
+/** States at which pieces begin and end, so that any of the blocks can be omitted. */
+export function findBoundaries(layers: number, blocks: Block[] | undefined): number[] {
   if (blocks === undefined) return Array.from({ length: layers + 1 }, (_, state) => state)
   const states = new Set([0, layers, ...blocks.flatMap(({ start, end }) => [start, end])])
   return [...states].sort((a, b) => a - b)
 }
 
 /** Kept pieces, ascending. */
-function keptPieces(boundaries: number[], removed: Block[]): number[] {
+export function keptPieces(boundaries: number[], removed: Block[]): number[] {
   return boundaries
     .slice(0, -1)
     .map((_, piece) => piece)

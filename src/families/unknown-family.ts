@@ -1,5 +1,6 @@
 import { findWrapper } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
+import { findRefusal } from './refused-families.js'
 import { FAMILIES } from './table.js'
 
 /** Keys of mixers other than attention: state spaces, linear attention, recurrences, convolutions. */
@@ -8,40 +9,18 @@ const RECURRENT_KEY =
 
 const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
 
-const SEVERAL_STREAMS =
-  'a token has several states side by side (hyper-connections), which each layer mixes: no single residual stream turns'
-
-/** Decoders that no way of measuring fits, and why. */
-const WITHOUT_ONE_STREAM = new Map([
-  ['deepseek_v4', SEVERAL_STREAMS],
-  [
-    'gemma3n_text',
-    'a token has four states side by side (AltUp), of which each layer computes one and predicts the others: no single residual stream turns',
-  ],
-  ['hy_v4', SEVERAL_STREAMS],
-])
-
-/** What layers have that cannot be described here. */
-const UNDESCRIBED = new Map([
-  ['axk2', 'its norms and its attention have gates'],
-  [
-    'longcat_flash',
-    'each of its layers has two attentions and two MLPs, and experts beside the second attention',
-  ],
-])
-
 /** The error for a family that cannot be read, with a hint about what to do instead, if anything. */
 export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
   const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
-  const known = reason ?? WITHOUT_ONE_STREAM.get(family) ?? UNDESCRIBED.get(family)
-  const because = known === undefined ? '' : ` (${known})`
+  const refused = `config.json has the model_type ${JSON.stringify(family)}, which is not supported`
+  const refusal = findRefusal(family)
+  if (refusal !== undefined) {
+    return new LayerpruneError(`${refused}: ${refusal.reason}`, { hint: refusal.hint })
+  }
+  const because = reason === undefined ? '' : ` (${reason})`
   return new LayerpruneError(
-    `config.json has the model_type ${JSON.stringify(family)}, which is not supported${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
-    {
-      hint: WITHOUT_ONE_STREAM.has(family)
-        ? 'only models with one residual stream can be measured'
-        : adviseOn(config),
-    },
+    `${refused}${because}; safetensors can be read for ${Object.keys(FAMILIES).sort().join(', ')}`,
+    { hint: adviseOn(config) },
   )
 }
 
@@ -54,10 +33,14 @@ export function runsAlone(wrapper: string): boolean {
 /** @throws LayerpruneError if the decoder inside a model of this `model_type` cannot be read */
 export function assertRunsAlone(wrapper: string): void {
   if (runsAlone(wrapper)) return
-  const reason = findWrapper(wrapper)?.refused ?? 'it is not known how it uses the decoder of its text_config'
+  const refusal = findRefusal(wrapper)
+  const reason =
+    findWrapper(wrapper)?.refused ??
+    refusal?.reason ??
+    'it is not known how it uses the decoder of its text_config'
   throw new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(wrapper)}, which is not supported: ${reason}`,
-    { hint: 'use an ONNX export of its decoder, or a model of text only' },
+    { hint: refusal?.hint ?? 'use an ONNX export of its decoder, or a model of text only' },
   )
 }
 

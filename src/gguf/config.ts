@@ -36,8 +36,7 @@ export interface GgufDecoder {
 export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   const metadata = new Metadata(header)
   const architecture = findArchitecture(metadata)
-  const layers =
-    metadata.need('block_count', metadata.number('block_count')) - (metadata.number(EXTRA_LAYERS) ?? 0)
+  const layers = readLayerCount(metadata, tensors.size)
   const hidden = metadata.need('embedding_length', metadata.number('embedding_length'))
   const heads = metadata.need('attention.head_count', metadata.shared('attention.head_count', layers))
   const headDim = metadata.number('attention.key_length') ?? Math.floor(hidden / heads)
@@ -57,6 +56,14 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
     layers,
     config: { ...withoutUndefined(config), ...Object.fromEntries(metadata.unread()) },
   }
+}
+
+/** Each layer has at least one tensor. */
+function readLayerCount(metadata: Metadata, tensors: number): number {
+  const stated = metadata.need('block_count', metadata.number('block_count'))
+  const layers = stated - (metadata.number(EXTRA_LAYERS) ?? 0)
+  if (Number.isSafeInteger(layers) && layers > 0 && layers <= tensors) return layers
+  throw metadata.refuse('block_count', `1 to ${tensors} layers, for the file has ${tensors} tensors`)
 }
 
 /** What llama.cpp calls by one name, and transformers by two. */

@@ -51,7 +51,7 @@ export class FileCursor {
     const value = this.u64()
     const left = this.sizeBytes - this.position
     if (value * BigInt(unitBytes) <= BigInt(left)) return Number(value)
-    throw this.#errors.malformed(`${what} is ${value}, which its ${left} bytes after that cannot hold`)
+    throw this.#errors.malformed(`${what} is ${value}, more than the ${left} bytes that follow can hold`)
   }
 
   /** UTF-8 with its length in bytes before it; bytes that are not UTF-8 become U+FFFD. */

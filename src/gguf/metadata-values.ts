@@ -82,6 +82,20 @@ function readType(cursor: FileCursor, what: string, refuse: (what: string) => Er
   return type[0]
 }
 
+/** The number that a file has for a type. */
+export function numberOfType(type: ValueType): number {
+  return VALUE_TYPES.findIndex(([name]) => name === type)
+}
+
+/** A whole number as a file holds it. */
+export function encodeInteger(type: ValueType, value: number): Uint8Array {
+  const bytes = Buffer.alloc(sizeOf(type))
+  if (type === 'uint64' || type === 'int64') bytes.writeBigInt64LE(BigInt(value))
+  else if (type.startsWith('u')) bytes.writeUIntLE(value, 0, bytes.length)
+  else bytes.writeIntLE(value, 0, bytes.length)
+  return bytes
+}
+
 function sizeOf(type: ValueType): number {
   return VALUE_TYPES.find(([name]) => name === type)![1]
 }

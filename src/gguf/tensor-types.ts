@@ -5,6 +5,11 @@ export interface TensorType {
   bytes: number
 }
 
+/** The number that a file has for a type, by its name. */
+export function numberOfTensorType(name: string): number {
+  return [...TENSOR_TYPES].find(([, type]) => type.name === name)![0]
+}
+
 /** By the number that a file has for it; names are those of ggml. */
 export const TENSOR_TYPES: ReadonlyMap<number, TensorType> = new Map(
   (

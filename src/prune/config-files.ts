@@ -22,7 +22,7 @@ interface Options extends PruneConfigOptions {
 export async function planConfigs(
   folder: string,
   { onNote, edit, ...options }: Options,
-): Promise<PlannedModel> {
+): Promise<Omit<PlannedModel, 'sizes'>> {
   const files: PlannedFile[] = []
   let unproven: string | undefined
   const original = await readJson(join(folder, 'config.json'))

@@ -1,3 +1,6 @@
+import { stat } from 'node:fs/promises'
+import type { PruneResult } from '../documents/prune-result.js'
+
 /** Bytes of an existing file. */
 export interface FileRange {
   /** Path of the file. */
@@ -36,6 +39,7 @@ export interface PlannedFile {
 /** What a pruned model is made of. */
 export interface PlannedModel {
   files: PlannedFile[]
+  sizes: Pick<PruneResult, 'parameters' | 'bytes'>
   /** Why it cannot be shown to be right; undefined if it can. */
   unproven?: string | undefined
 }
@@ -48,4 +52,15 @@ export function sizeOf({ parts }: PlannedFile): number {
 /** A file of text. */
 export function textFile(name: string, text: string): PlannedFile {
   return { name, parts: [new TextEncoder().encode(text)] }
+}
+
+/** Bytes that planned files will have. */
+export function sumPlanned(files: PlannedFile[]): number {
+  return files.reduce((sum, file) => sum + sizeOf(file), 0)
+}
+
+/** Bytes of files that are there. */
+export async function sumSizes(paths: Iterable<string>): Promise<number> {
+  const sizes = await Promise.all([...new Set(paths)].map(async (path) => (await stat(path)).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }

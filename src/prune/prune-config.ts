@@ -3,10 +3,12 @@ import { readTextConfig } from '../checkpoint/wrappers.js'
 import { LayerpruneError } from '../errors.js'
 import type { Decoder, Layer } from '../families/description.js'
 import { isObject } from '../is-object.js'
+import { findLayerDifference } from './compare-layers.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
-import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'
+import { type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import { findUnproven } from './proven-families.js'
+import { cutQuantization, findQuantization } from './quantization-lists.js'
 
 /** The config of a pruned model, and what the user should know of it. */
 export interface PrunedConfig {
@@ -78,9 +80,10 @@ function cutConfig(
   stateLayers(config)
   const outcomes = sections.map((section) => cutLayerKeys(section, layers))
   const extraLayers = Math.max(...sections.map(countExtraLayers))
-  for (const key of ['quantization_config', 'compression_config']) {
-    if (tensorPrefix !== undefined && isObject(config[key])) {
-      config[key] = renumberNames(config[key], tensorPrefix, keepExtraLayers(layers, extraLayers))
+  if (tensorPrefix !== undefined) {
+    const withExtra = keepExtraLayers(layers, extraLayers)
+    for (const { section, key, settings } of findQuantization(config)) {
+      section[key] = cutQuantization(settings, tensorPrefix, withExtra)
     }
   }
   return {
@@ -95,22 +98,6 @@ function stateLayers(config: Section): void {
   const { text_config: text } = config
   const layers = readTextConfig(config)?.num_hidden_layers
   if (isObject(text) && layers !== undefined) text.num_hidden_layers ??= layers
-}
-
-/** Lists of names of modules, at any depth: those of removed layers are omitted. */
-function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unknown {
-  if (Array.isArray(value)) {
-    return value.flatMap((item) => {
-      if (typeof item !== 'string') return [renumberNames(item, prefix, layers)]
-      const isModule = !item.endsWith('.')
-      const name = renumber(isModule ? `${item}.` : item, prefix, layers)
-      return name === undefined ? [] : [isModule ? name.slice(0, -1) : name]
-    })
-  }
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, renumberNames(item, prefix, layers)]),
-  )
 }
 
 /** Says of each layer which mixer it has, instead of the rule that the family has for that. */
@@ -158,43 +145,7 @@ function findDifference(
     if (error instanceof LayerpruneError) return error.message
     throw error
   }
-  if (found.length !== expected.length) return `it would have ${found.length} layers`
-  const [olds, nows] = [withoutUnreadKeys(expected), withoutUnreadKeys(found)]
-  for (const [layer, before] of olds.entries()) {
-    const [old, now] = [listParts(before), listParts(nows[layer]!)]
-    const part = Object.keys(old).find((key) => old[key] !== now[key])
-    if (part !== undefined) return `${part} of the layer that becomes layer ${layer} would be another`
-  }
-  return undefined
-}
-
-/** Layers that make keys and values for others have nothing special about them once none is left to read them. */
-function withoutUnreadKeys(layers: Layer[]): Layer[] {
-  const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
-  const read = new Set(
-    layers.flatMap((layer) => (sharing(layer)?.role === 'reads' ? [sharing(layer)!.kind] : [])),
-  )
-  return layers.map((layer) => {
-    const own = sharing(layer)
-    if (own === null || own.role === 'reads' || read.has(own.kind)) return layer
-    return { ...layer, mixer: { ...layer.mixer, sharing: null } as Layer['mixer'] }
-  })
-}
-
-/** The parts of a layer in a form that can be compared, without the layer's own number in the names of tensors. */
-function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
-  const parts = { ...rest, ...mixer, mlp }
-  const withoutNumber = (text: string) => text.replace(/(^|\.)\d+\./, '$1#.')
-  const compared = (value: unknown): unknown => {
-    if (typeof value === 'function') return compared(value(0))
-    return typeof value === 'string' ? withoutNumber(value) : value
-  }
-  return Object.fromEntries(
-    Object.entries(parts).map(([name, part]) => [
-      name,
-      JSON.stringify(part, (_, value) => compared(value)) ?? '',
-    ]),
-  )
+  return findLayerDifference(expected, found)
 }
 
 function cannotProve(reason: string): LayerpruneError {

@@ -1,7 +1,9 @@
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
+import { isGguf } from '../checkpoint/gguf-names.js'
 import { makePlan, type Plan } from '../documents/plan.js'
+import type { PruneResult } from '../documents/prune-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
-import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
+import { InterruptedError, UsageError } from '../errors.js'
 import {
   chooseModelWeights,
   type Format,
@@ -12,10 +14,11 @@ import {
 } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
+import { planPrunedGguf } from './gguf/pruned-gguf.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from './output-folder.js'
-import { type PlannedFile, type PlannedModel, sizeOf, textFile } from './planned-file.js'
+import { type PlannedFile, type PlannedModel, sizeOf, sumPlanned, textFile } from './planned-file.js'
 import { planPrunedOnnx } from './pruned-onnx.js'
 import { planPrunedSafetensors } from './pruned-safetensors.js'
 import { writePlannedFiles } from './write-planned.js'
@@ -49,29 +52,9 @@ export interface PruneProgress {
   totalBytes: number
 }
 
-/** What `prune --json` prints. Keys may be added, none changes meaning. */
-export interface PruneResult {
-  schema: typeof SCHEMAS.prune
-  plan: Plan
-  /** Of what was written: tensors of PyTorch's files become safetensors. */
-  format: 'safetensors' | 'onnx'
-  /** Layers of the pruned model. */
-  layers: number
-  /** Real path of the folder. */
-  output: string
-  files: { name: string; sizeBytes: number }[]
-  sizeBytes: number
-  /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
-  unproven?: string
-  /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
-  ignoredConfigKeys?: string[]
-  /** Present and true if nothing was written. */
-  dryRun?: true
-}
-
 /**
- * Writes a model without some of its layers: from tensors by copying those that are kept into safetensors, from ONNX
- * by cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
+ * Writes a model without some of its layers: from tensors by copying those that are kept into safetensors or GGUF, from
+ * ONNX by cutting the graph. Config, index and card are made to fit; tokenizer, generation config, chat template and
  * licence are copied. The folder appears under its name once it is complete, or not at all.
  * @throws UsageError if layers or options do not fit the model
  * @throws InterruptedError if `signal` was aborted
@@ -88,20 +71,21 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     model: { id: model.id, layers: model.config.layers, family: model.config.modelType },
   })
   const folder = await checkOutputFolder(output, {
-    source: model.folder,
+    source: isOneFile(model) ? join(model.folder, model.gguf!.name) : model.folder,
     known: await listCompanions(model.source),
     force,
     onNote,
   })
-  const { files, unproven } = await planFiles(model, chosen.format, plan, options)
+  const { files, sizes, unproven } = await planFiles(model, chosen.format, plan, options)
   const result: PruneResult = {
     schema: SCHEMAS.prune,
     plan,
-    format: chosen.format === 'onnx' ? 'onnx' : 'safetensors',
+    format: chosen.format === 'pytorch' ? 'safetensors' : chosen.format,
     layers: model.config.layers - plan.layersToSkip,
     output: folder.path,
     files: files.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) })),
-    sizeBytes: files.reduce((sum, file) => sum + sizeOf(file), 0),
+    sizeBytes: sumPlanned(files),
+    ...sizes,
     ...(unproven === undefined ? {} : { unproven }),
     ...(model.config.ignoredKeys && { ignoredConfigKeys: [...model.config.ignoredKeys] }),
   }
@@ -118,16 +102,11 @@ async function planFiles(
   plan: Plan,
   options: PruneOptions,
 ): Promise<PlannedModel> {
-  const layers = keepLayers(model.config.layers, plan.removed)
-  if (format === 'gguf') throw new LayerpruneError('GGUF files cannot be pruned yet')
-  const { files: weights, unproven } =
-    format === 'onnx'
-      ? await planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
-      : await planPrunedSafetensors(model, format, layers, options)
+  const { files: weights, sizes, unproven } = await planWeights(model, format, plan, options)
   await model.source.provide(['README.md'])
   const isFromHub = model.revision !== null
   const card = await formatModelCard({
-    folder: model.folder,
+    folder: isOneFile(model) ? undefined : model.folder,
     plan,
     isFromHub,
     unproven,
@@ -136,11 +115,33 @@ async function planFiles(
   })
   const files = [
     ...weights,
-    ...(await findCompanions(model.source)),
+    ...(format === 'gguf' ? [] : await findCompanions(model.source)),
     textFile('README.md', card),
     textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
-  return { files, unproven }
+  return { files, sizes, unproven }
+}
+
+async function planWeights(
+  model: LocatedModel,
+  format: Format,
+  plan: Plan,
+  options: PruneOptions,
+): Promise<PlannedModel> {
+  const layers = keepLayers(model.config.layers, plan.removed)
+  switch (format) {
+    case 'gguf':
+      return planPrunedGguf({ ...model, gguf: model.gguf! }, layers, options.replacements)
+    case 'onnx':
+      return planPrunedOnnx(model, layers, { ...options, removed: plan.removed })
+    default:
+      return planPrunedSafetensors(model, format, layers, options)
+  }
+}
+
+/** Whether the user named a GGUF file: what else lies in its folder is no part of the model. */
+function isOneFile({ gguf, id, revision }: LocatedModel): boolean {
+  return gguf !== undefined && revision === null && isGguf(id)
 }
 
 async function writeFolder(

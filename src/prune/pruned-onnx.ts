@@ -1,8 +1,11 @@
 import { join, posix } from 'node:path'
 import { chooseOnnxFile } from '../checkpoint/onnx-files.js'
+import type { WholeAndPruned } from '../documents/prune-result.js'
 import { cutBlocks } from '../graph/cut.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { serializeModel } from '../graph/onnx.js'
 import { replaceWeights } from '../graph/replace-weights.js'
+import { countParameters } from '../inspect/parameters.js'
 import type { Block } from '../layers/block.js'
 import { type LocatedModel, type ModelOptions, openModel, prepareModel } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
@@ -11,7 +14,7 @@ import { fixCacheShapes, renumberCaches } from './graph-caches.js'
 import type { Section } from './layer-keys.js'
 import type { KeptLayers } from './layer-numbers.js'
 import { packWeights } from './pack-weights.js'
-import type { PlannedFile, PlannedModel } from './planned-file.js'
+import { type PlannedFile, type PlannedModel, sumPlanned, sumSizes } from './planned-file.js'
 
 interface Options extends ModelOptions {
   removed: Block[]
@@ -34,12 +37,16 @@ export async function planPrunedOnnx(
   const choices = [options, ...others.map((dtype) => ({ ...options, dtype }))]
   const files: PlannedFile[] = []
   const dataFiles: Record<string, number> = {}
+  const sources: string[] = []
+  let parameters: WholeAndPruned | undefined
   for (const choice of choices) {
     const opened = await openModel({ ...choice, format: 'onnx' }, 'change')
     const { decoder, file, config } = await prepareModel(opened, choice)
     const cut = cutBlocks(replaceWeights(decoder, replacements), removed)
     renumberCaches(cut.model.graph, layers)
     fixCacheShapes(cut.model.graph, config)
+    parameters ??= { whole: countAll(decoder), pruned: countAll(cut) }
+    sources.push(join(folder, file), ...opened.weightFiles)
     const data = await packWeights(cut, join(folder, file))
     const inFolder = (name: string) => posix.join(posix.dirname(file), name)
     if (data.length > 0) dataFiles[posix.basename(file)] = data.length
@@ -52,7 +59,12 @@ export async function planPrunedOnnx(
     edit: (config) => countDataFiles(config, dataFiles),
     onNote: options.onNote,
   })
-  return { files: [...files, ...configs.files] }
+  const bytes = { whole: await sumSizes(sources), pruned: sumPlanned(files) }
+  return { files: [...files, ...configs.files], sizes: { parameters: parameters!, bytes } }
+}
+
+function countAll(decoder: DecoderGraph): number {
+  return Object.values(countParameters(decoder)).reduce((sum, count) => sum + count, 0)
 }
 
 /** States how many data files each graph has, for transformers.js. */

@@ -2,15 +2,24 @@ import { describeDecoder } from '../builder/build-decoder.js'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
 import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
+import type { WholeAndPruned } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
 import { type LocatedModel, openTensors, type TensorFormat } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
-import type { PlannedModel } from './planned-file.js'
+import { unpackReplaced } from './packed-replacements.js'
+import { type PlannedModel, sumPlanned, sumSizes } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
-import { type KeptTensor, keepTensors, planSafetensors } from './safetensors-files.js'
+import { listAsPlain } from './quantization-lists.js'
+import {
+  countElements,
+  type KeptTensor,
+  keepTensors,
+  measureKept,
+  planSafetensors,
+} from './safetensors-files.js'
 
 type Tensors = SafetensorsCheckpoint['tensors']
 
@@ -29,7 +38,7 @@ export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
   format: TensorFormat,
   layers: KeptLayers,
-  { replacements, unproven, onNote }: Options,
+  { replacements = new Map(), unproven, onNote }: Options,
 ): Promise<PlannedModel> {
   const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
@@ -37,16 +46,50 @@ export async function planPrunedSafetensors(
     layers.whole,
     countExtraLayers(config.raw),
   )
-  const kept = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
+  const copied = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
+  const logical = logicalTensors(config, checkpoint.tensors)
+  const { kept, modules } = unpackReplaced(copied, logical, replacements)
   const configs = await planConfigs(folder, {
     layers,
     tensorPrefix: prefix,
     ...findDescription(config, checkpoint, kept),
     unproven,
     onNote,
+    edit: (config) => {
+      if (modules.length > 0) listAsPlain(config, modules, findPlainHead(logical))
+    },
   })
   const weights = await planSafetensors(checkpoint, kept, replacements)
-  return { files: [...weights, ...configs.files], unproven: configs.unproven }
+  const bytes = { whole: await sumSizes(checkpoint.files), pruned: sumPlanned(weights) }
+  return {
+    files: [...weights, ...configs.files],
+    sizes: { parameters: countParameters(config, checkpoint, kept), bytes },
+    unproven: configs.unproven,
+  }
+}
+
+/** The module of the head, if its weights are plain. */
+function findPlainHead(logical: Tensors): string | undefined {
+  const head = [...logical.values()].find(({ name }) => /(^|\.)(lm_head|embed_out)\.weight$/.test(name))
+  if (head === undefined) return 'lm_head'
+  return head.expression === undefined ? head.name.replace(/\.weight$/, '') : undefined
+}
+
+/** Null if the weights have a form that cannot be read, whose elements are not the model's parameters. */
+function countParameters(
+  config: ModelConfig,
+  { tensors }: SafetensorsCheckpoint,
+  kept: KeptTensor[],
+): WholeAndPruned | null {
+  const pruned: Tensors = new Map(
+    kept.map((tensor) => [
+      tensor.name,
+      { ...tensor.source, name: tensor.name, shape: measureKept(tensor).shape },
+    ]),
+  )
+  const [whole, left] = [tensors, pruned].map((tensors) => readLogical(config, tensors))
+  if (whole === undefined || left === undefined) return null
+  return { whole: countElements([...whole.values()]), pruned: countElements([...left.values()]) }
 }
 
 /** How the builder of graphs understands configs of this model, or why it does not. */
@@ -73,10 +116,15 @@ function findDescription(
  * weights are stored, so a form that cannot be read is no obstacle.
  */
 function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
+  return readLogical(config, tensors) ?? tensors
+}
+
+/** Undefined if the weights have a form that cannot be read. */
+function readLogical(config: ModelConfig, tensors: Tensors): Tensors | undefined {
   try {
     return readPackedTensors(config.raw, tensors).tensors
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error
-    return tensors
+    return undefined
   }
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { encodeFloats } from '../weights/encode-floats.js'
+import { encodeHeader } from '../weights/encode-header.js'
 import type { Replacement } from '../weights/replacement.js'
 import { type KeptLayers, renumber } from './layer-numbers.js'
 import { type PlannedFile, textFile } from './planned-file.js'
@@ -41,7 +42,7 @@ export function keepTensors(
 }
 
 /** Shape and size of a tensor in the pruned model. */
-function measure({ source, perLayer }: KeptTensor): { shape: number[]; sizeBytes: number } {
+export function measureKept({ source, perLayer }: KeptTensor): { shape: number[]; sizeBytes: number } {
   const { shape, sizeBytes } = source
   if (perLayer === undefined) return { shape, sizeBytes }
   const { axis, layers } = perLayer
@@ -72,7 +73,7 @@ function bytesOf(tensor: KeptTensor): PlannedFile['parts'][number] {
     rowBytes,
     rows,
     kept: layers.kept.map((layer) => [layer * partBytes, (layer + 1) * partBytes]),
-    sizeBytes: measure(tensor).sizeBytes,
+    sizeBytes: measureKept(tensor).sizeBytes,
   }
 }
 
@@ -117,7 +118,7 @@ function planFile(
   for (const tensor of tensors) {
     const { name, source } = tensor
     const { dtype } = source
-    const { shape, sizeBytes } = measure(tensor)
+    const { shape, sizeBytes } = measureKept(tensor)
     header[name] = { dtype, shape, data_offsets: [offset, offset + sizeBytes] }
     offset += sizeBytes
   }
@@ -130,16 +131,6 @@ function planFile(
   return { name, parts: [encodeHeader(header), ...parts] }
 }
 
-/** Length and JSON, filled up with spaces so that the data starts at a multiple of 8. */
-function encodeHeader(header: object): Uint8Array {
-  const json = Buffer.from(JSON.stringify(header))
-  const lengthBytes = Math.ceil(json.byteLength / 8) * 8
-  const bytes = Buffer.alloc(8 + lengthBytes, ' ')
-  bytes.writeBigUInt64LE(BigInt(lengthBytes))
-  json.copy(bytes, 8)
-  return bytes
-}
-
 /** The index of the whole model with its own keys, sizes recomputed. */
 async function formatIndex(
   { tensors, index: path }: SafetensorsCheckpoint,
@@ -147,7 +138,7 @@ async function formatIndex(
   names: string[],
 ): Promise<string> {
   const index = JSON.parse(await readFile(path!, 'utf8'))
-  const kept = groups.flat().map(measure)
+  const kept = groups.flat().map(measureKept)
   const metadata = { ...index.metadata, total_size: kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
   if (typeof metadata.total_parameters === 'number') {
     metadata.total_parameters += countElements(kept) - countElements([...tensors.values()])
@@ -157,7 +148,8 @@ async function formatIndex(
   return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
 }
 
-function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
+/** Numbers in tensors. */
+export function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 

@@ -30,7 +30,7 @@ export interface TextSet {
   batches: ReadText[][]
 }
 
-const CALIBRATION_TEXTS = 128
+export const CALIBRATION_TEXTS = 128
 const EVALUATION_TEXTS = 64
 
 /**

@@ -152,23 +152,21 @@ function tickStep(layers: number, least: number): number {
 
 function drawCells({ model, distances }: HeatMapped, frame: HeatMapFrame, scale: HeatScale): string[] {
   const paths = Array.from({ length: SHADES }, (): string[] => [])
-  const whole = scale === 'absolute' ? rangeOf(sizesOf(model.layers).flatMap((n) => distances[n]!)) : null
+  const whole = scale === 'absolute' ? rangeOf(sizesOf(model.layers).map((n) => distances[n]!)) : null
   for (const n of sizesOf(model.layers)) {
-    const [low, high] = whole ?? rangeOf(distances[n]!)
+    const [low, high] = whole ?? rangeOf([distances[n]!])
     for (const [start, distance] of distances[n]!.entries()) {
-      const share = high > low ? (distance - low) / (high - low) : 0
-      const shade = Math.round(share * (SHADES - 1))
-      const cell = `M${px(frame.left + start * frame.cellWidth)} ${px(frame.bottom - n * frame.cellHeight)}`
-      paths[shade]!.push(cell)
+      const share = high > low ? (distance - low) / (high - low) : Number(distance > low)
+      const shade = Math.round(Math.min(1, share) * (SHADES - 1))
+      paths[shade]!.push(drawCell(n, start, frame))
     }
   }
-  const shape = `h${px(frame.cellWidth)}v${px(frame.cellHeight)}h${px(-frame.cellWidth)}z`
   return paths.flatMap((cells, shade) =>
     cells.length === 0
       ? []
       : [
           `<path class="lp-cells" shape-rendering="crispEdges" fill="${colorOf(shade / (SHADES - 1))}"` +
-            ` d="${cells.map((cell) => cell + shape).join('')}"/>`,
+            ` d="${cells.join('')}"/>`,
         ],
   )
 }
@@ -177,8 +175,21 @@ function sizesOf(layers: number): number[] {
   return Array.from({ length: layers - 1 }, (_, i) => i + 1)
 }
 
-function rangeOf(values: number[]): [low: number, high: number] {
-  return [Math.min(...values), Math.max(...values)]
+/**
+ * The smallest distance, and the largest of a block that does not start at layer 0: those blocks take the embedding
+ * away, and their distances would take most of the scale. They have the colour of the largest.
+ * @param rows  distances by start
+ */
+function rangeOf(rows: number[][]): [low: number, high: number] {
+  const low = Math.min(...rows.flat())
+  return [low, Math.max(low, ...rows.flatMap((row) => row.slice(1)))]
+}
+
+/** Neighbours have an edge in common: each rounded by itself would leave a line of the paper between them. */
+function drawCell(n: number, start: number, { left, bottom, cellWidth, cellHeight }: HeatMapFrame): string {
+  const [x0, x1] = [start, start + 1].map((column) => px(left + column * cellWidth))
+  const [y0, y1] = [n, n - 1].map((row) => px(bottom - row * cellHeight))
+  return `M${x0} ${y0}H${x1}V${y1}H${x0}z`
 }
 
 /** Bright for 0, the block that rotates the stream least; dark for 1. */
@@ -221,9 +232,11 @@ function drawLegend(
     const share = i / 10
     return `<stop offset="${share}" stop-color="${colorOf(share)}"/>`
   })
-  const [low, high] = rangeOf(sizesOf(model.layers).flatMap((n) => distances[n]!))
+  const [low, high] = rangeOf(sizesOf(model.layers).map((n) => distances[n]!))
   const [first, last] =
-    scale === 'row' ? ['smallest of row', 'largest'] : [formatDistance(low), formatDistance(high)]
+    scale === 'row'
+      ? ['smallest of row', width < NARROW ? 'largest' : 'largest but for start 0']
+      : [formatDistance(low), formatDistance(high)]
   // no text is measured here: wide enough for the words in any usual font
   const barLeft = left + (scale === 'row' ? 102 : 48)
   return [

@@ -9,6 +9,7 @@ import {
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
+import type { FindProblem } from './cut-problem.js'
 import { renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import { escapeXml } from './svg.js'
 
@@ -61,9 +62,16 @@ function formatFigure({
 export function renderPlan(
   { model, strategy, removed, layersToSkip, layerpruneVersion }: Plan,
   index: number,
+  findProblem: FindProblem,
 ): string {
   const id = `plan-${index + 1}`
-  const yaml = formatSliceConfig({ model: model.id, layers: model.layers, removed, dtype: null })
+  const yaml = formatSliceConfig({
+    model: model.id,
+    layers: model.layers,
+    removed,
+    dtype: null,
+    problem: findProblem(model, removed),
+  })
   return `<section class="plan" aria-labelledby="${id}-title">
 <header class="of"><h2 id="${id}-title">Plan: ${escapeXml(model.id)}</h2><p>chosen by ${escapeXml(strategy)}</p></header>
 <div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, removed)}</p>

@@ -9,9 +9,11 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
+import type { Block } from '../layers/block.js'
 import { formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { describeTokens } from '../texts/token-selection.js'
+import type { FindProblem } from './cut-problem.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
 import { escapeXml } from './svg.js'
@@ -21,12 +23,12 @@ const WIDE = { width: 580, heading: false }
 const NARROW = { width: 340, heading: false }
 
 /** All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings. */
-export function renderResult(result: ReportedResult, index: number): string {
+export function renderResult(result: ReportedResult, index: number, findProblem: FindProblem): string {
   const { model, dataset, metric, layersToSkip, distances, standardErrors } = result
   const { title, verb } = describeMetric(metric)
   const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
   const verdicts = sizes.map((n) => reachVerdict(result, n))
-  const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }))
+  const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }, findProblem))
   const metricRows = sizes.map((n) => compareMetrics(result, n))
   const asked = verdicts[layersToSkip - 1]!
   const id = `result-${index + 1}`
@@ -62,13 +64,14 @@ ${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors,
 </section>`
 }
 
-function formatYaml({ model }: ReportedResult, block: { start: number; end: number }): string {
+function formatYaml({ model }: ReportedResult, block: Block, findProblem: FindProblem): string {
   return formatSliceConfig({
     model: model.id,
     revision: model.askedRevision && model.revision ? model.revision : undefined,
     layers: model.layers,
     removed: [block],
     dtype: model.checkpointDtype,
+    problem: findProblem(model, [block]),
   })
 }
 

@@ -4,6 +4,7 @@ import type { SavedDocuments } from '../documents/read-saved.js'
 import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
+import type { FindProblem } from './cut-problem.js'
 import { renderComparison } from './page-comparison.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
 import { renderResult } from './page-result.js'
@@ -11,15 +12,14 @@ import { renderSweep } from './page-sweep.js'
 import { escapeXml } from './svg.js'
 
 /**
- * One HTML page of saved results, sweeps, evaluations and plans that needs nothing but itself: which layers to remove, how sure
- * that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ * One HTML page of saved results, sweeps, evaluations and plans that needs nothing but itself: which layers to remove,
+ * how sure that is, the heat map, a curve for every size, the slices to copy, tables and settings.
+ * @param findProblem of the slices, which say so if mergekit would not make them
  */
-export async function renderPage({
-  results,
-  evaluations,
-  plans,
-  sweeps = [],
-}: SavedDocuments): Promise<string> {
+export async function renderPage(
+  { results, evaluations, plans, sweeps = [] }: SavedDocuments,
+  findProblem: FindProblem,
+): Promise<string> {
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
   const models = new Set([...results, ...sweeps, ...evaluations, ...plans].map(({ model }) => model.id))
   const [model] = models
@@ -39,10 +39,10 @@ ${style}</style>
 <main>
 ${[
   ...(results.length > 1 ? [renderComparison(results)] : []),
-  ...results.map(renderResult),
+  ...results.map((result, index) => renderResult(result, index, findProblem)),
   ...sweeps.map(renderSweep),
   ...evaluations.map(renderEvaluation),
-  ...plans.map(renderPlan),
+  ...plans.map((plan, index) => renderPlan(plan, index, findProblem)),
 ].join('\n')}
 </main>
 <footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans, sweeps })}. Layers are counted from 0;

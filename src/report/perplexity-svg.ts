@@ -1,6 +1,6 @@
-import { scaleLog } from 'd3-scale'
+import { type ScaleLogarithmic, scaleLinear, scaleLog } from 'd3-scale'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
-import { formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
 import { type CurveColors, escapeXml, FONT, INK, inkRules, MARKS, px, shorten } from './svg.js'
 
@@ -28,7 +28,7 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
   const most = Math.max(1.1 * whole, ...rows.map((row) => rangeOf(row)?.[1] ?? 0))
   const least = Math.min(whole, ...rows.map((row) => rangeOf(row)?.[0] ?? whole))
   const x = scaleLog([least / 1.05, Math.min(most * 1.05, Number.MAX_VALUE)], [MARGIN.left, right])
-  const ticks = chooseTicks(x.ticks(6), x)
+  const ticks = chooseTicks(x)
   const origin = [
     `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
     `${shorten(dataset.id, 50)}: ${formatQuantity(dataset.texts, 'text')}, ${formatQuantity(dataset.scoredTokens, 'token')} scored`,
@@ -44,7 +44,7 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
     ...origin.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
     ...ticks.flatMap((tick) => [
       `<line class="lp-grid" x1="${px(x(tick))}" x2="${px(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`,
-      `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatTick(tick)}</text>`,
+      `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatShort(tick)}</text>`,
     ]),
     `<line class="lp-whole" stroke-dasharray="4 3" x1="${px(x(whole))}" x2="${px(x(whole))}" y1="${MARGIN.top - 6}" y2="${bottom}"/>`,
     `<text class="lp-ink" x="${px(x(whole))}" y="${MARGIN.top - 10}">whole model ${formatPerplexity(whole)}</text>`,
@@ -79,19 +79,39 @@ function drawRow(candidate: Candidate, index: number, x: Scale, right: number): 
     label,
     `<line class="lp-error" stroke-width="2" x1="${px(x(range[0]))}" x2="${px(x(range[1]))}" y1="${y}" y2="${y}"/>`,
     `<circle class="${index === 0 ? 'lp-best' : 'lp-dot'}" cx="${at}" cy="${y}" r="${index === 0 ? 6 : 4}"/>`,
-    `<text class="lp-ink" x="${right + 10}" y="${y + 4}"${weight}>${formatPerplexity(candidate.perplexity)}</text>`,
+    `<text class="lp-ink" x="${right + 10}" y="${y + 4}"${weight}>${candidate.perplexity < 1000 ? formatPerplexity(candidate.perplexity) : formatShort(candidate.perplexity)}</text>`,
   ]
 }
 
-/** A logarithmic scale offers ticks that are close at the end of each decade. */
-function chooseTicks(ticks: number[], x: Scale): number[] {
+/** Pixels from one tick to the next, at least: room for its label. */
+const TICK_ROOM = 48
+
+/** Powers of ten if there is room for two or more, else 1, 2 and 5 times those, or even steps on a short scale. */
+function chooseTicks(x: ScaleLogarithmic<number, number>): number[] {
+  const [low, high] = x.domain() as [number, number]
+  const decades = Math.log10(high / low)
+  const powers = Array.from(
+    { length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
+    (_, index) => 10 ** (Math.floor(Math.log10(low)) + index),
+  )
+  const candidates =
+    decades >= 2.5
+      ? powers
+      : decades >= 0.8
+        ? powers.flatMap((power) => [power, 2 * power, 5 * power])
+        : scaleLinear([low, high], [0, 1]).ticks(6)
+  const inside = candidates.filter((tick) => tick >= low && tick <= high)
   const chosen: number[] = []
-  for (const tick of ticks) {
-    if (chosen.length === 0 || x(tick) - x(chosen.at(-1)!) >= 44) chosen.push(tick)
+  for (const tick of inside) {
+    if (chosen.length === 0 || x(tick) - x(chosen.at(-1)!) >= TICK_ROOM) chosen.push(tick)
   }
   return chosen
 }
 
-function formatTick(tick: number): string {
-  return tick < 1e7 ? String(Number(tick.toPrecision(3))) : tick.toExponential(0)
+/** `25.5`, `1,000`, `7.9M`, `1e+12`: never wider than the margin. */
+function formatShort(value: number): string {
+  if (value < 1e5) return value < 1000 ? String(Number(value.toPrecision(4))) : formatCount(Math.round(value))
+  if (value < 1e6) return `${Math.round(value / 1e3)}k`
+  if (value < 1e9) return `${Number((value / 1e6).toPrecision(2))}M`
+  return value.toExponential(value === 10 ** Math.round(Math.log10(value)) ? 0 : 1)
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
@@ -31,6 +32,7 @@ export function drawPlot(
 export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
   if (assertPlotFile(path) === '.svg') return svg
   const { default: sharp } = await import('sharp')
+  await addFonts()
   return sharp(Buffer.from(svg), { density: PLAIN_DPI * PNG_SCALE })
     .png()
     .toBuffer()
@@ -41,4 +43,24 @@ export function assertPlotFile(path: string): '.svg' | '.png' {
   const ending = extname(path).toLowerCase()
   if (ending === '.svg' || ending === '.png') return ending
   throw new UsageError(`${path} is no name for a plot: expected one that ends in .svg or .png`)
+}
+
+const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']
+let added: Promise<void> | undefined
+
+/**
+ * Adds fonts of our own to those that sharp draws letters with: a container often has none, and every letter would be
+ * a box. sharp adds a font for all pictures when a text asks for its file.
+ */
+function addFonts(): Promise<void> {
+  const { resolve } = createRequire(import.meta.url)
+  added ??= import('sharp').then(async ({ default: sharp }) => {
+    for (const name of FONTS) {
+      const fontfile = resolve(`dejavu-fonts-ttf/ttf/${name}`)
+      await sharp({ text: { text: 'a', font: 'DejaVu Sans', fontfile } })
+        .png()
+        .toBuffer()
+    }
+  })
+  return added
 }

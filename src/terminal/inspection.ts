@@ -1,3 +1,4 @@
+import { describeHalfLayers } from '../families/half-layers.js'
 import { formatCount, formatQuantity, formatSize } from '../format-numbers.js'
 import type { Inspection } from '../inspect/inspect-model.js'
 import { paint } from './color.js'
@@ -6,6 +7,7 @@ import { formatTable } from './table.js'
 const PARTS = {
   embedding: 'embedding',
   attention: 'attention',
+  mixers: 'other mixers',
   mlp: 'MLP',
   norms: 'norms',
   other: 'other, in layers',
@@ -17,6 +19,7 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
   const { model, files } = inspection
   const known = model.title === null ? '' : ` (${model.title})`
   const positions = model.maxPositions === null ? '' : `, ${formatCount(model.maxPositions)} positions`
+  const halves = describeHalfLayers(model.family, model.layers)
   const stored = model.checkpointDtype === null ? '' : `, stored as ${model.checkpointDtype}`
   const sections = [
     [
@@ -26,6 +29,7 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
         ? []
         : [`inside   ${model.wrapper}, of which only this decoder is run, on text`]),
       `size     ${formatQuantity(model.layers, 'layer')}, hidden size ${formatCount(model.hiddenSize)}${positions}${stored}`,
+      ...(halves === undefined ? [] : [`layers   ${halves}`]),
       `heads    ${model.heads} query, ${model.kvHeads} key/value, head size ${model.headDim}`,
     ],
     formatParameters(inspection),

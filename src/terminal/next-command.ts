@@ -35,7 +35,7 @@ export function formatPruneCommand(
   cut: string[],
   title = 'To make the cut',
 ): string {
-  const output = `${basename(resolve(model.model))}-pruned`
+  const output = `${basename(resolve(model.model), '.gguf')}-pruned`
   return formatNextCommand(title, { ...model, command: 'prune', words: [...cut, '-o', output] })
 }
 

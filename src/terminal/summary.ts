@@ -1,6 +1,7 @@
 import { describeMetric, type Metric } from '../documents/metrics.js'
 import { findCertainty } from '../documents/result-views.js'
 import type { ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
+import { describeHalfLayers } from '../families/half-layers.js'
 import {
   formatConfidence,
   formatCount,
@@ -115,6 +116,7 @@ function formatHeading(result: SimilarityResult): string {
   const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip, bestBlocks } = result
   const size = bestBlocks ? 'blocks of every size' : formatQuantity(layersToSkip, 'layer')
   const also = Object.keys(metrics)
+  const halves = describeHalfLayers(model.family, layersToSkip)
 
   const { empty, notText } = dataset.skipped
   const skipped = [
@@ -129,5 +131,6 @@ function formatHeading(result: SimilarityResult): string {
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
     `measure  ${describeMetric(metric).title} across ${size}, ` +
       `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,
+    ...(halves === undefined ? [] : [`layers   ${halves}`]),
   ].join('\n')
 }

@@ -33,13 +33,8 @@ describe('fingerprintModel', () => {
     const weights = join(folder, 'model.safetensors')
     await writeFile(join(folder, 'config.json'), '{}')
     await makeLarge(weights)
-    const model = {
-      folder,
-      format: 'safetensors' as const,
-      tokenizer: folder,
-      file: 'model.safetensors',
-      weightFiles: [weights],
-    }
+    const format = 'safetensors' as const
+    const model = { folder, format, tokenizer: folder, file: 'model.safetensors', weightFiles: [weights] }
     return { weights, take: () => fingerprintModel(model, { folder: join(folder, 'kept') }) }
   }
 

@@ -19,6 +19,17 @@ describe('layerprune inspect', () => {
     expect(stdout).toMatch(/Memory: about \d+ MB for texts of up to 128 tokens, \d+ kB of it weights\./)
   })
 
+  it('says what layers are worth that have a mixer or an MLP, and names all parts', async () => {
+    const { stdout } = await run('inspect', '--model', join(FIXTURES, 'families/nemotron-h'))
+    expect(stdout).toContain(
+      '\nlayers   each is a mixer or an MLP, so 5 of them are about 2.5 usual layers\n',
+    )
+    const rows = [...stdout.matchAll(/^\| [A-Za-z ,]+ \| +([\d,]+) \| +[\d.]+ % \|$/gm)]
+    const counts = rows.map(([, count]) => Number(count!.replaceAll(',', '')))
+    expect(counts.at(-1)).toBe(counts.slice(0, -1).reduce((sum, count) => sum + count))
+    expect(stdout).toMatch(/\| other mixers +\|/)
+  })
+
   it('prints one JSON document', async () => {
     const { exitCode, stdout, stderr } = await run('inspect', '--model', llama, '--json', '--quiet')
     expect([exitCode, stderr]).toEqual([0, ''])

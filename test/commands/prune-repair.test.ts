@@ -1,6 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readEndTokens } from '../../src/evaluate/end-tokens.js'
+import { generateGreedy } from '../../src/evaluate/generate-greedy.js'
+import { openNextToken } from '../../src/evaluate/next-token.js'
+import { openModel } from '../../src/model.js'
+import { loadTokenizer } from '../../src/texts/tokenizer.js'
 import { EXAMPLES, FIXTURES } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -19,14 +24,40 @@ function makeTexts(): string {
 const repair = (cwd: string, ...args: string[]) =>
   runProgram(['prune', '--model', MODEL, '--repair', '-o', 'out', ...args], { cwd })
 
+/** What the model in a folder says after a beginning, in as many tokens as another text has there. */
+async function continueText(folder: string, beginning: string, like: string): Promise<string> {
+  const { encode, decode } = await loadTokenizer(folder)
+  const model = await openModel({ model: folder })
+  const runner = await openNextToken(model, [], { device: 'cpu' })
+  const ids = encode(beginning, 1000)
+  const options = {
+    removed: [],
+    tokens: encode(beginning + like, 1000).length - ids.length,
+    endTokens: await readEndTokens(model),
+  }
+  try {
+    const [continuation] = await generateGreedy(runner, [{ ids, origin: '' }], options)
+    return decode([...ids, ...continuation!]).slice(decode(ids).length)
+  } finally {
+    await runner.close()
+  }
+}
+
 describe('prune --repair', () => {
   it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']
     const { exitCode, stdout } = await repair(cwd, '--drop', '4:8,10:11', ...texts, '--json')
     expect(exitCode).toBe(0)
-    const { repair: report, layers } = JSON.parse(stdout)
+    const { repair: report, layers, samples, tokensPerSecond } = JSON.parse(stdout)
     expect(layers).toBe(7)
+    expect(tokensPerSecond).toMatchObject({ tokens: 256 })
+    expect(samples.map(({ origin }: { origin: string }) => origin)).toEqual(
+      [1, 2, 3].map((line) => `measure.jsonl:${line}`),
+    )
+    for (const { beginning, pruned } of samples) {
+      expect(await continueText(join(cwd, 'out'), beginning, pruned)).toBe(pruned)
+    }
     expect(report.cuts).toMatchObject([
       { start: 4, end: 8, layer: 3, weight: 'model.layers.3.mlp.down_proj.weight', bias: null },
       { start: 10, end: 11, layer: 9, weight: 'model.layers.9.mlp.down_proj.weight', bias: null },
@@ -131,9 +162,10 @@ describe('prune --repair', () => {
       expect(outcome.stderr).toContain(error)
       expect(outcome.exitCode).toBe(exitCode)
     }
-    const without = await runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...texts], {
-      cwd,
-    })
-    expect(without.stderr).toContain('--dataset goes with --repair')
+    const without = (...flags: string[]) =>
+      runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...flags], { cwd })
+    const fitted = await without(...texts, '--dataset-size', '8')
+    expect(fitted.stderr).toContain('--dataset-size goes with --repair')
+    expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')
   })
 })

@@ -59,7 +59,14 @@ describe('prune', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toMatch(/^m without layer 1 \(0-based, 1 of 3\): 2 layers\n/)
     expect(stdout).toMatch(/\n {2}config\.json +\d+ B\n/)
-    expect(stdout).toMatch(/\nWrote \d+ files, \d+ kB to pruned\.\n$/)
+    expect(stdout).toMatch(/\nWrote \d+ files, \d+ kB to pruned\.\n/)
+    expect(stdout).toMatch(
+      /\n {2}parameters +[\d,]+ +[\d,]+ {2}-\d+ %\n {2}weights +\d+ kB +\d+ kB {2}-\d+ %\n/,
+    )
+    expect(stdout).toMatch(/\n {2}tokens\/s\* +[\d,]+ +[\d,]+ {2}[+-]?\d+ %\n/)
+    expect(stdout).toMatch(
+      /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset texts\.jsonl\n$/,
+    )
     expect(readdirSync(cwd).sort()).toEqual(['m', 'pruned'])
     expect(readdirSync(join(cwd, 'pruned')).sort()).toEqual([
       'LICENSE',
@@ -167,12 +174,14 @@ describe('prune', () => {
     const wet = await prune(cwd, '--drop', '1', '-o', 'pruned', '--json')
     const { dryRun, ...would } = JSON.parse(dry.stdout)
     expect(dryRun).toBe(true)
-    expect(would).toEqual(JSON.parse(wet.stdout))
+    const { tokensPerSecond, ...written } = JSON.parse(wet.stdout)
+    expect(would).toEqual(written)
+    expect(tokensPerSecond).toMatchObject({ whole: expect.any(Number), pruned: expect.any(Number) })
     for (const { name, sizeBytes } of would.files) {
       expect(readFileSync(join(cwd, 'pruned', name)).byteLength).toBe(sizeBytes)
     }
     const spoken = await prune(cwd, '--drop', '1', '-o', 'other', '--dry-run')
-    expect(spoken.stdout).toMatch(/Would write \d+ files, \d+ kB to other\.\n$/)
+    expect(spoken.stdout).toMatch(/Would write \d+ files, \d+ kB to other\.\n/)
   })
 
   it('refuses a family that is not proven; --unproven writes it and the card says so', async () => {

@@ -21,6 +21,15 @@ describe('report', () => {
     expect(page).toContain('Remove layers 6..9')
   })
 
+  it('says in its slices that mergekit would make another model', async () => {
+    const olmo = { ...result, model: { ...result.model, family: 'olmo' } }
+    writeFileSync(join(cwd, 'olmo.json'), JSON.stringify(olmo))
+    const { stdout } = await runProgram(['report', 'olmo.json', '-o', '-'], { cwd })
+    expect(stdout).toMatch(
+      /# mergekit [\d.]+ has no architecture file for olmo, .*\n# layerprune prune makes this cut\n/,
+    )
+  })
+
   it('says which file it cannot show', async () => {
     writeFileSync(join(cwd, 'other.json'), '{"schema":"other/1"}')
     const { exitCode, stderr } = await runProgram(

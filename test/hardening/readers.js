@@ -53,6 +53,17 @@ function tokenizerReader(damaged) {
   return { variants: one(sound.llama, damaged), mutate: mutateBytes, read }
 }
 
+function ggufReader(name) {
+  return modelReader({ 'model.gguf': sound.gguf[name] }, 'model.gguf')
+}
+
+const ggufTokenizerReader = {
+  variants: one({ 'model.gguf': sound.gguf['llama-tied.gguf'] }, 'model.gguf'),
+  mutate: mutateBytes,
+  read: async (folder) =>
+    void (await loadTokenizer(join(folder, 'model.gguf'))).encode('In the beginning', 16),
+}
+
 const PLAN = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
 const modelCardReader = {
   variants: one({ ...sound.llama, 'README.md': sound.modelCard }, 'README.md'),
@@ -96,6 +107,9 @@ export function makeReaders(documents) {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
+    'GGUF header': ggufReader('llama.gguf'),
+    'GGUF metadata, run': modelRunner({ 'model.gguf': sound.gguf['qwen3.gguf'] }, 'model.gguf'),
+    'GGUF tokenizer': ggufTokenizerReader,
     'PyTorch archive': modelReader(sound.pytorch, 'pytorch_model.bin'),
     'PyTorch pickle, run': modelRunner(sound.pytorch, 'pytorch_model.bin', { mutate: mutatePickle }),
     config: modelReader(llama, 'config.json'),

@@ -11,7 +11,7 @@ import { runProgram } from './program.js'
 const PAGE_BYTES = 20e6
 
 async function report(path) {
-  const page = await renderPage(await readSavedDocuments([path]))
+  const page = await renderPage(await readSavedDocuments([path]), () => undefined)
   if (page.length > PAGE_BYTES) throw new TypeError(`a page of ${page.length} characters`)
 }
 

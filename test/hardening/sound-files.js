@@ -54,6 +54,8 @@ export function withIndex(files) {
 const { 'model.safetensors': _, ...gpt2 } = families.gpt2
 export const pytorch = { ...gpt2, 'pytorch_model.bin': readFixture('pytorch/gpt2/pytorch_model.bin') }
 
+export const gguf = readFolder('gguf', ['llama.gguf', 'llama-tied.gguf', 'qwen3.gguf'])
+
 export const texts = readFixture('texts.jsonl')
 export const rows = texts
   .toString()

@@ -25,7 +25,7 @@ const CUTS: [start: number, end: number][] = [
 
 /** What is refused of which model, and by which word; the other cuts must be right. */
 const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
-  [/^rwkv$/, ['2:4', '1:2', '0:3', '4:6'], 'does not state num_attention_heads'],
+  [/^rwkv$/, ['2:4', '1:2', '0:3', '4:6'], 'the recurrence of RWKV 4'],
   [/^zamba2?$/, ['2:4', '1:2', '0:3', '4:6'], 'share weights'],
   [/^zaya$/, ['2:4', '1:2', '0:3', '4:6'], "the output of the previous layer's router"],
   [/^diffllama$/, ['2:4', '1:2', '0:3'], 'depends on the number of the layer'],
@@ -33,7 +33,7 @@ const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
   [/^modernbert-decoder$/, ['0:3'], 'only layer 0'],
   [/^gpt_neox_japanese$/, ['4:6'], 'only the last layer'],
   [/^gemma4/, ['4:6'], 'must be one of full attention'],
-  [/^qwen3_vl/, ['1:2', '0:3'], 'deepstack_visual_indexes'],
+  [/^qwen3_(vl|omni)/, ['1:2', '0:3'], 'deepstack_visual_indexes'],
 ]
 
 let folder: string

@@ -17,7 +17,10 @@ describeWithChromium('the page in a browser', () => {
   beforeAll(async () => {
     const result = allSizesResult(12, 4, (start, n) => Math.abs(start - (n === 3 ? 1 : 6)))
     const file = join(folder, 'report.html')
-    writeFileSync(file, await renderPage({ results: [result, result], evaluations: [], plans: [] }))
+    writeFileSync(
+      file,
+      await renderPage({ results: [result, result], evaluations: [], plans: [] }, () => undefined),
+    )
     page = await openPage(chromium, pathToFileURL(file).href)
   })
   afterAll(async () => {

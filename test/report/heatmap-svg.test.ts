@@ -28,7 +28,7 @@ describe('drawHeatMap', () => {
       'first layer removed, 0-based',
       'layers removed',
       'smallest of row',
-      'largest',
+      'largest but for start 0',
       '● best of each row',
     ])
     expect(svg).toContain('@media (prefers-color-scheme:dark)')

@@ -91,6 +91,8 @@ describe('reachVerdict', () => {
   })
 })
 
+const noProblem = () => undefined
+
 describe('renderPage', () => {
   it('contradicts itself nowhere if perplexity recommends another block than the distances', async () => {
     const block = { start: 4, end: 8, distance: 0.06, distanceRank: 4 }
@@ -99,11 +101,14 @@ describe('renderPage', () => {
     const verification = { dataset, settings, perplexity: 20, blocks: [recommended], recommended }
     const { distances, standardErrors, best } = valley()
     const metrics = { cosine: { distances, standardErrors, best } }
-    const page = await renderPage({
-      results: [{ ...valley(), metrics, verification }],
-      evaluations: [],
-      plans: [],
-    })
+    const page = await renderPage(
+      {
+        results: [{ ...valley(), metrics, verification }],
+        evaluations: [],
+        plans: [],
+      },
+      noProblem,
+    )
     expect(page).toContain('<p class="headline" aria-live="polite">Remove layers 4..7</p>')
     const marked = [...page.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) =>
       row.slice(1),
@@ -124,7 +129,7 @@ describe('renderPage', () => {
   it('shows a result with its slices, and every name as text', async () => {
     const result = valley()
     result.model.id = '</script><b>org/model'
-    const page = await renderPage({ results: [result], evaluations: [], plans: [] })
+    const page = await renderPage({ results: [result], evaluations: [], plans: [] }, noProblem)
     expect(page).not.toContain('<b>')
     expect(page).toContain('Remove layers 6..9')
     expect(page).toContain('layer_range: [0, 6]\n')
@@ -133,11 +138,33 @@ describe('renderPage', () => {
     expect(page).not.toMatch(/@import|url\((?!#)/)
   })
 
+  it('says in the slices of every size and of a plan that mergekit would not make them', async () => {
+    const removed = [{ start: 2, end: 3 }]
+    const plan = makePlan({ model: { id: 'm', layers: 12 }, strategy: 'explicit', removed })
+    const asked: unknown[] = []
+    const page = await renderPage(
+      { results: [valley()], evaluations: [], plans: [plan] },
+      ({ id, layers }, removed) => {
+        asked.push([id, layers, removed])
+        return 'mergekit omits <some> tensors'
+      },
+    )
+    expect(asked).toHaveLength(12)
+    expect(asked.at(-1)).toEqual(['m', 12, removed])
+    expect(
+      page.match(/# mergekit omits &lt;some&gt; tensors\n# layerprune prune makes this cut/g),
+    ).toHaveLength(2)
+    expect(page.match(/# mergekit omits \\u003csome> tensors\\n/g)).toHaveLength(11)
+  })
+
   it('sets several results side by side, and says if all agree', async () => {
-    const agreeing = await renderPage({ results: [valley(), valley()], evaluations: [], plans: [] })
+    const agreeing = await renderPage(
+      { results: [valley(), valley()], evaluations: [], plans: [] },
+      noProblem,
+    )
     expect(agreeing).toContain('All 2 results say: remove layers 6..9')
     const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))
-    const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] })
+    const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] }, noProblem)
     expect(differing).toContain('2 results side by side')
   })
 })

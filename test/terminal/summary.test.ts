@@ -37,6 +37,14 @@ Second nearest: layers 2..3, 0.1936 ± 0.0009, 0.0060 more.
 Nearest block: layers 1..2 (0-based, 2 of 4), angular distance 0.1876 ± 0.0009 over 128 texts.`)
   })
 
+  it('says what a block is worth if a layer is only a mixer or an MLP', () => {
+    const result = exampleResult([0.5, 0.1876, 0.1936], { layersToSkip: 2 })
+    const model = { ...result.model, family: 'nemotron_h' }
+    expect(linesOf({ ...result, model })[3]).toBe(
+      'layers   each is a mixer or an MLP, so 2 of them are about one usual layer',
+    )
+  })
+
   it('says that an interrupted run is partial, and what was skipped', () => {
     const result = exampleResult([0.5, 0.2])
     result.partial = true

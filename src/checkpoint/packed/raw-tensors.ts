@@ -29,6 +29,10 @@ export class RawTensors {
     return [...this.#tensors.values()].filter(({ dtype }) => dtypes.includes(dtype))
   }
 
+  names(): string[] {
+    return [...this.#tensors.keys()]
+  }
+
   find(name: string): TensorLocation | undefined {
     return this.#tensors.get(name)
   }

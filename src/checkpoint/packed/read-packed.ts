@@ -1,17 +1,28 @@
-import { LayerpruneError } from '../../errors.js'
 import { isObject } from '../../is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
+import { readAwq } from './awq.js'
+import { readBitsandbytes } from './bitsandbytes.js'
+import { readCompressedTensors } from './compressed-tensors.js'
 import { readFp8 } from './fp8.js'
+import { readGptq } from './gptq.js'
+import { readMlx } from './mlx.js'
+import { readModelOpt } from './modelopt.js'
+import { readMxfp4 } from './mxfp4.js'
 import { RawTensors } from './raw-tensors.js'
+import { refused } from './refusal.js'
 import { stored } from './scales.js'
 
 type Section = Record<string, unknown>
 type Tensors = ReadonlyMap<string, TensorLocation>
 
+/** What config.json says of how weights are quantised, and the key that it says it under. */
+interface Settings {
+  key: string
+  settings: Section
+}
+
 /** Keys of config.json that say how weights are quantised. */
 export const QUANTIZATION_KEYS = ['quantization_config', 'compression_config', 'quantization'] as const
-
-const HINT = 'use the checkpoint in float32, float16 or bfloat16 that it was made from'
 
 /** Tensors that only a quantised checkpoint has, by the end of their name. */
 const QUANTIZED_TENSORS: Record<string, string> = {
@@ -50,7 +61,7 @@ export function readPackedTensors(config: Section, tensors: Tensors): LogicalTen
   return { tensors: logical, form }
 }
 
-function findSettings(config: Section): { key: string; settings: Section } | undefined {
+function findSettings(config: Section): Settings | undefined {
   for (const key of QUANTIZATION_KEYS) {
     const settings = config[key]
     if (settings === undefined || settings === null) continue
@@ -61,16 +72,39 @@ function findSettings(config: Section): { key: string; settings: Section } | und
 }
 
 /** The packed weights of a quantised checkpoint, and the name of their form. */
-function readQuantized({ key, settings }: { key: string; settings: Section }, raw: RawTensors): string {
-  const method = settings.quant_method
-  switch (method) {
+function readQuantized(found: Settings, raw: RawTensors): string {
+  const { key, settings } = found
+  switch (findMethod(found)) {
     case 'fp8':
     case 'fbgemm_fp8':
       readFp8(raw, readBlock(settings.weight_block_size))
       return 'fp8'
+    case 'compressed-tensors':
+      return readCompressedTensors(raw, settings)
+    case 'modelopt':
+      return readModelOpt(raw)
+    case 'gptq':
+      return readGptq(raw, settings)
+    case 'awq':
+      return readAwq(raw, settings)
+    case 'bitsandbytes':
+      return readBitsandbytes(raw)
+    case 'mxfp4':
+      return readMxfp4(raw)
+    case 'mlx':
+      return readMlx(raw, settings)
     default:
       throw refused(`config.json has ${key} ${describeMethod(settings)}`)
   }
+}
+
+/** The method by its name, or by the keys that only one has. */
+function findMethod({ settings }: Settings): string | undefined {
+  if (typeof settings.quant_method === 'string') return settings.quant_method
+  if (settings.load_in_4bit === true || settings.load_in_8bit === true) return 'bitsandbytes'
+  if (settings.quant_algo !== undefined) return 'modelopt'
+  if (settings.group_size !== undefined && settings.bits !== undefined) return 'mlx'
+  return undefined
 }
 
 function readBlock(size: unknown): number[] | undefined {
@@ -97,14 +131,7 @@ function assertUnderstood(tensors: Tensors): void {
   }
 }
 
-function refused(found: string): LayerpruneError {
-  return new LayerpruneError(`the checkpoint is quantised in a way that cannot be read: ${found}`, {
-    hint: HINT,
-  })
-}
-
 function describeMethod(settings: Section): string {
   if (typeof settings.quant_method === 'string') return quoteName(settings.quant_method)
-  if (settings.load_in_4bit === true || settings.load_in_8bit === true) return '"bitsandbytes"'
   return `of the keys ${Object.keys(settings).slice(0, 8).map(quoteName).join(', ')}`
 }

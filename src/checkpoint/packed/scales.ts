@@ -1,19 +1,55 @@
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
-import type { WeightExpression } from '../weight-expression.js'
+import type { CombinedExpression, WeightExpression } from '../weight-expression.js'
 import { damaged } from './raw-tensors.js'
 
 /** 2 to the power of each code minus 127; the last code is NaN. */
 const POWERS = Array.from({ length: 256 }, (_, code) => (code === 255 ? Number.NaN : 2 ** (code - 127)))
+
+const FP4_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+
+/** The values of 4-bit floats of two bits of exponent and one of fraction, by their codes. */
+export const FP4_VALUES = [...FP4_MAGNITUDES, ...FP4_MAGNITUDES.map((value) => -value)]
 
 /** A tensor of plain numbers, seen in another shape of as many. */
 export function stored(part: TensorLocation, shape: number[] = part.shape): WeightExpression {
   return { kind: 'stored', shape, part }
 }
 
+/** 4-bit floats, two in a byte, the first in its low bits. */
+export function readFp4(part: TensorLocation, shape: number[]): WeightExpression {
+  return { kind: 'lookup', shape, part, bits: 4, isHighFirst: false, table: FP4_VALUES }
+}
+
 /** Scales as numbers, or as powers of two of which only the exponents are stored. */
 export function readScales(part: TensorLocation, shape: number[] = part.shape): WeightExpression {
   if (part.dtype !== 'F8_E8M0' && part.dtype !== 'U8') return stored(part, shape)
   return { kind: 'lookup', shape, part, bits: 8, isHighFirst: false, table: POWERS }
+}
+
+/** One number combined with all those of an expression. */
+export function combineWith(
+  operation: CombinedExpression['operation'],
+  left: WeightExpression,
+  value: number,
+): WeightExpression {
+  const { shape } = left
+  const right: WeightExpression = { kind: 'constant', shape: shape.map(() => 1), value }
+  return { kind: 'combined', shape, operation, left, right, block: shape }
+}
+
+/**
+ * Numbers combined with one for each group of neighbours in a row.
+ * @param right as many rows, and a column for each group
+ */
+export function combineGroups(
+  operation: CombinedExpression['operation'],
+  left: WeightExpression,
+  right: WeightExpression,
+  group: number,
+): WeightExpression {
+  const { shape } = left
+  const block = [...shape.slice(0, -1).map(() => 1), group]
+  return { kind: 'combined', shape, operation, left, right, block }
 }
 
 /**
@@ -28,35 +64,41 @@ export function scale(
 ): WeightExpression {
   const { shape } = numbers
   const grid = findGrid(shape, scales, block)
-  return {
-    kind: 'combined',
-    shape,
-    operation: 'Mul',
-    left: numbers,
-    right: readScales(scales, grid.shape),
-    block: grid.block,
-  }
+  const right = readScales(scales, grid.shape)
+  return { kind: 'combined', shape, operation: 'Mul', left: numbers, right, block: grid.block }
+}
+
+/** Numbers less zero points, of which there are as many as of scales. */
+export function subtractZeros(
+  numbers: WeightExpression,
+  zeros: TensorLocation,
+  block?: readonly number[],
+): WeightExpression {
+  const { shape } = numbers
+  const grid = findGrid(shape, zeros, block)
+  const right = stored(zeros, grid.shape)
+  return { kind: 'combined', shape, operation: 'Sub', left: numbers, right, block: grid.block }
 }
 
 function findGrid(shape: number[], scales: TensorLocation, block: readonly number[] | undefined) {
-  const count = countNumbers(scales.shape)
   const stack = shape.slice(0, -2)
   const [rows, columns] = shape.slice(-2) as [number, number]
+  const each = stack.map(() => 1)
   const candidates = [
     { shape: shape.map(() => 1), block: shape },
-    { shape: [...stack, 1, 1], block: [...stack.map(() => 1), rows, columns] },
-    { shape: [...stack, rows, 1], block: [...stack.map(() => 1), 1, columns] },
+    { shape: [...stack, 1, 1], block: [...each, rows, columns] },
+    { shape: [...stack, rows, 1], block: [...each, 1, columns] },
   ]
   if (block !== undefined) {
     const [height, width] = block as [number, number]
     const blocks = [...stack, Math.ceil(rows / height), Math.ceil(columns / width)]
-    candidates.unshift({ shape: blocks, block: [...stack.map(() => 1), height, width] })
+    candidates.unshift({ shape: blocks, block: [...each, height, width] })
   }
   const fits = candidates.find((candidate) => fitsScales(candidate.shape, scales.shape))
   if (fits !== undefined) return fits
-  const expected = `${countNumbers(candidates[0]!.shape)} for the shape [${shape.join(', ')}]`
+  const size = block === undefined ? 'for rows or for all' : `for blocks of ${block.join(' x ')}`
   throw damaged(
-    `tensor ${quoteName(scales.name)} has the shape [${scales.shape.join(', ')}], ${count} scales, expected ${expected}`,
+    `tensor ${quoteName(scales.name)} has the shape [${scales.shape.join(', ')}], expected scales ${size} of [${shape.join(', ')}]`,
   )
 }
 
@@ -64,8 +106,4 @@ function findGrid(shape: number[], scales: TensorLocation, block: readonly numbe
 function fitsScales(shape: number[], found: number[]): boolean {
   const long = (sizes: number[]) => `${sizes.filter((size) => size !== 1)}`
   return long(shape) === long(found)
-}
-
-export function countNumbers(shape: number[]): number {
-  return shape.reduce((product, size) => product * size, 1)
 }

@@ -1,12 +1,20 @@
 import { existsSync } from 'node:fs'
-import { readModelConfig } from '../../checkpoint/config.js'
+import { join } from 'node:path'
+import type { ModelConfig } from '../../checkpoint/config.js'
+import { isGguf } from '../../checkpoint/gguf-names.js'
 import type { Block } from '../../layers/block.js'
 import { keepLayers } from '../../prune/layer-numbers.js'
 import { findMergekitProblem } from '../../prune/mergekit-support.js'
+import type { CutModel, FindProblem } from '../../report/cut-problem.js'
+import { readLocalConfig } from './local-config.js'
+
+const NO_GGUF = 'mergekit reads no GGUF files'
 
 interface Cut {
   /** Folder or Hub id. */
   model: string
+  /** The file that was read, if it is known. */
+  file?: string | undefined
   /** The config's `model_type`, if it is known. */
   family: string | undefined
   /** Layers of the whole model. */
@@ -14,14 +22,28 @@ interface Cut {
   removed: Block[]
 }
 
-/** Why mergekit would not make a cut, by the model's config if that is in a folder, otherwise by its family. */
-export async function readMergekitProblem({
-  model,
-  family,
-  layers,
-  removed,
-}: Cut): Promise<string | undefined> {
-  const config = existsSync(model) ? await readModelConfig(model) : undefined
+/** Why mergekit would not make a cut, by the model's config if that is on this machine, otherwise by its family. */
+export async function readMergekitProblem({ model, file, family, ...cut }: Cut): Promise<string | undefined> {
+  if (isGguf(file ?? model)) return NO_GGUF
+  return explain(await readLocalConfig(model), family, cut)
+}
+
+/** The same of any cut of some models, whose configs are read once; those without config.json go by their family. */
+export async function prepareMergekitProblems(models: CutModel[]): Promise<FindProblem> {
+  const configs = new Map<string, ModelConfig | undefined>()
+  for (const id of new Set(models.map(({ id }) => id))) {
+    if (existsSync(join(id, 'config.json'))) configs.set(id, await readLocalConfig(id))
+  }
+  return ({ id, family, layers }, removed) =>
+    isGguf(id) ? NO_GGUF : explain(configs.get(id), family, { layers, removed })
+}
+
+function explain(
+  config: ModelConfig | undefined,
+  family: string | undefined,
+  { layers, removed }: Pick<Cut, 'layers' | 'removed'>,
+): string | undefined {
+  if (config?.origin !== undefined) return NO_GGUF
   const known = config?.modelType ?? family
   return known === undefined
     ? undefined

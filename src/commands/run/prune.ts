@@ -1,18 +1,24 @@
 import type { Command } from 'commander'
+import { openDataset } from '../../data/dataset.js'
+import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
+import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
+import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress, type Progress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
 import { formatRepaired } from '../../terminal/repaired.js'
+import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { WEIGHT_OPTIONS } from '../measuring-flags.js'
 import { PRUNE_OPTIONS, type PruneFlags } from '../prune.js'
 import { listenForInterruption } from './interruption.js'
 import { listMakingFlags } from './making-flags.js'
+import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { planRemoval, readRemoval } from './removal.js'
@@ -40,20 +46,50 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       layers: config.layers,
       family: config.modelType,
     })
+    const samples = measuresModels(flags) ? chooseSamples(flags, plan) : undefined
+    if (samples !== undefined) await openDataset(samples)
     let repair: Repair | undefined
     if (repairOptions !== undefined) {
       await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
-      const { removed } = plan
-      repair = await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet)
+      repair = await repairBeforeWriting(
+        { ...model, ...repairOptions, removed: plan.removed, signal, onNote },
+        quiet,
+      )
     }
     const result = await write({ ...options, ...repair?.changes, plan }, quiet)
-    const written = { ...result, ...(repair ? { repair: repair.report } : {}) }
-    await printDocument(written, flags, ({ repair, ...pruned }) =>
-      [formatPruned(pruned, flags.output), ...(repair ? [formatRepaired(repair)] : [])].join('\n'),
+    const { removed } = plan
+    const measures = measuresModels(flags)
+      ? await measurePruned(
+          { ...model, ...pick(flags, ['threads']), ...repair?.changes, removed, samples, signal, onNote },
+          quiet,
+        )
+      : {}
+    const written = { ...result, ...measures, ...(repair ? { repair: repair.report } : {}) }
+    // a line feed is no letter of a sample as a person reads it
+    const shown = flags.json ? written : withPlainSamples(written)
+    await printDocument(shown, flags, ({ repair, ...pruned }) =>
+      [
+        formatPruned(pruned, flags.output),
+        ...(repair ? [formatRepaired(repair)] : []),
+        ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
+        '',
+        suggestNext(pruned, flags),
+      ].join('\n'),
     )
   } finally {
     interruption.stop()
   }
+}
+
+/** The command that measures what was written, or that writes it after all. */
+function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
+  const { model, revision, output, dataset = ['texts.jsonl'] } = flags
+  if (dryRun) {
+    const words = ['--drop', formatBlocks(plan.removed), '-o', output]
+    return formatNextCommand('To write it', { command: 'prune', model, revision, words })
+  }
+  const words = ['--dataset', ...[dataset].flat()]
+  return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
 }
 
 /** Writes the pruned model, with a progress bar from the first bytes on. */

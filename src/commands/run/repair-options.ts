@@ -1,7 +1,7 @@
 import { UsageError } from '../../errors.js'
 import type { RepairModelOptions } from '../../repair/repair-model.js'
 import { nameFlag } from '../../similarity/identity.js'
-import { REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
+import { REPAIR_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
 
 /**
@@ -12,7 +12,7 @@ export function readRepairOptions(
   flags: RepairFlags & { dryRun?: boolean | undefined },
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
-    const given = REPAIR_OPTIONS.find((name) => flags[name] !== undefined)
+    const given = REPAIR_ONLY.find((name) => flags[name] !== undefined)
     if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair`)
     return undefined
   }

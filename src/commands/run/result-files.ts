@@ -37,9 +37,9 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
 }
 
 async function formatSlices(result: VerifiedResult): Promise<string> {
-  const { id: model, layers, family, checkpointDtype: dtype } = result.model
+  const { id: model, file, layers, family, checkpointDtype: dtype } = result.model
   const removed = [recommendBlock(result, result.layersToSkip)]
-  const problem = await readMergekitProblem({ model, family, layers, removed })
+  const problem = await readMergekitProblem({ model, file, family, layers, removed })
   return formatSliceConfig({ model, revision: pinnedRevision(result.model), layers, removed, dtype, problem })
 }
 

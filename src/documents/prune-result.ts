@@ -1,0 +1,45 @@
+import type { Plan } from './plan.js'
+import type { SCHEMAS } from './schemas.js'
+
+/** A figure of a model before and after. */
+export interface WholeAndPruned {
+  whole: number
+  pruned: number
+}
+
+/** How the whole and the pruned model continue the same beginning, by the most likely token each time. */
+export interface Sample {
+  /** File and line or row of the text. */
+  origin: string
+  beginning: string
+  whole: string
+  pruned: string
+}
+
+/** What `prune --json` prints. Keys may be added, none changes meaning. */
+export interface PruneResult {
+  schema: typeof SCHEMAS.prune
+  plan: Plan
+  /** Of what was written: tensors of PyTorch's files become safetensors. */
+  format: 'onnx' | 'safetensors' | 'gguf'
+  /** Layers of the pruned model. */
+  layers: number
+  /** Real path of the folder. */
+  output: string
+  files: { name: string; sizeBytes: number }[]
+  sizeBytes: number
+  /** Numbers that the weights hold, those outside the decoder too; null if they are packed in a way that hides them. */
+  parameters: WholeAndPruned | null
+  /** Of the files that hold weights; of a graph its own too. */
+  bytes: WholeAndPruned
+  /** Only of the command: null if the model could not be run here, or that was not wanted. */
+  tokensPerSecond?: (WholeAndPruned & { /** Of the text that was run. */ tokens: number }) | null
+  /** Only of the command, if texts were given. */
+  samples?: Sample[]
+  /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
+  unproven?: string
+  /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+  ignoredConfigKeys?: string[]
+  /** Present and true if nothing was written. */
+  dryRun?: true
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { generateGreedy } from '../../src/evaluate/generate-greedy.js'
+import { openNextToken } from '../../src/evaluate/next-token.js'
+import { measurePrefill } from '../../src/evaluate/prefill-speed.js'
+import type { Block } from '../../src/layers/block.js'
+import { openModel } from '../../src/model.js'
+import type { EncodedText } from '../../src/texts/windows.js'
+import { FIXTURES, ROOT } from '../support/paths.js'
+
+interface Case {
+  model: string
+  removed: Block[]
+  endTokens: number[]
+  beginnings: number[][]
+  continuations: number[][]
+}
+const cases: Case[] = JSON.parse(readFileSync(join(FIXTURES, 'generation.json'), 'utf8'))
+const asTexts = (beginnings: number[][]) => beginnings.map((ids) => ({ ids, origin: 'drawn' }))
+
+describe('generateGreedy', () => {
+  it.each(cases)('says after $model without $removed what PyTorch says', async (reference) => {
+    const { removed, endTokens, beginnings, continuations } = reference
+    const model = await openModel({ model: join(ROOT, reference.model) })
+    const runner = await openNextToken(model, removed, { device: 'cpu' })
+    const options = { removed, tokens: 12, endTokens: new Set(endTokens) }
+    try {
+      expect(await generateGreedy(runner, asTexts(beginnings), options)).toEqual(continuations)
+    } finally {
+      await runner.close()
+    }
+  })
+
+  it('fills batches of a fixed size, and stops when every text has ended', async () => {
+    const sizes: number[] = []
+    const predict = async (texts: EncodedText[]) => {
+      sizes.push(texts.length)
+      return texts.map(({ ids }) => (ids.length < ids[0]! ? 7 : 1))
+    }
+    const steps: number[] = []
+    const continuations = await generateGreedy({ predict, maxBatch: 2 }, asTexts([[3], [2], [4]]), {
+      removed: [],
+      tokens: 9,
+      endTokens: new Set([1]),
+      onStep: (done) => steps.push(done),
+    })
+    expect(continuations).toEqual([[7, 7], [7], [7, 7, 7]])
+    expect(sizes).toEqual([2, 2, 2, 2, 2, 2])
+    expect(steps).toEqual([1, 2, 3, 4])
+  })
+})
+
+it('the fastest run of each cut is its speed, and none runs before all are loaded', async () => {
+  const order: number[] = []
+  const predict = async (texts: EncodedText[], removed: Block[]) => {
+    order.push(removed.length)
+    expect(texts.map(({ ids }) => ids)).toEqual([[0, 1, 2, 0, 1, 2, 0, 1]])
+    return [0]
+  }
+  const cuts = [[], [{ start: 1, end: 2 }]]
+  const { tokens, tokensPerSecond } = await measurePrefill({ predict, maxBatch: Infinity }, cuts, {
+    maxTokens: 8,
+    tokenRows: 3,
+  })
+  expect(tokens).toBe(8)
+  expect(tokensPerSecond.every((rate) => rate > 0)).toBe(true)
+  expect(order).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+})
