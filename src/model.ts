@@ -21,7 +21,7 @@ import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
 import { formatBits, formatList } from './format-numbers.js'
-import { describeCheckpoint, describeForm } from './gguf/checkpoint.js'
+import { describeCheckpoint } from './gguf/checkpoint.js'
 import { type GgufDecoder, readGgufDecoder } from './gguf/config.js'
 import { type GgufFile, openGguf } from './gguf/gguf-file.js'
 import { findMatrixType } from './graph/cast-per-run.js'
@@ -217,7 +217,7 @@ export async function openWeights(
     }
     case 'gguf': {
       const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
-      const opened = openCheckpoint(checkpoint, config, weights, describeForm(gguf!.file))
+      const opened = openCheckpoint(checkpoint, config, weights)
       notePacking(opened, config, options)
       return { ...located, ...opened }
     }
@@ -295,16 +295,14 @@ function notePacking(
   )
 }
 
-/** @param ownForm the form of packed weights, if it is known before */
 function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
   { format, file = 'model.safetensors', computedIn }: Computed,
-  ownForm: string | null = null,
 ): Opened {
   const built = buildDecoder(config, checkpoint)
   const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
-  const packing = describePacking(ownForm ?? form, tensors.values())
+  const packing = describePacking(form, tensors.values())
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
   const opened = { precision, format, file, packing, weightFiles, tensors }
