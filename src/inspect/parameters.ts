@@ -19,7 +19,7 @@ export interface ParameterCounts {
 
 /** Tables and constants that are computed, not learnt, and the auxiliary tensors of quantised weights. */
 const NOT_LEARNT =
-  /(cos|sin)_cache|inv_freq|rotary|Constant|(?<!router\.|expert_)scale|zero_point|_zp|mask|^floats|^integers|^layerprune\.|\.int8\.residuals$/i
+  /(cos|sin)_cache|inv_freq|rotary|Constant|(?<!router\.|expert_)scale|zero_point|_zp|mask|(^|\/)floats(_\d+)?$|^integers|^layerprune\.|\.int8\.residuals$/i
 
 const CHANGES_OF_FORM = new Set([
   'Add',

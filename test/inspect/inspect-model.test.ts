@@ -83,7 +83,7 @@ describe('inspectModel', () => {
         expect(analysis).toEqual({ possible: false, problem: opened.message, hint: opened.hint ?? null })
       } else {
         const { format, file, precision } = opened
-        expect(analysis).toEqual({ possible: true, format, file, dtype: precision.dtype })
+        expect(analysis).toEqual({ possible: true, format, file, dtype: precision.dtype, packing: null })
         if (format === 'safetensors') expect(parameters!.total).toBe(await countStored(model))
       }
     },
