@@ -9,7 +9,7 @@ import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatPruneCommand } from '../../terminal/next-command.js'
 import { printDocument, setQuiet } from '../../terminal/output.js'
-import { formatTasks } from '../../terminal/tasks.js'
+import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
 import { VERSION } from '../../version.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
@@ -40,9 +40,9 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   }
   await printDocument(result, flags, (found, window) =>
     [
-      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
       ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
-      ...('perplexity' in found ? suggestCut(found, flags) : []),
+      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
+      ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
     ].join('\n\n'),
   )
 }
