@@ -25,16 +25,6 @@ export function describeCheckpoint(
   }
 }
 
-/** The packed types of a file, the one of most bytes first; null if all its tensors are plain numbers. */
-export function describeForm({ tensors }: GgufFile): string | null {
-  const bytes = new Map<string, number>()
-  for (const { type, sizeBytes } of tensors.values()) {
-    if (isGgmlBlockType(type.name)) bytes.set(type.name, (bytes.get(type.name) ?? 0) + sizeBytes)
-  }
-  const types = [...bytes].sort(([, a], [, b]) => b - a).map(([name]) => name)
-  return types.length === 0 ? null : types.join(', ')
-}
-
 function locate({ name, shape, tensor, offsetBytes, sizeBytes }: NamedTensor): TensorLocation {
   const { type, file } = tensor
   const place = { file, offsetBytes, sizeBytes }

@@ -1,7 +1,7 @@
 import type { SweepCandidate, SweepLimits, SweepResult } from '../documents/sweep-result.js'
 
 /** The perplexity by which a cut is judged: repaired, if it was repaired; Infinity if it is not finite. */
-export function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
+function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
   return (repaired === undefined ? perplexity : repaired.perplexity) ?? Infinity
 }
 
