@@ -10,7 +10,7 @@ import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } fr
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
-import { type AdapterTargets, describeUnreached, findTargets } from './targets.js'
+import { type AdapterTargets, describeUnreached, findTargets, nameInTransformers } from './targets.js'
 import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
 const PLAN_FILE = 'layerprune-plan.json'
@@ -62,7 +62,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
-  const targets = findTargets(describeDecoder(config, tensors), config.family)
+  const targets = nameInTransformers(findTargets(describeDecoder(config, tensors)), config.family)
   const stored = [...tensors.values()].reduce(
     (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
     0,

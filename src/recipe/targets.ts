@@ -44,18 +44,30 @@ const RENAMED: Record<string, Record<string, string>> = {
   exaone: { c_fc_0: 'gate_proj', c_fc_1: 'up_proj', c_proj: 'down_proj' },
 }
 
-/** Where transformers 5 keeps the experts of a layer, however they are stored. */
-function fusedExperts(family: string, { expert }: Experts): string[] {
-  if (family === 'dbrx') return ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2']
-  return [expert(0).kind === 'plain' ? 'experts.up_proj' : 'experts.gate_up_proj', 'experts.down_proj']
+/** Where transformers 5 keeps the experts of a layer, if that is not where it does those of other families. */
+const EXPERTS: Record<string, string[]> = {
+  dbrx: ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2'],
 }
 
 /**
- * What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP.
+ * The same as transformers names it, for which files may have other names.
  * @param family the decoder's `model_type`
  */
-export function findTargets({ layers }: Decoder, family: string): AdapterTargets {
-  const named = RENAMED[family] ?? {}
+export function nameInTransformers({ modules, parameters }: AdapterTargets, family: string): AdapterTargets {
+  const names = RENAMED[family] ?? {}
+  return {
+    modules: modules.map((name) => names[name] ?? name),
+    parameters: EXPERTS[family] ?? parameters,
+  }
+}
+
+/** Where transformers 5 keeps the experts of a layer, however they are stored. */
+function fusedExperts({ expert }: Experts): string[] {
+  return [expert(0).kind === 'plain' ? 'experts.up_proj' : 'experts.gate_up_proj', 'experts.down_proj']
+}
+
+/** What an adapter that heals a cut changes: the MLPs of a decoder, or its mixers if it has no MLP. */
+export function findTargets({ layers }: Decoder): AdapterTargets {
   const modules = new Set<string>()
   const parameters = new Set<string>()
   if (layers.every(({ mlp }) => mlp === null)) {
@@ -69,7 +81,7 @@ export function findTargets({ layers }: Decoder, family: string): AdapterTargets
     const addAll = (linears: Linear[]) => {
       for (const linear of linears) {
         const name = lastName(linear)
-        modules.add(others.includes(name) ? `${parentName(linear)}.${name}` : (named[name] ?? name))
+        modules.add(others.includes(name) ? `${parentName(linear)}.${name}` : name)
       }
     }
     for (const part of partsOf(mlp)) {
@@ -80,7 +92,7 @@ export function findTargets({ layers }: Decoder, family: string): AdapterTargets
       const { shared, latent } = part.experts
       if (shared) addAll(linearsOf(shared.mlp))
       if (latent) addAll([latent.into, latent.back])
-      for (const name of fusedExperts(family, part.experts)) parameters.add(name)
+      for (const name of fusedExperts(part.experts)) parameters.add(name)
     }
   }
   return { modules: [...modules], parameters: [...parameters] }

@@ -39,7 +39,8 @@ export class OpenTasks {
   readonly prepared: PreparedTasks
   readonly settings: TaskSettings
   readonly #layers: number
-  readonly #batchSize: number | undefined
+  /** Texts run at once; as many as is fastest if undefined. */
+  readonly batchSize: number | undefined
 
   constructor(
     prepared: PreparedTasks,
@@ -50,7 +51,7 @@ export class OpenTasks {
     this.prepared = prepared
     this.settings = settings
     this.#layers = layers
-    this.#batchSize = batchSize
+    this.batchSize = batchSize
   }
 
   /** Documents of all tasks. */
@@ -71,7 +72,7 @@ export class OpenTasks {
     onShare?: (share: number) => void,
   ): Promise<MeasuredTasks> {
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.#layers))
-    const options = { batchSize: this.#batchSize, onShare }
+    const options = { batchSize: this.batchSize, onShare }
     const scores = await scoreTasks(evaluator, this.prepared, [[], ...removed], options)
     const values = scores.map((ofModel) => judgeTasks(this.prepared, ofModel))
     return { ...summarize(this.prepared, values, removed), scores, values }

@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../errors.js'
+import type { TaskDefinition } from './definition.js'
 import type { TaskDocument } from './documents.js'
 import type { TaskTokenizer } from './encode-requests.js'
 import { type EncodedRequest, RequestEncoder, type SharedRun, shareRuns } from './encode-requests.js'
@@ -37,17 +38,18 @@ export interface ReadTasks {
 
 /**
  * Reads the documents of tasks.
+ * @param ofExamples  whether those that examples come from instead of those that are measured
  * @throws UsageError if there is no such task
  * @throws LayerpruneError if a task or its documents cannot be used
  */
-export async function readTasks(options: TaskOptions): Promise<ReadTasks> {
+export async function readTasks(options: TaskOptions, { ofExamples = false } = {}): Promise<ReadTasks> {
   const { tasks, groups } = await findTasks(options.tasks)
   assertDataIsUsed(options, [...tasks.map(({ name }) => name), ...Object.keys(groups)])
   const loadOptions = { ...options, taskData: spreadGroupData(options.taskData, groups) }
   const loaded: LoadedTask[] = []
   for (const task of tasks) {
     options.signal?.throwIfAborted()
-    loaded.push(await loadTask(task, loadOptions))
+    loaded.push(await loadTask(ofExamples ? chooseAmongExamples(task) : task, loadOptions))
   }
   return { tasks: loaded, groups }
 }
@@ -84,6 +86,11 @@ export async function encodeTasks(
     })
   }
   return { tasks: prepared, groups, requests, runs: shareRuns(requests, (place) => origins[place]!) }
+}
+
+/** No document is an example of itself. */
+function chooseAmongExamples(task: TaskDefinition): TaskDefinition {
+  return { ...task, split: task.exampleSplit, avoidsDocument: true }
 }
 
 /** What is given for a group is given for each of its tasks. */

@@ -47,19 +47,12 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   return formatPruneCommand({ model: id, revision: askedRevision }, ['--drop', formatBlocks([block])], title)
 }
 
-/**
- * The command that makes the cut of a plan.
- * @param file  the plan
- * @param repairTexts  texts to repair it on, if it was measured repaired
- */
-export function formatPlanCommand(
-  model: SimilarityResult['model'],
-  file: string,
-  repairTexts?: string,
-): string {
-  return formatPruneCommand({ model: model.id, revision: model.askedRevision }, [
-    '--plan',
-    file,
-    ...(repairTexts === undefined ? [] : ['--repair', '--dataset', repairTexts]),
-  ])
+/** The command that measures what the nearest blocks of every size cost. */
+export function formatSweepAdvice({ model, dataset }: Pick<SimilarityResult, 'model' | 'dataset'>): string {
+  return formatNextCommand('To measure by perplexity what such cuts cost', {
+    command: 'sweep',
+    model: model.id,
+    revision: model.askedRevision,
+    words: ['--dataset', dataset.id],
+  })
 }

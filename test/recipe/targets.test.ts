@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { describeDecoder } from '../../src/builder/build-decoder.js'
 import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
-import { findTargets } from '../../src/recipe/targets.js'
+import { findTargets, nameInTransformers } from '../../src/recipe/targets.js'
 import { fixtureFolder } from '../support/fixture-model.js'
 
 it.each([
@@ -20,5 +20,6 @@ it.each([
 ])('an adapter of %s changes its MLPs, or what stands for them', async (name, modules, parameters) => {
   const folder = fixtureFolder(name)
   const [config, { tensors }] = await Promise.all([readModelConfig(folder), openSafetensors(folder)])
-  expect(findTargets(describeDecoder(config, tensors), config.family)).toEqual({ modules, parameters })
+  const targets = findTargets(describeDecoder(config, tensors))
+  expect(nameInTransformers(targets, config.family)).toEqual({ modules, parameters })
 })
