@@ -153,20 +153,37 @@ const QWEN3_MOE: Architecture = {
   }),
 }
 
+const MIXTRAL: Architecture = {
+  ...LLAMA,
+  family: 'mixtral',
+  tensors: MIXTRAL_TENSORS,
+  dialect: INTERLEAVED,
+  settings: ({ metadata }) => ({
+    num_local_experts: metadata.number('expert_count'),
+    num_experts_per_tok: metadata.number('expert_used_count'),
+    sliding_window: null,
+  }),
+}
+
+const OLMO3: Architecture = {
+  ...LLAMA,
+  family: 'olmo3',
+  tensors: rename(AFTER_NORMS),
+  rope: false,
+  settings: (facts) => ({
+    sliding_window: window(facts),
+    layer_types: layerTypes(facts, 4),
+    rope_parameters: ropesByType(facts),
+  }),
+}
+
 /** By `general.architecture`. */
 export const ARCHITECTURES: Record<string, Architecture> = {
-  llama: { ...LLAMA, dialect: INTERLEAVED, settings: llamaBiases },
-  /** Not a name of llama.cpp, which calls it llama. */
-  mixtral: {
+  llama: {
     ...LLAMA,
-    family: 'mixtral',
-    tensors: MIXTRAL_TENSORS,
     dialect: INTERLEAVED,
-    settings: ({ metadata }) => ({
-      num_local_experts: metadata.number('expert_count'),
-      num_experts_per_tok: metadata.number('expert_used_count'),
-      sliding_window: null,
-    }),
+    settings: llamaBiases,
+    variant: { key: 'expert_count', architecture: MIXTRAL },
   },
   arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
   granite: {
@@ -298,31 +315,20 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       ...sigmoidGating(facts),
     }),
   },
-  olmo2: { ...LLAMA, family: 'olmo2', tensors: rename(AFTER_NORMS) },
-  /** Not a name of llama.cpp, which calls it olmo2. */
-  olmo3: {
+  olmo2: {
     ...LLAMA,
-    family: 'olmo3',
+    family: 'olmo2',
     tensors: rename(AFTER_NORMS),
-    rope: false,
-    settings: (facts) => ({
-      sliding_window: window(facts),
-      layer_types: layerTypes(facts, 4),
-      rope_parameters: ropesByType(facts),
-    }),
+    variant: { key: 'attention.sliding_window', architecture: OLMO3 },
   },
   phi3: {
     ...LLAMA,
     family: 'phi3',
     tensors: rename({ attn_qkv: 'self_attn.qkv_proj', ffn_up: 'mlp.gate_up_proj' }),
-    // llama.cpp does not use the window: it lies beyond the positions that the files are made for
-    settings: (facts) => {
-      window(facts)
-      return {
-        sliding_window: null,
-        original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
-      }
-    },
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
+    }),
   },
   phi2: {
     ...LLAMA,

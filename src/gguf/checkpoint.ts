@@ -15,24 +15,14 @@ const PLAIN_TYPES: readonly string[] = ['F32', 'F16', 'BF16', 'F64'] satisfies S
  */
 export function describeCheckpoint(
   { headers, tensors }: GgufFile,
-  { architecture, layers }: GgufDecoder,
+  decoder: GgufDecoder,
 ): SafetensorsCheckpoint {
-  const located = nameTensors(tensors.values(), architecture.tensors, layers).map(locate)
+  const located = nameTensors(tensors.values(), decoder.architecture.tensors, decoder).map(locate)
   return {
     files: headers.map(({ file }) => file),
     tensors: new Map(located.map((location) => [location.name, location])),
     metadata: {},
   }
-}
-
-/** The packed types of a file, the one of most bytes first; null if all its tensors are plain numbers. */
-export function describeForm({ tensors }: GgufFile): string | null {
-  const bytes = new Map<string, number>()
-  for (const { type, sizeBytes } of tensors.values()) {
-    if (isGgmlBlockType(type.name)) bytes.set(type.name, (bytes.get(type.name) ?? 0) + sizeBytes)
-  }
-  const types = [...bytes].sort(([, a], [, b]) => b - a).map(([name]) => name)
-  return types.length === 0 ? null : types.join(', ')
 }
 
 function locate({ name, shape, tensor, offsetBytes, sizeBytes }: NamedTensor): TensorLocation {

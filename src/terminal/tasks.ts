@@ -3,7 +3,7 @@ import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers
 import { formatBlocks } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
 import type { PairedDifference } from '../statistics/paired-difference.js'
-import { formatPruneCommand } from './next-command.js'
+import { formatNextCut } from './next-command.js'
 import { type Column, formatTable } from './table.js'
 
 type Measured = Pick<TaskResult, 'tasks' | 'candidates' | 'taskSettings'>
@@ -73,7 +73,7 @@ export function suggestCutByTasks({
   const title = candidates.length > 1 ? 'To make the cut of the highest accuracy' : 'To make the cut'
   const { id, askedRevision } = model
   return [
-    formatPruneCommand({ model: id, revision: askedRevision }, ['--drop', formatBlocks(best.removed)], title),
+    formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title),
   ]
 }
 

@@ -40,6 +40,14 @@ export const families = Object.fromEntries(
 )
 export const { llama } = families
 
+/** Models in every form of packed weights, by name. */
+export const packed = Object.fromEntries(
+  listFixtures('packed').map((name) => {
+    const tokenizer = Object.fromEntries(TOKENIZER.map((file) => [file, llama[file]]))
+    return [name, { ...readFolder(`packed/${name}`, ['config.json', 'model.safetensors']), ...tokenizer }]
+  }),
+)
+
 /** Splits a checkpoint in name only: an index that leads to the one file. */
 export function withIndex(files) {
   const { 'model.safetensors': weights, ...rest } = files

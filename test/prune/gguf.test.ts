@@ -1,10 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type GgufFile, openGguf } from '../../src/gguf/gguf-file.js'
+import { numberOfTensorType } from '../../src/gguf/tensor-types.js'
 import { cutBlocks } from '../../src/graph/cut.js'
 import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
+import { encodeFloats } from '../../src/weights/encode-floats.js'
+import { count, encodeGguf, type Value } from '../support/gguf-file.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { sample } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
@@ -87,5 +90,64 @@ describe('what is copied', () => {
       'lfm2moe.leading_dense_block_count',
     ])
     expect([...pruned.header.metadata.keys()]).toEqual([...whole.header.metadata.keys()])
+  })
+})
+
+describe('a model in several parts', () => {
+  /** llama.gguf in three parts, the second with layer 1 alone. */
+  async function split(): Promise<string> {
+    const folder = makeTempFolder()
+    const { header, tensors } = await openGguf(join(GGUF, 'llama.gguf'))
+    const content = readFileSync(join(GGUF, 'llama.gguf'))
+    const metadata = Object.fromEntries(
+      [...header.metadata].map(([key, { type, elementType, value }]) => [key, { type, elementType, value }]),
+    ) as Record<string, Value>
+    const partOf = (name: string) => (name.startsWith('blk.1.') ? 1 : /^(blk\.2|output)/.test(name) ? 2 : 0)
+    for (const part of [0, 1, 2]) {
+      const own = [...tensors.values()].filter(({ name }) => partOf(name) === part)
+      const encoded = own.map(({ name, shape, type, offsetBytes, sizeBytes }) => ({
+        name,
+        sizes: shape.toReversed(),
+        type: numberOfTensorType(type.name),
+        bytes: content.subarray(offsetBytes, offsetBytes + sizeBytes),
+      }))
+      const counts = {
+        'split.no': count(part),
+        'split.count': count(3),
+        'split.tensors.count': count(tensors.size),
+      }
+      const bytes = encodeGguf({ ...(part === 0 && metadata), ...counts }, encoded)
+      writeFileSync(join(folder, `m-0000${part + 1}-of-00003.gguf`), bytes)
+    }
+    return join(folder, 'm-00001-of-00003.gguf')
+  }
+
+  it('loses the part that no tensor is left in', async () => {
+    const first = await prune(await split(), 1, 2)
+    expect(basename(first)).toBe('m-00001-of-00002.gguf')
+    const parts = await openGguf(first)
+    const whole = await openGguf(await prune(join(GGUF, 'llama.gguf'), 1, 2))
+    expect(readBytes(parts)).toEqual(readBytes(whole))
+    expect(parts.headers.map(({ metadata }) => metadata.get('split.tensors.count')!.value)).toEqual([
+      whole.tensors.size,
+      whole.tensors.size,
+    ])
+  })
+})
+
+describe('new values', () => {
+  it('are written in the type of plain tensors', async () => {
+    const name = 'model.layers.2.mlp.down_proj.weight'
+    const shape = [32, 48]
+    const data = Float32Array.from({ length: 32 * 48 }, (_, index) => index / 3)
+    const output = join(makeTempFolder(), 'pruned')
+    const plan = { strategy: 'explicit', removed: [{ start: 0, end: 1 }] }
+    const replacements = new Map([[name, { shape, data }]])
+    await pruneModel({ model: join(GGUF, 'llama.gguf'), output, plan, replacements })
+    const { tensors } = await openGguf(join(output, 'llama.gguf'))
+    const { type, offsetBytes, sizeBytes } = tensors.get('blk.1.ffn_down.weight')!
+    const content = readFileSync(join(output, 'llama.gguf'))
+    const stored = new Uint8Array(content.subarray(offsetBytes, offsetBytes + sizeBytes))
+    expect(stored).toEqual(encodeFloats(data, { name, dtype: type.name as 'F32' }))
   })
 })
