@@ -4,6 +4,7 @@ import { normalizeArguments } from './commands/arguments.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
+import { makeHealCommand } from './commands/heal.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
@@ -31,6 +32,7 @@ const program = new Command('layerprune')
   .addCommand(makePlanCommand())
   .addCommand(makeEvaluateCommand())
   .addCommand(makePruneCommand())
+  .addCommand(makeHealCommand())
   .addCommand(makeRecipeCommand())
   .addCommand(makeReportCommand())
   .addCommand(makePlotCommand())

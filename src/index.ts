@@ -12,6 +12,7 @@ export type { MetricResult, ScoredBlock, SimilarityResult } from './documents/si
 export type { SweepCandidate, SweepLimits, SweepResult } from './documents/sweep-result.js'
 export type { CutTaskFigures, TaskFigures, TaskResult } from './documents/task-result.js'
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
+export { type AgainstOptions, type AgainstResult, evaluateAgainst } from './evaluate/against.js'
 export { type EvaluationOptions, evaluatePerplexity, type TextScore } from './evaluate/perplexity.js'
 export { type Inspection, inspectModel } from './inspect/inspect-model.js'
 export type { Block } from './layers/block.js'

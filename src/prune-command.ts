@@ -12,7 +12,7 @@ export interface NamedCut {
 
 /** The command that makes a cut, as a POSIX shell reads it. */
 export function formatPruneCommand({ model, revision, cut }: NamedCut): string {
-  const output = `${basename(resolve(model))}-pruned`
+  const output = `${basename(resolve(model), '.gguf')}-pruned`
   return formatCommand('prune', { model, revision, words: [...cut, '-o', output] })
 }
 

@@ -47,6 +47,10 @@ describe('the JSON schemas', () => {
       inspect: ['inspect', '--model', LLAMA],
       sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100'],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
+      heal: [
+        ...['heal', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS, '-o', 'healed'],
+        ...['--steps', '1', '--max-length', '16', '--evaluate-size', '2', '--quiet'],
+      ],
     }
     for (const [name, args] of Object.entries(commands)) {
       outputs.set(name as SchemaName, (await printJson(args)) as Record<string, unknown>)

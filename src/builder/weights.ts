@@ -8,6 +8,7 @@ import { FLOAT_DTYPES } from '../graph/element-types.js'
 import { setExternalData } from '../graph/external-data.js'
 import type { GraphWriter } from '../graph/graph-writer.js'
 import { DataLocation, DataType } from '../graph/onnx.js'
+import { nameStoredPart } from '../graph/stored-part.js'
 import { takeRows } from '../unpack/take-rows.js'
 
 const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
@@ -56,7 +57,7 @@ export class Weights {
    */
   #stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
     const location = this.#find(name, shape)
-    const initializer = rows ? `${location.name}[${rows.join(':')}]` : location.name
+    const initializer = nameStoredPart({ tensor: location.name, rows })
     if (this.#writer.initializers.has(initializer)) return initializer
     const width = shape.length > 1 ? [shape.at(-1)!] : []
     const rowCount = shape

@@ -25,6 +25,13 @@ export function wholeNumber(minimum: number): (value: string) => number {
   }
 }
 
+/** Parses a number above 0. */
+export function positiveNumber(value: string): number {
+  const number = Number(value)
+  if (/^\d*\.?\d+(e-?\d+)?$/i.test(value) && number > 0) return number
+  throw new InvalidArgumentError('Expected a number above 0')
+}
+
 const BYTES_PER_UNIT: Record<string, number> = {
   ...{ MB: 1e6, GB: 1e9, TB: 1e12 },
   ...{ MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },

@@ -21,7 +21,7 @@ export interface PruneResult {
   schema: typeof SCHEMAS.prune
   plan: Plan
   /** Of what was written: tensors of PyTorch's files become safetensors. */
-  format: 'gguf' | 'onnx' | 'safetensors'
+  format: 'onnx' | 'safetensors' | 'gguf'
   /** Layers of the pruned model. */
   layers: number
   /** Real path of the folder. */

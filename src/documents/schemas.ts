@@ -7,6 +7,7 @@ export const SCHEMAS = {
   prune: 'layerprune.prune/1',
   inspect: 'layerprune.inspect/1',
   recipe: 'layerprune.recipe/1',
+  heal: 'layerprune.heal/1',
   sweep: 'layerprune.sweep/1',
 } as const
 

@@ -18,6 +18,8 @@ export interface RunnerOptions extends SessionOptions {
   shared?: boolean
   /** Whether the memory of a run is kept for the next, which is faster; by default only if it is not shared. */
   keepsMemory?: boolean
+  /** Whether products hold weights in an order of their own, a second copy of each; by default they do. */
+  packsWeights?: boolean
 }
 
 /** Releases the sessions that were opened. Those that failed to load are skipped: their callers got the error. */
@@ -34,7 +36,7 @@ export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>
 export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device, shared = false, keepsMemory = !shared }: RunnerOptions,
+  { threads, device, shared = false, keepsMemory = !shared, packsWeights = true }: RunnerOptions,
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
@@ -61,6 +63,7 @@ export async function createSession(
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
+          ...(packsWeights ? {} : { disable_prepacking: '1' }),
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },
       },

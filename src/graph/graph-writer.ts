@@ -84,7 +84,7 @@ export class GraphWriter {
 
   /** A constant of float32; without `shape`, a list. */
   floats(values: number[], shape = [values.length]): string {
-    const name = this.#unused('floats')
+    const name = this.#unused(this.#scope === '' ? 'floats' : `${this.#scope}/floats`)
     const data = new Uint8Array(Float32Array.from(values).buffer)
     this.initializers.set(
       name,

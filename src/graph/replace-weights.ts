@@ -5,6 +5,7 @@ import type { DecoderGraph } from './decoder-graph.js'
 import { FLOAT_DTYPES } from './element-types.js'
 import { setInlineData } from './external-data.js'
 import { cloneModel } from './onnx.js'
+import { readStoredPart, type StoredPart } from './stored-part.js'
 
 /** The type in which a packed weight is written if its values change: what it loses to that is a 256th of a number. */
 export const REPLACED_DTYPE = 'BF16'
@@ -20,17 +21,24 @@ export function replaceWeights(
 ): DecoderGraph {
   const model = cloneModel(decoder.model)
   for (const tensor of model.graph.initializer) {
-    const replacement = replacements.get(tensor.name)
+    const { tensor: name, rows } = readStoredPart(tensor.name)
+    const replacement = replacements.get(name)
     if (replacement === undefined) continue
     const isPacked = decoder.packed?.has(tensor.name) ?? false
     const dtype = isPacked ? REPLACED_DTYPE : FLOAT_DTYPES.get(tensor.dataType)!
-    const stored = new Uint8Array(encodeFloats(replacement.data, { name: tensor.name, dtype }))
+    const stored = new Uint8Array(encodeFloats(takeRows(replacement, rows), { name, dtype }))
     const rounded = isPacked ? Uint8Array.from(bytesOf(decodeFloats(stored, REPLACED_DTYPE))) : stored
     setInlineData(tensor, rounded)
     tensor.floatData = []
     tensor.int32Data = []
   }
   return { ...decoder, model }
+}
+
+function takeRows({ shape, data }: Replacement, rows: StoredPart['rows']): Float32Array {
+  if (rows === undefined) return data
+  const width = shape.length > 1 ? shape.at(-1)! : 1
+  return data.subarray(rows[0] * width, rows[1] * width)
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {

@@ -30,11 +30,25 @@ export interface CardOptions {
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const original = options.folder === undefined ? undefined : await readCard(options.folder)
+  const { folder, plan, isFromHub } = options
+  return putSectionFirst(folder, describeCut(options), isFromHub ? plan.model.id : undefined)
+}
+
+/**
+ * A model's card, kept word for word, after a section of ours.
+ * @param folder of the model; undefined if it has no card
+ * @param baseModel Hub id that the front matter names as `base_model`
+ * @throws LayerpruneError if the model's card cannot be read
+ */
+export async function putSectionFirst(
+  folder: string | undefined,
+  section: string,
+  baseModel: string | undefined,
+): Promise<string> {
+  const original = folder === undefined ? undefined : await readCard(folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
-  const section = describeCut(options)
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
-  return `${formatFrontMatter(frontMatter, options)}${section}${rest}`
+  return `${formatFrontMatter(frontMatter, baseModel)}${section}${rest}`
 }
 
 async function readCard(folder: string): Promise<string | undefined> {
@@ -58,17 +72,17 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
 }
 
 /** Keeps keys and comments; a front matter that is no YAML mapping, or has aliases that lead nowhere, is kept as it is. */
-function formatFrontMatter(frontMatter: string, options: CardOptions): string {
-  return `---\n${addMetadata(frontMatter, options) ?? frontMatter}---\n\n`
+function formatFrontMatter(frontMatter: string, baseModel: string | undefined): string {
+  return `---\n${addMetadata(frontMatter, baseModel) ?? frontMatter}---\n\n`
 }
 
-function addMetadata(frontMatter: string, { plan, isFromHub }: CardOptions): string | undefined {
+function addMetadata(frontMatter: string, baseModel: string | undefined): string | undefined {
   const document = parseDocument(frontMatter)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
     // `...` or `~`, to which no key can be added
     if (isScalar(document.contents)) document.contents = null
-    if (isFromHub) document.set('base_model', yamlString(plan.model.id))
+    if (baseModel !== undefined) document.set('base_model', yamlString(baseModel))
     const tags = document.get('tags')
     if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
     else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { encodeFloats } from '../weights/encode-floats.js'
+import { encodeHeader } from '../weights/encode-header.js'
 import type { Replacement } from '../weights/replacement.js'
 import { type KeptLayers, renumber } from './layer-numbers.js'
 import { type PlannedFile, textFile } from './planned-file.js'
@@ -128,16 +129,6 @@ function planFile(
     return { sizeBytes: source.sizeBytes, make: () => encodeFloats(replacement.data, source) }
   })
   return { name, parts: [encodeHeader(header), ...parts] }
-}
-
-/** Length and JSON, filled up with spaces so that the data starts at a multiple of 8. */
-function encodeHeader(header: object): Uint8Array {
-  const json = Buffer.from(JSON.stringify(header))
-  const lengthBytes = Math.ceil(json.byteLength / 8) * 8
-  const bytes = Buffer.alloc(8 + lengthBytes, ' ')
-  bytes.writeBigUInt64LE(BigInt(lengthBytes))
-  json.copy(bytes, 8)
-  return bytes
 }
 
 /** The index of the whole model with its own keys, sizes recomputed. */

@@ -12,13 +12,13 @@ export function describeRepairInCard({
   const weights = changed.map(
     ({ weight, bias, ridge }) => `- \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
   )
-  const texts = `${formatQuantity(calibration.texts, 'text')} of at most ${calibration.maxLength} tokens of \`${nameOf(calibration.id)}\``
+  const texts = `${formatQuantity(calibration.texts, 'text')} of at most ${calibration.maxLength} tokens of \`${publicName(calibration.id)}\``
   const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
   return [
     `The cut was repaired without training: by least squares over ${texts}, weights beside each cut were changed so that the residual stream comes out of their layers as it does in the whole model. By their names in the whole model:`,
     weights.join('\n'),
     [
-      `| on ${evaluation.texts} other texts of \`${nameOf(evaluation.id)}\` | perplexity |`,
+      `| on ${evaluation.texts} other texts of \`${publicName(evaluation.id)}\` | perplexity |`,
       '| --- | --- |',
       `| whole model | ${shown(perplexity.whole)} |`,
       `| cut | ${shown(perplexity.cut)} |`,
@@ -29,7 +29,7 @@ export function describeRepairInCard({
 }
 
 /** Local paths are private, so only the file name is given; a Hub id is public. */
-function nameOf(id: string): string {
+export function publicName(id: string): string {
   return id
     .split(', ')
     .map((path) => (/^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.\w+$/.test(path) ? path : basename(path)))

@@ -1,10 +1,6 @@
-import type { Figures } from '../documents/evaluation-result.js'
-import type { SessionOptions } from '../engine/session.js'
 import { InterruptedError } from '../errors.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
+import { type MeasureOptions, measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
-import { Tally } from '../evaluate/tally.js'
-import { assertWholeFinite } from '../evaluate/whole-model.js'
 import { formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
@@ -12,7 +8,6 @@ import { type Model, openModel, prepareModel } from '../model.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
-import type { ReadText } from '../texts/windows.js'
 import type { Replacement } from '../weights/replacement.js'
 import { makeReplacements } from './make-replacements.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
@@ -96,12 +91,8 @@ async function readTexts(
   return texts
 }
 
-interface Comparison extends SessionOptions {
+interface Comparison extends Omit<MeasureOptions, 'onTexts'> {
   removed: Block[]
-  batches: ReadText[][]
-  /** Bytes in UTF-8 that the scored tokens of a text stand for. */
-  countBytes: (text: ReadText) => Promise<number>
-  signal?: AbortSignal | undefined
   onProgress: (progress: { done: number; total: number }) => void
 }
 
@@ -116,39 +107,8 @@ async function compare(
 ): Promise<RepairFigures> {
   const texts = options.batches.flat().length
   const report = (before: number) => (done: number) => onProgress({ done: before + done, total: 2 * texts })
-  const [whole, cut] = await measure(model, [[], removed], { ...options, onTexts: report(0) })
+  const [whole, cut] = await measureTexts(model, [[], removed], { ...options, onTexts: report(0) })
   const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const [repaired] = await measure(repairedModel, [removed], { ...options, onTexts: report(texts) })
+  const [repaired] = await measureTexts(repairedModel, [removed], { ...options, onTexts: report(texts) })
   return { whole, cut, repaired }
-}
-
-/** Figures of the candidates over all texts; undefined if they are not finite. */
-async function measure(
-  model: Model,
-  candidates: Block[][],
-  {
-    batches,
-    countBytes,
-    onTexts,
-    ...options
-  }: Omit<Comparison, 'removed' | 'onProgress'> & { onTexts: (done: number) => void },
-): Promise<(Figures | undefined)[]> {
-  const evaluator = await openEvaluator(model, { ...options, blocks: candidates.flat() })
-  const tally = new Tally(candidates.length)
-  let done = 0
-  try {
-    for (const batch of batches) {
-      const scores = await evaluator.measure(batch, candidates)
-      for (const [index, text] of batch.entries()) {
-        const nats = Float64Array.from(scores, (row) => row[index]!)
-        if (candidates[0]!.length === 0) assertWholeFinite(nats[0]!, text)
-        tally.addText(nats, text.ids.length - 1, await countBytes(text))
-      }
-      done += batch.length
-      onTexts(done)
-    }
-  } finally {
-    await evaluator.close()
-  }
-  return candidates.map((_, index) => (tally.hasFailed(index) ? undefined : tally.figures(index)))
 }

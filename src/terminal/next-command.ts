@@ -26,20 +26,12 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   )
 }
 
-/**
- * The command that makes the cut of a plan.
- * @param file  the plan
- * @param repairTexts  texts to repair it on, if it was measured repaired
- */
-export function formatPlanCommand(
-  model: SimilarityResult['model'],
-  file: string,
-  repairTexts?: string,
-): string {
-  const repair = repairTexts === undefined ? [] : ['--repair', '--dataset', repairTexts]
-  return formatNextCut({
+/** The command that measures what the nearest blocks of every size cost. */
+export function formatSweepAdvice({ model, dataset }: Pick<SimilarityResult, 'model' | 'dataset'>): string {
+  return formatNextCommand('To measure by perplexity what such cuts cost', {
+    command: 'sweep',
     model: model.id,
     revision: model.askedRevision,
-    cut: ['--plan', file, ...repair],
+    words: ['--dataset', dataset.id],
   })
 }

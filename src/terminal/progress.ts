@@ -3,8 +3,8 @@ import { cleanLine } from '../clean-text.js'
 import { formatCount, formatDuration, formatQuantity } from '../format-numbers.js'
 import { printNote, setLiveLine, widthOf } from './output.js'
 
-/** What is counted: texts or documents measured, megabytes or tokens written. */
-export type Unit = 'text' | 'document' | 'cut' | 'token' | 'MB'
+/** What is counted: texts or documents measured, steps of training, megabytes or tokens written. */
+export type Unit = 'text' | 'document' | 'cut' | 'step' | 'token' | 'MB'
 
 export interface Progress {
   /**

@@ -22,8 +22,8 @@ export async function run(flags: PlanFlags): Promise<void> {
   if (output !== undefined) printNote(`wrote the plan to ${output}`)
 }
 
-/** Strategies that choose by perplexity, so that evaluate need not be next. */
-const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired'] satisfies Strategy[]
+/** Strategies that choose by what the cut model does, so that evaluate need not be next. */
+const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired', 'task'] satisfies Strategy[]
 
 /** The command that checks a plan, unless its strategy did, and the one that makes the cut. */
 function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {

@@ -1,0 +1,24 @@
+import { integerAttribute } from '../constants.js'
+import { type Rule, sumToInput } from '../rule.js'
+
+/** p = softmax(x): dx = p (dp - sum(dp p)). */
+export const softmaxRule: Rule = (gradient, { writer, node }) => {
+  const [probabilities] = node.output as [string]
+  const axis = writer.integers([integerAttribute(node, 'axis', -1)])
+  const shared = writer.op('ReduceSum', [writer.op('Mul', [gradient, probabilities]), axis], { keepdims: 1 })
+  return [writer.op('Mul', [probabilities, writer.op('Sub', [gradient, shared])])]
+}
+
+/** Of y = log(sum(exp(x))) along axes that keep a length of one: dx = dy exp(x - y). */
+export const logSumExpRule: Rule = (gradient, { writer, node }) => {
+  const share = writer.op('Exp', [writer.op('Sub', [node.input[0]!, node.output[0]!])])
+  return [writer.op('Mul', [gradient, share])]
+}
+
+/** Of a sum along axes that keep a length of one. */
+export const reduceSumRule: Rule = (gradient, { writer, node }) => [
+  writer.op('Expand', [gradient, writer.op('Shape', [node.input[0]!])]),
+]
+
+/** Of a tensor that is repeated to a shape. */
+export const expandRule: Rule = (gradient, passage) => [sumToInput(passage, gradient, 0)]

@@ -1,0 +1,10 @@
+/** A trained weight: an input of the graph, fed in each step. */
+export interface TrainedWeight {
+  name: string
+  shape: number[]
+}
+
+/** The output that holds the gradient of a trained weight, in the weight's shape. */
+export function gradientName(weight: string): string {
+  return `${weight}/gradient`
+}

@@ -1,0 +1,114 @@
+import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { GraphWriter } from '../graph/graph-writer.js'
+import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo } from '../graph/onnx.js'
+import { STATE_INPUT, takeSegment } from '../graph/segment.js'
+import { removeDeadNodes } from '../graph/topology.js'
+import { differentiate } from './differentiate.js'
+import { LOSS_OUTPUT, TARGETS_INPUT, WEIGHTS_INPUT, writeLoss } from './loss.js'
+import { mergeNodes } from './merge-nodes.js'
+import { gradientName } from './trained.js'
+
+/** float32 [batch, tokens, hidden]: the gradient of the state after a segment. */
+export const GRADIENT_INPUT = 'layerprune.state_gradient'
+/** float32 [batch, tokens, hidden]: the gradient of the state before a segment. */
+export const GRADIENT_OUTPUT = 'layerprune.gradient'
+
+interface GraphOptions {
+  /** State that the graph starts from; if omitted, it starts at the token ids and gives the gradient of no state. */
+  from?: number | undefined
+  /** Names of the inputs that are trained. */
+  trained: readonly string[]
+  hiddenSize: number
+}
+
+/**
+ * The end of a decoder, from a state or the token ids, as a graph that returns the loss of a batch and its gradients:
+ * of the trained weights that it has, and of the state it starts from.
+ * @returns a new graph; the given one is not changed
+ * @throws LayerpruneError if the decoder has no head, or no gradient passes an operator
+ */
+export function takeLossGraph(decoder: DecoderGraph, options: GraphOptions): DecoderGraph {
+  const { segment, seeds } = takeEnd(decoder, options)
+  writeGradients(segment.model.graph, seeds, options)
+  return segment
+}
+
+/**
+ * A decoder as a graph that returns the loss of a batch alone.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeScoreGraph(decoder: DecoderGraph, hiddenSize: number): DecoderGraph {
+  const { segment } = takeEnd(decoder, { hiddenSize })
+  removeDeadNodes(segment.model.graph)
+  return segment
+}
+
+/** The end of a decoder with its loss, and the gradients of its logits. */
+function takeEnd(
+  decoder: DecoderGraph,
+  { from, hiddenSize }: Pick<GraphOptions, 'from' | 'hiddenSize'>,
+): { segment: DecoderGraph; seeds: Map<string, string> } {
+  const segment = takeSegment(decoder, { from, to: decoder.states.length - 1 })
+  const graph = segment.model.graph
+  const writer = new GraphWriter()
+  const { loss, seeds } = writer.inScope('loss', () =>
+    writeLoss(graph, writer, decoder, segment.states.at(-1)!, hiddenSize),
+  )
+  mergeNodes(graph, writer)
+  graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
+  graph.input.push(
+    makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]),
+    makeValueInfo(WEIGHTS_INPUT, DataType.FLOAT, ['positions', 1]),
+  )
+  addMissingInputs(graph, decoder)
+  graph.output = [makeValueInfo(LOSS_OUTPUT, DataType.FLOAT, [])]
+  return { segment, seeds }
+}
+
+/**
+ * A run of layers as a graph that returns gradients from that of the state after them: of the trained weights that it
+ * has, and of the state before it.
+ * @param to state after the last layer
+ * @returns a new graph; the given one is not changed
+ * @throws LayerpruneError if no gradient passes an operator
+ */
+export function takeBackwardGraph(
+  decoder: DecoderGraph,
+  { to, ...options }: GraphOptions & { to: number },
+): DecoderGraph {
+  const segment = takeSegment(decoder, { from: options.from, to })
+  const graph = segment.model.graph
+  graph.input.push(makeValueInfo(GRADIENT_INPUT, DataType.FLOAT, ['batch', 'tokens', options.hiddenSize]))
+  graph.output = []
+  writeGradients(graph, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
+  return segment
+}
+
+/** What only the head reads, such as trained weights, is no input of the layers. */
+function addMissingInputs(graph: GraphProto, decoder: DecoderGraph): void {
+  const known = new Set(graph.input.map(({ name }) => name))
+  const read = new Set(graph.node.flatMap(({ input }) => input))
+  graph.input.push(...decoder.model.graph.input.filter(({ name }) => read.has(name) && !known.has(name)))
+}
+
+function writeGradients(
+  graph: GraphProto,
+  seeds: ReadonlyMap<string, string>,
+  { from, trained, hiddenSize }: GraphOptions,
+): void {
+  const writer = new GraphWriter()
+  const state = makeValueInfo(STATE_INPUT, DataType.FLOAT, ['batch', 'tokens', hiddenSize])
+  graph.input = graph.input.map((info) => (info.name === STATE_INPUT ? state : info))
+  const weights = graph.input.filter(({ name }) => trained.includes(name))
+  const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
+  const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
+  mergeNodes(graph, writer)
+  for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
+    const gradient = gradients.get(info.name)
+    if (gradient === undefined) continue
+    const output = info === state ? GRADIENT_OUTPUT : gradientName(info.name)
+    graph.node.push(makeNode('Identity', [gradient], [output]))
+    graph.output.push(makeValueInfo(output, DataType.FLOAT, dimensions(info)))
+  }
+  removeDeadNodes(graph)
+}

@@ -1,0 +1,57 @@
+import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import type { LocatedModel } from '../model.js'
+import { putSectionFirst } from '../prune/model-card.js'
+import { publicName } from '../repair/describe-repair.js'
+import { VERSION } from '../version.js'
+import type { HealFacts } from './heal-result.js'
+
+/**
+ * The card of a healed model or adapter: the model's own, after a section that says how it was trained and with what
+ * result.
+ * @throws LayerpruneError if the model's card cannot be read
+ */
+export function formatHealedCard({ folder, id, revision }: LocatedModel, facts: HealFacts): Promise<string> {
+  return putSectionFirst(folder, describeHealing(facts), revision === null ? undefined : id)
+}
+
+function describeHealing(facts: HealFacts): string {
+  const { model, written, trained, data, perplexity, bestStep } = facts
+  const { heldOut } = data
+  const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
+  const what = written === 'model' ? 'This is' : 'This is an adapter for'
+  return [
+    '# Healed with layerprune',
+    `${what} \`${publicName(model)}\`, trained further: ${describeTrained(trained)}, on ${describeTraining(facts)}.`,
+    [
+      `| on ${formatQuantity(heldOut.texts, 'other text')} of \`${publicName(heldOut.id)}\` | perplexity |`,
+      '| --- | --- |',
+      `| before | ${shown(perplexity.before)} |`,
+      `| after | ${shown(perplexity.after)} |`,
+    ].join('\n'),
+    `Perplexity is over ${formatCount(heldOut.scoredTokens)} tokens: every token but the first of each text, cut at ${facts.settings.maxLength}. The weights are those of step ${bestStep}, where the loss on the held-out texts was lowest.`,
+    formatCurve(facts),
+    `Made with layerprune ${VERSION}.`,
+    '',
+  ].join('\n\n')
+}
+
+function describeTrained({ adapters, modules, parameters }: HealFacts['trained']): string {
+  const size = `${formatCount(parameters)} parameters in ${formatQuantity(modules.length, 'module')}`
+  return adapters === null
+    ? `whole matrices, ${size}`
+    : `low-rank adapters of rank ${adapters.rank} and alpha ${adapters.alpha}, ${size}`
+}
+
+function describeTraining({ data, settings, steps, seconds }: HealFacts): string {
+  const { batchSize, maxLength, learningRate, warmupSteps, weightDecay, clip, seed } = settings
+  const texts = `${formatQuantity(data.training.texts, 'text')} of \`${publicName(data.training.id)}\``
+  return `${texts}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
+}
+
+function formatCurve({ curve }: HealFacts): string {
+  const rows = curve.map(({ step, trainingLoss, heldOutLoss }) => {
+    const training = trainingLoss === null ? '' : formatPerplexity(Math.exp(trainingLoss))
+    return `| ${step} | ${training} | ${formatPerplexity(Math.exp(heldOutLoss))} |`
+  })
+  return ['| step | training perplexity | held-out perplexity |', '| --- | --- | --- |', ...rows].join('\n')
+}

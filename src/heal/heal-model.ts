@@ -1,0 +1,190 @@
+import type { Figures } from '../documents/evaluation-result.js'
+import { SCHEMAS } from '../documents/schemas.js'
+import { InterruptedError, LayerpruneError } from '../errors.js'
+import { measureTexts } from '../evaluate/measure-texts.js'
+import { countScoredBytes } from '../evaluate/scored-bytes.js'
+import { replaceWeights } from '../graph/replace-weights.js'
+import type { Model } from '../model.js'
+import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
+import { type PlannedFile, sizeOf } from '../prune/planned-file.js'
+import { writePlannedFiles } from '../prune/write-planned.js'
+import { GradientSource } from './gradient-source.js'
+import type { HealFacts, HealResult } from './heal-result.js'
+import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
+import { planAdapter, planHealedModel } from './healed-files.js'
+import { chooseSequences } from './pack-texts.js'
+import { identifyRun } from './run-identity.js'
+import { loadState, removeState, saveState, statePath } from './saved-state.js'
+import { startTraining, type TrainingState, train } from './train.js'
+import { mergeTrained } from './trained-form.js'
+
+/**
+ * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
+ * before and after on texts that it is not trained on.
+ *
+ * While it runs, what a stopped training needs to go on is in `OUTPUT.layerprune-training`.
+ * @throws UsageError if an option is out of range
+ * @throws InterruptedError if `signal` was aborted
+ * @throws LayerpruneError if the model or the texts cannot be used, or this kind of model cannot be trained
+ */
+export async function healModel(options: HealOptions): Promise<HealResult> {
+  checkOptions(options)
+  const { signal, output, adapter } = options
+  const work = await openWork(options)
+  const { located, model, form, tensors, tokenizer } = work
+  try {
+    const { ended, state, before } = await trainForm(work, options)
+    const { parameters } = state.best
+    const replacements = await mergeTrained(form, parameters, tensors)
+    const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
+    const after = await measureHeldOut(healed, 'after', work, options)
+    const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
+    const files = adapter
+      ? await planAdapter(located, form, parameters, facts)
+      : await planHealedModel(located, replacements, facts)
+    const result = describeFiles(facts, work.folder, files)
+    await write(work.folder, files, options)
+    await removeState(statePath(output))
+    return result
+  } catch (cause) {
+    throw signal?.aborted
+      ? new InterruptedError('before the model was healed; --resume continues if training had begun')
+      : cause
+  } finally {
+    tokenizer.close()
+  }
+}
+
+interface Trained {
+  ended: HealResult['ended']
+  state: TrainingState
+  /** The model before training, on the held-out texts. */
+  before: Figures
+}
+
+async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
+  const { model, settings, form, texts } = work
+  const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
+  const identity = identifyRun(model, settings, form, texts)
+  const { state, before } = options.resume
+    ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
+    : await startState(work, options)
+  const source = await GradientSource.open(form.decoder, model.config, {
+    threads,
+    device,
+    trained: form.trained,
+    layersAtOnce,
+  })
+  try {
+    const ended = await train({
+      source,
+      settings,
+      choose: chooseSequences(texts.training.sequences, {
+        seed: settings.seed,
+        perStep: settings.batchSize,
+      }),
+      heldOut: texts.heldOut.batches,
+      state,
+      signal,
+      onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
+      onProgress: (progress) => onProgress?.({ stage: 'training', ...progress }),
+    })
+    return { ended, state, before }
+  } finally {
+    await source.close()
+  }
+}
+
+async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
+  const before = await measureHeldOut(work.model, 'before', work, options)
+  if (before === undefined) {
+    throw new LayerpruneError('the model gives the texts to measure on no finite perplexity', {
+      hint: 'its weights may be damaged: download or prune it again',
+    })
+  }
+  return { state: startTraining(work.form.start, Math.log(before.perplexity), work.settings), before }
+}
+
+async function measureHeldOut(
+  model: Model,
+  stage: 'before' | 'after',
+  { texts, tokenizer, settings }: Work,
+  { threads, device = 'cpu', signal, onProgress }: HealOptions,
+): Promise<Figures | undefined> {
+  const { batches } = texts.heldOut
+  const total = batches.flat().length
+  const [figures] = await measureTexts(model, [[]], {
+    threads,
+    device,
+    signal,
+    batches,
+    countBytes: (text) => countScoredBytes(text, tokenizer.decode, settings.maxLength),
+    onTexts: (texts) => onProgress?.({ stage, texts, total }),
+  })
+  return figures
+}
+
+function compare(
+  before: Figures,
+  after: Figures | undefined,
+): Pick<HealResult, 'perplexity' | 'standardError'> {
+  return {
+    perplexity: { before: before.perplexity, after: after?.perplexity ?? null },
+    standardError: { before: before.standardError, after: after?.standardError ?? null },
+  }
+}
+
+function describeWork(
+  { located, modules, form, settings, texts }: Work,
+  { optimizer, seconds, curve, best }: TrainingState,
+  { adapter }: HealOptions,
+): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError'> {
+  const { training, heldOut, repeated } = texts
+  const measured = heldOut.batches.flat()
+  return {
+    schema: SCHEMAS.heal,
+    model: located.id,
+    written: adapter ? 'adapter' : 'model',
+    trained: {
+      modules,
+      adapters: form.adapters?.form ?? null,
+      parameters: [...form.start.values()].reduce((sum, { length }) => sum + length, 0),
+    },
+    settings,
+    data: {
+      training: { id: training.id, texts: training.texts, sequences: training.sequences.length },
+      heldOut: {
+        id: heldOut.id,
+        texts: measured.length,
+        scoredTokens: measured.reduce((sum, { ids }) => sum + ids.length - 1, 0),
+        repeated,
+      },
+    },
+    steps: optimizer.steps,
+    bestStep: best.step,
+    seconds,
+    tokensPerSecond: (optimizer.steps * settings.batchSize * settings.maxLength) / seconds,
+    curve,
+  }
+}
+
+function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: PlannedFile[]): HealResult {
+  const files = planned.map((file) => ({ name: file.name, sizeBytes: sizeOf(file) }))
+  return {
+    ...facts,
+    output: path,
+    files,
+    sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  }
+}
+
+async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
+  const { output, signal } = options
+  await assertRoom(
+    folder,
+    files.reduce((sum, file) => sum + sizeOf(file), 0),
+  )
+  await fillFolder(folder, (temporary) =>
+    writePlannedFiles(temporary, files, { named: output, signal, onWritten: () => {} }),
+  )
+}

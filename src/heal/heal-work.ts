@@ -1,0 +1,174 @@
+import { access } from 'node:fs/promises'
+import { describeDecoder } from '../builder/build-decoder.js'
+import type { TensorLocation } from '../checkpoint/safetensors.js'
+import { LayerpruneError, UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
+import { readStoredPart } from '../graph/stored-part.js'
+import {
+  chooseModelWeights,
+  type LocatedModel,
+  locateModel,
+  type Model,
+  openWeights,
+  prepareModel,
+  provideWeights,
+} from '../model.js'
+import { listCompanions } from '../prune/companion-files.js'
+import { checkOutputFolder, type OutputFolder } from '../prune/output-folder.js'
+import { findLengthLimits } from '../run/length-limits.js'
+import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
+import { statePath } from './saved-state.js'
+import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
+import { listTargets } from './targets.js'
+import type { TrainingProgress } from './train.js'
+import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
+
+export interface HealOptions
+  extends Omit<RunOptions, 'onProgress' | 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
+    Omit<HealTextOptions, 'dataset'>,
+    Omit<TrainingOptions, 'maxLength'>,
+    FormOptions {
+  /** Folder to write the healed model to. */
+  output: string
+  /** Names of the modules to train, or the ends of their paths; those of the MLPs if omitted. */
+  targets?: string[] | undefined
+  /** Writes the adapter alone instead of the model. */
+  adapter?: boolean | undefined
+  /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
+  layersAtOnce?: number | undefined
+  /** Continues a training that was stopped. */
+  resume?: boolean | undefined
+  /** Replaces a model that is in the output folder, and a training that was stopped. */
+  force?: boolean | undefined
+  onProgress?: ((progress: HealProgress) => void) | undefined
+}
+
+export type HealProgress =
+  | ({ stage: 'training' } & TrainingProgress)
+  | { stage: 'before' | 'after'; texts: number; total: number }
+
+/** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
+const MAX_LENGTH = 256
+
+/** Sequences to read at most if minutes decide: as many as no processor trains on in that time. */
+const SEQUENCES_A_MINUTE = 1000
+
+/** @throws UsageError if an option is out of range, or two contradict each other */
+export function checkOptions(options: HealOptions): void {
+  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce } = options
+  assertRunCounts({ ...options, batchSize: undefined })
+  assertCounts({ 'texts to measure on': evaluateSize, 'layers at once': layersAtOnce })
+  if (!wholeMatrices) return
+  if (adapter) throw new UsageError('--adapter writes adapters, and --whole-matrices trains none')
+  if (rank !== undefined || alpha !== undefined) {
+    throw new UsageError('--rank and --alpha are those of adapters, and --whole-matrices trains none')
+  }
+}
+
+/** What a training works with. */
+export interface Work {
+  located: LocatedModel
+  model: Model
+  folder: OutputFolder
+  settings: TrainingSettings
+  /** Stored tensors of the decoder. */
+  tensors: Map<string, TensorLocation>
+  modules: string[]
+  form: TrainedForm
+  tokenizer: TokenizerThread
+  texts: HealTexts
+}
+
+/**
+ * Opens the model, checks where the healed one will be, and reads the texts; nothing is trained or written yet.
+ * @throws as `healModel`
+ */
+export async function openWork(options: HealOptions): Promise<Work> {
+  const { output, force, signal, onNote } = options
+  const located = await locateModel(options)
+  const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
+  await provideWeights(located, chosen)
+  const folder = await checkOutputFolder(output, {
+    source: located.folder,
+    known: await listCompanions(located.source),
+    force,
+    onNote,
+  })
+  await checkStopped(options)
+  const model = await prepareModel(await openWeights(located, chosen), options)
+  assertPlain(model)
+  const settings = chooseSettings(options, model)
+  const tensors = decoderTensors(model)
+  const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
+  const form = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
+  const tokenizer = new TokenizerThread(located.folder, signal)
+  try {
+    const texts = await readTexts(options, located, tokenizer, settings)
+    return { located, model, folder, settings, tensors, modules, form, tokenizer, texts }
+  } catch (cause) {
+    tokenizer.close()
+    throw cause
+  }
+}
+
+function assertPlain({ id, packing }: Model): void {
+  if (packing === null) return
+  throw new LayerpruneError(`${id} cannot be trained: its weights are packed (${packing.form})`, {
+    hint: 'train the model that it was made from',
+  })
+}
+
+/** A training that was stopped is neither lost nor continued unless the user says so. */
+async function checkStopped({ output, resume, force }: HealOptions): Promise<void> {
+  const path = statePath(output)
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (isThere && !resume && !force) {
+    throw new LayerpruneError(`a training was stopped, and ${path} holds its state`, {
+      hint: 'continue it with --resume, or start again with --force',
+    })
+  }
+  if (!isThere && resume) {
+    throw new LayerpruneError(`no training can be resumed: there is no ${path}`, {
+      hint: 'start without --resume, or name the --output of the stopped training',
+    })
+  }
+}
+
+function chooseSettings(options: HealOptions, model: Model): TrainingSettings {
+  const limits = findLengthLimits(model).map(({ tokens }) => tokens)
+  const asked = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
+  const { maxLength } = chooseRunSettings({ maxLength: asked }, model, options.onNote)
+  if (maxLength < 2) throw new UsageError('max length must be at least 2: one token has none before it')
+  return chooseTraining(options, maxLength)
+}
+
+/** Stored tensors that the graph computes with; a model of images and text has others too. */
+function decoderTensors({ decoder, tensors }: Model): Map<string, TensorLocation> {
+  const used = new Set(decoder.model.graph.initializer.map(({ name }) => readStoredPart(name).tensor))
+  return new Map([...tensors!].filter(([name]) => used.has(name)))
+}
+
+async function readTexts(
+  options: HealOptions,
+  located: LocatedModel,
+  tokenizer: TokenizerThread,
+  { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
+): Promise<HealTexts> {
+  const texts = await readHealTexts(options, tokenizer.encode, {
+    maxLength,
+    batchSize: microBatchSize,
+    most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,
+    endToken: await findEndToken(located),
+  })
+  if (texts.repeated > 0) {
+    options.onNote?.(
+      `passed over ${formatQuantity(texts.repeated, 'text')} to train on, which the model is measured on`,
+    )
+  }
+  return texts
+}

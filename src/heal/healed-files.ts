@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
+import { openSafetensors } from '../checkpoint/safetensors.js'
+import type { LocatedModel } from '../model.js'
+import { findCompanions, resolveInside } from '../prune/companion-files.js'
+import { type PlannedFile, textFile } from '../prune/planned-file.js'
+import { planSafetensors } from '../prune/safetensors-files.js'
+import { encodeTensors } from '../weights/encode-tensors.js'
+import type { Replacement } from '../weights/replacement.js'
+import { formatHealedCard } from './heal-card.js'
+import type { HealFacts } from './heal-result.js'
+import type { Parameters } from './optimizer.js'
+import type { TrainedForm } from './trained-form.js'
+
+/** Configs that are copied as they are, and the plan of an earlier cut. */
+const CONFIGS = ['config.json', 'genai_config.json', 'layerprune-plan.json']
+
+/** The files of a healed model: its own, with other values in the trained tensors, and a card. */
+export async function planHealedModel(
+  located: LocatedModel,
+  replacements: ReadonlyMap<string, Replacement>,
+  facts: HealFacts,
+): Promise<PlannedFile[]> {
+  const { folder, source } = located
+  const checkpoint = await openSafetensors(folder, source.names)
+  const all = [...checkpoint.tensors.values()].map((tensor) => ({ name: tensor.name, source: tensor }))
+  const names = CONFIGS.filter((name) => source.names.includes(name))
+  await source.provide([...names, 'README.md'])
+  const configs: PlannedFile[] = []
+  for (const name of names) {
+    const path = await resolveInside(folder, name)
+    await assertRegularFile(path)
+    configs.push({ name, parts: [new Uint8Array(await readFile(path))] })
+  }
+  return [
+    ...(await planSafetensors(checkpoint, all, replacements)),
+    ...configs,
+    ...(await findCompanions(source)),
+    textFile('README.md', await formatHealedCard(located, facts)),
+  ]
+}
+
+/** The files of an adapter as PEFT loads it. */
+export async function planAdapter(
+  located: LocatedModel,
+  { adapters, trained }: TrainedForm,
+  parameters: Parameters,
+  facts: HealFacts,
+): Promise<PlannedFile[]> {
+  const { form, list } = adapters!
+  const tensors = new Map(
+    trained.map(({ name, shape }): [string, Replacement] => [
+      `base_model.model.${name}`,
+      { shape, data: parameters.get(name)! },
+    ]),
+  )
+  const config = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: located.id,
+    r: form.rank,
+    lora_alpha: form.alpha,
+    lora_dropout: 0,
+    bias: 'none',
+    fan_in_fan_out: list.some(({ outputsFirst }) => !outputsFirst),
+    inference_mode: true,
+    target_modules: list.map(({ module }) => module),
+  }
+  return [
+    { name: 'adapter_model.safetensors', parts: [encodeTensors(tensors, { format: 'pt' })] },
+    textFile('adapter_config.json', `${JSON.stringify(config, null, 2)}\n`),
+    textFile('README.md', await formatHealedCard(located, facts)),
+  ]
+}

@@ -1,0 +1,118 @@
+import { rm } from 'node:fs/promises'
+import { readSafetensorsHeader } from '../checkpoint/safetensors-header.js'
+import type { Figures } from '../documents/evaluation-result.js'
+import { LayerpruneError } from '../errors.js'
+import { encodeTensors } from '../weights/encode-tensors.js'
+import { readTensor } from '../weights/read-tensor.js'
+import type { Replacement } from '../weights/replacement.js'
+import { writeFileAtomically } from '../write-files.js'
+import { AdamW, type Parameters } from './optimizer.js'
+import { ADAM, type TrainingState } from './train.js'
+
+/** What a run trains, on what and how, each by the name that messages call it by. */
+export type RunIdentity = Record<string, string>
+
+/** What is saved beside the weights. */
+interface SavedNumbers {
+  identity: RunIdentity
+  taken: number
+  steps: number | null
+  seconds: number
+  curve: TrainingState['curve']
+  losses: number[]
+  best: { step: number; heldOutLoss: number }
+  /** Of the model before the first step. */
+  before: Figures
+}
+
+const KEY = 'layerprune.training'
+const GROUPS = ['parameters', 'means', 'squares'] as const
+
+/** Where the state of a training is kept until its model is written. */
+export function statePath(output: string): string {
+  return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
+}
+
+/** Writes all that a stopped training needs to go on to the bit, as one safetensors file. */
+export async function saveState(
+  path: string,
+  state: TrainingState,
+  { identity, before }: { identity: RunIdentity; before: Figures },
+): Promise<void> {
+  const { parameters, optimizer, best, steps, seconds, curve, losses } = state
+  const { means, squares } = optimizer
+  const tensors = new Map<string, Replacement>()
+  const add = (group: string, values: Parameters) => {
+    for (const [name, data] of values) {
+      tensors.set(`${group}/${name}`, { shape: [data.length], data: data as Float32Array<ArrayBuffer> })
+    }
+  }
+  add('parameters', parameters)
+  add('means', means)
+  add('squares', squares)
+  add('best', best.parameters)
+  const numbers: SavedNumbers = {
+    identity,
+    taken: optimizer.steps,
+    steps,
+    seconds,
+    curve,
+    losses,
+    best: { step: best.step, heldOutLoss: best.heldOutLoss },
+    before,
+  }
+  await writeFileAtomically(path, encodeTensors(tensors, { [KEY]: JSON.stringify(numbers) }))
+}
+
+/**
+ * Reads a state that `saveState` wrote.
+ * @param start values before the first step of the run that goes on
+ * @throws LayerpruneError if the file is missing or damaged, or is that of another run
+ */
+export async function loadState(
+  path: string,
+  start: Parameters,
+  identity: RunIdentity,
+  weightDecay: number,
+): Promise<{ state: TrainingState; before: Figures }> {
+  const { tensors, metadata } = await readSafetensorsHeader(path)
+  const numbers: SavedNumbers = JSON.parse(metadata[KEY] ?? 'null')
+  if (numbers === null) {
+    throw new LayerpruneError(`${path} is no state of a training`, { hint: 'start again without --resume' })
+  }
+  assertSameRun(numbers.identity, identity)
+  const readGroup = async (group: string): Promise<Parameters> => {
+    const values = new Map<string, Float32Array>()
+    for (const [name, { length }] of start) {
+      const location = tensors.get(`${group}/${name}`)
+      if (location?.shape[0] !== length) {
+        throw new LayerpruneError(`${path} has no values of ${name}`, {
+          hint: 'start again without --resume',
+        })
+      }
+      values.set(name, await readTensor(location))
+    }
+    return values
+  }
+  const [parameters, means, squares] = await Promise.all(GROUPS.map(readGroup))
+  const { taken, best, before, steps, seconds, curve, losses } = numbers
+  const optimizer = new AdamW(parameters!, { ...ADAM, weightDecay }, { means, squares, steps: taken })
+  const state: TrainingState = {
+    ...{ parameters: parameters!, optimizer, steps, seconds, curve, losses },
+    best: { ...best, parameters: await readGroup('best') },
+  }
+  return { state, before }
+}
+
+export async function removeState(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+function assertSameRun(saved: RunIdentity, current: RunIdentity): void {
+  const name = Object.keys(current).find((name) => saved[name] !== current[name])
+  if (name === undefined) return
+  throw new LayerpruneError(
+    `the training cannot be resumed: ${name} was ${saved[name] ?? 'not stated'} and is ${current[name]}`,
+    { hint: 'use what the stopped run used, or start again without --resume' },
+  )
+}

@@ -1,0 +1,156 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { evaluatePerplexity } from '../../src/evaluate/perplexity.js'
+import { healModel } from '../../src/heal/heal-model.js'
+import type { HealOptions } from '../../src/heal/heal-work.js'
+import { createRandom } from '../../src/random.js'
+import { readTensor } from '../../src/weights/read-tensor.js'
+import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
+import { sample } from '../support/long-tests.js'
+import { TEXTS } from '../support/paths.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const EVALUATION_TEXTS = 2
+
+function optionsFor(model: string, changes: Partial<HealOptions> = {}): HealOptions {
+  return {
+    ...ONE_THREAD,
+    model: fixtureFolder(model),
+    dataset: TEXTS,
+    output: join(makeTempFolder(), 'healed'),
+    steps: 8,
+    evaluateEvery: 3,
+    evaluateSize: EVALUATION_TEXTS,
+    maxLength: 16,
+    rank: 4,
+    learningRate: 0.02,
+    warmupSteps: 2,
+    ...changes,
+  }
+}
+
+const readWeights = (output: string) => readFileSync(join(output, 'model.safetensors'))
+
+it('writes a model that predicts the held-out texts as it says', async () => {
+  const options = optionsFor('qwen2')
+  const result = await healModel(options)
+  const { before, after } = result.perplexity
+  expect(after!).toBeLessThan(before!)
+  const measure = (model: string) =>
+    evaluatePerplexity({
+      ...ONE_THREAD,
+      model,
+      dataset: TEXTS,
+      datasetSize: EVALUATION_TEXTS,
+      maxLength: 16,
+      candidates: [],
+    })
+  expect((await measure(options.model)).perplexity).toBeCloseTo(before!, 3)
+  expect((await measure(options.output)).perplexity).toBeCloseTo(after!, 3)
+  expect(result.curve.map(({ step }) => step)).toEqual([0, 3, 6, 8])
+  expect(Math.exp(result.curve[0]!.heldOutLoss)).toBeCloseTo(before!, 2)
+  expect(readFileSync(join(options.output, 'README.md'), 'utf8')).toContain(
+    `| after | ${after!.toFixed(2)} |`,
+  )
+  expect(existsSync(`${options.output}.layerprune-training`)).toBe(false)
+})
+
+it('changes the weights of the modules, and nothing else', async () => {
+  const options = optionsFor('phi3', { targets: ['gate_up_proj'] })
+  const { trained } = await healModel(options)
+  const [own, healed] = await Promise.all(
+    [options.model, options.output].map((folder) => openSafetensors(folder)),
+  )
+  expect(trained.modules).toHaveLength(3)
+  for (const [name, location] of own!.tensors) {
+    const isSame = Buffer.from(await bytesOf(location)).equals(await bytesOf(healed!.tensors.get(name)!))
+    expect([name, isSame]).toEqual([name, !trained.modules.includes(name.replace('.weight', ''))])
+  }
+})
+
+async function bytesOf(location: Parameters<typeof readTensor>[0]): Promise<Buffer> {
+  const { buffer, byteOffset, byteLength } = await readTensor(location)
+  return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+it('whole matrices are trained too', async () => {
+  const options = optionsFor('llama', { rank: undefined, wholeMatrices: true, targets: ['2.mlp.down_proj'] })
+  const { perplexity, trained } = await healModel({ ...options, learningRate: 0.01 })
+  expect(trained).toEqual({ modules: ['model.layers.2.mlp.down_proj'], adapters: null, parameters: 32 * 48 })
+  expect(perplexity.after!).toBeLessThan(perplexity.before!)
+})
+
+it('writes an adapter for PEFT', async () => {
+  const options = optionsFor('gpt2', { adapter: true, steps: 1 })
+  await healModel(options)
+  expect(readdirSync(options.output).sort()).toEqual([
+    'README.md',
+    'adapter_config.json',
+    'adapter_model.safetensors',
+  ])
+  const config = JSON.parse(readFileSync(join(options.output, 'adapter_config.json'), 'utf8'))
+  expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })
+})
+
+const END = new Error('the process ended')
+
+/** Ends a run after a step, as if the process had been killed there. */
+function endAfter(step: number): HealOptions['onProgress'] {
+  return (progress) => {
+    if (progress.stage === 'training' && progress.step === step) throw END
+  }
+}
+
+it('a training that was stopped anywhere continues to the same weights, bit by bit', async () => {
+  const whole = optionsFor('llama', { batchSize: 3, microBatchSize: 2 })
+  await healModel(whole)
+  const random = createRandom(7)
+  const places = Array.from({ length: 20 }, () => 3 + random.below(5))
+  for (const place of sample(places, 10)) {
+    const options = { ...whole, output: join(makeTempFolder(), 'healed') }
+    await expect(healModel({ ...options, onProgress: endAfter(place) })).rejects.toBe(END)
+    await expect(healModel(options)).rejects.toThrow('a training was stopped')
+    const { steps } = await healModel({ ...options, resume: true })
+    expect(steps).toBe(8)
+    expect(readWeights(options.output).equals(readWeights(whole.output))).toBe(true)
+  }
+})
+
+it('Ctrl-C keeps the steps that were taken', async () => {
+  const controller = new AbortController()
+  const options = optionsFor('llama')
+  const stop: HealOptions['onProgress'] = (progress) => {
+    if (progress.stage === 'training' && progress.step === 4) controller.abort()
+  }
+  const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
+  await expect(stopped).rejects.toThrow('interrupted')
+  const steps: number[] = []
+  await healModel({
+    ...options,
+    resume: true,
+    onProgress: (progress) => progress.stage === 'training' && steps.push(progress.step),
+  })
+  expect(steps).toEqual([5, 6, 7, 8])
+})
+
+it('is not continued with other settings or texts', async () => {
+  const options = optionsFor('llama')
+  await expect(healModel({ ...options, onProgress: endAfter(3) })).rejects.toBe(END)
+  const resume = (changes: Partial<HealOptions>) => healModel({ ...options, ...changes, resume: true })
+  await expect(resume({ learningRate: 0.5 })).rejects.toThrow('learningRate was 0.02 and is 0.5')
+  await expect(resume({ shuffle: 3 })).rejects.toThrow('the texts to train on was')
+})
+
+it.each([
+  ['mixtral', {}, 'models with experts cannot be trained here'],
+  ['llama', { targets: ['up_prj'] }, 'the checkpoint has no module up_prj to train'],
+  ['llama', { resume: true }, 'no training can be resumed'],
+  ['llama', { wholeMatrices: true }, '--rank and --alpha are those of adapters'],
+  ['llama', { maxLength: 1 }, 'max length must be at least 2'],
+  ['mamba', {}, 'no gradient passes the operator'],
+  ['llama', { evaluateSize: 100 }, 'holds fewer than 16 tokens to train on'],
+])('%s with %j: %s', async (model, changes, message) => {
+  await expect(healModel(optionsFor(model, changes as Partial<HealOptions>))).rejects.toThrow(message)
+})
