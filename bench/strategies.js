@@ -19,7 +19,7 @@ const { values } = parseArgs({
     calibrate: { type: 'string' },
     evaluate: { type: 'string' },
     'layers-to-skip': { type: 'string', default: '8' },
-    strategies: { type: 'string', default: STRATEGIES.join(',') },
+    strategies: { type: 'string', default: STRATEGIES.filter((name) => name !== 'task').join(',') },
     'evaluate-size': { type: 'string', default: '64' },
     'max-length': { type: 'string', default: '256' },
     shuffle: { type: 'string' },

@@ -1,6 +1,7 @@
 /** The models that can be read, as the pages show them. */
 import { WRAPPERS } from '../dist/checkpoint/wrappers.js'
 import { FAMILIES } from '../dist/families/table.js'
+import { ARCHITECTURES } from '../dist/gguf/architectures.js'
 import { hasArchitectureFile } from '../dist/prune/mergekit-support.js'
 
 const families = Object.entries(FAMILIES).sort(byName)
@@ -29,6 +30,16 @@ export function formatWrappers() {
     return `| \`${type}\` | ${isFixed ? '' : 'any family that `text_config` names; otherwise '}\`${text}\` |`
   })
   return ['| `model_type` | its decoder |', '| --- | --- |', ...rows].join('\n')
+}
+
+export function formatArchitectures() {
+  const rows = Object.entries(ARCHITECTURES)
+    .sort(byName)
+    .map(([name, { family, variant }]) => {
+      const other = variant ? ` or \`${variant.architecture.family}\`` : ''
+      return `| \`${name}\` | \`${family}\`${other} |`
+    })
+  return ['| `general.architecture` | `model_type` |', '| --- | --- |', ...rows].join('\n')
 }
 
 function byName([a], [b]) {

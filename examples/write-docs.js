@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { countModels, formatFamilies, formatWrappers } from './model-tables.js'
+import { countModels, formatArchitectures, formatFamilies, formatWrappers } from './model-tables.js'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
@@ -16,7 +16,11 @@ const output = execFileSync(process.execPath, ['examples/demo.js'], {
 copyFileSync('layerprune-output/distances.svg', 'examples/distances.svg')
 
 replaceSections('README.md', { demo: `\`\`\`text\n${output.trim()}\n\`\`\``, count: countModels() })
-replaceSections('docs/models.md', { families: formatFamilies(), wrappers: formatWrappers() })
+replaceSections('docs/models.md', {
+  families: formatFamilies(),
+  wrappers: formatWrappers(),
+  architectures: formatArchitectures(),
+})
 
 /** Puts texts between `<!-- name: ... -->` and `<!-- /name -->`. */
 function replaceSections(file, texts) {

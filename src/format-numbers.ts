@@ -23,6 +23,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/** A number of bits, to a hundredth: `4.5 bits`. */
+export function formatBits(bits: number): string {
+  return `${Number(bits.toFixed(2))} bits`
+}
+
 /** A count and its noun: `1 text`, `4,000 texts`. */
 export function formatQuantity(count: number, singular: string, plural = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : plural}`

@@ -11,6 +11,8 @@ import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
+import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
+import { describePacking, type Packing } from './checkpoint/packed/packing.js'
 import { readPackedTensors } from './checkpoint/packed/read-packed.js'
 import { openPytorch } from './checkpoint/pytorch/pytorch-checkpoint.js'
 import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from './checkpoint/safetensors.js'
@@ -18,6 +20,7 @@ import { isShardIndex, listShards } from './checkpoint/shards.js'
 import { listParts } from './checkpoint/weight-expression.js'
 import { LayerpruneError, UsageError } from './errors.js'
 import { unknownFamily } from './families/unknown-family.js'
+import { formatBits, formatList } from './format-numbers.js'
 import { describeCheckpoint } from './gguf/checkpoint.js'
 import { type GgufDecoder, readGgufDecoder } from './gguf/config.js'
 import { type GgufFile, openGguf } from './gguf/gguf-file.js'
@@ -69,8 +72,8 @@ export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
-  /** How its matrices are packed, such as fp8; null if they are plain numbers. */
-  form: string | null
+  /** How its weights are stored if they are no plain numbers. */
+  packing: Packing | null
   /** The graph, the weights or the index of the weights that was read, relative to the folder. */
   file: string
   /** Real paths of the files that hold its weights as they were published; none if they are inside the graph. */
@@ -208,12 +211,15 @@ export async function openWeights(
   switch (weights.format) {
     case 'safetensors':
     case 'pytorch': {
-      const checkpoint = await openTensors({ config, source }, weights.format)
-      return { ...located, ...openCheckpoint(checkpoint, config, weights) }
+      const opened = openCheckpoint(await openTensors({ config, source }, weights.format), config, weights)
+      notePacking(opened, config, options)
+      return { ...located, ...opened }
     }
     case 'gguf': {
       const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
-      return { ...located, ...openCheckpoint(checkpoint, config, weights) }
+      const opened = openCheckpoint(checkpoint, config, weights)
+      notePacking(opened, config, options)
+      return { ...located, ...opened }
     }
     case 'onnx':
       return { ...located, ...(await openFromOnnx(source, config, weights, options)) }
@@ -255,7 +261,7 @@ export async function prepareModel(
   return { ...model, decoder }
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'form' | 'weightFiles' | 'tensors'>
+type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'packing' | 'weightFiles' | 'tensors'>
 type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
@@ -272,6 +278,23 @@ export function openTensors(
   return openPytorch(folder, names, config.raw.tie_word_embeddings === true)
 }
 
+/** Says how packed weights are stored, and what the config quantises besides. */
+function notePacking(
+  { packing, file }: Opened,
+  config: ModelConfig,
+  { onNote }: Pick<ModelSourceOptions, 'onNote'>,
+): void {
+  if (packing === null) return
+  onNote?.(
+    `the weights of ${file} are ${packing.form}, ${formatBits(packing.bits)} each: they are decoded in each run`,
+  )
+  const ignored = listIgnoredQuantization(config.raw)
+  if (ignored.length === 0) return
+  onNote?.(
+    `config.json also quantises ${formatList(ignored)}, which is ignored: the numbers are those of the weights`,
+  )
+}
+
 function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
@@ -279,26 +302,30 @@ function openCheckpoint(
 ): Opened {
   const built = buildDecoder(config, checkpoint)
   const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
+  const packing = describePacking(form, tensors.values())
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
-  const opened = { precision, format, file, form, weightFiles, tensors }
+  const opened = { precision, format, file, packing, weightFiles, tensors }
   switch (computedIn) {
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
       return { ...opened, decoder: { ...built, awaitsInt8: true } }
     default:
-      assertStoredIn(computedIn, built, form, file)
+      assertStoredIn(computedIn, built, packing, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }
   }
 }
 
 /** Norms and biases are often stored in float32 beside the matrices: only the matrices count. */
-function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, form: string | null, file: string): void {
-  if (form !== null) {
-    throw new LayerpruneError(`${file} stores its matrices in ${form}, but --dtype ${dtype} was given`, {
-      hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
-    })
+function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, packing: Packing | null, file: string): void {
+  if (packing !== null) {
+    throw new LayerpruneError(
+      `${file} stores its matrices in ${packing.form}, but --dtype ${dtype} was given`,
+      {
+        hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
+      },
+    )
   }
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
@@ -328,7 +355,7 @@ async function openFromOnnx(
     onNote?.(`reading ${file} (${precision.dtype}${alsoThere})`)
   }
   const weightFiles = listWeightFiles(decoder)
-  return { decoder, precision, format, file, form: null, weightFiles, tensors: undefined }
+  return { decoder, precision, format, file, packing: null, weightFiles, tensors: undefined }
 }
 
 function listWeightFiles({ model, weightsFolder, packed = new Map() }: DecoderGraph): string[] {

@@ -12,6 +12,7 @@ import {
   makePlan,
   makeRecipe,
   measureSimilarity,
+  measureTasks,
   type Plan,
   type PruneResult,
   planLayers,
@@ -22,6 +23,7 @@ import {
   type SimilarityResult,
   STRATEGIES,
   type Strategy,
+  type TaskResult,
   type TokenSelection,
   UsageError,
   VERSION,
@@ -60,7 +62,7 @@ expectTypeOf<Certainty['confidence']>().toEqualTypeOf<number>()
 expectTypeOf<'last' | 'all' | 'tail:32'>().toExtend<TokenSelection>()
 // several files are one dataset
 measureSimilarity({ model: 'folder', dataset: ['a.jsonl', 'b.jsonl'], layersToSkip: 8 })
-// @ts-expect-error: the number of layers is needed
+// without a number of layers, the best block of every size
 measureSimilarity(inputs)
 // @ts-expect-error: a dataset is needed
 measureSimilarity({ model: 'folder', layersToSkip: 8 })
@@ -97,9 +99,17 @@ expectTypeOf<Figures>().toEqualTypeOf<{
 // @ts-expect-error: a candidate is a list of blocks
 evaluatePerplexity({ ...inputs, candidates: [block] })
 
+// measureTasks
+const onTasks = measureTasks({ model: 'folder', tasks: ['arc_easy'], candidates: [[block]], limit: 100 })
+expectTypeOf(onTasks).resolves.toEqualTypeOf<TaskResult>()
+expectTypeOf(onTasks.then(({ tasks }) => tasks.arc_easy?.acc)).resolves.toEqualTypeOf<number | undefined>()
+// @ts-expect-error: tasks are needed
+measureTasks({ model: 'folder' })
+
 // planLayers, makePlan, readPlan
 expectTypeOf(planLayers({ ...inputs, strategy: 'verified', layersToSkip: 8 })).resolves.toEqualTypeOf<Plan>()
 planLayers({ model: 'folder', strategy: 'deepest', layersToSkip: 8 }) // needs no texts
+planLayers({ model: 'folder', strategy: 'task', task: 'arc_easy', layersToSkip: 8 }) // nor does this
 // @ts-expect-error: no strategy of that name
 planLayers({ ...inputs, strategy: 'best', layersToSkip: 8 })
 expectTypeOf(STRATEGIES[0]).toExtend<Strategy>()

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeParquet } from './support/hub/parquet-files.js'
 import { filesOf } from './support/hub/repos.js'
 import { type HubServer, startHubServer } from './support/hub/server.js'
-import { ROOT } from './support/paths.js'
+import { FIXTURES, ROOT } from './support/paths.js'
 import { runProgram } from './support/run-program.js'
 import { blocksOf, readPage } from './support/shown-text.js'
 import { makeStandIn } from './support/stand-in.js'
@@ -39,6 +39,7 @@ const STAND_INS: [command: RegExp, here: string][] = [
   [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
   [/^layerprune heal .*/, '$& --evaluate-size 8 --steps 2 --max-length 16'],
   [/kjv\.jsonl/, 'texts.jsonl'],
+  [/\S+\.gguf --drop 12:20/, 'llama.gguf --drop 1:2'],
   [/^node bench\/strategies\.js .*/, '$& --strategies angular --max-length 32 --evaluate-size 8'],
   [/^python recipe\/heal\.py$/, 'cp -r SmolLM2-pruned SmolLM2-pruned-healed-merged'],
 ]
@@ -69,6 +70,7 @@ function makeRoot(): { cwd: string; env: NodeJS.ProcessEnv } {
   const cwd = makeTempFolder()
   for (const name of ['bench', 'examples']) symlinkSync(join(ROOT, name), join(cwd, name), 'junction')
   cpSync(model, join(cwd, 'SmolLM2-135M-Instruct'), { recursive: true })
+  cpSync(join(FIXTURES, 'gguf/llama.gguf'), join(cwd, 'llama.gguf'))
   for (const name of ['texts.jsonl', 'kjv.jsonl']) {
     writeFileSync(join(cwd, name), texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
   }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { WRAPPERS } from '../src/checkpoint/wrappers.js'
 import { FAMILIES } from '../src/families/table.js'
+import { ARCHITECTURES } from '../src/gguf/architectures.js'
 import { hasArchitectureFile } from '../src/prune/mergekit-support.js'
 import { ROOT } from './support/paths.js'
 import { expectSameBesidesRounding, readDemo, readPage } from './support/shown-text.js'
@@ -44,6 +45,18 @@ describe('docs/models.md', () => {
         const { title, notes } = FAMILIES[type]!
         return `| \`${type}\` | ${title} | ${notes} | ${hasArchitectureFile(type) ? 'yes' : ''} |`
       }),
+    )
+  })
+
+  it('names every architecture that is read from GGUF', () => {
+    const rows = readSection('docs/models.md', 'architectures').split('\n').slice(2)
+    expect(rows).toEqual(
+      Object.entries(ARCHITECTURES)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { family, variant }]) => {
+          const families = [family, ...(variant ? [variant.architecture.family] : [])]
+          return `| \`${name}\` | ${families.map((type) => `\`${type}\``).join(' or ')} |`
+        }),
     )
   })
 

@@ -14,6 +14,7 @@ export interface EvaluateFlags
     RemovalFlags {
   dataset?: string[]
   task?: string[]
+  against?: string
   logSamples?: string
   output?: string
   json?: boolean
@@ -26,10 +27,18 @@ export function makeEvaluateCommand(): Command {
   )
   return addTaskFlags(addRemovalFlags(addRunFlags(command, { requireTexts: false }), { several: true }))
     .option(
+      '--against <id>',
+      'another model with the same tokenizer, folder or Hub id: perplexity of both on the same texts, KL divergence and agreement',
+    )
+    .option(
       '--dataset-skip <n>',
       'skip the first n texts, for example those that a plan was made from',
       wholeNumber(0),
       0,
+    )
+    .option(
+      '--log-samples <file>',
+      'with --task: also write what was measured of each document, as JSON Lines',
     )
     .option('-o, --output <file>', 'also write the result as JSON to a file')
     .option('--json', 'print the result as JSON')
@@ -39,6 +48,8 @@ export function makeEvaluateCommand(): Command {
       `
 With --dataset, perplexity: each text is cut at --max-length tokens and scored on its own, every token but the first.
 Bits per byte are over the UTF-8 bytes of the scored tokens, so that models with different tokenizers can be compared.
+KL is KL(whole || cut) in nats per token, and agreement how often the most probable next token is the whole model's. With
+--against they are of the model against the other one, whose best weights are read: --dtype and the like are of --model.
 With --task, accuracy, document by document as lm-evaluation-harness measures it. Built in: arc_challenge, arc_easy,
 boolq, hellaswag, lambada_openai, mmlu and its parts such as mmlu_stem (5 examples), openbookqa, piqa,
 truthfulqa_mc1, winogrande. Contexts may be as long as the model takes unless --max-length is given; without
@@ -49,13 +60,15 @@ the layers below their first cut, which takes much less time than one run for ea
 Examples:
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64 --max-length 256
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --drop 12:20 --drop 3..4,11..16
+  layerprune evaluate --model ./SmolLM2-healed --against ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64
   layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
     .action(async (flags: EvaluateFlags) => (await import('./run/evaluate.js')).run(flags))
 }
 
-function addTaskFlags(command: Command): Command {
+/** Flags that say which tasks are measured, and how; `--log-samples` is evaluate's alone. */
+export function addTaskFlags(command: Command): Command {
   const list = (value: string, before: string[] = []) => [...before, value]
   return command
     .option(
@@ -73,9 +86,5 @@ function addTaskFlags(command: Command): Command {
       '--num-fewshot <n>',
       'with --task: examples before each document (default: as the task says)',
       wholeNumber(0),
-    )
-    .option(
-      '--log-samples <file>',
-      'with --task: also write what was measured of each document, as JSON Lines',
     )
 }

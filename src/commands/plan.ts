@@ -1,10 +1,22 @@
 import { Command, Option } from 'commander'
 import type { PlanOptions } from '../strategies/plan-layers.js'
 import { STRATEGIES } from '../strategies/strategy.js'
-import { wholeNumber } from './arguments.js'
+import { namedPath, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 
-export const PLAN_OPTIONS = [...RUN_OPTIONS, 'layersToSkip', 'strategy', 'verify', 'verifySize'] as const
+export const PLAN_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...([
+    'layersToSkip',
+    'strategy',
+    'verify',
+    'verifySize',
+    'task',
+    'taskData',
+    'limit',
+    'numFewshot',
+  ] as const),
+] as const
 
 export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
   dataset?: string[]
@@ -26,6 +38,10 @@ export function makePlanCommand(): Command {
     .addOption(new Option('--strategy <name>', 'how they are chosen').choices(STRATEGIES).default('angular'))
     .option('--verify <k>', 'with verified: blocks checked by perplexity (default: 8)', wholeNumber(1))
     .option('--verify-size <n>', 'with verified: texts for that (default: 32)', wholeNumber(1))
+    .option('--task <name>', 'with task: a built-in task, or the .yaml file of one of your own')
+    .option('--task-data <name=path>', "with task: the task's files on this machine", namedPath)
+    .option('--limit <n>', 'with task: documents it chooses on (default: 128)', wholeNumber(1))
+    .option('--num-fewshot <n>', 'with task: examples before each document', wholeNumber(0))
     .option('-o, --output <file>', 'write the plan to a file')
     .option('--json', 'print the plan as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -39,12 +55,14 @@ Strategies:
   greedy-perplexity  one layer at a time, the one whose removal costs least perplexity (SLEB); the slowest
   verified           of the blocks with the smallest distances, the one with the lowest perplexity on other texts
   repaired           like greedy-perplexity, but candidates are measured repaired; only for prune --repair
+  task               like greedy-perplexity, by how likely the right answers of a task are (after TALE); no --dataset
 Without --dataset-size the first 128 texts are used, or 32 for greedy-perplexity and 64 for repaired; verified checks
 on the texts after them.
 
 Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy verified -o plan.json
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy greedy-perplexity --max-length 256
+  layerprune plan --model ./SmolLM2-135M --layers-to-skip 4 --strategy task --task arc_easy -o plan.json
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
     .action(async (flags: PlanFlags) => (await import('./run/plan.js')).run(flags))

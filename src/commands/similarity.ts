@@ -25,6 +25,8 @@ export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILAR
 const HELP = `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs
 similarity.partial.json, from which --resume continues.
+Without --layers-to-skip it prints the nearest block of every size, and writes similarity.json alone: slice.yaml is of one
+block. layerprune sweep measures what such blocks cost.
 --until takes texts from the start of the dataset; if they are in a particular order, give --shuffle too.
 The nearest block, whose input and output differ least, is often not the best to remove: --verify 8 checks the 8
 nearest by perplexity, and slice.yaml, plan.json and --from of other commands then use the block that it recommends.
@@ -33,6 +35,7 @@ they mean to Python. Failed requests are retried for 2 minutes (LAYERPRUNE_RETRY
 PruneMe's spellings work too: --model_path, --dataset_subset, --batch_size, ...
 
 Examples:
+  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl
   layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --verify 8
   layerprune similarity --model HuggingFaceTB/SmolLM2-135M --dataset arcee-ai/sec-data-mini --dataset-size 400 --layers-to-skip 8 --verify 8
   layerprune similarity --model ./SmolLM2-135M --dataset corpus/ --dataset-size 400 --layers-to-skip 4 --tokens all
@@ -57,9 +60,9 @@ export function makeSimilarityCommand(): Command {
 /** Flags that say what is measured. */
 function addMeasurementFlags(command: Command): Command {
   return command
-    .requiredOption(
+    .option(
       '--layers-to-skip <n>',
-      'size of the block to find, 1 to the number of layers - 1',
+      'size of the block to find, 1 to the number of layers - 1 (default: the nearest of every size)',
       wholeNumber(1),
     )
     .option(
@@ -119,8 +122,14 @@ function addResultFlags(command: Command): Command {
     .option('--quiet', 'print nothing but the result, warnings and errors')
 }
 
-/** @throws UsageError if --verify is given with a flag that excludes it */
-function assertVerifiable({ verify, shard, maxMemory }: SimilarityFlags): void {
+/** @throws UsageError if --verify or --until is given with a flag that excludes it, or without one that it needs */
+function assertVerifiable({ verify, until, layersToSkip, shard, maxMemory }: SimilarityFlags): void {
+  if (layersToSkip === undefined && (verify ?? until) !== undefined) {
+    const flag = verify === undefined ? '--until' : '--verify'
+    throw new UsageError(`${flag} is about blocks of one size: give --layers-to-skip`, {
+      hint: 'layerprune sweep measures cuts of every size by perplexity',
+    })
+  }
   if (verify === undefined) return
   if (shard !== undefined)
     throw new UsageError('--verify checks a whole result, and --shard measures a part of one')

@@ -32,6 +32,17 @@ export interface CandidateFigures extends CutFigures {
   agreement: number
 }
 
+/** Another model on the same texts, and how far the evaluated model's predictions are from its. */
+export interface AgainstFigures extends Figures {
+  model: SimilarityResult['model']
+  /** By how much a scored token is less likely in the evaluated model than in this one, in nats. */
+  excess: Difference
+  /** KL(this model || evaluated model), in nats per scored token; null if it is not a finite number. */
+  kl: number | null
+  /** Share of the scored tokens at which both have the same most probable next token. */
+  agreement: number
+}
+
 /** A candidate whose perplexity is not a finite number, for example because half precision overflows. */
 export interface FailedCandidate {
   removed: Block[]
@@ -64,5 +75,7 @@ export interface EvaluationResult extends Figures {
   /** What `--task` measured, of the whole model. */
   tasks?: TaskResult['tasks']
   taskSettings?: TaskResult['taskSettings']
+  /** The model that this one is compared with; only with `--against`. */
+  against?: AgainstFigures
   layerpruneVersion: string
 }

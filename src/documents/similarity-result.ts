@@ -76,6 +76,11 @@ export interface SimilarityResult extends MetricResult {
   metric: Metric
   tokens: TokenSelection
   layersToSkip: number
+  /**
+   * The block of the smallest distance of every size from 1 to layers - 1, by size. Present only if no size was asked for:
+   * `layersToSkip`, `blocks` and `best` are then those of one layer.
+   */
+  bestBlocks?: Record<string, ScoredBlock>
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
   /** How sure it is that `best` is the best; null if only one text was measured. */

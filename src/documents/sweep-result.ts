@@ -2,6 +2,7 @@ import type { Block } from '../layers/block.js'
 import type { Shard } from '../texts/placed-rows.js'
 import type { CandidateFigures, EvaluationResult, Figures } from './evaluation-result.js'
 import type { SCHEMAS } from './schemas.js'
+import type { TaskCandidate, TaskResult } from './task-result.js'
 
 /** How large and how fast a model is, whole or cut. */
 export interface Extent {
@@ -34,8 +35,15 @@ export type CutPredictions = Omit<CandidateFigures, 'removed'> | { perplexity: n
 export type SweepCandidate = ChosenCut &
   Extent &
   CutPredictions & {
+    /**
+     * Texts that it was measured on: fewer than others if it lost so much on the first ones that the rest would say no
+     * more. Its perplexity is then the whole model's times what it lost on those texts.
+     */
+    texts: number
     /** The same figures with the layers before the cut refitted by least squares, nearly as `prune --repair` does. */
     repaired?: CutPredictions
+    /** How it does on tasks, unrepaired; omitted if none was asked for. */
+    tasks?: TaskCandidate['tasks']
   }
 
 /** What a cut must hold to; what is omitted does not matter. */
@@ -44,6 +52,8 @@ export interface SweepLimits {
   maxPerplexityRatio?: number
   /** Bytes on disk of the weights. */
   maxSize?: number
+  /** The least accuracy on tasks, by name. */
+  minTask?: Record<string, number>
 }
 
 /** What `sweep --json` prints. Keys may be added, none changes meaning. */
@@ -57,7 +67,9 @@ export interface SweepResult {
   strategies: string[]
   /** Numbers of layers, ascending. */
   sizes: number[]
-  whole: Figures & Extent
+  whole: Figures & Extent & Partial<Pick<TaskResult, 'tasks'>>
+  /** How tasks were put to the models; omitted if none was asked for. */
+  taskSettings?: TaskResult['taskSettings']
   /** By size, those of one size in the order of the strategies. */
   candidates: SweepCandidate[]
   limits: SweepLimits

@@ -18,7 +18,8 @@ type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
 
-const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
+/** Inputs of the pieces, and of heads that compare, that are not made from texts. */
+export const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
 
 /**
  * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,

@@ -3,6 +3,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { DataLocation, type NodeProto } from '../graph/onnx.js'
 import { indexGraph } from '../graph/topology.js'
 import { bitsOfWeight, countDims, isHalfMatrix } from '../graph/weight-sizes.js'
+import { countDecodingCopies } from '../unpack/decoding-copies.js'
 
 /** Memory that a weight takes once its graph is loaded. */
 export interface LoadedWeight {
@@ -12,9 +13,6 @@ export interface LoadedWeight {
   /** What a run takes in addition if it casts the weight to float32. */
   cast: { shape: string; bytes: number } | null
 }
-
-/** Copies in float32 of a packed weight while it is decoded: its codes as numbers, and these times their scales. */
-const DECODING_COPIES = 2
 
 /**
  * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
@@ -35,7 +33,7 @@ export function listLoadedWeights({ model, packed, castsPerRun = false }: Decode
     const count = countDims(tensor)
     const expression = isExternal ? packed?.get(tensor.name) : undefined
     if (expression !== undefined) {
-      const copies = DECODING_COPIES + (readers.some(isSplit) ? 1 : 0)
+      const copies = countDecodingCopies(expression) + (readers.some(isSplit) ? 1 : 0)
       const cast = { shape: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
       return [{ bytes: countPackedBytes(expression), isMapped: true, cast }]
     }

@@ -1,4 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
+import type { Linear } from './description.js'
 import type { Differences } from './differences.js'
 import {
   describeExperts,
@@ -20,12 +21,34 @@ export const MULTIMODAL_FAMILIES: Record<string, Family> = {
   qwen2_vl_text: {
     title: 'Qwen 2 VL (text)',
     notes: 'as Qwen 2',
-    describe: describeQwen2Text,
+    describe: (config) => describeQwen2Text(config),
   },
   qwen2_5_vl_text: {
     title: 'Qwen 2.5 VL (text)',
     notes: 'as Qwen 2',
-    describe: describeQwen2Text,
+    describe: (config) => describeQwen2Text(config),
+  },
+  qwen2_5_omni_text: {
+    title: 'Qwen 2.5 Omni (thinker)',
+    notes: 'as Qwen 2',
+    describe: (config) => ({ ...describeQwen2Text(config, 28), kvHeads: 4, norm: { epsilon: 1e-6 } }),
+  },
+  qwen3_omni_moe_text: {
+    title: 'Qwen 3 Omni 30B-A3B (thinker)',
+    notes: 'as Qwen 3 30B-A3B',
+    describe: (config, has) => {
+      config.ignore('sliding_window')
+      return {
+        ...describeQwen3Text(config, 1_000_000),
+        kvHeads: 4,
+        experts: readQwen3Experts(config, has, {
+          count: 128,
+          perToken: 8,
+          inner: 768,
+          isNormalized: config.flag('norm_topk_prob', true),
+        }),
+      }
+    },
   },
   qwen3_vl_text: {
     title: 'Qwen 3 VL (text)',
@@ -36,40 +59,59 @@ export const MULTIMODAL_FAMILIES: Record<string, Family> = {
     title: 'Qwen 3 VL 30B-A3B and 235B-A22B (text)',
     notes: 'as Qwen 3, with experts in one stack, transposed in published files',
     fixed: { norm_topk_prob: true },
-    describe: (config, has) => {
-      const isSparse = readSparseLayers(config)
-      const settings = {
-        names: QWEN_EXPERTS,
-        count: readExpertCount(config, 60),
-        perToken: config.count('num_experts_per_tok', 4),
-        routing: softmaxRouting(true),
-        inner: config.count('moe_intermediate_size', 1408),
-        transposed: 'by shape' as const,
-      }
-      config.ignore('intermediate_size')
-      return {
-        ...describeQwen3Text(config),
-        kvHeads: 16,
-        experts: (layer, parts) => (isSparse(layer) ? describeExperts(parts, has, settings) : null),
-      }
-    },
+    describe: (config, has) => ({
+      ...describeQwen3Text(config),
+      kvHeads: 16,
+      experts: readQwen3Experts(config, has, {
+        count: 60,
+        perToken: 4,
+        inner: 1408,
+        isNormalized: true,
+        transposed: 'by shape',
+      }),
+    }),
   },
 }
 
-function describeQwen2Text(config: ConfigReader): Differences {
+/** @param usual what the family has if the config does not say */
+function readQwen3Experts(
+  config: ConfigReader,
+  has: (name: string) => boolean,
+  usual: {
+    count: number
+    perToken: number
+    inner: number
+    isNormalized: boolean
+    transposed?: Linear['transposed']
+  },
+): NonNullable<Differences['experts']> {
+  const isSparse = readSparseLayers(config)
+  const settings = {
+    names: QWEN_EXPERTS,
+    count: readExpertCount(config, usual.count),
+    perToken: config.count('num_experts_per_tok', usual.perToken),
+    routing: softmaxRouting(usual.isNormalized),
+    inner: config.count('moe_intermediate_size', usual.inner),
+    transposed: usual.transposed,
+  }
+  config.ignore('intermediate_size')
+  return (layer, parts) => (isSparse(layer) ? describeExperts(parts, has, settings) : null)
+}
+
+function describeQwen2Text(config: ConfigReader, firstWindow = 80): Differences {
   return {
     kvHeads: 8,
     norm: { epsilon: 1e-5 },
     bias: { qkv: true },
     rope: rope(config, { theta: 1_000_000, knowsMrope: true }),
-    window: readQwenWindows(config, (layer, first) => layer >= first, 80),
+    window: readQwenWindows(config, (layer, first) => layer >= first, firstWindow),
   }
 }
 
-function describeQwen3Text(config: ConfigReader): Differences {
+function describeQwen3Text(config: ConfigReader, theta = 500_000): Differences {
   return {
     bias: readAttentionBias(config),
     headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
-    rope: rope(config, { theta: 500_000 }),
+    rope: rope(config, { theta }),
   }
 }

@@ -127,6 +127,10 @@ const REFUSED = new Map<string, Refusal>([
   ...refuseEach(WITHOUT_ONE_STREAM, ONE_STREAM),
   ...refuseEach(UNDESCRIBED, CUT_ONLY),
   ...refuseEach(OUTLIERS, OTHER_FAMILY),
+  ...refuseAll(['qwen2_5_omni', 'qwen3_omni_moe'], {
+    reason: 'its talker reads states of its thinker, which alone is a decoder of text',
+    hint: "save the thinker by itself: load the model with transformers' class for it (...ThinkerForConditionalGeneration) and call save_pretrained",
+  }),
   [
     'blt',
     {

@@ -42,6 +42,8 @@ export interface Architecture {
   /** Metadata of this architecture that do not change what it computes. */
   ignored?: string[]
   dialect?: Dialect
+  /** The family that it is instead if the metadata state a number under this key. */
+  variant?: { key: string; architecture: Architecture }
   /** Further keys of config.json; undefined ones are omitted. */
   settings?: (facts: Facts) => Record<string, unknown>
 }

@@ -141,20 +141,49 @@ function gemmaScale({ layers, hidden, heads, headDim }: Facts, layersOf27B: numb
   return layers === layersOf27B ? hidden / heads : headDim
 }
 
+const QWEN3_IMAGES = ['rope.dimension_sections', 'n_deepstack_layers']
+
+const QWEN3_MOE: Architecture = {
+  ...LLAMA,
+  family: 'qwen3_moe',
+  settings: (facts) => ({
+    ...attentionBias(facts),
+    ...experts(facts),
+    norm_topk_prob: facts.metadata.flag('expert_weights_norm') ?? true,
+  }),
+}
+
+const MIXTRAL: Architecture = {
+  ...LLAMA,
+  family: 'mixtral',
+  tensors: MIXTRAL_TENSORS,
+  dialect: INTERLEAVED,
+  settings: ({ metadata }) => ({
+    num_local_experts: metadata.number('expert_count'),
+    num_experts_per_tok: metadata.number('expert_used_count'),
+    sliding_window: null,
+  }),
+}
+
+const OLMO3: Architecture = {
+  ...LLAMA,
+  family: 'olmo3',
+  tensors: rename(AFTER_NORMS),
+  rope: false,
+  settings: (facts) => ({
+    sliding_window: window(facts),
+    layer_types: layerTypes(facts, 4),
+    rope_parameters: ropesByType(facts),
+  }),
+}
+
 /** By `general.architecture`. */
 export const ARCHITECTURES: Record<string, Architecture> = {
-  llama: { ...LLAMA, dialect: INTERLEAVED, settings: llamaBiases },
-  /** Not a name of llama.cpp, which calls it llama. */
-  mixtral: {
+  llama: {
     ...LLAMA,
-    family: 'mixtral',
-    tensors: MIXTRAL_TENSORS,
     dialect: INTERLEAVED,
-    settings: ({ metadata }) => ({
-      num_local_experts: metadata.number('expert_count'),
-      num_experts_per_tok: metadata.number('expert_used_count'),
-      sliding_window: null,
-    }),
+    settings: llamaBiases,
+    variant: { key: 'expert_count', architecture: MIXTRAL },
   },
   arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
   granite: {
@@ -181,15 +210,17 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       norm_topk_prob: facts.metadata.flag('expert_weights_norm') ?? false,
     }),
   },
-  qwen3moe: {
+  /** Of text alone, whose three positions are equal, it is Qwen 2. */
+  qwen2vl: {
     ...LLAMA,
-    family: 'qwen3_moe',
-    settings: (facts) => ({
-      ...attentionBias(facts),
-      ...experts(facts),
-      norm_topk_prob: facts.metadata.flag('expert_weights_norm') ?? true,
-    }),
+    family: 'qwen2',
+    ignored: ['rope.dimension_sections'],
+    settings: () => ({ use_sliding_window: false }),
   },
+  /** Likewise; what layers add to the states of images is no part of text. */
+  qwen3vl: { ...LLAMA, family: 'qwen3', ignored: QWEN3_IMAGES, settings: attentionBias },
+  qwen3vlmoe: { ...QWEN3_MOE, ignored: QWEN3_IMAGES },
+  qwen3moe: QWEN3_MOE,
   seed_oss: {
     ...LLAMA,
     family: 'seed_oss',
@@ -284,31 +315,20 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       ...sigmoidGating(facts),
     }),
   },
-  olmo2: { ...LLAMA, family: 'olmo2', tensors: rename(AFTER_NORMS) },
-  /** Not a name of llama.cpp, which calls it olmo2. */
-  olmo3: {
+  olmo2: {
     ...LLAMA,
-    family: 'olmo3',
+    family: 'olmo2',
     tensors: rename(AFTER_NORMS),
-    rope: false,
-    settings: (facts) => ({
-      sliding_window: window(facts),
-      layer_types: layerTypes(facts, 4),
-      rope_parameters: ropesByType(facts),
-    }),
+    variant: { key: 'attention.sliding_window', architecture: OLMO3 },
   },
   phi3: {
     ...LLAMA,
     family: 'phi3',
     tensors: rename({ attn_qkv: 'self_attn.qkv_proj', ffn_up: 'mlp.gate_up_proj' }),
-    // llama.cpp does not use the window: it lies beyond the positions that the files are made for
-    settings: (facts) => {
-      window(facts)
-      return {
-        sliding_window: null,
-        original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
-      }
-    },
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
+    }),
   },
   phi2: {
     ...LLAMA,
@@ -423,6 +443,80 @@ export const ARCHITECTURES: Record<string, Architecture> = {
       logit_scale: facts.metadata.number('logit_scale'),
       use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
     }),
+  },
+  cohere2: {
+    ...LLAMA,
+    family: 'cohere2',
+    norm: 'layer',
+    settings: (facts) => ({
+      ...attentionBias(facts),
+      logit_scale: facts.metadata.number('logit_scale'),
+      sliding_window: window(facts),
+      layer_types: layerTypes(facts, 4),
+    }),
+  },
+  exaone4: {
+    ...LLAMA,
+    family: 'exaone4',
+    tensors: rename(AFTER_NORMS),
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,
+    }),
+  },
+  glm4moe: {
+    ...LLAMA,
+    family: 'glm4_moe',
+    tensors: rename({
+      post_attention_norm: 'post_attention_layernorm',
+      exp_probs_b: { name: 'mlp.gate.e_score_correction_bias' },
+      ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
+      ffn_up_shexp: 'mlp.shared_experts.up_proj',
+      ffn_down_shexp: 'mlp.shared_experts.down_proj',
+    }),
+    settings: (facts) => {
+      const { metadata, tensor } = facts
+      const { num_experts, ...sizes } = experts(facts)
+      return {
+        ...attentionBias(facts),
+        ...sizes,
+        n_routed_experts: num_experts,
+        n_shared_experts: metadata.number('expert_shared_count'),
+        first_k_dense_replace: metadata.number('leading_dense_block_count'),
+        n_group: metadata.number('expert_group_count') ?? 1,
+        topk_group: metadata.number('expert_group_used_count') ?? 1,
+        norm_topk_prob: metadata.flag('expert_weights_norm') ?? true,
+        routed_scaling_factor: metadata.number('expert_weights_scale') ?? 1,
+        use_qk_norm: tensor('blk.0.attn_q_norm.weight') !== undefined,
+        ...sigmoidGating(facts),
+      }
+    },
+  },
+  'hunyuan-dense': {
+    ...LLAMA,
+    family: 'hunyuan_v1_dense',
+    tensors: rename({
+      attn_q_norm: 'self_attn.query_layernorm',
+      attn_k_norm: 'self_attn.key_layernorm',
+    }),
+    settings: attentionBias,
+  },
+  minicpm: {
+    ...LLAMA,
+    family: 'minicpm',
+    dialect: INTERLEAVED,
+    settings: (facts) => {
+      const { metadata, layers, hidden } = facts
+      // llama.cpp has these numbers for old files that do not state them
+      const residual = metadata.number('residual_scale') ?? 1.4 / Math.sqrt(layers)
+      const logits = metadata.number('logit_scale') ?? hidden / 256
+      return {
+        ...attentionBias(facts),
+        scale_emb: metadata.number('embedding_scale') ?? 12,
+        scale_depth: residual * Math.sqrt(layers),
+        dim_model_base: Math.round(hidden / logits),
+      }
+    },
   },
   nemotron: {
     ...LLAMA,

@@ -15,9 +15,9 @@ const PLAIN_TYPES: readonly string[] = ['F32', 'F16', 'BF16', 'F64'] satisfies S
  */
 export function describeCheckpoint(
   { headers, tensors }: GgufFile,
-  { architecture, layers }: GgufDecoder,
+  decoder: GgufDecoder,
 ): SafetensorsCheckpoint {
-  const located = nameTensors(tensors.values(), architecture.tensors, layers).map(locate)
+  const located = nameTensors(tensors.values(), decoder.architecture.tensors, decoder).map(locate)
   return {
     files: headers.map(({ file }) => file),
     tensors: new Map(located.map((location) => [location.name, location])),

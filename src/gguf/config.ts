@@ -14,9 +14,6 @@ const USUAL_KEYS: ConfigKeys = {
   positions: 'max_position_embeddings',
 }
 
-/** Of layers for predicting several tokens, which follow the last layer. */
-const EXTRA_LAYERS = 'nextn_predict_layers'
-
 /** A file may state both; its architecture reads one. */
 const EPSILONS = ['attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'] as const
 
@@ -24,6 +21,8 @@ const EPSILONS = ['attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsi
 export interface GgufDecoder {
   architecture: Architecture
   layers: number
+  /** Layers for predicting several tokens, which follow the last layer and are left alone. */
+  extraLayers: number
   /** As config.json states it for the family. */
   config: Record<string, unknown>
 }
@@ -36,8 +35,8 @@ export interface GgufDecoder {
 export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   const metadata = new Metadata(header)
   const architecture = findArchitecture(metadata)
-  const layers =
-    metadata.need('block_count', metadata.number('block_count')) - (metadata.number(EXTRA_LAYERS) ?? 0)
+  const extraLayers = metadata.number('nextn_predict_layers') ?? 0
+  const layers = readLayerCount(metadata, tensors.size, extraLayers)
   const hidden = metadata.need('embedding_length', metadata.number('embedding_length'))
   const heads = metadata.need('attention.head_count', metadata.shared('attention.head_count', layers))
   const headDim = metadata.number('attention.key_length') ?? Math.floor(hidden / heads)
@@ -55,21 +54,25 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   return {
     architecture,
     layers,
+    extraLayers,
     config: { ...withoutUndefined(config), ...Object.fromEntries(metadata.unread()) },
   }
 }
 
-/** What llama.cpp calls by one name, and transformers by two. */
-const VARIANTS = [
-  { of: 'llama', key: 'expert_count', name: 'mixtral' },
-  { of: 'olmo2', key: 'attention.sliding_window', name: 'olmo3' },
-]
+/** Each layer has at least one tensor. */
+function readLayerCount(metadata: Metadata, tensors: number, extraLayers: number): number {
+  const layers = metadata.need('block_count', metadata.number('block_count')) - extraLayers
+  if (Number.isSafeInteger(layers) && layers > 0 && layers <= tensors) return layers
+  throw metadata.refuse('block_count', `1 to ${tensors} layers, for the file has ${tensors} tensors`)
+}
 
 function findArchitecture(metadata: Metadata): Architecture {
   const { architecture, file } = metadata
-  const variant = VARIANTS.find((one) => one.of === architecture && metadata.number(one.key))
-  const name = variant?.name ?? architecture
-  if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!
+  if (Object.hasOwn(ARCHITECTURES, architecture)) {
+    const found = ARCHITECTURES[architecture]!
+    const { variant } = found
+    return variant && metadata.number(variant.key) ? variant.architecture : found
+  }
   throw new LayerpruneError(
     `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
     {

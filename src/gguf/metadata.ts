@@ -82,12 +82,9 @@ export class Metadata {
   }
 
   refuse(key: string, expected: string): LayerpruneError {
-    const value = this.value(key)
-    const shown = Array.isArray(value)
-      ? `${value.slice(0, 8).join(', ')}${value.length > 8 ? ', …' : ''}`
-      : value
+    const shown = shorten(this.value(key))
     return new LayerpruneError(
-      `${this.file}: ${this.architecture}.${key} is ${quoteName(String(shown))}, expected ${expected}`,
+      `${this.file}: ${this.architecture}.${key} is ${shown}, expected ${expected}`,
       { hint: 'use the safetensors checkpoint of the model' },
     )
   }
@@ -108,4 +105,13 @@ export class Metadata {
     if (value === undefined || accepts(value)) return value
     throw this.refuse(key, expected)
   }
+}
+
+const MOST_SHOWN = 8
+
+/** A value as messages show it. */
+function shorten(value: Scalar | Scalar[] | undefined): string {
+  if (!Array.isArray(value)) return typeof value === 'string' ? quoteName(value) : String(value)
+  const more = value.length > MOST_SHOWN ? ', …' : ''
+  return `[${value.slice(0, MOST_SHOWN).join(', ')}${more}]`
 }

@@ -67,17 +67,19 @@ const SETTINGS = /^(rope_freqs|rope_factors_(long|short))\.weight$/
 /**
  * The tensors of a file under the names of a checkpoint. One of an unknown name keeps its own, so that it is reported
  * if nothing reads it.
- * @param layers  number of layers; those behind are for predicting several tokens, and omitted
+ * @param extraLayers  layers behind the last one, which are omitted
  */
 export function nameTensors(
   tensors: Iterable<GgufTensor>,
   names: TensorNames,
-  layers: number,
+  { layers, extraLayers }: { layers: number; extraLayers: number },
 ): NamedTensor[] {
   return [...tensors].flatMap((tensor) => {
     if (SETTINGS.test(tensor.name)) return []
     const inLayer = /^blk\.(\d+)\.(.+)$/.exec(tensor.name)
-    if (inLayer !== null && Number(inLayer[1]) >= layers) return []
+    const behind = inLayer === null ? -1 : Number(inLayer[1]) - layers
+    if (behind >= extraLayers) return [whole(tensor, tensor.name)]
+    if (behind >= 0) return []
     const [, base = tensor.name, ending = ''] =
       /^(.+)(\.weight|\.bias)$/.exec(inLayer?.[2] ?? tensor.name) ?? []
     if (inLayer === null && base === 'output') return [whole(tensor, `${names.head}${ending}`)]

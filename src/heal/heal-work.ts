@@ -135,9 +135,9 @@ async function openPlain(located: LocatedModel, { signal, onNote }: HealOptions)
   const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
   await provideWeights(located, chosen)
   const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
-  if (model.form === null) return model
+  if (model.packing === null) return model
   throw new LayerpruneError(
-    `${model.id} cannot be trained or learnt from: its weights are packed (${model.form})`,
+    `${model.id} cannot be trained or learnt from: its weights are packed (${model.packing.form})`,
     {
       hint: 'take the model that it was made from',
     },

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { countOutside } from '../builder/build-decoder.js'
+import type { Packing } from '../checkpoint/packed/packing.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
@@ -47,9 +48,12 @@ export interface Inspection {
   }
   /** Weight files, graphs and shards in the model's folder. */
   files: { file: string; sizeBytes: number }[]
-  /** Whether `similarity` can run it, and from which format; if not, why. */
+  /**
+   * Whether `similarity` can run it, and from which format; if not, why. `packing`: how its weights are stored if they are
+   * no plain numbers.
+   */
   analysis:
-    | { possible: true; format: Format; file: string; dtype: string }
+    | { possible: true; format: Format; file: string; dtype: string; packing: Packing | null }
     | { possible: false; problem: string; hint: string | null }
   /**
    * Of the decoder, and `outside` it: of towers for images or sound, which are neither run nor changed. Null if the
@@ -135,11 +139,11 @@ function describeProblem({ message, hint }: LayerpruneError): Findings {
   }
 }
 
-function describeAnalysis({ decoder, config, format, file, precision, tensors }: Model): Findings {
+function describeAnalysis({ decoder, config, format, file, packing, precision, tensors }: Model): Findings {
   const counts = countParameters(decoder)
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return {
-    analysis: { possible: true, format, file, dtype: precision.dtype },
+    analysis: { possible: true, format, file, dtype: precision.dtype, packing },
     parameters: { ...counts, total, outside: tensors === undefined ? 0 : countOutside(config, tensors) },
     memory: estimateMemory(decoder.awaitsInt8 ? describeQuantized(decoder) : decoder, config),
   }

@@ -78,7 +78,7 @@ function assertFits({ decoder, config }: Model): void {
 
 async function compare(model: Model, options: ComparisonOptions): Promise<Measures> {
   const { removed, samples, threads, device = 'cpu', signal } = options
-  const tokenizer = new TokenizerThread(model.folder, signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const runner = await openNextToken(model, removed, { threads, device })
   try {
     const { tokens, tokensPerSecond } = await measurePrefill(runner, [[], removed], {

@@ -60,7 +60,9 @@ export function findUnproven(
 ): string | undefined {
   if (isDescribed) return undefined
   const wrapper = nameWrapper(config)
-  if (wrapper !== null && !WRAPPERS.has(wrapper)) return explain(config)
+  if (wrapper !== null && !WRAPPERS.has(wrapper)) {
+    return runsAlone(wrapper) && undescribed !== undefined ? undescribed : explain(config)
+  }
   const section = decoderPart(config)
   const family = String(section.model_type)
   if (!Object.hasOwn(DECODERS, family)) {

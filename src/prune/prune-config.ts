@@ -6,8 +6,9 @@ import { isObject } from '../is-object.js'
 import { findLayerDifference } from './compare-layers.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
-import { type KeptLayers, keepExtraLayers, renumber } from './layer-numbers.js'
+import { type KeptLayers, keepExtraLayers } from './layer-numbers.js'
 import { findUnproven } from './proven-families.js'
+import { cutQuantization, findQuantization } from './quantization-lists.js'
 
 /** The config of a pruned model, and what the user should know of it. */
 export interface PrunedConfig {
@@ -79,9 +80,10 @@ function cutConfig(
   stateLayers(config)
   const outcomes = sections.map((section) => cutLayerKeys(section, layers))
   const extraLayers = Math.max(...sections.map(countExtraLayers))
-  for (const key of ['quantization_config', 'compression_config']) {
-    if (tensorPrefix !== undefined && isObject(config[key])) {
-      config[key] = renumberNames(config[key], tensorPrefix, keepExtraLayers(layers, extraLayers))
+  if (tensorPrefix !== undefined) {
+    const withExtra = keepExtraLayers(layers, extraLayers)
+    for (const { section, key, settings } of findQuantization(config)) {
+      section[key] = cutQuantization(settings, tensorPrefix, withExtra)
     }
   }
   return {
@@ -96,22 +98,6 @@ function stateLayers(config: Section): void {
   const { text_config: text } = config
   const layers = readTextConfig(config)?.num_hidden_layers
   if (isObject(text) && layers !== undefined) text.num_hidden_layers ??= layers
-}
-
-/** Lists of names of modules, at any depth: those of removed layers are omitted. */
-function renumberNames(value: unknown, prefix: string, layers: KeptLayers): unknown {
-  if (Array.isArray(value)) {
-    return value.flatMap((item) => {
-      if (typeof item !== 'string') return [renumberNames(item, prefix, layers)]
-      const isModule = !item.endsWith('.')
-      const name = renumber(isModule ? `${item}.` : item, prefix, layers)
-      return name === undefined ? [] : [isModule ? name.slice(0, -1) : name]
-    })
-  }
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, renumberNames(item, prefix, layers)]),
-  )
 }
 
 /** Says of each layer which mixer it has, instead of the rule that the family has for that. */

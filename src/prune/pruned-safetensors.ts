@@ -9,8 +9,10 @@ import type { Replacement } from '../weights/replacement.js'
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { findLayers, type KeptLayers, keepExtraLayers } from './layer-numbers.js'
+import { unpackReplaced } from './packed-replacements.js'
 import { type PlannedModel, sumPlanned, sumSizes } from './planned-file.js'
 import type { PruneConfigOptions } from './prune-config.js'
+import { listAsPlain } from './quantization-lists.js'
 import {
   countElements,
   type KeptTensor,
@@ -36,7 +38,7 @@ export async function planPrunedSafetensors(
   { folder, config, source }: LocatedModel,
   format: TensorFormat,
   layers: KeptLayers,
-  { replacements, unproven, onNote }: Options,
+  { replacements = new Map(), unproven, onNote }: Options,
 ): Promise<PlannedModel> {
   const checkpoint = await openTensors({ config, source }, format)
   const { prefix, extraLayers } = findLayers(
@@ -44,13 +46,18 @@ export async function planPrunedSafetensors(
     layers.whole,
     countExtraLayers(config.raw),
   )
-  const kept = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
+  const copied = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
+  const logical = logicalTensors(config, checkpoint.tensors)
+  const { kept, modules } = unpackReplaced(copied, logical, replacements)
   const configs = await planConfigs(folder, {
     layers,
     tensorPrefix: prefix,
     ...findDescription(config, checkpoint, kept),
     unproven,
     onNote,
+    edit: (config) => {
+      if (modules.length > 0) listAsPlain(config, modules, findPlainHead(logical))
+    },
   })
   const weights = await planSafetensors(checkpoint, kept, replacements)
   const bytes = { whole: await sumSizes(checkpoint.files), pruned: sumPlanned(weights) }
@@ -59,6 +66,13 @@ export async function planPrunedSafetensors(
     sizes: { parameters: countParameters(config, checkpoint, kept), bytes },
     unproven: configs.unproven,
   }
+}
+
+/** The module of the head, if its weights are plain. */
+function findPlainHead(logical: Tensors): string | undefined {
+  const head = [...logical.values()].find(({ name }) => /(^|\.)(lm_head|embed_out)\.weight$/.test(name))
+  if (head === undefined) return 'lm_head'
+  return head.expression === undefined ? head.name.replace(/\.weight$/, '') : undefined
 }
 
 /** Null if the weights have a form that cannot be read, whose elements are not the model's parameters. */

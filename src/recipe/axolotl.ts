@@ -32,7 +32,8 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
     lr_scheduler: 'cosine',
     warmup_steps: settings.warmupSteps,
     bf16: 'auto',
-    gradient_checkpointing: true,
+    // axolotl refuses it of models with this in their names
+    gradient_checkpointing: !/mpt/i.test(model),
     logging_steps: 10,
     save_steps: 500,
     save_total_limit: 2,

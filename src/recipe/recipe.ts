@@ -10,7 +10,7 @@ import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } fr
 import { formatAxolotlConfig } from './axolotl.js'
 import { formatPeftScript } from './peft-script.js'
 import { chooseSettings, type HealingSettings } from './settings.js'
-import { type AdapterTargets, findTargets } from './targets.js'
+import { type AdapterTargets, describeUnreached, findTargets, nameInTransformers } from './targets.js'
 import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
 const PLAN_FILE = 'layerprune-plan.json'
@@ -39,6 +39,8 @@ export interface Training {
 
 export interface Recipe {
   training: Training
+  /** What the adapter does not change though it should, in words; undefined if it changes all. */
+  unreached: string | undefined
   /** Content by file name. */
   files: Record<string, string>
 }
@@ -60,7 +62,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)
-  const targets = findTargets(describeDecoder(config, tensors))
+  const targets = nameInTransformers(findTargets(describeDecoder(config, tensors)), config.family)
   const stored = [...tensors.values()].reduce(
     (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
     0,
@@ -84,6 +86,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   }
   return {
     training,
+    unreached: describeUnreached(config.family, targets),
     files: { 'axolotl.yaml': formatAxolotlConfig(training), 'heal.py': formatPeftScript(training) },
   }
 }

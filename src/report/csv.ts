@@ -25,9 +25,10 @@ const SWEEP_COLUMNS = [
 
 /**
  * A sweep as CSV, the whole model first and then a row for each cut. Blocks are half-open with spaces between them, as
- * in `3:4 11:19`; what was not measured, or is not a finite number, is empty.
+ * in `3:4 11:19`; a column of accuracies for each task follows. What was not measured, or is not a finite number, is empty.
  */
 export function formatSweepCsv({ whole, candidates }: SweepResult): string {
+  const tasks = Object.keys(whole.tasks ?? {})
   const rows = candidates.map((cut) => {
     const { kl, agreement } = cut.perplexity === null ? { kl: null, agreement: null } : cut
     return [
@@ -35,12 +36,16 @@ export function formatSweepCsv({ whole, candidates }: SweepResult): string {
       ...[cut.strategies.join(' '), cut.distance, cut.perplexity],
       ...[cut.perplexity === null ? null : cut.perplexity / whole.perplexity, kl, agreement],
       ...[cut.repaired?.perplexity, cut.parameters, cut.bytes, cut.tokensPerSecond],
+      ...tasks.map((name) => cut.tasks?.[name]?.acc),
     ]
   })
   const first = [
     ...[0, '', '', null, whole.perplexity, 1, 0, 1, null],
     ...[whole.parameters, whole.bytes, whole.tokensPerSecond],
+    ...tasks.map((name) => whole.tasks![name]!.acc),
   ]
-  const lines = [SWEEP_COLUMNS, first, ...rows].map((row) => row.map((cell) => cell ?? '').join(','))
+  const lines = [[...SWEEP_COLUMNS, ...tasks], first, ...rows].map((row) =>
+    row.map((cell) => cell ?? '').join(','),
+  )
   return `${lines.join('\n')}\n`
 }

@@ -9,7 +9,7 @@ import {
   formatSize,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
-import { renderFacts, renderStrip } from './page-parts.js'
+import { fileName, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 import { drawSweep } from './sweep-svg.js'
 
@@ -17,13 +17,17 @@ import { drawSweep } from './sweep-svg.js'
 export function renderSweep(sweep: SweepResult, index: number): string {
   const { model, dataset, settings, whole, candidates, recommended, strategies } = sweep
   const id = `sweep-${index + 1}`
-  const rows = [renderWhole(whole), ...candidates.map((cut) => renderCut(cut, sweep))]
-  const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', 'repaired', 'KL', 'agreement']
-  const heads = [...titles, 'size', 'tokens/s'].map((title) => `<th scope="col">${title}</th>`)
+  const rows = [renderWhole(sweep), ...candidates.map((cut) => renderCut(cut, sweep))]
+  const repaired = isRepaired(sweep) ? ['repaired'] : []
+  const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', ...repaired, 'KL', 'agreement']
+  const tasks = Object.keys(whole.tasks ?? {})
+  const heads = [...titles, ...tasks.map(escapeXml), 'size', 'tokens/s'].map(
+    (title, i) => `<th scope="col"${i === 2 ? ' class="wide-cell"' : ''}>${title}</th>`,
+  )
   return `<section class="sweep" aria-labelledby="${id}-title">
-<header class="of"><h2 id="${id}-title">How many layers can go: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
-${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
-<figure>${drawSweep(sweep)}</figure>
+<header class="of"><h3 id="${id}-title">How many layers can go</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
+${recommended === null ? '' : `<div class="verdict checked"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
+${renderFigure(fileName(model.id, `sweep-${index + 1}`), '', drawSweep(sweep))}
 <div class="scroll" tabindex="0" role="region" aria-label="Table of cuts"><table><thead><tr>${heads.join('')}</tr></thead>
 <tbody>${rows.join('')}</tbody></table></div>
 <details class="settings"><summary>What was measured</summary>${renderFacts([
@@ -31,27 +35,37 @@ ${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">
     ['layers chosen on', formatQuantity(dataset.skippedTexts, 'text')],
     ['read from', `${model.file} in ${model.dtype}`],
     ['longest text', formatQuantity(settings.maxLength, 'token')],
+    ['~', 'measured on the first texts alone, where the cut lost too much to go on'],
     ['scored', settings.scored],
     ['layerprune', sweep.layerpruneVersion],
   ])}</details>
 </section>`
 }
 
-function renderWhole({ perplexity, bytes, tokensPerSecond }: SweepResult['whole']): string {
-  const cells = ['0', 'none', '', '', formatPerplexity(perplexity), '1.00', '', '', '']
-  return renderRow([...cells, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
+function isRepaired({ candidates }: SweepResult): boolean {
+  return candidates.some(({ repaired }) => repaired !== undefined)
 }
 
-function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResult): string {
+function renderWhole(sweep: SweepResult): string {
+  const { perplexity, bytes, tokensPerSecond, tasks = {} } = sweep.whole
+  const empty = isRepaired(sweep) ? ['', '', ''] : ['', '']
+  const cells = ['0', 'none', '', '', formatPerplexity(perplexity), '1.00', ...empty]
+  const accuracies = Object.values(tasks).map(({ acc }) => formatAccuracy(acc))
+  return renderRow([...cells, ...accuracies, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
+}
+
+function renderCut(cut: SweepCandidate, sweep: SweepResult): string {
+  const { model, whole, recommended, dataset } = sweep
   const ratio = (perplexity: number | null | undefined) =>
     perplexity === null || perplexity === undefined ? '' : formatPerplexity(perplexity / whole.perplexity)
+  const repaired = isRepaired(sweep) ? [ratio(cut.repaired?.perplexity)] : []
   const predicted =
     cut.perplexity === null
-      ? ['not finite', '', ratio(cut.repaired?.perplexity), '', '']
+      ? ['not finite', '', ...repaired, '', '']
       : [
-          formatPerplexity(cut.perplexity),
+          `${cut.texts < dataset.texts ? '~' : ''}${formatPerplexity(cut.perplexity)}`,
           ratio(cut.perplexity),
-          ratio(cut.repaired?.perplexity),
+          ...repaired,
           cut.kl === null ? '' : formatDistance(cut.kl),
           formatShare(cut.agreement),
         ]
@@ -61,6 +75,7 @@ function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResu
     renderStrip(model.layers, cut.removed),
     escapeXml(cut.strategies.join(', ')),
     ...predicted,
+    ...Object.keys(whole.tasks ?? {}).map((name) => formatAccuracy(cut.tasks?.[name]?.acc)),
     formatSize(cut.bytes),
     formatSpeed(cut.tokensPerSecond),
   ]
@@ -70,6 +85,10 @@ function renderCut(cut: SweepCandidate, { model, whole, recommended }: SweepResu
 function renderRow(cells: string[], isBest: boolean): string {
   const row = cells.map((cell, index) => `<td${index === 2 ? ' class="wide-cell"' : ''}>${cell}</td>`)
   return `<tr${isBest ? ' class="best"' : ''}>${row.join('')}</tr>`
+}
+
+function formatAccuracy(accuracy: number | undefined): string {
+  return accuracy === undefined ? '' : formatShare(accuracy)
 }
 
 function formatSpeed(tokensPerSecond: number | null): string {

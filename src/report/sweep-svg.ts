@@ -1,7 +1,7 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { line } from 'd3-shape'
 import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
-import { formatPerplexity, formatQuantity, formatSize } from '../format-numbers.js'
+import { formatCount, formatPerplexity, formatQuantity, formatSize } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
 import { escapeXml, FONT, INK, inkRules, px, shorten } from './svg.js'
 
@@ -133,19 +133,27 @@ function drawHeading({ model, dataset, strategies }: SweepResult, curves: Curve[
   ]
 }
 
-/** Grid, and the limit if there is one; a logarithmic scale offers ticks that are close at the end of each decade. */
-function drawRatios({ limits }: SweepResult, y: ReturnType<typeof scaleRatios>): string[] {
+/** Values like 1, 2, 5, 10, whose gaps look alike on a logarithmic scale; all that there are if it is a short one. */
+function chooseTicks(y: ReturnType<typeof scaleRatios>): number[] {
+  const offered = y.ticks(8)
+  const round = offered.filter((tick) => /^[125]0*$/.test(`${tick}`))
   const ticks: number[] = []
-  for (const tick of [1, ...y.ticks(8)]) {
+  for (const tick of [1, ...(round.length > 2 ? round : offered)]) {
     if (ticks.length === 0 || Math.abs(y(tick) - y(ticks.at(-1)!)) >= 22) ticks.push(tick)
   }
+  return ticks
+}
+
+/** Grid, and the limit if there is one. */
+function drawRatios({ limits }: SweepResult, y: ReturnType<typeof scaleRatios>): string[] {
+  const ticks = chooseTicks(y)
   const limit = limits.maxPerplexityRatio
   return PANELS.flatMap(([left, right], panel) => [
     ...ticks.flatMap((tick) => [
       `<line class="lp-grid" x1="${left}" x2="${right}" y1="${px(y(tick))}" y2="${px(y(tick))}"/>`,
       ...(panel === 0
         ? [
-            `<text class="lp-quiet" x="${left - 8}" y="${px(y(tick) + 4)}" text-anchor="end">${Number(tick.toPrecision(3))}</text>`,
+            `<text class="lp-quiet" x="${left - 8}" y="${px(y(tick) + 4)}" text-anchor="end">${formatTick(tick)}</text>`,
           ]
         : []),
     ]),
@@ -155,6 +163,10 @@ function drawRatios({ limits }: SweepResult, y: ReturnType<typeof scaleRatios>):
           `<line class="lp-limit" stroke-dasharray="3 3" x1="${left}" x2="${right}" y1="${px(y(limit))}" y2="${px(y(limit))}"/>`,
         ]),
   ])
+}
+
+function formatTick(tick: number): string {
+  return tick < 1e7 ? formatCount(Number(tick.toPrecision(3))) : tick.toExponential(0)
 }
 
 function drawPanel(panel: 0 | 1, title: string, ticks: [at: number, label: string][]): string[] {

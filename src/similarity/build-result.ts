@@ -60,8 +60,20 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
             ]),
           ),
         }),
+    ...(settings.everySize ? { bestBlocks: listBestBlocks(layers, { distances, standardErrors }) } : {}),
     ...(settings.shard === undefined ? {} : { progress: saveProgress(measurement) }),
   }
+}
+
+/** Of every size that leaves a layer. */
+function listBestBlocks(
+  layers: number,
+  measured: Pick<MetricResult, 'distances' | 'standardErrors'>,
+): Record<string, ScoredBlock> {
+  const sizes = Array.from({ length: layers - 1 }, (_, index) => index + 1)
+  return Object.fromEntries(
+    sizes.map((n) => [n, scoreBlocks(measured, n)[findBestBlock(measured.distances, n).start]!]),
+  )
 }
 
 /** @param offset  where the blocks of a metric start in the statistics */

@@ -90,9 +90,14 @@ function assertPossible(maxDistance: number | undefined, metric: Metric): void {
   }
 }
 
-function expectedSize({ model, layersToSkip }: SimilarityResult, expected: Expectations): number {
+function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, expected: Expectations): number {
   const { expect: block, layersToSkip: asked } = expected
   if (block === undefined) {
+    if (asked === undefined && bestBlocks !== undefined) {
+      throw new UsageError('the result has the nearest block of every size, and none of them is named', {
+        hint: 'give --layers-to-skip',
+      })
+    }
     const size = asked ?? layersToSkip
     assertBlockSize(size, model.layers)
     return size

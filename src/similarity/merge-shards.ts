@@ -25,7 +25,8 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
   if (first === undefined) throw new LayerpruneError('there are no results to merge')
   for (const shard of shards) assertMergeable(shard, first)
   assertComplete(shards)
-  const { model, dataset, settings, tokens, layersToSkip } = first.result
+  const { model, dataset, settings, tokens, layersToSkip, bestBlocks } = first.result
+  const everySize = bestBlocks !== undefined
   const measurement = shards
     .map(({ file, result }) => restoreMeasurement(result, file))
     .reduce((merged, other) => addMeasurement(merged, other))
@@ -33,7 +34,7 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
     {
       model,
       dataset: nameInResult(dataset),
-      settings: { ...settings, metrics: listMetrics(first.result), tokens, layersToSkip },
+      settings: { ...settings, metrics: listMetrics(first.result), tokens, layersToSkip, everySize },
     },
     measurement,
   )

@@ -18,8 +18,8 @@ import type { Roofline } from './roofline.js'
 import type { RunRate } from './run-rate.js'
 
 export interface SimilarityOptions extends RunOptions {
-  /** Size n of the blocks that are compared, 1 to layers - 1. */
-  layersToSkip: number
+  /** Size n of the blocks that are compared, 1 to layers - 1; if omitted, the result names the best of every size. */
+  layersToSkip?: number | undefined
   /** How states are compared; the first one chooses the best block. If omitted, only 'angular'. */
   metric?: Metric | Metric[] | undefined
   /** If omitted, 'last' as in the paper; with `until` 'tail:32', which needs far fewer texts. */
@@ -45,6 +45,8 @@ export interface SimilarityOptions extends RunOptions {
 /** Options that are in force for a run, with omitted ones filled in. */
 export interface SimilaritySettings extends RunSettings {
   layersToSkip: number
+  /** Whether no size was asked for. */
+  everySize: boolean
   metrics: readonly Metric[]
   tokens: TokenSelection
   datasetSize?: number | undefined
@@ -64,6 +66,9 @@ export function checkOptions(options: SimilarityOptions): void {
   assertRunCounts(options)
   assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemory })
   const { until, shard, tokens } = options
+  if (until !== undefined && options.layersToSkip === undefined) {
+    throw new UsageError('until stops when the best block of one size is sure: give its layers to skip')
+  }
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (options.metric !== undefined) assertMetrics([options.metric].flat())
   if (until !== undefined && !(until > 0 && until < 1)) {
@@ -89,7 +94,7 @@ function assertShard({ index, count }: Shard): void {
  * @throws UsageError if an option does not fit the model
  */
 export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
-  const { layersToSkip, onNote } = options
+  const { layersToSkip = 1, onNote } = options
   const { config } = model
   assertBlockSize(layersToSkip, config.layers)
   const run = chooseRunSettings(options, model, onNote)
@@ -101,6 +106,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   }
   return {
     layersToSkip,
+    everySize: options.layersToSkip === undefined,
     metrics: [options.metric ?? DEFAULT_METRIC].flat(),
     tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
     ...run,

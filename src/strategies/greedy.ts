@@ -13,7 +13,7 @@ export interface GreedyStep {
   perplexity: number
 }
 
-type Measuring = Pick<Evaluator, 'measure'>
+export type Measuring = Pick<Evaluator, 'measure'>
 
 /** Candidates that are always measured on all texts. */
 const FINALISTS = 3

@@ -10,6 +10,7 @@ import type { ReadText } from '../texts/windows.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type GreedyStep, removeGreedily } from './greedy.js'
+import { planByTask, type TaskPlanOptions } from './plan-by-task.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import type { Strategy } from './strategy.js'
 import {
@@ -19,11 +20,11 @@ import {
   verifyBlocks,
 } from './verify-blocks.js'
 
-export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
+export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
   strategy: Strategy
   /** Number of layers to remove, 1 to layers - 1. */
   layersToSkip: number
-  /** Not needed for `deepest`. */
+  /** Not needed for `deepest` and `task`. */
   dataset?: string | string[] | undefined
   /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
   verify?: number | undefined
@@ -31,7 +32,7 @@ export interface PlanOptions extends Omit<RunOptions, 'dataset'> {
   verifySize?: number | undefined
 }
 
-const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest'>, number> = {
+const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest' | 'task'>, number> = {
   angular: 128,
   'block-influence': 128,
   'greedy-perplexity': 32,
@@ -49,22 +50,28 @@ type Options = PlanOptions & { dataset: string | string[]; datasetSize: number }
  * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function planLayers(options: PlanOptions): Promise<Plan> {
-  const { strategy, layersToSkip: n, verify, verifySize, dataset } = options
+  const { strategy, layersToSkip: n, verify, verifySize, limit } = options
   assertRunCounts(options)
-  assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize })
+  assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize, limit })
   const { config } = await locateModel({ ...options, onNote: undefined })
   assertBlockSize(n, config.layers)
-  const found: Found =
-    strategy === 'deepest'
-      ? { removed: [deepestBlock(config.layers, n)] }
-      : await findLayers({ ...options, ...requireTexts(strategy, dataset, options.datasetSize) })
+  const found = await findWithoutTexts(options, config.layers)
   const model = { id: options.model, layers: config.layers, family: config.modelType }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }
 
+async function findWithoutTexts(options: PlanOptions, layers: number): Promise<Found> {
+  const { strategy, layersToSkip: n, dataset, datasetSize } = options
+  if (strategy !== 'task' && options.task !== undefined)
+    throw new UsageError('--task goes with --strategy task')
+  if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
+  if (strategy === 'task') return planByTask(options)
+  return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
+}
+
 function requireTexts(
-  strategy: Exclude<Strategy, 'deepest'>,
+  strategy: Exclude<Strategy, 'deepest' | 'task'>,
   dataset: PlanOptions['dataset'],
   datasetSize = DEFAULT_TEXTS[strategy],
 ) {

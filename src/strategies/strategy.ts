@@ -6,6 +6,7 @@ export const STRATEGIES = [
   'greedy-perplexity',
   'verified',
   'repaired',
+  'task',
 ] as const
 
 export type Strategy = (typeof STRATEGIES)[number]

@@ -11,7 +11,15 @@ export interface SweepShard {
 }
 
 /** What shards of one sweep have in common. */
-const SHARED = ['model', 'dataset', 'settings', 'strategies', 'sizes', 'layerpruneVersion'] as const
+const SHARED = [
+  'model',
+  'dataset',
+  'settings',
+  'strategies',
+  'sizes',
+  'taskSettings',
+  'layerpruneVersion',
+] as const
 
 /**
  * Puts the shards of a sweep together: what one run would have measured, but for the speeds, which each has of its own

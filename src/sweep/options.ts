@@ -1,6 +1,8 @@
 import { UsageError } from '../errors.js'
 import { formatList } from '../format-numbers.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
+import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { Shard } from '../texts/placed-rows.js'
 import type { SweepProgress } from './progress.js'
 
@@ -9,7 +11,7 @@ export const SWEEP_STRATEGIES = ['angular', 'block-influence', 'greedy-perplexit
 
 export type SweepStrategy = (typeof SWEEP_STRATEGIES)[number]
 
-export interface SweepOptions extends RunOptions {
+export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   /** `angular` if omitted. */
   strategies?: SweepStrategy[] | undefined
   /** Numbers of layers to remove; 1 to half of the model's layers if omitted. */
@@ -20,12 +22,18 @@ export interface SweepOptions extends RunOptions {
   verifySize?: number | undefined
   /** Whether every cut is measured repaired too. */
   repair?: boolean | undefined
+  /** Whether every cut is measured on all texts, also those that lose much on the first ones. */
+  full?: boolean | undefined
   /** Measures every Nth candidate from the ith on. */
   shard?: Shard | undefined
   /** The largest perplexity of a cut as a multiple of the whole model's; above 1. */
   maxPerplexityRatio?: number | undefined
   /** The largest size on disk of the weights of a cut, in bytes. */
   maxSize?: number | undefined
+  /** The least accuracy on tasks, by name; above 0. */
+  minTask?: Record<string, number> | undefined
+  /** Called with how many documents of the tasks are done. */
+  onDocuments?: TaskEvaluationOptions['onProgress']
   /** What an earlier run of the same sweep left. */
   resumeFrom?: SweepProgress | undefined
   /** Called after each part of the work with all that is needed to continue from there. */
@@ -41,7 +49,7 @@ const DEFAULT_TEXTS = 32
 /** @throws UsageError if an option is out of range, or does not fit the model */
 export function chooseSweepSettings(options: SweepOptions, layers: number): SweepSettings {
   const { strategies = ['angular'], datasetSize = DEFAULT_TEXTS, verifySize = DEFAULT_TEXTS } = options
-  const { maxPerplexityRatio, shard } = options
+  const { maxPerplexityRatio, maxSize, minTask, shard } = options
   const sizes =
     options.sizes ?? Array.from({ length: Math.max(1, Math.floor(layers / 2)) }, (_, index) => index + 1)
   assertRunCounts({ ...options, datasetSize })
@@ -59,7 +67,7 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
   if (maxPerplexityRatio !== undefined && !(maxPerplexityRatio > 1)) {
     throw new UsageError(`the perplexity ratio must be above 1, found ${maxPerplexityRatio}`)
   }
-  if (shard !== undefined && (maxPerplexityRatio !== undefined || options.maxSize !== undefined)) {
+  if (shard !== undefined && (maxPerplexityRatio ?? maxSize ?? minTask) !== undefined) {
     throw new UsageError('a shard has a part of the cuts, and the largest within limits is one of all', {
       hint: 'give the limits to layerprune merge',
     })

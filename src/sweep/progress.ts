@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { ChosenCut } from '../documents/sweep-result.js'
+import type { TaskResult } from '../documents/task-result.js'
 import { LayerpruneError } from '../errors.js'
 import type { Compared, Evaluator } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
+import { formatBlocks } from '../layers/blocks.js'
 import type { EncodedText } from '../texts/windows.js'
 
 /** What a sweep has done so far. Numbers survive JSON to the last bit. */
@@ -11,12 +13,16 @@ export interface SweepProgress {
   identity: string
   /** All cuts, in whichever shard; undefined until all strategies have chosen. */
   chosen?: ChosenCut[]
-  /** What batches gave, by the digest of their tokens and of the candidates. */
-  batches: Record<string, SavedCompared[]>
+  /** What texts gave, by the digest of their tokens, then by the blocks removed. */
+  texts: Record<string, Record<string, SavedText>>
+  /** Of the candidates of its shard; undefined until they are measured. */
+  tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
 }
 
-/** Numbers of each text; null for what is not finite, which JSON has no word for. */
-type SavedCompared = Record<keyof Compared, (number | null)[]>
+/** null for what is not finite, which JSON has no word for. */
+type SavedText = [nats: number | null, divergence: number | null, agreement: number | null]
+
+type Comparing = Pick<Evaluator, 'compare' | 'close'>
 
 /** @throws LayerpruneError if the progress is of another sweep */
 export function assertSameSweep({ identity }: SweepProgress, expected: string): void {
@@ -26,43 +32,58 @@ export function assertSameSweep({ identity }: SweepProgress, expected: string): 
   })
 }
 
+/** A digest of what JSON can hold. */
+export function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+}
+
 /**
- * An evaluator that remembers what batches gave, and does not run them again.
- * @param label  tells evaluators apart that remember in one place
+ * An evaluator that remembers what texts gave, and runs only those that it does not know.
+ * @param label       tells evaluators apart that remember in one place
  * @param onMeasured  called after each batch that was run
  */
-export function rememberBatches(
-  evaluator: Pick<Evaluator, 'compare' | 'close'>,
-  batches: SweepProgress['batches'],
+export function rememberTexts(
+  evaluator: Comparing,
+  remembered: SweepProgress['texts'],
   label: string,
   onMeasured: () => Promise<void>,
-): Pick<Evaluator, 'compare' | 'close'> {
+): Comparing {
   return {
     async compare(batch, candidates) {
-      const key = digest([label, candidates, batch.map(({ ids }: EncodedText) => ids)])
-      const saved = batches[key]
-      if (saved !== undefined) return saved.map(restore)
-      const compared = await evaluator.compare(batch, candidates)
-      batches[key] = compared.map(save)
-      await onMeasured()
-      return compared
+      const known = batch.map(({ ids }) => {
+        const key = digest([label, ids])
+        remembered[key] ??= {}
+        return remembered[key]
+      })
+      const names = [[], ...candidates].map(nameCut)
+      const isKnown = (text: number) => names.every((name) => known[text]![name] !== undefined)
+      const places = batch.flatMap((_, text) => (isKnown(text) ? [] : [text]))
+      if (places.length > 0) {
+        const compared = await evaluator.compare(
+          places.map((text): EncodedText => batch[text]!),
+          candidates,
+        )
+        for (const [row, text] of places.entries()) {
+          for (const [index, name] of names.entries()) known[text]![name] = saveText(compared[index]!, row)
+        }
+        await onMeasured()
+      }
+      return names.map((name) => restoreTexts(known.map((text) => text[name]!)))
     },
     close: () => evaluator.close(),
   }
 }
 
-/** A digest of values that JSON can hold. */
-export function digest(value: unknown[] | Record<string, unknown> | Block[]): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+function nameCut(removed: Block[]): string {
+  return removed.length === 0 ? 'none' : formatBlocks(removed)
 }
 
-function save({ nats, divergences, agreements }: Compared): SavedCompared {
-  const listed = (values: Float64Array) =>
-    Array.from(values, (value) => (Number.isFinite(value) ? value : null))
-  return { nats: listed(nats), divergences: listed(divergences), agreements: listed(agreements) }
+function saveText({ nats, divergences, agreements }: Compared, text: number): SavedText {
+  const finite = (value: number) => (Number.isFinite(value) ? value : null)
+  return [finite(nats[text]!), finite(divergences[text]!), finite(agreements[text]!)]
 }
 
-function restore({ nats, divergences, agreements }: SavedCompared): Compared {
-  const numbers = (values: (number | null)[]) => Float64Array.from(values, (value) => value ?? Infinity)
-  return { nats: numbers(nats), divergences: numbers(divergences), agreements: numbers(agreements) }
+function restoreTexts(texts: SavedText[]): Compared {
+  const numbers = (place: 0 | 1 | 2) => Float64Array.from(texts, (text) => text[place] ?? Infinity)
+  return { nats: numbers(0), divergences: numbers(1), agreements: numbers(2) }
 }

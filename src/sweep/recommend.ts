@@ -1,7 +1,7 @@
 import type { SweepCandidate, SweepLimits, SweepResult } from '../documents/sweep-result.js'
 
 /** The perplexity by which a cut is judged: repaired, if it was repaired; Infinity if it is not finite. */
-export function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
+function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
   return (repaired === undefined ? perplexity : repaired.perplexity) ?? Infinity
 }
 
@@ -13,15 +13,20 @@ export function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
 export function recommendCut(
   candidates: SweepCandidate[],
   wholePerplexity: number,
-  { maxPerplexityRatio, maxSize }: SweepLimits,
+  limits: SweepLimits,
 ): SweepResult['recommended'] {
-  if (maxPerplexityRatio === undefined && maxSize === undefined) return null
+  const { maxPerplexityRatio, maxSize, minTask } = limits
+  if (Object.keys(limits).length === 0) return null
+  const isOfQuality = (maxPerplexityRatio ?? minTask) !== undefined
   const [best] = candidates
     .filter((cut) => Number.isFinite(perplexityOf(cut)))
     .filter((cut) => perplexityOf(cut) <= (maxPerplexityRatio ?? Infinity) * wholePerplexity)
     .filter(({ bytes }) => bytes <= (maxSize ?? Infinity))
+    .filter(({ tasks }) =>
+      Object.entries(minTask ?? {}).every(([name, least]) => (tasks?.[name]?.acc ?? 0) >= least),
+    )
     .sort((a, b) => {
-      const larger = maxPerplexityRatio === undefined ? 0 : b.layersToSkip - a.layersToSkip
+      const larger = isOfQuality ? b.layersToSkip - a.layersToSkip : 0
       return larger || perplexityOf(a) - perplexityOf(b)
     })
   if (best === undefined) return null

@@ -1,26 +1,22 @@
-import type { EvaluationResult } from '../documents/evaluation-result.js'
+import type { EvaluationResult, Figures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import type {
   ChosenCut,
-  CutPredictions,
   Extent,
   SweepCandidate,
   SweepLimits,
   SweepResult,
 } from '../documents/sweep-result.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
-import { evaluatePerplexity } from '../evaluate/perplexity.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
-import type { Block } from '../layers/block.js'
 import { locateModel, openModel } from '../model.js'
 import { describeModel } from '../similarity/describe-model.js'
-import { openCalibration } from '../strategies/calibration.js'
-import { openRepairingEvaluator } from '../strategies/repairing-evaluator.js'
+import { measureTasks } from '../tasks/measure-tasks.js'
 import { VERSION } from '../version.js'
 import { chooseCuts } from './choose-cuts.js'
 import { measureSizes } from './extents.js'
+import { measureCuts, measureRepaired } from './measure-cuts.js'
 import { chooseSweepSettings, type SweepOptions, type SweepSettings } from './options.js'
-import { assertSameSweep, digest, rememberBatches, type SweepProgress } from './progress.js'
+import { assertSameSweep, digest, type SweepProgress } from './progress.js'
 import { recommendCut } from './recommend.js'
 
 /**
@@ -39,30 +35,36 @@ export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
-  const { evaluation, speeds } = await measureCuts(settings, cuts, progress)
-  const repaired = settings.repair ? await measureRepaired(settings, cuts, progress) : undefined
+  const remember = { progress, onMeasured: () => save(settings, progress) }
+  const { evaluation, predictions, speeds } = await measureCuts(settings, cuts, remember)
+  const repaired = settings.repair ? await measureRepaired(settings, cuts, remember) : undefined
+  const tasks = await measureOnTasks(settings, cuts, progress)
   const extents = sizes.map((size, index): Extent => ({ ...size, tokensPerSecond: speeds[index] ?? null }))
   const candidates = cuts.map(
     (cut, index): SweepCandidate => ({
       ...cut,
       ...extents[index + 1]!,
-      ...withoutBlocks(evaluation.candidates[index]!),
-      ...(repaired && { repaired: withoutBlocks(repaired.candidates[index]!) }),
+      ...predictions[index]!,
+      ...(repaired && { repaired: repaired[index]! }),
+      ...(tasks && { tasks: tasks.candidates[index]!.tasks }),
     }),
   )
-  return assemble(settings, evaluation, extents[0]!, candidates)
+  const whole = { ...extents[0]!, ...(tasks && { tasks: tasks.tasks }) }
+  const taskSettings = tasks && { taskSettings: tasks.taskSettings }
+  return { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
 }
 
 function assemble(
-  { strategies, sizes, shard, maxPerplexityRatio, maxSize }: SweepSettings,
+  { strategies, sizes, shard, maxPerplexityRatio, maxSize, minTask }: SweepSettings,
   evaluation: EvaluationResult,
-  whole: Extent,
+  whole: Omit<SweepResult['whole'], keyof Figures>,
   candidates: SweepCandidate[],
 ): SweepResult {
   const { model, dataset, settings, perplexity, standardError, bitsPerByte } = evaluation
   const limits: SweepLimits = {
     ...(maxPerplexityRatio === undefined ? {} : { maxPerplexityRatio }),
     ...(maxSize === undefined ? {} : { maxSize }),
+    ...(minTask === undefined ? {} : { minTask }),
   }
   return {
     schema: SCHEMAS.sweep,
@@ -82,9 +84,9 @@ function assemble(
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved: _, onProgress, onNote, onDownload, signal, ...named } = settings
+  const { resumeFrom, onSaved: _, onProgress, onDocuments, onNote, onDownload, signal, ...named } = settings
   const identity = digest({ fingerprint, ...named })
-  if (resumeFrom === undefined) return { identity, batches: {} }
+  if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
   return resumeFrom
 }
@@ -113,51 +115,21 @@ function describeWork(cuts: ChosenCut[], { datasetSize, verifySize, repair }: Sw
   return `measuring ${formatQuantity(cuts.length, 'cut')}${how} on up to ${formatQuantity(verifySize, 'text')} after the first ${datasetSize}`
 }
 
-/** @returns what every cut gives, and the speed of the whole model and of each cut */
-async function measureCuts(settings: SweepSettings, cuts: ChosenCut[], progress: SweepProgress) {
-  const removed = cuts.map((cut) => cut.removed)
-  let speeds: (number | null)[] = []
-  const evaluation = await evaluateFrom(settings, removed, async (model, session) => {
-    const evaluator = await openEvaluator(model, session)
-    const remembered = rememberBatches(evaluator, progress.batches, 'cut', () => save(settings, progress))
-    return {
-      ...remembered,
-      async close() {
-        speeds = [[], ...removed].map((blocks) => evaluator.tokensPerSecond(blocks))
-        await remembered.close()
-      },
-    }
-  })
-  return { evaluation, speeds }
-}
-
-/** Repairs are fitted on the texts that the layers were chosen on. */
-async function measureRepaired(settings: SweepSettings, cuts: ChosenCut[], progress: SweepProgress) {
-  const { onProgress: _, ...quietly } = settings
-  const { batches } = await openCalibration(quietly)
-  return evaluateFrom(
-    settings,
-    cuts.map((cut) => cut.removed),
-    async (model, session) => {
-      const evaluator = await openRepairingEvaluator(model, batches, session)
-      return rememberBatches(evaluator, progress.batches, 'repaired', () => save(settings, progress))
-    },
-  )
-}
-
-function evaluateFrom(
+/** Tasks of the whole model and of each cut; undefined if none was asked for. */
+async function measureOnTasks(
   settings: SweepSettings,
-  candidates: Block[][],
-  open: Parameters<typeof evaluatePerplexity>[1],
-): Promise<EvaluationResult> {
-  const { datasetSize: datasetSkip, verifySize: datasetSize } = settings
-  return evaluatePerplexity({ ...settings, datasetSkip, datasetSize, candidates }, open)
+  cuts: ChosenCut[],
+  progress: SweepProgress,
+): Promise<SweepProgress['tasks']> {
+  const { tasks, onDocuments, batchSize: _, maxLength: __, ...options } = settings
+  if (tasks === undefined || progress.tasks !== undefined) return progress.tasks
+  const candidates = cuts.map(({ removed }) => removed)
+  const found = await measureTasks({ ...options, tasks, candidates, onProgress: onDocuments })
+  progress.tasks = { tasks: found.tasks, taskSettings: found.taskSettings, candidates: found.candidates }
+  await save(settings, progress)
+  return progress.tasks
 }
 
 async function save({ onSaved }: SweepSettings, progress: SweepProgress): Promise<void> {
   await onSaved?.(progress)
-}
-
-function withoutBlocks({ removed, ...figures }: EvaluationResult['candidates'][number]): CutPredictions {
-  return figures
 }

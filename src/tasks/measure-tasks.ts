@@ -10,7 +10,7 @@ import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-optio
 import { describeModel } from '../similarity/describe-model.js'
 import { VERSION } from '../version.js'
 import { type MeasuredTasks, type OpenTasks, openTasks } from './open-tasks.js'
-import type { TaskOptions } from './prepare-tasks.js'
+import { readTasks, type TaskOptions } from './prepare-tasks.js'
 
 export interface TaskEvaluationOptions extends Omit<RunOptions, 'dataset' | 'onProgress'>, TaskOptions {
   /** Blocks to remove, for each candidate. The whole model is measured in any case. */
@@ -50,9 +50,10 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
   const { signal, candidates = [] } = options
   let documents = 0
   try {
+    const read = await readTasks(options)
     const model = await prepareModel(await openModel(options), options)
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
-    const tasks = await openTasks(model, options)
+    const tasks = await openTasks(model, options, read)
     const total = tasks.documents
     const session = { threads: options.threads, device: options.device ?? 'cpu', signal }
     const evaluator = await openEvaluator(model, { ...session, blocks: removed.flat() })

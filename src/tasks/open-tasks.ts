@@ -7,7 +7,13 @@ import type { Model } from '../model.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
-import { type PreparedTasks, prepareTasks, type TaskOptions } from './prepare-tasks.js'
+import {
+  encodeTasks,
+  type PreparedTasks,
+  type ReadTasks,
+  readTasks,
+  type TaskOptions,
+} from './prepare-tasks.js'
 import { scoreTasks, type TaskScores } from './score-tasks.js'
 import { judgeTasks, summarizeTasks, type ValuesByTask } from './task-figures.js'
 
@@ -33,7 +39,8 @@ export class OpenTasks {
   readonly prepared: PreparedTasks
   readonly settings: TaskSettings
   readonly #layers: number
-  readonly #batchSize: number | undefined
+  /** Texts run at once; as many as is fastest if undefined. */
+  readonly batchSize: number | undefined
 
   constructor(
     prepared: PreparedTasks,
@@ -44,7 +51,7 @@ export class OpenTasks {
     this.prepared = prepared
     this.settings = settings
     this.#layers = layers
-    this.#batchSize = batchSize
+    this.batchSize = batchSize
   }
 
   /** Documents of all tasks. */
@@ -65,7 +72,7 @@ export class OpenTasks {
     onShare?: (share: number) => void,
   ): Promise<MeasuredTasks> {
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.#layers))
-    const options = { batchSize: this.#batchSize, onShare }
+    const options = { batchSize: this.batchSize, onShare }
     const scores = await scoreTasks(evaluator, this.prepared, [[], ...removed], options)
     const values = scores.map((ofModel) => judgeTasks(this.prepared, ofModel))
     return { ...summarize(this.prepared, values, removed), scores, values }
@@ -74,17 +81,23 @@ export class OpenTasks {
 
 /**
  * Reads the documents of tasks and tokenises them for a model.
+ * @param read  the documents, if they have been read
  * @throws UsageError if there is no such task, or an option does not fit the model
  * @throws LayerpruneError if a task or its documents cannot be used
  */
-export async function openTasks(model: Model, options: OpenTasksOptions): Promise<OpenTasks> {
+export async function openTasks(
+  model: Model,
+  options: OpenTasksOptions,
+  read?: ReadTasks,
+): Promise<OpenTasks> {
   const { maxLength, batchSize } = chooseSettings(options, model)
-  const tokenizer = new TokenizerThread(model.folder, options.signal)
+  const tokenizer = new TokenizerThread(model.tokenizer, options.signal)
   try {
     const prefix = await tokenizer.findPrefix()
     const encode = (text: string) => tokenizer.encode(text, Infinity)
     const { encodePlain } = tokenizer
-    const prepared = await prepareTasks(options, { prefix, encode, encodePlain }, maxLength)
+    const documents = read ?? (await readTasks(options))
+    const prepared = await encodeTasks(documents, { prefix, encode, encodePlain }, maxLength)
     const settings = describeSettings(prepared, options, maxLength)
     return new OpenTasks(prepared, settings, model.config.layers, batchSize)
   } finally {

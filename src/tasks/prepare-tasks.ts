@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../errors.js'
+import type { TaskDefinition } from './definition.js'
 import type { TaskDocument } from './documents.js'
 import type { TaskTokenizer } from './encode-requests.js'
 import { type EncodedRequest, RequestEncoder, type SharedRun, shareRuns } from './encode-requests.js'
@@ -29,44 +30,67 @@ export interface PreparedTasks {
   runs: SharedRun[]
 }
 
+/** Tasks with their documents, which are the same for every model. */
+export interface ReadTasks {
+  tasks: LoadedTask[]
+  groups: FoundTasks['groups']
+}
+
 /**
- * Reads the documents of tasks and tokenises them.
- * @param maxLength  tokens that the model can take
+ * Reads the documents of tasks.
+ * @param ofExamples  whether those that examples come from instead of those that are measured
  * @throws UsageError if there is no such task
  * @throws LayerpruneError if a task or its documents cannot be used
  */
-export async function prepareTasks(
-  options: TaskOptions,
-  tokenizer: TaskTokenizer,
-  maxLength: number,
-): Promise<PreparedTasks> {
-  const { signal } = options
+export async function readTasks(options: TaskOptions, { ofExamples = false } = {}): Promise<ReadTasks> {
   const { tasks, groups } = await findTasks(options.tasks)
   assertDataIsUsed(options, [...tasks.map(({ name }) => name), ...Object.keys(groups)])
   const loadOptions = { ...options, taskData: spreadGroupData(options.taskData, groups) }
+  const loaded: LoadedTask[] = []
+  for (const task of tasks) {
+    options.signal?.throwIfAborted()
+    loaded.push(await loadTask(ofExamples ? chooseAmongExamples(task) : task, loadOptions))
+  }
+  return { tasks: loaded, groups }
+}
+
+/**
+ * Tokenises the documents of tasks.
+ * @param maxLength  tokens that the model can take
+ * @throws LayerpruneError if a choice has no token, or more than the model can take
+ */
+export async function encodeTasks(
+  { tasks, groups }: ReadTasks,
+  tokenizer: TaskTokenizer,
+  maxLength: number,
+): Promise<PreparedTasks> {
   const encoder = new RequestEncoder(tokenizer, maxLength)
   const requests: EncodedRequest[] = []
   const origins: string[] = []
   const prepared: PreparedTask[] = []
-  for (const task of tasks) {
-    signal?.throwIfAborted()
-    const { documents, ...loaded } = await loadTask(task, loadOptions)
+  for (const { documents, ...task } of tasks) {
     const encoded = await Promise.all(
       documents.map(({ requests, origin }) =>
         Promise.all(requests.map((request) => encoder.encode(request, origin))),
       ),
     )
+    const places = encoded.map((ofDocument, index) => {
+      const first = requests.length
+      requests.push(...ofDocument)
+      origins.push(...ofDocument.map(() => documents[index]!.origin))
+      return ofDocument.map((_, choice) => first + choice)
+    })
     prepared.push({
-      ...loaded,
-      documents: documents.map((document, index) => {
-        const first = requests.length
-        requests.push(...encoded[index]!)
-        origins.push(...encoded[index]!.map(() => document.origin))
-        return { ...document, requests: encoded[index]!.map((_, choice) => first + choice) }
-      }),
+      ...task,
+      documents: documents.map((document, index) => ({ ...document, requests: places[index]! })),
     })
   }
   return { tasks: prepared, groups, requests, runs: shareRuns(requests, (place) => origins[place]!) }
+}
+
+/** No document is an example of itself. */
+function chooseAmongExamples(task: TaskDefinition): TaskDefinition {
+  return { ...task, split: task.exampleSplit, avoidsDocument: true }
 }
 
 /** What is given for a group is given for each of its tasks. */

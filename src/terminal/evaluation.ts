@@ -1,4 +1,4 @@
-import type { CandidateFigures, EvaluationResult } from '../documents/evaluation-result.js'
+import type { AgainstFigures, CandidateFigures, EvaluationResult } from '../documents/evaluation-result.js'
 import { formatDistance, formatPerplexity, formatQuantity, formatShare } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
@@ -22,6 +22,7 @@ const COLUMNS: { column: Column; from: number }[] = [
  * @param width  columns of the window
  */
 export function formatEvaluation(result: EvaluationResult, { width = 80, color = false } = {}): string {
+  if (result.against !== undefined) return formatPair(result, result.against, width)
   const lowest = Math.min(...result.candidates.map(({ perplexity }) => perplexity ?? Infinity))
   const whole = ['none', ...figureCells(result, result.perplexity), '']
   const rows = result.candidates.map((candidate) => [
@@ -46,6 +47,24 @@ export function formatEvaluation(result: EvaluationResult, { width = 80, color =
     '',
     describeProtocol(result),
   ].join('\n')
+}
+
+/** Two models on the same texts, the one that is compared with first. */
+function formatPair(result: EvaluationResult, against: AgainstFigures, width: number): string {
+  const { model, perplexity, standardError, bitsPerByte } = result
+  const { excess: _, kl, agreement, ...reference } = against
+  const columns = COLUMNS.filter(({ from }) => width >= from).slice(0, -1)
+  const shown = columns.map(({ column }) => COLUMNS.findIndex((other) => other.column === column))
+  const rows = [
+    [against.model.id, ...figureCells(reference, against.perplexity)],
+    [model.id, ...figureCells({ perplexity, standardError, bitsPerByte, kl, agreement }, against.perplexity)],
+  ]
+  const titles = columns.map(({ column }, index) => (index === 0 ? { ...column, title: 'model' } : column))
+  const table = formatTable(
+    titles.map((column) => (column.title === '× whole' ? { ...column, title: '× first' } : column)),
+    rows.map((row) => shown.map((index) => row[index]!)),
+  )
+  return [table, '', describeProtocol(result)].join('\n')
 }
 
 /** `Over 4 texts of at most 256 tokens: 1,020 tokens scored, every token but the first of each text.` */

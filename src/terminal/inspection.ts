@@ -1,5 +1,5 @@
 import { describeHalfLayers } from '../families/half-layers.js'
-import { formatCount, formatQuantity, formatSize } from '../format-numbers.js'
+import { formatBits, formatCount, formatQuantity, formatSize } from '../format-numbers.js'
 import type { Inspection } from '../inspect/inspect-model.js'
 import { paint } from './color.js'
 import { formatTable } from './table.js'
@@ -75,6 +75,11 @@ function formatAnalysis({ analysis, memory }: Inspection, color: boolean): strin
   }
   return [
     paint('bold', `Can be analysed from ${analysis.file}, in ${analysis.dtype}.`, color),
+    ...(analysis.packing === null
+      ? []
+      : [
+          `Weights: ${analysis.packing.form}, ${formatBits(analysis.packing.bits)} each, decoded as they are used.`,
+        ]),
     `Memory: about ${formatSize(memory!.totalBytes)} for texts of up to ${formatQuantity(memory!.tokens, 'token')}, ${formatSize(memory!.weightsBytes)} of it weights.`,
   ]
 }

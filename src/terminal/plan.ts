@@ -27,6 +27,8 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
       ]
     case 'greedy-perplexity':
       return [formatSteps(scores!.steps as GreedyStep[], 'perplexity after'), '']
+    case 'task':
+      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity of right answers after'), '']
     case 'repaired':
       return [formatSteps(scores!.steps as GreedyStep[], 'repaired perplexity after'), '']
     case 'verified':
@@ -66,10 +68,15 @@ function formatSteps(steps: GreedyStep[], title: string): string {
 
 function describeTexts({ dataset }: Plan): string[] {
   if (dataset === undefined) return []
-  const { texts, maxLength, verification } = dataset as {
+  const { texts, maxLength, verification, documents, split } = dataset as {
     texts: number
+    documents?: number
+    split?: string
     maxLength: number
     verification?: { skippedTexts: number; texts: number }
+  }
+  if (documents !== undefined) {
+    return [`Chosen on ${formatQuantity(documents, 'document')} of the split ${split}.`]
   }
   const checked = verification ? `; checked on the next ${formatQuantity(verification.texts, 'text')}` : ''
   return [`Chosen on the first ${formatQuantity(texts, 'text')} of at most ${maxLength} tokens${checked}.`]

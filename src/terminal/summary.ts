@@ -1,14 +1,22 @@
 import { describeMetric, type Metric } from '../documents/metrics.js'
-import type { SimilarityResult } from '../documents/similarity-result.js'
+import { findCertainty } from '../documents/result-views.js'
+import type { ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
 import { describeHalfLayers } from '../families/half-layers.js'
-import { formatCount, formatEstimate, formatList, formatQuantity } from '../format-numbers.js'
+import {
+  formatConfidence,
+  formatCount,
+  formatDistance,
+  formatEstimate,
+  formatList,
+  formatQuantity,
+} from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
-import { describeLayers, nameLayers } from '../layers/names.js'
+import { describeLayers, formatLayers, nameLayers } from '../layers/names.js'
 import { describeTokens } from '../texts/token-selection.js'
 import { describeCertainty } from './certainty.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
-import { formatBlockTable, type MetricColumn } from './table.js'
+import { formatBlockTable, formatTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
@@ -16,11 +24,19 @@ import { formatBlockTable, type MetricColumn } from './table.js'
  * @param width  columns of the window
  */
 export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
-  const { blocks, best, metric, metrics = {}, layersToSkip } = result
+  const { blocks, best, bestBlocks, metric, metrics = {}, layersToSkip } = result
   const others = (Object.keys(metrics) as Metric[]).map((metric): MetricColumn => {
     const { distances, best } = metrics[metric]!
     return { metric, distances: distances[layersToSkip]!, best }
   })
+  if (bestBlocks !== undefined) {
+    return [
+      formatHeading(result),
+      '',
+      formatBestBlocks(result, bestBlocks),
+      ...describeParts(result, color),
+    ].join('\n')
+  }
   return [
     formatHeading(result),
     '',
@@ -30,26 +46,41 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
     drawChart(blocks, best, { width, color, metric }),
     '',
     ...describeCertainty(result),
-    ...(result.partial
-      ? [
-          paint(
-            'yellow',
-            `PARTIAL: interrupted after ${formatQuantity(result.dataset.samples, 'text')}.`,
-            color,
-          ),
-        ]
-      : []),
-    ...(result.shard
-      ? [
-          paint(
-            'yellow',
-            `SHARD ${result.shard.index} of ${result.shard.count}: layerprune merge combines the shards.`,
-            color,
-          ),
-        ]
-      : []),
+    ...describeParts(result, color),
     paint('bold', formatConclusion(result), color),
   ].join('\n')
+}
+
+/** Says that a result is of a part of the texts, if it is. */
+function describeParts({ partial, shard, dataset }: SimilarityResult, color: boolean): string[] {
+  return [
+    ...(partial ? [`PARTIAL: interrupted after ${formatQuantity(dataset.samples, 'text')}.`] : []),
+    ...(shard ? [`SHARD ${shard.index} of ${shard.count}: layerprune merge combines the shards.`] : []),
+  ].map((line) => paint('yellow', line, color))
+}
+
+/** The nearest block of every size, and how sure it is that it is the nearest. */
+function formatBestBlocks(result: SimilarityResult, bestBlocks: Record<string, ScoredBlock>): string {
+  const { metric } = result
+  return formatTable(
+    [
+      { title: 'n', align: 'right' },
+      { title: 'nearest block', align: 'right' },
+      { title: metric === 'angular' ? 'distance' : metric, align: 'right' },
+      { title: '± std err', align: 'right' },
+      { title: 'confidence', align: 'right' },
+    ],
+    Object.entries(bestBlocks).map(([n, block]) => {
+      const certainty = findCertainty(result, Number(n))
+      return [
+        n,
+        formatLayers(block),
+        formatDistance(block.distance),
+        block.standardError === null ? '' : formatDistance(block.standardError),
+        certainty === null ? '' : formatConfidence(certainty.confidence),
+      ]
+    }),
+  )
 }
 
 /**
@@ -82,7 +113,8 @@ function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]):
 }
 
 function formatHeading(result: SimilarityResult): string {
-  const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip } = result
+  const { model, dataset, settings, metric, metrics = {}, tokens, layersToSkip, bestBlocks } = result
+  const size = bestBlocks ? 'blocks of every size' : formatQuantity(layersToSkip, 'layer')
   const also = Object.keys(metrics)
   const halves = describeHalfLayers(model.family, layersToSkip)
 
@@ -97,7 +129,7 @@ function formatHeading(result: SimilarityResult): string {
     `dataset  ${dataset.id} (${dataset.column}): ${formatQuantity(dataset.samples, 'text')}, ` +
       `${formatQuantity(dataset.tokens, 'token')}, at most ${formatCount(settings.maxLength)} per text` +
       `${skipped.length > 0 ? `; skipped ${skipped.join(' and ')}` : ''}`,
-    `measure  ${describeMetric(metric).title} across ${formatQuantity(layersToSkip, 'layer')}, ` +
+    `measure  ${describeMetric(metric).title} across ${size}, ` +
       `${describeTokens(tokens)} of each text${also.length > 0 ? `; also ${formatList(also)}` : ''}`,
     ...(halves === undefined ? [] : [`layers   ${halves}`]),
   ].join('\n')

@@ -9,6 +9,7 @@ import {
   formatSize,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
+import { HOPELESS_RATIO } from '../sweep/measure-cuts.js'
 import { paint } from './color.js'
 import { type Column, formatTable } from './table.js'
 
@@ -40,12 +41,13 @@ export function formatSweep(result: SweepResult, { width = 80, color = false } =
       .join('\n'),
     '',
     describeTexts(result),
+    ...describeStopped(result),
     ...describeLimits(result),
   ].join('\n')
 }
 
 function listColumns(result: SweepResult): SweepColumn[] {
-  const { whole, strategies, candidates } = result
+  const { whole, strategies, candidates, dataset } = result
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
   const left = (title: string): Column => ({ title, align: 'left' })
   const right = (title: string): Column => ({ title, align: 'right' })
@@ -74,7 +76,10 @@ function listColumns(result: SweepResult): SweepColumn[] {
     },
     {
       column: right('perplexity'),
-      cell: ({ perplexity }) => (perplexity === null ? 'not finite' : formatPerplexity(perplexity)),
+      cell: ({ perplexity, texts }) =>
+        perplexity === null
+          ? 'not finite'
+          : `${texts < dataset.texts ? '~' : ''}${formatPerplexity(perplexity)}`,
       whole: formatPerplexity(whole.perplexity),
       from: 0,
     },
@@ -97,6 +102,14 @@ function listColumns(result: SweepResult): SweepColumn[] {
       whole: '',
       from: 124,
     },
+    ...Object.entries(whole.tasks ?? {}).map(
+      ([name, { acc }]): SweepColumn => ({
+        column: right(name),
+        cell: ({ tasks }) => formatAccuracy(tasks?.[name]?.acc),
+        whole: formatAccuracy(acc),
+        from: 0,
+      }),
+    ),
     {
       column: right('size'),
       cell: ({ bytes }) => formatSize(bytes),
@@ -122,6 +135,10 @@ function isRecommended({ removed }: SweepCandidate, { recommended }: SweepResult
   return recommended !== null && JSON.stringify(removed) === JSON.stringify(recommended.removed)
 }
 
+function formatAccuracy(accuracy: number | undefined): string {
+  return accuracy === undefined ? '' : formatShare(accuracy)
+}
+
 function formatSpeed(tokensPerSecond: number | null): string {
   return tokensPerSecond === null ? '' : formatCount(Math.round(tokensPerSecond))
 }
@@ -131,17 +148,30 @@ function describeTexts({ dataset, settings }: SweepResult): string {
   return `Chosen on the first ${formatQuantity(dataset.skippedTexts, 'text')}, measured on the next ${dataset.texts} of at most ${settings.maxLength} tokens: ${formatQuantity(dataset.scoredTokens, 'token')} scored.`
 }
 
+function describeStopped({ candidates, dataset }: SweepResult): string[] {
+  const stopped = candidates.filter(({ texts }) => texts < dataset.texts)
+  if (stopped.length === 0) return []
+  const count = formatQuantity(stopped.length, 'cut')
+  return [
+    `~ over ${HOPELESS_RATIO} times the perplexity of the whole model on the first ${formatQuantity(stopped[0]!.texts, 'text')}, and measured no further (${count}); --full measures all.`,
+  ]
+}
+
 function describeLimits({ model, limits, recommended, candidates }: SweepResult): string[] {
-  const { maxPerplexityRatio, maxSize } = limits
+  const { maxPerplexityRatio, maxSize, minTask = {} } = limits
   const stated = formatList([
     ...(maxPerplexityRatio === undefined
       ? []
       : [`at most ${maxPerplexityRatio} times the perplexity of the whole model`]),
     ...(maxSize === undefined ? [] : [`at most ${formatSize(maxSize)}`]),
+    ...Object.entries(minTask).map(
+      ([name, least]) => `an accuracy of at least ${formatShare(least)} on ${name}`,
+    ),
   ])
   if (stated === '') return []
   if (recommended === null) return [`None of the ${formatQuantity(candidates.length, 'cut')} has ${stated}.`]
-  const which = maxPerplexityRatio === undefined ? 'Of the lowest perplexity' : 'The largest cut'
+  const isOfSize = maxPerplexityRatio === undefined && limits.minTask === undefined
+  const which = isOfSize ? 'The cut of the lowest perplexity' : 'The largest cut'
   return [
     `${which} with ${stated}: remove ${describeLayers(model.layers, recommended.removed)}, by ${formatList(recommended.strategies)}.`,
   ]

@@ -1,7 +1,9 @@
 import type { CutTaskFigures, TaskFigures, TaskMetric, TaskResult } from '../documents/task-result.js'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatBlocks } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
 import type { PairedDifference } from '../statistics/paired-difference.js'
+import { formatNextCut } from './next-command.js'
 import { type Column, formatTable } from './table.js'
 
 type Measured = Pick<TaskResult, 'tasks' | 'candidates' | 'taskSettings'>
@@ -23,9 +25,8 @@ const COLUMNS: { column: Column; from: number }[] = [
  * @param width  columns of the window
  */
 export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
-  const inGroups = new Set(Object.values(tasks).flatMap((figures) => figures.tasks ?? []))
-  const rows = Object.entries(tasks)
-    .filter(([name]) => !inGroups.has(name))
+  const rows = listShown(tasks)
+    .map((name) => [name, tasks[name]!] as const)
     .flatMap(([name, whole]) =>
       metricsOf(whole).flatMap((metric) => [
         [
@@ -54,6 +55,32 @@ export function formatTasks({ tasks, candidates, taskSettings }: Measured, { wid
     rows.map((row) => shown.map((index) => row[index]!)),
   )
   return [table, '', describeProtocol(Object.values(tasks), taskSettings, candidates.length > 0)].join('\n')
+}
+
+/** The command that makes the cut of the highest accuracy, the mean over tasks; nothing if there is none. */
+export function suggestCutByTasks({
+  tasks,
+  candidates,
+  model,
+}: Measured & Pick<TaskResult, 'model'>): string[] {
+  const names = listShown(tasks)
+  const means = candidates.map(({ tasks: cut }) =>
+    names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0),
+  )
+  const most = Math.max(...means.filter(Number.isFinite))
+  const best = candidates[means.indexOf(most)]
+  if (best === undefined) return []
+  const title = candidates.length > 1 ? 'To make the cut of the highest accuracy' : 'To make the cut'
+  const { id, askedRevision } = model
+  return [
+    formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title),
+  ]
+}
+
+/** Tasks and groups that are shown: a task of a group is not. */
+function listShown(tasks: Measured['tasks']): string[] {
+  const inGroups = new Set(Object.values(tasks).flatMap((figures) => figures.tasks ?? []))
+  return Object.keys(tasks).filter((name) => !inGroups.has(name))
 }
 
 function metricsOf(figures: TaskFigures): TaskMetric[] {

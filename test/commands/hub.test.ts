@@ -4,9 +4,11 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { readReference } from '../support/fixture-model.js'
 import { makeParquet } from '../support/hub/parquet-files.js'
 import { filesOf } from '../support/hub/repos.js'
 import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { largestDifferenceByKey } from '../support/largest-difference.js'
 import { FIXTURES, TEXTS } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -37,6 +39,15 @@ beforeAll(async () => {
       type: 'model',
       id: 'org/external',
       files: { ...filesOf(join(FIXTURES, 'onnx/genai-llama')), 'other.data': 'x' },
+    },
+    {
+      type: 'model',
+      id: 'org/quants',
+      files: {
+        'README.md': '# GGUF',
+        'llama.gguf': readFileSync(join(FIXTURES, 'gguf/llama.gguf')),
+        'small/qwen3.gguf': readFileSync(join(FIXTURES, 'gguf/qwen3.gguf')),
+      },
     },
     { type: 'model', id: 'org/gated', files: LLAMA, access: 'gated' },
     { type: 'model', id: 'org/private', files: LLAMA, access: 'private' },
@@ -121,6 +132,21 @@ describe('a model and a dataset by their ids', () => {
     const offline = await measure({ dataset: TEXTS }, { HF_HUB_OFFLINE: '1' })
     expect(JSON.parse(offline.stdout).distances).toEqual(result.distances)
     expect(server.requests).toEqual([])
+  })
+
+  it('one GGUF file of several is fetched alone, and a tokenizer from another model', async () => {
+    const flags = {
+      model: 'org/quants',
+      'model-file': 'llama.gguf',
+      tokenizer: 'org/graphs',
+      'max-length': '32',
+    }
+    const { distances, model } = JSON.parse((await measure(flags)).stdout)
+    const { last } = readReference(join(FIXTURES, 'families/llama'))
+    expect(largestDifferenceByKey(distances, last)).toBeLessThan(1e-6)
+    expect(model).toMatchObject({ id: 'org/quants', file: 'llama.gguf', family: 'llama' })
+    expect(cachedFiles('org/quants')).toEqual(['llama.gguf'])
+    expect(cachedFiles('org/graphs')).toEqual(['config.json', 'tokenizer.json', 'tokenizer_config.json'])
   })
 
   it('a revision is measured and named in the slices', async () => {

@@ -2,19 +2,33 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { evaluatePerplexity, measureSimilarity, planLayers, STRATEGIES } from '../../src/index.js'
+import {
+  evaluatePerplexity,
+  measureSimilarity,
+  measureTasks,
+  planLayers,
+  STRATEGIES,
+} from '../../src/index.js'
 import { FIXTURES, TEXTS } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
+import { writeTaskData } from '../support/task-data.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const MODEL = join(FIXTURES, 'families/qwen3-moe-mixed')
 const BASICS = ['plan', '--model', MODEL, '--dataset', TEXTS, '--layers-to-skip', '2', '--dataset-size', '4']
 
+const chooseTask = (folder: string) => [
+  '--task',
+  'piqa',
+  '--task-data',
+  `piqa=${writeTaskData(folder, 'piqa', 9)}`,
+]
+
 describe('plan', () => {
   it.each(STRATEGIES)('%s gives a plan that the other commands take', async (strategy) => {
     const cwd = makeTempFolder()
     const { exitCode, stdout, stderr } = await runProgram(
-      [...BASICS, '--strategy', strategy, '-o', 'plan.json'],
+      [...BASICS, '--strategy', strategy, ...(strategy === 'task' ? chooseTask(cwd) : []), '-o', 'plan.json'],
       { cwd },
     )
     expect(stderr).not.toContain('error')
@@ -27,7 +41,7 @@ describe('plan', () => {
       layersToSkip: 2,
     })
     expect(stdout).toMatch(new RegExp(`(^|\n)Remove layers .* \\(0-based, 2 of 4\\), by ${strategy}\\.\n\n`))
-    const isChecked = ['greedy-perplexity', 'verified', 'repaired'].includes(strategy)
+    const isChecked = ['greedy-perplexity', 'verified', 'repaired', 'task'].includes(strategy)
     expect(stdout.includes('\nTo check it by perplexity:\n  layerprune evaluate ')).toBe(!isChecked)
     expect(stdout).toMatch(/\nTo make the cut:\n {2}layerprune prune --model \S+ --plan plan\.json .*\n$/)
     const slices = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
@@ -147,3 +161,38 @@ describe('similarity --verify', () => {
     )
   })
 })
+
+it('plan --strategy task removes the layers without which right answers are likeliest, among documents for examples', async () => {
+  const taskData = { piqa: writeTaskData(makeTempFolder(), 'piqa', 9) }
+  const options = { model: MODEL, task: 'piqa', taskData, limit: 8, strategy: 'task' } as const
+  const plan = await planLayers({ ...options, layersToSkip: 2 })
+  const { steps } = plan.scores as { steps: { layer: number; perplexity: number }[] }
+  expect(plan.dataset).toEqual({ id: 'baber/piqa', split: 'train', documents: 8, fewshot: 0 })
+  const losses = await Promise.all(
+    [0, 1, 2, 3].map((layer) => lossWithout(layer, join(taskData.piqa, 'train.jsonl'))),
+  )
+  expect(steps[0]!.layer).toBe(losses.indexOf(Math.min(...losses)))
+  expect(Math.log(steps[0]!.perplexity)).toBeCloseTo(Math.min(...losses), 4)
+  await expect(planLayers({ ...options, strategy: 'deepest', layersToSkip: 1 })).rejects.toThrow(
+    '--task goes with',
+  )
+  await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give --task')
+  await expect(planLayers({ ...options, task: 'mmlu', taskData: {}, layersToSkip: 1 })).rejects.toThrow(
+    'mmlu is a group',
+  )
+})
+
+/** Mean negative logarithm of the right choice's share of the first documents of a file. */
+async function lossWithout(layer: number, file: string): Promise<number> {
+  const losses: number[] = []
+  await measureTasks({
+    ...{ model: MODEL, tasks: ['piqa'], taskData: { piqa: file }, limit: 8 },
+    candidates: [[{ start: layer, end: layer + 1 }]],
+    onDocument({ gold, logLikelihoods }) {
+      const [, values] = logLikelihoods as [number[], number[]]
+      const shares = values.map((value) => Math.exp(value - values[gold[0]!]!))
+      losses.push(Math.log(shares[0]! + shares[1]!))
+    },
+  })
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+}

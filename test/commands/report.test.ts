@@ -18,7 +18,7 @@ describe('report', () => {
     expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '', stderr: 'wrote report.html\n' })
     const page = readFileSync(join(cwd, 'report.html'), 'utf8')
     expect(page).toMatch(/^<!doctype html>/)
-    expect(page).toContain('Remove layers 6..9')
+    expect(page).toContain('Nearest block: layers 6..9')
   })
 
   it('says in its slices that mergekit would make another model', async () => {

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { makePlan } from '../../src/documents/plan.js'
 import { measureSimilarity, type SimilarityResult } from '../../src/index.js'
-import { EXAMPLES, LLAMA, TEXTS } from '../support/paths.js'
+import { EXAMPLES, FIXTURES, LLAMA, TEXTS } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
@@ -155,5 +155,33 @@ describe('slice-config', () => {
     const { exitCode, stderr } = await runProgram(['slice-config', '--from', 'damaged.json'], { cwd })
     expect(exitCode).toBe(1)
     expect(stderr).toContain('distances["2"] must have 2 entries')
+  })
+})
+
+describe('slice-config --format llama-quantize', () => {
+  const file = (name: string) => join(FIXTURES, 'gguf', name)
+  const write = (model: string, layers: string) =>
+    runProgram(['slice-config', '--format', 'llama-quantize', '--model', model, '--drop', layers], { cwd })
+
+  it('gives the command that removes the layers and copies the rest', async () => {
+    const { exitCode, stdout, stderr } = await write(file('llama.gguf'), '0..1')
+    expect(stdout).toBe(`llama-quantize --prune-layers 0,1 ${file('llama.gguf')} llama-pruned.gguf COPY\n`)
+    expect(stderr).toBe('')
+    expect(exitCode).toBe(0)
+  })
+
+  it('warns of what llama-quantize leaves as it was', async () => {
+    const { stdout, stderr } = await write(file('lfm2.gguf'), '0')
+    expect(stdout).toContain('--prune-layers 0 ')
+    expect(stderr).toContain('llama-quantize keeps lfm2.attention.head_count_kv as the whole model has it')
+    expect(stderr).toContain('layerprune prune')
+    const gemma = await write(file('gemma2.gguf'), '1')
+    expect(gemma.stderr).toContain('cannot say what these layers need: window of the layer')
+  })
+
+  it('refuses a model that is no GGUF file', async () => {
+    const { exitCode, stderr } = await write(EXAMPLE, '1')
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain(`--format llama-quantize: ${EXAMPLE} is no GGUF file`)
   })
 })

@@ -67,6 +67,13 @@ describe('sweep', () => {
     expect(JSON.parse(stdout)).toMatchObject({ layers: 6 })
   })
 
+  it('gives --from the cut that it recommends', async () => {
+    const from = join(cwd, 'layerprune-output/sweep.json')
+    const { exitCode, stdout } = await runProgram(['slice-config', '--from', from], { cwd })
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('(0-based, 6 of 12)')
+  })
+
   it('merges shards, and gives limits to the merged sweep', async () => {
     const folder = makeTempFolder()
     for (const shard of ['1/2', '2/2']) {

@@ -13,11 +13,7 @@ describe('wrong usage', () => {
     ],
     [['similarty'], "unknown command 'similarty'", 'Did you mean similarity?'],
     [['inspect', '--model', 'x', '--dtpye', 'q4'], "unknown option '--dtpye'", 'Did you mean --dtype?'],
-    [
-      ['similarity'],
-      '--model, --dataset and --layers-to-skip are required',
-      'layerprune similarity --help lists its flags',
-    ],
+    [['similarity'], '--model and --dataset are required', 'layerprune similarity --help lists its flags'],
     [['inspect'], '--model is required', 'layerprune inspect --help lists its flags'],
     [
       ['--model_path', 'x'],

@@ -28,6 +28,7 @@ const TENSORS = new Map<string, TensorLocation>(
 const INCOMPLETE: Record<string, RegExp> = {
   dots1: /does not state n_routed_experts/,
   glm4_moe: /rotates 21 elements of heads of 42/,
+  qwen3_omni_moe_text: /rotates 73 elements of heads of 73/,
   glm4v_moe_text: /rotates 21 elements of heads of 42/,
 }
 

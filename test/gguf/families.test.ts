@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../src/model.js'
 import { fixtureFolder, measureTexts, type Reference, readReference } from '../support/fixture-model.js'
+import { sample } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
 
 const GGUF = join(FIXTURES, 'gguf')
@@ -15,7 +16,7 @@ function readOwnReference(name: string): Reference {
 }
 
 describe('GGUF files of llama.cpp’s converter', () => {
-  it.each(names)('%s equals PyTorch on the checkpoint', async (name) => {
+  it.each(sample(names, 3))('%s equals PyTorch on the checkpoint', async (name) => {
     const { decoder, config } = await openModel({ model: join(GGUF, `${name}.gguf`) })
     const { all, texts } = readOwnReference(name)
     const distances = await measureTexts({ decoder, config }, texts, name)

@@ -28,6 +28,38 @@ export function mutateToNotFinite(sound, random) {
   return bytes
 }
 
+const BYTES_OF = { F64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, U8: 1, I8: 1, F8_E4M3: 1 }
+
+/** Another type of as many bytes, or a shape of as many numbers, or another name: what belongs to a tensor no longer fits. */
+export function mutateLayout(sound, random) {
+  const { header, data } = splitFile(sound)
+  const tensors = JSON.parse(header)
+  const name = pick(
+    Object.keys(tensors).filter((key) => key !== '__metadata__'),
+    random,
+  )
+  const { [name]: tensor, ...others } = tensors
+  const { dtype, shape } = tensor
+  const sameSize = Object.keys(BYTES_OF).filter((other) => BYTES_OF[other] === BYTES_OF[dtype])
+  const bytes = shape.reduce((product, size) => product * size, BYTES_OF[dtype] ?? 1)
+  const changed = pick(
+    [
+      { [name]: { ...tensor, dtype: pick(sameSize, random) } },
+      { [name]: { ...tensor, shape: shape.toReversed() } },
+      { [name]: { ...tensor, shape: [shape.reduce((product, size) => product * size, 1)] } },
+      { [name]: { ...tensor, shape: [...shape, 1] } },
+      { [name]: { ...tensor, dtype: 'U8', shape: [1, bytes] } },
+      { [`${name}_`]: tensor },
+      { [name.replace('layers.0', 'layers.7')]: tensor },
+    ],
+    random,
+  )
+  const json = Buffer.from(JSON.stringify({ ...others, ...changed }))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(json.length))
+  return Buffer.concat([length, json, data])
+}
+
 /** A name or a text in the header becomes hostile. */
 export function mutateHeaderTexts(sound, random) {
   const { header, data } = splitFile(sound)

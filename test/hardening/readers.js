@@ -15,6 +15,8 @@ import { makeHubReaders } from './hub-readers.js'
 import { measure } from './measure.js'
 import { mutateBytes, mutateGraph, mutatePickle } from './mutate.js'
 import { mutateCard } from './mutate-card.js'
+import { mutateNumbers } from './mutate-json.js'
+import { mutateLayout, mutateToNotFinite } from './mutate-weights.js'
 import { makeNumberReaders } from './number-readers.js'
 import { makeSavedReaders } from './saved-readers.js'
 import * as sound from './sound-files.js'
@@ -48,9 +50,28 @@ function modelRunner(files, damaged, { mutate = mutateBytes, ...options } = {}) 
   return { variants: one(files, damaged), mutate, read: (folder) => measure(folder, options) }
 }
 
+/** Models in all forms of packed weights; `damaged` is the file of each that is. */
+function packedRunner(damaged, mutate) {
+  const variants = Object.fromEntries(
+    Object.entries(sound.packed).map(([name, files]) => [name, { files, damaged }]),
+  )
+  return { variants, mutate, read: (folder) => measure(folder) }
+}
+
 function tokenizerReader(damaged) {
   const read = async (folder) => void (await loadTokenizer(folder)).encode('In the beginning', 16)
   return { variants: one(sound.llama, damaged), mutate: mutateBytes, read }
+}
+
+function ggufReader(name) {
+  return modelReader({ 'model.gguf': sound.gguf[name] }, 'model.gguf')
+}
+
+const ggufTokenizerReader = {
+  variants: one({ 'model.gguf': sound.gguf['llama-tied.gguf'] }, 'model.gguf'),
+  mutate: mutateBytes,
+  read: async (folder) =>
+    void (await loadTokenizer(join(folder, 'model.gguf'))).encode('In the beginning', 16),
 }
 
 const PLAN = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
@@ -72,6 +93,7 @@ const SLOW = new Set([
   'NaN or Inf in a weight, q8',
   'ONNX graph in q8, run',
   'ONNX graph, run',
+  'config of packed weights, run',
   'names in a graph',
   'names of columns',
   'numbers in a config',
@@ -80,6 +102,8 @@ const SLOW = new Set([
   'numbers in a saved evaluation',
   'numbers in a saved result',
   'numbers in a saved shard',
+  'packed weights, NaN or Inf, run',
+  'packed weights, run',
   'result to go on from',
   'texts in a result, checked',
   'texts in a result, reported',
@@ -96,6 +120,9 @@ export function makeReaders(documents) {
     'ONNX graph': modelReader(onnx, 'onnx/model.onnx'),
     'safetensors header': modelReader(llama, 'model.safetensors'),
     'safetensors index': modelReader(sound.withIndex(llama), 'model.safetensors.index.json'),
+    'GGUF header': ggufReader('llama.gguf'),
+    'GGUF metadata, run': modelRunner({ 'model.gguf': sound.gguf['qwen3.gguf'] }, 'model.gguf'),
+    'GGUF tokenizer': ggufTokenizerReader,
     'PyTorch archive': modelReader(sound.pytorch, 'pytorch_model.bin'),
     'PyTorch pickle, run': modelRunner(sound.pytorch, 'pytorch_model.bin', { mutate: mutatePickle }),
     config: modelReader(llama, 'config.json'),
@@ -119,6 +146,9 @@ export function makeReaders(documents) {
     'external data, run': modelRunner(fused, 'onnx/model.onnx_data'),
     'safetensors, run': modelRunner(llama, 'model.safetensors'),
     'config, run': modelRunner(llama, 'config.json'),
+    'packed weights, run': packedRunner('model.safetensors', mutateLayout),
+    'packed weights, NaN or Inf, run': packedRunner('model.safetensors', mutateToNotFinite),
+    'config of packed weights, run': packedRunner('config.json', mutateNumbers),
     'tokenizer.json, run': modelRunner(llama, 'tokenizer.json'),
     'model card': modelCardReader,
     jsonl: datasetReader('texts.jsonl', texts),

@@ -40,6 +40,14 @@ export const families = Object.fromEntries(
 )
 export const { llama } = families
 
+/** Models in every form of packed weights, by name. */
+export const packed = Object.fromEntries(
+  listFixtures('packed').map((name) => {
+    const tokenizer = Object.fromEntries(TOKENIZER.map((file) => [file, llama[file]]))
+    return [name, { ...readFolder(`packed/${name}`, ['config.json', 'model.safetensors']), ...tokenizer }]
+  }),
+)
+
 /** Splits a checkpoint in name only: an index that leads to the one file. */
 export function withIndex(files) {
   const { 'model.safetensors': weights, ...rest } = files
@@ -53,6 +61,8 @@ export function withIndex(files) {
 /** GPT-2 in a file of torch.save. */
 const { 'model.safetensors': _, ...gpt2 } = families.gpt2
 export const pytorch = { ...gpt2, 'pytorch_model.bin': readFixture('pytorch/gpt2/pytorch_model.bin') }
+
+export const gguf = readFolder('gguf', ['llama.gguf', 'llama-tied.gguf', 'qwen3.gguf'])
 
 export const texts = readFixture('texts.jsonl')
 export const rows = texts

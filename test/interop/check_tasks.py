@@ -1,7 +1,8 @@
 """Runs tasks of lm-evaluation-harness on local documents, and prints what it measured of each document.
 
 Usage: check_tasks.py MODEL DATA LIMIT TASK[:EXAMPLES]...
-DATA/TASK holds a JSON Lines file for each split; of mmlu they stand for its subject anatomy.
+DATA/TASK holds a JSON Lines file for each split; of mmlu they stand for its subject anatomy. Of the second document
+what is asked is printed too.
 """
 
 import json
@@ -60,7 +61,7 @@ def main():
                 task_manager=manager,
                 num_fewshot=None if examples is None else int(examples),
                 limit=int(limit),
-                bootstrap_iters=0 if name == "lambada_openai" else 100000,
+                bootstrap_iters=2,
             )
             figures = results["results"][f"local_{name}"]
             print(json.dumps({"task": name, "figures": figures}))
@@ -68,7 +69,7 @@ def main():
                 print(json.dumps({
                     "task": name,
                     "document": sample["doc_id"],
-                    "prompt": sample["arguments"],
+                    "prompt": sample["arguments"] if sample["doc_id"] == 1 else None,
                     "logLikelihoods": [response[0][0] for response in sample["resps"]],
                     "metrics": {key: sample[key] for key in ("acc", "acc_norm", "perplexity") if key in sample},
                 }))

@@ -272,6 +272,8 @@ WRAPPERS = {
     "paligemma": ("paligemma", "siglip_vision_model", "gemma", {}),
     "qwen2_vl": ("qwen2_vl", None, None, MROPE),
     "qwen2_5_vl": ("qwen2_5_vl", None, None, MROPE),
+    "qwen2_5_omni_thinker": ("qwen2_5_omni_thinker", None, None, MROPE),
+    "qwen3_omni_moe_thinker": ("qwen3_omni_moe_thinker", None, None, MROPE),
     "qwen3_vl": ("qwen3_vl", None, None, MROPE),
     "qwen3_vl_moe": ("qwen3_vl_moe", None, None, MROPE),
     "qwen3_5": ("qwen3_5", None, None, DECODERS["qwen3_5_text"]),

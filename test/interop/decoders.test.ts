@@ -33,7 +33,7 @@ const REFUSED: [name: RegExp, cuts: string[], message: string][] = [
   [/^modernbert-decoder$/, ['0:3'], 'only layer 0'],
   [/^gpt_neox_japanese$/, ['4:6'], 'only the last layer'],
   [/^gemma4/, ['4:6'], 'must be one of full attention'],
-  [/^qwen3_vl/, ['1:2', '0:3'], 'deepstack_visual_indexes'],
+  [/^qwen3_(vl|omni)/, ['1:2', '0:3'], 'deepstack_visual_indexes'],
 ]
 
 let folder: string

@@ -6,6 +6,8 @@ export const python = process.env.LAYERPRUNE_PYTHON ?? ''
 /** Pythons with what test/interop/requirements-genai.txt and requirements-optimum.txt list. */
 export const genaiPython = process.env.LAYERPRUNE_GENAI_PYTHON ?? ''
 export const optimumPython = process.env.LAYERPRUNE_OPTIMUM_PYTHON ?? ''
+/** Python with what test/interop/requirements-lm-eval.txt lists. */
+export const lmEvalPython = process.env.LAYERPRUNE_LM_EVAL_PYTHON ?? ''
 export const chromium = findChromium() ?? ''
 
 /** A group of tests against other programs: skipped with a message without their Python. */
@@ -17,6 +19,10 @@ export const describeWithGenai = (title: string, tests: () => void) =>
   describeWith(genaiPython, title, needsPython('GENAI', 'genai'), tests)
 export const describeWithOptimum = (title: string, tests: () => void) =>
   describeWith(optimumPython, title, needsPython('OPTIMUM', 'optimum'), tests)
+
+/** A group of tests against lm-evaluation-harness: skipped with a message without its Python. */
+export const describeWithLmEval = (title: string, tests: () => void) =>
+  describeWith(lmEvalPython, title, needsPython('LM_EVAL', 'lm-eval'), tests)
 
 function needsPython(variable: string, name: string): string {
   return `set LAYERPRUNE_${variable}_PYTHON to a python with test/interop/requirements-${name}.txt`

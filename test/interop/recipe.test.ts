@@ -10,18 +10,19 @@ import { TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
 
-/** Families whose recipes were run in PEFT so far. */
-const TRIED = `
-  arcee bloom cohere cohere2 ernie4_5 exaone4 falcon gemma
-  gemma2 gemma3_text glm glm4 gpt2 gpt_bigcode gpt_neo gpt_neox
-  gptj granite granitemoe helium hunyuan_v1_dense llama ministral mistral
-  mixtral nemotron olmo olmo2 olmo3 olmoe opt phi
-  phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm
-  starcoder2
-`.split(/\s+/)
+/** Families without MLPs, and those that transformers does not know. */
+const NOT_TRIED = ['falcon_mamba', 'internlm2', 'mamba', 'mamba2', 'minicpm', 'zamba2']
 
-/** PEFT 0.21 does not reach the dense layers between those with experts, whatever its settings. */
-const NOT_REACHED = ['qwen3-moe-mixed', 'qwen3-moe-64']
+/** One fixture of each family that is no part of another model, the first Llama first. */
+function chooseFixtures(): string[] {
+  const chosen = new Map([['llama', 'llama']])
+  for (const name of listFixtures()) {
+    const { model_type: type, text_config: text } = readConfig(name)
+    const family = String(type)
+    if (text === undefined && !NOT_TRIED.includes(family) && !chosen.has(family)) chosen.set(family, name)
+  }
+  return [...chosen.values(), 'qwen3-moe-mixed'].filter((name) => !/^(qwen2-5|qwen2)-vl$/.test(name))
+}
 
 describeWithPython('axolotl, PEFT and transformers', () => {
   let folder: string
@@ -33,20 +34,17 @@ describeWithPython('axolotl, PEFT and transformers', () => {
     const text = Array.from({ length: 40 }, () => 'so many words in one line').join(' ')
     const many = join(folder, 'many.jsonl')
     await writeFile(many, Array.from({ length: 20 }, () => JSON.stringify({ text })).join('\n'))
-    const names = new Set(['llama'])
-    for (const name of listFixtures()) {
-      const isTried = TRIED.includes(String(readConfig(name).model_type))
-      if (isTried && !NOT_REACHED.includes(name)) names.add(name)
-    }
-    const pairs = await Promise.all(
-      [...names].map(async (name, index) => {
+    const names = chooseFixtures()
+    const recipes = await Promise.all(
+      names.map(async (name, index) => {
         const model = fixtureFolder(name)
         const dataset = index === 0 ? [many] : index % 2 === 0 ? [TEXTS] : ['org/texts']
-        const { files } = await makeRecipe({ model, dataset, maxLength: 16 })
+        const { files, unreached } = await makeRecipe({ model, dataset, maxLength: 16 })
         await writeFilesAtomically(join(folder, name), files)
-        return [join(folder, name), model]
+        return { paths: [join(folder, name), model], reachesAll: unreached === undefined }
       }),
     )
+    const pairs = recipes.map(({ paths }) => paths)
     const script = join(import.meta.dirname, 'check_recipe.py')
     const { stdout } = await promisify(execFile)(python, [script, '--run', ...pairs.flat()], {
       maxBuffer: 2 ** 26,
@@ -55,8 +53,12 @@ describeWithPython('axolotl, PEFT and transformers', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(checked).toHaveLength(names.size)
+    expect(checked).toHaveLength(names.length)
+    expect(names.length).toBeGreaterThan(110)
     expect(checked[0].loss).toBeGreaterThan(0)
     expect(checked.every(({ changed }) => changed > 0)).toBe(true)
+    expect(checked.map(({ model, missing }) => [model, missing.length === 0])).toEqual(
+      names.map((name, index) => [name, recipes[index]!.reachesAll]),
+    )
   })
 })

@@ -2,16 +2,24 @@ import { expect, it } from 'vitest'
 import { describeDecoder } from '../../src/builder/build-decoder.js'
 import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
-import { findTargets } from '../../src/recipe/targets.js'
+import { findTargets, nameInTransformers } from '../../src/recipe/targets.js'
 import { fixtureFolder } from '../support/fixture-model.js'
 
 it.each([
   ['mamba', ['in_proj', 'x_proj', 'dt_proj'], []],
   ['mamba2', ['in_proj'], []],
+  ['exaone', ['gate_proj', 'up_proj', 'down_proj'], []],
+  ['dbrx', [], ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2']],
+  [
+    'afmoe',
+    ['mlp.gate_proj', 'up_proj', 'down_proj', 'shared_experts.gate_proj'],
+    ['experts.gate_up_proj', 'experts.down_proj'],
+  ],
   ['nemotron-h', ['up_proj', 'down_proj'], ['experts.up_proj', 'experts.down_proj']],
   ['falcon-h1', ['gate_proj', 'up_proj', 'down_proj'], []],
 ])('an adapter of %s changes its MLPs, or what stands for them', async (name, modules, parameters) => {
   const folder = fixtureFolder(name)
   const [config, { tensors }] = await Promise.all([readModelConfig(folder), openSafetensors(folder)])
-  expect(findTargets(describeDecoder(config, tensors))).toEqual({ modules, parameters })
+  const targets = findTargets(describeDecoder(config, tensors))
+  expect(nameInTransformers(targets, config.family)).toEqual({ modules, parameters })
 })

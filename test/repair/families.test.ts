@@ -27,7 +27,7 @@ const REFUSED: [families: RegExp, reason: RegExp][] = [
     /a norm stands between the stream and what its MLP adds/,
   ],
   [
-    /\/(dbrx|genai-gpt-oss|gpt-oss|granitemoe|granitemoe-fused|minimax-m2|mixtral|mixtral-window|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-vl-moe)$/,
+    /\/(dbrx|genai-gpt-oss|gpt-oss|granitemoe|granitemoe-fused|minimax-m2|mixtral|mixtral-window|olmoe|phimoe|phimoe-fused|qwen2-moe|qwen3-5-moe|qwen3-moe|qwen3-moe-64|qwen3-moe-fused|qwen3-next|qwen3-omni|qwen3-vl-moe)$/,
     /mixture of experts/,
   ],
   [/\/(genai-)?gemma4(-|$)/, /passes Mul before it is added to the stream/],

@@ -20,6 +20,7 @@ const MAX_TEXTS = 256
 const RUNS = 400
 const settings: SimilaritySettings = {
   layersToSkip: 8,
+  everySize: false,
   metrics: ['angular'],
   tokens: 'last',
   batchSize: 8,

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { readArray, readGgufHeader } from '../../src/gguf/header.js'
+import { TENSOR_TYPES } from '../../src/gguf/tensor-types.js'
+
 /** Values of metadata with their types, as a GGUF file states them. */
 export type Value =
   | { type: 'uint8' | 'uint32' | 'float32' | 'bool' | 'string'; value: number | boolean | string }
@@ -101,4 +105,26 @@ function padded(bytes: number): number {
 
 function fill(bytes: Buffer, sizeBytes: number): Buffer {
   return Buffer.concat([bytes, Buffer.alloc(sizeBytes - bytes.length)])
+}
+
+/** A GGUF file with some of its metadata changed; undefined removes a key. */
+export async function changeGguf(path: string, changes: Record<string, Value | undefined>): Promise<Buffer> {
+  const header = await readGgufHeader(path)
+  const bytes = readFileSync(path)
+  const stated = [...header.metadata].map(([key, { type, elementType, value }]): [string, Value] => [
+    key,
+    { type, value: value ?? readArray(header, key), ...(elementType !== null && { elementType }) } as Value,
+  ])
+  const changed = Object.entries({ ...Object.fromEntries(stated), ...changes })
+  const metadata = Object.fromEntries(changed.flatMap(([key, value]) => (value ? [[key, value]] : [])))
+  const typeNumber = (name: string) => [...TENSOR_TYPES].find(([, type]) => type.name === name)![0]
+  const tensors = [...header.tensors.values()].map(
+    ({ name, shape, type, offsetBytes, sizeBytes }): Tensor => ({
+      name,
+      sizes: shape.toReversed(),
+      type: typeNumber(type.name),
+      bytes: bytes.subarray(offsetBytes, offsetBytes + sizeBytes),
+    }),
+  )
+  return encodeGguf(metadata, tensors)
 }

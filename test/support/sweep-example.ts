@@ -19,6 +19,7 @@ export function sweepOf(ratios: [angular: number | null, deepest: number | null]
         parameters: 1e8 - 1e6 * n,
         bytes: 300e6 - 4e6 * n,
         tokensPerSecond: 1000 + 50 * n,
+        texts: 32,
       }
       if (ratio === null) return { ...cut, perplexity: null }
       const excess = { difference: Math.log(ratio), standardError: 0.01 }

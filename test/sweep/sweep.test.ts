@@ -69,9 +69,8 @@ describe('sweepCuts', () => {
       const deepest = own.find(({ strategies }) => strategies.includes('deepest'))!
       expect(deepest.removed).toEqual([{ start: 11 - size, end: 11 }])
     }
-    expect(notes.at(-2)).toBe(
-      'choosing layers by angular and block-influence and deepest on the first 4 texts',
-    )
+    expect(notes).toContain('choosing layers by angular, block-influence and deepest on the first 4 texts')
+    expect(notes.join('\n')).toMatch(/^measuring \d+ cuts on up to 3 texts after the first 4$/m)
   })
 
   it('gives what evaluate gives for the same cuts on the texts that follow', async () => {
@@ -105,7 +104,7 @@ describe('sweepCuts', () => {
   })
 
   it('continues where an earlier run of the same flags stopped, without running a batch again', async () => {
-    expect(saved.map(({ batches }) => Object.keys(batches).length)).toEqual([0, 1, 2])
+    expect(saved.map(({ texts }) => Object.keys(texts).length)).toEqual([0, 2, 3])
     const halfway: SweepProgress = JSON.parse(JSON.stringify(saved[1]))
     const again: SweepProgress[] = []
     const resumed = await sweepCuts({
@@ -133,6 +132,20 @@ describe('sweepCuts', () => {
     expect(() => mergeSweeps([two, two])).toThrow('are both shard 2 of 2')
     const other = { file: 'other.json', sweep: { ...one.sweep, sizes: [1] } }
     expect(() => mergeSweeps([two, other])).toThrow('of different sweeps: their sizes differ')
+  })
+
+  it('measures cuts that lose too much on the first texts alone, and all of them in full if asked to', async () => {
+    const options: SweepOptions = { ...OPTIONS, sizes: [1, 11], verifySize: 8 }
+    const [stopped, full] = [await sweepCuts(options), await sweepCuts({ ...options, full: true })]
+    expect(stopped.candidates.map(({ texts }) => texts)).toEqual([8, 4])
+    expect(full.candidates.map(({ texts }) => texts)).toEqual([8, 8])
+    expect(stopped.whole.perplexity).toBeCloseTo(full.whole.perplexity, 6)
+    expect(stopped.candidates[0]!.perplexity).toBeCloseTo(full.candidates[0]!.perplexity!, 5)
+    const probe = await sweepCuts({ ...options, verifySize: 4, full: true })
+    const ratio = probe.candidates[1]!.perplexity! / probe.whole.perplexity
+    expect(ratio).toBeGreaterThan(4)
+    expect(stopped.candidates[1]!.perplexity! / stopped.whole.perplexity / ratio).toBeCloseTo(1, 5)
+    expect(full.candidates[1]!.perplexity! / full.whole.perplexity).toBeGreaterThan(4)
   })
 
   it('measures cuts repaired too, and searches greedily for all sizes at once', async () => {

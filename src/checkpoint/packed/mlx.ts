@@ -1,5 +1,5 @@
 import { isObject } from '../../is-object.js'
-import { float8Values } from '../../weights/float8.js'
+import { float8Values } from '../float8.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { IntegersExpression, WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'

@@ -1,15 +1,16 @@
 import type { EvaluationResult } from '../../documents/evaluation-result.js'
 import type { TaskResult } from '../../documents/task-result.js'
 import { UsageError } from '../../errors.js'
+import { evaluateAgainst } from '../../evaluate/against.js'
 import { evaluatePerplexity } from '../../evaluate/perplexity.js'
 import type { Block } from '../../layers/block.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
-import { formatPruneCommand } from '../../terminal/next-command.js'
+import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, setQuiet } from '../../terminal/output.js'
-import { formatTasks } from '../../terminal/tasks.js'
+import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
 import { VERSION } from '../../version.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
@@ -25,6 +26,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
   for (const file of [output, logSamples]) await checkOutputFile(file, inputs)
   const removals = await readRemovals(flags)
+  if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
   const result = await runWithHooks(flags, async (hooks) => {
     const { config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
@@ -40,9 +42,9 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   }
   await printDocument(result, flags, (found, window) =>
     [
-      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
       ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
-      ...('perplexity' in found ? suggestCut(found, flags) : []),
+      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
+      ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
     ].join('\n\n'),
   )
 }
@@ -53,7 +55,15 @@ function suggestCut({ candidates }: EvaluationResult, { model, revision }: Evalu
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
   const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
-  return [formatPruneCommand({ model, revision }, ['--drop', formatBlocks(lowest.removed)], title)]
+  return [formatNextCut({ model, revision, cut: ['--drop', formatBlocks(lowest.removed)] }, title)]
+}
+
+/** @throws UsageError if two models are to be compared on what is measured of one alone */
+function assertTwoModels({ dataset, task }: EvaluateFlags, removals: number): void {
+  if (removals > 0) throw new UsageError('--against compares two models as they are, without layers removed')
+  if (task !== undefined)
+    throw new UsageError('--against compares what two models predict of texts, not tasks')
+  if (dataset === undefined) throw new UsageError('--against needs texts: give --dataset')
 }
 
 function assertSomethingIsAsked({
@@ -92,6 +102,8 @@ async function measure(
     ...hooks,
     candidates,
   }
+  const { against } = flags
+  if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
   const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset }))
   if (tasks === undefined) return evaluation!
   const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument, onProgress: onDocuments }

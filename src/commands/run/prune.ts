@@ -20,6 +20,7 @@ import { listenForInterruption } from './interruption.js'
 import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
 import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
 
@@ -89,15 +90,6 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
   }
   const words = ['--dataset', ...[dataset].flat()]
   return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
-}
-
-/** Prints a note the first time only: a repair and the writing after it open the same model. */
-function printOnce(print: (note: string) => void): (note: string) => void {
-  const printed = new Set<string>()
-  return (note) => {
-    if (!printed.has(note)) print(note)
-    printed.add(note)
-  }
 }
 
 /** Writes the pruned model, with a progress bar from the first bytes on. */

@@ -1,7 +1,9 @@
 import type { Plan, PlannedModel } from '../../documents/plan.js'
 import { makePlan } from '../../documents/plan.js'
-import { readPlan, readSimilarityResult } from '../../documents/read-saved.js'
+import { readDocument } from '../../documents/read-document.js'
+import { readPlan, readSimilarityResult, readSweep } from '../../documents/read-saved.js'
 import { findBestBlock } from '../../documents/result-views.js'
+import { planRecommended } from '../../documents/sweep-plan.js'
 import type { ReportedResult } from '../../documents/verification.js'
 import { planVerifiedBlock } from '../../documents/verified-plan.js'
 import { UsageError } from '../../errors.js'
@@ -63,7 +65,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
     if (end === undefined) throw new UsageError('--start goes with --end, which is missing')
     return [{ blocks: [{ start, end }], strategy: 'explicit' }]
   }
-  if (from !== undefined) return [await readRecommendedBlock(from, layersToSkip)]
+  if (from !== undefined) return [await readRecommended(from, layersToSkip)]
   return [
     ...drop.map((blocks) => ({ blocks, strategy: 'explicit' })),
     ...(await Promise.all(plan.map(readPlanFile))),
@@ -84,21 +86,38 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
   return makePlan({ model, strategy, removed: blocks, scores, dataset })
 }
 
+/** What a result, or a sweep within its limits, recommends. */
+async function readRecommended(file: string, layersToSkip: number | undefined): Promise<Removal> {
+  const { kind } = await readDocument(file)
+  return kind === 'sweep' ? readRecommendedCut(file, layersToSkip) : readRecommendedBlock(file, layersToSkip)
+}
+
+async function readRecommendedCut(file: string, layersToSkip: number | undefined): Promise<Removal> {
+  const sweep = await readSweep(file)
+  if (layersToSkip !== undefined) {
+    throw new UsageError(`${file} recommends one cut, and --layers-to-skip chooses among blocks`, {
+      hint: 'name the layers with --drop',
+    })
+  }
+  const plan = planRecommended(sweep)
+  if (plan === null) {
+    throw new UsageError(`${file} recommends no cut: it was made without limits, or none is within them`, {
+      hint: 'sweep with --max-perplexity-ratio, or name the layers with --drop',
+    })
+  }
+  const { removed, strategy, scores, dataset } = plan
+  return { blocks: removed, strategy, scores, dataset, origin: describeOrigin(file, sweep.model) }
+}
+
 async function readRecommendedBlock(file: string, layersToSkip: number | undefined): Promise<Removal> {
   const saved = await readSimilarityResult(file)
   const { model, metric, distances, partial, shard } = saved
+  if (saved.bestBlocks !== undefined && layersToSkip === undefined) throw noSizeError(file)
   const n = layersToSkip ?? saved.layersToSkip
   assertBlockSize(n, model.layers)
   if (partial) printWarning(`${file} is of an interrupted run`)
   if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
-  const origin: RemovalOrigin = {
-    file,
-    model: model.id,
-    revision: pinnedRevision(model),
-    layers: model.layers,
-    storedDtype: model.checkpointDtype,
-    family: model.family,
-  }
+  const origin = describeOrigin(file, model)
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
   const best = findBestBlock(distances, n)
@@ -109,6 +128,17 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
       ? { strategy: metric, scores: { distance } }
       : { strategy: 'distance', scores: { metric, distance } }),
     origin,
+  }
+}
+
+function describeOrigin(file: string, model: ReportedResult['model']): RemovalOrigin {
+  return {
+    file,
+    model: model.id,
+    revision: pinnedRevision(model),
+    layers: model.layers,
+    storedDtype: model.checkpointDtype,
+    family: model.family,
   }
 }
 
@@ -130,6 +160,12 @@ async function readPlanFile(file: string): Promise<Removal> {
     dataset,
     origin: { file, model: model.id, layers: model.layers, family: model.family },
   }
+}
+
+function noSizeError(file: string): UsageError {
+  return new UsageError(`${file} has the nearest block of every size, and none of them is named`, {
+    hint: 'give --layers-to-skip with --from',
+  })
 }
 
 function namedTwice(): UsageError {

@@ -12,21 +12,22 @@ import { readMergekitProblem } from './mergekit-problem.js'
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**
- * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices, of a shard its JSON alone. Of a
+ * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices,  of a shard, or without a size, its JSON alone. Of a
  * verified run the slices are those of the block that perplexity recommends, and a plan names it too.
  * @returns the names of the files
  * @throws LayerpruneError if they cannot be written
  */
 export async function writeResultFiles(folder: string, result: VerifiedResult): Promise<string[]> {
   const json = `${JSON.stringify(result, null, 2)}\n`
-  const files: Record<string, string> = result.shard
-    ? { [`${nameResult(result)}.json`]: json }
-    : {
-        'similarity.json': json,
-        'layer_distances.csv': formatDistancesCsv(result.blocks),
-        'distances.svg': drawDistanceCurve(result),
-        'slice.yaml': await formatSlices(result),
-      }
+  const files: Record<string, string> =
+    result.shard || result.bestBlocks
+      ? { [`${nameResult(result)}.json`]: json }
+      : {
+          'similarity.json': json,
+          'layer_distances.csv': formatDistancesCsv(result.blocks),
+          'distances.svg': drawDistanceCurve(result),
+          'slice.yaml': await formatSlices(result),
+        }
   if (result.verification) {
     const plan = planVerifiedBlock(result, result.verification)
     files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`

@@ -1,7 +1,7 @@
 import { formatList } from '../../format-numbers.js'
 import { type CheckAdvice, formatCheckAdvice } from '../../terminal/check-advice.js'
 import { drawBlockMap } from '../../terminal/heatmap.js'
-import { formatCutOfResult } from '../../terminal/next-command.js'
+import { formatCutOfResult, formatSweepAdvice } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatSummary } from '../../terminal/summary.js'
 import { formatVerifiedSummary } from '../../terminal/verification.js'
@@ -24,8 +24,13 @@ export async function showResult(
       ...(shown.verification ? [formatVerifiedSummary(shown, shown.verification, window)] : []),
       ...(shown.partial || shown.shard
         ? []
-        : [...(shown.verification ? [] : [formatCheckAdvice(advice)]), formatCutOfResult(shown)]),
+        : shown.bestBlocks
+          ? [formatSweepAdvice(shown)]
+          : [...(shown.verification ? [] : [formatCheckAdvice(advice)]), formatCutOfResult(shown)]),
     ].join('\n\n'),
   )
+  if (result.bestBlocks && !result.shard) {
+    printNote('slice.yaml is of one block: give --layers-to-skip, here or to slice-config --from')
+  }
   printNote(`wrote ${formatList(files)} to ${output}`)
 }

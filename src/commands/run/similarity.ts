@@ -116,7 +116,7 @@ async function measure(
 
 /** Checks the best blocks by perplexity, if that was asked for. */
 async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
-  const { verify, verifySize, layersToSkip, quiet = false } = flags
+  const { verify, verifySize, quiet = false } = flags
   if (verify === undefined) return undefined
   const { id, samples, skipped } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
@@ -132,7 +132,7 @@ async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult,
     signal,
     onProgress: progress.updateTexts,
     distances: result.distances,
-    layersToSkip,
+    layersToSkip: result.layersToSkip,
     verify,
     verifySize,
     // at least as many as were read

@@ -1,6 +1,12 @@
-import { basename, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { isGguf } from '../../checkpoint/gguf-names.js'
 import { UsageError } from '../../errors.js'
+import { formatLlamaQuantize } from '../../llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
+import { locateModel } from '../../model.js'
+import { findLlamaQuantizeProblem } from '../../prune/gguf/pruned-gguf.js'
+import { keepLayers } from '../../prune/layer-numbers.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
@@ -14,6 +20,7 @@ export async function run(flags: SliceConfigFlags): Promise<void> {
   const { output, from, plan = [] } = flags
   await checkOutputFile(output, [from, ...plan])
   const { family, ...options } = await readOptions(flags)
+  if (flags.format === 'llama-quantize') return writeLlamaQuantize(options, output)
   const problem = await readMergekitProblem({ ...options, family })
   if (problem !== undefined) printWarning(`${problem}: make the cut with layerprune prune instead`)
   const yaml = formatSliceConfig({ ...options, problem })
@@ -22,6 +29,28 @@ export async function run(flags: SliceConfigFlags): Promise<void> {
   const merged = `${basename(resolve(options.model))}-merged`
   const next = ['mergekit-yaml', output, merged].map(quoteForShell).join(' ')
   printNote(`wrote ${output}${problem === undefined ? `; to make the cut: ${next}` : ''}`)
+}
+
+/**
+ * @throws UsageError if the model is no GGUF file
+ */
+async function writeLlamaQuantize(
+  { model, layers, removed }: SliceConfigOptions,
+  output: string | undefined,
+): Promise<void> {
+  const located = existsSync(model) ? await locateModel({ model }) : undefined
+  const file = located?.gguf === undefined ? model : join(located.folder, located.gguf.name)
+  if (!isGguf(file)) {
+    throw new UsageError(`--format llama-quantize: ${model} is no GGUF file`, {
+      hint: 'name the file with --model',
+    })
+  }
+  const command = formatLlamaQuantize({ file: isGguf(model) ? model : file, layers, removed })
+  const problem = located && findLlamaQuantizeProblem(located, keepLayers(layers, removed))
+  if (problem !== undefined) printWarning(`${problem}: make the cut with layerprune prune instead`)
+  if (output === undefined) return printResult(command)
+  await writeFileAtomically(output, command)
+  printNote(`wrote ${output}`)
 }
 
 /** @returns the options, and the model's `model_type` if a saved file says it */

@@ -1,34 +1,40 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makePlan, type Plan } from '../../documents/plan.js'
+import { planRecommended } from '../../documents/sweep-plan.js'
 import type { SweepResult } from '../../documents/sweep-result.js'
-import { LayerpruneError } from '../../errors.js'
+import { LayerpruneError, UsageError } from '../../errors.js'
 import { formatList, formatQuantity } from '../../format-numbers.js'
 import { formatSweepCsv } from '../../report/csv.js'
 import { drawSweep } from '../../report/sweep-svg.js'
 import type { SweepProgress } from '../../sweep/progress.js'
 import { sweepCuts } from '../../sweep/sweep.js'
-import { formatPlanCommand } from '../../terminal/next-command.js'
+import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSweep } from '../../terminal/sweep.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../write-files.js'
 import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
 import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
 import { runWithHooks } from './run-hooks.js'
 
 export async function run(flags: SweepFlags): Promise<void> {
-  const { output, strategy: strategies, shard } = flags
+  const { output, strategy: strategies, task: tasks, minTask, shard } = flags
+  const unasked = Object.keys(minTask ?? {}).find((name) => !tasks?.includes(name))
+  if (unasked !== undefined) throw new UsageError(`--min-task ${unasked} needs --task ${unasked}`)
   setQuiet(flags.quiet ?? false)
   await ensureWritableFolder(output)
   const partial = join(output, `${nameSweep({ shard })}.partial.json`)
   const resumeFrom = await readProgress(partial, flags)
-  const result = await runWithHooks(flags, (hooks) =>
+  const result = await runWithHooks(flags, ({ onDocuments, ...hooks }) =>
     sweepCuts({
       ...pick(flags, SWEEP_OPTIONS),
       strategies,
+      tasks,
       resumeFrom,
       ...hooks,
+      onDocuments,
+      onNote: printOnce(printNote),
       onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify(progress)}\n`),
     }),
   )
@@ -62,54 +68,25 @@ export async function showSweep(
   await printDocument(sweep, flags, (shown, window) =>
     [
       formatSweep(shown, window),
-      ...(shown.recommended === null
-        ? []
-        : [
-            formatPlanCommand(
-              shown.model,
-              join(flags.output, 'plan.json'),
-              isRepaired(shown) ? shown.dataset.id : undefined,
-            ),
-          ]),
+      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, join(flags.output, 'plan.json'))]),
     ].join('\n\n'),
   )
   printNote(`wrote ${formatList(files)} to ${flags.output}`)
 }
 
-function isRepaired({ candidates }: SweepResult): boolean {
-  return candidates.some(({ repaired }) => repaired !== undefined)
+/** The command that makes the recommended cut, repaired if it was measured so. */
+function formatCutOfSweep({ model, dataset, candidates }: SweepResult, plan: string): string {
+  const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
+  return formatNextCut({
+    model: model.id,
+    revision: model.askedRevision,
+    cut: ['--plan', plan, ...(isRepaired ? ['--repair', '--dataset', dataset.id] : [])],
+  })
 }
 
 /** Name of a sweep's JSON file without its ending. */
 function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
   return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
-}
-
-/** The plan of the recommended cut; null if there is none. */
-function planRecommended({
-  model,
-  dataset,
-  candidates,
-  recommended,
-  whole,
-  limits,
-}: SweepResult): Plan | null {
-  if (recommended === null) return null
-  const { removed, strategies } = recommended
-  const cut = candidates.find((other) => JSON.stringify(other.removed) === JSON.stringify(removed))!
-  return makePlan({
-    model: { id: model.id, layers: model.layers, family: model.family },
-    strategy: 'sweep',
-    removed,
-    scores: {
-      strategies,
-      perplexity: cut.perplexity,
-      ...(cut.repaired && { repairedPerplexity: cut.repaired.perplexity }),
-      wholePerplexity: whole.perplexity,
-      limits,
-    },
-    dataset: { id: dataset.id, column: dataset.column, texts: dataset.texts },
-  })
 }
 
 async function readProgress(path: string, { resume }: SweepFlags): Promise<SweepProgress | undefined> {
@@ -123,9 +100,7 @@ async function readProgress(path: string, { resume }: SweepFlags): Promise<Sweep
   }
   try {
     const progress: SweepProgress = JSON.parse(await readFile(path, 'utf8'))
-    printNote(
-      `continuing after the ${formatQuantity(Object.keys(progress.batches).length, 'batch', 'batches')} of ${path}`,
-    )
+    printNote(`continuing after the ${formatQuantity(Object.keys(progress.texts).length, 'text')} of ${path}`)
     return progress
   } catch (cause) {
     throw new LayerpruneError(

@@ -11,11 +11,11 @@ import type { Replacement } from '../../weights/replacement.js'
  */
 export function placeReplacements(
   { tensors }: GgufFile,
-  { architecture, layers }: GgufDecoder,
+  decoder: GgufDecoder,
   replacements: ReadonlyMap<string, Replacement>,
 ): Map<string, Replacement> {
   if (replacements.size === 0) return new Map()
-  const named = nameTensors(tensors.values(), architecture.tensors, layers)
+  const named = nameTensors(tensors.values(), decoder.architecture.tensors, decoder)
   const placed = new Map<string, Replacement>()
   for (const [name, replacement] of replacements) {
     const found = named.find((tensor) => tensor.name === name)

@@ -11,6 +11,7 @@ import { type KeptLayers, keepExtraLayers, renumber } from '../layer-numbers.js'
 import { type PlannedModel, sumPlanned, sumSizes } from '../planned-file.js'
 import { countElements } from '../safetensors-files.js'
 import { applyEdits, countBlocks, cutMetadata } from './cut-metadata.js'
+import type { MetadataEdit } from './encode-header.js'
 import { type KeptGgufTensor, planGgufParts } from './gguf-parts.js'
 import { placeReplacements } from './place-replacements.js'
 
@@ -29,18 +30,14 @@ export async function planPrunedGguf(
 ): Promise<PlannedModel> {
   const { gguf } = model
   const { file, decoder } = gguf
-  const counted = keepExtraLayers(layers, countBlocks(file.header) - layers.whole)
-  const kept = [...file.tensors.values()].flatMap((source): KeptGgufTensor[] => {
-    const name = renumber(source.name, LAYERS, counted)
-    return name === undefined ? [] : [{ name, source }]
-  })
-  const edits = cutMetadata(file.header, counted)
-  const pruned: GgufFile = {
-    headers: file.headers,
-    header: applyEdits(file.header, edits),
-    tensors: new Map(kept.map(({ name, source }) => [name, { ...source, name }])),
+  const { kept, edits, pruned } = cutGguf(file, layers)
+  const difference = findDifference(model, pruned, layers)
+  if (difference !== undefined) {
+    throw new LayerpruneError(
+      `a GGUF file of this architecture cannot say what these layers need once others are gone: ${difference}`,
+      { hint: 'remove other layers, or prune the safetensors checkpoint of the model' },
+    )
   }
-  assertSame(model, pruned, layers)
   const files = planGgufParts(gguf, kept, edits, placeReplacements(file, decoder, replacements))
   const bytes = {
     whole: await sumSizes(file.headers.map((header) => header.file)),
@@ -53,12 +50,46 @@ export async function planPrunedGguf(
   return { files, sizes: { parameters, bytes } }
 }
 
-/** @throws LayerpruneError if the pruned file would be read as a model that computes something else */
-function assertSame(
+/**
+ * Why llama-quantize would not make a cut: it renumbers tensors and counts blocks, and keeps all other metadata.
+ * @returns undefined if it would, or the model is not in a GGUF file
+ */
+export function findLlamaQuantizeProblem(
+  { gguf, ...model }: LocatedModel,
+  layers: KeptLayers,
+): string | undefined {
+  if (gguf === undefined) return undefined
+  const { edits, pruned } = cutGguf(gguf.file, layers)
+  const [more] = [...edits.keys()].filter((key) => !key.endsWith('.block_count'))
+  if (more !== undefined) return `llama-quantize keeps ${more} as the whole model has it`
+  const difference = findDifference({ ...model, gguf }, pruned, layers)
+  return difference && `a GGUF file cannot say what these layers need: ${difference}`
+}
+
+interface CutGguf {
+  kept: KeptGgufTensor[]
+  edits: Map<string, MetadataEdit>
+  /** The file as it will be read again. */
+  pruned: GgufFile
+}
+
+function cutGguf(file: GgufFile, layers: KeptLayers): CutGguf {
+  const counted = keepExtraLayers(layers, countBlocks(file.header) - layers.whole)
+  const kept = [...file.tensors.values()].flatMap((source): KeptGgufTensor[] => {
+    const name = renumber(source.name, LAYERS, counted)
+    return name === undefined ? [] : [{ name, source }]
+  })
+  const edits = cutMetadata(file.header, counted)
+  const tensors = new Map(kept.map(({ name, source }) => [name, { ...source, name }]))
+  return { kept, edits, pruned: { headers: file.headers, header: applyEdits(file.header, edits), tensors } }
+}
+
+/** How the pruned file would be read as a model that computes something else, in words. */
+function findDifference(
   { config, gguf }: LocatedModel & { gguf: LocatedGguf },
   pruned: GgufFile,
   layers: KeptLayers,
-): void {
+): string | undefined {
   const { ignoredKeys } = config
   const describe = (file: GgufFile): Decoder => {
     const decoder = readGgufDecoder(file)
@@ -70,17 +101,8 @@ function assertSame(
   }
   const whole = describe(gguf.file)
   const expected = { ...whole, layers: layers.kept.map((layer) => whole.layers[layer]!) }
-  const difference = describeDifference(expected, () => describe(pruned))
-  if (difference === undefined) return
-  throw new LayerpruneError(
-    `a GGUF file of this architecture cannot say what these layers need once others are gone: ${difference}`,
-    { hint: 'remove other layers, or prune the safetensors checkpoint of the model' },
-  )
-}
-
-function describeDifference(expected: Decoder, describe: () => Decoder): string | undefined {
   try {
-    return findDecoderDifference(expected, describe())
+    return findDecoderDifference(expected, describe(pruned))
   } catch (error) {
     if (error instanceof LayerpruneError) return error.message
     throw error

@@ -1,0 +1,153 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type GgufFile, openGguf } from '../../src/gguf/gguf-file.js'
+import { numberOfTensorType } from '../../src/gguf/tensor-types.js'
+import { cutBlocks } from '../../src/graph/cut.js'
+import { openModel } from '../../src/model.js'
+import { pruneModel } from '../../src/prune/prune.js'
+import { encodeFloats } from '../../src/weights/encode-floats.js'
+import { count, encodeGguf, type Value } from '../support/gguf-file.js'
+import { largestDifference } from '../support/largest-difference.js'
+import { sample } from '../support/long-tests.js'
+import { FIXTURES } from '../support/paths.js'
+import { runDecoder } from '../support/run-decoder.js'
+import { makeTempFolder } from '../support/temp-folder.js'
+
+const GGUF = join(FIXTURES, 'gguf')
+const names = readdirSync(GGUF).filter((name) => name.endsWith('.gguf'))
+
+async function prune(model: string, start: number, end: number): Promise<string> {
+  const output = join(makeTempFolder(), 'pruned')
+  const plan = { strategy: 'explicit', removed: [{ start, end }] }
+  const { files } = await pruneModel({ model, output, plan })
+  return join(output, files[0]!.name)
+}
+
+/** Architectures that choose what a layer computes by its number, and a cut that keeps to their rule. */
+const BY_NUMBER: Record<string, { refused: string; start: number; end: number }> = {
+  'gemma2.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },
+  'gemma3.gguf': { refused: 'rope of the layer that becomes layer 4 would be another', start: 0, end: 6 },
+  'gpt-oss.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },
+  'lfm2.gguf': { refused: 'num_key_value_heads', start: 0, end: 1 },
+  'lfm2-moe.gguf': { refused: 'num_key_value_heads', start: 0, end: 1 },
+  'smollm3.gguf': { refused: 'rope of the layer that becomes layer', start: 0, end: 4 },
+}
+
+const cutOf = (name: string) => BY_NUMBER[name] ?? { start: 1, end: 2 }
+
+describe('a pruned GGUF file computes what the cut graph does', () => {
+  const checked = new Set([...sample(names, 4), ...Object.keys(BY_NUMBER)])
+
+  it.each([...checked])('%s', async (name) => {
+    const block = cutOf(name)
+    const whole = await openModel({ model: join(GGUF, name) })
+    const pruned = await openModel({ model: await prune(join(GGUF, name), block.start, block.end) })
+    expect(pruned.config.layers).toBe(whole.config.layers - (block.end - block.start))
+    const expected = await runDecoder(cutBlocks(whole.decoder, [block]), whole.config)
+    const found = await runDecoder(pruned.decoder, pruned.config)
+    const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0)
+    expect(largestDifference(found, expected) / largest).toBeLessThan(1e-5)
+  })
+
+  it.each(Object.entries(BY_NUMBER))('%s is refused if its rule does not fit', async (name, { refused }) => {
+    await expect(prune(join(GGUF, name), 1, 2)).rejects.toMatchObject({
+      name: 'LayerpruneError',
+      message: expect.stringContaining(refused),
+      hint: expect.stringMatching(/^remove other layers/),
+    })
+  })
+})
+
+/** Bytes of a tensor by its name. */
+function readBytes({ tensors }: GgufFile): Map<string, string> {
+  return new Map(
+    [...tensors.values()].map(({ name, file, offsetBytes, sizeBytes }) => [
+      name,
+      readFileSync(file)
+        .subarray(offsetBytes, offsetBytes + sizeBytes)
+        .toString('base64'),
+    ]),
+  )
+}
+
+describe('what is copied', () => {
+  it('is every tensor that is kept, and all metadata but what counts layers', async () => {
+    const whole = await openGguf(join(GGUF, 'lfm2-moe.gguf'))
+    const pruned = await openGguf(await prune(join(GGUF, 'lfm2-moe.gguf'), 0, 1))
+    const before = readBytes(whole)
+    for (const [name, bytes] of readBytes(pruned)) {
+      const old = name.replace(/^blk\.(\d+)/, (_, layer) => `blk.${Number(layer) + 1}`)
+      expect(bytes).toBe(before.get(old))
+    }
+    const changed = [...whole.header.metadata].flatMap(([key, entry]) => {
+      const { value, count } = pruned.header.metadata.get(key)!
+      return JSON.stringify([value, count]) === JSON.stringify([entry.value, entry.count]) ? [] : [key]
+    })
+    expect(changed.sort()).toEqual([
+      'lfm2moe.attention.head_count_kv',
+      'lfm2moe.block_count',
+      'lfm2moe.leading_dense_block_count',
+    ])
+    expect([...pruned.header.metadata.keys()]).toEqual([...whole.header.metadata.keys()])
+  })
+})
+
+describe('a model in several parts', () => {
+  /** llama.gguf in three parts, the second with layer 1 alone. */
+  async function split(): Promise<string> {
+    const folder = makeTempFolder()
+    const { header, tensors } = await openGguf(join(GGUF, 'llama.gguf'))
+    const content = readFileSync(join(GGUF, 'llama.gguf'))
+    const metadata = Object.fromEntries(
+      [...header.metadata].map(([key, { type, elementType, value }]) => [key, { type, elementType, value }]),
+    ) as Record<string, Value>
+    const partOf = (name: string) => (name.startsWith('blk.1.') ? 1 : /^(blk\.2|output)/.test(name) ? 2 : 0)
+    for (const part of [0, 1, 2]) {
+      const own = [...tensors.values()].filter(({ name }) => partOf(name) === part)
+      const encoded = own.map(({ name, shape, type, offsetBytes, sizeBytes }) => ({
+        name,
+        sizes: shape.toReversed(),
+        type: numberOfTensorType(type.name),
+        bytes: content.subarray(offsetBytes, offsetBytes + sizeBytes),
+      }))
+      const counts = {
+        'split.no': count(part),
+        'split.count': count(3),
+        'split.tensors.count': count(tensors.size),
+      }
+      const bytes = encodeGguf({ ...(part === 0 && metadata), ...counts }, encoded)
+      writeFileSync(join(folder, `m-0000${part + 1}-of-00003.gguf`), bytes)
+    }
+    return join(folder, 'm-00001-of-00003.gguf')
+  }
+
+  it('loses the part that no tensor is left in', async () => {
+    const first = await prune(await split(), 1, 2)
+    expect(basename(first)).toBe('m-00001-of-00002.gguf')
+    const parts = await openGguf(first)
+    const whole = await openGguf(await prune(join(GGUF, 'llama.gguf'), 1, 2))
+    expect(readBytes(parts)).toEqual(readBytes(whole))
+    expect(parts.headers.map(({ metadata }) => metadata.get('split.tensors.count')!.value)).toEqual([
+      whole.tensors.size,
+      whole.tensors.size,
+    ])
+  })
+})
+
+describe('new values', () => {
+  it('are written in the type of plain tensors', async () => {
+    const name = 'model.layers.2.mlp.down_proj.weight'
+    const shape = [32, 48]
+    const data = Float32Array.from({ length: 32 * 48 }, (_, index) => index / 3)
+    const output = join(makeTempFolder(), 'pruned')
+    const plan = { strategy: 'explicit', removed: [{ start: 0, end: 1 }] }
+    const replacements = new Map([[name, { shape, data }]])
+    await pruneModel({ model: join(GGUF, 'llama.gguf'), output, plan, replacements })
+    const { tensors } = await openGguf(join(output, 'llama.gguf'))
+    const { type, offsetBytes, sizeBytes } = tensors.get('blk.1.ffn_down.weight')!
+    const content = readFileSync(join(output, 'llama.gguf'))
+    const stored = new Uint8Array(content.subarray(offsetBytes, offsetBytes + sizeBytes))
+    expect(stored).toEqual(encodeFloats(data, { name, dtype: type.name as 'F32' }))
+  })
+})
