@@ -40,7 +40,7 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     const after = await measureHeldOut(healed, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
     const files = adapter
-      ? await planAdapter(located, form, parameters, facts)
+      ? await planAdapter(located, form, parameters, tensors, facts)
       : await planHealedModel(located, replacements, facts)
     const result = describeFiles(facts, work.folder, files)
     await write(work.folder, files, options)

@@ -108,6 +108,12 @@ export async function openWork(options: HealOptions): Promise<Work> {
     onNote,
   })
   await checkStopped(options)
+  if (options.adapter && located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no adapter can be written for ${located.config.wrapper}: transformers names its modules in another way than the checkpoint`,
+      { hint: 'without --adapter the healed model itself is written' },
+    )
+  }
   const model = await openPlain(located, options)
   const settings = chooseSettings(options, model)
   const tensors = decoderTensors(model)

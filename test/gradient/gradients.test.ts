@@ -41,7 +41,7 @@ const TEXTS = [
 ]
 const TOKENS = TEXTS[0]!.length
 const TOLERANCE = 1e-4
-const SHORT_FORM = ['llama', 'gemma2', 'gpt2', 'phi3', 'bloom', 'cohere']
+const SHORT_FORM = ['gemma2', 'gpt2', 'phi3', 'bloom']
 const names = Object.keys(REFERENCES).filter((name) => LONG_TESTS || SHORT_FORM.includes(name))
 
 type Feeds = Record<string, ort.Tensor>

@@ -118,7 +118,7 @@ it('a training that was stopped anywhere continues to the same weights, bit by b
   await healModel(whole)
   const random = createRandom(7)
   const places = Array.from({ length: 20 }, () => 3 + random.below(5))
-  for (const place of sample(places, 10)) {
+  for (const place of sample(places, 20)) {
     const options = { ...whole, output: join(makeTempFolder(), 'healed') }
     await expect(healModel({ ...options, onProgress: endAfter(place) })).rejects.toBe(END)
     await expect(healModel(options)).rejects.toThrow('a training was stopped')
