@@ -59,6 +59,14 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
       { hint: 'train the pruned model with the tools of its own family, or use prune --repair' },
     )
   }
+  if (located.gguf !== undefined) {
+    throw new LayerpruneError(
+      `no recipe can be written for ${options.model}: axolotl and PEFT read no GGUF files`,
+      {
+        hint: 'prune the safetensors checkpoint of the model by the same layers, and train that',
+      },
+    )
+  }
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
   const { tensors } = await openSafetensors(folder, source.names)

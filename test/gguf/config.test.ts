@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openModel } from '../../src/model.js'
+import { type ModelOptions, openModel } from '../../src/model.js'
+import { copyFixture } from '../support/fixture-model.js'
 import { changeGguf, count, flag, real, text, type Value } from '../support/gguf-file.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -96,6 +97,38 @@ describe('metadata of a GGUF file', () => {
     }
     await expect(open('llama', lists)).rejects.toThrow(
       'head_count_kv is [2, 4, 2], expected the same number for all layers',
+    )
+  })
+})
+
+describe('a folder with a GGUF file', () => {
+  const source = join(FIXTURES, 'gguf/llama-tied.gguf')
+
+  it('is read from it, whatever config.json is beside it', async () => {
+    const folder = makeTempFolder()
+    copyFileSync(source, join(folder, 'llama-tied.gguf'))
+    copyFileSync(join(FIXTURES, 'families/gpt2/config.json'), join(folder, 'config.json'))
+    const { format, file, config, tokenizer } = await openModel({ model: folder })
+    expect({ format, file, family: config.family }).toEqual({
+      format: 'gguf',
+      file: 'llama-tied.gguf',
+      family: 'llama',
+    })
+    expect(tokenizer).toBe(join(folder, 'llama-tied.gguf'))
+  })
+
+  it('is read from safetensors if there are any, unless the GGUF file is asked for', async () => {
+    const model = copyFixture('llama')
+    copyFileSync(source, join(model, 'other.gguf'))
+    const openAs = async (asked: Partial<ModelOptions>) => (await openModel({ model, ...asked })).file
+    expect(await openAs({})).toBe('model.safetensors')
+    expect(await openAs({ format: 'gguf' })).toBe('other.gguf')
+    expect(await openAs({ modelFile: 'other.gguf' })).toBe('other.gguf')
+    await expect(openAs({ modelFile: 'none.gguf' })).rejects.toThrow(
+      'has no file none.gguf; it has other.gguf',
+    )
+    await expect(openAs({ modelFile: 'other.gguf', format: 'onnx' })).rejects.toThrow(
+      'other.gguf is a GGUF file, but --format onnx was given',
     )
   })
 })

@@ -118,6 +118,11 @@ describe('the tokenizer of a GGUF file', () => {
       /token_type has 1 elements for 2 tokens/,
     ],
     [
+      'with half a merge',
+      { 'tokenizer.ggml.model': text('llama'), 'tokenizer.ggml.merges': texts(['a b', 'ab']) },
+      /merge "ab" is not a pair of pieces$/,
+    ],
+    [
       'with a wrong id',
       { 'tokenizer.ggml.model': text('llama'), 'tokenizer.ggml.bos_token_id': count(9) },
       /bos_token_id is 9, expected one of its 2 tokens/,

@@ -1,3 +1,4 @@
+import { quoteName } from '../../checkpoint/safetensors-header.js'
 import { LayerpruneError } from '../../errors.js'
 import { type GgufHeader, readArray } from '../header.js'
 import type { Scalar } from '../metadata-values.js'
@@ -49,8 +50,7 @@ export function readVocabulary(header: GgufHeader): Vocabulary {
     file,
     model,
     tokens,
-    // a piece may start with a space, and none has one inside
-    merges: readList(header, 'merges', isText)?.map((merge) => splitAt(merge, merge.indexOf(' ', 1))),
+    merges: readList(header, 'merges', isText)?.map((merge) => splitMerge(merge, file)),
     scores: sameLength('scores', readList(header, 'scores', isNumber)),
     control: idsOf(CONTROL),
     userDefined: idsOf(USER_DEFINED),
@@ -81,8 +81,13 @@ export function refuseTokenizer({ file }: Vocabulary, what: string): LayerpruneE
   return new LayerpruneError(`${file} has ${what}, which cannot be read`, { hint: HINT })
 }
 
-function splitAt(merge: string, space: number): [string, string] {
-  return [merge.slice(0, space), merge.slice(space + 1)]
+/** A piece may start with a space, and none has one inside. */
+function splitMerge(merge: string, file: string): [left: string, right: string] {
+  const space = merge.indexOf(' ', 1)
+  if (space > 0) return [merge.slice(0, space), merge.slice(space + 1)]
+  throw new LayerpruneError(`${file}: merge ${quoteName(merge)} is not a pair of pieces`, {
+    hint: 'download or convert the file again',
+  })
 }
 
 function readList<T extends Scalar>(
