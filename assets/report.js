@@ -1,10 +1,13 @@
-// The page's only script: it shows another size of block, describes the cell under the pointer, copies the slices.
+// The page's only script: it shows another size of block, describes what is under the pointer, copies and saves.
 const SVG = 'http://www.w3.org/2000/svg'
 const BAND = 1.96
 
 for (const section of document.querySelectorAll('section.result')) startResult(section)
 for (const button of document.querySelectorAll('button.copy')) {
-  button.addEventListener('click', () => copyYaml(button))
+  button.addEventListener('click', () => copyText(button))
+}
+for (const button of document.querySelectorAll('.save button')) {
+  button.addEventListener('click', () => savePicture(button.closest('figure'), button.dataset.as))
 }
 addEventListener('beforeprint', () => {
   for (const details of document.querySelectorAll('details')) details.open = true
@@ -20,10 +23,12 @@ function startResult(section) {
     slider.value = String(n)
     showVerdict(section, data, n)
     drawCurve(curve, data, n)
+    showBand(section, data, n)
     for (const map of section.querySelectorAll('.map')) moveChosen(map, data.verdicts[n - 1])
   }
   slider.addEventListener('input', () => show(Number(slider.value)))
   for (const map of section.querySelectorAll('.map')) startMap(map, section, data, show)
+  followCurve(curve, data, () => n)
   new ResizeObserver(() => drawCurve(curve, data, n)).observe(curve)
   // a reload may keep the slider at its place
   show(data.n)
@@ -32,7 +37,7 @@ function startResult(section) {
 function showVerdict(section, data, n) {
   const verdict = data.verdicts[n - 1]
   const box = section.querySelector('.verdict')
-  box.className = `verdict ${verdict.sureness}`
+  box.className = `verdict ${verdict.standing}`
   for (const part of ['headline', 'detail', 'badge', 'reason']) {
     box.querySelector(`.${part}`).textContent = verdict[part]
   }
@@ -43,13 +48,18 @@ function showVerdict(section, data, n) {
   }
   box.querySelector('output').textContent = String(n)
   section.querySelector('.yaml pre').textContent = data.yaml[n - 1]
+  section.querySelector('.command pre').textContent = data.commands[n - 1]
   section.querySelector('summary .n').textContent = n === 1 ? '1 layer' : `${n} layers`
   const rows = section.querySelector('.rest tbody')
   rows.replaceChildren(...data.distances[n].map((_, start) => tableRow(data, n, start)))
   const metrics = section.querySelector('.metrics tbody')
   metrics?.replaceChildren(...data.metricRows[n - 1].map(metricRow))
+  // whole rows above the marked one, or half of one would show under the head
   const scroll = rows.closest('.scroll')
-  scroll.scrollTop = rows.children[verdict.start].offsetTop - scroll.clientHeight / 2
+  const height = (part) => part.getBoundingClientRect().height
+  const above = Math.floor((scroll.clientHeight / height(rows.children[0]) - 2) / 2)
+  const first = rows.children[Math.max(0, verdict.start - above)]
+  scroll.scrollTop = first.getBoundingClientRect().top - rows.getBoundingClientRect().top
 }
 
 function tableRow(data, n, start) {
@@ -74,6 +84,54 @@ function metricRow({ cells, decides }) {
   row.classList.toggle('best', decides)
   for (const text of cells) row.insertCell().textContent = text
   return row
+}
+
+/** Says what the band is, or that it is too thin to be seen. */
+function showBand(section, data, n) {
+  const distances = data.distances[n]
+  const widest = Math.max(...data.standardErrors[n].map((error) => 2 * BAND * (error ?? 0)))
+  const range = Math.max(...distances) - Math.min(...distances)
+  const words =
+    widest === 0
+      ? ''
+      : widest < range / 150
+        ? '± 1.96 standard errors: within the line'
+        : 'band: ± 1.96 standard errors'
+  section.querySelector('.band').textContent = words
+}
+
+/** Describes the block of the curve that is nearest to the pointer. */
+function followCurve(box, data, sizeOf) {
+  const tip = box.parentElement.querySelector('.tip')
+  const clear = () => {
+    tip.hidden = true
+    box.querySelector('.near')?.remove()
+  }
+  box.addEventListener('pointerleave', clear)
+  box.addEventListener('pointermove', (event) => {
+    const svg = box.querySelector('svg')
+    if (!svg) return
+    const { left } = svg.getBoundingClientRect()
+    const dots = [...svg.querySelectorAll('.dot')]
+    const gap = (dot) => Math.abs(Number(dot.getAttribute('cx')) - (event.clientX - left))
+    const start = dots.reduce((best, dot, index) => (gap(dot) < gap(dots[best]) ? index : best), 0)
+    clear()
+    const [cx, cy] = [dots[start].getAttribute('cx'), dots[start].getAttribute('cy')]
+    svg.append(element('circle', { class: 'near', cx, cy, r: 7 }))
+    showTip(tip, svg, Number(cx), Number(cy), describeBlock(data, sizeOf(), start))
+  })
+}
+
+/** Puts a tip beside a place in a picture, on the side that has room. */
+function showTip(tip, svg, x, y, text) {
+  tip.textContent = text
+  tip.hidden = false
+  const figure = tip.offsetParent.getBoundingClientRect()
+  const box = svg.getBoundingClientRect()
+  const [left, top] = [box.left - figure.left + x, box.top - figure.top + y]
+  const place = left + 14 + tip.offsetWidth > figure.width ? left - 14 - tip.offsetWidth : left + 14
+  tip.style.left = `${Math.max(0, place)}px`
+  tip.style.top = `${Math.max(0, top - tip.offsetHeight - 8)}px`
 }
 
 function drawCurve(box, data, n) {
@@ -177,8 +235,14 @@ function startMap(map, section, data, show) {
   const move = (cell) => {
     at = cell
     probe.setAttribute('visibility', cell === null ? 'hidden' : 'visible')
-    readout.textContent = cell === null ? '' : describeBlock(data, cell.n, cell.start)
-    if (cell === null) return
+    if (cell === null) {
+      readout.hidden = true
+      return
+    }
+    const scale = svg.getBoundingClientRect().width / frame.width
+    const x = scale * (frame.left + (cell.start + 0.5) * frame.cellWidth)
+    const y = scale * (frame.bottom - cell.n * frame.cellHeight)
+    showTip(readout, svg, x, y, describeBlock(data, cell.n, cell.start))
     probe.setAttribute('x', frame.left + cell.start * frame.cellWidth)
     probe.setAttribute('y', frame.bottom - cell.n * frame.cellHeight)
   }
@@ -217,8 +281,8 @@ function moveChosen(map, { start, end }) {
   map.querySelector('.lp-chosen').setAttribute('transform', `translate(${x} ${y})`)
 }
 
-async function copyYaml(button) {
-  const pre = button.parentElement.querySelector('pre')
+async function copyText(button) {
+  const pre = button.closest('.copied').querySelector('pre')
   const label = button.textContent
   try {
     await navigator.clipboard.writeText(pre.textContent)
@@ -254,4 +318,61 @@ function element(name, attributes, text) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value))
   if (text !== undefined) made.textContent = text
   return made
+}
+
+const STYLES = [
+  ...[
+    'fill',
+    'fill-opacity',
+    'stroke',
+    'stroke-width',
+    'stroke-dasharray',
+    'stroke-opacity',
+    'stroke-linejoin',
+  ],
+  ...['paint-order', 'font-family', 'font-size', 'font-weight', 'text-anchor'],
+]
+
+/** The picture of a figure that is shown, by itself: with the styles that the page gives it, on its paper. */
+function takePicture(figure) {
+  const shown = [...figure.querySelectorAll('svg')].find((svg) => svg.getBoundingClientRect().width > 0)
+  const copy = shown.cloneNode(true)
+  for (const mark of copy.querySelectorAll('.probe, .near')) mark.remove()
+  const originals = [...shown.querySelectorAll('*')].filter((part) => !part.matches('.probe, .near'))
+  for (const [index, part] of [...copy.querySelectorAll('*')].entries()) {
+    const style = getComputedStyle(originals[index])
+    for (const name of STYLES) part.style.setProperty(name, style.getPropertyValue(name))
+  }
+  for (const rules of copy.querySelectorAll('style')) rules.remove()
+  const [, , width, height] = shown.getAttribute('viewBox').split(' ').map(Number)
+  const paper = element('rect', { width, height, fill: getComputedStyle(document.body).backgroundColor })
+  copy.prepend(paper)
+  for (const [name, value] of Object.entries({ xmlns: SVG, width, height })) copy.setAttribute(name, value)
+  return { svg: new XMLSerializer().serializeToString(copy), width, height }
+}
+
+async function savePicture(figure, kind) {
+  const { svg, width, height } = takePicture(figure)
+  const source = new Blob([svg], { type: 'image/svg+xml' })
+  save(kind === 'svg' ? source : await toPng(svg, width, height), `${figure.dataset.name}.${kind}`)
+}
+
+/** Twice as many pixels as the picture has. */
+async function toPng(svg, width, height) {
+  const image = new Image()
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`
+  await image.decode()
+  const canvas = document.createElement('canvas')
+  canvas.width = 2 * width
+  canvas.height = 2 * height
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height)
+  return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'))
+}
+
+function save(blob, name) {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(blob)
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
 }

@@ -49,7 +49,7 @@ const FLOORS = [
   ],
   ['abandoned-files', 'clean-text', 'quote-for-shell', 'layers'],
   ['write-files', 'clean-library-logs', 'yaml', 'statistics'],
-  ['hub', 'mergekit', 'llama-quantize'],
+  ['hub', 'mergekit', 'llama-quantize', 'prune-command'],
   ['data'],
   ['checkpoint'],
   ['gguf'],

@@ -4,8 +4,10 @@ import { isObject } from '../is-object.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { findSchemaProblem } from './json-schema.js'
 import type { Plan } from './plan.js'
+import type { PruneResult } from './prune-result.js'
 import { SCHEMAS } from './schemas.js'
 import type { SweepResult } from './sweep-result.js'
+import type { TaskResult } from './task-result.js'
 import type { ReportedResult } from './verification.js'
 
 /** The documents that one command writes and another reads. */
@@ -14,11 +16,15 @@ interface Documents {
   evaluation: EvaluationResult
   plan: Plan
   sweep: SweepResult
+  tasks: TaskResult
+  prune: PruneResult
 }
 
 type DocumentKind = keyof Documents
 
 type SavedDocument<Kind extends DocumentKind> = { [K in Kind]: { kind: K; document: Documents[K] } }[Kind]
+
+const KINDS: DocumentKind[] = ['similarity', 'evaluation', 'plan', 'sweep', 'tasks', 'prune']
 
 const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
   similarity: {
@@ -28,9 +34,11 @@ const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
   evaluation: { name: 'an evaluation', hint: 'give what layerprune evaluate --json printed' },
   plan: { name: 'a plan', hint: 'give the plan.json that layerprune wrote' },
   sweep: { name: 'a sweep', hint: 'give the sweep.json that layerprune sweep wrote' },
+  tasks: { name: 'a result of tasks', hint: 'give what layerprune evaluate --task --json printed' },
+  prune: { name: 'a pruned model', hint: 'give what layerprune prune --json printed' },
   any: {
     name: 'a saved result',
-    hint: 'give what similarity, sweep, evaluate or plan wrote or printed with --json',
+    hint: 'give what similarity, sweep, evaluate, plan or prune wrote or printed with --json',
   },
 }
 
@@ -55,9 +63,7 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
     throw fail(`not valid JSON: ${(cause as Error).message}`)
   }
   if (!isObject(document)) throw fail('expected a JSON object')
-  const kind = (['similarity', 'evaluation', 'plan', 'sweep'] as const).find(
-    (name) => SCHEMAS[name] === document.schema,
-  )
+  const kind = KINDS.find((name) => SCHEMAS[name] === document.schema)
   if (kind === undefined || kind !== (expected ?? kind)) {
     const found = `schema is ${JSON.stringify(document.schema) ?? 'missing'}${kind ? ` (${WORDS[kind].name})` : ''}`
     throw fail(`${found}, expected ${expected ? `"${SCHEMAS[expected]}"` : 'one of layerprune'}`)

@@ -4,9 +4,11 @@ import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { describeMetric, type Metric } from './metrics.js'
 import { makePlan, type Plan } from './plan.js'
+import type { PruneResult } from './prune-result.js'
 import { readDocument } from './read-document.js'
 import type { MetricResult } from './similarity-result.js'
 import type { SweepResult } from './sweep-result.js'
+import type { TaskResult } from './task-result.js'
 import type { ReportedResult, Verification, VerifiedBlock } from './verification.js'
 
 /** What a page is made from. */
@@ -15,19 +17,28 @@ export interface SavedDocuments {
   evaluations: EvaluationResult[]
   plans: Plan[]
   sweeps?: SweepResult[]
+  /** What tasks measured without texts. */
+  tasks?: TaskResult[]
+  /** What was pruned. */
+  prunes?: PruneResult[]
 }
 
 /**
- * Reads saved results, evaluations, plans and sweeps, each identified by its `schema`, in the order given.
+ * Reads saved results, evaluations, plans, sweeps and what was pruned, each identified by its `schema`, in the order given.
  * @throws LayerpruneError if a file is missing, none of these, or damaged
  */
 export async function readSavedDocuments(paths: string[]): Promise<Required<SavedDocuments>> {
-  const documents: Required<SavedDocuments> = { results: [], evaluations: [], plans: [], sweeps: [] }
+  const documents: Required<SavedDocuments> = {
+    ...{ results: [], evaluations: [], plans: [] },
+    ...{ sweeps: [], tasks: [], prunes: [] },
+  }
   for (const path of paths) {
     const { kind, document } = await readDocument(path)
     if (kind === 'similarity') documents.results.push(checkResult(path, document))
-    else if (kind === 'evaluation') documents.evaluations.push(checkEvaluation(path, document))
+    else if (kind === 'evaluation') documents.evaluations.push(checkCuts(path, document))
     else if (kind === 'sweep') documents.sweeps.push(checkSweep(path, document))
+    else if (kind === 'tasks') documents.tasks.push(checkCuts(path, document))
+    else if (kind === 'prune') documents.prunes.push({ ...document, plan: checkPlan(path, document.plan) })
     else documents.plans.push(checkPlan(path, document))
   }
   return documents
@@ -46,7 +57,7 @@ export async function readSimilarityResult(path: string): Promise<ReportedResult
  * @throws LayerpruneError if the file is missing, no such result, or damaged
  */
 export async function readEvaluation(path: string): Promise<EvaluationResult> {
-  return checkEvaluation(path, (await readDocument(path, 'evaluation')).document)
+  return checkCuts(path, (await readDocument(path, 'evaluation')).document)
 }
 
 /**
@@ -125,7 +136,7 @@ function isVerified({ blocks, recommended }: Verification, row: number[], size: 
   return blocks.every(isBlock) && blocks.some((block) => isDeepStrictEqual(block, recommended))
 }
 
-function checkEvaluation(path: string, evaluation: EvaluationResult): EvaluationResult {
+function checkCuts<T extends EvaluationResult | TaskResult>(path: string, evaluation: T): T {
   for (const { removed } of evaluation.candidates) {
     explainBlocks(path, () => normalizeBlocks(removed, evaluation.model.layers))
   }

@@ -22,6 +22,8 @@ const LEGEND_HEIGHT = 40
 const BOTTOM = 56
 /** Narrower than this, as on a phone, margins and legend take less. */
 const NARROW = 500
+/** From this on, the legend has room for what the scale omits. */
+const ROOMY = 700
 const MAX_CELL = 30
 const MIN_MAP_HEIGHT = 180
 const MAX_MAP_HEIGHT = 460
@@ -161,7 +163,7 @@ function drawCells({ model, distances }: HeatMapped, frame: HeatMapFrame, scale:
       paths[shade]!.push(drawCell(n, start, frame))
     }
   }
-  return paths.flatMap((cells, shade) =>
+  const drawn = paths.flatMap((cells, shade) =>
     cells.length === 0
       ? []
       : [
@@ -169,6 +171,18 @@ function drawCells({ model, distances }: HeatMapped, frame: HeatMapFrame, scale:
             ` d="${cells.join('')}"/>`,
         ],
   )
+  return [...drawGround(model.layers, frame), ...drawn]
+}
+
+/** Under the cells: where they are printed, edges are blurred, and the paper would shine through between them. */
+function drawGround(layers: number, { left, bottom, cellWidth, cellHeight }: HeatMapFrame): string[] {
+  const inset = cellWidth / 4
+  const steps = sizesOf(layers).map((n) => {
+    const right = left + (layers - n + 1) * cellWidth - inset
+    return `H${px(right)}V${px(bottom - n * cellHeight + inset / 2)}`
+  })
+  const start = `M${px(left + inset)} ${px(bottom - inset)}`
+  return [`<path fill="${colorOf(0.5)}" d="${start}${steps.join('')}H${px(left + inset)}z"/>`]
 }
 
 function sizesOf(layers: number): number[] {
@@ -235,7 +249,7 @@ function drawLegend(
   const [low, high] = rangeOf(sizesOf(model.layers).map((n) => distances[n]!))
   const [first, last] =
     scale === 'row'
-      ? ['smallest of row', width < NARROW ? 'largest' : 'largest but for start 0']
+      ? ['smallest of row', width < ROOMY ? 'largest' : 'largest but for start 0']
       : [formatDistance(low), formatDistance(high)]
   // no text is measured here: wide enough for the words in any usual font
   const barLeft = left + (scale === 'row' ? 102 : 48)

@@ -2,29 +2,33 @@ import type { ReportedResult } from '../documents/verification.js'
 import { formatEstimate, formatQuantity } from '../format-numbers.js'
 import { formatLayers, nameLayers } from '../layers/names.js'
 import { describeTokens } from '../texts/token-selection.js'
+import { plainName } from './model-story.js'
 import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
-import { reachVerdict } from './verdict.js'
+import { type Checks, reachVerdict } from './verdict.js'
 
 /** Several results side by side: one per line, all models drawn equally wide, so that depths can be compared. */
-export function renderComparison(results: ReportedResult[]): string {
+export function renderComparison(
+  results: ReportedResult[],
+  checksOf: (result: ReportedResult) => Checks,
+): string {
   const rows = results.map((result, index) => {
     const { model, dataset, layersToSkip, distances, standardErrors } = result
-    const verdict = reachVerdict(result, layersToSkip)
+    const verdict = reachVerdict(result, layersToSkip, checksOf(result))
     const estimate = formatEstimate(
       distances[layersToSkip]![verdict.start]!,
       standardErrors[layersToSkip]![verdict.start]!,
     )
     return (
-      `<tr><th scope="row"><a href="#result-${index + 1}">${escapeXml(model.id)}</a><small>${escapeXml(dataset.id)}, ` +
+      `<tr><th scope="row"><a href="#result-${index + 1}">${escapeXml(plainName(model.id))}</a><small>${escapeXml(dataset.id)}, ` +
       `${formatQuantity(dataset.samples, 'text')}, ${describeTokens(result.tokens)}</small></th>` +
       `<td class="wide-cell">${renderStrip(model.layers, [verdict])}</td><td><b>${formatLayers(verdict)}</b><small>of ${model.layers}</small></td>` +
-      `<td class="verdict ${verdict.sureness}"><strong class="badge">${verdict.badge}</strong></td><td>${estimate}</td></tr>`
+      `<td class="verdict ${verdict.standing}"><strong class="badge">${verdict.badge}</strong></td><td>${estimate}</td></tr>`
     )
   })
   return `<section class="comparison" aria-labelledby="comparison-title">
 <h2 id="comparison-title">${describeAgreement(results)}</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Comparison of results"><table><thead><tr><th scope="col">model, dataset</th><th scope="col" class="wide-cell">layers removed</th><th scope="col">remove</th><th scope="col">certainty</th><th scope="col">distance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Comparison of results"><table><thead><tr><th scope="col">model, dataset</th><th scope="col" class="wide-cell">layers removed</th><th scope="col">block</th><th scope="col">found</th><th scope="col">distance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>
 </section>`
 }
 
@@ -33,6 +37,6 @@ function describeAgreement(results: ReportedResult[]): string {
   const names = new Set(blocks.map(nameLayers))
   const count = formatQuantity(results.length, 'result')
   const sameDepth = new Set(results.map(({ model }) => model.layers)).size === 1
-  if (names.size === 1 && sameDepth) return `All ${count} say: remove ${nameLayers(blocks[0]!)}`
+  if (names.size === 1 && sameDepth) return `All ${count} name ${nameLayers(blocks[0]!)}`
   return `${count} side by side`
 }

@@ -7,16 +7,20 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
+import { formatBlocks } from '../layers/blocks.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
+import { formatPruneCommand } from '../prune-command.js'
 import type { FindProblem } from './cut-problem.js'
-import { renderFacts, renderStrip, renderYaml } from './page-parts.js'
+import { fileName, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { renderTaskTable } from './page-tasks.js'
+import { drawPerplexities } from './perplexity-svg.js'
 import { escapeXml } from './svg.js'
 
 /** What the removal of blocks did to the perplexity. */
-export function renderEvaluation(evaluation: EvaluationResult, index: number): string {
-  const { model, dataset, settings, candidates, perplexity, standardError, bitsPerByte } = evaluation
-  const id = `evaluation-${index + 1}`
+export function renderEvaluation(evaluation: EvaluationResult, number: number): string {
+  const { model, dataset, settings, candidates, perplexity, standardError, bitsPerByte, tasks } = evaluation
+  const id = `evaluation-${number}`
   const finite = candidates.flatMap((candidate) =>
     candidate.perplexity === null ? [] : [candidate.perplexity],
   )
@@ -24,17 +28,20 @@ export function renderEvaluation(evaluation: EvaluationResult, index: number): s
   const rows = candidates.map((candidate) => {
     const layers = candidate.removed.map(formatLayers).join(', ')
     const strip = `<td class="wide-cell">${renderStrip(model.layers, candidate.removed)}</td>`
-    if (candidate.perplexity === null)
-      return `<tr><td>${layers}</td>${strip}<td>not finite</td><td></td><td></td></tr>`
+    if (candidate.perplexity === null) {
+      return `<tr><td>${layers}</td>${strip}<td>not finite</td><td></td><td></td><td></td></tr>`
+    }
     return (
       `<tr${candidate.perplexity === lowest ? ' class="best"' : ''}><td>${layers}</td>${strip}<td>${formatFigure(candidate)}</td>` +
-      `<td>${formatDistance(candidate.bitsPerByte)}</td><td>${formatEstimate(candidate.excess.difference, candidate.excess.standardError)}</td></tr>`
+      `<td>${formatPerplexity(candidate.perplexity / perplexity)}</td><td>${formatDistance(candidate.bitsPerByte)}</td><td>${formatEstimate(candidate.excess.difference, candidate.excess.standardError)}</td></tr>`
     )
   })
   return `<section class="evaluation" aria-labelledby="${id}-title">
-<header class="of"><h2 id="${id}-title">Perplexity: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col"></th><th scope="col">perplexity</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
-<tbody><tr><td>none</td><td></td><td>${formatFigure({ perplexity, standardError })}</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
+<header class="of"><h3 id="${id}-title">Perplexity</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
+<div class="scroll perplexities" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th><th scope="col">perplexity</th><th scope="col">× whole</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
+<tbody><tr><td>none</td><td class="wide-cell"></td><td>${formatFigure({ perplexity, standardError })}</td><td>1.00</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
+${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${number}`), '', drawPerplexities(evaluation))}
+${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) })}
 <details class="settings"><summary>What was measured</summary>${renderFacts([
     ['family', model.family],
     ['read from', `${model.file} in ${model.dtype}`],
@@ -61,10 +68,10 @@ function formatFigure({
 /** The layers that a plan removes, and the slices that do so. */
 export function renderPlan(
   { model, strategy, removed, layersToSkip, layerpruneVersion }: Plan,
-  index: number,
+  number: number,
   findProblem: FindProblem,
 ): string {
-  const id = `plan-${index + 1}`
+  const id = `plan-${number}`
   const yaml = formatSliceConfig({
     model: model.id,
     layers: model.layers,
@@ -73,14 +80,16 @@ export function renderPlan(
     problem: findProblem(model, removed),
   })
   return `<section class="plan" aria-labelledby="${id}-title">
-<header class="of"><h2 id="${id}-title">Plan: ${escapeXml(model.id)}</h2><p>chosen by ${escapeXml(strategy)}</p></header>
-<div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, removed)}</p>
-${renderStrip(model.layers, removed)}</div>
-<div class="rest"><div><h3>mergekit slices</h3>${renderYaml(yaml)}</div><div>${renderFacts([
-    ['strategy', strategy],
-    ['layers removed', layersToSkip],
-    ['family', model.family],
-    ['layerprune', layerpruneVersion],
-  ])}</div></div>
+<header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
+${renderStrip(model.layers, removed)}
+<div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: ['--drop', formatBlocks(removed)] }))}
+<details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details></div><div>${renderFacts(
+    [
+      ['strategy', strategy],
+      ['layers removed', layersToSkip],
+      ['family', model.family],
+      ['layerprune', layerpruneVersion],
+    ],
+  )}</div></div>
 </section>`
 }

@@ -17,9 +17,29 @@ export function renderStrip(layers: number, removed: Block[]): string {
   )
 }
 
-/** YAML with a button that copies it. */
-export function renderYaml(yaml: string): string {
-  return `<div class="yaml"><button type="button" class="copy">Copy YAML</button><pre tabindex="0" aria-label="mergekit YAML">${escapeXml(yaml)}</pre></div>`
+/**
+ * Text with a title and a button that copies it.
+ * @param kind  its class: yaml or command
+ */
+export function renderCopy(kind: 'yaml' | 'command', title: string, text: string): string {
+  return `<div class="copied ${kind}"><div class="caption"><h4>${title}</h4><button type="button" class="copy">Copy</button></div><pre tabindex="0" aria-label="${title}">${escapeXml(text)}</pre></div>`
+}
+
+/**
+ * A picture with buttons that save it.
+ * @param name  of the files, without an ending
+ * @param caption  HTML
+ */
+export function renderFigure(name: string, caption: string, picture: string): string {
+  return `<figure data-name="${escapeXml(name)}"><figcaption><span>${caption}</span><span class="save"><button type="button" data-as="svg">SVG</button><button type="button" data-as="png">PNG</button></span></figcaption>${picture}</figure>`
+}
+
+/** A name that can be a file's: letters, digits and dashes. */
+export function fileName(...parts: string[]): string {
+  return parts
+    .map((part) => part.split(/[\\/]/).at(-1)!)
+    .join('-')
+    .replace(/[^\w.-]+/g, '-')
 }
 
 /** Names and values, one per line; those without a value are omitted. */

@@ -10,28 +10,39 @@ import {
   formatQuantity,
 } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { formatBlocks } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
+import { formatPruneCommand } from '../prune-command.js'
 import { describeTokens } from '../texts/token-selection.js'
 import type { FindProblem } from './cut-problem.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
-import { renderData, renderFacts, renderStrip, renderYaml } from './page-parts.js'
+import { fileName, renderCopy, renderData, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
-import { reachVerdict } from './verdict.js'
+import { type Checks, reachVerdict } from './verdict.js'
 
 const WIDE = { width: 580, heading: false }
 const NARROW = { width: 340, heading: false }
 
-/** All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings. */
-export function renderResult(result: ReportedResult, index: number, findProblem: FindProblem): string {
+/**
+ * All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings.
+ * @param number  of the result on the page, from 1
+ */
+export function renderResult(
+  result: ReportedResult,
+  number: number,
+  { story, findProblem }: { story: Checks; findProblem: FindProblem },
+): string {
   const { model, dataset, metric, layersToSkip, distances, standardErrors } = result
   const { title, verb } = describeMetric(metric)
   const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
-  const verdicts = sizes.map((n) => reachVerdict(result, n))
+  const verdicts = sizes.map((n) => reachVerdict(result, n, story))
   const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }, findProblem))
+  const commands = verdicts.map((block) => formatCommandOf(result, block))
   const metricRows = sizes.map((n) => compareMetrics(result, n))
   const asked = verdicts[layersToSkip - 1]!
-  const id = `result-${index + 1}`
+  const id = `result-${number}`
+  const files = fileName(model.id, `${metric}-${number}`)
   const maps = [WIDE, NARROW].map(
     (options, i) =>
       `<div class="map ${i === 0 ? 'wide' : 'narrow'}" tabindex="0" role="application"` +
@@ -41,8 +52,8 @@ export function renderResult(result: ReportedResult, index: number, findProblem:
       `${drawHeatMap(result, { ...options, chosen: asked }).replaceAll('lp-shades', `${id}-shades-${i}`)}</div>`,
   )
   return `<section class="result" id="${id}" aria-labelledby="${id}-title">
-<header class="of"><h2 id="${id}-title">${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.samples, 'text')}, ${describeTokens(result.tokens)} of each</p></header>
-<div class="verdict ${asked.sureness}">
+<header class="of"><h3 id="${id}-title">${capitalize(title)} of every block</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.samples, 'text')}, ${describeTokens(result.tokens)} of each</p></header>
+<div class="verdict ${asked.standing}">
 <p class="headline" aria-live="polite">${asked.headline}</p>
 <p class="detail">${asked.detail}</p>
 ${renderStrip(model.layers, [asked])}
@@ -52,16 +63,22 @@ ${renderStrip(model.layers, [asked])}
 <output for="${id}-size">${layersToSkip}</output></p>
 </div>
 <div class="pictures">
-<figure><figcaption>${capitalize(title)} by first layer removed <span class="band">band: ± 1.96 standard errors</span></figcaption><div class="curve"></div></figure>
-<figure><figcaption>Every block of every size <span class="hint">brighter: ${verb} the stream less · click a row to take its size</span></figcaption>${maps.join('')}<p class="readout" aria-live="polite"></p></figure>
+${renderFigure(`${files}-curve`, `${capitalize(title)} by first layer removed <small class="band"></small>`, '<div class="curve"></div><p class="tip" hidden></p>')}
+${renderFigure(`${files}-heatmap`, `Every block of every size <small class="hint">brighter: ${verb} the stream less; start 0 is off the scale · click a row to take its size</small>`, `${maps.join('')}<p class="tip readout" aria-live="polite" hidden></p>`)}
 </div>
 ${renderMetrics(metricRows[layersToSkip - 1]!)}<div class="rest">
-<div><h3>mergekit slices</h3>${renderYaml(yaml[layersToSkip - 1]!)}</div>
+<div>${renderCopy('command', 'To make the cut', commands[layersToSkip - 1]!)}
+${renderCopy('yaml', 'mergekit slices', yaml[layersToSkip - 1]!)}</div>
 <div><details open><summary>Blocks of <span class="n">${layersToSkip}</span></summary><div class="scroll blocks" tabindex="0" role="region" aria-label="Table of blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">start</th><th scope="col">end</th><th scope="col">distance</th><th scope="col">± std err</th></tr></thead><tbody>${renderRows(result)}</tbody></table></div></details></div>
 </div>
 ${renderVerification(result)}<details class="settings"><summary>What was measured</summary>${describeSettings(result)}</details>
-${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml, metricRows })}
+${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors, verdicts, yaml, commands, metricRows })}
 </section>`
+}
+
+function formatCommandOf({ model }: ReportedResult, { start, end }: Block): string {
+  const cut = ['--drop', formatBlocks([{ start, end }])]
+  return formatPruneCommand({ model: model.id, revision: model.askedRevision, cut })
 }
 
 function formatYaml({ model }: ReportedResult, block: Block, findProblem: FindProblem): string {
@@ -110,7 +127,7 @@ function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
           metric,
           formatLayers(best),
           formatEstimate(distances[n]![best.start]!, standardErrors[n]![best.start]!),
-          decides ? 'decides' : best.start === recommended.start ? '✓ same' : '≠ other',
+          decides ? 'used for ranking' : best.start === recommended.start ? '✓ same' : '≠ other',
         ],
       }
     }),
@@ -120,7 +137,7 @@ function compareMetrics(result: ReportedResult, n: number): MetricRow[] {
 function describePerplexity({ start, end, perplexity, standardError }: VerifiedBlock): MetricRow {
   const error = standardError === null ? '' : ` ± ${formatPerplexity(standardError)}`
   const estimate = perplexity === null ? 'not finite' : `${formatPerplexity(perplexity)}${error}`
-  return { decides: true, cells: ['perplexity', formatLayers({ start, end }), estimate, 'decides'] }
+  return { decides: true, cells: ['perplexity', formatLayers({ start, end }), estimate, 'recommends'] }
 }
 
 function renderMetrics(rows: MetricRow[]): string {
@@ -129,7 +146,7 @@ function renderMetrics(rows: MetricRow[]): string {
     ({ cells, decides }) =>
       `<tr${decides ? ' class="best"' : ''}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
   )
-  return `<h3>What other metrics choose</h3>
+  return `<h4>What other metrics choose</h4>
 <div class="scroll metrics" tabindex="0" role="region" aria-label="Table of metrics"><table><thead><tr><th scope="col">metric</th><th scope="col">layers</th><th scope="col">smallest ± std err</th><th scope="col"></th></tr></thead><tbody>${lines.join('')}</tbody></table></div>
 `
 }
@@ -142,8 +159,8 @@ function renderVerification({ verification }: ReportedResult): string {
       `<td>${block.distanceRank}</td><td>${block.perplexity === null ? 'not finite' : formatPerplexity(block.perplexity)}</td>` +
       `<td>${block.standardError === null ? '' : formatPerplexity(block.standardError)}</td><td>${block.perplexityRank}</td></tr>`,
   )
-  return `<h3>Checked by perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} (whole model ${formatPerplexity(verification.perplexity)})</h3>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
+  return `<h4>Checked by perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} (whole model ${formatPerplexity(verification.perplexity)})</h4>
+<div class="scroll verification" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
 `
 }
 

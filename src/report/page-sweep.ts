@@ -9,7 +9,7 @@ import {
   formatSize,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
-import { renderFacts, renderStrip } from './page-parts.js'
+import { fileName, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 import { drawSweep } from './sweep-svg.js'
 
@@ -22,12 +22,12 @@ export function renderSweep(sweep: SweepResult, index: number): string {
   const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', ...repaired, 'KL', 'agreement']
   const tasks = Object.keys(whole.tasks ?? {})
   const heads = [...titles, ...tasks.map(escapeXml), 'size', 'tokens/s'].map(
-    (title) => `<th scope="col">${title}</th>`,
+    (title, i) => `<th scope="col"${i === 2 ? ' class="wide-cell"' : ''}>${title}</th>`,
   )
   return `<section class="sweep" aria-labelledby="${id}-title">
-<header class="of"><h2 id="${id}-title">How many layers can go: ${escapeXml(model.id)}</h2><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
-${recommended === null ? '' : `<div class="verdict unknown"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
-<figure>${drawSweep(sweep)}</figure>
+<header class="of"><h3 id="${id}-title">How many layers can go</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
+${recommended === null ? '' : `<div class="verdict checked"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
+${renderFigure(fileName(model.id, `sweep-${index + 1}`), '', drawSweep(sweep))}
 <div class="scroll" tabindex="0" role="region" aria-label="Table of cuts"><table><thead><tr>${heads.join('')}</tr></thead>
 <tbody>${rows.join('')}</tbody></table></div>
 <details class="settings"><summary>What was measured</summary>${renderFacts([

@@ -5,25 +5,29 @@ import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
 import type { FindProblem } from './cut-problem.js'
+import { plainName, tellStories } from './model-story.js'
 import { renderComparison } from './page-comparison.js'
-import { renderEvaluation, renderPlan } from './page-documents.js'
-import { renderResult } from './page-result.js'
-import { renderSweep } from './page-sweep.js'
+import { renderModel } from './page-model.js'
 import { escapeXml } from './svg.js'
 
 /**
  * One HTML page of saved results, sweeps, evaluations and plans that needs nothing but itself: which layers to remove,
  * how sure that is, the heat map, a curve for every size, the slices to copy, tables and settings.
  * @param findProblem of the slices, which say so if mergekit would not make them
+ * @param date  of the page
  */
 export async function renderPage(
-  { results, evaluations, plans, sweeps = [] }: SavedDocuments,
+  documents: SavedDocuments,
   findProblem: FindProblem,
+  date = new Date(),
 ): Promise<string> {
+  const { results } = documents
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
-  const models = new Set([...results, ...sweeps, ...evaluations, ...plans].map(({ model }) => model.id))
-  const [model] = models
-  const title = models.size === 1 ? `Which layers can be removed: ${model}` : 'Which layers can be removed'
+  const stories = tellStories(documents)
+  const [story, another] = stories
+  const title = `Which layers can be removed${story && !another ? `: ${story.name}` : ''}`
+  const checksOf = ({ model }: ReportedResult) =>
+    stories.find(({ name, layers }) => name === plainName(model.id) && layers === model.layers)!
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -36,16 +40,14 @@ export async function renderPage(
 ${style}</style>
 </head>
 <body>
+<header class="top"><h1>Which layers can be removed</h1><p>layerprune ${VERSION} · ${date.toISOString().slice(0, 10)}</p></header>
 <main>
 ${[
-  ...(results.length > 1 ? [renderComparison(results)] : []),
-  ...results.map((result, index) => renderResult(result, index, findProblem)),
-  ...sweeps.map(renderSweep),
-  ...evaluations.map(renderEvaluation),
-  ...plans.map((plan, index) => renderPlan(plan, index, findProblem)),
+  ...(results.length > 1 ? [renderComparison(results, checksOf)] : []),
+  ...stories.map((story, index) => renderModel(story, index, findProblem)),
 ].join('\n')}
 </main>
-<footer>layerprune ${VERSION}: ${describeContents({ results, evaluations, plans, sweeps })}. Layers are counted from 0;
+<footer>layerprune ${VERSION}: ${describeContents(documents)}. Layers are counted from 0;
 ${describeMetrics(results)}.</footer>
 <script>
 ${script}</script>
@@ -62,13 +64,26 @@ function describeMetrics(results: ReportedResult[]): string {
     .join('; ')
 }
 
-function describeContents({ results, evaluations, plans, sweeps = [] }: SavedDocuments): string {
-  return [
-    ...(results.length > 0 ? [formatQuantity(results.length, 'similarity result')] : []),
-    ...(sweeps.length > 0 ? [formatQuantity(sweeps.length, 'sweep')] : []),
-    ...(evaluations.length > 0 ? [formatQuantity(evaluations.length, 'evaluation')] : []),
-    ...(plans.length > 0 ? [formatQuantity(plans.length, 'plan')] : []),
-  ].join(', ')
+function describeContents({
+  results,
+  evaluations,
+  plans,
+  sweeps = [],
+  tasks = [],
+  prunes = [],
+}: SavedDocuments): string {
+  const counts: [documents: unknown[], noun: string, plural?: string][] = [
+    [results, 'similarity result'],
+    [sweeps, 'sweep'],
+    [evaluations, 'evaluation'],
+    [tasks, 'run of tasks', 'runs of tasks'],
+    [plans, 'plan'],
+    [prunes, 'pruned model'],
+  ]
+  return counts
+    .filter(([documents]) => documents.length > 0)
+    .map(([documents, noun, plural]) => formatQuantity(documents.length, noun, plural))
+    .join(', ')
 }
 
 function readAsset(name: string): Promise<string> {

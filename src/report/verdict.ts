@@ -1,6 +1,6 @@
 import { describeMetric } from '../documents/metrics.js'
 import { findCertainty, recommendBlock } from '../documents/result-views.js'
-import type { ReportedResult } from '../documents/verification.js'
+import type { ReportedResult, Verification } from '../documents/verification.js'
 import {
   formatConfidence,
   formatDistance,
@@ -10,107 +10,151 @@ import {
   formatQuantity,
 } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { countLayers } from '../layers/blocks.js'
 import { formatLayers, nameLayers } from '../layers/names.js'
+import { isSameCut, type ModelStory } from './model-story.js'
+import { findTaskFigures, formatTask } from './task-figures.js'
 
-/** How sure a recommendation is, as its badge shows at a glance. */
-export type Sureness = 'sure' | 'unsure' | 'unknown'
+/** What a recommendation rests on: a run of the cut model, distances alone, or part of the texts. */
+export type Standing = 'checked' | 'nearest' | 'partial'
 
-/** Which layers to remove, and how sure that is, in the words of the page. */
+/** Which layers to remove, and what says so, in the words of the page. */
 export interface Verdict extends Block {
   headline: string
   /** How large the block is and how far the stream rotates across it. */
   detail: string
-  sureness: Sureness
+  standing: Standing
   badge: string
-  /** Why it is as sure as that. */
+  /** What was found, and how sure it is. */
   reason: string
 }
 
+/** What else was measured of the model. */
+export type Checks = Pick<ModelStory, 'evaluations' | 'tasks'>
+
 const MAX_NAMED = 4
+const NO_CHECKS: Checks = { evaluations: [], tasks: [] }
 
 /**
- * What a result recommends for a block of `n` layers: for the size it was measured for, the block that perplexity
- * picked if that was asked for, else the one of the smallest distance.
+ * What a result says of blocks of `n` layers: for the size it was measured for, the block that perplexity picked if
+ * that was asked for, else the nearest. Only a block whose cut was run is called one to remove.
  */
-export function reachVerdict(result: ReportedResult, n: number): Verdict {
+export function reachVerdict(result: ReportedResult, n: number, checks: Checks = NO_CHECKS): Verdict {
   const { model, metric, distances, standardErrors } = result
-  const { start, end } = recommendBlock(result, n)
-  const estimate = formatEstimate(distances[n]![start]!, standardErrors[n]![start]!)
+  const block = recommendBlock(result, n)
+  const estimate = formatEstimate(distances[n]![block.start]!, standardErrors[n]![block.start]!)
+  const judgement = judge(result, n, block, checks)
   return {
-    start,
-    end,
-    headline: `Remove ${nameLayers({ start, end })}`,
+    ...block,
+    headline: `${judgement.standing === 'checked' ? 'Remove' : 'Nearest block:'} ${nameLayers(block)}`,
     detail: `${n} of ${formatQuantity(model.layers, 'layer')}, 0-based · ${describeMetric(metric).title} ${estimate}`,
-    ...judge(result, n),
+    ...judgement,
   }
 }
 
-type Judgement = Pick<Verdict, 'sureness' | 'badge' | 'reason'>
+type Judgement = Pick<Verdict, 'standing' | 'badge' | 'reason'>
 
-function judge(result: ReportedResult, n: number): Judgement {
+function judge(result: ReportedResult, n: number, block: Block, checks: Checks): Judgement {
   const { dataset, layersToSkip, verification } = result
-  const judged = judgeDistances(result, n)
+  const certainty = describeDistances(result, n)
   if (result.partial || result.shard) {
     return {
-      sureness: 'unsure',
+      standing: 'partial',
       badge: result.partial ? 'Interrupted run' : 'One shard only',
-      reason: `Only ${formatQuantity(dataset.samples, 'text')} of the dataset were measured. ${judged.reason}`,
+      reason: `Only ${formatQuantity(dataset.samples, 'text')} of the dataset were measured. ${certainty}`,
     }
   }
-  if (n !== layersToSkip || verification === undefined) return judged
-  const { recommended, perplexity } = verification
-  const agrees = recommended.distanceRank === 1
+  const perplexity =
+    n === layersToSkip && verification !== undefined
+      ? { isBest: true, reason: describeVerification(verification, result.best) }
+      : findEvaluated(checks, block, n)
+  const tasks = describeTasks(checks, block)
+  const by = [...(perplexity ? ['by perplexity'] : []), ...(tasks ? ['by task'] : [])]
+  const isChecked = by.length > 0 && (perplexity?.isBest ?? true)
   return {
-    sureness: agrees ? judged.sureness : 'unknown',
-    badge: agrees ? judged.badge : 'Checked by perplexity',
-    reason:
-      `Perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} ` +
-      `${agrees ? 'picks the same block' : `picks it over ${nameLayers(result.best)}, the smallest distance`}: ` +
-      `${recommended.perplexity === null ? 'not finite' : formatPerplexity(recommended.perplexity)}, ` +
-      `whole model ${formatPerplexity(perplexity)}. ${agrees ? judged.reason : ''}`.trim(),
+    standing: isChecked ? 'checked' : 'nearest',
+    badge: isChecked ? `Checked ${formatList(by)}` : 'Nearest block',
+    reason: [
+      ...(perplexity ? [perplexity.reason] : []),
+      ...(tasks ? [tasks] : []),
+      certainty,
+      ...(by.length === 0 ? ['Not checked: --verify 8 checks the nearest by perplexity.'] : []),
+    ].join(' '),
   }
 }
 
-/** How sure it is by distance alone that the block with the smallest one is the best of its size. */
-function judgeDistances(result: ReportedResult, n: number): Judgement {
+function describeVerification({ recommended, perplexity, dataset }: Verification, nearest: Block): string {
+  const picks =
+    recommended.distanceRank === 1
+      ? 'picks the nearest block'
+      : `picks it over the nearest, ${nameLayers(nearest)}`
+  const value = recommended.perplexity === null ? 'not finite' : formatPerplexity(recommended.perplexity)
+  return `Perplexity on ${formatQuantity(dataset.texts, 'other text')} ${picks}: ${value}, whole model ${formatPerplexity(perplexity)}.`
+}
+
+/** What evaluations say of a block, and whether none of its cuts of the same size is better. */
+function findEvaluated(
+  { evaluations }: Checks,
+  block: Block,
+  n: number,
+): { isBest: boolean; reason: string } | undefined {
+  for (const { document } of evaluations) {
+    const finite = document.candidates.flatMap((cut) =>
+      cut.perplexity !== null && countLayers(cut.removed) === n
+        ? [{ removed: cut.removed, perplexity: cut.perplexity }]
+        : [],
+    )
+    const own = finite.find(({ removed }) => isSameCut(removed, [block]))
+    if (own === undefined) continue
+    const best = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
+    const isBest = best.perplexity === own.perplexity
+    const figures = `${formatPerplexity(own.perplexity)} on ${formatQuantity(document.dataset.texts, 'text')}, whole model ${formatPerplexity(document.perplexity)}`
+    const better = `; without ${best.removed.map(nameLayers).join(', ')} it is ${formatPerplexity(best.perplexity)}`
+    return { isBest, reason: `Perplexity ${figures}${isBest ? '' : better}.` }
+  }
+  return undefined
+}
+
+function describeTasks(checks: Checks, block: Block): string | undefined {
+  const whole = findTaskFigures(checks, [])
+  const found = [...findTaskFigures(checks, [block])].flatMap(([name, figures]) =>
+    figures === null ? [] : [`${name} ${formatTask(figures)} (whole ${formatTask(whole.get(name)!)})`],
+  )
+  return found.length === 0 ? undefined : `${formatList(found)}.`
+}
+
+/** How sure it is by distance that the block with the smallest one is the nearest of its size. */
+function describeDistances(result: ReportedResult, n: number): string {
   const { metric, dataset, certainty: asked } = result
   const texts = formatQuantity(dataset.samples, 'text')
-  if (asked === null) {
-    return { sureness: 'unknown', badge: 'Certainty not known', reason: 'Only one text was measured.' }
-  }
+  if (asked === null) return 'Only one text was measured.'
   const certainty = findCertainty(result, n)
-  if (certainty === null) return judgeUnknown(result, n)
+  if (certainty === null) return describeUnknown(result, n)
   const { confidence, indistinguishable } = certainty
-  return indistinguishable.length === 0
-    ? {
-        sureness: 'sure',
-        badge: `Sure: ${formatConfidence(confidence)}`,
-        reason: `That confident after ${texts} that no other block ${describeMetric(metric).verb} the stream less.`,
-      }
-    : {
-        sureness: 'unsure',
-        badge: 'Not sure yet',
-        reason:
-          `After ${texts} ${nameSome(indistinguishable.map((start) => ({ start, end: start + n })))} may be as good ` +
-          `or better (at ${formatConfidence(asked.level)} confidence). More texts may settle it.`,
-      }
+  if (indistinguishable.length === 0) {
+    return `${formatConfidence(confidence)} confident after ${texts} that no other block ${describeMetric(metric).verb} the stream less.`.replace(
+      /^./,
+      (letter) => letter.toUpperCase(),
+    )
+  }
+  const rivals = nameSome(indistinguishable.map((start) => ({ start, end: start + n })))
+  return (
+    `After ${texts} ${rivals} may be as near or nearer ` +
+    `(at ${formatConfidence(asked.level)} confidence); more texts may settle it.`
+  )
 }
 
 /** Of a result that compared only blocks of the size asked for. */
-function judgeUnknown({ distances }: ReportedResult, n: number): Judgement {
+function describeUnknown({ distances }: ReportedResult, n: number): string {
   const row = distances[n]!
   const others = row.map((distance, start) => ({ start, end: start + n, distance }))
   const [best, second] = others.sort((a, b) => a.distance - b.distance || a.start - b.start)
-  return {
-    sureness: 'unknown',
-    badge: 'Certainty not known',
-    reason: [
-      ...(second === undefined
-        ? []
-        : [`Next best: ${nameLayers(second)}, ${formatDistance(second.distance - best!.distance)} more.`]),
-      `How sure it is was not measured for blocks of ${n}: --layers-to-skip ${n} measures it.`,
-    ].join(' '),
-  }
+  return [
+    ...(second === undefined
+      ? []
+      : [`Next nearest: ${nameLayers(second)}, ${formatDistance(second.distance - best!.distance)} more.`]),
+    `How sure it is was not measured for blocks of ${n}: --layers-to-skip ${n} measures it.`,
+  ].join(' ')
 }
 
 function nameSome(blocks: Block[]): string {

@@ -140,7 +140,7 @@ describe('similarity --metric', () => {
   it('is in the report', async () => {
     const { exitCode, stdout } = await runProgram(['report', 'euclidean/similarity.json', '-o', '-'], { cwd })
     expect(exitCode).toBe(0)
-    expect(stdout).toContain('<p class="headline" aria-live="polite">Remove layers 3..6</p>')
+    expect(stdout).toContain('<p class="headline" aria-live="polite">Nearest block: layers 3..6</p>')
     expect(stdout).toMatch(
       /<tr class="best"><td>euclidean<\/td><td>3\.\.6<\/td>.*<tr><td>angular<\/td><td>4\.\.7<\/td><td>0\.1064 ± 0\.\d+<\/td><td>≠ other<\/td>/,
     )

@@ -18,7 +18,7 @@ describe('report', () => {
     expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '', stderr: 'wrote report.html\n' })
     const page = readFileSync(join(cwd, 'report.html'), 'utf8')
     expect(page).toMatch(/^<!doctype html>/)
-    expect(page).toContain('Remove layers 6..9')
+    expect(page).toContain('Nearest block: layers 6..9')
   })
 
   it('says in its slices that mergekit would make another model', async () => {
@@ -58,6 +58,27 @@ describe('plot', () => {
     const [, x, y] = /fill="#fde725" d="M([\d.]+) ([\d.]+)/.exec(svg)!.map(Number)
     const place = { left: Math.round(2 * x! + 6), top: Math.round(2 * y! + 6), width: 1, height: 1 }
     expect([...(await picture.extract(place).removeAlpha().raw().toBuffer())]).toEqual([0xfd, 0xe7, 0x25])
+  })
+
+  it('draws letters in a container without fonts', async () => {
+    writeFileSync(join(cwd, 'fonts.conf'), '<fontconfig><dir>/nowhere</dir></fontconfig>')
+    const bare = { FONTCONFIG_FILE: join(cwd, 'fonts.conf') }
+    const args = ['plot', '--from', 'similarity.json', '-o', 'bare.png']
+    const { exitCode } = await runProgram(args, { cwd, env: bare })
+    expect(exitCode).toBe(0)
+    // the heading, whose first letters are "Ang": a capital A has a narrow top, and a missing letter's box a wide one
+    const heading = { left: 40, top: 30, width: 24, height: 30 }
+    const { data, info } = await sharp(join(cwd, 'bare.png'))
+      .extract(heading)
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    const inked = Array.from(
+      { length: info.height },
+      (_, y) =>
+        [...data.subarray(y * info.width, (y + 1) * info.width)].filter((value) => value < 128).length,
+    ).filter((count) => count > 0)
+    expect(inked[0]).toBeLessThan(inked.at(-1)!)
   })
 
   it('draws the curve of another size as SVG', async () => {

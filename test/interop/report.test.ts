@@ -28,7 +28,7 @@ describeWithChromium('the page in a browser', () => {
   })
 
   it('names another block when the slider asks for another size', async () => {
-    expect(await text('#result-1 .headline')).toBe('Remove layers 6..9')
+    expect(await text('#result-1 .headline')).toBe('Nearest block: layers 6..9')
     await page.evaluate("document.querySelector('#result-1 input').focus()")
     for (const type of ['rawKeyDown', 'keyUp']) {
       await page.send('Input.dispatchKeyEvent', {
@@ -39,7 +39,7 @@ describeWithChromium('the page in a browser', () => {
       })
     }
     expect(await text('#result-1 output')).toBe('3')
-    expect(await text('#result-1 .headline')).toBe('Remove layers 1..3')
+    expect(await text('#result-1 .headline')).toBe('Nearest block: layers 1..3')
     const goes =
       "[...document.querySelectorAll('#result-1 .verdict i')].map((cell) => Number(cell.matches('.goes'))).join('')"
     expect(await page.evaluate(goes)).toBe('011100000000')
@@ -48,12 +48,12 @@ describeWithChromium('the page in a browser', () => {
     expect(await text('#result-1 .curve .name')).toBe('layers 1..3: 0.0300')
     expect(await page.evaluate("document.querySelectorAll('#result-1 tbody tr').length")).toBe(10)
     expect(await text('#result-1 tbody .best')).toBe('1..3140.03000.0010')
-    expect(await text('#result-2 .headline')).toBe('Remove layers 6..9')
+    expect(await text('#result-2 .headline')).toBe('Nearest block: layers 6..9')
   })
 
   it('copies the slices that it shows', async () => {
     const copied = await page.evaluate(`(async () => {
-      const button = document.querySelector('#result-1 .copy')
+      const button = document.querySelector('#result-1 .yaml .copy')
       let copied
       navigator.clipboard.writeText = async (text) => { copied = text }
       button.click()
@@ -95,6 +95,51 @@ describeWithChromium('the page in a browser', () => {
       return document.querySelector('#result-2 .readout').textContent
     })()`)
     expect(pointed).toBe('layer 2 (1 of 12): 0.0500 ± 0.0010')
+  })
+
+  it('tells the block of the curve under the pointer, beside it', async () => {
+    const told = await page.evaluate(`(() => {
+      const curve = document.querySelector('#result-2 .curve')
+      const dot = curve.querySelectorAll('.dot')[3]
+      const box = curve.querySelector('svg').getBoundingClientRect()
+      const clientX = box.left + Number(dot.getAttribute('cx')) + 2
+      curve.dispatchEvent(new PointerEvent('pointermove', { clientX, clientY: box.top + 50 }))
+      const tip = curve.parentElement.querySelector('.tip')
+      const gap = Math.abs(tip.getBoundingClientRect().left - clientX)
+      curve.dispatchEvent(new PointerEvent('pointerleave'))
+      return { text: tip.textContent, isNear: gap < 40, isGone: tip.hidden }
+    })()`)
+    expect(told).toEqual({ text: 'layers 3..7 (5 of 12): 0.0800 ± 0.0010', isNear: true, isGone: true })
+  })
+
+  it.each(['.curve', '.map'])('saves the picture of %s as SVG and PNG, with its colours', async (part) => {
+    const saved = await page.evaluate(`(async () => {
+      const figure = document.querySelector('#result-1 ${part}').closest('figure')
+      const saved = []
+      const createUrl = URL.createObjectURL
+      URL.createObjectURL = (blob) => { saved.push(blob); return 'data:,' }
+      const names = []
+      HTMLAnchorElement.prototype.click = function () { names.push(this.download) }
+      for (const button of figure.querySelectorAll('.save button')) {
+        button.click()
+        while (names.length < saved.length || saved.length === 0 || names.length === 0) {
+          await new Promise((resolve) => requestAnimationFrame(resolve))
+        }
+      }
+      while (names.length < 2) await new Promise((resolve) => requestAnimationFrame(resolve))
+      URL.createObjectURL = createUrl
+      const [svg, png] = saved
+      const text = await svg.text()
+      const bitmap = await createImageBitmap(png)
+      const width = Number(/ width="([\\d.]+)"/.exec(text)[1])
+      return { names, text, ratio: bitmap.width / width }
+    })()`)
+    const name = part === '.curve' ? 'curve' : 'heatmap'
+    expect(saved.names).toEqual([`small-angular-1-${name}.svg`, `small-angular-1-${name}.png`])
+    expect(saved.ratio).toBeCloseTo(2, 2)
+    expect(saved.text).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/)
+    expect(saved.text).toContain('rgb(')
+    expect(saved.text).not.toMatch(/<style>|var\(--/)
   })
 
   it('fits a phone, and writes no error to the console', async () => {

@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { EvaluationResult } from '../../src/documents/evaluation-result.js'
 import { makePlan } from '../../src/documents/plan.js'
+import type { PruneResult } from '../../src/documents/prune-result.js'
 import { readSavedDocuments } from '../../src/documents/read-saved.js'
+import type { TaskResult } from '../../src/documents/task-result.js'
 import type { ReportedResult } from '../../src/documents/verification.js'
 import { frameHeatMap } from '../../src/report/heatmap-svg.js'
 import { renderPage } from '../../src/report/page.js'
@@ -35,21 +38,22 @@ describe('reachVerdict', () => {
     expect(verdict).toEqual({
       start: 6,
       end: 10,
-      headline: 'Remove layers 6..9',
+      headline: 'Nearest block: layers 6..9',
       detail: '4 of 12 layers, 0-based · angular distance 0.0400 ± 0.0010',
-      sureness: 'sure',
-      badge: 'Sure: 99.3%',
-      reason: 'That confident after 128 texts that no other block rotates the stream less.',
+      standing: 'nearest',
+      badge: 'Nearest block',
+      reason:
+        '99.3% confident after 128 texts that no other block rotates the stream less. Not checked: --verify 8 checks the nearest by perplexity.',
     })
   })
 
   it('names the blocks that may be as good', () => {
     const certainty = { ...sure, confidence: 0.8, indistinguishable: [nextBest] }
     expect(reachVerdict({ ...valley(), certainty }, 4)).toMatchObject({
-      sureness: 'unsure',
-      badge: 'Not sure yet',
-      reason:
-        'After 128 texts layers 5..8 may be as good or better (at 95% confidence). More texts may settle it.',
+      standing: 'nearest',
+      reason: expect.stringContaining(
+        'After 128 texts layers 5..8 may be as near or nearer (at 95% confidence); more texts may settle it.',
+      ),
     })
   })
 
@@ -60,26 +64,59 @@ describe('reachVerdict', () => {
       2: { confidence: 0.5, runnerUp: null, indistinguishable: [5, 7] },
     }
     expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 1)).toMatchObject({
-      headline: 'Remove layer 6',
-      sureness: 'sure',
-      badge: 'Sure: 96.1%',
+      headline: 'Nearest block: layer 6',
+      reason: expect.stringMatching(/^96\.1% confident/),
     })
     expect(reachVerdict({ ...valley(), certainty, certaintyBySize }, 2)).toMatchObject({
-      sureness: 'unsure',
-      reason:
-        'After 128 texts layers 5..6 and 7..8 may be as good or better (at 95% confidence). More texts may settle it.',
+      reason: expect.stringContaining(
+        'After 128 texts layers 5..6 and 7..8 may be as near or nearer (at 95% confidence); more texts may settle it.',
+      ),
     })
   })
 
   it('claims nothing for a size that certainty was not measured of', () => {
     const certainty = { ...sure, indistinguishable: [] }
     expect(reachVerdict({ ...valley(), certainty }, 1)).toMatchObject({
-      headline: 'Remove layer 6',
-      sureness: 'unknown',
-      reason:
-        'Next best: layer 5, 0.0100 more. How sure it is was not measured for blocks of 1: --layers-to-skip 1 measures it.',
+      headline: 'Nearest block: layer 6',
+      reason: expect.stringContaining(
+        'Next nearest: layer 5, 0.0100 more. How sure it is was not measured for blocks of 1: --layers-to-skip 1 measures it.',
+      ),
     })
-    expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toBe('Only one text was measured.')
+    expect(reachVerdict({ ...valley(), certainty: null }, 4).reason).toMatch(/^Only one text was measured\./)
+  })
+
+  const checksOf = (candidates: EvaluationResult['candidates'], more: Partial<EvaluationResult> = {}) => ({
+    evaluations: [{ number: 1, document: { ...evaluationOf([]), candidates, ...more } }],
+    tasks: [],
+  })
+  const cut = (start: number, perplexity: number) => ({
+    ...{ removed: [{ start, end: start + 4 }], perplexity, standardError: 1, bitsPerByte: 1 },
+    ...{ excess: { difference: 1, standardError: 0.1 }, kl: 0.5, agreement: 0.5 },
+  })
+
+  it('is one to remove once an evaluation ran its cut and none of its size is better', () => {
+    expect(reachVerdict(valley(), 4, checksOf([cut(6, 30), cut(5, 40)]))).toMatchObject({
+      headline: 'Remove layers 6..9',
+      ...{ standing: 'checked', badge: 'Checked by perplexity' },
+      reason: expect.stringMatching(/^Perplexity 30\.00 on 32 texts, whole model 20\.00\. /),
+    })
+    expect(reachVerdict(valley(), 4, checksOf([cut(6, 30), cut(5, 25)]))).toMatchObject({
+      headline: 'Nearest block: layers 6..9',
+      ...{ standing: 'nearest', badge: 'Nearest block' },
+      reason: expect.stringContaining('whole model 20.00; without layers 5..8 it is 25.00.'),
+    })
+    // another size was not checked
+    expect(reachVerdict(valley(), 3, checksOf([cut(6, 30)])).standing).toBe('nearest')
+  })
+
+  it('says what tasks it was checked by', () => {
+    const figures = (acc: number) => ({ acc, standardError: { acc: 0.01 }, documents: 100, fewshot: 0 })
+    const tasks = { arc_easy: { ...figures(0.41), difference: {} } }
+    const checks = checksOf([{ ...cut(6, 30), tasks }], { tasks: { arc_easy: figures(0.55) } })
+    expect(reachVerdict(valley(), 4, checks)).toMatchObject({
+      badge: 'Checked by perplexity and by task',
+      reason: expect.stringContaining('arc_easy acc 0.410 (whole acc 0.550).'),
+    })
   })
 
   it('is never sure of an interrupted run', () => {
@@ -87,7 +124,7 @@ describe('reachVerdict', () => {
       { ...valley(), certainty: { ...sure, indistinguishable: [] }, partial: true },
       4,
     )
-    expect(verdict).toMatchObject({ sureness: 'unsure', badge: 'Interrupted run' })
+    expect(verdict).toMatchObject({ standing: 'partial', badge: 'Interrupted run' })
   })
 })
 
@@ -110,7 +147,9 @@ describe('renderPage', () => {
       noProblem,
     )
     expect(page).toContain('<p class="headline" aria-live="polite">Remove layers 4..7</p>')
-    const marked = [...page.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) =>
+    const [shown, cuts] = page.split('<section class="cuts">')
+    expect(cuts).toContain('<tr class="best"><td>4..7<small>recommended</small></td>')
+    const marked = [...shown!.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) =>
       row.slice(1),
     )
     expect(marked).toEqual([
@@ -118,7 +157,7 @@ describe('renderPage', () => {
       ['4..7', '4'],
       ['4..7', '0.0600'],
     ])
-    expect(page.match(/decides<\/td>/g)).toHaveLength(1)
+    expect(page.match(/recommends<\/td>/g)).toHaveLength(1)
     expect(page.match(/<td>≠ other<\/td>/g)).toHaveLength(2)
     const { left, cellWidth } = frameHeatMap(12, { width: 580, heading: false })
     expect(page).toContain(
@@ -131,7 +170,7 @@ describe('renderPage', () => {
     result.model.id = '</script><b>org/model'
     const page = await renderPage({ results: [result], evaluations: [], plans: [] }, noProblem)
     expect(page).not.toContain('<b>')
-    expect(page).toContain('Remove layers 6..9')
+    expect(page).toContain('Nearest block: layers 6..9')
     expect(page).toContain('layer_range: [0, 6]\n')
     expect(page.match(/<i class="goes">/g)).toHaveLength(4)
     expect(page).not.toMatch(/(src|href)="(?!#|data:,)/)
@@ -157,12 +196,59 @@ describe('renderPage', () => {
     expect(page.match(/# mergekit omits \\u003csome> tensors\\n/g)).toHaveLength(11)
   })
 
+  it('tells all documents of a model as one story, whatever its folder is called', async () => {
+    const model = { id: './models/small/', layers: 12, family: 'llama' }
+    const plan = makePlan({ model, strategy: 'verified', removed: [{ start: 5, end: 9 }] })
+    const pruned: PruneResult = {
+      ...{ schema: 'layerprune.prune/1', plan, format: 'safetensors', layers: 8, output: '/x' },
+      ...{ files: [{ name: 'model.safetensors', sizeBytes: 60 }], sizeBytes: 60 },
+      ...{ parameters: { whole: 1000, pruned: 700 }, bytes: { whole: 100, pruned: 60 } },
+      tokensPerSecond: { whole: 100, pruned: 130, tokens: 256 },
+      samples: [{ origin: 'a.jsonl:1', beginning: 'Once <upon>', whole: ' a time', pruned: '' }],
+    }
+    const evaluation = evaluationOf([80])
+    evaluation.model = { ...evaluation.model, layers: 12 }
+    const figures = { acc: 0.5, standardError: { acc: 0.1 }, documents: 9, fewshot: 0 }
+    const tasks: TaskResult = {
+      ...{
+        schema: 'layerprune.tasks/1',
+        model: evaluation.model,
+        taskSettings: { maxLength: 9, truncated: 0 },
+      },
+      tasks: { mine: figures },
+      candidates: [
+        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference: {} } } },
+      ],
+      layerpruneVersion: '0.1.0',
+    }
+    const paths = [valley(), evaluation, plan, pruned, tasks].map((document, i) =>
+      save(`${i}.json`, document),
+    )
+    const page = await renderPage(await readSavedDocuments(paths), noProblem, new Date('2026-03-01'))
+    expect(page.match(/<article /g)).toHaveLength(1)
+    expect(page).toContain('<h2 id="model-1">models/small</h2><p>llama, 12 layers</p>')
+    expect(page).toContain('· 2026-03-01</p>')
+    const cuts = /<section class="cuts">[\s\S]*?<\/section>/.exec(page)![0]
+    const rows = [...cuts.matchAll(/<tr(?: class="best")?><td>(.*?)<\/tr>/g)].map(([, row]) =>
+      row!.replace(/<td class="wide-cell">.*?<\/td>/, '').replace(/<\/td>(<td>)?/g, '|'),
+    )
+    expect(rows).toEqual([
+      '0..7<small></small>|0.1400|80.00|4.00|0.5000||',
+      '5..8<small>verified, pruned</small>|0.0500||||acc 0.250|',
+      '6..9<small>nearest</small>|0.0400|||||',
+    ])
+    expect(page).toContain('<td>tokens/s, reading 256 tokens</td><td>100</td><td>130</td><td>+30 %</td>')
+    expect(page).toContain('Once &lt;upon&gt; …')
+    expect(page).toContain('<dt>pruned</dt><dd>(nothing)</dd>')
+    expect(page).toContain('layerprune prune --model ./models/small/ --drop 5:9 -o small-pruned')
+  })
+
   it('sets several results side by side, and says if all agree', async () => {
     const agreeing = await renderPage(
       { results: [valley(), valley()], evaluations: [], plans: [] },
       noProblem,
     )
-    expect(agreeing).toContain('All 2 results say: remove layers 6..9')
+    expect(agreeing).toContain('All 2 results name layers 6..9')
     const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))
     const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] }, noProblem)
     expect(differing).toContain('2 results side by side')

@@ -8,7 +8,7 @@ import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
-import { formatPruneCommand } from '../../terminal/next-command.js'
+import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, setQuiet } from '../../terminal/output.js'
 import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
 import { VERSION } from '../../version.js'
@@ -55,7 +55,7 @@ function suggestCut({ candidates }: EvaluationResult, { model, revision }: Evalu
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
   const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
-  return [formatPruneCommand({ model, revision }, ['--drop', formatBlocks(lowest.removed)], title)]
+  return [formatNextCut({ model, revision, cut: ['--drop', formatBlocks(lowest.removed)] }, title)]
 }
 
 /** @throws UsageError if two models are to be compared on what is measured of one alone */

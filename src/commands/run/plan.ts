@@ -2,7 +2,7 @@ import type { Plan } from '../../documents/plan.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { planLayers } from '../../strategies/plan-layers.js'
 import type { Strategy } from '../../strategies/strategy.js'
-import { formatNextCommand, formatPruneCommand } from '../../terminal/next-command.js'
+import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
 import { writeFileAtomically } from '../../write-files.js'
@@ -32,9 +32,10 @@ function suggestNext({ strategy, removed }: Plan, { model, revision, output, dat
   const check = { command: 'evaluate', model, revision, words: [...texts, ...cut] }
   return [
     ...(CHECKED.includes(strategy) ? [] : [formatNextCommand('To check it by perplexity', check)]),
-    formatPruneCommand({ model, revision }, [
-      ...cut,
-      ...(strategy === 'repaired' ? ['--repair', ...texts] : []),
-    ]),
+    formatNextCut({
+      model,
+      revision,
+      cut: [...cut, ...(strategy === 'repaired' ? ['--repair', ...texts] : [])],
+    }),
   ]
 }

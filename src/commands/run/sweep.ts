@@ -9,7 +9,7 @@ import { formatSweepCsv } from '../../report/csv.js'
 import { drawSweep } from '../../report/sweep-svg.js'
 import type { SweepProgress } from '../../sweep/progress.js'
 import { sweepCuts } from '../../sweep/sweep.js'
-import { formatPruneCommand } from '../../terminal/next-command.js'
+import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSweep } from '../../terminal/sweep.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../write-files.js'
@@ -77,10 +77,11 @@ export async function showSweep(
 /** The command that makes the recommended cut, repaired if it was measured so. */
 function formatCutOfSweep({ model, dataset, candidates }: SweepResult, plan: string): string {
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
-  return formatPruneCommand({ model: model.id, revision: model.askedRevision }, [
-    ...['--plan', plan],
-    ...(isRepaired ? ['--repair', '--dataset', dataset.id] : []),
-  ])
+  return formatNextCut({
+    model: model.id,
+    revision: model.askedRevision,
+    cut: ['--plan', plan, ...(isRepaired ? ['--repair', '--dataset', dataset.id] : [])],
+  })
 }
 
 /** Name of a sweep's JSON file without its ending. */

@@ -1,0 +1,28 @@
+import type { FindProblem } from './cut-problem.js'
+import type { ModelStory } from './model-story.js'
+import { renderCuts } from './page-cuts.js'
+import { renderEvaluation, renderPlan } from './page-documents.js'
+import { renderPruned } from './page-pruned.js'
+import { renderResult } from './page-result.js'
+import { renderSweep } from './page-sweep.js'
+import { renderTasks } from './page-tasks.js'
+import { escapeXml } from './svg.js'
+
+/** All that a page has of one model: what was found, what it costs, and what came of it. */
+export function renderModel(story: ModelStory, index: number, findProblem: FindProblem): string {
+  const id = `model-${index + 1}`
+  const family = story.family === undefined ? '' : `${escapeXml(story.family)}, `
+  const parts = [
+    ...story.results.map(({ document, number }) => renderResult(document, number, { story, findProblem })),
+    renderCuts(story),
+    ...story.sweeps.map(({ document, number }) => renderSweep(document, number - 1)),
+    ...story.evaluations.map(({ document, number }) => renderEvaluation(document, number)),
+    ...story.tasks.map(({ document, number }) => renderTasks(document, number)),
+    ...story.plans.map(({ document, number }) => renderPlan(document, number, findProblem)),
+    ...story.prunes.map(({ document, number }) => renderPruned(document, number)),
+  ]
+  return `<article class="model" aria-labelledby="${id}">
+<header class="of"><h2 id="${id}">${escapeXml(story.name)}</h2><p>${family}${story.layers} layers</p></header>
+${parts.filter((part) => part !== '').join('\n')}
+</article>`
+}
