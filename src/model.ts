@@ -11,6 +11,7 @@ import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
+import { ADAPTER_FILE } from './checkpoint/other-forms.js'
 import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
 import { describePacking, type Packing } from './checkpoint/packed/packing.js'
 import { readPackedTensors } from './checkpoint/packed/read-packed.js'
@@ -176,6 +177,11 @@ export function chooseModelWeights(
   const facts = { id, names, family: config.modelType, isKnownFamily, gguf: gguf?.name }
   const { weights, note } = chooseWeights(facts, options, purpose)
   if (note !== undefined) options.onNote?.(note)
+  if (weights.format !== 'gguf' && names.includes(ADAPTER_FILE)) {
+    options.onNote?.(
+      `${ADAPTER_FILE} is beside the weights, which are read alone; transformers would load the adapter and its base instead`,
+    )
+  }
   if (weights.format !== 'onnx' && config.wrapper !== null) {
     options.onNote?.(
       `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,

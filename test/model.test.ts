@@ -80,6 +80,15 @@ describe('weights in 16 bits', () => {
   })
 })
 
+it('an adapter beside the weights is said to have no part in them', async () => {
+  const folder = makeFolder('families/llama')
+  writeFileSync(join(folder, 'adapter_config.json'), '{}')
+  const { notes } = await open(folder)
+  expect(notes).toContain(
+    'adapter_config.json is beside the weights, which are read alone; transformers would load the adapter and its base instead',
+  )
+})
+
 describe('a folder with one of them', () => {
   it('is read from what it has', async () => {
     expect((await open(makeFolder('families/mixtral'))).model.file).toBe('model.safetensors.index.json')

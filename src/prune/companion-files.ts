@@ -14,9 +14,10 @@ const COMPANIONS = [
   /^(licen[cs]e|notice|copying|use_policy|acceptable_use)/i,
 ]
 
-/** Rewritten, about the weights, or about a training run of the whole model. */
+/** Rewritten, about the weights, of an adapter, or about a training run of the whole model. */
 const NOT_COPIED = [
   /^(genai_)?config\.json$/,
+  /^adapter_config\.json$/,
   /\.index\.json$/,
   /^layerprune-plan\.json$/,
   /^(trainer_state|all_results|train_results|eval_results)\.json$/,

@@ -42,6 +42,14 @@ describe('a link out of the folder of a model', () => {
   })
 })
 
+it('an adapter of the whole model is not copied: transformers would load it with its base', async () => {
+  const model = copyModel()
+  writeFileSync(join(model, 'adapter_config.json'), '{}')
+  await prune(model)
+  expect(readdirSync(join(place, 'out'))).toContain('tokenizer.json')
+  expect(readdirSync(join(place, 'out'))).not.toContain('adapter_config.json')
+})
+
 it.each(['LICENSE', 'README.md'])('a broken link is refused by name: %s', async (name) => {
   const model = copyModel()
   symlinkSync('gone', join(model, name))

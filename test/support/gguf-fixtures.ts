@@ -10,6 +10,7 @@ export const GGUF_NAMES = readdirSync(GGUF).filter((name) => name.endsWith('.ggu
 
 /** Architectures that choose what a layer computes by its number, and a cut that keeps to their rule. */
 export const BY_NUMBER: Record<string, Block & { refused: string }> = {
+  'cohere2.gguf': { refused: 'rope of the layer that becomes layer 2 would be another', start: 1, end: 4 },
   'gemma2.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },
   'gemma3.gguf': { refused: 'rope of the layer that becomes layer 4 would be another', start: 0, end: 6 },
   'gpt-oss.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },

@@ -13,13 +13,10 @@ const NOT_PER_LAYER = /^rope\./
  * flag for each of them, and counts of leading layers. Whether that is all they need is for the caller to find out.
  * @param layers with those for predicting several tokens, if the file counts them
  */
-export function cutMetadata(
-  { metadata }: GgufHeader,
-  { whole, kept }: KeptLayers,
-): Map<string, MetadataEdit> {
-  const start = `${metadata.get('general.architecture')?.value}.`
+export function cutMetadata(header: GgufHeader, { whole, kept }: KeptLayers): Map<string, MetadataEdit> {
+  const start = `${nameArchitecture(header)}.`
   const edits = new Map<string, MetadataEdit>()
-  for (const [key, entry] of metadata) {
+  for (const [key, entry] of header.metadata) {
     if (!key.startsWith(start)) continue
     const name = key.slice(start.length)
     if (name === 'block_count') edits.set(key, { kind: 'value', value: kept.length })
@@ -35,9 +32,14 @@ function isPerLayer(name: string, { elementType, count }: MetadataEntry, whole: 
   return elementType !== null && elementType !== 'string' && count === whole && !NOT_PER_LAYER.test(name)
 }
 
+/** The architecture as llama.cpp calls it. */
+export function nameArchitecture({ metadata }: GgufHeader): string {
+  return String(metadata.get('general.architecture')?.value)
+}
+
 /** Layers that a file counts, with those for predicting several tokens. */
-export function countBlocks({ metadata }: GgufHeader): number {
-  return Number(metadata.get(`${metadata.get('general.architecture')?.value}.block_count`)?.value)
+export function countBlocks(header: GgufHeader): number {
+  return Number(header.metadata.get(`${nameArchitecture(header)}.block_count`)?.value)
 }
 
 /** The header as it will be read again. */

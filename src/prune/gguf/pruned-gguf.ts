@@ -10,12 +10,14 @@ import { findDecoderDifference } from '../compare-layers.js'
 import { type KeptLayers, keepExtraLayers, renumber } from '../layer-numbers.js'
 import { type PlannedModel, sumPlanned, sumSizes } from '../planned-file.js'
 import { countElements } from '../safetensors-files.js'
-import { applyEdits, countBlocks, cutMetadata } from './cut-metadata.js'
+import { applyEdits, countBlocks, cutMetadata, nameArchitecture } from './cut-metadata.js'
 import type { MetadataEdit } from './encode-header.js'
 import { type KeptGgufTensor, planGgufParts } from './gguf-parts.js'
 import { placeReplacements } from './place-replacements.js'
 
 const LAYERS = 'blk.'
+/** Numbers of layers by which llama.cpp knows a model of an architecture, and what it computes in no other. */
+const BY_COUNT = [{ architecture: 'exaone4', layers: 64, only: 'windows' }]
 
 /**
  * The files of a GGUF model without some of its layers: every number of a kept tensor, the tokenizer and all other
@@ -98,6 +100,10 @@ function findDifference(
       ...(ignoredKeys && { ignoredKeys }),
     }
     return describeDecoder(described, describeCheckpoint(file, decoder).tensors)
+  }
+  const rule = BY_COUNT.find(({ architecture }) => architecture === nameArchitecture(gguf.file.header))
+  if (rule?.layers === layers.whole) {
+    return `llama.cpp gives ${rule.architecture} its ${rule.only} only if it has ${rule.layers} layers`
   }
   const whole = describe(gguf.file)
   const expected = { ...whole, layers: layers.kept.map((layer) => whole.layers[layer]!) }
