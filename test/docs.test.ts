@@ -37,6 +37,7 @@ const STAND_INS: [command: RegExp, here: string][] = [
   [/(?<=head -n |tail -n \+)112/, '4'],
   [/--dataset-size \d{3,}/, '--dataset-size 32'],
   [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
+  [/^layerprune heal .*/, '$& --evaluate-size 8 --steps 2 --max-length 16'],
   [/kjv\.jsonl/, 'texts.jsonl'],
   [/\S+\.gguf --drop 12:20/, 'llama.gguf --drop 1:2'],
   [/^node bench\/strategies\.js .*/, '$& --strategies angular --max-length 32 --evaluate-size 8'],

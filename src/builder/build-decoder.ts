@@ -77,6 +77,17 @@ export function countOutside(config: ModelConfig, tensors: Tensors): number {
   return outside.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 
+/**
+ * What transformers puts before the names of a checkpoint that was saved without the head, as `transformer.` before
+ * GPT-2's; empty if the names are complete.
+ * @throws LayerpruneError if the family is not known or the decoder cannot be found
+ */
+export function findMissingPrefix(config: ModelConfig, tensors: Tensors): string {
+  const family = findFamily(config)
+  const [usual] = [family.prefix ?? 'model.'].flat()
+  return findLayout(config, family, tensors).isBare ? usual! : ''
+}
+
 function findFamily(config: ModelConfig): Family {
   if (config.wrapper !== null) assertRunsAlone(config.wrapper)
   if (isKnownFamily(config.family)) return FAMILIES[config.family]!

@@ -33,7 +33,7 @@ export function findParts(path: string): string[] {
 }
 
 /** The GGUF models among the files of a model; of a split one the first part stands for all. */
-export function listGgufModels(names: string[]): string[] {
+function listGgufModels(names: string[]): string[] {
   return names.filter(
     (name) =>
       isGguf(name) &&

@@ -9,7 +9,7 @@ export const HEAL_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
   ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
   ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce'] as const),
-  ...(['rank', 'alpha', 'targets', 'wholeMatrices', 'learningRate', 'warmupSteps'] as const),
+  ...(['teacher', 'rank', 'alpha', 'targets', 'wholeMatrices', 'learningRate', 'warmupSteps'] as const),
   ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
 ] as const
 
@@ -103,6 +103,10 @@ function addAmountFlags(command: Command): Command {
 
 function addMethodFlags(command: Command): Command {
   return command
+    .option(
+      '--teacher <id>',
+      'learn from the probabilities of this model, usually the whole one, rather than from the texts alone',
+    )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)
     .option(

@@ -15,12 +15,17 @@ export const LOSS_OUTPUT = 'layerprune.loss'
 /** Runs of positions whose logits are computed one after another: those of all would be the largest tensor by far. */
 const CHUNKS = 4
 
-/** The nodes from the last state to the logits. */
+/** The nodes from the last state to the logits, and the name of these. */
 interface Head {
-  /** Those that do not depend on the state, and those that do. */
-  constants: NodeProto[]
   nodes: NodeProto[]
-  graph: GraphProto
+  logits: string
+}
+
+/** A decoder whose probabilities another learns, in one graph with it. */
+export interface Teacher {
+  decoder: DecoderGraph
+  /** The output that holds its logits. */
+  logits: string
 }
 
 /** A loss, and the gradients that are known without differentiation: those of the logits. */
@@ -29,37 +34,62 @@ export interface WrittenLoss {
   seeds: Map<string, string>
 }
 
+/** The decoders that a loss is computed from, each with the tensor [batch, tokens, hidden] that is its last state. */
+interface LossInputs {
+  student: DecoderGraph
+  state: string
+  /** Of the student. */
+  hiddenSize: number
+  /** If there is one, the student's loss is its distance from the teacher. */
+  teacher?: (Teacher & { state: string }) | undefined
+}
+
 /**
- * Writes the loss of a decoder from its last state on: the cross entropy of the next token. The head, from the final
- * norm to the logits, is repeated for each run of positions.
- * @param graph  takes the weights of the head
- * @param state  [batch, tokens, hidden]: the last state in the graph
- * @throws LayerpruneError if the decoder has no head
+ * Writes the loss of a decoder from its last state on: the cross entropy of the next token or, with a teacher, the
+ * Kullback-Leibler divergence of its probabilities from the teacher's. Heads, from the final norm to the logits, are
+ * repeated for each run of positions.
+ * @param graph takes the weights of the heads
+ * @throws LayerpruneError if a decoder has no head
  */
 export function writeLoss(
   graph: GraphProto,
   writer: GraphWriter,
-  decoder: DecoderGraph,
-  state: string,
-  hiddenSize: number,
+  { student, state, hiddenSize, teacher }: LossInputs,
 ): WrittenLoss {
-  const head = takeHead(decoder)
-  const known = new Set(graph.initializer.map(({ name }) => name))
-  graph.initializer.push(...head.graph.initializer.filter(({ name }) => !known.has(name)))
-  const written = new Set(graph.node.flatMap(({ output }) => output))
-  writer.nodes.push(...head.constants.filter(({ output }) => !written.has(output[0]!)))
+  const head = takeHead(graph, writer, student, 'logits')
+  const teacherHead = teacher && takeHead(graph, writer, teacher.decoder, teacher.logits)
   const rows = writer.op('Reshape', [state, writer.integers([-1, 1, hiddenSize])])
+  const teacherRows = teacher && writeTeacherRows(writer, teacher.state)
   const bounds = writeBounds(writer, rows)
   const seeds = new Map<string, string>()
   const losses = Array.from({ length: CHUNKS }, (_, index) =>
     writer.inScope(`chunk${index}`, () => {
       const take = (tensor: string) =>
         writer.op('Slice', [tensor, bounds[index]!, bounds[index + 1]!, writer.integers([0])])
-      const logits = copyHead(writer, head, `chunk${index}`, take(rows))
-      return writeCrossEntropy(writer, logits, { take, seeds })
+      const logits = copyHead(writer, head, index, take(rows))
+      const logs = writeLogarithms(writer, logits)
+      const weights = take(WEIGHTS_INPUT)
+      const { loss, gradient } =
+        teacherHead === undefined
+          ? writeCrossEntropy(writer, logs, take(TARGETS_INPUT), weights)
+          : writeDivergence(
+              writer,
+              logs,
+              writeLogarithms(writer, copyHead(writer, teacherHead, index, take(teacherRows!))),
+              weights,
+            )
+      seeds.set(logits, writer.op('Unsqueeze', [gradient, writer.integers([1])]))
+      return loss
     }),
   )
   return { loss: losses.reduce((sum, loss) => writer.op('Add', [sum, loss])), seeds }
+}
+
+/** A state [batch, tokens, hidden] of any width as rows [batch * tokens, 1, hidden]. */
+function writeTeacherRows(writer: GraphWriter, state: string): string {
+  const hidden = writer.op('Gather', [writer.op('Shape', [state]), writer.integers([2])])
+  const shape = writer.op('Concat', [writer.integers([-1, 1]), hidden], { axis: 0 })
+  return writer.op('Reshape', [state, shape])
 }
 
 /** int64 [1] each: where the runs of positions begin, and where the last ends. */
@@ -70,53 +100,75 @@ function writeBounds(writer: GraphWriter, rows: string): string[] {
   )
 }
 
-/** The loss of a run of positions; the gradient of its logits is weight * (probabilities - one at the target). */
-function writeCrossEntropy(
-  writer: GraphWriter,
-  logits: string,
-  { take, seeds }: { take: (tensor: string) => string; seeds: Map<string, string> },
-): string {
-  const [targets, weights] = [take(TARGETS_INPUT), take(WEIGHTS_INPUT)]
+/** The logarithms of the probabilities that logits [positions, 1, vocabulary] stand for: [positions, vocabulary]. */
+function writeLogarithms(writer: GraphWriter, logits: string): string {
   const flat = writer.op('Squeeze', [logits, writer.integers([1])])
-  const logs = writer.op('LogSoftmax', [flat], { axis: 1 })
+  return writer.op('LogSoftmax', [flat], { axis: 1 })
+}
+
+interface ChunkLoss {
+  loss: string
+  /** Of the logits, [positions, vocabulary]. */
+  gradient: string
+}
+
+/** The gradient of a logit is weight * (probability - one at the target). */
+function writeCrossEntropy(writer: GraphWriter, logs: string, targets: string, weights: string): ChunkLoss {
   const picked = writer.op('GatherElements', [logs, targets], { axis: 1 })
-  const weighted = writer.op('Mul', [picked, weights])
-  const loss = writer.op('Neg', [writer.op('ReduceSum', [weighted], { keepdims: 0 })])
   const minusOnes = writer.op('Expand', [writer.float(-1), writer.op('Shape', [targets])])
   const errors = writer.op('ScatterElements', [writer.op('Exp', [logs]), targets, minusOnes], {
     axis: 1,
     reduction: 'add',
   })
-  const gradient = writer.op('Unsqueeze', [writer.op('Mul', [errors, weights]), writer.integers([1])])
-  seeds.set(logits, gradient)
-  return loss
+  return {
+    loss: writer.op('Neg', [writeWeightedSum(writer, picked, weights)]),
+    gradient: writer.op('Mul', [errors, weights]),
+  }
 }
 
-function takeHead(decoder: DecoderGraph): Head {
-  const { graph } = feedState(decoder, decoder.states.length - 1).model
-  graph.output = graph.output.filter(({ name }) => name === 'logits')
-  if (graph.output.length === 0) {
+/** The gradient of a logit is weight * (probability - the teacher's). */
+function writeDivergence(writer: GraphWriter, logs: string, teacherLogs: string, weights: string): ChunkLoss {
+  const teacher = writer.op('Exp', [teacherLogs])
+  const terms = writer.op('Mul', [teacher, writer.op('Sub', [teacherLogs, logs])])
+  const errors = writer.op('Sub', [writer.op('Exp', [logs]), teacher])
+  return {
+    loss: writeWeightedSum(writer, terms, weights),
+    gradient: writer.op('Mul', [errors, weights]),
+  }
+}
+
+function writeWeightedSum(writer: GraphWriter, values: string, weights: string): string {
+  return writer.op('ReduceSum', [writer.op('Mul', [values, weights])], { keepdims: 0 })
+}
+
+/** Takes the head of a decoder, and gives the graph what it reads besides the state. */
+function takeHead(graph: GraphProto, writer: GraphWriter, decoder: DecoderGraph, logits: string): Head {
+  const { graph: end } = feedState(decoder, decoder.states.length - 1).model
+  end.output = end.output.filter(({ name }) => name === logits)
+  if (end.output.length === 0) {
     throw new LayerpruneError('the model has no head, so it has no loss: expected an output logits', {
       hint: 'the checkpoint was saved without lm_head: take one that was saved for text generation',
     })
   }
-  removeDeadNodes(graph)
-  const downstream = nodesDownstream(indexGraph(graph), [STATE_INPUT])
-  return {
-    constants: graph.node.filter((_, position) => !downstream.has(position)),
-    nodes: graph.node.filter((_, position) => downstream.has(position)),
-    graph,
-  }
+  removeDeadNodes(end)
+  const known = new Set(graph.initializer.map(({ name }) => name))
+  graph.initializer.push(...end.initializer.filter(({ name }) => !known.has(name)))
+  const written = new Set(graph.node.flatMap(({ output }) => output))
+  const downstream = nodesDownstream(indexGraph(end), [STATE_INPUT])
+  const constants = end.node.filter((_, position) => !downstream.has(position))
+  writer.nodes.push(...constants.filter(({ output }) => !written.has(output[0]!)))
+  return { nodes: end.node.filter((_, position) => downstream.has(position)), logits }
 }
 
 /** @returns the logits of the copy, [positions, 1, vocabulary] */
-function copyHead(writer: GraphWriter, { nodes }: Head, prefix: string, rows: string): string {
+function copyHead(writer: GraphWriter, { nodes, logits }: Head, chunk: number, rows: string): string {
   const names = new Map([[STATE_INPUT, rows]])
-  for (const { output } of nodes) for (const name of output) if (name) names.set(name, `${prefix}/${name}`)
+  for (const { output } of nodes)
+    for (const name of output) if (name) names.set(name, `${logits}/chunk${chunk}/${name}`)
   const rename = (list: string[]) => list.map((name) => names.get(name) ?? name)
   for (const node of nodes) {
     const [input, output] = [rename(node.input), rename(node.output)]
     writer.nodes.push(copyMessage(node, { name: output[0]!, input, output }))
   }
-  return names.get('logits')!
+  return names.get(logits)!
 }

@@ -4,7 +4,7 @@ import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo } from '
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { removeDeadNodes } from '../graph/topology.js'
 import { differentiate } from './differentiate.js'
-import { LOSS_OUTPUT, TARGETS_INPUT, WEIGHTS_INPUT, writeLoss } from './loss.js'
+import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
 import { mergeNodes } from './merge-nodes.js'
 import { gradientName } from './trained.js'
 
@@ -21,13 +21,18 @@ interface GraphOptions {
   hiddenSize: number
 }
 
+interface LossOptions extends GraphOptions {
+  /** Learnt from instead of the next token. */
+  teacher?: Teacher | undefined
+}
+
 /**
  * The end of a decoder, from a state or the token ids, as a graph that returns the loss of a batch and its gradients:
  * of the trained weights that it has, and of the state it starts from.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no head, or no gradient passes an operator
  */
-export function takeLossGraph(decoder: DecoderGraph, options: GraphOptions): DecoderGraph {
+export function takeLossGraph(decoder: DecoderGraph, options: LossOptions): DecoderGraph {
   const { segment, seeds } = takeEnd(decoder, options)
   writeGradients(segment.model.graph, seeds, options)
   return segment
@@ -46,14 +51,18 @@ export function takeScoreGraph(decoder: DecoderGraph, hiddenSize: number): Decod
 /** The end of a decoder with its loss, and the gradients of its logits. */
 function takeEnd(
   decoder: DecoderGraph,
-  { from, hiddenSize }: Pick<GraphOptions, 'from' | 'hiddenSize'>,
+  { from, teacher, hiddenSize }: Pick<LossOptions, 'from' | 'teacher' | 'hiddenSize'>,
 ): { segment: DecoderGraph; seeds: Map<string, string> } {
   const segment = takeSegment(decoder, { from, to: decoder.states.length - 1 })
   const graph = segment.model.graph
   const writer = new GraphWriter()
-  const { loss, seeds } = writer.inScope('loss', () =>
-    writeLoss(graph, writer, decoder, segment.states.at(-1)!, hiddenSize),
-  )
+  const inputs = {
+    student: decoder,
+    state: segment.states.at(-1)!,
+    hiddenSize,
+    teacher: teacher && { ...teacher, state: addTeacher(graph, teacher) },
+  }
+  const { loss, seeds } = writer.inScope('loss', () => writeLoss(graph, writer, inputs))
   mergeNodes(graph, writer)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
@@ -63,6 +72,15 @@ function takeEnd(
   addMissingInputs(graph, decoder)
   graph.output = [makeValueInfo(LOSS_OUTPUT, DataType.FLOAT, [])]
   return { segment, seeds }
+}
+
+/** Adds the layers of a teacher to a graph, and returns its last state. */
+function addTeacher(graph: GraphProto, { decoder }: Teacher): string {
+  const { model, states } = takeSegment(decoder, { to: decoder.states.length - 1 })
+  graph.node.push(...model.graph.node)
+  graph.initializer.push(...model.graph.initializer)
+  graph.valueInfo.push(...model.graph.valueInfo)
+  return states.at(-1)!
 }
 
 /**

@@ -1,7 +1,7 @@
+import { float8Values, isFloat8 } from '../checkpoint/float8.js'
 import type { PartRead } from '../checkpoint/weight-expression.js'
 import { decodeFloats } from '../weights/decode-floats.js'
 import { findNonFinite } from '../weights/find-non-finite.js'
-import { float8Values, isFloat8 } from '../weights/float8.js'
 import type { WeightReader } from './weight-reader.js'
 
 interface Found {

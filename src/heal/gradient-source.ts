@@ -1,8 +1,8 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { type GraphRunner, openRunner } from '../engine/graph-runner.js'
-import { releaseAll, type SessionOptions } from '../engine/session.js'
-import { LOSS_OUTPUT, TARGETS_INPUT, WEIGHTS_INPUT } from '../gradient/loss.js'
+import { type RunnerOptions, releaseAll, type SessionOptions } from '../engine/session.js'
+import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT } from '../gradient/loss.js'
 import { gradientName, type TrainedWeight } from '../gradient/trained.js'
 import {
   GRADIENT_INPUT,
@@ -19,6 +19,9 @@ import type { Parameters } from './optimizer.js'
 type Ort = typeof import('onnxruntime-node')
 type Outputs = InferenceSession.ReturnType
 
+/** Name of the graph that measures alone. */
+const SCORE = 'score'
+
 export interface GradientOptions extends SessionOptions {
   trained: TrainedWeight[]
   /**
@@ -26,6 +29,8 @@ export interface GradientOptions extends SessionOptions {
    * runs of so many layers alone, and each run is computed again on the way back (Chen et al. 2016, arXiv 1604.06174).
    */
   layersAtOnce?: number | undefined
+  /** Learnt from instead of the next token; in one graph with the decoder. */
+  teacher?: Teacher | undefined
 }
 
 /** The loss of texts, in nats. */
@@ -83,7 +88,7 @@ export class GradientSource {
     const last = this.#boundaries.at(-1)
     const start = startFrom(states.at(-1))
     const outputs = await this.#run('loss', texts, { ...feeds, ...start }, () =>
-      takeLossGraph(this.#decoder, { ...this.#graphOptions, from: last }),
+      takeLossGraph(this.#decoder, { ...this.#graphOptions, from: last, teacher: this.#options.teacher }),
     )
     this.#add(outputs, gradients)
     let gradient = outputs[GRADIENT_OUTPUT]
@@ -100,10 +105,10 @@ export class GradientSource {
     return { nats: readNumber(outputs) / share, tokens }
   }
 
-  /** The loss of texts, forward alone. */
+  /** The loss of the next token, whatever is learnt from, forward alone. */
   async measure(texts: EncodedText[], parameters: Parameters): Promise<Loss> {
     const feeds = { ...this.#feedParameters(parameters), ...this.#feedTargets(texts, 1) }
-    const outputs = await this.#run('score', texts, feeds, () =>
+    const outputs = await this.#run(SCORE, texts, feeds, () =>
       takeScoreGraph(this.#decoder, this.#config.hiddenSize),
     )
     return { nats: readNumber(outputs), tokens: countPredicted(texts) }
@@ -141,7 +146,8 @@ export class GradientSource {
     feeds: Record<string, Tensor>,
     take: () => DecoderGraph,
   ): Promise<Outputs> {
-    const opening = this.#opened.get(name) ?? this.#open(take())
+    // what only measures now and then is not worth a second copy of its weights
+    const opening = this.#opened.get(name) ?? this.#open(take(), { packsWeights: name !== SCORE })
     this.#opened.set(name, opening)
     const runner = await opening
     const inputs = new Set(runner.inputNames)
@@ -150,7 +156,7 @@ export class GradientSource {
     return runner.run(runner.makeFeeds(texts, tokens, own))
   }
 
-  #open(graph: DecoderGraph): Promise<GraphRunner> {
+  #open(graph: DecoderGraph, options: Pick<RunnerOptions, 'packsWeights'>): Promise<GraphRunner> {
     const { trained, threads, device } = this.#options
     const fed = [
       STATE_INPUT,
@@ -159,7 +165,7 @@ export class GradientSource {
       WEIGHTS_INPUT,
       ...trained.map(({ name }) => name),
     ]
-    return openRunner(graph, this.#config, fed, { threads, device, keepsMemory: true })
+    return openRunner(graph, this.#config, fed, { threads, device, ...options })
   }
 
   #feedParameters(parameters: Parameters): Record<string, Tensor> {

@@ -42,16 +42,16 @@ function describeTrained({ adapters, modules, parameters }: HealFacts['trained']
     : `low-rank adapters of rank ${adapters.rank} and alpha ${adapters.alpha}, ${size}`
 }
 
-function describeTraining({ data, settings, steps, seconds }: HealFacts): string {
+function describeTraining({ data, settings, steps, seconds, teacher }: HealFacts): string {
   const { batchSize, maxLength, learningRate, warmupSteps, weightDecay, clip, seed } = settings
   const texts = `${formatQuantity(data.training.texts, 'text')} of \`${publicName(data.training.id)}\``
-  return `${texts}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
+  const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives`
+  return `${texts}${goal}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
 }
 
 function formatCurve({ curve }: HealFacts): string {
   const rows = curve.map(({ step, trainingLoss, heldOutLoss }) => {
-    const training = trainingLoss === null ? '' : formatPerplexity(Math.exp(trainingLoss))
-    return `| ${step} | ${training} | ${formatPerplexity(Math.exp(heldOutLoss))} |`
+    return `| ${step} | ${trainingLoss?.toFixed(3) ?? ''} | ${formatPerplexity(Math.exp(heldOutLoss))} |`
   })
-  return ['| step | training perplexity | held-out perplexity |', '| --- | --- | --- |', ...rows].join('\n')
+  return ['| step | training loss | held-out perplexity |', '| --- | --- | --- |', ...rows].join('\n')
 }

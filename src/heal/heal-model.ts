@@ -40,7 +40,7 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     const after = await measureHeldOut(healed, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
     const files = adapter
-      ? await planAdapter(located, form, parameters, facts)
+      ? await planAdapter(located, form, parameters, tensors, facts)
       : await planHealedModel(located, replacements, facts)
     const result = describeFiles(facts, work.folder, files)
     await write(work.folder, files, options)
@@ -63,9 +63,9 @@ interface Trained {
 }
 
 async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
-  const { model, settings, form, texts } = work
+  const { model, settings, form, teacher, texts } = work
   const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
-  const identity = identifyRun(model, settings, form, texts)
+  const identity = identifyRun(work)
   const { state, before } = options.resume
     ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
     : await startState(work, options)
@@ -74,6 +74,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
     device,
     trained: form.trained,
     layersAtOnce,
+    teacher: teacher ?? undefined,
   })
   try {
     const ended = await train({
@@ -135,7 +136,7 @@ function compare(
 }
 
 function describeWork(
-  { located, modules, form, settings, texts }: Work,
+  { located, modules, form, teacher, settings, texts }: Work,
   { optimizer, seconds, curve, best }: TrainingState,
   { adapter }: HealOptions,
 ): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError'> {
@@ -150,6 +151,7 @@ function describeWork(
       adapters: form.adapters?.form ?? null,
       parameters: [...form.start.values()].reduce((sum, { length }) => sum + length, 0),
     },
+    teacher: teacher?.id ?? null,
     settings,
     data: {
       training: { id: training.id, texts: training.texts, sequences: training.sequences.length },

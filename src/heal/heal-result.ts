@@ -18,6 +18,8 @@ export interface HealResult {
     adapters: { rank: number; alpha: number } | null
     parameters: number
   }
+  /** The model whose probabilities were learnt, as the user named it; null if the next token was. */
+  teacher: string | null
   settings: TrainingSettings
   data: {
     training: { id: string; texts: number; sequences: number }
@@ -30,7 +32,9 @@ export interface HealResult {
   ended: 'steps' | 'minutes' | 'patience'
   seconds: number
   tokensPerSecond: number
-  /** Losses in nats per token; those on held-out texts are of weights that were not rounded yet. */
+  /**
+   * Losses in nats per token; those on held-out texts are of the next token, and of weights that were not rounded yet.
+   */
   curve: CurvePoint[]
   /** Of the model as it was and as it was written, on the held-out texts; null if it is not finite. */
   perplexity: { before: number; after: number | null }

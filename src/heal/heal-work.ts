@@ -3,6 +3,8 @@ import { describeDecoder } from '../builder/build-decoder.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
+import { joinTeacher } from '../gradient/join-teacher.js'
+import type { Teacher } from '../gradient/loss.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import {
   chooseModelWeights,
@@ -34,6 +36,8 @@ export interface HealOptions
   output: string
   /** Names of the modules to train, or the ends of their paths; those of the MLPs if omitted. */
   targets?: string[] | undefined
+  /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
+  teacher?: string | undefined
   /** Writes the adapter alone instead of the model. */
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
@@ -67,6 +71,13 @@ export function checkOptions(options: HealOptions): void {
   }
 }
 
+/** A teacher in one graph with the decoder that is trained. */
+export interface OpenedTeacher extends Teacher {
+  /** As the user named it. */
+  id: string
+  weightFiles: string[]
+}
+
 /** What a training works with. */
 export interface Work {
   located: LocatedModel
@@ -77,6 +88,8 @@ export interface Work {
   tensors: Map<string, TensorLocation>
   modules: string[]
   form: TrainedForm
+  /** Null if the next token is learnt. */
+  teacher: OpenedTeacher | null
   tokenizer: TokenizerThread
   texts: HealTexts
 }
@@ -88,8 +101,6 @@ export interface Work {
 export async function openWork(options: HealOptions): Promise<Work> {
   const { output, force, signal, onNote } = options
   const located = await locateModel(options)
-  const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
-  await provideWeights(located, chosen)
   const folder = await checkOutputFolder(output, {
     source: located.folder,
     known: await listCompanions(located.source),
@@ -97,27 +108,51 @@ export async function openWork(options: HealOptions): Promise<Work> {
     onNote,
   })
   await checkStopped(options)
-  const model = await prepareModel(await openWeights(located, chosen), options)
-  assertPlain(model)
+  if (options.adapter && located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no adapter can be written for ${located.config.wrapper}: transformers names its modules in another way than the checkpoint`,
+      { hint: 'without --adapter the healed model itself is written' },
+    )
+  }
+  const model = await openPlain(located, options)
   const settings = chooseSettings(options, model)
   const tensors = decoderTensors(model)
   const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
-  const form = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
+  const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
+  const { form, teacher } = await addTeacher(trainable, options)
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
     const texts = await readTexts(options, located, tokenizer, settings)
-    return { located, model, folder, settings, tensors, modules, form, tokenizer, texts }
+    return { located, model, folder, settings, tensors, modules, form, teacher, tokenizer, texts }
   } catch (cause) {
     tokenizer.close()
     throw cause
   }
 }
 
-function assertPlain({ id, packing }: Model): void {
-  if (packing === null) return
-  throw new LayerpruneError(`${id} cannot be trained: its weights are packed (${packing.form})`, {
-    hint: 'train the model that it was made from',
-  })
+/** Opens the safetensors of a model, whose weights are plain numbers. */
+async function openPlain(located: LocatedModel, { signal, onNote }: HealOptions): Promise<Model> {
+  const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
+  await provideWeights(located, chosen)
+  const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
+  if (model.packing === null) return model
+  throw new LayerpruneError(
+    `${model.id} cannot be trained or learnt from: its weights are packed (${model.packing.form})`,
+    {
+      hint: 'take the model that it was made from',
+    },
+  )
+}
+
+async function addTeacher(
+  form: TrainedForm,
+  options: HealOptions,
+): Promise<{ form: TrainedForm; teacher: OpenedTeacher | null }> {
+  const { teacher: id, ignoreConfigKey: _, revision: __, ...others } = options
+  if (id === undefined) return { form, teacher: null }
+  const model = await openPlain(await locateModel({ ...others, model: id }), options)
+  const { student, teacher } = joinTeacher(form.decoder, model.decoder)
+  return { form: { ...form, decoder: student }, teacher: { ...teacher, id, weightFiles: model.weightFiles } }
 }
 
 /** A training that was stopped is neither lost nor continued unless the user says so. */

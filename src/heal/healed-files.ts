@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { findMissingPrefix } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
-import { openSafetensors } from '../checkpoint/safetensors.js'
+import { openSafetensors, type TensorLocation } from '../checkpoint/safetensors.js'
 import type { LocatedModel } from '../model.js'
 import { findCompanions, resolveInside } from '../prune/companion-files.js'
 import { type PlannedFile, textFile } from '../prune/planned-file.js'
@@ -45,12 +46,14 @@ export async function planAdapter(
   located: LocatedModel,
   { adapters, trained }: TrainedForm,
   parameters: Parameters,
+  tensors: ReadonlyMap<string, TensorLocation>,
   facts: HealFacts,
 ): Promise<PlannedFile[]> {
   const { form, list } = adapters!
-  const tensors = new Map(
+  const prefix = findMissingPrefix(located.config, tensors)
+  const matrices = new Map(
     trained.map(({ name, shape }): [string, Replacement] => [
-      `base_model.model.${name}`,
+      `base_model.model.${prefix}${name}`,
       { shape, data: parameters.get(name)! },
     ]),
   )
@@ -64,10 +67,10 @@ export async function planAdapter(
     bias: 'none',
     fan_in_fan_out: list.some(({ outputsFirst }) => !outputsFirst),
     inference_mode: true,
-    target_modules: list.map(({ module }) => module),
+    target_modules: list.map(({ module }) => prefix + module),
   }
   return [
-    { name: 'adapter_model.safetensors', parts: [encodeTensors(tensors, { format: 'pt' })] },
+    { name: 'adapter_model.safetensors', parts: [encodeTensors(matrices, { format: 'pt' })] },
     textFile('adapter_config.json', `${JSON.stringify(config, null, 2)}\n`),
     textFile('README.md', await formatHealedCard(located, facts)),
   ]

@@ -88,26 +88,25 @@ export function startTraining(
  */
 export async function train(options: TrainOptions): Promise<'steps' | 'minutes' | 'patience'> {
   const { settings, state, signal, now = () => performance.now(), onCheckpoint } = options
-  const earlierSeconds = state.seconds
-  const startMs = now()
-  while (state.optimizer.steps < (state.steps ?? Infinity)) {
+  const startMs = now() - 1000 * state.seconds
+  const isOver = () => settings.minutes !== null && state.seconds >= 60 * settings.minutes
+  while (true) {
+    if (state.optimizer.steps >= (state.steps ?? Infinity)) return 'steps'
+    if (hasLostPatience(settings, state)) return 'patience'
+    if (isOver()) return 'minutes'
     if (signal?.aborted) await onCheckpoint?.(state)
     signal?.throwIfAborted()
     await takeStep(options, options.choose(state.optimizer.steps))
-    state.seconds = earlierSeconds + (now() - startMs) / 1000
+    state.seconds = (now() - startMs) / 1000
     const done = state.optimizer.steps
     if (state.steps === null && done >= PACE_STEPS) state.steps = planSteps(settings, state)
-    const isOver = settings.minutes !== null && state.seconds >= 60 * settings.minutes
-    if (done % settings.evaluateEvery === 0 || done === state.steps || isOver) {
+    if (done % settings.evaluateEvery === 0 || done === state.steps || isOver()) {
       await measureHeldOut(options)
-      state.seconds = earlierSeconds + (now() - startMs) / 1000
+      state.seconds = (now() - startMs) / 1000
       await onCheckpoint?.(state)
-      if (hasLostPatience(settings, state)) return 'patience'
     }
     report(options)
-    if (isOver && done !== state.steps) return 'minutes'
   }
-  return 'steps'
 }
 
 /** How many steps there is time for. */

@@ -1,6 +1,6 @@
+import { float8Values, isFloat8 } from '../checkpoint/float8.js'
 import type { ConstantExpression, StoredExpression } from '../checkpoint/weight-expression.js'
 import { DataType } from '../graph/onnx.js'
-import { float8Values, isFloat8 } from '../weights/float8.js'
 import type { ExpressionWriter } from './expression-writer.js'
 
 /** Numbers as they are stored, in float32. */

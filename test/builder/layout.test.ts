@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { buildDecoder, describeDecoder } from '../../src/builder/build-decoder.js'
+import { buildDecoder, describeDecoder, findMissingPrefix } from '../../src/builder/build-decoder.js'
 import { interpretConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors, type SafetensorsCheckpoint } from '../../src/checkpoint/safetensors.js'
 import { fixtureFolder, measureBlocks } from '../support/fixture-model.js'
@@ -147,4 +147,17 @@ it('keys at the top that are not those of the decoder have no part in it', async
     describeDecoder(interpretConfig({ ...readConfig('idefics3'), ...changes }, 'config.json'), tensors)
   const changed = describeWith({ rms_norm_eps: 0.5, hidden_size: 99, rope_theta: 7, anything: [1] })
   expect(JSON.stringify(changed)).toBe(JSON.stringify(describeWith({})))
+})
+
+it.each([
+  ['gpt2', /^transformer\./, 'transformer.'],
+  ['llama', /^model\./, 'model.'],
+])('names of %s that were saved without the head lack a prefix', async (name, prefix, missing) => {
+  const config = interpretConfig(readConfig(name), 'config.json')
+  const bare = await renameTensors(name, (tensor) =>
+    prefix.test(tensor) ? tensor.replace(prefix, '') : undefined,
+  )
+  expect(findMissingPrefix(config, bare.tensors)).toBe(missing)
+  const whole = await openSafetensors(fixtureFolder(name))
+  expect(findMissingPrefix(config, whole.tensors)).toBe('')
 })

@@ -15,8 +15,10 @@ const PACKED = join(FIXTURES, 'packed')
 const REMOVED = [{ start: 0, end: 1 }]
 const REPLACED = 'model.layers.1.mlp.down_proj.weight'
 
+type QuantizedConfig = Record<'quantization_config' | 'quantization', Record<string, unknown>>
+
 /** Where config.json lists modules that are not quantised, by how the names of fixtures begin. */
-const LISTS: [RegExp, (config: Record<string, any>) => unknown, unknown][] = [
+const LISTS: [RegExp, (config: QuantizedConfig) => unknown, unknown][] = [
   [/^fp8|^awq/, (config) => config.quantization_config.modules_to_not_convert, 'list'],
   [/^bnb/, (config) => config.quantization_config.llm_int8_skip_modules, 'list'],
   [/^ct/, (config) => config.quantization_config.ignore, 'list'],

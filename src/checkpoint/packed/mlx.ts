@@ -1,5 +1,5 @@
 import { isObject } from '../../is-object.js'
-import { float8Values } from '../../weights/float8.js'
+import { float8Values } from '../float8.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { IntegersExpression, WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
@@ -9,6 +9,9 @@ import { combineGroups, readFp4, readScales, stored } from './scales.js'
 type Section = Record<string, unknown>
 
 const BITS = [2, 3, 4, 5, 6, 8] as const
+
+/** Bits of the floats that modes other than `affine` have. */
+const FLOAT_BITS: Record<string, number> = { mxfp4: 4, nvfp4: 4, mxfp8: 8 }
 
 /**
  * The weights of a checkpoint that MLX quantised: integers in words along the rows, each group with a scale and a bias,
@@ -26,7 +29,8 @@ export function readMlx(raw: RawTensors, settings: Section): string {
     const weight = raw.get(`${module}.weight`, 'U32')
     const shape = [...scales.shape.slice(0, -1), scales.shape.at(-1)! * (group as number)]
     const bits = (32 * weight.shape.at(-1)!) / shape.at(-1)!
-    assertShape(weight, [...shape.slice(0, -1), (shape.at(-1)! * bits) / 32])
+    const expected = FLOAT_BITS[String(mode)] ?? bits
+    assertShape(weight, [...shape.slice(0, -1), (shape.at(-1)! * expected) / 32])
     bitCounts.add(bits)
     const known = {
       weight,

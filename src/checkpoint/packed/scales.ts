@@ -8,7 +8,7 @@ const POWERS = Array.from({ length: 256 }, (_, code) => (code === 255 ? Number.N
 const FP4_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
 
 /** The values of 4-bit floats of two bits of exponent and one of fraction, by their codes. */
-export const FP4_VALUES = [...FP4_MAGNITUDES, ...FP4_MAGNITUDES.map((value) => -value)]
+const FP4_VALUES = [...FP4_MAGNITUDES, ...FP4_MAGNITUDES.map((value) => -value)]
 
 /** A tensor of plain numbers, seen in another shape of as many. */
 export function stored(part: TensorLocation, shape: number[] = part.shape): WeightExpression {
