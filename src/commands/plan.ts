@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { PlanOptions } from '../strategies/plan-layers.js'
-import { STRATEGIES } from '../strategies/strategy.js'
+import { OBJECTIVES, STRATEGIES } from '../strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 
@@ -9,6 +9,7 @@ export const PLAN_OPTIONS = [
   ...([
     'layersToSkip',
     'strategy',
+    'objective',
     'verify',
     'verifySize',
     'task',
@@ -36,6 +37,12 @@ export function makePlanCommand(): Command {
       wholeNumber(1),
     )
     .addOption(new Option('--strategy <name>', 'how they are chosen').choices(STRATEGIES).default('angular'))
+    .addOption(
+      new Option(
+        '--objective <name>',
+        'with greedy-perplexity and repaired: what to keep low, perplexity or kl, the divergence from the whole model (default: perplexity)',
+      ).choices(OBJECTIVES),
+    )
     .option('--verify <k>', 'with verified: blocks checked by perplexity (default: 8)', wholeNumber(1))
     .option('--verify-size <n>', 'with verified: texts for that (default: 32)', wholeNumber(1))
     .option('--task <name>', 'with task: a built-in task, or the .yaml file of one of your own')

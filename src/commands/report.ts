@@ -6,17 +6,22 @@ export interface ReportFlags {
 
 export function makeReportCommand(): Command {
   return new Command('report')
-    .description('Write one self-contained HTML page from saved results, sweeps, evaluations and plans.')
-    .argument('<files...>', 'similarity.json, sweep.json, the output of evaluate --json, plan.json')
+    .description('Write one self-contained HTML page from all that was saved of a model, or of several.')
+    .argument(
+      '<files...>',
+      'similarity.json, sweep.json, plan.json, and what evaluate and prune print with --json',
+    )
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
     .addHelpText(
       'after',
       `
-Several results, of one model or of several, are compared side by side. The page loads nothing from the network.
+Files of the same model become one story: its results, sweeps, evaluations, plans and pruned models, with all cuts side
+by side. Results of several models are compared. The page loads nothing from the network.
 
 Examples:
   layerprune report layerprune-output/similarity.json
-  layerprune report wiki/similarity.json code/similarity.json evaluation.json -o report.html`,
+  layerprune report layerprune-output/similarity.json evaluation.json pruned.json
+  layerprune report wiki/similarity.json code/similarity.json -o report.html`,
     )
     .action(async (files: string[], flags: ReportFlags) =>
       (await import('./run/report.js')).run(files, flags),

@@ -160,7 +160,7 @@ function renderVerification({ verification }: ReportedResult): string {
       `<td>${block.standardError === null ? '' : formatPerplexity(block.standardError)}</td><td>${block.perplexityRank}</td></tr>`,
   )
   return `<h4>Checked by perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} (whole model ${formatPerplexity(verification.perplexity)})</h4>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
+<div class="scroll verification" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
 `
 }
 

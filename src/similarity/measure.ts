@@ -128,7 +128,9 @@ async function measureWindow(job: Job, source: GramSource, window: PlacedWindow)
   const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, tokens))
   let next = 0
   for await (const gram of source.measureGrams(batches)) {
-    await meter.time('distances', () => addBatch(batches[next++]!, gram, layers, measurement))
+    const batch = batches[next++]!
+    await meter.time('distances', () => addBatch(batch, gram, layers, measurement))
+    options.onGram?.(batch, gram)
     measurement.window.batches++
     job.best = findBestSoFar(layers, layersToSkip, measurement.statistics)
     reportProgress(job)

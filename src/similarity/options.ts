@@ -1,5 +1,6 @@
 import { assertMetrics, type Metric } from '../documents/metrics.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
+import type { AskedBatch } from '../engine/gram-source.js'
 import { UsageError } from '../errors.js'
 import { assertBlockSize } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -38,6 +39,8 @@ export interface SimilarityOptions extends RunOptions {
   onRoofline?: ((roofline: Roofline) => void) | undefined
   /** Given at the end how fast the run was; null if it measured nothing. */
   onRate?: ((rate: RunRate | null) => void) | undefined
+  /** Given the inner products of the states of each batch, as `addBatch` takes them. */
+  onGram?: ((batch: AskedBatch, gram: Float64Array) => void) | undefined
   /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }

@@ -15,6 +15,12 @@ export interface GreedyStep {
 
 export type Measuring = Pick<Evaluator, 'measure'>
 
+/** A removed layer, and what the model without it and those of the steps before loses per scored token, in nats. */
+export interface LossStep {
+  layer: number
+  loss: number
+}
+
 /** Candidates that are always measured on all texts. */
 const FINALISTS = 3
 
@@ -24,17 +30,36 @@ const FINALISTS = 3
  *
  * Each step is a race: all layers run on the first quarter of the batches, the better half of them on the next, the
  * better quarter on the rest.
- * @param n less than `layers`
- * @param onTexts called with how many texts all steps have done, and how many they will have
  * @throws LayerpruneError if the whole model's likelihood of a text is not finite, or no layer leaves a finite perplexity
  */
 export async function removeGreedily(
   evaluator: Measuring,
   batches: ReadText[][],
-  { layers, n, onTexts }: { layers: number; n: number; onTexts?: (done: number, total: number) => void },
+  search: GreedySearch,
 ): Promise<GreedyStep[]> {
+  const steps = await removeByLoss(evaluator, batches, search)
+  return steps.map(({ layer, loss }) => ({ layer, perplexity: Math.exp(loss) }))
+}
+
+export interface GreedySearch {
+  layers: number
+  /** Layers to remove, fewer than `layers`. */
+  n: number
+  /** Called with how many texts all steps have done, and how many they will have. */
+  onTexts?: (done: number, total: number) => void
+}
+
+/**
+ * As `removeGreedily`, by whatever loss the evaluator measures.
+ * @throws LayerpruneError if the whole model's loss of a text is not finite, or no layer leaves a finite one
+ */
+export async function removeByLoss(
+  evaluator: Measuring,
+  batches: ReadText[][],
+  { layers, n, onTexts }: GreedySearch,
+): Promise<LossStep[]> {
   const texts = batches.flat().length
-  const steps: GreedyStep[] = []
+  const steps: LossStep[] = []
   for (let step = 0; step < n; step++) {
     const removed = steps.map(({ layer }) => layer)
     const left = Array.from({ length: layers }, (_, layer) => layer).filter(
@@ -46,10 +71,20 @@ export async function removeGreedily(
     const winner = await race(measuring, batches, candidates, (done) =>
       onTexts?.(step * texts + done, n * texts),
     )
-    if (!Number.isFinite(winner.perplexity)) throw noLayerError(step)
-    steps.push({ layer: left[winner.candidate]!, perplexity: winner.perplexity })
+    if (!Number.isFinite(Math.exp(winner.loss))) throw noLayerError(step)
+    steps.push({ layer: left[winner.candidate]!, loss: winner.loss })
   }
   return steps
+}
+
+/** Measures candidates by their divergence from the whole model, KL(whole || candidate), in nats. */
+export function measureDivergence(evaluator: Pick<Evaluator, 'compare'>): Measuring {
+  return {
+    async measure(batch, candidates) {
+      const [, ...compared] = await evaluator.compare(batch, candidates)
+      return compared.map(({ divergences }) => divergences)
+    },
+  }
 }
 
 /** Measures candidates once the whole model is seen to have a finite likelihood. */
@@ -75,7 +110,7 @@ async function race(
   batches: ReadText[][],
   candidates: Block[][],
   onTexts: (done: number) => void,
-): Promise<{ candidate: number; perplexity: number }> {
+): Promise<{ candidate: number; loss: number }> {
   const nats = new Float64Array(candidates.length)
   let running = candidates.map((_, candidate) => candidate)
   let texts = 0
@@ -94,7 +129,7 @@ async function race(
     onTexts(texts)
   }
   const scored = batches.flat().reduce((count, { ids }) => count + ids.length - 1, 0)
-  return { candidate: running[0]!, perplexity: Math.exp(nats[running[0]!]! / scored) }
+  return { candidate: running[0]!, loss: nats[running[0]!]! / scored }
 }
 
 /** The share of candidates that remain after a share of the batches. */

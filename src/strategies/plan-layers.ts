@@ -9,10 +9,10 @@ import { measureSimilarity } from '../similarity/measure.js'
 import type { ReadText } from '../texts/windows.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
-import { type GreedyStep, removeGreedily } from './greedy.js'
+import { type LossStep, measureDivergence, removeByLoss } from './greedy.js'
 import { planByTask, type TaskPlanOptions } from './plan-by-task.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
-import type { Strategy } from './strategy.js'
+import type { Objective, Strategy } from './strategy.js'
 import {
   DEFAULT_VERIFICATION_TEXTS,
   DEFAULT_VERIFIED_BLOCKS,
@@ -26,6 +26,8 @@ export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOption
   layersToSkip: number
   /** Not needed for `deepest` and `task`. */
   dataset?: string | string[] | undefined
+  /** `greedy-perplexity` and `repaired`: what they keep low; the perplexity if omitted. */
+  objective?: Objective | undefined
   /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
   verify?: number | undefined
   /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
@@ -65,6 +67,9 @@ async function findWithoutTexts(options: PlanOptions, layers: number): Promise<F
   const { strategy, layersToSkip: n, dataset, datasetSize } = options
   if (strategy !== 'task' && options.task !== undefined)
     throw new UsageError('--task goes with --strategy task')
+  if (options.objective !== undefined && strategy !== 'greedy-perplexity' && strategy !== 'repaired') {
+    throw new UsageError('--objective goes with --strategy greedy-perplexity or repaired')
+  }
   if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
   if (strategy === 'task') return planByTask(options)
   return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
@@ -140,9 +145,18 @@ async function planBySearch(options: Options): Promise<Found> {
   const steps = await searchGreedily(options, calibration.model, batches, open)
   return {
     removed: asBlocks(steps.map(({ layer }) => layer)),
-    scores: { [score]: steps.at(-1)!.perplexity, steps },
+    scores: describeSteps(steps, score, options.objective),
     dataset: describeTexts(calibration.dataset, calibration),
   }
+}
+
+/** @param score  name of the perplexity after the last step */
+function describeSteps(steps: LossStep[], score: string, objective: Objective = 'perplexity') {
+  if (objective === 'kl') {
+    return { objective, kl: steps.at(-1)!.loss, steps: steps.map(({ layer, loss }) => ({ layer, kl: loss })) }
+  }
+  const perplexities = steps.map(({ layer, loss }) => ({ layer, perplexity: Math.exp(loss) }))
+  return { [score]: perplexities.at(-1)!.perplexity, steps: perplexities }
 }
 
 interface Search {
@@ -178,11 +192,11 @@ function chooseSession({ threads, device = 'cpu', signal }: Options) {
  * @throws InterruptedError if `signal` was aborted, with how far the search came
  */
 async function searchGreedily(
-  { signal, onProgress, layersToSkip: n }: Options,
+  { signal, onProgress, layersToSkip: n, objective }: Options,
   { config: { layers } }: Model,
   batches: ReadText[][],
   open: () => Promise<Evaluator>,
-): Promise<GreedyStep[]> {
+): Promise<LossStep[]> {
   let progress = { texts: 0, total: n * batches.flat().length }
   const onTexts = (texts: number, total: number) => {
     progress = { texts, total }
@@ -191,7 +205,8 @@ async function searchGreedily(
   try {
     const evaluator = await open()
     try {
-      return await removeGreedily(evaluator, batches, { layers, n, onTexts })
+      const measuring = objective === 'kl' ? measureDivergence(evaluator) : evaluator
+      return await removeByLoss(measuring, batches, { layers, n, onTexts })
     } finally {
       await evaluator.close()
     }

@@ -9,4 +9,9 @@ export const STRATEGIES = [
   'task',
 ] as const
 
+/** What strategies that search, `greedy-perplexity` and `repaired`, keep low. */
+export const OBJECTIVES = ['perplexity', 'kl'] as const
+
+export type Objective = (typeof OBJECTIVES)[number]
+
 export type Strategy = (typeof STRATEGIES)[number]

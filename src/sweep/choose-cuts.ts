@@ -8,6 +8,7 @@ import { measureSimilarity } from '../similarity/measure.js'
 import { openCalibration } from '../strategies/calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from '../strategies/choose-layers.js'
 import { removeGreedily } from '../strategies/greedy.js'
+import { LastTokenDistances } from './last-token-distances.js'
 import type { SweepSettings, SweepStrategy } from './options.js'
 
 /** The blocks that a strategy removes, for each size. */
@@ -19,10 +20,11 @@ type BlocksOfSize = (size: number) => Block[]
  */
 export async function chooseCuts(settings: SweepSettings, layers: number): Promise<ChosenCut[]> {
   const { strategies, sizes } = settings
-  const distances = strategies.includes('angular') ? await measureDistances(settings) : undefined
+  const measured = await measureStates(settings, layers)
+  const { distances } = measured
   const chosen: ChosenCut[] = []
   for (const strategy of strategies) {
-    const blocksOf = await chooseBlocks(strategy, settings, layers, distances)
+    const blocksOf = await chooseBlocks(strategy, settings, layers, measured)
     for (const layersToSkip of sizes) {
       const removed = normalizeBlocks(blocksOf(layersToSkip), layers)
       const same = chosen.find((cut) => isDeepStrictEqual(cut.removed, removed))
@@ -37,15 +39,38 @@ export async function chooseCuts(settings: SweepSettings, layers: number): Promi
   return chosen.sort((a, b) => a.layersToSkip - b.layersToSkip)
 }
 
-async function measureDistances(settings: SweepSettings): Promise<Record<string, number[]>> {
-  return (await measureSimilarity({ ...ofDistances(settings), layersToSkip: 1 })).distances
+/** What strategies ask of the states; undefined if none asks. */
+interface MeasuredStates {
+  /** `distances[n][l]`, angular, at the last token of each text. */
+  distances?: Record<string, number[]>
+  /** Block influence of each layer, over all tokens. */
+  influence?: number[]
+}
+
+/** Measures both in one run, if both are asked for. */
+async function measureStates(settings: SweepSettings, layers: number): Promise<MeasuredStates> {
+  const { strategies } = settings
+  const { shard, resumeFrom, ...options } = settings
+  if (!strategies.includes('block-influence')) {
+    if (!strategies.includes('angular')) return {}
+    return { distances: (await measureSimilarity({ ...options, layersToSkip: 1 })).distances }
+  }
+  const last = new LastTokenDistances(layers)
+  const { distances } = await measureSimilarity({
+    ...options,
+    metric: 'block-influence',
+    tokens: 'all',
+    layersToSkip: 1,
+    onGram: (batch, gram) => last.addBatch(batch, gram),
+  })
+  return { influence: distances[1]!, ...(strategies.includes('angular') && { distances: last.means() }) }
 }
 
 async function chooseBlocks(
   strategy: SweepStrategy,
   settings: SweepSettings,
   layers: number,
-  distances: Record<string, number[]> | undefined,
+  { distances, influence }: MeasuredStates,
 ): Promise<BlocksOfSize> {
   switch (strategy) {
     case 'angular':
@@ -53,20 +78,10 @@ async function chooseBlocks(
     case 'deepest':
       return (size) => [deepestBlock(layers, size)]
     case 'block-influence':
-      return chooseByInfluence(settings)
+      return (size) => asBlocks(lowestLayers(influence!, size))
     case 'greedy-perplexity':
       return chooseGreedily(settings, layers)
   }
-}
-
-async function chooseByInfluence(settings: SweepSettings): Promise<BlocksOfSize> {
-  const { distances } = await measureSimilarity({
-    ...ofDistances(settings),
-    metric: 'block-influence',
-    tokens: 'all',
-    layersToSkip: 1,
-  })
-  return (size) => asBlocks(lowestLayers(distances[1]!, size))
 }
 
 /** One search removes one layer after another, up to the largest size. */
@@ -84,9 +99,4 @@ async function chooseGreedily(settings: SweepSettings, layers: number): Promise<
   } finally {
     await evaluator.close()
   }
-}
-
-/** Settings of a run that measures distances; a sweep's shard is one of cuts, not of texts. */
-function ofDistances({ shard, resumeFrom, ...settings }: SweepSettings) {
-  return settings
 }

@@ -95,17 +95,20 @@ class DocumentMaker {
     const { text, target, choices } = this.#task
     const given = choices === undefined ? undefined : this.#choices(choices, record)
     return {
-      text: this.#number(this.#text(text, record, 'doc_to_text'), given),
-      target: this.#target(this.#find(target, record), given),
+      text: this.#asked(text, record, given),
+      target: this.#target(target, record, given),
       choices: given,
     }
   }
 
   #find(rule: Rule, { fields, origin }: DataRecord): unknown {
     if ('value' in rule) return rule.value
-    // a field that only other rows have
-    if (this.#fields.has(rule.field)) return fields[rule.field] ?? null
-    return rule.template.evaluate(fields, origin)
+    // a field that only other rows have is None
+    return this.#isTemplate(rule) ? rule.template.evaluate(fields, origin) : (fields[rule.field] ?? null)
+  }
+
+  #isTemplate(rule: Rule): boolean {
+    return 'field' in rule && !this.#fields.has(rule.field)
   }
 
   #text(rule: Rule, record: DataRecord, key: string): string {
@@ -122,16 +125,25 @@ class DocumentMaker {
     throw this.#wrong(record, 'doc_to_choice', 'must give a list of strings')
   }
 
-  /** Digits are the place of a choice, and code of a list is the list. */
-  #target(value: unknown, choices: string[] | undefined): unknown {
+  /** A number is the place of a choice, and code of a list that a template prints is the list. */
+  #target(rule: Rule, record: DataRecord, choices: string[] | undefined): unknown {
+    const value = this.#find(rule, record)
     if (typeof value === 'boolean') return Number(value)
     if (typeof value === 'number') return choices === undefined ? String(value) : value
     if (typeof value !== 'string') return value
-    return (value.startsWith('[') && parseList(value)) || this.#number(value, choices)
+    return (this.#isTemplate(rule) && parseList(value)) || this.#place(rule, value, choices)
   }
 
-  #number(text: string, choices: string[] | undefined): string | number {
-    return choices !== undefined && /^\d+$/.test(text) ? Number(text) : text
+  /** A number is the place of the choice that is asked about. */
+  #asked(rule: Rule, record: DataRecord, choices: string[] | undefined): string | number {
+    const value = this.#find(rule, record)
+    if (typeof value === 'number' && choices !== undefined) return value
+    return this.#place(rule, this.#text(rule, record, 'doc_to_text'), choices)
+  }
+
+  /** Digits that a template prints are the place of a choice; a field of digits is a text. */
+  #place(rule: Rule, text: string, choices: string[] | undefined): string | number {
+    return choices !== undefined && this.#isTemplate(rule) && /^\d+$/.test(text) ? Number(text) : text
   }
 
   #findGold(target: unknown, choices: string[], record: DataRecord): number[] {

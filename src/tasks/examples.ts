@@ -8,7 +8,10 @@ import { PythonRandom } from './python-random.js'
 /** lm-evaluation-harness's own, unless its user names another. */
 const SEED = 1234
 
-/** Chooses the examples before each document as lm-evaluation-harness does, whose random numbers go on from document to document. */
+/**
+ * Chooses the examples before each document as lm-evaluation-harness does: one sequence of random numbers serves all
+ * documents of a task.
+ */
 export class ExampleSampler {
   readonly #task: Pick<TaskDefinition, 'name' | 'sampler' | 'avoidsDocument' | 'exampleSplit'>
   readonly #examples: DataRecord[]
@@ -27,7 +30,7 @@ export class ExampleSampler {
     if (count > 0 && this.#drawn > examples.length) throw this.#tooFew(examples.length)
   }
 
-  /** @param document  before which they stand; where the task says so it is none of them */
+  /** @param document  that they precede; it is not one of them if the task says so */
   choose(document: DataRecord): DataRecord[] {
     if (this.#count === 0) return []
     const { avoidsDocument, sampler } = this.#task

@@ -105,6 +105,6 @@ function assertDataIsUsed({ taskData = {} }: LoadOptions, names: string[]): void
   const unused = Object.keys(taskData).find((name) => !names.includes(name))
   if (unused === undefined) return
   throw new LayerpruneError(
-    `--task-data names ${unused}, which is none of the tasks: ${names.slice(0, 20).join(', ')}`,
+    `--task-data names ${unused}, which is not one of the tasks: ${names.slice(0, 20).join(', ')}`,
   )
 }

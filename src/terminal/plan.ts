@@ -17,6 +17,8 @@ export function formatPlan(plan: Plan, { color = false } = {}): string {
 }
 
 function describeScores({ strategy, scores, removed }: Plan, color: boolean): string[] {
+  if (scores?.objective === 'kl')
+    return [formatDivergences(scores.steps as { layer: number; kl: number }[]), '']
   switch (strategy) {
     case 'angular':
       return [`angular distance ${formatDistance(scores!.distance as number)}`]
@@ -53,6 +55,16 @@ function formatInfluence(influence: number[], isRemoved: (layer: number) => bool
       formatDistance(score),
       isRemoved(layer) ? '<- removed' : '',
     ]),
+  )
+}
+
+function formatDivergences(steps: { layer: number; kl: number }[]): string {
+  return formatTable(
+    [
+      { title: 'layer removed', align: 'right' },
+      { title: 'KL after', align: 'right' },
+    ],
+    steps.map(({ layer, kl }) => [`${layer}`, formatDistance(kl)]),
   )
 }
 

@@ -1,4 +1,10 @@
-import type { CutTaskFigures, TaskFigures, TaskMetric, TaskResult } from '../documents/task-result.js'
+import {
+  type CutTaskFigures,
+  TASK_METRICS,
+  type TaskFigures,
+  type TaskMetric,
+  type TaskResult,
+} from '../documents/task-result.js'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import { formatBlocks } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
@@ -84,7 +90,7 @@ function listShown(tasks: Measured['tasks']): string[] {
 }
 
 function metricsOf(figures: TaskFigures): TaskMetric[] {
-  return (['acc', 'acc_norm', 'perplexity'] as const).filter((metric) => figures[metric] !== undefined)
+  return TASK_METRICS.filter((metric) => figures[metric] !== undefined)
 }
 
 function figureCells(figures: TaskFigures, metric: TaskMetric): [value: string, error: string] {
@@ -101,7 +107,8 @@ function formatLoss({ difference }: CutTaskFigures, metric: TaskMetric): string 
   const { difference: mean, interval } = difference[metric] as PairedDifference
   const isAccuracy = metric !== 'perplexity'
   // what is lost of an accuracy is what it is lower by
-  const lost = (value: number) => (isAccuracy ? (0 - value * 100).toFixed(1) : value.toFixed(2))
+  const lost = (value: number) =>
+    isAccuracy ? (0 - value * 100).toFixed(1) : `${value < 0 ? '-' : ''}${formatPerplexity(Math.abs(value))}`
   const [low, high] = interval === null || !isAccuracy ? (interval ?? []) : [interval[1], interval[0]]
   const between = interval === null ? '' : ` (${lost(low!)} to ${lost(high!)})`
   return `${lost(mean)}${isAccuracy ? ' points' : ''}${between}`

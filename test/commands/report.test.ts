@@ -60,6 +60,27 @@ describe('plot', () => {
     expect([...(await picture.extract(place).removeAlpha().raw().toBuffer())]).toEqual([0xfd, 0xe7, 0x25])
   })
 
+  it('draws letters in a container without fonts', async () => {
+    writeFileSync(join(cwd, 'fonts.conf'), '<fontconfig><dir>/nowhere</dir></fontconfig>')
+    const bare = { FONTCONFIG_FILE: join(cwd, 'fonts.conf') }
+    const args = ['plot', '--from', 'similarity.json', '-o', 'bare.png']
+    const { exitCode } = await runProgram(args, { cwd, env: bare })
+    expect(exitCode).toBe(0)
+    // the heading, whose first letters are "Ang": a capital A has a narrow top, and a missing letter's box a wide one
+    const heading = { left: 40, top: 30, width: 24, height: 30 }
+    const { data, info } = await sharp(join(cwd, 'bare.png'))
+      .extract(heading)
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    const inked = Array.from(
+      { length: info.height },
+      (_, y) =>
+        [...data.subarray(y * info.width, (y + 1) * info.width)].filter((value) => value < 128).length,
+    ).filter((count) => count > 0)
+    expect(inked[0]).toBeLessThan(inked.at(-1)!)
+  })
+
   it('draws the curve of another size as SVG', async () => {
     const { exitCode } = await plot('-o', 'curve.svg', '--layers-to-skip', '2')
     expect(exitCode).toBe(0)

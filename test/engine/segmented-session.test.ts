@@ -147,6 +147,16 @@ describe('a decoder in segments', () => {
     },
   )
 
+  it.each(['fp8-uneven-blocks', 'gptq-reordered', 'mlx-6bit', 'mxfp4-experts'])(
+    'gives the same with packed weights: %s',
+    async (name) => {
+      const model = await open(`packed/${name}`)
+      const whole = await collect(model, undefined)
+      cutIntoLayers(model.config.layers)
+      expect(await collect(model, 1e9)).toEqual(whole)
+    },
+  )
+
   it('tells how far it is between two batches', async () => {
     const model = await open('families/llama')
     const { layers } = model.config
@@ -195,6 +205,21 @@ describe('a plan of memory', () => {
     expect(segments(least + 2e6).length).toBeGreaterThan(1)
     expect(segments(least + 2e6).length).toBeLessThan(12)
     expect(segments(1e9)).toEqual([{ start: 0, end: 12 }])
+  })
+
+  it('counts packed weights as they are stored, and what decoding one takes', async () => {
+    const { decoder, config } = await openModel({ model: join(FIXTURES, 'packed/awq') })
+    const plan = (packed: typeof decoder.packed) =>
+      new MemoryPlan({ ...decoder, packed: packed! }, config).leastBytes(256, 1)
+    const matrices = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96
+    // decoding takes one copy more than a constant does; small weights are taken to need 1.8 times their size
+    const decoded = 1.8 * 4 * 64 * 96
+    const bits = 4 + (16 + 4) / 32
+    const least = plan(decoder.packed)
+    const none = plan(
+      new Map([...decoder.packed!].map(([name, { shape }]) => [name, { kind: 'constant', shape, value: 0 }])),
+    )
+    expect(least - none).toBeCloseTo((bits / 8) * matrices + decoded, -1)
   })
 
   it('counts weights that each run casts as they are stored, and a float32 copy', async () => {

@@ -9,6 +9,7 @@ import { describeQuantized } from '../../src/int8/quantize-decoder.js'
 import { roundMatrix } from '../../src/int8/round-matrix.js'
 import { openModel, prepareModel } from '../../src/model.js'
 import { decodeFloats } from '../../src/weights/decode-floats.js'
+import { measureTexts, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { EXAMPLES, FIXTURES, TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -198,6 +199,20 @@ describe('--dtype q8 from safetensors', () => {
     await expect(run('fp32')).rejects.toThrow('state 2 is not finite (the input of layer 2)')
     await expect(run('q8')).rejects.toThrow('state 2 is not finite (the input of layer 2)')
   })
+
+  it.each(['gptq', 'mlx-4bit', 'fp8-blocks'])(
+    'rounds the numbers that packed weights stand for: %s',
+    async (name) => {
+      const folder = join(FIXTURES, 'packed', name)
+      const { texts, all } = readReference(folder)
+      const model = await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
+      const distances = await measureTexts(model, texts, name)
+      expect(largestDifference(distances, Object.values(all).flat())).toBeLessThan(0.01)
+      const before = cached()
+      await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
+      expect(cached()).toEqual(before)
+    },
+  )
 
   it('refuses weights that are not finite once those of a norm are in them', async () => {
     const model = copyLlama()

@@ -8,6 +8,8 @@ export const genaiPython = process.env.LAYERPRUNE_GENAI_PYTHON ?? ''
 export const optimumPython = process.env.LAYERPRUNE_OPTIMUM_PYTHON ?? ''
 /** Python with what test/interop/requirements-lm-eval.txt lists. */
 export const lmEvalPython = process.env.LAYERPRUNE_LM_EVAL_PYTHON ?? ''
+/** Python with what test/interop/requirements-llama-cpp.txt lists. */
+export const llamaCppPython = process.env.LAYERPRUNE_LLAMA_CPP_PYTHON ?? ''
 export const chromium = findChromium() ?? ''
 
 /** A group of tests against other programs: skipped with a message without their Python. */
@@ -23,6 +25,10 @@ export const describeWithOptimum = (title: string, tests: () => void) =>
 /** A group of tests against lm-evaluation-harness: skipped with a message without its Python. */
 export const describeWithLmEval = (title: string, tests: () => void) =>
   describeWith(lmEvalPython, title, needsPython('LM_EVAL', 'lm-eval'), tests)
+
+/** A group of tests against llama.cpp: skipped with a message without its Python. */
+export const describeWithLlamaCpp = (title: string, tests: () => void) =>
+  describeWith(llamaCppPython, title, needsPython('LLAMA_CPP', 'llama-cpp'), tests)
 
 function needsPython(variable: string, name: string): string {
   return `set LAYERPRUNE_${variable}_PYTHON to a python with test/interop/requirements-${name}.txt`

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type GgufFile, openGguf } from '../../src/gguf/gguf-file.js'
@@ -8,41 +8,19 @@ import { openModel } from '../../src/model.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { encodeFloats } from '../../src/weights/encode-floats.js'
 import { count, encodeGguf, type Value } from '../support/gguf-file.js'
+import { BY_NUMBER, cutOf, GGUF, GGUF_NAMES, pruneGguf } from '../support/gguf-fixtures.js'
 import { largestDifference } from '../support/largest-difference.js'
 import { sample } from '../support/long-tests.js'
-import { FIXTURES } from '../support/paths.js'
 import { runDecoder } from '../support/run-decoder.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
-const GGUF = join(FIXTURES, 'gguf')
-const names = readdirSync(GGUF).filter((name) => name.endsWith('.gguf'))
-
-async function prune(model: string, start: number, end: number): Promise<string> {
-  const output = join(makeTempFolder(), 'pruned')
-  const plan = { strategy: 'explicit', removed: [{ start, end }] }
-  const { files } = await pruneModel({ model, output, plan })
-  return join(output, files[0]!.name)
-}
-
-/** Architectures that choose what a layer computes by its number, and a cut that keeps to their rule. */
-const BY_NUMBER: Record<string, { refused: string; start: number; end: number }> = {
-  'gemma2.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },
-  'gemma3.gguf': { refused: 'rope of the layer that becomes layer 4 would be another', start: 0, end: 6 },
-  'gpt-oss.gguf': { refused: 'window of the layer that becomes layer 1 would be another', start: 0, end: 2 },
-  'lfm2.gguf': { refused: 'num_key_value_heads', start: 0, end: 1 },
-  'lfm2-moe.gguf': { refused: 'num_key_value_heads', start: 0, end: 1 },
-  'smollm3.gguf': { refused: 'rope of the layer that becomes layer', start: 0, end: 4 },
-}
-
-const cutOf = (name: string) => BY_NUMBER[name] ?? { start: 1, end: 2 }
-
 describe('a pruned GGUF file computes what the cut graph does', () => {
-  const checked = new Set([...sample(names, 4), ...Object.keys(BY_NUMBER)])
+  const checked = new Set([...sample(GGUF_NAMES, 4), ...Object.keys(BY_NUMBER)])
 
   it.each([...checked])('%s', async (name) => {
     const block = cutOf(name)
     const whole = await openModel({ model: join(GGUF, name) })
-    const pruned = await openModel({ model: await prune(join(GGUF, name), block.start, block.end) })
+    const pruned = await openModel({ model: await pruneGguf(join(GGUF, name), block) })
     expect(pruned.config.layers).toBe(whole.config.layers - (block.end - block.start))
     const expected = await runDecoder(cutBlocks(whole.decoder, [block]), whole.config)
     const found = await runDecoder(pruned.decoder, pruned.config)
@@ -51,7 +29,7 @@ describe('a pruned GGUF file computes what the cut graph does', () => {
   })
 
   it.each(Object.entries(BY_NUMBER))('%s is refused if its rule does not fit', async (name, { refused }) => {
-    await expect(prune(join(GGUF, name), 1, 2)).rejects.toMatchObject({
+    await expect(pruneGguf(join(GGUF, name), { start: 1, end: 2 })).rejects.toMatchObject({
       name: 'LayerpruneError',
       message: expect.stringContaining(refused),
       hint: expect.stringMatching(/^remove other layers/),
@@ -74,7 +52,7 @@ function readBytes({ tensors }: GgufFile): Map<string, string> {
 describe('what is copied', () => {
   it('is every tensor that is kept, and all metadata but what counts layers', async () => {
     const whole = await openGguf(join(GGUF, 'lfm2-moe.gguf'))
-    const pruned = await openGguf(await prune(join(GGUF, 'lfm2-moe.gguf'), 0, 1))
+    const pruned = await openGguf(await pruneGguf(join(GGUF, 'lfm2-moe.gguf'), { start: 0, end: 1 }))
     const before = readBytes(whole)
     for (const [name, bytes] of readBytes(pruned)) {
       const old = name.replace(/^blk\.(\d+)/, (_, layer) => `blk.${Number(layer) + 1}`)
@@ -123,10 +101,10 @@ describe('a model in several parts', () => {
   }
 
   it('loses the part that no tensor is left in', async () => {
-    const first = await prune(await split(), 1, 2)
+    const first = await pruneGguf(await split(), { start: 1, end: 2 })
     expect(basename(first)).toBe('m-00001-of-00002.gguf')
     const parts = await openGguf(first)
-    const whole = await openGguf(await prune(join(GGUF, 'llama.gguf'), 1, 2))
+    const whole = await openGguf(await pruneGguf(join(GGUF, 'llama.gguf'), { start: 1, end: 2 }))
     expect(readBytes(parts)).toEqual(readBytes(whole))
     expect(parts.headers.map(({ metadata }) => metadata.get('split.tensors.count')!.value)).toEqual([
       whole.tensors.size,

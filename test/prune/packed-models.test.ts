@@ -15,12 +15,7 @@ const PACKED = join(FIXTURES, 'packed')
 const REMOVED = [{ start: 0, end: 1 }]
 const REPLACED = 'model.layers.1.mlp.down_proj.weight'
 
-type Settings = Record<string, unknown>
-
-interface QuantizedConfig {
-  quantization_config: Settings
-  quantization: Settings
-}
+type QuantizedConfig = Record<'quantization_config' | 'quantization', Record<string, unknown>>
 
 /** Where config.json lists modules that are not quantised, by how the names of fixtures begin. */
 const LISTS: [RegExp, (config: QuantizedConfig) => unknown, unknown][] = [

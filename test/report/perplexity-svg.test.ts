@@ -27,6 +27,16 @@ it('places equal ratios at equal distances', () => {
   expect(x[0]! - whole).toBeCloseTo(x[1]! - x[0]!, 0)
 })
 
+it('labels powers of ten that do not touch, and writes large numbers short', () => {
+  const svg = drawPerplexities(evaluationOf([61, 7_884_488, 375, 2.1e12, 123_456]))
+  const ticks = [...svg.matchAll(/x="([\d.]+)" y="\d+" text-anchor="middle">([^<]*)</g)]
+    .map(([, x, label]) => ({ x: Number(x), label: label! }))
+    .filter(({ label }) => /^[\d.]/.test(label))
+  expect(ticks.map(({ label }) => label)).toEqual(['100', '10,000', '1M', '100M', '1e+10', '1e+12'])
+  for (const [i, { x }] of ticks.entries()) if (i > 0) expect(x - ticks[i - 1]!.x).toBeGreaterThanOrEqual(48)
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(['61.00', '375.00', '123k', '7.9M', '2.1e+12']))
+})
+
 it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])(
   'stays inside its frame for %j',
   (perplexities) => {

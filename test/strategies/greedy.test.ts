@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Evaluator } from '../../src/evaluate/evaluator.js'
 import type { Block } from '../../src/layers/block.js'
 import { deepestBlock, lowestLayers } from '../../src/strategies/choose-layers.js'
-import { removeGreedily } from '../../src/strategies/greedy.js'
+import { measureDivergence, removeGreedily } from '../../src/strategies/greedy.js'
 import type { ReadText } from '../../src/texts/windows.js'
 
 /** A model that loses `costs[layer]` nats a token with each layer, and more where two neighbours go. */
@@ -24,6 +24,18 @@ function fakeEvaluator(costs: number[]) {
 const batches: ReadText[][] = Array.from({ length: 8 }, () => [
   { ids: [1, 2, 3], sizeBytes: 0, origin: 'texts.jsonl:1' },
 ])
+
+it('measureDivergence measures what compare says of candidates, not of the whole model', async () => {
+  const of = (value: number) => {
+    const values = Float64Array.of(value)
+    return { nats: values.map((nats) => nats + 10), divergences: values, agreements: values }
+  }
+  const measuring = measureDivergence({
+    compare: async (_, candidates) => [of(0), ...candidates.map(([block]) => of(1 + block!.start))],
+  })
+  const layers = [1, 0].map((start) => [{ start, end: start + 1 }])
+  expect(await measuring.measure(batches[0]!, layers)).toEqual([Float64Array.of(2), Float64Array.of(1)])
+})
 
 describe('removeGreedily', () => {
   it('takes the layer that costs least, given those already removed', async () => {

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { measureTasks, pruneModel, type TaskSample } from '../../src/index.js'
+import { readDefinition } from '../../src/tasks/definition.js'
+import { makeDocuments } from '../../src/tasks/documents.js'
 import { findTasks } from '../../src/tasks/find-tasks.js'
 import { loadTask } from '../../src/tasks/load-task.js'
 import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
@@ -100,7 +102,7 @@ it.each<[what: string, tasks: string[], options: object, problem: string]>([
     'data of no task',
     ['piqa'],
     { taskData: { arc: 'x' } },
-    '--task-data names arc, which is none of the tasks: piqa',
+    '--task-data names arc, which is not one of the tasks: piqa',
   ],
   [
     'data that lack the split',
@@ -117,3 +119,23 @@ it.each<[what: string, tasks: string[], options: object, problem: string]>([
 ])('refuses %s before the model is opened', async (_, tasks, options, problem) => {
   await expect(measureTasks({ model: 'no-such-folder', tasks, ...options })).rejects.toThrow(problem)
 })
+
+it('takes digits of a template as the place of a choice, and a field of digits as the choice', async () => {
+  const { tasks } = await findTasks(['piqa'])
+  const record = { fields: { goal: 'g', sol1: '1', sol2: '0', label: '1', place: 1 }, origin: 'x.jsonl:1' }
+  const goldOf = (target: string) => {
+    const { target: rule } = readDefinition({ ...CONFIG, doc_to_target: target }, 'mine')
+    return makeDocuments({ ...tasks[0]!, target: rule }, [record], { examples: [], count: 0 })[0]!.gold
+  }
+  expect([goldOf('label'), goldOf('{{label}}'), goldOf('place'), goldOf('[0, 1]')]).toEqual([
+    [0],
+    [1],
+    [1],
+    [0, 1],
+  ])
+})
+
+const CONFIG = {
+  ...{ task: 'mine', dataset_path: 'x', output_type: 'multiple_choice', test_split: 'test' },
+  ...{ doc_to_text: 'goal', doc_to_choice: ['1', '0'] },
+}

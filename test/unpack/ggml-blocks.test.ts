@@ -1,13 +1,26 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { create } from '@bufbuild/protobuf'
+import { TensorProtoSchema } from 'onnx-buf'
 import { describe, expect, it } from 'vitest'
 import { GGML_BLOCKS, type GgmlBlockType } from '../../src/checkpoint/ggml-types.js'
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors-header.js'
 import { type GgmlBlocksExpression, listParts } from '../../src/checkpoint/weight-expression.js'
 import { readExpression } from '../../src/engine/read-floats.js'
+import { createSession } from '../../src/engine/session.js'
 import { findNonFiniteNumber } from '../../src/graph/finite-parts.js'
+import {
+  createModel,
+  DataLocation,
+  DataType,
+  makeGraph,
+  makeInt64Tensor,
+  makeNode,
+  makeValueInfo,
+} from '../../src/graph/onnx.js'
 import { WeightReader } from '../../src/graph/weight-reader.js'
 import { takeRows } from '../../src/unpack/take-rows.js'
+import { ONE_THREAD } from '../support/fixture-model.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { readTensors } from '../support/tensor-file.js'
@@ -27,6 +40,32 @@ function numbersOf(type: GgmlBlockType): Float32Array {
   return new Float32Array(new Uint8Array(data).buffer)
 }
 
+/** Rows of a table by their numbers, as a decoder's graph looks up tokens. */
+async function lookUp(expression: GgmlBlocksExpression, rows: number[]): Promise<number[]> {
+  const table = create(TensorProtoSchema, {
+    name: 'table',
+    dataType: DataType.FLOAT,
+    dims: expression.shape.map(BigInt),
+    dataLocation: DataLocation.EXTERNAL,
+  })
+  const graph = {
+    ...makeGraph({
+      name: 'look_up',
+      node: [makeNode('Gather', ['table', 'ids'], ['rows'])],
+      input: [],
+      output: [makeValueInfo('rows', DataType.FLOAT, [rows.length, expression.shape[1]!])],
+    }),
+    initializer: [table, makeInt64Tensor('ids', [rows.length], rows)],
+  }
+  const model = createModel({ irVersion: 10n, opsetImport: [{ domain: '', version: 21n }] as never, graph })
+  const packed = new Map([['table', expression]])
+  const ort = await import('onnxruntime-node')
+  const session = await createSession(ort, { model, weightsFolder: FIXTURES, states: [], packed }, ONE_THREAD)
+  const { rows: found } = await session.run({})
+  await session.release()
+  return [...(found!.data as Float32Array)]
+}
+
 describe.each(TYPES)('%s', (type) => {
   it('has the numbers of gguf, bit for bit', async () => {
     expect(await readExpression(expressionOf(type))).toEqual(numbersOf(type))
@@ -37,6 +76,14 @@ describe.each(TYPES)('%s', (type) => {
     const row = takeRows(expressionOf(type), 1, 2)
     expect(row.kind).toBe('ggml-blocks')
     expect(await readExpression(row)).toEqual(expected.slice(expected.length / 2))
+  })
+
+  it('is looked up by rows', async () => {
+    const expected = numbersOf(type)
+    const [first, second] = [0, 1].map((row) =>
+      [...expected].slice((row * expected.length) / 2).slice(0, expected.length / 2),
+    )
+    expect(await lookUp(expressionOf(type), [1, 0, 1])).toEqual([...second!, ...first!, ...second!])
   })
 })
 

@@ -10,6 +10,9 @@ type Section = Record<string, unknown>
 
 const BITS = [2, 3, 4, 5, 6, 8] as const
 
+/** Bits of the floats that modes other than `affine` have. */
+const FLOAT_BITS: Record<string, number> = { mxfp4: 4, nvfp4: 4, mxfp8: 8 }
+
 /**
  * The weights of a checkpoint that MLX quantised: integers in words along the rows, each group with a scale and a bias,
  * or floats of 4 or 8 bits, each group with a scale.
@@ -26,7 +29,8 @@ export function readMlx(raw: RawTensors, settings: Section): string {
     const weight = raw.get(`${module}.weight`, 'U32')
     const shape = [...scales.shape.slice(0, -1), scales.shape.at(-1)! * (group as number)]
     const bits = (32 * weight.shape.at(-1)!) / shape.at(-1)!
-    assertShape(weight, [...shape.slice(0, -1), (shape.at(-1)! * bits) / 32])
+    const expected = FLOAT_BITS[String(mode)] ?? bits
+    assertShape(weight, [...shape.slice(0, -1), (shape.at(-1)! * expected) / 32])
     bitCounts.add(bits)
     const known = {
       weight,

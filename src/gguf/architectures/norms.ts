@@ -1,0 +1,115 @@
+import type { Architecture, Facts } from '../architecture.js'
+import {
+  AFTER_NORMS,
+  attentionBias,
+  FOLDED_NORMS,
+  INTERLEAVED,
+  LLAMA,
+  layerTypes,
+  llamaBiases,
+  rename,
+  ropesByType,
+  SANDWICH,
+  window,
+} from './parts.js'
+
+/** llama.cpp knows the 27B by its number of layers, and scales its scores by another size than that of a head. */
+function gemmaScale({ layers, hidden, heads, headDim }: Facts, layersOf27B: number): number {
+  return layers === layersOf27B ? hidden / heads : headDim
+}
+
+const OLMO3: Architecture = {
+  ...LLAMA,
+  family: 'olmo3',
+  tensors: rename(AFTER_NORMS),
+  rope: false,
+  settings: (facts) => ({
+    sliding_window: window(facts),
+    layer_types: layerTypes(facts, 4),
+    rope_parameters: ropesByType(facts),
+  }),
+}
+
+/** Architectures whose norms are others than Llama's, or in other places. */
+export const NORM_ARCHITECTURES: Record<string, Architecture> = {
+  gemma: { ...LLAMA, family: 'gemma', dialect: FOLDED_NORMS },
+  gemma2: {
+    ...LLAMA,
+    family: 'gemma2',
+    tensors: rename(SANDWICH),
+    dialect: FOLDED_NORMS,
+    settings: (facts) => ({
+      query_pre_attn_scalar: gemmaScale(facts, 46),
+      attn_logit_softcapping: facts.metadata.number('attn_logit_softcapping') ?? 50,
+      final_logit_softcapping: facts.metadata.number('final_logit_softcapping') ?? 30,
+      sliding_window: window(facts) ?? 4096,
+      layer_types: layerTypes(facts, 2),
+    }),
+  },
+  gemma3: {
+    ...LLAMA,
+    family: 'gemma3_text',
+    tensors: rename(SANDWICH),
+    dialect: FOLDED_NORMS,
+    rope: false,
+    settings: (facts) => ({
+      query_pre_attn_scalar: gemmaScale(facts, 62),
+      final_logit_softcapping: facts.metadata.number('final_logit_softcapping') || null,
+      sliding_window: window(facts),
+      layer_types: window(facts) ? layerTypes(facts, 6) : new Array(facts.layers).fill('full_attention'),
+      rope_parameters: ropesByType(facts, 10_000),
+    }),
+  },
+  olmo: {
+    ...LLAMA,
+    family: 'olmo',
+    norm: 'layer',
+    epsilon: null,
+    dialect: INTERLEAVED,
+    settings: ({ metadata }) => ({ clip_qkv: metadata.number('attention.clamp_kqv') || null }),
+  },
+  olmo2: {
+    ...LLAMA,
+    family: 'olmo2',
+    tensors: rename(AFTER_NORMS),
+    variant: { key: 'attention.sliding_window', architecture: OLMO3 },
+  },
+  'command-r': {
+    ...LLAMA,
+    family: 'cohere',
+    norm: 'layer',
+    settings: (facts) => ({
+      ...attentionBias(facts),
+      logit_scale: facts.metadata.number('logit_scale'),
+      use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
+    }),
+  },
+  cohere2: {
+    ...LLAMA,
+    family: 'cohere2',
+    norm: 'layer',
+    settings: (facts) => ({
+      ...attentionBias(facts),
+      logit_scale: facts.metadata.number('logit_scale'),
+      sliding_window: window(facts),
+      layer_types: layerTypes(facts, 4),
+    }),
+  },
+  exaone4: {
+    ...LLAMA,
+    family: 'exaone4',
+    tensors: rename(AFTER_NORMS),
+    settings: (facts) => ({
+      sliding_window: window(facts),
+      layer_types: window(facts) ? layerTypes(facts, 4) : undefined,
+    }),
+  },
+  nemotron: {
+    ...LLAMA,
+    family: 'nemotron',
+    norm: 'layer',
+    epsilon: 'norm_eps',
+    dialect: FOLDED_NORMS,
+    settings: llamaBiases,
+  },
+}
