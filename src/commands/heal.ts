@@ -28,7 +28,7 @@ export function makeHealCommand(): Command {
     .option('--adapter', 'write the low-rank adapter alone, for PEFT, instead of the model')
     .option(
       '--force',
-      'replace a model that is already in the output folder, or start a stopped training again',
+      'replace a model that is already in the output folder, and drop a training that was stopped',
     )
     .option('--resume', 'continue a training that was stopped')
   return addOutputFlags(addMethodFlags(addAmountFlags(addTextFlags(command))))

@@ -14,7 +14,7 @@ import { checkOptions, type HealOptions, openWork, type Work } from './heal-work
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
-import { loadState, removeState, saveState, statePath } from './saved-state.js'
+import { hasState, loadState, removeState, saveState, statePath } from './saved-state.js'
 import { startTraining, type TrainingState, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
 
@@ -47,12 +47,14 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     await removeState(statePath(output))
     return result
   } catch (cause) {
-    throw signal?.aborted
-      ? new InterruptedError('before the model was healed; --resume continues if training had begun')
-      : cause
+    throw signal?.aborted ? new InterruptedError(await describeStop(output)) : cause
   } finally {
     tokenizer.close()
   }
+}
+
+async function describeStop(output: string): Promise<string> {
+  return (await hasState(output)) ? 'the training; --resume continues it' : 'before the first step'
 }
 
 interface Trained {

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
@@ -21,7 +20,7 @@ import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
-import { statePath } from './saved-state.js'
+import { hasState, statePath } from './saved-state.js'
 import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
 import { listTargets } from './targets.js'
 import type { TrainingProgress } from './train.js'
@@ -158,10 +157,7 @@ async function addTeacher(
 /** A training that was stopped is neither lost nor continued unless the user says so. */
 async function checkStopped({ output, resume, force }: HealOptions): Promise<void> {
   const path = statePath(output)
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  )
+  const isThere = await hasState(output)
   if (isThere && !resume && !force) {
     throw new LayerpruneError(`a training was stopped, and ${path} holds its state`, {
       hint: 'continue it with --resume, or start again with --force',

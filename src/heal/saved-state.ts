@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { access, rm } from 'node:fs/promises'
 import { readSafetensorsHeader } from '../checkpoint/safetensors-header.js'
 import type { Figures } from '../documents/evaluation-result.js'
 import { LayerpruneError } from '../errors.js'
@@ -31,6 +31,14 @@ const GROUPS = ['parameters', 'means', 'squares'] as const
 /** Where the state of a training is kept until its model is written. */
 export function statePath(output: string): string {
   return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
+}
+
+/** Whether a training was stopped whose model would be in a folder. */
+export function hasState(output: string): Promise<boolean> {
+  return access(statePath(output)).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Writes all that a stopped training needs to go on to the bit, as one safetensors file. */

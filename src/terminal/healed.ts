@@ -1,4 +1,10 @@
-import { formatCount, formatPerplexity, formatQuantity, formatSize } from '../format-numbers.js'
+import {
+  formatCount,
+  formatDuration,
+  formatPerplexity,
+  formatQuantity,
+  formatSize,
+} from '../format-numbers.js'
 import type { HealResult } from '../heal/heal-result.js'
 
 /** What a training did and gave, as a person reads it. */
@@ -27,11 +33,12 @@ const ENDINGS = {
 function describeTraining({ trained, steps, bestStep, seconds, tokensPerSecond, ended }: HealResult): string {
   const what = `${formatCount(trained.parameters)} parameters in ${formatQuantity(trained.modules.length, 'module')}`
   const pace = `${formatDuration(seconds)}, ${formatCount(Math.round(tokensPerSecond))} tokens/s`
-  const best =
-    bestStep === steps ? '' : ` The weights are those of step ${bestStep}, the best on the other texts.`
+  const best = bestStep === steps ? '' : ` ${describeBest(bestStep)}`
   return `Trained ${what} for ${formatQuantity(steps, 'step')} (${pace})${ENDINGS[ended]}.${best}`
 }
 
-function formatDuration(seconds: number): string {
-  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`
+function describeBest(step: number): string {
+  return step === 0
+    ? 'No step lowered the loss on the other texts, so the weights did not change.'
+    : `The weights are those of step ${step}, the best on the other texts.`
 }

@@ -135,7 +135,7 @@ it('Ctrl-C keeps the steps that were taken', async () => {
     if (progress.stage === 'training' && progress.step === 4) controller.abort()
   }
   const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
-  await expect(stopped).rejects.toThrow('interrupted')
+  await expect(stopped).rejects.toThrow('interrupted the training; --resume continues it')
   const steps: number[] = []
   await healModel({
     ...options,
