@@ -61,9 +61,12 @@ export function ignoreConfigKeyOption(): Option {
   ).argParser((name: string, names: string[] | undefined) => [...(names ?? []), name])
 }
 
-/** @param requireTexts  whether --dataset must be given */
-export function addRunFlags(command: Command, { requireTexts = true } = {}): Command {
-  return addDatasetFlags(addModelFlags(command), requireTexts)
+/**
+ * @param requireTexts  whether --dataset must be given
+ * @param textsRead  what is read without --dataset-size, for the help
+ */
+export function addRunFlags(command: Command, { requireTexts = true, textsRead = 'all' } = {}): Command {
+  return addDatasetFlags(addModelFlags(command), requireTexts, textsRead)
 }
 
 function addModelFlags(command: Command): Command {
@@ -77,7 +80,7 @@ function addModelFlags(command: Command): Command {
     )
 }
 
-function addDatasetFlags(command: Command, required: boolean): Command {
+function addDatasetFlags(command: Command, required: boolean, textsRead: string): Command {
   const dataset = new Option(
     '--dataset <path...>',
     'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
@@ -85,7 +88,7 @@ function addDatasetFlags(command: Command, required: boolean): Command {
   return command
     .addOption(dataset.makeOptionMandatory(required))
     .option('--dataset-column <name>', 'column that holds the text', 'text')
-    .option('--dataset-size <n>', 'use the first n texts (default: all)', wholeNumber(1))
+    .option('--dataset-size <n>', `use the first n texts (default: ${textsRead})`, wholeNumber(1))
     .option(
       '--shuffle <seed>',
       'read a random sample spread over the files instead of the first texts',

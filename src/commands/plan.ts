@@ -30,7 +30,7 @@ export function makePlanCommand(): Command {
   const command = new Command('plan').description(
     'Choose the layers to remove by a named strategy, and write the plan that evaluate, prune and slice-config take.',
   )
-  return addRunFlags(command, { requireTexts: false })
+  return addRunFlags(command, { requireTexts: false, textsRead: '128 or fewer, see below' })
     .requiredOption(
       '--layers-to-skip <n>',
       'how many layers to remove, 1 to the number of layers - 1',

@@ -55,7 +55,7 @@ export function makeSweepCommand(): Command {
   const command = new Command('sweep').description(
     'Measure what is lost and gained without 1, 2, 3, ... layers, and find the largest cut within given limits.',
   )
-  return addTaskFlags(addRunFlags(command))
+  return addTaskFlags(addRunFlags(command, { textsRead: '32' }))
     .addOption(
       new Option('--strategy <name>', 'how layers are chosen, repeatable (default: angular)')
         .choices(STRATEGIES)

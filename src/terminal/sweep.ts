@@ -46,14 +46,17 @@ export function formatSweep(result: SweepResult, { width = 80, color = false } =
   ].join('\n')
 }
 
+const NEVER = Number.POSITIVE_INFINITY
+
+const left = (title: string): Column => ({ title, align: 'left' })
+const right = (title: string): Column => ({ title, align: 'right' })
+
 function listColumns(result: SweepResult): SweepColumn[] {
-  const { whole, strategies, candidates, dataset } = result
-  const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
-  const left = (title: string): Column => ({ title, align: 'left' })
-  const right = (title: string): Column => ({ title, align: 'right' })
-  const never = Number.POSITIVE_INFINITY
-  const ratio = (perplexity: number | null) =>
-    perplexity === null ? '' : formatPerplexity(perplexity / whole.perplexity)
+  return [...listChoice(result), ...listLosses(result), ...listAccuracies(result), ...listGains(result)]
+}
+
+/** What is removed, and by which strategy. */
+function listChoice({ strategies, candidates }: SweepResult): SweepColumn[] {
   return [
     { column: right('n'), cell: (cut) => `${cut.layersToSkip}`, whole: '0', from: 60 },
     {
@@ -66,14 +69,23 @@ function listColumns(result: SweepResult): SweepColumn[] {
       column: left('strategy'),
       cell: (cut) => cut.strategies.join(', '),
       whole: '',
-      from: strategies.length > 1 ? 100 : never,
+      from: strategies.length > 1 ? 100 : NEVER,
     },
     {
       column: right('distance'),
       cell: ({ distance }) => (distance === null ? '' : formatDistance(distance)),
       whole: '',
-      from: candidates.some(({ distance }) => distance !== null) ? 140 : never,
+      from: candidates.some(({ distance }) => distance !== null) ? 140 : NEVER,
     },
+  ]
+}
+
+/** What it costs in next-token predictions. */
+function listLosses({ whole, candidates, dataset }: SweepResult): SweepColumn[] {
+  const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
+  const ratio = (perplexity: number | null) =>
+    perplexity === null ? '' : formatPerplexity(perplexity / whole.perplexity)
+  return [
     {
       column: right('perplexity'),
       cell: ({ perplexity, texts }) =>
@@ -88,7 +100,7 @@ function listColumns(result: SweepResult): SweepColumn[] {
       column: right('repaired'),
       cell: ({ repaired }) => ratio(repaired?.perplexity ?? null),
       whole: '',
-      from: isRepaired ? 0 : never,
+      from: isRepaired ? 0 : NEVER,
     },
     {
       column: right('KL'),
@@ -102,14 +114,22 @@ function listColumns(result: SweepResult): SweepColumn[] {
       whole: '',
       from: 124,
     },
-    ...Object.entries(whole.tasks ?? {}).map(
-      ([name, { acc }]): SweepColumn => ({
-        column: right(name),
-        cell: ({ tasks }) => formatAccuracy(tasks?.[name]?.acc),
-        whole: formatAccuracy(acc),
-        from: 0,
-      }),
-    ),
+  ]
+}
+
+function listAccuracies({ whole }: SweepResult): SweepColumn[] {
+  return Object.entries(whole.tasks ?? {}).map(([name, { acc }]) => ({
+    column: right(name),
+    cell: ({ tasks }) => formatAccuracy(tasks?.[name]?.acc),
+    whole: formatAccuracy(acc),
+    from: 0,
+  }))
+}
+
+/** What it gains in size and speed, and whether it is recommended. */
+function listGains(result: SweepResult): SweepColumn[] {
+  const { whole, recommended } = result
+  return [
     {
       column: right('size'),
       cell: ({ bytes }) => formatSize(bytes),
@@ -126,7 +146,7 @@ function listColumns(result: SweepResult): SweepColumn[] {
       column: left(''),
       cell: (cut) => (isRecommended(cut, result) ? '<- recommended' : ''),
       whole: '',
-      from: result.recommended === null ? never : 0,
+      from: recommended === null ? NEVER : 0,
     },
   ]
 }
