@@ -1,17 +1,20 @@
 import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
+import { formatQuantity } from '../format-numbers.js'
 import { type Random, shuffleInPlace } from '../random.js'
 import { isHubDataset, listDataFiles } from './files.js'
 import type { DataKind } from './kind.js'
 import { type ReadOrder, readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
+import { type DatasetShare, mixRows, readShares } from './shares.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
 
 export interface DatasetOptions {
   /**
    * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
-   * one dataset on the Hub, if nothing of that name exists on this machine.
+   * one dataset on the Hub, if nothing of that name exists on this machine. Files and folders may all have a share of
+   * the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
    */
   dataset: string | string[]
   /** Column that holds the text, 'text' if omitted; plain text files have none. */
@@ -29,7 +32,7 @@ export interface DatasetOptions {
   /** Plain text files hold one document per line, not one per file; always so on the Hub. */
   textLines?: boolean | undefined
   signal?: AbortSignal | undefined
-  /** Called with waits for the network. */
+  /** Called with waits for the network, and if a mix ends because one of its parts does. */
   onNote?: ((message: string) => void) | undefined
 }
 
@@ -49,7 +52,7 @@ export interface DatasetRow {
   origin: string
 }
 
-/** Which dataset is read; the last three are null for files on disk. */
+/** Which dataset is read; configuration, split and revision are null for files on disk. */
 export interface DatasetName {
   /** As the user named it. */
   id: string
@@ -57,6 +60,8 @@ export interface DatasetName {
   split: string | null
   /** Commit of the Hub. */
   revision: string | null
+  /** Of the files and folders; omitted if they are read one after another. */
+  shares?: DatasetShare[]
 }
 
 export interface Dataset extends DatasetName {
@@ -96,6 +101,8 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
   if (shuffle !== undefined && !(Number.isSafeInteger(shuffle) && shuffle >= 0)) {
     throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
   }
+  const shares = readShares(paths)
+  if (shares !== undefined) return openMix(paths, shares, options)
   const [only, ...others] = paths
   if (others.length === 0 && (await isHubDataset(only!))) {
     const { openDatasetRepo } = await import('./hub/dataset-repo.js')
@@ -103,16 +110,27 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
     return createDataset(name, files, { ...options, textLines: true })
   }
   assertNoHubOptions(paths, options)
+  return createDataset(nameFiles(paths), await openFiles(paths), options)
+}
+
+async function openMix(paths: string[], shares: DatasetShare[], options: ReadOptions): Promise<Dataset> {
+  assertNoHubOptions(paths, options)
+  const parts: DatasetPart[] = []
+  for (const { id, share } of shares) parts.push({ id, share, files: await openFiles([id]) })
+  return makeDataset({ ...nameFiles(paths), shares }, parts, options)
+}
+
+function nameFiles(paths: string[]): DatasetName {
+  return { id: paths.join(', '), config: null, split: null, revision: null }
+}
+
+async function openFiles(paths: string[]): Promise<DatasetFile[]> {
   const files = await listDataFiles(paths)
-  return createDataset(
-    { id: paths.join(', '), config: null, split: null, revision: null },
-    files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })),
-    options,
-  )
+  return files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind }))
 }
 
 /** Files on disk have no configurations and no revisions, and together are one split. */
-function assertNoHubOptions(paths: string[], options: DatasetOptions): void {
+function assertNoHubOptions(paths: string[], options: ReadOptions): void {
   const { datasetConfig, datasetSplit, datasetRevision } = options
   const files = `files on disk (${paths.join(', ')})`
   if (datasetConfig !== undefined)
@@ -131,7 +149,16 @@ type FileList = Iterable<DatasetFile> | AsyncIterable<DatasetFile>
 
 /** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
 export function createDataset(name: DatasetName, files: FileList, options: ReadOptions): Dataset {
-  const reader = new DatasetReader(files, options)
+  return makeDataset(name, [{ id: name.id, share: 1, files }], options)
+}
+
+/** Files of which a share of the texts is taken. */
+interface DatasetPart extends DatasetShare {
+  files: FileList
+}
+
+function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptions): Dataset {
+  const reader = new DatasetReader(parts, options)
   return { ...name, column: reader.column, skipped: reader.skipped, rows: () => reader.readTexts() }
 }
 
@@ -143,12 +170,12 @@ interface SourcedRow extends DataRow {
 class DatasetReader {
   readonly column: string
   readonly skipped = { empty: 0, notText: 0 }
-  readonly #files: FileList
+  readonly #parts: DatasetPart[]
   readonly #options: ReadOptions
 
-  constructor(files: FileList, options: ReadOptions) {
+  constructor(parts: DatasetPart[], options: ReadOptions) {
     this.column = options.datasetColumn ?? DEFAULT_COLUMN
-    this.#files = files
+    this.#parts = parts
     this.#options = options
   }
 
@@ -160,7 +187,7 @@ class DatasetReader {
     for await (const { value, position, source } of this.#readInOrder()) {
       signal?.throwIfAborted()
       if (typeof value !== 'string') this.skipped.notText++
-      else if (!/\S/.test(value)) this.skipped.empty++
+      else if (!isText(value)) this.skipped.empty++
       else {
         yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
         if (++texts === datasetSize) return
@@ -169,27 +196,42 @@ class DatasetReader {
   }
 
   #readInOrder(): AsyncGenerator<SourcedRow> {
-    const { shuffle } = this.#options
-    return shuffle === undefined ? this.#readOneByOne() : this.#readShuffled(shuffle)
+    const { shuffle, skipRows = 0 } = this.#options
+    const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    const skip = { rows: skipRows }
+    if (others.length > 0) return skipFirst(this.#readMixed(), skipRows)
+    return shuffle === undefined
+      ? this.#readOneByOne(files, skip)
+      : skipFirst(this.#readShuffled(files, shuffle), skipRows)
   }
 
-  async *#readOneByOne(): AsyncGenerator<SourcedRow> {
-    const { skipRows = 0, signal } = this.#options
-    const skip = { rows: skipRows }
-    for await (const file of this.#files) {
-      signal?.throwIfAborted()
+  #readMixed(): AsyncGenerator<SourcedRow> {
+    const { shuffle, onNote } = this.#options
+    const sources = this.#parts.map(({ share, files }) => ({
+      share,
+      rows: shuffle === undefined ? this.#readOneByOne(files) : this.#readShuffled(files, shuffle),
+    }))
+    return mixRows(
+      sources,
+      ({ value }) => isText(value),
+      (part, texts) =>
+        onNote?.(
+          `the dataset ends with the ${formatQuantity(texts, 'text')} of ${this.#parts[part]!.id}, to keep the shares`,
+        ),
+    )
+  }
+
+  async *#readOneByOne(files: FileList, skip = { rows: 0 }): AsyncGenerator<SourcedRow> {
+    for await (const file of files) {
+      this.#options.signal?.throwIfAborted()
       yield* this.#readFile(file, { skip })
     }
   }
 
-  async *#readShuffled(seed: number): AsyncGenerator<SourcedRow> {
+  #readShuffled(files: FileList, seed: number): AsyncGenerator<SourcedRow> {
     const open = (file: DatasetFile, random: Random) =>
       this.#readFile(file, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
-    let { skipRows = 0 } = this.#options
-    for await (const row of shuffleRows(this.#files, open, seed)) {
-      if (skipRows > 0) skipRows--
-      else yield row
-    }
+    return shuffleRows(files, open, seed)
   }
 
   async *#readFile({ source, kind }: DatasetFile, order: ReadOrder): AsyncGenerator<SourcedRow> {
@@ -198,6 +240,18 @@ class DatasetReader {
     for await (const row of readRows(abortable(source, signal), kind, { column, textLines, ...order })) {
       yield { ...row, source }
     }
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && /\S/.test(value)
+}
+
+async function* skipFirst(rows: AsyncGenerator<SourcedRow>, count: number): AsyncGenerator<SourcedRow> {
+  let left = count
+  for await (const row of rows) {
+    if (left > 0) left--
+    else yield row
   }
 }
 

@@ -54,6 +54,8 @@ export interface SimilarityResult extends MetricResult {
     config: string | null
     split: string | null
     revision: string | null
+    /** Files and folders whose texts were mixed, and the share of each; omitted if none was asked for. */
+    shares?: { id: string; share: number }[]
     column: string
     /** Texts measured. */
     samples: number

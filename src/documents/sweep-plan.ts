@@ -24,6 +24,11 @@ export function planRecommended({
       wholePerplexity: whole.perplexity,
       limits,
     },
-    dataset: { id: dataset.id, column: dataset.column, texts: dataset.texts },
+    dataset: {
+      id: dataset.id,
+      ...(dataset.shares && { shares: dataset.shares }),
+      column: dataset.column,
+      texts: dataset.texts,
+    },
   })
 }

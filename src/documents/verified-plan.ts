@@ -19,6 +19,7 @@ export function planVerifiedBlock(
     },
     dataset: {
       id: dataset.id,
+      ...(dataset.shares && { shares: dataset.shares }),
       column: dataset.column,
       texts: dataset.samples,
       maxLength: settings.maxLength,

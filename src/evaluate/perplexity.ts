@@ -139,7 +139,7 @@ async function tallyBatch(
 }
 
 function describeTexts(
-  { id, config, split, revision, column, skipped }: Dataset,
+  { id, config, split, revision, shares, column, skipped }: Dataset,
   { tokenless }: TextBatches,
   { texts, scoredTokens, scoredBytes }: Tally,
   skippedTexts: number,
@@ -149,6 +149,7 @@ function describeTexts(
     config,
     split,
     revision,
+    ...(shares && { shares }),
     column,
     skippedTexts,
     texts,

@@ -8,7 +8,7 @@ type Identified = Pick<
   SimilarityResult,
   'model' | 'settings' | 'tokens' | 'layersToSkip' | 'layerpruneVersion'
 > & {
-  dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision'>
+  dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision' | 'shares'>
 }
 
 /**
@@ -26,6 +26,9 @@ export function identify(result: Identified, metrics: readonly Metric[]): Identi
     '--dataset-config': `${dataset.config}`,
     '--dataset-split': `${dataset.split}`,
     'the revision of the dataset': `${dataset.revision}`,
+    ...(dataset.shares && {
+      'the shares of the datasets': dataset.shares.map(({ share }) => share).join(':'),
+    }),
     '--layers-to-skip': `${layersToSkip}`,
     '--metric': metrics.join(','),
     '--tokens': tokens,

@@ -152,11 +152,11 @@ function reportProgress({ options, run, measurement, best }: Job, ahead?: number
 
 async function describeRun(
   options: SimilarityOptions,
-  { id, config, split, revision, column }: Dataset,
+  { id, config, split, revision, shares, column }: Dataset,
   model: Model,
 ): Promise<RunDescription> {
   const settings = chooseSettings(options, model)
-  const dataset = { id, config, split, revision, column }
+  const dataset = { id, config, split, revision, ...(shares && { shares }), column }
   return { model: await describeModel(model, options), dataset, settings }
 }
 

@@ -1,3 +1,4 @@
+import type { Dataset } from '../data/dataset.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
@@ -13,7 +14,7 @@ export interface Calibration {
   texts: number
   settings: RunSettings
   /** As plans name it. */
-  dataset: { id: string; column: string }
+  dataset: Pick<Dataset, 'id' | 'column' | 'shares'>
 }
 
 /**
@@ -45,5 +46,5 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
       },
     )
   }
-  return { model, batches, texts, settings, dataset: { id: dataset.id, column: dataset.column } }
+  return { model, batches, texts, settings, dataset }
 }

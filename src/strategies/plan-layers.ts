@@ -216,8 +216,8 @@ async function searchGreedily(
 }
 
 function describeTexts(
-  { id, column }: Calibration['dataset'],
+  { id, column, shares }: Calibration['dataset'],
   { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
 ) {
-  return { id, column, texts, maxLength: settings.maxLength }
+  return { id, ...(shares && { shares }), column, texts, maxLength: settings.maxLength }
 }

@@ -51,6 +51,20 @@ test('several files and folders are read in the order given, a named README too'
   expect(dataset.id).toBe(`${folder}, ${folder}`)
 })
 
+test('a path that exists as it is named has no share', async () => {
+  const folder = makeTempFolder()
+  const path = join(folder, 'texts:0.5')
+  await mkdir(path)
+  await writeFile(join(path, 'a.jsonl'), '{"text":"a1"}\n')
+  const { id, shares } = await openDataset({ dataset: path })
+  expect({ id, shares }).toEqual({ id: path, shares: undefined })
+  const mix = await openDataset({ dataset: [`${path}:1`, `${path}:3`] })
+  expect(mix.shares).toEqual([
+    { id: path, share: 0.25 },
+    { id: path, share: 0.75 },
+  ])
+})
+
 test('links are followed, round trips are not', async () => {
   const folder = await makeMixedFolder()
   await mkdir(join(folder, 'links'))

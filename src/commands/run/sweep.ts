@@ -62,26 +62,34 @@ export async function writeSweepFiles(folder: string, sweep: SweepResult): Promi
 /** Prints a sweep, as a table or as JSON, with the next command, and says which files it was written to. */
 export async function showSweep(
   sweep: SweepResult,
-  flags: { json?: boolean; output: string },
+  flags: { json?: boolean; output: string; dataset?: string[] },
   files: string[],
 ): Promise<void> {
   await printDocument(sweep, flags, (shown, window) =>
     [
       formatSweep(shown, window),
-      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, join(flags.output, 'plan.json'))]),
+      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, flags)]),
     ].join('\n\n'),
   )
   printNote(`wrote ${formatList(files)} to ${flags.output}`)
 }
 
 /** The command that makes the recommended cut, repaired if it was measured so. */
-function formatCutOfSweep({ model, dataset, candidates }: SweepResult, plan: string): string {
+function formatCutOfSweep(
+  { model, dataset, candidates }: SweepResult,
+  { output, dataset: texts = namesOf(dataset) }: { output: string; dataset?: string[] },
+): string {
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
   return formatNextCut({
     model: model.id,
     revision: model.askedRevision,
-    cut: ['--plan', plan, ...(isRepaired ? ['--repair', '--dataset', dataset.id] : [])],
+    cut: ['--plan', join(output, 'plan.json'), ...(isRepaired ? ['--repair', '--dataset', ...texts] : [])],
   })
+}
+
+/** What --dataset named. */
+function namesOf({ id, shares }: SweepResult['dataset']): string[] {
+  return shares?.map((part) => `${part.id}:${part.share}`) ?? [id]
 }
 
 /** Name of a sweep's JSON file without its ending. */
