@@ -1,6 +1,6 @@
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { PlanOptions } from '../strategies/plan-layers.js'
-import { OBJECTIVES, STRATEGIES } from '../strategies/strategy.js'
+import { isObjective, type Objective, STRATEGIES } from '../strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 
@@ -37,18 +37,17 @@ export function makePlanCommand(): Command {
       wholeNumber(1),
     )
     .addOption(new Option('--strategy <name>', 'how they are chosen').choices(STRATEGIES).default('angular'))
-    .addOption(
-      new Option(
-        '--objective <name>',
-        'with greedy-perplexity and repaired: what to keep low, perplexity or kl, the divergence from the whole model (default: perplexity)',
-      ).choices(OBJECTIVES),
+    .option(
+      '--objective <name>',
+      'with greedy-perplexity and repaired: what to keep low: perplexity, kl, the divergence from the whole model, or task:NAME, how unlikely the right answers of a task are (default: perplexity)',
+      objective,
     )
     .option('--verify <k>', 'with verified: blocks checked by perplexity (default: 8)', wholeNumber(1))
     .option('--verify-size <n>', 'with verified: texts for that (default: 32)', wholeNumber(1))
     .option('--task <name>', 'with task: a built-in task, or the .yaml file of one of your own')
-    .option('--task-data <name=path>', "with task: the task's files on this machine", namedPath)
-    .option('--limit <n>', 'with task: documents it chooses on (default: 128)', wholeNumber(1))
-    .option('--num-fewshot <n>', 'with task: examples before each document', wholeNumber(0))
+    .option('--task-data <name=path>', "with a task: the task's files on this machine", namedPath)
+    .option('--limit <n>', 'with a task: documents to choose on (default: 128)', wholeNumber(1))
+    .option('--num-fewshot <n>', 'with a task: examples before each document', wholeNumber(0))
     .option('-o, --output <file>', 'write the plan to a file')
     .option('--json', 'print the plan as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -70,7 +69,13 @@ Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy verified -o plan.json
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8 --strategy greedy-perplexity --max-length 256
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 4 --strategy task --task arc_easy -o plan.json
+  layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 4 --strategy repaired --objective task:arc_easy
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
     .action(async (flags: PlanFlags) => (await import('./run/plan.js')).run(flags))
+}
+
+function objective(name: string): Objective {
+  if (isObjective(name)) return name
+  throw new InvalidArgumentError('Expected perplexity, kl or a task, for example task:arc_easy.')
 }

@@ -2,7 +2,7 @@ import type { Plan } from '../documents/plan.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
 import { formatQuantity } from '../format-numbers.js'
-import { openModel, prepareModel } from '../model.js'
+import { type Model, openModel, prepareModel } from '../model.js'
 import { shareRuns } from '../tasks/encode-requests.js'
 import { findTasks } from '../tasks/find-tasks.js'
 import { type OpenTasks, openTasks } from '../tasks/open-tasks.js'
@@ -13,10 +13,16 @@ import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
 import type { PlanOptions } from './plan-layers.js'
 
-/** Options of the strategy `task`, of which `evaluate --task` has the same. */
+/** Options of the strategy `task` and of objectives `task:NAME`, of which `evaluate --task` has the same. */
 export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
   /** Name of a task, or a YAML file of one's own. */
   task?: string | undefined
+}
+
+/** A model, and how its cuts are measured. */
+export interface Searched {
+  model: Model
+  open: () => Promise<Evaluator>
 }
 
 const DEFAULT_LIMIT = 128
@@ -27,14 +33,17 @@ const BATCHES = 8
  * Removes one layer after another, each time the one without which a task's right answers are most likely (after TALE,
  * arXiv 2510.22767, which takes the accuracy): of choices the probability of the right ones among all.
  * The documents are those that examples come from, so that what the task is measured on is left for that.
- * @throws UsageError if no task is named, or it is a group
+ * @param task  name of a task, or a YAML file
+ * @param openSearched  opens the model; cuts are measured as they are if omitted
+ * @throws UsageError if it is a group
  * @throws LayerpruneError if the task cannot be used, or has no document with a right choice
  */
 export async function planByTask(
   options: PlanOptions,
+  task: string,
+  openSearched = () => openWhole(options),
 ): Promise<Pick<Plan, 'removed' | 'scores' | 'dataset'>> {
-  const { task, limit = DEFAULT_LIMIT, signal, threads, device = 'cpu', layersToSkip: n } = options
-  if (task === undefined) throw new UsageError('the strategy task needs a task: give --task')
+  const { limit = DEFAULT_LIMIT, signal, layersToSkip: n } = options
   const asked = { ...options, tasks: [task], limit }
   const [definition, ...others] = (await findTasks([task])).tasks
   if (definition === undefined || others.length > 0) {
@@ -47,11 +56,11 @@ export async function planByTask(
     )
   }
   const read = await readTasks(asked, { ofExamples: true })
-  const model = await prepareModel(await openModel(options), options)
+  const { model, open } = await openSearched()
   const tasks = await openTasks(model, asked, read)
   const { batches, measuring } = makeMeasuring(tasks)
   let progress = { texts: 0, total: n * batches.flat().length }
-  const evaluator = await openEvaluator(model, { threads, device, signal })
+  const evaluator = await open()
   try {
     const steps = await removeGreedily(measuring(evaluator), batches, {
       ...{ layers: model.config.layers, n },
@@ -77,6 +86,12 @@ export async function planByTask(
   } finally {
     await evaluator.close()
   }
+}
+
+async function openWhole(options: PlanOptions): Promise<Searched> {
+  const { threads, device = 'cpu', signal } = options
+  const model = await prepareModel(await openModel(options), options)
+  return { model, open: () => openEvaluator(model, { threads, device, signal }) }
 }
 
 /** The documents of a task as texts of a single scored token, the right answer. */

@@ -12,7 +12,7 @@ import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type LossStep, measureDivergence, removeByLoss } from './greedy.js'
 import { planByTask, type TaskPlanOptions } from './plan-by-task.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
-import type { Objective, Strategy } from './strategy.js'
+import { type Objective, type Strategy, taskOf } from './strategy.js'
 import {
   DEFAULT_VERIFICATION_TEXTS,
   DEFAULT_VERIFIED_BLOCKS,
@@ -64,14 +64,19 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
 }
 
 async function findWithoutTexts(options: PlanOptions, layers: number): Promise<Found> {
-  const { strategy, layersToSkip: n, dataset, datasetSize } = options
+  const { strategy, layersToSkip: n, dataset, datasetSize, objective } = options
   if (strategy !== 'task' && options.task !== undefined)
     throw new UsageError('--task goes with --strategy task')
-  if (options.objective !== undefined && strategy !== 'greedy-perplexity' && strategy !== 'repaired') {
+  if (objective !== undefined && strategy !== 'greedy-perplexity' && strategy !== 'repaired') {
     throw new UsageError('--objective goes with --strategy greedy-perplexity or repaired')
   }
   if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
-  if (strategy === 'task') return planByTask(options)
+  if (strategy === 'task') {
+    if (options.task === undefined) throw new UsageError('the strategy task needs a task: give --task')
+    return planByTask(options, options.task)
+  }
+  const task = taskOf(objective)
+  if (task !== undefined && strategy === 'greedy-perplexity') return searchByTask(options, task)
   return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
 }
 
@@ -93,8 +98,10 @@ async function findLayers(options: Options): Promise<Found> {
     case 'verified':
       return planVerified(options)
     case 'greedy-perplexity':
-    case 'repaired':
-      return planBySearch(options)
+    case 'repaired': {
+      const task = taskOf(options.objective)
+      return task === undefined ? planBySearch(options) : searchRepairedByTask(options, task)
+    }
     default:
       return planByDistance(options)
   }
@@ -147,6 +154,31 @@ async function planBySearch(options: Options): Promise<Found> {
     removed: asBlocks(steps.map(({ layer }) => layer)),
     scores: describeSteps(steps, score, options.objective),
     dataset: describeTexts(calibration.dataset, calibration),
+  }
+}
+
+/** Measures cuts as they are, on the documents of a task alone. */
+async function searchByTask(options: PlanOptions, task: string): Promise<Found> {
+  const { dataset = [], objective } = options
+  if (dataset.length > 0) {
+    throw new UsageError(`--objective ${objective} chooses on the documents of the task: omit --dataset`)
+  }
+  const { scores, ...found } = await planByTask(options, task)
+  return { ...found, scores: { objective, ...scores } }
+}
+
+/** Measures cuts on the documents of a task, with repairs that are fitted on all texts. */
+async function searchRepairedByTask(options: Options, task: string): Promise<Found> {
+  const calibration = await openCalibration(options)
+  const { model, batches } = calibration
+  const { scores, dataset, ...found } = await planByTask(options, task, async () => ({
+    model,
+    open: () => openRepairingEvaluator(model, batches, chooseSession(options)),
+  }))
+  return {
+    ...found,
+    scores: { objective: options.objective, ...scores },
+    dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration) },
   }
 }
 

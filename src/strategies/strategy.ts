@@ -9,9 +9,16 @@ export const STRATEGIES = [
   'task',
 ] as const
 
-/** What strategies that search, `greedy-perplexity` and `repaired`, keep low. */
-export const OBJECTIVES = ['perplexity', 'kl'] as const
+/** What strategies that search, `greedy-perplexity` and `repaired`, keep low; of a task how unlikely right answers are. */
+export type Objective = 'perplexity' | 'kl' | `task:${string}`
 
-export type Objective = (typeof OBJECTIVES)[number]
+export function isObjective(name: string): name is Objective {
+  return name === 'perplexity' || name === 'kl' || /^task:./.test(name)
+}
+
+/** The task that an objective names, as `--task` would; undefined if it is none. */
+export function taskOf(objective: Objective | undefined): string | undefined {
+  return objective?.startsWith('task:') ? objective.slice('task:'.length) : undefined
+}
 
 export type Strategy = (typeof STRATEGIES)[number]

@@ -19,6 +19,10 @@ export function formatPlan(plan: Plan, { color = false } = {}): string {
 function describeScores({ strategy, scores, removed }: Plan, color: boolean): string[] {
   if (scores?.objective === 'kl')
     return [formatDivergences(scores.steps as { layer: number; kl: number }[]), '']
+  if (scores?.task !== undefined) {
+    const title = `${strategy === 'repaired' ? 'repaired ' : ''}perplexity of right answers after`
+    return [formatSteps(scores.steps as GreedyStep[], title), '']
+  }
   switch (strategy) {
     case 'angular':
       return [`angular distance ${formatDistance(scores!.distance as number)}`]
@@ -29,8 +33,6 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
       ]
     case 'greedy-perplexity':
       return [formatSteps(scores!.steps as GreedyStep[], 'perplexity after'), '']
-    case 'task':
-      return [formatSteps(scores!.steps as GreedyStep[], 'perplexity of right answers after'), '']
     case 'repaired':
       return [formatSteps(scores!.steps as GreedyStep[], 'repaired perplexity after'), '']
     case 'verified':
@@ -80,15 +82,17 @@ function formatSteps(steps: GreedyStep[], title: string): string {
 
 function describeTexts({ dataset }: Plan): string[] {
   if (dataset === undefined) return []
-  const { texts, maxLength, verification, documents, split } = dataset as {
+  const { texts, maxLength, verification, documents, split, repair } = dataset as {
     texts: number
     documents?: number
     split?: string
+    repair?: { texts: number }
     maxLength: number
     verification?: { skippedTexts: number; texts: number }
   }
   if (documents !== undefined) {
-    return [`Chosen on ${formatQuantity(documents, 'document')} of the split ${split}.`]
+    const fitted = repair ? `, repaired on the first ${formatQuantity(repair.texts, 'text')}` : ''
+    return [`Chosen on ${formatQuantity(documents, 'document')} of the split ${split}${fitted}.`]
   }
   const checked = verification ? `; checked on the next ${formatQuantity(verification.texts, 'text')}` : ''
   return [`Chosen on the first ${formatQuantity(texts, 'text')} of at most ${maxLength} tokens${checked}.`]

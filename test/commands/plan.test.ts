@@ -182,6 +182,44 @@ it('plan --strategy task removes the layers without which right answers are like
   )
 })
 
+describe('plan --objective task:NAME', () => {
+  const cwd = makeTempFolder()
+  const args = ['plan', '--model', MODEL, '--layers-to-skip', '2', '--objective', 'task:piqa']
+  const task = ['--task-data', `piqa=${writeTaskData(cwd, 'piqa', 9)}`, '--limit', '8']
+  const run = (...flags: string[]) => runProgram([...args, ...task, ...flags], { cwd })
+
+  it('makes greedy-perplexity choose as the strategy task does, without texts', async () => {
+    const { exitCode, stdout } = await run('--strategy', 'greedy-perplexity', '-o', 'plan.json')
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('| perplexity of right answers after |')
+    expect(stdout).toContain('Chosen on 8 documents of the split train.')
+    const { strategy, removed, scores } = JSON.parse(readFileSync(join(cwd, 'plan.json'), 'utf8'))
+    const taskData = { piqa: join(cwd, 'piqa') }
+    const options = { model: MODEL, task: 'piqa', taskData, limit: 8, layersToSkip: 2 }
+    const expected = await planLayers({ ...options, strategy: 'task' })
+    expect({ strategy, removed }).toEqual({ strategy: 'greedy-perplexity', removed: expected.removed })
+    expect(scores).toEqual({ objective: 'task:piqa', ...expected.scores })
+  })
+
+  it('makes repaired measure on documents what it repairs on texts', async () => {
+    const { exitCode, stdout } = await run(
+      ...['--strategy', 'repaired', '--dataset', TEXTS, '--dataset-size', '4'],
+    )
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('| repaired perplexity of right answers after |')
+    expect(stdout).toContain('Chosen on 8 documents of the split train, repaired on the first 4 texts.')
+  })
+
+  it.each([
+    [['--strategy', 'greedy-perplexity', '--dataset', TEXTS], 'the documents of the task: omit --dataset'],
+    [['--strategy', 'repaired'], 'the strategy repaired needs texts: give --dataset'],
+    [['--objective', 'task:'], 'Expected perplexity, kl or a task, for example task:arc_easy.'],
+  ])('refuses %j', async (flags, message) => {
+    const { exitCode, stderr } = await run(...flags)
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(message) })
+  })
+})
+
 /** Mean negative logarithm of the right choice's share of the first documents of a file. */
 async function lossWithout(layer: number, file: string): Promise<number> {
   const losses: number[] = []
