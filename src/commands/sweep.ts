@@ -15,6 +15,7 @@ export const SWEEP_OPTIONS = [
     'maxPerplexityRatio',
     'maxSize',
     'minTask',
+    'samples',
   ] as const),
   ...TASK_OPTIONS,
 ] as const
@@ -83,6 +84,11 @@ export function makeSweepCommand(): Command {
       '--min-task <name=accuracy>',
       'the least accuracy of a cut on a task of --task, for example arc_easy=0.55 (repeatable)',
       leastAccuracy,
+    )
+    .option(
+      '--samples <n>',
+      'show how the whole model and the recommended cut continue n further texts (default: 0)',
+      wholeNumber(0),
     )
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option(

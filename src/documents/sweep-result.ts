@@ -1,6 +1,7 @@
 import type { Block } from '../layers/block.js'
 import type { Shard } from '../texts/placed-rows.js'
 import type { CandidateFigures, EvaluationResult, Figures } from './evaluation-result.js'
+import type { Sample } from './prune-result.js'
 import type { SCHEMAS } from './schemas.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
 
@@ -78,6 +79,8 @@ export interface SweepResult {
    * Null without limits, or if no cut holds.
    */
   recommended: Pick<SweepCandidate, 'layersToSkip' | 'removed' | 'strategies'> | null
+  /** What the whole model and the recommended cut say after the same beginnings; omitted if none were asked for. */
+  samples?: Sample[]
   /** Which part of the candidates this is; omitted if it is all. */
   shard?: Shard
   layerpruneVersion: string

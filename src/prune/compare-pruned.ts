@@ -1,48 +1,20 @@
-import { type DatasetOptions, openDataset } from '../data/dataset.js'
-import type { PruneResult, Sample } from '../documents/prune-result.js'
+import type { PruneResult } from '../documents/prune-result.js'
 import { estimateMemory } from '../engine/estimate-memory.js'
-import type { SessionOptions } from '../engine/session.js'
 import { countTokenRows } from '../engine/token-ids.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
-import { readEndTokens } from '../evaluate/end-tokens.js'
-import { generateGreedy } from '../evaluate/generate-greedy.js'
-import { type NextToken, openNextToken } from '../evaluate/next-token.js'
+import { openNextToken } from '../evaluate/next-token.js'
 import { measurePrefill } from '../evaluate/prefill-speed.js'
 import { formatSize } from '../format-numbers.js'
-import { replaceWeights } from '../graph/replace-weights.js'
-import type { Block } from '../layers/block.js'
 import { type Model, type ModelOptions, openModel, prepareModel } from '../model.js'
-import { findLengthLimits } from '../run/length-limits.js'
-import { skipRows } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
-import type { EncodedText } from '../texts/windows.js'
-import type { Replacement } from '../weights/replacement.js'
+import { mostTokens, type SampleOptions, type WritingOptions, writeSamples } from './write-samples.js'
 
-export interface ComparisonOptions extends ModelOptions, Partial<SessionOptions> {
-  removed: Block[]
-  /** New values of weights, as the pruned model has them. */
-  replacements?: ReadonlyMap<string, Replacement> | undefined
+export interface ComparisonOptions extends ModelOptions, WritingOptions {
   /** Texts whose beginnings both models continue; none if omitted. */
   samples?: SampleOptions | undefined
-  signal?: AbortSignal | undefined
-  /** Called with the tokens that both models have written of those that they will write at most. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
-}
-
-export interface SampleOptions extends DatasetOptions {
-  /** How many texts. */
-  count: number
-  /** Texts to skip at the start of the dataset, those that the cut was chosen or repaired on. */
-  skip: number
 }
 
 type Measures = Required<Pick<PruneResult, 'tokensPerSecond' | 'samples'>>
-
-/** Tokens of a beginning, and those that are written after it. */
-const BEGINNING_TOKENS = 32
-const CONTINUATION_TOKENS = 40
-/** Of a text that is worth to be continued. */
-const LEAST_TOKENS = 8
 
 /**
  * Runs a model whole and pruned: how fast each reads a prompt, and what each says after the same beginnings. What the
@@ -96,74 +68,4 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
     tokenizer.close()
     await runner.close()
   }
-}
-
-interface Opened {
-  model: Model
-  runner: NextToken
-  tokenizer: TokenizerThread
-}
-
-async function writeSamples(
-  { model, runner, tokenizer }: Opened,
-  samples: SampleOptions,
-  { removed, replacements, threads, device = 'cpu', signal, onProgress }: ComparisonOptions,
-): Promise<Sample[]> {
-  const beginnings = await readBeginnings(model, samples, tokenizer)
-  const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
-  const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
-  const endTokens = await readEndTokens(model)
-  const write = (runner: NextToken, removed: Block[], before: number) =>
-    generateGreedy(runner, beginnings, {
-      ...{ removed, tokens, endTokens, signal },
-      onStep: (step) =>
-        onProgress?.({ done: (before + step) * beginnings.length, total: 2 * tokens * beginnings.length }),
-    })
-  const whole = await write(runner, [], 0)
-  const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const prunedRunner = repaired ? await openNextToken(repaired, removed, { threads, device }) : runner
-  try {
-    const pruned = await write(prunedRunner, removed, tokens)
-    return await Promise.all(
-      beginnings.map(
-        async ({ origin, ids }, index): Promise<Sample> => ({
-          origin,
-          beginning: await tokenizer.decode(ids),
-          whole: await decodeAfter(tokenizer, ids, whole[index]!),
-          pruned: await decodeAfter(tokenizer, ids, pruned[index]!),
-        }),
-      ),
-    )
-  } finally {
-    if (prunedRunner !== runner) await prunedRunner.close()
-  }
-}
-
-/** Tokens of the longest text that a model can take. */
-function mostTokens(model: Model): number {
-  return Math.min(...findLengthLimits(model).map(({ tokens }) => tokens))
-}
-
-/** The beginnings of the first texts that are long enough, at most half of each. */
-async function readBeginnings(
-  model: Model,
-  { count, skip, ...options }: SampleOptions,
-  { encode }: TokenizerThread,
-): Promise<EncodedText[]> {
-  const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
-  const dataset = await openDataset({ ...options, datasetSize: undefined })
-  const beginnings: EncodedText[] = []
-  for await (const { text, origin } of skipRows(dataset.rows(), skip)) {
-    const ids = await encode(text, 2 * most)
-    if (ids.length < LEAST_TOKENS) continue
-    beginnings.push({ ids: ids.slice(0, Math.min(most, Math.floor(ids.length / 2))), origin })
-    if (beginnings.length === count) break
-  }
-  return beginnings
-}
-
-/** What tokens say after others: a word's space belongs to it, which a tokenizer may omit at the start of a text. */
-async function decodeAfter({ decode }: TokenizerThread, before: number[], ids: number[]): Promise<string> {
-  const [beginning, whole] = await Promise.all([decode(before), decode([...before, ...ids])])
-  return whole.startsWith(beginning) ? whole.slice(beginning.length) : decode(ids)
 }

@@ -37,7 +37,7 @@ function renderGain(
 }
 
 /** What models say after the same beginnings. */
-function renderSamples(samples: Sample[]): string {
+export function renderSamples(samples: Sample[]): string {
   if (samples.length === 0) return ''
   const items = samples.map(
     ({ origin, beginning, whole, pruned }) =>

@@ -10,12 +10,13 @@ import {
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { fileName, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { renderSamples } from './page-pruned.js'
 import { escapeXml } from './svg.js'
 import { drawSweep } from './sweep-svg.js'
 
 /** What cuts of every size cost and gain: the curves, and a table with a row for each cut. */
 export function renderSweep(sweep: SweepResult, index: number): string {
-  const { model, dataset, settings, whole, candidates, recommended, strategies } = sweep
+  const { model, dataset, settings, whole, candidates, recommended, strategies, samples = [] } = sweep
   const id = `sweep-${index + 1}`
   const rows = [renderWhole(sweep), ...candidates.map((cut) => renderCut(cut, sweep))]
   const repaired = isRepaired(sweep) ? ['repaired'] : []
@@ -30,7 +31,7 @@ ${recommended === null ? '' : `<div class="verdict checked"><p class="headline">
 ${renderFigure(fileName(model.id, `sweep-${index + 1}`), '', drawSweep(sweep))}
 <div class="scroll" tabindex="0" role="region" aria-label="Table of cuts"><table><thead><tr>${heads.join('')}</tr></thead>
 <tbody>${rows.join('')}</tbody></table></div>
-<details class="settings"><summary>What was measured</summary>${renderFacts([
+${renderSamples(samples)}<details class="settings"><summary>What was measured</summary>${renderFacts([
     ['strategies', formatList(strategies)],
     ['layers chosen on', formatQuantity(dataset.skippedTexts, 'text')],
     ['read from', `${model.file} in ${model.dtype}`],

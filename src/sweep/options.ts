@@ -32,6 +32,8 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   maxSize?: number | undefined
   /** The least accuracy on tasks, by name; above 0. */
   minTask?: Record<string, number> | undefined
+  /** After how many texts the whole model and the recommended cut are shown to continue; 0 if omitted. */
+  samples?: number | undefined
   /** Called with how many documents of the tasks are done. */
   onDocuments?: TaskEvaluationOptions['onProgress']
   /** What an earlier run of the same sweep left. */
@@ -72,11 +74,30 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
       hint: 'give the limits to layerprune merge',
     })
   }
+  assertSamples(options)
   return {
     ...options,
     strategies: [...new Set(strategies)],
     sizes: [...new Set(sizes)].sort((a, b) => a - b),
     datasetSize,
     verifySize,
+  }
+}
+
+/** @throws UsageError if samples are asked for, and no cut can be recommended as it is */
+function assertSamples({ samples = 0, repair, maxPerplexityRatio, maxSize, minTask }: SweepOptions): void {
+  if (!(Number.isSafeInteger(samples) && samples >= 0)) {
+    throw new UsageError(`samples must be a whole number of at least 0, found ${samples}`)
+  }
+  if (samples === 0) return
+  if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
+    throw new UsageError('samples show the recommended cut, and without a limit none is recommended', {
+      hint: 'add --max-perplexity-ratio, --max-size or --min-task',
+    })
+  }
+  if (repair) {
+    throw new UsageError('samples show the cut without a repair', {
+      hint: 'omit --samples here, and give it to prune --repair',
+    })
   }
 }

@@ -18,6 +18,7 @@ import { measureCuts, measureRepaired } from './measure-cuts.js'
 import { chooseSweepSettings, type SweepOptions, type SweepSettings } from './options.js'
 import { assertSameSweep, digest, type SweepProgress } from './progress.js'
 import { recommendCut } from './recommend.js'
+import { sampleCut } from './sample-cut.js'
 
 /**
  * Measures what is lost and gained without layers, for every number of them: strategies choose the layers on the first
@@ -51,7 +52,10 @@ export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   )
   const whole = { ...extents[0]!, ...(tasks && { tasks: tasks.tasks }) }
   const taskSettings = tasks && { taskSettings: tasks.taskSettings }
-  return { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
+  const sweep = { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
+  const { samples = 0 } = settings
+  if (samples === 0 || sweep.recommended === null) return sweep
+  return { ...sweep, samples: await sampleCut(settings, sweep.recommended.removed, samples) }
 }
 
 function assemble(

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { findSchemaProblem } from '../../src/documents/json-schema.js'
 import type { Plan } from '../../src/documents/plan.js'
 import type { SweepResult } from '../../src/documents/sweep-result.js'
+import { comparePruned } from '../../src/prune/compare-pruned.js'
 import { EXAMPLES } from '../support/paths.js'
 import { type Outcome, runProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -14,12 +16,14 @@ const BASICS = [
   ...['--dataset-size', '3', '--verify-size', '2', '--threads', '1'],
 ]
 
+const LIMITS = ['--max-perplexity-ratio', '1000']
+
 describe('sweep', () => {
   let outcome: Outcome
   let sweep: SweepResult
   beforeAll(async () => {
     outcome = await runProgram(
-      [...BASICS, '--strategy', 'angular', '--strategy', 'deepest', '--max-perplexity-ratio', '1000'],
+      [...BASICS, ...LIMITS, '--strategy', 'angular', '--strategy', 'deepest', '--samples', '2'],
       { cwd },
     )
     sweep = JSON.parse(readFileSync(join(cwd, 'layerprune-output/sweep.json'), 'utf8'))
@@ -67,6 +71,28 @@ describe('sweep', () => {
     expect(JSON.parse(stdout)).toMatchObject({ layers: 6 })
   })
 
+  it('shows what the whole model and the recommended cut say after texts that neither was measured on', async () => {
+    const { samples = [] } = sweep
+    expect(samples.map(({ origin }) => origin.split(':').at(-1))).toEqual(['6', '7'])
+    const { stdout } = outcome
+    const shown = stdout.slice(stdout.indexOf('What each says next, by the most likely token each time:'))
+    const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim()
+    for (const { beginning, whole, pruned } of samples) {
+      expect(shown).toContain(`: ${oneLine(beginning)} ...\n    whole   ${oneLine(whole)}\n`)
+      expect(shown).toContain(`    pruned  ${oneLine(pruned) || '(nothing)'}\n`)
+      expect(whole).not.toBe(pruned)
+    }
+    const { removed } = sweep.recommended!
+    const compared = await comparePruned({
+      ...{ model: MODEL, removed, threads: 1 },
+      samples: { dataset: join(EXAMPLES, 'texts.jsonl'), count: 2, skip: 5 },
+    })
+    expect(samples.map(({ whole, pruned }) => [whole, pruned])).toEqual(
+      compared!.samples.map(({ whole, pruned }) => [whole, pruned]),
+    )
+    expect(await findSchemaProblem('sweep', sweep)).toBeNull()
+  })
+
   it('gives --from the cut that it recommends', async () => {
     const from = join(cwd, 'layerprune-output/sweep.json')
     const { exitCode, stdout } = await runProgram(['slice-config', '--from', from], { cwd })
@@ -100,13 +126,17 @@ describe('sweep', () => {
       { cwd },
     )
     expect(exitCode).toBe(0)
-    expect(stdout).toContain('How many layers can go: ')
-    expect(stdout.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
+    expect(stdout).toContain('How many layers can go')
+    const [section] = /<section class="sweep"[^]*?<\/section>/.exec(stdout)!
+    expect(section.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
+    expect(section.match(/<dt>whole<\/dt>/g)).toHaveLength(2)
   })
 
   it.each([
     [['--strategy', 'verified'], 'Allowed choices are angular'],
     [['--max-perplexity-ratio', '0.9'], 'Expected a number above 1'],
+    [['--samples', '1'], 'without a limit none is recommended'],
+    [[...LIMITS, '--samples', '1', '--repair'], 'samples show the cut without a repair'],
   ])('refuses %j', async (flags, message) => {
     const { exitCode, stderr } = await runProgram([...BASICS, ...flags], { cwd })
     expect(exitCode).toBe(2)

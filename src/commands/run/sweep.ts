@@ -11,6 +11,7 @@ import type { SweepProgress } from '../../sweep/progress.js'
 import { sweepCuts } from '../../sweep/sweep.js'
 import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { formatSweep } from '../../terminal/sweep.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../write-files.js'
 import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
@@ -65,9 +66,10 @@ export async function showSweep(
   flags: { json?: boolean; output: string; dataset?: string[] },
   files: string[],
 ): Promise<void> {
-  await printDocument(sweep, flags, (shown, window) =>
+  await printDocument(flags.json ? sweep : withPlainSamples(sweep), flags, (shown, window) =>
     [
       formatSweep(shown, window),
+      ...(shown.samples?.length ? [formatSamples(shown.samples)] : []),
       ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, flags)]),
     ].join('\n\n'),
   )
