@@ -20,7 +20,8 @@ async function countStored(folder: string): Promise<number> {
   const { extras } = describeDecoder(config, tensors)
   /** Of a decoder among other parts, in its layers alone: the other parts have such names too. */
   const isExtra = (name: string) =>
-    (config.wrapper === null || name.includes('language_model.layers.')) && extras.some((extra) => extra.test(name))
+    (config.wrapper === null || name.includes('language_model.layers.')) &&
+    extras.some((extra) => extra.test(name))
   const used = buildDecoder(config, await openSafetensors(folder)).model.graph.initializer
   const isUsed = (name: string) => used.some((tensor) => tensor.name.startsWith(name))
   return [...tensors.values()]
