@@ -127,7 +127,7 @@ describe('sweep', () => {
     )
     expect(exitCode).toBe(0)
     expect(stdout).toContain('How many layers can go')
-    const [section] = /<section class="sweep"[^]*?<\/section>/.exec(stdout)!
+    const [section] = /<section class="sweep"[\s\S]*?<\/section>/.exec(stdout)!
     expect(section.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
     expect(section.match(/<dt>whole<\/dt>/g)).toHaveLength(2)
   })
