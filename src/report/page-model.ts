@@ -7,6 +7,7 @@ import { renderResult } from './page-result.js'
 import { renderSweep } from './page-sweep.js'
 import { renderTasks } from './page-tasks.js'
 import { escapeXml } from './svg.js'
+import { renderTextDifferences } from './text-differences.js'
 
 /** All that a page has of one model: what was found, what it costs, and what came of it. */
 export function renderModel(story: ModelStory, index: number, findProblem: FindProblem): string {
@@ -14,6 +15,7 @@ export function renderModel(story: ModelStory, index: number, findProblem: FindP
   const family = story.family === undefined ? '' : `${escapeXml(story.family)}, `
   const parts = [
     ...story.results.map(({ document, number }) => renderResult(document, number, { story, findProblem })),
+    renderTextDifferences(story),
     renderCuts(story),
     ...story.sweeps.map(({ document, number }) => renderSweep(document, number - 1)),
     ...story.evaluations.map(({ document, number }) => renderEvaluation(document, number)),

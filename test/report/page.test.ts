@@ -243,6 +243,25 @@ describe('renderPage', () => {
     expect(page).toContain('layerprune prune --model ./models/small/ --drop 5:9 -o small-pruned')
   })
 
+  it('says for which sizes the nearest block depends on the texts', async () => {
+    const on = (id: string, nearest: number): ReportedResult => {
+      const result = allSizesResult(12, 4, (start) => Math.abs(start - nearest))
+      return { ...result, dataset: { ...result.dataset, id, fingerprint: id, samples: 20 } }
+    }
+    const write = (...results: ReportedResult[]) =>
+      renderPage({ results, evaluations: [], plans: [] }, noProblem)
+    const line = 'The nearest block of 4 layers depends on the texts: '
+    expect(await write(on('a<b', 6), on('code', 7), on('news', 6))).toContain(
+      `${line}layers 6..9 on a&lt;b (20 texts) and news (20 texts); layers 7..10 on code (20 texts).`,
+    )
+    for (const results of [
+      [on('a', 6), on('b', 6)],
+      [on('a', 6), on('a', 7)],
+      [on('a', 6), { ...on('b', 7), tokens: 'all' as const }],
+    ])
+      expect(await write(...results)).not.toContain('depends on the texts')
+  })
+
   it('sets several results side by side, and says if all agree', async () => {
     const agreeing = await renderPage(
       { results: [valley(), valley()], evaluations: [], plans: [] },
