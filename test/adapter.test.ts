@@ -1,0 +1,164 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { inspectModel } from '../src/inspect/inspect-model.js'
+import { openModel, prepareModel } from '../src/model.js'
+import { fingerprintModel } from '../src/similarity/fingerprint.js'
+import { fixtureFolder, measureTexts, readReference } from './support/fixture-model.js'
+import { largestDifference } from './support/largest-difference.js'
+import { FIXTURES, TEXTS } from './support/paths.js'
+import { runProgram } from './support/run-program.js'
+import { makeTempFolder } from './support/temp-folder.js'
+
+const adapterFolder = (name: string) => join(FIXTURES, 'adapters', name)
+
+/** A copy of an adapter whose config has some keys changed, and whose base is found from anywhere. */
+function copyAdapter(name: string, changes: Record<string, unknown> = {}): string {
+  const folder = makeTempFolder()
+  cpSync(adapterFolder(name), folder, { recursive: true })
+  const path = join(folder, 'adapter_config.json')
+  const config = JSON.parse(readFileSync(path, 'utf8'))
+  const base = { base_model_name_or_path: fixtureFolder(name) }
+  writeFileSync(path, JSON.stringify({ ...config, ...base, ...changes }))
+  return folder
+}
+
+/** Largest difference to the distances of the model that PEFT merged. */
+async function differenceOf(name: string, options: Parameters<typeof openModel>[0]): Promise<number> {
+  const { texts } = readReference(fixtureFolder(name))
+  const { all } = readReference(adapterFolder(name))
+  const measured = await measureTexts(await prepareModel(await openModel(options)), texts, name)
+  return largestDifference([...measured], Object.values(all).flat())
+}
+
+describe('an adapter', () => {
+  it.each(['llama', 'gpt2', 'qwen2'])(
+    'of %s has the distances of the model that PEFT merges',
+    async (name) => {
+      expect(await differenceOf(name, { model: copyAdapter(name) })).toBeLessThan(1e-6)
+    },
+  )
+
+  it('changes the distances', async () => {
+    const { all } = readReference(fixtureFolder('llama'))
+    const merged = readReference(adapterFolder('llama')).all
+    expect(largestDifference(Object.values(all).flat(), Object.values(merged).flat())).toBeGreaterThan(1e-2)
+  })
+
+  it('is merged into the base that --base names, before that of its config', async () => {
+    const model = copyAdapter('llama', { base_model_name_or_path: 'nowhere/at-all' })
+    expect(await differenceOf('llama', { model, base: fixtureFolder('llama') })).toBeLessThan(1e-6)
+  })
+
+  it('can be computed in int8', async () => {
+    expect(await differenceOf('qwen2', { model: copyAdapter('qwen2'), dtype: 'q8' })).toBeLessThan(0.02)
+  })
+
+  it('has a fingerprint of its own, which its config is part of', async () => {
+    const folder = makeTempFolder()
+    const fingerprint = async (model: string) => fingerprintModel(await openModel({ model }), { folder })
+    const prints = await Promise.all(
+      [fixtureFolder('llama'), copyAdapter('llama'), copyAdapter('llama', { lora_alpha: 7 })].map(
+        fingerprint,
+      ),
+    )
+    expect(new Set(prints).size).toBe(3)
+    expect(await fingerprint(copyAdapter('llama'))).toBe(prints[1])
+  })
+
+  it('has the tokenizer of its folder, or else of its base', async () => {
+    const [own, without] = [copyAdapter('llama'), copyAdapter('llama')]
+    for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
+      cpSync(join(fixtureFolder('llama'), name), join(own, name))
+    }
+    expect((await openModel({ model: own })).tokenizer).toBe(own)
+    expect((await openModel({ model: without })).tokenizer).toBe(fixtureFolder('llama'))
+  })
+
+  it('is inspected with its base', async () => {
+    const model = copyAdapter('llama')
+    const found = await inspectModel({ model })
+    expect(found.model).toMatchObject({ id: model, base: { id: fixtureFolder('llama'), revision: null } })
+    expect(found.files.map(({ file }) => file)).toEqual(['adapter_model.safetensors', 'model.safetensors'])
+    expect(found.analysis).toMatchObject({ possible: true, packing: null })
+  })
+
+  it('is measured by the program, its base named from the working folder', async () => {
+    const cwd = makeTempFolder()
+    const model = copyAdapter('llama', { base_model_name_or_path: relative(cwd, fixtureFolder('llama')) })
+    const args = [
+      'similarity',
+      '--model',
+      model,
+      '--dataset',
+      TEXTS,
+      '--dataset-size',
+      '2',
+      '--layers-to-skip',
+      '1',
+    ]
+    const { exitCode, stderr } = await runProgram(args, { cwd })
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
+    expect(stderr).toContain(`adapter_model.safetensors of ${model} is merged into the weights of`)
+  })
+})
+
+describe('an adapter is refused', () => {
+  it.each<[what: string, changes: Record<string, unknown>, message: RegExp, hint: RegExp]>([
+    ['of another kind', { peft_type: 'IA3' }, /peft_type IA3/, /merge_and_unload/],
+    ['of DoRA', { use_dora: true }, /"use_dora" true/, /merge_and_unload/],
+    ['with biases of its own', { lora_bias: true }, /"lora_bias" true/, /merge_and_unload/],
+    [
+      'of parameters',
+      { target_parameters: ['experts.down_proj'] },
+      /"target_parameters"/,
+      /merge_and_unload/,
+    ],
+    ['that changes the base', { init_lora_weights: 'pissa_niter_4' }, /pissa_niter_4/, /merge_and_unload/],
+    ['with a key that is not known', { use_swirl: 3 }, /"use_swirl" 3/, /merge_and_unload/],
+    ['of another rank', { r: 5 }, /expected matrices of rank 5/, /merge_and_unload/],
+    ['with a scale that is no number', { lora_alpha: '6' }, /lora_alpha must be a number/, /same adapter/],
+    ['without a base', { base_model_name_or_path: null }, /does not name its base/, /--base/],
+    ['with a missing base', { base_model_name_or_path: '/nowhere' }, /base model.*does not exist/, /--base/],
+    ['of another base', { base_model_name_or_path: fixtureFolder('gpt2') }, /no weight of the base/, /./],
+    ['of a base of other sizes', { base_model_name_or_path: fixtureFolder('mistral') }, /./, /./],
+  ])('%s', async (_, changes, message, hint) => {
+    await expect(openModel({ model: copyAdapter('llama', changes) })).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    })
+  })
+
+  it('if it changes a table that is also the head', async () => {
+    const model = copyAdapter('llama')
+    const base = makeTempFolder()
+    cpSync(fixtureFolder('llama'), base, { recursive: true })
+    const config = JSON.parse(readFileSync(join(base, 'config.json'), 'utf8'))
+    writeFileSync(join(base, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: true }))
+    await expect(openModel({ model, base })).rejects.toThrow(/both the embedding table and the head/)
+  })
+
+  it('without its weights', async () => {
+    const model = copyAdapter('llama')
+    rmSync(join(model, 'adapter_model.safetensors'))
+    await expect(openModel({ model })).rejects.toThrow(/no adapter_model\.safetensors/)
+  })
+
+  it('in a precision that it is not merged in', async () => {
+    await expect(openModel({ model: copyAdapter('llama'), dtype: 'bf16' })).rejects.toThrow(/merged in fp32/)
+  })
+
+  it('by the program, which says what to do to prune it', async () => {
+    const cwd = makeTempFolder()
+    const model = copyAdapter('llama')
+    const pruned = await runProgram(['prune', '--model', model, '--drop', '1:2', '-o', 'out'], { cwd })
+    expect(pruned.exitCode).toBe(1)
+    expect(pruned.stderr).toMatch(/is an adapter.*not changed/s)
+    expect(pruned.stderr).toMatch(/hint: merge it into .* with peft \(merge_and_unload\)/s)
+    const whole = ['inspect', '--model', fixtureFolder('llama'), '--base', model]
+    expect(await runProgram(whole, { cwd })).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('is no adapter'),
+    })
+  })
+})
