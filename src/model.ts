@@ -394,7 +394,9 @@ function noteAdapter(
   { onNote }: Pick<ModelSourceOptions, 'onNote'>,
 ): void {
   if (adapter === undefined) return
-  onNote?.(`${adapter.file} of ${adapter.id} is merged into the weights of ${adapter.base} in each run`)
+  onNote?.(
+    `${adapter.file} of ${adapter.id} is merged into the weights of ${adapter.base} in each run; to prune the model, merge it first with peft (merge_and_unload)`,
+  )
 }
 
 function openCheckpoint(

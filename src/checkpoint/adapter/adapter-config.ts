@@ -50,7 +50,7 @@ export function refusedAdapter(what: string): LayerpruneError {
  */
 export function interpretAdapterConfig(config: Record<string, unknown>, path: string): AdapterConfig {
   if (config.peft_type !== 'LORA') {
-    throw refusedAdapter(`${path} has peft_type ${show(config.peft_type)}, and only LORA can be read`)
+    throw refusedAdapter(`${path} has peft_type ${show(config.peft_type)}, expected "LORA"`)
   }
   if (!INITS.includes(config.init_lora_weights)) {
     throw refusedAdapter(
@@ -119,7 +119,7 @@ function wrong(path: string, key: string, value: unknown, expected: string): Lay
 }
 
 function show(value: unknown): string {
-  return value === undefined
-    ? 'not given'
-    : quoteName(JSON.stringify(value)).replace(/^"|"$/g, '').replaceAll('\\"', '"')
+  if (value === undefined) return 'not given'
+  const json = JSON.stringify(value)
+  return json.length > 120 ? `${json.slice(0, 120)}…` : json
 }

@@ -26,6 +26,7 @@ interface Change {
   whole?: TensorLocation
 }
 
+const OTHER_BASE = 'name the model that the adapter was trained on with --base'
 const PREFIX = 'base_model.model.'
 const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.weight)?$/
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16']
@@ -50,7 +51,10 @@ export function mergeAdapter(
   for (const [name, change] of changes) {
     const location = findWeight(name, base.tensors)
     if (location === undefined) {
-      throw refusedAdapter(`the adapter changes ${quoteName(name)}, which is no weight of the base model`)
+      throw new LayerpruneError(
+        `the adapter changes ${quoteName(name)}, which is no weight of the base model`,
+        { hint: `${OTHER_BASE}, or merge it with peft (merge_and_unload)` },
+      )
     }
     assertUntied(location.name, base)
     merged.set(
@@ -154,7 +158,7 @@ function assertShape(weight: TensorLocation, shape: readonly number[], what: str
   if (`${weight.shape}` === `${shape}`) return
   throw new LayerpruneError(
     `${quoteName(what)} of the adapter is for a weight of [${shape.join(', ')}], but ${weight.name} of the base model is [${weight.shape.join(', ')}]`,
-    { hint: 'name the model that the adapter was trained on with --base' },
+    { hint: OTHER_BASE },
   )
 }
 
