@@ -46,7 +46,10 @@ const PARTS: [keyof ParameterCounts, RegExp][] = [
   ['norms', /(?<!norm_attn_)norm(?!_attn_norm)|[./]ln_?\d|ln_attn|ln_mlp|layer_scalar/i],
   ['embedding', /embed_tokens|per_layer_/i],
   ['mlp', /mlp|ffn|feed_?forward|expert|moe|[./]fc\d|dense_(4h_to_h|h_to_4h)/i],
-  ['mixers', /mamba|linear_attn|mixer\.(A_log|D|conv1d|dt_|in_proj|out_proj|x_proj)|[./]conv\./i],
+  [
+    'mixers',
+    /mamba|linear_attn|rg_lru|temporal_block\.(conv_1d|linear_)|mixer\.(A_log|D|conv1d|dt_|in_proj|out_proj|x_proj)|[./]conv\./i,
+  ],
   ['attention', /attn|attention|mixer\.[qkvo]_proj|layers\.\d+\.linear\./i],
 ]
 

@@ -153,7 +153,7 @@ describe('prune --repair', () => {
       [
         ['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/gemma2')],
         1,
-        'MLP output is normalised',
+        'a norm stands between the stream and what its MLP adds',
       ],
       [['--drop', '1', ...texts, '--model', join(FIXTURES, 'families/mixtral')], 1, 'mixture of experts'],
     ]

@@ -19,7 +19,7 @@ describe('similarity', () => {
     expect(stdout).toMatch(
       /\nNearest block: layer 2 \(0-based, 1 of 3\), angular distance 0\.\d{4} ± 0\.\d{4} over 7 texts\.\n/,
     )
-    expect(stdout.split('\n').slice(-7)).toEqual([
+    expect(stdout.split('\n').slice(-6)).toEqual([
       'Not checked by perplexity, and the nearest block is often not the best to remove.',
       expect.stringMatching(
         /^Add --dataset-size 5 --verify 8 to check the 3 nearest on 2 other texts \(about \d+ s in all\)\.$/,

@@ -100,8 +100,9 @@ describe('sweep', () => {
       { cwd },
     )
     expect(exitCode).toBe(0)
-    expect(stdout).toContain('How many layers can go: ')
-    expect(stdout.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
+    expect(stdout).toContain('How many layers can go')
+    const [section] = /<section class="sweep"[^]*?<\/section>/.exec(stdout)!
+    expect(section.match(/<tr/g)!.length).toBe(2 + sweep.candidates.length)
   })
 
   it.each([

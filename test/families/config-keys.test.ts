@@ -378,8 +378,8 @@ describe('a key that is not understood is refused by name', () => {
     }
   })
 
-  it('a quantised checkpoint', async () => {
-    const built = buildFrom(fixtureFolder('llama'), { quantization_config: { quant_method: 'gptq' } })
-    await expect(built).rejects.toThrow(/quantised.*"gptq"/)
+  it('a checkpoint that is quantised in a way that is not known', async () => {
+    const built = buildFrom(fixtureFolder('llama'), { quantization_config: { quant_method: 'aqlm' } })
+    await expect(built).rejects.toThrow(/quantised.*"aqlm"/)
   })
 })

@@ -17,12 +17,19 @@ const example = join(EXAMPLES, 'model')
 async function countStored(folder: string): Promise<number> {
   const { tensors } = await openSafetensors(folder)
   const config = await readModelConfig(folder)
-  const extras = config.wrapper === null ? describeDecoder(config, tensors).extras : []
+  const { extras } = describeDecoder(config, tensors)
+  /** Of a decoder among other parts, in its layers alone: the other parts have such names too. */
+  const isExtra = (name: string) =>
+    (config.wrapper === null || name.includes('language_model.layers.')) &&
+    extras.some((extra) => extra.test(name))
   const used = buildDecoder(config, await openSafetensors(folder)).model.graph.initializer
   const isUsed = (name: string) => used.some((tensor) => tensor.name.startsWith(name))
   return [...tensors.values()]
-    .filter(({ name }) => !/inv_freq|masked_bias|[.](attn|attention)\.bias$|act_fn\.(beta|eps)$/.test(name))
-    .filter(({ name }) => isUsed(name) || !extras.some((extra) => extra.test(name)))
+    .filter(
+      ({ name }) =>
+        !/inv_freq|masked_bias|slope_rate|[.](attn|attention)\.bias$|act_fn\.(beta|eps)$/.test(name),
+    )
+    .filter(({ name }) => isUsed(name) || !isExtra(name))
     .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 

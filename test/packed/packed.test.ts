@@ -48,6 +48,7 @@ describe('the package as npm packs it', () => {
         'assets/report.js',
         'bin/layerprune.js',
         'examples/distances.svg',
+        'examples/sweep.svg',
         'package.json',
         ...readdirSync(join(ROOT, 'schemas')).map((name) => `schemas/${name}`),
       ].sort(),
