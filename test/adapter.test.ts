@@ -99,6 +99,7 @@ describe('an adapter', () => {
     ]
     const { exitCode, stderr } = await runProgram(args, { cwd })
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
+    expect(readFileSync(join(cwd, 'layerprune-output/slice.yaml'), 'utf8')).toContain('# this is an adapter')
     expect(stderr).toContain(`adapter_model.safetensors of ${model} is merged into the weights of`)
   })
 })
