@@ -1,10 +1,12 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { inspectModel } from '../src/inspect/inspect-model.js'
 import { openModel, prepareModel } from '../src/model.js'
 import { fingerprintModel } from '../src/similarity/fingerprint.js'
 import { fixtureFolder, measureTexts, readReference } from './support/fixture-model.js'
+import { filesOf } from './support/hub/repos.js'
+import { startHubServer } from './support/hub/server.js'
 import { largestDifference } from './support/largest-difference.js'
 import { FIXTURES, TEXTS } from './support/paths.js'
 import { runProgram } from './support/run-program.js'
@@ -101,6 +103,36 @@ describe('an adapter', () => {
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
     expect(readFileSync(join(cwd, 'layerprune-output/slice.yaml'), 'utf8')).toContain('# this is an adapter')
     expect(stderr).toContain(`adapter_model.safetensors of ${model} is merged into the weights of`)
+  })
+})
+
+describe('an adapter on the Hub', () => {
+  it('is merged into the revision of the base that its config names', async () => {
+    const server = await startHubServer()
+    vi.stubEnv('HF_ENDPOINT', server.endpoint)
+    vi.stubEnv('HF_HOME', makeTempFolder())
+    try {
+      const config = { base_model_name_or_path: 'org/base', revision: 'v1' }
+      server.add(
+        { type: 'model', id: 'org/adapter', files: filesOf(copyAdapter('llama', config)) },
+        {
+          type: 'model',
+          id: 'org/base',
+          files: { 'README.md': 'moved' },
+          branches: { v1: filesOf(fixtureFolder('llama')) },
+        },
+      )
+      expect(await differenceOf('llama', { model: 'org/adapter' })).toBeLessThan(1e-6)
+      const { model } = await inspectModel({ model: 'org/adapter' })
+      expect(model).toMatchObject({
+        id: 'org/adapter',
+        revision: server.commitOf('org/adapter'),
+        base: { id: 'org/base', revision: server.commitOf('org/base', 'v1') },
+      })
+    } finally {
+      vi.unstubAllEnvs()
+      await server.close()
+    }
   })
 })
 
