@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { readExpression } from '../src/engine/read-floats.js'
 import { inspectModel } from '../src/inspect/inspect-model.js'
 import { openModel, prepareModel } from '../src/model.js'
 import { fingerprintModel } from '../src/similarity/fingerprint.js'
@@ -11,6 +12,7 @@ import { largestDifference } from './support/largest-difference.js'
 import { FIXTURES, TEXTS } from './support/paths.js'
 import { runProgram } from './support/run-program.js'
 import { makeTempFolder } from './support/temp-folder.js'
+import { writeTensors } from './support/tensor-file.js'
 
 const adapterFolder = (name: string) => join(FIXTURES, 'adapters', name)
 
@@ -54,6 +56,34 @@ describe('an adapter', () => {
 
   it('can be computed in int8', async () => {
     expect(await differenceOf('qwen2', { model: copyAdapter('qwen2'), dtype: 'q8' })).toBeLessThan(0.02)
+  })
+
+  it('is merged into a packed weight after that is decoded', async () => {
+    const base = join(FIXTURES, 'packed/bnb-nf4')
+    const model = copyAdapter('llama', {
+      base_model_name_or_path: base,
+      rank_pattern: {},
+      r: 1,
+      lora_alpha: 3,
+    })
+    const weight = 'model.layers.0.mlp.down_proj.weight'
+    const [into, back] = [96, 64].map((size) => Float32Array.from({ length: size }, (_, index) => index - 20))
+    const name = `base_model.model.${weight.replace('.weight', '')}.lora`
+    writeTensors(
+      join(model, 'adapter_model.safetensors'),
+      new Map([
+        [`${name}_A.weight`, { dtype: 'F32', shape: [1, 96], data: Buffer.from(into!.buffer) }],
+        [`${name}_B.weight`, { dtype: 'F32', shape: [64, 1], data: Buffer.from(back!.buffer) }],
+      ]),
+    )
+    const read = async (options: Parameters<typeof openModel>[0]) =>
+      readExpression((await openModel(options)).tensors!.get(weight)!.expression!)
+    const [whole, merged] = [await read({ model: base }), await read({ model })]
+    const expected = whole.map((value, index) => {
+      const [row, column] = [Math.floor(index / 96), index % 96]
+      return value + 3 * back![row]! * into![column]!
+    })
+    expect([...merged]).toEqual([...expected])
   })
 
   it('has a fingerprint of its own, which its config is part of', async () => {
