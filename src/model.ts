@@ -1,5 +1,6 @@
 import { join, posix } from 'node:path'
 import { buildDecoder, isKnownDecoder, isKnownFamily } from './builder/build-decoder.js'
+import { type Adapter, isAdapter, openAdapter } from './checkpoint/adapter/adapter.js'
 import {
   type ChosenWeights,
   chooseWeights,
@@ -9,6 +10,7 @@ import {
 } from './checkpoint/choose-weights.js'
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
+import { readLogicalTensors } from './checkpoint/logical-tensors.js'
 import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { ADAPTER_FILE } from './checkpoint/other-forms.js'
@@ -32,6 +34,7 @@ import { listExternalFiles } from './graph/external-data.js'
 import { assertFiniteWeights } from './graph/finite-weights.js'
 import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
+import { isOnlyOnHub } from './hub/only-on-hub.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
 
@@ -47,6 +50,8 @@ export interface LocatedModel {
   revision: string | null
   /** Branch, tag or commit that was asked for; null if none was. */
   askedRevision: string | null
+  /** The adapter that is merged into its weights as they are read; its own folder and id are those of the adapter. */
+  adapter?: LocatedAdapter
   /** Real folder of its files. */
   folder: string
   /** Folder of the tokenizer, or the GGUF file that holds it. */
@@ -56,6 +61,14 @@ export interface LocatedModel {
   gguf?: LocatedGguf
   /** Where its files are; its config is in the folder. */
   source: ModelSource
+}
+
+/** An adapter and the model that it is merged into. */
+export interface LocatedAdapter extends Adapter {
+  /** The base as it was named, by the user or by adapter_config.json. */
+  base: string
+  /** Commit of a base on the Hub; null for a folder. */
+  baseRevision: string | null
 }
 
 /** A model in a GGUF file, which is its config, its weights and its tokenizer. */
@@ -98,11 +111,14 @@ const TOKENIZER_FILES = [
  * @throws LayerpruneError if the model or its config is missing or damaged
  */
 export async function locateModel(options: ModelOptions): Promise<LocatedModel> {
-  const source = await openModelSource(options)
-  const { id, revision, folder } = source
+  const named = await openModelSource(options)
+  const { id, revision } = named
+  const { source, adapter } = await locateBase(named, options)
+  const { folder } = source
   const name = findGguf({ ...source, ...options })
-  const shared = { id, revision, askedRevision: options.revision ?? null, folder, source }
-  const tokenizer = await locateTokenizer(options)
+  const askedRevision = options.revision ?? null
+  const shared = { id, revision, askedRevision, folder, source, ...(adapter && { adapter }) }
+  const tokenizer = (await locateTokenizer(options)) ?? (adapter && (await locateAdaptersTokenizer(named)))
   if (name !== undefined) {
     const gguf = await locateGguf(source, name)
     const config = ignoreKeys(interpretGguf(gguf, join(folder, name)), options)
@@ -111,6 +127,54 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   await source.provide(CONFIG_FILES)
   const config = ignoreKeys(await readConfig(source), options)
   return { ...shared, tokenizer: tokenizer ?? folder, config }
+}
+
+/**
+ * The model that is run: the one that is named, or the base of an adapter.
+ * @throws UsageError if a base is given for a model that is no adapter
+ * @throws LayerpruneError if the adapter or its base is missing, damaged or not supported
+ */
+async function locateBase(
+  named: ModelSource,
+  { base, signal, onNote, onDownload }: ModelOptions,
+): Promise<{ source: ModelSource; adapter?: LocatedAdapter }> {
+  if (!isAdapter(named.names)) {
+    if (base === undefined) return { source: named }
+    throw new UsageError(`--base ${base} was given, but ${named.id} is no adapter`)
+  }
+  const adapter = await openAdapter(named)
+  const model = base ?? adapter.config.base
+  if (model === null) {
+    throw new LayerpruneError(`${ADAPTER_FILE} of ${named.id} does not name its base model`, {
+      hint: 'name it with --base, a folder or a Hub id',
+    })
+  }
+  const stated = base === undefined && (await isOnlyOnHub(model)) ? adapter.config.baseRevision : null
+  const source = await openModelSource({
+    model,
+    revision: stated ?? undefined,
+    signal,
+    onNote,
+    onDownload,
+  }).catch((cause: LayerpruneError) => {
+    throw new LayerpruneError(`the base model of the adapter ${named.id}: ${cause.message}`, {
+      hint: 'name the model that the adapter was trained on with --base, a folder or a Hub id',
+      cause,
+    })
+  })
+  if (isAdapter(source.names)) {
+    throw new LayerpruneError(`the base model ${model} of the adapter ${named.id} is itself an adapter`, {
+      hint: 'merge one of the two with peft (merge_and_unload)',
+    })
+  }
+  return { source, adapter: { ...adapter, base: model, baseRevision: source.revision } }
+}
+
+/** The folder of an adapter if it has a tokenizer of its own. */
+async function locateAdaptersTokenizer({ names, folder, provide }: ModelSource): Promise<string | undefined> {
+  if (!names.includes('tokenizer.json')) return undefined
+  await provide(TOKENIZER_FILES)
+  return folder
 }
 
 /** Where the tokenizer is that the user names; undefined if it is the model's own. */
@@ -169,13 +233,14 @@ async function readConfig({ folder, names }: ModelSource): Promise<ModelConfig> 
  * @throws LayerpruneError if the model does not have what was asked for
  */
 export function chooseModelWeights(
-  { id, config, gguf, source: { names } }: LocatedModel,
+  { id, config, gguf, adapter, source: { names } }: LocatedModel,
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'>,
   purpose: Purpose,
 ): ChosenWeights {
   const isKnownFamily = isKnownDecoder(config)
   const facts = { id, names, family: config.modelType, isKnownFamily, gguf: gguf?.name }
   const { weights, note } = chooseWeights(facts, options, purpose)
+  if (adapter !== undefined) assertMergeable(adapter, weights, purpose)
   if (note !== undefined) options.onNote?.(note)
   if (weights.format !== 'gguf' && names.includes(ADAPTER_FILE)) {
     options.onNote?.(
@@ -188,6 +253,25 @@ export function chooseModelWeights(
     )
   }
   return weights
+}
+
+/** @throws LayerpruneError if an adapter cannot be merged into such weights, or would have to be written merged */
+function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, purpose: Purpose): void {
+  if (purpose === 'change') {
+    throw new LayerpruneError(`${id} is an adapter, which is measured and evaluated but not changed`, {
+      hint: `merge it into ${base} with peft (merge_and_unload), and name the merged model`,
+    })
+  }
+  const { format, computedIn } = { computedIn: 'fp32', ...weights }
+  if (format === 'onnx' || format === 'gguf') {
+    throw new LayerpruneError(`the adapter ${id} cannot be merged into the ${format} weights of ${base}`, {
+      hint: 'name the checkpoint that it was trained on with --base: safetensors or PyTorch files',
+    })
+  }
+  if (computedIn === 'fp32' || computedIn === 'q8') return
+  throw new LayerpruneError(`an adapter is merged in fp32, but --dtype ${computedIn} was given`, {
+    hint: 'omit --dtype',
+  })
 }
 
 /**
@@ -217,8 +301,12 @@ export async function openWeights(
   switch (weights.format) {
     case 'safetensors':
     case 'pytorch': {
-      const opened = openCheckpoint(await openTensors({ config, source }, weights.format), config, weights)
+      const { adapter } = located
+      const tensors = await openTensors({ config, source }, weights.format)
+      const files = adapter === undefined ? tensors.files : [...tensors.files, adapter.path]
+      const opened = openCheckpoint({ ...tensors, files, adapter }, config, weights)
       notePacking(opened, config, options)
+      noteAdapter(adapter, options)
       return { ...located, ...opened }
     }
     case 'gguf': {
@@ -301,14 +389,25 @@ function notePacking(
   )
 }
 
+function noteAdapter(
+  adapter: LocatedAdapter | undefined,
+  { onNote }: Pick<ModelSourceOptions, 'onNote'>,
+): void {
+  if (adapter === undefined) return
+  onNote?.(
+    `${adapter.file} of ${adapter.id} is merged into the weights of ${adapter.base} in each run; to prune the model, merge it first with peft (merge_and_unload)`,
+  )
+}
+
 function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
   { format, file = 'model.safetensors', computedIn }: Computed,
 ): Opened {
   const built = buildDecoder(config, checkpoint)
-  const { tensors, form } = readPackedTensors(config.raw, checkpoint.tensors)
-  const packing = describePacking(form, tensors.values())
+  const { tensors } = readLogicalTensors(config.raw, checkpoint)
+  const stored = readPackedTensors(config.raw, checkpoint.tensors)
+  const packing = describePacking(stored.form, stored.tensors.values())
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
   const opened = { precision, format, file, packing, weightFiles, tensors }

@@ -32,6 +32,7 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^python recipe\/heal\.py$/, 'test/interop/check_recipe.py', 'heal.py'],
   [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
 ]
+const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${join(FIXTURES, 'families/llama')}`
 /** What becomes of a command here: other and fewer texts, one strategy of all, and a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
   [/(?<=head -n |tail -n \+)112/, '4'],
@@ -39,6 +40,8 @@ const STAND_INS: [command: RegExp, here: string][] = [
   [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
   [/^layerprune heal .*/, '$& --evaluate-size 8 --steps 2 --max-length 16'],
   [/kjv\.jsonl/, 'texts.jsonl'],
+  [/\S+my-adapter (.*)--layers-to-skip 8/, `${ADAPTER} $1--layers-to-skip 1`],
+  [/\S+my-adapter --base \S+ (.*)--drop 12:20/, `${ADAPTER} $1--drop 1:2`],
   [/\S+\.gguf --drop 12:20/, 'llama.gguf --drop 1:2'],
   [/^node bench\/strategies\.js .*/, '$& --strategies angular --max-length 32 --evaluate-size 8'],
   [/^python recipe\/heal\.py$/, 'cp -r SmolLM2-pruned SmolLM2-pruned-healed-merged'],

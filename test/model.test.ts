@@ -126,7 +126,11 @@ describe('a model that cannot be read says what to do', () => {
     ],
     [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /--model-file a\.gguf/],
     [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
-    [['adapter_config.json', 'adapter_model.safetensors'], /holds an adapter/, /merge_and_unload/],
+    [
+      ['adapter_config.json', 'adapter_model.safetensors'],
+      /has peft_type not given, expected "LORA"/,
+      /merge_and_unload/,
+    ],
     [['pytorch_model.bin'], /has no config\.json$/, /must hold config\.json/],
     [['model.safetensors', 'training_args.bin'], /has no config\.json$/, /must hold config\.json/],
   ])('%j without config.json', async (names, message, hint) => {

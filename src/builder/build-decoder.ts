@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { readPackedTensors } from '../checkpoint/packed/read-packed.js'
+import { readLogicalTensors } from '../checkpoint/logical-tensors.js'
 import type { SafetensorsCheckpoint } from '../checkpoint/safetensors.js'
 import { findWrapper } from '../checkpoint/wrappers.js'
 import { applyDialect } from '../families/apply-dialect.js'
@@ -39,13 +39,14 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
  */
 export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
   const family = findFamily(config)
-  const { tensors } = readPackedTensors(config.raw, checkpoint.tensors)
+  const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
   const layout = findLayout(config, family, tensors)
   const writer = new DecoderWriter({ tensors, folder })
   const description = describeFamily(config, family, layout, tensors)
   const { model, states } = writeDecoder(writer, description)
   writer.weights.assertAllUsed(layout.owns, description.extras)
+  writer.weights.assertUsed(changed)
   const { packed } = writer.weights
   return {
     model,

@@ -128,6 +128,18 @@ export class Weights {
     )
   }
 
+  /**
+   * Checks that tensors that an adapter changes have been used.
+   * @throws LayerpruneError that names one that has not
+   */
+  assertUsed(names: string[]): void {
+    const unused = names.find((name) => !this.#used.has(name))
+    if (unused === undefined) return
+    throw new LayerpruneError(`the adapter changes ${unused}, which the decoder does not read`, {
+      hint: 'merge the adapter into its base model with peft (merge_and_unload), and name the merged model',
+    })
+  }
+
   #find(name: string, shape: number[]): TensorLocation {
     const location = this.#tensors.get(name)
     const expected = `[${shape.join(', ')}]`

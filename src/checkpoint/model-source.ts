@@ -9,6 +9,8 @@ import { unreadableForm } from './other-forms.js'
 export interface ModelSourceOptions {
   /** Folder with config.json, the tokenizer and the weights, a GGUF file, or the id of a model on the Hub. */
   model: string
+  /** Folder or Hub id of the model that an adapter is merged into; what its adapter_config.json names if omitted. */
+  base?: string | undefined
   /** Branch, tag or commit of a model on the Hub; its main branch if omitted. */
   revision?: string | undefined
   /** Folder or GGUF file with the tokenizer, or the id of a model on the Hub; the model's own if omitted. */

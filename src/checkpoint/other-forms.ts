@@ -25,11 +25,6 @@ const FORMS: { pattern: RegExp; form: string; hint: string }[] = [
 
 /** Says what a folder has instead of a readable model; undefined if that is not a known form. */
 export function otherForm(folder: string, names: string[]): LayerpruneError | undefined {
-  if (names.includes(ADAPTER_FILE)) {
-    return new LayerpruneError(`${folder} holds an adapter (${ADAPTER_FILE}), not a whole model`, {
-      hint: 'merge the adapter into its base model with peft (merge_and_unload) and save the result',
-    })
-  }
   if (names.some((name) => name.endsWith('.safetensors'))) return undefined
   for (const { pattern, form, hint } of FORMS) {
     const file = names.find((name) => pattern.test(name))

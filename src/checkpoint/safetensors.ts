@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import { ADAPTER_FILE, otherForm } from './other-forms.js'
+import type { Adapter } from './adapter/adapter.js'
+import { otherForm } from './other-forms.js'
 import type { TensorLocation } from './safetensors-header.js'
 import { quoteName, readSafetensorsHeader, unreadable } from './safetensors-header.js'
 import { openShards, type ShardedForm } from './shards.js'
@@ -26,6 +27,8 @@ export interface SafetensorsCheckpoint {
   metadata: Record<string, string>
   /** Path of the index that says which file holds a tensor; undefined if one file holds all. */
   index?: string | undefined
+  /** What is added to its tensors as they are read. */
+  adapter?: Adapter | undefined
 }
 
 /**
@@ -64,7 +67,6 @@ export async function openSafetensors(folder: string, listed?: string[]): Promis
 
 function findOnlyFile(folder: string, names: string[]): string {
   const found = names.filter((name) => name.endsWith('.safetensors') && !name.includes('/'))
-  if (names.includes(ADAPTER_FILE)) throw otherForm(folder, names)!
   const [first, ...others] = found
   if (first === undefined) {
     throw (

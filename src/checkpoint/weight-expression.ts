@@ -78,6 +78,17 @@ export interface CombinedExpression {
   block: number[]
 }
 
+/** The product of two matrices. */
+export interface ProductExpression {
+  kind: 'product'
+  /** [rows, columns] */
+  shape: [number, number]
+  /** [rows, rank] */
+  left: WeightExpression
+  /** [rank, columns] */
+  right: WeightExpression
+}
+
 /** Rows of another expression by their numbers. */
 export interface GatheredExpression {
   kind: 'gathered'
@@ -122,6 +133,7 @@ export type WeightExpression =
   | LookupExpression
   | GgmlBlocksExpression
   | CombinedExpression
+  | ProductExpression
   | GatheredExpression
   | TransposedExpression
   | ReshapedExpression
@@ -162,6 +174,7 @@ export function listParts(expression: WeightExpression): PartRead[] {
       return [{ part: expression.part, isFloat: false, halves: { blockBytes, places } }]
     }
     case 'combined':
+    case 'product':
       return [...listParts(expression.left), ...listParts(expression.right)]
     case 'gathered':
       return [...listParts(expression.of), { part: expression.index, isFloat: false }]

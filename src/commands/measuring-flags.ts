@@ -9,6 +9,7 @@ import { wholeNumber } from './arguments.js'
 export const WEIGHT_OPTIONS = [
   'model',
   'revision',
+  'base',
   'modelFile',
   'format',
   'dtype',
@@ -34,9 +35,13 @@ export function addWeightFlags(command: Command): Command {
   return command
     .requiredOption(
       '--model <id>',
-      'folder with config.json, the tokenizer and the weights, a GGUF file, or a Hub id',
+      'folder with config.json, the tokenizer and the weights, a GGUF file, a LoRA adapter, or a Hub id',
     )
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
+    .option(
+      '--base <id>',
+      'folder or Hub id of the base of an adapter (default: as adapter_config.json says)',
+    )
     .option(
       '--model-file <file>',
       'graph or GGUF file inside the model folder, for example onnx/model_plain.onnx',

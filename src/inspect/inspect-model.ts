@@ -28,6 +28,8 @@ export interface Inspection {
     id: string
     /** Commit of the Hub; null for a folder that the user named. */
     revision: string | null
+    /** The model that the adapter `id` is merged into; omitted if `id` is a whole model. */
+    base?: { id: string; revision: string | null }
     /** `model_type` of the decoder. */
     family: string
     /** `model_type` of the model of images or sound and text that holds the decoder; null for a decoder by itself. */
@@ -76,7 +78,7 @@ const WEIGHT_FILE = /\.(safetensors|onnx|onnx_data(_\d+)?|onnx\.data|data|bin|gg
  */
 export async function inspectModel(options: ModelOptions): Promise<Inspection> {
   const located = await locateModel(options)
-  const { id, revision, folder, config, source } = located
+  const { id, revision, folder, config, source, adapter } = located
   const findings = await tryToOpen(located, options)
   const { family, wrapper, layers, hiddenSize, heads, kvHeads, headDim, maxPositions } = config
   return {
@@ -84,6 +86,7 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
     model: {
       id,
       revision,
+      ...(adapter && { base: { id: adapter.base, revision: adapter.baseRevision } }),
       family,
       wrapper,
       title: Object.hasOwn(FAMILIES, family) ? FAMILIES[family]!.title : null,
@@ -96,10 +99,13 @@ export async function inspectModel(options: ModelOptions): Promise<Inspection> {
       checkpointDtype: config.storedDtype,
       ...(config.ignoredKeys && { ignoredConfigKeys: [...config.ignoredKeys] }),
     },
-    files: await measureFiles(
-      folder,
-      source.names.filter((name) => WEIGHT_FILE.test(name)),
-    ),
+    files: [
+      ...(adapter ? await measureFiles(adapter.folder, [adapter.file]) : []),
+      ...(await measureFiles(
+        folder,
+        source.names.filter((name) => WEIGHT_FILE.test(name)),
+      )),
+    ],
     ...findings,
     layerpruneVersion: VERSION,
   }

@@ -3,11 +3,12 @@ import { readdir, realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isGguf } from '../checkpoint/gguf-names.js'
 import { type HashOptions, hashFiles } from '../checkpoint/hash-files.js'
+import { ADAPTER_FILE } from '../checkpoint/other-forms.js'
 import type { Model } from '../model.js'
 
 const SMALL_FILES = ['config.json', 'genai_config.json', 'tokenizer.json', 'tokenizer_config.json']
 
-type Fingerprinted = Pick<Model, 'folder' | 'format' | 'tokenizer' | 'file' | 'weightFiles'>
+type Fingerprinted = Pick<Model, 'folder' | 'format' | 'tokenizer' | 'file' | 'weightFiles' | 'adapter'>
 
 /**
  * SHA-256 in hex that tells a model from every other, wherever its folder lies: over config, tokenizer, graph and
@@ -15,13 +16,16 @@ type Fingerprinted = Pick<Model, 'folder' | 'format' | 'tokenizer' | 'file' | 'w
  * @throws as `hashFiles`
  */
 export async function fingerprintModel(
-  { folder, format, tokenizer, file, weightFiles }: Fingerprinted,
+  { folder, format, tokenizer, file, weightFiles, adapter }: Fingerprinted,
   options: HashOptions,
 ): Promise<string> {
   const places = new Set(format === 'gguf' ? [tokenizer] : [folder, tokenizer])
+  const ofAdapter = adapter === undefined ? [] : [resolve(adapter.folder, ADAPTER_FILE), adapter.path]
   const small = await Promise.all([...places].map(listSmallFiles))
   // in a cache, names are links: a file of weights must not be hashed twice
-  const paths = await Promise.all([...small.flat(), resolve(folder, file)].map((path) => realpath(path)))
+  const paths = await Promise.all(
+    [...small.flat(), ...ofAdapter, resolve(folder, file)].map((path) => realpath(path)),
+  )
   const digests = await hashFiles([...paths, ...weightFiles], options)
   const hash = createHash('sha256')
   // the names in a cache are not those in a folder

@@ -24,6 +24,11 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
   const sections = [
     [
       `model    ${model.id}${model.revision === null ? '' : ` at ${model.revision}`}`,
+      ...(model.base === undefined
+        ? []
+        : [
+            `base     ${model.base.id}${model.base.revision === null ? '' : ` at ${model.base.revision}`}, which the adapter is merged into`,
+          ]),
       `family   ${model.family}${known}`,
       ...(model.wrapper === null
         ? []

@@ -24,8 +24,9 @@ export function countDecodingCopies(expression: WeightExpression): number {
   }
 }
 
-/** Scales that are spread over all numbers take as much as these. */
+/** Scales that are spread over all numbers take as much as these; a product beside them is there with the sum. */
 function countGathered(right: WeightExpression): number {
   if (right.kind === 'transposed') return 2 * countGathered(right.of)
+  if (right.kind === 'product') return 2
   return right.kind === 'gathered' ? 1 : 0
 }

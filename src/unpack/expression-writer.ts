@@ -103,6 +103,8 @@ export class ExpressionWriter extends GraphWriter {
         return writeGgmlBlocks(this, expression, ids)
       case 'combined':
         return writeCombined(this, expression, ids)
+      case 'product':
+        return this.op('MatMul', [this.expression(expression.left, ids), this.expression(expression.right)])
       case 'gathered':
         return this.#lookUp(writeGathered(this, expression), ids)
       case 'transposed':

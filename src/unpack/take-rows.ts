@@ -37,6 +37,8 @@ function take(
     }
     case 'combined':
       return takeCombined(expression, start, end, shape)
+    case 'product':
+      return { ...expression, shape, left: takeRows(expression.left, start, end) }
     case 'transposed':
       return takeTransposed(expression, start, end, shape)
     default:

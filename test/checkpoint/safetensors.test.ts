@@ -365,7 +365,6 @@ describe('openSafetensors', () => {
   it.each([
     ['model-q4.gguf', /gguf/, /converted from/],
     ['tf_model.h5', /tensorflow/, /save_pretrained/],
-    ['adapter_config.json', /an adapter/, /merge_and_unload/],
     ['README.md', /no safetensors weights/, /config.json/],
     ['model-00001-of-00002.safetensors', /no model.safetensors.index.json/, /download/],
   ])('says what to do about a folder with %s alone', async (name, message, hint) => {

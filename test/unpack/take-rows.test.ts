@@ -65,6 +65,14 @@ const EXPRESSIONS: Record<string, WeightExpression> = {
   'codes of half a byte': nibbles,
   'integers of 6 bits': { kind: 'integers', shape: [2, 6, 8], part: part('U8', [2, 6, 6], 1), bits: 6 },
   'a transposed stack': { kind: 'transposed', shape: [2, 8, 6], of: nibbles },
+  'a sum with a product of two matrices': {
+    kind: 'combined',
+    shape: [12, 8],
+    operation: 'Add',
+    left: codes([12, 8]),
+    right: { kind: 'product', shape: [12, 8], left: scales([12, 2]), right: scales([2, 8]) },
+    block: [1, 1],
+  },
   'words along rows': { kind: 'row-words', shape: [16, 6], part: part('I32', [2, 6], 4), bits: 4 },
 }
 

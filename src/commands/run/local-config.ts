@@ -1,8 +1,18 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { isAdapter } from '../../checkpoint/adapter/adapter.js'
 import type { ModelConfig } from '../../checkpoint/config.js'
 import { locateModel } from '../../model.js'
 
-/** The config of a model that is on this machine; undefined if it is not, and is the id of one on the Hub. */
+/**
+ * The config of a model that is on this machine; undefined if it is not, and is the id of one on the Hub, or if it is an
+ * adapter, whose base may be another than its config names.
+ */
 export async function readLocalConfig(model: string): Promise<ModelConfig | undefined> {
-  return existsSync(model) ? (await locateModel({ model })).config : undefined
+  if (!existsSync(model) || isLocalAdapter(model)) return undefined
+  return (await locateModel({ model })).config
+}
+
+/** Whether a model is an adapter on this machine. */
+export function isLocalAdapter(model: string): boolean {
+  return statSync(model, { throwIfNoEntry: false })?.isDirectory() === true && isAdapter(readdirSync(model))
 }

@@ -6,9 +6,10 @@ import type { Block } from '../../layers/block.js'
 import { keepLayers } from '../../prune/layer-numbers.js'
 import { findMergekitProblem } from '../../prune/mergekit-support.js'
 import type { CutModel, FindProblem } from '../../report/cut-problem.js'
-import { readLocalConfig } from './local-config.js'
+import { isLocalAdapter, readLocalConfig } from './local-config.js'
 
 const NO_GGUF = 'mergekit reads no GGUF files'
+const NO_ADAPTER = 'this is an adapter, which must be merged into its base first (peft, merge_and_unload)'
 
 interface Cut {
   /** Folder or Hub id. */
@@ -24,8 +25,8 @@ interface Cut {
 
 /** Why mergekit would not make a cut, by the model's config if that is on this machine, otherwise by its family. */
 export async function readMergekitProblem({ model, file, family, ...cut }: Cut): Promise<string | undefined> {
-  if (isGguf(file ?? model)) return NO_GGUF
-  return explain(await readLocalConfig(model), family, cut)
+  const problem = findProblemOfForm(file !== undefined && isGguf(file) ? file : model)
+  return problem ?? explain(await readLocalConfig(model), family, cut)
 }
 
 /** The same of any cut of some models, whose configs are read once; those without config.json go by their family. */
@@ -35,7 +36,13 @@ export async function prepareMergekitProblems(models: CutModel[]): Promise<FindP
     if (existsSync(join(id, 'config.json'))) configs.set(id, await readLocalConfig(id))
   }
   return ({ id, family, layers }, removed) =>
-    isGguf(id) ? NO_GGUF : explain(configs.get(id), family, { layers, removed })
+    findProblemOfForm(id) ?? explain(configs.get(id), family, { layers, removed })
+}
+
+/** Why mergekit reads no model of such a form. */
+function findProblemOfForm(model: string): string | undefined {
+  if (isGguf(model)) return NO_GGUF
+  return isLocalAdapter(model) ? NO_ADAPTER : undefined
 }
 
 function explain(
