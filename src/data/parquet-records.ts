@@ -1,9 +1,13 @@
-import { parquetReadObjects } from 'hyparquet'
+import { type AsyncBuffer, type FileMetaData, parquetSchema } from 'hyparquet'
+import { parquetPlan } from 'hyparquet/src/plan.js'
+import { assembleAsync, asyncGroupToRows, readRowGroup } from 'hyparquet/src/rowgroup.js'
 import type { DataSource } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { explain, readMetadata } from './parquet.js'
+import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
+import { assertPageHeader } from './parquet-page.js'
 
 /**
  * Reads whole rows of a Parquet file, lists and structs included, one row group at a time.
@@ -17,10 +21,7 @@ export async function* readParquetRecords(source: DataSource): AsyncGenerator<Re
     let rowStart = 0
     for (const { num_rows: count } of metadata.row_groups) {
       const rowEnd = rowStart + Number(count)
-      const rows = await parquetReadObjects({
-        ...{ file, metadata, rowStart, rowEnd },
-        compressors: PAGE_COMPRESSORS,
-      }).catch((cause) => {
+      const rows = await readGroup(file, metadata, rowStart, rowEnd).catch((cause) => {
         throw explain(cause, `cannot read rows ${rowStart} to ${rowEnd} of ${name}`)
       })
       if (rows.length !== Number(count)) {
@@ -33,6 +34,50 @@ export async function* readParquetRecords(source: DataSource): AsyncGenerator<Re
     }
   } finally {
     await file.close()
+  }
+}
+
+/** The library reads columns at once: if several fail, the first error is reported and the others belong to no one. */
+async function readGroup(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  rowStart: number,
+  rowEnd: number,
+): Promise<unknown[]> {
+  const options = { file, metadata, rowStart, rowEnd, compressors: PAGE_COMPRESSORS }
+  const plan = parquetPlan(options)
+  const schema = parquetSchema(metadata)
+  const rows: unknown[] = []
+  for (const group of plan.groups) {
+    for (const chunk of group.chunks) await assertPages(file, chunk)
+    const asyncColumns = group.chunks.flatMap((chunk) =>
+      disown(readRowGroup(options, plan, { ...group, chunks: [chunk] }).asyncColumns),
+    )
+    const assembled = assembleAsync({ ...group, asyncColumns }, schema)
+    disown(assembled.asyncColumns)
+    rows.push(...(await asyncGroupToRows(assembled, 0, group.groupRows, undefined, 'object')))
+  }
+  return rows
+}
+
+/** An error of a column that nobody waits for any more does not end the program. */
+function disown(columns: AsyncColumn[]): AsyncColumn[] {
+  for (const { data } of columns) data.catch(() => {})
+  return columns
+}
+
+type AsyncColumn = ReturnType<typeof readRowGroup>['asyncColumns'][number]
+type Chunk = ReturnType<typeof parquetPlan>['groups'][number]['chunks'][number]
+
+/** The decoder trusts the numbers of page headers, and would reserve all memory for some. */
+async function assertPages(file: AsyncBuffer, { range, columnMetadata }: Chunk): Promise<void> {
+  const bytes = new ChunkBytes(file, range)
+  let left = Number(columnMetadata.num_values)
+  while (bytes.left > 0) {
+    const header = await bytes.readHeader()
+    assertPageHeader(header, left)
+    await bytes.take(header.compressed_page_size)
+    left -= (header.data_page_header ?? header.data_page_header_v2)?.num_values ?? 0
   }
 }
 

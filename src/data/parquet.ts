@@ -212,7 +212,8 @@ function createPageDecoder({ decoder }: ColumnChunk) {
 export function explain(cause: unknown, what: string): unknown {
   if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
   const tripped = cause instanceof TypeError || cause instanceof RangeError
-  const reason = tripped ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
+  const reason =
+    tripped || cause.message.includes('undefined') ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
   return new LayerpruneError(`${what}: ${reason}`, { cause })
 }
 

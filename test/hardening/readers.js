@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { openDataset } from '../../dist/data/dataset.js'
+import { readRecords } from '../../dist/data/records.js'
 import { openModel } from '../../dist/model.js'
 import { pruneModel } from '../../dist/prune/prune.js'
 import { loadTokenizer } from '../../dist/texts/tokenizer.js'
@@ -39,6 +40,24 @@ function datasetReader(name, bytes) {
 
 /** A parquet file says how many rows it has: none may be lost or doubled. */
 const parquetReader = (name) => ({ ...datasetReader(name, sound.readFixture(`data/${name}`)), compare: true })
+
+/** Whole rows, as tasks read them. */
+const recordsReader = {
+  variants: one({ 'records.parquet': sound.readFixture('data/records.parquet') }, 'records.parquet'),
+  mutate: mutateBytes,
+  compare: true,
+  read: async (folder) => {
+    let count = 0
+    for await (const { fields } of readRecords({
+      dataset: [join(folder, 'records.parquet')],
+      split: 'test',
+    })) {
+      if (typeof fields !== 'object') throw new TypeError('no fields')
+      count++
+    }
+    return count
+  },
+}
 
 function modelReader(files, damaged) {
   const read = async (folder) => void (await openModel({ model: folder }))
@@ -84,7 +103,7 @@ const modelCardReader = {
 
 const parquetFiles = sound
   .listFixtures('data')
-  .filter((name) => name.endsWith('.parquet') && name !== 'types.parquet')
+  .filter((name) => name.endsWith('.parquet') && !/^(records|types)\./.test(name))
 
 /** Those that take tens of milliseconds. */
 const SLOW = new Set([
@@ -131,6 +150,7 @@ export function makeReaders(documents) {
     ...Object.fromEntries(
       parquetFiles.map((name) => [`parquet, ${name.replace('.parquet', '')}`, parquetReader(name)]),
     ),
+    'parquet, whole rows': recordsReader,
     'genai config': modelReader(genai, 'genai_config.json'),
     'ONNX graph, run': modelRunner(onnx, 'onnx/model.onnx', { mutate: mutateGraph }),
     'ONNX graph in q8, run': modelRunner(graphs, 'onnx/model_quantized.onnx', {
