@@ -1,6 +1,7 @@
-import { type AsyncBuffer, type FileMetaData, parquetSchema } from 'hyparquet'
+import { type AsyncBuffer, type FileMetaData, parquetSchema, type SchemaTree } from 'hyparquet'
 import { parquetPlan } from 'hyparquet/src/plan.js'
 import { assembleAsync, asyncGroupToRows, readRowGroup } from 'hyparquet/src/rowgroup.js'
+import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from 'hyparquet/src/schema.js'
 import type { DataSource } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
@@ -8,6 +9,7 @@ import { explain, readMetadata } from './parquet.js'
 import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
 import { assertPageHeader } from './parquet-page.js'
+import { assertLevels } from './parquet-runs.js'
 
 /**
  * Reads whole rows of a Parquet file, lists and structs included, one row group at a time.
@@ -49,7 +51,7 @@ async function readGroup(
   const schema = parquetSchema(metadata)
   const rows: unknown[] = []
   for (const group of plan.groups) {
-    for (const chunk of group.chunks) await assertPages(file, chunk)
+    for (const chunk of group.chunks) await assertPages(file, chunk, schema)
     const asyncColumns = group.chunks.flatMap((chunk) =>
       disown(readRowGroup(options, plan, { ...group, chunks: [chunk] }).asyncColumns),
     )
@@ -69,14 +71,26 @@ function disown(columns: AsyncColumn[]): AsyncColumn[] {
 type AsyncColumn = ReturnType<typeof readRowGroup>['asyncColumns'][number]
 type Chunk = ReturnType<typeof parquetPlan>['groups'][number]['chunks'][number]
 
-/** The decoder trusts the numbers of page headers, and would reserve all memory for some. */
-async function assertPages(file: AsyncBuffer, { range, columnMetadata }: Chunk): Promise<void> {
+/** The decoder trusts the numbers of page headers and the lengths of runs, and would reserve all memory for some. */
+async function assertPages(
+  file: AsyncBuffer,
+  { range, columnMetadata }: Chunk,
+  schema: SchemaTree,
+): Promise<void> {
+  const { codec, num_values: count, path_in_schema: path } = columnMetadata
+  const levels = getTreePath(schema, path)
+  const widthOf = (most: number) => Math.ceil(Math.log2(most + 1))
+  const widths: [number, number] = [
+    widthOf(getMaxRepetitionLevel(levels)),
+    widthOf(getMaxDefinitionLevel(levels)),
+  ]
   const bytes = new ChunkBytes(file, range)
-  let left = Number(columnMetadata.num_values)
+  let left = Number(count)
   while (bytes.left > 0) {
     const header = await bytes.readHeader()
     assertPageHeader(header, left)
-    await bytes.take(header.compressed_page_size)
+    const page = await bytes.take(header.compressed_page_size)
+    assertLevels(page, header, { codec, compressors: PAGE_COMPRESSORS, widths })
     left -= (header.data_page_header ?? header.data_page_header_v2)?.num_values ?? 0
   }
 }

@@ -75,6 +75,40 @@ export function unpackPage(
   return { page: bytes, header: { ...header, compressed_page_size: bytes.length }, values: bytes }
 }
 
+/**
+ * Checks likewise the runs of a page of a column within lists or structs.
+ * @param packing.widths  bits of a repetition level and of a definition level, 0 if the page has none
+ * @throws Error if a run is longer than the page's number of values
+ */
+export function assertLevels(
+  page: Uint8Array,
+  header: PageHeader,
+  { codec, compressors, widths }: Omit<Packing, 'nullable'> & { widths: [number, number] },
+): void {
+  const { data_page_header: page1, data_page_header_v2: page2, uncompressed_page_size: sizeBytes } = header
+  if (header.type === 'DATA_PAGE' && page1) {
+    const bytes = decompressPage(page, sizeBytes, codec, compressors)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    let offset = 0
+    for (const width of widths.filter((width) => width > 0)) {
+      assertRuns(bytes.subarray(offset + LENGTH_BYTES), width, page1.num_values)
+      offset += LENGTH_BYTES + view.getUint32(offset, true)
+    }
+    assertIndexes(bytes.subarray(offset), page1.encoding, page1.num_values)
+  } else if (header.type === 'DATA_PAGE_V2' && page2) {
+    const { repetition_levels_byte_length: before, definition_levels_byte_length: length } = page2
+    for (const [index, width] of widths.entries()) {
+      if (width > 0) assertRuns(page.subarray(index * before), width, page2.num_values)
+    }
+    const packed = page.subarray(before + length)
+    const values =
+      page2.is_compressed === false
+        ? packed
+        : decompressPage(packed, sizeBytes - before - length, codec, compressors)
+    assertIndexes(values, page2.encoding, page2.num_values)
+  }
+}
+
 /** Dictionary indices: the width of one, then their runs. */
 function assertIndexes(bytes: Uint8Array, encoding: string, count: number): void {
   if (DICTIONARY.includes(encoding) && bytes.length > 0) assertRuns(bytes.subarray(1), bytes[0]!, count)
