@@ -65,7 +65,7 @@ describe('the action', () => {
       end: `${result.best.end}`,
     })
     expect(readFileSync(join(cwd, 'summary.md'), 'utf8')).toContain(
-      `Remove layer ${result.best.start} (0-based, 1 of 3)`,
+      `Nearest block: layer ${result.best.start} (0-based, 1 of 3)`,
     )
     expect(existsSync(join(cwd, 'layerprune-output/report.html'))).toBe(true)
   })

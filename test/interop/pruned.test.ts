@@ -32,13 +32,15 @@ const CUT_ELSEWHERE: Record<string, number> = { bloom: 0, diffllama: 2, 'gpt2-sc
 
 /**
  * What transformers 5.24 cannot say of some: it has no code of internlm2 and minicpm, never tells phimoe's rope the length
- * of a text, has another class for qwen3_5 without its tower, and apertus1p5 lacks its towers here. The others have too few
+ * of a text, has another class for qwen3_5 without its tower, and apertus1p5 lacks its towers here. The decays of
+ * minimax-computed follow from the number of layers, so that every cut is refused. The others have too few
  * layers for a cut that can be loaded or told apart.
  */
 const NOT_COMPARED = [
   'apertus1p5',
   'granitemoe-swa',
   'internlm2',
+  'minimax-computed',
   'minicpm',
   'olmo-hybrid-rope',
   'phimoe',
