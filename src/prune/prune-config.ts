@@ -65,7 +65,10 @@ function proveConfig(
   if (difference === undefined) return cut
   const spelled = cutConfig(spellLayerTypes(config, whole), options)
   const remaining = findDifference(expected, spelled.config, describe)
-  if (remaining !== undefined) throw cannotSay(problems[0] ?? remaining)
+  if (remaining !== undefined) {
+    const section = isObject(config.text_config) ? config.text_config : config
+    throw cannotSay(problems[0] ?? ('layer_types' in section ? difference : remaining))
+  }
   const note =
     "config.json: layer_types was written out, because the remaining layers no longer follow the family's rule"
   return { config: spelled.config, notes: [...spelled.notes, note] }
