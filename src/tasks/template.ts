@@ -14,7 +14,7 @@ export interface Template {
   render(fields: Record<string, unknown>, where: string): string
 }
 
-/** A node of the syntax tree: those of the library, whose kinds are told by `type`. */
+/** A node of the syntax tree: those of the library, whose kind is its `type`. */
 interface Node {
   type: string
   [key: string]: unknown
