@@ -76,3 +76,13 @@ export function formatDuration(seconds: number): string {
   if (minutes < 100) return `${minutes} min`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
+
+/** Empty if there is none. */
+export function formatAccuracy(accuracy: number | undefined): string {
+  return accuracy === undefined ? '' : formatShare(accuracy)
+}
+
+/** Whole tokens; empty if there is none. */
+export function formatSpeed(tokensPerSecond: number | null): string {
+  return tokensPerSecond === null ? '' : formatCount(Math.round(tokensPerSecond))
+}

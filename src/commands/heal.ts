@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { DEVICES } from '../engine/device.js'
 import type { HealOptions } from '../heal/heal-work.js'
 import { positiveNumber, wholeNumber } from './arguments.js'
-import { ignoreConfigKeyOption } from './measuring-flags.js'
+import { addReadingFlags, ignoreConfigKeyOption } from './measuring-flags.js'
 
 export const HEAL_OPTIONS = [
   ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
@@ -49,7 +49,7 @@ Examples:
 }
 
 function addTextFlags(command: Command): Command {
-  return command
+  command
     .requiredOption(
       '--dataset <path...>',
       'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
@@ -60,19 +60,7 @@ function addTextFlags(command: Command): Command {
       'read the first n texts (default: as many as are trained on)',
       wholeNumber(1),
     )
-    .option(
-      '--shuffle <seed>',
-      'read a random sample spread over the files instead of the first texts',
-      wholeNumber(0),
-    )
-    .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
-    .option(
-      '--dataset-split <name>',
-      'split of a Hub dataset, also --dataset-subset; files on disk are the split train',
-      'train',
-    )
-    .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
-    .option('--text-lines', 'plain text files hold one document per line, not one per file')
+  return addReadingFlags(command)
     .option('--evaluate-on <path...>', 'texts to measure on (default: the first ones of --dataset)')
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
 }

@@ -90,10 +90,22 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
     '--dataset <path...>',
     'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id; a.jsonl:0.7 b.jsonl:0.3 mixes texts in these shares',
   )
-  return command
+  command
     .addOption(dataset.makeOptionMandatory(required))
     .option('--dataset-column <name>', 'column that holds the text', 'text')
     .option('--dataset-size <n>', `use the first n texts (default: ${textsRead})`, wholeNumber(1))
+  return addReadingFlags(command)
+    .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
+    .option(
+      '--max-length <n>',
+      "tokens read of each text (default: 1024, or the model's limit if lower)",
+      wholeNumber(1),
+    )
+}
+
+/** Which texts of a dataset are read, and as what. */
+export function addReadingFlags(command: Command): Command {
+  return command
     .option(
       '--shuffle <seed>',
       'read a random sample spread over the files instead of the first texts',
@@ -107,10 +119,4 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
     )
     .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
     .option('--text-lines', 'plain text files hold one document per line, not one per file')
-    .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
-    .option(
-      '--max-length <n>',
-      "tokens read of each text (default: 1024, or the model's limit if lower)",
-      wholeNumber(1),
-    )
 }

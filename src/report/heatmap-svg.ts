@@ -174,7 +174,7 @@ function drawCells({ model, distances }: HeatMapped, frame: HeatMapFrame, scale:
   return [...drawGround(model.layers, frame), ...drawn]
 }
 
-/** Under the cells: where they are printed, edges are blurred, and the paper would shine through between them. */
+/** Under the cells: in print their edges are blurred, and the paper would show through the gaps. */
 function drawGround(layers: number, { left, bottom, cellWidth, cellHeight }: HeatMapFrame): string[] {
   const inset = cellWidth / 4
   const steps = sizesOf(layers).map((n) => {

@@ -1,5 +1,6 @@
 import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
 import {
+  formatAccuracy,
   formatCount,
   formatDistance,
   formatList,
@@ -7,6 +8,7 @@ import {
   formatQuantity,
   formatShare,
   formatSize,
+  formatSpeed,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { fileName, renderFacts, renderFigure, renderStrip } from './page-parts.js'
@@ -86,12 +88,4 @@ function renderCut(cut: SweepCandidate, sweep: SweepResult): string {
 function renderRow(cells: string[], isBest: boolean): string {
   const row = cells.map((cell, index) => `<td${index === 2 ? ' class="wide-cell"' : ''}>${cell}</td>`)
   return `<tr${isBest ? ' class="best"' : ''}>${row.join('')}</tr>`
-}
-
-function formatAccuracy(accuracy: number | undefined): string {
-  return accuracy === undefined ? '' : formatShare(accuracy)
-}
-
-function formatSpeed(tokensPerSecond: number | null): string {
-  return tokensPerSecond === null ? '' : formatCount(Math.round(tokensPerSecond))
 }

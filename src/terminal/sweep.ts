@@ -1,12 +1,13 @@
 import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
 import {
-  formatCount,
+  formatAccuracy,
   formatDistance,
   formatList,
   formatPerplexity,
   formatQuantity,
   formatShare,
   formatSize,
+  formatSpeed,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { HOPELESS_RATIO } from '../sweep/measure-cuts.js'
@@ -153,14 +154,6 @@ function listGains(result: SweepResult): SweepColumn[] {
 
 function isRecommended({ removed }: SweepCandidate, { recommended }: SweepResult): boolean {
   return recommended !== null && JSON.stringify(removed) === JSON.stringify(recommended.removed)
-}
-
-function formatAccuracy(accuracy: number | undefined): string {
-  return accuracy === undefined ? '' : formatShare(accuracy)
-}
-
-function formatSpeed(tokensPerSecond: number | null): string {
-  return tokensPerSecond === null ? '' : formatCount(Math.round(tokensPerSecond))
 }
 
 /** `Chosen on the first 32 texts, measured on the next 32 of at most 256 tokens: 8,160 tokens scored.` */

@@ -150,7 +150,7 @@ describe('similarity --verify', () => {
     expect(read('slice.yaml')).toContain(`removes layers ${start}..${end - 1} `)
   })
 
-  it('measures the first 128 texts unless it is told how many, and says if none is left to check on', async () => {
+  it('measures the first 128 texts unless --dataset-size is given, and reports that no texts remain for the check', async () => {
     const { exitCode, stdout, stderr } = await runProgram(args, { cwd: makeTempFolder() })
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
     expect(stderr).toContain(

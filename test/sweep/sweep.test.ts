@@ -167,7 +167,7 @@ describe('sweepCuts', () => {
     expect(whole.perplexity).toBeGreaterThan(1)
   })
 
-  it('stops when it is told to', async () => {
+  it('stops when its signal is aborted', async () => {
     const signal = AbortSignal.abort()
     await expect(sweepCuts({ ...MEASURED, signal })).rejects.toThrow(InterruptedError)
   })

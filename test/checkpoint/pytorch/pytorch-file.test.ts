@@ -41,7 +41,7 @@ describe('files that torch.save wrote', () => {
     [name.replace('.pt', '-protocol-4.pt'), content] as const,
   ])
 
-  it.each(cases)('%s: the numbers of each tensor are where they are said to be', async (name, content) => {
+  it.each(cases)('%s: finds the numbers of each tensor at the stated place', async (name, content) => {
     const { tensors } = await readPytorchFile(join(FOLDER, name))
     const found = [...tensors].map(([key, tensor]) => [
       key,
