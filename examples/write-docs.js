@@ -1,5 +1,5 @@
 /**
- * Writes what the pages show of the program: the demo's output and picture in the README, the tables of docs/models.md.
+ * Writes what the pages show of the program: the demo's output and picture, the tables of docs/models.md.
  * Run it with `npm run docs` after a change of what people see; the tests compare the pages with the program.
  */
 import { execFileSync } from 'node:child_process'
@@ -15,7 +15,10 @@ const output = execFileSync(process.execPath, ['examples/demo.js'], {
 })
 copyFileSync('layerprune-output/distances.svg', 'examples/distances.svg')
 
-replaceSections('README.md', { demo: `\`\`\`text\n${output.trim()}\n\`\`\``, count: countModels() })
+const fence = (text) => `\`\`\`text\n${text}\n\`\`\``
+const ending = /^Nearest block:[\s\S]*? -o \S+$/m.exec(output)[0]
+replaceSections('README.md', { demo: fence(ending), count: countModels() })
+replaceSections('examples/README.md', { demo: fence(output.trim()) })
 replaceSections('docs/models.md', {
   families: formatFamilies(),
   wrappers: formatWrappers(),

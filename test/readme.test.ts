@@ -5,7 +5,13 @@ import { FAMILIES } from '../src/families/table.js'
 import { ARCHITECTURES } from '../src/gguf/architectures.js'
 import { hasArchitectureFile } from '../src/prune/mergekit-support.js'
 import { ROOT } from './support/paths.js'
-import { expectSameBesidesRounding, readDemo, readPage } from './support/shown-text.js'
+import {
+  expectSameBesidesRounding,
+  readDemo,
+  readFenced,
+  readPage,
+  readSection,
+} from './support/shown-text.js'
 
 const types = Object.keys(FAMILIES).sort()
 const wrappers = Object.keys(WRAPPERS)
@@ -22,8 +28,12 @@ describe('the README', () => {
     })
   })
 
-  it('shows what the demo prints', () => {
+  it('shows how the output of the demo ends, examples/README.md all of it', () => {
     expectSameBesidesRounding(demo.trim(), readDemo().shown)
+    expectSameBesidesRounding(
+      /^Nearest block:[\s\S]*? -o \S+$/m.exec(demo)![0],
+      readFenced('README.md', 'demo'),
+    )
   })
 
   it('shows the picture that the demo draws', () => {
@@ -67,8 +77,3 @@ describe('docs/models.md', () => {
     )
   })
 })
-
-/** What `npm run docs` wrote between two comments of a page. */
-function readSection(page: string, name: string): string {
-  return new RegExp(`<!-- ${name}: .* -->\\n([\\s\\S]*?)\\n<!-- /${name} -->`).exec(readPage(page))![1]!
-}

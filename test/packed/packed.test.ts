@@ -47,6 +47,8 @@ describe('the package as npm packs it', () => {
         'assets/report.css',
         'assets/report.js',
         'bin/layerprune.js',
+        'docs/images/heatmap.svg',
+        'docs/images/report.png',
         'examples/distances.svg',
         'examples/sweep.svg',
         'package.json',
@@ -54,7 +56,7 @@ describe('the package as npm packs it', () => {
       ].sort(),
     )
     const pictures = [
-      ...readFileSync(join(installed.unpacked, 'README.md'), 'utf8').matchAll(/!\[.*?\]\((.*?)\)/g),
+      ...readFileSync(join(installed.unpacked, 'README.md'), 'utf8').matchAll(/(?:!\[.*?\]\(|<img src=")((?!https?:).*?)[)"]/g),
     ]
     expect(pictures.length).toBeGreaterThan(0)
     expect(pictures.map(([, path]) => path!).filter((path) => !packed.includes(path))).toEqual([])

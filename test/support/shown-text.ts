@@ -15,12 +15,20 @@ export function blocksOf(page: string, language: string): string[] {
   )
 }
 
-/** What the README shows of the demo, and the commands in it. */
+/** What `npm run docs` wrote between two comments of a page. */
+export function readSection(page: string, name: string): string {
+  return new RegExp(`<!-- ${name}: .* -->\\n([\\s\\S]*?)\\n<!-- /${name} -->`).exec(readPage(page))![1]!
+}
+
+/** What the demo prints, as examples/README.md shows it, and the commands in it. */
 export function readDemo(): { shown: string; commands: string[] } {
-  const shown = /<!-- demo: .* -->\n```text\n([\s\S]*?)\n```\n<!-- \/demo -->/.exec(
-    readPage('README.md'),
-  )![1]!
+  const shown = readFenced('examples/README.md', 'demo')
   return { shown, commands: [...shown.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command!) }
+}
+
+/** A section that is one fenced block of text. */
+export function readFenced(page: string, name: string): string {
+  return /^```text\n([\s\S]*)\n```$/.exec(readSection(page, name))![1]!
 }
 
 /**
