@@ -18,6 +18,7 @@ import { listCompanions } from '../prune/companion-files.js'
 import { checkOutputFolder, type OutputFolder } from '../prune/output-folder.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
 import { hasState, statePath } from './saved-state.js'
@@ -190,7 +191,8 @@ async function readTexts(
   tokenizer: TokenizerThread,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
-  const texts = await readHealTexts(options, tokenizer.encode, {
+  const writeChat = createChatWriter(() => located.tokenizer)
+  const texts = await readHealTexts({ ...options, writeChat }, tokenizer.encode, {
     maxLength,
     batchSize: microBatchSize,
     most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,

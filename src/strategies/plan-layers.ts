@@ -55,10 +55,10 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, limit } = options
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize, limit })
-  const { config } = await locateModel({ ...options, onNote: undefined })
+  const { id, config } = await locateModel({ ...options, onNote: undefined })
   assertBlockSize(n, config.layers)
   const found = await findWithoutTexts(options, config.layers)
-  const model = { id: options.model, layers: config.layers, family: config.modelType }
+  const model = { id, layers: config.layers, family: config.modelType }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }

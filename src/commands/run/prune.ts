@@ -40,9 +40,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const model = pick(flags, WEIGHT_OPTIONS)
   const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
   try {
-    const { config } = await locateModel({ ...model, signal, onNote: undefined })
+    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
-      id: flags.model,
+      id,
       layers: config.layers,
       family: config.modelType,
     })

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { isGguf } from '../../checkpoint/gguf-names.js'
+import { readModelName } from '../../checkpoint/model-source.js'
 import { UsageError } from '../../errors.js'
 import { formatLlamaQuantize } from '../../llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
@@ -59,9 +60,10 @@ async function readOptions(
 ): Promise<SliceConfigOptions & { family: string | undefined }> {
   const removal = await readRemoval(flags)
   const { origin } = removal
-  const model = flags.model ?? origin?.model
-  if (model === undefined)
+  const named = flags.model ?? origin?.model
+  if (named === undefined)
     throw new UsageError('the model is not named: give --model, or a file that names it')
+  const { model, revision: stated } = readModelName({ model: named })
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
@@ -76,7 +78,7 @@ async function readOptions(
     })
   }
   const { removed } = await planRemoval(removal, { id: model, layers })
-  const revision = flags.model === undefined ? origin?.revision : undefined
+  const revision = flags.model === undefined ? origin?.revision : stated
   return {
     model,
     revision,
