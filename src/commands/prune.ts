@@ -75,7 +75,5 @@ Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
   layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`,
     )
-    .action(async (flags: PruneFlags, command: Command) =>
-      (await import('./run/prune.js')).run(flags, command),
-    )
+    .action(async (flags: PruneFlags) => (await import('./run/prune.js')).run(flags))
 }

@@ -46,6 +46,8 @@ export interface HealOptions
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
   force?: boolean | undefined
+  /** The command that is run, for the model card. */
+  command?: string | undefined
   onProgress?: ((progress: HealProgress) => void) | undefined
 }
 

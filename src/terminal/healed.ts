@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import {
   formatCount,
   formatDuration,
@@ -6,6 +7,7 @@ import {
   formatSize,
 } from '../format-numbers.js'
 import type { HealResult } from '../heal/heal-result.js'
+import { formatUpload } from '../prune-command.js'
 
 /** What a training did and gave, as a person reads it. */
 export function formatHealed(result: HealResult, output: string): string {
@@ -21,6 +23,8 @@ export function formatHealed(result: HealResult, output: string): string {
     describeTraining(result),
     `Perplexity on ${formatQuantity(heldOut.texts, 'other text')} of ${heldOut.id} (${formatCount(heldOut.scoredTokens)} tokens):`,
     ...rows,
+    'To publish it:',
+    `  ${formatUpload(basename(resolve(output)), output)}`,
   ].join('\n')
 }
 

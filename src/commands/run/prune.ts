@@ -1,10 +1,11 @@
-import type { Command } from 'commander'
+import { basename, resolve } from 'node:path'
 import { openDataset } from '../../data/dataset.js'
 import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
+import { formatUpload } from '../../prune-command.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
@@ -17,16 +18,16 @@ import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { WEIGHT_OPTIONS } from '../measuring-flags.js'
 import { PRUNE_OPTIONS, type PruneFlags } from '../prune.js'
 import { listenForInterruption } from './interruption.js'
-import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
+import { formatTypedCommand } from './typed-command.js'
 
 const BYTES_PER_MB = 1e6
 
-export async function run(flags: PruneFlags, command: Command): Promise<void> {
+export async function run(flags: PruneFlags): Promise<void> {
   const { quiet = false } = flags
   setQuiet(quiet)
   const repairOptions = readRepairOptions(flags)
@@ -38,7 +39,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { signal } = interruption
   const onNote = printOnce(printNote)
   const model = pick(flags, WEIGHT_OPTIONS)
-  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
+  const options = { ...pick(flags, PRUNE_OPTIONS), signal, onNote }
   try {
     const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
@@ -56,7 +57,8 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
         quiet,
       )
     }
-    const result = await write({ ...options, ...repair?.changes, plan }, quiet)
+    const card = { ...(repair && describeRepairInCard(repair.report)), command: formatTypedCommand() }
+    const result = await write({ ...options, ...repair?.changes, plan, card }, quiet)
     const { removed } = plan
     const measures = measuresModels(flags)
       ? await measurePruned(
@@ -89,7 +91,8 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
     return formatNextCommand('To write it', { command: 'prune', model, revision, words })
   }
   const words = ['--dataset', ...[dataset].flat()]
-  return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
 /** Writes the pruned model, with a progress bar from the first bytes on. */
@@ -109,7 +112,7 @@ async function write(options: PruneOptions, quiet: boolean) {
 }
 
 interface Repair {
-  changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
+  changes: Pick<PruneOptions, 'replacements'>
   report: RepairReport
 }
 
@@ -130,7 +133,7 @@ async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean):
         bars.get(unit)!.update(done, total)
       },
     })
-    return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
+    return { changes: { replacements }, report }
   } finally {
     stop()
   }
