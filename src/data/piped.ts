@@ -47,7 +47,9 @@ async function openOnce(path: string, onNote?: (message: string) => void): Promi
   const name = path === '-' ? 'stdin' : path
   const source = new Spool(name, path === '-' ? openStdin() : await openPipe(path))
   const kind = await detectContent(source)
-  onNote?.(`${path === '-' ? 'standard input' : path} holds ${describeKind(kind)}`)
+  const shown = path === '-' ? 'standard input' : path
+  if (kind === undefined) throw new LayerpruneError(`${shown} is empty: expected texts`)
+  onNote?.(`${shown} holds ${describeKind(kind)}`)
   return { source, kind }
 }
 
@@ -68,8 +70,10 @@ async function openPipe(path: string): Promise<Readable> {
   }
 }
 
-async function detectContent(source: DataSource): Promise<DataKind> {
+/** @returns undefined if there is nothing */
+async function detectContent(source: DataSource): Promise<DataKind | undefined> {
   const head = await readHead(source.readBytes())
+  if (head === '') return undefined
   if (head.startsWith('PAR1')) return { format: 'parquet', packing: null }
   const packing = head.startsWith('\x1f\x8b') ? 'gzip' : head.startsWith('\x28\xb5\x2f\xfd') ? 'zstd' : null
   const start = packing === null ? head : await readHead(unpack(source, packing))

@@ -17,6 +17,8 @@ export interface CardMetadata {
   /** Datasets that weights were fitted to. */
   datasets: string[]
   results: CardResult[]
+  /** Keys that the files of the base state; those of its card come first. */
+  stated?: Record<string, unknown> | undefined
 }
 
 /** Keys of the base's card that say what the base is and not what becomes of it. */
@@ -49,6 +51,9 @@ function addMetadata(base: string, metadata: CardMetadata, measured: string[]): 
     // `...` or `~`, to which no key can be added
     if (isScalar(document.contents)) document.contents = null
     for (const key of OF_BASE_ALONE) document.delete(key)
+    for (const [key, value] of Object.entries(metadata.stated ?? {})) {
+      if (!document.has(key)) document.set(key, yamlNode(value))
+    }
     setOrigin(document, metadata)
     addToList(document, 'datasets', metadata.datasets)
     addToList(document, 'tags', ['layerprune'])

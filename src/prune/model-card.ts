@@ -25,6 +25,8 @@ export interface CardOptions {
   /** Name of the folder of the pruned model. */
   name: string
   content: CardContent
+  /** Keys of the front matter that the model's files state. */
+  stated?: Record<string, unknown> | undefined
 }
 
 const LIBRARIES = { safetensors: 'transformers', onnx: 'transformers.js', gguf: undefined } as const
@@ -35,7 +37,7 @@ const LIBRARIES = { safetensors: 'transformers', onnx: 'transformers.js', gguf: 
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const { folder, plan, isFromHub, format, name, content } = options
+  const { folder, plan, isFromHub, format, name, content, stated } = options
   return putSectionFirst(folder, describeCut(options), {
     name,
     baseModel: isFromHub ? plan.model.id : undefined,
@@ -43,6 +45,7 @@ export async function formatModelCard(options: CardOptions): Promise<string> {
     library: LIBRARIES[format],
     datasets: content.datasets ?? [],
     results: content.results ?? [],
+    stated,
   })
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
+import { readCardFacts } from './gguf/card-facts.js'
 import { planPrunedGguf } from './gguf/pruned-gguf.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
@@ -112,6 +113,7 @@ async function planFiles(
     format: format === 'pytorch' ? 'safetensors' : format,
     name: basename(resolve(options.output)),
     content: options.card ?? {},
+    stated: format === 'gguf' ? readCardFacts(model.gguf!.file.header) : undefined,
   })
   const files = [
     ...weights,

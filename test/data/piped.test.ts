@@ -101,12 +101,12 @@ describe.skipIf(!existsSync('/dev/fd'))('texts from a pipe', () => {
     expect(JSON.parse(stdout).samples).toBe(6)
   })
 
-  it('without a text are refused', async () => {
+  it('that are none are refused', async () => {
     const { child, outcome } = startProgram([...ARGS, '--dataset', '-'])
     child.stdin.end()
     const { exitCode, stderr } = await outcome
     expect(exitCode).toBe(1)
-    expect(stderr).toContain('- holds no text to measure: 0 empty rows')
+    expect(stderr).toBe('error: standard input is empty: expected texts\n')
   })
 })
 
