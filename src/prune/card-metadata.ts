@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { type Document, isScalar, isSeq, parseDocument } from 'yaml'
+import { type Document, isMap, isSeq, parseDocument, YAMLMap } from 'yaml'
 import type { CardResult } from '../documents/card-content.js'
 import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import { yamlNode } from '../yaml.js'
@@ -45,11 +45,11 @@ async function chooseOnHub(names: string[]): Promise<string[]> {
 }
 
 function addMetadata(base: string, metadata: CardMetadata, measured: string[]): string | undefined {
-  const document = parseDocument(base)
+  const document: Document = parseDocument(base)
   try {
     if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    // `...` or `~`, to which no key can be added
-    if (isScalar(document.contents)) document.contents = null
+    // nothing, `...` or `~`, to which no key can be added
+    if (!isMap(document.contents)) document.contents = new YAMLMap()
     for (const key of OF_BASE_ALONE) document.delete(key)
     for (const [key, value] of Object.entries(metadata.stated ?? {})) {
       if (!document.has(key)) document.set(key, yamlNode(value))

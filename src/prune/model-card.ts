@@ -62,7 +62,7 @@ export async function putSectionFirst(
   const original = folder === undefined ? undefined : await readCard(folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
   const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
-  return `${await formatFrontMatter(frontMatter, metadata)}${section}${rest}`
+  return `${await formatFrontMatter(frontMatter, metadata)}${section.trimEnd()}\n${rest}`
 }
 
 async function readCard(folder: string): Promise<string | undefined> {
