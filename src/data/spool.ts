@@ -89,7 +89,7 @@ export class Spool implements DataSource {
         if (chunk !== null) return chunk
         if (input.errored) throw input.errored
         if (input.readableEnded || input.destroyed) return null
-        await Promise.race([once(input, 'readable'), once(input, 'end')])
+        await nextEvent(input)
       }
     } catch (cause) {
       throw new LayerpruneError(`cannot read ${this.name}: ${(cause as NodeJS.ErrnoException).message}`, {
@@ -116,6 +116,17 @@ export class Spool implements DataSource {
       () => new LayerpruneError(`${this.name}: its temporary copy was cut short`),
     )
     return bytes
+  }
+}
+
+/** Waits until there is something to read, or will never be. */
+async function nextEvent(input: Readable): Promise<void> {
+  const waiting = new AbortController()
+  const { signal } = waiting
+  try {
+    await Promise.race(['readable', 'end', 'close'].map((event) => once(input, event, { signal })))
+  } finally {
+    waiting.abort()
   }
 }
 

@@ -11,6 +11,10 @@ export interface RepoAddress {
   split?: string
 }
 
+/** Pages of a repository. */
+const PAGES = ['tree', 'viewer', 'blob', 'resolve']
+/** Parts of the Hub that hold neither models nor datasets. */
+const SECTIONS = ['spaces', 'models', 'docs', 'blog', 'papers', 'collections']
 /** Other names of the Hub's own host. */
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co']
 
@@ -34,11 +38,10 @@ export function parseRepoAddress(text: string, type: 'model' | 'dataset'): RepoA
       `${text} is the page of ${isDataset ? 'a dataset, expected a model' : 'a model, expected a dataset'}`,
     )
   }
-  const [owner, name, page, ...rest] = isDataset ? parts.slice(1) : parts
-  const id = `${owner}/${name}`
-  if (owner === undefined || name === undefined || !isRepoId(id)) {
+  const { id, page, rest } = splitName(isDataset ? parts.slice(1) : parts)
+  if (!isRepoId(id) || SECTIONS.includes(parts[0]!)) {
     throw new UsageError(`${text} names no ${type}`, {
-      hint: `give the address of its page, or its id, as in org/name`,
+      hint: 'give the address of its page, or its id, as in org/name',
     })
   }
   if (page === undefined || (page === 'tree' && rest.length === 0)) return { id }
@@ -47,6 +50,13 @@ export function parseRepoAddress(text: string, type: 'model' | 'dataset'): RepoA
   throw new UsageError(`${text} is not the page of a ${type} but one below it`, {
     hint: hintFor(type, id, page),
   })
+}
+
+function splitName(parts: string[]): { id: string; page: string | undefined; rest: string[] } {
+  // the first repositories have no owner
+  const nameParts = parts.length < 2 || PAGES.includes(parts[1]!) ? 1 : 2
+  const [page, ...rest] = parts.slice(nameParts)
+  return { id: parts.slice(0, nameParts).join('/'), page, rest }
 }
 
 function readViewer([config, split]: string[]): Pick<RepoAddress, 'config' | 'split'> {

@@ -24,6 +24,8 @@ describe('parseRepoAddress', () => {
       'https://huggingface.co/datasets/org/name/viewer/en/test?row=3',
       { id: 'org/name', config: 'en', split: 'test' },
     ],
+    ['model', 'https://huggingface.co/gpt2/tree/main', { id: 'gpt2', revision: 'main' }],
+    ['dataset', 'https://huggingface.co/datasets/imdb', { id: 'imdb' }],
     ['model', 'org/name', undefined],
     ['model', 'https://example.org/org/name', undefined],
     ['dataset', './https/file.jsonl', undefined],
@@ -34,7 +36,8 @@ describe('parseRepoAddress', () => {
   it.each([
     ['model', 'https://huggingface.co/datasets/org/name', /is the page of a dataset, expected a model$/],
     ['dataset', 'https://huggingface.co/org/name', /is the page of a model, expected a dataset$/],
-    ['model', 'https://huggingface.co/org', /names no model$/],
+    ['model', 'https://huggingface.co/', /names no model$/],
+    ['model', 'https://huggingface.co/spaces/org/name', /names no model$/],
     [
       'model',
       'https://huggingface.co/org/name/blob/main/x.gguf',

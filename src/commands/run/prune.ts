@@ -48,7 +48,7 @@ export async function run(flags: PruneFlags): Promise<void> {
       family: config.modelType,
     })
     const samples = measuresModels(flags) ? chooseSamples(flags, plan) : undefined
-    if (samples !== undefined) await openDataset(samples)
+    if (samples !== undefined) await openDataset({ ...samples, onNote })
     let repair: Repair | undefined
     if (repairOptions !== undefined) {
       await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
