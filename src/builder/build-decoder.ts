@@ -42,7 +42,7 @@ export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpo
   const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
   const layout = findLayout(config, family, tensors)
-  const writer = new DecoderWriter({ tensors, folder })
+  const writer = new DecoderWriter({ tensors, folder, configFile: config.origin })
   const description = describeFamily(config, family, layout, tensors)
   const { model, states } = writeDecoder(writer, description)
   writer.weights.assertAllUsed(layout.owns, description.extras)
