@@ -115,11 +115,23 @@ function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOpti
 }
 
 /** @throws UsageError if samples are asked for, and no cut can be recommended as it is */
-function assertSamples({ samples = 0, repair, maxPerplexityRatio, maxSize, minTask }: SweepOptions): void {
+function assertSamples({
+  samples = 0,
+  shard,
+  repair,
+  maxPerplexityRatio,
+  maxSize,
+  minTask,
+}: SweepOptions): void {
   if (!(Number.isSafeInteger(samples) && samples >= 0)) {
     throw new UsageError(`samples must be a whole number of at least 0, found ${samples}`)
   }
   if (samples === 0) return
+  if (shard !== undefined) {
+    throw new UsageError('samples show the recommended cut, and a shard recommends none', {
+      hint: 'omit --samples here: layerprune merge prints the command that shows them',
+    })
+  }
   if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
     throw new UsageError('samples show the recommended cut, and without a limit none is recommended', {
       hint: 'add --max-perplexity-ratio, --max-size or --min-task',

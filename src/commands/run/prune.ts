@@ -46,7 +46,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       layers: config.layers,
       family: config.modelType,
     })
-    const samples = measuresModels(flags) ? chooseSamples(flags, plan) : undefined
+    const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     let repair: Repair | undefined
     if (repairOptions !== undefined) {
