@@ -64,8 +64,17 @@ export interface SimilarityResult extends MetricResult {
     config: string | null
     split: string | null
     revision: string | null
-    /** Files and folders whose texts were mixed, and the share of each; omitted if none was asked for. */
-    shares?: { id: string; share: number }[]
+    /**
+     * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
+     * omitted if no shares were asked for.
+     */
+    shares?: {
+      id: string
+      share: number
+      config?: string | null
+      split?: string | null
+      revision?: string | null
+    }[]
     column: string
     /** Texts measured. */
     samples: number

@@ -64,14 +64,19 @@ function assertSameEvaluation(part: Part, first: Part): void {
 /** What shards of one evaluation have in common, by the name that messages give it. */
 function identify({ evaluation, shard }: Part): Record<string, unknown> {
   const { model, dataset, settings, candidates, layerpruneVersion } = evaluation
-  const { id: _, revision: __, askedRevision: ___, ...sameModel } = model
+  const { id, revision, askedRevision, base, ...sameModel } = model
   const { column, shares, skippedTexts, skipped } = dataset
   return {
     'their versions of layerprune': layerpruneVersion,
     'their models': sameModel,
     'their settings': settings,
     'their candidates': candidates.map(({ removed }) => removed),
-    'their datasets': { column, shares: shares?.map(({ share }) => share), skippedTexts, skipped },
+    'their datasets': {
+      column,
+      shares: shares?.map(({ share, revision }) => [share, revision]),
+      skippedTexts,
+      skipped,
+    },
     'their texts': shard.textsFingerprint,
   }
 }

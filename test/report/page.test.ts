@@ -246,7 +246,7 @@ describe('renderPage', () => {
       row!.replace(/<td class="wide-cell">.*?<\/td>/, '').replace(/<\/td>(<td>)?/g, '|'),
     )
     expect(rows).toEqual([
-      `5<small>sweep</small>|0.0400|${formatPerplexity(2 * evaluation.perplexity)}|2.00||acc 0.375|`,
+      `5<small>sweep</small>|0.0200|${formatPerplexity(2 * evaluation.perplexity)}|2.00||acc 0.375|`,
       '0..7<small></small>|0.1400|80.00|4.00|0.5000||',
       '5..8<small>verified, pruned</small>|0.0500||||acc 0.250|',
       '6..9<small>nearest</small>|0.0400|||||',
