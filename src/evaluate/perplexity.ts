@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult, TextFigures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
@@ -25,6 +24,7 @@ import { EvaluationSums } from './evaluation-sums.js'
 import type { Compared, Evaluator, EvaluatorOptions } from './evaluator.js'
 import { openMeasuringEvaluator } from './limited-evaluator.js'
 import { countScoredBytes } from './scored-bytes.js'
+import { ShardRecord } from './shard-record.js'
 import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
@@ -84,30 +84,29 @@ export async function evaluatePerplexity(
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
   const sums = new EvaluationSums(removed)
-  const part = shard && { ...shard, fingerprint: createHash('sha256'), batches: [] as TextFigures[][] }
+  const total = countTexts(options, settings)
+  const record = shard && new ShardRecord(shard)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
-  let batches = 0
   try {
     await tokenizer.loaded
     evaluator = await open(model, chooseSession(options, settings, removed))
     for await (const batch of texts) {
-      for (const { ids } of batch) part?.fingerprint.update(`${ids.join(' ')}\n`)
-      if (part && batches++ % part.count !== part.index - 1) continue
+      if (record?.takes(batch) === false) continue
       const compared = await evaluator.compare(batch, removed)
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       const figures = await scoreTexts(scored, options.onText)
       for (const text of figures) sums.addText(text)
-      part?.batches.push(figures)
-      options.onProgress?.({ texts: sums.texts, total: countTexts(options) })
+      record?.add(figures)
+      options.onProgress?.({ texts: sums.texts, total })
     }
     signal?.throwIfAborted()
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(sums.texts, countTexts(options) ?? undefined) : cause
+    throw signal?.aborted ? new InterruptedError(sums.texts, total ?? undefined) : cause
   } finally {
     tokenizer.close()
     await evaluator?.close()
   }
-  if (part && sums.texts === 0 && batches > 0) throw emptyShardError(part, batches)
+  const saved = record?.save()
   if (sums.texts === 0) throw noTextError(dataset, texts, datasetSkip)
   return {
     schema: SCHEMAS.evaluation,
@@ -115,23 +114,20 @@ export async function evaluatePerplexity(
     dataset: describeTexts(dataset, texts, sums, datasetSkip),
     settings: describeSettings(settings, options),
     ...sums.figures(),
-    ...(part && {
-      shard: { ...shard!, textsFingerprint: part.fingerprint.digest('hex'), batches: part.batches },
-    }),
+    ...(saved && { shard: saved }),
     layerpruneVersion: VERSION,
   }
 }
 
-/** Texts that are measured at most; null if that is not known. */
-function countTexts({ datasetSize, shard }: EvaluationOptions): number | null {
-  return datasetSize === undefined ? null : Math.ceil(datasetSize / (shard?.count ?? 1))
-}
-
-function emptyShardError({ index, count }: Shard, batches: number): LayerpruneError {
-  return new LayerpruneError(
-    `shard ${index} of ${count} has no text: there are ${formatQuantity(batches, 'batch', 'batches')}, and a shard has every ${count}th`,
-    { hint: `use at most ${formatQuantity(batches, 'shard')}, or a smaller --batch-size` },
-  )
+/** Texts that are measured if the dataset has as many as are asked for; null if none are. */
+function countTexts({ datasetSize, shard }: EvaluationOptions, { batchSize }: RunSettings): number | null {
+  if (datasetSize === undefined) return null
+  if (shard === undefined) return datasetSize
+  let texts = 0
+  for (let start = (shard.index - 1) * batchSize; start < datasetSize; start += shard.count * batchSize) {
+    texts += Math.min(batchSize, datasetSize - start)
+  }
+  return texts
 }
 
 function chooseSession(
