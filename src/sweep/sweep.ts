@@ -88,7 +88,8 @@ function assemble(
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved: _, onProgress, onDocuments, onNote, onDownload, signal, ...named } = settings
+  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
+    settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
