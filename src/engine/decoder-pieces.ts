@@ -6,6 +6,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
+import { takesTrees } from '../graph/tree-attention.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
@@ -36,6 +37,7 @@ export class DecoderPieces {
   readonly #boundaries: number[]
   readonly #fixedBatch: number | null
   readonly #sharesScale: boolean
+  readonly #takesTrees: boolean
   readonly #times = new Map<number, { seconds: number; tokens: number; runs: number }>()
   readonly #runners: RunnerStore
   #headRows: number | undefined
@@ -57,6 +59,7 @@ export class DecoderPieces {
     )
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
     this.#sharesScale = describePrecision(decoder).sharesScaleInBatch
+    this.#takesTrees = takesTrees(decoder)
   }
 
   /** How many texts the decoder takes at once, if it takes no other number. */
@@ -87,6 +90,9 @@ export class DecoderPieces {
    */
   async embed(batch: EncodedText[], tokens = longest(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
+if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
+      throw new Error('a prefix tree was given to a decoder that reads texts only')
+    }
     const piece = this.#runners.get('embedding', () => takeSegment(this.#decoder, { to: 0 }))
     return (await runPiece(piece, batch, tokens, {})) as State
   }
