@@ -90,7 +90,7 @@ export class DecoderPieces {
    */
   async embed(batch: EncodedText[], tokens = longest(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
-if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
+    if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
       throw new Error('a prefix tree was given to a decoder that reads texts only')
     }
     const piece = this.#runners.get('embedding', () => takeSegment(this.#decoder, { to: 0 }))

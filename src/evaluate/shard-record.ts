@@ -34,7 +34,7 @@ export class ShardRecord {
     const { index, count } = this.#shard
     if (this.#batches.length === 0 && this.#seen > 0) {
       throw new LayerpruneError(
-        `shard ${index} of ${count} has no text: there are ${formatQuantity(this.#seen, 'batch', 'batches')}, and a shard has every ${count}th`,
+        `shard ${index} of ${count} has no text: the texts make ${formatQuantity(this.#seen, 'batch', 'batches')}, which are not divided`,
         { hint: `use at most ${formatQuantity(this.#seen, 'shard')}, or a smaller --batch-size` },
       )
     }

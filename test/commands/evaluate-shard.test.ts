@@ -100,7 +100,7 @@ describe('evaluate --shard', () => {
 
   it('refuses a shard without a batch', async () => {
     await expect(evaluatePerplexity({ ...OPTIONS, shard: { index: 5, count: 6 } })).rejects.toThrow(
-      'shard 5 of 6 has no text: there are 4 batches, and a shard has every 6th',
+      'shard 5 of 6 has no text: the texts make 4 batches, which are not divided',
     )
   })
 })

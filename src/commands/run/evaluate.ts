@@ -6,6 +6,7 @@ import { evaluatePerplexity } from '../../evaluate/perplexity.js'
 import type { Block } from '../../layers/block.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
+import type { NamedCut } from '../../prune-command.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
@@ -51,7 +52,10 @@ export async function run(flags: EvaluateFlags): Promise<void> {
 }
 
 /** The command that makes the cut of the lowest perplexity, if any has one. */
-function suggestCut({ candidates, shard }: EvaluationResult, { model, revision }: EvaluateFlags): string[] {
+export function suggestCut(
+  { candidates, shard }: EvaluationResult,
+  { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
+): string[] {
   if (shard !== undefined) return []
   const finite = candidates.filter((candidate) => candidate.perplexity !== null)
   if (finite.length === 0) return []

@@ -8,6 +8,7 @@ import { formatEvaluation } from '../../terminal/evaluation.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { writeFilesAtomically } from '../../write-files.js'
 import type { MergeFlags } from '../merge.js'
+import { suggestCut } from './evaluate.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
@@ -36,7 +37,13 @@ async function mergeEvaluationFiles(files: string[], flags: MergeFlags): Promise
   )
   const evaluation = mergeEvaluations(parts)
   await writeFilesAtomically(output, { 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` })
-  await printDocument(evaluation, flags, formatEvaluation)
+  await printDocument(evaluation, flags, (found, window) => {
+    const { id, askedRevision } = found.model
+    return [
+      formatEvaluation(found, window),
+      ...suggestCut(found, { model: id, revision: askedRevision }),
+    ].join('\n\n')
+  })
   printNote(`wrote evaluation.json to ${output}`)
 }
 
