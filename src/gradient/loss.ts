@@ -21,11 +21,19 @@ interface Head {
   logits: string
 }
 
+/** Numbers of a state in a student and in its teacher. */
+export interface StatePair {
+  student: number
+  teacher: number
+}
+
 /** A decoder whose probabilities another learns, in one graph with it. */
 export interface Teacher {
   decoder: DecoderGraph
   /** The output that holds its logits. */
   logits: string
+  /** States that are learnt too, and what they count beside the probabilities; none if omitted. */
+  common?: { states: readonly StatePair[]; weight: number } | undefined
 }
 
 /** A loss, and the gradients that are known without differentiation: those of the logits. */

@@ -16,17 +16,18 @@ export function measuresModels({ speed, dryRun }: PruneFlags): boolean {
 const DEFAULT_SAMPLES = 3
 
 /**
- * The texts that both models continue: with a repair those that it is measured on, else those after the texts that the
+ * The texts that both models continue: with a repair or training those that it is measured on, else those after the texts that the
  * plan says it was made from.
  * @returns undefined if no texts are given, or no samples wanted
  * @throws UsageError if samples are asked for and no texts are given
  */
 export function chooseSamples(flags: PruneFlags, plan: Plan): SampleOptions | undefined {
-  const { samples: count = DEFAULT_SAMPLES, repair, dataset, evaluateOn } = flags
+  const { samples: count = DEFAULT_SAMPLES, repair, heal, dataset, evaluateOn } = flags
   if (dataset === undefined && flags.samples) throw new UsageError('--samples needs texts: give --dataset')
   if (dataset === undefined || count === 0) return undefined
   const { datasetSize = CALIBRATION_TEXTS } = flags
-  const skip = repair ? (evaluateOn === undefined ? datasetSize : 0) : countPlanTexts(plan, dataset)
+  const measuresFirst = heal || evaluateOn !== undefined
+  const skip = repair || heal ? (measuresFirst ? 0 : datasetSize) : countPlanTexts(plan, dataset)
   const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
   return { ...options, dataset: evaluateOn ?? dataset, count, skip }
 }
