@@ -17,8 +17,8 @@ export function measuresModels({ speed, dryRun }: PruneFlags): boolean {
 const DEFAULT_SAMPLES = 3
 
 /**
- * The texts that both models continue: those after the ones that the repair is fitted on, and after those that the plan
- * says it was made from.
+ * The texts that both models continue: those that training is measured on, or else those after the ones that the repair
+ * is fitted on and after those that the plan says it was made from.
  * @returns undefined if no texts are given, or no samples wanted
  * @throws UsageError if samples are asked for and no texts are given
  */
@@ -27,16 +27,17 @@ export function chooseSamples(
   plan: Plan,
   onNote?: (message: string) => void,
 ): SampleOptions | undefined {
-  const { samples: count = DEFAULT_SAMPLES, repair, dataset, evaluateOn, shuffle } = flags
+  const { samples: count = DEFAULT_SAMPLES, repair, heal, dataset, evaluateOn, shuffle } = flags
   if (dataset === undefined && flags.samples) throw new UsageError('--samples needs texts: give --dataset')
   if (dataset === undefined || count === 0) return undefined
   const { datasetSize = CALIBRATION_TEXTS } = flags
   const texts = evaluateOn ?? dataset
-  const planTexts = countPlanTexts(plan, texts)
+  const planTexts = heal ? 0 : countPlanTexts(plan, texts)
   if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
     onNote?.('samples may be of texts that the layers were chosen on: those were read with another --shuffle')
   }
-  const skip = Math.max(repair && evaluateOn === undefined ? datasetSize : 0, planTexts)
+  const repairTexts = repair && !heal && evaluateOn === undefined ? datasetSize : 0
+  const skip = Math.max(repairTexts, planTexts)
   const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
   return { ...options, dataset: texts, count, skip }
 }
