@@ -16,6 +16,7 @@ export type { SweepCandidate, SweepLimits, SweepResult } from './documents/sweep
 export type { CutTaskFigures, TaskFigures, TaskResult } from './documents/task-result.js'
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
 export type { AgainstOptions, AgainstResult } from './evaluate/against.js'
+export { type EvaluationPart, mergeEvaluations } from './evaluate/merge-evaluations.js'
 export type { EvaluationOptions, TextScore } from './evaluate/perplexity.js'
 export type { HealResult } from './heal/heal-result.js'
 export type { HealOptions, HealProgress } from './heal/heal-work.js'

@@ -1,5 +1,7 @@
 /** What a model card says of how a model was made, beside what its plan says. */
 export interface CardContent {
+  /** Name of the model; that of the folder that it is written to if omitted. */
+  name?: string | undefined
   /** The command that made it, as a shell reads it. */
   command?: string | undefined
   /** What else was done and measured, each a paragraph, list or table in Markdown. */

@@ -65,7 +65,13 @@ const RUNNING = {
 
 const RUN = { ...MODEL, ...DATASET, ...RUNNING }
 
-const EVALUATION = { ...RUN, datasetSkip: may('number'), onText: may('function') }
+const EVALUATION = {
+  ...RUN,
+  datasetSkip: may('number'),
+  maxMemory: may('number'),
+  shard: may('object'),
+  onText: may('function'),
+}
 
 const TASK_DATA = { taskData: may('object'), limit: may('number'), numFewshot: may('number') }
 
@@ -143,6 +149,7 @@ export const SWEEP_SPECS: OptionSpecs<SweepOptions> = {
   maxSize: may('number'),
   minTask: may('object'),
   samples: may('number'),
+  maxMemory: may('number'),
   onDocuments: may('function'),
   resumeFrom: may('object'),
   onSaved: may('function'),
@@ -164,6 +171,7 @@ export const PRUNE_SPECS: OptionSpecs<PruneOptions> = {
 export const COMPARISON_SPECS: OptionSpecs<ComparisonOptions> = {
   ...MODEL,
   removed: must('blocks'),
+  trained: may('text'),
   replacements: may('map'),
   samples: may('object'),
   threads: may('number'),
@@ -174,6 +182,7 @@ export const COMPARISON_SPECS: OptionSpecs<ComparisonOptions> = {
 export const REPAIR_SPECS: OptionSpecs<RepairModelOptions> = {
   ...RUN,
   removed: must('blocks'),
+  evaluateFirst: may('flag'),
   evaluateOn: may('texts'),
   evaluateSize: may('number'),
 }
@@ -190,6 +199,8 @@ export const HEAL_SPECS: OptionSpecs<HealOptions> = {
   resume: may('flag'),
   force: may('flag'),
   command: may('text'),
+  named: may('text'),
+  teacherStates: may('number'),
   evaluateOn: may('texts'),
   evaluateSize: may('number'),
   steps: may('number'),

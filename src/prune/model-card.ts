@@ -61,8 +61,16 @@ export async function putSectionFirst(
 ): Promise<string> {
   const original = folder === undefined ? undefined : await readCard(folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
-  const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
+  const kept = withoutInstructions(body)
+  const rest = kept.trim() === '' ? '' : `\n---\n\n${kept.trimStart()}`
   return `${await formatFrontMatter(frontMatter, metadata)}${section.trimEnd()}\n${rest}`
+}
+
+/** A card without what an earlier section of ours says of how to use its folder, which is another one now. */
+function withoutInstructions(body: string): string {
+  return body
+    .replaceAll(/To measure it on tasks:\n\n```sh\nlm_eval [^\n]*\n```\n\n?/g, '')
+    .replaceAll(/<!-- To publish this folder: [^\n]* -->\n\n?/g, '')
 }
 
 async function readCard(folder: string): Promise<string | undefined> {

@@ -111,7 +111,7 @@ async function planFiles(
     isFromHub,
     unproven,
     format: format === 'pytorch' ? 'safetensors' : format,
-    name: basename(resolve(options.output)),
+    name: options.card?.name ?? basename(resolve(options.output)),
     content: options.card ?? {},
     stated: format === 'gguf' ? readCardFacts(model.gguf!.file.header) : undefined,
   })
