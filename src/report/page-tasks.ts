@@ -7,7 +7,9 @@ import {
 import { formatPerplexity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { formatLayers } from '../layers/names.js'
-import { renderStrip } from './page-parts.js'
+import type { PairedDifference } from '../statistics/paired-difference.js'
+import { drawAccuracies, type MeasuredOnTasks } from './accuracy-svg.js'
+import { fileName, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 
 /** What tasks measured of a model and its cuts, in a section of its own. */
@@ -15,16 +17,16 @@ export function renderTasks(result: TaskResult, number: number): string {
   const id = `tasks-${number}`
   return `<section class="evaluation" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Tasks</h3></header>
-${renderTaskTable(result)}
+${renderTaskTable(result, number)}
 </section>`
 }
 
-/** A table of the whole model and its cuts: a column per task and metric. */
-export function renderTaskTable({
-  model,
-  tasks,
-  candidates,
-}: Pick<TaskResult, 'tasks' | 'candidates'> & { model: { layers: number } }): string {
+/**
+ * A table of the whole model and its cuts, with a column for each task and metric, and the accuracies as bars.
+ * @param number  of the section, which no other picture of the page has
+ */
+export function renderTaskTable(measured: MeasuredOnTasks, number: number | string): string {
+  const { model, tasks, candidates } = measured
   const columns = Object.entries(tasks).flatMap(([name, figures]) =>
     TASK_METRICS.filter((metric) => figures[metric] !== undefined).map((metric) => ({ name, metric })),
   )
@@ -36,7 +38,8 @@ export function renderTaskTable({
       const error = figures.standardError[metric]
       const format = (number: number) =>
         metric === 'perplexity' ? formatPerplexity(number) : number.toFixed(3)
-      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}</td>`
+      const lost = 'difference' in figures ? formatLoss(figures.difference[metric], format) : ''
+      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}${lost}</td>`
     })
     const strip = removed.length === 0 ? '' : renderStrip(model.layers, removed)
     return `<tr><td>${removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')}</td><td class="wide-cell">${strip}</td>${cells.join('')}</tr>`
@@ -45,5 +48,13 @@ export function renderTaskTable({
     ({ name, metric }) =>
       `<th scope="col">${escapeXml(name)} <small>${metric}, ${tasks[name]!.documents} documents</small></th>`,
   )
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>`
+  const bars = drawAccuracies(measured)
+  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>${bars === null ? '' : renderFigure(fileName(model.id, `accuracy-${number}`), '', bars)}`
+}
+
+/** What a cut loses over the same documents, with the interval; empty if it is not known. */
+function formatLoss(difference: PairedDifference | undefined, format: (number: number) => string): string {
+  if (!difference?.interval) return ''
+  const [low, high] = difference.interval
+  return `<br><small>${format(difference.difference)} (${format(low)} to ${format(high)})</small>`
 }

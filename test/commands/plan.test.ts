@@ -177,6 +177,10 @@ it('plan --strategy task removes the layers without which right answers are like
     '--task goes with',
   )
   await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give --task')
+  const withTexts = { ...options, layersToSkip: 1, dataset: 'texts.jsonl' }
+  await expect(planLayers(withTexts)).rejects.toThrow(
+    '--strategy task chooses on the documents of the task: omit --dataset',
+  )
   await expect(planLayers({ ...options, task: 'mmlu', taskData: {}, layersToSkip: 1 })).rejects.toThrow(
     'mmlu is a group',
   )
