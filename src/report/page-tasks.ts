@@ -12,6 +12,9 @@ import { drawAccuracies, type MeasuredOnTasks } from './accuracy-svg.js'
 import { fileName, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 
+const DIFFERENCE_NOTE =
+  '<p class="note">Below each value: its difference from the whole model over the same documents, with a 95 % interval.</p>'
+
 /** What tasks measured of a model and its cuts, in a section of its own. */
 export function renderTasks(result: TaskResult, number: number): string {
   const id = `tasks-${number}`
@@ -38,8 +41,8 @@ export function renderTaskTable(measured: MeasuredOnTasks, number: number | stri
       const error = figures.standardError[metric]
       const format = (number: number) =>
         metric === 'perplexity' ? formatPerplexity(number) : number.toFixed(3)
-      const lost = 'difference' in figures ? formatLoss(figures.difference[metric], format) : ''
-      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}${lost}</td>`
+      const difference = 'difference' in figures ? formatDifference(figures.difference[metric], format) : ''
+      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}${difference}</td>`
     })
     const strip = removed.length === 0 ? '' : renderStrip(model.layers, removed)
     return `<tr><td>${removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')}</td><td class="wide-cell">${strip}</td>${cells.join('')}</tr>`
@@ -49,12 +52,19 @@ export function renderTaskTable(measured: MeasuredOnTasks, number: number | stri
       `<th scope="col">${escapeXml(name)} <small>${metric}, ${tasks[name]!.documents} documents</small></th>`,
   )
   const bars = drawAccuracies(measured)
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>${bars === null ? '' : renderFigure(fileName(model.id, `accuracy-${number}`), '', bars)}`
+  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>${candidates.length === 0 ? '' : DIFFERENCE_NOTE}${bars === null ? '' : renderFigure(fileName(model.id, `accuracy-${number}`), '', bars)}`
 }
 
-/** What a cut loses over the same documents, with the interval; empty if it is not known. */
-function formatLoss(difference: PairedDifference | undefined, format: (number: number) => string): string {
+/** By how much a cut is above the whole model, with the interval; empty if it is not known. */
+function formatDifference(
+  difference: PairedDifference | undefined,
+  format: (number: number) => string,
+): string {
   if (!difference?.interval) return ''
   const [low, high] = difference.interval
-  return `<br><small>${format(difference.difference)} (${format(low)} to ${format(high)})</small>`
+  return `<br><small>${formatSigned(difference.difference, format)} (${formatSigned(low, format)} to ${formatSigned(high, format)})</small>`
+}
+
+function formatSigned(value: number, format: (number: number) => string): string {
+  return `${value > 0 ? '+' : ''}${format(value)}`
 }
