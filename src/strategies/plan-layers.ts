@@ -74,11 +74,18 @@ async function findWithoutTexts(options: PlanOptions, layers: number): Promise<F
   if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
   if (strategy === 'task') {
     if (options.task === undefined) throw new UsageError('the strategy task needs a task: give --task')
+    assertNoTexts(options, '--strategy task')
     return planByTask(options, options.task)
   }
   const task = taskOf(objective)
   if (task !== undefined && strategy === 'greedy-perplexity') return searchByTask(options, task)
   return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
+}
+
+function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
+  if (flag === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
 }
 
 function requireTexts(
@@ -160,10 +167,8 @@ async function planBySearch(options: Options): Promise<Found> {
 
 /** Measures cuts as they are, on the documents of a task alone. */
 async function searchByTask(options: PlanOptions, task: string): Promise<Found> {
-  const { dataset = [], objective } = options
-  if (dataset.length > 0) {
-    throw new UsageError(`--objective ${objective} chooses on the documents of the task: omit --dataset`)
-  }
+  const { objective } = options
+  assertNoTexts(options, `--objective ${objective}`)
   const { scores, ...found } = await planByTask(options, task)
   return { ...found, scores: { objective, ...scores } }
 }
