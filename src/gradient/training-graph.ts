@@ -1,7 +1,14 @@
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/graph-writer.js'
-import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo } from '../graph/onnx.js'
+import {
+  DataType,
+  dimensions,
+  type GraphProto,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+} from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { removeDeadNodes } from '../graph/topology.js'
 import { differentiate } from './differentiate.js'
@@ -144,6 +151,7 @@ function writeGradients(
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
+  graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
     const gradient = gradients.get(info.name)
     if (gradient === undefined) continue
@@ -152,4 +160,15 @@ function writeGradients(
     graph.output.push(makeValueInfo(output, DataType.FLOAT, dimensions(info)))
   }
   removeDeadNodes(graph)
+}
+
+/**
+ * Puts the nodes that end in a wanted gradient last, those of late layers after those of early ones. ONNX Runtime computes
+ * what the last node of the list needs first, and so on backwards: the gradients of a layer are complete before those
+ * of the layer below, and what they are computed from is not kept until the end.
+ */
+function orderForMemory(nodes: NodeProto[], gradients: ReadonlySet<string>): NodeProto[] {
+  const read = new Set(nodes.flatMap(({ input }) => input))
+  const isEnd = ({ output }: NodeProto) => gradients.has(output[0]!) && !output.some((name) => read.has(name))
+  return [...nodes.filter((node) => !isEnd(node)), ...nodes.filter(isEnd).toReversed()]
 }

@@ -61,16 +61,16 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
       signal,
     })
     const [whole, pruned] = tokensPerSecond as [number, number]
-    return {
-      tokensPerSecond: { whole, pruned, tokens },
-      samples:
-        samples === undefined
-          ? []
-          : await writeSamples({ model, runner, tokenizer }, samples, {
-              ...options,
-              pruned: await openTrained(options),
-            }),
+    const write = async (of: SampleOptions) =>
+      writeSamples({ model, runner, tokenizer }, of, { ...options, pruned: await openTrained(options) })
+    let written = samples === undefined ? [] : await write(samples)
+    if (samples !== undefined && samples.skip > 0 && written.length === 0) {
+      options.onNote?.(
+        `the samples are of texts that the layers were chosen or repaired on: the dataset has no others after the first ${samples.skip}`,
+      )
+      written = await write({ ...samples, skip: 0 })
     }
+    return { tokensPerSecond: { whole, pruned, tokens }, samples: written }
   } finally {
     tokenizer.close()
     await runner.close()

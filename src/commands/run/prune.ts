@@ -51,10 +51,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       layers: config.layers,
       family: config.modelType,
     })
-    const samples = measuresModels(flags) ? chooseSamples(flags, plan) : undefined
+    const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
-    let changes: Repair['changes'] | undefined
     const prune = async (output: string): Promise<Pruned> => {
       const own = { ...options, plan }
       if (repairOptions ?? healOptions) {
@@ -64,16 +63,17 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       const repair =
         repairOptions &&
         (await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet))
-      changes = repair?.changes
-      return { result: await write({ ...own, ...changes, output }, quiet), repair: repair?.report }
+      const result = await write({ ...own, ...repair?.changes, output }, quiet)
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
     }
     const made = healOptions
       ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, signal, onNote }, quiet }, prune)
       : await prune(flags.output)
-    const trained = healOptions && flags.output
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
       ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...changes, removed, trained, samples, signal, onNote },
+          { ...model, ...pick(flags, ['threads']), ...pruned, samples, signal, onNote },
           quiet,
         )
       : {}
