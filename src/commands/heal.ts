@@ -83,7 +83,7 @@ function addAmountFlags(command: Command): Command {
       'end it after n measurements without a lower loss (default: never)',
       wholeNumber(1),
     )
-    .option('--evaluate-every <n>', 'steps between measurements (default: 25)', wholeNumber(1))
+    .option('--evaluate-every <n>', 'steps between measurements (default: 50)', wholeNumber(1))
     .option('--batch-size <n>', 'sequences per step (default: 4)', wholeNumber(1))
     .option('--micro-batch-size <n>', 'of these, how many run at once (default: at most 4)', wholeNumber(1))
     .option(
