@@ -9,7 +9,16 @@ export const HEAL_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
   ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
   ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce'] as const),
-  ...(['teacher', 'rank', 'alpha', 'targets', 'wholeMatrices', 'learningRate', 'warmupSteps'] as const),
+  ...([
+    'teacher',
+    'dtype',
+    'rank',
+    'alpha',
+    'targets',
+    'wholeMatrices',
+    'learningRate',
+    'warmupSteps',
+  ] as const),
   ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
 ] as const
 
@@ -94,6 +103,12 @@ function addMethodFlags(command: Command): Command {
     .option(
       '--teacher <id>',
       'learn from the probabilities of this model, usually the whole one, rather than from the texts alone',
+    )
+    .addOption(
+      new Option(
+        '--dtype <name>',
+        'precision that frozen weights are held in, fp32 or the one they are stored in, which takes less memory (default: fp32)',
+      ).choices(['fp32', 'bf16', 'fp16']),
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)
