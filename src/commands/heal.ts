@@ -12,6 +12,7 @@ export const HEAL_OPTIONS = [
   ...([
     'teacher',
     'teacherStates',
+    'dtype',
     'rank',
     'alpha',
     'targets',
@@ -108,6 +109,12 @@ function addMethodFlags(command: Command): Command {
       '--teacher-states <weight>',
       'learn its states after each cut too, which count so much beside the probabilities (for example 1)',
       positiveNumber,
+    )
+    .addOption(
+      new Option(
+        '--dtype <name>',
+        'precision that frozen weights are held in, fp32 or the one they are stored in, which takes less memory (default: fp32)',
+      ).choices(['fp32', 'bf16', 'fp16']),
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)
