@@ -110,6 +110,23 @@ export const BENCHES = [
     ],
   },
   {
+    name: 'heal-table',
+    about: 'perplexity of a cut that is repaired, trained or both',
+    script: 'heal-table.js',
+    needs: ['model', 'dataset'],
+    isLong: true,
+    args: (values, folder) => {
+      const [, train, , evaluate] = halve(values.dataset, folder)
+      return [
+        ...['--model', values.model, '--train', train, '--evaluate', evaluate, '--work', folder],
+        ...length(values),
+        ...(values.small
+          ? ['--drop', '1:2', '--minutes', '0.001', '--texts', '4', '--arm', 'cut', '--arm', 'cut-healed']
+          : ['--drop', '12:20']),
+      ]
+    },
+  },
+  {
     name: 'solve',
     about: 'the equations of a repair at hidden size 4096',
     script: 'solve-4096.js',
