@@ -11,7 +11,12 @@ import {
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { readLogicalTensors } from './checkpoint/logical-tensors.js'
-import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
+import {
+  type ModelSource,
+  type ModelSourceOptions,
+  openModelSource,
+  readModelName,
+} from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { ADAPTER_FILE } from './checkpoint/other-forms.js'
 import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
@@ -116,7 +121,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const { source, adapter } = await locateBase(named, options)
   const { folder } = source
   const name = findGguf({ ...source, ...options })
-  const askedRevision = options.revision ?? null
+  const askedRevision = readModelName(options).revision ?? null
   const shared = { id, revision, askedRevision, folder, source, ...(adapter && { adapter }) }
   const tokenizer = (await locateTokenizer(options)) ?? (adapter && (await locateAdaptersTokenizer(named)))
   if (name !== undefined) {

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { DEVICES } from '../engine/device.js'
 import type { HealOptions } from '../heal/heal-work.js'
 import { positiveNumber, wholeNumber } from './arguments.js'
-import { addReadingFlags, ignoreConfigKeyOption } from './measuring-flags.js'
+import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
 
 export const HEAL_OPTIONS = [
   ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
@@ -61,9 +61,9 @@ function addTextFlags(command: Command): Command {
   command
     .requiredOption(
       '--dataset <path...>',
-      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
+      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id',
     )
-    .option('--dataset-column <name>', 'column that holds the text', 'text')
+    .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option(
       '--dataset-size <n>',
       'read the first n texts (default: as many as are trained on)',

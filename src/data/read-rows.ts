@@ -42,7 +42,7 @@ export async function* readRows(
 /** Loads the reader of a format when a file has it. */
 async function readStream(
   source: DataSource,
-  { format, packing }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
+  { format, packing, isLines }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
   context: ColumnContext,
   textLines: boolean,
 ): Promise<AsyncGenerator<DataRow>> {
@@ -58,7 +58,7 @@ async function readStream(
       return readCsv(bytes, { ...context, delimiter: format === 'csv' ? ',' : '\t' })
     }
     case 'text':
-      return textLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
+      return textLines || isLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
   }
 }
 

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Dataset, type DatasetOptions, type DatasetRow, openDataset } from '../data/dataset.js'
+import {
+  type Dataset,
+  type DatasetOptions,
+  type DatasetRow,
+  openDataset,
+  type ReadingOptions,
+} from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { LocatedModel } from '../model.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
@@ -39,7 +45,7 @@ const EVALUATION_TEXTS = 64
  * @throws LayerpruneError if either set would be empty
  */
 export async function readHealTexts(
-  options: HealTextOptions,
+  options: HealTextOptions & ReadingOptions,
   encode: EncodeAnywhere,
   { maxLength, most, batchSize, endToken }: ReadOptions,
 ): Promise<HealTexts> {

@@ -18,6 +18,7 @@ import { listCompanions } from '../prune/companion-files.js'
 import { checkOutputFolder, type OutputFolder } from '../prune/output-folder.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { findCommonStates } from './common-states.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
@@ -48,6 +49,8 @@ export interface HealOptions
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
   force?: boolean | undefined
+  /** The command that is run, for the model card. */
+  command?: string | undefined
   onProgress?: ((progress: HealProgress) => void) | undefined
 }
 
@@ -202,7 +205,8 @@ async function readTexts(
   tokenizer: TokenizerThread,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
-  const texts = await readHealTexts(options, tokenizer.encode, {
+  const writeChat = createChatWriter(() => located.tokenizer)
+  const texts = await readHealTexts({ ...options, writeChat }, tokenizer.encode, {
     maxLength,
     batchSize: microBatchSize,
     most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,

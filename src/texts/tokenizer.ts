@@ -9,8 +9,11 @@ import { isObject } from '../is-object.js'
 import { TextStart } from './text-start.js'
 import type { Pipeline } from './token-model.js'
 
-/** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
-export type Encode = (text: string, maxLength: number) => number[]
+/**
+ * Text to token ids, with the special tokens that the model's own tokenizer adds unless the text has them, at most
+ * `maxLength` of them.
+ */
+export type Encode = (text: string, maxLength: number, addSpecialTokens?: boolean) => number[]
 
 /** Likewise, in this thread or in another. */
 export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
@@ -46,10 +49,11 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
   const trailing = countTrailing(tokenizer.encode('a').ids, encodePlain('a'))
   const start = new TextStart(tokenizer as unknown as Pipeline)
   return {
-    encode(text, maxLength) {
-      const ids = start.encode(text, maxLength)
+    encode(text, maxLength, addSpecialTokens = true) {
+      const ids = start.encode(text, maxLength, addSpecialTokens)
       if (ids.length <= maxLength) return ids
-      return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
+      const kept = addSpecialTokens ? trailing : 0
+      return [...ids.slice(0, maxLength - kept), ...ids.slice(ids.length - kept)]
     },
     encodePlain,
     findPrefix: () => findPrefix(loaded),

@@ -16,6 +16,7 @@ import type { PruneFlags } from '../prune.js'
 import { HEAL_ONLY } from '../prune-heal-flags.js'
 import { createStages } from './heal.js'
 import { pick } from './pick.js'
+import { formatTypedCommand } from './typed-command.js'
 
 /** What is trained with, of the flags of `prune`. */
 const SHARED_OPTIONS = [
@@ -85,6 +86,7 @@ export async function pruneAndHeal(
       model: stage.model,
       named: `${flags.model} without ${formatBlocks(removed)}`,
       output,
+      command: formatTypedCommand(),
       resume: await hasState(output),
       onProgress: progress.update,
     })
