@@ -6,6 +6,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
+import { takesTrees } from '../graph/tree-attention.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
@@ -34,6 +35,7 @@ export class DecoderPieces {
   readonly #options: SessionOptions
   readonly #fixedBatch: number | null
   readonly #sharesScale: boolean
+  readonly #takesTrees: boolean
   readonly #times = new Map<number, { seconds: number; tokens: number; runs: number }>()
   readonly #opened = new Map<string, Promise<GraphRunner>>()
 
@@ -52,11 +54,15 @@ export class DecoderPieces {
     this.#options = options
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
     this.#sharesScale = describePrecision(decoder).sharesScaleInBatch
+    this.#takesTrees = takesTrees(decoder)
   }
 
   /** State 0 of a batch. */
   async embed(batch: EncodedText[]): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
+    if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
+      throw new Error('a prefix tree was given to a decoder that reads texts only')
+    }
     const piece = this.#open('embedding', () => takeSegment(this.#decoder, { to: 0 }))
     return (await runPiece(piece, batch, {})) as State
   }
