@@ -24,7 +24,11 @@ const PAGES = [
 /** Commands that this file does not run: where something does, and what is written there. */
 const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^git clone /, '.github/workflows/ci.yml', 'actions/checkout'],
-  [/^npm (install|run demo)$/, '.github/workflows/ci.yml'],
+  [/^npx --ignore-scripts layerprune --version$/, '.github/workflows/ci.yml', 'npx --yes --ignore-scripts'],
+  [/^npm install .*layerprune$/, 'test/packed/install.ts', 'npm install --ignore-scripts'],
+  [/^npm (ci --ignore-scripts|run build|link|run demo)$/, '.github/workflows/ci.yml'],
+  [/^docker build /, '.github/workflows/ci.yml', 'docker build -t layerprune'],
+  [/^docker run /, '.ci/image', 'run --rm'],
   [/^npm /, '.ci/run'],
   [/^(python3 -m venv|\.venv-interop\/bin\/pip) /, '.ci/run', 'test/interop/requirements.txt'],
   [/^LAYERPRUNE_PYTHON=/, '.ci/run', 'LAYERPRUNE_PYTHON='],
