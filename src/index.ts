@@ -13,6 +13,7 @@ export type { SweepCandidate, SweepLimits, SweepResult } from './documents/sweep
 export type { CutTaskFigures, TaskFigures, TaskResult } from './documents/task-result.js'
 export { InterruptedError, LayerpruneError, UsageError } from './errors.js'
 export { type AgainstOptions, type AgainstResult, evaluateAgainst } from './evaluate/against.js'
+export { type EvaluationPart, mergeEvaluations } from './evaluate/merge-evaluations.js'
 export { type EvaluationOptions, evaluatePerplexity, type TextScore } from './evaluate/perplexity.js'
 export { healModel } from './heal/heal-model.js'
 export type { HealResult } from './heal/heal-result.js'

@@ -52,7 +52,7 @@ export function buildDecoder(
   const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
   const layout = findLayout(config, family, tensors)
-  const writer = new DecoderWriter({ tensors, folder })
+  const writer = new DecoderWriter({ tensors, folder, configFile: config.origin })
   const description = describeFamily(config, family, layout, tensors)
   const { model, states } = writeDecoder(writer, description, trees && canReadTrees(description))
   writer.weights.assertAllUsed(layout.owns, description.extras)

@@ -9,7 +9,16 @@ export const HEAL_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
   ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
   ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce'] as const),
-  ...(['teacher', 'rank', 'alpha', 'targets', 'wholeMatrices', 'learningRate', 'warmupSteps'] as const),
+  ...([
+    'teacher',
+    'teacherStates',
+    'rank',
+    'alpha',
+    'targets',
+    'wholeMatrices',
+    'learningRate',
+    'warmupSteps',
+  ] as const),
   ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
 ] as const
 
@@ -94,6 +103,11 @@ function addMethodFlags(command: Command): Command {
     .option(
       '--teacher <id>',
       'learn from the probabilities of this model, usually the whole one, rather than from the texts alone',
+    )
+    .option(
+      '--teacher-states <weight>',
+      'learn its states after each cut too, which count so much beside the probabilities (for example 1)',
+      positiveNumber,
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)

@@ -13,8 +13,8 @@ import { openLocalSource } from './source.js'
 export interface DatasetOptions {
   /**
    * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
-   * one dataset on the Hub, if nothing of that name exists on this machine. Files and folders may all have a share of
-   * the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
+   * one dataset on the Hub, if nothing of that name exists on this machine. Files, folders and datasets on the Hub may all
+   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
    */
   dataset: string | string[]
   /** Column that holds the text, 'text' if omitted; plain text files have none. */
@@ -60,7 +60,7 @@ export interface DatasetName {
   split: string | null
   /** Commit of the Hub. */
   revision: string | null
-  /** Of the files and folders; omitted if they are read one after another. */
+  /** Of the files, folders and datasets on the Hub; omitted if files are read one after another. */
   shares?: DatasetShare[]
 }
 
@@ -105,8 +105,7 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
   if (shares !== undefined) return openMix(paths, shares, options)
   const [only, ...others] = paths
   if (others.length === 0 && (await isHubDataset(only!))) {
-    const { openDatasetRepo } = await import('./hub/dataset-repo.js')
-    const { files, ...name } = await openDatasetRepo(only!, options)
+    const { files, ...name } = await openRepo(only!, options)
     return createDataset(name, files, { ...options, textLines: true })
   }
   assertNoHubOptions(paths, options)
@@ -114,10 +113,32 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
 }
 
 async function openMix(paths: string[], shares: DatasetShare[], options: ReadOptions): Promise<Dataset> {
-  assertNoHubOptions(paths, options)
+  const { datasetRevision, textLines = false } = options
+  const isOnHub = await Promise.all(shares.map(({ id }) => isHubDataset(id)))
+  if (!isOnHub.includes(true)) assertNoHubOptions(paths, options)
+  if (datasetRevision !== undefined && shares.length > 1) {
+    throw new UsageError(`--dataset-revision ${datasetRevision}: ${shares.length} datasets are mixed`, {
+      hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
+    })
+  }
   const parts: DatasetPart[] = []
-  for (const { id, share } of shares) parts.push({ id, share, files: await openFiles([id]) })
-  return makeDataset({ ...nameFiles(paths), shares }, parts, options)
+  const named: DatasetShare[] = []
+  for (const [index, { id, share }] of shares.entries()) {
+    if (isOnHub[index]) {
+      const { files, config, split, revision } = await openRepo(id, options)
+      parts.push({ id, share, files, textLines: true })
+      named.push({ id, share, config, split, revision })
+    } else {
+      parts.push({ id, share, files: await openFiles([id]), textLines })
+      named.push({ id, share })
+    }
+  }
+  return makeDataset({ ...nameFiles(paths), shares: named }, parts, options)
+}
+
+async function openRepo(id: string, options: ReadOptions) {
+  const { openDatasetRepo } = await import('./hub/dataset-repo.js')
+  return openDatasetRepo(id, { ...options, dataset: id })
 }
 
 function nameFiles(paths: string[]): DatasetName {
@@ -149,12 +170,15 @@ type FileList = Iterable<DatasetFile> | AsyncIterable<DatasetFile>
 
 /** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
 export function createDataset(name: DatasetName, files: FileList, options: ReadOptions): Dataset {
-  return makeDataset(name, [{ id: name.id, share: 1, files }], options)
+  const { textLines = false } = options
+  return makeDataset(name, [{ id: name.id, share: 1, files, textLines }], options)
 }
 
 /** Files of which a share of the texts is taken. */
 interface DatasetPart extends DatasetShare {
   files: FileList
+  /** Whether plain text files hold one document per line. */
+  textLines: boolean
 }
 
 function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptions): Dataset {
@@ -197,19 +221,19 @@ class DatasetReader {
 
   #readInOrder(): AsyncGenerator<SourcedRow> {
     const { shuffle, skipRows = 0 } = this.#options
-    const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    const [part, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
     const skip = { rows: skipRows }
     if (others.length > 0) return skipFirst(this.#readMixed(), skipRows)
     return shuffle === undefined
-      ? this.#readOneByOne(files, skip)
-      : skipFirst(this.#readShuffled(files, shuffle), skipRows)
+      ? this.#readOneByOne(part, skip)
+      : skipFirst(this.#readShuffled(part, shuffle), skipRows)
   }
 
   #readMixed(): AsyncGenerator<SourcedRow> {
     const { shuffle, onNote } = this.#options
-    const sources = this.#parts.map(({ share, files }) => ({
-      share,
-      rows: shuffle === undefined ? this.#readOneByOne(files) : this.#readShuffled(files, shuffle),
+    const sources = this.#parts.map((part) => ({
+      share: part.share,
+      rows: shuffle === undefined ? this.#readOneByOne(part) : this.#readShuffled(part, shuffle),
     }))
     return mixRows(
       sources,
@@ -221,22 +245,26 @@ class DatasetReader {
     )
   }
 
-  async *#readOneByOne(files: FileList, skip = { rows: 0 }): AsyncGenerator<SourcedRow> {
-    for await (const file of files) {
+  async *#readOneByOne(part: DatasetPart, skip = { rows: 0 }): AsyncGenerator<SourcedRow> {
+    for await (const file of part.files) {
       this.#options.signal?.throwIfAborted()
-      yield* this.#readFile(file, { skip })
+      yield* this.#readFile(file, part, { skip })
     }
   }
 
-  #readShuffled(files: FileList, seed: number): AsyncGenerator<SourcedRow> {
+  #readShuffled(part: DatasetPart, seed: number): AsyncGenerator<SourcedRow> {
     const open = (file: DatasetFile, random: Random) =>
-      this.#readFile(file, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
-    return shuffleRows(files, open, seed)
+      this.#readFile(file, part, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
+    return shuffleRows(part.files, open, seed)
   }
 
-  async *#readFile({ source, kind }: DatasetFile, order: ReadOrder): AsyncGenerator<SourcedRow> {
+  async *#readFile(
+    { source, kind }: DatasetFile,
+    { textLines }: DatasetPart,
+    order: ReadOrder,
+  ): AsyncGenerator<SourcedRow> {
     const { column } = this
-    const { textLines = false, signal } = this.#options
+    const { signal } = this.#options
     for await (const row of readRows(abortable(source, signal), kind, { column, textLines, ...order })) {
       yield { ...row, source }
     }

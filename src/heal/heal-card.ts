@@ -45,7 +45,11 @@ function describeTrained({ adapters, modules, parameters }: HealFacts['trained']
 function describeTraining({ data, settings, steps, seconds, teacher }: HealFacts): string {
   const { batchSize, maxLength, learningRate, warmupSteps, weightDecay, clip, seed } = settings
   const texts = `${formatQuantity(data.training.texts, 'text')} of \`${publicName(data.training.id)}\``
-  const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives`
+  const states =
+    settings.teacherStates === null
+      ? ''
+      : `, and with weight ${settings.teacherStates} to its states after each cut`
+  const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives${states}`
   return `${texts}${goal}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
 }
 

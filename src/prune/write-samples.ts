@@ -25,6 +25,8 @@ export interface WritingOptions extends Partial<SessionOptions> {
   removed: Block[]
   /** New values of weights, as the pruned model has them. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** The pruned model, if it is not what `removed` and `replacements` make of the whole one. */
+  pruned?: Model | undefined
   signal?: AbortSignal | undefined
   /** Called with the tokens that both models have written of those that they will write at most. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined
@@ -50,7 +52,7 @@ const LEAST_TOKENS = 8
 export async function writeSamples(
   { model, runner, tokenizer }: SampledModel,
   samples: SampleOptions,
-  { removed, replacements, threads, device = 'cpu', signal, onProgress }: WritingOptions,
+  { removed, replacements, pruned: given, threads, device = 'cpu', signal, onProgress }: WritingOptions,
 ): Promise<Sample[]> {
   const beginnings = await readBeginnings(model, samples, tokenizer)
   const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
@@ -64,9 +66,10 @@ export async function writeSamples(
     })
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const prunedRunner = repaired ? await openNextToken(repaired, removed, { threads, device }) : runner
+  const [other, cut] = given ? [given, []] : [repaired, removed]
+  const prunedRunner = other ? await openNextToken(other, cut, { threads, device }) : runner
   try {
-    const pruned = await write(prunedRunner, removed, tokens)
+    const pruned = await write(prunedRunner, cut, tokens)
     return await Promise.all(
       beginnings.map(
         async ({ origin, ids }, index): Promise<Sample> => ({

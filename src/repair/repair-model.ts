@@ -82,10 +82,15 @@ async function readTexts(
   settings: RunSettings,
 ): Promise<RepairTexts> {
   const texts = await readRepairTexts({ ...options, onProgress: undefined }, encode, settings)
-  const { repeated } = texts.evaluation
-  if (repeated > 0) {
+  const { calibration, evaluation } = texts
+  if (evaluation.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(repeated, 'text')} to measure on, which the repair is fitted on too`,
+      `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
+    )
+  }
+  if (calibration.repeated > 0) {
+    options.onNote?.(
+      `passed over ${formatQuantity(calibration.repeated, 'text')} to fit on, which the repair is measured on too`,
     )
   }
   return texts

@@ -12,7 +12,7 @@ import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
 import type { FindProblem } from './cut-problem.js'
-import { fileName, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
 import { escapeXml } from './svg.js'
@@ -44,6 +44,7 @@ ${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${n
 ${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) })}
 <details class="settings"><summary>What was measured</summary>${renderFacts([
     ['family', model.family],
+    ...nameBase(model),
     ['read from', `${model.file} in ${model.dtype}`],
     ['column', dataset.column],
     ['texts skipped first', dataset.skippedTexts],

@@ -55,10 +55,11 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, limit } = options
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize, limit })
-  const { config } = await locateModel({ ...options, onNote: undefined })
+  const { config, adapter } = await locateModel({ ...options, onNote: undefined })
   assertBlockSize(n, config.layers)
   const found = await findWithoutTexts(options, config.layers)
-  const model = { id: options.model, layers: config.layers, family: config.modelType }
+  const base = adapter && { id: adapter.base, revision: adapter.baseRevision }
+  const model = { id: options.model, layers: config.layers, family: config.modelType, base }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }
@@ -113,7 +114,7 @@ async function planByDistance(options: Options): Promise<Found> {
   return {
     removed: [best],
     scores: { distance, standardError, tokens },
-    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
   }
 }
 
@@ -142,7 +143,7 @@ async function planByInfluence(options: Options): Promise<Found> {
   return {
     removed: asBlocks(lowestLayers(influence, options.layersToSkip)),
     scores: { blockInfluence: influence },
-    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
   }
 }
 
@@ -153,7 +154,7 @@ async function planBySearch(options: Options): Promise<Found> {
   return {
     removed: asBlocks(steps.map(({ layer }) => layer)),
     scores: describeSteps(steps, score, options.objective),
-    dataset: describeTexts(calibration.dataset, calibration),
+    dataset: describeTexts(calibration.dataset, calibration, options),
   }
 }
 
@@ -178,7 +179,7 @@ async function searchRepairedByTask(options: Options, task: string): Promise<Fou
   return {
     ...found,
     scores: { objective: options.objective, ...scores },
-    dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration) },
+    dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration, options) },
   }
 }
 
@@ -250,6 +251,15 @@ async function searchGreedily(
 function describeTexts(
   { id, column, shares }: Calibration['dataset'],
   { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
+  { datasetSize, shuffle }: Pick<Options, 'datasetSize' | 'shuffle'>,
 ) {
-  return { id, ...(shares && { shares }), column, texts, maxLength: settings.maxLength }
+  return {
+    id,
+    ...(shares && { shares }),
+    column,
+    texts,
+    maxLength: settings.maxLength,
+    readTexts: datasetSize,
+    ...(shuffle !== undefined && { shuffle }),
+  }
 }

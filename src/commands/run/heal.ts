@@ -31,7 +31,7 @@ export async function run(flags: HealFlags): Promise<void> {
 }
 
 /** One bar for each stage. */
-function createStages(quiet: boolean): { update: (progress: HealProgress) => void; stop: () => void } {
+export function createStages(quiet: boolean): { update: (progress: HealProgress) => void; stop: () => void } {
   let stage: HealProgress['stage'] | undefined
   let bar: Progress | undefined
   return {
