@@ -9,6 +9,7 @@ import type { DataRow } from './row.js'
 import { type DatasetShare, mixRows, readShares } from './shares.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
+import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 
 export interface DatasetOptions {
   /**
@@ -109,7 +110,7 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
     return createDataset(name, files, { ...options, textLines: true })
   }
   assertNoHubOptions(paths, options)
-  return createDataset(nameFiles(paths), await openFiles(paths), options)
+  return createDataset(nameFiles(paths), await openFiles(paths, options), options)
 }
 
 async function openMix(paths: string[], shares: DatasetShare[], options: ReadOptions): Promise<Dataset> {
@@ -129,7 +130,7 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
       parts.push({ id, share, files, textLines: true })
       named.push({ id, share, config, split, revision })
     } else {
-      parts.push({ id, share, files: await openFiles([id]), textLines })
+      parts.push({ id, share, files: await openFiles([id], options), textLines })
       named.push({ id, share })
     }
   }
@@ -142,12 +143,20 @@ async function openRepo(id: string, options: ReadOptions) {
 }
 
 function nameFiles(paths: string[]): DatasetName {
-  return { id: paths.join(', '), config: null, split: null, revision: null }
+  return { id: paths.map(publicNameOf).join(', '), config: null, split: null, revision: null }
 }
 
-async function openFiles(paths: string[]): Promise<DatasetFile[]> {
-  const files = await listDataFiles(paths)
-  return files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind }))
+async function openFiles(paths: string[], options: ReadOptions): Promise<DatasetFile[]> {
+  const opened: DatasetFile[] = []
+  for (const path of paths) {
+    if (isAddress(path)) {
+      opened.push(await openWebFile(path, options))
+      continue
+    }
+    const files = await listDataFiles([path])
+    opened.push(...files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })))
+  }
+  return opened
 }
 
 /** Files on disk have no configurations and no revisions, and together are one split. */
