@@ -147,11 +147,11 @@ it('flags that pages name are flags of the program or of a bench', async () => {
   const benchFlags = benches.flatMap((text) =>
     [...text.matchAll(/'?([a-z][a-z-]+)'?: \{ type: '/g)].map(([, name]) => `--${name}`),
   )
-  const known = new Set([...flags, ...benchFlags, '--model-path']) // PruneMe's word for --model
+  const known = new Set([...flags, ...benchFlags, '--model-path', '--ignore-scripts']) // PruneMe's word for --model, npm's own
   const programCode = (page: string) =>
     [...readPage(page).matchAll(/`{1,3}[^`]+`{1,3}/g)]
       .map(([code]) => code)
-      .filter((code) => !/\b(node|npm|npx|python) /.test(code))
+      .filter((code) => !/\b(node|npm|npx|python|docker) /.test(code))
   for (const page of PAGES) {
     const flags = programCode(page).flatMap((code) =>
       [...code.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => flag.replaceAll(/(?<=\w)_/g, '-')),
