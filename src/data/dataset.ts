@@ -2,6 +2,7 @@ import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { type Random, shuffleInPlace } from '../random.js'
+import { estimateTexts, FileCount, type TextTotal } from './count-texts.js'
 import { isHubDataset, listDataFiles } from './files.js'
 import type { DataKind } from './kind.js'
 import { type ReadOrder, readRows } from './read-rows.js'
@@ -75,11 +76,15 @@ export interface Dataset extends DatasetName {
    * @throws the signal's reason once it is aborted
    */
   rows(): AsyncGenerator<DatasetRow>
+  /** How many texts `rows()` will yield, by what it has read so far; null while that is not known. */
+  countTexts(): TextTotal | null
 }
 
 export interface DatasetFile {
   source: DataSource
   kind: DataKind
+  /** Omitted if it is not known before the file is read. */
+  sizeBytes?: number
 }
 
 /**
@@ -126,7 +131,7 @@ function nameFiles(paths: string[]): DatasetName {
 
 async function openFiles(paths: string[]): Promise<DatasetFile[]> {
   const files = await listDataFiles(paths)
-  return files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind }))
+  return files.map(({ path, ...file }) => ({ ...file, source: openLocalSource(path, path) }))
 }
 
 /** Files on disk have no configurations and no revisions, and together are one split. */
@@ -159,7 +164,13 @@ interface DatasetPart extends DatasetShare {
 
 function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptions): Dataset {
   const reader = new DatasetReader(parts, options)
-  return { ...name, column: reader.column, skipped: reader.skipped, rows: () => reader.readTexts() }
+  return {
+    ...name,
+    column: reader.column,
+    skipped: reader.skipped,
+    rows: () => reader.readTexts(),
+    countTexts: () => reader.countTexts(),
+  }
 }
 
 interface SourcedRow extends DataRow {
@@ -172,6 +183,10 @@ class DatasetReader {
   readonly skipped = { empty: 0, notText: 0 }
   readonly #parts: DatasetPart[]
   readonly #options: ReadOptions
+  /** Of the files that were opened. */
+  #counts: FileCount[] = []
+  #texts = 0
+  #isAtEnd = false
 
   constructor(parts: DatasetPart[], options: ReadOptions) {
     this.column = options.datasetColumn ?? DEFAULT_COLUMN
@@ -183,16 +198,36 @@ class DatasetReader {
     const { datasetSize, signal } = this.#options
     this.skipped.empty = 0
     this.skipped.notText = 0
-    let texts = 0
+    this.#counts = []
+    this.#texts = 0
+    this.#isAtEnd = false
     for await (const { value, position, source } of this.#readInOrder()) {
       signal?.throwIfAborted()
       if (typeof value !== 'string') this.skipped.notText++
       else if (!isText(value)) this.skipped.empty++
       else {
         yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
-        if (++texts === datasetSize) return
+        if (++this.#texts === datasetSize) break
       }
     }
+    this.#isAtEnd = true
+  }
+
+  countTexts(): TextTotal | null {
+    if (this.#isAtEnd) return { texts: this.#texts, isEstimate: false }
+    const { datasetSize = Infinity } = this.#options
+    const totalBytes = this.#sumBytes()
+    const found = totalBytes === null ? null : estimateTexts(this.#counts, totalBytes)
+    if ((found ?? Infinity) < datasetSize) return { texts: Math.max(found!, this.#texts), isEstimate: true }
+    return datasetSize === Infinity ? null : { texts: datasetSize, isEstimate: false }
+  }
+
+  /** Bytes of all files; null if they are not known, or only a part of them is read. */
+  #sumBytes(): number | null {
+    const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    if (others.length > 0 || !Array.isArray(files)) return null
+    const sizes = (files as DatasetFile[]).map(({ sizeBytes }) => sizeBytes)
+    return sizes.reduce<number | null>((sum, size = NaN) => sum! + size, 0) || null
   }
 
   #readInOrder(): AsyncGenerator<SourcedRow> {
@@ -234,16 +269,25 @@ class DatasetReader {
     return shuffleRows(files, open, seed)
   }
 
-  async *#readFile({ source, kind }: DatasetFile, order: ReadOrder): AsyncGenerator<SourcedRow> {
+  async *#readFile(
+    { source, kind, sizeBytes = 0 }: DatasetFile,
+    order: ReadOrder,
+  ): AsyncGenerator<SourcedRow> {
     const { column } = this
     const { textLines = false, signal } = this.#options
-    for await (const row of readRows(abortable(source, signal), kind, { column, textLines, ...order })) {
+    const count = new FileCount(sizeBytes, kind.packing !== null)
+    this.#counts.push(count)
+    const counted = count.watch(abortable(source, signal))
+    const onRows = (rows: number) => count.setRows(rows)
+    for await (const row of readRows(counted, kind, { column, textLines, ...order, onRows })) {
+      if (isText(row.value)) count.addText(row.value, row.position)
       yield { ...row, source }
     }
+    count.end()
   }
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string' && /\S/.test(value)
 }
 

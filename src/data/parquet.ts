@@ -32,22 +32,30 @@ interface ColumnChunk {
   decoder: Parameters<typeof readPage>[2]
 }
 
+interface ParquetOrder {
+  skip?: RowSkip | undefined
+  shuffle?: ((count: number) => number[]) | undefined
+  onRows?: ((rows: number) => void) | undefined
+}
+
 /**
  * Reads one string column of a Parquet file, page by page as rows are requested; the bytes of other columns and of
  * skipped row groups are not read.
  * Memory holds one page of the column and what was read ahead of it, at most a few megabytes.
  * @param options.skip     rows still to be skipped; counted down
  * @param options.shuffle  order in which row groups are read, from their number; their own if omitted
+ * @param options.onRows   called with the number of rows of the file
  * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or the
  * column is missing or is not a string column
  */
 export async function* readParquet(
   file: AsyncBuffer,
   context: ColumnContext,
-  { skip, shuffle }: { skip?: RowSkip | undefined; shuffle?: ((count: number) => number[]) | undefined } = {},
+  { skip, shuffle, onRows }: ParquetOrder = {},
 ): AsyncGenerator<DataRow> {
   const { metadata, schema } = await readMetadata(file, context.name)
   const field = findColumn(schema, context)
+  onRows?.(Number(metadata.num_rows))
   const rowStarts = cumulativeRows(metadata)
   const order = shuffle?.(metadata.row_groups.length) ?? metadata.row_groups.keys()
   for (const group of order) {

@@ -21,6 +21,7 @@ export interface Comparison {
  * Compares what models predict that have the same head, from their last states.
  * @param head    of `takeComparisonHead`
  * @param states  one of each model, the reference model's first
+ * @param onChunk called after each chunk of positions with the share of them that it is
  * @returns one for each state
  */
 export async function compareStates(
@@ -28,11 +29,14 @@ export async function compareStates(
   head: GraphRunner,
   states: State[],
   batch: EncodedText[],
+  onChunk?: (share: number) => void,
 ): Promise<Comparison[]> {
   const comparisons = states.map(() => makeComparison(batch.length))
-  for (const chunk of chunkPositions(batch, states.length)) {
+  const chunks = chunkPositions(batch, states.length)
+  for (const chunk of chunks) {
     const rows = { [STATE_INPUT]: takeRows(ort, states, chunk) }
     addChunk(comparisons, chunk, await runHead(ort, head, rows, { chunk, models: states.length }))
+    onChunk?.(1 / chunks.length)
   }
   return comparisons
 }

@@ -119,12 +119,17 @@ export class DecoderPieces {
   /**
    * Compares what models predict that have the decoder's head, from their last states.
    * @param states  one of each model, the reference model's first
+   * @param onChunk  called after parts of the work with the share that each is
    * @returns one for each state
    */
-  async compare(states: State[], batch: EncodedText[]): Promise<Comparison[]> {
+  async compare(
+    states: State[],
+    batch: EncodedText[],
+    onChunk?: (share: number) => void,
+  ): Promise<Comparison[]> {
     if (!this.#sharesScale) {
       const head = await this.#open('comparison', () => takeComparisonHead(this.#decoder))
-      return compareStates(this.#ort, head, states, batch)
+      return compareStates(this.#ort, head, states, batch, onChunk)
     }
     // rows of other models would change the scale with which a model's rows are quantised
     const head = await this.#open('pair', () => takePairHead(this.#decoder, this.#decoder))
@@ -134,6 +139,7 @@ export class DecoderPieces {
       const [whole, compared] = await comparePair(this.#ort, head, { state, reference }, batch)
       if (comparisons.length === 0) comparisons.push(whole)
       if (others.length > 0) comparisons.push(compared)
+      onChunk?.(1 / Math.max(1, others.length))
     }
     return comparisons
   }

@@ -4,7 +4,10 @@ import type { SessionOptions } from '../engine/session.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { ProgressOptions } from '../progress.js'
+import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
+import { BatchWork, type Costs, type OnAdvance } from './batch-work.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
 /** A model ready to score texts, with any of some blocks of layers removed. */
@@ -13,15 +16,16 @@ export interface Evaluator {
    * Runs a batch through the model with each candidate's blocks removed. Layers that candidates have in common
    * from the bottom up run once.
    * @param candidates blocks to remove, in any order; none for the whole model
+   * @param onAdvance  called after each part of the work
    * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a
    *   finite number if a value on the way was not
    */
-  measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
+  measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]>
   /**
    * As `measure`, and compares what each candidate predicts with what the whole model does.
    * @returns of the whole model, then of each candidate
    */
-  compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]>
+  compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]>
   /**
    * Runs a batch likewise, and scores what may follow parts of its texts.
    * @returns for each candidate, the scores of the continuations
@@ -30,6 +34,7 @@ export interface Evaluator {
     batch: EncodedText[],
     continuations: Continuation[],
     candidates: Block[][],
+    onAdvance?: OnAdvance,
   ): Promise<ContinuationScores[]>
   close(): Promise<void>
 }
@@ -53,7 +58,7 @@ export interface Compared {
   agreements: Float64Array
 }
 
-export interface EvaluatorOptions extends SessionOptions {
+export interface EvaluatorOptions extends SessionOptions, ProgressOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
   signal?: AbortSignal | undefined
@@ -68,17 +73,26 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
   const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
-  const run = <Score>(candidates: Block[][], batch: EncodedText[], score: (state: State) => Promise<Score>) =>
-    runPaths({ pieces, score }, candidates.map(pathOf), batch, options.signal)
+  const costs: Costs = {
+    ofPiece: (piece) => boundaries[piece + 1]! - boundaries[piece]!,
+    head: layers * countHeadShare(model),
+  }
+  const runOf = (batch: EncodedText[], onAdvance: OnAdvance | undefined): PathRun => ({
+    ...{ batch, costs, onAdvance },
+    signal: options.signal,
+  })
   return {
-    async measure(batch, candidates) {
-      const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
+    async measure(batch, candidates, onAdvance) {
+      const score = (state: State) => pieces.score(state, batch)
+      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), runOf(batch, onAdvance))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
-    compare: (batch, candidates) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
-    scoreContinuations: (batch, continuations, candidates) =>
-      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
+    compare: (batch, candidates, onAdvance) =>
+      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], runOf(batch, onAdvance)),
+    scoreContinuations(batch, continuations, candidates, onAdvance) {
+      const score = (state: State) => pieces.scoreContinuations(state, continuations)
+      return runPaths({ pieces, score }, candidates.map(pathOf), runOf(batch, onAdvance))
+    },
     tokensPerSecond(removed) {
       const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
       return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
@@ -110,6 +124,14 @@ export interface Scoring<Score> {
   score: (state: State) => Promise<Score>
 }
 
+/** A batch on its way along paths. */
+export interface PathRun {
+  batch: EncodedText[]
+  costs: Costs
+  onAdvance: OnAdvance | undefined
+  signal: AbortSignal | undefined
+}
+
 /**
  * Runs a batch along several paths through the pieces.
  * @returns the score of each path
@@ -117,13 +139,15 @@ export interface Scoring<Score> {
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],
-  batch: EncodedText[],
-  signal: AbortSignal | undefined,
+  run: PathRun,
 ): Promise<Score[]> {
   const scores: Score[] = []
   if (paths.length === 0) return scores
-  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+  const tree = buildPrefixTree(paths)
+  const work = new BatchWork(tree, run.costs, run.onAdvance)
+  await walkTree(pieces, tree, { ...run, work }, async (ends, state) => {
     const score = await scoreState(state)
+    work.addHeads(1)
     for (const path of ends) scores[path] = score
   })
   return scores
@@ -136,9 +160,11 @@ const HELD_BYTES = 256e6
 export async function comparePaths(
   pieces: Pick<DecoderPieces, 'embed' | 'run' | 'compare'>,
   paths: number[][],
-  batch: EncodedText[],
-  signal: AbortSignal | undefined,
+  run: PathRun,
 ): Promise<Compared[]> {
+  const { batch } = run
+  const tree = buildPrefixTree(paths)
+  const work = new BatchWork(tree, run.costs, run.onAdvance)
   const compared: Compared[] = []
   let reference: { ends: number[]; state: State } | undefined
   let held: { ends: number[]; state: State }[] = []
@@ -148,6 +174,7 @@ export async function comparePaths(
     const comparisons = await pieces.compare(
       group.map(({ state }) => state),
       batch,
+      (share) => work.addHeads(share * group.length),
     )
     for (const [index, { ends }] of group.entries()) {
       const { logLikelihoods, divergences, agreements } = comparisons[index]!
@@ -155,7 +182,7 @@ export async function comparePaths(
       for (const path of ends) compared[path] ??= { nats, divergences, agreements }
     }
   }
-  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+  await walkTree(pieces, tree, { ...run, work }, async (ends, state) => {
     if (ends.includes(0)) reference = { ends, state }
     else held.push({ ends, state })
     if (reference !== undefined && held.length * state.data.byteLength >= HELD_BYTES) await compareHeld()
@@ -168,19 +195,27 @@ export async function comparePaths(
 async function walkTree(
   pieces: Scoring<unknown>['pieces'],
   tree: PrefixTree,
-  { batch, signal }: { batch: EncodedText[]; signal: AbortSignal | undefined },
+  { batch, signal, work }: Pick<PathRun, 'batch' | 'signal'> & { work: BatchWork },
   visitEnd: (ends: number[], state: State) => Promise<void>,
 ): Promise<void> {
+  const run = async (piece: number, state: State) => {
+    const next = await pieces.run(piece, state, batch)
+    work.addPiece(piece)
+    return next
+  }
   async function walk(node: PrefixTree, state: State): Promise<void> {
     while (true) {
       signal?.throwIfAborted()
-      if (node.ends.length > 0) await visitEnd(node.ends, state)
+      if (node.ends.length > 0) {
+        work.addEnds(node.ends.length)
+        await visitEnd(node.ends, state)
+      }
       const branches = [...node.next]
       const last = branches.pop()
-      for (const [piece, branch] of branches) await walk(branch, await pieces.run(piece, state, batch))
+      for (const [piece, branch] of branches) await walk(branch, await run(piece, state))
       if (last === undefined) return
       const [piece, branch] = last
-      state = await pieces.run(piece, state, batch)
+      state = await run(piece, state)
       node = branch
     }
   }

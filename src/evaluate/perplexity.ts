@@ -1,3 +1,4 @@
+import type { TextTotal } from '../data/count-texts.js'
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
@@ -8,6 +9,7 @@ import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
+import { TextWork } from '../run/text-work.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
@@ -69,19 +71,26 @@ export async function evaluatePerplexity(
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
-  const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
+  const work = new TextWork()
+  const rows = skipRows(dataset.rows(), datasetSkip)
+  const texts = batchScoredTexts(rows, tokenizer.encode, settings, (batches) => work.addWindow(batches))
   const tally = new Tally(removed.length + 1)
   const nearness = new Nearness(removed.length)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
+    options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await tokenizer.loaded
     evaluator = await open(model, chooseSession(options, removed))
     for await (const batch of texts) {
-      const compared = await evaluator.compare(batch, removed)
+      const report = (share: number) => {
+        const done = tally.texts + share * batch.length
+        options.onProgress?.(work.describe('perplexity', done, countTexts(dataset, datasetSkip)))
+      }
+      report(0)
+      const compared = await evaluator.compare(batch, removed, ({ share }) => report(share))
       nearness.addBatch(compared.slice(1))
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       await tallyBatch(scored, tally, options.onText)
-      options.onProgress?.({ texts: tally.texts, total: datasetSize ?? null })
     }
     signal?.throwIfAborted()
   } catch (cause) {
@@ -107,8 +116,17 @@ export async function evaluatePerplexity(
   }
 }
 
-function chooseSession({ threads, device = 'cpu', signal }: EvaluationOptions, removed: Block[][]) {
-  return { threads, device, blocks: removed.flat(), signal }
+/** Texts after those that are skipped. */
+function countTexts(dataset: Dataset, skip: number): TextTotal | null {
+  const found = dataset.countTexts()
+  return found && { ...found, texts: Math.max(0, found.texts - skip) }
+}
+
+function chooseSession(
+  { threads, device = 'cpu', signal, onProgress }: EvaluationOptions,
+  removed: Block[][],
+): EvaluatorOptions {
+  return { threads, device, blocks: removed.flat(), signal, onProgress }
 }
 
 interface ScoredBatch {

@@ -5,8 +5,9 @@ import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
+import { countBytes } from '../progress.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
-import { type PlannedFile, sizeOf } from '../prune/planned-file.js'
+import { type PlannedFile, sizeOf, sumPlanned } from '../prune/planned-file.js'
 import { writePlannedFiles } from '../prune/write-planned.js'
 import { GradientSource } from './gradient-source.js'
 import type { HealFacts, HealResult } from './heal-result.js'
@@ -90,7 +91,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
       state,
       signal,
       onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
-      onProgress: (progress) => onProgress?.({ stage: 'training', ...progress }),
+      onProgress,
     })
     return { ended, state, before }
   } finally {
@@ -115,14 +116,15 @@ async function measureHeldOut(
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
-  const total = batches.flat().length
   const [figures] = await measureTexts(model, [[]], {
     threads,
     device,
     signal,
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, settings.maxLength),
-    onTexts: (texts) => onProgress?.({ stage, texts, total }),
+    phase:
+      stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
+    onProgress,
   })
   return figures
 }
@@ -183,12 +185,15 @@ function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: Planne
 }
 
 async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
-  const { output, signal } = options
-  await assertRoom(
-    folder,
-    files.reduce((sum, file) => sum + sizeOf(file), 0),
-  )
+  const { output, signal, onProgress } = options
+  const totalBytes = sumPlanned(files)
+  await assertRoom(folder, totalBytes)
+  let writtenBytes = 0
+  const onWritten = (bytes: number) => {
+    writtenBytes += bytes
+    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
+  }
   await fillFolder(folder, (temporary) =>
-    writePlannedFiles(temporary, files, { named: output, signal, onWritten: () => {} }),
+    writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
   )
 }

@@ -23,11 +23,10 @@ import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } fro
 import { hasState, statePath } from './saved-state.js'
 import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
 import { listTargets } from './targets.js'
-import type { TrainingProgress } from './train.js'
 import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
 
 export interface HealOptions
-  extends Omit<RunOptions, 'onProgress' | 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
+  extends Omit<RunOptions, 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
     Omit<HealTextOptions, 'dataset'>,
     Omit<TrainingOptions, 'maxLength'>,
     FormOptions {
@@ -45,12 +44,7 @@ export interface HealOptions
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
   force?: boolean | undefined
-  onProgress?: ((progress: HealProgress) => void) | undefined
 }
-
-export type HealProgress =
-  | ({ stage: 'training' } & TrainingProgress)
-  | { stage: 'before' | 'after'; texts: number; total: number }
 
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
 const MAX_LENGTH = 256
@@ -98,7 +92,8 @@ export interface Work {
  * @throws as `healModel`
  */
 export async function openWork(options: HealOptions): Promise<Work> {
-  const { output, force, signal, onNote } = options
+  const { output, force, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
   const located = await locateModel(options)
   const folder = await checkOutputFolder(output, {
     source: located.folder,
@@ -121,6 +116,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   const { form, teacher } = await addTeacher(trainable, options)
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
     return { located, model, folder, settings, tensors, modules, form, teacher, tokenizer, texts }
   } catch (cause) {
@@ -130,10 +126,10 @@ export async function openWork(options: HealOptions): Promise<Work> {
 }
 
 /** Opens the safetensors of a model, whose weights are plain numbers. */
-async function openPlain(located: LocatedModel, { signal, onNote }: HealOptions): Promise<Model> {
+async function openPlain(located: LocatedModel, { signal, onNote, onProgress }: HealOptions): Promise<Model> {
   const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
   await provideWeights(located, chosen)
-  const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
+  const model = await prepareModel(await openWeights(located, chosen), { signal, onNote, onProgress })
   if (model.packing === null) return model
   throw new LayerpruneError(
     `${model.id} cannot be trained or learnt from: its weights are packed (${model.packing.form})`,

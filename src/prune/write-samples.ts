@@ -7,6 +7,7 @@ import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
+import type { OnProgress } from '../progress.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { skipRows } from '../texts/scored-texts.js'
 import type { TokenizerThread } from '../texts/tokenizer-thread.js'
@@ -26,8 +27,7 @@ export interface WritingOptions extends Partial<SessionOptions> {
   /** New values of weights, as the pruned model has them. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
   signal?: AbortSignal | undefined
-  /** Called with the tokens that both models have written of those that they will write at most. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** A model that is opened to predict next tokens. */
@@ -60,7 +60,11 @@ export async function writeSamples(
     generateGreedy(runner, beginnings, {
       ...{ removed, tokens, endTokens, signal },
       onStep: (step) =>
-        onProgress?.({ done: (before + step) * beginnings.length, total: 2 * tokens * beginnings.length }),
+        onProgress?.({
+          ...{ phase: 'samples', unit: 'token', isMost: true },
+          done: (before + step) * beginnings.length,
+          total: 2 * tokens * beginnings.length,
+        }),
     })
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }

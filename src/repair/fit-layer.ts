@@ -6,6 +6,7 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, openLayerFit } from './layer-fit.js'
 import { makeReplacements } from './make-replacements.js'
+import { type FitPart, nameProduct } from './repair-progress.js'
 import { solveChange } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
 
@@ -31,6 +32,8 @@ export interface FitOptions extends SessionOptions {
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
   signal?: AbortSignal | undefined
+  /** Called before each part of the work. */
+  onPart?: ((part: FitPart) => void) | undefined
 }
 
 /**
@@ -45,9 +48,16 @@ export async function fitLayer(
   batches: FitBatch[],
   options: FitOptions,
 ): Promise<FittedLayer> {
-  const all = await fitInOrder(decoder, config, fitted, batches, options)
+  const { onPart } = options
+  const fits = fitted.length === 1 ? 1 : fitted.length + 1
+  const reportFrom = (first: number) => (part: FitPart) =>
+    onPart?.({ ...part, share: (first + part.share) / fits })
+  const all = await fitInOrder(decoder, config, fitted, batches, { ...options, onPart: reportFrom(0) })
   if (fitted.length === 1) return all
-  const last = await fitInOrder(decoder, config, fitted.slice(-1), batches, options)
+  const last = await fitInOrder(decoder, config, fitted.slice(-1), batches, {
+    ...options,
+    onPart: reportFrom(fitted.length),
+  })
   return last.heldOutShare < all.heldOutShare ? last : all
 }
 
@@ -60,7 +70,7 @@ async function fitInOrder(
   config: ModelConfig,
   fitted: ClosingProduct[],
   batches: FitBatch[],
-  { products, isHeldOut, signal, ...session }: FitOptions,
+  { products, isHeldOut, signal, onPart, ...session }: FitOptions,
 ): Promise<FittedLayer> {
   const hidden = fitted[0]!.outputs
   const changes: WeightChange[] = []
@@ -76,6 +86,8 @@ async function fitInOrder(
         fitted: batches.filter((_, batch) => !isHeldOut(batch)),
         heldOut: batches.filter((_, batch) => isHeldOut(batch)),
         signal,
+        onPart: ({ share, ridge }) =>
+          onPart?.({ share: index + share, what: describeSolving(product, index, ridge) }),
       })
       if (index === 0) heldOut.before = residualSquares.before
       heldOut.after = residualSquares.after
@@ -91,4 +103,8 @@ async function fitInOrder(
     }
   }
   return { changes, heldOutShare: heldOut.before === 0 ? 0 : heldOut.after / heldOut.before, states }
+}
+
+function describeSolving(product: ClosingProduct, place: number, ridge: number | null): string {
+  return `${nameProduct(product, place)}, ${ridge === null ? 'reading activations' : `ridge ${ridge}`}`
 }

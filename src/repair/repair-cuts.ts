@@ -4,9 +4,11 @@ import { LayerpruneError, UsageError } from '../errors.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
+import { describeFit, type RepairPlace } from './repair-progress.js'
 import { openTileProducts } from './tile-products.js'
 
 /** The repair of one layer. */
@@ -22,8 +24,7 @@ export interface RepairOptions extends SessionOptions {
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
   signal?: AbortSignal | undefined
-  /** Called after each cut. */
-  onProgress?: ((progress: { cuts: number; total: number }) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 const HELD_OUT_EVERY = 5
@@ -54,14 +55,17 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const products = await openTileProducts(options.threads)
   const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
   const layers: Layers = { pieces, boundaries, batches, signal }
+  const most = countFittable(cuts, config.layers)
   const repairs: LayerRepair[] = []
   try {
-    let whole = await runLayers(layers, await embedAll(layers), 0, first)
+    let whole = await runFirstLayers(layers, first, onProgress)
     let repaired = whole
     let afterCut = false
     for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
+      const place: RepairPlace = { layer, fitted: repairs.length, most }
+      onProgress?.(describeFit(place, { share: 0, what: 'running the whole model' }))
       whole = await runLayers(layers, whole, layer, goal)
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
@@ -72,7 +76,10 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
       }))
       const repair: FittedLayer | undefined =
         fitted &&
-        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal }))
+        (await fitLayer(decoder, config, fitted, pairs, {
+          ...{ ...session, products, isHeldOut, signal },
+          onPart: (part) => onProgress?.(describeFit(place, part)),
+        }))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
@@ -82,7 +89,6 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
         repaired = await runLayers(layers, repaired, layer, goal)
       }
       layer = goal
-      if (cut !== undefined) onProgress?.({ cuts: cuts.indexOf(cut) + 1, total: cuts.length })
     }
     return repairs
   } finally {
@@ -97,10 +103,24 @@ interface Layers extends Pick<RepairOptions, 'batches' | 'signal'> {
   boundaries: number[]
 }
 
-async function embedAll({ pieces, batches }: Layers): Promise<State[]> {
+/** The states before layer `first`, by batch. */
+async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProgress): Promise<State[]> {
+  const { pieces, batches } = layers
+  const total = batches.flat().length
   const states: State[] = []
-  for (const texts of batches) states.push(await pieces.embed(texts))
+  let done = 0
+  for (const texts of batches) {
+    onProgress?.({ phase: 'states of the whole model', done, total, unit: 'text', next: 'repair' })
+    states.push(...(await runLayers({ ...layers, batches: [texts] }, [await pieces.embed(texts)], 0, first)))
+    done += texts.length
+  }
   return states
+}
+
+/** Layers that may be fitted: those before cuts, and all that remain after the first. */
+function countFittable(cuts: { block: Block }[], layers: number): number {
+  const removed = cuts.reduce((sum, { block }) => sum + block.end - block.start, 0)
+  return layers - removed - (cuts[0]!.block.start - 1)
 }
 
 /** From state `from` to state `to`, both by batch. */

@@ -23,7 +23,22 @@ interface Options {
   fitted: FitBatch[]
   heldOut: FitBatch[]
   signal?: AbortSignal | undefined
+  /** Called before each part of the work. */
+  onPart?: ((part: SolvePart) => void) | undefined
 }
+
+/** How far the search for a change is. */
+export interface SolvePart {
+  /** 0 to 1; expects as many ridges as are usual. */
+  share: number
+  /** That is tried; null while activations are read. */
+  ridge: number | null
+}
+
+/** Ridges that are usually tried. */
+const USUAL_TRIES = 4
+/** Batches that run in the time that the equations take. */
+const BATCHES_OF_SOLUTION = 2
 
 /**
  * Finds the change of a layer's products that brings its output closest to the target, by ridge regression towards
@@ -32,30 +47,67 @@ interface Options {
  * @throws LayerpruneError if the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
-  const { products, hidden, fitted, heldOut, signal } = options
+  const { products, hidden, fitted, heldOut } = options
+  const work = new SolveWork(options)
   const moments = makeMoments(fit.groups, hidden)
-  await addAll(fit, moments, fitted, signal)
+  await addAll(fit, moments, fitted, work)
   const none = new Float32Array(countFeatures(fit.groups) * hidden)
-  const before = await sumResidualSquares(fit, heldOut, none, signal)
+  const before = await sumResidualSquares(fit, heldOut, none, work)
   const { index, squares } = await descend(STRENGTHS.length, FIRST_TRIED, async (candidate) => {
+    work.startTry(STRENGTHS[candidate]!)
     const values = await solveRidge(products, moments, hidden, STRENGTHS[candidate]!)
-    return sumResidualSquares(fit, heldOut, values, signal)
+    work.add(BATCHES_OF_SOLUTION)
+    return sumResidualSquares(fit, heldOut, values, work)
   })
-  await addAll(fit, moments, heldOut, signal)
   const ridge = STRENGTHS[index]!
+  work.endTries(ridge)
+  await addAll(fit, moments, heldOut, work)
   const values = await solveRidge(products, moments, hidden, ridge)
   return { values, ridge, residualSquares: { before, after: squares } }
 }
 
-async function addAll(
-  fit: LayerFit,
-  moments: Moments,
-  batches: FitBatch[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
+/** Counts the work of a fit in batches, and stops it if it was aborted. */
+class SolveWork {
+  readonly #options: Options
+  readonly #total: number
+  /** Of each try. */
+  readonly #tryWork: number
+  #done = 0
+  #ridge: number | null = null
+  #tries = 0
+
+  constructor(options: Options) {
+    const { fitted, heldOut } = options
+    this.#options = options
+    this.#tryWork = BATCHES_OF_SOLUTION + heldOut.length
+    this.#total = fitted.length + 2 * heldOut.length + USUAL_TRIES * this.#tryWork + BATCHES_OF_SOLUTION
+    this.add(0)
+  }
+
+  startTry(ridge: number): void {
+    // more tries than usual take no more of the share
+    if (this.#tries++ >= USUAL_TRIES) this.#done -= this.#tryWork
+    this.#ridge = ridge
+    this.add(0)
+  }
+
+  endTries(ridge: number): void {
+    this.#done += Math.max(0, USUAL_TRIES - this.#tries) * this.#tryWork
+    this.#ridge = ridge
+    this.add(0)
+  }
+
+  add(batches: number): void {
+    this.#options.signal?.throwIfAborted()
+    this.#done += batches
+    this.#options.onPart?.({ share: this.#done / this.#total, ridge: this.#ridge })
+  }
+}
+
+async function addAll(fit: LayerFit, moments: Moments, batches: FitBatch[], work: SolveWork): Promise<void> {
   for (const batch of batches) {
-    signal?.throwIfAborted()
     await fit.addMoments(batch, moments)
+    work.add(1)
   }
 }
 
@@ -63,12 +115,12 @@ async function sumResidualSquares(
   fit: LayerFit,
   batches: FitBatch[],
   change: Float32Array,
-  signal: AbortSignal | undefined,
+  work: SolveWork,
 ): Promise<number> {
   let sum = 0
   for (const batch of batches) {
-    signal?.throwIfAborted()
     sum += (await fit.change(batch, change)).residualSquares
+    work.add(1)
   }
   return sum
 }

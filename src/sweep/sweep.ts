@@ -9,6 +9,7 @@ import type {
 } from '../documents/sweep-result.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
 import { locateModel, openModel } from '../model.js'
+import { renamePhase } from '../progress.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
 import { VERSION } from '../version.js'
@@ -88,7 +89,7 @@ function assemble(
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved: _, onProgress, onDocuments, onNote, onDownload, signal, ...named } = settings
+  const { resumeFrom, onSaved: _, onProgress, onNote, onDownload, signal, ...named } = settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
@@ -104,7 +105,13 @@ async function chooseOrRecall(
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,
   )
-  progress.chosen = await chooseCuts(settings, layers)
+  progress.chosen = await chooseCuts(
+    {
+      ...settings,
+      onProgress: renamePhase(settings.onProgress, 'distances', { next: 'perplexity of the cuts' }),
+    },
+    layers,
+  )
   await settings.onSaved?.(progress)
   return progress.chosen
 }
@@ -125,10 +132,10 @@ async function measureOnTasks(
   cuts: ChosenCut[],
   progress: SweepProgress,
 ): Promise<SweepProgress['tasks']> {
-  const { tasks, onDocuments, batchSize: _, maxLength: __, ...options } = settings
+  const { tasks, batchSize: _, maxLength: __, ...options } = settings
   if (tasks === undefined || progress.tasks !== undefined) return progress.tasks
   const candidates = cuts.map(({ removed }) => removed)
-  const found = await measureTasks({ ...options, tasks, candidates, onProgress: onDocuments })
+  const found = await measureTasks({ ...options, tasks, candidates })
   progress.tasks = { tasks: found.tasks, taskSettings: found.taskSettings, candidates: found.candidates }
   await save(settings, progress)
   return progress.tasks

@@ -6,6 +6,7 @@ import { evaluatePerplexity } from '../../evaluate/perplexity.js'
 import type { Block } from '../../layers/block.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
+import { renamePhase } from '../../progress.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
@@ -91,7 +92,7 @@ function assertSomethingIsAsked({
 async function measure(
   { dataset, task: tasks, ...flags }: EvaluateFlags,
   candidates: Block[][],
-  { onDocuments, ...hooks }: RunHooks,
+  hooks: RunHooks,
   onDocument: (sample: TaskSample) => void,
 ): Promise<EvaluationResult | TaskResult> {
   const options = {
@@ -104,9 +105,11 @@ async function measure(
   }
   const { against } = flags
   if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
-  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset }))
+  const next = tasks && 'tasks'
+  const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
+  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset, onProgress }))
   if (tasks === undefined) return evaluation!
-  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument, onProgress: onDocuments }
+  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument }
   const measured = await measureTasks({ ...options, ...ofTasks })
   if (evaluation === undefined) return measured
   return {

@@ -10,7 +10,7 @@ import { type RepairModelOptions, repairModel } from '../../repair/repair-model.
 import type { RepairReport } from '../../repair/repair-report.js'
 import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
-import { createProgress, type Progress } from '../../terminal/progress.js'
+import { createProgress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
 import { formatRepaired } from '../../terminal/repaired.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
@@ -23,8 +23,7 @@ import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
-
-const BYTES_PER_MB = 1e6
+import { reportDownload } from './run-hooks.js'
 
 export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { quiet = false } = flags
@@ -38,7 +37,11 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { signal } = interruption
   const onNote = printOnce(printNote)
   const model = pick(flags, WEIGHT_OPTIONS)
-  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
+  const progress = createProgress({ quiet })
+  const onProgress = progress.update
+  const onDownload = reportDownload(onProgress)
+  const hooks = { signal, onNote, onProgress, onDownload }
+  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), ...hooks }
   try {
     const { config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
@@ -51,19 +54,17 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     let repair: Repair | undefined
     if (repairOptions !== undefined) {
       await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
-      repair = await repairBeforeWriting(
-        { ...model, ...repairOptions, removed: plan.removed, signal, onNote },
-        quiet,
-      )
+      repair = await repairBeforeWriting({ ...model, ...repairOptions, removed: plan.removed, ...hooks })
     }
-    const result = await write({ ...options, ...repair?.changes, plan }, quiet)
+    const result = await pruneModel({ ...options, ...repair?.changes, plan })
     const { removed } = plan
     const measures = measuresModels(flags)
-      ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...repair?.changes, removed, samples, signal, onNote },
-          quiet,
-        )
+      ? await measurePruned({
+          ...{ ...model, ...pick(flags, ['threads']), ...repair?.changes },
+          ...{ removed, samples, ...hooks },
+        })
       : {}
+    progress.stop()
     const written = { ...result, ...measures, ...(repair ? { repair: repair.report } : {}) }
     // a line feed is no letter of a sample as a person reads it
     const shown = flags.json ? written : withPlainSamples(written)
@@ -77,6 +78,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       ].join('\n'),
     )
   } finally {
+    progress.stop()
     interruption.stop()
   }
 }
@@ -92,46 +94,13 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
   return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
 }
 
-/** Writes the pruned model, with a progress bar from the first bytes on. */
-async function write(options: PruneOptions, quiet: boolean) {
-  let progress: Progress | undefined
-  try {
-    return await pruneModel({
-      ...options,
-      onProgress: ({ writtenBytes, totalBytes }) => {
-        progress ??= createProgress({ quiet, unit: 'MB' })
-        progress.update(Math.round(writtenBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
-      },
-    })
-  } finally {
-    progress?.stop()
-  }
-}
-
 interface Repair {
   changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
   report: RepairReport
 }
 
-/** Fits the repair and measures it, with one progress bar for each. */
-async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean): Promise<Repair> {
-  const bars = new Map<string, Progress>()
-  const stop = () => {
-    for (const bar of bars.values()) bar.stop()
-  }
-  try {
-    const { replacements, report } = await repairModel({
-      ...options,
-      onProgress: ({ done, total, unit }) => {
-        if (!bars.has(unit)) {
-          stop()
-          bars.set(unit, createProgress({ quiet, unit }))
-        }
-        bars.get(unit)!.update(done, total)
-      },
-    })
-    return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
-  } finally {
-    stop()
-  }
+/** Fits the repair and measures it. */
+async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
+  const { replacements, report } = await repairModel(options)
+  return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
 }
