@@ -30,7 +30,10 @@ export interface EvaluationOptions extends RunOptions {
   onText?: ((score: TextScore) => void) | undefined
 }
 
-/** Opens what candidates are measured with, instead of the model as it is. */
+/**
+ * Opens what candidates are measured with, instead of the model as it is. It advances while it runs a batch, and not at
+ * all if it knows what the batch gives.
+ */
 export type OpenEvaluator = (
   model: Model,
   options: EvaluatorOptions,
@@ -86,8 +89,7 @@ export async function evaluatePerplexity(
         const done = tally.texts + share * batch.length
         options.onProgress?.(work.describe('perplexity', done, countTexts(dataset, datasetSkip)))
       }
-      report(0)
-      const compared = await evaluator.compare(batch, removed, ({ share }) => report(share))
+      const compared = await compareBatch(evaluator, batch, removed, { work, report })
       nearness.addBatch(compared.slice(1))
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       await tallyBatch(scored, tally, options.onText)
@@ -114,6 +116,23 @@ export async function evaluatePerplexity(
     }),
     layerpruneVersion: VERSION,
   }
+}
+
+/** Runs a batch, and reports how much of it is done. */
+async function compareBatch(
+  evaluator: Awaited<ReturnType<OpenEvaluator>>,
+  batch: ReadText[],
+  removed: Block[][],
+  { work, report }: { work: TextWork; report: (share: number) => void },
+): Promise<Compared[]> {
+  let hasRun = false
+  report(0)
+  const compared = await evaluator.compare(batch, removed, ({ share }) => {
+    hasRun = true
+    report(share)
+  })
+  if (!hasRun) work.skip(batch)
+  return compared
 }
 
 /** Texts after those that are skipped. */

@@ -56,16 +56,22 @@ export async function writeSamples(
   const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
   const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
   const endTokens = await readEndTokens(model)
-  const write = (runner: NextToken, removed: Block[], before: number) =>
-    generateGreedy(runner, beginnings, {
+  // each step runs all tokens before it
+  const workOf = (steps: number) => steps * longest + (steps * (steps + 1)) / 2
+  const write = (runner: NextToken, removed: Block[], before: number) => {
+    const report = (step: number) =>
+      onProgress?.({
+        ...{ phase: 'samples', unit: 'token', isMost: true },
+        done: (before + step) * beginnings.length,
+        total: 2 * tokens * beginnings.length,
+        share: (workOf(before) + workOf(step)) / (2 * workOf(tokens)),
+      })
+    report(0)
+    return generateGreedy(runner, beginnings, {
       ...{ removed, tokens, endTokens, signal },
-      onStep: (step) =>
-        onProgress?.({
-          ...{ phase: 'samples', unit: 'token', isMost: true },
-          done: (before + step) * beginnings.length,
-          total: 2 * tokens * beginnings.length,
-        }),
+      onStep: report,
     })
+  }
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
   const prunedRunner = repaired ? await openNextToken(repaired, removed, { threads, device }) : runner

@@ -6,7 +6,7 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, openLayerFit } from './layer-fit.js'
 import { makeReplacements } from './make-replacements.js'
-import { type FitPart, nameProduct } from './repair-progress.js'
+import type { RepairWork } from './repair-work.js'
 import { solveChange } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
 
@@ -32,8 +32,8 @@ export interface FitOptions extends SessionOptions {
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
   signal?: AbortSignal | undefined
-  /** Called before each part of the work. */
-  onPart?: ((part: FitPart) => void) | undefined
+  /** Counts the work. */
+  work?: RepairWork | undefined
 }
 
 /**
@@ -48,16 +48,9 @@ export async function fitLayer(
   batches: FitBatch[],
   options: FitOptions,
 ): Promise<FittedLayer> {
-  const { onPart } = options
-  const fits = fitted.length === 1 ? 1 : fitted.length + 1
-  const reportFrom = (first: number) => (part: FitPart) =>
-    onPart?.({ ...part, share: (first + part.share) / fits })
-  const all = await fitInOrder(decoder, config, fitted, batches, { ...options, onPart: reportFrom(0) })
+  const all = await fitInOrder(decoder, config, fitted, batches, options)
   if (fitted.length === 1) return all
-  const last = await fitInOrder(decoder, config, fitted.slice(-1), batches, {
-    ...options,
-    onPart: reportFrom(fitted.length),
-  })
+  const last = await fitInOrder(decoder, config, fitted.slice(-1), batches, options)
   return last.heldOutShare < all.heldOutShare ? last : all
 }
 
@@ -70,7 +63,7 @@ async function fitInOrder(
   config: ModelConfig,
   fitted: ClosingProduct[],
   batches: FitBatch[],
-  { products, isHeldOut, signal, onPart, ...session }: FitOptions,
+  { products, isHeldOut, signal, work, ...session }: FitOptions,
 ): Promise<FittedLayer> {
   const hidden = fitted[0]!.outputs
   const changes: WeightChange[] = []
@@ -78,6 +71,7 @@ async function fitInOrder(
   let current = decoder
   const states: State[] = []
   for (const [index, product] of fitted.entries()) {
+    work?.startFit(fitted.slice(index), index)
     const fit = await openLayerFit(current, config, fitted.slice(index), session)
     try {
       const { values, ridge, residualSquares } = await solveChange(fit, {
@@ -86,8 +80,7 @@ async function fitInOrder(
         fitted: batches.filter((_, batch) => !isHeldOut(batch)),
         heldOut: batches.filter((_, batch) => isHeldOut(batch)),
         signal,
-        onPart: ({ share, ridge }) =>
-          onPart?.({ share: index + share, what: describeSolving(product, index, ridge) }),
+        work,
       })
       if (index === 0) heldOut.before = residualSquares.before
       heldOut.after = residualSquares.after
@@ -96,15 +89,14 @@ async function fitInOrder(
       if (index < fitted.length - 1) {
         current = replaceWeights(current, await makeReplacements(current, [change]))
       } else {
-        for (const batch of batches) states.push((await fit.change(batch, values)).state)
+        for (const batch of batches) {
+          states.push((await fit.change(batch, values)).state)
+          work?.ranChanged()
+        }
       }
     } finally {
       await fit.close()
     }
   }
   return { changes, heldOutShare: heldOut.before === 0 ? 0 : heldOut.after / heldOut.before, states }
-}
-
-function describeSolving(product: ClosingProduct, place: number, ridge: number | null): string {
-  return `${nameProduct(product, place)}, ${ridge === null ? 'reading activations' : `ridge ${ridge}`}`
 }

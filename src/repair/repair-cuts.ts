@@ -1,6 +1,7 @@
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
+import { countParameters } from '../inspect/parameters.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -8,7 +9,7 @@ import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
-import { describeFit, type RepairPlace } from './repair-progress.js'
+import { type RepairSizes, RepairWork } from './repair-work.js'
 import { openTileProducts } from './tile-products.js'
 
 /** The repair of one layer. */
@@ -55,7 +56,12 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const products = await openTileProducts(options.threads)
   const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
   const layers: Layers = { pieces, boundaries, batches, signal }
-  const most = countFittable(cuts, config.layers)
+  const extent = {
+    most: countFittable(cuts, config.layers),
+    layers: config.layers - first,
+    products: cuts[0]!.products,
+  }
+  const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
   const repairs: LayerRepair[] = []
   try {
     let whole = await runFirstLayers(layers, first, onProgress)
@@ -64,9 +70,8 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
     for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
-      const place: RepairPlace = { layer, fitted: repairs.length, most }
-      onProgress?.(describeFit(place, { share: 0, what: 'running the whole model' }))
-      whole = await runLayers(layers, whole, layer, goal)
+      work.startLayer(layer)
+      whole = await runLayers(layers, whole, layer, goal, (count) => work.ranLayers(count))
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
       const pairs = batches.map((texts, index) => ({
@@ -76,10 +81,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
       }))
       const repair: FittedLayer | undefined =
         fitted &&
-        (await fitLayer(decoder, config, fitted, pairs, {
-          ...{ ...session, products, isHeldOut, signal },
-          onPart: (part) => onProgress?.(describeFit(place, part)),
-        }))
+        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal, work }))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
@@ -103,7 +105,7 @@ interface Layers extends Pick<RepairOptions, 'batches' | 'signal'> {
   boundaries: number[]
 }
 
-/** The states before layer `first`, by batch. */
+/** The states before layer `first`, by batch. They come in one piece. */
 async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProgress): Promise<State[]> {
   const { pieces, batches } = layers
   const total = batches.flat().length
@@ -123,18 +125,36 @@ function countFittable(cuts: { block: Block }[], layers: number): number {
   return layers - removed - (cuts[0]!.block.start - 1)
 }
 
-/** From state `from` to state `to`, both by batch. */
+function measureSizes({ decoder, config }: Model, batches: EncodedText[][]): RepairSizes {
+  const { attention, mixers, mlp } = countParameters(decoder)
+  const heldOut = batches.filter((_, index) => isInHeldOut(index, batches.length)).length
+  const tokens = batches.flat().reduce((sum, { ids }) => sum + ids.length, 0)
+  return {
+    parameters: (attention + mixers + mlp) / config.layers,
+    hidden: config.hiddenSize,
+    tokens: tokens / batches.length,
+    fitted: batches.length - heldOut,
+    heldOut,
+  }
+}
+
+/**
+ * From state `from` to state `to`, both by batch.
+ * @param onLayers  called after each run of a batch with the number of layers
+ */
 async function runLayers(
   { pieces, boundaries, batches, signal }: Layers,
   states: State[],
   from: number,
   to: number,
+  onLayers?: (count: number) => void,
 ): Promise<State[]> {
   const advanced = [...states]
   for (const [index, texts] of batches.entries()) {
     for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
       signal?.throwIfAborted()
       advanced[index] = await pieces.run(piece, advanced[index]!, texts)
+      onLayers?.(boundaries[piece + 1]! - boundaries[piece]!)
     }
   }
   return advanced

@@ -1,6 +1,7 @@
 import { solvePositiveDefinite } from './cholesky.js'
 import type { FitBatch, LayerFit, Moments } from './layer-fit.js'
 import { countFeatures, makeMoments } from './layer-fit.js'
+import type { RepairWork } from './repair-work.js'
 import type { TileProducts } from './tile-products.js'
 
 /** Ridge strengths to try, see `solveRidge`. */
@@ -23,22 +24,8 @@ interface Options {
   fitted: FitBatch[]
   heldOut: FitBatch[]
   signal?: AbortSignal | undefined
-  /** Called before each part of the work. */
-  onPart?: ((part: SolvePart) => void) | undefined
+  work?: RepairWork | undefined
 }
-
-/** How far the search for a change is. */
-export interface SolvePart {
-  /** 0 to 1; expects as many ridges as are usual. */
-  share: number
-  /** That is tried; null while activations are read. */
-  ridge: number | null
-}
-
-/** Ridges that are usually tried. */
-const USUAL_TRIES = 4
-/** Batches that run in the time that the equations take. */
-const BATCHES_OF_SOLUTION = 2
 
 /**
  * Finds the change of a layer's products that brings its output closest to the target, by ridge regression towards
@@ -47,67 +34,39 @@ const BATCHES_OF_SOLUTION = 2
  * @throws LayerpruneError if the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
-  const { products, hidden, fitted, heldOut } = options
-  const work = new SolveWork(options)
+  const { products, hidden, fitted, heldOut, work } = options
   const moments = makeMoments(fit.groups, hidden)
-  await addAll(fit, moments, fitted, work)
+  await addAll(fit, moments, fitted, options)
+  const solve = async (strength: number) => {
+    const onShare = (share: number) => work?.solved(share)
+    const values = await solveRidge(products, moments, hidden, strength, onShare)
+    onShare(1)
+    return values
+  }
   const none = new Float32Array(countFeatures(fit.groups) * hidden)
-  const before = await sumResidualSquares(fit, heldOut, none, work)
+  const before = await sumResidualSquares(fit, heldOut, none, options)
   const { index, squares } = await descend(STRENGTHS.length, FIRST_TRIED, async (candidate) => {
-    work.startTry(STRENGTHS[candidate]!)
-    const values = await solveRidge(products, moments, hidden, STRENGTHS[candidate]!)
-    work.add(BATCHES_OF_SOLUTION)
-    return sumResidualSquares(fit, heldOut, values, work)
+    work?.startTry(STRENGTHS[candidate]!)
+    const values = await solve(STRENGTHS[candidate]!)
+    return sumResidualSquares(fit, heldOut, values, options)
   })
+  work?.endTries()
+  await addAll(fit, moments, heldOut, options)
   const ridge = STRENGTHS[index]!
-  work.endTries(ridge)
-  await addAll(fit, moments, heldOut, work)
-  const values = await solveRidge(products, moments, hidden, ridge)
+  const values = await solve(ridge)
   return { values, ridge, residualSquares: { before, after: squares } }
 }
 
-/** Counts the work of a fit in batches, and stops it if it was aborted. */
-class SolveWork {
-  readonly #options: Options
-  readonly #total: number
-  /** Of each try. */
-  readonly #tryWork: number
-  #done = 0
-  #ridge: number | null = null
-  #tries = 0
-
-  constructor(options: Options) {
-    const { fitted, heldOut } = options
-    this.#options = options
-    this.#tryWork = BATCHES_OF_SOLUTION + heldOut.length
-    this.#total = fitted.length + 2 * heldOut.length + USUAL_TRIES * this.#tryWork + BATCHES_OF_SOLUTION
-    this.add(0)
-  }
-
-  startTry(ridge: number): void {
-    // more tries than usual take no more of the share
-    if (this.#tries++ >= USUAL_TRIES) this.#done -= this.#tryWork
-    this.#ridge = ridge
-    this.add(0)
-  }
-
-  endTries(ridge: number): void {
-    this.#done += Math.max(0, USUAL_TRIES - this.#tries) * this.#tryWork
-    this.#ridge = ridge
-    this.add(0)
-  }
-
-  add(batches: number): void {
-    this.#options.signal?.throwIfAborted()
-    this.#done += batches
-    this.#options.onPart?.({ share: this.#done / this.#total, ridge: this.#ridge })
-  }
-}
-
-async function addAll(fit: LayerFit, moments: Moments, batches: FitBatch[], work: SolveWork): Promise<void> {
+async function addAll(
+  fit: LayerFit,
+  moments: Moments,
+  batches: FitBatch[],
+  { signal, work }: Pick<Options, 'signal' | 'work'>,
+): Promise<void> {
   for (const batch of batches) {
+    signal?.throwIfAborted()
     await fit.addMoments(batch, moments)
-    work.add(1)
+    work?.addedMoments()
   }
 }
 
@@ -115,12 +74,13 @@ async function sumResidualSquares(
   fit: LayerFit,
   batches: FitBatch[],
   change: Float32Array,
-  work: SolveWork,
+  { signal, work }: Pick<Options, 'signal' | 'work'>,
 ): Promise<number> {
   let sum = 0
   for (const batch of batches) {
+    signal?.throwIfAborted()
     sum += (await fit.change(batch, change)).residualSquares
-    work.add(1)
+    work?.ranChanged()
   }
   return sum
 }
@@ -128,12 +88,14 @@ async function sumResidualSquares(
 /**
  * The change that minimises the residual for a given ridge strength.
  * @param strength as a multiple of the mean of the features' weighted squares, taken for each product separately
+ * @param onShare  called now and then with the share of the work that is done
  */
 export async function solveRidge(
   products: TileProducts,
   { groups, features, residual }: Moments,
   hidden: number,
   strength: number,
+  onShare?: (share: number) => void,
 ): Promise<Float32Array> {
   const squares = features.diagonal()
   const ridge = new Float64Array(squares.length)
@@ -144,7 +106,8 @@ export async function solveRidge(
     start += count
   }
   const matrix = features.withDiagonal(ridge)
-  return Float32Array.from(await solvePositiveDefinite(products, matrix, { columns: hidden, data: residual }))
+  const rightSides = { columns: hidden, data: residual }
+  return Float32Array.from(await solvePositiveDefinite(products, matrix, rightSides, onShare))
 }
 
 /** Walks along a list from `start`, in the direction in which the value falls, until it rises. */

@@ -11,6 +11,8 @@ export class TextWork {
   #before: { texts: number; tokens: number }
   /** Tokens of the last window up to each of its texts, in the order in which they run. */
   #ends: number[] = []
+  /** Tokens that did not have to run. */
+  #skipped = 0
 
   /** @param done by an earlier run that is resumed */
   constructor(done = { texts: 0, tokens: 0 }) {
@@ -29,6 +31,11 @@ export class TextWork {
     })
   }
 
+  /** Notes that texts did not have to run, because what they give is known. */
+  skip(texts: EncodedText[]): void {
+    for (const { ids } of texts) this.#skipped += ids.length
+  }
+
   /**
    * Progress of a phase.
    * @param done   texts that are done; parts of one count
@@ -42,7 +49,8 @@ export class TextWork {
   /**
    * @param texts  that are done; parts of one count
    * @param total  null if it is not known
-   * @returns the share of all tokens that are done, if texts to come are as long as those so far; null if not known
+   * @returns the share of all tokens to run that are done, if texts to come are as long as those so far; null if not
+   *   known
    */
   shareOf(texts: number, total: number | null): number | null {
     const known = {
@@ -51,7 +59,8 @@ export class TextWork {
     }
     if (total === null || known.texts === 0) return total === null ? null : 0
     const all = known.tokens + Math.max(0, total - known.texts) * (known.tokens / known.texts)
-    return Math.min(1, this.#tokensOf(texts) / all)
+    const left = all - this.#skipped
+    return left > 0 ? Math.min(1, Math.max(0, this.#tokensOf(texts) - this.#skipped) / left) : 1
   }
 
   #tokensOf(texts: number): number {

@@ -11,6 +11,10 @@ const WARM_UP = 0.05
 /** A new estimate moves the end back only if it is later by more than this part of the time left. */
 const STEADINESS = 0.05
 
+/** Less time or work says nothing about the rest. */
+const LEAST_MS = 1000
+const LEAST_SHARE = 0.05
+
 /**
  * Estimates when a phase ends, from the parts that are done. Time passes between them, and changes no estimate.
  * The phase may be interrupted: only its own time counts.
@@ -79,7 +83,7 @@ export class PhaseClock {
     const start = this.#start((point) => point.share)
     const ms = this.#last.activeMs - start.activeMs
     const advanced = share - start.share
-    if (!(advanced > 0 && ms > 0)) return
+    if (!(advanced > 0 && (ms >= LEAST_MS || advanced >= LEAST_SHARE))) return
     const leftMs = (Math.max(0, 1 - share) * ms) / advanced
     const endsAtMs = nowMs + leftMs
     if (

@@ -15,7 +15,7 @@ const MOST_BAR = 30
 const LEAST_BAR = 5
 
 /** Time left from which on the seconds are not worth saying. */
-const LONG_SECONDS = 600
+const LONG_SECONDS = 3600
 /** Time after which it is worth saying that the estimate was too low. */
 const OVERDUE_SECONDS = -1
 
@@ -34,19 +34,22 @@ export function describeProgress(line: ProgressLine, nowMs: number): string {
   return joinWords(line, [...listWords(line, nowMs).values()])
 }
 
-type Part = 'counts' | 'detail' | 'rate' | 'time' | 'next'
+type Part = 'counts' | 'detail' | 'rate' | 'left' | 'elapsed' | 'next'
 
-/** What is omitted first if there is no room. */
-const OMITTED: Part[] = ['next', 'rate', 'detail']
+/** What is omitted first if there is no room; what follows says what the time left is the time of. */
+const OMITTED: Part[] = ['rate', 'detail', 'next', 'elapsed']
+/** The same if the detail is all that is said. */
+const OMITTED_IF_UNCOUNTED: Part[] = ['next', 'elapsed']
 
 function fitWords(line: ProgressLine, nowMs: number, width: number): string {
   const parts = listWords(line, nowMs)
-  for (const part of ['none' as const, ...OMITTED]) {
-    if (part !== 'none') parts.delete(part)
-    const words = joinWords(line, [...parts.values()])
+  let words = joinWords(line, [...parts.values()])
+  for (const part of line.unit === undefined ? OMITTED_IF_UNCOUNTED : OMITTED) {
     if (words.length <= width) return words
+    if (part !== 'elapsed' || parts.has('left')) parts.delete(part)
+    words = joinWords(line, [...parts.values()])
   }
-  return joinWords(line, [...parts.values()])
+  return words
 }
 
 function joinWords({ phase }: ProgressLine, words: string[]): string {
@@ -62,7 +65,7 @@ function listWords(line: ProgressLine, nowMs: number): Map<Part, string> {
   if (unit !== undefined && unitsPerSecond !== null) {
     words.set('rate', `${formatRate(unitsPerSecond)} ${pluralOf(unit)}/s`)
   }
-  words.set('time', describeTime(line, nowMs))
+  setTimes(words, line, nowMs)
   if (unit !== undefined && detail !== undefined) words.set('detail', detail)
   if (next !== undefined) words.set('next', `then ${next}`)
   return words
@@ -84,14 +87,15 @@ function pluralOf(unit: NonNullable<Progress['unit']>): string {
 }
 
 /** What is left, and how long it has taken if that says more. */
-function describeTime(line: ProgressLine, nowMs: number): string {
+function setTimes(words: Map<Part, string>, line: ProgressLine, nowMs: number): void {
   const { startedAtMs, endsAtMs, isMost } = line
-  const elapsed = `${formatClock((nowMs - startedAtMs) / 1000)} elapsed`
-  if (endsAtMs === null || shareOf(line) === 1) return elapsed
-  const seconds = (endsAtMs - nowMs) / 1000
-  const left = `${isMost ? 'at most ' : ''}${formatLeft(seconds)} left`
+  const isEnding = endsAtMs !== null && shareOf(line) !== 1
+  const seconds = isEnding ? (endsAtMs - nowMs) / 1000 : null
+  if (seconds !== null) words.set('left', `${isMost ? 'at most ' : ''}${formatLeft(seconds)} left`)
   // what is left does not change each second
-  return seconds < OVERDUE_SECONDS || seconds >= LONG_SECONDS ? `${left}, ${elapsed}` : left
+  if (seconds === null || seconds < OVERDUE_SECONDS || seconds >= LONG_SECONDS) {
+    words.set('elapsed', `${formatClock((nowMs - startedAtMs) / 1000)} elapsed`)
+  }
 }
 
 /** `23 s`, `4 min 31 s`, `2 h 5 min`. */

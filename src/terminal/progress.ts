@@ -33,7 +33,8 @@ export function createProgress({
   if (quiet) return { update: () => {}, stop: () => {} }
   if (!stream.isTTY || process.env.TERM === 'dumb') return createPlainLines(now)
   // ONNX Runtime holds this thread while it runs: in another the bar goes on
-  const bar = stream === process.stderr ? openBarThread(process.stderr.fd, warnOfFailure) : createBar(stream, now)
+  const bar =
+    stream === process.stderr ? openBarThread(process.stderr.fd, warnOfFailure) : createBar(stream, now)
   return createBarDisplay(bar, stream, now)
 }
 

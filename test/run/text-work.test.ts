@@ -17,6 +17,17 @@ it('counts tokens of the known texts, and expects others to be as long', () => {
   expect(work.shareOf(4, null)).toBeNull()
 })
 
+it('does not count texts that need not run', () => {
+  const work = new TextWork()
+  const [long, short] = [makeTexts(300, 200), makeTexts(60, 40)]
+  work.addWindow([long, short])
+  work.skip(long)
+  expect(work.shareOf(2, 4)).toBe(0)
+  expect(work.shareOf(3, 4)).toBeCloseTo(0.6, 10)
+  work.skip(short)
+  expect(work.shareOf(4, 4)).toBe(1)
+})
+
 it('continues after the texts of an earlier run', () => {
   const work = new TextWork({ texts: 10, tokens: 500 })
   work.addWindow([makeTexts(300, 200)])

@@ -46,9 +46,15 @@ export function readSecondsLeft(line) {
   return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)
 }
 
-/** What is being done: the words before the first number or the time. */
+/** What is being done: the words before the colon. */
 function readPhase(line) {
-  return /^[█░ ]*([^\d:,]*)/.exec(line)[1].trim()
+  return /^[█░ ]*([^\d:][^:]*)?/.exec(line)[1]?.trim() ?? ''
+}
+
+/** What is being done, apart from work of the same name that has another extent. */
+function readWork(line) {
+  const [, total = ''] = / of ([\d,]+ \w+)/.exec(line) ?? []
+  return `${readPhase(line)} ${total}`
 }
 
 /** A line without times, which pass whether anything is done or not. */
@@ -70,7 +76,7 @@ export function judgeSamples(samples) {
   for (const { seconds, line } of samples.slice(Math.floor(samples.length / 10))) {
     const left = readSecondsLeft(line)
     if (left === null) continue
-    const phase = readPhase(line)
+    const phase = readWork(line)
     const before = least.get(phase) ?? Infinity
     if (left > before + ROUNDING_SECONDS && left / before - 1 > rise.share) {
       rise = { share: left / before - 1, at: { seconds, before, left } }

@@ -53,14 +53,24 @@ describe('formatProgress', () => {
 
   it('omits the least important words first, and never exceeds the window', () => {
     const followed = { ...line, next: 'perplexity of 8 blocks' }
-    const shown = [115, 90, 76, 50].map((width) => formatProgress(followed, 0, width).replace(/^[█░]+ /, ''))
+    const shown = [115, 105, 80, 45].map((width) => formatProgress(followed, 0, width).replace(/^[█░]+ /, ''))
     expect(shown).toEqual([
       'distances: 64 of 128 texts (50%), 3.2 texts/s, 20 s left, best so far layers 11..18, then perplexity of 8 blocks',
-      'distances: 64 of 128 texts (50%), 3.2 texts/s, 20 s left, best so far layers 11..18',
-      'distances: 64 of 128 texts (50%), 20 s left, best so far layers 11..18',
+      'distances: 64 of 128 texts (50%), 20 s left, best so far layers 11..18, then perplexity of 8 blocks',
+      'distances: 64 of 128 texts (50%), 20 s left, then perplexity of 8 blocks',
       'distances: 64 of 128 texts (50%), 20 s left',
     ])
     expect(formatProgress(followed, 0, 20)).toBe('distances: 64 of 128')
+    const repair = {
+      ...line,
+      phase: 'repair',
+      unit: undefined,
+      detail: 'layer 21, ridge 3',
+      endsAtMs: 720_000,
+    }
+    expect(formatProgress({ ...repair, isMost: true }, 0, 54)).toBe(
+      'repair: layer 21, ridge 3, at most 12 min 0 s left',
+    )
   })
 
   it('fills the bar by work, not by units', () => {
