@@ -55,8 +55,11 @@ export async function planByTask(
       `${name} has no other split than ${split}: measure on documents after the first ${limit}`,
     )
   }
+  const reading = { phase: 'reading tasks', done: 0, total: null }
+  options.onProgress?.(reading)
   const read = await readTasks(asked, { ofExamples: true })
   const { model, open } = await openSearched()
+  options.onProgress?.(reading)
   const tasks = await openTasks(model, asked, read)
   const { batches, measuring } = makeMeasuring(tasks)
   let layers = 0

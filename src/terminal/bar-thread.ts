@@ -36,24 +36,21 @@ export function openBarThread(fd: number, onFailure: (error: Error) => void): Ba
 }
 
 class BarThread implements Bar {
-  readonly #worker: Worker
+  readonly #fd: number
+  readonly #onFailure: (error: Error) => void
+  #worker: Worker | undefined
   readonly #drawn: DrawnSignal = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   #requests = 0
   #isShown = false
+  #hasFailed = false
 
   constructor(fd: number, onFailure: (error: Error) => void) {
-    this.#worker = startThread('terminal/bar-worker.js', {
-      workerData: { fd, drawn: this.#drawn },
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    })
-    this.#worker.on('error', (error) => {
-      this.#isShown = false
-      onFailure(error)
-    })
-    this.#worker.unref()
+    this.#fd = fd
+    this.#onFailure = onFailure
   }
 
   show(line: ProgressLine, width: number): void {
+    if (this.#hasFailed) return
     this.#isShown = true
     this.#ask({ line, width })
   }
@@ -73,7 +70,22 @@ class BarThread implements Bar {
 
   #ask(shown: BarRequest['shown']): number {
     const number = ++this.#requests
+    this.#worker ??= this.#start()
     this.#worker.postMessage({ number, shown } satisfies BarRequest)
     return number
+  }
+
+  #start(): Worker {
+    const worker = startThread('terminal/bar-worker.js', {
+      workerData: { fd: this.#fd, drawn: this.#drawn },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
+    worker.on('error', (error) => {
+      this.#isShown = false
+      this.#hasFailed = true
+      this.#onFailure(error)
+    })
+    worker.unref()
+    return worker
   }
 }

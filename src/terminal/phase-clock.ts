@@ -5,7 +5,7 @@ interface Point {
   done: number
 }
 
-/** Of what is left at the start, the part that is left out of the speed, because it is slow to start. */
+/** The first part of the work, which is not counted in the speed: it includes what is done once. */
 const WARM_UP = 0.05
 
 /** A new estimate moves the end back only if it is later by more than this part of the time left. */

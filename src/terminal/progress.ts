@@ -32,7 +32,7 @@ export function createProgress({
 }: DisplayOptions): ProgressDisplay {
   if (quiet) return { update: () => {}, stop: () => {} }
   if (!stream.isTTY || process.env.TERM === 'dumb') return createPlainLines(now)
-  // ONNX Runtime holds this thread while it runs: in another the bar goes on
+  // ONNX Runtime holds this thread while it runs: in another thread the bar is still drawn
   const bar =
     stream === process.stderr ? openBarThread(process.stderr.fd, warnOfFailure) : createBar(stream, now)
   return createBarDisplay(bar, stream, now)
