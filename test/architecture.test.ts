@@ -66,6 +66,7 @@ const FLOORS = [
   ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
   ['heal', 'sweep'],
+  ['library'],
   ['index', 'terminal'],
   ['commands'],
   ['cli'],

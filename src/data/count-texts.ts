@@ -16,7 +16,8 @@ interface Place {
 /** Counts the texts of a file and the bytes that they take there. */
 export class FileCount {
   readonly #sizeBytes: number
-  readonly #isPacked: boolean
+  /** Whether the size of a text says nothing about its bytes in the file. */
+  #isPacked: boolean
   /** The last place that is known exactly. */
   #exact: Place = { texts: 0, bytes: 0 }
   #texts = 0
@@ -52,10 +53,14 @@ export class FileCount {
     this.#rows = rows
   }
 
-  /** @param row 1-based number of the row that was read, if the file says how many there are */
-  addText(text: string, row: number | undefined): void {
+  /**
+   * @param text  a string, or a chat that becomes one
+   * @param row   1-based number of the row that was read, if the file says how many there are
+   */
+  addText(text: unknown, row: number | undefined): void {
     this.#texts++
-    this.#textBytes += text.length
+    if (typeof text === 'string') this.#textBytes += text.length
+    else this.#isPacked = true
     if (this.#rows === undefined || row === undefined) return
     this.#exact = { texts: this.#texts, bytes: (this.#sizeBytes * row) / this.#rows }
   }

@@ -17,11 +17,17 @@ export interface Comparison {
   agreements: Float64Array
 }
 
+export interface CompareOptions {
+  /** Rows of logits to make at a time. */
+  headRows?: number | undefined
+  /** Called after each chunk of positions with the share of them that it is. */
+  onChunk?: ((share: number) => void) | undefined
+}
+
 /**
  * Compares what models predict that have the same head, from their last states.
  * @param head    of `takeComparisonHead`
  * @param states  one of each model, the reference model's first
- * @param onChunk called after each chunk of positions with the share of them that it is
  * @returns one for each state
  */
 export async function compareStates(
@@ -29,10 +35,10 @@ export async function compareStates(
   head: GraphRunner,
   states: State[],
   batch: EncodedText[],
-  onChunk?: (share: number) => void,
+  { headRows, onChunk }: CompareOptions = {},
 ): Promise<Comparison[]> {
   const comparisons = states.map(() => makeComparison(batch.length))
-  const chunks = chunkPositions(batch, states.length)
+  const chunks = chunkPositions(batch, { models: states.length, rows: headRows })
   for (const chunk of chunks) {
     const rows = { [STATE_INPUT]: takeRows(ort, states, chunk) }
     addChunk(comparisons, chunk, await runHead(ort, head, rows, { chunk, models: states.length }))
@@ -44,6 +50,7 @@ export async function compareStates(
 /**
  * Compares what a model predicts with what a reference model does, whose head may be another.
  * @param head  of `takePairHead`
+ * @param headRows  rows of logits to make at a time
  * @returns of the reference, then of the model
  */
 export async function comparePair(
@@ -51,9 +58,10 @@ export async function comparePair(
   head: GraphRunner,
   { state, reference }: { state: State; reference: State },
   batch: EncodedText[],
+  headRows?: number,
 ): Promise<[reference: Comparison, model: Comparison]> {
   const comparisons = [makeComparison(batch.length), makeComparison(batch.length)] as [Comparison, Comparison]
-  for (const chunk of chunkPositions(batch, 2)) {
+  for (const chunk of chunkPositions(batch, { models: 2, rows: headRows })) {
     const rows = {
       [STATE_INPUT]: takeRows(ort, [state], chunk),
       [REFERENCE_STATE_INPUT]: takeRows(ort, [reference], chunk),

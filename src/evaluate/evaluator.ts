@@ -1,6 +1,7 @@
 import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
+import type { MemoryLimit } from '../engine/too-little-memory.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -61,7 +62,10 @@ export interface Compared {
 export interface EvaluatorOptions extends SessionOptions, ProgressOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
+  /** What the process may take of memory; the model is loaded layer by layer then. */
+  limit?: MemoryLimit | undefined
   signal?: AbortSignal | undefined
+  onNote?: ((message: string) => void) | undefined
 }
 
 /**
@@ -77,28 +81,31 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     ofPiece: (piece) => boundaries[piece + 1]! - boundaries[piece]!,
     head: layers * countHeadShare(model),
   }
-  const runOf = (batch: EncodedText[], onAdvance: OnAdvance | undefined): PathRun => ({
-    ...{ batch, costs, onAdvance },
+  const batchOf = (texts: EncodedText[], onAdvance: OnAdvance | undefined): PathBatch => ({
+    ...{ texts, costs, onAdvance },
     signal: options.signal,
   })
   return {
     async measure(batch, candidates, onAdvance) {
       const score = (state: State) => pieces.score(state, batch)
-      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), runOf(batch, onAdvance))
+      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
     compare: (batch, candidates, onAdvance) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], runOf(batch, onAdvance)),
+      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batchOf(batch, onAdvance)),
     scoreContinuations(batch, continuations, candidates, onAdvance) {
       const score = (state: State) => pieces.scoreContinuations(state, continuations)
-      return runPaths({ pieces, score }, candidates.map(pathOf), runOf(batch, onAdvance))
+      return runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
     },
-    tokensPerSecond(removed) {
-      const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
-      return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
-    },
+    tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),
   }
+}
+
+/** Of a pass through some pieces, by the mean time that each took so far; null if one of them did not run. */
+export function countTokensPerSecond(pieces: DecoderPieces, path: number[]): number | null {
+  const seconds = path.map((piece) => pieces.secondsPerToken(piece))
+  return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
 }
 
 /** States at which pieces begin and end, so that any of the blocks can be omitted. */
@@ -118,18 +125,25 @@ export function keptPieces(boundaries: number[], removed: Block[]): number[] {
     )
 }
 
-/** How a batch is run, and what is made of each last state. */
+/** What runs a batch, and what is made of each last state. */
 export interface Scoring<Score> {
   pieces: Pick<DecoderPieces, 'embed' | 'run'>
   score: (state: State) => Promise<Score>
 }
 
-/** A batch on its way along paths. */
-export interface PathRun {
-  batch: EncodedText[]
+/** Texts that run together, and how. */
+export interface PathBatch {
+  texts: EncodedText[]
+  /** To which texts are padded; the longest text's if omitted. */
+  tokens?: number | undefined
+  /**
+   * Whether each piece runs along all paths before the next one does: it is needed once for all of them, and a state of
+   * each path is held. Otherwise the paths run one after another, and a state is held only for those that branch off.
+   */
+  pieceByPiece?: boolean
   costs: Costs
-  onAdvance: OnAdvance | undefined
-  signal: AbortSignal | undefined
+  onAdvance?: OnAdvance | undefined
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -139,13 +153,13 @@ export interface PathRun {
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],
-  run: PathRun,
+  batch: PathBatch,
 ): Promise<Score[]> {
   const scores: Score[] = []
   if (paths.length === 0) return scores
   const tree = buildPrefixTree(paths)
-  const work = new BatchWork(tree, run.costs, run.onAdvance)
-  await walkTree(pieces, tree, { ...run, work }, async (ends, state) => {
+  const work = new BatchWork(tree, batch.costs, batch.onAdvance)
+  await walkTree(pieces, tree, { ...batch, work }, async (ends, state) => {
     const score = await scoreState(state)
     work.addHeads(1)
     for (const path of ends) scores[path] = score
@@ -160,11 +174,10 @@ const HELD_BYTES = 256e6
 export async function comparePaths(
   pieces: Pick<DecoderPieces, 'embed' | 'run' | 'compare'>,
   paths: number[][],
-  run: PathRun,
+  batch: PathBatch,
 ): Promise<Compared[]> {
-  const { batch } = run
   const tree = buildPrefixTree(paths)
-  const work = new BatchWork(tree, run.costs, run.onAdvance)
+  const work = new BatchWork(tree, batch.costs, batch.onAdvance)
   const compared: Compared[] = []
   let reference: { ends: number[]; state: State } | undefined
   let held: { ends: number[]; state: State }[] = []
@@ -173,7 +186,7 @@ export async function comparePaths(
     held = []
     const comparisons = await pieces.compare(
       group.map(({ state }) => state),
-      batch,
+      batch.texts,
       (share) => work.addHeads(share * group.length),
     )
     for (const [index, { ends }] of group.entries()) {
@@ -182,7 +195,7 @@ export async function comparePaths(
       for (const path of ends) compared[path] ??= { nats, divergences, agreements }
     }
   }
-  await walkTree(pieces, tree, { ...run, work }, async (ends, state) => {
+  await walkTree(pieces, tree, { ...batch, work }, async (ends, state) => {
     if (ends.includes(0)) reference = { ends, state }
     else held.push({ ends, state })
     if (reference !== undefined && held.length * state.data.byteLength >= HELD_BYTES) await compareHeld()
@@ -195,29 +208,39 @@ export async function comparePaths(
 async function walkTree(
   pieces: Scoring<unknown>['pieces'],
   tree: PrefixTree,
-  { batch, signal, work }: Pick<PathRun, 'batch' | 'signal'> & { work: BatchWork },
+  { texts, tokens, pieceByPiece = false, signal, work }: PathBatch & { work: BatchWork },
   visitEnd: (ends: number[], state: State) => Promise<void>,
 ): Promise<void> {
-  const run = async (piece: number, state: State) => {
-    const next = await pieces.run(piece, state, batch)
-    work.addPiece(piece)
-    return next
-  }
-  async function walk(node: PrefixTree, state: State): Promise<void> {
-    while (true) {
-      signal?.throwIfAborted()
-      if (node.ends.length > 0) {
-        work.addEnds(node.ends.length)
-        await visitEnd(node.ends, state)
-      }
-      const branches = [...node.next]
-      const last = branches.pop()
-      for (const [piece, branch] of branches) await walk(branch, await run(piece, state))
-      if (last === undefined) return
-      const [piece, branch] = last
-      state = await run(piece, state)
-      node = branch
+  const pending: PendingBranch[] = []
+  const visit = async ({ ends, next }: PrefixTree, state: State): Promise<void> => {
+    signal?.throwIfAborted()
+    if (ends.length > 0) {
+      work.addEnds(ends.length)
+      await visitEnd(ends, state)
     }
+    for (const [piece, node] of [...next].reverse()) pending.push({ piece, node, state })
   }
-  await walk(tree, await pieces.embed(batch))
+  await visit(tree, await pieces.embed(texts, tokens))
+  while (pending.length > 0) {
+    const { piece, node, state } = pieceByPiece ? takeLowest(pending) : pending.pop()!
+    const next = await pieces.run(piece, state, texts)
+    work.addPiece(piece)
+    await visit(node, next)
+  }
+}
+
+/** A piece that is still to be run, on the state that it starts from. */
+interface PendingBranch {
+  piece: number
+  node: PrefixTree
+  state: State
+}
+
+function takeLowest(pending: PendingBranch[]): PendingBranch {
+  const lowest = Math.min(...pending.map(({ piece }) => piece))
+  const [branch] = pending.splice(
+    pending.findIndex(({ piece }) => piece === lowest),
+    1,
+  )
+  return branch!
 }

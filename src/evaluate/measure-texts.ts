@@ -48,6 +48,7 @@ export async function measureTexts(
         tally.addText(nats, text.ids.length - 1, await countBytes(text))
       }
       done += batch.length
+      report(done)
     }
   } finally {
     await evaluator.close()

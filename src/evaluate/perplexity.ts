@@ -1,6 +1,6 @@
 import type { TextTotal } from '../data/count-texts.js'
 import type { Dataset } from '../data/dataset.js'
-import type { EvaluationResult } from '../documents/evaluation-result.js'
+import type { EvaluationResult, TextFigures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -8,17 +8,25 @@ import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
-import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
+import {
+  assertCounts,
+  assertRunCounts,
+  chooseRunSettings,
+  type RunOptions,
+  type RunSettings,
+} from '../run/run-options.js'
 import { TextWork } from '../run/text-work.js'
 import { describeModel } from '../similarity/describe-model.js'
+import type { Shard } from '../texts/placed-rows.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
 import { VERSION } from '../version.js'
-import { type Compared, type Evaluator, type EvaluatorOptions, openEvaluator } from './evaluator.js'
-import { Nearness } from './nearness.js'
+import { EvaluationSums } from './evaluation-sums.js'
+import type { Compared, Evaluator, EvaluatorOptions } from './evaluator.js'
+import { openMeasuringEvaluator } from './limited-evaluator.js'
 import { countScoredBytes } from './scored-bytes.js'
-import { Tally } from './tally.js'
+import { ShardRecord } from './shard-record.js'
 import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
@@ -26,6 +34,10 @@ export interface EvaluationOptions extends RunOptions {
   candidates?: Block[][] | undefined
   /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  maxMemory?: number | undefined
+  /** Measures every Nth batch from the ith on, of all texts. */
+  shard?: Shard | undefined
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
@@ -61,10 +73,11 @@ export interface TextScore {
  */
 export async function evaluatePerplexity(
   options: EvaluationOptions,
-  open: OpenEvaluator = openEvaluator,
+  open: OpenEvaluator = openMeasuringEvaluator,
 ): Promise<EvaluationResult> {
   assertRunCounts(options)
-  const { signal, candidates = [], datasetSize, datasetSkip = 0, onNote } = options
+  assertCounts({ 'max memory': options.maxMemory })
+  const { signal, candidates = [], datasetSize, datasetSkip = 0, shard, onNote } = options
   if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
     throw new UsageError(`dataset skip must be a whole number of at least 0, found ${datasetSkip}`)
   }
@@ -76,44 +89,43 @@ export async function evaluatePerplexity(
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const work = new TextWork()
   const rows = skipRows(dataset.rows(), datasetSkip)
-  const texts = batchScoredTexts(rows, tokenizer.encode, settings, (batches) => work.addWindow(batches))
-  const tally = new Tally(removed.length + 1)
-  const nearness = new Nearness(removed.length)
+  const texts = batchScoredTexts(rows, tokenizer.encode, settings, takeOwn(work, shard))
+  const sums = new EvaluationSums(removed)
+  const record = shard && new ShardRecord(shard)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
     options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await tokenizer.loaded
-    evaluator = await open(model, chooseSession(options, removed))
+    evaluator = await open(model, chooseSession(options, settings, removed))
     for await (const batch of texts) {
+      if (record?.takes(batch) === false) continue
       const report = (share: number) => {
-        const done = tally.texts + share * batch.length
-        options.onProgress?.(work.describe('perplexity', done, countTexts(dataset, datasetSkip)))
+        const found = countTexts(dataset, options, settings)
+        options.onProgress?.(work.describe('perplexity', sums.texts + share * batch.length, found))
       }
       const compared = await compareBatch(evaluator, batch, removed, { work, report })
-      nearness.addBatch(compared.slice(1))
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
-      await tallyBatch(scored, tally, options.onText)
+      const figures = await scoreTexts(scored, options.onText)
+      for (const text of figures) sums.addText(text)
+      record?.add(figures)
     }
     signal?.throwIfAborted()
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(tally.texts, datasetSize) : cause
+    const asked = datasetSize === undefined ? null : countTexts(dataset, options, settings)
+    throw signal?.aborted ? new InterruptedError(sums.texts, asked?.texts) : cause
   } finally {
     tokenizer.close()
     await evaluator?.close()
   }
-  if (tally.texts === 0) throw noTextError(dataset, texts, datasetSkip)
-  if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
+  const saved = record?.save()
+  if (sums.texts === 0) throw noTextError(dataset, texts, datasetSkip)
   return {
     schema: SCHEMAS.evaluation,
     model: described,
-    dataset: describeTexts(dataset, texts, tally, datasetSkip),
+    dataset: describeTexts(dataset, texts, sums, datasetSkip),
     settings: describeSettings(settings, options),
-    ...tally.figures(0),
-    candidates: removed.map((blocks, index) => {
-      const figures = tally.compare(index + 1, blocks)
-      if (figures.perplexity === null) return figures
-      return { ...figures, ...nearness.figures(index, tally.scoredTokens) }
-    }),
+    ...sums.figures(),
+    ...(saved && { shard: saved }),
     layerpruneVersion: VERSION,
   }
 }
@@ -135,17 +147,37 @@ async function compareBatch(
   return compared
 }
 
-/** Texts after those that are skipped. */
-function countTexts(dataset: Dataset, skip: number): TextTotal | null {
+/** Counts the work of the batches that are a shard's, or of all. */
+function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[][]) => void {
+  if (shard === undefined) return (batches) => work.addWindow(batches)
+  let seen = 0
+  return (batches) => work.addWindow(batches.filter(() => seen++ % shard.count === shard.index - 1))
+}
+
+/** Texts that are measured, as far as is known. */
+function countTexts(
+  dataset: Dataset,
+  { datasetSkip = 0, shard }: EvaluationOptions,
+  { batchSize }: RunSettings,
+): TextTotal | null {
   const found = dataset.countTexts()
-  return found && { ...found, texts: Math.max(0, found.texts - skip) }
+  if (found === null) return null
+  const all = Math.max(0, found.texts - datasetSkip)
+  if (shard === undefined) return { ...found, texts: all }
+  let texts = 0
+  for (let start = (shard.index - 1) * batchSize; start < all; start += shard.count * batchSize) {
+    texts += Math.min(batchSize, all - start)
+  }
+  return { ...found, texts }
 }
 
 function chooseSession(
-  { threads, device = 'cpu', signal, onProgress }: EvaluationOptions,
+  { threads, device = 'cpu', signal, onNote, onProgress, maxMemory }: EvaluationOptions,
+  { maxLength }: RunSettings,
   removed: Block[][],
 ): EvaluatorOptions {
-  return { threads, device, blocks: removed.flat(), signal, onProgress }
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength }
+  return { threads, device, blocks: removed.flat(), limit, signal, onNote, onProgress }
 }
 
 interface ScoredBatch {
@@ -157,28 +189,34 @@ interface ScoredBatch {
 }
 
 /** @throws LayerpruneError if the whole model gives a text no finite log-likelihood */
-async function tallyBatch(
+async function scoreTexts(
   { batch, compared, decode, maxLength }: ScoredBatch,
-  tally: Tally,
   onText: EvaluationOptions['onText'],
-): Promise<void> {
+): Promise<TextFigures[]> {
+  const finite = (value: number) => (Number.isFinite(value) ? value : null)
+  const figures: TextFigures[] = []
   for (const [index, text] of batch.entries()) {
-    const nats = Float64Array.from(compared, ({ nats }) => nats[index]!)
-    assertWholeFinite(nats[0]!, text)
+    const scores = compared.map(({ nats, divergences, agreements }): TextFigures['scores'][number] => [
+      finite(nats[index]!),
+      finite(divergences[index]!),
+      finite(agreements[index]!),
+    ])
+    assertWholeFinite(compared[0]!.nats[index]!, text)
     const scoredTokens = text.ids.length - 1
-    tally.addText(nats, scoredTokens, await countScoredBytes(text, decode, maxLength))
+    figures.push({ scoredTokens, scoredBytes: await countScoredBytes(text, decode, maxLength), scores })
     onText?.({
       origin: text.origin,
       scoredTokens,
-      negativeLogLikelihoods: Array.from(nats, (value) => value / scoredTokens),
+      negativeLogLikelihoods: compared.map(({ nats }) => nats[index]! / scoredTokens),
     })
   }
+  return figures
 }
 
 function describeTexts(
   { id, config, split, revision, shares, column, skipped }: Dataset,
   { tokenless }: TextBatches,
-  { texts, scoredTokens, scoredBytes }: Tally,
+  sums: EvaluationSums,
   skippedTexts: number,
 ): EvaluationResult['dataset'] {
   return {
@@ -189,11 +227,7 @@ function describeTexts(
     ...(shares && { shares }),
     column,
     skippedTexts,
-    texts,
-    // every token but the first of each text is scored
-    tokens: scoredTokens + texts,
-    scoredTokens,
-    scoredBytes,
+    ...sums.counts(),
     skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
   }
 }

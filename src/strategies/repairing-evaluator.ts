@@ -3,7 +3,13 @@ import { type DecoderPieces, openDecoderPieces, type State } from '../engine/dec
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
 import type { Costs, OnAdvance } from '../evaluate/batch-work.js'
-import { type Compared, comparePaths, type Evaluator, type PathRun, runPaths } from '../evaluate/evaluator.js'
+import {
+  type Compared,
+  comparePaths,
+  type Evaluator,
+  type PathBatch,
+  runPaths,
+} from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -94,7 +100,7 @@ class RepairingEvaluator implements Evaluator {
   async measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]> {
     const { pieces } = this.#parts
     const score = (state: State) => pieces.score(state, batch)
-    const scores = await this.#run({ batch, onAdvance }, candidates, score)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
     return scores.map((likelihoods) =>
       likelihoods === undefined
         ? new Float64Array(batch.length).fill(Infinity)
@@ -105,7 +111,11 @@ class RepairingEvaluator implements Evaluator {
   async compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]> {
     const paths = await this.#findPaths([[], ...candidates])
     const possible = paths.filter((path) => path !== undefined)
-    const compared = await comparePaths(this.#repairedPieces, possible, this.#runOf({ batch, onAdvance }))
+    const compared = await comparePaths(
+      this.#repairedPieces,
+      possible,
+      this.#runOf({ texts: batch, onAdvance }),
+    )
     const failed = new Float64Array(batch.length).fill(Infinity)
     return paths.map((path) =>
       path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
@@ -120,7 +130,7 @@ class RepairingEvaluator implements Evaluator {
   ): Promise<ContinuationScores[]> {
     const { pieces } = this.#parts
     const score = (state: State) => pieces.scoreContinuations(state, continuations)
-    const scores = await this.#run({ batch, onAdvance }, candidates, score)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
     return scores.map(
       (score) =>
         score ?? {
@@ -132,7 +142,7 @@ class RepairingEvaluator implements Evaluator {
 
   /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
   async #run<Score>(
-    batch: Pick<PathRun, 'batch' | 'onAdvance'>,
+    batch: Pick<PathBatch, 'texts' | 'onAdvance'>,
     candidates: Block[][],
     score: (state: State) => Promise<Score>,
   ): Promise<(Score | undefined)[]> {
@@ -143,7 +153,7 @@ class RepairingEvaluator implements Evaluator {
     return paths.map((path) => (path === undefined ? undefined : scores[place++]))
   }
 
-  #runOf(run: Pick<PathRun, 'batch' | 'onAdvance'>): PathRun {
+  #runOf(run: Pick<PathBatch, 'texts' | 'onAdvance'>): PathBatch {
     const costs: Costs = { ofPiece: () => 1, head: this.#layers * countHeadShare(this.#model) }
     return { ...run, costs, signal: this.#options.signal }
   }

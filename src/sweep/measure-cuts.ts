@@ -1,6 +1,6 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import type { ChosenCut, CutPredictions } from '../documents/sweep-result.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
+import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import { evaluatePerplexity, type OpenEvaluator } from '../evaluate/perplexity.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
@@ -40,7 +40,7 @@ export async function measureCuts(
   const all = [[], ...cuts.map(({ removed }) => removed)]
   let speeds: (number | null)[] | undefined
   const open: OpenEvaluator = async (model, session) => {
-    const evaluator = await openEvaluator(model, session)
+    const evaluator = await openMeasuringEvaluator(model, session)
     const remembering = rememberTexts(evaluator, progress.texts, 'cut', onMeasured)
     return {
       ...remembering,

@@ -6,6 +6,7 @@ import { HEAL_OPTIONS, type HealFlags } from '../heal.js'
 import { listenForInterruption } from './interruption.js'
 import { pick } from './pick.js'
 import { reportDownload } from './run-hooks.js'
+import { formatTypedCommand } from './typed-command.js'
 
 export async function run(flags: HealFlags): Promise<void> {
   const { quiet = false, output } = flags
@@ -17,6 +18,7 @@ export async function run(flags: HealFlags): Promise<void> {
   try {
     const result = await healModel({
       ...pick(flags, HEAL_OPTIONS),
+      command: formatTypedCommand(),
       signal: interruption.signal,
       onNote: printNote,
       onProgress: progress.update,

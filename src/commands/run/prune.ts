@@ -1,13 +1,17 @@
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openDataset } from '../../data/dataset.js'
 import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
+import type { HealResult } from '../../heal/heal-result.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
+import { formatUpload } from '../../prune-command.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
+import { formatTrained } from '../../terminal/healed.js'
 import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress } from '../../terminal/progress.js'
@@ -21,9 +25,11 @@ import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
+import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
 import { reportDownload } from './run-hooks.js'
+import { formatTypedCommand } from './typed-command.js'
 
 export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { quiet = false } = flags
@@ -32,6 +38,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   if (repairOptions !== undefined && flags.allDtypes) {
     throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
   }
+  const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)
   const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
   const { signal } = interruption
@@ -39,48 +46,71 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const model = pick(flags, WEIGHT_OPTIONS)
   const progress = createProgress({ quiet })
   const onProgress = progress.update
-  const onDownload = reportDownload(onProgress)
-  const hooks = { signal, onNote, onProgress, onDownload }
-  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), ...hooks }
+  const hooks = { signal, onNote, onProgress, onDownload: reportDownload(onProgress) }
+  const making = listMakingFlags(command)
+  const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
+  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, ...hooks }
   try {
-    const { config } = await locateModel({ ...model, signal, onNote: undefined })
+    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
-      id: flags.model,
+      id,
       layers: config.layers,
       family: config.modelType,
     })
-    const samples = measuresModels(flags) ? chooseSamples(flags, plan) : undefined
+    const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
-    let repair: Repair | undefined
-    if (repairOptions !== undefined) {
-      await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
-      repair = await repairBeforeWriting({ ...model, ...repairOptions, removed: plan.removed, ...hooks })
-    }
-    const result = await pruneModel({ ...options, ...repair?.changes, plan })
     const { removed } = plan
+    const prune = async (output: string): Promise<Pruned> => {
+      const own = { ...options, plan }
+      if (repairOptions ?? healOptions) {
+        const planned = await pruneModel({ ...own, dryRun: true, onNote: undefined })
+        if (healOptions) await assertHealable(flags, planned)
+      }
+      const repair =
+        repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
+      const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
+      const result = await pruneModel({ ...own, ...repair?.changes, card, output })
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
+    }
+    const made = healOptions
+      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks } }, prune)
+      : await prune(flags.output)
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
-      ? await measurePruned({
-          ...{ ...model, ...pick(flags, ['threads']), ...repair?.changes },
-          ...{ removed, samples, ...hooks },
-        })
+      ? await measurePruned({ ...model, ...pick(flags, ['threads']), ...pruned, samples, ...hooks })
       : {}
     progress.stop()
-    const written = { ...result, ...measures, ...(repair ? { repair: repair.report } : {}) }
-    // a line feed is no letter of a sample as a person reads it
-    const shown = flags.json ? written : withPlainSamples(written)
-    await printDocument(shown, flags, ({ repair, ...pruned }) =>
-      [
-        formatPruned(pruned, flags.output),
-        ...(repair ? [formatRepaired(repair)] : []),
-        ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
-        '',
-        suggestNext(pruned, flags),
-      ].join('\n'),
-    )
+    await show(describe(made, measures), flags)
   } finally {
     progress.stop()
     interruption.stop()
   }
+}
+
+type Shown = PruneResult & { repair?: RepairReport; heal?: HealResult }
+
+/** What is printed as JSON. */
+function describe(
+  { result, repair, heal }: Pruned & { heal?: HealResult },
+  measures: Pick<PruneResult, 'tokensPerSecond' | 'samples'>,
+): Shown {
+  return { ...result, ...measures, ...(repair && { repair }), ...(heal && { heal }) }
+}
+
+async function show(written: Shown, flags: PruneFlags): Promise<void> {
+  // a line feed is no letter of a sample as a person reads it
+  const shown = flags.json ? written : withPlainSamples(written)
+  await printDocument(shown, flags, ({ repair, heal, ...pruned }) =>
+    [
+      formatPruned(pruned, flags.output),
+      ...(repair ? [formatRepaired(repair, heal)] : []),
+      ...(heal && !repair ? [formatTrained(heal)] : []),
+      ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
+      '',
+      suggestNext(pruned, flags),
+    ].join('\n'),
+  )
 }
 
 /** The command that measures what was written, or that writes it after all. */
@@ -91,16 +121,17 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
     return formatNextCommand('To write it', { command: 'prune', model, revision, words })
   }
   const words = ['--dataset', ...[dataset].flat()]
-  return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
 interface Repair {
-  changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
+  changes: Pick<PruneOptions, 'replacements'>
   report: RepairReport
 }
 
 /** Fits the repair and measures it. */
 async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
   const { replacements, report } = await repairModel(options)
-  return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
+  return { changes: { replacements }, report }
 }
