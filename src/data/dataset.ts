@@ -14,8 +14,8 @@ import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 export interface DatasetOptions {
   /**
    * Files, folders and https addresses of files; a folder is read in name order, recursively, only its files of a known
-   * kind. Or the id of one dataset on the Hub, if nothing of that name exists on this machine. Files, folders and datasets on the Hub may all
-   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
+   * kind. Or the id of one dataset on the Hub, if nothing of that name exists on this machine. All of them may have a
+   * share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
    */
   dataset: string | string[]
   /** Column that holds the text, 'text' if omitted; plain text files have none. */
