@@ -4,7 +4,7 @@
  *
  *   npm run build
  *   node bench/heal-against-peft.js --model M --dataset texts.jsonl --python VENV/bin/python [--steps 8]
- *     [--batch-size 4] [--max-length 256] [--rank 16] [--threads 2]
+ *     [--batch-size 4] [--max-length 256] [--rank 16] [--threads 2] [--dtype bf16]
  *
  * The first step of each, in which memory is found, does not count. Prints each step, then medians; processor seconds
  * are reported too, for they depend less on what else the machine does.
@@ -27,6 +27,7 @@ import { listTargets } from '../dist/heal/targets.js'
 import { makeTrainable } from '../dist/heal/trained-form.js'
 import { openModel } from '../dist/model.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
+import { handOver } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     'max-length': { type: 'string', default: '256' },
     rank: { type: 'string', default: '16' },
     threads: { type: 'string', default: '2' },
+    dtype: { type: 'string' },
   },
 })
 if (!values.model || !values.dataset || !values.python) {
@@ -70,6 +72,7 @@ process.exit(0)
 
 function report() {
   const tokens = batchSize * maxLength
+  const figures = []
   for (const [what, key] of [
     ['time', 'seconds'],
     ['processor', 'processorSeconds'],
@@ -80,9 +83,23 @@ function report() {
     console.log(
       `${what.padEnd(10)}  layerprune ${(tokens / own).toFixed(0)}, PEFT ${(tokens / other).toFixed(0)} tokens per second; ratio ${(other / own).toFixed(2)}`,
     )
+    const rateOf = (seconds) => `${(tokens / seconds).toFixed(0)} tokens/s`
+    figures.push({
+      what: `training step, ${what}`,
+      layerprune: rateOf(own),
+      other: `PEFT ${rateOf(other)}`,
+      ratio: (other / own).toFixed(2),
+    })
   }
   const [own, other] = [measured.layerprune, measured.peft].map((list) => list.at(-1).peakMegabytes)
   console.log(`peak        layerprune ${own.toFixed(0)}, PEFT ${other.toFixed(0)} MB`)
+  figures.push({
+    what: 'training step, peak memory',
+    layerprune: `${own.toFixed(0)} MB`,
+    other: `PEFT ${other.toFixed(0)} MB`,
+    ratio: (other / own).toFixed(2),
+  })
+  handOver(figures)
 }
 
 async function readBatches() {
@@ -112,7 +129,7 @@ async function startPeft() {
 }
 
 async function startLayerprune() {
-  const model = await openModel({ model: values.model, format: 'safetensors' }, 'change')
+  const model = await openModel({ model: values.model, format: 'safetensors', dtype: values.dtype }, 'train')
   const modules = listTargets(describeDecoder(model.config, model.tensors), model.tensors)
   const form = await makeTrainable(model.decoder, model.tensors, modules, { rank, seed: 0 })
   const source = await GradientSource.open(form.decoder, model.config, {

@@ -4,11 +4,12 @@
  *
  *   npm run build
  *   node bench/heal-table.js --model M --drop 12:20 --train a.jsonl --evaluate b.jsonl --evaluate c.jsonl --work DIR
- *     [--minutes 10] [--teacher] [--texts 64] [--shuffle 1] [--threads 2] [--arm NAME]...
+ *     [--minutes 10] [--texts 64] [--max-length 256] [--shuffle 1] [--threads 2] [--arm NAME]...
  *
- * Arms are whole, whole-trained, cut, cut-healed, repaired and repaired-healed; all of them unless --arm names some.
- * DIR keeps the models and what was measured, so that arms can be run one by one; at the end the table of all is
- * printed. Repair and training measure on the first texts of --train, never on those of --evaluate.
+ * Arms are whole, whole-trained, cut, cut-healed, repaired, repaired-healed and repaired-distilled, which learns the
+ * whole model's probabilities; all of them unless --arm names some. DIR keeps the models and what was measured, so that
+ * arms can be run one by one; at the end the table of all is printed. Repair and training measure on the first texts of
+ * --train, never on those of --evaluate.
  */
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -17,8 +18,17 @@ import { parseArgs } from 'node:util'
 import { evaluatePerplexity, healModel, makePlan, pruneModel, repairModel } from '../dist/index.js'
 import { parseBlocks } from '../dist/layers/blocks.js'
 import { locateModel } from '../dist/model.js'
+import { handOver } from './figures.js'
 
-const ARMS = ['whole', 'whole-trained', 'cut', 'cut-healed', 'repaired', 'repaired-healed']
+const ARMS = [
+  'whole',
+  'whole-trained',
+  'cut',
+  'cut-healed',
+  'repaired',
+  'repaired-healed',
+  'repaired-distilled',
+]
 const { values } = parseArgs({
   options: {
     model: { type: 'string' },
@@ -27,14 +37,14 @@ const { values } = parseArgs({
     evaluate: { type: 'string', multiple: true },
     work: { type: 'string' },
     minutes: { type: 'string', default: '10' },
-    teacher: { type: 'boolean', default: false },
     texts: { type: 'string', default: '64' },
+    'max-length': { type: 'string', default: '256' },
     shuffle: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
     arm: { type: 'string', multiple: true, default: ARMS },
   },
 })
-const { model, drop, train, evaluate, work, teacher } = values
+const { model, drop, train, evaluate, work } = values
 if (!(model && drop && train && evaluate && work)) {
   console.error('error: --model, --drop, --train, --evaluate and --work are needed')
   process.exit(2)
@@ -42,7 +52,7 @@ if (!(model && drop && train && evaluate && work)) {
 const { minutes, texts, shuffle, threads } = Object.fromEntries(
   ['minutes', 'texts', 'shuffle', 'threads'].map((name) => [name, Number(values[name])]),
 )
-const MAX_LENGTH = 256
+const maxLength = Number(values['max-length'])
 const removed = parseBlocks(drop)
 const results = join(work, 'results.jsonl')
 mkdirSync(work, { recursive: true })
@@ -63,8 +73,8 @@ async function measureArm(arm) {
       minutes,
       shuffle,
       threads,
-      teacher: teacher ? model : undefined,
-      maxLength: MAX_LENGTH,
+      teacher: training === 'distilled' ? model : undefined,
+      maxLength,
       force: true,
     })
     const { steps, bestStep, seconds, tokensPerSecond, perplexity } = healed
@@ -77,7 +87,7 @@ async function measureArm(arm) {
       dataset,
       datasetSize: texts,
       shuffle,
-      maxLength: MAX_LENGTH,
+      maxLength,
       threads,
       candidates: [],
     }
@@ -122,10 +132,18 @@ function printTable() {
   }
   console.log(`| | minutes | steps | ${names.join(' | ')} |`)
   console.log(`| --- | --: | --: | ${names.map(() => '--:').join(' | ')} |`)
+  const figures = []
   for (const row of rows) {
     const spent = (row.repairMinutes + (row.healMinutes ?? 0)).toFixed(1)
     console.log(
       `| ${row.arm} | ${spent} | ${row.steps ?? ''} | ${names.map((name) => shown(row, name)).join(' | ')} |`,
     )
+    figures.push({
+      what: `perplexity, ${row.arm}`,
+      layerprune: names.map((name) => shown(row, name)).join(', '),
+      other: `after ${spent} minutes`,
+      ratio: '',
+    })
   }
+  handOver(figures)
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { RepairModelOptions } from '../repair/repair-model.js'
 import { wholeNumber } from './arguments.js'
+import { COLUMN_HELP } from './measuring-flags.js'
 
 /** Options of a repair that flags of `prune` give. */
 export const REPAIR_OPTIONS = [
@@ -24,9 +25,9 @@ export function addRepairFlags(command: Command): Command {
     )
     .option(
       '--dataset <path...>',
-      'texts to show samples of, with --repair to fit it on and with --heal to train on: files, folders or a Hub id',
+      'texts to show samples of, with --repair to fit it on and with --heal to train on: files, folders, - for standard input, or a Hub id',
     )
-    .option('--dataset-column <name>', 'column that holds the text (default: text)')
+    .option('--dataset-column <name>', `${COLUMN_HELP} (default: text)`)
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
     .option('--dataset-size <n>', 'texts to fit the repair on (default: 128)', wholeNumber(1))

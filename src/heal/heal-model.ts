@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import type { Figures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
@@ -42,9 +43,10 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
     const after = await measureHeldOut(healed, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
+    const made = { name: basename(resolve(output)), command: options.command }
     const files = adapter
-      ? await planAdapter(located, form, parameters, tensors, facts)
-      : await planHealedModel(located, replacements, facts)
+      ? await planAdapter(located, form, parameters, tensors, facts, made)
+      : await planHealedModel(located, replacements, facts, made)
     const result = describeFiles(facts, work.folder, files)
     await write(work.folder, files, options)
     await removeState(statePath(output))

@@ -8,6 +8,7 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
 import { findLengthLimits } from '../run/length-limits.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { skipRows } from '../texts/scored-texts.js'
 import type { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { EncodedText } from '../texts/windows.js'
@@ -97,10 +98,11 @@ async function readBeginnings(
   { encode }: TokenizerThread,
 ): Promise<EncodedText[]> {
   const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
-  const dataset = await openDataset({ ...options, datasetSize: undefined })
+  const writeChat = createChatWriter(() => model.tokenizer)
+  const dataset = await openDataset({ ...options, datasetSize: undefined, writeChat })
   const beginnings: EncodedText[] = []
-  for await (const { text, origin } of skipRows(dataset.rows(), skip)) {
-    const ids = await encode(text, 2 * most)
+  for await (const { text, origin, addSpecialTokens } of skipRows(dataset.rows(), skip)) {
+    const ids = await encode(text, 2 * most, addSpecialTokens)
     if (ids.length < LEAST_TOKENS) continue
     beginnings.push({ ids: ids.slice(0, Math.min(most, Math.floor(ids.length / 2))), origin })
     if (beginnings.length === count) break

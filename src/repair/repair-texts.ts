@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Dataset, openDataset } from '../data/dataset.js'
+import { type Dataset, openDataset, type ReadingOptions } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
@@ -35,7 +35,7 @@ export interface TextSet {
 }
 
 export const CALIBRATION_TEXTS = 128
-const EVALUATION_TEXTS = 64
+export const EVALUATION_TEXTS = 64
 
 /**
  * Reads the texts that a repair is fitted on and those that it is measured on. A text of the set that is read first is
@@ -43,7 +43,7 @@ const EVALUATION_TEXTS = 64
  * @throws LayerpruneError if either set would have no text
  */
 export async function readRepairTexts(
-  options: RepairTextOptions,
+  options: RepairTextOptions & ReadingOptions,
   encode: EncodeAnywhere,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {

@@ -1,5 +1,7 @@
+import { basename, resolve } from 'node:path'
 import { formatCount, formatDuration, formatQuantity, formatSize } from '../format-numbers.js'
 import type { HealResult } from '../heal/heal-result.js'
+import { formatUpload } from '../prune-command.js'
 import { formatForms } from './perplexities.js'
 
 /** What a training wrote, did and gave, as a person reads it. */
@@ -8,6 +10,8 @@ export function formatHealed(result: HealResult, output: string): string {
   return [
     `Wrote ${written === 'model' ? 'the healed model' : 'the adapter'} to ${output} (${formatSize(sizeBytes)}).`,
     formatTrained(result),
+    'To publish it:',
+    `  ${formatUpload(basename(resolve(output)), output)}`,
   ].join('\n')
 }
 

@@ -1,5 +1,5 @@
 /**
- * What we use of @huggingface/tokenizers (those of transformers.js), whose types keep most of it
+ * What we use of the tokenizers of transformers.js (those of @huggingface/tokenizers), whose types keep most of it
  * private. A model turns words into pieces; what a word is has been decided before.
  */
 export interface TokenModel {
@@ -44,7 +44,7 @@ export interface LatticeNode {
 /** The whole way from a text to token ids. */
 export interface Pipeline {
   model: TokenModel
-  encode(text: string): { ids: number[] }
+  encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] }
   /** Tokens of the text itself, without the special ones around it. */
   encode_text(text: string): string[]
 }

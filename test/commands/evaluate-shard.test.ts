@@ -39,8 +39,8 @@ describe('evaluate --shard', () => {
   })
 
   it('measures every other batch, and merge makes of them what one run prints, to the last byte', async () => {
-    // batches of 8 texts, 2 each: 1 and 3, 2 and 4
-    expect([read('1.json'), read('2.json')].map(({ dataset }) => dataset.texts)).toEqual([4, 4])
+    // batches of 2 texts, the last of one: 1, 3 and 5; 2 and 4
+    expect([read('1.json'), read('2.json')].map(({ dataset }) => dataset.texts)).toEqual([5, 4])
     const whole = await evaluatePerplexity(OPTIONS)
     const { exitCode, stdout } = await runProgram(['merge', '2.json', '1.json', '-o', 'merged', '--json'], {
       cwd,
@@ -99,8 +99,8 @@ describe('evaluate --shard', () => {
   })
 
   it('refuses a shard without a batch', async () => {
-    await expect(evaluatePerplexity({ ...OPTIONS, shard: { index: 5, count: 6 } })).rejects.toThrow(
-      'shard 5 of 6 has no text: the texts make 4 batches, which are not divided',
+    await expect(evaluatePerplexity({ ...OPTIONS, shard: { index: 6, count: 6 } })).rejects.toThrow(
+      'shard 6 of 6 has no text: the texts make 5 batches, which are not divided',
     )
   })
 })

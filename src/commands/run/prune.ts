@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openDataset } from '../../data/dataset.js'
 import type { PruneResult } from '../../documents/prune-result.js'
@@ -6,6 +7,7 @@ import type { HealResult } from '../../heal/heal-result.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
+import { formatUpload } from '../../prune-command.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
@@ -26,6 +28,7 @@ import { printOnce } from './print-once.js'
 import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
+import { formatTypedCommand } from './typed-command.js'
 
 const BYTES_PER_MB = 1e6
 
@@ -43,18 +46,18 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const onNote = printOnce(printNote)
   const model = pick(flags, WEIGHT_OPTIONS)
   const making = listMakingFlags(command)
-  const options = { ...pick(flags, PRUNE_OPTIONS), flags: making, signal, onNote }
+  const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
+  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, signal, onNote }
   try {
-    const { config } = await locateModel({ ...model, signal, onNote: undefined })
+    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
-      id: flags.model,
+      id,
       layers: config.layers,
       family: config.modelType,
     })
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
-    let changes: Repair['changes'] | undefined
     const prune = async (output: string): Promise<Pruned> => {
       const own = { ...options, plan }
       if (repairOptions ?? healOptions) {
@@ -64,16 +67,18 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       const repair =
         repairOptions &&
         (await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet))
-      changes = repair?.changes
-      return { result: await write({ ...own, ...changes, output }, quiet), repair: repair?.report }
+      const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
+      const result = await write({ ...own, ...repair?.changes, card, output }, quiet)
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
     }
     const made = healOptions
       ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, signal, onNote }, quiet }, prune)
       : await prune(flags.output)
-    const trained = healOptions && flags.output
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
       ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...changes, removed, trained, samples, signal, onNote },
+          { ...model, ...pick(flags, ['threads']), ...pruned, samples, signal, onNote },
           quiet,
         )
       : {}
@@ -116,7 +121,8 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
     return formatNextCommand('To write it', { command: 'prune', model, revision, words })
   }
   const words = ['--dataset', ...[dataset].flat()]
-  return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
 /** Writes the pruned model, with a progress bar from the first bytes on. */
@@ -136,7 +142,7 @@ async function write(options: PruneOptions, quiet: boolean) {
 }
 
 interface Repair {
-  changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
+  changes: Pick<PruneOptions, 'replacements'>
   report: RepairReport
 }
 
@@ -157,7 +163,7 @@ async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean):
         bars.get(unit)!.update(done, total)
       },
     })
-    return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
+    return { changes: { replacements }, report }
   } finally {
     stop()
   }
