@@ -4,11 +4,12 @@
  *
  *   npm run build
  *   node bench/heal-table.js --model M --drop 12:20 --train a.jsonl --evaluate b.jsonl --evaluate c.jsonl --work DIR
- *     [--minutes 10] [--teacher] [--texts 64] [--max-length 256] [--shuffle 1] [--threads 2] [--arm NAME]...
+ *     [--minutes 10] [--texts 64] [--max-length 256] [--shuffle 1] [--threads 2] [--arm NAME]...
  *
- * Arms are whole, whole-trained, cut, cut-healed, repaired and repaired-healed; all of them unless --arm names some.
- * DIR keeps the models and what was measured, so that arms can be run one by one; at the end the table of all is
- * printed. Repair and training measure on the first texts of --train, never on those of --evaluate.
+ * Arms are whole, whole-trained, cut, cut-healed, repaired, repaired-healed and repaired-distilled, which learns the
+ * whole model's probabilities; all of them unless --arm names some. DIR keeps the models and what was measured, so that
+ * arms can be run one by one; at the end the table of all is printed. Repair and training measure on the first texts of
+ * --train, never on those of --evaluate.
  */
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -19,7 +20,15 @@ import { parseBlocks } from '../dist/layers/blocks.js'
 import { locateModel } from '../dist/model.js'
 import { handOver } from './figures.js'
 
-const ARMS = ['whole', 'whole-trained', 'cut', 'cut-healed', 'repaired', 'repaired-healed']
+const ARMS = [
+  'whole',
+  'whole-trained',
+  'cut',
+  'cut-healed',
+  'repaired',
+  'repaired-healed',
+  'repaired-distilled',
+]
 const { values } = parseArgs({
   options: {
     model: { type: 'string' },
@@ -28,7 +37,6 @@ const { values } = parseArgs({
     evaluate: { type: 'string', multiple: true },
     work: { type: 'string' },
     minutes: { type: 'string', default: '10' },
-    teacher: { type: 'boolean', default: false },
     texts: { type: 'string', default: '64' },
     'max-length': { type: 'string', default: '256' },
     shuffle: { type: 'string', default: '1' },
@@ -36,7 +44,7 @@ const { values } = parseArgs({
     arm: { type: 'string', multiple: true, default: ARMS },
   },
 })
-const { model, drop, train, evaluate, work, teacher } = values
+const { model, drop, train, evaluate, work } = values
 if (!(model && drop && train && evaluate && work)) {
   console.error('error: --model, --drop, --train, --evaluate and --work are needed')
   process.exit(2)
@@ -65,7 +73,7 @@ async function measureArm(arm) {
       minutes,
       shuffle,
       threads,
-      teacher: teacher ? model : undefined,
+      teacher: training === 'distilled' ? model : undefined,
       maxLength,
       force: true,
     })

@@ -262,7 +262,7 @@ export function chooseModelWeights(
 
 /** @throws LayerpruneError if an adapter cannot be merged into such weights, or would have to be written merged */
 function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, purpose: Purpose): void {
-  if (purpose === 'change') {
+  if (purpose !== 'measure') {
     throw new LayerpruneError(`${id} is an adapter, which is measured and evaluated but not changed`, {
       hint: `merge it into ${base} with peft (merge_and_unload), and name the merged model`,
     })

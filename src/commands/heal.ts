@@ -12,6 +12,7 @@ export const HEAL_OPTIONS = [
   ...([
     'teacher',
     'teacherStates',
+    'dtype',
     'rank',
     'alpha',
     'targets',
@@ -61,7 +62,7 @@ function addTextFlags(command: Command): Command {
   command
     .requiredOption(
       '--dataset <path...>',
-      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id',
+      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, https addresses of such files, - for standard input, or a Hub id',
     )
     .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option(
@@ -83,7 +84,7 @@ function addAmountFlags(command: Command): Command {
       'end it after n measurements without a lower loss (default: never)',
       wholeNumber(1),
     )
-    .option('--evaluate-every <n>', 'steps between measurements (default: 25)', wholeNumber(1))
+    .option('--evaluate-every <n>', 'steps between measurements (default: 50)', wholeNumber(1))
     .option('--batch-size <n>', 'sequences per step (default: 4)', wholeNumber(1))
     .option('--micro-batch-size <n>', 'of these, how many run at once (default: at most 4)', wholeNumber(1))
     .option(
@@ -108,6 +109,12 @@ function addMethodFlags(command: Command): Command {
       '--teacher-states <weight>',
       'learn its states after each cut too, which count so much beside the probabilities (for example 1)',
       positiveNumber,
+    )
+    .addOption(
+      new Option(
+        '--dtype <name>',
+        'precision that frozen weights are held in, fp32 or the one they are stored in, which takes less memory (default: fp32)',
+      ).choices(['fp32', 'bf16', 'fp16']),
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)

@@ -11,6 +11,7 @@ import {
 } from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { removeDeadNodes } from '../graph/topology.js'
+import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
 import { mergeNodes } from './merge-nodes.js'
@@ -43,7 +44,7 @@ interface LossOptions extends GraphOptions {
  */
 export function takeLossGraph(decoder: DecoderGraph, options: LossOptions): DecoderGraph {
   const { segment, seeds } = takeEnd(decoder, options)
-  writeGradients(segment.model.graph, seeds, options)
+  writeGradients(segment, seeds, options)
   return segment
 }
 
@@ -128,7 +129,7 @@ export function takeBackwardGraph(
   const graph = segment.model.graph
   graph.input.push(makeValueInfo(GRADIENT_INPUT, DataType.FLOAT, ['batch', 'tokens', options.hiddenSize]))
   graph.output = []
-  writeGradients(graph, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
+  writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
   return segment
 }
 
@@ -140,10 +141,11 @@ function addMissingInputs(graph: GraphProto, decoder: DecoderGraph): void {
 }
 
 function writeGradients(
-  graph: GraphProto,
+  decoder: DecoderGraph,
   seeds: ReadonlyMap<string, string>,
   { from, trained, hiddenSize }: GraphOptions,
 ): void {
+  const { graph } = decoder.model
   const writer = new GraphWriter()
   const state = makeValueInfo(STATE_INPUT, DataType.FLOAT, ['batch', 'tokens', hiddenSize])
   graph.input = graph.input.map((info) => (info.name === STATE_INPUT ? state : info))
@@ -151,6 +153,7 @@ function writeGradients(
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
+  if (decoder.castsPerRun) castAgain(decoder, writer.nodes)
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
     const gradient = gradients.get(info.name)

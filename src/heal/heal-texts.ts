@@ -10,6 +10,7 @@ import {
 } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { LocatedModel } from '../model.js'
+import { EVALUATION_TEXTS } from '../repair/repair-texts.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../texts/windows.js'
@@ -37,8 +38,6 @@ interface ReadOptions {
   batchSize: number
   endToken: number | null
 }
-
-const EVALUATION_TEXTS = 64
 
 /**
  * Reads the texts to measure on, and packs the others into sequences to train on.

@@ -1,4 +1,5 @@
 import { describeDecoder } from '../builder/build-decoder.js'
+import type { ComputedDtype } from '../checkpoint/choose-weights.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -41,6 +42,8 @@ export interface HealOptions
   targets?: string[] | undefined
   /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
   teacher?: string | undefined
+  /** Precision that frozen weights are held in, the one they are stored in or fp32; they are computed with in fp32. */
+  dtype?: HeldDtype | undefined
   /** Writes the adapter alone instead of the model. */
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
@@ -53,6 +56,9 @@ export interface HealOptions
   command?: string | undefined
   onProgress?: ((progress: HealProgress) => void) | undefined
 }
+
+/** Precisions that frozen weights can be held in. */
+export type HeldDtype = Exclude<ComputedDtype, 'q8'>
 
 export type HealProgress =
   | ({ stage: 'training' } & TrainingProgress)
@@ -139,8 +145,11 @@ export async function openWork(options: HealOptions): Promise<Work> {
 }
 
 /** Opens the safetensors of a model, whose weights are plain numbers. */
-async function openPlain(located: LocatedModel, { signal, onNote }: HealOptions): Promise<Model> {
-  const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
+async function openPlain(
+  located: LocatedModel,
+  { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,
+): Promise<Model> {
+  const chosen = chooseModelWeights(located, { format: 'safetensors', dtype }, 'train')
   await provideWeights(located, chosen)
   const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
   assertPlain(model)
@@ -163,7 +172,8 @@ async function addTeacher(
 ): Promise<{ form: TrainedForm; teacher: OpenedTeacher | null }> {
   const { teacher: id, teacherStates: weight, ignoreConfigKey: _, revision: __, ...others } = options
   if (id === undefined) return { form, teacher: null }
-  const model = await openPlain(await locateModel({ ...others, model: id }), options)
+  // the teacher's 16-bit weights are held as the student's are, whichever type they are stored in
+  const model = await openPlain(await locateModel({ ...others, model: id }), { ...options, dtype: undefined })
   const { student, teacher } = joinTeacher(form.decoder, model.decoder)
   const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
   return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }

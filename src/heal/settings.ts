@@ -69,7 +69,7 @@ export function chooseTraining(options: TrainingOptions, maxLength: number): Tra
     clip,
     seed,
     teacherStates: options.teacherStates ?? null,
-    evaluateEvery: options.evaluateEvery ?? 25,
+    evaluateEvery: options.evaluateEvery ?? 50,
     patience: patience ?? null,
   }
 }

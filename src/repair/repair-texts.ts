@@ -35,7 +35,7 @@ export interface TextSet {
 }
 
 export const CALIBRATION_TEXTS = 128
-const EVALUATION_TEXTS = 64
+export const EVALUATION_TEXTS = 64
 
 /**
  * Reads the texts that a repair is fitted on and those that it is measured on. A text of the set that is read first is

@@ -1,5 +1,5 @@
 /**
- * What we use of @huggingface/tokenizers (those of transformers.js), whose types keep most of it
+ * What we use of the tokenizers of transformers.js (those of @huggingface/tokenizers), whose types keep most of it
  * private. A model turns words into pieces; what a word is has been decided before.
  */
 export interface TokenModel {

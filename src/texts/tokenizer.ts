@@ -1,13 +1,15 @@
 import { join } from 'node:path'
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
-import { readJsonObject } from '../checkpoint/config.js'
+import type { PreTrainedTokenizer } from '@huggingface/transformers'
 import { isGguf } from '../checkpoint/gguf-names.js'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { readGgufHeader } from '../gguf/header.js'
-import { describeTokenizer, type TokenizerFiles } from '../gguf/tokenizer/describe-tokenizer.js'
-import { isObject } from '../is-object.js'
+import { describeTokenizer } from '../gguf/tokenizer/describe-tokenizer.js'
 import { TextStart } from './text-start.js'
 import type { Pipeline } from './token-model.js'
+
+/** What a tokenizer is loaded from; the config if its own file does not state its kind. */
+const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 
 /**
  * Text to token ids, with the special tokens that the model's own tokenizer adds unless the text has them, at most
@@ -36,18 +38,19 @@ export interface Tokenizer {
 }
 
 /**
- * Loads the tokenizer of a model folder, or of a GGUF file.
+ * Loads the tokenizer of a model folder, or of a GGUF file, through transformers.js.
  *
- * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it are kept.
+ * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it are kept
+ * (transformers.js cuts them off).
  * @param place  the folder, or the file
  * @throws LayerpruneError if a part of the tokenizer is missing or not understood
  */
 export async function loadTokenizer(place: string): Promise<Tokenizer> {
-  const loaded = await (isGguf(place) ? loadFromGguf(place) : loadFromFolder(place))
-  const { tokenizer } = loaded
-  const encodePlain = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids
-  const trailing = countTrailing(tokenizer.encode('a').ids, encodePlain('a'))
-  const start = new TextStart(tokenizer as unknown as Pipeline)
+  const tokenizer = await (isGguf(place) ? loadFromGguf(place) : loadFromFolder(place))
+  const plain = tokenizer.encode('a', { add_special_tokens: false })
+  const special = tokenizer.encode('a')
+  const trailing = countTrailing(special, plain)
+  const start = new TextStart(tokenizer._tokenizer as unknown as Pipeline)
   return {
     encode(text, maxLength, addSpecialTokens = true) {
       const ids = start.encode(text, maxLength, addSpecialTokens)
@@ -55,8 +58,8 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
       const kept = addSpecialTokens ? trailing : 0
       return [...ids.slice(0, maxLength - kept), ...ids.slice(ids.length - kept)]
     },
-    encodePlain,
-    findPrefix: () => findPrefix(loaded),
+    encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }),
+    findPrefix: () => findPrefix(tokenizer),
     decode: (ids) =>
       ids.length === 0
         ? ''
@@ -64,43 +67,31 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
   }
 }
 
-interface Loaded {
-  tokenizer: LibraryTokenizer
-  /** What tokenizer_config.json holds. */
-  config: Record<string, unknown>
+function findPrefix(tokenizer: PreTrainedTokenizer): TokenPrefix | null {
+  const id = tokenizer.bos_token_id ?? tokenizer.eos_token_id
+  return id === undefined || id === null ? null : { id, text: tokenizer.decode([id]) }
 }
 
-function findPrefix({ tokenizer, config }: Loaded): TokenPrefix | null {
-  for (const token of [config.bos_token, config.eos_token]) {
-    const content = isObject(token) ? token.content : token
-    const id = typeof content === 'string' ? tokenizer.token_to_id(content) : undefined
-    if (id !== undefined) return { id, text: tokenizer.decode([id]) }
-  }
-  return null
+async function loadFromFolder(folder: string): Promise<PreTrainedTokenizer> {
+  for (const name of FILES) await assertRegularFile(join(folder, name))
+  const { AutoTokenizer, env } = await import('@huggingface/transformers')
+  env.allowRemoteModels = false
+  return AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch((cause: Error) => {
+    throw refused(
+      `the tokenizer in ${folder}`,
+      cause,
+      'the folder must hold tokenizer.json and tokenizer_config.json',
+    )
+  })
 }
 
-async function loadFromFolder(folder: string): Promise<Loaded> {
-  const what = `the tokenizer in ${folder}`
-  const hint = 'the folder must hold tokenizer.json and tokenizer_config.json'
-  const read = async (name: string) => {
-    const content = await readJsonObject(join(folder, name))
-    if (content) return content
-    throw new LayerpruneError(`${what} cannot be loaded: ${name} is missing`, { hint })
-  }
-  const tokenizer = await read('tokenizer.json')
-  return load({ tokenizer, config: await read('tokenizer_config.json') }, what, hint)
-}
-
-async function loadFromGguf(path: string): Promise<Loaded> {
-  const files = describeTokenizer(await readGgufHeader(path))
-  return load(files, `the tokenizer in ${path}`, 'download or convert the file again')
-}
-
-function load({ tokenizer, config }: TokenizerFiles, what: string, hint: string): Loaded {
+async function loadFromGguf(path: string): Promise<PreTrainedTokenizer> {
+  const { tokenizer, config } = describeTokenizer(await readGgufHeader(path))
+  const { PreTrainedTokenizer } = await import('@huggingface/transformers')
   try {
-    return { tokenizer: new LibraryTokenizer(tokenizer, config), config }
+    return new PreTrainedTokenizer(tokenizer, config)
   } catch (cause) {
-    throw refused(what, cause as Error, hint)
+    throw refused(`the tokenizer in ${path}`, cause as Error, 'download or convert the file again')
   }
 }
 

@@ -9,6 +9,7 @@ import type { HealOptions } from '../../heal/heal-work.js'
 import { openTrainable } from '../../heal/open-trainable.js'
 import { hasState, removeState, statePath } from '../../heal/saved-state.js'
 import { formatBlocks } from '../../layers/blocks.js'
+import type { PruneOptions } from '../../prune/prune.js'
 import type { RepairReport } from '../../repair/repair-report.js'
 import { nameFlag } from '../../similarity/identity.js'
 import { writeFileAtomically } from '../../write-files.js'
@@ -30,6 +31,8 @@ type SharedOptions = Omit<HealOptions, 'model' | 'output'>
 export interface Pruned {
   result: PruneResult
   repair?: RepairReport | undefined
+  /** Weights that the repair changed, while they are in memory. */
+  replacements?: PruneOptions['replacements']
 }
 
 /**
@@ -155,7 +158,8 @@ class Stage {
   }
 
   async fill(prune: (output: string) => Promise<Pruned>): Promise<Pruned> {
-    const pruned = await prune(this.model)
+    const { result, repair } = await prune(this.model)
+    const pruned = { result, repair }
     await writeFileAtomically(this.#record, JSON.stringify({ making: this.#making, pruned }))
     return pruned
   }

@@ -58,7 +58,6 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
-    let changes: Repair['changes'] | undefined
     const prune = async (output: string): Promise<Pruned> => {
       const own = { ...options, plan }
       if (repairOptions ?? healOptions) {
@@ -68,17 +67,18 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       const repair =
         repairOptions &&
         (await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet))
-      changes = repair?.changes
       const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
-      return { result: await write({ ...own, ...changes, card, output }, quiet), repair: repair?.report }
+      const result = await write({ ...own, ...repair?.changes, card, output }, quiet)
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
     }
     const made = healOptions
       ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, signal, onNote }, quiet }, prune)
       : await prune(flags.output)
-    const trained = healOptions && flags.output
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
       ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...changes, removed, trained, samples, signal, onNote },
+          { ...model, ...pick(flags, ['threads']), ...pruned, samples, signal, onNote },
           quiet,
         )
       : {}
