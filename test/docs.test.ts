@@ -43,7 +43,7 @@ const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${join(FIXTURES, 'fa
 /** What becomes of a command here: other and fewer texts, fewer cuts, one strategy of all, a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
   [/(?<=head -n |tail -n \+)112/, '4'],
-  [/--dataset-size \d{2,}/, '--dataset-size 12'],
+  [/--dataset-size (64|\d{3,})/, '--dataset-size 12'],
   [/--verify 8/, '--verify 2'],
   [/^layerprune sweep .*/, '$& --sizes 1,8 --verify-size 4'],
   [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
