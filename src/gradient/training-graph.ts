@@ -21,6 +21,10 @@ export const GRADIENT_INPUT = 'layerprune.state_gradient'
 /** float32 [batch, tokens, hidden]: the gradient of the state before a segment. */
 export const GRADIENT_OUTPUT = 'layerprune.gradient'
 
+/** What the names of the nodes that compute the loss from the last state, and those that compute gradients, begin with. */
+export const LOSS_SCOPE = 'loss'
+export const GRADIENT_SCOPE = 'gradient'
+
 interface GraphOptions {
   /** State that the graph starts from; if omitted, it starts at the token ids and gives the gradient of no state. */
   from?: number | undefined
@@ -70,7 +74,7 @@ function takeEnd(
     hiddenSize,
     teacher: teacher && { ...teacher, state: addTeacher(graph, teacher) },
   }
-  const { loss, seeds } = writer.inScope('loss', () => writeLoss(graph, writer, inputs))
+  const { loss, seeds } = writer.inScope(LOSS_SCOPE, () => writeLoss(graph, writer, inputs))
   mergeNodes(graph, writer)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
@@ -128,7 +132,7 @@ function writeGradients(
   graph.input = graph.input.map((info) => (info.name === STATE_INPUT ? state : info))
   const weights = graph.input.filter(({ name }) => trained.includes(name))
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
-  const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
+  const gradients = writer.inScope(GRADIENT_SCOPE, () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
   if (decoder.castsPerRun) castAgain(decoder, writer.nodes)
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))

@@ -3,6 +3,7 @@ import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
+import { formatQuantity, formatSize } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
@@ -17,6 +18,7 @@ import { identifyRun } from './run-identity.js'
 import { hasState, loadState, removeState, saveState, statePath } from './saved-state.js'
 import { startTraining, type TrainingState, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
+import { estimateTraining, fitLayers } from './training-memory.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
@@ -66,7 +68,8 @@ interface Trained {
 
 async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   const { model, settings, form, teacher, texts } = work
-  const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
+  const { output, signal, threads, device = 'cpu', onProgress } = options
+  const layersAtOnce = chooseLayersAtOnce(work, options)
   const identity = identifyRun(work)
   const { state, before } = options.resume
     ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
@@ -96,6 +99,23 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   } finally {
     await source.close()
   }
+}
+
+/** How many layers are held at once, and a note of the memory that this takes. */
+function chooseLayersAtOnce({ model, form, teacher, settings }: Work, options: HealOptions): number {
+  const { device = 'cpu', maxMemory, layersAtOnce, onNote } = options
+  const { layers } = model.config
+  const batch = { texts: settings.microBatchSize, tokens: settings.maxLength }
+  const memory = estimateTraining(form, model.config, batch, teacher ?? undefined)
+  const chosen =
+    maxMemory === undefined
+      ? Math.min(layersAtOnce ?? layers, layers)
+      : fitLayers(memory, layers, maxMemory, batch)
+  if (device === 'cpu') {
+    const held = chosen < layers ? `, holding ${formatQuantity(chosen, 'layer')} of ${layers} at once` : ''
+    onNote?.(`the training takes about ${formatSize(memory(chosen))} of memory${held}`)
+  }
+  return chosen
 }
 
 async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {

@@ -44,6 +44,8 @@ export interface HealOptions
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
   layersAtOnce?: number | undefined
+  /** Memory, in bytes, that the training is to stay within, by holding fewer layers at once. */
+  maxMemory?: number | undefined
   /** Continues a training that was stopped. */
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
@@ -66,9 +68,16 @@ const SEQUENCES_A_MINUTE = 1000
 
 /** @throws UsageError if an option is out of range, or two contradict each other */
 export function checkOptions(options: HealOptions): void {
-  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce } = options
+  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce, maxMemory } = options
   assertRunCounts({ ...options, batchSize: undefined })
-  assertCounts({ 'texts to measure on': evaluateSize, 'layers at once': layersAtOnce })
+  assertCounts({
+    'texts to measure on': evaluateSize,
+    'layers at once': layersAtOnce,
+    'max memory': maxMemory,
+  })
+  if (layersAtOnce !== undefined && maxMemory !== undefined) {
+    throw new UsageError('--max-memory chooses the layers that are held at once, which --layers-at-once says')
+  }
   if (!wholeMatrices) return
   if (adapter) throw new UsageError('--adapter writes adapters, and --whole-matrices trains none')
   if (rank !== undefined || alpha !== undefined) {
