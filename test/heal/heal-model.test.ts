@@ -93,8 +93,13 @@ it('learns from a teacher', async () => {
 })
 
 it('writes an adapter for PEFT', async () => {
-  const options = optionsFor('gpt2', { adapter: true, steps: 1 })
+  const notes: string[] = []
+  const options = optionsFor('gpt2', {
+    ...{ adapter: true, steps: 1, dtype: 'bf16', maxMemory: 1e9 },
+    onNote: (note) => notes.push(note),
+  })
   await healModel(options)
+  expect(notes).toContainEqual(expect.stringMatching(/^the training takes about \d+ MB of memory$/))
   expect(readdirSync(options.output).sort()).toEqual([
     'README.md',
     'adapter_config.json',
@@ -158,6 +163,9 @@ it.each([
   ['llama', { targets: ['up_prj'] }, 'the checkpoint has no module up_prj to train'],
   ['llama', { resume: true }, 'no training can be resumed'],
   ['llama', { wholeMatrices: true }, '--rank and --alpha are those of adapters'],
+  ['llama', { dtype: 'bf16' }, 'stores its matrices in fp32, but --dtype bf16 was given'],
+  ['llama', { maxMemory: 1e8 }, '100 MB of memory is too little: to train this model on 4 sequences'],
+  ['llama', { maxMemory: 1e9, layersAtOnce: 1 }, '--max-memory chooses the layers that are held at once'],
   ['llama', { maxLength: 1 }, 'max length must be at least 2'],
   ['llama', { teacher: fixtureFolder('apertus1p5') }, 'the teacher has 301 logits per token'],
   ['mamba', {}, 'no gradient passes the operator'],
