@@ -1,5 +1,5 @@
 import { join, posix } from 'node:path'
-import { buildDecoder, isKnownDecoder, isKnownFamily } from './builder/build-decoder.js'
+import { type BuildOptions, buildDecoder, isKnownDecoder, isKnownFamily } from './builder/build-decoder.js'
 import { type Adapter, isAdapter, openAdapter } from './checkpoint/adapter/adapter.js'
 import {
   type ChosenWeights,
@@ -11,7 +11,12 @@ import {
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { readLogicalTensors } from './checkpoint/logical-tensors.js'
-import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
+import {
+  type ModelSource,
+  type ModelSourceOptions,
+  openModelSource,
+  readModelName,
+} from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { ADAPTER_FILE } from './checkpoint/other-forms.js'
 import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
@@ -116,7 +121,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const { source, adapter } = await locateBase(named, options)
   const { folder } = source
   const name = findGguf({ ...source, ...options })
-  const askedRevision = options.revision ?? null
+  const askedRevision = readModelName(options).revision ?? null
   const shared = { id, revision, askedRevision, folder, source, ...(adapter && { adapter }) }
   const tokenizer = (await locateTokenizer(options)) ?? (adapter && (await locateAdaptersTokenizer(named)))
   if (name !== undefined) {
@@ -296,6 +301,7 @@ export async function openWeights(
   { source, gguf, ...located }: LocatedModel,
   weights: ChosenWeights,
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'> = {},
+  build: BuildOptions = {},
 ): Promise<Model> {
   const { config } = located
   switch (weights.format) {
@@ -304,14 +310,14 @@ export async function openWeights(
       const { adapter } = located
       const tensors = await openTensors({ config, source }, weights.format)
       const files = adapter === undefined ? tensors.files : [...tensors.files, adapter.path]
-      const opened = openCheckpoint({ ...tensors, files, adapter }, config, weights)
+      const opened = openCheckpoint({ ...tensors, files, adapter }, config, weights, build)
       notePacking(opened, config, options)
       noteAdapter(adapter, options)
       return { ...located, ...opened }
     }
     case 'gguf': {
       const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
-      const opened = openCheckpoint(checkpoint, config, weights)
+      const opened = openCheckpoint(checkpoint, config, weights, build)
       notePacking(opened, config, options)
       return { ...located, ...opened }
     }
@@ -323,14 +329,19 @@ export async function openWeights(
 /**
  * Opens a model: reads its config, and its graph from ONNX or by building it from tensors. Its weights are neither
  * read nor changed.
+ * @param build  how a graph is built; one that is read stays as it is
  * @throws UsageError if the options contradict each other
  * @throws LayerpruneError if something is missing, damaged or not supported
  */
-export async function openModel(options: ModelOptions, purpose: Purpose = 'measure'): Promise<Model> {
+export async function openModel(
+  options: ModelOptions,
+  purpose: Purpose = 'measure',
+  build: BuildOptions = {},
+): Promise<Model> {
   const located = await locateModel(options)
   const weights = chooseModelWeights(located, options, purpose)
   await provideWeights(located, weights)
-  return openWeights(located, weights, options)
+  return openWeights(located, weights, options, build)
 }
 
 /**
@@ -403,8 +414,9 @@ function openCheckpoint(
   checkpoint: SafetensorsCheckpoint,
   config: ModelConfig,
   { format, file = 'model.safetensors', computedIn }: Computed,
+  build: BuildOptions,
 ): Opened {
-  const built = buildDecoder(config, checkpoint)
+  const built = buildDecoder(config, checkpoint, build)
   const { tensors } = readLogicalTensors(config.raw, checkpoint)
   const stored = readPackedTensors(config.raw, checkpoint.tensors)
   const packing = describePacking(stored.form, stored.tensors.values())

@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { findSchemaProblem } from '../src/documents/json-schema.js'
 import { readExpression } from '../src/engine/read-floats.js'
 import { inspectModel } from '../src/inspect/inspect-model.js'
 import { openModel, prepareModel } from '../src/model.js'
@@ -133,6 +134,9 @@ describe('an adapter', () => {
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
     expect(readFileSync(join(cwd, 'layerprune-output/slice.yaml'), 'utf8')).toContain('# this is an adapter')
     expect(stderr).toContain(`adapter_model.safetensors of ${model} is merged into the weights of`)
+    const result = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.json'), 'utf8'))
+    expect(result.model.base).toEqual({ id: relative(cwd, fixtureFolder('llama')), revision: null })
+    expect(await findSchemaProblem('similarity', result)).toBeNull()
   })
 })
 

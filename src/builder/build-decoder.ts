@@ -18,6 +18,7 @@ import { commonFolder } from '../graph/external-data.js'
 import { writeDecoder } from './decoder.js'
 import { DecoderWriter } from './decoder-writer.js'
 import { type DecoderLayout, findLayout, limitCounts, type Tensors } from './layout.js'
+import { canReadTrees } from './tree-bias.js'
 
 /** Whether checkpoints of a family can be read, by the decoder's `model_type`. */
 export function isKnownFamily(family: string): boolean {
@@ -29,6 +30,11 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
   return isKnownFamily(family) && (wrapper === null || runsAlone(wrapper))
 }
 
+export interface BuildOptions {
+  /** Whether texts may be prefix trees, if the decoder can read them: it has the inputs of `tree-attention.ts` too. */
+  trees?: boolean | undefined
+}
+
 /**
  * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
  * which they are stored; the graph converts them to float32, when it is loaded or in each run, and computes in that.
@@ -37,14 +43,18 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
  * @throws LayerpruneError if the family is not known, a config key could change the computation and is not
  *   understood, or a tensor is missing, has another shape, or is not used
  */
-export function buildDecoder(config: ModelConfig, checkpoint: SafetensorsCheckpoint): DecoderGraph {
+export function buildDecoder(
+  config: ModelConfig,
+  checkpoint: SafetensorsCheckpoint,
+  { trees = false }: BuildOptions = {},
+): DecoderGraph {
   const family = findFamily(config)
   const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
   const folder = commonFolder(checkpoint.files.map((file) => dirname(file)))!
   const layout = findLayout(config, family, tensors)
-  const writer = new DecoderWriter({ tensors, folder })
+  const writer = new DecoderWriter({ tensors, folder, configFile: config.origin })
   const description = describeFamily(config, family, layout, tensors)
-  const { model, states } = writeDecoder(writer, description)
+  const { model, states } = writeDecoder(writer, description, trees && canReadTrees(description))
   writer.weights.assertAllUsed(layout.owns, description.extras)
   writer.weights.assertUsed(changed)
   const { packed } = writer.weights

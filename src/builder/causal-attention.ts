@@ -1,8 +1,11 @@
-import type { Alibi, Attention } from '../families/description.js'
+import type { Attention } from '../families/description.js'
 import type { GraphWriter } from '../graph/graph-writer.js'
-import { BATCH, DataType, TOKENS } from '../graph/onnx.js'
+import { BATCH, TOKENS } from '../graph/onnx.js'
 import { writeCap } from './cap.js'
 import type { QueryKeyValue } from './projections.js'
+import type { TokenShape } from './rope.js'
+import { type SpanForm, writeFirstSeen, writeSpanBias } from './span-bias.js'
+import { writeTreeBias } from './tree-bias.js'
 
 /** Number of runs of queries in which attention is computed; each omits the keys that none of its queries sees. */
 const SPAN_COUNT = 4
@@ -12,7 +15,7 @@ interface Span {
   /** int64 [1]: first key, and end (exclusive) of queries and keys alike. */
   firstKey: string
   end: string
-  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity where a key is masked. */
+  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity if a key is masked. */
   bias: string
   /** Names of the dimensions of queries and keys. */
   queries: string
@@ -25,16 +28,13 @@ export interface Spans {
   list: Span[]
 }
 
-/** The part of a layer's attention that its spans depend on. */
-export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' | 'alibi'>
-
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
  *
  * Texts are padded on the right, so the causal mask alone hides padding from real tokens.
- * @param tokens int64 scalar: tokens of the batch, padding included
+ * The keys that a prefix tree's token sees are anywhere before it, so that spans of trees begin at the first.
  */
-export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm): Spans {
+export function writeSpans(writer: GraphWriter, { tokens, tree }: TokenShape, form: SpanForm): Spans {
   const scalar = (value: number) => writer.integers([value], [])
   const list = (value: string) => writer.op('Unsqueeze', [value, writer.integers([0])])
   const bounds = Array.from({ length: SPAN_COUNT + 1 }, (_, index) =>
@@ -45,16 +45,20 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
     const start = bounds[index]!
     const size = list(writer.op('Sub', [end, start]))
     sizes.push(size)
-    const firstSeen = writeFirstSeen(writer, start, form)
+    const firstSeen = tree === null ? writeFirstSeen(writer, start, form) : null
     const firstKey = firstSeen === null ? scalar(0) : writer.op('Max', [firstSeen, scalar(0)])
     const queries = writer.op('Range', [start, end, scalar(1)])
     const keys = writer.op('Range', [firstKey, end, scalar(1)])
+    const places = { queries, keys, start: list(start), end: list(end) }
     return {
       firstKey: list(firstKey),
-      end: list(end),
-      bias: writeBias(writer, queries, keys, form),
+      end: places.end,
+      bias:
+        tree === null
+          ? writeSpanBias(writer, queries, keys, form)
+          : writeTreeBias(writer, tree, places, form),
       queries: size,
-      keys: seesAll(form) && index === SPAN_COUNT - 1 ? TOKENS : keys,
+      keys: (tree !== null || seesAll(form)) && index === SPAN_COUNT - 1 ? TOKENS : keys,
     }
   })
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
@@ -62,47 +66,6 @@ export function writeSpans(writer: GraphWriter, tokens: string, form: SpanForm):
 
 function seesAll({ window, chunk }: SpanForm): boolean {
   return window === null && chunk === null
-}
-
-/**
- * int64: the first key that a query sees, negative if the window is longer than the text before it; null if it sees all.
- * @param queries int64: positions of queries
- */
-function writeFirstSeen(writer: GraphWriter, queries: string, { window, chunk }: SpanForm): string | null {
-  if (window !== null) return writer.op('Sub', [queries, writer.integers([window - 1], [])])
-  if (chunk === null) return null
-  const size = writer.integers([chunk], [])
-  return writer.op('Mul', [writer.op('Div', [queries, size]), size])
-}
-
-/** The bias on the scores of each stack of query heads, from the positions of queries and keys. */
-function writeBias(writer: GraphWriter, queries: string, keys: string, form: SpanForm): string {
-  const { heads, kvHeads, alibi } = form
-  const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
-  let masked = writer.op('Greater', [keys, column])
-  const first = writeFirstSeen(writer, column, form)
-  if (first !== null) masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
-  const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
-  const perGroup = heads / kvHeads
-  if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
-  const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
-  // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
-  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
-  const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
-  const biases = writer.op('Add', [slopes, mask])
-  return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
-}
-
-/** Positions of keys times the slope of each head. */
-function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
-  const { slopes, inBfloat16, scale } = alibi
-  const round = (tensor: string) =>
-    inBfloat16
-      ? writer.op('Cast', [writer.op('Cast', [tensor], { to: DataType.BFLOAT16 })], { to: DataType.FLOAT })
-      : tensor
-  const positions = round(writer.op('Cast', [keys], { to: DataType.FLOAT }))
-  const products = round(writer.op('Mul', [positions, round(writer.floats(slopes, shape))]))
-  return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
 }
 
 /** What the attention of heads depends on; values are as long as keys if `valueDim` is omitted. */

@@ -11,6 +11,7 @@ import {
   makeValueInfo,
   TOKENS,
 } from '../graph/onnx.js'
+import { POSITIONS_INPUT, SEEN_UNTIL_INPUT } from '../graph/tree-attention.js'
 import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLayer } from './layer.js'
@@ -18,7 +19,7 @@ import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import { preparePerLayerEmbeddings } from './per-layer-embeddings.js'
 import { ResidualStream } from './residual-stream.js'
-import type { TokenShape } from './rope.js'
+import { type TokenShape, writePositions } from './rope.js'
 import { SharedInputs } from './shared-inputs.js'
 import { writeSinusoids } from './sinusoids.js'
 
@@ -27,12 +28,17 @@ type Head = NonNullable<Decoder['head']>
 const IR_VERSION = 10n
 const OPSET = 21n
 
-/** Writes a decoder from input_ids to logits and names its states. */
+/**
+ * Writes a decoder from input_ids to logits and names its states.
+ * @param ofTrees  whether its texts may be prefix trees
+ */
 export function writeDecoder(
   writer: DecoderWriter,
   decoder: Decoder,
+  ofTrees: boolean,
 ): Pick<DecoderGraph, 'model' | 'states'> {
-  const shape = writer.inScope('shape', () => writeTokenShape(writer))
+  const tree = ofTrees ? { positions: POSITIONS_INPUT, seenUntil: SEEN_UNTIL_INPUT } : null
+  const shape = writer.inScope('shape', () => ({ ...writeTokenShape(writer), tree }))
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
   const ownEmbedding = preparePerLayerEmbeddings(writer, decoder.perLayerEmbeddings, embedded)
   const stream = new ResidualStream(writer, embedded)
@@ -49,10 +55,10 @@ export function writeDecoder(
     logits === null
       ? { name: 'last_hidden_state', tensor: final, size: decoder.hiddenSize }
       : { name: 'logits', tensor: logits, size: decoder.head!.linear.outputs }
-  return { model: makeModel(writer, output), states }
+  return { model: makeModel(writer, output, tree === null ? [] : Object.values(tree)), states }
 }
 
-function writeTokenShape(writer: GraphWriter): TokenShape {
+function writeTokenShape(writer: GraphWriter): Omit<TokenShape, 'tree'> {
   const dimensions = writer.op('Shape', ['input_ids'])
   const at = (axis: number) => writer.op('Gather', [dimensions, writer.integers([axis], [])])
   return { inputIds: 'input_ids', attentionMask: 'attention_mask', batch: at(0), tokens: at(1) }
@@ -70,11 +76,7 @@ function writeEmbedding(
   if (embedding.scale !== 1) state = writer.op('Mul', [state, writer.float(embedding.scale)])
   if (embedding.positions) {
     const { offset } = embedding.positions
-    const numbers = writer.op('Range', [
-      writer.integers([offset], []),
-      writer.op('Add', [shape.tokens, writer.integers([offset], [])]),
-      writer.integers([1], []),
-    ])
+    const numbers = writePositions(writer, shape, offset)
     const added =
       embedding.positions.kind === 'sinusoids'
         ? writeSinusoids(writer, embedding.positions, numbers)
@@ -95,7 +97,11 @@ function writeHead(writer: DecoderWriter, head: Head, input: string): string {
   return head.softcap === null ? logits : writeCap(writer, logits, head.softcap)
 }
 
-function makeModel(writer: GraphWriter, output: { name: string; tensor: string; size: number }): ModelProto {
+function makeModel(
+  writer: GraphWriter,
+  output: { name: string; tensor: string; size: number },
+  treeInputs: string[],
+): ModelProto {
   return createModel({
     irVersion: IR_VERSION,
     producerName: 'layerprune',
@@ -108,7 +114,7 @@ function makeModel(writer: GraphWriter, output: { name: string; tensor: string; 
       node: [...writer.nodes, makeNode('Identity', [output.tensor], [output.name])],
       initializer: [...writer.initializers.values()],
       valueInfo: writer.valueInfos,
-      input: ['input_ids', 'attention_mask'].map((name) =>
+      input: ['input_ids', 'attention_mask', ...treeInputs].map((name) =>
         makeValueInfo(name, DataType.INT64, [BATCH, TOKENS]),
       ),
       output: [makeValueInfo(output.name, DataType.FLOAT, [BATCH, TOKENS, output.size])],

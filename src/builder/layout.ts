@@ -45,7 +45,7 @@ export function findLayout(config: ModelConfig, family: Family, tensors: Tensors
  * comes before the embedding table, if layers are there too.
  */
 function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usual: string): DecoderLayout {
-  const reader = new ConfigReader(config.raw, limitCounts(tensors))
+  const reader = new ConfigReader(config.raw, limitCounts(tensors), config.origin)
   const { inner = '', names, head } = family.describe(reader, (name) => tensors.has(name))
   const { embedding, layers } = { ...LLAMA_NAMES, ...names }
   const table = `${inner}${embedding}.weight`

@@ -17,6 +17,21 @@ export interface TokenShape {
   /** int64 scalars */
   batch: string
   tokens: string
+  /** Null if texts are texts, not prefix trees. */
+  tree: TreeInputs | null
+}
+
+/** The inputs that `tree-attention.ts` describes: int64 [batch, tokens]. */
+export interface TreeInputs {
+  positions: string
+  seenUntil: string
+}
+
+/** int64 [tokens], or [batch, tokens] if texts are prefix trees: positions of the tokens, of which the first is `offset`. */
+export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape, offset: number): string {
+  const scalar = (value: number) => writer.integers([value], [])
+  if (tree !== null) return writer.op('Add', [tree.positions, scalar(offset)])
+  return writer.op('Range', [scalar(offset), writer.op('Add', [tokens, scalar(offset)]), scalar(1)])
 }
 
 /**
@@ -37,7 +52,7 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
     const { perPair } = rope.frequencies
     const angles = writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])])
     const [cosines, sines] = [scale(writer.op('Cos', [angles])), scale(writer.op('Sin', [angles]))]
-    return { cosines, sines, rows: writer.integers([0]) }
+    return { cosines, sines, rows: shape.tree?.positions ?? writer.integers([0]) }
   }
   const pairs = rope.dimensions / 2
   const { frequencies, factors } = writeSetsByLength(writer, rope.frequencies, pairs, shape)

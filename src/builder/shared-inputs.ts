@@ -1,9 +1,10 @@
 import type { QueryGrowth, Rope } from '../families/description.js'
-import { type SpanForm, type Spans, writeSpans } from './causal-attention.js'
+import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import type { QueryKeyValue } from './projections.js'
 import { writeQueryGrowth } from './query-growth.js'
 import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
+import type { SpanForm } from './span-bias.js'
 
 type KeysAndValues = Pick<QueryKeyValue, 'key' | 'value'>
 
@@ -39,15 +40,15 @@ export class SharedInputs {
     return this.#keysAndValues.get(kind)!
   }
 
-  /** float32 [tokens, 1]: the factor on the query of each token. */
+  /** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
   growth(growth: QueryGrowth): string {
-    return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape.tokens))
+    return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape))
   }
 
   /** Runs of queries for a layer's window or chunks. */
   spans({ heads, kvHeads, window, chunk, alibi }: SpanForm): Spans {
     const form = { heads, kvHeads, window, chunk, alibi }
-    return once(this.#spans, form, () => writeSpans(this.#writer, this.shape.tokens, form))
+    return once(this.#spans, form, () => writeSpans(this.#writer, this.shape, form))
   }
 }
 

@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
+import { adviseOnConfig, CONFIG_FILE } from '../checkpoint/config-file.js'
 import type { SafetensorsCheckpoint, TensorLocation } from '../checkpoint/safetensors.js'
 import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
@@ -20,6 +21,8 @@ export interface StoredTensors {
   tensors: SafetensorsCheckpoint['tensors']
   /** Real path that the graph's references to files start from. */
   folder: string
+  /** The file that states the config; config.json if omitted. */
+  configFile?: string | undefined
 }
 
 /**
@@ -34,8 +37,10 @@ export class Weights {
   readonly #used = new Set<string>()
   readonly #casts = new Map<string, string>()
   readonly #folder: string
+  readonly #configFile: string
 
-  constructor({ tensors, folder }: StoredTensors, writer: GraphWriter) {
+  constructor({ tensors, folder, configFile = CONFIG_FILE }: StoredTensors, writer: GraphWriter) {
+    this.#configFile = configFile
     this.#tensors = tensors
     this.#folder = folder
     this.#writer = writer
@@ -123,8 +128,13 @@ export class Weights {
     if (left.length === 0) return
     const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
     throw new LayerpruneError(
-      `the checkpoint has tensors that its config.json does not account for: ${left.slice(0, 3).join(', ')}${more}`,
-      { hint: 'take config.json and weights from the same model, or use an ONNX export of it' },
+      `the checkpoint has tensors that its ${this.#configFile} does not account for: ${left.slice(0, 3).join(', ')}${more}`,
+      {
+        hint: adviseOnConfig(
+          this.#configFile,
+          'and weights from the same model, or use an ONNX export of it',
+        ),
+      },
     )
   }
 
@@ -145,13 +155,13 @@ export class Weights {
     const expected = `[${shape.join(', ')}]`
     if (!location) {
       throw new LayerpruneError(`the checkpoint has no tensor ${name}, expected ${expected}`, {
-        hint: 'take config.json and all weights from the same model',
+        hint: adviseOnConfig(this.#configFile, 'and all weights from the same model'),
       })
     }
     if (location.shape.length !== shape.length || location.shape.some((size, axis) => size !== shape[axis])) {
       throw new LayerpruneError(
-        `tensor ${location.name} has the shape [${location.shape.join(', ')}], config.json implies ${expected}`,
-        { hint: 'take config.json and weights from the same model' },
+        `tensor ${location.name} has the shape [${location.shape.join(', ')}], ${this.#configFile} implies ${expected}`,
+        { hint: adviseOnConfig(this.#configFile, 'and weights from the same model') },
       )
     }
     if (typeOf(location) === undefined) {

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import type { EvaluationOptions } from '../evaluate/perplexity.js'
 import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
-import { namedPath, wholeNumber } from './arguments.js'
+import { memorySize, namedPath, shard, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 
-export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip'] as const
+export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
 export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
 
 export interface EvaluateFlags
@@ -37,6 +37,16 @@ export function makeEvaluateCommand(): Command {
       0,
     )
     .option(
+      '--max-memory <size>',
+      'stay below so much memory, for example 8GB, by loading layers as they are needed',
+      memorySize,
+    )
+    .option(
+      '--shard <i/N>',
+      'measure every Nth batch from the ith on; layerprune merge merges the parts',
+      shard,
+    )
+    .option(
       '--log-samples <file>',
       'with --task: also write what was measured of each document, as JSON Lines',
     )
@@ -61,6 +71,7 @@ Examples:
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64 --max-length 256
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --drop 12:20 --drop 3..4,11..16
   layerprune evaluate --model ./SmolLM2-healed --against ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64
+  layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --drop 11:19 --shard 1/4 -o part-1.json
   layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )

@@ -11,6 +11,7 @@ export const SWEEP_OPTIONS = [
     'verifySize',
     'repair',
     'full',
+    'maxMemory',
     'shard',
     'maxPerplexityRatio',
     'maxSize',
@@ -89,6 +90,11 @@ export function makeSweepCommand(): Command {
       '--samples <n>',
       'show how the whole model and the recommended cut continue n further texts (default: 0)',
       wholeNumber(0),
+    )
+    .option(
+      '--max-memory <size>',
+      'stay below so much memory, for example 8GB, by loading layers as they are needed',
+      memorySize,
     )
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option(

@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.js'
 
-/** A file or folder, and the share of the texts that comes from it. */
+/** A file, folder or dataset on the Hub, and the share of the texts that comes from it. */
 export interface DatasetShare {
   /** As the user named it, without the share. */
   id: string
   /** Above 0; all shares of a dataset add up to 1. */
   share: number
+  /** Configuration, split and commit of a dataset on the Hub; files have none. */
+  config?: string | null
+  split?: string | null
+  revision?: string | null
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Block } from '../layers/block.js'
 import type { Difference } from '../statistics/text-statistics.js'
+import type { Shard } from '../texts/placed-rows.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
@@ -49,6 +50,26 @@ export interface FailedCandidate {
   perplexity: null
 }
 
+/** What one text scored. */
+export interface TextFigures {
+  scoredTokens: number
+  /** Bytes in UTF-8 of the text that the scored tokens stand for. */
+  scoredBytes: number
+  /**
+   * Of the whole model, then of each candidate, over the scored tokens of the text: negative log-likelihood and
+   * KL(whole || candidate) in nats, and how often the most probable next token is the whole model's. Null is not finite.
+   */
+  scores: [nats: number | null, divergence: number | null, agreement: number | null][]
+}
+
+/** Which part of an evaluation this is, and what `merge` makes the whole of: every Nth batch from the ith on. */
+export interface EvaluationShard extends Shard {
+  /** Of the tokens of all texts, of whichever shard, in their order. */
+  textsFingerprint: string
+  /** The texts of each batch. */
+  batches: TextFigures[][]
+}
+
 /** What `evaluate --json` prints. Keys may be added, none changes meaning. */
 export interface EvaluationResult extends Figures {
   schema: typeof SCHEMAS.evaluation
@@ -77,5 +98,7 @@ export interface EvaluationResult extends Figures {
   taskSettings?: TaskResult['taskSettings']
   /** The model that this one is compared with; only with `--against`. */
   against?: AgainstFigures
+  /** Omitted if it is all; the figures above are then of the texts of the shard. */
+  shard?: EvaluationShard
   layerpruneVersion: string
 }

@@ -3,6 +3,7 @@ import type { Block } from '../layers/block.js'
 import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import { VERSION } from '../version.js'
 import { SCHEMAS } from './schemas.js'
+import type { BaseModel, SimilarityResult } from './similarity-result.js'
 
 /** The model that a plan is for. */
 export interface PlannedModel {
@@ -12,6 +13,13 @@ export interface PlannedModel {
   layers: number
   /** `model_type` of config.json. */
   family?: string | undefined
+  /** What an adapter is merged into; omitted if the model is none. */
+  base?: BaseModel | undefined
+}
+
+/** What a plan says of a model, of what a result says. */
+export function nameModel({ id, layers, family, base }: SimilarityResult['model']): PlannedModel {
+  return { id, layers, family, ...(base && { base }) }
 }
 
 /** Which layers of a model are removed and how they were found. Keys may be added, none changes meaning. */
@@ -26,7 +34,10 @@ export interface Plan {
   layersToSkip: number
   /** What the strategy measured, in its own words. */
   scores?: Record<string, unknown> | undefined
-  /** Texts that the strategy measured. */
+  /**
+   * Texts that the strategy measured. Those after the first `readTexts` of the dataset, in the order of `shuffle`, had no
+   * part in it.
+   */
   dataset?: Record<string, unknown> | undefined
   layerpruneVersion: string
 }

@@ -13,6 +13,14 @@ export interface ScoredBlock extends Block {
   standardError: number | null
 }
 
+/** The model that an adapter is merged into. */
+export interface BaseModel {
+  /** As the user or adapter_config.json named it: a folder or a Hub id. */
+  id: string
+  /** Commit of the Hub; null for a folder. */
+  revision: string | null
+}
+
 /** What one metric says of all blocks. */
 export interface MetricResult {
   /** `distances[n][l]`: mean distance between state l and state l + n, for every n from 1 to layers. */
@@ -47,6 +55,8 @@ export interface SimilarityResult extends MetricResult {
     fingerprint: string
     /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
     ignoredConfigKeys?: string[]
+    /** What the model, an adapter, was merged into, and its commit on the Hub; omitted if it is no adapter. */
+    base?: BaseModel
   }
   dataset: {
     id: string
@@ -54,8 +64,17 @@ export interface SimilarityResult extends MetricResult {
     config: string | null
     split: string | null
     revision: string | null
-    /** Files and folders whose texts were mixed, and the share of each; omitted if none was asked for. */
-    shares?: { id: string; share: number }[]
+    /**
+     * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
+     * omitted if no shares were asked for.
+     */
+    shares?: {
+      id: string
+      share: number
+      config?: string | null
+      split?: string | null
+      revision?: string | null
+    }[]
     column: string
     /** Texts measured. */
     samples: number

@@ -1,10 +1,11 @@
-import { makePlan, type Plan } from './plan.js'
+import { makePlan, nameModel, type Plan } from './plan.js'
 import type { SweepResult } from './sweep-result.js'
 
 /** The plan of the recommended cut; null if there is none. */
 export function planRecommended({
   model,
   dataset,
+  settings,
   candidates,
   recommended,
   whole,
@@ -14,7 +15,7 @@ export function planRecommended({
   const { removed, strategies } = recommended
   const cut = candidates.find((other) => JSON.stringify(other.removed) === JSON.stringify(removed))!
   return makePlan({
-    model: { id: model.id, layers: model.layers, family: model.family },
+    model: nameModel(model),
     strategy: 'sweep',
     removed,
     scores: {
@@ -29,6 +30,8 @@ export function planRecommended({
       ...(dataset.shares && { shares: dataset.shares }),
       column: dataset.column,
       texts: dataset.texts,
+      readTexts: dataset.skippedTexts + (settings.datasetSize ?? dataset.texts),
+      ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
     },
   })
 }

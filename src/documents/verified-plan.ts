@@ -1,14 +1,14 @@
-import { makePlan, type Plan } from './plan.js'
+import { makePlan, nameModel, type Plan } from './plan.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { Verification } from './verification.js'
 
 /** The plan that removes the block that perplexity recommends. */
 export function planVerifiedBlock(
   { model, metric, dataset, settings }: Pick<SimilarityResult, 'model' | 'metric' | 'dataset' | 'settings'>,
-  { recommended, blocks, perplexity, dataset: checked }: Verification,
+  { recommended, blocks, perplexity, dataset: checked, settings: asked }: Verification,
 ): Plan {
   return makePlan({
-    model: { id: model.id, layers: model.layers, family: model.family },
+    model: nameModel(model),
     strategy: 'verified',
     removed: [recommended],
     scores: {
@@ -24,6 +24,8 @@ export function planVerifiedBlock(
       texts: dataset.samples,
       maxLength: settings.maxLength,
       verification: { skippedTexts: checked.skippedTexts, texts: checked.texts },
+      readTexts: checked.skippedTexts + (asked.datasetSize ?? checked.texts),
+      ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
     },
   })
 }

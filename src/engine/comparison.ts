@@ -21,6 +21,7 @@ export interface Comparison {
  * Compares what models predict that have the same head, from their last states.
  * @param head    of `takeComparisonHead`
  * @param states  one of each model, the reference model's first
+ * @param headRows  rows of logits to make at a time
  * @returns one for each state
  */
 export async function compareStates(
@@ -28,9 +29,10 @@ export async function compareStates(
   head: GraphRunner,
   states: State[],
   batch: EncodedText[],
+  headRows?: number,
 ): Promise<Comparison[]> {
   const comparisons = states.map(() => makeComparison(batch.length))
-  for (const chunk of chunkPositions(batch, states.length)) {
+  for (const chunk of chunkPositions(batch, { models: states.length, rows: headRows })) {
     const rows = { [STATE_INPUT]: takeRows(ort, states, chunk) }
     addChunk(comparisons, chunk, await runHead(ort, head, rows, { chunk, models: states.length }))
   }
@@ -40,6 +42,7 @@ export async function compareStates(
 /**
  * Compares what a model predicts with what a reference model does, whose head may be another.
  * @param head  of `takePairHead`
+ * @param headRows  rows of logits to make at a time
  * @returns of the reference, then of the model
  */
 export async function comparePair(
@@ -47,9 +50,10 @@ export async function comparePair(
   head: GraphRunner,
   { state, reference }: { state: State; reference: State },
   batch: EncodedText[],
+  headRows?: number,
 ): Promise<[reference: Comparison, model: Comparison]> {
   const comparisons = [makeComparison(batch.length), makeComparison(batch.length)] as [Comparison, Comparison]
-  for (const chunk of chunkPositions(batch, 2)) {
+  for (const chunk of chunkPositions(batch, { models: 2, rows: headRows })) {
     const rows = {
       [STATE_INPUT]: takeRows(ort, [state], chunk),
       [REFERENCE_STATE_INPUT]: takeRows(ort, [reference], chunk),

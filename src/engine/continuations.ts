@@ -11,8 +11,8 @@ type Ort = typeof import('onnxruntime-node')
 export interface Continuation {
   /** Place of the text in its batch. */
   text: number
-  /** Place of the token after which the first one stands; the text has all but the last of the others. */
-  from: number
+  /** Of each of its tokens, the place of the token after which it stands. */
+  places: number[]
   ids: number[]
 }
 
@@ -38,8 +38,8 @@ export async function scoreContinuations(
   state: State,
   continuations: Continuation[],
 ): Promise<ContinuationScores> {
-  const targets = continuations.flatMap(({ text, from, ids }, continuation) =>
-    ids.map((target, place): Target => ({ continuation, text, token: from + place, target })),
+  const targets = continuations.flatMap(({ text, places, ids }, continuation) =>
+    ids.map((target, index): Target => ({ continuation, text, token: places[index]!, target })),
   )
   const scores: ContinuationScores = {
     logLikelihoods: new Float64Array(continuations.length),

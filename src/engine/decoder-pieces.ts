@@ -6,13 +6,16 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
+import { takesTrees } from '../graph/tree-attention.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
+import { PieceMemory } from './piece-memory.js'
+import { RunnerStore } from './runner-store.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { chunkPositions, type State, takeRows } from './scored-positions.js'
-import { releaseAll, type SessionOptions } from './session.js'
+import type { SessionOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -23,7 +26,8 @@ export const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
 
 /**
  * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
- * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing.
+ * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing, and
+ * remains loaded unless `limitWeights` leaves no room for it.
  */
 export class DecoderPieces {
   readonly #ort: Ort
@@ -31,11 +35,12 @@ export class DecoderPieces {
   readonly #head: DecoderGraph
   readonly #config: ModelConfig
   readonly #boundaries: number[]
-  readonly #options: SessionOptions
   readonly #fixedBatch: number | null
   readonly #sharesScale: boolean
+  readonly #takesTrees: boolean
   readonly #times = new Map<number, { seconds: number; tokens: number; runs: number }>()
-  readonly #opened = new Map<string, Promise<GraphRunner>>()
+  readonly #runners: RunnerStore
+  #headRows: number | undefined
 
   constructor(
     ort: Ort,
@@ -49,24 +54,55 @@ export class DecoderPieces {
     this.#head = takeLikelihoodHead(decoder)
     this.#config = config
     this.#boundaries = boundaries
-    this.#options = options
+    this.#runners = new RunnerStore((part) =>
+      openRunner(part, config, FED_BY_PIECES, { ...options, shared: true }),
+    )
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
     this.#sharesScale = describePrecision(decoder).sharesScaleInBatch
+    this.#takesTrees = takesTrees(decoder)
   }
 
-  /** State 0 of a batch. */
-  async embed(batch: EncodedText[]): Promise<State> {
+  /** How many texts the decoder takes at once, if it takes no other number. */
+  get fixedBatch(): number | null {
+    return this.#fixedBatch
+  }
+
+  /** What the pieces take of memory. */
+  measureMemory(): PieceMemory {
+    const layers = this.#boundaries
+      .slice(1)
+      .map((to, index) => takeSegment(this.#decoder, { from: this.#boundaries[index]!, to }))
+    return new PieceMemory(this.#decoder, this.#config, [...layers, this.#takeComparison()])
+  }
+
+  /**
+   * Keeps pieces loaded only as long as their weights fit in so much memory.
+   * @param headRows  rows of logits that heads make at a time
+   */
+  limitWeights(roomBytes: number, headRows: number): void {
+    this.#runners.roomBytes = roomBytes
+    this.#headRows = headRows
+  }
+
+  /**
+   * State 0 of a batch.
+   * @param tokens  to which texts are padded; the longest text's if omitted
+   */
+  async embed(batch: EncodedText[], tokens = longest(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
-    const piece = this.#open('embedding', () => takeSegment(this.#decoder, { to: 0 }))
-    return (await runPiece(piece, batch, {})) as State
+    if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
+      throw new Error('a prefix tree was given to a decoder that reads texts only')
+    }
+    const piece = this.#runners.get('embedding', () => takeSegment(this.#decoder, { to: 0 }))
+    return (await runPiece(piece, batch, tokens, {})) as State
   }
 
   /** Runs the layers of piece `index` on the state before them. */
   async run(index: number, state: State, batch: EncodedText[]): Promise<State> {
     const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
-    const piece = await this.#open(`${index}`, () => takeSegment(this.#decoder, range))
+    const piece = await this.#runners.get(`${index}`, () => takeSegment(this.#decoder, range))
     const startMs = performance.now()
-    const next = (await runPiece(piece, batch, { [STATE_INPUT]: state })) as State
+    const next = (await runPiece(piece, batch, state.dims[1]!, { [STATE_INPUT]: state })) as State
     this.#addTime(index, performance.now() - startMs, batch)
     return next
   }
@@ -98,13 +134,14 @@ export class DecoderPieces {
    * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
    */
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
-    const piece = this.#open('head', () => this.#head)
+    const piece = this.#runners.get('head', () => this.#head)
     const scores = new Float64Array(batch.length)
-    for (const chunk of chunkPositions(batch)) {
+    for (const chunk of chunkPositions(batch, { rows: this.#headRows })) {
       const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
       const outputs = await runPiece(
         piece,
         chunk.map(({ target }) => ({ ids: [target], origin: '' })),
+        1,
         {
           [STATE_INPUT]: takeRows(this.#ort, [state], chunk),
           [TARGETS_INPUT]: new this.#ort.Tensor('int64', targets, [chunk.length, 1]),
@@ -122,16 +159,18 @@ export class DecoderPieces {
    * @returns one for each state
    */
   async compare(states: State[], batch: EncodedText[]): Promise<Comparison[]> {
-    if (!this.#sharesScale) {
-      const head = await this.#open('comparison', () => takeComparisonHead(this.#decoder))
-      return compareStates(this.#ort, head, states, batch)
-    }
-    // rows of other models would change the scale with which a model's rows are quantised
-    const head = await this.#open('pair', () => takePairHead(this.#decoder, this.#decoder))
+    const head = await this.#runners.get('comparison', () => this.#takeComparison())
+    if (!this.#sharesScale) return compareStates(this.#ort, head, states, batch, this.#headRows)
     const [reference, ...others] = states as [State, ...State[]]
     const comparisons: Comparison[] = []
     for (const state of [...(others.length === 0 ? [reference] : others)]) {
-      const [whole, compared] = await comparePair(this.#ort, head, { state, reference }, batch)
+      const [whole, compared] = await comparePair(
+        this.#ort,
+        head,
+        { state, reference },
+        batch,
+        this.#headRows,
+      )
       if (comparisons.length === 0) comparisons.push(whole)
       if (others.length > 0) comparisons.push(compared)
     }
@@ -140,21 +179,17 @@ export class DecoderPieces {
 
   /** How likely continuations are to the model, from the last state of their texts. */
   async scoreContinuations(state: State, continuations: Continuation[]): Promise<ContinuationScores> {
-    const piece = this.#open('continuations', () => takeContinuationHead(this.#decoder))
-    return scoreContinuations(this.#ort, await piece, state, continuations)
+    const head = await this.#runners.get('continuations', () => takeContinuationHead(this.#decoder))
+    return scoreContinuations(this.#ort, head, state, continuations)
   }
 
-  async close(): Promise<void> {
-    await releaseAll([...this.#opened.values()])
-    this.#opened.clear()
+  close(): Promise<void> {
+    return this.#runners.close()
   }
 
-  #open(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
-    const piece =
-      this.#opened.get(name) ??
-      openRunner(take(), this.#config, FED_BY_PIECES, { ...this.#options, shared: true })
-    this.#opened.set(name, piece)
-    return piece
+  #takeComparison(): DecoderGraph {
+    // rows of other models would change the scale with which a model's rows are quantised
+    return this.#sharesScale ? takePairHead(this.#decoder, this.#decoder) : takeComparisonHead(this.#decoder)
   }
 }
 
@@ -177,10 +212,11 @@ export async function openDecoderPieces(
 async function runPiece(
   piece: GraphRunner | Promise<GraphRunner>,
   batch: EncodedText[],
+  tokens: number,
   fedByCaller: Record<string, Tensor>,
 ): Promise<Tensor> {
   const runner = await piece
-  const outputs = await runner.run(runner.makeFeeds(batch, longest(batch), fedByCaller))
+  const outputs = await runner.run(runner.makeFeeds(batch, tokens, fedByCaller))
   return outputs[runner.outputNames[0]!]!
 }
 

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../checkpoint/config.js'
 import { LayerpruneError } from '../errors.js'
 import { holdsKeysOrValues, layerOfCache } from '../graph/cache-names.js'
 import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../graph/onnx.js'
+import { POSITIONS_INPUT, SEEN_UNTIL_INPUT } from '../graph/tree-attention.js'
 import type { EncodedText } from '../texts/windows.js'
 import { assertTokenIds, countTokenRows } from './token-ids.js'
 
@@ -32,27 +33,29 @@ export function planInputs(
 }
 
 function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRows: number): MakeInput {
-  const perToken = (value: (ids: number[], index: number) => number): MakeInput => {
+  const perToken = (value: (text: EncodedText, index: number, tokens: number) => number): MakeInput => {
     const make = makeIntegers(ort, info)
     return (batch, tokens) => {
-      const values = batch.flatMap(({ ids }) =>
-        Array.from({ length: tokens }, (_, index) => value(ids, index)),
+      const values = batch.flatMap((text) =>
+        Array.from({ length: tokens }, (_, index) => value(text, index, tokens)),
       )
       return make(values, [batch.length, tokens])
     }
   }
   switch (info.name) {
     case 'input_ids': {
-      const make = perToken((ids, index) => (index < ids.length ? ids[index]! : 0))
+      const make = perToken(({ ids }, index) => (index < ids.length ? ids[index]! : 0))
       return (batch, tokens) => {
         for (const text of batch) assertTokenIds(text, tokenRows)
         return make(batch, tokens)
       }
     }
     case 'attention_mask':
-      return perToken((ids, index) => (index < ids.length ? 1 : 0))
-    case 'position_ids':
+      return perToken(({ ids }, index) => (index < ids.length ? 1 : 0))
+    case POSITIONS_INPUT:
       return planPositions(ort, info)
+    case SEEN_UNTIL_INPUT:
+      return perToken(({ tree }, index, tokens) => tree?.seenUntil[index] ?? tokens)
     case 'use_cache_branch':
       return () => new ort.Tensor('bool', [false], [1]) as Tensor
     case 'num_logits_to_keep': {
@@ -98,7 +101,10 @@ function planPositions(ort: Ort, info: ValueInfoProto): MakeInput {
     )
   }
   return (batch, tokens) => {
-    const values = Array.from({ length: repeats * batch.length * tokens }, (_, index) => index % tokens)
+    const ofBatch = batch.flatMap(({ tree }) =>
+      Array.from({ length: tokens }, (_, index) => tree?.positions[index] ?? index),
+    )
+    const values = Array.from({ length: repeats }, () => ofBatch).flat()
     return make(values, [...(shape.length === 3 ? [repeats] : []), batch.length, tokens])
   }
 }

@@ -1,16 +1,10 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { tapSegment } from '../graph/tap-segment.js'
-import { countCastBytes, type LoadedWeight, listLoadedWeights } from './loaded-weights.js'
-import {
-  allocatedBytes,
-  countRunBytes,
-  GRAM_CHUNK_BYTES,
-  GRAM_COPIES,
-  RUN_TOKENS,
-  SESSION_BYTES,
-} from './memory-figures.js'
+import { listLoadedWeights } from './loaded-weights.js'
+import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES } from './memory-figures.js'
 import type { Run } from './runs.js'
+import { countPassingBytes, measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
 /** What the memory of a run depends on. */
 interface RunSize {
@@ -24,11 +18,6 @@ interface RunSize {
 export interface Segment {
   start: number
   end: number
-}
-
-interface WeightBytes {
-  heldBytes: number
-  passingBytes: number
 }
 
 /** How much memory, in bytes, the parts of a decoder and the states between them take. */
@@ -45,13 +34,7 @@ export class MemoryPlan {
     const weights = Array.from({ length: config.layers }, (_, layer) =>
       listLoadedWeights(tapSegment(decoder, { from: layer, to: layer + 1 })),
     )
-    this.#layers = weights.map((ofLayer) => ({
-      heldBytes: ofLayer.reduce(
-        (sum, { bytes, isMapped }) => sum + (isMapped ? bytes : allocatedBytes(bytes)),
-        0,
-      ),
-      passingBytes: countPassingBytes(ofLayer),
-    }))
+    this.#layers = weights.map(measureWeightBytes)
     this.#passingBytes = countPassingBytes(weights.flat())
     this.#config = config
     const positionBytes = (config.layers + 1) * config.hiddenSize * Float64Array.BYTES_PER_ELEMENT
@@ -124,12 +107,6 @@ export class MemoryPlan {
   #stateBytes({ texts, tokens }: RunSize): number {
     return texts * tokens * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT
   }
-}
-
-/** What is taken on top of what is held: a second copy of a weight while it is packed for the processor or cast. */
-function countPassingBytes(weights: LoadedWeight[]): number {
-  const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
-  return Math.max(0, ...ordered, allocatedBytes(countCastBytes(weights)))
 }
 
 function sizeOf({ texts, tokens, positions }: Run): RunSize {

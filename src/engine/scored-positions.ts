@@ -14,23 +14,30 @@ export interface ScoredPosition {
   target: number
 }
 
-/** Rows of logits that are held at a time. */
-const CHUNK_ROWS = 128
+/** Rows of logits that are held at a time unless fewer are asked for. */
+export const CHUNK_ROWS = 128
 
-/**
- * The scored positions of a batch in chunks that a head takes at once.
- * @param models  of how many models a row of logits is made for each position
- */
-export function chunkPositions(batch: EncodedText[], models = 1): ScoredPosition[][] {
+/** How many rows of logits a head makes at a time. */
+export interface HeadRows {
+  /** Of how many models a row is made for each position; 1 if omitted. */
+  models?: number
+  /** At most, unless one position takes more. */
+  rows?: number
+}
+
+/** The scored positions of a batch in chunks that a head takes at once. */
+export function chunkPositions(batch: EncodedText[], head: HeadRows = {}): ScoredPosition[][] {
   const positions = batch.flatMap(({ ids }, text) =>
     ids.slice(1).map((target, token) => ({ text, token, target })),
   )
-  return chunksOf(positions, models)
+  return chunksOf(positions, head)
 }
 
-/** @param models  of how many models a row of logits is made for each position */
-export function chunksOf<Position>(positions: Position[], models = 1): Position[][] {
-  const size = Math.max(1, Math.floor(CHUNK_ROWS / models))
+export function chunksOf<Position>(
+  positions: Position[],
+  { models = 1, rows = CHUNK_ROWS }: HeadRows = {},
+): Position[][] {
+  const size = Math.max(1, Math.floor(rows / models))
   return Array.from({ length: Math.ceil(positions.length / size) }, (_, index) =>
     positions.slice(index * size, (index + 1) * size),
   )

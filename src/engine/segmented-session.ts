@@ -1,6 +1,5 @@
 import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { LayerpruneError } from '../errors.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { STATE_INPUT } from '../graph/segment.js'
@@ -12,12 +11,9 @@ import { MemoryPlan, type Segment } from './memory-plan.js'
 import type { RunMeter } from './run-meter.js'
 import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
 import type { SessionOptions } from './session.js'
+import { type MemoryLimit, tooLittleMemory } from './too-little-memory.js'
 
-export interface SegmentedOptions extends SessionOptions {
-  /** Total memory that the process may take. */
-  maxMemory: number
-  /** Most tokens of a text. */
-  maxLength: number
+export interface SegmentedOptions extends SessionOptions, MemoryLimit {
   /** Most tokens of a text that are asked for. */
   maxAsked: number
   /** Counts what is run and how long it takes. */
@@ -75,14 +71,6 @@ export async function openSegmentedSession(
     gramRunner,
     memoryBytes: maxMemory - takenBytes,
   })
-}
-
-function tooLittleMemory(leastBytes: number, { maxMemory, maxLength }: SegmentedOptions) {
-  const least = `${Math.ceil(leastBytes / 1e6)}MB`
-  return new LayerpruneError(
-    `${formatSize(maxMemory)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
-    { hint: `--max-memory ${least}, or a smaller --max-length` },
-  )
 }
 
 class SegmentedSession implements GramSource {

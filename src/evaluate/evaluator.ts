@@ -1,6 +1,7 @@
 import type { Continuation, ContinuationScores } from '../engine/continuations.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
+import type { MemoryLimit } from '../engine/too-little-memory.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -56,7 +57,10 @@ export interface Compared {
 export interface EvaluatorOptions extends SessionOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
+  /** What the process may take of memory; the model is loaded layer by layer then. */
+  limit?: MemoryLimit | undefined
   signal?: AbortSignal | undefined
+  onNote?: ((message: string) => void) | undefined
 }
 
 /**
@@ -69,22 +73,25 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
   const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
   const run = <Score>(candidates: Block[][], batch: EncodedText[], score: (state: State) => Promise<Score>) =>
-    runPaths({ pieces, score }, candidates.map(pathOf), batch, options.signal)
+    runPaths({ pieces, score }, candidates.map(pathOf), { texts: batch, signal: options.signal })
   return {
     async measure(batch, candidates) {
       const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
     compare: (batch, candidates) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batch, options.signal),
+      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], { texts: batch, signal: options.signal }),
     scoreContinuations: (batch, continuations, candidates) =>
       run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
-    tokensPerSecond(removed) {
-      const seconds = pathOf(removed).map((piece) => pieces.secondsPerToken(piece))
-      return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
-    },
+    tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),
   }
+}
+
+/** Of a pass through some pieces, by the mean time that each took so far; null if one of them did not run. */
+export function countTokensPerSecond(pieces: DecoderPieces, path: number[]): number | null {
+  const seconds = path.map((piece) => pieces.secondsPerToken(piece))
+  return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!
 }
 
 /** States at which pieces begin and end, so that any of the blocks can be omitted. */
@@ -104,10 +111,23 @@ export function keptPieces(boundaries: number[], removed: Block[]): number[] {
     )
 }
 
-/** How a batch is run, and what is made of each last state. */
+/** What runs a batch, and what is made of each last state. */
 export interface Scoring<Score> {
   pieces: Pick<DecoderPieces, 'embed' | 'run'>
   score: (state: State) => Promise<Score>
+}
+
+/** Texts that run together, and how. */
+export interface PathBatch {
+  texts: EncodedText[]
+  /** To which texts are padded; the longest text's if omitted. */
+  tokens?: number | undefined
+  /**
+   * Whether each piece runs along all paths before the next one does: it is needed once for all of them, and a state of
+   * each path is held. Otherwise the paths run one after another, and a state is held only for those that branch off.
+   */
+  pieceByPiece?: boolean
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -117,12 +137,11 @@ export interface Scoring<Score> {
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],
-  batch: EncodedText[],
-  signal: AbortSignal | undefined,
+  batch: PathBatch,
 ): Promise<Score[]> {
   const scores: Score[] = []
   if (paths.length === 0) return scores
-  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+  await walkTree(pieces, buildPrefixTree(paths), batch, async (ends, state) => {
     const score = await scoreState(state)
     for (const path of ends) scores[path] = score
   })
@@ -136,8 +155,7 @@ const HELD_BYTES = 256e6
 export async function comparePaths(
   pieces: Pick<DecoderPieces, 'embed' | 'run' | 'compare'>,
   paths: number[][],
-  batch: EncodedText[],
-  signal: AbortSignal | undefined,
+  batch: PathBatch,
 ): Promise<Compared[]> {
   const compared: Compared[] = []
   let reference: { ends: number[]; state: State } | undefined
@@ -147,7 +165,7 @@ export async function comparePaths(
     held = []
     const comparisons = await pieces.compare(
       group.map(({ state }) => state),
-      batch,
+      batch.texts,
     )
     for (const [index, { ends }] of group.entries()) {
       const { logLikelihoods, divergences, agreements } = comparisons[index]!
@@ -155,7 +173,7 @@ export async function comparePaths(
       for (const path of ends) compared[path] ??= { nats, divergences, agreements }
     }
   }
-  await walkTree(pieces, buildPrefixTree(paths), { batch, signal }, async (ends, state) => {
+  await walkTree(pieces, buildPrefixTree(paths), batch, async (ends, state) => {
     if (ends.includes(0)) reference = { ends, state }
     else held.push({ ends, state })
     if (reference !== undefined && held.length * state.data.byteLength >= HELD_BYTES) await compareHeld()
@@ -168,21 +186,34 @@ export async function comparePaths(
 async function walkTree(
   pieces: Scoring<unknown>['pieces'],
   tree: PrefixTree,
-  { batch, signal }: { batch: EncodedText[]; signal: AbortSignal | undefined },
+  { texts, tokens, pieceByPiece = false, signal }: PathBatch,
   visitEnd: (ends: number[], state: State) => Promise<void>,
 ): Promise<void> {
-  async function walk(node: PrefixTree, state: State): Promise<void> {
-    while (true) {
-      signal?.throwIfAborted()
-      if (node.ends.length > 0) await visitEnd(node.ends, state)
-      const branches = [...node.next]
-      const last = branches.pop()
-      for (const [piece, branch] of branches) await walk(branch, await pieces.run(piece, state, batch))
-      if (last === undefined) return
-      const [piece, branch] = last
-      state = await pieces.run(piece, state, batch)
-      node = branch
-    }
+  const pending: PendingBranch[] = []
+  const visit = async ({ ends, next }: PrefixTree, state: State): Promise<void> => {
+    signal?.throwIfAborted()
+    if (ends.length > 0) await visitEnd(ends, state)
+    for (const [piece, node] of [...next].reverse()) pending.push({ piece, node, state })
   }
-  await walk(tree, await pieces.embed(batch))
+  await visit(tree, await pieces.embed(texts, tokens))
+  while (pending.length > 0) {
+    const { piece, node, state } = pieceByPiece ? takeLowest(pending) : pending.pop()!
+    await visit(node, await pieces.run(piece, state, texts))
+  }
+}
+
+/** A piece that is still to be run, on the state that it starts from. */
+interface PendingBranch {
+  piece: number
+  node: PrefixTree
+  state: State
+}
+
+function takeLowest(pending: PendingBranch[]): PendingBranch {
+  const lowest = Math.min(...pending.map(({ piece }) => piece))
+  const [branch] = pending.splice(
+    pending.findIndex(({ piece }) => piece === lowest),
+    1,
+  )
+  return branch!
 }

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
-import type { EvaluationResult } from '../documents/evaluation-result.js'
+import type { EvaluationResult, TextFigures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -7,16 +7,24 @@ import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
-import { assertRunCounts, chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
+import {
+  assertCounts,
+  assertRunCounts,
+  chooseRunSettings,
+  type RunOptions,
+  type RunSettings,
+} from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
+import type { Shard } from '../texts/placed-rows.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
 import { VERSION } from '../version.js'
-import { type Compared, type Evaluator, type EvaluatorOptions, openEvaluator } from './evaluator.js'
-import { Nearness } from './nearness.js'
+import { EvaluationSums } from './evaluation-sums.js'
+import type { Compared, Evaluator, EvaluatorOptions } from './evaluator.js'
+import { openMeasuringEvaluator } from './limited-evaluator.js'
 import { countScoredBytes } from './scored-bytes.js'
-import { Tally } from './tally.js'
+import { ShardRecord } from './shard-record.js'
 import { assertWholeFinite } from './whole-model.js'
 
 export interface EvaluationOptions extends RunOptions {
@@ -24,6 +32,10 @@ export interface EvaluationOptions extends RunOptions {
   candidates?: Block[][] | undefined
   /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  maxMemory?: number | undefined
+  /** Measures every Nth batch from the ith on, of all texts. */
+  shard?: Shard | undefined
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
@@ -56,10 +68,11 @@ export interface TextScore {
  */
 export async function evaluatePerplexity(
   options: EvaluationOptions,
-  open: OpenEvaluator = openEvaluator,
+  open: OpenEvaluator = openMeasuringEvaluator,
 ): Promise<EvaluationResult> {
   assertRunCounts(options)
-  const { signal, candidates = [], datasetSize, datasetSkip = 0, onNote } = options
+  assertCounts({ 'max memory': options.maxMemory })
+  const { signal, candidates = [], datasetSize, datasetSkip = 0, shard, onNote } = options
   if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
     throw new UsageError(`dataset skip must be a whole number of at least 0, found ${datasetSkip}`)
   }
@@ -70,45 +83,60 @@ export async function evaluatePerplexity(
   const described = await describeModel(model, options)
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
-  const tally = new Tally(removed.length + 1)
-  const nearness = new Nearness(removed.length)
+  const sums = new EvaluationSums(removed)
+  const total = countTexts(options, settings)
+  const record = shard && new ShardRecord(shard)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
     await tokenizer.loaded
-    evaluator = await open(model, chooseSession(options, removed))
+    evaluator = await open(model, chooseSession(options, settings, removed))
     for await (const batch of texts) {
+      if (record?.takes(batch) === false) continue
       const compared = await evaluator.compare(batch, removed)
-      nearness.addBatch(compared.slice(1))
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
-      await tallyBatch(scored, tally, options.onText)
-      options.onProgress?.({ texts: tally.texts, total: datasetSize ?? null })
+      const figures = await scoreTexts(scored, options.onText)
+      for (const text of figures) sums.addText(text)
+      record?.add(figures)
+      options.onProgress?.({ texts: sums.texts, total })
     }
     signal?.throwIfAborted()
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(tally.texts, datasetSize) : cause
+    throw signal?.aborted ? new InterruptedError(sums.texts, total ?? undefined) : cause
   } finally {
     tokenizer.close()
     await evaluator?.close()
   }
-  if (tally.texts === 0) throw noTextError(dataset, texts, datasetSkip)
-  if (tally.hasFailed(0)) throw new LayerpruneError("the whole model's perplexity is too large for a number")
+  const saved = record?.save()
+  if (sums.texts === 0) throw noTextError(dataset, texts, datasetSkip)
   return {
     schema: SCHEMAS.evaluation,
     model: described,
-    dataset: describeTexts(dataset, texts, tally, datasetSkip),
+    dataset: describeTexts(dataset, texts, sums, datasetSkip),
     settings: describeSettings(settings, options),
-    ...tally.figures(0),
-    candidates: removed.map((blocks, index) => {
-      const figures = tally.compare(index + 1, blocks)
-      if (figures.perplexity === null) return figures
-      return { ...figures, ...nearness.figures(index, tally.scoredTokens) }
-    }),
+    ...sums.figures(),
+    ...(saved && { shard: saved }),
     layerpruneVersion: VERSION,
   }
 }
 
-function chooseSession({ threads, device = 'cpu', signal }: EvaluationOptions, removed: Block[][]) {
-  return { threads, device, blocks: removed.flat(), signal }
+/** Texts that are measured if the dataset has as many as are asked for; null if none are. */
+function countTexts({ datasetSize, shard }: EvaluationOptions, { batchSize }: RunSettings): number | null {
+  if (datasetSize === undefined) return null
+  if (shard === undefined) return datasetSize
+  let texts = 0
+  for (let start = (shard.index - 1) * batchSize; start < datasetSize; start += shard.count * batchSize) {
+    texts += Math.min(batchSize, datasetSize - start)
+  }
+  return texts
+}
+
+function chooseSession(
+  { threads, device = 'cpu', signal, onNote, maxMemory }: EvaluationOptions,
+  { maxLength }: RunSettings,
+  removed: Block[][],
+): EvaluatorOptions {
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength }
+  return { threads, device, blocks: removed.flat(), limit, signal, onNote }
 }
 
 interface ScoredBatch {
@@ -120,28 +148,34 @@ interface ScoredBatch {
 }
 
 /** @throws LayerpruneError if the whole model gives a text no finite log-likelihood */
-async function tallyBatch(
+async function scoreTexts(
   { batch, compared, decode, maxLength }: ScoredBatch,
-  tally: Tally,
   onText: EvaluationOptions['onText'],
-): Promise<void> {
+): Promise<TextFigures[]> {
+  const finite = (value: number) => (Number.isFinite(value) ? value : null)
+  const figures: TextFigures[] = []
   for (const [index, text] of batch.entries()) {
-    const nats = Float64Array.from(compared, ({ nats }) => nats[index]!)
-    assertWholeFinite(nats[0]!, text)
+    const scores = compared.map(({ nats, divergences, agreements }): TextFigures['scores'][number] => [
+      finite(nats[index]!),
+      finite(divergences[index]!),
+      finite(agreements[index]!),
+    ])
+    assertWholeFinite(compared[0]!.nats[index]!, text)
     const scoredTokens = text.ids.length - 1
-    tally.addText(nats, scoredTokens, await countScoredBytes(text, decode, maxLength))
+    figures.push({ scoredTokens, scoredBytes: await countScoredBytes(text, decode, maxLength), scores })
     onText?.({
       origin: text.origin,
       scoredTokens,
-      negativeLogLikelihoods: Array.from(nats, (value) => value / scoredTokens),
+      negativeLogLikelihoods: compared.map(({ nats }) => nats[index]! / scoredTokens),
     })
   }
+  return figures
 }
 
 function describeTexts(
   { id, config, split, revision, shares, column, skipped }: Dataset,
   { tokenless }: TextBatches,
-  { texts, scoredTokens, scoredBytes }: Tally,
+  sums: EvaluationSums,
   skippedTexts: number,
 ): EvaluationResult['dataset'] {
   return {
@@ -152,11 +186,7 @@ function describeTexts(
     ...(shares && { shares }),
     column,
     skippedTexts,
-    texts,
-    // every token but the first of each text is scored
-    tokens: scoredTokens + texts,
-    scoredTokens,
-    scoredBytes,
+    ...sums.counts(),
     skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
   }
 }

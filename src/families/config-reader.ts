@@ -1,3 +1,4 @@
+import { adviseOnConfig, CONFIG_FILE } from '../checkpoint/config-file.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { isObject } from '../is-object.js'
 
@@ -16,13 +17,27 @@ export class ConfigReader {
   readonly #values: Record<string, unknown>
   readonly #limits: CountLimits
   readonly #path: string
+  readonly #file: string
   readonly #read = new Set<string>()
 
-  /** @param path how messages name the object, as in `config.json` or `config.json rope_scaling` */
-  constructor(values: Record<string, unknown>, limits: CountLimits, path = 'config.json') {
+  /**
+   * @param file how messages name the file: config.json or a GGUF file
+   * @param path how they name the object in it, as in `config.json rope_scaling`
+   */
+  constructor(values: Record<string, unknown>, limits: CountLimits, file = CONFIG_FILE, path = file) {
     this.#values = values
     this.#limits = limits
+    this.#file = file
     this.#path = path
+  }
+
+  /** The error for values that do not fit each other, after the name of the file. */
+  contradicts(what: string): LayerpruneError {
+    return new LayerpruneError(`${this.#file} ${what}`, { hint: this.#hint })
+  }
+
+  get #hint(): string {
+    return adviseOnConfig(this.#file, 'from the model it belongs to')
   }
 
   /** A size of tensors, or a count of something in them: a whole number from 1 to the longest axis of any tensor. */
@@ -101,7 +116,7 @@ export class ConfigReader {
 
   /** A nested object as it would be read if the config stated it. */
   assume(key: string, value: Record<string, unknown>): ConfigReader {
-    return new ConfigReader(value, this.#limits, `${this.#path} ${key}`)
+    return new ConfigReader(value, this.#limits, this.#file, `${this.#path} ${key}`)
   }
 
   /** Of two names for one thing the first that is present; if both are, they must agree. */
@@ -188,7 +203,7 @@ export class ConfigReader {
   #limit(key: string, value: unknown, limit: number, what: string): void {
     if (typeof value !== 'number' || value <= limit) return
     throw new LayerpruneError(`${this.#path}: ${key} is ${value}, expected at most ${limit}, ${what}`, {
-      hint: 'take config.json and weights from the same model',
+      hint: adviseOnConfig(this.#file, 'and weights from the same model'),
     })
   }
 
@@ -203,12 +218,12 @@ export class ConfigReader {
     if (value === undefined || value === null) {
       if (given.length === 2) return given[1]
       throw new LayerpruneError(`${this.#path} does not state ${key}, expected ${expected}`, {
-        hint: 'take config.json from the model it belongs to',
+        hint: this.#hint,
       })
     }
     if (!accepts(value)) {
       throw new LayerpruneError(`${this.#path}: ${key} is ${shorten(value)}, expected ${expected}`, {
-        hint: 'take config.json from the model it belongs to',
+        hint: this.#hint,
       })
     }
     return value

@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Decay, Delta, DeltaProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
@@ -27,9 +26,8 @@ export function readDeltaSizes(
   const keyHeads = config.count('linear_num_key_heads', usual.keyHeads)
   const valueHeads = config.count('linear_num_value_heads', usual.valueHeads)
   if (valueHeads % keyHeads !== 0) {
-    throw new LayerpruneError(
-      `config.json has ${valueHeads} value heads of linear attention for ${keyHeads} key heads, expected a multiple`,
-      { hint: 'take config.json from the model it belongs to' },
+    throw config.contradicts(
+      `has ${valueHeads} value heads of linear attention for ${keyHeads} key heads, expected a multiple`,
     )
   }
   const keyDim = config.count('linear_key_head_dim', usual.keyDim(keyHeads))

@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
@@ -70,7 +69,7 @@ export function applyDifferences(
     layers: Array.from({ length: sizes.layers }, (_, index) =>
       describeLayer(config, differences, {
         index,
-        sizes: checkSizes(differences.layerSizes?.(index, sizes) ?? sizes),
+        sizes: checkSizes(config, differences.layerSizes?.(index, sizes) ?? sizes),
         names,
         makeActivation,
         alibi,
@@ -149,19 +148,18 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
         : config.count(keys.kvHeads, usualKvHeads)
   const headDim = config.count('head_dim', differences.headDim ?? Math.floor(hidden / heads))
   if (headDim < 1) {
-    throw new LayerpruneError(
-      `config.json has ${heads} attention heads for a hidden size of ${hidden}, expected no more heads than that`,
-      { hint: 'take config.json from the model it belongs to' },
+    throw config.contradicts(
+      `has ${heads} attention heads for a hidden size of ${hidden}, expected no more heads than that`,
     )
   }
-  return checkSizes({ hidden, heads, kvHeads, headDim, layers })
+  return checkSizes(config, { hidden, heads, kvHeads, headDim, layers })
 }
 
-function checkSizes(sizes: Sizes): Sizes {
+function checkSizes(config: ConfigReader, sizes: Sizes): Sizes {
   const { heads, kvHeads } = sizes
   if (heads % kvHeads === 0) return sizes
-  throw new LayerpruneError(
-    `config.json has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
+  throw config.contradicts(
+    `has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
   )
 }
 

@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type {
   Activation,
@@ -272,7 +271,7 @@ function describeMlp(
   })
   const parts = { hidden, activation, name, gated, makeNorm }
   const experts = differences.experts?.(index, parts)
-  if (experts) return { kind: 'experts', experts: checkExperts(experts) }
+  if (experts) return { kind: 'experts', experts: checkExperts(config, experts) }
   const inner = readMlpSize(config, differences, { hidden, index })
   if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, inner), parts)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
@@ -301,10 +300,9 @@ function readMlpSize(
   return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
-export function checkExperts(experts: Experts): Experts {
+export function checkExperts(config: ConfigReader, experts: Experts): Experts {
   if (experts.perToken <= experts.count) return experts
-  throw new LayerpruneError(
-    `config.json has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,
-    { hint: 'take config.json from the model it belongs to' },
+  throw config.contradicts(
+    `has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,
   )
 }

@@ -183,11 +183,12 @@ function readExperts(config: ConfigReader): Differences {
       beforeMlp: null,
       afterMlp: 'post_feedforward_layernorm',
     },
-    aroundMlp: (mlp, parts) => describeSum(mlp, parts, numbers),
+    aroundMlp: (mlp, parts) => describeSum(config, mlp, parts, numbers),
   }
 }
 
 function describeSum(
+  config: ConfigReader,
   mlp: Mlp,
   { hidden, activation, name, makeNorm }: ExpertParts,
   { count, perToken, inner }: { count: number; perToken: number; inner: number },
@@ -200,7 +201,7 @@ function describeSum(
     outputs,
     stack: { count, index },
   })
-  const experts = checkExperts({
+  const experts = checkExperts(config, {
     router: { weight: name('router.proj.weight'), bias: null, inputs: hidden, outputs: count },
     count,
     perToken,

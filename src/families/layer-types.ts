@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 
 export type LayerType = 'full_attention' | 'sliding_attention'
@@ -31,9 +30,7 @@ export function readLayerKinds<Kind extends string>(
   const types = config.texts(key, undefined)
   if (types === undefined) return usual
   if (types.length !== layers) {
-    throw new LayerpruneError(
-      `config.json has ${types.length} ${key} for ${layers} layers (num_hidden_layers)`,
-    )
+    throw config.contradicts(`has ${types.length} ${key} for ${layers} layers (num_hidden_layers)`)
   }
   const isKnown = (type: string): type is Kind => (kinds as string[]).includes(type)
   if (!types.every(isKnown)) {

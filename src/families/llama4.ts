@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { QueryGrowth } from './description.js'
 import type { Differences } from './differences.js'
@@ -88,9 +87,7 @@ function readChunks(
   if (types === undefined) return (layer) => (rotates(layer) ? size : null)
   const layers = config.layers('num_hidden_layers')
   if (types.length !== layers) {
-    throw new LayerpruneError(
-      `config.json has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`,
-    )
+    throw config.contradicts(`has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`)
   }
   if (types.some((type) => type !== 'full_attention' && type !== 'chunked_attention')) {
     throw config.refuse('layer_types', 'only full_attention and chunked_attention')

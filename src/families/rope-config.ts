@@ -1,4 +1,3 @@
-import { LayerpruneError } from '../errors.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Rope, RopeFrequencies } from './description.js'
 
@@ -82,12 +81,12 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   const part = isProportional ? 1 : readPartial(config, settings, options)
   const dimensions = options.dimensions ?? Math.floor(headDim * part)
   if (dimensions < 2 || dimensions > headDim || dimensions % 2 !== 0) {
-    throw new LayerpruneError(
-      `config.json rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
+    throw config.contradicts(
+      `rotates ${dimensions} elements of heads of ${headDim}, expected an even number of 2 to ${headDim}`,
     )
   }
   const scale = readScaling(config, settings, { dimensions, theta }, options)
-  assertFinite(scale)
+  assertFinite(config, scale)
   settings?.assertAllRead('rope', (key) => [...HARMLESS_KEYS, ...(options.others ?? [])].includes(key))
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
 }
@@ -142,7 +141,7 @@ function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling
 }
 
 /** Odd settings, such as a base of 1 with YaRN, divide by zero. */
-function assertFinite({ attentionFactor, frequencies }: Scaling): void {
+function assertFinite(config: ConfigReader, { attentionFactor, frequencies }: Scaling): void {
   const values =
     frequencies.kind === 'fixed'
       ? frequencies.perPair
@@ -150,9 +149,7 @@ function assertFinite({ attentionFactor, frequencies }: Scaling): void {
         ? [...frequencies.short, ...frequencies.long]
         : []
   if ([attentionFactor, ...values].every(Number.isFinite)) return
-  throw new LayerpruneError('config.json has rope settings that give no finite frequencies', {
-    hint: 'take config.json from the model it belongs to',
-  })
+  throw config.contradicts('has rope settings that give no finite frequencies')
 }
 
 interface Base {

@@ -13,11 +13,19 @@ export const LOSS_OUTPUT = 'layerprune.loss'
 /** Runs of positions whose logits are computed one after another: those of all would be the largest tensor by far. */
 export const CHUNKS = 4
 
+/** Numbers of a state in a student and in its teacher. */
+export interface StatePair {
+  student: number
+  teacher: number
+}
+
 /** A decoder whose probabilities another learns, in one graph with it. */
 export interface Teacher {
   decoder: DecoderGraph
   /** The output that holds its logits. */
   logits: string
+  /** States that are learnt too, and what they count beside the probabilities; none if omitted. */
+  common?: { states: readonly StatePair[]; weight: number } | undefined
 }
 
 /** A loss, and the gradients that are known without differentiation: those of the logits, or of what they come from. */

@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/graph-writer.js'
 import {
@@ -14,6 +15,7 @@ import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
 import { mergeNodes } from './merge-nodes.js'
+import { addStateLoss } from './state-loss.js'
 import { gradientName } from './trained.js'
 
 /** float32 [batch, tokens, hidden]: the gradient of the state after a segment. */
@@ -74,7 +76,12 @@ function takeEnd(
     hiddenSize,
     teacher: teacher && { ...teacher, state: addTeacher(graph, teacher) },
   }
-  const { loss, seeds } = writer.inScope(LOSS_SCOPE, () => writeLoss(graph, writer, inputs))
+  const { loss, seeds } = writer.inScope(LOSS_SCOPE, () => {
+    const written = writeLoss(graph, writer, inputs)
+    if (!teacher?.common) return written
+    const states = findStates(segment, teacher, from)
+    return addStateLoss(writer, written, { states, weight: teacher.common.weight, hiddenSize })
+  })
   mergeNodes(graph, writer)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
@@ -84,6 +91,22 @@ function takeEnd(
   addMissingInputs(graph, decoder)
   graph.output = [makeValueInfo(LOSS_OUTPUT, DataType.FLOAT, [])]
   return { segment, seeds }
+}
+
+/** The states that a teacher and the student in a graph have in common. */
+function findStates(
+  segment: DecoderGraph,
+  { decoder, common }: Teacher,
+  from = 0,
+): { student: string; teacher: string }[] {
+  return common!.states.map(({ student, teacher }) => {
+    if (student < from) {
+      throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {
+        hint: 'train without --layers-at-once, or without --teacher-states',
+      })
+    }
+    return { student: segment.states[student - from]!, teacher: decoder.states[teacher]! }
+  })
 }
 
 /** Adds the layers of a teacher to a graph, and returns its last state. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { countOutside } from '../builder/build-decoder.js'
 import type { Packing } from '../checkpoint/packed/packing.js'
 import { SCHEMAS } from '../documents/schemas.js'
+import type { BaseModel } from '../documents/similarity-result.js'
 import { estimateMemory, type MemoryEstimate } from '../engine/estimate-memory.js'
 import { LayerpruneError } from '../errors.js'
 import { FAMILIES } from '../families/table.js'
@@ -29,7 +30,7 @@ export interface Inspection {
     /** Commit of the Hub; null for a folder that the user named. */
     revision: string | null
     /** The model that the adapter `id` is merged into; omitted if `id` is a whole model. */
-    base?: { id: string; revision: string | null }
+    base?: BaseModel
     /** `model_type` of the decoder. */
     family: string
     /** `model_type` of the model of images or sound and text that holds the decoder; null for a decoder by itself. */

@@ -12,7 +12,7 @@ import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
 import type { FindProblem } from './cut-problem.js'
-import { fileName, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
 import { escapeXml } from './svg.js'
@@ -41,9 +41,10 @@ export function renderEvaluation(evaluation: EvaluationResult, number: number): 
 <div class="scroll perplexities" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th><th scope="col">perplexity</th><th scope="col">× whole</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
 <tbody><tr><td>none</td><td class="wide-cell"></td><td>${formatFigure({ perplexity, standardError })}</td><td>1.00</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
 ${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${number}`), '', drawPerplexities(evaluation))}
-${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) })}
+${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) }, `with-${number}`)}
 <details class="settings"><summary>What was measured</summary>${renderFacts([
     ['family', model.family],
+    ...nameBase(model),
     ['read from', `${model.file} in ${model.dtype}`],
     ['column', dataset.column],
     ['texts skipped first', dataset.skippedTexts],

@@ -1,4 +1,5 @@
 import { formatJson } from '../clean-text.js'
+import type { BaseModel } from '../documents/similarity-result.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer } from '../layers/blocks.js'
 import { formatLayers } from '../layers/names.js'
@@ -48,6 +49,12 @@ export function renderFacts(facts: [name: string, value: string | number | null 
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => `<div><dt>${name}</dt><dd>${escapeXml(String(value))}</dd></div>`)
   return `<dl class="facts">${lines.join('')}</dl>`
+}
+
+/** What an adapter is merged into, as a fact; none of a whole model. */
+export function nameBase({ base }: { base?: BaseModel | undefined }): [name: string, value: string][] {
+  if (base === undefined) return []
+  return [['merged into', base.revision === null ? base.id : `${base.id} at ${base.revision}`]]
 }
 
 /** JSON that can stand inside a script element. */

@@ -17,7 +17,15 @@ import { formatPruneCommand } from '../prune-command.js'
 import { describeTokens } from '../texts/token-selection.js'
 import type { FindProblem } from './cut-problem.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
-import { fileName, renderCopy, renderData, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import {
+  fileName,
+  nameBase,
+  renderCopy,
+  renderData,
+  renderFacts,
+  renderFigure,
+  renderStrip,
+} from './page-parts.js'
 import { escapeXml } from './svg.js'
 import { type Checks, reachVerdict } from './verdict.js'
 
@@ -173,6 +181,7 @@ function describeSettings(result: ReportedResult): string {
     ['revision', model.revision],
     ['family', model.family],
     ['layers, hidden size', `${model.layers}, ${formatCount(model.hiddenSize)}`],
+    ...nameBase(model),
     ['read from', `${model.file} in ${model.dtype}`],
     ['checkpoint stores', model.checkpointDtype],
     ['dataset', [dataset.id, dataset.config, dataset.split].filter((part) => part !== null).join(', ')],

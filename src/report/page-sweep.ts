@@ -11,7 +11,7 @@ import {
   formatSpeed,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
-import { fileName, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { fileName, nameBase, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderSamples } from './page-pruned.js'
 import { escapeXml } from './svg.js'
 import { drawSweep } from './sweep-svg.js'
@@ -36,6 +36,7 @@ ${renderFigure(fileName(model.id, `sweep-${index + 1}`), '', drawSweep(sweep))}
 ${renderSamples(samples)}<details class="settings"><summary>What was measured</summary>${renderFacts([
     ['strategies', formatList(strategies)],
     ['layers chosen on', formatQuantity(dataset.skippedTexts, 'text')],
+    ...nameBase(model),
     ['read from', `${model.file} in ${model.dtype}`],
     ['longest text', formatQuantity(settings.maxLength, 'token')],
     ['~', 'measured on the first texts alone, where the cut lost too much to go on'],

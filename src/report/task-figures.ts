@@ -4,11 +4,15 @@ import { formatPerplexity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 
+/** Documents of a model that may have measured tasks. */
+type TaskSources = Pick<ModelStory, 'evaluations' | 'tasks'> & Partial<Pick<ModelStory, 'sweeps'>>
+
 /** Results of tasks of a model, whether texts were measured with them or not. */
 export function listTaskResults({
   evaluations,
   tasks,
-}: Pick<ModelStory, 'evaluations' | 'tasks'>): Pick<TaskResult, 'tasks' | 'candidates'>[] {
+  sweeps = [],
+}: TaskSources): Pick<TaskResult, 'tasks' | 'candidates'>[] {
   const measured = evaluations.flatMap(
     ({ document: { tasks, candidates } }: { document: EvaluationResult }) =>
       tasks === undefined
@@ -20,17 +24,24 @@ export function listTaskResults({
             },
           ],
   )
-  return [...tasks.map(({ document }) => document), ...measured]
+  const swept = sweeps.flatMap(({ document: { whole, candidates } }) =>
+    whole.tasks === undefined
+      ? []
+      : [
+          {
+            tasks: whole.tasks,
+            candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })),
+          },
+        ],
+  )
+  return [...tasks.map(({ document }) => document), ...measured, ...swept]
 }
 
 /**
  * How a cut does on each task that it was measured on, by name.
  * @param removed  none for the whole model
  */
-export function findTaskFigures(
-  story: Pick<ModelStory, 'evaluations' | 'tasks'>,
-  removed: Block[],
-): Map<string, TaskFigures | null> {
+export function findTaskFigures(story: TaskSources, removed: Block[]): Map<string, TaskFigures | null> {
   const found = new Map<string, TaskFigures | null>()
   for (const { tasks, candidates } of listTaskResults(story)) {
     const figures =

@@ -30,7 +30,7 @@ export interface Verdict extends Block {
 }
 
 /** What else was measured of the model. */
-export type Checks = Pick<ModelStory, 'evaluations' | 'tasks'>
+export type Checks = Pick<ModelStory, 'evaluations' | 'tasks'> & Partial<Pick<ModelStory, 'sweeps'>>
 
 const MAX_NAMED = 4
 const NO_CHECKS: Checks = { evaluations: [], tasks: [] }

@@ -14,7 +14,7 @@ export async function describeModel(
   model: Model,
   { signal, onNote }: Pick<HashOptions, 'signal' | 'onNote'>,
 ): Promise<SimilarityResult['model']> {
-  const { id, revision, askedRevision, config, precision, file } = model
+  const { id, revision, askedRevision, config, precision, file, adapter } = model
   const folder = readHubSettings().layerpruneFolder
   const fingerprint = await fingerprintModel(model, { folder, signal, onNote }).catch((cause) => {
     throw signal?.aborted ? new InterruptedError(0) : cause
@@ -31,5 +31,6 @@ export async function describeModel(
     file,
     fingerprint,
     ...(config.ignoredKeys && { ignoredConfigKeys: [...config.ignoredKeys] }),
+    ...(adapter && { base: { id: adapter.base, revision: adapter.baseRevision } }),
   }
 }

@@ -27,13 +27,18 @@ export function identify(result: Identified, metrics: readonly Metric[]): Identi
     '--dataset-split': `${dataset.split}`,
     'the revision of the dataset': `${dataset.revision}`,
     ...(dataset.shares && {
-      'the shares of the datasets': dataset.shares.map(({ share }) => share).join(':'),
+      'the shares of the datasets': dataset.shares.map(nameShare).join(':'),
     }),
     '--layers-to-skip': `${layersToSkip}`,
     '--metric': metrics.join(','),
     '--tokens': tokens,
     ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameFlag(key), `${value}`])),
   }
+}
+
+/** Files lie elsewhere on another machine; a commit is the same everywhere. */
+function nameShare({ share, revision }: NonNullable<Identified['dataset']['shares']>[number]): string {
+  return revision === undefined || revision === null ? `${share}` : `${share} of ${revision.slice(0, 12)}`
 }
 
 /** The first thing in which two identities differ. */

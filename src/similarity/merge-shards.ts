@@ -40,8 +40,8 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
   )
 }
 
-function nameInResult({ id, config, split, revision, column }: SimilarityResult['dataset']) {
-  return { id, config, split, revision, column }
+function nameInResult({ id, config, split, revision, shares, column }: SimilarityResult['dataset']) {
+  return { id, config, split, revision, ...(shares && { shares }), column }
 }
 
 /** Every shard skips the same rows without text. */

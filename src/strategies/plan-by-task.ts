@@ -3,11 +3,11 @@ import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
 import { formatQuantity } from '../format-numbers.js'
 import { type Model, openModel, prepareModel } from '../model.js'
-import { shareRuns } from '../tasks/encode-requests.js'
 import { findTasks } from '../tasks/find-tasks.js'
 import { type OpenTasks, openTasks } from '../tasks/open-tasks.js'
 import { type PreparedDocument, readTasks, type TaskOptions } from '../tasks/prepare-tasks.js'
 import { scoreTasks, type TaskScores } from '../tasks/score-tasks.js'
+import { shareRuns } from '../tasks/share-runs.js'
 import type { ReadText } from '../texts/windows.js'
 import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
@@ -90,12 +90,12 @@ export async function planByTask(
 
 async function openWhole(options: PlanOptions): Promise<Searched> {
   const { threads, device = 'cpu', signal } = options
-  const model = await prepareModel(await openModel(options), options)
+  const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
   return { model, open: () => openEvaluator(model, { threads, device, signal }) }
 }
 
 /** The documents of a task as texts of a single scored token, the right answer. */
-function makeMeasuring({ prepared, batchSize }: OpenTasks) {
+function makeMeasuring({ prepared, run: { batchSize, trees } }: OpenTasks) {
   const documents = prepared.tasks[0]!.documents.filter(({ gold }) => gold.length > 0)
   if (documents.length === 0) {
     throw new LayerpruneError(`task ${prepared.tasks[0]!.definition.name}: no document has a right choice`)
@@ -113,7 +113,7 @@ function makeMeasuring({ prepared, batchSize }: OpenTasks) {
       const asked = batch.map((text) => byText.get(text as ReadText)!)
       const places = asked.flatMap(({ requests }) => requests)
       const requests = places.map((place) => prepared.requests[place]!)
-      const part = { requests, runs: shareRuns(requests, () => asked[0]!.origin) }
+      const part = { requests, runs: shareRuns(requests, () => asked[0]!.origin, trees) }
       const scores = await scoreTasks(evaluator, part, candidates, { batchSize })
       return scores.map((ofCandidate) =>
         Float64Array.from(splitScores(asked, ofCandidate), ([gold, values]) => missOf(gold, values)),

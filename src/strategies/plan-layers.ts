@@ -55,10 +55,11 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, limit } = options
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize, limit })
-  const { config } = await locateModel({ ...options, onNote: undefined })
+  const { id, config, adapter } = await locateModel({ ...options, onNote: undefined })
   assertBlockSize(n, config.layers)
   const found = await findWithoutTexts(options, config.layers)
-  const model = { id: options.model, layers: config.layers, family: config.modelType }
+  const base = adapter && { id: adapter.base, revision: adapter.baseRevision }
+  const model = { id, layers: config.layers, family: config.modelType, base }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }
@@ -73,11 +74,18 @@ async function findWithoutTexts(options: PlanOptions, layers: number): Promise<F
   if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
   if (strategy === 'task') {
     if (options.task === undefined) throw new UsageError('the strategy task needs a task: give --task')
+    assertNoTexts(options, '--strategy task')
     return planByTask(options, options.task)
   }
   const task = taskOf(objective)
   if (task !== undefined && strategy === 'greedy-perplexity') return searchByTask(options, task)
   return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
+}
+
+function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
+  if (flag === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
 }
 
 function requireTexts(
@@ -113,7 +121,7 @@ async function planByDistance(options: Options): Promise<Found> {
   return {
     removed: [best],
     scores: { distance, standardError, tokens },
-    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
   }
 }
 
@@ -142,7 +150,7 @@ async function planByInfluence(options: Options): Promise<Found> {
   return {
     removed: asBlocks(lowestLayers(influence, options.layersToSkip)),
     scores: { blockInfluence: influence },
-    dataset: describeTexts(dataset, { texts: dataset.samples, settings }),
+    dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
   }
 }
 
@@ -153,16 +161,14 @@ async function planBySearch(options: Options): Promise<Found> {
   return {
     removed: asBlocks(steps.map(({ layer }) => layer)),
     scores: describeSteps(steps, score, options.objective),
-    dataset: describeTexts(calibration.dataset, calibration),
+    dataset: describeTexts(calibration.dataset, calibration, options),
   }
 }
 
 /** Measures cuts as they are, on the documents of a task alone. */
 async function searchByTask(options: PlanOptions, task: string): Promise<Found> {
-  const { dataset = [], objective } = options
-  if (dataset.length > 0) {
-    throw new UsageError(`--objective ${objective} chooses on the documents of the task: omit --dataset`)
-  }
+  const { objective } = options
+  assertNoTexts(options, `--objective ${objective}`)
   const { scores, ...found } = await planByTask(options, task)
   return { ...found, scores: { objective, ...scores } }
 }
@@ -178,7 +184,7 @@ async function searchRepairedByTask(options: Options, task: string): Promise<Fou
   return {
     ...found,
     scores: { objective: options.objective, ...scores },
-    dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration) },
+    dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration, options) },
   }
 }
 
@@ -250,6 +256,15 @@ async function searchGreedily(
 function describeTexts(
   { id, column, shares }: Calibration['dataset'],
   { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
+  { datasetSize, shuffle }: Pick<Options, 'datasetSize' | 'shuffle'>,
 ) {
-  return { id, ...(shares && { shares }), column, texts, maxLength: settings.maxLength }
+  return {
+    id,
+    ...(shares && { shares }),
+    column,
+    texts,
+    maxLength: settings.maxLength,
+    readTexts: datasetSize,
+    ...(shuffle !== undefined && { shuffle }),
+  }
 }

@@ -95,7 +95,10 @@ class RepairingEvaluator implements Evaluator {
   async compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]> {
     const paths = await this.#findPaths([[], ...candidates])
     const possible = paths.filter((path) => path !== undefined)
-    const compared = await comparePaths(this.#repairedPieces, possible, batch, this.#options.signal)
+    const compared = await comparePaths(this.#repairedPieces, possible, {
+      texts: batch,
+      signal: this.#options.signal,
+    })
     const failed = new Float64Array(batch.length).fill(Infinity)
     return paths.map((path) =>
       path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
@@ -128,12 +131,10 @@ class RepairingEvaluator implements Evaluator {
   ): Promise<(Score | undefined)[]> {
     const paths = await this.#findPaths(candidates)
     const possible = paths.filter((path) => path !== undefined)
-    const scores = await runPaths(
-      { pieces: this.#repairedPieces, score },
-      possible,
-      batch,
-      this.#options.signal,
-    )
+    const scores = await runPaths({ pieces: this.#repairedPieces, score }, possible, {
+      texts: batch,
+      signal: this.#options.signal,
+    })
     let place = 0
     return paths.map((path) => (path === undefined ? undefined : scores[place++]))
   }

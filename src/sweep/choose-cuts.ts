@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { findBestBlock } from '../documents/result-views.js'
 import type { ChosenCut } from '../documents/sweep-result.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
+import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import { measureSimilarity } from '../similarity/measure.js'
@@ -86,9 +86,10 @@ async function chooseBlocks(
 
 /** One search removes one layer after another, up to the largest size. */
 async function chooseGreedily(settings: SweepSettings, layers: number): Promise<BlocksOfSize> {
-  const { sizes, threads, device = 'cpu', signal, onProgress } = settings
-  const { model, batches } = await openCalibration(settings)
-  const evaluator = await openEvaluator(model, { threads, device, signal })
+  const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
+  const { model, batches, settings: texts } = await openCalibration(settings)
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength }
+  const evaluator = await openMeasuringEvaluator(model, { threads, device, limit, signal, onNote })
   try {
     const steps = await removeGreedily(evaluator, batches, {
       layers,

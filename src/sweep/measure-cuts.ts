@@ -1,6 +1,6 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import type { ChosenCut, CutPredictions } from '../documents/sweep-result.js'
-import { openEvaluator } from '../evaluate/evaluator.js'
+import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import { evaluatePerplexity, type OpenEvaluator } from '../evaluate/perplexity.js'
 import type { Block } from '../layers/block.js'
 import { openCalibration } from '../strategies/calibration.js'
@@ -38,7 +38,7 @@ export async function measureCuts(
   const all = [[], ...cuts.map(({ removed }) => removed)]
   let speeds: (number | null)[] | undefined
   const open: OpenEvaluator = async (model, session) => {
-    const evaluator = await openEvaluator(model, session)
+    const evaluator = await openMeasuringEvaluator(model, session)
     const remembering = rememberTexts(evaluator, progress.texts, 'cut', onMeasured)
     return {
       ...remembering,
@@ -119,8 +119,9 @@ function scale(error: number | null, factor: number): number | null {
   return error === null ? null : error * factor
 }
 
+/** On all of its texts: a shard of a sweep has a part of the cuts. */
 function evaluate(
-  settings: SweepSettings,
+  { shard, ...settings }: SweepSettings,
   candidates: Block[][],
   datasetSize: number,
   open: OpenEvaluator,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { assertCompleteShards } from '../documents/complete-shards.js'
 import type { SweepLimits, SweepResult } from '../documents/sweep-result.js'
 import { LayerpruneError } from '../errors.js'
-import { formatList, formatQuantity } from '../format-numbers.js'
 import { recommendCut } from './recommend.js'
 
 /** A sweep and the file that it was read from, for messages. */
@@ -30,7 +30,7 @@ export function mergeSweeps(shards: SweepShard[], limits: SweepLimits = {}): Swe
   const [first] = shards
   if (first === undefined) throw new LayerpruneError('there are no sweeps to merge')
   for (const shard of shards) assertSameSweep(shard, first)
-  assertComplete(shards, first.sweep.shard!.count)
+  assertCompleteShards(shards.map(({ file, sweep }) => ({ file, shard: sweep.shard! })))
   const byShard = shards.toSorted((a, b) => a.sweep.shard!.index - b.sweep.shard!.index)
   const most = Math.max(...byShard.map(({ sweep }) => sweep.candidates.length))
   // every Nth candidate is in a shard
@@ -52,26 +52,4 @@ function assertSameSweep({ file, sweep }: SweepShard, first: SweepShard): void {
   if (differing !== undefined) {
     throw new LayerpruneError(`${file} and ${first.file} are of different sweeps: their ${differing} differ`)
   }
-  if (sweep.shard.count !== first.sweep.shard!.count) {
-    throw new LayerpruneError(
-      `${file} is one of ${sweep.shard.count} shards, ${first.file} one of ${first.sweep.shard!.count}`,
-    )
-  }
-}
-
-function assertComplete(shards: SweepShard[], count: number): void {
-  const files = new Map<number, string>()
-  for (const { file, sweep } of shards) {
-    const { index } = sweep.shard!
-    const other = files.get(index)
-    if (other !== undefined) {
-      throw new LayerpruneError(`${other} and ${file} are both shard ${index} of ${count}`)
-    }
-    files.set(index, file)
-  }
-  const missing = Array.from({ length: count }, (_, index) => index + 1).filter((index) => !files.has(index))
-  if (missing.length === 0) return
-  throw new LayerpruneError(
-    `${formatQuantity(missing.length, 'shard')} of ${count} ${missing.length === 1 ? 'is' : 'are'} missing: ${formatList(missing.slice(0, 5).map(String))}`,
-  )
 }

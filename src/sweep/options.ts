@@ -24,6 +24,8 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   repair?: boolean | undefined
   /** Whether every cut is measured on all texts, also those that lose much on the first ones. */
   full?: boolean | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  maxMemory?: number | undefined
   /** Measures every Nth candidate from the ith on. */
   shard?: Shard | undefined
   /** The largest perplexity of a cut as a multiple of the whole model's; above 1. */
@@ -74,6 +76,7 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
       hint: 'give the limits to layerprune merge',
     })
   }
+  assertWithinMemory(options)
   assertSamples(options)
   return {
     ...options,
@@ -84,12 +87,51 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
   }
 }
 
+/** @throws UsageError if memory is limited, and something is asked for that has to hold the whole model */
+function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOptions): void {
+  if (maxMemory === undefined) return
+  assertCounts({ 'max memory': maxMemory })
+  if (repair) {
+    throw new UsageError(
+      'a repair is fitted with the whole model loaded, which a memory limit does not allow',
+      {
+        hint: 'omit --repair here, and give it to prune on a machine with enough memory',
+      },
+    )
+  }
+  if (tasks !== undefined) {
+    throw new UsageError('tasks run with the whole model loaded, which a memory limit does not allow', {
+      hint: 'omit --max-memory, or measure the cuts on texts alone',
+    })
+  }
+  if (samples > 0) {
+    throw new UsageError(
+      'each token of a sample needs the whole model, which a memory limit would load again each time',
+      {
+        hint: 'omit --samples here, and give it to prune',
+      },
+    )
+  }
+}
+
 /** @throws UsageError if samples are asked for, and no cut can be recommended as it is */
-function assertSamples({ samples = 0, repair, maxPerplexityRatio, maxSize, minTask }: SweepOptions): void {
+function assertSamples({
+  samples = 0,
+  shard,
+  repair,
+  maxPerplexityRatio,
+  maxSize,
+  minTask,
+}: SweepOptions): void {
   if (!(Number.isSafeInteger(samples) && samples >= 0)) {
     throw new UsageError(`samples must be a whole number of at least 0, found ${samples}`)
   }
   if (samples === 0) return
+  if (shard !== undefined) {
+    throw new UsageError('samples show the recommended cut, and a shard recommends none', {
+      hint: 'omit --samples here: layerprune merge prints the command that shows them',
+    })
+  }
   if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
     throw new UsageError('samples show the recommended cut, and without a limit none is recommended', {
       hint: 'add --max-perplexity-ratio, --max-size or --min-task',

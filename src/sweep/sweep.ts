@@ -7,8 +7,10 @@ import type {
   SweepLimits,
   SweepResult,
 } from '../documents/sweep-result.js'
+import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
-import { locateModel, openModel } from '../model.js'
+import { locateModel, type Model, openModel, prepareModel } from '../model.js'
+import { chooseRunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
 import { VERSION } from '../version.js'
@@ -32,6 +34,7 @@ export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
   const settings = chooseSweepSettings(options, config.layers)
   const stored = await openModel({ ...settings, onNote: undefined })
+  if (settings.maxMemory !== undefined) await assertEnoughMemory(stored, settings, settings.maxMemory)
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
@@ -86,9 +89,22 @@ function assemble(
   }
 }
 
+/**
+ * Before layers are chosen, which takes less memory.
+ * @throws LayerpruneError if cuts cannot be measured within so much memory
+ */
+async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+  const { threads, device = 'cpu', signal } = settings
+  const model = await prepareModel(stored, { signal })
+  const { maxLength } = chooseRunSettings(settings, model)
+  const evaluator = await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })
+  await evaluator.close()
+}
+
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved: _, onProgress, onDocuments, onNote, onDownload, signal, ...named } = settings
+  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
+    settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)

@@ -1,6 +1,5 @@
 import { LayerpruneError } from '../errors.js'
 import type { TokenPrefix } from '../texts/tokenizer.js'
-import type { EncodedText } from '../texts/windows.js'
 import type { TaskRequest } from './documents.js'
 import { stripEnd } from './python-text.js'
 
@@ -96,38 +95,4 @@ export class RequestEncoder {
       ? encodePlain(text)
       : encode(text)
   }
-}
-
-/** Texts that are run, and which requests are scored on each. */
-export interface SharedRun extends EncodedText {
-  /** Places of the requests. */
-  requests: number[]
-}
-
-/**
- * Merges what requests run: a text that another begins with is not run by itself, because what a decoder makes of a
- * token depends on no later one. Choices of one token, for instance, share the run of their context.
- * @returns longest first
- */
-export function shareRuns(requests: EncodedRequest[], originOf: (request: number) => string): SharedRun[] {
-  const sorted = requests
-    .map((_, place) => place)
-    .sort((a, b) => compareIds(requests[b]!.input, requests[a]!.input))
-  const runs: SharedRun[] = []
-  for (const place of sorted) {
-    const { input } = requests[place]!
-    const last = runs.at(-1)
-    // of texts in descending order, one that begins others follows the longest of them
-    if (last !== undefined && input.every((id, index) => last.ids[index] === id)) last.requests.push(place)
-    else runs.push({ ids: input, origin: originOf(place), requests: [place] })
-  }
-  return runs.sort((a, b) => b.ids.length - a.ids.length)
-}
-
-function compareIds(a: number[], b: number[]): number {
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index++) {
-    if (a[index] !== b[index]) return a[index]! - b[index]!
-  }
-  return a.length - b.length
 }

@@ -39,7 +39,7 @@ export interface TaskSample {
 /**
  * Measures a model, whole and without blocks of layers, on tasks of lm-evaluation-harness, document by document as its
  * `hf` model does. All candidates are measured in one run, which shares the layers that they have in common from the
- * bottom up; choices of one token share the run of their context.
+ * bottom up; what requests have in common at the start is run once.
  * @throws UsageError if an option is out of range, a block does not fit the model, or there is no such task
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if the model or a task cannot be used, or the model has no head
@@ -51,7 +51,7 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
   let documents = 0
   try {
     const read = await readTasks(options)
-    const model = await prepareModel(await openModel(options), options)
+    const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
     const tasks = await openTasks(model, options, read)
     const total = tasks.documents

@@ -1,6 +1,7 @@
 import type { TaskResult, TaskSettings } from '../documents/task-result.js'
 import { LayerpruneError } from '../errors.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
+import { takesTrees } from '../graph/tree-attention.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
@@ -34,24 +35,26 @@ export interface MeasuredTasks extends Pick<TaskResult, 'tasks' | 'candidates'> 
 /** Tokens that a model can take if its config does not say, as lm-evaluation-harness has it. */
 const DEFAULT_MAX_LENGTH = 2048
 
+/** How tasks are put to a model. */
+interface TaskRun {
+  /** Of the whole model. */
+  layers: number
+  /** Texts run at once; as many as is fastest if undefined. */
+  batchSize: number | undefined
+  /** Whether texts may be prefix trees. */
+  trees: boolean
+}
+
 /** Tasks ready to be put to a model, whole or without some of its layers. */
 export class OpenTasks {
   readonly prepared: PreparedTasks
   readonly settings: TaskSettings
-  readonly #layers: number
-  /** Texts run at once; as many as is fastest if undefined. */
-  readonly batchSize: number | undefined
+  readonly run: TaskRun
 
-  constructor(
-    prepared: PreparedTasks,
-    settings: TaskSettings,
-    layers: number,
-    batchSize: number | undefined,
-  ) {
+  constructor(prepared: PreparedTasks, settings: TaskSettings, run: TaskRun) {
     this.prepared = prepared
     this.settings = settings
-    this.#layers = layers
-    this.batchSize = batchSize
+    this.run = run
   }
 
   /** Documents of all tasks. */
@@ -71,8 +74,8 @@ export class OpenTasks {
     candidates: Block[][],
     onShare?: (share: number) => void,
   ): Promise<MeasuredTasks> {
-    const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.#layers))
-    const options = { batchSize: this.batchSize, onShare }
+    const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.run.layers))
+    const options = { batchSize: this.run.batchSize, onShare }
     const scores = await scoreTasks(evaluator, this.prepared, [[], ...removed], options)
     const values = scores.map((ofModel) => judgeTasks(this.prepared, ofModel))
     return { ...summarize(this.prepared, values, removed), scores, values }
@@ -97,9 +100,10 @@ export async function openTasks(
     const encode = (text: string) => tokenizer.encode(text, Infinity)
     const { encodePlain } = tokenizer
     const documents = read ?? (await readTasks(options))
-    const prepared = await encodeTasks(documents, { prefix, encode, encodePlain }, maxLength)
+    const trees = takesTrees(model.decoder)
+    const prepared = await encodeTasks(documents, { prefix, encode, encodePlain }, { maxLength, trees })
     const settings = describeSettings(prepared, options, maxLength)
-    return new OpenTasks(prepared, settings, model.config.layers, batchSize)
+    return new OpenTasks(prepared, settings, { layers: model.config.layers, batchSize, trees })
   } finally {
     tokenizer.close()
   }

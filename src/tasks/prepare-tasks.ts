@@ -2,9 +2,10 @@ import { LayerpruneError } from '../errors.js'
 import type { TaskDefinition } from './definition.js'
 import type { TaskDocument } from './documents.js'
 import type { TaskTokenizer } from './encode-requests.js'
-import { type EncodedRequest, RequestEncoder, type SharedRun, shareRuns } from './encode-requests.js'
+import { type EncodedRequest, RequestEncoder } from './encode-requests.js'
 import { type FoundTasks, findTasks } from './find-tasks.js'
 import { type LoadedTask, type LoadOptions, loadTask } from './load-task.js'
+import { type SharedRun, shareRuns } from './share-runs.js'
 
 export interface TaskOptions extends LoadOptions {
   /** Names of tasks or groups of tasks, or YAML files of one's own. */
@@ -57,12 +58,13 @@ export async function readTasks(options: TaskOptions, { ofExamples = false } = {
 /**
  * Tokenises the documents of tasks.
  * @param maxLength  tokens that the model can take
+ * @param trees      whether it can read prefix trees
  * @throws LayerpruneError if a choice has no token, or more than the model can take
  */
 export async function encodeTasks(
   { tasks, groups }: ReadTasks,
   tokenizer: TaskTokenizer,
-  maxLength: number,
+  { maxLength, trees }: { maxLength: number; trees: boolean },
 ): Promise<PreparedTasks> {
   const encoder = new RequestEncoder(tokenizer, maxLength)
   const requests: EncodedRequest[] = []
@@ -85,7 +87,12 @@ export async function encodeTasks(
       documents: documents.map((document, index) => ({ ...document, requests: places[index]! })),
     })
   }
-  return { tasks: prepared, groups, requests, runs: shareRuns(requests, (place) => origins[place]!) }
+  return {
+    tasks: prepared,
+    groups,
+    requests,
+    runs: shareRuns(requests, (request) => origins[request]!, trees),
+  }
 }
 
 /** No document is an example of itself. */

@@ -1,8 +1,8 @@
 import { RUN_TOKENS } from '../engine/memory-figures.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
-import type { SharedRun } from './encode-requests.js'
 import type { PreparedTasks } from './prepare-tasks.js'
+import type { SharedRun } from './share-runs.js'
 
 /** How likely a model finds the choices of all documents. */
 export interface TaskScores {
@@ -40,15 +40,15 @@ export async function scoreTasks(
   const total = countTokens(runs)
   let done = 0
   for (const batch of splitRuns(runs, batchSize)) {
-    const places = batch.flatMap((run) => run.requests)
+    const asked = batch.flatMap((run) => run.requests)
     const continuations = batch.flatMap((run, text) =>
-      run.requests.map((place) => ({ text, from: requests[place]!.from, ids: requests[place]!.ids })),
+      run.requests.map(({ request, places }) => ({ text, places, ids: requests[request]!.ids })),
     )
     const found = await evaluator.scoreContinuations(batch, continuations, candidates)
     for (const [candidate, { logLikelihoods, isTop }] of found.entries()) {
-      for (const [index, place] of places.entries()) {
-        scores[candidate]!.logLikelihoods[place] = logLikelihoods[index]!
-        scores[candidate]!.isTop[place] = isTop[index]!
+      for (const [index, { request }] of asked.entries()) {
+        scores[candidate]!.logLikelihoods[request] = logLikelihoods[index]!
+        scores[candidate]!.isTop[request] = isTop[index]!
       }
     }
     done += countTokens(batch)

@@ -68,10 +68,10 @@ function formatPair(result: EvaluationResult, against: AgainstFigures, width: nu
 }
 
 /** `Over 4 texts of at most 256 tokens: 1,020 tokens scored, every token but the first of each text.` */
-function describeProtocol({ dataset, settings }: EvaluationResult): string {
+function describeProtocol({ dataset, settings, shard }: EvaluationResult): string {
   const { texts, scoredTokens, skippedTexts } = dataset
   const after = skippedTexts === 0 ? '' : ` after the first ${formatQuantity(skippedTexts, 'text')}`
-  return `Over ${formatQuantity(texts, 'text')}${after} of at most ${settings.maxLength} tokens: ${formatQuantity(scoredTokens, 'token')} scored, ${settings.scored}.`
+  return `Over ${formatQuantity(texts, 'text')}${after} of at most ${settings.maxLength} tokens: ${formatQuantity(scoredTokens, 'token')} scored, ${settings.scored}.${shard === undefined ? '' : `\nSHARD ${shard.index} of ${shard.count}: layerprune merge combines the shards.`}`
 }
 
 function figureCells(

@@ -7,6 +7,16 @@ export interface EncodedText {
   ids: number[]
   /** Where the text came from, for messages. */
   origin: string
+  /** If it is several texts that begin alike. */
+  tree?: PrefixTreePlaces
+}
+
+/** Where the tokens of a prefix tree are; `graph/tree-attention.ts` says how it is written. */
+export interface PrefixTreePlaces {
+  /** Of each token, how many precede it on the way from the root. */
+  positions: number[]
+  /** Of each token, the place of the first after it that does not see it. */
+  seenUntil: number[]
 }
 
 /** An encoded text without the text itself, which may be much longer than what is read of it. */
@@ -79,12 +89,12 @@ export async function* windowTexts<Row extends DatasetRow>(
 }
 
 export async function readText(
-  { text, origin }: DatasetRow,
+  { text, origin, addSpecialTokens }: DatasetRow,
   encode: EncodeAnywhere,
   maxLength: number,
 ): Promise<ReadText> {
   const sizeBytes = Buffer.byteLength(text)
-  return { ids: await encode(text, maxLength), origin, sizeBytes }
+  return { ids: await encode(text, maxLength, addSpecialTokens), origin, sizeBytes }
 }
 
 /** Batches of texts of similar length, longest first. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { findSchemaProblem } from '../../src/documents/json-schema.js'
 import { readReference } from '../support/fixture-model.js'
 import { makeParquet } from '../support/hub/parquet-files.js'
 import { filesOf } from '../support/hub/repos.js'
@@ -132,6 +133,47 @@ describe('a model and a dataset by their ids', () => {
     const offline = await measure({ dataset: TEXTS }, { HF_HUB_OFFLINE: '1' })
     expect(JSON.parse(offline.stdout).distances).toEqual(result.distances)
     expect(server.requests).toEqual([])
+  })
+
+  it('mix datasets of the Hub, and files, in shares, and say which commits they were', async () => {
+    const cwd = makeTempFolder()
+    const next = { m: many.values(), t: texts.values(), f: texts.slice(2).values() }
+    // each text is of the dataset furthest behind its share
+    const mixed = ([...'mtfmmtfm'] as ('m' | 't' | 'f')[]).map((dataset) => next[dataset].next().value!)
+    writeFileSync(join(cwd, 'mixed.jsonl'), toJsonl(mixed))
+    writeFileSync(join(cwd, 'file.jsonl'), toJsonl(texts.slice(2)))
+    const run = async (...flags: string[]) => {
+      const args = [
+        '--model',
+        join(FIXTURES, 'families/llama'),
+        '--layers-to-skip',
+        '1',
+        '--json',
+        '--dataset',
+      ]
+      return runProgram(['similarity', ...args, ...flags], { cwd, env: hubEnv() })
+    }
+    const shares = ['org/many:2', 'org/texts:1', 'file.jsonl:1']
+    const { exitCode, stdout, stderr } = await run(...shares, '--dataset-size', '8')
+    expect({ exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({ exitCode: 0, stderr: '' })
+    const { dataset, distances } = JSON.parse(stdout)
+    const local = JSON.parse((await run('mixed.jsonl')).stdout)
+    expect(distances).toEqual(local.distances)
+    expect(dataset).toMatchObject({
+      id: shares.join(', '),
+      fingerprint: local.dataset.fingerprint,
+      shares: [
+        { id: 'org/many', share: 0.5, split: 'train', revision: server.commitOf('org/many') },
+        {
+          ...{ id: 'org/texts', share: 0.25, config: 'default' },
+          ...{ split: 'train', revision: server.commitOf('org/texts') },
+        },
+        { id: 'file.jsonl', share: 0.25 },
+      ],
+    })
+    expect(await findSchemaProblem('similarity', JSON.parse(stdout))).toBeNull()
+    const pinned = await run(...shares, '--dataset-revision', 'main')
+    expect(pinned.stderr).toContain('error: --dataset-revision main: 3 datasets are mixed')
   })
 
   it('one GGUF file of several is fetched alone, and a tokenizer from another model', async () => {

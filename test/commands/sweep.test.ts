@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { findSchemaProblem } from '../../src/documents/json-schema.js'
 import type { Plan } from '../../src/documents/plan.js'
+import type { Sample } from '../../src/documents/prune-result.js'
 import type { SweepResult } from '../../src/documents/sweep-result.js'
 import { comparePruned } from '../../src/prune/compare-pruned.js'
 import { EXAMPLES } from '../support/paths.js'
@@ -90,7 +91,7 @@ describe('sweep', () => {
     expect(samples.map(({ whole, pruned }) => [whole, pruned])).toEqual(
       compared!.samples.map(({ whole, pruned }) => [whole, pruned]),
     )
-    expect(await findSchemaProblem('sweep', sweep)).toBeNull()
+    expect(findSchemaProblem('sweep', sweep)).toBeNull()
   })
 
   it('gives --from the cut that it recommends', async () => {
@@ -112,12 +113,20 @@ describe('sweep', () => {
     const shards = readdirSync(folder).map((name) => join(folder, name))
     expect(shards).toHaveLength(2)
     const { exitCode, stdout } = await runProgram(
-      ['merge', ...shards, '--max-perplexity-ratio', '1000', '-o', 'merged', '--json'],
+      ['merge', ...shards, '--max-perplexity-ratio', '1000', '-o', 'merged'],
       { cwd },
     )
     expect(exitCode).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ recommended: { layersToSkip: 2, strategies: ['deepest'] } })
-    expect(readdirSync(join(cwd, 'merged'))).toContain('plan.json')
+    const merged = join(cwd, 'merged')
+    const sweep: SweepResult = JSON.parse(readFileSync(join(merged, 'sweep.json'), 'utf8'))
+    expect(sweep).toMatchObject({ recommended: { layersToSkip: 2, strategies: ['deepest'] } })
+    expect(stdout).toContain('To make the cut, and see what the whole and the cut model say:\n')
+    // samples are of texts after those that were measured
+    const command = /layerprune (prune .*) -o \S+$/.exec(stdout.trimEnd())![1]!
+    const made = await runProgram([...command.split(' '), '-o', 'made', '--threads', '1', '--json'], { cwd })
+    const { samples, plan } = JSON.parse(made.stdout)
+    expect(plan.dataset).toMatchObject({ texts: 2, readTexts: 5 })
+    expect(samples.map(({ origin }: Sample) => origin.split(':').at(-1))).toEqual(['6', '7', '8'])
   })
 
   it('shows a sweep in the report', async () => {
@@ -136,6 +145,8 @@ describe('sweep', () => {
     [['--strategy', 'verified'], 'Allowed choices are angular'],
     [['--max-perplexity-ratio', '0.9'], 'Expected a number above 1'],
     [['--samples', '1'], 'without a limit none is recommended'],
+    [['--samples', '1', '--shard', '1/2'], 'samples show the recommended cut, and a shard recommends none'],
+    [['--max-memory', '1GB', '--repair'], 'a repair is fitted with the whole model loaded'],
     [[...LIMITS, '--samples', '1', '--repair'], 'samples show the cut without a repair'],
   ])('refuses %j', async (flags, message) => {
     const { exitCode, stderr } = await runProgram([...BASICS, ...flags], { cwd })

@@ -196,12 +196,21 @@ it('segments give the gradients of the whole', async () => {
   }
 })
 
-it('the divergence from a teacher and its gradients are those of PyTorch', async () => {
-  const reference = JSON.parse(readFileSync(join(FIXTURES, 'distillation.json'), 'utf8'))
+const DISTILLATION = JSON.parse(readFileSync(join(FIXTURES, 'distillation.json'), 'utf8'))
+
+it.each([
+  ['the divergence from a teacher', DISTILLATION, undefined],
+  [
+    'the distance of states with it',
+    DISTILLATION.withStates,
+    { states: [{ student: 2, teacher: 1 }], weight: 0.5 },
+  ],
+])('%s and its gradients are those of PyTorch', async (_, reference, common) => {
   const [{ config, decoder }, other] = [await open('llama'), await open('gemma2')]
   const { decoder: adapted, adapters, feeds, trained } = adapt(decoder, reference)
   const { student, teacher } = joinTeacher(adapted, other.decoder)
-  const graph = takeLossGraph(student, { trained, hiddenSize: config.hiddenSize, teacher })
+  const options = { trained, hiddenSize: config.hiddenSize, teacher: { ...teacher, common } }
+  const graph = takeLossGraph(student, options)
   const outputs = await runGraph(graph, config, { ...feeds, ...lossFeeds() })
   expect(outputs[LOSS_OUTPUT]!.data[0]).toBeCloseTo(reference.loss, 4)
   for (const { module, into, back } of adapters) {

@@ -5,13 +5,16 @@ import type { EvaluationResult } from '../../src/documents/evaluation-result.js'
 import { makePlan } from '../../src/documents/plan.js'
 import type { PruneResult } from '../../src/documents/prune-result.js'
 import { readSavedDocuments } from '../../src/documents/read-saved.js'
+import type { SweepCandidate, SweepResult } from '../../src/documents/sweep-result.js'
 import type { TaskResult } from '../../src/documents/task-result.js'
 import type { ReportedResult } from '../../src/documents/verification.js'
+import { formatPerplexity } from '../../src/format-numbers.js'
 import { frameHeatMap } from '../../src/report/heatmap-svg.js'
 import { renderPage } from '../../src/report/page.js'
 import { reachVerdict } from '../../src/report/verdict.js'
 import { evaluationOf } from '../support/evaluation-example.js'
 import { allSizesResult } from '../support/similarity-example.js'
+import { sweepOf } from '../support/sweep-example.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const folder = makeTempFolder()
@@ -209,6 +212,8 @@ describe('renderPage', () => {
     const evaluation = evaluationOf([80])
     evaluation.model = { ...evaluation.model, layers: 12 }
     const figures = { acc: 0.5, standardError: { acc: 0.1 }, documents: 9, fewshot: 0 }
+    const interval: [number, number] = [-0.5, 0.125]
+    const difference = { acc: { difference: -0.25, standardError: 0.1, interval } }
     const tasks: TaskResult = {
       ...{
         schema: 'layerprune.tasks/1',
@@ -217,11 +222,21 @@ describe('renderPage', () => {
       },
       tasks: { mine: figures },
       candidates: [
-        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference: {} } } },
+        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference } } },
       ],
       layerpruneVersion: '0.1.0',
     }
-    const paths = [valley(), evaluation, plan, pruned, tasks].map((document, i) =>
+    const swept = sweepOf([[2, 3]])
+    const [cut] = swept.candidates as [SweepCandidate, SweepCandidate]
+    cut.tasks = { mine: { ...figures, acc: 0.375, difference: {} } }
+    const sweep: SweepResult = {
+      ...swept,
+      model: evaluation.model,
+      whole: { ...swept.whole, tasks: { mine: figures } },
+      candidates: [cut],
+      recommended: { layersToSkip: 1, removed: cut.removed, strategies: cut.strategies },
+    }
+    const paths = [valley(), evaluation, plan, pruned, tasks, sweep].map((document, i) =>
       save(`${i}.json`, document),
     )
     const page = await renderPage(await readSavedDocuments(paths), noProblem, new Date('2026-03-01'))
@@ -233,11 +248,14 @@ describe('renderPage', () => {
       row!.replace(/<td class="wide-cell">.*?<\/td>/, '').replace(/<\/td>(<td>)?/g, '|'),
     )
     expect(rows).toEqual([
+      `5<small>sweep</small>|0.0200|${formatPerplexity(2 * evaluation.perplexity)}|2.00||acc 0.375|`,
       '0..7<small></small>|0.1400|80.00|4.00|0.5000||',
       '5..8<small>verified, pruned</small>|0.0500||||acc 0.250|',
       '6..9<small>nearest</small>|0.0400|||||',
     ])
     expect(page).toContain('<td>tokens/s, reading 256 tokens</td><td>100</td><td>130</td><td>+30 %</td>')
+    expect(page).toContain('<td>0.250 ± 0.100<br><small>-0.250 (-0.500 to +0.125)</small></td>')
+    expect(page).toContain('<title>Accuracy on 1 task of the whole model and 1 cut</title>')
     expect(page).toContain('Once &lt;upon&gt; …')
     expect(page).toContain('<dt>pruned</dt><dd>(nothing)</dd>')
     expect(page).toContain('layerprune prune --model ./models/small/ --drop 5:9 -o small-pruned')

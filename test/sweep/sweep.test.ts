@@ -120,7 +120,7 @@ describe('sweepCuts', () => {
     )
   })
 
-  it('is the same in shards that are merged', async () => {
+  it('is the same in shards that are merged, and within a limit of memory', async () => {
     const options: SweepOptions = { ...OPTIONS, strategies: ['deepest'], sizes: [1, 3, 4], verifySize: 2 }
     const measure = async (index: number) => ({
       file: `${index}.json`,
@@ -128,7 +128,9 @@ describe('sweepCuts', () => {
     })
     const [two, one] = [await measure(2), await measure(1)]
     expect(one.sweep.candidates).toHaveLength(2)
-    expect(withoutSpeed(mergeSweeps([two, one]))).toEqual(withoutSpeed(await sweepCuts(options)))
+    const merged = withoutSpeed(mergeSweeps([two, one]))
+    expect(merged).toEqual(withoutSpeed(await sweepCuts(options)))
+    expect(merged).toEqual(withoutSpeed(await sweepCuts({ ...options, maxMemory: 4e9 })))
     expect(() => mergeSweeps([one])).toThrow('1 shard of 2 is missing: 2')
     expect(() => mergeSweeps([two, two])).toThrow('are both shard 2 of 2')
     const other = { file: 'other.json', sweep: { ...one.sweep, sizes: [1] } }
@@ -167,6 +169,15 @@ describe('sweepCuts', () => {
     expect(whole.perplexity).toBeGreaterThan(1)
   })
 
+  it('refuses a limit of memory that is too small before it chooses layers', async () => {
+    const notes: string[] = []
+    const sweeping = sweepCuts({ ...MEASURED, maxMemory: 5e7, onNote: (note) => notes.push(note) })
+    await expect(sweeping).rejects.toThrow(
+      /^50\.0 MB of memory is too little: this model takes at least \d+MB for texts of 24 tokens$/,
+    )
+    expect(notes).toEqual([])
+  })
+
   it('stops when its signal is aborted', async () => {
     const signal = AbortSignal.abort()
     await expect(sweepCuts({ ...MEASURED, signal })).rejects.toThrow(InterruptedError)
@@ -177,6 +188,8 @@ describe('sweepCuts', () => {
     [{ strategies: ['verified'] }, 'a sweep takes the strategies angular, block-influence'],
     [{ maxPerplexityRatio: 1 }, 'the perplexity ratio must be above 1, found 1'],
     [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard has a part of the cuts'],
+    [{ maxMemory: 1e9, tasks: ['piqa'] }, 'tasks run with the whole model loaded'],
+    [{ maxMemory: 1e9, samples: 1 }, 'each token of a sample needs the whole model'],
   ])('refuses %o', async (options, message) => {
     await expect(sweepCuts({ ...OPTIONS, ...options } as SweepOptions)).rejects.toThrow(message)
   })

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createRandom } from '../../src/random.js'
-import { RequestEncoder, shareRuns, type TaskTokenizer } from '../../src/tasks/encode-requests.js'
+import { RequestEncoder, type TaskTokenizer } from '../../src/tasks/encode-requests.js'
 
 /** A token for each character, 0 before a text. */
 const characters = (text: string) => [...text].map((character) => character.codePointAt(0)!)
@@ -36,22 +35,4 @@ describe('a request', () => {
     )
     await expect(encode('a', '')).rejects.toThrow('no token after its context')
   })
-})
-
-it('texts that others begin with share their run, longest first', () => {
-  const random = createRandom(5)
-  const requests = Array.from({ length: 300 }, () => {
-    const input = Array.from({ length: 1 + random.below(5) }, () => random.below(3))
-    return { input, from: 0, ids: [1], cut: 0 }
-  })
-  const runs = shareRuns(requests, (place) => `${place}`)
-  expect(runs.flatMap((run) => run.requests).sort((a, b) => a - b)).toEqual(requests.map((_, place) => place))
-  for (const { ids, requests: places } of runs) {
-    for (const place of places)
-      expect(ids.slice(0, requests[place]!.input.length)).toEqual(requests[place]!.input)
-  }
-  const begins = (a: number[], b: number[]) => a.every((id, index) => b[index] === id)
-  for (const { ids } of runs) expect(runs.filter((other) => begins(ids, other.ids))).toHaveLength(1)
-  const lengths = runs.map(({ ids }) => ids.length)
-  expect(lengths).toEqual(lengths.toSorted((a, b) => b - a))
 })

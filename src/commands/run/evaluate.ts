@@ -6,6 +6,7 @@ import { evaluatePerplexity } from '../../evaluate/perplexity.js'
 import type { Block } from '../../layers/block.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
+import type { NamedCut } from '../../prune-command.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
@@ -22,6 +23,7 @@ import { type RunHooks, runWithHooks } from './run-hooks.js'
 export async function run(flags: EvaluateFlags): Promise<void> {
   const { output, logSamples, dataset = [], plan = [], from } = flags
   assertSomethingIsAsked(flags)
+  assertPossible(flags)
   setQuiet(flags.quiet ?? false)
   const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
   for (const file of [output, logSamples]) await checkOutputFile(file, inputs)
@@ -29,8 +31,8 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
   const result = await runWithHooks(flags, async (hooks) => {
-    const { config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
-    const model = { id: flags.model, layers: config.layers, family: config.modelType }
+    const { id, config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
+    const model = { id, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
     const candidates = plans.map(({ removed }) => removed)
     return measure(flags, candidates, hooks, (sample) => samples.push(sample))
@@ -50,7 +52,11 @@ export async function run(flags: EvaluateFlags): Promise<void> {
 }
 
 /** The command that makes the cut of the lowest perplexity, if any has one. */
-function suggestCut({ candidates }: EvaluationResult, { model, revision }: EvaluateFlags): string[] {
+export function suggestCut(
+  { candidates, shard }: EvaluationResult,
+  { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
+): string[] {
+  if (shard !== undefined) return []
   const finite = candidates.filter((candidate) => candidate.perplexity !== null)
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
@@ -85,6 +91,23 @@ function assertSomethingIsAsked({
   }
   const [flag] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? []
   if (flag !== undefined && task === undefined) throw new UsageError(`${flag} goes with --task`)
+}
+
+/** @throws UsageError if memory is limited, or a part of the texts asked for, of what needs the whole */
+function assertPossible({ task, against, maxMemory, shard, output, json }: EvaluateFlags): void {
+  const [flag] = Object.entries({ '--task': task, '--against': against }).find(([, value]) => value) ?? []
+  if (maxMemory !== undefined && flag !== undefined) {
+    throw new UsageError(`--max-memory loads a model layer by layer, and ${flag} runs it whole`)
+  }
+  if (shard === undefined) return
+  if (flag !== undefined) {
+    throw new UsageError(`--shard measures a part of the texts of --dataset for merge, without ${flag}`)
+  }
+  if (output === undefined && json !== true) {
+    throw new UsageError('--shard measures a part for merge, and no file was given for it', {
+      hint: `-o evaluation.shard-${shard.index}-of-${shard.count}.json`,
+    })
+  }
 }
 
 /** Perplexity, tasks, or both in one document. */

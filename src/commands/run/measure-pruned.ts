@@ -1,9 +1,10 @@
+import { resolve } from 'node:path'
 import type { Plan } from '../../documents/plan.js'
 import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
 import { type ComparisonOptions, comparePruned } from '../../prune/compare-pruned.js'
 import type { SampleOptions } from '../../prune/write-samples.js'
-import { CALIBRATION_TEXTS } from '../../repair/repair-texts.js'
+import { CALIBRATION_TEXTS, EVALUATION_TEXTS } from '../../repair/repair-texts.js'
 import { createProgress, type Progress } from '../../terminal/progress.js'
 import type { PruneFlags } from '../prune.js'
 import { pick } from './pick.js'
@@ -16,26 +17,47 @@ export function measuresModels({ speed, dryRun }: PruneFlags): boolean {
 const DEFAULT_SAMPLES = 3
 
 /**
- * The texts that both models continue: with a repair those that it is measured on, else those after the texts that the
- * plan says it was made from.
+ * The texts that both models continue: those after the ones that the repair is fitted on, and after those that the plan
+ * says it was made from; with training, of the first ones, which are not trained on.
  * @returns undefined if no texts are given, or no samples wanted
  * @throws UsageError if samples are asked for and no texts are given
  */
-export function chooseSamples(flags: PruneFlags, plan: Plan): SampleOptions | undefined {
-  const { samples: count = DEFAULT_SAMPLES, repair, dataset, evaluateOn } = flags
+export function chooseSamples(
+  flags: PruneFlags,
+  plan: Plan,
+  onNote?: (message: string) => void,
+): SampleOptions | undefined {
+  const { samples: count = DEFAULT_SAMPLES, repair, heal, dataset, evaluateOn, shuffle } = flags
   if (dataset === undefined && flags.samples) throw new UsageError('--samples needs texts: give --dataset')
   if (dataset === undefined || count === 0) return undefined
-  const { datasetSize = CALIBRATION_TEXTS } = flags
-  const skip = repair ? (evaluateOn === undefined ? datasetSize : 0) : countPlanTexts(plan, dataset)
+  const { datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = flags
+  const texts = evaluateOn ?? dataset
+  const planTexts = countPlanTexts(plan, texts)
+  if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
+    onNote?.('samples may be of texts that the layers were chosen on: those were read with another --shuffle')
+  }
+  const isHeldOut = heal && evaluateOn === undefined
+  const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0
+  const skip = isHeldOut && planTexts >= evaluateSize ? 0 : Math.max(fitted, planTexts)
   const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
-  return { ...options, dataset: evaluateOn ?? dataset, count, skip }
+  return { ...options, dataset: texts, count, skip }
 }
 
 /** Texts from the start of a dataset that a plan was made from. */
 function countPlanTexts({ dataset }: Plan, given: string | string[]): number {
-  if (dataset === undefined || dataset.id !== [given].flat().join(', ')) return 0
-  const { texts, verification } = dataset as { texts: number; verification?: { texts: number } }
-  return texts + (verification?.texts ?? 0)
+  if (dataset === undefined || !isSameDataset(String(dataset.id), [given].flat())) return 0
+  const { texts, readTexts, verification } = dataset as {
+    texts: number
+    readTexts?: number
+    verification?: { texts: number }
+  }
+  return readTexts ?? texts + (verification?.texts ?? 0)
+}
+
+/** However its files are spelled. */
+function isSameDataset(id: string, given: string[]): boolean {
+  const spell = (paths: string[]) => paths.map((path) => resolve(path)).join('\n')
+  return spell(id.split(', ')) === spell(given)
 }
 
 /** Runs both models, with a progress bar for what they write. */

@@ -1,10 +1,14 @@
 import { readDocument } from '../../documents/read-document.js'
-import { readSimilarityResult, readSweep } from '../../documents/read-saved.js'
+import { readEvaluation, readSimilarityResult, readSweep } from '../../documents/read-saved.js'
 import { UsageError } from '../../errors.js'
+import { mergeEvaluations } from '../../evaluate/merge-evaluations.js'
 import { mergeShards } from '../../similarity/merge-shards.js'
 import { mergeSweeps } from '../../sweep/merge-sweeps.js'
-import { setQuiet } from '../../terminal/output.js'
+import { formatEvaluation } from '../../terminal/evaluation.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { writeFilesAtomically } from '../../write-files.js'
 import type { MergeFlags } from '../merge.js'
+import { suggestCut } from './evaluate.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
@@ -17,12 +21,30 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
   if (flags.maxPerplexityRatio !== undefined || flags.maxSize !== undefined) {
     throw new UsageError('--max-perplexity-ratio and --max-size go with shards of a sweep')
   }
+  if (kind === 'evaluation') return mergeEvaluationFiles(files, flags)
   const shards = await Promise.all(
     files.map(async (file) => ({ file, result: await readSimilarityResult(file) })),
   )
   const result = mergeShards(shards)
   const written = await writeResultFiles(flags.output, result)
   await showResult(result, flags, written)
+}
+
+async function mergeEvaluationFiles(files: string[], flags: MergeFlags): Promise<void> {
+  const { output } = flags
+  const parts = await Promise.all(
+    files.map(async (file) => ({ file, evaluation: await readEvaluation(file) })),
+  )
+  const evaluation = mergeEvaluations(parts)
+  await writeFilesAtomically(output, { 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` })
+  await printDocument(evaluation, flags, (found, window) => {
+    const { id, askedRevision } = found.model
+    return [
+      formatEvaluation(found, window),
+      ...suggestCut(found, { model: id, revision: askedRevision }),
+    ].join('\n\n')
+  })
+  printNote(`wrote evaluation.json to ${output}`)
 }
 
 async function mergeSweepFiles(files: string[], flags: MergeFlags): Promise<void> {

@@ -120,6 +120,7 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
   const origin = describeOrigin(file, model)
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
+  const { dataset, settings } = saved
   const best = findBestBlock(distances, n)
   const distance = distances[n]![best.start]!
   return {
@@ -127,6 +128,14 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
     ...(metric === 'angular'
       ? { strategy: metric, scores: { distance } }
       : { strategy: 'distance', scores: { metric, distance } }),
+    dataset: {
+      id: dataset.id,
+      ...(dataset.shares && { shares: dataset.shares }),
+      column: dataset.column,
+      texts: dataset.samples,
+      readTexts: settings.datasetSize ?? dataset.samples + dataset.skipped.empty,
+      ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
+    },
     origin,
   }
 }

@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { isGguf } from '../../checkpoint/gguf-names.js'
+import { readModelName } from '../../checkpoint/model-source.js'
 import { UsageError } from '../../errors.js'
+import { readLocalConfig } from '../../library/local-config.js'
+import { readMergekitProblem } from '../../library/mergekit-problem.js'
 import { formatLlamaQuantize } from '../../llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
-import { locateModel } from '../../model.js'
-import { findLlamaQuantizeProblem } from '../../prune/gguf/pruned-gguf.js'
 import { keepLayers } from '../../prune/layer-numbers.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
-import { readLocalConfig } from './local-config.js'
-import { readMergekitProblem } from './mergekit-problem.js'
 import { checkOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
 
@@ -38,6 +37,10 @@ async function writeLlamaQuantize(
   { model, layers, removed }: SliceConfigOptions,
   output: string | undefined,
 ): Promise<void> {
+  const [{ locateModel }, { findLlamaQuantizeProblem }] = await Promise.all([
+    import('../../model.js'),
+    import('../../prune/gguf/pruned-gguf.js'),
+  ])
   const located = existsSync(model) ? await locateModel({ model }) : undefined
   const file = located?.gguf === undefined ? model : join(located.folder, located.gguf.name)
   if (!isGguf(file)) {
@@ -59,9 +62,10 @@ async function readOptions(
 ): Promise<SliceConfigOptions & { family: string | undefined }> {
   const removal = await readRemoval(flags)
   const { origin } = removal
-  const model = flags.model ?? origin?.model
-  if (model === undefined)
+  const named = flags.model ?? origin?.model
+  if (named === undefined)
     throw new UsageError('the model is not named: give --model, or a file that names it')
+  const { model, revision: stated } = readModelName({ model: named })
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
@@ -76,7 +80,7 @@ async function readOptions(
     })
   }
   const { removed } = await planRemoval(removal, { id: model, layers })
-  const revision = flags.model === undefined ? origin?.revision : undefined
+  const revision = flags.model === undefined ? origin?.revision : stated
   return {
     model,
     revision,

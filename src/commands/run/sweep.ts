@@ -76,17 +76,23 @@ export async function showSweep(
   printNote(`wrote ${formatList(files)} to ${flags.output}`)
 }
 
-/** The command that makes the recommended cut, repaired if it was measured so. */
+/** The command that makes the recommended cut, repaired if it was measured so; of merged shards, with samples. */
 function formatCutOfSweep(
   { model, dataset, candidates }: SweepResult,
-  { output, dataset: texts = namesOf(dataset) }: { output: string; dataset?: string[] },
+  { output, dataset: texts }: { output: string; dataset?: string[] },
 ): string {
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
-  return formatNextCut({
-    model: model.id,
-    revision: model.askedRevision,
-    cut: ['--plan', join(output, 'plan.json'), ...(isRepaired ? ['--repair', '--dataset', ...texts] : [])],
-  })
+  const isMerged = texts === undefined
+  const cut = [
+    ...['--plan', join(output, 'plan.json')],
+    ...(isRepaired ? ['--repair'] : []),
+    ...(isRepaired || isMerged ? ['--dataset', ...(texts ?? namesOf(dataset))] : []),
+    ...(isMerged ? ['--samples', '3'] : []),
+  ]
+  return formatNextCut(
+    { model: model.id, revision: model.askedRevision, cut },
+    isMerged ? 'To make the cut, and see what the whole and the cut model say' : undefined,
+  )
 }
 
 /** What --dataset named. */
