@@ -48,8 +48,7 @@ interface LossOptions extends GraphOptions {
  */
 export function takeLossGraph(decoder: DecoderGraph, options: LossOptions): DecoderGraph {
   const { segment, seeds } = takeEnd(decoder, options)
-  writeGradients(segment, seeds, options)
-  return segment
+  return writeGradients(segment, seeds, options)
 }
 
 /**
@@ -133,8 +132,7 @@ export function takeBackwardGraph(
   const graph = segment.model.graph
   graph.input.push(makeValueInfo(GRADIENT_INPUT, DataType.FLOAT, ['batch', 'tokens', options.hiddenSize]))
   graph.output = []
-  writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
-  return segment
+  return writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
 }
 
 /** What only the head reads, such as trained weights, is no input of the layers. */
@@ -148,7 +146,7 @@ function writeGradients(
   decoder: DecoderGraph,
   seeds: ReadonlyMap<string, string>,
   { from, trained, hiddenSize }: GraphOptions,
-): void {
+): DecoderGraph {
   const { graph } = decoder.model
   const writer = new GraphWriter()
   const state = makeValueInfo(STATE_INPUT, DataType.FLOAT, ['batch', 'tokens', hiddenSize])
@@ -157,7 +155,7 @@ function writeGradients(
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope(GRADIENT_SCOPE, () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
-  if (decoder.castsPerRun) castAgain(decoder, writer.nodes)
+  const packed = decoder.castsPerRun ? castAgain(decoder, writer.nodes) : decoder.packed
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
     const gradient = gradients.get(info.name)
@@ -167,6 +165,7 @@ function writeGradients(
     graph.output.push(makeValueInfo(output, DataType.FLOAT, dimensions(info)))
   }
   removeDeadNodes(graph)
+  return { ...decoder, ...(packed && { packed }) }
 }
 
 /**

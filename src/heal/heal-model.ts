@@ -5,6 +5,7 @@ import { InterruptedError, LayerpruneError } from '../errors.js'
 import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { formatDuration, formatQuantity, formatSize } from '../format-numbers.js'
+import { storeWeights } from '../gradient/fed-weights.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
@@ -36,13 +37,15 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
   checkOptions(options)
   const { signal, output, adapter } = options
   const work = await openWork(options)
-  const { located, model, form, tensors, tokenizer } = work
+  const { located, model, form, adapted, tensors, tokenizer } = work
   try {
     const { ended, state, before } = await trainForm(work, options)
     const { parameters } = state.best
-    const replacements = await mergeTrained(form, parameters, tensors)
-    const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-    const after = await measureHeldOut(healed, 'after', work, options)
+    const replacements = adapter ? new Map() : await mergeTrained(form, parameters, tensors)
+    const decoder = adapter
+      ? storeWeights(adapted, form.trained, parameters)
+      : replaceWeights(model.decoder, replacements)
+    const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
     const made = { name: basename(resolve(output)), command: options.command }
     const files = adapter

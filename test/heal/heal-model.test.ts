@@ -8,7 +8,7 @@ import type { HealOptions } from '../../src/heal/heal-work.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { readTensor } from '../../src/weights/read-tensor.js'
 import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
-import { TEXTS } from '../support/paths.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const EVALUATION_TEXTS = 2
@@ -123,6 +123,22 @@ it('writes an adapter for PEFT', async () => {
   ])
   const config = JSON.parse(readFileSync(join(options.output, 'adapter_config.json'), 'utf8'))
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })
+})
+
+it('trains an adapter of packed weights, which stay as they are', async () => {
+  const model = makeTempFolder()
+  cpSync(join(FIXTURES, 'packed', 'awq'), model, { recursive: true })
+  cpSync(join(fixtureFolder('llama'), 'tokenizer.json'), join(model, 'tokenizer.json'))
+  cpSync(join(fixtureFolder('llama'), 'tokenizer_config.json'), join(model, 'tokenizer_config.json'))
+  const options = { ...optionsFor('llama'), model }
+  await expect(healModel(options)).rejects.toThrow('nothing can be merged into them')
+  const { perplexity } = await healModel({ ...options, adapter: true })
+  expect(perplexity.after!).toBeLessThan(perplexity.before!)
+  const adapted = await evaluatePerplexity({
+    ...{ ...ONE_THREAD, model: options.output, base: model, tokenizer: model },
+    ...{ dataset: TEXTS, datasetSize: EVALUATION_TEXTS, maxLength: 16, candidates: [] },
+  })
+  expect(adapted.perplexity).toBeCloseTo(perplexity.after!, 1)
 })
 
 const END = new Error('the process ended')
