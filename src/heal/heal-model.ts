@@ -167,7 +167,9 @@ async function measureHeldOut(
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
   const total = batches.flat().length
-  const [figures] = await measureTexts(model, [[]], {
+  // so few texts are not worth a copy of all weights in float32
+  const decoder = { ...model.decoder, castsPerRun: true }
+  const [figures] = await measureTexts({ ...model, decoder }, [[]], {
     threads,
     device,
     signal,
