@@ -197,6 +197,7 @@ export const HEAL_SPECS: OptionSpecs<HealOptions> = {
   teacher: may('text'),
   adapter: may('flag'),
   layersAtOnce: may('number'),
+  maxMemory: may('number'),
   resume: may('flag'),
   force: may('flag'),
   command: may('text'),
