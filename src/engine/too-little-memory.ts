@@ -7,6 +7,11 @@ export interface MemoryLimit {
   maxMemory: number
   /** Most tokens of a text. */
   maxLength: number
+  /**
+   * What the process took before it loaded anything: sessions of before leave memory that those to come use again. What
+   * it takes now if omitted.
+   */
+  takenBytes?: number | undefined
 }
 
 /** @param leastBytes  with which the run would do */

@@ -38,7 +38,8 @@ export async function measureCuts(
   const all = [[], ...cuts.map(({ removed }) => removed)]
   let speeds: (number | null)[] | undefined
   const open: OpenEvaluator = async (model, session) => {
-    const evaluator = await openMeasuringEvaluator(model, session)
+    const limit = session.limit && { ...session.limit, takenBytes: settings.takenBytes }
+    const evaluator = await openMeasuringEvaluator(model, { ...session, limit })
     const remembering = rememberTexts(evaluator, progress.texts, 'cut', onMeasured)
     return {
       ...remembering,

@@ -32,9 +32,11 @@ import { sampleCut } from './sample-cut.js'
  */
 export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
-  const settings = chooseSweepSettings(options, config.layers)
-  const stored = await openModel({ ...settings, onNote: undefined })
-  if (settings.maxMemory !== undefined) await assertEnoughMemory(stored, settings, settings.maxMemory)
+  const chosen = chooseSweepSettings(options, config.layers)
+  const stored = await openModel({ ...chosen, onNote: undefined })
+  const { maxMemory } = chosen
+  const settings =
+    maxMemory === undefined ? chosen : { ...chosen, takenBytes: await countTaken(stored, chosen, maxMemory) }
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
@@ -90,21 +92,23 @@ function assemble(
 }
 
 /**
- * Before layers are chosen, which takes less memory.
- * @throws LayerpruneError if cuts cannot be measured within so much memory
+ * What the process takes before it runs the model.
+ * @throws LayerpruneError if cuts cannot be measured within so much memory, so that no layers need be chosen
  */
-async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+async function countTaken(stored: Model, settings: SweepSettings, maxMemory: number): Promise<number> {
   const { threads, device = 'cpu', signal } = settings
   const model = await prepareModel(stored, { signal })
   const { maxLength } = chooseRunSettings(settings, model)
-  const evaluator = await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })
-  await evaluator.close()
+  const takenBytes = process.memoryUsage.rss()
+  const limit = { maxMemory, maxLength, takenBytes }
+  await (await openLimitedEvaluator(model, { threads, device, limit })).close()
+  return takenBytes
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
-    settings
+  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, ...others } = settings
+  const { maxMemory, takenBytes, ...named } = others
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
