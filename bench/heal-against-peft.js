@@ -4,7 +4,7 @@
  *
  *   npm run build
  *   node bench/heal-against-peft.js --model M --dataset texts.jsonl --python VENV/bin/python [--steps 8]
- *     [--batch-size 4] [--max-length 256] [--rank 16] [--threads 2]
+ *     [--batch-size 4] [--max-length 256] [--rank 16] [--threads 2] [--dtype bf16]
  *
  * The first step of each, in which memory is found, does not count. Prints each step, then medians; processor seconds
  * are reported too, for they depend less on what else the machine does.
@@ -38,6 +38,7 @@ const { values } = parseArgs({
     'max-length': { type: 'string', default: '256' },
     rank: { type: 'string', default: '16' },
     threads: { type: 'string', default: '2' },
+    dtype: { type: 'string' },
   },
 })
 if (!values.model || !values.dataset || !values.python) {
@@ -112,7 +113,7 @@ async function startPeft() {
 }
 
 async function startLayerprune() {
-  const model = await openModel({ model: values.model, format: 'safetensors' }, 'change')
+  const model = await openModel({ model: values.model, format: 'safetensors', dtype: values.dtype }, 'train')
   const modules = listTargets(describeDecoder(model.config, model.tensors), model.tensors)
   const form = await makeTrainable(model.decoder, model.tensors, modules, { rank, seed: 0 })
   const source = await GradientSource.open(form.decoder, model.config, {

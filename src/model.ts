@@ -11,7 +11,12 @@ import {
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from './checkpoint/config.js'
 import { findGguf, findParts } from './checkpoint/gguf-names.js'
 import { readLogicalTensors } from './checkpoint/logical-tensors.js'
-import { type ModelSource, type ModelSourceOptions, openModelSource } from './checkpoint/model-source.js'
+import {
+  type ModelSource,
+  type ModelSourceOptions,
+  openModelSource,
+  readModelName,
+} from './checkpoint/model-source.js'
 import type { Dtype } from './checkpoint/onnx-files.js'
 import { ADAPTER_FILE } from './checkpoint/other-forms.js'
 import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
@@ -116,7 +121,7 @@ export async function locateModel(options: ModelOptions): Promise<LocatedModel> 
   const { source, adapter } = await locateBase(named, options)
   const { folder } = source
   const name = findGguf({ ...source, ...options })
-  const askedRevision = options.revision ?? null
+  const askedRevision = readModelName(options).revision ?? null
   const shared = { id, revision, askedRevision, folder, source, ...(adapter && { adapter }) }
   const tokenizer = (await locateTokenizer(options)) ?? (adapter && (await locateAdaptersTokenizer(named)))
   if (name !== undefined) {
@@ -257,7 +262,7 @@ export function chooseModelWeights(
 
 /** @throws LayerpruneError if an adapter cannot be merged into such weights, or would have to be written merged */
 function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, purpose: Purpose): void {
-  if (purpose === 'change') {
+  if (purpose !== 'measure') {
     throw new LayerpruneError(`${id} is an adapter, which is measured and evaluated but not changed`, {
       hint: `merge it into ${base} with peft (merge_and_unload), and name the merged model`,
     })

@@ -24,3 +24,11 @@ export function formatCommand(
   const of = ['--model', model, ...(revision === null ? [] : ['--revision', revision])]
   return ['layerprune', command, ...of, ...words].map(quoteForShell).join(' ')
 }
+
+/**
+ * The command that publishes a folder on the Hub, once the user's name there is filled in.
+ * @param name  of the repository
+ */
+export function formatUpload(name: string, folder: string): string {
+  return ['hf', 'upload', `YOUR_NAME/${name}`, folder].map(quoteForShell).join(' ')
+}

@@ -1,4 +1,4 @@
-import { Document, isMap, isScalar, isSeq, Scalar, visit } from 'yaml'
+import { Document, isMap, isScalar, isSeq, type Node, type Scalar, visit } from 'yaml'
 import { cleanLine, escapeUnshown } from './clean-text.js'
 
 export interface YamlOptions {
@@ -19,10 +19,8 @@ const NOT_STRINGS = /^(?:y|n|yes|no|on|off|true|false|null)$/i
  */
 export function formatYaml(value: object, { comment = [], onOneLine = [] }: YamlOptions = {}): string {
   const document = new Document(value, { aliasDuplicateObjects: false })
+  quoteStrings(document)
   visit(document, {
-    Scalar(_, node) {
-      if (typeof node.value === 'string') node.type = quotingOf(node.value)
-    },
     Pair(_, { key, value: node }) {
       if (isScalar(key) && onOneLine.includes(String(key.value)) && (isSeq(node) || isMap(node))) {
         node.flow = true
@@ -39,11 +37,19 @@ export function formatYaml(value: object, { comment = [], onOneLine = [] }: Yaml
   return [...lines, escapeUnshown(text)].join('\n')
 }
 
-/** A string as a node to set into a document that is otherwise kept. */
-export function yamlString(value: string): Scalar<string> {
-  const node = new Scalar(value)
-  node.type = quotingOf(value)
-  return node
+/** A value as a node to set into a document that is otherwise kept. */
+export function yamlNode(value: unknown): Node {
+  const document = new Document(value, { aliasDuplicateObjects: false })
+  quoteStrings(document)
+  return document.contents!
+}
+
+function quoteStrings(document: Document): void {
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === 'string') node.type = quotingOf(node.value)
+    },
+  })
 }
 
 function quotingOf(value: string): Scalar.Type {

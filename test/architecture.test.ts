@@ -65,6 +65,7 @@ const FLOORS = [
   ['repair', 'prune', 'tasks'],
   ['strategies', 'recipe', 'report'],
   ['heal', 'sweep'],
+  ['library'],
   ['index', 'terminal'],
   ['commands'],
   ['cli'],

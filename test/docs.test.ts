@@ -30,6 +30,8 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^LAYERPRUNE_PYTHON=/, '.ci/run', 'LAYERPRUNE_PYTHON='],
   [/^mergekit-yaml /, 'bench/prune-against-mergekit.js', 'mergekit-yaml'],
   [/^python recipe\/heal\.py$/, 'test/interop/check_recipe.py', 'heal.py'],
+  [/^layerprune prune .* --repair --heal /, 'test/commands/prune-heal.test.ts', "'--repair', '--heal'"],
+  [/^node bench\/heal-table\.js /, 'bench/heal-table.js', 'repaired-healed'],
   [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
 ]
 const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${join(FIXTURES, 'families/llama')}`

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parse, parseDocument } from 'yaml'
 import { formatSliceConfig } from '../src/mergekit.js'
-import { formatYaml, yamlString } from '../src/yaml.js'
+import { formatYaml, yamlNode } from '../src/yaml.js'
 import { axolotlConfigOf, TRICKY_STRINGS } from './support/tricky-strings.js'
 
 const VERSIONS = ['1.1', '1.2'] as const
@@ -33,7 +33,7 @@ describe.each(VERSIONS)('YAML, read as version %s,', (version) => {
   it('keeps a string that is set into a document', () => {
     for (const text of TRICKY_STRINGS) {
       const document = parseDocument('license: mit # kept\n')
-      document.set('base_model', yamlString(text))
+      document.set('base_model', yamlNode(text))
       expect(read(String(document))).toEqual({ license: 'mit', base_model: text })
     }
   })

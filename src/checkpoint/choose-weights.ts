@@ -13,12 +13,16 @@ const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
   pytorch: findPytorch,
 }
 
-/** What a model is opened for: to run it, or to write it again, for which its weights must be as they are stored. */
-export type Purpose = 'measure' | 'change'
+/**
+ * What a model is opened for: to run it, to train what is added to it, or to write it again, for which its weights must
+ * be as they are stored.
+ */
+export type Purpose = 'measure' | 'train' | 'change'
 
 /** Precisions that tensors can be computed in, be they in safetensors, PyTorch or GGUF files. */
 const COMPUTED_DTYPES = {
   measure: ['fp32', 'bf16', 'fp16', 'q8'],
+  train: ['fp32', 'bf16', 'fp16'],
   change: ['fp32'],
 } as const satisfies Record<Purpose, Dtype[]>
 

@@ -1,13 +1,14 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../errors.js'
+import { agree, parseRepoAddress } from '../hub/address.js'
 import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import { findParts, isGguf } from './gguf-names.js'
 import type { DownloadProgress } from './hub-model.js'
 import { unreadableForm } from './other-forms.js'
 
 export interface ModelSourceOptions {
-  /** Folder with config.json, the tokenizer and the weights, a GGUF file, or the id of a model on the Hub. */
+  /** Folder with config.json, the tokenizer and the weights, a GGUF file, or the id or address of a model on the Hub. */
   model: string
   /** Folder or Hub id of the model that an adapter is merged into; what its adapter_config.json names if omitted. */
   base?: string | undefined
@@ -41,15 +42,29 @@ export interface ModelSource {
 }
 
 /**
+ * The model and the revision that options name, from the address of a page of the Hub if that is given.
+ * @throws UsageError if the address is that of another page, or names another revision than the options
+ */
+export function readModelName({ model, revision }: Pick<ModelSourceOptions, 'model' | 'revision'>): {
+  model: string
+  revision: string | undefined
+  isAddress: boolean
+} {
+  const address = parseRepoAddress(model, 'model')
+  if (address === undefined) return { model, revision, isAddress: false }
+  return { model: address.id, revision: agree('--revision', address.revision, revision), isAddress: true }
+}
+
+/**
  * Finds a model: the folder or GGUF file of that name, or else the Hub's model of that id.
  * @throws UsageError if a revision is asked for but the model is a folder
  * @throws LayerpruneError if neither exists
  */
 export async function openModelSource(options: ModelSourceOptions): Promise<ModelSource> {
-  const { model, revision } = options
-  if (await isOnlyOnHub(model)) {
+  const { model, revision, isAddress } = readModelName(options)
+  if (isAddress || (await isOnlyOnHub(model))) {
     const { openModelRepo } = await import('./hub-model.js')
-    return openModelRepo(options)
+    return openModelRepo({ ...options, model, revision })
   }
   const folder = resolve(model)
   const info = await stat(folder).catch((cause: NodeJS.ErrnoException) => cause)

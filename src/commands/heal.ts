@@ -2,14 +2,24 @@ import { Command, Option } from 'commander'
 import { DEVICES } from '../engine/device.js'
 import type { HealOptions } from '../heal/heal-work.js'
 import { positiveNumber, wholeNumber } from './arguments.js'
-import { addReadingFlags, ignoreConfigKeyOption } from './measuring-flags.js'
+import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
 
 export const HEAL_OPTIONS = [
   ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
   ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
   ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce'] as const),
-  ...(['teacher', 'rank', 'alpha', 'targets', 'wholeMatrices', 'learningRate', 'warmupSteps'] as const),
+  ...([
+    'teacher',
+    'teacherStates',
+    'dtype',
+    'rank',
+    'alpha',
+    'targets',
+    'wholeMatrices',
+    'learningRate',
+    'warmupSteps',
+  ] as const),
   ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
 ] as const
 
@@ -52,9 +62,9 @@ function addTextFlags(command: Command): Command {
   command
     .requiredOption(
       '--dataset <path...>',
-      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id',
+      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id',
     )
-    .option('--dataset-column <name>', 'column that holds the text', 'text')
+    .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option(
       '--dataset-size <n>',
       'read the first n texts (default: as many as are trained on)',
@@ -74,7 +84,7 @@ function addAmountFlags(command: Command): Command {
       'end it after n measurements without a lower loss (default: never)',
       wholeNumber(1),
     )
-    .option('--evaluate-every <n>', 'steps between measurements (default: 25)', wholeNumber(1))
+    .option('--evaluate-every <n>', 'steps between measurements (default: 50)', wholeNumber(1))
     .option('--batch-size <n>', 'sequences per step (default: 4)', wholeNumber(1))
     .option('--micro-batch-size <n>', 'of these, how many run at once (default: at most 4)', wholeNumber(1))
     .option(
@@ -94,6 +104,17 @@ function addMethodFlags(command: Command): Command {
     .option(
       '--teacher <id>',
       'learn from the probabilities of this model, usually the whole one, rather than from the texts alone',
+    )
+    .option(
+      '--teacher-states <weight>',
+      'learn its states after each cut too, which count so much beside the probabilities (for example 1)',
+      positiveNumber,
+    )
+    .addOption(
+      new Option(
+        '--dtype <name>',
+        'precision that frozen weights are held in, fp32 or the one they are stored in, which takes less memory (default: fp32)',
+      ).choices(['fp32', 'bf16', 'fp16']),
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)

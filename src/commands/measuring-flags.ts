@@ -35,7 +35,7 @@ export function addWeightFlags(command: Command): Command {
   return command
     .requiredOption(
       '--model <id>',
-      'folder with config.json, the tokenizer and the weights, a GGUF file, a LoRA adapter, or a Hub id',
+      'folder with config.json, the tokenizer and the weights, a GGUF file, a LoRA adapter, or a Hub id or address',
     )
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .option(
@@ -57,6 +57,9 @@ export function addWeightFlags(command: Command): Command {
     )
     .addOption(ignoreConfigKeyOption())
 }
+
+/** Said of --dataset-column, whose default commander adds. */
+export const COLUMN_HELP = 'column that holds the text or chat; a,b joins two, as prompt,completion'
 
 /** A key each time that it is given. */
 export function ignoreConfigKeyOption(): Option {
@@ -88,11 +91,11 @@ function addModelFlags(command: Command): Command {
 function addDatasetFlags(command: Command, required: boolean, textsRead: string): Command {
   const dataset = new Option(
     '--dataset <path...>',
-    'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, or a Hub id; a.jsonl:0.7 org/b:0.3 mixes texts in these shares',
+    'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id; a.jsonl:0.7 org/b:0.3 mixes texts in these shares',
   )
   command
     .addOption(dataset.makeOptionMandatory(required))
-    .option('--dataset-column <name>', 'column that holds the text', 'text')
+    .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option('--dataset-size <n>', `use the first n texts (default: ${textsRead})`, wholeNumber(1))
   return addReadingFlags(command)
     .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))

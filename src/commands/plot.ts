@@ -7,7 +7,7 @@ import { wholeNumber } from './arguments.js'
 export interface PlotFlags {
   from: string
   output: string
-  kind: PlotKind | 'perplexity'
+  kind: PlotKind | 'perplexity' | 'accuracy'
   scale?: HeatScale
   metric?: Metric
   layersToSkip?: number
@@ -18,15 +18,15 @@ export function makePlotCommand(): Command {
     .description('Draw a saved result as an SVG or PNG file.')
     .requiredOption(
       '--from <file>',
-      'similarity.json, or with --kind perplexity the output of evaluate --json',
+      'similarity.json, or with --kind perplexity or accuracy the output of evaluate --json',
     )
     .requiredOption('-o, --output <file>', 'file to draw to; its name ends in .svg or .png')
     .addOption(
       new Option(
         '--kind <kind>',
-        'curve: distance by first layer; heatmap: blocks of every size, the best of each size marked; perplexity: of the cuts in an evaluation',
+        'curve: distance by first layer; heatmap: blocks of every size, the best of each size marked; perplexity: of the cuts in an evaluation; accuracy: on the tasks in one',
       )
-        .choices(['curve', 'heatmap', 'perplexity'])
+        .choices(['curve', 'heatmap', 'perplexity', 'accuracy'])
         .default('curve'),
     )
     .addOption(
@@ -52,7 +52,8 @@ Examples:
   layerprune plot --from layerprune-output/similarity.json -o distances-4.svg --layers-to-skip 4
   layerprune plot --from layerprune-output/similarity.json -o heatmap.png --kind heatmap
   layerprune plot --from layerprune-output/similarity.json -o cosine.png --metric cosine
-  layerprune plot --from evaluation.json -o perplexity.png --kind perplexity`,
+  layerprune plot --from evaluation.json -o perplexity.png --kind perplexity
+  layerprune plot --from tasks.json -o accuracy.png --kind accuracy`,
     )
     .action(async (flags: PlotFlags) => (await import('./run/plot.js')).run(flags))
 }

@@ -3,6 +3,7 @@ import { GRAPH_DTYPES } from '../checkpoint/onnx-files.js'
 import type { PruneOptions } from '../prune/prune.js'
 import { wholeNumber } from './arguments.js'
 import { FORMATS, ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
+import { addPruneHealFlags, type PruneHealFlags } from './prune-heal-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { addRepairFlags, type RepairFlags } from './repair-flags.js'
 
@@ -14,7 +15,8 @@ export const PRUNE_OPTIONS = [
 export interface PruneFlags
   extends Pick<PruneOptions, (typeof PRUNE_OPTIONS)[number]>,
     RemovalFlags,
-    RepairFlags {
+    RepairFlags,
+    PruneHealFlags {
   samples?: number
   speed: boolean
   json?: boolean
@@ -27,7 +29,7 @@ export function makePruneCommand(): Command {
       'Write a model without some of its layers, ready to load: safetensors or ONNX, as it was stored.',
     )
     .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
-  return addRepairFlags(addRemovalFlags(command))
+  return addPruneHealFlags(addRepairFlags(addRemovalFlags(command)))
     .requiredOption('-o, --output <folder>', 'folder to write to; it appears once it is complete')
     .option('--force', 'replace a model that is already in the output folder')
     .option(
@@ -67,10 +69,13 @@ If a model has both formats, the safetensors are pruned if their family is known
 At the end both models read a text of 256 tokens, to say how fast they are, and with --dataset continue the beginnings
 of others that they were not repaired or chosen on, 40 tokens each, the most likely one each time.
 --repair changes float weights only, not quantised graphs. It never measures on the texts that it fits on.
+--heal trains safetensors. With it, all is measured on the first texts of --dataset, which nothing is fitted or trained
+on. Ctrl-C stops the training, and the same command with --resume continues it.
 
 Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
   layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
+  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-healed --repair --heal --dataset texts.jsonl
   layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
   layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
   layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { RepairModelOptions } from '../repair/repair-model.js'
 import { wholeNumber } from './arguments.js'
+import { COLUMN_HELP } from './measuring-flags.js'
 
 /** Options of a repair that flags of `prune` give. */
 export const REPAIR_OPTIONS = [
@@ -8,8 +9,8 @@ export const REPAIR_OPTIONS = [
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads'] as const),
 ] as const
 
-/** Those that say nothing to a prune without a repair, which may read texts as samples. */
-export const REPAIR_ONLY = ['datasetSize', 'maxLength', 'evaluateOn', 'evaluateSize'] as const
+/** Those that say nothing to a prune that neither repairs nor trains, which may read texts as samples. */
+export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
 
 /** Flags of `prune` that repair the model. */
 export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_OPTIONS)[number]>> {
@@ -24,12 +25,12 @@ export function addRepairFlags(command: Command): Command {
     )
     .option(
       '--dataset <path...>',
-      'texts to show samples of, and with --repair to fit it on: files, folders or a Hub id',
+      'texts to show samples of, with --repair to fit it on and with --heal to train on: files, folders, - for standard input, or a Hub id',
     )
-    .option('--dataset-column <name>', 'column that holds the text (default: text)')
+    .option('--dataset-column <name>', `${COLUMN_HELP} (default: text)`)
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
-    .option('--dataset-size <n>', 'texts to fit on (default: 128)', wholeNumber(1))
+    .option('--dataset-size <n>', 'texts to fit the repair on (default: 128)', wholeNumber(1))
     .option(
       '--shuffle <seed>',
       'read a random sample spread over the files instead of the first texts',
@@ -38,13 +39,13 @@ export function addRepairFlags(command: Command): Command {
     .option('--max-length <n>', 'tokens read of each text (default: 256)', wholeNumber(2))
     .option(
       '--evaluate-on <path...>',
-      'texts to measure the repair on (default: those that follow in --dataset)',
+      'texts to measure on (default: those of --dataset that follow, or with --heal its first ones)',
     )
-    .option('--evaluate-size <n>', 'how many texts to measure it on (default: 64)', wholeNumber(1))
+    .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
     .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
     .option(
       '--threads <n>',
-      'threads of the repair and of measuring, at most the number of processors (default: one per physical core)',
+      'threads of all work, at most the number of processors (default: one per physical core)',
       wholeNumber(1),
     )
 }

@@ -1,5 +1,6 @@
 import { CsvError, type Info, type Options, parse } from 'csv-parse'
 import { LayerpruneError } from '../errors.js'
+import { chooseColumns, joinColumns } from './columns.js'
 import { type ColumnContext, type DataRow, MAX_ROW_BYTES, missingColumnError } from './row.js'
 import { iterateTransform } from './transform.js'
 import { decodeUtf8Stream } from './utf8.js'
@@ -45,19 +46,24 @@ export async function* readCsv(
   // The library's types let on_record change the row only if it has been given column names.
   const parser = parse(options as unknown as Options)
 
-  let index = -1
+  let indices: number[] | undefined
   try {
     for await (const { fields, line } of iterateTransform<CsvRecord>(
       decodeUtf8Stream(chunks, name),
       parser,
     )) {
-      if (index === -1) index = findColumn(fields, context)
-      else yield { value: fields[index], position: line }
+      if (indices === undefined) indices = findColumns(fields, context)
+      else yield { value: joinColumns(indices.map((index) => fields[index])), position: line }
     }
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause
     throw explain(cause, `${name}:${startLine(cause as CsvError & Info)}`, fieldCount)
   }
+}
+
+function findColumns(header: string[], context: ColumnContext): number[] {
+  const columns = chooseColumns(context.column, (name) => header.includes(name))
+  return columns.map((column) => findColumn(header, { ...context, column }))
 }
 
 function findColumn(header: string[], context: ColumnContext): number {

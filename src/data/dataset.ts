@@ -2,8 +2,11 @@ import type { DataSource } from '../byte-source.js'
 import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { type Random, shuffleInPlace } from '../random.js'
-import { isHubDataset, listDataFiles } from './files.js'
+import { isChat } from './columns.js'
+import { listDataFiles } from './files.js'
+import { findHubDataset, type HubDataset } from './hub-dataset.js'
 import type { DataKind } from './kind.js'
+import { isPiped, openPiped } from './piped.js'
 import { type ReadOrder, readRows } from './read-rows.js'
 import type { DataRow } from './row.js'
 import { type DatasetShare, mixRows, readShares } from './shares.js'
@@ -13,11 +16,16 @@ import { openLocalSource } from './source.js'
 export interface DatasetOptions {
   /**
    * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
-   * one dataset on the Hub, if nothing of that name exists on this machine. Files, folders and datasets on the Hub may all
-   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
+   * one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine. `-` is standard
+   * input, and pipes are read like it: once, what was read is kept in a temporary file. Files, folders and datasets on the
+   * Hub may all have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has
+   * the shares.
    */
   dataset: string | string[]
-  /** Column that holds the text, 'text' if omitted; plain text files have none. */
+  /**
+   * Column that holds the text, 'text' if omitted; plain text files have none. Several between commas, as
+   * `prompt,completion`, are joined by line ends. A column of chats is written by the model's chat template.
+   */
   datasetColumn?: string | undefined
   /** Configuration of a dataset on the Hub; its default one if omitted. */
   datasetConfig?: string | undefined
@@ -36,7 +44,13 @@ export interface DatasetOptions {
   onNote?: ((message: string) => void) | undefined
 }
 
-interface SkipOptions {
+/** What a dataset needs from those who read it. */
+export interface ReadingOptions {
+  /**
+   * Writes a chat as one text with its special tokens; undefined for a chat with parts that are no text. Without it,
+   * rows of chats count as rows without text.
+   */
+  writeChat?: ((chat: unknown[], origin: string) => Promise<string | undefined>) | undefined
   /**
    * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
    * Whole row groups of Parquet files among them are not even downloaded, unless rows are shuffled.
@@ -50,6 +64,8 @@ export interface DatasetRow {
   text: string
   /** Where it came from, for messages: `kjv.jsonl:12`, 1-based line or row; the file alone for a document. */
   origin: string
+  /** False if the text has the special tokens in it that the tokenizer would add. */
+  addSpecialTokens?: false
 }
 
 /** Which dataset is read; configuration, split and revision are null for files on disk. */
@@ -91,7 +107,7 @@ export interface DatasetFile {
  * @throws LayerpruneError if a path is missing, of an unknown kind, or a folder without data, or the Hub's
  *   dataset is not available
  */
-export async function openDataset(options: DatasetOptions & SkipOptions): Promise<Dataset> {
+export async function openDataset(options: DatasetOptions & ReadingOptions): Promise<Dataset> {
   const { datasetSize, shuffle } = options
   const paths = [options.dataset].flat()
   if (paths.length === 0) throw new UsageError('no dataset: expected at least one file or folder')
@@ -103,19 +119,19 @@ export async function openDataset(options: DatasetOptions & SkipOptions): Promis
   }
   const shares = readShares(paths)
   if (shares !== undefined) return openMix(paths, shares, options)
-  const [only, ...others] = paths
-  if (others.length === 0 && (await isHubDataset(only!))) {
-    const { files, ...name } = await openRepo(only!, options)
+  const asked = await findHubDataset(options)
+  if (asked !== undefined) {
+    const { files, ...name } = await openRepo(asked, options)
     return createDataset(name, files, { ...options, textLines: true })
   }
   assertNoHubOptions(paths, options)
-  return createDataset(nameFiles(paths), await openFiles(paths), options)
+  return createDataset(nameFiles(paths), await openFiles(paths, options), options)
 }
 
 async function openMix(paths: string[], shares: DatasetShare[], options: ReadOptions): Promise<Dataset> {
   const { datasetRevision, textLines = false } = options
-  const isOnHub = await Promise.all(shares.map(({ id }) => isHubDataset(id)))
-  if (!isOnHub.includes(true)) assertNoHubOptions(paths, options)
+  const onHub = await Promise.all(shares.map(({ id }) => findHubDataset({ ...options, dataset: id })))
+  if (onHub.every((asked) => asked === undefined)) assertNoHubOptions(paths, options)
   if (datasetRevision !== undefined && shares.length > 1) {
     throw new UsageError(`--dataset-revision ${datasetRevision}: ${shares.length} datasets are mixed`, {
       hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
@@ -124,30 +140,39 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
   const parts: DatasetPart[] = []
   const named: DatasetShare[] = []
   for (const [index, { id, share }] of shares.entries()) {
-    if (isOnHub[index]) {
-      const { files, config, split, revision } = await openRepo(id, options)
+    const asked = onHub[index]
+    if (asked !== undefined) {
+      const { files, config, split, revision } = await openRepo(asked, options)
       parts.push({ id, share, files, textLines: true })
       named.push({ id, share, config, split, revision })
     } else {
-      parts.push({ id, share, files: await openFiles([id]), textLines })
+      parts.push({ id, share, files: await openFiles([id], options), textLines })
       named.push({ id, share })
     }
   }
   return makeDataset({ ...nameFiles(paths), shares: named }, parts, options)
 }
 
-async function openRepo(id: string, options: ReadOptions) {
+async function openRepo({ id, ...asked }: HubDataset, options: ReadOptions) {
   const { openDatasetRepo } = await import('./hub/dataset-repo.js')
-  return openDatasetRepo(id, { ...options, dataset: id })
+  return openDatasetRepo(id, { ...options, ...asked, dataset: id })
 }
 
 function nameFiles(paths: string[]): DatasetName {
   return { id: paths.join(', '), config: null, split: null, revision: null }
 }
 
-async function openFiles(paths: string[]): Promise<DatasetFile[]> {
-  const files = await listDataFiles(paths)
-  return files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind }))
+async function openFiles(paths: string[], { onNote }: ReadOptions): Promise<DatasetFile[]> {
+  const opened: DatasetFile[] = []
+  for (const path of paths) {
+    if (await isPiped(path)) {
+      opened.push(await openPiped(path, onNote))
+      continue
+    }
+    const files = await listDataFiles([path])
+    opened.push(...files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })))
+  }
+  return opened
 }
 
 /** Files on disk have no configurations and no revisions, and together are one split. */
@@ -165,7 +190,7 @@ function assertNoHubOptions(paths: string[], options: ReadOptions): void {
   }
 }
 
-type ReadOptions = Omit<DatasetOptions, 'dataset'> & SkipOptions
+type ReadOptions = Omit<DatasetOptions, 'dataset'> & ReadingOptions
 type FileList = Iterable<DatasetFile> | AsyncIterable<DatasetFile>
 
 /** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
@@ -208,15 +233,26 @@ class DatasetReader {
     this.skipped.empty = 0
     this.skipped.notText = 0
     let texts = 0
-    for await (const { value, position, source } of this.#readInOrder()) {
+    for await (const row of this.#readInOrder()) {
       signal?.throwIfAborted()
-      if (typeof value !== 'string') this.skipped.notText++
-      else if (!isText(value)) this.skipped.empty++
+      const read = await this.#readText(row)
+      if (read === undefined) this.skipped.notText++
+      else if (!isText(read.text)) this.skipped.empty++
       else {
-        yield { text: value, origin: position === undefined ? source.name : `${source.name}:${position}` }
+        yield read
         if (++texts === datasetSize) return
       }
     }
+  }
+
+  /** @returns undefined for a row that is neither a text nor a chat */
+  async #readText({ value, position, source }: SourcedRow): Promise<DatasetRow | undefined> {
+    const { writeChat } = this.#options
+    const origin = position === undefined ? source.name : `${source.name}:${position}`
+    if (typeof value === 'string') return { text: value, origin }
+    if (writeChat === undefined || !isChat(value)) return undefined
+    const text = await writeChat(value, origin)
+    return text === undefined ? undefined : { text, origin, addSpecialTokens: false }
   }
 
   #readInOrder(): AsyncGenerator<SourcedRow> {
@@ -237,7 +273,7 @@ class DatasetReader {
     }))
     return mixRows(
       sources,
-      ({ value }) => isText(value),
+      ({ value }) => isText(value) || isChat(value),
       (part, texts) =>
         onNote?.(
           `the dataset ends with the ${formatQuantity(texts, 'text')} of ${this.#parts[part]!.id}, to keep the shares`,

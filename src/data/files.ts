@@ -1,7 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import { type DataKind, detectKind, isDescription, KNOWN_KINDS } from './kind.js'
 
 /** A dataset file on disk, by the path the user gave or one below it. */
@@ -39,11 +38,6 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
     files.push({ path, kind })
   }
   return files
-}
-
-/** Whether a name can only be a dataset's id on the Hub; one with the ending of a data file is meant to be a file. */
-export async function isHubDataset(path: string): Promise<boolean> {
-  return detectKind(path) === undefined && isOnlyOnHub(path)
 }
 
 async function listFolder(folder: string, parents: Set<string>): Promise<DataFile[]> {

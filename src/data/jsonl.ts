@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../errors.js'
+import { chooseColumns, isReadable, joinColumns } from './columns.js'
 import { readLines } from './lines.js'
 import { type DataRow, missingColumnError, type ReadContext } from './row.js'
 
@@ -34,17 +35,21 @@ export function parseJsonRow(text: string, where: string): Record<string, unknow
   return row as Record<string, unknown>
 }
 
-/** The column's value, undefined if the row lacks it; the first row of a file must have it. The row itself if no column is read. */
+/**
+ * The value of the column, or of several together; undefined if the row lacks it. The first row of a file must have them
+ * all. The row itself if no column is read.
+ */
 export function pickColumn(
   row: Record<string, unknown>,
   { name, column }: ReadContext,
   isFirst: boolean,
 ): unknown {
   if (column === null) return row
-  if (Object.hasOwn(row, column)) return row[column]
-  if (!isFirst) return undefined
-  const columns = Object.entries(row).map(([name, value]) => ({ name, isText: typeof value === 'string' }))
-  throw missingColumnError({ name, column }, columns)
+  const chosen = chooseColumns(column, (name) => Object.hasOwn(row, name))
+  const missing = chosen.find((column) => !Object.hasOwn(row, column))
+  if (!isFirst || missing === undefined) return joinColumns(chosen.map((column) => row[column]))
+  const columns = Object.entries(row).map(([name, value]) => ({ name, isText: isReadable(value) }))
+  throw missingColumnError({ name, column: missing }, columns)
 }
 
 function describeJson(value: unknown): string {

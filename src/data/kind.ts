@@ -6,6 +6,8 @@ export interface DataKind {
   format: DataFormat
   /** How the file is packed as a whole; null if it is not. */
   packing: 'gzip' | 'zstd' | null
+  /** Of plain text: each line is a text, whatever the options say. */
+  isLines?: true
 }
 
 const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([

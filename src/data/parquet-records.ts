@@ -5,9 +5,9 @@ import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from 'hypar
 import type { DataSource } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
-import { explain, readMetadata } from './parquet.js'
 import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
+import { explain, readMetadata } from './parquet-footer.js'
 import { assertPageHeader } from './parquet-page.js'
 import { assertLevels } from './parquet-runs.js'
 
@@ -20,33 +20,49 @@ export async function* readParquetRecords(source: DataSource): AsyncGenerator<Re
   const file = await source.openRandomAccess()
   try {
     const { metadata } = await readMetadata(file, name)
-    let rowStart = 0
-    for (const { num_rows: count } of metadata.row_groups) {
-      const rowEnd = rowStart + Number(count)
-      const rows = await readGroup(file, metadata, rowStart, rowEnd).catch((cause) => {
-        throw explain(cause, `cannot read rows ${rowStart} to ${rowEnd} of ${name}`)
-      })
-      if (rows.length !== Number(count)) {
-        throw new LayerpruneError(
-          `${name}: corrupt: expected ${count} rows in a row group, found ${rows.length}`,
-        )
-      }
-      for (const row of rows) yield toPlain(row, name) as Record<string, unknown>
-      rowStart = rowEnd
-    }
+    for (const group of metadata.row_groups.keys()) yield* await readGroup(file, metadata, group, { name })
   } finally {
     await file.close()
   }
 }
 
-/** The library reads columns at once: if several fail, the first error is reported and the others belong to no one. */
-async function readGroup(
+/**
+ * Reads the rows of a row group, with all columns or with some of them.
+ * @throws LayerpruneError, with the file, if it is corrupt, or a whole number is too large for JavaScript
+ */
+export async function readGroup(
   file: AsyncBuffer,
   metadata: FileMetaData,
-  rowStart: number,
-  rowEnd: number,
-): Promise<unknown[]> {
-  const options = { file, metadata, rowStart, rowEnd, compressors: PAGE_COMPRESSORS }
+  group: number,
+  { name, columns }: { name: string; columns?: string[] },
+): Promise<Record<string, unknown>[]> {
+  const counts = metadata.row_groups.map(({ num_rows: count }) => Number(count))
+  const rowStart = counts.slice(0, group).reduce((sum, count) => sum + count, 0)
+  const rowEnd = rowStart + counts[group]!
+  const rows = await decodeRows({ file, metadata, rowStart, rowEnd, columns }).catch((cause) => {
+    throw explain(cause, `cannot read rows ${rowStart} to ${rowEnd} of ${name}`)
+  })
+  if (rows.length !== counts[group]) {
+    throw new LayerpruneError(
+      `${name}: corrupt: expected ${counts[group]} rows in a row group, found ${rows.length}`,
+    )
+  }
+  return rows.map((row) => toPlain(row, name) as Record<string, unknown>)
+}
+
+interface RowRange {
+  file: AsyncBuffer
+  metadata: FileMetaData
+  rowStart: number
+  /** exclusive */
+  rowEnd: number
+  columns: string[] | undefined
+}
+
+/** The library reads columns at once: if several fail, the first error is reported and the others belong to no one. */
+async function decodeRows({ columns, ...range }: RowRange): Promise<unknown[]> {
+  const { file, metadata } = range
+  const options = { ...range, ...(columns && { columns }), compressors: PAGE_COMPRESSORS }
   const plan = parquetPlan(options)
   const schema = parquetSchema(metadata)
   const rows: unknown[] = []

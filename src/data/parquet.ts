@@ -1,22 +1,18 @@
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet'
-import { parquetMetadata, parquetSchema } from 'hyparquet'
 import { type parquetHeader, readPage } from 'hyparquet/src/column.js'
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { LayerpruneError } from '../errors.js'
+import { chooseColumns, joinColumns } from './columns.js'
 import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
+import { explain, readMetadata } from './parquet-footer.js'
 import { assertPageHeader } from './parquet-page.js'
+import { readGroup } from './parquet-records.js'
 import { unpackPage } from './parquet-runs.js'
 import { assertPlain, assertValues } from './parquet-values.js'
-import { type ColumnContext, type DataRow, MAX_ROW_BYTES, missingColumnError, type RowSkip } from './row.js'
-import { assertThriftCounts } from './thrift-counts.js'
+import { type ColumnContext, type DataRow, missingColumnError, type RowSkip } from './row.js'
 import { decodeUtf8 } from './utf8.js'
 
-/** Footer length and magic number. */
-const FOOTER_TAIL_BYTES = 8
-const MAGIC = Buffer.from('PAR1').readUInt32LE()
-/** Of a footer, which is held whole: it has a few hundred bytes per row group and column. */
-const MAX_FOOTER_BYTES = MAX_ROW_BYTES
 type PageHeader = ReturnType<typeof parquetHeader>
 
 /** One column's part of a row group. */
@@ -32,70 +28,88 @@ interface ColumnChunk {
   decoder: Parameters<typeof readPage>[2]
 }
 
+/** Values of one column of a row group, in order, in parts of any size. */
+type ReadValues = (group: number) => AsyncIterable<ArrayLike<unknown>>
+
+interface ParquetOrder {
+  skip?: RowSkip | undefined
+  shuffle?: ((count: number) => number[]) | undefined
+}
+
 /**
- * Reads one string column of a Parquet file, page by page as rows are requested; the bytes of other columns and of
+ * Reads a column of a Parquet file, or several together, as rows are requested; the bytes of other columns and of
  * skipped row groups are not read.
- * Memory holds one page of the column and what was read ahead of it, at most a few megabytes.
- * @param options.skip     rows still to be skipped; counted down
- * @param options.shuffle  order in which row groups are read, from their number; their own if omitted
- * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or the
- * column is missing or is not a string column
+ * Of a column of strings, memory holds one page and what was read ahead of it, at most a few megabytes; of a column of
+ * chats one row group.
+ * @param order.skip     rows still to be skipped; counted down
+ * @param order.shuffle  order in which row groups are read, from their number; their own if omitted
+ * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or a column is
+ *   missing or holds neither strings nor chats
  */
 export async function* readParquet(
   file: AsyncBuffer,
   context: ColumnContext,
-  { skip, shuffle }: { skip?: RowSkip | undefined; shuffle?: ((count: number) => number[]) | undefined } = {},
+  { skip, shuffle }: ParquetOrder = {},
 ): AsyncGenerator<DataRow> {
   const { metadata, schema } = await readMetadata(file, context.name)
-  const field = findColumn(schema, context)
+  const names = new Set(schema.children.map(({ element }) => element.name))
+  const columns = chooseColumns(context.column, (name) => names.has(name))
+  const readers = columns.map((column) => openColumn(file, metadata, schema, { ...context, column }))
   const rowStarts = cumulativeRows(metadata)
   const order = shuffle?.(metadata.row_groups.length) ?? metadata.row_groups.keys()
   for (const group of order) {
-    const chunk = locateChunk(metadata, group, [schema, field], context)
-    if (skip !== undefined && skip.rows >= chunk.rowCount) {
-      skip.rows -= chunk.rowCount
+    const rowCount = Number(metadata.row_groups[group]!.num_rows)
+    if (skip !== undefined && skip.rows >= rowCount) {
+      skip.rows -= rowCount
       continue
     }
     let position = rowStarts[group]!
-    for await (const values of readPages(file, chunk, context)) {
-      for (let i = 0; i < values.length; i++) {
-        position++
-        if (skip !== undefined && skip.rows > 0) skip.rows--
-        else yield { value: values[i], position }
-      }
+    for await (const values of zip(readers.map((read) => eachValue(read(group))))) {
+      position++
+      if (skip !== undefined && skip.rows > 0) skip.rows--
+      else yield { value: joinColumns(values), position }
     }
   }
 }
 
-/** @throws LayerpruneError if the file is not a complete Parquet file */
-export async function readMetadata(
+/** @throws LayerpruneError if the file has no such column, or one of another type */
+function openColumn(
   file: AsyncBuffer,
-  name: string,
-): Promise<{ metadata: FileMetaData; schema: SchemaTree }> {
+  metadata: FileMetaData,
+  schema: SchemaTree,
+  context: ColumnContext,
+): ReadValues {
+  const field = findColumn(schema, context)
+  return isChatColumn(field)
+    ? (group) => readChats(file, metadata, group, context)
+    : (group) => readPages(file, locateChunk(metadata, group, [schema, field], context), context)
+}
+
+async function* eachValue(parts: AsyncIterable<ArrayLike<unknown>>): AsyncGenerator<unknown> {
+  for await (const values of parts) yield* Array.from(values)
+}
+
+/** Columns of a row group have as many values as it has rows, which their readers check. */
+async function* zip(columns: AsyncGenerator<unknown>[]): AsyncGenerator<unknown[]> {
   try {
-    const metadata = parquetMetadata(await readFooter(file))
-    const rows = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n)
-    if (rows !== metadata.num_rows) {
-      throw new Error(`corrupt: expected row groups of ${metadata.num_rows} rows together, found ${rows}`)
+    for (;;) {
+      const values = await Promise.all(columns.map((column) => column.next()))
+      if (values.some(({ done }) => done)) return
+      yield values.map(({ value }) => value)
     }
-    return { metadata, schema: parquetSchema(metadata) }
-  } catch (cause) {
-    throw explain(cause, `${name}: not a complete Parquet file`)
+  } finally {
+    await Promise.all(columns.map((column) => column.return(undefined)))
   }
 }
 
-/** The footer with its length and the magic number after it. */
-async function readFooter(file: AsyncBuffer): Promise<ArrayBuffer> {
-  const end = file.byteLength - FOOTER_TAIL_BYTES
-  if (end < 0) throw new Error(`${file.byteLength} bytes`)
-  const tail = new DataView(await file.slice(end, file.byteLength))
-  if (tail.getUint32(4, true) !== MAGIC) throw new Error('it does not end with PAR1')
-  const length = tail.getUint32(0, true)
-  const most = Math.min(end, MAX_FOOTER_BYTES)
-  if (length > most) throw new Error(`a footer of ${length} bytes, expected at most ${most}`)
-  const footer = await file.slice(end - length, file.byteLength)
-  assertThriftCounts(new Uint8Array(footer), 0)
-  return footer
+async function* readChats(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  group: number,
+  { name, column }: ColumnContext,
+): AsyncGenerator<unknown[]> {
+  const rows = await readGroup(file, metadata, group, { name, columns: [column] })
+  yield rows.map((row) => row[column])
 }
 
 /** First row of each row group, 0-based in the file. */
@@ -208,31 +222,33 @@ function createPageDecoder({ decoder }: ColumnChunk) {
   }
 }
 
-/** Internal errors of the library on wrong numbers tell a user only that the file is corrupt. */
-export function explain(cause: unknown, what: string): unknown {
-  if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
-  const tripped = cause instanceof TypeError || cause instanceof RangeError
-  const reason =
-    tripped || cause.message.includes('undefined') ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
-  return new LayerpruneError(`${what}: ${reason}`, { cause })
-}
-
 function findColumn({ children: fields }: SchemaTree, context: ColumnContext): SchemaTree {
   const field = fields.find((candidate) => candidate.element.name === context.column)
   if (!field) {
     const columns = fields.map((candidate) => ({
       name: candidate.element.name,
-      isText: describeType(candidate) === 'string',
+      isText: describeType(candidate) === 'string' || isChatColumn(candidate),
     }))
     throw missingColumnError(context, columns)
   }
   const type = describeType(field)
-  if (type !== 'string') {
+  if (type !== 'string' && !isChatColumn(field)) {
     throw new LayerpruneError(
-      `column '${context.column}' of ${context.name}: expected a string column, found ${type}`,
+      `column '${context.column}' of ${context.name}: expected a column of strings or chats, found ${type}`,
     )
   }
   return field
+}
+
+/** Whether a column holds lists of turns, each with a role and a content, or with a speaker and what was said. */
+function isChatColumn({ children: [list], element }: SchemaTree): boolean {
+  const turn = list?.children.length === 1 ? list.children[0]! : list
+  const fields = turn?.children.map((field) => field.element.name) ?? []
+  const isList = element.logical_type?.type === 'LIST' || element.converted_type === 'LIST'
+  return (
+    isList &&
+    ['role content', 'from value'].some((pair) => pair.split(' ').every((name) => fields.includes(name)))
+  )
 }
 
 function describeType({ children, element }: SchemaTree): string {

@@ -41,7 +41,7 @@ export async function* readRows(
 
 function readStream(
   source: DataSource,
-  { format, packing }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
+  { format, packing, isLines }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
   context: ColumnContext,
   textLines: boolean,
 ): AsyncGenerator<DataRow> {
@@ -56,7 +56,7 @@ function readStream(
     case 'tsv':
       return readCsv(bytes, { ...context, delimiter: '\t' })
     case 'text':
-      return textLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
+      return textLines || isLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
   }
 }
 

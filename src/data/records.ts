@@ -1,7 +1,8 @@
 import { sep } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import type { DatasetFile, DatasetOptions } from './dataset.js'
-import { isHubDataset, listDataFiles } from './files.js'
+import { listDataFiles } from './files.js'
+import { findHubDataset } from './hub-dataset.js'
 import { readJson } from './json.js'
 import { readJsonl } from './jsonl.js'
 import { readParquetRecords } from './parquet-records.js'
@@ -40,9 +41,10 @@ async function listSplit(
 ): Promise<Iterable<DatasetFile> | AsyncIterable<DatasetFile>> {
   const { dataset, datasetConfig, split } = options
   if (Array.isArray(dataset)) return openFiles(await listDataFiles(dataset))
-  if (await isHubDataset(dataset)) {
+  const asked = await findHubDataset({ dataset, datasetConfig, datasetSplit: split })
+  if (asked !== undefined) {
     const { openDatasetRepo } = await import('./hub/dataset-repo.js')
-    return (await openDatasetRepo(dataset, { ...options, datasetSplit: split })).files
+    return (await openDatasetRepo(asked.id, { ...options, ...asked })).files
   }
   const files = await listDataFiles([dataset])
   if (files.length === 1 && files[0]!.path === dataset) return openFiles(files)

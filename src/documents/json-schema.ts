@@ -8,8 +8,8 @@ import type { SchemaName } from './schemas.js'
  */
 export async function findSchemaProblem(name: SchemaName, value: unknown): Promise<string | null> {
   const ajv = new Ajv2020({ strictTypes: false, verbose: true })
-  // a result of prune holds a plan
-  for (const used of new Set<SchemaName>(['plan', name])) ajv.addSchema(await readSchema(used))
+  // a result of prune holds a plan, and what training gave
+  for (const used of new Set<SchemaName>(['plan', 'heal', name])) ajv.addSchema(await readSchema(used))
   const validate = ajv.getSchema(`urn:layerprune:${name}:1`)!
   return validate(value) ? null : describeProblem(validate.errors![0]!)
 }

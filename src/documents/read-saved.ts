@@ -61,6 +61,28 @@ export async function readEvaluation(path: string): Promise<EvaluationResult> {
 }
 
 /**
+ * Reads what tasks measured, with texts or without, from what `evaluate --task --json` printed.
+ * @throws LayerpruneError if the file is missing, has no tasks, or is damaged
+ */
+export async function readMeasuredTasks(
+  path: string,
+): Promise<Pick<TaskResult, 'model' | 'tasks' | 'candidates'>> {
+  const { kind, document } = await readDocument(path)
+  if (kind === 'tasks') return checkCuts(path, document)
+  if (kind !== 'evaluation' || document.tasks === undefined) {
+    throw new LayerpruneError(`${path} has no results of tasks`, {
+      hint: 'give what layerprune evaluate --task --json printed',
+    })
+  }
+  const { model, tasks, candidates } = checkCuts(path, document)
+  return {
+    model,
+    tasks: tasks!,
+    candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })),
+  }
+}
+
+/**
  * Reads a plan from its JSON file.
  * @throws LayerpruneError if the file is missing, no plan, or damaged
  */

@@ -1,9 +1,7 @@
-import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GraphWriter } from '../graph/graph-writer.js'
-import { copyMessage, type GraphProto, type NodeProto } from '../graph/onnx.js'
-import { feedState, STATE_INPUT } from '../graph/segment.js'
-import { indexGraph, nodesDownstream, removeDeadNodes } from '../graph/topology.js'
+import { DataType, type GraphProto } from '../graph/onnx.js'
+import { copyHead, type Head, type HeadCopy, takeHead } from './head.js'
 
 /** int64 [batch * tokens, 1]: the token that follows each position; any if the position has no weight. */
 export const TARGETS_INPUT = 'layerprune.targets'
@@ -15,10 +13,10 @@ export const LOSS_OUTPUT = 'layerprune.loss'
 /** Runs of positions whose logits are computed one after another: those of all would be the largest tensor by far. */
 const CHUNKS = 4
 
-/** The nodes from the last state to the logits, and the name of these. */
-interface Head {
-  nodes: NodeProto[]
-  logits: string
+/** Numbers of a state in a student and in its teacher. */
+export interface StatePair {
+  student: number
+  teacher: number
 }
 
 /** A decoder whose probabilities another learns, in one graph with it. */
@@ -26,9 +24,11 @@ export interface Teacher {
   decoder: DecoderGraph
   /** The output that holds its logits. */
   logits: string
+  /** States that are learnt too, and what they count beside the probabilities; none if omitted. */
+  common?: { states: readonly StatePair[]; weight: number } | undefined
 }
 
-/** A loss, and the gradients that are known without differentiation: those of the logits. */
+/** A loss, and the gradients that are known without differentiation: those of the logits, or of what they come from. */
 export interface WrittenLoss {
   loss: string
   seeds: Map<string, string>
@@ -58,28 +58,30 @@ export function writeLoss(
 ): WrittenLoss {
   const head = takeHead(graph, writer, student, 'logits')
   const teacherHead = teacher && takeHead(graph, writer, teacher.decoder, teacher.logits)
-  const rows = writer.op('Reshape', [state, writer.integers([-1, 1, hiddenSize])])
-  const teacherRows = teacher && writeTeacherRows(writer, teacher.state)
-  const bounds = writeBounds(writer, rows)
+  const allRows = writer.op('Reshape', [state, writer.integers([-1, 1, hiddenSize])])
+  const sizes = writeSizes(writer, allRows)
+  const divide = (tensor: string) => writer.ops('Split', [tensor, sizes], CHUNKS, { axis: 0 })
+  const [rows, targets, weights] = [allRows, TARGETS_INPUT, WEIGHTS_INPUT].map(divide) as [
+    string[],
+    string[],
+    string[],
+  ]
+  const teacherRows = teacher && divide(writeTeacherRows(writer, teacher.state))
   const seeds = new Map<string, string>()
-  const losses = Array.from({ length: CHUNKS }, (_, index) =>
+  const losses = rows.map((own, index) =>
     writer.inScope(`chunk${index}`, () => {
-      const take = (tensor: string) =>
-        writer.op('Slice', [tensor, bounds[index]!, bounds[index + 1]!, writer.integers([0])])
-      const logits = copyHead(writer, head, index, take(rows))
-      const logs = writeLogarithms(writer, logits)
-      const weights = take(WEIGHTS_INPUT)
-      const { loss, gradient } =
+      const copy = copyHead(writer, head, index, own)
+      const written =
         teacherHead === undefined
-          ? writeCrossEntropy(writer, logs, take(TARGETS_INPUT), weights)
+          ? writeCrossEntropy(writer, copy.logits, targets[index]!)
           : writeDivergence(
               writer,
-              logs,
-              writeLogarithms(writer, copyHead(writer, teacherHead, index, take(teacherRows!))),
-              weights,
+              copy.logits,
+              copyHead(writer, teacherHead, index, teacherRows![index]!).logits,
             )
-      seeds.set(logits, writer.op('Unsqueeze', [gradient, writer.integers([1])]))
-      return loss
+      const [losses, weight] = computeTogether(writer, written.losses, weights[index]!)
+      seeds.set(...writeSeed(writer, head, copy, { ...written, weight }))
+      return writer.op('ReduceSum', [writer.op('Mul', [losses, weight])], { keepdims: 0 })
     }),
   )
   return { loss: losses.reduce((sum, loss) => writer.op('Add', [sum, loss])), seeds }
@@ -92,83 +94,101 @@ function writeTeacherRows(writer: GraphWriter, state: string): string {
   return writer.op('Reshape', [state, shape])
 }
 
-/** int64 [1] each: where the runs of positions begin, and where the last ends. */
-function writeBounds(writer: GraphWriter, rows: string): string[] {
+/** int64 [CHUNKS]: positions of each run. */
+function writeSizes(writer: GraphWriter, rows: string): string {
   const count = writer.op('Gather', [writer.op('Shape', [rows]), writer.integers([0])])
-  return Array.from({ length: CHUNKS + 1 }, (_, index) =>
+  const bounds = Array.from({ length: CHUNKS + 1 }, (_, index) =>
     writer.op('Div', [writer.op('Mul', [count, writer.integers([index])]), writer.integers([CHUNKS])]),
   )
-}
-
-/** The logarithms of the probabilities that logits [positions, 1, vocabulary] stand for: [positions, vocabulary]. */
-function writeLogarithms(writer: GraphWriter, logits: string): string {
-  const flat = writer.op('Squeeze', [logits, writer.integers([1])])
-  return writer.op('LogSoftmax', [flat], { axis: 1 })
+  const sizes = bounds.slice(1).map((end, index) => writer.op('Sub', [end, bounds[index]!]))
+  return writer.op('Concat', sizes, { axis: 0 })
 }
 
 interface ChunkLoss {
-  loss: string
-  /** Of the logits, [positions, vocabulary]. */
-  gradient: string
+  /** Of each position, before it is weighted: [positions, 1]. */
+  losses: string
+  /** [positions, vocabulary]: the gradients of the logits of a position that counts 1, without those at its target. */
+  errors: string
+  /** Tokens, [positions, 1], whose logits have a gradient that is smaller by one; undefined if none has. */
+  targets?: string
 }
 
-/** The gradient of a logit is weight * (probability - one at the target). */
-function writeCrossEntropy(writer: GraphWriter, logs: string, targets: string, weights: string): ChunkLoss {
-  const picked = writer.op('GatherElements', [logs, targets], { axis: 1 })
-  const minusOnes = writer.op('Expand', [writer.float(-1), writer.op('Shape', [targets])])
-  const errors = writer.op('ScatterElements', [writer.op('Exp', [logs]), targets, minusOnes], {
-    axis: 1,
-    reduction: 'add',
-  })
-  return {
-    loss: writer.op('Neg', [writeWeightedSum(writer, picked, weights)]),
-    gradient: writer.op('Mul', [errors, weights]),
-  }
+/**
+ * The gradient of a logit is weight * (probability - one at the target). A logarithm of a probability is taken as that
+ * of the largest one minus the distance of the logits, because a small probability may be zero in float32.
+ */
+function writeCrossEntropy(writer: GraphWriter, logits: string, targets: string): ChunkLoss {
+  const flat = flatten(writer, logits)
+  const errors = writer.op('Softmax', [flat], { axis: 1 })
+  const largest = (tensor: string) => writer.op('ReduceMax', [tensor, writer.integers([1])], { keepdims: 1 })
+  const distance = writer.op('Sub', [
+    largest(flat),
+    writer.op('GatherElements', [flat, targets], { axis: 1 }),
+  ])
+  return { losses: writer.op('Sub', [distance, writer.op('Log', [largest(errors)])]), errors, targets }
 }
 
 /** The gradient of a logit is weight * (probability - the teacher's). */
-function writeDivergence(writer: GraphWriter, logs: string, teacherLogs: string, weights: string): ChunkLoss {
+function writeDivergence(writer: GraphWriter, logits: string, teacherLogits: string): ChunkLoss {
+  const [logs, teacherLogs] = [logits, teacherLogits].map((tensor) =>
+    writer.op('LogSoftmax', [flatten(writer, tensor)], { axis: 1 }),
+  ) as [string, string]
   const teacher = writer.op('Exp', [teacherLogs])
   const terms = writer.op('Mul', [teacher, writer.op('Sub', [teacherLogs, logs])])
   const errors = writer.op('Sub', [writer.op('Exp', [logs]), teacher])
-  return {
-    loss: writeWeightedSum(writer, terms, weights),
-    gradient: writer.op('Mul', [errors, weights]),
-  }
+  return { losses: writer.op('ReduceSum', [terms, writer.integers([1])], { keepdims: 1 }), errors }
 }
 
-function writeWeightedSum(writer: GraphWriter, values: string, weights: string): string {
-  return writer.op('ReduceSum', [writer.op('Mul', [values, weights])], { keepdims: 0 })
+/** Logits [positions, 1, vocabulary] as [positions, vocabulary]. */
+function flatten(writer: GraphWriter, logits: string): string {
+  return writer.op('Squeeze', [logits, writer.integers([1])])
 }
 
-/** Takes the head of a decoder, and gives the graph what it reads besides the state. */
-function takeHead(graph: GraphProto, writer: GraphWriter, decoder: DecoderGraph, logits: string): Head {
-  const { graph: end } = feedState(decoder, decoder.states.length - 1).model
-  end.output = end.output.filter(({ name }) => name === logits)
-  if (end.output.length === 0) {
-    throw new LayerpruneError('the model has no head, so it has no loss: expected an output logits', {
-      hint: 'the checkpoint was saved without lm_head: take one that was saved for text generation',
-    })
-  }
-  removeDeadNodes(end)
-  const known = new Set(graph.initializer.map(({ name }) => name))
-  graph.initializer.push(...end.initializer.filter(({ name }) => !known.has(name)))
-  const written = new Set(graph.node.flatMap(({ output }) => output))
-  const downstream = nodesDownstream(indexGraph(end), [STATE_INPUT])
-  const constants = end.node.filter((_, position) => !downstream.has(position))
-  writer.nodes.push(...constants.filter(({ output }) => !written.has(output[0]!)))
-  return { nodes: end.node.filter((_, position) => downstream.has(position)), logits }
+/**
+ * Two tensors [positions, 1] that are complete at the same time. Otherwise ONNX Runtime would compute the loss of all
+ * chunks at the end, and keep their logits until then.
+ */
+function computeTogether(writer: GraphWriter, first: string, second: string): [string, string] {
+  const both = writer.op('Concat', [first, second], { axis: 1 })
+  return writer.ops('Split', [both, writer.integers([1, 1])], 2, { axis: 1 }) as [string, string]
 }
 
-/** @returns the logits of the copy, [positions, 1, vocabulary] */
-function copyHead(writer: GraphWriter, { nodes, logits }: Head, chunk: number, rows: string): string {
-  const names = new Map([[STATE_INPUT, rows]])
-  for (const { output } of nodes)
-    for (const name of output) if (name) names.set(name, `${logits}/chunk${chunk}/${name}`)
-  const rename = (list: string[]) => list.map((name) => names.get(name) ?? name)
-  for (const node of nodes) {
-    const [input, output] = [rename(node.input), rename(node.output)]
-    writer.nodes.push(copyMessage(node, { name: output[0]!, input, output }))
+/**
+ * Where the loss of a chunk passes its gradient on. If the logits are a plain product with a table, that is what is
+ * multiplied: the table's rows of the targets are subtracted from the product of probabilities and table, so that no
+ * other tensor as large as the logits is made.
+ * @returns a tensor and its gradient
+ */
+function writeSeed(
+  writer: GraphWriter,
+  { table }: Head,
+  { logits, multiplied }: HeadCopy,
+  { errors, targets, weight }: ChunkLoss & { weight: string },
+): [tensor: string, gradient: string] {
+  if (table === undefined) {
+    const complete = targets === undefined ? errors : writeAtTargets(writer, errors, targets)
+    const weighted = writer.op('Mul', [complete, weight])
+    return [logits, writer.op('Unsqueeze', [weighted, writer.integers([1])])]
   }
-  return names.get(logits)!
+  const { matrix, stored, isTransposed } = table
+  const product = isTransposed
+    ? writer.op('FusedMatMul', [errors, matrix], { transB: 1 })
+    : writer.op('MatMul', [errors, matrix])
+  const sum = writer.op('Unsqueeze', [product, writer.integers([1])])
+  const gradient =
+    targets === undefined ? sum : writer.op('Sub', [sum, takeRows(writer, stored, targets, isTransposed)])
+  return [multiplied!, writer.op('Mul', [gradient, writer.op('Unsqueeze', [weight, writer.integers([1])])])]
+}
+
+/** Subtracts one from the number at each target. */
+function writeAtTargets(writer: GraphWriter, errors: string, targets: string): string {
+  const minusOnes = writer.op('Expand', [writer.float(-1), writer.op('Shape', [targets])])
+  return writer.op('ScatterElements', [errors, targets, minusOnes], { axis: 1, reduction: 'add' })
+}
+
+/** The rows of a table that belong to tokens, in float32: [positions, 1, hidden]. */
+function takeRows(writer: GraphWriter, stored: string, tokens: string, isTransposed: boolean): string {
+  const taken = writer.op('Gather', [stored, tokens], { axis: isTransposed ? 1 : 0 })
+  const rows = isTransposed ? writer.op('Transpose', [taken], { perm: [1, 2, 0] }) : taken
+  return writer.op('Cast', [rows], { to: DataType.FLOAT })
 }

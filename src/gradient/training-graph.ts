@@ -1,11 +1,21 @@
+import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/graph-writer.js'
-import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo } from '../graph/onnx.js'
+import {
+  DataType,
+  dimensions,
+  type GraphProto,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+} from '../graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { removeDeadNodes } from '../graph/topology.js'
+import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
 import { mergeNodes } from './merge-nodes.js'
+import { addStateLoss } from './state-loss.js'
 import { gradientName } from './trained.js'
 
 /** float32 [batch, tokens, hidden]: the gradient of the state after a segment. */
@@ -34,7 +44,7 @@ interface LossOptions extends GraphOptions {
  */
 export function takeLossGraph(decoder: DecoderGraph, options: LossOptions): DecoderGraph {
   const { segment, seeds } = takeEnd(decoder, options)
-  writeGradients(segment.model.graph, seeds, options)
+  writeGradients(segment, seeds, options)
   return segment
 }
 
@@ -62,7 +72,12 @@ function takeEnd(
     hiddenSize,
     teacher: teacher && { ...teacher, state: addTeacher(graph, teacher) },
   }
-  const { loss, seeds } = writer.inScope('loss', () => writeLoss(graph, writer, inputs))
+  const { loss, seeds } = writer.inScope('loss', () => {
+    const written = writeLoss(graph, writer, inputs)
+    if (!teacher?.common) return written
+    const states = findStates(segment, teacher, from)
+    return addStateLoss(writer, written, { states, weight: teacher.common.weight, hiddenSize })
+  })
   mergeNodes(graph, writer)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
@@ -72,6 +87,22 @@ function takeEnd(
   addMissingInputs(graph, decoder)
   graph.output = [makeValueInfo(LOSS_OUTPUT, DataType.FLOAT, [])]
   return { segment, seeds }
+}
+
+/** The states that a teacher and the student in a graph have in common. */
+function findStates(
+  segment: DecoderGraph,
+  { decoder, common }: Teacher,
+  from = 0,
+): { student: string; teacher: string }[] {
+  return common!.states.map(({ student, teacher }) => {
+    if (student < from) {
+      throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {
+        hint: 'train without --layers-at-once, or without --teacher-states',
+      })
+    }
+    return { student: segment.states[student - from]!, teacher: decoder.states[teacher]! }
+  })
 }
 
 /** Adds the layers of a teacher to a graph, and returns its last state. */
@@ -98,7 +129,7 @@ export function takeBackwardGraph(
   const graph = segment.model.graph
   graph.input.push(makeValueInfo(GRADIENT_INPUT, DataType.FLOAT, ['batch', 'tokens', options.hiddenSize]))
   graph.output = []
-  writeGradients(graph, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
+  writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
   return segment
 }
 
@@ -110,10 +141,11 @@ function addMissingInputs(graph: GraphProto, decoder: DecoderGraph): void {
 }
 
 function writeGradients(
-  graph: GraphProto,
+  decoder: DecoderGraph,
   seeds: ReadonlyMap<string, string>,
   { from, trained, hiddenSize }: GraphOptions,
 ): void {
+  const { graph } = decoder.model
   const writer = new GraphWriter()
   const state = makeValueInfo(STATE_INPUT, DataType.FLOAT, ['batch', 'tokens', hiddenSize])
   graph.input = graph.input.map((info) => (info.name === STATE_INPUT ? state : info))
@@ -121,6 +153,8 @@ function writeGradients(
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
+  if (decoder.castsPerRun) castAgain(decoder, writer.nodes)
+  graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
     const gradient = gradients.get(info.name)
     if (gradient === undefined) continue
@@ -129,4 +163,15 @@ function writeGradients(
     graph.output.push(makeValueInfo(output, DataType.FLOAT, dimensions(info)))
   }
   removeDeadNodes(graph)
+}
+
+/**
+ * Puts the nodes that end in a wanted gradient last, those of late layers after those of early ones. ONNX Runtime computes
+ * what the last node of the list needs first, and so on backwards: the gradients of a layer are complete before those
+ * of the layer below, and what they are computed from is not kept until the end.
+ */
+function orderForMemory(nodes: NodeProto[], gradients: ReadonlySet<string>): NodeProto[] {
+  const read = new Set(nodes.flatMap(({ input }) => input))
+  const isEnd = ({ output }: NodeProto) => gradients.has(output[0]!) && !output.some((name) => read.has(name))
+  return [...nodes.filter((node) => !isEnd(node)), ...nodes.filter(isEnd).toReversed()]
 }

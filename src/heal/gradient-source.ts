@@ -1,7 +1,7 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { type GraphRunner, openRunner } from '../engine/graph-runner.js'
-import { type RunnerOptions, releaseAll, type SessionOptions } from '../engine/session.js'
+import { releaseAll, type SessionOptions } from '../engine/session.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT } from '../gradient/loss.js'
 import { gradientName, type TrainedWeight } from '../gradient/trained.js'
 import {
@@ -18,9 +18,6 @@ import type { Parameters } from './optimizer.js'
 
 type Ort = typeof import('onnxruntime-node')
 type Outputs = InferenceSession.ReturnType
-
-/** Name of the graph that measures alone. */
-const SCORE = 'score'
 
 export interface GradientOptions extends SessionOptions {
   trained: TrainedWeight[]
@@ -108,7 +105,7 @@ export class GradientSource {
   /** The loss of the next token, whatever is learnt from, forward alone. */
   async measure(texts: EncodedText[], parameters: Parameters): Promise<Loss> {
     const feeds = { ...this.#feedParameters(parameters), ...this.#feedTargets(texts, 1) }
-    const outputs = await this.#run(SCORE, texts, feeds, () =>
+    const outputs = await this.#run('score', texts, feeds, () =>
       takeScoreGraph(this.#decoder, this.#config.hiddenSize),
     )
     return { nats: readNumber(outputs), tokens: countPredicted(texts) }
@@ -146,8 +143,7 @@ export class GradientSource {
     feeds: Record<string, Tensor>,
     take: () => DecoderGraph,
   ): Promise<Outputs> {
-    // what only measures now and then is not worth a second copy of its weights
-    const opening = this.#opened.get(name) ?? this.#open(take(), { packsWeights: name !== SCORE })
+    const opening = this.#opened.get(name) ?? this.#open(take())
     this.#opened.set(name, opening)
     const runner = await opening
     const inputs = new Set(runner.inputNames)
@@ -156,7 +152,7 @@ export class GradientSource {
     return runner.run(runner.makeFeeds(texts, tokens, own))
   }
 
-  #open(graph: DecoderGraph, options: Pick<RunnerOptions, 'packsWeights'>): Promise<GraphRunner> {
+  #open(graph: DecoderGraph): Promise<GraphRunner> {
     const { trained, threads, device } = this.#options
     const fed = [
       STATE_INPUT,
@@ -165,7 +161,9 @@ export class GradientSource {
       WEIGHTS_INPUT,
       ...trained.map(({ name }) => name),
     ]
-    return openRunner(graph, this.#config, fed, { threads, device, ...options })
+    // A product of so many rows packs its weights as fast as it reads them packed; copies for the products forward and
+    // back would take twice the memory of the weights
+    return openRunner(graph, this.#config, fed, { threads, device, packsWeights: false })
   }
 
   #feedParameters(parameters: Parameters): Record<string, Tensor> {

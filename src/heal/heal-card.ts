@@ -1,6 +1,6 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import type { LocatedModel } from '../model.js'
-import { putSectionFirst } from '../prune/model-card.js'
+import { describeTaskRun, formatCode, formatUploadNote, putSectionFirst } from '../prune/model-card.js'
 import { publicName } from '../repair/describe-repair.js'
 import { VERSION } from '../version.js'
 import type { HealFacts } from './heal-result.js'
@@ -10,11 +10,34 @@ import type { HealFacts } from './heal-result.js'
  * result.
  * @throws LayerpruneError if the model's card cannot be read
  */
-export function formatHealedCard({ folder, id, revision }: LocatedModel, facts: HealFacts): Promise<string> {
-  return putSectionFirst(folder, describeHealing(facts), revision === null ? undefined : id)
+export function formatHealedCard(
+  { folder, id, revision }: LocatedModel,
+  facts: HealFacts,
+  made: HowMade,
+): Promise<string> {
+  const isAdapter = facts.written === 'adapter'
+  const { training, heldOut } = facts.data
+  const perplexity = facts.perplexity.after
+  return putSectionFirst(folder, describeHealing(facts, made), {
+    name: made.name,
+    // an adapter fits the model that was trained alone, not the one that was made from
+    baseModel: revision === null ? (isAdapter ? null : undefined) : id,
+    relation: isAdapter ? 'adapter' : 'finetune',
+    library: isAdapter ? 'peft' : 'transformers',
+    datasets: [training.id],
+    results: perplexity === null ? [] : [{ dataset: heldOut.id, texts: heldOut.texts, perplexity }],
+  })
 }
 
-function describeHealing(facts: HealFacts): string {
+/** What a card says of how its model was made. */
+export interface HowMade {
+  /** Name of the folder that is written. */
+  name: string
+  /** The command that made it, as a shell reads it; undefined if the library was called. */
+  command: string | undefined
+}
+
+function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
   const { model, written, trained, data, perplexity, bestStep } = facts
   const { heldOut } = data
   const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
@@ -30,7 +53,13 @@ function describeHealing(facts: HealFacts): string {
     ].join('\n'),
     `Perplexity is over ${formatCount(heldOut.scoredTokens)} tokens: every token but the first of each text, cut at ${facts.settings.maxLength}. The weights are those of step ${bestStep}, where the loss on the held-out texts was lowest.`,
     formatCurve(facts),
-    `Made with layerprune ${VERSION}.`,
+    ...(command === undefined
+      ? [`Made with layerprune ${VERSION}.`]
+      : [`Made with layerprune ${VERSION}:`, formatCode(command)]),
+    ...describeTaskRun(
+      written === 'model' ? `pretrained=${name}` : `pretrained=${publicName(model)},peft=${name}`,
+    ),
+    formatUploadNote(name),
     '',
   ].join('\n\n')
 }
@@ -45,7 +74,11 @@ function describeTrained({ adapters, modules, parameters }: HealFacts['trained']
 function describeTraining({ data, settings, steps, seconds, teacher }: HealFacts): string {
   const { batchSize, maxLength, learningRate, warmupSteps, weightDecay, clip, seed } = settings
   const texts = `${formatQuantity(data.training.texts, 'text')} of \`${publicName(data.training.id)}\``
-  const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives`
+  const states =
+    settings.teacherStates === null
+      ? ''
+      : `, and with weight ${settings.teacherStates} to its states after each cut`
+  const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives${states}`
   return `${texts}${goal}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
 }
 

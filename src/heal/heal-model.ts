@@ -1,13 +1,16 @@
+import { basename, resolve } from 'node:path'
 import type { Figures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
+import { formatDuration, formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
 import { type PlannedFile, sizeOf } from '../prune/planned-file.js'
 import { writePlannedFiles } from '../prune/write-planned.js'
+import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
 import type { HealFacts, HealResult } from './heal-result.js'
 import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
@@ -15,6 +18,7 @@ import { planAdapter, planHealedModel } from './healed-files.js'
 import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
 import { hasState, loadState, removeState, saveState, statePath } from './saved-state.js'
+import { countTokenCost } from './step-cost.js'
 import { startTraining, type TrainingState, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
 
@@ -39,9 +43,10 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
     const after = await measureHeldOut(healed, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
+    const made = { name: basename(resolve(output)), command: options.command }
     const files = adapter
-      ? await planAdapter(located, form, parameters, tensors, facts)
-      : await planHealedModel(located, replacements, facts)
+      ? await planAdapter(located, form, parameters, tensors, facts, made)
+      : await planHealedModel(located, replacements, facts, made)
     const result = describeFiles(facts, work.folder, files)
     await write(work.folder, files, options)
     await removeState(statePath(output))
@@ -67,7 +72,7 @@ interface Trained {
 async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   const { model, settings, form, teacher, texts } = work
   const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
-  const identity = identifyRun(work)
+  const identity = await identifyRun(work, options)
   const { state, before } = options.resume
     ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
     : await startState(work, options)
@@ -99,13 +104,37 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
 }
 
 async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
-  const before = await measureHeldOut(work.model, 'before', work, options)
+  const clock = new ForwardClock(work.texts.heldOut.batches)
+  const before = await measureHeldOut(work.model, 'before', work, {
+    ...options,
+    onProgress: (progress) => {
+      if (progress.stage !== 'training') clock.note(progress.texts)
+      options.onProgress?.(progress)
+    },
+  })
   if (before === undefined) {
     throw new LayerpruneError('the model gives the texts to measure on no finite perplexity', {
       hint: 'its weights may be damaged: download or prune it again',
     })
   }
+  noteDuration(clock.tokensPerSecond(), work, options)
   return { state: startTraining(work.form.start, Math.log(before.perplexity), work.settings), before }
+}
+
+/** Says how long the training takes, if that is a minute or more and no limit in minutes was given. */
+function noteDuration(
+  forwardPerSecond: number | undefined,
+  { model, settings }: Work,
+  { onNote }: HealOptions,
+): void {
+  const { steps, minutes, batchSize, maxLength } = settings
+  if (forwardPerSecond === undefined || minutes !== null) return
+  const { forward, step } = countTokenCost(model.decoder, model.config, maxLength)
+  const seconds = (steps! * batchSize * maxLength * step) / forward / forwardPerSecond
+  if (seconds < 60) return
+  onNote?.(
+    `${formatQuantity(steps!, 'step')} of ${batchSize} x ${maxLength} tokens will take about ${formatDuration(seconds)}`,
+  )
 }
 
 async function measureHeldOut(
@@ -140,13 +169,13 @@ function compare(
 function describeWork(
   { located, modules, form, teacher, settings, texts }: Work,
   { optimizer, seconds, curve, best }: TrainingState,
-  { adapter }: HealOptions,
+  { adapter, named = located.id }: HealOptions,
 ): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError'> {
   const { training, heldOut, repeated } = texts
   const measured = heldOut.batches.flat()
   return {
     schema: SCHEMAS.heal,
-    model: located.id,
+    model: named,
     written: adapter ? 'adapter' : 'model',
     trained: {
       modules,

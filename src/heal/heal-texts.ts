@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Dataset, type DatasetOptions, type DatasetRow, openDataset } from '../data/dataset.js'
+import {
+  type Dataset,
+  type DatasetOptions,
+  type DatasetRow,
+  openDataset,
+  type ReadingOptions,
+} from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { LocatedModel } from '../model.js'
+import { EVALUATION_TEXTS } from '../repair/repair-texts.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../texts/windows.js'
@@ -32,14 +39,12 @@ interface ReadOptions {
   endToken: number | null
 }
 
-const EVALUATION_TEXTS = 64
-
 /**
  * Reads the texts to measure on, and packs the others into sequences to train on.
  * @throws LayerpruneError if either set would be empty
  */
 export async function readHealTexts(
-  options: HealTextOptions,
+  options: HealTextOptions & ReadingOptions,
   encode: EncodeAnywhere,
   { maxLength, most, batchSize, endToken }: ReadOptions,
 ): Promise<HealTexts> {

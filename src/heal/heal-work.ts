@@ -1,4 +1,5 @@
 import { describeDecoder } from '../builder/build-decoder.js'
+import type { ComputedDtype } from '../checkpoint/choose-weights.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -18,7 +19,9 @@ import { listCompanions } from '../prune/companion-files.js'
 import { checkOutputFolder, type OutputFolder } from '../prune/output-folder.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
+import { findCommonStates } from './common-states.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
 import { hasState, statePath } from './saved-state.js'
 import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
@@ -33,10 +36,14 @@ export interface HealOptions
     FormOptions {
   /** Folder to write the healed model to. */
   output: string
+  /** What result and card call the model; as `model` names it if omitted. */
+  named?: string | undefined
   /** Names of the modules to train, or the ends of their paths; those of the MLPs if omitted. */
   targets?: string[] | undefined
   /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
   teacher?: string | undefined
+  /** Precision that frozen weights are held in, the one they are stored in or fp32; they are computed with in fp32. */
+  dtype?: HeldDtype | undefined
   /** Writes the adapter alone instead of the model. */
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
@@ -45,24 +52,32 @@ export interface HealOptions
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
   force?: boolean | undefined
+  /** The command that is run, for the model card. */
+  command?: string | undefined
   onProgress?: ((progress: HealProgress) => void) | undefined
 }
+
+/** Precisions that frozen weights can be held in. */
+export type HeldDtype = Exclude<ComputedDtype, 'q8'>
 
 export type HealProgress =
   | ({ stage: 'training' } & TrainingProgress)
   | { stage: 'before' | 'after'; texts: number; total: number }
 
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
-const MAX_LENGTH = 256
+export const MAX_LENGTH = 256
 
 /** Sequences to read at most if minutes decide: as many as no processor trains on in that time. */
 const SEQUENCES_A_MINUTE = 1000
 
 /** @throws UsageError if an option is out of range, or two contradict each other */
 export function checkOptions(options: HealOptions): void {
-  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce } = options
+  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce, teacher, teacherStates } = options
   assertRunCounts({ ...options, batchSize: undefined })
   assertCounts({ 'texts to measure on': evaluateSize, 'layers at once': layersAtOnce })
+  if (teacherStates !== undefined && teacher === undefined) {
+    throw new UsageError('--teacher-states goes with --teacher')
+  }
   if (!wholeMatrices) return
   if (adapter) throw new UsageError('--adapter writes adapters, and --whole-matrices trains none')
   if (rank !== undefined || alpha !== undefined) {
@@ -74,7 +89,7 @@ export function checkOptions(options: HealOptions): void {
 export interface OpenedTeacher extends Teacher {
   /** As the user named it. */
   id: string
-  weightFiles: string[]
+  model: Model
 }
 
 /** What a training works with. */
@@ -118,7 +133,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   const tensors = decoderTensors(model)
   const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
   const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
-  const { form, teacher } = await addTeacher(trainable, options)
+  const { form, teacher } = await addTeacher(trainable, located, options)
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
     const texts = await readTexts(options, located, tokenizer, settings)
@@ -130,28 +145,38 @@ export async function openWork(options: HealOptions): Promise<Work> {
 }
 
 /** Opens the safetensors of a model, whose weights are plain numbers. */
-async function openPlain(located: LocatedModel, { signal, onNote }: HealOptions): Promise<Model> {
-  const chosen = chooseModelWeights(located, { format: 'safetensors' }, 'change')
+async function openPlain(
+  located: LocatedModel,
+  { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,
+): Promise<Model> {
+  const chosen = chooseModelWeights(located, { format: 'safetensors', dtype }, 'train')
   await provideWeights(located, chosen)
   const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
-  if (model.packing === null) return model
+  assertPlain(model)
+  return model
+}
+
+/** @throws LayerpruneError if a model's weights are packed */
+export function assertPlain({ id, packing }: Model): void {
+  if (packing === null) return
   throw new LayerpruneError(
-    `${model.id} cannot be trained or learnt from: its weights are packed (${model.packing.form})`,
-    {
-      hint: 'take the model that it was made from',
-    },
+    `${id} cannot be trained or learnt from: its weights are packed (${packing.form})`,
+    { hint: 'take the model that it was made from' },
   )
 }
 
 async function addTeacher(
   form: TrainedForm,
+  located: LocatedModel,
   options: HealOptions,
 ): Promise<{ form: TrainedForm; teacher: OpenedTeacher | null }> {
-  const { teacher: id, ignoreConfigKey: _, revision: __, ...others } = options
+  const { teacher: id, teacherStates: weight, ignoreConfigKey: _, revision: __, ...others } = options
   if (id === undefined) return { form, teacher: null }
-  const model = await openPlain(await locateModel({ ...others, model: id }), options)
+  // the teacher's 16-bit weights are held as the student's are, whichever type they are stored in
+  const model = await openPlain(await locateModel({ ...others, model: id }), { ...options, dtype: undefined })
   const { student, teacher } = joinTeacher(form.decoder, model.decoder)
-  return { form: { ...form, decoder: student }, teacher: { ...teacher, id, weightFiles: model.weightFiles } }
+  const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
+  return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }
 }
 
 /** A training that was stopped is neither lost nor continued unless the user says so. */
@@ -179,7 +204,7 @@ function chooseSettings(options: HealOptions, model: Model): TrainingSettings {
 }
 
 /** Stored tensors that the graph computes with; a model of images and text has others too. */
-function decoderTensors({ decoder, tensors }: Model): Map<string, TensorLocation> {
+export function decoderTensors({ decoder, tensors }: Model): Map<string, TensorLocation> {
   const used = new Set(decoder.model.graph.initializer.map(({ name }) => readStoredPart(name).tensor))
   return new Map([...tensors!].filter(([name]) => used.has(name)))
 }
@@ -190,7 +215,8 @@ async function readTexts(
   tokenizer: TokenizerThread,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
-  const texts = await readHealTexts(options, tokenizer.encode, {
+  const writeChat = createChatWriter(() => located.tokenizer)
+  const texts = await readHealTexts({ ...options, writeChat }, tokenizer.encode, {
     maxLength,
     batchSize: microBatchSize,
     most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,

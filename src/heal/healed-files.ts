@@ -8,7 +8,7 @@ import { type PlannedFile, textFile } from '../prune/planned-file.js'
 import { planSafetensors } from '../prune/safetensors-files.js'
 import { encodeTensors } from '../weights/encode-tensors.js'
 import type { Replacement } from '../weights/replacement.js'
-import { formatHealedCard } from './heal-card.js'
+import { formatHealedCard, type HowMade } from './heal-card.js'
 import type { HealFacts } from './heal-result.js'
 import type { Parameters } from './optimizer.js'
 import type { TrainedForm } from './trained-form.js'
@@ -21,6 +21,7 @@ export async function planHealedModel(
   located: LocatedModel,
   replacements: ReadonlyMap<string, Replacement>,
   facts: HealFacts,
+  made: HowMade,
 ): Promise<PlannedFile[]> {
   const { folder, source } = located
   const checkpoint = await openSafetensors(folder, source.names)
@@ -37,7 +38,7 @@ export async function planHealedModel(
     ...(await planSafetensors(checkpoint, all, replacements)),
     ...configs,
     ...(await findCompanions(source)),
-    textFile('README.md', await formatHealedCard(located, facts)),
+    textFile('README.md', await formatHealedCard(located, facts, made)),
   ]
 }
 
@@ -48,6 +49,7 @@ export async function planAdapter(
   parameters: Parameters,
   tensors: ReadonlyMap<string, TensorLocation>,
   facts: HealFacts,
+  made: HowMade,
 ): Promise<PlannedFile[]> {
   const { form, list } = adapters!
   const prefix = findMissingPrefix(located.config, tensors)
@@ -72,6 +74,6 @@ export async function planAdapter(
   return [
     { name: 'adapter_model.safetensors', parts: [encodeTensors(matrices, { format: 'pt' })] },
     textFile('adapter_config.json', `${JSON.stringify(config, null, 2)}\n`),
-    textFile('README.md', await formatHealedCard(located, facts)),
+    textFile('README.md', await formatHealedCard(located, facts, made)),
   ]
 }

@@ -29,11 +29,11 @@ export async function packTexts(
   const sequences: EncodedText[] = []
   let tokens: number[] = []
   let texts = 0
-  for await (const { text, origin } of rows) {
+  for await (const { text, origin, addSpecialTokens } of rows) {
     if (sequences.length >= most) break
     if (!accepts(text)) continue
     texts++
-    tokens = tokens.concat(await encode(text, MOST_TOKENS_OF_TEXT), endToken ?? [])
+    tokens = tokens.concat(await encode(text, MOST_TOKENS_OF_TEXT, addSpecialTokens), endToken ?? [])
     let start = 0
     for (; start + maxLength <= tokens.length && sequences.length < most; start += maxLength) {
       sequences.push({ ids: tokens.slice(start, start + maxLength), origin })

@@ -1,25 +1,37 @@
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
-import type { Work } from './heal-work.js'
+import { readHubSettings } from '../hub/settings.js'
+import type { Model } from '../model.js'
+import { fingerprintModel } from '../similarity/fingerprint.js'
+import { nameFlag } from '../similarity/identity.js'
+import type { HealOptions, Work } from './heal-work.js'
 import type { RunIdentity } from './saved-state.js'
 
-/** What must be the same for a training to go on as if it had never been stopped. */
-export function identifyRun({ model, settings, form, teacher, texts }: Work): RunIdentity {
+/**
+ * What must be the same for a training to go on as if it had never been stopped: models by their bytes, texts by their
+ * tokens.
+ * @throws LayerpruneError if a file of weights changes while it is read
+ */
+export async function identifyRun(
+  { model, settings, form, teacher, texts }: Work,
+  { signal, onNote }: HealOptions,
+): Promise<RunIdentity> {
   const { training, heldOut } = texts
+  const hashModel = (model: Model) =>
+    fingerprintModel(model, { folder: readHubSettings().layerpruneFolder, signal, onNote })
   return {
-    'the model': hash([model.config.raw, sizesOf(model.weightFiles)]),
-    'the teacher': teacher === null ? 'none' : hash([teacher.id, sizesOf(teacher.weightFiles)]),
-    'what is trained': hash([form.trained, form.adapters?.form]),
-    'the texts to train on': hash(training.sequences.map(({ ids }) => ids)),
-    'the texts to measure on': hash(heldOut.batches.flat().map(({ ids }) => ids)),
-    ...Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, `${value}`])),
+    contents: {
+      'the model': await hashModel(model),
+      'the teacher': teacher === null ? 'none' : await hashModel(teacher.model),
+      'what is trained': hash([form.trained, form.adapters?.form]),
+      'the text to train on': hash(training.sequences.map(({ ids }) => ids)),
+      'the text to measure on': hash(heldOut.batches.flat().map(({ ids }) => ids)),
+    },
+    settings: Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [nameFlag(name), `${value}`]),
+    ),
   }
 }
 
-function sizesOf(files: string[]): number[] {
-  return files.map((file) => statSync(file).size)
-}
-
 function hash(content: unknown): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex')
 }

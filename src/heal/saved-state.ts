@@ -10,7 +10,11 @@ import { AdamW, type Parameters } from './optimizer.js'
 import { ADAM, type TrainingState } from './train.js'
 
 /** What a run trains, on what and how, each by the name that messages call it by. */
-export type RunIdentity = Record<string, string>
+export interface RunIdentity {
+  /** Hashes of what files hold. */
+  contents: Record<string, string>
+  settings: Record<string, string>
+}
 
 /** What is saved beside the weights. */
 interface SavedNumbers {
@@ -86,7 +90,7 @@ export async function loadState(
   const { tensors, metadata } = await readSafetensorsHeader(path)
   const numbers: SavedNumbers = JSON.parse(metadata[KEY] ?? 'null')
   if (numbers === null) {
-    throw new LayerpruneError(`${path} is no state of a training`, { hint: 'start again without --resume' })
+    throw new LayerpruneError(`${path} is no state of a training`, { hint: 'start again with --force' })
   }
   assertSameRun(numbers.identity, identity)
   const readGroup = async (group: string): Promise<Parameters> => {
@@ -95,7 +99,7 @@ export async function loadState(
       const location = tensors.get(`${group}/${name}`)
       if (location?.shape[0] !== length) {
         throw new LayerpruneError(`${path} has no values of ${name}`, {
-          hint: 'start again without --resume',
+          hint: 'start again with --force',
         })
       }
       values.set(name, await readTensor(location))
@@ -117,10 +121,16 @@ export async function removeState(path: string): Promise<void> {
 }
 
 function assertSameRun(saved: RunIdentity, current: RunIdentity): void {
-  const name = Object.keys(current).find((name) => saved[name] !== current[name])
-  if (name === undefined) return
-  throw new LayerpruneError(
-    `the training cannot be resumed: ${name} was ${saved[name] ?? 'not stated'} and is ${current[name]}`,
-    { hint: 'use what the stopped run used, or start again without --resume' },
-  )
+  const differs = (part: keyof RunIdentity) =>
+    Object.keys(current[part]).find((name) => saved[part][name] !== current[part][name])
+  const [content, setting] = [differs('contents'), differs('settings')]
+  const change =
+    content === undefined
+      ? setting &&
+        `${setting} was ${saved.settings[setting] ?? 'not given'} and is ${current.settings[setting]}`
+      : `${content} is not that of the stopped run`
+  if (change === undefined) return
+  throw new LayerpruneError(`the training cannot be resumed: ${change}`, {
+    hint: 'use what the stopped run used, or start again with --force',
+  })
 }

@@ -20,6 +20,8 @@ export interface TrainingSettings {
   /** Largest norm of the gradients; larger ones are scaled down to it. */
   clip: number
   seed: number
+  /** What the states of the teacher after each cut count beside its probabilities; null if they are not learnt. */
+  teacherStates: number | null
   /** Steps between measurements on held-out texts. */
   evaluateEvery: number
   /** Measurements in a row without a lower loss after which training stops; null if it never stops early. */
@@ -44,7 +46,12 @@ export function chooseTraining(options: TrainingOptions, maxLength: number): Tra
     'steps between measurements': options.evaluateEvery,
     patience,
   })
-  const positive = { 'learning rate': learningRate, 'largest norm of gradients': clip, minutes }
+  const positive = {
+    'learning rate': learningRate,
+    'largest norm of gradients': clip,
+    'weight of states': options.teacherStates,
+    minutes,
+  }
   for (const [name, value] of Object.entries(positive)) {
     if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
       throw new UsageError(`${name} must be a number above 0, found ${value}`)
@@ -61,7 +68,8 @@ export function chooseTraining(options: TrainingOptions, maxLength: number): Tra
     weightDecay,
     clip,
     seed,
-    evaluateEvery: options.evaluateEvery ?? 25,
+    teacherStates: options.teacherStates ?? null,
+    evaluateEvery: options.evaluateEvery ?? 50,
     patience: patience ?? null,
   }
 }

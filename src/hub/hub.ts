@@ -30,6 +30,8 @@ export interface Request {
 
 /** A host that never answered is given up sooner than one that was lost. */
 const FIRST_CONTACT_MS = 15_000
+/** One that the machine cannot connect to at all even sooner: the name is often a mistyped path. */
+const NO_NETWORK_MS = 2000
 const MAX_JSON_BYTES = 1 << 27
 const MAX_PAGES = 10_000
 const MAX_LISTED = 2_000_000
@@ -46,7 +48,10 @@ export function makeRetryPolicy(
   what: string,
   deadlineMs = Number.POSITIVE_INFINITY,
 ): RetryPolicy {
-  const limitMs = () => Math.min(settings.retryMs, deadlineMs, http.reached ? Infinity : FIRST_CONTACT_MS)
+  const limitMs = ({ isUnconnected }: TransientError) => {
+    const first = isUnconnected ? NO_NETWORK_MS : FIRST_CONTACT_MS
+    return Math.min(settings.retryMs, deadlineMs, http.reached ? Infinity : first)
+  }
   return new RetryPolicy(what, { limitMs, signal, onNote })
 }
 

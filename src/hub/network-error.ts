@@ -15,15 +15,10 @@ const WORDS: Record<string, string> = {
   UND_ERR_HEADERS_OVERFLOW: 'its headers are too long',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',
 }
+/** Failures of a machine without a network, which come at once. */
+const UNCONNECTED = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
 /** Failures to connect: behind a proxy, it is the proxy that was not reached. */
-const CONNECTING = new Set([
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-])
+const CONNECTING = new Set([...UNCONNECTED, 'UND_ERR_CONNECT_TIMEOUT'])
 
 /**
  * The error for a failed connection. It may pass, unless it concerns the identity of the server or what a proxy allows.
@@ -42,7 +37,8 @@ export function networkError(cause: unknown, url: string, proxy: string): Transi
   const refused = /^Proxy response \((\d+)\)/.exec(message)?.[1]
   if (refused !== undefined) return explainProxyRefusal(Number(refused), host, proxy, cause)
   const blamed = proxy !== '' && CONNECTING.has(code) ? `the proxy ${new URL(proxy).host}` : host
-  return new TransientError(`${blamed}: ${WORDS[code] ?? (code || message)}`, { cause })
+  const isUnconnected = UNCONNECTED.has(code)
+  return new TransientError(`${blamed}: ${WORDS[code] ?? (code || message)}`, { isUnconnected, cause })
 }
 
 function explainProxyRefusal(status: number, host: string, proxy: string, cause: unknown) {

@@ -6,13 +6,20 @@ export class TransientError extends Error {
   override name = 'TransientError'
   /** How long the server asks to wait; null if it does not say. */
   readonly retryAfterMs: number | null
+  /** Whether the machine cannot connect at all, as if it had no network. */
+  readonly isUnconnected: boolean
 
   constructor(
     message: string,
-    { retryAfterMs = null, cause }: { retryAfterMs?: number | null; cause?: unknown } = {},
+    {
+      retryAfterMs = null,
+      isUnconnected = false,
+      cause,
+    }: { retryAfterMs?: number | null; isUnconnected?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause })
     this.retryAfterMs = retryAfterMs
+    this.isUnconnected = isUnconnected
   }
 }
 
@@ -29,8 +36,8 @@ export class UnreachableError extends LayerpruneError {
 }
 
 interface RetryPolicyOptions {
-  /** Milliseconds without progress after which to give up; read again at each failure. */
-  limitMs: () => number
+  /** Milliseconds without progress after which to give up after a failure. */
+  limitMs: (failure: TransientError) => number
   signal: AbortSignal | undefined
   onNote: ((message: string) => void) | undefined
 }
@@ -82,7 +89,7 @@ export class RetryPolicy {
     const { signal, onNote } = this.#options
     signal?.throwIfAborted()
     const nowMs = performance.now()
-    const limitMs = this.#options.limitMs()
+    const limitMs = this.#options.limitMs(failure)
     this.#deadlineMs = Math.min(this.#deadlineMs, nowMs + limitMs)
     this.#bytes = 0
     this.#failures++

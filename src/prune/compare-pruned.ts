@@ -9,16 +9,18 @@ import { type Model, type ModelOptions, openModel, prepareModel } from '../model
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import { mostTokens, type SampleOptions, type WritingOptions, writeSamples } from './write-samples.js'
 
-export interface ComparisonOptions extends ModelOptions, WritingOptions {
+export interface ComparisonOptions extends ModelOptions, Omit<WritingOptions, 'pruned'> {
   /** Texts whose beginnings both models continue; none if omitted. */
   samples?: SampleOptions | undefined
+  /** Folder of the pruned model, if it was trained after the cut. */
+  trained?: string | undefined
 }
 
 type Measures = Required<Pick<PruneResult, 'tokensPerSecond' | 'samples'>>
 
 /**
  * Runs a model whole and pruned: how fast each reads a prompt, and what each says after the same beginnings. What the
- * pruned model computes is in the graph: its files need not be written.
+ * pruned model computes is in the graph, unless it was trained: its files need not be written.
  * @returns null with a note that says why, if the model cannot be run here
  */
 export async function comparePruned(options: ComparisonOptions): Promise<Measures | null> {
@@ -59,7 +61,8 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
       signal,
     })
     const [whole, pruned] = tokensPerSecond as [number, number]
-    const write = (of: SampleOptions) => writeSamples({ model, runner, tokenizer }, of, options)
+    const runs = { ...options, pruned: samples && (await openTrained(options)) }
+    const write = (of: SampleOptions) => writeSamples({ model, runner, tokenizer }, of, runs)
     let written = samples === undefined ? [] : await write(samples)
     if (samples !== undefined && samples.skip > 0 && written.length === 0) {
       options.onNote?.(
@@ -72,4 +75,16 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
     tokenizer.close()
     await runner.close()
   }
+}
+
+async function openTrained({
+  trained,
+  ignoreConfigKey,
+  signal,
+}: ComparisonOptions): Promise<Model | undefined> {
+  if (trained === undefined) return undefined
+  const format = 'safetensors'
+  return prepareModel(await openModel({ model: trained, format, ignoreConfigKey, signal }, 'change'), {
+    signal,
+  })
 }

@@ -1,11 +1,14 @@
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { isScalar, isSeq, parseDocument } from 'yaml'
+import type { CardContent } from '../documents/card-content.js'
 import type { Plan } from '../documents/plan.js'
+import type { PruneResult } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
 import { formatBlocks } from '../layers/blocks.js'
 import { describeLayers } from '../layers/names.js'
-import { yamlString } from '../yaml.js'
+import { formatUpload } from '../prune-command.js'
+import { quoteForShell } from '../quote-for-shell.js'
+import { type CardMetadata, formatFrontMatter } from './card-metadata.js'
 import { resolveInside } from './companion-files.js'
 
 const CARD = 'README.md'
@@ -18,37 +21,56 @@ export interface CardOptions {
   isFromHub: boolean
   /** Why the pruned model cannot be shown to be right; undefined if it can. */
   unproven?: string | undefined
-  /** Flags that made it, beside those that name model and layers. */
-  flags?: string[] | undefined
-  /** What else was done and measured, each a paragraph, list or table in Markdown. */
-  sections?: string[] | undefined
+  format: PruneResult['format']
+  /** Name of the folder of the pruned model. */
+  name: string
+  content: CardContent
+  /** Keys of the front matter that the model's files state. */
+  stated?: Record<string, unknown> | undefined
 }
+
+const LIBRARIES = { safetensors: 'transformers', onnx: 'transformers.js', gguf: undefined } as const
 
 /**
  * The card of a pruned model: the model's own, kept word for word, after a section that says which layers are gone
- * and how they were chosen. Its front matter names the model as `base_model` if that is on the Hub.
+ * and how they were chosen. Its front matter is ready for the Hub, and names the model as `base_model` if that is there.
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function formatModelCard(options: CardOptions): Promise<string> {
-  const { folder, plan, isFromHub } = options
-  return putSectionFirst(folder, describeCut(options), isFromHub ? plan.model.id : undefined)
+  const { folder, plan, isFromHub, format, name, content, stated } = options
+  return putSectionFirst(folder, describeCut(options), {
+    name,
+    baseModel: isFromHub ? plan.model.id : undefined,
+    relation: 'finetune',
+    library: LIBRARIES[format],
+    datasets: content.datasets ?? [],
+    results: content.results ?? [],
+    stated,
+  })
 }
 
 /**
  * A model's card, kept word for word, after a section of ours.
  * @param folder of the model; undefined if it has no card
- * @param baseModel Hub id that the front matter names as `base_model`
  * @throws LayerpruneError if the model's card cannot be read
  */
 export async function putSectionFirst(
   folder: string | undefined,
   section: string,
-  baseModel: string | undefined,
+  metadata: CardMetadata,
 ): Promise<string> {
   const original = folder === undefined ? undefined : await readCard(folder)
   const { frontMatter, body } = splitFrontMatter(original ?? '')
-  const rest = body.trim() === '' ? '' : `\n---\n\n${body.trimStart()}`
-  return `${formatFrontMatter(frontMatter, baseModel)}${section}${rest}`
+  const kept = withoutInstructions(body)
+  const rest = kept.trim() === '' ? '' : `\n---\n\n${kept.trimStart()}`
+  return `${await formatFrontMatter(frontMatter, metadata)}${section.trimEnd()}\n${rest}`
+}
+
+/** A card without what an earlier section of ours says of how to use its folder, which is another one now. */
+function withoutInstructions(body: string): string {
+  return body
+    .replaceAll(/To measure it on tasks:\n\n```sh\nlm_eval [^\n]*\n```\n\n?/g, '')
+    .replaceAll(/<!-- To publish this folder: [^\n]* -->\n\n?/g, '')
 }
 
 async function readCard(folder: string): Promise<string | undefined> {
@@ -71,33 +93,7 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
     : { frontMatter: match[1]!, body: card.slice(match[0].length) }
 }
 
-/** Keeps keys and comments; a front matter that is no YAML mapping, or has aliases that lead nowhere, is kept as it is. */
-function formatFrontMatter(frontMatter: string, baseModel: string | undefined): string {
-  return `---\n${addMetadata(frontMatter, baseModel) ?? frontMatter}---\n\n`
-}
-
-function addMetadata(frontMatter: string, baseModel: string | undefined): string | undefined {
-  const document = parseDocument(frontMatter)
-  try {
-    if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    // `...` or `~`, to which no key can be added
-    if (isScalar(document.contents)) document.contents = null
-    if (baseModel !== undefined) document.set('base_model', yamlString(baseModel))
-    const tags = document.get('tags')
-    if (!isSeq(tags)) document.set('tags', [...(typeof tags === 'string' ? [tags] : []), 'layerprune'])
-    else if (!tags.toJSON().includes('layerprune')) tags.add('layerprune')
-    return document.toString({ lineWidth: 0 })
-  } catch (cause) {
-    if (/alias/.test((cause as Error).message)) return undefined
-    throw cause
-  }
-}
-
-function isMappingOrEmpty(value: unknown): boolean {
-  return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
-}
-
-function describeCut({ plan, isFromHub, unproven, flags = [], sections = [] }: CardOptions): string {
+function describeCut({ plan, isFromHub, unproven, format, content, ...card }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(model.id)
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -117,10 +113,36 @@ function describeCut({ plan, isFromHub, unproven, flags = [], sections = [] }: C
         ]),
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
-    ...sections,
-    `Made with layerprune ${layerpruneVersion}: \`layerprune prune --model ${id} --drop ${[formatBlocks(removed), ...flags].join(' ')}\`. The plan is in \`layerprune-plan.json\`.`,
+    ...(content.sections ?? []),
+    `Made with layerprune ${layerpruneVersion}, with the plan in \`layerprune-plan.json\`:`,
+    formatCode(content.command ?? formatPlainCut(id, plan, card.name)),
+    ...(format === 'safetensors' ? describeTaskRun(`pretrained=${card.name}`) : []),
+    formatUploadNote(card.name),
     '',
   ].join('\n\n')
+}
+
+function formatPlainCut(id: string, { removed }: Plan, name: string): string {
+  return ['layerprune', 'prune', '--model', id, '--drop', formatBlocks(removed), '-o', name]
+    .map(quoteForShell)
+    .join(' ')
+}
+
+/** How a model is measured on tasks, in Markdown. */
+export function describeTaskRun(modelArguments: string): string[] {
+  const words = ['lm_eval', '--model', 'hf', '--model_args', modelArguments, '--tasks', 'arc_easy,hellaswag']
+  return ['To measure it on tasks:', formatCode(words.map(quoteForShell).join(' '))]
+}
+
+/** How a folder is published: said to whoever has the file, not to those who read the card on the Hub. */
+export function formatUploadNote(name: string): string {
+  return `<!-- To publish this folder: ${formatUpload(name, name)} -->`
+}
+
+/** @returns a block of shell code in Markdown */
+export function formatCode(command: string): string {
+  const fence = command.includes('```') ? '~~~' : '```'
+  return `${fence}sh\n${command}\n${fence}`
 }
 
 function describeJoins(removed: Plan['removed']): string {
@@ -135,5 +157,5 @@ function describeDataset({ dataset }: Plan): string[] {
     ...(typeof tokens === 'number' ? [`${tokens} tokens`] : []),
   ]
   const size = sizes.length > 0 ? ` (${sizes.join(', ')})` : ''
-  return [`Measured on \`${basename(String(id))}\`${size}.`]
+  return [`Measured on \`${id === '-' ? 'standard input' : basename(String(id))}\`${size}.`]
 }

@@ -1,5 +1,6 @@
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { isGguf } from '../checkpoint/gguf-names.js'
+import type { CardContent } from '../documents/card-content.js'
 import { makePlan, type Plan } from '../documents/plan.js'
 import type { PruneResult } from '../documents/prune-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
@@ -14,6 +15,7 @@ import {
 } from '../model.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
+import { readCardFacts } from './gguf/card-facts.js'
 import { planPrunedGguf } from './gguf/pruned-gguf.js'
 import { keepLayers } from './layer-numbers.js'
 import { formatModelCard } from './model-card.js'
@@ -38,10 +40,8 @@ export interface PruneOptions extends ModelOptions {
   dryRun?: boolean | undefined
   /** New values of tensors, by their names in the whole checkpoint or graph. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
-  /** Flags of the command line beside those that name model and layers, for the model card. */
-  flags?: string[] | undefined
-  /** Paragraphs of Markdown for the model card: what else was done and measured. */
-  cardSections?: string[] | undefined
+  /** For the model card: the command that made the model, and what else was done and measured. */
+  card?: CardContent | undefined
   /** Stops the work, of which nothing is left then. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: PruneProgress) => void) | undefined
@@ -110,8 +110,10 @@ async function planFiles(
     plan,
     isFromHub,
     unproven,
-    flags: options.flags,
-    sections: options.cardSections,
+    format: format === 'pytorch' ? 'safetensors' : format,
+    name: options.card?.name ?? basename(resolve(options.output)),
+    content: options.card ?? {},
+    stated: format === 'gguf' ? readCardFacts(model.gguf!.file.header) : undefined,
   })
   const files = [
     ...weights,

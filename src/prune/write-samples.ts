@@ -8,6 +8,7 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
 import { findLengthLimits } from '../run/length-limits.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { skipRows } from '../texts/scored-texts.js'
 import type { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { EncodedText } from '../texts/windows.js'
@@ -25,6 +26,8 @@ export interface WritingOptions extends Partial<SessionOptions> {
   removed: Block[]
   /** New values of weights, as the pruned model has them. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** The pruned model, if it is not what `removed` and `replacements` make of the whole one. */
+  pruned?: Model | undefined
   signal?: AbortSignal | undefined
   /** Called with the tokens that both models have written of those that they will write at most. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined
@@ -50,7 +53,7 @@ const LEAST_TOKENS = 8
 export async function writeSamples(
   { model, runner, tokenizer }: SampledModel,
   samples: SampleOptions,
-  { removed, replacements, threads, device = 'cpu', signal, onProgress }: WritingOptions,
+  { removed, replacements, pruned: given, threads, device = 'cpu', signal, onProgress }: WritingOptions,
 ): Promise<Sample[]> {
   const beginnings = await readBeginnings(model, samples, tokenizer)
   const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
@@ -64,9 +67,10 @@ export async function writeSamples(
     })
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const prunedRunner = repaired ? await openNextToken(repaired, removed, { threads, device }) : runner
+  const [other, cut] = given ? [given, []] : [repaired, removed]
+  const prunedRunner = other ? await openNextToken(other, cut, { threads, device }) : runner
   try {
-    const pruned = await write(prunedRunner, removed, tokens)
+    const pruned = await write(prunedRunner, cut, tokens)
     return await Promise.all(
       beginnings.map(
         async ({ origin, ids }, index): Promise<Sample> => ({
@@ -94,10 +98,11 @@ async function readBeginnings(
   { encode }: TokenizerThread,
 ): Promise<EncodedText[]> {
   const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
-  const dataset = await openDataset({ ...options, datasetSize: undefined })
+  const writeChat = createChatWriter(() => model.tokenizer)
+  const dataset = await openDataset({ ...options, datasetSize: undefined, writeChat })
   const beginnings: EncodedText[] = []
-  for await (const { text, origin } of skipRows(dataset.rows(), skip)) {
-    const ids = await encode(text, 2 * most)
+  for await (const { text, origin, addSpecialTokens } of skipRows(dataset.rows(), skip)) {
+    const ids = await encode(text, 2 * most, addSpecialTokens)
     if (ids.length < LEAST_TOKENS) continue
     beginnings.push({ ids: ids.slice(0, Math.min(most, Math.floor(ids.length / 2))), origin })
     if (beginnings.length === count) break

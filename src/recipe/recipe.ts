@@ -61,7 +61,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   }
   if (located.gguf !== undefined) {
     throw new LayerpruneError(
-      `no recipe can be written for ${options.model}: axolotl and PEFT read no GGUF files`,
+      `no recipe can be written for ${located.id}: axolotl and PEFT read no GGUF files`,
       {
         hint: 'prune the safetensors checkpoint of the model by the same layers, and train that',
       },
@@ -85,7 +85,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   }
   const training: Training = {
     schema: SCHEMAS.recipe,
-    model: options.model,
+    model: located.id,
     data: await nameTrainingData(options),
     settings: { ...settings, maxLength },
     targets,

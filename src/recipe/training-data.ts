@@ -1,5 +1,7 @@
 import { type DatasetOptions, DEFAULT_COLUMN } from '../data/dataset.js'
-import { isHubDataset, listDataFiles } from '../data/files.js'
+import { listDataFiles } from '../data/files.js'
+import { findHubDataset } from '../data/hub-dataset.js'
+import { isPiped } from '../data/piped.js'
 import { UsageError } from '../errors.js'
 
 /** Texts to train on, as Python's `datasets` loads them. */
@@ -26,16 +28,27 @@ const LOADERS = {
  * @throws UsageError if files are of several kinds, or of one that it has no loader for
  * @throws LayerpruneError if files cannot be found
  */
-export async function nameTrainingData({
-  dataset,
-  datasetColumn: column = DEFAULT_COLUMN,
-  datasetConfig: config,
-  datasetSplit: split = 'train',
-}: TrainingDataOptions): Promise<TrainingData> {
+export async function nameTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
+  const { dataset, datasetColumn: column = DEFAULT_COLUMN } = options
   const paths = [dataset].flat()
-  const [first, another] = paths
-  if (first !== undefined && another === undefined && (await isHubDataset(first))) {
-    return { from: 'hub', id: first, config: config ?? null, split, column }
+  if (column.includes(',')) {
+    throw new UsageError(`--dataset-column ${column}: the script of a recipe reads one column`, {
+      hint: 'write the joined texts to a JSON Lines file, or train with layerprune heal',
+    })
+  }
+  const asked = await findHubDataset(options)
+  if (asked !== undefined) {
+    const { id, datasetConfig: config = null, datasetSplit: split = 'train', datasetRevision } = asked
+    if (datasetRevision === undefined) return { from: 'hub', id, config, split, column }
+    throw new UsageError(
+      `a recipe reads the latest revision of a dataset, and ${dataset} names ${datasetRevision}`,
+    )
+  }
+  for (const path of paths) {
+    if (!(await isPiped(path))) continue
+    throw new UsageError(`a recipe names its texts for a later run, and ${path} can be read only now`, {
+      hint: 'save them to a file and name that',
+    })
   }
   const found = await listDataFiles(paths)
   const files = found.map(({ path }) => path)

@@ -1,14 +1,22 @@
 import { basename } from 'node:path'
+import type { CardContent } from '../documents/card-content.js'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import type { RepairReport } from './repair-report.js'
 
-/** Sections of a model card, in Markdown: what was changed, on which texts, and with what result. */
-export function describeRepairInCard({
-  changed,
-  calibration,
-  evaluation,
-  perplexity,
-}: RepairReport): string[] {
+/** What a model card says of a repair: what was changed, on which texts, and with what result. */
+export function describeRepairInCard(report: RepairReport): CardContent {
+  const { calibration, evaluation, perplexity } = report
+  return {
+    sections: describeSections(report),
+    datasets: [calibration.id],
+    results:
+      perplexity.repaired === null
+        ? []
+        : [{ dataset: evaluation.id, texts: evaluation.texts, perplexity: perplexity.repaired }],
+  }
+}
+
+function describeSections({ changed, calibration, evaluation, perplexity }: RepairReport): string[] {
   const weights = changed.map(
     ({ weight, bias, ridge }) => `- \`${weight}\`${bias === null ? '' : ` and \`${bias}\``} (ridge ${ridge})`,
   )

@@ -1,3 +1,4 @@
+import type { ReadingOptions } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
 import { type MeasureOptions, measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
@@ -7,6 +8,7 @@ import type { Block } from '../layers/block.js'
 import { type Model, openModel, prepareModel } from '../model.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { Replacement } from '../weights/replacement.js'
 import { makeReplacements } from './make-replacements.js'
@@ -47,7 +49,8 @@ export async function repairModel(
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     tokenizer = new TokenizerThread(model.tokenizer, signal)
-    const texts = await readTexts(options, tokenizer, settings)
+    const writeChat = createChatWriter(() => model.tokenizer)
+    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
     const repairs = await repairCuts(model, {
       ...session,
       removed,
@@ -77,15 +80,20 @@ export async function repairModel(
 }
 
 async function readTexts(
-  options: RepairModelOptions,
+  options: RepairModelOptions & ReadingOptions,
   { encode }: TokenizerThread,
   settings: RunSettings,
 ): Promise<RepairTexts> {
   const texts = await readRepairTexts({ ...options, onProgress: undefined }, encode, settings)
-  const { repeated } = texts.evaluation
-  if (repeated > 0) {
+  const { calibration, evaluation } = texts
+  if (evaluation.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(repeated, 'text')} to measure on, which the repair is fitted on too`,
+      `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
+    )
+  }
+  if (calibration.repeated > 0) {
+    options.onNote?.(
+      `passed over ${formatQuantity(calibration.repeated, 'text')} to fit on, which the repair is measured on too`,
     )
   }
   return texts

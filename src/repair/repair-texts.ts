@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Dataset, openDataset } from '../data/dataset.js'
+import { type Dataset, openDataset, type ReadingOptions } from '../data/dataset.js'
 import { LayerpruneError } from '../errors.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
@@ -13,15 +13,19 @@ export interface RepairTextOptions extends RunOptions {
   evaluateOn?: string | string[] | undefined
   /** Texts to measure on; 64 if omitted. */
   evaluateSize?: number | undefined
+  /** Reads the texts to measure on before those to fit on, so that training can go on with all that follow. */
+  evaluateFirst?: boolean | undefined
 }
 
 /** Texts of a repair, without those of fewer than two tokens; none is in both. */
 export interface RepairTexts {
-  calibration: TextSet
-  evaluation: TextSet & {
-    /** Texts passed over because they are among those of the calibration. */
-    repeated: number
-  }
+  calibration: ReadSet
+  evaluation: ReadSet
+}
+
+interface ReadSet extends TextSet {
+  /** Texts passed over because they are in the other set, which was read first. */
+  repeated: number
 }
 
 export interface TextSet {
@@ -31,56 +35,78 @@ export interface TextSet {
 }
 
 export const CALIBRATION_TEXTS = 128
-const EVALUATION_TEXTS = 64
+export const EVALUATION_TEXTS = 64
 
 /**
- * Reads the texts that a repair is fitted on and those that it is measured on. A text that was read to fit the repair
- * is passed over when it occurs again among those to measure on.
+ * Reads the texts that a repair is fitted on and those that it is measured on. A text of the set that is read first is
+ * passed over when it occurs again in the other.
  * @throws LayerpruneError if either set would have no text
  */
 export async function readRepairTexts(
-  options: RepairTextOptions,
+  options: RepairTextOptions & ReadingOptions,
   encode: EncodeAnywhere,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
-  const { evaluateOn, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
-  const calibrationSet = await openDataset({ ...options, datasetSize: undefined })
-  const rows = calibrationSet.rows()
+  const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize } = options
+  const dataset = await openDataset({ ...options, datasetSize: undefined })
+  const rows = dataset.rows()
+  const other =
+    evaluateOn === undefined
+      ? undefined
+      : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
+  const otherRows = other?.rows()
   try {
     const known = new Set<string>()
-    const remember = (text: string) => {
-      known.add(hash(text))
-      return true
+    const take = async (from: typeof rows, { id }: Dataset, count: number): Promise<ReadSet> => {
+      const before = new Set(known)
+      let repeated = 0
+      const accepts = (text: string) => {
+        const isNew = !before.has(hash(text))
+        if (isNew) known.add(hash(text))
+        else repeated++
+        return isNew
+      }
+      const texts = await takeScoredTexts(from, count, encode, maxLength, accepts)
+      return { id, batches: splitByLength(texts, batchSize), repeated }
     }
-    const calibration = await takeScoredTexts(rows, datasetSize, encode, maxLength, remember)
-    if (calibration.length === 0) throw noTexts(calibrationSet, 'to fit the repair on')
-    const other =
-      evaluateOn === undefined
-        ? undefined
-        : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
-    let repeated = 0
-    const isNew = (text: string) => {
-      const isKnown = known.has(hash(text))
-      if (isKnown) repeated++
-      return !isKnown
-    }
-    const others = other?.rows() ?? rows
-    const evaluation = await takeScoredTexts(others, evaluateSize, encode, maxLength, isNew)
-    await others.return(undefined)
-    if (evaluation.length === 0) {
-      const left = repeated > 0 ? `but ${repeated} of those` : `after the ${calibration.length}`
-      throw noTexts(other ?? calibrationSet, `to measure on ${left} that the repair is fitted on`)
-    }
-    return {
-      calibration: { id: calibrationSet.id, batches: splitByLength(calibration, batchSize) },
-      evaluation: {
-        id: (other ?? calibrationSet).id,
-        batches: splitByLength(evaluation, batchSize),
-        repeated,
-      },
-    }
+    const takeCalibration = () => take(rows, dataset, datasetSize)
+    const takeEvaluation = () => take(otherRows ?? rows, other ?? dataset, evaluateSize ?? EVALUATION_TEXTS)
+    const early = evaluateFirst ? await takeEvaluation() : undefined
+    const calibration = await takeCalibration()
+    const evaluation = early ?? (await takeEvaluation())
+    assertTexts({ calibration, evaluation }, { dataset, other: other ?? dataset, evaluateFirst })
+    return { calibration, evaluation }
   } finally {
     await rows.return(undefined)
+    await otherRows?.return(undefined)
+  }
+}
+
+interface TextSources {
+  dataset: Dataset
+  /** The dataset that is measured on. */
+  other: Dataset
+  evaluateFirst: boolean | undefined
+}
+
+function assertTexts(
+  { calibration, evaluation }: RepairTexts,
+  { dataset, other, evaluateFirst }: TextSources,
+): void {
+  const count = ({ batches }: TextSet) => batches.flat().length
+  const [fitted, measured] = [count(calibration), count(evaluation)]
+  const describe = (set: ReadSet, first: number, purpose: string) =>
+    first === 0
+      ? ''
+      : ` ${set.repeated > 0 ? `but ${set.repeated} of those` : `after the ${first}`} that the repair is ${purpose} on`
+  if (fitted === 0) {
+    throw noTexts(
+      dataset,
+      `to fit the repair on${evaluateFirst ? describe(calibration, measured, 'measured') : ''}`,
+    )
+  }
+  if (measured === 0) {
+    throw noTexts(other, `to measure on${evaluateFirst ? '' : describe(evaluation, fitted, 'fitted')}`)
   }
 }
 

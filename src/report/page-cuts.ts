@@ -19,17 +19,21 @@ interface Cut {
   kl?: number | null
 }
 
+const LOSS_NOTE =
+  '<p class="note">The lowest loss is marked. Documents differ in their texts, so compare “× whole”: perplexity over that of the whole model on the same texts.</p>'
+
 /** Every cut that any document of a model names, side by side; nothing unless one was measured. */
 export function renderCuts(story: ModelStory): string {
   const cuts = gatherCuts(story)
   const tasks = [...new Set(listTaskResults(story).flatMap(({ tasks }) => Object.keys(tasks)))]
-  if (cuts.every(({ perplexity }) => perplexity === undefined) && tasks.length === 0) return ''
+  const hasLoss = cuts.some(({ perplexity }) => perplexity !== undefined)
+  if (!hasLoss && tasks.length === 0) return ''
   const hasKl = cuts.some(({ kl }) => kl !== undefined)
   const hasDistance = cuts.some(({ distance }) => distance !== undefined)
   const titles = [
     ...['removed', ''],
     ...(hasDistance ? ['distance'] : []),
-    ...['perplexity', '× whole'],
+    ...(hasLoss ? ['perplexity', '× whole'] : []),
     ...(hasKl ? ['KL'] : []),
     ...tasks,
   ]
@@ -37,24 +41,24 @@ export function renderCuts(story: ModelStory): string {
     (title, i) => `<th scope="col"${i === 1 ? ' class="wide-cell"' : ''}>${escapeXml(title)}</th>`,
   )
   const lowest = Math.min(...cuts.map(ratioOf))
+  const isBest = (cut: Cut) => cuts.length > 1 && lowest < Infinity && ratioOf(cut) === lowest
   const rows = cuts.map((cut) => {
     const figures = findTaskFigures(story, cut.removed)
     const cells = [
       `${cut.removed.map(formatLayers).join(', ')}<small>${escapeXml([...cut.sources].join(', '))}</small>`,
       renderStrip(story.layers, cut.removed),
       ...(hasDistance ? [cut.distance === undefined ? '' : formatDistance(cut.distance)] : []),
-      ...formatLoss(cut),
+      ...(hasLoss ? formatLoss(cut) : []),
       ...(hasKl ? [cut.kl === undefined || cut.kl === null ? '' : formatDistance(cut.kl)] : []),
       ...tasks.map((name) => {
         const found = figures.get(name)
         return found ? formatTask(found) : ''
       }),
     ]
-    return `<tr${ratioOf(cut) === lowest && cuts.length > 1 ? ' class="best"' : ''}>${cells.map((cell, i) => `<td${i === 1 ? ' class="wide-cell"' : ''}>${cell}</td>`).join('')}</tr>`
+    return `<tr${isBest(cut) ? ' class="best"' : ''}>${cells.map((cell, i) => `<td${i === 1 ? ' class="wide-cell"' : ''}>${cell}</td>`).join('')}</tr>`
   })
   return `<section class="cuts"><h3>All cuts side by side</h3>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of all cuts"><table><thead><tr>${heads.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>
-<p class="note">The lowest loss is marked. Documents differ in their texts, so compare “× whole”: perplexity over that of the whole model on the same texts.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of all cuts"><table><thead><tr>${heads.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>${hasLoss ? `\n${LOSS_NOTE}` : ''}
 </section>`
 }
 

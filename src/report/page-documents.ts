@@ -41,7 +41,7 @@ export function renderEvaluation(evaluation: EvaluationResult, number: number): 
 <div class="scroll perplexities" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th><th scope="col">perplexity</th><th scope="col">× whole</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
 <tbody><tr><td>none</td><td class="wide-cell"></td><td>${formatFigure({ perplexity, standardError })}</td><td>1.00</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
 ${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${number}`), '', drawPerplexities(evaluation))}
-${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) })}
+${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) }, `with-${number}`)}
 <details class="settings"><summary>What was measured</summary>${renderFacts([
     ['family', model.family],
     ...nameBase(model),

@@ -7,24 +7,29 @@ import {
 import { formatPerplexity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { formatLayers } from '../layers/names.js'
-import { renderStrip } from './page-parts.js'
+import type { PairedDifference } from '../statistics/paired-difference.js'
+import { drawAccuracies, type MeasuredOnTasks } from './accuracy-svg.js'
+import { fileName, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
+
+const DIFFERENCE_NOTE =
+  '<p class="note">Below each value: its difference from the whole model over the same documents, with a 95 % interval.</p>'
 
 /** What tasks measured of a model and its cuts, in a section of its own. */
 export function renderTasks(result: TaskResult, number: number): string {
   const id = `tasks-${number}`
   return `<section class="evaluation" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Tasks</h3></header>
-${renderTaskTable(result)}
+${renderTaskTable(result, number)}
 </section>`
 }
 
-/** A table of the whole model and its cuts: a column per task and metric. */
-export function renderTaskTable({
-  model,
-  tasks,
-  candidates,
-}: Pick<TaskResult, 'tasks' | 'candidates'> & { model: { layers: number } }): string {
+/**
+ * A table of the whole model and its cuts, with a column for each task and metric, and the accuracies as bars.
+ * @param number  of the section, which no other picture of the page has
+ */
+export function renderTaskTable(measured: MeasuredOnTasks, number: number | string): string {
+  const { model, tasks, candidates } = measured
   const columns = Object.entries(tasks).flatMap(([name, figures]) =>
     TASK_METRICS.filter((metric) => figures[metric] !== undefined).map((metric) => ({ name, metric })),
   )
@@ -36,7 +41,8 @@ export function renderTaskTable({
       const error = figures.standardError[metric]
       const format = (number: number) =>
         metric === 'perplexity' ? formatPerplexity(number) : number.toFixed(3)
-      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}</td>`
+      const difference = 'difference' in figures ? formatDifference(figures.difference[metric], format) : ''
+      return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}${difference}</td>`
     })
     const strip = removed.length === 0 ? '' : renderStrip(model.layers, removed)
     return `<tr><td>${removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')}</td><td class="wide-cell">${strip}</td>${cells.join('')}</tr>`
@@ -45,5 +51,20 @@ export function renderTaskTable({
     ({ name, metric }) =>
       `<th scope="col">${escapeXml(name)} <small>${metric}, ${tasks[name]!.documents} documents</small></th>`,
   )
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>`
+  const bars = drawAccuracies(measured)
+  return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>${candidates.length === 0 ? '' : DIFFERENCE_NOTE}${bars === null ? '' : renderFigure(fileName(model.id, `accuracy-${number}`), '', bars)}`
+}
+
+/** By how much a cut is above the whole model, with the interval; empty if it is not known. */
+function formatDifference(
+  difference: PairedDifference | undefined,
+  format: (number: number) => string,
+): string {
+  if (!difference?.interval) return ''
+  const [low, high] = difference.interval
+  return `<br><small>${formatSigned(difference.difference, format)} (${formatSigned(low, format)} to ${formatSigned(high, format)})</small>`
+}
+
+function formatSigned(value: number, format: (number: number) => string): string {
+  return `${value > 0 ? '+' : ''}${format(value)}`
 }

@@ -1,6 +1,7 @@
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
 import { type Model, openModel, prepareModel } from '../model.js'
+import { createChatWriter } from '../texts/chat-template.js'
 import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import type { RunOptions } from './run-options.js'
 
@@ -16,13 +17,16 @@ export async function openInputs(
   { rows, skipped }: ReadPosition = DATASET_START,
 ): Promise<{ dataset: Dataset; model: Model }> {
   const { datasetSize: limit, signal } = options
+  let model: Model | undefined
   try {
     const dataset = await openDataset({
       ...options,
       datasetSize: limit === undefined ? undefined : limit - rows,
       skipRows: rows + skipped.empty + skipped.notText,
+      writeChat: createChatWriter(() => model!.tokenizer),
     })
-    return { dataset, model: await prepareModel(await openModel(options), options) }
+    model = await prepareModel(await openModel(options), options)
+    return { dataset, model }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause
   }

@@ -55,11 +55,11 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
   const { strategy, layersToSkip: n, verify, verifySize, limit } = options
   assertRunCounts(options)
   assertCounts({ 'layers to skip': n, 'blocks to verify': verify, 'texts to verify on': verifySize, limit })
-  const { config, adapter } = await locateModel({ ...options, onNote: undefined })
+  const { id, config, adapter } = await locateModel({ ...options, onNote: undefined })
   assertBlockSize(n, config.layers)
   const found = await findWithoutTexts(options, config.layers)
   const base = adapter && { id: adapter.base, revision: adapter.baseRevision }
-  const model = { id: options.model, layers: config.layers, family: config.modelType, base }
+  const model = { id, layers: config.layers, family: config.modelType, base }
   const { removed, scores, dataset: texts } = found
   return makePlan({ model, strategy, removed, scores, dataset: texts })
 }
@@ -74,11 +74,18 @@ async function findWithoutTexts(options: PlanOptions, layers: number): Promise<F
   if (strategy === 'deepest') return { removed: [deepestBlock(layers, n)] }
   if (strategy === 'task') {
     if (options.task === undefined) throw new UsageError('the strategy task needs a task: give --task')
+    assertNoTexts(options, '--strategy task')
     return planByTask(options, options.task)
   }
   const task = taskOf(objective)
   if (task !== undefined && strategy === 'greedy-perplexity') return searchByTask(options, task)
   return findLayers({ ...options, ...requireTexts(strategy, dataset, datasetSize) })
+}
+
+function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
+  if (flag === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
 }
 
 function requireTexts(
@@ -160,10 +167,8 @@ async function planBySearch(options: Options): Promise<Found> {
 
 /** Measures cuts as they are, on the documents of a task alone. */
 async function searchByTask(options: PlanOptions, task: string): Promise<Found> {
-  const { dataset = [], objective } = options
-  if (dataset.length > 0) {
-    throw new UsageError(`--objective ${objective} chooses on the documents of the task: omit --dataset`)
-  }
+  const { objective } = options
+  assertNoTexts(options, `--objective ${objective}`)
   const { scores, ...found } = await planByTask(options, task)
   return { ...found, scores: { objective, ...scores } }
 }

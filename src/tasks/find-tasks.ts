@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { parseDocument } from 'yaml'
-import { LayerpruneError, UsageError } from '../errors.js'
-import { isObject } from '../is-object.js'
+import { UsageError } from '../errors.js'
 import { BUILT_IN } from './built-in.js'
 import { readDefinition, type TaskDefinition } from './definition.js'
 import { prepareHellaswag } from './hellaswag.js'
 import { MMLU_GROUPS, MMLU_TASKS } from './mmlu.js'
+import { readTaskFile } from './read-task-file.js'
 
 /** Tasks that were asked for, those of groups one by one. */
 export interface FoundTasks {
@@ -29,7 +27,9 @@ export async function findTasks(asked: string[]): Promise<FoundTasks> {
   for (const name of new Set(asked)) {
     if (Object.hasOwn(MMLU_GROUPS, name)) groups[name] = MMLU_GROUPS[name]!
     for (const task of groups[name] ?? [name]) {
-      const definition = /\.ya?ml$/.test(task) ? await readTaskFile(task) : findBuiltIn(task)
+      const definition = /\.ya?ml$/.test(task)
+        ? readDefinition(await readTaskFile(task), task)
+        : findBuiltIn(task)
       const other = tasks.get(definition.name)
       if (other !== undefined && definition.name !== task) {
         throw new UsageError(`${name}: a task ${definition.name} was asked for before`, {
@@ -51,23 +51,4 @@ function findBuiltIn(name: string): TaskDefinition {
   }
   const definition = readDefinition({ task: name, ...config }, `task ${name}`)
   return name === 'hellaswag' ? { ...definition, prepare: prepareHellaswag } : definition
-}
-
-async function readTaskFile(path: string): Promise<TaskDefinition> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new LayerpruneError(`the task file ${path} cannot be read: ${cause.code}`, { cause })
-  })
-  const document = parseDocument(text)
-  const [problem] = [...document.errors, ...document.warnings]
-  if (problem !== undefined) {
-    const [tag] = /![\w:]+/.exec(problem.message) ?? []
-    const reason = tag === undefined ? problem.message.split('\n')[0] : `the tag ${tag} is not understood`
-    throw new LayerpruneError(`${path}: ${reason}`, {
-      ...(tag === '!function' ? { hint: 'no code is run: write the rule as a Jinja template' } : {}),
-      cause: problem,
-    })
-  }
-  const config: unknown = document.toJS()
-  if (!isObject(config)) throw new LayerpruneError(`${path}: expected the keys of a task, found none`)
-  return readDefinition(config, path)
 }

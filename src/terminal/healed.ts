@@ -1,26 +1,28 @@
-import {
-  formatCount,
-  formatDuration,
-  formatPerplexity,
-  formatQuantity,
-  formatSize,
-} from '../format-numbers.js'
+import { basename, resolve } from 'node:path'
+import { formatCount, formatDuration, formatQuantity, formatSize } from '../format-numbers.js'
 import type { HealResult } from '../heal/heal-result.js'
+import { formatUpload } from '../prune-command.js'
+import { formatForms } from './perplexities.js'
 
-/** What a training did and gave, as a person reads it. */
+/** What a training wrote, did and gave, as a person reads it. */
 export function formatHealed(result: HealResult, output: string): string {
-  const { data, perplexity, standardError, written, sizeBytes } = result
-  const { heldOut } = data
-  const rows = (['before', 'after'] as const).map((time) => {
-    const [value, error] = [perplexity[time], standardError[time]]
-    if (value === null) return `  ${time.padEnd(6)}  not finite`
-    return `  ${time.padEnd(6)}  ${formatPerplexity(value).padStart(8)}${error === null ? '' : ` ± ${formatPerplexity(error)}`}`
-  })
+  const { written, sizeBytes } = result
   return [
     `Wrote ${written === 'model' ? 'the healed model' : 'the adapter'} to ${output} (${formatSize(sizeBytes)}).`,
+    formatTrained(result),
+    'To publish it:',
+    `  ${formatUpload(basename(resolve(output)), output)}`,
+  ].join('\n')
+}
+
+/** What a training did and gave. */
+export function formatTrained(result: HealResult): string {
+  const { data, perplexity, standardError } = result
+  const { heldOut } = data
+  return [
     describeTraining(result),
     `Perplexity on ${formatQuantity(heldOut.texts, 'other text')} of ${heldOut.id} (${formatCount(heldOut.scoredTokens)} tokens):`,
-    ...rows,
+    formatForms(['before', 'after'], perplexity, standardError),
   ].join('\n')
 }
 
@@ -30,7 +32,14 @@ const ENDINGS = {
   patience: '; the loss on the other texts no longer fell',
 }
 
-function describeTraining({ trained, steps, bestStep, seconds, tokensPerSecond, ended }: HealResult): string {
+export function describeTraining({
+  trained,
+  steps,
+  bestStep,
+  seconds,
+  tokensPerSecond,
+  ended,
+}: HealResult): string {
   const what = `${formatCount(trained.parameters)} parameters in ${formatQuantity(trained.modules.length, 'module')}`
   const pace = `${formatDuration(seconds)}, ${formatCount(Math.round(tokensPerSecond))} tokens/s`
   const best = bestStep === steps ? '' : ` ${describeBest(bestStep)}`

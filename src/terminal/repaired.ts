@@ -1,26 +1,29 @@
-import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
+import { formatCount, formatQuantity } from '../format-numbers.js'
+import type { HealResult } from '../heal/heal-result.js'
 import type { RepairReport } from '../repair/repair-report.js'
+import { describeTraining } from './healed.js'
+import { formatForms } from './perplexities.js'
 
-/** What a repair changed and gave, as a person reads it. */
-export function formatRepaired({
-  cuts,
-  changed,
-  evaluation,
-  perplexity,
-  standardError,
-}: RepairReport): string {
-  const rows = (['whole', 'cut', 'repaired'] as const).map((form) => {
-    const [value, error] = [perplexity[form], standardError[form]]
-    if (value === null) return `  ${form.padEnd(8)}  not finite`
-    return `  ${form.padEnd(8)}  ${formatPerplexity(value).padStart(8)}${error === null ? '' : ` ± ${formatPerplexity(error)}`}`
-  })
+/**
+ * What a repair changed and gave, as a person reads it.
+ * @param heal what training after it gave, on the same texts
+ */
+export function formatRepaired(report: RepairReport, heal?: HealResult): string {
+  const { cuts, changed, evaluation } = report
+  const healed = { perplexity: heal?.perplexity.after ?? null, error: heal?.standardError.after ?? null }
+  const forms = ['whole', 'cut', 'repaired'] as const
   return [
     ...cuts.map(
       ({ start, end, layer, heldOutShare }) =>
         `Repaired before ${start}:${end} in layer ${layer}: ${Math.round(100 * heldOutShare)} % of the squared error remains on held-out texts.`,
     ),
     `Changed: ${changed.flatMap(({ weight, bias }) => [weight, bias ?? []].flat()).join(', ')}.`,
+    ...(heal ? [describeTraining(heal)] : []),
     `Perplexity on ${formatQuantity(evaluation.texts, 'other text')} of ${evaluation.id} (${formatCount(evaluation.scoredTokens)} tokens):`,
-    ...rows,
+    formatForms(
+      heal ? [...forms, 'healed' as const] : forms,
+      { ...report.perplexity, healed: healed.perplexity },
+      { ...report.standardError, healed: healed.error },
+    ),
   ].join('\n')
 }

@@ -1,3 +1,4 @@
+import { listShownTasks } from '../documents/shown-tasks.js'
 import {
   type CutTaskFigures,
   TASK_METRICS,
@@ -31,7 +32,7 @@ const COLUMNS: { column: Column; from: number }[] = [
  * @param width  columns of the window
  */
 export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
-  const rows = listShown(tasks)
+  const rows = listShownTasks(tasks)
     .map((name) => [name, tasks[name]!] as const)
     .flatMap(([name, whole]) =>
       metricsOf(whole).flatMap((metric) => [
@@ -69,7 +70,7 @@ export function suggestCutByTasks({
   candidates,
   model,
 }: Measured & Pick<TaskResult, 'model'>): string[] {
-  const names = listShown(tasks)
+  const names = listShownTasks(tasks)
   const means = candidates.map(({ tasks: cut }) =>
     names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0),
   )
@@ -81,12 +82,6 @@ export function suggestCutByTasks({
   return [
     formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title),
   ]
-}
-
-/** Tasks and groups that are shown: a task of a group is not. */
-function listShown(tasks: Measured['tasks']): string[] {
-  const inGroups = new Set(Object.values(tasks).flatMap((figures) => figures.tasks ?? []))
-  return Object.keys(tasks).filter((name) => !inGroups.has(name))
 }
 
 function metricsOf(figures: TaskFigures): TaskMetric[] {

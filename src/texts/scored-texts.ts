@@ -18,8 +18,8 @@ export function batchScoredTexts(
   options: BatchOptions,
 ): TextBatches {
   // a text of one token has nothing to score, and is treated as one of none
-  const encodeScored = async (text: string, maxLength: number) => {
-    const ids = await encode(text, maxLength)
+  const encodeScored: EncodeAnywhere = async (...text) => {
+    const ids = await encode(...text)
     return ids.length < LEAST_TOKENS ? [] : ids
   }
   const batches: TextBatches = {

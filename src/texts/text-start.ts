@@ -56,19 +56,20 @@ export class TextStart {
   }
 
   /**
-   * Ids of a text with the special tokens around it: of the whole text, or of a start of at least `count` tokens.
+   * Ids of a text: of the whole text, or of a start of at least `count` tokens.
+   * @param addSpecialTokens  whether those that the tokenizer puts around a text are among them
    * @throws LayerpruneError if the tokens depend on text that is further away than `mostCharacters`
    */
-  encode(text: string, count: number): number[] {
+  encode(text: string, count: number, addSpecialTokens = true): number[] {
     const tokens = this.#findStart(text, count)
-    if (tokens === undefined) return this.#encodeWhole(text, count)
+    if (tokens === undefined) return this.#encodeWhole(text, count, addSpecialTokens)
     const known: Pipeline = Object.create(this.#pipeline, {
       encode_text: { value: (part: string | null) => (part === null ? null : tokens) },
     })
-    return known.encode('').ids
+    return known.encode('', { add_special_tokens: addSpecialTokens }).ids
   }
 
-  #encodeWhole(text: string, count: number): number[] {
+  #encodeWhole(text: string, count: number, addSpecialTokens: boolean): number[] {
     const most = mostCharacters(count)
     const refused = (cause?: unknown) =>
       new LayerpruneError(
@@ -79,7 +80,7 @@ export class TextStart {
       )
     if (text.length > most) throw refused()
     try {
-      return this.#pipeline.encode(text).ids
+      return this.#pipeline.encode(text, { add_special_tokens: addSpecialTokens }).ids
     } catch (cause) {
       // the call stack of the library or of a pattern overflowed
       throw cause instanceof RangeError ? refused(cause) : cause

@@ -44,7 +44,7 @@ export interface LatticeNode {
 /** The whole way from a text to token ids. */
 export interface Pipeline {
   model: TokenModel
-  encode(text: string): { ids: number[] }
+  encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] }
   /** Tokens of the text itself, without the special ones around it. */
   encode_text(text: string): string[]
 }

@@ -8,7 +8,11 @@ import type { TokenPrefix } from './tokenizer.js'
  * What a tokenizer is asked for: the ids of a text, without special tokens if `maxLength` is null; the text of ids; the
  * token that begins a text; null asks only whether it can be loaded.
  */
-export type TokenizerTask = { text: string; maxLength: number | null } | { ids: number[] } | 'prefix' | null
+export type TokenizerTask =
+  | { text: string; maxLength: number | null; addSpecialTokens?: boolean }
+  | { ids: number[] }
+  | 'prefix'
+  | null
 
 /** `close` gives a tokenizer up. */
 export type TokenizerRequest =
@@ -126,9 +130,11 @@ export class TokenizerThread {
   }
 
   /** Text to token ids, as a `Tokenizer` of the same folder does it. */
-  encode = (text: string, maxLength: number): Promise<number[]> =>
+  encode = (text: string, maxLength: number, addSpecialTokens = true): Promise<number[]> => {
     // one more, so that the tokenizer sees that the text continues
-    this.#ask({ text: text.slice(0, mostCharacters(maxLength) + 1), maxLength }) as Promise<number[]>
+    const start = text.slice(0, mostCharacters(maxLength) + 1)
+    return this.#ask({ text: start, maxLength, addSpecialTokens }) as Promise<number[]>
+  }
 
   /** Token ids of a text without special tokens. */
   encodePlain = (text: string): Promise<number[]> => this.#ask({ text, maxLength: null }) as Promise<number[]>

@@ -21,7 +21,8 @@ function answerTask(
   if (task === null) return []
   if (task === 'prefix') return findPrefix()
   if ('ids' in task) return decode(task.ids)
-  return task.maxLength === null ? encodePlain(task.text) : encode(task.text, task.maxLength)
+  const { text, maxLength, addSpecialTokens } = task
+  return maxLength === null ? encodePlain(text) : encode(text, maxLength, addSpecialTokens)
 }
 
 async function answer(request: Extract<TokenizerRequest, { number: number }>): Promise<TokenizerAnswer> {

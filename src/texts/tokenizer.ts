@@ -11,8 +11,11 @@ import type { Pipeline } from './token-model.js'
 /** What a tokenizer is loaded from; the config if its own file does not state its kind. */
 const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 
-/** Text to token ids, with the special tokens that the model's own tokenizer adds, at most `maxLength` of them. */
-export type Encode = (text: string, maxLength: number) => number[]
+/**
+ * Text to token ids, with the special tokens that the model's own tokenizer adds unless the text has them, at most
+ * `maxLength` of them.
+ */
+export type Encode = (text: string, maxLength: number, addSpecialTokens?: boolean) => number[]
 
 /** Likewise, in this thread or in another. */
 export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
@@ -49,10 +52,11 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
   const trailing = countTrailing(special, plain)
   const start = new TextStart(tokenizer._tokenizer as unknown as Pipeline)
   return {
-    encode(text, maxLength) {
-      const ids = start.encode(text, maxLength)
+    encode(text, maxLength, addSpecialTokens = true) {
+      const ids = start.encode(text, maxLength, addSpecialTokens)
       if (ids.length <= maxLength) return ids
-      return [...ids.slice(0, maxLength - trailing), ...ids.slice(ids.length - trailing)]
+      const kept = addSpecialTokens ? trailing : 0
+      return [...ids.slice(0, maxLength - kept), ...ids.slice(ids.length - kept)]
     },
     encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }),
     findPrefix: () => findPrefix(tokenizer),

@@ -89,12 +89,12 @@ export async function* windowTexts<Row extends DatasetRow>(
 }
 
 export async function readText(
-  { text, origin }: DatasetRow,
+  { text, origin, addSpecialTokens }: DatasetRow,
   encode: EncodeAnywhere,
   maxLength: number,
 ): Promise<ReadText> {
   const sizeBytes = Buffer.byteLength(text)
-  return { ids: await encode(text, maxLength), origin, sizeBytes }
+  return { ids: await encode(text, maxLength, addSpecialTokens), origin, sizeBytes }
 }
 
 /** Batches of texts of similar length, longest first. */

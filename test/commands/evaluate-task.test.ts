@@ -73,6 +73,9 @@ describe('evaluate --task', () => {
     expect(samples[0].logLikelihoods.map((ofModel: number[]) => ofModel.length)).toEqual([4, 4])
     const mean = samples.reduce((sum, { metrics }) => sum + metrics[1].acc, 0) / 6
     expect(result.candidates[0].tasks.openbookqa.acc).toBeCloseTo(mean, 12)
+    const plot = ['plot', '--from', 'evaluation.json', '--kind', 'accuracy', '-o', 'accuracy.svg']
+    expect((await runProgram(plot, { cwd })).exitCode).toBe(0)
+    expect(readFileSync(join(cwd, 'accuracy.svg'), 'utf8')).toContain('openbookqa, acc_norm, 6 documents')
   })
 
   it('measures a task of one’s own', async () => {

@@ -15,7 +15,8 @@ import { writeTaskData } from '../support/task-data.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const MODEL = join(FIXTURES, 'families/qwen3-moe-mixed')
-const BASICS = ['plan', '--model', MODEL, '--dataset', TEXTS, '--layers-to-skip', '2', '--dataset-size', '4']
+const ON_TEXTS = ['--dataset', TEXTS, '--dataset-size', '4']
+const BASICS = ['plan', '--model', MODEL, '--layers-to-skip', '2']
 
 const chooseTask = (folder: string) => [
   '--task',
@@ -28,7 +29,14 @@ describe('plan', () => {
   it.each(STRATEGIES)('%s gives a plan that the other commands take', async (strategy) => {
     const cwd = makeTempFolder()
     const { exitCode, stdout, stderr } = await runProgram(
-      [...BASICS, '--strategy', strategy, ...(strategy === 'task' ? chooseTask(cwd) : []), '-o', 'plan.json'],
+      [
+        ...BASICS,
+        '--strategy',
+        strategy,
+        ...(strategy === 'task' ? chooseTask(cwd) : ON_TEXTS),
+        '-o',
+        'plan.json',
+      ],
       { cwd },
     )
     expect(stderr).not.toContain('error')
@@ -100,12 +108,17 @@ describe('plan', () => {
     ],
     [
       'more layers than there are',
-      [...BASICS.slice(1, 5), '--layers-to-skip', '4'],
+      ['--model', MODEL, ...ON_TEXTS, '--layers-to-skip', '4'],
       2,
       /must be 1 to 3 for a model of 4/,
     ],
-    ['an unknown strategy', [...BASICS.slice(1), '--strategy', 'best'], 2, /--strategy.*angular, deepest/],
-    ['no number of layers', BASICS.slice(1, 5), 2, /--layers-to-skip/],
+    [
+      'an unknown strategy',
+      [...BASICS.slice(1), ...ON_TEXTS, '--strategy', 'best'],
+      2,
+      /--strategy.*angular, deepest/,
+    ],
+    ['no number of layers', ['--model', MODEL, ...ON_TEXTS], 2, /--layers-to-skip/],
   ])('refuses %s', async (_, flags, code, message) => {
     const { exitCode, stdout, stderr } = await runProgram(['plan', ...flags])
     expect(stderr).toMatch(message)
@@ -177,6 +190,10 @@ it('plan --strategy task removes the layers without which right answers are like
     '--task goes with',
   )
   await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give --task')
+  const withTexts = { ...options, layersToSkip: 1, dataset: 'texts.jsonl' }
+  await expect(planLayers(withTexts)).rejects.toThrow(
+    '--strategy task chooses on the documents of the task: omit --dataset',
+  )
   await expect(planLayers({ ...options, task: 'mmlu', taskData: {}, layersToSkip: 1 })).rejects.toThrow(
     'mmlu is a group',
   )

@@ -28,6 +28,9 @@ tags:
 Words that stay: 100 %.
 `
 
+/** What the Hub is told of a model of ours that its card does not say. */
+const HUB_KEYS = 'library_name: transformers\npipeline_tag: text-generation\n'
+
 /** A folder with a model named `m`, its own card and what else models have beside their weights. */
 function makeModel(): string {
   const cwd = makeTempFolder()
@@ -65,7 +68,7 @@ describe('prune', () => {
     )
     expect(stdout).toMatch(/\n {2}tokens\/s\* +[\d,]+ +[\d,]+ {2}[+-]?\d+ %\n/)
     expect(stdout).toMatch(
-      /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset texts\.jsonl\n$/,
+      /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset texts\.jsonl\nTo publish it:\n {2}hf upload YOUR_NAME\/pruned pruned\n$/,
     )
     expect(readdirSync(cwd).sort()).toEqual(['m', 'pruned'])
     expect(readdirSync(join(cwd, 'pruned')).sort()).toEqual([
@@ -107,10 +110,14 @@ describe('prune', () => {
   })
 
   it.each([
-    ['an anchor of the tags', 'tags: &t [a]\nmore: *t\n', 'tags: &t [ a, layerprune ]\nmore: *t\n'],
+    [
+      'an anchor of the tags',
+      'tags: &t [a]\nmore: *t\n',
+      `tags: &t [ a, layerprune ]\nmore: *t\n${HUB_KEYS}`,
+    ],
     ['an alias that leads nowhere', 'tags: [a]\nmore: *t\n', 'tags: [a]\nmore: *t\n'],
-    ['the end of a document', '...\n', 'tags:\n  - layerprune\n...\n'],
-    ['one tag that is no list', 'tags: a\n', 'tags:\n  - a\n  - layerprune\n'],
+    ['the end of a document', '...\n', `${HUB_KEYS}tags:\n  - layerprune\n...\n`],
+    ['one tag that is no list', 'tags: a\n', `tags:\n  - a\n  - layerprune\n${HUB_KEYS}`],
     ['text that is no YAML', 'tags: [a\n', 'tags: [a\n'],
   ])('keeps front matter with %s', async (_, frontMatter, expected) => {
     const cwd = makeModel()
@@ -128,9 +135,15 @@ describe('prune', () => {
     expect(parse(frontMatter!)).toEqual({
       license: 'apache-2.0',
       base_model: 'org/older',
+      base_model_relation: 'finetune',
+      library_name: 'transformers',
+      pipeline_tag: 'text-generation',
       tags: ['text-generation', 'layerprune'],
     })
     expect(frontMatter).toContain('# where it came from')
+    expect(body).toContain('```sh\nlayerprune prune --model m --drop 1 -o pruned\n```')
+    expect(body).toContain('lm_eval --model hf --model_args pretrained=pruned --tasks arc_easy,hellaswag')
+    expect(body).toContain('<!-- To publish this folder: hf upload YOUR_NAME/pruned pruned -->')
     expect(body).toContain('# Pruned with layerprune\n\nThis is `m` without layer 1 (0-based, 1 of 3)')
     expect(card.endsWith('\n---\n\n# A model\n\nWords that stay: 100 %.\n')).toBe(true)
   })

@@ -27,6 +27,9 @@ describe('recipe', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toContain('changes gate_proj, up_proj, down_proj\n')
     expect(stdout).toContain('\n  axolotl train layerprune-recipe/axolotl.yaml\n')
+    expect(stdout).toMatch(
+      /\nOr train it on this machine, 200 steps of 4 x 128 tokens in about [\d.]+ s \([\d,]+ tokens\/s; .*\):\n {2}layerprune heal --model pruned --dataset texts\.jsonl --dataset-column body -o pruned-healed\n$/,
+    )
     expect(readdirSync(join(cwd, 'layerprune-recipe')).sort()).toEqual(['axolotl.yaml', 'heal.py'])
     expect(parse(readFileSync(join(cwd, 'layerprune-recipe/axolotl.yaml'), 'utf8'))).toMatchObject({
       base_model: 'pruned',
@@ -47,6 +50,14 @@ describe('recipe', () => {
     const script = readFileSync(join(cwd, 'layerprune-recipe/heal.py'), 'utf8')
     expect(script).toContain('load_dataset("json", data_files=["texts.jsonl"], split="train")')
     expect(script).toContain('COLUMN = "body"')
+  })
+
+  it('says why a model cannot be trained on this machine', async () => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'texts.jsonl'), '{"text": "a text"}')
+    const args = ['recipe', '--model', join(FIXTURES, 'families/mixtral'), '--dataset', 'texts.jsonl']
+    const { stdout } = await runProgram(args, { cwd })
+    expect(stdout).toMatch(/\nlayerprune heal cannot train it here: models with experts cannot be trained/)
   })
 
   it('streams a dataset of the Hub', async () => {

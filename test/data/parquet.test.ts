@@ -68,7 +68,7 @@ test.each([
   ['when', 'timestamp'],
 ])("column '%s' is refused as %s", async (column, type) => {
   expect((await readError(DATA, ['types.parquet'], { datasetColumn: column })).message).toBe(
-    `column '${column}' of types.parquet: expected a string column, found ${type}`,
+    `column '${column}' of types.parquet: expected a column of strings or chats, found ${type}`,
   )
 })
 

@@ -18,6 +18,7 @@ import {
   takeLossGraph,
 } from '../../src/gradient/training-graph.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
+import type { NodeProto } from '../../src/graph/onnx.js'
 import { STATE_INPUT, takeSegment } from '../../src/graph/segment.js'
 import { readTensor } from '../../src/weights/read-tensor.js'
 import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
@@ -147,6 +148,31 @@ describe.each(names)('%s', (name) => {
   })
 })
 
+it('16-bit weights that are cast in each run give the same gradients', async () => {
+  const { config, decoder } = await open('bloom')
+  const reference = REFERENCES.bloom!
+  const { decoder: adapted, adapters, feeds, trained } = adapt({ ...decoder, castsPerRun: true }, reference)
+  const graph = takeLossGraph(adapted, { trained, hiddenSize: config.hiddenSize })
+  expectOwnCasts(graph)
+  const outputs = await runGraph(graph, config, { ...feeds, ...lossFeeds() })
+  for (const { module, into, back } of adapters) {
+    const [a, b] = reference.adapters[module]!
+    expectGradient(outputs[gradientName(into.name)]!, a, into.name)
+    expectGradient(outputs[gradientName(back.name)]!, b, back.name)
+  }
+})
+
+/** No matrix of a layer that a gradient is multiplied by is kept in float32 from the product forward. */
+function expectOwnCasts({ model: { graph } }: DecoderGraph) {
+  const isOfGradient = ({ output }: NodeProto) => output[0]!.startsWith('gradient/')
+  const read = (nodes: NodeProto[]) =>
+    new Set(nodes.flatMap(({ input }) => input).filter((name) => /^layers.*Cast/.test(name)))
+  const forward = read(graph.node.filter((node) => !isOfGradient(node)))
+  const back = read(graph.node.filter((node) => node.opType === 'MatMul' && isOfGradient(node)))
+  expect(back.size).toBeGreaterThan(0)
+  expect([...back].filter((name) => forward.has(name))).toEqual([])
+}
+
 it('segments give the gradients of the whole', async () => {
   const { config, decoder } = await open('llama')
   const reference = REFERENCES.llama!
@@ -170,12 +196,21 @@ it('segments give the gradients of the whole', async () => {
   }
 })
 
-it('the divergence from a teacher and its gradients are those of PyTorch', async () => {
-  const reference = JSON.parse(readFileSync(join(FIXTURES, 'distillation.json'), 'utf8'))
+const DISTILLATION = JSON.parse(readFileSync(join(FIXTURES, 'distillation.json'), 'utf8'))
+
+it.each([
+  ['the divergence from a teacher', DISTILLATION, undefined],
+  [
+    'the distance of states with it',
+    DISTILLATION.withStates,
+    { states: [{ student: 2, teacher: 1 }], weight: 0.5 },
+  ],
+])('%s and its gradients are those of PyTorch', async (_, reference, common) => {
   const [{ config, decoder }, other] = [await open('llama'), await open('gemma2')]
   const { decoder: adapted, adapters, feeds, trained } = adapt(decoder, reference)
   const { student, teacher } = joinTeacher(adapted, other.decoder)
-  const graph = takeLossGraph(student, { trained, hiddenSize: config.hiddenSize, teacher })
+  const options = { trained, hiddenSize: config.hiddenSize, teacher: { ...teacher, common } }
+  const graph = takeLossGraph(student, options)
   const outputs = await runGraph(graph, config, { ...feeds, ...lossFeeds() })
   expect(outputs[LOSS_OUTPUT]!.data[0]).toBeCloseTo(reference.loss, 4)
   for (const { module, into, back } of adapters) {

@@ -1,7 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openModelSource } from '../../src/checkpoint/model-source.js'
-import { isHubDataset, listDataFiles } from '../../src/data/files.js'
+import { listDataFiles } from '../../src/data/files.js'
+import { findHubDataset } from '../../src/data/hub-dataset.js'
 import { isOnlyOnHub } from '../../src/hub/only-on-hub.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
@@ -29,11 +30,11 @@ it.each([
 it('a name that the system cannot look up is not taken for one of the Hub, and the reason is reported', async () => {
   expect(await isOnlyOnHub('loop')).toBe(false)
   await expect(openModelSource({ model: 'loop' })).rejects.toThrow(/^model folder loop cannot be read: ELOOP/)
-  expect(await isHubDataset('loop')).toBe(false)
+  expect(await findHubDataset({ dataset: 'loop' })).toBeUndefined()
   await expect(listDataFiles(['loop'])).rejects.toThrow(/^cannot read dataset loop: ELOOP/)
 })
 
 it('a name with the ending of a data file is meant to be a file', async () => {
-  expect(await isHubDataset('texts.jsonl')).toBe(false)
-  expect(await isHubDataset('org/texts')).toBe(true)
+  expect(await findHubDataset({ dataset: 'texts.jsonl' })).toBeUndefined()
+  expect(await findHubDataset({ dataset: 'org/texts' })).toEqual({ id: 'org/texts' })
 })

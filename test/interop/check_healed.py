@@ -2,9 +2,9 @@
 
     python test/interop/check_healed.py MODEL HEALED ADAPTER [MODEL HEALED ADAPTER...]
 
-HEALED is the model with the adapter merged into it. Prints one JSON line per model: the largest difference between its
-logits and those of MODEL with ADAPTER, merged by PEFT and rounded to the type in which the weights are stored, and
-between its logits and those of MODEL. Needs peft, transformers and torch.
+HEALED is the model with the adapter merged into it. Prints one JSON line per model: the type in which its weights are
+stored, and the largest difference between its logits and those of MODEL with ADAPTER, as PEFT runs it, of the same merged
+by PEFT and rounded to that type, and of MODEL. Needs peft, transformers and torch.
 """
 
 import json
@@ -33,14 +33,18 @@ if __name__ == "__main__":
     folders = sys.argv[1:]
     for model, healed, adapter in zip(folders[::3], folders[1::3], folders[2::3], strict=True):
         logits = run(load(healed))
-        merged = PeftModel.from_pretrained(load(model), adapter).merge_and_unload()
+        dtype = AutoConfig.from_pretrained(model).dtype
+        adapted = PeftModel.from_pretrained(load(model), adapter)
+        with_adapter = run(adapted)
+        merged = adapted.merge_and_unload()
         for parameter in merged.parameters():
-            parameter.data = parameter.data.to(AutoConfig.from_pretrained(model).dtype).float()
-        with_adapter = run(merged)
+            parameter.data = parameter.data.to(dtype).float()
         print(
             json.dumps(
                 {
+                    "dtype": str(dtype).removeprefix("torch."),
                     "fromAdapter": (logits - with_adapter).abs().max().item(),
+                    "fromMerged": (logits - run(merged)).abs().max().item(),
                     "fromModel": (logits - run(load(model))).abs().max().item(),
                 }
             ),

@@ -212,6 +212,8 @@ describe('renderPage', () => {
     const evaluation = evaluationOf([80])
     evaluation.model = { ...evaluation.model, layers: 12 }
     const figures = { acc: 0.5, standardError: { acc: 0.1 }, documents: 9, fewshot: 0 }
+    const interval: [number, number] = [-0.5, 0.125]
+    const difference = { acc: { difference: -0.25, standardError: 0.1, interval } }
     const tasks: TaskResult = {
       ...{
         schema: 'layerprune.tasks/1',
@@ -220,7 +222,7 @@ describe('renderPage', () => {
       },
       tasks: { mine: figures },
       candidates: [
-        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference: {} } } },
+        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference } } },
       ],
       layerpruneVersion: '0.1.0',
     }
@@ -252,6 +254,8 @@ describe('renderPage', () => {
       '6..9<small>nearest</small>|0.0400|||||',
     ])
     expect(page).toContain('<td>tokens/s, reading 256 tokens</td><td>100</td><td>130</td><td>+30 %</td>')
+    expect(page).toContain('<td>0.250 ± 0.100<br><small>-0.250 (-0.500 to +0.125)</small></td>')
+    expect(page).toContain('<title>Accuracy on 1 task of the whole model and 1 cut</title>')
     expect(page).toContain('Once &lt;upon&gt; …')
     expect(page).toContain('<dt>pruned</dt><dd>(nothing)</dd>')
     expect(page).toContain('layerprune prune --model ./models/small/ --drop 5:9 -o small-pruned')

@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { findTasks } from '../../src/tasks/find-tasks.js'
@@ -17,8 +17,9 @@ const BASE = {
   doc_to_target: 'label',
 }
 
-function write(config: object | string): string {
-  const path = join(folder, 'mine.yaml')
+function write(config: object | string, name = 'mine.yaml'): string {
+  const path = join(folder, name)
+  mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, typeof config === 'string' ? config : stringify(config))
   return path
 }
@@ -87,6 +88,35 @@ describe('tasks', () => {
     await expect(refused).rejects.toMatchObject({
       hint: 'no code is run: write the rule as a Jinja template',
     })
+  })
+
+  it('of a file include those of other files, which its own keys replace', async () => {
+    const { task, doc_to_text, ...shared } = BASE
+    write(shared, 'shared/base.yaml')
+    write({ task_list: ['other'], doc_to_text, test_split: 'other', include: 'base.yaml' }, 'shared/text.yml')
+    write({ num_fewshot: 3, description: 'D' }, 'shared/examples.yaml')
+    const own = {
+      include: ['shared/text.yml', 'shared/examples.yaml'],
+      task,
+      num_fewshot: 2,
+      description: null,
+    }
+    const { tasks } = await findTasks([write(own)])
+    expect(tasks[0]).toMatchObject({ name: 'mine', split: 'other', examples: 2, text: { field: 'question' } })
+    expect(tasks[0]!.description).toBeUndefined()
+  })
+
+  it('of files that include themselves, or none, are refused', async () => {
+    write({ include: '../mine.yaml' }, 'shared/back.yaml')
+    await expect(findTasks([write({ ...BASE, include: 'shared/back.yaml' })])).rejects.toThrow(
+      'mine.yaml: the file includes itself',
+    )
+    await expect(findTasks([write({ ...BASE, include: 'gone.yaml' })])).rejects.toThrow(
+      /the task file .*gone\.yaml, which .*mine\.yaml includes, cannot be read: ENOENT/,
+    )
+    await expect(findTasks([write({ ...BASE, include: 3 })])).rejects.toThrow(
+      'include must name files, found 3',
+    )
   })
 
   it('are refused by name', async () => {

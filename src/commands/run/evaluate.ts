@@ -31,8 +31,8 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
   const result = await runWithHooks(flags, async (hooks) => {
-    const { config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
-    const model = { id: flags.model, layers: config.layers, family: config.modelType }
+    const { id, config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
+    const model = { id, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
     const candidates = plans.map(({ removed }) => removed)
     return measure(flags, candidates, hooks, (sample) => samples.push(sample))

@@ -7,6 +7,7 @@ import { createProgress, type Progress } from '../../terminal/progress.js'
 import { HEAL_OPTIONS, type HealFlags } from '../heal.js'
 import { listenForInterruption } from './interruption.js'
 import { pick } from './pick.js'
+import { formatTypedCommand } from './typed-command.js'
 
 export async function run(flags: HealFlags): Promise<void> {
   const { quiet = false, output } = flags
@@ -18,6 +19,7 @@ export async function run(flags: HealFlags): Promise<void> {
   try {
     const result = await healModel({
       ...pick(flags, HEAL_OPTIONS),
+      command: formatTypedCommand(),
       signal: interruption.signal,
       onNote: printNote,
       onProgress: progress.update,
@@ -31,7 +33,7 @@ export async function run(flags: HealFlags): Promise<void> {
 }
 
 /** One bar for each stage. */
-function createStages(quiet: boolean): { update: (progress: HealProgress) => void; stop: () => void } {
+export function createStages(quiet: boolean): { update: (progress: HealProgress) => void; stop: () => void } {
   let stage: HealProgress['stage'] | undefined
   let bar: Progress | undefined
   return {

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 
 /** Flags that do not change what is written, and those that name the model and the layers, which a card says apart. */
 const OTHERS = new Set([
-  ...['model', 'output', 'force', 'dryRun', 'json', 'quiet', 'threads', 'samples', 'speed'],
+  ...['model', 'output', 'force', 'dryRun', 'json', 'quiet', 'threads', 'resume', 'samples', 'speed'],
   ...['start', 'end', 'drop', 'plan', 'from', 'layersToSkip'],
 ])
 

@@ -4,7 +4,7 @@ import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
 import { type ComparisonOptions, comparePruned } from '../../prune/compare-pruned.js'
 import type { SampleOptions } from '../../prune/write-samples.js'
-import { CALIBRATION_TEXTS } from '../../repair/repair-texts.js'
+import { CALIBRATION_TEXTS, EVALUATION_TEXTS } from '../../repair/repair-texts.js'
 import { createProgress, type Progress } from '../../terminal/progress.js'
 import type { PruneFlags } from '../prune.js'
 import { pick } from './pick.js'
@@ -18,7 +18,7 @@ const DEFAULT_SAMPLES = 3
 
 /**
  * The texts that both models continue: those after the ones that the repair is fitted on, and after those that the plan
- * says it was made from.
+ * says it was made from; with training, of the first ones, which are not trained on.
  * @returns undefined if no texts are given, or no samples wanted
  * @throws UsageError if samples are asked for and no texts are given
  */
@@ -27,16 +27,18 @@ export function chooseSamples(
   plan: Plan,
   onNote?: (message: string) => void,
 ): SampleOptions | undefined {
-  const { samples: count = DEFAULT_SAMPLES, repair, dataset, evaluateOn, shuffle } = flags
+  const { samples: count = DEFAULT_SAMPLES, repair, heal, dataset, evaluateOn, shuffle } = flags
   if (dataset === undefined && flags.samples) throw new UsageError('--samples needs texts: give --dataset')
   if (dataset === undefined || count === 0) return undefined
-  const { datasetSize = CALIBRATION_TEXTS } = flags
+  const { datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = flags
   const texts = evaluateOn ?? dataset
   const planTexts = countPlanTexts(plan, texts)
   if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
     onNote?.('samples may be of texts that the layers were chosen on: those were read with another --shuffle')
   }
-  const skip = Math.max(repair && evaluateOn === undefined ? datasetSize : 0, planTexts)
+  const isHeldOut = heal && evaluateOn === undefined
+  const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0
+  const skip = isHeldOut && planTexts >= evaluateSize ? 0 : Math.max(fitted, planTexts)
   const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
   return { ...options, dataset: texts, count, skip }
 }

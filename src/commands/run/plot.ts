@@ -1,6 +1,7 @@
-import { readEvaluation, readSimilarityResult } from '../../documents/read-saved.js'
+import { readEvaluation, readMeasuredTasks, readSimilarityResult } from '../../documents/read-saved.js'
 import { resizeResult, selectMetric } from '../../documents/result-views.js'
-import { UsageError } from '../../errors.js'
+import { LayerpruneError, UsageError } from '../../errors.js'
+import { drawAccuracies } from '../../report/accuracy-svg.js'
 import { drawPerplexities } from '../../report/perplexity-svg.js'
 import { assertPlotFile, convertPlot, drawPlot } from '../../report/plot.js'
 import { writeFileAtomically } from '../../write-files.js'
@@ -11,15 +12,22 @@ export async function run({ from, output, kind, scale, metric, layersToSkip }: P
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
   assertPlotFile(output)
   await checkOutputFile(output, [from])
-  if (kind === 'perplexity') {
+  if (kind === 'perplexity' || kind === 'accuracy') {
     const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
       .filter(([, value]) => value !== undefined)
       .map(([name]) => name)
-    if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind perplexity`)
-    const plot = await convertPlot(drawPerplexities(await readEvaluation(from)), output)
-    return writeFileAtomically(output, plot)
+    if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind ${kind}`)
+    const svg = kind === 'accuracy' ? await drawTasks(from) : drawPerplexities(await readEvaluation(from))
+    return writeFileAtomically(output, await convertPlot(svg, output))
   }
   const saved = await readSimilarityResult(from)
   const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
   await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
+}
+
+/** @throws LayerpruneError if no task in the file has an accuracy */
+async function drawTasks(path: string): Promise<string> {
+  const svg = drawAccuracies(await readMeasuredTasks(path))
+  if (svg !== null) return svg
+  throw new LayerpruneError(`${path} has no task with an accuracy`)
 }

@@ -1,13 +1,17 @@
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openDataset } from '../../data/dataset.js'
 import type { PruneResult } from '../../documents/prune-result.js'
 import { UsageError } from '../../errors.js'
+import type { HealResult } from '../../heal/heal-result.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
+import { formatUpload } from '../../prune-command.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
+import { formatTrained } from '../../terminal/healed.js'
 import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress, type Progress } from '../../terminal/progress.js'
@@ -21,8 +25,10 @@ import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
+import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
+import { formatTypedCommand } from './typed-command.js'
 
 const BYTES_PER_MB = 1e6
 
@@ -33,52 +39,78 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   if (repairOptions !== undefined && flags.allDtypes) {
     throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
   }
+  const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)
   const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
   const { signal } = interruption
   const onNote = printOnce(printNote)
   const model = pick(flags, WEIGHT_OPTIONS)
-  const options = { ...pick(flags, PRUNE_OPTIONS), flags: listMakingFlags(command), signal, onNote }
+  const making = listMakingFlags(command)
+  const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
+  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, signal, onNote }
   try {
-    const { config } = await locateModel({ ...model, signal, onNote: undefined })
+    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
-      id: flags.model,
+      id,
       layers: config.layers,
       family: config.modelType,
     })
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
-    let repair: Repair | undefined
-    if (repairOptions !== undefined) {
-      await pruneModel({ ...options, plan, dryRun: true, onNote: undefined })
-      repair = await repairBeforeWriting(
-        { ...model, ...repairOptions, removed: plan.removed, signal, onNote },
-        quiet,
-      )
-    }
-    const result = await write({ ...options, ...repair?.changes, plan }, quiet)
     const { removed } = plan
+    const prune = async (output: string): Promise<Pruned> => {
+      const own = { ...options, plan }
+      if (repairOptions ?? healOptions) {
+        const planned = await pruneModel({ ...own, dryRun: true, onNote: undefined })
+        if (healOptions) await assertHealable(flags, planned)
+      }
+      const repair =
+        repairOptions &&
+        (await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet))
+      const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
+      const result = await write({ ...own, ...repair?.changes, card, output }, quiet)
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
+    }
+    const made = healOptions
+      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, signal, onNote }, quiet }, prune)
+      : await prune(flags.output)
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
       ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...repair?.changes, removed, samples, signal, onNote },
+          { ...model, ...pick(flags, ['threads']), ...pruned, samples, signal, onNote },
           quiet,
         )
       : {}
-    const written = { ...result, ...measures, ...(repair ? { repair: repair.report } : {}) }
-    // a line feed is no letter of a sample as a person reads it
-    const shown = flags.json ? written : withPlainSamples(written)
-    await printDocument(shown, flags, ({ repair, ...pruned }) =>
-      [
-        formatPruned(pruned, flags.output),
-        ...(repair ? [formatRepaired(repair)] : []),
-        ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
-        '',
-        suggestNext(pruned, flags),
-      ].join('\n'),
-    )
+    await show(describe(made, measures), flags)
   } finally {
     interruption.stop()
   }
+}
+
+type Shown = PruneResult & { repair?: RepairReport; heal?: HealResult }
+
+/** What is printed as JSON. */
+function describe(
+  { result, repair, heal }: Pruned & { heal?: HealResult },
+  measures: Pick<PruneResult, 'tokensPerSecond' | 'samples'>,
+): Shown {
+  return { ...result, ...measures, ...(repair && { repair }), ...(heal && { heal }) }
+}
+
+async function show(written: Shown, flags: PruneFlags): Promise<void> {
+  // a line feed is no letter of a sample as a person reads it
+  const shown = flags.json ? written : withPlainSamples(written)
+  await printDocument(shown, flags, ({ repair, heal, ...pruned }) =>
+    [
+      formatPruned(pruned, flags.output),
+      ...(repair ? [formatRepaired(repair, heal)] : []),
+      ...(heal && !repair ? [formatTrained(heal)] : []),
+      ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
+      '',
+      suggestNext(pruned, flags),
+    ].join('\n'),
+  )
 }
 
 /** The command that measures what was written, or that writes it after all. */
@@ -89,7 +121,8 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
     return formatNextCommand('To write it', { command: 'prune', model, revision, words })
   }
   const words = ['--dataset', ...[dataset].flat()]
-  return formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
 /** Writes the pruned model, with a progress bar from the first bytes on. */
@@ -109,7 +142,7 @@ async function write(options: PruneOptions, quiet: boolean) {
 }
 
 interface Repair {
-  changes: Pick<PruneOptions, 'replacements' | 'cardSections'>
+  changes: Pick<PruneOptions, 'replacements'>
   report: RepairReport
 }
 
@@ -130,7 +163,7 @@ async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean):
         bars.get(unit)!.update(done, total)
       },
     })
-    return { changes: { replacements, cardSections: describeRepairInCard(report) }, report }
+    return { changes: { replacements }, report }
   } finally {
     stop()
   }

@@ -1,4 +1,7 @@
 import { join } from 'node:path'
+import { formatCount, formatDuration } from '../../format-numbers.js'
+import { estimateHealing, type HealingEstimate } from '../../heal/estimate-healing.js'
+import { formatCommand } from '../../prune-command.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 import { makeRecipe } from '../../recipe/recipe.js'
 import { printDocument, printWarning } from '../../terminal/output.js'
@@ -8,15 +11,43 @@ import { pick } from './pick.js'
 
 export async function run(flags: RecipeFlags): Promise<void> {
   const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_OPTIONS))
+  const heal = await estimateHealing({ model: flags.model })
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)
-  await printDocument(training, flags, ({ settings, targets }) =>
+  await printDocument({ ...training, heal }, flags, ({ settings, targets, output, heal }) =>
     [
       `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
       `changes ${[...targets.modules, ...targets.parameters].join(', ')}`,
       'Run one of these on a machine with a GPU:',
       `  axolotl train ${quoteForShell(join(flags.output, 'axolotl.yaml'))}`,
       `  python ${quoteForShell(join(flags.output, 'heal.py'))}`,
+      ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
     ].join('\n'),
   )
+}
+
+/** The flags that name the texts, those with their defaults omitted. */
+function nameTexts({ dataset, datasetColumn, datasetConfig, datasetSplit }: RecipeFlags): string[] {
+  return [
+    ...['--dataset', ...[dataset].flat()],
+    ...(datasetColumn === undefined || datasetColumn === 'text' ? [] : ['--dataset-column', datasetColumn]),
+    ...(datasetConfig === undefined ? [] : ['--dataset-config', datasetConfig]),
+    ...(datasetSplit === undefined || datasetSplit === 'train' ? [] : ['--dataset-split', datasetSplit]),
+  ]
+}
+
+/** What training on this machine would take. */
+function formatEstimate(
+  heal: HealingEstimate,
+  settings: { steps: number; batchSize: number; maxLength: number },
+  words: string[],
+  { model }: RecipeFlags,
+): string[] {
+  if ('problem' in heal) return [`layerprune heal cannot train it here: ${heal.problem}`]
+  const { steps, batchSize, maxLength, seconds, tokensPerSecond } = heal
+  const all = settings.steps * settings.batchSize * settings.maxLength
+  return [
+    `Or train it on this machine, ${steps} steps of ${batchSize} x ${maxLength} tokens in about ${formatDuration(seconds)} (${formatCount(Math.round(tokensPerSecond))} tokens/s; all the steps above would take ${formatDuration(all / tokensPerSecond)}):`,
+    `  ${formatCommand('heal', { model, words })}`,
+  ]
 }

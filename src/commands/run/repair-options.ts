@@ -1,7 +1,8 @@
 import { UsageError } from '../../errors.js'
 import type { RepairModelOptions } from '../../repair/repair-model.js'
 import { nameFlag } from '../../similarity/identity.js'
-import { REPAIR_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
+import type { PruneHealFlags } from '../prune-heal-flags.js'
+import { MEASURING_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
 
 /**
@@ -9,16 +10,17 @@ import { pick } from './pick.js'
  * @throws UsageError if they contradict each other
  */
 export function readRepairOptions(
-  flags: RepairFlags & { dryRun?: boolean | undefined },
+  flags: RepairFlags & PruneHealFlags & { dryRun?: boolean | undefined },
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
-    const given = REPAIR_ONLY.find((name) => flags[name] !== undefined)
-    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair`)
+    if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size goes with --repair')
+    const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair or --heal`)
     return undefined
   }
   if (flags.dryRun)
     throw new UsageError('--repair and --dry-run do not go together: a repair is a measurement')
   const { dataset } = flags
   if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
-  return { ...pick(flags, REPAIR_OPTIONS), dataset }
+  return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal }
 }

@@ -2,11 +2,11 @@ import { recommendBlock } from '../../documents/result-views.js'
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import type { Verification } from '../../documents/verification.js'
 import { planVerifiedBlock } from '../../documents/verified-plan.js'
+import { readMergekitProblem } from '../../library/mergekit-problem.js'
 import { formatSliceConfig } from '../../mergekit.js'
 import { formatDistancesCsv } from '../../report/csv.js'
 import { drawDistanceCurve } from '../../report/curve-svg.js'
 import { writeFilesAtomically } from '../../write-files.js'
-import { readMergekitProblem } from './mergekit-problem.js'
 
 /** A result with what its best blocks do to the perplexity, if that was asked for. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }

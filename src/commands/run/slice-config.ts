@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { isGguf } from '../../checkpoint/gguf-names.js'
+import { readModelName } from '../../checkpoint/model-source.js'
 import { UsageError } from '../../errors.js'
+import { readLocalConfig } from '../../library/local-config.js'
+import { readMergekitProblem } from '../../library/mergekit-problem.js'
 import { formatLlamaQuantize } from '../../llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
 import { locateModel } from '../../model.js'
@@ -11,8 +14,6 @@ import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
-import { readLocalConfig } from './local-config.js'
-import { readMergekitProblem } from './mergekit-problem.js'
 import { checkOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
 
@@ -59,9 +60,10 @@ async function readOptions(
 ): Promise<SliceConfigOptions & { family: string | undefined }> {
   const removal = await readRemoval(flags)
   const { origin } = removal
-  const model = flags.model ?? origin?.model
-  if (model === undefined)
+  const named = flags.model ?? origin?.model
+  if (named === undefined)
     throw new UsageError('the model is not named: give --model, or a file that names it')
+  const { model, revision: stated } = readModelName({ model: named })
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)
   }
@@ -76,7 +78,7 @@ async function readOptions(
     })
   }
   const { removed } = await planRemoval(removal, { id: model, layers })
-  const revision = flags.model === undefined ? origin?.revision : undefined
+  const revision = flags.model === undefined ? origin?.revision : stated
   return {
     model,
     revision,

@@ -1,6 +1,7 @@
 import { DataType } from '../../graph/onnx.js'
 import { integerAttribute } from '../constants.js'
 import type { InputGradients, Passage, Rule } from '../rule.js'
+import type { Dimension } from '../shapes.js'
 
 export const identityRule: Rule = (gradient) => [gradient]
 
@@ -8,10 +9,23 @@ export const identityRule: Rule = (gradient) => [gradient]
 export const castRule: Rule = (gradient, { node }) =>
   integerAttribute(node, 'to', DataType.UNDEFINED) === DataType.FLOAT ? [gradient] : []
 
-/** Of a change of shape that keeps the order of the numbers. */
-export const reshapeRule: Rule = (gradient, { writer, node }) => [
-  writer.op('Reshape', [gradient, writer.op('Shape', [node.input[0]!])], { allowzero: 1 }),
-]
+/**
+ * Of a change of shape that keeps the order of the numbers. A tensor whose shape is read only when the gradient arrives is
+ * kept until then, so a shape that is known is written as a constant.
+ */
+export const reshapeRule: Rule = (gradient, { writer, node, shapes }) => {
+  const input = node.input[0]!
+  const target = findTarget(shapes.of(input), shapes.of(node.output[0]!))
+  return target === undefined
+    ? [writer.op('Reshape', [gradient, writer.op('Shape', [input])], { allowzero: 1 })]
+    : [writer.op('Reshape', [gradient, writer.integers(target)])]
+}
+
+/** A shape as Reshape takes it: 0 copies the length of the same axis, -1 is what remains; undefined if it is not known. */
+function findTarget(to: Dimension[] | undefined, from: Dimension[] | undefined): number[] | undefined {
+  const target = to?.map((size, axis) => (typeof size === 'number' ? size : size === from?.[axis] ? 0 : -1))
+  return target === undefined || target.filter((size) => size === -1).length > 1 ? undefined : target
+}
 
 export const transposeRule: Rule = (gradient, { writer, node }) => {
   const order = node.attribute.find(({ name }) => name === 'perm')?.ints.map(Number)

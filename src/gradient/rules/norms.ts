@@ -56,26 +56,27 @@ export function fusedNormRule(passage: Passage): InputGradients {
 }
 
 /**
- * y = scale * n + bias, with n = (x - mean) * r for a layer norm and x * r for an RMS norm, where r is one over the
- * root of the mean square plus epsilon. With h = scale * dy: dx = r (h - mean(h) - n mean(h n)), without mean(h) for
- * an RMS norm.
+ * y = scale * r c + bias, with c = x - mean for a layer norm and x for an RMS norm, where r is one over the root of the
+ * mean of c squared plus epsilon. With h = scale * dy: dx = r (h - mean(h)) - r^3 mean(h c) c, without mean(h) for an
+ * RMS norm.
  */
 function passNorm(gradient: string, passage: Passage, norm: NormTensors): NormGradients {
   const { writer } = passage
   const { input, scale, isRms, needs } = norm
   const mean = (tensor: string) => writer.op('ReduceMean', [tensor, writer.integers([-1])], { keepdims: 1 })
+  const times = (...tensors: string[]) =>
+    tensors.reduce((product, factor) => writer.op('Mul', [product, factor]))
   const centred = isRms ? input : writer.op('Sub', [input, mean(input)])
-  const squares = writer.op('Add', [mean(writer.op('Mul', [centred, centred])), writer.float(norm.epsilon)])
+  const squares = writer.op('Add', [mean(times(centred, centred)), writer.float(norm.epsilon)])
   const inverse = writer.op('Reciprocal', [writer.op('Sqrt', [squares])])
-  const normed = writer.op('Mul', [centred, inverse])
   const found: NormGradients = {}
-  if (needs.scale) found.scale = sumRows(passage, writer.op('Mul', [gradient, normed]), scale)
+  if (needs.scale) found.scale = sumRows(passage, times(gradient, times(centred, inverse)), scale)
   if (needs.bias) found.bias = sumRows(passage, gradient, scale)
   if (needs.input) {
-    const weighted = writer.op('Mul', [gradient, scale])
-    const along = writer.op('Mul', [normed, mean(writer.op('Mul', [weighted, normed]))])
-    const rest = writer.op('Sub', [isRms ? weighted : writer.op('Sub', [weighted, mean(weighted)]), along])
-    found.input = writer.op('Mul', [rest, inverse])
+    const weighted = times(gradient, scale)
+    const along = times(mean(times(weighted, centred)), inverse, inverse, inverse)
+    const moved = isRms ? weighted : writer.op('Sub', [weighted, mean(weighted)])
+    found.input = writer.op('Sub', [times(moved, inverse), times(centred, along)])
   }
   return found
 }

@@ -162,8 +162,13 @@ describe('what a dataset does not have is refused by naming what it has', () => 
       '--dataset-split train',
     ],
     ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '--dataset-column body'],
-    ['org/types', { datasetColumn: 'words' }, 'expected a string column, found list', undefined],
-    ['org/types', { datasetColumn: 'meta' }, 'expected a string column, found struct', undefined],
+    ['org/types', { datasetColumn: 'words' }, 'expected a column of strings or chats, found list', undefined],
+    [
+      'org/types',
+      { datasetColumn: 'meta' },
+      'expected a column of strings or chats, found struct',
+      undefined,
+    ],
     [
       'org/folders',
       { datasetColumn: 'body' },

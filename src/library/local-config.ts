@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { isAdapter } from '../../checkpoint/adapter/adapter.js'
-import type { ModelConfig } from '../../checkpoint/config.js'
-import { locateModel } from '../../model.js'
+import { isAdapter } from '../checkpoint/adapter/adapter.js'
+import type { ModelConfig } from '../checkpoint/config.js'
+import { locateModel } from '../model.js'
 
 /**
  * The config of a model that is on this machine; undefined if it is not, and is the id of one on the Hub, or if it is an

@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { isRepoId } from '../../hub/repo.js'
+import { quoteForShell } from '../../quote-for-shell.js'
+
+/**
+ * The command line as it was typed, for a model card. Of files and folders here their names alone, and of addresses no
+ * name and password: both are private once the model is published.
+ */
+export function formatTypedCommand(words = process.argv.slice(2)): string {
+  return ['layerprune', ...words.map(withoutPlace)].map(quoteForShell).join(' ')
+}
+
+function withoutPlace(word: string): string {
+  const [, flag, value] = /^(--[\w-]+=)(.*)$/s.exec(word) ?? []
+  if (flag !== undefined) return `${flag}${withoutPlace(value!)}`
+  if (/^https?:\/\//i.test(word)) return word.replace(/(?<=^https?:\/\/)[^/]*@/i, '')
+  if (!/[/\\]/.test(word) || (isRepoId(word) && !existsSync(word))) return word
+  return basename(word)
+}

@@ -1,0 +1,33 @@
+import type { EncodedText } from '../texts/windows.js'
+
+/** Times a measurement over batches of texts, without its first batch, before which the model is loaded. */
+export class ForwardClock {
+  /** Tokens run until so many texts were done, padding included. */
+  readonly #tokensAfter = new Map<number, number>()
+  readonly #now: () => number
+  #first: { ms: number; tokens: number } | undefined
+  #last: { ms: number; tokens: number } | undefined
+
+  /** @param now milliseconds, of any start */
+  constructor(batches: EncodedText[][], now = () => performance.now()) {
+    this.#now = now
+    let [texts, tokens] = [0, 0]
+    for (const batch of batches) {
+      texts += batch.length
+      tokens += batch.length * Math.max(...batch.map(({ ids }) => ids.length))
+      this.#tokensAfter.set(texts, tokens)
+    }
+  }
+
+  /** @param texts done so far: those of some of the batches */
+  note(texts: number): void {
+    this.#last = { ms: this.#now(), tokens: this.#tokensAfter.get(texts)! }
+    this.#first ??= this.#last
+  }
+
+  /** Undefined if there was one batch alone. */
+  tokensPerSecond(): number | undefined {
+    if (this.#first === undefined || this.#first === this.#last) return undefined
+    return (1000 * (this.#last!.tokens - this.#first.tokens)) / (this.#last!.ms - this.#first.ms)
+  }
+}

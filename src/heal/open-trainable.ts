@@ -1,0 +1,31 @@
+import { describeDecoder } from '../builder/build-decoder.js'
+import { addAdapters } from '../gradient/adapters.js'
+import { takeLossGraph } from '../gradient/training-graph.js'
+import {
+  chooseModelWeights,
+  locateModel,
+  type Model,
+  type ModelOptions,
+  openWeights,
+  provideWeights,
+} from '../model.js'
+import { assertPlain, decoderTensors } from './heal-work.js'
+import { listTargets } from './targets.js'
+
+/**
+ * Opens a model without reading its weights, and checks whether it, or what a cut leaves of it, can be healed.
+ * @throws LayerpruneError if not
+ */
+export async function openTrainable(options: ModelOptions): Promise<Model> {
+  const located = await locateModel({ ...options, onNote: undefined })
+  const chosen = chooseModelWeights(located, { format: options.format }, 'change')
+  await provideWeights(located, chosen)
+  const model = await openWeights(located, chosen)
+  assertPlain(model)
+  const tensors = decoderTensors(model)
+  const modules = listTargets(describeDecoder(model.config, tensors), tensors)
+  const { decoder, adapters } = addAdapters(model.decoder, modules, { rank: 1, alpha: 1 })
+  const trained = adapters.flatMap(({ into, back }) => [into.name, back.name])
+  takeLossGraph(decoder, { trained, hiddenSize: model.config.hiddenSize })
+  return model
+}
