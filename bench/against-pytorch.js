@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../dist/random.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
+import { handOver, median } from './figures.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,17 +54,7 @@ const shared = Object.entries(work).flatMap(([name, value]) => [`--${name}`, `${
 const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const loop = fileURLToPath(new URL('pytorch_loop.py', import.meta.url))
 const commands = {
-  layerprune: [
-    process.execPath,
-    bin,
-    'similarity',
-    ...shared,
-    '--json',
-    '--verbose',
-    '--output',
-    output,
-    ...positionals,
-  ],
+  layerprune: [process.execPath, bin, 'similarity', ...shared, '--json', '--output', output, ...positionals],
   pytorch: [values.python, loop, ...shared],
 }
 
@@ -81,7 +72,8 @@ let answers
 for (let run = 1; run <= Number(values.runs); run++) {
   answers = {}
   for (const [name, command] of Object.entries(commands)) {
-    const { elapsed, rate, peak, stdout } = measure(command)
+    const { elapsed, peak, stdout, stderr } = measure(command)
+    const rate = readRate(name === 'layerprune' ? measure([...command, '--verbose']).stderr : stderr)
     seconds[name].push(elapsed)
     rates[name].push(rate)
     peakMegabytes[name].push(peak)
@@ -108,6 +100,23 @@ console.log(`peak        ${inTurn(peakMegabytes, 0)} MB`)
 console.log(
   `difference  at most ${Math.max(...differences).toExponential(1)} in the distances of all blocks but the last`,
 )
+const pairOf = (medians, digits, unit) => ({
+  layerprune: `${median(medians.layerprune).toFixed(digits)} ${unit}`,
+  other: `PyTorch ${median(medians.pytorch).toFixed(digits)} ${unit}`,
+})
+handOver([
+  {
+    what: 'whole process',
+    ...pairOf(seconds, 1, 's'),
+    ratio: ratio(seconds.pytorch, seconds.layerprune),
+  },
+  { what: 'loop', ...pairOf(rates, 0, 'tokens/s'), ratio: ratio(rates.layerprune, rates.pytorch) },
+  {
+    what: 'peak memory',
+    ...pairOf(peakMegabytes, 0, 'MB'),
+    ratio: ratio(peakMegabytes.pytorch, peakMegabytes.layerprune),
+  },
+])
 
 function measure([program, ...args]) {
   const start = performance.now()
@@ -117,8 +126,12 @@ function measure([program, ...args]) {
   })
   const elapsed = (performance.now() - start) / 1000
   if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`)
-  const rate = Number(/([\d,]+) tokens\/s/.exec(stderr)[1].replaceAll(',', ''))
-  return { elapsed, rate, stdout, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
+  return { elapsed, stdout, stderr, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
+}
+
+/** Tokens a second, of a run of its own for layerprune: --verbose takes some seconds to measure the machine. */
+function readRate(stderr) {
+  return Number(/([\d,]+) tokens\/s/.exec(stderr)[1].replaceAll(',', ''))
 }
 
 /** Texts of 20 to 1,000 tokens, each number of tokens as likely as its double, one after the other from the dataset. */
@@ -137,9 +150,4 @@ async function writeMixedTexts() {
   const path = join(output, 'mixed-lengths.jsonl')
   writeFileSync(path, `${texts.join('\n')}\n`)
   return path
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2
 }

@@ -27,6 +27,7 @@ import { listTargets } from '../dist/heal/targets.js'
 import { makeTrainable } from '../dist/heal/trained-form.js'
 import { openModel } from '../dist/model.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
+import { handOver } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -71,6 +72,7 @@ process.exit(0)
 
 function report() {
   const tokens = batchSize * maxLength
+  const figures = []
   for (const [what, key] of [
     ['time', 'seconds'],
     ['processor', 'processorSeconds'],
@@ -81,9 +83,23 @@ function report() {
     console.log(
       `${what.padEnd(10)}  layerprune ${(tokens / own).toFixed(0)}, PEFT ${(tokens / other).toFixed(0)} tokens per second; ratio ${(other / own).toFixed(2)}`,
     )
+    const rateOf = (seconds) => `${(tokens / seconds).toFixed(0)} tokens/s`
+    figures.push({
+      what: `training step, ${what}`,
+      layerprune: rateOf(own),
+      other: `PEFT ${rateOf(other)}`,
+      ratio: (other / own).toFixed(2),
+    })
   }
   const [own, other] = [measured.layerprune, measured.peft].map((list) => list.at(-1).peakMegabytes)
   console.log(`peak        layerprune ${own.toFixed(0)}, PEFT ${other.toFixed(0)} MB`)
+  figures.push({
+    what: 'training step, peak memory',
+    layerprune: `${own.toFixed(0)} MB`,
+    other: `PEFT ${other.toFixed(0)} MB`,
+    ratio: (other / own).toFixed(2),
+  })
+  handOver(figures)
 }
 
 async function readBatches() {

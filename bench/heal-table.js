@@ -4,7 +4,7 @@
  *
  *   npm run build
  *   node bench/heal-table.js --model M --drop 12:20 --train a.jsonl --evaluate b.jsonl --evaluate c.jsonl --work DIR
- *     [--minutes 10] [--texts 64] [--shuffle 1] [--threads 2] [--arm NAME]...
+ *     [--minutes 10] [--texts 64] [--max-length 256] [--shuffle 1] [--threads 2] [--arm NAME]...
  *
  * Arms are whole, whole-trained, cut, cut-healed, repaired, repaired-healed and repaired-distilled, which learns the
  * whole model's probabilities; all of them unless --arm names some. DIR keeps the models and what was measured, so that
@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util'
 import { evaluatePerplexity, healModel, makePlan, pruneModel, repairModel } from '../dist/index.js'
 import { parseBlocks } from '../dist/layers/blocks.js'
 import { locateModel } from '../dist/model.js'
+import { handOver } from './figures.js'
 
 const ARMS = [
   'whole',
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     work: { type: 'string' },
     minutes: { type: 'string', default: '10' },
     texts: { type: 'string', default: '64' },
+    'max-length': { type: 'string', default: '256' },
     shuffle: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
     arm: { type: 'string', multiple: true, default: ARMS },
@@ -50,7 +52,7 @@ if (!(model && drop && train && evaluate && work)) {
 const { minutes, texts, shuffle, threads } = Object.fromEntries(
   ['minutes', 'texts', 'shuffle', 'threads'].map((name) => [name, Number(values[name])]),
 )
-const MAX_LENGTH = 256
+const maxLength = Number(values['max-length'])
 const removed = parseBlocks(drop)
 const results = join(work, 'results.jsonl')
 mkdirSync(work, { recursive: true })
@@ -72,7 +74,7 @@ async function measureArm(arm) {
       shuffle,
       threads,
       teacher: training === 'distilled' ? model : undefined,
-      maxLength: MAX_LENGTH,
+      maxLength,
       force: true,
     })
     const { steps, bestStep, seconds, tokensPerSecond, perplexity } = healed
@@ -85,7 +87,7 @@ async function measureArm(arm) {
       dataset,
       datasetSize: texts,
       shuffle,
-      maxLength: MAX_LENGTH,
+      maxLength,
       threads,
       candidates: [],
     }
@@ -130,10 +132,18 @@ function printTable() {
   }
   console.log(`| | minutes | steps | ${names.join(' | ')} |`)
   console.log(`| --- | --: | --: | ${names.map(() => '--:').join(' | ')} |`)
+  const figures = []
   for (const row of rows) {
     const spent = (row.repairMinutes + (row.healMinutes ?? 0)).toFixed(1)
     console.log(
       `| ${row.arm} | ${spent} | ${row.steps ?? ''} | ${names.map((name) => shown(row, name)).join(' | ')} |`,
     )
+    figures.push({
+      what: `perplexity, ${row.arm}`,
+      layerprune: names.map((name) => shown(row, name)).join(', '),
+      other: `after ${spent} minutes`,
+      ratio: '',
+    })
   }
+  handOver(figures)
 }

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { handOver, median } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -85,6 +86,21 @@ try {
 const [ours, theirs] = [median(seconds.layerprune), median(seconds.mergekit)]
 console.log(`median  layerprune ${ours.toFixed(2)} s, mergekit ${theirs.toFixed(2)} s`)
 console.log(`ratio   mergekit / layerprune = ${(theirs / ours).toFixed(1)}`)
+const peaks = [median(peakMegabytes.layerprune), median(peakMegabytes.mergekit)]
+handOver([
+  {
+    what: 'whole process',
+    layerprune: `${ours.toFixed(2)} s`,
+    other: `mergekit ${theirs.toFixed(2)} s`,
+    ratio: (theirs / ours).toFixed(1),
+  },
+  {
+    what: 'peak memory',
+    layerprune: `${peaks[0].toFixed(0)} MB`,
+    other: `mergekit ${peaks[1].toFixed(0)} MB`,
+    ratio: (peaks[1] / peaks[0]).toFixed(1),
+  },
+])
 
 function run([program, ...args]) {
   const { status, stderr } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 30 })
@@ -162,9 +178,4 @@ function makeModel(folder) {
     }),
   )
   return folder
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2
 }

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { makeMoments } from '../dist/repair/layer-fit.js'
 import { solveRidge } from '../dist/repair/solve-change.js'
 import { openTileProducts } from '../dist/repair/tile-products.js'
+import { handOver } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +36,7 @@ for (let i = 0; i < count; i++) {
   for (let j = Math.max(0, i - 64); j < Math.min(count, i + 65); j++)
     batch[i * count + j] = 0.9 ** Math.abs(i - j)
 }
-for (let at = 0; at < moments.missing.length; at++) moments.missing[at] = Math.sin(at)
+for (let at = 0; at < moments.residual.length; at++) moments.residual[at] = Math.sin(at)
 let start = performance.now()
 moments.features.add(batch)
 console.log(`${count} features, ${hidden} outputs: products of a batch added in ${seconds(start)} s`)
@@ -43,5 +44,7 @@ console.log(`${count} features, ${hidden} outputs: products of a batch added in 
 start = performance.now()
 await solveRidge(products, moments, hidden, 0.1)
 const peak = process.resourceUsage().maxRSS / 1024 ** 2
-console.log(`one solve ${seconds(start)} s, peak memory ${peak.toFixed(1)} GiB`)
+const solve = `${seconds(start)} s, ${peak.toFixed(1)} GiB`
+console.log(`one solve and its peak memory: ${solve}`)
+handOver([{ what: `one solve, ${count} features`, layerprune: solve, other: '', ratio: '' }])
 await products.close()

@@ -12,6 +12,7 @@
  */
 import { parseArgs } from 'node:util'
 import { planLayers, repairModel, STRATEGIES } from '../dist/index.js'
+import { handOver } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -47,6 +48,7 @@ const seconds = async (run) => {
 }
 const show = (value) => (value === null ? 'not finite' : value.toPrecision(value < 1e5 ? 4 : 2))
 
+const figures = []
 console.log('| strategy | layers that go | whole | cut | repaired | plan, s | repair, s |')
 console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: |')
 for (const strategy of values.strategies.split(',')) {
@@ -65,4 +67,11 @@ for (const strategy of values.strategies.split(',')) {
   const { whole, cut, repaired: after } = report.perplexity
   const cells = [strategy, layers.join(', '), show(whole), show(cut), show(after), planned, repaired]
   console.log(`| ${cells.join(' | ')} |`)
+  figures.push({
+    what: `perplexity, ${strategy}, layers ${layers.join(', ')}`,
+    layerprune: `cut ${show(cut)}, repaired ${show(after)}`,
+    other: `whole ${show(whole)}`,
+    ratio: '',
+  })
 }
+handOver(figures)

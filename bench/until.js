@@ -23,6 +23,7 @@ import { MIN_TEXTS } from '../dist/statistics/sequential.js'
 import { TextStatistics } from '../dist/statistics/text-statistics.js'
 import { parseTokenSelection, selectTokens } from '../dist/texts/token-selection.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
+import { handOver } from './figures.js'
 
 const BATCH_SIZE = 8
 
@@ -45,6 +46,7 @@ const until = Number(values.until)
 const sizes = values.sizes.split(',').map(Number)
 const selections = values.tokens.split(',').map(parseTokenSelection)
 const measured = await takeDistances()
+const figures = []
 
 for (const n of sizes) {
   for (const tokens of selections) {
@@ -52,9 +54,10 @@ for (const n of sizes) {
       count,
       sums: Float64Array.from(measured.tokens[tokens].distances[n][text], (distance) => distance * count),
     }))
-    reportShuffles(n, tokens, texts)
+    figures.push(reportShuffles(n, tokens, texts))
   }
 }
+handOver(figures)
 
 function reportShuffles(n, tokens, texts) {
   const random = createRandom(Number(values.seed))
@@ -76,6 +79,12 @@ function reportShuffles(n, tokens, texts) {
       `  --until ${until}: ${sure} of ${stops.length} shuffles sure, ${right} right; texts needed: ` +
       `least ${counts[0]}, median ${counts[Math.floor(counts.length / 2)]}, most ${counts.at(-1)}`,
   )
+  return {
+    what: `texts until ${until} sure, n = ${n}, tokens ${tokens}`,
+    layerprune: `${counts[0]} to ${counts.at(-1)}, in the middle ${counts[Math.floor(counts.length / 2)]}`,
+    other: `all ${texts.length}; ${right} of ${stops.length} shuffles find the same block`,
+    ratio: '',
+  }
 }
 
 /** What a run with --until makes of texts in this order. */

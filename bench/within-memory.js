@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { handOver, median } from './figures.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,14 +44,16 @@ const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const limit = ['--max-memory', values['max-memory']]
 const settings = values['limited-only'] ? { limited: limit } : { whole: [], limited: limit }
 const reportPeak =
-  'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))'
+  'data:text/javascript,process.on("exit",()=>process.stderr.write("peak "+process.resourceUsage().maxRSS+"\\n"))'
 
 const seconds = { whole: [], limited: [] }
+const peakMegabytes = { whole: [], limited: [] }
 const answers = {}
 for (let run = 1; run <= Number(values.runs); run++) {
   for (const [name, flags] of Object.entries(settings)) {
     const { elapsed, peakBytes, result } = measure(flags)
     seconds[name].push(elapsed)
+    peakMegabytes[name].push(peakBytes / 1e6)
     answers[name] = result
     console.log(
       `run ${run}  ${name.padEnd(7)}  ${elapsed.toFixed(1)} s  peak ${(peakBytes / 1e6).toFixed(0)} MB`,
@@ -64,6 +67,17 @@ if (!values['limited-only']) {
   console.log(`ratio       limited / whole = ${(median(seconds.limited) / median(seconds.whole)).toFixed(2)}`)
   console.log(`difference  at most ${Math.max(...differences).toExponential(1)} in all distances`)
 }
+handOver(
+  [
+    ['whole process', seconds, 1, 's'],
+    ['peak memory', peakMegabytes, 0, 'MB'],
+  ].map(([what, { whole, limited }, digits, unit]) => ({
+    what: `${what}, --max-memory ${values['max-memory']}`,
+    layerprune: `${median(limited).toFixed(digits)} ${unit}`,
+    other: values['limited-only'] ? '' : `no limit ${median(whole).toFixed(digits)} ${unit}`,
+    ratio: values['limited-only'] ? '' : (median(whole) / median(limited)).toFixed(2),
+  })),
+)
 
 function measure(flags) {
   const args = ['similarity', ...shared, ...flags, ...positionals, '--json', '--quiet', '--output', output]
@@ -76,9 +90,4 @@ function measure(flags) {
   if (status !== 0) throw new Error(`layerprune ended with ${status}: ${stderr}`)
   const [, peak] = /^peak (\d+)$/m.exec(stderr)
   return { elapsed, peakBytes: 1024 * Number(peak), result: JSON.parse(stdout) }
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2
 }

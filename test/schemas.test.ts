@@ -21,6 +21,19 @@ async function printJson(args: string[]): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
+/** A document with each of its values replaced by others or missing, of lists the first. */
+function* damage(value: unknown): Generator<unknown> {
+  yield* [null, -1, 1.5, 'x', { x: 'x' }]
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, inner] of Object.entries(value).slice(0, Array.isArray(value) ? 1 : undefined)) {
+    const withInner = (other: unknown) =>
+      Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other }
+    for (const other of damage(inner)) yield withInner(other)
+    const { [key]: _, ...rest } = value as Record<string, unknown>
+    yield Array.isArray(value) ? value.slice(1) : rest
+  }
+}
+
 describe('the JSON schemas', () => {
   const outputs = new Map<SchemaName, Record<string, unknown>>()
   beforeAll(async () => {
@@ -63,7 +76,7 @@ describe('the JSON schemas', () => {
     expect(new Ajv2020().validateSchema(schema)).toBe(true)
     const output = outputs.get(name)!
     expect(schema.properties.schema.const).toBe(output.schema)
-    expect(await findSchemaProblem(name, output)).toBeNull()
+    expect(findSchemaProblem(name, output)).toBeNull()
   })
 
   it.each(names)('%s describes every key that is printed', (name) => {
@@ -75,16 +88,29 @@ describe('the JSON schemas', () => {
     const output = outputs.get(name)!
     for (const key of read(name).required as string[]) {
       const { [key]: _, ...rest } = output
-      expect(await findSchemaProblem(name, rest)).toBe(`the document must have required property '${key}'`)
+      expect(findSchemaProblem(name, rest)).toBe(`the document must have required property '${key}'`)
     }
-    expect(await findSchemaProblem(name, { ...output, schema: 'other/1' })).toContain('/schema must be equal')
+    expect(findSchemaProblem(name, { ...output, schema: 'other/1' })).toContain('/schema must be equal')
+  })
+
+  it.each(names)('%s refuses every damaged value that another validator refuses', (name) => {
+    const other = new Ajv2020({ strictTypes: false })
+    for (const file of names) other.addSchema(read(file))
+    const validate = other.getSchema(`urn:layerprune:${name}:1`)!
+    let refused = 0
+    for (const damaged of damage(outputs.get(name))) {
+      const problem = findSchemaProblem(name, damaged)
+      expect({ damaged, problem, refused: problem !== null }).toMatchObject({ refused: !validate(damaged) })
+      if (problem !== null) refused++
+    }
+    expect(refused).toBeGreaterThan(20)
   })
 
   it('describes interrupted runs and shards', async () => {
     const args = ['similarity', ...common, '--layers-to-skip', '1', '--shard', '1/2']
     const shard = (await printJson(args)) as Record<string, unknown>
     expect(shard.progress).toBeDefined()
-    expect(await findSchemaProblem('similarity', shard)).toBeNull()
-    expect(await findSchemaProblem('similarity', { ...shard, partial: true })).toBeNull()
+    expect(findSchemaProblem('similarity', shard)).toBeNull()
+    expect(findSchemaProblem('similarity', { ...shard, partial: true })).toBeNull()
   })
 })

@@ -1,28 +1,32 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, lstat, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import fs, { chmod, lstat, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LayerpruneError } from '../src/errors.js'
 import { writeFileAtomically, writeFilesAtomically } from '../src/write-files.js'
 import { makeTempFolder } from './support/temp-folder.js'
 
-/** Lets a rename fail after so many, as far as the disk is concerned like a kill. */
-const failing = vi.hoisted(() => ({ afterRenames: Number.POSITIVE_INFINITY }))
-vi.mock('node:fs/promises', async (importActual) => {
-  const actual = await importActual<typeof import('node:fs/promises')>()
-  const rename = async (from: string, to: string) => {
-    if (failing.afterRenames-- <= 0) throw Object.assign(new Error(), { code: 'EROFS' })
-    return actual.rename(from, to)
-  }
-  return { ...actual, rename }
-})
+/** Lets renames fail after so many, as far as the disk is concerned like a kill. */
+function failAfter(renames: number): void {
+  const { rename } = fs
+  let left = renames
+  vi.spyOn(fs, 'rename').mockImplementation(async (from, to) => {
+    if (left-- <= 0) throw Object.assign(new Error(), { code: 'EROFS' })
+    return rename(from, to)
+  })
+  syncBuiltinESMExports()
+}
 
 let folder: string
 beforeEach(async () => {
-  failing.afterRenames = Number.POSITIVE_INFINITY
   folder = makeTempFolder()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
 })
 
 const failureOf = async (action: Promise<unknown>) => {
@@ -123,7 +127,7 @@ describe('a process that is killed while it replaces a set of files', () => {
       const names = ['result.json', 'slice.yaml', 'plan.json']
       const setOf = (content: string) => Object.fromEntries(names.map((name) => [name, content]))
       await writeFilesAtomically(folder, setOf('old'))
-      failing.afterRenames = renames
+      failAfter(renames)
       await expect(writeFilesAtomically(folder, setOf('new'))).rejects.toThrow('cannot write')
       const left = await Promise.all(
         (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')),

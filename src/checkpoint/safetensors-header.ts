@@ -1,9 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
-import { open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { readExactly } from '../read-exactly.js'
-import { assertRegularFile } from './regular-file.js'
+import { assertNoPointer, withModelFile } from './regular-file.js'
 import type { StoredPart, WeightExpression } from './weight-expression.js'
 
 /** The format's own limit on the header's length. */
@@ -70,14 +69,7 @@ interface Entry {
  * @see https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
-  const file = await realpath(path).catch((cause) => {
-    throw unreadable(path, cause)
-  })
-  await assertRegularFile(file)
-  const handle = await open(file, 'r').catch((cause) => {
-    throw unreadable(path, cause)
-  })
-  try {
+  return withModelFile(path, async (handle, file) => {
     const stats = await handle.stat()
     if (!stats.isFile()) throw malformed(path, 'expected a file, found a folder')
     const { json, dataStart } = await readHeaderText(handle, stats.size, path)
@@ -88,9 +80,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
       tensors.set(name, { name, dtype, shape, file, offsetBytes: dataStart + begin, sizeBytes: end - begin })
     }
     return { file, tensors, metadata }
-  } finally {
-    await handle.close()
-  }
+  })
 }
 
 /** Bytes of one number, of a type that fills whole bytes. */
@@ -130,22 +120,12 @@ function findDuplicateKeys(json: string): string[] {
   return [...duplicates]
 }
 
-/** The error for a path that the file system does not let us read. */
-export function unreadable(path: string, cause: Error & { code?: string }): LayerpruneError {
-  const reason = cause.code === 'ENOENT' ? 'no such file' : (cause.code ?? cause.message)
-  return new LayerpruneError(`cannot read ${path}: ${reason}`, { cause })
-}
-
 async function readHeaderText(handle: FileHandle, fileBytes: number, path: string) {
   if (fileBytes < LENGTH_BYTES) {
     throw malformed(path, `expected at least ${LENGTH_BYTES} bytes, found ${fileBytes}`)
   }
   const start = await readBytes(handle, 0, LENGTH_BYTES, path)
-  if (start.toString('latin1') === 'version ') {
-    throw new LayerpruneError(`${path} is a git-lfs pointer, not weights`, {
-      hint: 'fetch the weights with git lfs pull',
-    })
-  }
+  assertNoPointer(start, path)
   const headerBytes = start.readBigUInt64LE()
   if (headerBytes > MAX_HEADER_BYTES) {
     throw malformed(path, `its header length is ${headerBytes}, expected at most ${MAX_HEADER_BYTES} bytes`)

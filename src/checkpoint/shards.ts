@@ -2,9 +2,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
+import { unreadable } from './regular-file.js'
 import type { SafetensorsCheckpoint } from './safetensors.js'
 import type { SafetensorsHeader, TensorLocation } from './safetensors-header.js'
-import { quoteName, unreadable } from './safetensors-header.js'
+import { quoteName } from './safetensors-header.js'
 
 const MAX_INDEX_BYTES = 100_000_000
 

@@ -1,10 +1,8 @@
 import type { DataSource } from '../byte-source.js'
-import { readCsv } from './csv.js'
 import { gunzip } from './gzip.js'
 import { readJson } from './json.js'
 import { readJsonl } from './jsonl.js'
 import type { DataFormat, DataKind } from './kind.js'
-import { readParquet } from './parquet.js'
 import type { ColumnContext, DataRow, RowSkip } from './row.js'
 import { readTextDocument, readTextLines } from './text.js'
 import { unzstd } from './zstd.js'
@@ -25,6 +23,7 @@ export async function* readRows(
 ): AsyncGenerator<DataRow> {
   const context: ColumnContext = { name: source.name, column: options.column }
   if (kind.format === 'parquet') {
+    const { readParquet } = await import('./parquet.js')
     const file = await source.openRandomAccess()
     try {
       yield* readParquet(file, context, options)
@@ -33,18 +32,20 @@ export async function* readRows(
     }
     return
   }
-  for await (const row of readStream(source, { ...kind, format: kind.format }, context, options.textLines)) {
+  const rows = await readStream(source, { ...kind, format: kind.format }, context, options.textLines)
+  for await (const row of rows) {
     if (options.skip !== undefined && options.skip.rows > 0) options.skip.rows--
     else yield row
   }
 }
 
-function readStream(
+/** Loads the reader of a format when a file has it. */
+async function readStream(
   source: DataSource,
   { format, packing, isLines }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
   context: ColumnContext,
   textLines: boolean,
-): AsyncGenerator<DataRow> {
+): Promise<AsyncGenerator<DataRow>> {
   const bytes = unpack(source, packing)
   switch (format) {
     case 'jsonl':
@@ -52,9 +53,10 @@ function readStream(
     case 'json':
       return readJson(bytes, context)
     case 'csv':
-      return readCsv(bytes, { ...context, delimiter: ',' })
-    case 'tsv':
-      return readCsv(bytes, { ...context, delimiter: '\t' })
+    case 'tsv': {
+      const { readCsv } = await import('./csv.js')
+      return readCsv(bytes, { ...context, delimiter: format === 'csv' ? ',' : '\t' })
+    }
     case 'text':
       return textLines || isLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
   }

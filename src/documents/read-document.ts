@@ -68,7 +68,7 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
     const found = `schema is ${JSON.stringify(document.schema) ?? 'missing'}${kind ? ` (${WORDS[kind].name})` : ''}`
     throw fail(`${found}, expected ${expected ? `"${SCHEMAS[expected]}"` : 'one of layerprune'}`)
   }
-  const problem = await findSchemaProblem(kind, document)
+  const problem = findSchemaProblem(kind, document)
   if (problem === null) return { kind, document } as unknown as SavedDocument<Kind>
   throw new LayerpruneError(`${path} is not ${WORDS[kind].name}: ${problem}`, {
     hint: 'it may be damaged, or of another version of layerprune: make it again',

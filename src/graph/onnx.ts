@@ -2,7 +2,7 @@
  * ONNX graphs as plain data: the protobuf messages of onnx.proto (IR version 13, through `onnx-buf`) and the
  * few constructors that the rest of the code needs to write nodes and small tensors.
  */
-import { clone, create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   AttributeProto_AttributeType,
@@ -58,7 +58,7 @@ export function opsetOf({ opsetImport }: ParsedModel): number {
 
 /** A copy that can be edited without touching the original. */
 export function cloneModel(model: ModelProto): ModelProto {
-  return clone(ModelProtoSchema, model) as ModelProto
+  return copyDeep(model)
 }
 
 /** A message with some of its fields replaced; the others are shared with the original. */
@@ -68,7 +68,17 @@ export function copyMessage<T extends object>(message: T, changes: Partial<T>): 
 
 /** A copy of a node, its subgraphs included. */
 export function cloneNode(node: NodeProto): NodeProto {
-  return clone(NodeProtoSchema, node)
+  return copyDeep(node)
+}
+
+/** Messages are plain data with their defaults in the prototype; the library's `clone` asks its schema for each field. */
+function copyDeep<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Uint8Array) return value.slice() as T & Uint8Array
+  if (Array.isArray(value)) return value.map(copyDeep) as T & unknown[]
+  const copy = Object.create(Object.getPrototypeOf(value))
+  for (const key of Object.keys(value)) copy[key] = copyDeep(value[key as keyof T])
+  return copy
 }
 
 type AttributeValue = number | string | number[] | { float: number } | { graph: GraphProto }

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { isAdapter } from '../checkpoint/adapter/adapter.js'
 import type { ModelConfig } from '../checkpoint/config.js'
-import { locateModel } from '../model.js'
 
 /**
  * The config of a model that is on this machine; undefined if it is not, and is the id of one on the Hub, or if it is an
@@ -9,6 +8,7 @@ import { locateModel } from '../model.js'
  */
 export async function readLocalConfig(model: string): Promise<ModelConfig | undefined> {
   if (!existsSync(model) || isLocalAdapter(model)) return undefined
+  const { locateModel } = await import('../model.js')
   return (await locateModel({ model })).config
 }
 

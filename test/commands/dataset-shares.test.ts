@@ -46,7 +46,7 @@ describe('--dataset with shares', () => {
     })
     expect(mix.distances).toEqual(file.distances)
     expect(file.dataset).not.toHaveProperty('shares')
-    expect(await findSchemaProblem('similarity', mix)).toBeNull()
+    expect(findSchemaProblem('similarity', mix)).toBeNull()
   })
 
   it('chooses a plan on the mix, and keeps the shares with it', async () => {
@@ -64,7 +64,7 @@ describe('--dataset with shares', () => {
     // 9 texts of a.jsonl and 4 of the other
     expect(JSON.parse(stdout).dataset).toMatchObject({ shares: SHARES, skippedTexts: 5, texts: 8 })
     expect(stderr.match(/the dataset ends with the 9 texts of a\.jsonl, to keep the shares/g)).toHaveLength(1)
-    expect(await findSchemaProblem('sweep', JSON.parse(stdout))).toBeNull()
+    expect(findSchemaProblem('sweep', JSON.parse(stdout))).toBeNull()
     const plan = JSON.parse(readFileSync(join(cwd, 'layerprune-output/plan.json'), 'utf8'))
     expect(plan.dataset.shares).toEqual(SHARES)
   })

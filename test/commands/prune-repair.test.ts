@@ -16,8 +16,8 @@ const LINES = readFileSync(join(EXAMPLES, 'texts.jsonl'), 'utf8').split('\n')
 /** A folder with texts to fit on and others to measure on. */
 function makeTexts(): string {
   const cwd = makeTempFolder()
-  writeFileSync(join(cwd, 'fit.jsonl'), LINES.slice(0, 40).join('\n'))
-  writeFileSync(join(cwd, 'measure.jsonl'), LINES.slice(100, 110).join('\n'))
+  writeFileSync(join(cwd, 'fit.jsonl'), LINES.slice(0, 24).join('\n'))
+  writeFileSync(join(cwd, 'measure.jsonl'), LINES.slice(100, 106).join('\n'))
   return cwd
 }
 
@@ -62,8 +62,8 @@ describe('prune --repair', () => {
       { start: 4, end: 8, layer: 3, weight: 'model.layers.3.mlp.down_proj.weight', bias: null },
       { start: 10, end: 11, layer: 9, weight: 'model.layers.9.mlp.down_proj.weight', bias: null },
     ])
-    expect(report.calibration).toMatchObject({ texts: 40, maxLength: 256 })
-    expect(report.evaluation).toMatchObject({ texts: 10, repeated: 0 })
+    expect(report.calibration).toMatchObject({ texts: 24, maxLength: 256 })
+    expect(report.evaluation).toMatchObject({ texts: 6, repeated: 0 })
     const { whole, cut, repaired } = report.perplexity
     expect(repaired).toBeLessThan(cut)
     expect(whole).toBeLessThan(repaired)
@@ -83,7 +83,7 @@ describe('prune --repair', () => {
 
   it('measures on the texts that follow, and changes a graph if one is pruned', async () => {
     const cwd = makeTexts()
-    const sizes = ['--dataset-size', '30', '--evaluate-size', '8']
+    const sizes = ['--dataset-size', '16', '--evaluate-size', '6']
     const { exitCode, stdout, stderr } = await repair(
       cwd,
       ...['--drop', '4:8', '--format', 'onnx', '--dtype', 'fp32', '--dataset', 'fit.jsonl', ...sizes],
@@ -93,7 +93,7 @@ describe('prune --repair', () => {
       /Repaired before 4:8 in layer 3: \d+ % of the squared error .*\nChanged: onnx::MatMul_\d+, onnx::MatMul_\d+/,
     )
     const [, whole, cut, repaired] =
-      /on 8 other texts of fit\.jsonl .*:\n {2}whole +([\d.]+).*\n {2}cut +([\d.]+).*\n {2}repaired +([\d.]+)/
+      /on 6 other texts of fit\.jsonl .*:\n {2}whole +([\d.]+).*\n {2}cut +([\d.]+).*\n {2}repaired +([\d.]+)/
         .exec(stdout)!
         .map(Number)
     expect(repaired).toBeLessThan(cut!)
@@ -106,9 +106,9 @@ describe('prune --repair', () => {
         '--dataset',
         'fit.jsonl',
         '--dataset-skip',
-        '30',
+        '16',
         '--dataset-size',
-        '8',
+        '6',
         '--max-length',
         '256',
         '--json',
@@ -138,7 +138,7 @@ describe('prune --repair', () => {
       'fit.jsonl',
     )
     expect(same.exitCode).toBe(1)
-    expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 40 of those/m)
+    expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 24 of those/m)
   })
 
   it('refuses what it cannot do before it starts', async () => {
@@ -147,7 +147,7 @@ describe('prune --repair', () => {
     const cases: [args: string[], exitCode: number, error: string][] = [
       [['--drop', '5'], 2, '--repair needs texts to fit on: give --dataset'],
       [['--drop', '5', ...texts, '--dry-run'], 2, '--repair and --dry-run do not go together'],
-      [['--drop', '5', ...texts], 1, 'to measure on after the 40 that the repair is fitted on'],
+      [['--drop', '5', ...texts], 1, 'to measure on after the 24 that the repair is fitted on'],
       [['--drop', '0:2', ...texts], 2, 'the block [0, 2) cannot be repaired'],
       [['--drop', '5', ...texts, '--dtype', 'q8'], 1, 'its weights are quantised'],
       [

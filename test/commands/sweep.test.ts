@@ -91,7 +91,7 @@ describe('sweep', () => {
     expect(samples.map(({ whole, pruned }) => [whole, pruned])).toEqual(
       compared!.samples.map(({ whole, pruned }) => [whole, pruned]),
     )
-    expect(await findSchemaProblem('sweep', sweep)).toBeNull()
+    expect(findSchemaProblem('sweep', sweep)).toBeNull()
   })
 
   it('gives --from the cut that it recommends', async () => {

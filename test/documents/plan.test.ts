@@ -39,7 +39,7 @@ describe('a plan', () => {
     [{ model: { id: 'org/model', layers: 12, family: 3 } }, '/model/family must be string, found 3'],
     [{ strategy: undefined }, "the document must have required property 'strategy'"],
     [{ removed: [[3, 5]] }, '/removed/0 must be object'],
-    [{ removed: [] }, '/removed must NOT have fewer than 1 items'],
+    [{ removed: [] }, '/removed must have at least 1 item'],
     [{ removed: [{ start: 3, end: 13 }] }, 'block [3, 13) is outside the model'],
     [{ removed: [{ start: 3, end: 4.5 }] }, '/removed/0/end must be integer, found 4.5'],
     [{ removed: [{ start: 0, end: 12 }], layersToSkip: 12 }, 'no layer would be kept'],

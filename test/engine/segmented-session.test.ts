@@ -7,9 +7,9 @@ import { openGramSource } from '../../src/engine/open-gram-source.js'
 import { RunMeter } from '../../src/engine/run-meter.js'
 import type { SegmentedOptions } from '../../src/engine/segmented-session.js'
 import { openModel } from '../../src/model.js'
-import { listFixtures } from '../support/fixture-model.js'
+import { listFixtures, ONE_THREAD } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
-import { LONG_TESTS } from '../support/long-tests.js'
+import { LONG_TESTS, sample } from '../support/long-tests.js'
 import { EXAMPLES, FIXTURES } from '../support/paths.js'
 
 const EXAMPLE = join(EXAMPLES, 'model')
@@ -70,7 +70,7 @@ const SAMPLE = [
 ]
 /** Later layers read keys of earlier ones: such a decoder cannot be divided there, and is refused. */
 const NOT_DIVIDED = ['gemma4-e2b', 'gemma4-vl']
-const FAMILIES = LONG_TESTS ? listFixtures().filter((name) => !NOT_DIVIDED.includes(name)) : SAMPLE
+const FAMILIES = LONG_TESTS ? listFixtures().filter((name) => !NOT_DIVIDED.includes(name)) : sample(SAMPLE, 2)
 
 async function open(folder: string) {
   const model = await openModel({ model: join(FIXTURES, folder) })
@@ -92,7 +92,7 @@ async function collect(
   more: Pick<Partial<SegmentedOptions>, 'onAdvance' | 'onNote' | 'signal'> = {},
 ): Promise<Float64Array[]> {
   const limits = { maxMemory, maxLength, maxAsked: maxLength }
-  const options = { device: 'cpu' as const, ...limits, meter: new RunMeter(), ...more }
+  const options = { ...ONE_THREAD, ...limits, meter: new RunMeter(), ...more }
   const source = await openGramSource(decoder, config, options)
   try {
     const grams: Float64Array[] = []

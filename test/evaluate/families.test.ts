@@ -9,6 +9,7 @@ import type { Model } from '../../src/model.js'
 import { openModel } from '../../src/model.js'
 import type { EncodedText } from '../../src/texts/windows.js'
 import { ONE_THREAD } from '../support/fixture-model.js'
+import { sample } from '../support/long-tests.js'
 import { FIXTURES } from '../support/paths.js'
 
 const models = ['families', 'onnx'].flatMap((kind) =>
@@ -89,7 +90,7 @@ describe('layers that read keys and values of earlier ones', () => {
   })
 })
 
-describe.each(models)('%s', (name) => {
+describe.each(sample(models, 3))('%s', (name) => {
   it('gives the likelihoods of PyTorch, whole and with every block cut', async () => {
     const difference = await compareWithPyTorch(name)
     expect(difference).toBeLessThan(1e-5)

@@ -42,15 +42,18 @@ async function measureTokens({ decoder, config }: Model, tokens: number[]): Prom
   return cosines
 }
 
-it.each(listFixtures())('%s in q8 is near PyTorch, texts of mixed lengths in one batch', async (name) => {
-  const distances = await measureBlocks(await open(name, 'q8'), name)
-  const difference = largestDifference(
-    distances,
-    Object.values(readReference(fixtureFolder(name)).all).flat(),
-  )
-  expect(difference).toBeLessThan(0.0025)
-  expect(difference).toBeGreaterThan(0)
-})
+it.each(sample(listFixtures(), 3))(
+  '%s in q8 is near PyTorch, texts of mixed lengths in one batch',
+  async (name) => {
+    const distances = await measureBlocks(await open(name, 'q8'), name)
+    const difference = largestDifference(
+      distances,
+      Object.values(readReference(fixtureFolder(name)).all).flat(),
+    )
+    expect(difference).toBeLessThan(0.0025)
+    expect(difference).toBeGreaterThan(0)
+  },
+)
 
 /** ONNX Runtime takes seconds to load 64 experts in int8. */
 const mixtures = sample(

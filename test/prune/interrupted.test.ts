@@ -5,11 +5,13 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { InterruptedError } from '../../src/errors.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { createRandom } from '../../src/random.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { PROGRAM } from '../support/paths.js'
 import { type Outcome, startProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { makeLargeModel } from './large-model.js'
 
+const KILLS = LONG_TESTS ? 20 : 6
 const root = makeTempFolder()
 const model = join(root, 'model')
 const place = join(root, 'place')
@@ -41,13 +43,13 @@ async function disturb(
 }
 
 describe('a process that is killed', () => {
-  it('20 times at random points never leaves a folder that looks complete', async () => {
+  it(`${KILLS} times at random points never leaves a folder that looks complete`, async () => {
     const complete = join(root, 'complete')
     await pruneModel({ model, output: complete, plan })
     const expected = listSizes(complete)
     const random = createRandom(1)
     let unfinished = 0
-    for (let turn = 0; turn < 20; turn++) {
+    for (let turn = 0; turn < KILLS; turn++) {
       await disturb(random.below(60), (child) => child.kill('SIGKILL'))
       if (existsSync(join(place, 'pruned'))) expect(listSizes(join(place, 'pruned'))).toEqual(expected)
       const left = readdirSync(place).filter((name) => name !== 'pruned')

@@ -46,7 +46,7 @@ const fitted = sample(
   names.filter(
     (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
   ),
-  2,
+  4,
 )
 
 /** Products by which layer 0 adds to the stream: of its mixer and its MLP unless the family has others. */

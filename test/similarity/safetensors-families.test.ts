@@ -32,12 +32,12 @@ function measure(
   })
 }
 
-/** Where weights come from makes no difference of the family. */
-const STORED = new Set(sample(models, 4))
+/** How weights are stored and which tokens count makes no difference of the family. */
+const SAMPLED = new Set(sample(models, 4))
 
 describe.each(models)('%s from safetensors', (name) => {
   const stored = readStoredDtype(name)
-  if (stored && STORED.has(name)) {
+  if (stored && SAMPLED.has(name)) {
     it('equals PyTorch with weights kept as they are stored', async () => {
       const result = await measure(name, 'all', stored)
       expect(result.model.dtype).toBe(stored)
@@ -47,11 +47,14 @@ describe.each(models)('%s from safetensors', (name) => {
     })
   }
 
-  it.each(['last', 'all'] as const)('equals PyTorch, tokens %s', async (tokens) => {
-    const reference = readReference(fixtureFolder(name))
-    const result = await measure(name, tokens)
-    expect(result.model.dtype).toBe('fp32')
-    expect(result.dataset.tokens).toBe(reference.texts.flat().length)
-    expect(largestDifferenceByKey(result.distances, reference[tokens])).toBeLessThan(1e-6)
-  })
+  it.each(SAMPLED.has(name) ? (['last', 'all'] as const) : (['all'] as const))(
+    'equals PyTorch, tokens %s',
+    async (tokens) => {
+      const reference = readReference(fixtureFolder(name))
+      const result = await measure(name, tokens)
+      expect(result.model.dtype).toBe('fp32')
+      expect(result.dataset.tokens).toBe(reference.texts.flat().length)
+      expect(largestDifferenceByKey(result.distances, reference[tokens])).toBeLessThan(1e-6)
+    },
+  )
 })

@@ -1,19 +1,17 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 
 const made: string[] = []
 
-/** A new, empty folder whose path has no link in it; removed after the last test of the file. */
+/** A new, empty folder whose path has no link in it; `after-file.ts` removes it after the last test of the file. */
 export function makeTempFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'layerprune-test-')))
   made.push(folder)
   return folder
 }
 
-// hooks run from the last to the first: this module is imported before a test file names its own
-afterAll(() => {
+export function removeTempFolders(): void {
   // a program that was just ended may still be writing
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
-})
+}

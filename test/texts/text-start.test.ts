@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { AutoTokenizer } from '@huggingface/transformers'
+import { AutoTokenizer, type PreTrainedTokenizer } from '@huggingface/transformers'
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../src/errors.js'
 import { createRandom } from '../../src/random.js'
@@ -11,10 +11,13 @@ import { makeNastyText } from './nasty-text.js'
 
 const TOKENIZERS = join(FIXTURES, 'tokenizers')
 
+const tokenizers = new Map<string, Promise<PreTrainedTokenizer>>()
+
 async function load(name: string) {
   const folder = join(TOKENIZERS, name)
-  const tokenizer = await AutoTokenizer.from_pretrained(folder, { local_files_only: true })
-  const pipeline = tokenizer._tokenizer as unknown as Pipeline
+  const loading = tokenizers.get(name) ?? AutoTokenizer.from_pretrained(folder, { local_files_only: true })
+  tokenizers.set(name, loading)
+  const pipeline = (await loading)._tokenizer as unknown as Pipeline
   const { added_tokens } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'))
   const added = added_tokens.map(({ content }: { content: string }) => content) as string[]
   const read = { characters: 0 }

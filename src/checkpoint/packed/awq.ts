@@ -1,8 +1,8 @@
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
-import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
+import { assertShape, type RawTensors } from './raw-tensors.js'
 import { refused } from './refusal.js'
-import { stored } from './scales.js'
+import { combineBlocks, findGroupSize, stored } from './scales.js'
 
 type Section = Record<string, unknown>
 
@@ -34,11 +34,7 @@ function readMatrix(raw: RawTensors, module: string, packed: TensorLocation): We
   const inputs = packed.shape[0]!
   assertShape(packed, [inputs, outputs / 8])
   assertShape(zeros, [groups, outputs / 8])
-  if (inputs % groups !== 0) {
-    throw damaged(
-      `tensor ${quoteName(scales.name)} has ${groups} groups, which do not divide ${inputs} inputs`,
-    )
-  }
+  const block = [findGroupSize(scales, inputs), 1]
   const integers = (part: TensorLocation, rows: number): WeightExpression => ({
     kind: 'integers',
     shape: [rows, outputs],
@@ -46,17 +42,6 @@ function readMatrix(raw: RawTensors, module: string, packed: TensorLocation): We
     bits: 4,
     order: ORDER,
   })
-  const combine = (
-    operation: 'Sub' | 'Mul',
-    left: WeightExpression,
-    right: WeightExpression,
-  ): WeightExpression => ({
-    kind: 'combined',
-    shape: [inputs, outputs],
-    operation,
-    left,
-    right,
-    block: [inputs / groups, 1],
-  })
-  return combine('Mul', combine('Sub', integers(packed, inputs), integers(zeros, groups)), stored(scales))
+  const shifted = combineBlocks('Sub', integers(packed, inputs), integers(zeros, groups), block)
+  return combineBlocks('Mul', shifted, stored(scales), block)
 }

@@ -1,8 +1,8 @@
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
-import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
+import { assertShape, type RawTensors } from './raw-tensors.js'
 import { refused } from './refusal.js'
-import { stored } from './scales.js'
+import { combineBlocks, findGroupSize, stored } from './scales.js'
 
 type Section = Record<string, unknown>
 
@@ -54,28 +54,12 @@ function readWeight(
   const integers: WeightExpression = { kind: 'row-words', shape, part: packed, bits }
   const index = isReordered ? raw.find(`${module}.g_idx`) : undefined
   if (index !== undefined) assertShape(index, [inputs])
-  else if (inputs % groups !== 0) {
-    throw damaged(
-      `tensor ${quoteName(scales.name)} has ${groups} groups, which do not divide ${inputs} inputs`,
-    )
-  }
-  const height = index === undefined ? inputs / groups : 1
+  const block = [index === undefined ? findGroupSize(scales, inputs) : 1, 1]
   const spread = (of: WeightExpression): WeightExpression =>
     index === undefined ? of : { kind: 'gathered', shape, of, index }
-  const combine = (
-    operation: 'Sub' | 'Mul',
-    left: WeightExpression,
-    right: WeightExpression,
-  ): WeightExpression => ({
-    kind: 'combined',
-    shape,
-    operation,
-    left,
-    right: spread(right),
-    block: [height, 1],
-  })
   const zeroPoints = readZeros(zeros, [groups, outputs], bits, isFirstVersion)
-  return { bits, expression: combine('Mul', combine('Sub', integers, zeroPoints), stored(scales)) }
+  const shifted = combineBlocks('Sub', integers, spread(zeroPoints), block)
+  return { bits, expression: combineBlocks('Mul', shifted, spread(stored(scales)), block) }
 }
 
 /** The first version of the layout stores zero points less one, in as many bits: the highest code stands for zero. */

@@ -26,15 +26,22 @@ export function readScales(part: TensorLocation, shape: number[] = part.shape): 
   return { kind: 'lookup', shape, part, bits: 8, isHighFirst: false, table: POWERS }
 }
 
-/** One number combined with all those of an expression. */
-export function combineWith(
-  operation: CombinedExpression['operation'],
+type Operation = CombinedExpression['operation']
+
+/** Numbers combined with others, of which there is one for each block of the shape `block`. */
+export function combineBlocks(
+  operation: Operation,
   left: WeightExpression,
-  value: number,
+  right: WeightExpression,
+  block: number[],
 ): WeightExpression {
+  return { kind: 'combined', shape: left.shape, operation, left, right, block }
+}
+
+/** One number combined with all those of an expression. */
+export function combineWith(operation: Operation, left: WeightExpression, value: number): WeightExpression {
   const { shape } = left
-  const right: WeightExpression = { kind: 'constant', shape: shape.map(() => 1), value }
-  return { kind: 'combined', shape, operation, left, right, block: shape }
+  return combineBlocks(operation, left, { kind: 'constant', shape: shape.map(() => 1), value }, shape)
 }
 
 /**
@@ -42,14 +49,12 @@ export function combineWith(
  * @param right as many rows, and a column for each group
  */
 export function combineGroups(
-  operation: CombinedExpression['operation'],
+  operation: Operation,
   left: WeightExpression,
   right: WeightExpression,
   group: number,
 ): WeightExpression {
-  const { shape } = left
-  const block = [...shape.slice(0, -1).map(() => 1), group]
-  return { kind: 'combined', shape, operation, left, right, block }
+  return combineBlocks(operation, left, right, [...left.shape.slice(0, -1).map(() => 1), group])
 }
 
 /**
@@ -62,10 +67,8 @@ export function scale(
   scales: TensorLocation,
   block?: readonly number[],
 ): WeightExpression {
-  const { shape } = numbers
-  const grid = findGrid(shape, scales, block)
-  const right = readScales(scales, grid.shape)
-  return { kind: 'combined', shape, operation: 'Mul', left: numbers, right, block: grid.block }
+  const grid = findGrid(numbers.shape, scales, block)
+  return combineBlocks('Mul', numbers, readScales(scales, grid.shape), grid.block)
 }
 
 /** Numbers less zero points, of which there are as many as of scales. */
@@ -74,10 +77,19 @@ export function subtractZeros(
   zeros: TensorLocation,
   block?: readonly number[],
 ): WeightExpression {
-  const { shape } = numbers
-  const grid = findGrid(shape, zeros, block)
-  const right = stored(zeros, grid.shape)
-  return { kind: 'combined', shape, operation: 'Sub', left: numbers, right, block: grid.block }
+  const grid = findGrid(numbers.shape, zeros, block)
+  return combineBlocks('Sub', numbers, stored(zeros, grid.shape), grid.block)
+}
+
+/**
+ * Inputs that share a scale, of a matrix stored as [inputs, outputs].
+ * @param scales [groups, outputs]
+ * @throws LayerpruneError if the groups are not all of one size
+ */
+export function findGroupSize({ name, shape }: TensorLocation, inputs: number): number {
+  const groups = shape[0]!
+  if (inputs % groups === 0) return inputs / groups
+  throw damaged(`tensor ${quoteName(name)} has ${groups} groups, which do not divide ${inputs} inputs`)
 }
 
 function findGrid(shape: number[], scales: TensorLocation, block: readonly number[] | undefined) {

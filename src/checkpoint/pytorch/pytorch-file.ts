@@ -1,13 +1,11 @@
 import type { FileHandle } from 'node:fs/promises'
-import { open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../../errors.js'
-import { assertRegularFile } from '../regular-file.js'
+import { assertNoPointer, withModelFile } from '../regular-file.js'
 import {
   bytesOfNumber,
   quoteName,
   type SafetensorsHeader,
   type TensorLocation,
-  unreadable,
 } from '../safetensors-header.js'
 import { PickleError } from './pickle.js'
 import { readStateDict, type StoredTensor } from './state-dict.js'
@@ -28,24 +26,16 @@ const PICKLE_MAGIC = 0x80
 const SAVE_AGAIN = 'load it with torch and save its state_dict as safetensors, if you trust it'
 
 /**
- * Finds the tensors in a file that torch.save wrote (1.6 or later): a zip archive of a pickle, which is read as data
- * and never run, and of the numbers, which stay where they are.
+ * Finds the tensors in a file that torch.save wrote (1.6 or later). The file is a zip archive: its pickle says which
+ * tensors there are, and is read as data and never run; the numbers are beside it and not read.
  * @throws LayerpruneError if the file cannot be read, is malformed, holds anything but tensors, or stores a tensor in
  *   another order than row by row
  */
 export async function readPytorchFile(path: string): Promise<SafetensorsHeader> {
-  const file = await realpath(path).catch((cause) => {
-    throw unreadable(path, cause)
+  return withModelFile(path, async (handle, file) => {
+    const tensors = await readTensors(handle, path, file)
+    return { file, tensors, metadata: { format: 'pt' } }
   })
-  await assertRegularFile(file)
-  const handle = await open(file, 'r').catch((cause) => {
-    throw unreadable(path, cause)
-  })
-  try {
-    return { file, tensors: await readTensors(handle, path, file), metadata: { format: 'pt' } }
-  } finally {
-    await handle.close()
-  }
 }
 
 async function readTensors(
@@ -78,11 +68,7 @@ async function readTensors(
 /** Before PyTorch 1.6 a file was a row of pickles with the numbers between them. */
 async function assertArchive(file: OpenFile): Promise<void> {
   const start = await readRange(file, 0, Math.min(8, file.sizeBytes))
-  if (start.toString('latin1') === 'version ') {
-    throw new LayerpruneError(`${file.path} is a git-lfs pointer, not weights`, {
-      hint: 'fetch the weights with git lfs pull',
-    })
-  }
+  assertNoPointer(start, file.path)
   if (start.length >= 4 && start.readUInt32LE() === ZIP_MAGIC) return
   if (start[0] !== PICKLE_MAGIC) throw malformed(file.path, 'it is no zip archive')
   throw new LayerpruneError(`${file.path} has the form that PyTorch wrote before 1.6, which cannot be read`, {

@@ -5,7 +5,6 @@ import { planVerifiedBlock } from '../../documents/verified-plan.js'
 import { readMergekitProblem } from '../../library/mergekit-problem.js'
 import { formatSliceConfig } from '../../mergekit.js'
 import { formatDistancesCsv } from '../../report/csv.js'
-import { drawDistanceCurve } from '../../report/curve-svg.js'
 import { writeFilesAtomically } from '../../write-files.js'
 
 /** A result with what its best blocks do to the perplexity, if that was asked for. */
@@ -18,6 +17,7 @@ export type VerifiedResult = SimilarityResult & { verification?: Verification }
  * @throws LayerpruneError if they cannot be written
  */
 export async function writeResultFiles(folder: string, result: VerifiedResult): Promise<string[]> {
+  const { drawDistanceCurve } = await import('../../report/curve-svg.js')
   const json = `${JSON.stringify(result, null, 2)}\n`
   const files: Record<string, string> =
     result.shard || result.bestBlocks

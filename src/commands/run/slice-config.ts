@@ -7,8 +7,6 @@ import { readLocalConfig } from '../../library/local-config.js'
 import { readMergekitProblem } from '../../library/mergekit-problem.js'
 import { formatLlamaQuantize } from '../../llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../mergekit.js'
-import { locateModel } from '../../model.js'
-import { findLlamaQuantizeProblem } from '../../prune/gguf/pruned-gguf.js'
 import { keepLayers } from '../../prune/layer-numbers.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
@@ -39,6 +37,10 @@ async function writeLlamaQuantize(
   { model, layers, removed }: SliceConfigOptions,
   output: string | undefined,
 ): Promise<void> {
+  const [{ locateModel }, { findLlamaQuantizeProblem }] = await Promise.all([
+    import('../../model.js'),
+    import('../../prune/gguf/pruned-gguf.js'),
+  ])
   const located = existsSync(model) ? await locateModel({ model }) : undefined
   const file = located?.gguf === undefined ? model : join(located.folder, located.gguf.name)
   if (!isGguf(file)) {
