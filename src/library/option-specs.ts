@@ -188,6 +188,7 @@ export const HEAL_SPECS: OptionSpecs<HealOptions> = {
   ...DATASET,
   ...RUNNING,
   output: must('text'),
+  dtype: may(['fp32', 'bf16', 'fp16']),
   targets: may('list'),
   teacher: may('text'),
   adapter: may('flag'),
