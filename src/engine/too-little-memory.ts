@@ -7,10 +7,7 @@ export interface MemoryLimit {
   maxMemory: number
   /** Most tokens of a text. */
   maxLength: number
-  /**
-   * What the process took before it loaded anything: sessions of before leave memory that those to come use again. What
-   * it takes now if omitted.
-   */
+  /** What the process took before an earlier run of the same sessions, whose memory is used again; now if omitted. */
   takenBytes?: number | undefined
 }
 

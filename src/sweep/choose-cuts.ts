@@ -86,9 +86,9 @@ async function chooseBlocks(
 
 /** One search removes one layer after another, up to the largest size. */
 async function chooseGreedily(settings: SweepSettings, layers: number): Promise<BlocksOfSize> {
-  const { sizes, threads, device = 'cpu', maxMemory, takenBytes, signal, onNote, onProgress } = settings
+  const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
   const { model, batches, settings: texts } = await openCalibration(settings)
-  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength, takenBytes }
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength }
   const evaluator = await openMeasuringEvaluator(model, { threads, device, limit, signal, onNote })
   try {
     const steps = await removeGreedily(evaluator, batches, {

@@ -46,10 +46,7 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
 
 /** Options with what was omitted filled in, for a model of some layers. */
 export type SweepSettings = SweepOptions &
-  Required<{ [K in 'strategies' | 'sizes' | 'datasetSize' | 'verifySize']: NonNullable<SweepOptions[K]> }> & {
-    /** If memory is limited, what the process took before the model was loaded. */
-    takenBytes?: number
-  }
+  Required<{ [K in 'strategies' | 'sizes' | 'datasetSize' | 'verifySize']: NonNullable<SweepOptions[K]> }>
 
 const DEFAULT_TEXTS = 32
 

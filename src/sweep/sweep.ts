@@ -7,6 +7,7 @@ import type {
   SweepLimits,
   SweepResult,
 } from '../documents/sweep-result.js'
+import { LayerpruneError } from '../errors.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
 import { locateModel, type Model, openModel, prepareModel } from '../model.js'
@@ -32,13 +33,13 @@ import { sampleCut } from './sample-cut.js'
  */
 export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
-  const chosen = chooseSweepSettings(options, config.layers)
-  const stored = await openModel({ ...chosen, onNote: undefined })
-  const { maxMemory } = chosen
-  const settings =
-    maxMemory === undefined ? chosen : { ...chosen, takenBytes: await countTaken(stored, chosen, maxMemory) }
+  const settings = chooseSweepSettings(options, config.layers)
+  const { maxMemory } = settings
+  const stored = await openModel({ ...settings, onNote: undefined })
+  if (maxMemory !== undefined) await assertEnoughMemory(stored, settings, maxMemory)
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
+  if (maxMemory !== undefined) await assertEnoughLeft(stored, settings, maxMemory)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
   const remember = { progress, onMeasured: () => save(settings, progress) }
@@ -91,24 +92,31 @@ function assemble(
   }
 }
 
-/**
- * What the process takes before it runs the model.
- * @throws LayerpruneError if cuts cannot be measured within so much memory, so that no layers need be chosen
- */
-async function countTaken(stored: Model, settings: SweepSettings, maxMemory: number): Promise<number> {
+/** @throws LayerpruneError if cuts cannot be measured within so much memory besides what the process takes now */
+async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
   const { threads, device = 'cpu', signal } = settings
   const model = await prepareModel(stored, { signal })
   const { maxLength } = chooseRunSettings(settings, model)
-  const takenBytes = process.memoryUsage.rss()
-  const limit = { maxMemory, maxLength, takenBytes }
-  await (await openLimitedEvaluator(model, { threads, device, limit })).close()
-  return takenBytes
+  await (await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })).close()
+}
+
+/** @throws LayerpruneError if choosing layers left too little memory, which a new process has again */
+async function assertEnoughLeft(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+  await assertEnoughMemory(stored, settings, maxMemory).catch((cause: Error) => {
+    throw new LayerpruneError(
+      `the layers are chosen, which took memory that is not free again: ${cause.message}`,
+      {
+        hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+        cause,
+      },
+    )
+  })
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, ...others } = settings
-  const { maxMemory, takenBytes, ...named } = others
+  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
+    settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
