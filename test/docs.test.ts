@@ -24,7 +24,11 @@ const PAGES = [
 /** Commands that this file does not run: where something does, and what is written there. */
 const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^git clone /, '.github/workflows/ci.yml', 'actions/checkout'],
-  [/^npm (install|run demo)$/, '.github/workflows/ci.yml'],
+  [/^npx --ignore-scripts layerprune --version$/, '.github/workflows/ci.yml', 'npx --yes --ignore-scripts'],
+  [/^npm install .*layerprune$/, 'test/packed/install.ts', 'npm install --ignore-scripts'],
+  [/^npm (ci --ignore-scripts|run build|link|run demo)$/, '.github/workflows/ci.yml'],
+  [/^docker build /, '.github/workflows/ci.yml', 'docker build -t layerprune'],
+  [/^docker run /, '.ci/image', 'run --rm'],
   [/^npm run bench /, 'test/bench.test.ts', 'bench/run.js'],
   [/^npm /, '.ci/run'],
   [/^(python3 -m venv|\.venv-interop\/bin\/pip) /, '.ci/run', 'test/interop/requirements.txt'],
@@ -158,11 +162,11 @@ it('flags that pages name are flags of the program or of a bench', async () => {
   const benchFlags = benches.flatMap((text) =>
     [...text.matchAll(/'?([a-z][a-z-]+)'?: \{ type: '/g)].map(([, name]) => `--${name}`),
   )
-  const known = new Set([...flags, ...benchFlags, '--model-path']) // PruneMe's word for --model
+  const known = new Set([...flags, ...benchFlags, '--model-path', '--ignore-scripts']) // PruneMe's word for --model, npm's own
   const programCode = (page: string) =>
     [...readPage(page).matchAll(/`{1,3}[^`]+`{1,3}/g)]
       .map(([code]) => code)
-      .filter((code) => !/\b(node|npm|npx|python) /.test(code))
+      .filter((code) => !/\b(node|npm|npx|python|docker) /.test(code))
   for (const page of PAGES) {
     const flags = programCode(page).flatMap((code) =>
       [...code.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => flag.replaceAll(/(?<=\w)_/g, '-')),

@@ -62,7 +62,7 @@ function addTextFlags(command: Command): Command {
   command
     .requiredOption(
       '--dataset <path...>',
-      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id',
+      'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, https addresses of such files, - for standard input, or a Hub id',
     )
     .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option(

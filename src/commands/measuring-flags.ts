@@ -91,7 +91,7 @@ function addModelFlags(command: Command): Command {
 function addDatasetFlags(command: Command, required: boolean, textsRead: string): Command {
   const dataset = new Option(
     '--dataset <path...>',
-    'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, - for standard input, or a Hub id; a.jsonl:0.7 org/b:0.3 mixes texts in these shares',
+    'jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, https addresses of such files, - for standard input, or a Hub id; a.jsonl:0.7 org/b:0.3 mixes texts in these shares',
   )
   command
     .addOption(dataset.makeOptionMandatory(required))

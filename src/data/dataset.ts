@@ -12,14 +12,14 @@ import type { DataRow } from './row.js'
 import { type DatasetShare, mixRows, readShares } from './shares.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
+import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 
 export interface DatasetOptions {
   /**
-   * Files and folders; a folder is read in name order, recursively, only its files of a known kind. Or the id of
-   * one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine. `-` is standard
-   * input, and pipes are read like it: once, what was read is kept in a temporary file. Files, folders and datasets on the
-   * Hub may all have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has
-   * the shares.
+   * Files, folders and https addresses of files; a folder is read in name order, recursively, only its files of a known
+   * kind. Or the id of one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine.
+   * `-` is standard input, and pipes are read like it: once, what was read is kept in a temporary file. All but these may
+   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
    */
   dataset: string | string[]
   /**
@@ -147,7 +147,7 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
       named.push({ id, share, config, split, revision })
     } else {
       parts.push({ id, share, files: await openFiles([id], options), textLines })
-      named.push({ id, share })
+      named.push({ id: publicNameOf(id), share })
     }
   }
   return makeDataset({ ...nameFiles(paths), shares: named }, parts, options)
@@ -159,14 +159,18 @@ async function openRepo({ id, ...asked }: HubDataset, options: ReadOptions) {
 }
 
 function nameFiles(paths: string[]): DatasetName {
-  return { id: paths.join(', '), config: null, split: null, revision: null }
+  return { id: paths.map(publicNameOf).join(', '), config: null, split: null, revision: null }
 }
 
-async function openFiles(paths: string[], { onNote }: ReadOptions): Promise<DatasetFile[]> {
+async function openFiles(paths: string[], options: ReadOptions): Promise<DatasetFile[]> {
   const opened: DatasetFile[] = []
   for (const path of paths) {
     if (await isPiped(path)) {
-      opened.push(await openPiped(path, onNote))
+      opened.push(await openPiped(path, options.onNote))
+      continue
+    }
+    if (isAddress(path)) {
+      opened.push(await openWebFile(path, options))
       continue
     }
     const files = await listDataFiles([path])

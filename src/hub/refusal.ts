@@ -85,3 +85,18 @@ export function explainRefusal(
   }
   return new LayerpruneError(`${what}: the server answers ${status}${said ? `: ${said.slice(0, 200)}` : ''}`)
 }
+
+/** The error for an unsuccessful answer of a server that is not the Hub. */
+export function explainStatus(what: string, status: number): LayerpruneError {
+  if (status === 404 || status === 410) {
+    return new LayerpruneError(`${what} is not there: the server answers ${status}`, {
+      hint: 'check the address',
+    })
+  }
+  if (status === 401 || status === 403) {
+    return new LayerpruneError(`${what}: the server refuses access (${status})`, {
+      hint: 'a signed address may have expired; otherwise copy the file to this machine and give its path',
+    })
+  }
+  return new LayerpruneError(`${what}: the server answers ${status}`)
+}

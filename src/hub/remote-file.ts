@@ -3,7 +3,8 @@ import { LayerpruneError } from '../errors.js'
 import { discard } from './body.js'
 import { type HubResponse, wholeNumberOf } from './http.js'
 import { type Hub, isPage, makeRetryPolicy, type Request } from './hub.js'
-import { explainRefusal } from './refusal.js'
+import { explainRefusal, explainStatus } from './refusal.js'
+import type { Repo } from './repo.js'
 import { TransientError } from './retry.js'
 import {
   assertSameCommit,
@@ -14,8 +15,10 @@ import {
   startLocation,
 } from './same-content.js'
 
-/** A file on the Hub. */
-export interface RemoteFile extends Request {
+/** A file on the Hub, or at any address. */
+export interface RemoteFile extends Omit<Request, 'repo'> {
+  /** Null for a file that is not on the Hub. */
+  repo: Repo | null
   url: string
   /** As listed; null if not yet known. */
   sizeBytes: number | null
@@ -196,11 +199,17 @@ function assertUsable(
   location: Location,
   response: HubResponse,
 ): void {
-  assertSameCommit(file.what, file.pin ?? { commit: file.repo.revision }, response)
+  assertSameCommit(file.what, file.pin ?? { commit: file.repo?.revision ?? null }, response)
   if (response.status !== 200 && response.status !== 206) {
-    throw explainRefusal(response, { ...file, settings: hub.settings })
+    if (file.repo === null) throw explainStatus(file.what, response.status)
+    throw explainRefusal(response, { repo: file.repo, what: file.what, settings: hub.settings })
   }
   if (isPage(response)) {
+    if (file.repo === null) {
+      throw new LayerpruneError(`${file.what} is a web page, not a file of data`, {
+        hint: 'give the address from which the page downloads the file',
+      })
+    }
     throw new TransientError(`${new URL(response.url).host} answers with a web page instead of the file`)
   }
   assertSameContent(file.what, location, response)

@@ -50,8 +50,7 @@ function assertSameEtag(what: string, known: string | null, found: string | null
 
 /** The error for a file that has changed. */
 export function changedError(what: string, expected: string, found: string): LayerpruneError {
-  return new LayerpruneError(
-    `${what}: changed on the Hub while it was read: expected ${expected}, found ${found}`,
-    { hint: 'run it again' },
-  )
+  return new LayerpruneError(`${what}: changed while it was read: expected ${expected}, found ${found}`, {
+    hint: 'run it again',
+  })
 }

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { LLAMA, ROOT, TEXTS } from '../support/paths.js'
+import { LLAMA, PROGRAM, ROOT, TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8'))
@@ -15,8 +15,23 @@ interface Step {
   env?: Record<string, string>
 }
 
+/** A folder as the step Install leaves it, with other programs if given. */
+function makeBin(programs: Record<string, string> = {}): string {
+  const bin = join(makeTempFolder(), 'bin')
+  mkdirSync(bin)
+  symlinkSync(PROGRAM, join(bin, 'layerprune'))
+  for (const [name, script] of Object.entries(programs))
+    writeFileSync(join(bin, name), script, { mode: 0o755 })
+  return bin
+}
+
 /** Runs a step's script with its inputs filled in, as the runner does. */
-async function runStep(name: string, inputs: Record<string, string>, cwd: string) {
+async function runStep(
+  name: string,
+  inputs: Record<string, string>,
+  cwd: string,
+  environment: NodeJS.ProcessEnv = {},
+) {
   const { run, env } = (action.runs.steps as Step[]).find((step) => step.name === name)!
   const filled = Object.entries(env!).map(([key, value]) => [
     key,
@@ -29,6 +44,8 @@ async function runStep(name: string, inputs: Record<string, string>, cwd: string
     cwd,
     env: {
       ...process.env,
+      PATH: `${makeBin()}${delimiter}${process.env.PATH}`,
+      ...environment,
       ...Object.fromEntries(filled),
       HF_HUB_OFFLINE: '1',
       GITHUB_ACTION_PATH: ROOT,
@@ -64,9 +81,10 @@ describe('the action', () => {
       start: `${result.best.start}`,
       end: `${result.best.end}`,
     })
-    expect(readFileSync(join(cwd, 'summary.md'), 'utf8')).toContain(
-      `Nearest block: layer ${result.best.start} (0-based, 1 of 3)`,
-    )
+    const summary = readFileSync(join(cwd, 'summary.md'), 'utf8')
+    expect(summary).toContain(`Nearest block: layer ${result.best.start} (0-based, 1 of 3)`)
+    const [, ...tables] = summary.split(/```text\n[\s\S]*?\n```\n/)
+    expect(tables.join('').trim()).toMatch(/^\| start \| .*\|\n\| ----: \| .*\|(\n\| .*\|)+$/)
     expect(existsSync(join(cwd, 'layerprune-output/report.html'))).toBe(true)
   })
 
@@ -92,7 +110,56 @@ describe('the action', () => {
     ).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining('expected at most 0.001'),
+      stdout: expect.stringMatching(/^holds: .*\n::error title=layerprune::the distance of .*\n$/),
     })
+  })
+
+  it('makes an annotation of an error, with the exit code of the program', async () => {
+    const model = '100% of nothing'
+    await expect(runStep('Measure', { ...inputs, model }, makeTempFolder())).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^::error title=layerprune::.*100%25 of nothing.*\n$/),
+      stderr: expect.stringMatching(/^error: .*100% of nothing/m),
+    })
+  })
+
+  it('installs its own version from npm, or the package that is named', async () => {
+    const bin = makeBin({ npm: '#!/bin/bash\nprintf "<%s>" "$@"' })
+    const place = makeTempFolder()
+    const environment = {
+      PATH: `${bin}${delimiter}${process.env.PATH}`,
+      RUNNER_TEMP: place,
+      GITHUB_PATH: join(place, 'path'),
+    }
+    const install = async (named: Record<string, string>) =>
+      (await runStep('Install', named, place, environment)).stdout
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    expect(await install({})).toBe(
+      `<install><--prefix><${place}/layerprune><--ignore-scripts><--no-audit><--no-fund><layerprune@${version}>`,
+    )
+    expect(await install({ package: './my package.tgz' })).toContain('<./my package.tgz>')
+    expect(readFileSync(join(place, 'path'), 'utf8')).toContain(`${place}/layerprune/node_modules/.bin\n`)
+  })
+
+  it('keeps the downloads of a model of the Hub, and of no other', async () => {
+    const find = async (model: string, environment: NodeJS.ProcessEnv = {}) => {
+      const place = makeTempFolder()
+      await runStep('Find downloads', { model }, place, {
+        HF_HUB_CACHE: '',
+        HF_HOME: '',
+        HOME: '/home/user',
+        ...environment,
+      })
+      return existsSync(join(place, 'outputs')) ? readOutputs(place) : {}
+    }
+    const found = await find('org/model')
+    expect(found).toEqual({
+      folder: '/home/user/.cache/huggingface/hub',
+      key: expect.stringMatching(/^layerprune-[0-9a-f]{40}$/),
+    })
+    expect((await find('org/other', { HF_HOME: '/cache' })).folder).toBe('/cache/hub')
+    expect((await find('org/other')).key).not.toBe(found.key)
+    expect(await find(LLAMA)).toEqual({})
   })
 
   it('is given inputs that it knows by the example', () => {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { EXAMPLES, LLAMA, PROGRAM, TEXTS } from '../support/paths.js'
+import { EXAMPLES, LLAMA, PROGRAM, ROOT, TEXTS } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
@@ -38,6 +38,7 @@ it('the Slurm array and a shell line as in Kubernetes measure shards that merge'
     .replace('/data/texts.parquet', TEXTS)
     .replace('--layers-to-skip 8', '--layers-to-skip 1')
     .replace(`/${job.spec.completions}"`, '/2"')
+    .replace(`--threads ${job.spec.template.spec.containers[0].resources.requests.cpu}`, '--threads 1')
     .replace('/data/out', 'out')
   await promisify(execFile)('sh', ['-c', here], { cwd, env: { ...env, JOB_COMPLETION_INDEX: '1' } })
   const files = ['out/similarity.shard-1-of-2.json', 'out/similarity.shard-2-of-2.json']
@@ -107,6 +108,14 @@ it('the workflow merges what its matrix measures', () => {
   const { jobs } = parse(readFileSync(join(ENGINES, 'github-actions.yml'), 'utf8'))
   expect(jobs.merge.needs).toBe('shard')
   expect(jobs.shard.strategy.matrix.shard).toEqual([1, 2, 3, 4])
+})
+
+it('what is pinned is the version of this package', () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const pinned = readdirSync(ENGINES).flatMap((name) => [
+    ...readFileSync(join(ENGINES, name), 'utf8').matchAll(/layerprune(?:\/layerprune)?[@:]v?(\S+)$/gm),
+  ])
+  expect(pinned.map(([, pin]) => pin)).toEqual(Array(4).fill(version))
 })
 
 it('merge says in one line why it cannot', async () => {

@@ -354,7 +354,7 @@ describe('a dataset that is replaced while it is read', () => {
     }
     await expect(rest()).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^org\/moving\/default\/train\/[01]\.parquet: changed on the Hub while it was read: expected commit [0-9a-f]{40}, found [0-9a-f]{40}$/,
+        /^org\/moving\/default\/train\/[01]\.parquet: changed while it was read: expected commit [0-9a-f]{40}, found [0-9a-f]{40}$/,
       ),
       hint: 'run it again',
     })
@@ -373,7 +373,7 @@ describe('a dataset that is replaced while it is read', () => {
     server.fail(/blobs/, etag('W/"a"'), 1)
     server.fail(/blobs/, etag('"b"'), Infinity)
     await expect(readTexts('org/etag')).rejects.toThrow(
-      /changed on the Hub while it was read: expected content .*"a", found "b"/,
+      /changed while it was read: expected content .*"a", found "b"/,
     )
   })
 })

@@ -31,8 +31,10 @@ export function installPacked(): Installed {
   )
   const unpacked = join(folder, 'node_modules/layerprune')
   if (BY_NPM) {
-    const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
-    execSync(`npm install --no-audit --no-fund "${tarball}"`, { cwd: folder, env, stdio: 'pipe' })
+    execSync(`npm install --ignore-scripts --no-audit --no-fund "${tarball}"`, {
+      cwd: folder,
+      stdio: 'pipe',
+    })
   } else {
     mkdirSync(unpacked, { recursive: true })
     execFileSync('tar', ['-xzf', '-', '--strip-components', '1'], {

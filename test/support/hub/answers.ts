@@ -30,7 +30,7 @@ export type Fault =
 export function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
-  { bytes }: StoredFile,
+  { bytes }: Pick<StoredFile, 'bytes'>,
   headers: Record<string, string>,
   fault: Fault | undefined,
 ) {
