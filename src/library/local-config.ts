@@ -19,7 +19,7 @@ export async function readLocalConfig(model: string): Promise<ModelConfig | unde
 
 /** Whether a model is an adapter on this machine. */
 export function isLocalAdapter(model: string): boolean {
-  return statSync(model, { throwIfNoEntry: false })?.isDirectory() === true && isAdapter(readdirSync(model))
+  return existsSync(model) && statSync(model).isDirectory() && isAdapter(readdirSync(model))
 }
 
 /** Whether the config of a folder is its config.json, whatever else it holds. */
