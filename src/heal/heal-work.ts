@@ -170,7 +170,9 @@ export function assertPlain({ id, packing }: Model): void {
   if (packing === null) return
   throw new LayerpruneError(
     `the weights of ${id} are packed (${packing.form}), so that nothing can be merged into them, nor learnt from them`,
-    { hint: 'train an adapter for it with --adapter, or take the model that it was made from' },
+    {
+      hint: 'train an adapter for it with layerprune heal --adapter, or take the model that it was made from',
+    },
   )
 }
 
