@@ -15,7 +15,7 @@ import type { OnAdvance } from './batch-work.js'
 import type { Compared, EvaluatorOptions } from './evaluator.js'
 import { type EvaluationOptions, evaluatePerplexity } from './perplexity.js'
 
-export interface AgainstOptions extends Omit<EvaluationOptions, 'candidates'> {
+export interface AgainstOptions extends Omit<EvaluationOptions, 'candidates' | 'maxMemory' | 'shard'> {
   /** Folder or file of the model that `model` is compared with, or its id on the Hub; its best weights are read. */
   against: string
 }

@@ -74,8 +74,8 @@ class LimitedEvaluator implements MeasuringEvaluator {
     this.#boundaries = boundaries
     this.#options = options
     this.#memory = pieces.measureMemory()
-    this.#takenBytes = process.memoryUsage.rss()
-    const { maxLength } = options.limit
+    const { maxLength, takenBytes = process.memoryUsage.rss() } = options.limit
+    this.#takenBytes = takenBytes
     this.#choosePortion({ texts: pieces.fixedBatch ?? 1, tokens: maxLength, paths: LEAST_PATHS })
   }
 

@@ -38,9 +38,11 @@ export async function measureCuts(
   { progress, onMeasured }: Remember,
 ): Promise<{ evaluation: EvaluationResult; predictions: MeasuredCut[]; speeds: (number | null)[] }> {
   const all = [[], ...cuts.map(({ removed }) => removed)]
+  const takenBytes = process.memoryUsage.rss()
   let speeds: (number | null)[] | undefined
   const open: OpenEvaluator = async (model, session) => {
-    const evaluator = await openMeasuringEvaluator(model, session)
+    const limit = session.limit && { ...session.limit, takenBytes }
+    const evaluator = await openMeasuringEvaluator(model, { ...session, limit })
     const remembering = rememberTexts(evaluator, progress.texts, 'cut', onMeasured)
     return {
       ...remembering,

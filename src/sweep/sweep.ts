@@ -7,6 +7,7 @@ import type {
   SweepLimits,
   SweepResult,
 } from '../documents/sweep-result.js'
+import { LayerpruneError } from '../errors.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
 import { locateModel, type Model, openModel, prepareModel } from '../model.js'
@@ -34,10 +35,12 @@ import { sampleCut } from './sample-cut.js'
 export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
   const settings = chooseSweepSettings(options, config.layers)
+  const { maxMemory } = settings
   const stored = await openModel({ ...settings, onNote: undefined })
-  if (settings.maxMemory !== undefined) await assertEnoughMemory(stored, settings, settings.maxMemory)
+  if (maxMemory !== undefined) await assertEnoughMemory(stored, settings, maxMemory)
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
+  if (maxMemory !== undefined) await assertEnoughLeft(stored, settings, maxMemory)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
   const remember = { progress, onMeasured: () => save(settings, progress) }
@@ -90,16 +93,25 @@ function assemble(
   }
 }
 
-/**
- * Before layers are chosen, which takes less memory.
- * @throws LayerpruneError if cuts cannot be measured within so much memory
- */
+/** @throws LayerpruneError if cuts cannot be measured within so much memory besides what the process takes now */
 async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
   const { threads, device = 'cpu', signal } = settings
   const model = await prepareModel(stored, { signal })
   const { maxLength } = chooseRunSettings(settings, model)
-  const evaluator = await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })
-  await evaluator.close()
+  await (await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })).close()
+}
+
+/** @throws LayerpruneError if choosing layers left too little memory, which a new process has again */
+async function assertEnoughLeft(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+  await assertEnoughMemory(stored, settings, maxMemory).catch((cause: Error) => {
+    throw new LayerpruneError(
+      `the layers are chosen, which took memory that is not free again: ${cause.message}`,
+      {
+        hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+        cause,
+      },
+    )
+  })
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
