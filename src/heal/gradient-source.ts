@@ -61,7 +61,6 @@ export class GradientSource {
 
   private constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, options: GradientOptions) {
     this.#ort = ort
-    this.#decoder = decoder
     this.#config = config
     this.#options = options
     const layers = decoder.states.length - 1
@@ -70,6 +69,8 @@ export class GradientSource {
     this.#boundaries = Array.from({ length: count - 1 }, (_, index) =>
       Math.round(((index + 1) * layers) / count),
     )
+    // the graphs forward and back would each hold their layers in float32
+    this.#decoder = count > 1 ? { ...decoder, castsPerRun: true } : decoder
   }
 
   /**
