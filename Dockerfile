@@ -9,7 +9,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
-  # what transformers.js has for browsers
+  # of transformers.js in browsers only
   && rm -r node_modules/onnxruntime-web \
   # ONNX Runtime comes with the libraries of five platforms
   && cd node_modules/onnxruntime-node/bin/napi-v6 \

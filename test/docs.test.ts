@@ -39,15 +39,18 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
   [/^node bench\/heal-table\.js /, 'bench/heal-table.js', 'repaired-healed'],
   [/^node bench\/strategies\.js /, 'bench/strategies.js', 'odd.jsonl'],
 ]
-const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${join(FIXTURES, 'families/llama')}`
+const LLAMA = join(FIXTURES, 'families/llama')
+const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${LLAMA}`
+const SHORT_TRAINING = '--evaluate-size 8 --steps 2 --max-length 16'
 /** What becomes of a command here: other and fewer texts, fewer cuts, one strategy of all, a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
   [/(?<=head -n |tail -n \+)112/, '4'],
-  [/--dataset-size \d{2,}/, '--dataset-size 12'],
+  [/--dataset-size (64|\d{3,})/, '--dataset-size 12'],
   [/--verify 8/, '--verify 2'],
   [/^layerprune sweep .*/, '$& --sizes 1,8 --verify-size 4'],
   [/--repair --dataset \S+/, '$& --dataset-size 16 --evaluate-size 8'],
-  [/^layerprune heal .*/, '$& --evaluate-size 8 --steps 2 --max-length 16'],
+  // training a small model, which takes a quarter of the time
+  [/^layerprune heal --model \S+ (.*)/, `layerprune heal --model ${LLAMA} $1 ${SHORT_TRAINING}`],
   [/kjv\.jsonl/, 'texts.jsonl'],
   [/\S+my-adapter (.*)--layers-to-skip 8/, `${ADAPTER} $1--layers-to-skip 1`],
   [/\S+my-adapter --base \S+ (.*)--drop 12:20/, `${ADAPTER} $1--drop 1:2`],

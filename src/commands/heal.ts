@@ -1,14 +1,14 @@
 import { Command, Option } from 'commander'
 import { DEVICES } from '../engine/device.js'
 import type { HealOptions } from '../heal/heal-work.js'
-import { positiveNumber, wholeNumber } from './arguments.js'
+import { memorySize, positiveNumber, wholeNumber } from './arguments.js'
 import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
 
 export const HEAL_OPTIONS = [
   ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
   ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
-  ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce'] as const),
+  ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce', 'maxMemory'] as const),
   ...([
     'teacher',
     'teacherStates',
@@ -96,6 +96,11 @@ function addAmountFlags(command: Command): Command {
       '--layers-at-once <n>',
       'hold the values of n layers at once and compute them again, for less memory (default: all)',
       wholeNumber(1),
+    )
+    .option(
+      '--max-memory <size>',
+      'hold as many layers at once as this memory allows, for example 4GB',
+      memorySize,
     )
 }
 

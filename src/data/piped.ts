@@ -19,6 +19,11 @@ const HEAD_BYTES = 1 << 10
 /** Those that were opened: a pipe is read once in the life of the process, however often its texts are. */
 const opened = new Map<string, Promise<DatasetFile>>()
 
+/** What messages call it. */
+export function describePiped(path: string): string {
+  return STDIN_NAMES.includes(path) ? 'standard input' : path
+}
+
 /** Whether a path is standard input or a pipe, which has no name that says what it holds and cannot be read twice. */
 export async function isPiped(path: string): Promise<boolean> {
   if (STDIN_NAMES.includes(path) || DESCRIPTOR.test(path)) return true
@@ -47,7 +52,7 @@ async function openOnce(path: string, onNote?: (message: string) => void): Promi
   const name = path === '-' ? 'stdin' : path
   const source = new Spool(name, path === '-' ? openStdin() : await openPipe(path))
   const kind = await detectContent(source)
-  const shown = path === '-' ? 'standard input' : path
+  const shown = describePiped(path)
   if (kind === undefined) throw new LayerpruneError(`${shown} is empty: expected texts`)
   onNote?.(`${shown} holds ${describeKind(kind)}`)
   return { source, kind }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { UsageError } from '../errors.js'
 import type { HubOptions } from '../hub/hub.js'
+import { quoteForShell } from '../quote-for-shell.js'
 import type { DatasetFile } from './dataset.js'
 import { detectKind, KNOWN_KINDS } from './kind.js'
 
@@ -9,8 +10,8 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 /** What to do about an address of another kind than http and https. */
 const HINTS: Record<string, (address: string) => string> = {
   s3: (address) =>
-    `sign its address: --dataset "$(aws s3 presign ${address})"; or copy it: aws s3 cp ${address} .`,
-  gs: (address) => `copy it: gcloud storage cp ${address} .`,
+    `sign its address: --dataset "$(aws s3 presign ${quoteForShell(address)})"; or copy it: aws s3 cp ${quoteForShell(address)} .`,
+  gs: (address) => `copy it: gcloud storage cp ${quoteForShell(address)} .`,
   hf: (address) => `give the id of the dataset: ${address.replace(/^hf:\/\/(datasets\/)?/i, '')}`,
   file: (address) => `give its path: ${address.replace(/^file:\/\//i, '')}`,
 }

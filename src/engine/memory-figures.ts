@@ -22,6 +22,12 @@ const SMALL_FRAGMENTATION = 1.8
 /** Memory of this size or more is returned to the system at once: glibc's largest threshold for that. */
 const LARGE_BYTES = 32 * 2 ** 20
 
+/**
+ * Further copies of the largest weight at the peak of loading a piece, gaps included: a head's table is cast, transposed
+ * and packed.
+ */
+export const LOADING_COPIES = 2.2
+
 /** A float64 copy of the states of a chunk of positions, when inner products are computed. */
 export const GRAM_CHUNK_BYTES = 24e6
 

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { listLoadedWeights } from './loaded-weights.js'
-import { countRunBytes, SESSION_BYTES } from './memory-figures.js'
+import { countRunBytes, LOADING_COPIES, SESSION_BYTES } from './memory-figures.js'
 import { CHUNK_ROWS } from './scored-positions.js'
 import { countTokenRows } from './token-ids.js'
 import { measureWeightBytes } from './weight-memory.js'
@@ -36,7 +36,9 @@ export class PieceMemory {
     this.#rowBytes = LOGIT_COPIES * vocabulary * Float32Array.BYTES_PER_ELEMENT
     this.headRows = Math.max(1, Math.min(CHUNK_ROWS, Math.floor(HEAD_BYTES / Math.max(1, this.#rowBytes))))
     const weights = pieces.map((piece) => measureWeightBytes(listLoadedWeights(piece)))
-    this.#pieceBytes = Math.max(...weights.map(({ heldBytes, passingBytes }) => heldBytes + passingBytes))
+    this.#pieceBytes = Math.max(
+      ...weights.map(({ heldBytes, passingBytes }) => heldBytes + LOADING_COPIES * passingBytes),
+    )
   }
 
   /** The least in which a run fits, with one piece loaded at a time. */

@@ -1,6 +1,7 @@
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GraphRunner } from './graph-runner.js'
 import { listLoadedWeights } from './loaded-weights.js'
+import { LOADING_COPIES } from './memory-figures.js'
 import { releaseAll } from './session.js'
 import { measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
@@ -49,6 +50,6 @@ export class RunnerStore {
   #countBytes(added: WeightBytes): number {
     const all = [...[...this.#stored.values()].map(({ weights }) => weights), added]
     const held = all.reduce((sum, { heldBytes }) => sum + heldBytes, 0)
-    return held + Math.max(...all.map(({ passingBytes }) => passingBytes))
+    return held + LOADING_COPIES * Math.max(...all.map(({ passingBytes }) => passingBytes))
   }
 }

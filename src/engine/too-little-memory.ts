@@ -7,6 +7,8 @@ export interface MemoryLimit {
   maxMemory: number
   /** Most tokens of a text. */
   maxLength: number
+  /** What the process took before an earlier run of the same sessions, whose memory is used again; now if omitted. */
+  takenBytes?: number | undefined
 }
 
 /** @param leastBytes  with which the run would do */

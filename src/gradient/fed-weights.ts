@@ -2,7 +2,7 @@ import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError } from '../errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/graph-writer.js'
-import { cloneModel, DataType, makeNode, makeValueInfo } from '../graph/onnx.js'
+import { cloneModel, DataType, makeFloatTensor, makeNode, makeValueInfo } from '../graph/onnx.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import { takeRows } from './adapters.js'
 import { mergeNodes } from './merge-nodes.js'
@@ -42,4 +42,21 @@ export function feedWeights(
   mergeNodes(graph, writer)
   graph.node.push(...node)
   return { decoder: { ...decoder, model }, fed }
+}
+
+/**
+ * Gives inputs of the graph that are trained their values, so that it can be run without them.
+ * @returns a new graph; the given one is not changed
+ */
+export function storeWeights(
+  decoder: DecoderGraph,
+  trained: readonly TrainedWeight[],
+  values: ReadonlyMap<string, Float32Array>,
+): DecoderGraph {
+  const model = cloneModel(decoder.model)
+  const graph = model.graph
+  const names = new Set(trained.map(({ name }) => name))
+  graph.input = graph.input.filter(({ name }) => !names.has(name))
+  graph.initializer.push(...trained.map(({ name, shape }) => makeFloatTensor(name, shape, values.get(name)!)))
+  return { ...decoder, model }
 }

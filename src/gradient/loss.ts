@@ -11,7 +11,7 @@ export const WEIGHTS_INPUT = 'layerprune.weights'
 export const LOSS_OUTPUT = 'layerprune.loss'
 
 /** Runs of positions whose logits are computed one after another: those of all would be the largest tensor by far. */
-const CHUNKS = 4
+export const CHUNKS = 4
 
 /** Numbers of a state in a student and in its teacher. */
 export interface StatePair {

@@ -23,6 +23,10 @@ export const GRADIENT_INPUT = 'layerprune.state_gradient'
 /** float32 [batch, tokens, hidden]: the gradient of the state before a segment. */
 export const GRADIENT_OUTPUT = 'layerprune.gradient'
 
+/** What the names of the nodes that compute the loss from the last state, and those that compute gradients, begin with. */
+export const LOSS_SCOPE = 'loss'
+export const GRADIENT_SCOPE = 'gradient'
+
 interface GraphOptions {
   /** State that the graph starts from; if omitted, it starts at the token ids and gives the gradient of no state. */
   from?: number | undefined
@@ -44,8 +48,7 @@ interface LossOptions extends GraphOptions {
  */
 export function takeLossGraph(decoder: DecoderGraph, options: LossOptions): DecoderGraph {
   const { segment, seeds } = takeEnd(decoder, options)
-  writeGradients(segment, seeds, options)
-  return segment
+  return writeGradients(segment, seeds, options)
 }
 
 /**
@@ -72,7 +75,7 @@ function takeEnd(
     hiddenSize,
     teacher: teacher && { ...teacher, state: addTeacher(graph, teacher) },
   }
-  const { loss, seeds } = writer.inScope('loss', () => {
+  const { loss, seeds } = writer.inScope(LOSS_SCOPE, () => {
     const written = writeLoss(graph, writer, inputs)
     if (!teacher?.common) return written
     const states = findStates(segment, teacher, from)
@@ -129,8 +132,7 @@ export function takeBackwardGraph(
   const graph = segment.model.graph
   graph.input.push(makeValueInfo(GRADIENT_INPUT, DataType.FLOAT, ['batch', 'tokens', options.hiddenSize]))
   graph.output = []
-  writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
-  return segment
+  return writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
 }
 
 /** What only the head reads, such as trained weights, is no input of the layers. */
@@ -144,16 +146,16 @@ function writeGradients(
   decoder: DecoderGraph,
   seeds: ReadonlyMap<string, string>,
   { from, trained, hiddenSize }: GraphOptions,
-): void {
+): DecoderGraph {
   const { graph } = decoder.model
   const writer = new GraphWriter()
   const state = makeValueInfo(STATE_INPUT, DataType.FLOAT, ['batch', 'tokens', hiddenSize])
   graph.input = graph.input.map((info) => (info.name === STATE_INPUT ? state : info))
   const weights = graph.input.filter(({ name }) => trained.includes(name))
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
-  const gradients = writer.inScope('gradient', () => differentiate(graph, writer, seeds, wanted))
+  const gradients = writer.inScope(GRADIENT_SCOPE, () => differentiate(graph, writer, seeds, wanted))
   mergeNodes(graph, writer)
-  if (decoder.castsPerRun) castAgain(decoder, writer.nodes)
+  const packed = decoder.castsPerRun ? castAgain(decoder, writer.nodes) : decoder.packed
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
     const gradient = gradients.get(info.name)
@@ -163,6 +165,7 @@ function writeGradients(
     graph.output.push(makeValueInfo(output, DataType.FLOAT, dimensions(info)))
   }
   removeDeadNodes(graph)
+  return { ...decoder, ...(packed && { packed }) }
 }
 
 /**

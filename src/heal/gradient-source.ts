@@ -19,6 +19,9 @@ import type { Parameters } from './optimizer.js'
 type Ort = typeof import('onnxruntime-node')
 type Outputs = InferenceSession.ReturnType
 
+/** Name of the graph that measures alone. */
+const SCORE = 'score'
+
 export interface GradientOptions extends SessionOptions {
   trained: TrainedWeight[]
   /**
@@ -58,7 +61,6 @@ export class GradientSource {
 
   private constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, options: GradientOptions) {
     this.#ort = ort
-    this.#decoder = decoder
     this.#config = config
     this.#options = options
     const layers = decoder.states.length - 1
@@ -67,6 +69,8 @@ export class GradientSource {
     this.#boundaries = Array.from({ length: count - 1 }, (_, index) =>
       Math.round(((index + 1) * layers) / count),
     )
+    // the graphs forward and back would each hold their layers in float32
+    this.#decoder = count > 1 ? { ...decoder, castsPerRun: true } : decoder
   }
 
   /**
@@ -105,9 +109,11 @@ export class GradientSource {
   /** The loss of the next token, whatever is learnt from, forward alone. */
   async measure(texts: EncodedText[], parameters: Parameters): Promise<Loss> {
     const feeds = { ...this.#feedParameters(parameters), ...this.#feedTargets(texts, 1) }
-    const outputs = await this.#run('score', texts, feeds, () =>
-      takeScoreGraph(this.#decoder, this.#config.hiddenSize),
-    )
+    const outputs = await this.#run(SCORE, texts, feeds, () => ({
+      ...takeScoreGraph(this.#decoder, this.#config.hiddenSize),
+      // a graph that is seldom run is not worth weights of its own in float32
+      castsPerRun: true,
+    }))
     return { nats: readNumber(outputs), tokens: countPredicted(texts) }
   }
 
@@ -143,7 +149,7 @@ export class GradientSource {
     feeds: Record<string, Tensor>,
     take: () => DecoderGraph,
   ): Promise<Outputs> {
-    const opening = this.#opened.get(name) ?? this.#open(take())
+    const opening = this.#opened.get(name) ?? this.#open(name, take())
     this.#opened.set(name, opening)
     const runner = await opening
     const inputs = new Set(runner.inputNames)
@@ -152,7 +158,7 @@ export class GradientSource {
     return runner.run(runner.makeFeeds(texts, tokens, own))
   }
 
-  #open(graph: DecoderGraph): Promise<GraphRunner> {
+  #open(name: string, graph: DecoderGraph): Promise<GraphRunner> {
     const { trained, threads, device } = this.#options
     const fed = [
       STATE_INPUT,
@@ -163,7 +169,13 @@ export class GradientSource {
     ]
     // A product of so many rows packs its weights as fast as it reads them packed; copies for the products forward and
     // back would take twice the memory of the weights
-    return openRunner(graph, this.#config, fed, { threads, device, packsWeights: false })
+    return openRunner(graph, this.#config, fed, {
+      threads,
+      device,
+      packsWeights: false,
+      // each of several sessions would keep what its own run took
+      shared: name === SCORE || this.#boundaries.length > 0,
+    })
   }
 
   #feedParameters(parameters: Parameters): Record<string, Tensor> {

@@ -4,11 +4,13 @@ import { SCHEMAS } from '../documents/schemas.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
-import { formatDuration, formatQuantity } from '../format-numbers.js'
+import { formatDuration, formatQuantity, formatSize } from '../format-numbers.js'
+import { storeWeights } from '../gradient/fed-weights.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
+import { countBytes } from '../progress.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
-import { type PlannedFile, sizeOf } from '../prune/planned-file.js'
+import { type PlannedFile, sizeOf, sumPlanned } from '../prune/planned-file.js'
 import { writePlannedFiles } from '../prune/write-planned.js'
 import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
@@ -21,6 +23,7 @@ import { hasState, loadState, removeState, saveState, statePath } from './saved-
 import { countTokenCost } from './step-cost.js'
 import { startTraining, type TrainingState, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
+import { estimateTraining, fitLayers } from './training-memory.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
@@ -35,13 +38,15 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
   checkOptions(options)
   const { signal, output, adapter } = options
   const work = await openWork(options)
-  const { located, model, form, tensors, tokenizer } = work
+  const { located, model, form, adapted, tensors, tokenizer } = work
   try {
     const { ended, state, before } = await trainForm(work, options)
     const { parameters } = state.best
-    const replacements = await mergeTrained(form, parameters, tensors)
-    const healed = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-    const after = await measureHeldOut(healed, 'after', work, options)
+    const replacements = adapter ? new Map() : await mergeTrained(form, parameters, tensors)
+    const decoder = adapter
+      ? storeWeights(adapted, form.trained, parameters)
+      : replaceWeights(model.decoder, replacements)
+    const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
     const made = { name: basename(resolve(output)), command: options.command }
     const files = adapter
@@ -71,7 +76,8 @@ interface Trained {
 
 async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   const { model, settings, form, teacher, texts } = work
-  const { output, signal, threads, device = 'cpu', onProgress, layersAtOnce } = options
+  const { output, signal, threads, device = 'cpu', onProgress } = options
+  const layersAtOnce = chooseLayersAtOnce(work, options)
   const identity = await identifyRun(work, options)
   const { state, before } = options.resume
     ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
@@ -95,7 +101,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
       state,
       signal,
       onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
-      onProgress: (progress) => onProgress?.({ stage: 'training', ...progress }),
+      onProgress,
     })
     return { ended, state, before }
   } finally {
@@ -103,12 +109,29 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   }
 }
 
+/** How many layers are held at once, and a note of the memory that this takes. */
+function chooseLayersAtOnce({ model, form, teacher, settings }: Work, options: HealOptions): number {
+  const { device = 'cpu', maxMemory, layersAtOnce, onNote } = options
+  const { layers } = model.config
+  const batch = { texts: settings.microBatchSize, tokens: settings.maxLength }
+  const memory = estimateTraining(form, model.config, batch, teacher ?? undefined)
+  const chosen =
+    maxMemory === undefined
+      ? Math.min(layersAtOnce ?? layers, layers)
+      : fitLayers(memory, layers, maxMemory, batch)
+  if (device === 'cpu') {
+    const held = chosen < layers ? `, holding ${formatQuantity(chosen, 'layer')} of ${layers} at once` : ''
+    onNote?.(`the training takes about ${formatSize(memory(chosen))} of memory${held}`)
+  }
+  return chosen
+}
+
 async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
   const clock = new ForwardClock(work.texts.heldOut.batches)
   const before = await measureHeldOut(work.model, 'before', work, {
     ...options,
     onProgress: (progress) => {
-      if (progress.stage !== 'training') clock.note(progress.texts)
+      if (progress.phase === 'perplexity before') clock.note(progress.done)
       options.onProgress?.(progress)
     },
   })
@@ -144,14 +167,17 @@ async function measureHeldOut(
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
-  const total = batches.flat().length
-  const [figures] = await measureTexts(model, [[]], {
+  // so few texts are not worth a copy of all weights in float32
+  const decoder = { ...model.decoder, castsPerRun: true }
+  const [figures] = await measureTexts({ ...model, decoder }, [[]], {
     threads,
     device,
     signal,
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, settings.maxLength),
-    onTexts: (texts) => onProgress?.({ stage, texts, total }),
+    phase:
+      stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
+    onProgress,
   })
   return figures
 }
@@ -212,12 +238,15 @@ function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: Planne
 }
 
 async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
-  const { output, signal } = options
-  await assertRoom(
-    folder,
-    files.reduce((sum, file) => sum + sizeOf(file), 0),
-  )
+  const { output, signal, onProgress } = options
+  const totalBytes = sumPlanned(files)
+  await assertRoom(folder, totalBytes)
+  let writtenBytes = 0
+  const onWritten = (bytes: number) => {
+    writtenBytes += bytes
+    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
+  }
   await fillFolder(folder, (temporary) =>
-    writePlannedFiles(temporary, files, { named: output, signal, onWritten: () => {} }),
+    writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
   )
 }

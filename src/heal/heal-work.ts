@@ -5,6 +5,7 @@ import { LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { joinTeacher } from '../gradient/join-teacher.js'
 import type { Teacher } from '../gradient/loss.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import {
   chooseModelWeights,
@@ -26,11 +27,10 @@ import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } fro
 import { hasState, statePath } from './saved-state.js'
 import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
 import { listTargets } from './targets.js'
-import type { TrainingProgress } from './train.js'
 import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
 
 export interface HealOptions
-  extends Omit<RunOptions, 'onProgress' | 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
+  extends Omit<RunOptions, 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
     Omit<HealTextOptions, 'dataset'>,
     Omit<TrainingOptions, 'maxLength'>,
     FormOptions {
@@ -48,21 +48,18 @@ export interface HealOptions
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
   layersAtOnce?: number | undefined
+  /** Memory, in bytes, that the training is to stay within, by holding fewer layers at once. */
+  maxMemory?: number | undefined
   /** Continues a training that was stopped. */
   resume?: boolean | undefined
   /** Replaces a model that is in the output folder, and a training that was stopped. */
   force?: boolean | undefined
   /** The command that is run, for the model card. */
   command?: string | undefined
-  onProgress?: ((progress: HealProgress) => void) | undefined
 }
 
 /** Precisions that frozen weights can be held in. */
 export type HeldDtype = Exclude<ComputedDtype, 'q8'>
-
-export type HealProgress =
-  | ({ stage: 'training' } & TrainingProgress)
-  | { stage: 'before' | 'after'; texts: number; total: number }
 
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
 export const MAX_LENGTH = 256
@@ -72,9 +69,17 @@ const SEQUENCES_A_MINUTE = 1000
 
 /** @throws UsageError if an option is out of range, or two contradict each other */
 export function checkOptions(options: HealOptions): void {
-  const { wholeMatrices, adapter, rank, alpha, evaluateSize, layersAtOnce, teacher, teacherStates } = options
+  const { wholeMatrices, adapter, rank, alpha, evaluateSize, teacher, teacherStates } = options
+  const { layersAtOnce, maxMemory } = options
   assertRunCounts({ ...options, batchSize: undefined })
-  assertCounts({ 'texts to measure on': evaluateSize, 'layers at once': layersAtOnce })
+  assertCounts({
+    'texts to measure on': evaluateSize,
+    'layers at once': layersAtOnce,
+    'max memory': maxMemory,
+  })
+  if (layersAtOnce !== undefined && maxMemory !== undefined) {
+    throw new UsageError('--max-memory chooses the layers that are held at once, which --layers-at-once says')
+  }
   if (teacherStates !== undefined && teacher === undefined) {
     throw new UsageError('--teacher-states goes with --teacher')
   }
@@ -102,6 +107,8 @@ export interface Work {
   tensors: Map<string, TensorLocation>
   modules: string[]
   form: TrainedForm
+  /** With the trained weights as inputs, without a teacher. */
+  adapted: DecoderGraph
   /** Null if the next token is learnt. */
   teacher: OpenedTeacher | null
   tokenizer: TokenizerThread
@@ -113,7 +120,8 @@ export interface Work {
  * @throws as `healModel`
  */
 export async function openWork(options: HealOptions): Promise<Work> {
-  const { output, force, signal, onNote } = options
+  const { output, force, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
   const located = await locateModel(options)
   const folder = await checkOutputFolder(output, {
     source: located.folder,
@@ -128,40 +136,43 @@ export async function openWork(options: HealOptions): Promise<Work> {
       { hint: 'without --adapter the healed model itself is written' },
     )
   }
-  const model = await openPlain(located, options)
+  const model = await openFrozen(located, options)
+  if (!options.adapter) assertPlain(model)
   const settings = chooseSettings(options, model)
   const tensors = decoderTensors(model)
   const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
   const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
   const { form, teacher } = await addTeacher(trainable, located, options)
+  const adapted = trainable.decoder
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
-    return { located, model, folder, settings, tensors, modules, form, teacher, tokenizer, texts }
+    return { located, model, folder, settings, tensors, modules, form, adapted, teacher, tokenizer, texts }
   } catch (cause) {
     tokenizer.close()
     throw cause
   }
 }
 
-/** Opens the safetensors of a model, whose weights are plain numbers. */
-async function openPlain(
+/** Opens the safetensors of a model. */
+async function openFrozen(
   located: LocatedModel,
   { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,
 ): Promise<Model> {
   const chosen = chooseModelWeights(located, { format: 'safetensors', dtype }, 'train')
   await provideWeights(located, chosen)
-  const model = await prepareModel(await openWeights(located, chosen), { signal, onNote })
-  assertPlain(model)
-  return model
+  return prepareModel(await openWeights(located, chosen, { onNote }), { signal, onNote })
 }
 
 /** @throws LayerpruneError if a model's weights are packed */
 export function assertPlain({ id, packing }: Model): void {
   if (packing === null) return
   throw new LayerpruneError(
-    `${id} cannot be trained or learnt from: its weights are packed (${packing.form})`,
-    { hint: 'take the model that it was made from' },
+    `the weights of ${id} are packed (${packing.form}), so that nothing can be merged into them, nor learnt from them`,
+    {
+      hint: 'train an adapter for it with layerprune heal --adapter, or take the model that it was made from',
+    },
   )
 }
 
@@ -173,7 +184,11 @@ async function addTeacher(
   const { teacher: id, teacherStates: weight, ignoreConfigKey: _, revision: __, ...others } = options
   if (id === undefined) return { form, teacher: null }
   // the teacher's 16-bit weights are held as the student's are, whichever type they are stored in
-  const model = await openPlain(await locateModel({ ...others, model: id }), { ...options, dtype: undefined })
+  const model = await openFrozen(await locateModel({ ...others, model: id }), {
+    ...options,
+    dtype: undefined,
+  })
+  assertPlain(model)
   const { student, teacher } = joinTeacher(form.decoder, model.decoder)
   const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
   return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }

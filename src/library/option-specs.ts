@@ -65,13 +65,7 @@ const RUNNING = {
 
 const RUN = { ...MODEL, ...DATASET, ...RUNNING }
 
-const EVALUATION = {
-  ...RUN,
-  datasetSkip: may('number'),
-  maxMemory: may('number'),
-  shard: may('object'),
-  onText: may('function'),
-}
+const EVALUATION = { ...RUN, datasetSkip: may('number'), onText: may('function') }
 
 const TASK_DATA = { taskData: may('object'), limit: may('number'), numFewshot: may('number') }
 
@@ -107,6 +101,8 @@ export const VERIFICATION_SPECS: OptionSpecs<VerificationOptions> = {
 export const EVALUATION_SPECS: OptionSpecs<EvaluationOptions> = {
   ...EVALUATION,
   candidates: may('candidates'),
+  maxMemory: may('number'),
+  shard: may('object'),
 }
 
 export const AGAINST_SPECS: OptionSpecs<AgainstOptions> = { ...EVALUATION, against: must('text') }
@@ -150,7 +146,6 @@ export const SWEEP_SPECS: OptionSpecs<SweepOptions> = {
   minTask: may('object'),
   samples: may('number'),
   maxMemory: may('number'),
-  onDocuments: may('function'),
   resumeFrom: may('object'),
   onSaved: may('function'),
 }
@@ -197,6 +192,7 @@ export const HEAL_SPECS: OptionSpecs<HealOptions> = {
   teacher: may('text'),
   adapter: may('flag'),
   layersAtOnce: may('number'),
+  maxMemory: may('number'),
   resume: may('flag'),
   force: may('flag'),
   command: may('text'),

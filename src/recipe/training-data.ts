@@ -1,7 +1,7 @@
 import { type DatasetOptions, DEFAULT_COLUMN } from '../data/dataset.js'
 import { listDataFiles } from '../data/files.js'
 import { findHubDataset } from '../data/hub-dataset.js'
-import { isPiped } from '../data/piped.js'
+import { describePiped, isPiped } from '../data/piped.js'
 import { UsageError } from '../errors.js'
 
 /** Texts to train on, as Python's `datasets` loads them. */
@@ -46,9 +46,12 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   }
   for (const path of paths) {
     if (!(await isPiped(path))) continue
-    throw new UsageError(`a recipe names its texts for a later run, and ${path} can be read only now`, {
-      hint: 'save them to a file and name that',
-    })
+    throw new UsageError(
+      `a recipe names its texts for a later run, and ${describePiped(path)} can be read only now`,
+      {
+        hint: 'save them to a file and name that',
+      },
+    )
   }
   const found = await listDataFiles(paths)
   const files = found.map(({ path }) => path)

@@ -7,9 +7,11 @@ import type {
   SweepLimits,
   SweepResult,
 } from '../documents/sweep-result.js'
+import { LayerpruneError } from '../errors.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
 import { locateModel, type Model, openModel, prepareModel } from '../model.js'
+import { renamePhase } from '../progress.js'
 import { chooseRunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
@@ -33,10 +35,12 @@ import { sampleCut } from './sample-cut.js'
 export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
   const settings = chooseSweepSettings(options, config.layers)
+  const { maxMemory } = settings
   const stored = await openModel({ ...settings, onNote: undefined })
-  if (settings.maxMemory !== undefined) await assertEnoughMemory(stored, settings, settings.maxMemory)
+  if (maxMemory !== undefined) await assertEnoughMemory(stored, settings, maxMemory)
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
+  if (maxMemory !== undefined) await assertEnoughLeft(stored, settings, maxMemory)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
   const remember = { progress, onMeasured: () => save(settings, progress) }
@@ -89,22 +93,30 @@ function assemble(
   }
 }
 
-/**
- * Before layers are chosen, which takes less memory.
- * @throws LayerpruneError if cuts cannot be measured within so much memory
- */
+/** @throws LayerpruneError if cuts cannot be measured within so much memory besides what the process takes now */
 async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
   const { threads, device = 'cpu', signal } = settings
   const model = await prepareModel(stored, { signal })
   const { maxLength } = chooseRunSettings(settings, model)
-  const evaluator = await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })
-  await evaluator.close()
+  await (await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })).close()
+}
+
+/** @throws LayerpruneError if choosing layers left too little memory, which a new process has again */
+async function assertEnoughLeft(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+  await assertEnoughMemory(stored, settings, maxMemory).catch((cause: Error) => {
+    throw new LayerpruneError(
+      `the layers are chosen, which took memory that is not free again: ${cause.message}`,
+      {
+        hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+        cause,
+      },
+    )
+  })
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
-    settings
+  const { resumeFrom, onSaved, onProgress, onNote, onDownload, signal, maxMemory, ...named } = settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
@@ -120,7 +132,13 @@ async function chooseOrRecall(
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,
   )
-  progress.chosen = await chooseCuts(settings, layers)
+  progress.chosen = await chooseCuts(
+    {
+      ...settings,
+      onProgress: renamePhase(settings.onProgress, 'distances', { next: 'perplexity of the cuts' }),
+    },
+    layers,
+  )
   await settings.onSaved?.(progress)
   return progress.chosen
 }
@@ -141,10 +159,10 @@ async function measureOnTasks(
   cuts: ChosenCut[],
   progress: SweepProgress,
 ): Promise<SweepProgress['tasks']> {
-  const { tasks, onDocuments, batchSize: _, maxLength: __, ...options } = settings
+  const { tasks, batchSize: _, maxLength: __, ...options } = settings
   if (tasks === undefined || progress.tasks !== undefined) return progress.tasks
   const candidates = cuts.map(({ removed }) => removed)
-  const found = await measureTasks({ ...options, tasks, candidates, onProgress: onDocuments })
+  const found = await measureTasks({ ...options, tasks, candidates })
   progress.tasks = { tasks: found.tasks, taskSettings: found.taskSettings, candidates: found.candidates }
   await save(settings, progress)
   return progress.tasks

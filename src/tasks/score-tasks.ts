@@ -1,4 +1,5 @@
 import { RUN_TOKENS } from '../engine/memory-figures.js'
+import type { OnAdvance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import type { PreparedTasks } from './prepare-tasks.js'
@@ -15,8 +16,7 @@ export interface TaskScores {
 export interface ScoringOptions {
   /** Texts run at once; if omitted, as many as RUN_TOKENS padded tokens hold. */
   batchSize?: number | undefined
-  /** Called with the share of the work that is done, 0 to 1. */
-  onShare?: ((share: number) => void) | undefined
+  onAdvance?: OnAdvance | undefined
 }
 
 /**
@@ -29,7 +29,7 @@ export async function scoreTasks(
   evaluator: Pick<Evaluator, 'scoreContinuations'>,
   { requests, runs }: Pick<PreparedTasks, 'requests' | 'runs'>,
   candidates: Block[][],
-  { batchSize, onShare }: ScoringOptions = {},
+  { batchSize, onAdvance }: ScoringOptions = {},
 ): Promise<TaskScores[]> {
   const scores = candidates.map(
     (): TaskScores => ({
@@ -44,7 +44,13 @@ export async function scoreTasks(
     const continuations = batch.flatMap((run, text) =>
       run.requests.map(({ request, places }) => ({ text, places, ids: requests[request]!.ids })),
     )
-    const found = await evaluator.scoreContinuations(batch, continuations, candidates)
+    const found = await evaluator.scoreContinuations(
+      batch,
+      continuations,
+      candidates,
+      ({ share, candidates }) =>
+        onAdvance?.({ share: (done + share * countTokens(batch)) / total, candidates }),
+    )
     for (const [candidate, { logLikelihoods, isTop }] of found.entries()) {
       for (const [index, { request }] of asked.entries()) {
         scores[candidate]!.logLikelihoods[request] = logLikelihoods[index]!
@@ -52,7 +58,6 @@ export async function scoreTasks(
       }
     }
     done += countTokens(batch)
-    onShare?.(done / total)
   }
   return scores
 }

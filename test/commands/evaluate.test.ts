@@ -181,7 +181,7 @@ describe('evaluate', () => {
       dataset: TEXTS,
       batchSize: 2,
       signal: controller.signal,
-      onProgress: () => controller.abort(),
+      onProgress: ({ done }) => done >= 2 && controller.abort(),
     })
     await expect(run).rejects.toMatchObject({ exitCode: 130, message: 'interrupted after 2 texts' })
     expect(new InterruptedError(1).message).toBe('interrupted after 1 text')

@@ -18,7 +18,8 @@ it('heal prints what was trained and what came of it, and does not write twice',
     /^Trained 11,520 parameters in 9 modules for 2 steps \(\d+ s, [\d,]+ tokens\/s\)\./,
   )
   expect(lines[2]).toMatch(/^Perplexity on 2 other texts of .*texts\.jsonl \(\d+ tokens\):$/)
-  expect(lines.slice(3).map((line) => line.trim().split(/\s+/)[0])).toEqual(['before', 'after'])
+  expect(lines.slice(3, 5).map((line) => line.trim().split(/\s+/)[0])).toEqual(['before', 'after'])
+  expect(lines.slice(5)).toEqual(['To publish it:', '  hf upload YOUR_NAME/healed healed'])
   const again = await runProgram(args, { cwd })
   expect(again.exitCode).toBe(1)
   expect(again.stderr).toBe(

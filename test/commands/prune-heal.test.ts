@@ -38,9 +38,12 @@ it('prune --repair --heal measures all on the same texts, and writes one model w
   expect(card).toContain('This is `model without 4:8`, trained further')
   expect(card).toContain(`| after | ${heal.perplexity.after.toFixed(2)} |`)
   expect(card).toContain(`| cut and repaired | ${repair.perplexity.repaired.toFixed(2)} |`)
-  expect(card).toContain(
-    '--repair --dataset texts.jsonl --dataset-size 20 --max-length 32 --evaluate-size 4 --heal',
-  )
+  const typed =
+    'layerprune prune --model model --drop 4:8 -o out --repair --heal --dataset texts.jsonl --dataset-size 20'
+  expect(card.split(typed)).toHaveLength(3)
+  // of the folder that is written, once
+  expect(card.split('hf upload YOUR_NAME/out out')).toHaveLength(2)
+  expect(card.split('pretrained=out ')).toHaveLength(2)
 })
 
 it('a stopped prune --heal continues with --resume, if the cut is the same', async () => {

@@ -70,7 +70,7 @@ describe('prune --repair', () => {
     const card = readFileSync(join(cwd, 'out/README.md'), 'utf8')
     expect(card).toContain('`model.layers.9.mlp.down_proj.weight`')
     expect(card).toContain(
-      '--drop 4:8,10:11 --repair --dataset fit.jsonl --evaluate-on measure.jsonl`. The plan',
+      '--repair -o out --drop 4:8,10:11 --dataset fit.jsonl --evaluate-on measure.jsonl --json\n```',
     )
     expect(card).toContain(`| cut and repaired | ${repaired.toFixed(2)} |`)
 

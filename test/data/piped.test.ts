@@ -98,7 +98,7 @@ describe.skipIf(!existsSync('/dev/fd'))('texts from a pipe', () => {
     const { exitCode, stdout } = await outcome
     child.stdin.destroy()
     expect(exitCode).toBe(0)
-    expect(JSON.parse(stdout).samples).toBe(6)
+    expect(JSON.parse(stdout).dataset.samples).toBe(6)
   })
 
   it('that are none are refused', async () => {

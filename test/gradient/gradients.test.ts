@@ -94,8 +94,9 @@ function expectGradient(found: ort.TypedTensor<'float32'>, [norm, ...samples]: n
   }
 }
 
-async function open(name: string) {
-  const folder = fixtureFolder(name)
+const open = (name: string) => openFolder(fixtureFolder(name))
+
+async function openFolder(folder: string) {
   const [config, checkpoint] = [await readModelConfig(folder), await openSafetensors(folder)]
   return { config, checkpoint, decoder: buildDecoder(config, checkpoint) }
 }
@@ -172,6 +173,34 @@ function expectOwnCasts({ model: { graph } }: DecoderGraph) {
   expect(back.size).toBeGreaterThan(0)
   expect([...back].filter((name) => forward.has(name))).toEqual([])
 }
+
+const EPSILON = 0.01
+
+it.each(['bnb-nf4', 'gptq'])(
+  '%s: gradients are the slope of the loss of the decoded weights',
+  async (form) => {
+    const { config, decoder } = await openFolder(join(FIXTURES, 'packed', form))
+    const modules = ['up_proj', 'down_proj'].map((name) => `model.layers.0.mlp.${name}`)
+    const { decoder: adapted, feeds, trained } = adapt(decoder, { adapters: fromModules(modules) })
+    const graph = takeLossGraph(adapted, { trained, hiddenSize: config.hiddenSize })
+    const own = await runGraph(graph, config, { ...feeds, ...lossFeeds() })
+    for (const name of trained) {
+      const gradient = own[gradientName(name)]!
+      const norm = Math.sqrt(gradient.data.reduce((sum, value) => sum + value ** 2, 0))
+      const lossAt = async (step: number) => {
+        const values = feeds[name]!.data as Float32Array
+        const moved = values.map((value, index) => value + (step * gradient.data[index]!) / norm)
+        const changed = { ...feeds, [name]: new ort.Tensor('float32', moved, gradient.dims) }
+        return (await runGraph(graph, config, { ...changed, ...lossFeeds() }))[LOSS_OUTPUT]!.data[0]!
+      }
+      const slope = ((await lossAt(EPSILON)) - (await lossAt(-EPSILON))) / (2 * EPSILON)
+      expect(slope / norm, name).toBeCloseTo(1, 2)
+    }
+  },
+)
+
+const fromModules = (modules: string[]): Reference['adapters'] =>
+  Object.fromEntries(modules.map((module) => [module, [[], []]]))
 
 it('segments give the gradients of the whole', async () => {
   const { config, decoder } = await open('llama')

@@ -5,10 +5,11 @@ import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import { evaluatePerplexity } from '../../src/evaluate/perplexity.js'
 import { healModel } from '../../src/heal/heal-model.js'
 import type { HealOptions } from '../../src/heal/heal-work.js'
+import type { Progress } from '../../src/progress.js'
 import { pruneModel } from '../../src/prune/prune.js'
 import { readTensor } from '../../src/weights/read-tensor.js'
 import { fixtureFolder, ONE_THREAD } from '../support/fixture-model.js'
-import { TEXTS } from '../support/paths.js'
+import { FIXTURES, TEXTS } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
 const EVALUATION_TEXTS = 2
@@ -109,8 +110,13 @@ it('learns the states of a teacher too, where the plan of the cut puts them', as
 })
 
 it('writes an adapter for PEFT', async () => {
-  const options = optionsFor('gpt2', { adapter: true, steps: 1 })
+  const notes: string[] = []
+  const options = optionsFor('gpt2', {
+    ...{ adapter: true, steps: 1, dtype: 'bf16', maxMemory: 1e9 },
+    onNote: (note) => notes.push(note),
+  })
   await healModel(options)
+  expect(notes).toContainEqual(expect.stringMatching(/^the training takes about \d+ MB of memory$/))
   expect(readdirSync(options.output).sort()).toEqual([
     'README.md',
     'adapter_config.json',
@@ -120,30 +126,51 @@ it('writes an adapter for PEFT', async () => {
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })
 })
 
+it('trains an adapter of packed weights, which stay as they are', async () => {
+  const model = makeTempFolder()
+  cpSync(join(FIXTURES, 'packed', 'awq'), model, { recursive: true })
+  cpSync(join(fixtureFolder('llama'), 'tokenizer.json'), join(model, 'tokenizer.json'))
+  cpSync(join(fixtureFolder('llama'), 'tokenizer_config.json'), join(model, 'tokenizer_config.json'))
+  const options = { ...optionsFor('llama'), model }
+  await expect(healModel(options)).rejects.toThrow('nothing can be merged into them')
+  const { perplexity } = await healModel({ ...options, adapter: true })
+  expect(perplexity.after!).toBeLessThan(perplexity.before!)
+  const adapted = await evaluatePerplexity({
+    ...{ ...ONE_THREAD, model: options.output, base: model, tokenizer: model },
+    ...{ dataset: TEXTS, datasetSize: EVALUATION_TEXTS, maxLength: 16, candidates: [] },
+  })
+  expect(adapted.perplexity).toBeCloseTo(perplexity.after!, 1)
+})
+
 const END = new Error('the process ended')
 
 /** Ends a run after a step, as if the process had been killed there. */
 function endAfter(step: number): HealOptions['onProgress'] {
   return (progress) => {
-    if (progress.stage === 'training' && progress.step === step) throw END
+    if (stepTaken(progress) === step) throw END
   }
+}
+
+/** The number of the step after which progress is reported; undefined if something else is reported. */
+function stepTaken({ phase, done, detail }: Progress): number | undefined {
+  return phase === 'training' && detail?.startsWith('loss') ? done : undefined
 }
 
 it('Ctrl-C keeps the steps that were taken', async () => {
   const controller = new AbortController()
   const options = optionsFor('llama')
   const stop: HealOptions['onProgress'] = (progress) => {
-    if (progress.stage === 'training' && progress.step === 4) controller.abort()
+    if (stepTaken(progress) === 4) controller.abort()
   }
   const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
   await expect(stopped).rejects.toThrow('interrupted the training; --resume continues it')
-  const steps: number[] = []
+  const steps = new Set<number | undefined>()
   await healModel({
     ...options,
     resume: true,
-    onProgress: (progress) => progress.stage === 'training' && steps.push(progress.step),
+    onProgress: (progress) => steps.add(stepTaken(progress)),
   })
-  expect(steps).toEqual([5, 6, 7, 8])
+  expect([...steps].filter(Number.isInteger)).toEqual([4, 5, 6, 7, 8])
 })
 
 it('is not continued with other settings or texts', async () => {
@@ -173,6 +200,9 @@ it.each([
   ['llama', { targets: ['up_prj'] }, 'the checkpoint has no module up_prj to train'],
   ['llama', { resume: true }, 'no training can be resumed'],
   ['llama', { wholeMatrices: true }, '--rank and --alpha are those of adapters'],
+  ['llama', { dtype: 'bf16' }, 'stores its matrices in fp32, but --dtype bf16 was given'],
+  ['llama', { maxMemory: 1e8 }, '100 MB of memory is too little: to train this model on 4 sequences'],
+  ['llama', { maxMemory: 1e9, layersAtOnce: 1 }, '--max-memory chooses the layers that are held at once'],
   ['llama', { maxLength: 1 }, 'max length must be at least 2'],
   ['llama', { teacherStates: 1 }, '--teacher-states goes with --teacher'],
   ['llama', { teacher: fixtureFolder('llama'), teacherStates: 1 }, 'has no layerprune-plan.json'],

@@ -1,5 +1,7 @@
 // Runs the built program again and again in this process, which has loaded it once. Each message { args, cwd, env } is
 // a run; the answer is what a process of its own would have left: { exitCode, stdout, stderr }.
+import { setQuiet } from '../../dist/terminal/output.js'
+
 const PROGRAM = new URL('../../dist/cli.js', import.meta.url)
 const { log, info, debug, warn, error } = console
 let runs = 0
@@ -14,6 +16,7 @@ async function run({ args, cwd, env }) {
   process.chdir(cwd)
   process.argv.splice(2, Number.POSITIVE_INFINITY, ...args)
   process.exitCode = undefined
+  setQuiet(false)
   // the module that reads the arguments is loaded anew, all that it imports is not
   await import(`${PROGRAM}?${runs++}`)
   for (const give of restore) give()
@@ -27,7 +30,8 @@ function catchOutput(name, written) {
   const { write } = stream
   stream.write = (text, ...rest) => {
     written[name] += text
-    rest.at(-1)?.()
+    const done = rest.at(-1)
+    if (typeof done === 'function') done()
     return true
   }
   return () => {

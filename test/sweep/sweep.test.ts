@@ -14,15 +14,15 @@ import { pruneModel } from '../../src/prune/prune.js'
 import { ROOT } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
-const OPTIONS = {
+const RUN = {
   model: join(ROOT, 'examples/model'),
   dataset: join(ROOT, 'examples/texts.jsonl'),
   datasetSize: 4,
-  verifySize: 3,
   batchSize: 2,
   maxLength: 24,
   threads: 1,
 } satisfies SweepOptions
+const OPTIONS = { ...RUN, verifySize: 3 } satisfies SweepOptions
 const MEASURED: SweepOptions = {
   ...OPTIONS,
   strategies: ['angular', 'block-influence', 'deepest'],
@@ -53,7 +53,7 @@ describe('sweepCuts', () => {
   })
 
   it('takes of every size the cuts that the strategies choose, each once', async () => {
-    const { distances } = await measureSimilarity({ ...OPTIONS, layersToSkip: 1 })
+    const { distances } = await measureSimilarity({ ...RUN, layersToSkip: 1 })
     expect(sweep.sizes).toEqual([1, 3, 5])
     for (const size of sweep.sizes) {
       const own = sweep.candidates.filter(({ layersToSkip }) => layersToSkip === size)
@@ -76,7 +76,7 @@ describe('sweepCuts', () => {
 
   it('gives what evaluate gives for the same cuts on the texts that follow', async () => {
     const evaluation = await evaluatePerplexity({
-      ...OPTIONS,
+      ...RUN,
       datasetSkip: OPTIONS.datasetSize,
       datasetSize: OPTIONS.verifySize,
       candidates: sweep.candidates.map(({ removed }) => removed),

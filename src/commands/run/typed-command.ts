@@ -3,12 +3,17 @@ import { basename } from 'node:path'
 import { isRepoId } from '../../hub/repo.js'
 import { quoteForShell } from '../../quote-for-shell.js'
 
+/** Says nothing of what is written. */
+const DRY_RUN = '--dry-run'
+
 /**
  * The command line as it was typed, for a model card. Of files and folders here their names alone, and of addresses no
  * name and password: both are private once the model is published.
  */
 export function formatTypedCommand(words = process.argv.slice(2)): string {
-  return ['layerprune', ...words.map(withoutPlace)].map(quoteForShell).join(' ')
+  return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)]
+    .map(quoteForShell)
+    .join(' ')
 }
 
 function withoutPlace(word: string): string {
