@@ -16,6 +16,8 @@ export interface Costs {
   head: number
 }
 
+const ROUNDING = 1e-9
+
 /** Counts the work of a batch that runs along every path of a tree. */
 export class BatchWork {
   readonly #costs: Costs
@@ -47,7 +49,9 @@ export class BatchWork {
 
   #add(cost: number): void {
     this.#done += cost
-    this.#onAdvance?.({ share: Math.min(1, this.#done / this.#total), candidates: this.#candidates })
+    const share = this.#done / this.#total
+    // sums of parts are not exact
+    this.#onAdvance?.({ share: share > 1 - ROUNDING ? 1 : share, candidates: this.#candidates })
   }
 }
 
