@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** ONNX Runtime leaves the thread that ran it rounding the smallest numbers to zero, which this file looks at. */
-const FIRST = 'test/weights/encode-floats.test.ts'
+/** ONNX Runtime leaves the thread that ran it rounding the smallest numbers to zero, which these files look at. */
+const FIRST = ['test/weights/encode-floats.test.ts', 'test/report/perplexity-svg.test.ts']
 
 class Sequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const isFirst = ({ moduleId }: TestSpecification) => moduleId.endsWith(FIRST)
+    const isFirst = ({ moduleId }: TestSpecification) => FIRST.some((file) => moduleId.endsWith(file))
     return [...sorted.filter(isFirst), ...sorted.filter((file) => !isFirst(file))]
   }
 }

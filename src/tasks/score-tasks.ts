@@ -19,6 +19,11 @@ export interface ScoringOptions {
   onAdvance?: OnAdvance | undefined
 }
 
+/** Padded tokens from which on a larger batch is hardly faster. */
+const LEAST_TOKENS = RUN_TOKENS / 4
+/** Length of a text, as a share of the longest of its batch, below which it waits for the next. */
+const LEAST_FILLED = 0.8
+
 /**
  * Scores the choices of tasks by a model without each candidate's blocks, of which layers that candidates have in common
  * from the bottom up run once. Texts of similar length run together.
@@ -62,10 +67,17 @@ export async function scoreTasks(
   return scores
 }
 
-/** @param runs  longest first */
+/**
+ * Texts that run together. Without a size, a batch of some tokens ends before texts that would mostly be padding.
+ * @param runs  longest first
+ */
 function* splitRuns(runs: SharedRun[], batchSize: number | undefined): Generator<SharedRun[]> {
   for (let start = 0; start < runs.length; ) {
-    const size = batchSize ?? Math.max(1, Math.floor(RUN_TOKENS / runs[start]!.ids.length))
+    const longest = runs[start]!.ids.length
+    const most = batchSize ?? Math.max(1, Math.floor(RUN_TOKENS / longest))
+    const least = batchSize ?? Math.ceil(LEAST_TOKENS / longest)
+    let size = Math.min(least, most)
+    while (size < most && (runs[start + size]?.ids.length ?? 0) >= LEAST_FILLED * longest) size++
     yield runs.slice(start, start + size)
     start += size
   }
