@@ -19,7 +19,9 @@ const PAGES = [
   'CONTRIBUTING.md',
   'examples/README.md',
   'examples/engines/README.md',
-  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ]
 /** Commands that this file does not run: where something does, and what is written there. */
 const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
@@ -44,6 +46,7 @@ const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${LLAMA}`
 const SHORT_TRAINING = '--evaluate-size 8 --steps 2 --max-length 16'
 /** What becomes of a command here: other and fewer texts, fewer cuts, one strategy of all, a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
+  [/^npx --ignore-scripts layerprune (?!--version)/, 'layerprune '],
   [/(?<=head -n |tail -n \+)112/, '4'],
   [/--dataset-size (64|\d{3,})/, '--dataset-size 12'],
   [/--verify 8/, '--verify 2'],

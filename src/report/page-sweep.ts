@@ -16,17 +16,22 @@ import { renderSamples } from './page-pruned.js'
 import { escapeXml } from './svg.js'
 import { drawSweep } from './sweep-svg.js'
 
+/** Columns that a narrow screen has no room for. */
+const WIDE = new Set(['', 'chosen by', 'KL', 'agreement', 'tokens/s'])
+
 /** What cuts of every size cost and gain: the curves, and a table with a row for each cut. */
 export function renderSweep(sweep: SweepResult, index: number): string {
   const { model, dataset, settings, whole, candidates, recommended, strategies, samples = [] } = sweep
   const id = `sweep-${index + 1}`
-  const rows = [renderWhole(sweep), ...candidates.map((cut) => renderCut(cut, sweep))]
   const repaired = isRepaired(sweep) ? ['repaired'] : []
-  const titles = ['n', 'removed', '', 'chosen by', 'perplexity', '× whole', ...repaired, 'KL', 'agreement']
-  const tasks = Object.keys(whole.tasks ?? {})
-  const heads = [...titles, ...tasks.map(escapeXml), 'size', 'tokens/s'].map(
-    (title, i) => `<th scope="col"${i === 2 ? ' class="wide-cell"' : ''}>${title}</th>`,
-  )
+  const predicted = ['perplexity', '× whole', ...repaired, 'KL', 'agreement']
+  const tasks = Object.keys(whole.tasks ?? {}).map(escapeXml)
+  const titles = ['n', 'removed', '', 'chosen by', ...predicted, ...tasks, 'size', 'tokens/s']
+  const heads = titles.map((title) => `<th scope="col"${classOf(title)}>${title}</th>`)
+  const rows = [
+    renderRow(titles, listWhole(sweep), false),
+    ...candidates.map((cut) => renderRow(titles, listCut(cut, sweep), isSame(cut, recommended))),
+  ]
   return `<section class="sweep" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">How many layers can go</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
 ${recommended === null ? '' : `<div class="verdict checked"><p class="headline">Remove ${describeLayers(model.layers, recommended.removed)}</p>${renderStrip(model.layers, recommended.removed)}</div>`}
@@ -50,16 +55,20 @@ function isRepaired({ candidates }: SweepResult): boolean {
   return candidates.some(({ repaired }) => repaired !== undefined)
 }
 
-function renderWhole(sweep: SweepResult): string {
+function isSame(cut: SweepCandidate, recommended: SweepResult['recommended']): boolean {
+  return JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed)
+}
+
+function listWhole(sweep: SweepResult): string[] {
   const { perplexity, bytes, tokensPerSecond, tasks = {} } = sweep.whole
   const empty = isRepaired(sweep) ? ['', '', ''] : ['', '']
   const cells = ['0', 'none', '', '', formatPerplexity(perplexity), '1.00', ...empty]
   const accuracies = Object.values(tasks).map(({ acc }) => formatAccuracy(acc))
-  return renderRow([...cells, ...accuracies, formatSize(bytes), formatSpeed(tokensPerSecond)], false)
+  return [...cells, ...accuracies, formatSize(bytes), formatSpeed(tokensPerSecond)]
 }
 
-function renderCut(cut: SweepCandidate, sweep: SweepResult): string {
-  const { model, whole, recommended, dataset } = sweep
+function listCut(cut: SweepCandidate, sweep: SweepResult): string[] {
+  const { model, whole, dataset } = sweep
   const ratio = (perplexity: number | null | undefined) =>
     perplexity === null || perplexity === undefined ? '' : formatPerplexity(perplexity / whole.perplexity)
   const repaired = isRepaired(sweep) ? [ratio(cut.repaired?.perplexity)] : []
@@ -73,7 +82,7 @@ function renderCut(cut: SweepCandidate, sweep: SweepResult): string {
           cut.kl === null ? '' : formatDistance(cut.kl),
           formatShare(cut.agreement),
         ]
-  const cells = [
+  return [
     `${cut.layersToSkip}`,
     cut.removed.map(formatLayers).join(', '),
     renderStrip(model.layers, cut.removed),
@@ -83,10 +92,13 @@ function renderCut(cut: SweepCandidate, sweep: SweepResult): string {
     formatSize(cut.bytes),
     formatSpeed(cut.tokensPerSecond),
   ]
-  return renderRow(cells, JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed))
 }
 
-function renderRow(cells: string[], isBest: boolean): string {
-  const row = cells.map((cell, index) => `<td${index === 2 ? ' class="wide-cell"' : ''}>${cell}</td>`)
+function classOf(title: string): string {
+  return WIDE.has(title) ? ' class="wide-cell"' : ''
+}
+
+function renderRow(titles: string[], cells: string[], isBest: boolean): string {
+  const row = cells.map((cell, index) => `<td${classOf(titles[index]!)}>${cell}</td>`)
   return `<tr${isBest ? ' class="best"' : ''}>${row.join('')}</tr>`
 }
