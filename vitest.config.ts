@@ -1,30 +1,27 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** ONNX Runtime leaves the thread that ran it rounding the smallest numbers to zero, which these files look at. */
-const ALONE = ['test/weights/encode-floats.test.ts']
+const FIRST = ['test/weights/encode-floats.test.ts', 'test/report/perplexity-svg.test.ts']
 
-const files = {
-  setupFiles: 'test/support/after-file.ts',
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+class Sequencer extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isFirst = ({ moduleId }: TestSpecification) => FIRST.some((file) => moduleId.endsWith(file))
+    return [...sorted.filter(isFirst), ...sorted.filter((file) => !isFirst(file))]
+  }
 }
 
 export default defineConfig({
   test: {
     globalSetup: 'test/support/build.ts',
+    setupFiles: 'test/support/after-file.ts',
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
-    projects: [
-      {
-        test: {
-          ...files,
-          name: 'shared',
-          include: ['test/**/*.test.ts'],
-          exclude: ALONE,
-          // a process loads the sources and ONNX Runtime once, not for each file
-          isolate: false,
-        },
-      },
-      { test: { ...files, name: 'alone', include: ALONE } },
-    ],
+    // a process loads the sources and ONNX Runtime once, not for each file
+    isolate: false,
+    sequence: { sequencer: Sequencer },
   },
 })

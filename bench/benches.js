@@ -121,7 +121,7 @@ export const BENCHES = [
         ...['--model', values.model, '--train', train, '--evaluate', evaluate, '--work', folder],
         ...length(values),
         ...(values.small
-          ? ['--drop', '1:2', '--minutes', '0.001', '--texts', '4', '--arm', 'cut', '--arm', 'cut-healed']
+          ? ['--drop', '1:2', '--minutes', '0.001', '--texts', '4', '--arm', 'cut-healed']
           : ['--drop', '12:20']),
       ]
     },

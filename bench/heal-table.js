@@ -20,6 +20,8 @@ import { parseBlocks } from '../dist/layers/blocks.js'
 import { locateModel } from '../dist/model.js'
 import { handOver } from './figures.js'
 
+/** Texts that heal itself measures on, by which it chooses the step whose weights it writes. */
+const HEAL_TEXTS = 16
 const ARMS = [
   'whole',
   'whole-trained',
@@ -75,6 +77,7 @@ async function measureArm(arm) {
       threads,
       teacher: training === 'distilled' ? model : undefined,
       maxLength,
+      evaluateSize: HEAL_TEXTS,
       force: true,
     })
     const { steps, bestStep, seconds, tokensPerSecond, perplexity } = healed

@@ -42,6 +42,7 @@ import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { isOnlyOnHub } from './hub/only-on-hub.js'
 import { readHubSettings } from './hub/settings.js'
 import { quantizeDecoder } from './int8/quantize-decoder.js'
+import type { ProgressOptions } from './progress.js'
 
 export type { Format, TensorFormat } from './checkpoint/choose-weights.js'
 
@@ -351,7 +352,7 @@ export async function openModel(
  */
 export async function prepareModel(
   model: Model,
-  { signal, onNote }: Pick<ModelSourceOptions, 'signal' | 'onNote'> = {},
+  { signal, onNote, onProgress }: Pick<ModelSourceOptions, 'signal' | 'onNote'> & ProgressOptions = {},
 ): Promise<Model> {
   const { tensors } = model
   const decoder = model.decoder.awaitsInt8
@@ -360,9 +361,10 @@ export async function prepareModel(
         tensors,
         signal,
         onNote,
+        onProgress,
       })
     : model.decoder
-  await assertFiniteWeights(decoder, { tensors, signal })
+  await assertFiniteWeights(decoder, { tensors, signal, onProgress })
   return { ...model, decoder }
 }
 

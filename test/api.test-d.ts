@@ -14,6 +14,7 @@ import {
   measureSimilarity,
   measureTasks,
   type Plan,
+  type Progress,
   type PruneResult,
   planLayers,
   pruneModel,
@@ -42,7 +43,8 @@ const measured = measureSimilarity({
   shard: { index: 1, count: 4 },
   signal: AbortSignal.timeout(1000),
   onProgress: (progress) => {
-    expectTypeOf(progress.texts).toEqualTypeOf<number>()
+    expectTypeOf(progress).toExtend<Progress>()
+    expectTypeOf(progress.done).toEqualTypeOf<number>()
     expectTypeOf(progress.total).toEqualTypeOf<number | null>()
     expectTypeOf(progress.best).toEqualTypeOf<Block | undefined>()
   },

@@ -46,6 +46,7 @@ const FLOORS = [
     'read-exactly',
     'format-numbers',
     'start-thread',
+    'progress',
   ],
   ['abandoned-files', 'clean-text', 'quote-for-shell', 'layers'],
   ['write-files', 'clean-library-logs', 'yaml', 'statistics'],

@@ -4,9 +4,10 @@ import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
 import { formatSize } from '../format-numbers.js'
+import { countBytes, type ProgressOptions } from '../progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../write-files.js'
 
-export interface HashOptions {
+export interface HashOptions extends ProgressOptions {
   /** Where digests are kept for the next time; if it cannot be written to, they are computed again. */
   folder: string
   signal?: AbortSignal | undefined
@@ -16,7 +17,7 @@ export interface HashOptions {
 /** Smaller files are hashed again each time, in a few hundredths of a second. */
 const KEPT_BYTES = 64 << 20
 
-/** So much takes seconds to read, without any other visible progress. */
+/** So much takes seconds to read. */
 const NOTED_BYTES = 4e9
 
 /** A write so soon after the last change can leave the times of a file as they are: they are coarse on some disks. */
@@ -32,7 +33,7 @@ const CHUNK_BYTES = 1 << 20
  */
 export async function hashFiles(
   paths: Iterable<string>,
-  { folder, signal, onNote }: HashOptions,
+  { folder, signal, onNote, onProgress }: HashOptions,
 ): Promise<Map<string, string>> {
   const digests = new Map<string, string>()
   const unknown: { path: string; stats: Stats }[] = []
@@ -45,8 +46,13 @@ export async function hashFiles(
   const bytes = unknown.reduce((sum, { stats }) => sum + stats.size, 0)
   if (bytes >= NOTED_BYTES) onNote?.(`hashing ${formatSize(bytes)} of weights, once`)
   const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  let doneBytes = 0
+  const onRead = (read: number) => {
+    doneBytes += read
+    if (bytes >= KEPT_BYTES) onProgress?.(countBytes('hashing weights', doneBytes, bytes))
+  }
   for (const { path, stats } of unknown) {
-    const digest = await digestFile(path, buffer, signal)
+    const digest = await digestFile(path, buffer, { signal, onRead })
     const after = await stat(path)
     if (describeVersion(path, after) !== describeVersion(path, stats)) {
       throw new LayerpruneError(`${path} was changed while it was read`, {
@@ -61,7 +67,11 @@ export async function hashFiles(
 }
 
 /** A stream would take new memory for every chunk, which is still there when the model is loaded. */
-async function digestFile(path: string, buffer: Buffer, signal: AbortSignal | undefined): Promise<string> {
+async function digestFile(
+  path: string,
+  buffer: Buffer,
+  { signal, onRead }: { signal: AbortSignal | undefined; onRead: (bytes: number) => void },
+): Promise<string> {
   const hash = createHash('sha256')
   const file = await open(path)
   try {
@@ -70,6 +80,7 @@ async function digestFile(path: string, buffer: Buffer, signal: AbortSignal | un
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
       if (bytesRead === 0) return hash.digest('hex')
       hash.update(buffer.subarray(0, bytesRead))
+      onRead(bytesRead)
     }
   } finally {
     await file.close()

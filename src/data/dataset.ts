@@ -3,6 +3,7 @@ import { UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { type Random, shuffleInPlace } from '../random.js'
 import { isChat } from './columns.js'
+import { estimateTexts, FileCount, type TextTotal } from './count-texts.js'
 import { listDataFiles } from './files.js'
 import { findHubDataset, type HubDataset } from './hub-dataset.js'
 import type { DataKind } from './kind.js'
@@ -91,11 +92,15 @@ export interface Dataset extends DatasetName {
    * @throws the signal's reason once it is aborted
    */
   rows(): AsyncGenerator<DatasetRow>
+  /** How many texts `rows()` will yield, by what it has read so far; null while that is not known. */
+  countTexts(): TextTotal | null
 }
 
 export interface DatasetFile {
   source: DataSource
   kind: DataKind
+  /** Omitted if it is not known before the file is read. */
+  sizeBytes?: number
 }
 
 /**
@@ -174,7 +179,7 @@ async function openFiles(paths: string[], options: ReadOptions): Promise<Dataset
       continue
     }
     const files = await listDataFiles([path])
-    opened.push(...files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind })))
+    opened.push(...files.map(({ path, ...file }) => ({ ...file, source: openLocalSource(path, path) })))
   }
   return opened
 }
@@ -212,7 +217,13 @@ interface DatasetPart extends DatasetShare {
 
 function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptions): Dataset {
   const reader = new DatasetReader(parts, options)
-  return { ...name, column: reader.column, skipped: reader.skipped, rows: () => reader.readTexts() }
+  return {
+    ...name,
+    column: reader.column,
+    skipped: reader.skipped,
+    rows: () => reader.readTexts(),
+    countTexts: () => reader.countTexts(),
+  }
 }
 
 interface SourcedRow extends DataRow {
@@ -225,6 +236,10 @@ class DatasetReader {
   readonly skipped = { empty: 0, notText: 0 }
   readonly #parts: DatasetPart[]
   readonly #options: ReadOptions
+  /** Of the files that were opened. */
+  #counts: FileCount[] = []
+  #texts = 0
+  #isAtEnd = false
 
   constructor(parts: DatasetPart[], options: ReadOptions) {
     this.column = options.datasetColumn ?? DEFAULT_COLUMN
@@ -236,7 +251,9 @@ class DatasetReader {
     const { datasetSize, signal } = this.#options
     this.skipped.empty = 0
     this.skipped.notText = 0
-    let texts = 0
+    this.#counts = []
+    this.#texts = 0
+    this.#isAtEnd = false
     for await (const row of this.#readInOrder()) {
       signal?.throwIfAborted()
       const read = await this.#readText(row)
@@ -244,9 +261,27 @@ class DatasetReader {
       else if (!isText(read.text)) this.skipped.empty++
       else {
         yield read
-        if (++texts === datasetSize) return
+        if (++this.#texts === datasetSize) break
       }
     }
+    this.#isAtEnd = true
+  }
+
+  countTexts(): TextTotal | null {
+    if (this.#isAtEnd) return { texts: this.#texts, isEstimate: false }
+    const { datasetSize = Infinity } = this.#options
+    const totalBytes = this.#sumBytes()
+    const found = totalBytes === null ? null : estimateTexts(this.#counts, totalBytes)
+    if ((found ?? Infinity) < datasetSize) return { texts: Math.max(found!, this.#texts), isEstimate: true }
+    return datasetSize === Infinity ? null : { texts: datasetSize, isEstimate: false }
+  }
+
+  /** Bytes of all files; null if they are not known, or only a part of them is read. */
+  #sumBytes(): number | null {
+    const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    if (others.length > 0 || !Array.isArray(files)) return null
+    const sizes = (files as DatasetFile[]).map(({ sizeBytes }) => sizeBytes)
+    return sizes.reduce<number | null>((sum, size = NaN) => sum! + size, 0) || null
   }
 
   /** @returns undefined for a row that is neither a text nor a chat */
@@ -299,19 +334,30 @@ class DatasetReader {
   }
 
   async *#readFile(
-    { source, kind }: DatasetFile,
+    { source, kind, sizeBytes }: DatasetFile,
     { textLines }: DatasetPart,
     order: ReadOrder,
   ): AsyncGenerator<SourcedRow> {
     const { column } = this
-    const { signal } = this.#options
-    for await (const row of readRows(abortable(source, signal), kind, { column, textLines, ...order })) {
+    const read = abortable(source, this.#options.signal)
+    // the size of a pipe or a stream is not known
+    const count = sizeBytes === undefined ? undefined : new FileCount(sizeBytes, kind.packing !== null)
+    if (count !== undefined) this.#counts.push(count)
+    const onRows = (rows: number) => count?.setRows(rows)
+    for await (const row of readRows(count?.watch(read) ?? read, kind, {
+      column,
+      textLines,
+      ...order,
+      onRows,
+    })) {
+      if (isText(row.value) || isChat(row.value)) count?.addText(row.value, row.position)
       yield { ...row, source }
     }
+    count?.end()
   }
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string' && /\S/.test(value)
 }
 

@@ -7,6 +7,7 @@ import { type DataKind, detectKind, isDescription, KNOWN_KINDS } from './kind.js
 export interface DataFile {
   path: string
   kind: DataKind
+  sizeBytes: number
 }
 
 /**
@@ -35,7 +36,7 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
         `dataset file ${path} is of an unknown kind: expected a name that ends in ${KNOWN_KINDS}`,
       )
     }
-    files.push({ path, kind })
+    files.push({ path, kind, sizeBytes: stats.size })
   }
   return files
 }
@@ -51,7 +52,7 @@ async function listFolder(folder: string, parents: Set<string>): Promise<DataFil
     const kind = detectKind(name)
     const stats = await statPath(path)
     if (stats.isDirectory()) files.push(...(await listFolder(path, new Set([...parents, real]))))
-    else if (kind && stats.isFile()) files.push({ path, kind })
+    else if (kind && stats.isFile()) files.push({ path, kind, sizeBytes: stats.size })
   }
   return files
 }

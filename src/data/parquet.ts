@@ -34,6 +34,7 @@ type ReadValues = (group: number) => AsyncIterable<ArrayLike<unknown>>
 interface ParquetOrder {
   skip?: RowSkip | undefined
   shuffle?: ((count: number) => number[]) | undefined
+  onRows?: ((rows: number) => void) | undefined
 }
 
 /**
@@ -43,15 +44,17 @@ interface ParquetOrder {
  * chats one row group.
  * @param order.skip     rows still to be skipped; counted down
  * @param order.shuffle  order in which row groups are read, from their number; their own if omitted
+ * @param order.onRows   called with the number of rows of the file
  * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or a column is
  *   missing or holds neither strings nor chats
  */
 export async function* readParquet(
   file: AsyncBuffer,
   context: ColumnContext,
-  { skip, shuffle }: ParquetOrder = {},
+  { skip, shuffle, onRows }: ParquetOrder = {},
 ): AsyncGenerator<DataRow> {
   const { metadata, schema } = await readMetadata(file, context.name)
+  onRows?.(Number(metadata.num_rows))
   const names = new Set(schema.children.map(({ element }) => element.name))
   const columns = chooseColumns(context.column, (name) => names.has(name))
   const readers = columns.map((column) => openColumn(file, metadata, schema, { ...context, column }))

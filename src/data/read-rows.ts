@@ -13,6 +13,8 @@ export interface ReadOrder {
   skip?: RowSkip | undefined
   /** Order of the separately readable parts of a file, from their number. */
   shuffle?: ((count: number) => number[]) | undefined
+  /** Called with the number of rows of a file that says it. */
+  onRows?: ((rows: number) => void) | undefined
 }
 
 /** Reads the rows of one file, wherever it is; the file is closed when the iteration ends, early or not. */

@@ -57,6 +57,11 @@ export class Spool implements DataSource {
     }
   }
 
+  /** Gives up what was kept: nothing can be read after that. */
+  async close(): Promise<void> {
+    await (await this.#file)?.close()
+  }
+
   /** Takes the next bytes from the pipe; readers that wait at once wait for the same ones. */
   #grow(): Promise<void> {
     this.#growing ??= this.#takeChunk().finally(() => {

@@ -17,11 +17,17 @@ export interface Comparison {
   agreements: Float64Array
 }
 
+export interface CompareOptions {
+  /** Rows of logits to make at a time. */
+  headRows?: number | undefined
+  /** Called after each chunk of positions with the share of them that it is. */
+  onChunk?: ((share: number) => void) | undefined
+}
+
 /**
  * Compares what models predict that have the same head, from their last states.
  * @param head    of `takeComparisonHead`
  * @param states  one of each model, the reference model's first
- * @param headRows  rows of logits to make at a time
  * @returns one for each state
  */
 export async function compareStates(
@@ -29,12 +35,14 @@ export async function compareStates(
   head: GraphRunner,
   states: State[],
   batch: EncodedText[],
-  headRows?: number,
+  { headRows, onChunk }: CompareOptions = {},
 ): Promise<Comparison[]> {
   const comparisons = states.map(() => makeComparison(batch.length))
-  for (const chunk of chunkPositions(batch, { models: states.length, rows: headRows })) {
+  const chunks = chunkPositions(batch, { models: states.length, rows: headRows })
+  for (const chunk of chunks) {
     const rows = { [STATE_INPUT]: takeRows(ort, states, chunk) }
     addChunk(comparisons, chunk, await runHead(ort, head, rows, { chunk, models: states.length }))
+    onChunk?.(1 / chunks.length)
   }
   return comparisons
 }

@@ -156,11 +156,17 @@ export class DecoderPieces {
   /**
    * Compares what models predict that have the decoder's head, from their last states.
    * @param states  one of each model, the reference model's first
+   * @param onChunk  called after parts of the work with the share that each is
    * @returns one for each state
    */
-  async compare(states: State[], batch: EncodedText[]): Promise<Comparison[]> {
+  async compare(
+    states: State[],
+    batch: EncodedText[],
+    onChunk?: (share: number) => void,
+  ): Promise<Comparison[]> {
     const head = await this.#runners.get('comparison', () => this.#takeComparison())
-    if (!this.#sharesScale) return compareStates(this.#ort, head, states, batch, this.#headRows)
+    const headRows = this.#headRows
+    if (!this.#sharesScale) return compareStates(this.#ort, head, states, batch, { headRows, onChunk })
     const [reference, ...others] = states as [State, ...State[]]
     const comparisons: Comparison[] = []
     for (const state of [...(others.length === 0 ? [reference] : others)]) {
@@ -173,6 +179,7 @@ export class DecoderPieces {
       )
       if (comparisons.length === 0) comparisons.push(whole)
       if (others.length > 0) comparisons.push(compared)
+      onChunk?.(1 / Math.max(1, others.length))
     }
     return comparisons
   }

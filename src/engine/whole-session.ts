@@ -15,6 +15,8 @@ export interface WholeOptions extends SessionOptions {
   /** Counts what is run and how long it takes. */
   meter?: RunMeter | undefined
   signal?: AbortSignal | undefined
+  /** Called after each run with how many texts of the batch were run. */
+  onAdvance?: ((texts: number) => void) | undefined
 }
 
 /**
@@ -24,7 +26,7 @@ export interface WholeOptions extends SessionOptions {
 export async function openWholeSession(
   decoder: DecoderGraph,
   config: ModelConfig,
-  { threads, device, meter = new RunMeter(), signal }: WholeOptions,
+  { threads, device, meter = new RunMeter(), signal, onAdvance }: WholeOptions,
 ): Promise<GramSource> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
@@ -48,11 +50,14 @@ export async function openWholeSession(
     const count = batch.asked.reduce((sum, { length }) => sum + length, 0)
     const gram = new Float64Array(count * gramSize)
     let offset = 0
+    let texts = 0
     for (const run of splitIntoRuns(batch, fixedBatch)) {
       const part = await measureRun(run)
       meter.count(run)
       gram.set(part, offset)
       offset += part.length
+      texts += run.texts.length
+      onAdvance?.(texts)
     }
     return gram
   }

@@ -11,6 +11,7 @@ import { describeModel } from '../similarity/describe-model.js'
 import { findTokenizerDifference } from '../texts/same-tokenizer.js'
 import { loadTokenizer } from '../texts/tokenizer.js'
 import type { EncodedText } from '../texts/windows.js'
+import type { OnAdvance } from './batch-work.js'
 import type { Compared, EvaluatorOptions } from './evaluator.js'
 import { type EvaluationOptions, evaluatePerplexity } from './perplexity.js'
 
@@ -94,9 +95,12 @@ async function openPair(model: Model, reference: Model, { signal, ...session }: 
   const head = openRunner(pair, model.config, FED_BY_PIECES, { ...session, shared: true })
   head.catch(() => {})
   return {
-    async compare(batch: EncodedText[]): Promise<Compared[]> {
+    async compare(batch: EncodedText[], _: unknown, onAdvance?: OnAdvance): Promise<Compared[]> {
       signal?.throwIfAborted()
-      const states = { state: await runWhole(own, batch), reference: await runWhole(other, batch) }
+      const state = await runWhole(own, batch)
+      onAdvance?.({ share: 1 / 3, candidates: 0 })
+      const states = { state, reference: await runWhole(other, batch) }
+      onAdvance?.({ share: 2 / 3, candidates: 0 })
       return (await comparePair(ort, await head, states, batch)).map(asCompared)
     },
     async close() {

@@ -5,7 +5,10 @@ import type { MemoryLimit } from '../engine/too-little-memory.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { ProgressOptions } from '../progress.js'
+import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
+import { BatchWork, type Costs, type OnAdvance } from './batch-work.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
 /** A model ready to score texts, with any of some blocks of layers removed. */
@@ -14,15 +17,16 @@ export interface Evaluator {
    * Runs a batch through the model with each candidate's blocks removed. Layers that candidates have in common
    * from the bottom up run once.
    * @param candidates blocks to remove, in any order; none for the whole model
+   * @param onAdvance  called after each part of the work
    * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a
    *   finite number if a value on the way was not
    */
-  measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]>
+  measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]>
   /**
    * As `measure`, and compares what each candidate predicts with what the whole model does.
    * @returns of the whole model, then of each candidate
    */
-  compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]>
+  compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]>
   /**
    * Runs a batch likewise, and scores what may follow parts of its texts.
    * @returns for each candidate, the scores of the continuations
@@ -31,6 +35,7 @@ export interface Evaluator {
     batch: EncodedText[],
     continuations: Continuation[],
     candidates: Block[][],
+    onAdvance?: OnAdvance,
   ): Promise<ContinuationScores[]>
   close(): Promise<void>
 }
@@ -54,7 +59,7 @@ export interface Compared {
   agreements: Float64Array
 }
 
-export interface EvaluatorOptions extends SessionOptions {
+export interface EvaluatorOptions extends SessionOptions, ProgressOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
   /** What the process may take of memory; the model is loaded layer by layer then. */
@@ -72,17 +77,26 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
   const boundaries = findBoundaries(layers, options.blocks)
   const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
   const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
-  const run = <Score>(candidates: Block[][], batch: EncodedText[], score: (state: State) => Promise<Score>) =>
-    runPaths({ pieces, score }, candidates.map(pathOf), { texts: batch, signal: options.signal })
+  const costs: Costs = {
+    ofPiece: (piece) => boundaries[piece + 1]! - boundaries[piece]!,
+    head: layers * countHeadShare(model),
+  }
+  const batchOf = (texts: EncodedText[], onAdvance: OnAdvance | undefined): PathBatch => ({
+    ...{ texts, costs, onAdvance },
+    signal: options.signal,
+  })
   return {
-    async measure(batch, candidates) {
-      const scores = await run(candidates, batch, (state) => pieces.score(state, batch))
+    async measure(batch, candidates, onAdvance) {
+      const score = (state: State) => pieces.score(state, batch)
+      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
-    compare: (batch, candidates) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], { texts: batch, signal: options.signal }),
-    scoreContinuations: (batch, continuations, candidates) =>
-      run(candidates, batch, (state) => pieces.scoreContinuations(state, continuations)),
+    compare: (batch, candidates, onAdvance) =>
+      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batchOf(batch, onAdvance)),
+    scoreContinuations(batch, continuations, candidates, onAdvance) {
+      const score = (state: State) => pieces.scoreContinuations(state, continuations)
+      return runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
+    },
     tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),
   }
@@ -127,6 +141,8 @@ export interface PathBatch {
    * each path is held. Otherwise the paths run one after another, and a state is held only for those that branch off.
    */
   pieceByPiece?: boolean
+  costs: Costs
+  onAdvance?: OnAdvance | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -141,12 +157,18 @@ export async function runPaths<Score>(
 ): Promise<Score[]> {
   const scores: Score[] = []
   if (paths.length === 0) return scores
-  await walkTree(pieces, buildPrefixTree(paths), batch, async (ends, state) => {
+  const tree = buildPrefixTree(paths)
+  const work = new BatchWork(tree, batch.costs, batch.onAdvance)
+  await walkTree(pieces, tree, { ...batch, work }, async (ends, state) => {
     const score = await scoreState(state)
+    work.addHeads(1)
     for (const path of ends) scores[path] = score
   })
   return scores
 }
+
+/** Time that comparing predictions adds to the head, measured on SmolLM2: so many times as long in all. */
+const COMPARISON_COST = 1.8
 
 /** Bytes of last states that are held before they are compared. */
 const HELD_BYTES = 256e6
@@ -157,6 +179,9 @@ export async function comparePaths(
   paths: number[][],
   batch: PathBatch,
 ): Promise<Compared[]> {
+  const tree = buildPrefixTree(paths)
+  const costs = { ...batch.costs, head: COMPARISON_COST * batch.costs.head }
+  const work = new BatchWork(tree, costs, batch.onAdvance)
   const compared: Compared[] = []
   let reference: { ends: number[]; state: State } | undefined
   let held: { ends: number[]; state: State }[] = []
@@ -166,6 +191,7 @@ export async function comparePaths(
     const comparisons = await pieces.compare(
       group.map(({ state }) => state),
       batch.texts,
+      (share) => work.addHeads(share * group.length),
     )
     for (const [index, { ends }] of group.entries()) {
       const { logLikelihoods, divergences, agreements } = comparisons[index]!
@@ -173,7 +199,7 @@ export async function comparePaths(
       for (const path of ends) compared[path] ??= { nats, divergences, agreements }
     }
   }
-  await walkTree(pieces, buildPrefixTree(paths), batch, async (ends, state) => {
+  await walkTree(pieces, tree, { ...batch, work }, async (ends, state) => {
     if (ends.includes(0)) reference = { ends, state }
     else held.push({ ends, state })
     if (reference !== undefined && held.length * state.data.byteLength >= HELD_BYTES) await compareHeld()
@@ -186,19 +212,24 @@ export async function comparePaths(
 async function walkTree(
   pieces: Scoring<unknown>['pieces'],
   tree: PrefixTree,
-  { texts, tokens, pieceByPiece = false, signal }: PathBatch,
+  { texts, tokens, pieceByPiece = false, signal, work }: PathBatch & { work: BatchWork },
   visitEnd: (ends: number[], state: State) => Promise<void>,
 ): Promise<void> {
   const pending: PendingBranch[] = []
   const visit = async ({ ends, next }: PrefixTree, state: State): Promise<void> => {
     signal?.throwIfAborted()
-    if (ends.length > 0) await visitEnd(ends, state)
+    if (ends.length > 0) {
+      work.addEnds(ends.length)
+      await visitEnd(ends, state)
+    }
     for (const [piece, node] of [...next].reverse()) pending.push({ piece, node, state })
   }
   await visit(tree, await pieces.embed(texts, tokens))
   while (pending.length > 0) {
     const { piece, node, state } = pieceByPiece ? takeLowest(pending) : pending.pop()!
-    await visit(node, await pieces.run(piece, state, texts))
+    const next = await pieces.run(piece, state, texts)
+    work.addPiece(piece)
+    await visit(node, next)
   }
 }
 

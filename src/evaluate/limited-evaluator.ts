@@ -5,7 +5,9 @@ import { formatQuantity, formatSize } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
+import type { Costs, OnAdvance } from './batch-work.js'
 import {
   type Compared,
   comparePaths,
@@ -21,6 +23,8 @@ import {
 
 export type MeasuringEvaluator = Omit<TimedEvaluator, 'scoreContinuations'>
 type LimitedOptions = EvaluatorOptions & { limit: MemoryLimit }
+/** A batch on its way, of which the evaluator runs parts. */
+type RunBatch = { texts: EncodedText[]; onAdvance: OnAdvance | undefined }
 
 /**
  * Opens a model to measure candidates: whole, or within a limit of memory.
@@ -44,8 +48,9 @@ export async function openLimitedEvaluator(
   options: LimitedOptions,
 ): Promise<MeasuringEvaluator> {
   const boundaries = findBoundaries(config.layers, undefined)
+  const costs: Costs = { ofPiece: () => 1, head: config.layers * countHeadShare({ decoder, config }) }
   const pieces = await openDecoderPieces(decoder, config, boundaries, options)
-  return new LimitedEvaluator(pieces, boundaries, options)
+  return new LimitedEvaluator(pieces, boundaries, { ...options, costs })
 }
 
 /** Texts and paths that run at a time. */
@@ -58,13 +63,13 @@ class LimitedEvaluator implements MeasuringEvaluator {
   readonly #pieces: DecoderPieces
   /** Every state. */
   readonly #boundaries: number[]
-  readonly #options: LimitedOptions
+  readonly #options: LimitedOptions & { costs: Costs }
   readonly #memory: PieceMemory
   /** What the process takes before anything is loaded. */
   readonly #takenBytes: number
   #isNoted = false
 
-  constructor(pieces: DecoderPieces, boundaries: number[], options: LimitedOptions) {
+  constructor(pieces: DecoderPieces, boundaries: number[], options: LimitedOptions & { costs: Costs }) {
     this.#pieces = pieces
     this.#boundaries = boundaries
     this.#options = options
@@ -74,20 +79,20 @@ class LimitedEvaluator implements MeasuringEvaluator {
     this.#choosePortion({ texts: pieces.fixedBatch ?? 1, tokens: maxLength, paths: LEAST_PATHS })
   }
 
-  async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
+  async measure(texts: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]> {
     const pieces = this.#pieces
     const paths = candidates.map((removed) => this.#pathOf(removed))
-    const portions = await this.#runPortions(batch, paths, 0, (group, part) =>
+    const portions = await this.#runPortions({ texts, onAdvance }, paths, 0, (group, part) =>
       runPaths({ pieces, score: (state) => pieces.score(state, part.texts) }, group, part),
     )
     const scores = portions.map((groups) => groups.flat())
     return paths.map((_, path) => joinNumbers(scores.map((row) => row[path]!)).map((value) => 0 - value))
   }
 
-  async compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]> {
+  async compare(texts: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]> {
     const whole = this.#pathOf([])
     const paths = candidates.map((removed) => this.#pathOf(removed))
-    const portions = await this.#runPortions(batch, paths, 1, (group, part) =>
+    const portions = await this.#runPortions({ texts, onAdvance }, paths, 1, (group, part) =>
       comparePaths(this.#pieces, [whole, ...group], part),
     )
     const rows = portions.map((groups) => [groups[0]![0]!, ...groups.flatMap(([_, ...others]) => others)])
@@ -112,7 +117,7 @@ class LimitedEvaluator implements MeasuringEvaluator {
    * @returns what `run` returned, for each part of the texts, then for each group of paths
    */
   async #runPortions<Score>(
-    batch: EncodedText[],
+    { texts: batch, onAdvance }: RunBatch,
     paths: number[][],
     more: number,
     run: (group: number[][], part: PathBatch) => Promise<Score[]>,
@@ -122,10 +127,18 @@ class LimitedEvaluator implements MeasuringEvaluator {
     this.#noteOnce(portion)
     const groups = paths.length === 0 ? [[]] : chunk(paths, portion.paths - more)
     const results: Score[][][] = []
-    for (const texts of chunk(batch, portion.texts)) {
-      const part = { texts, tokens, pieceByPiece: true, signal: this.#options.signal }
+    const chunks = chunk(batch, portion.texts)
+    const { costs, signal } = this.#options
+    let parts = 0
+    const report: OnAdvance = ({ share, candidates }) =>
+      onAdvance?.({ share: (parts + share) / (chunks.length * groups.length), candidates })
+    for (const texts of chunks) {
+      const part = { texts, tokens, pieceByPiece: true, costs, onAdvance: report, signal }
       const ofTexts: Score[][] = []
-      for (const group of groups) ofTexts.push(await run(group, part))
+      for (const group of groups) {
+        ofTexts.push(await run(group, part))
+        parts++
+      }
       results.push(ofTexts)
     }
     return results

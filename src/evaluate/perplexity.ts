@@ -1,3 +1,4 @@
+import type { TextTotal } from '../data/count-texts.js'
 import type { Dataset } from '../data/dataset.js'
 import type { EvaluationResult, TextFigures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
@@ -14,6 +15,7 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../run/run-options.js'
+import { TextWork } from '../run/text-work.js'
 import { describeModel } from '../similarity/describe-model.js'
 import type { Shard } from '../texts/placed-rows.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
@@ -40,7 +42,10 @@ export interface EvaluationOptions extends RunOptions {
   onText?: ((score: TextScore) => void) | undefined
 }
 
-/** Opens what candidates are measured with, instead of the model as it is. */
+/**
+ * Opens what candidates are measured with, instead of the model as it is. It advances while it runs a batch, and not at
+ * all if it knows what the batch gives.
+ */
 export type OpenEvaluator = (
   model: Model,
   options: EvaluatorOptions,
@@ -82,26 +87,32 @@ export async function evaluatePerplexity(
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
-  const texts = batchScoredTexts(skipRows(dataset.rows(), datasetSkip), tokenizer.encode, settings)
+  const work = new TextWork()
+  const rows = skipRows(dataset.rows(), datasetSkip)
+  const texts = batchScoredTexts(rows, tokenizer.encode, settings, takeOwn(work, shard))
   const sums = new EvaluationSums(removed)
-  const total = countTexts(options, settings)
   const record = shard && new ShardRecord(shard)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
   try {
+    options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await tokenizer.loaded
     evaluator = await open(model, chooseSession(options, settings, removed))
     for await (const batch of texts) {
       if (record?.takes(batch) === false) continue
-      const compared = await evaluator.compare(batch, removed)
+      const report = (share: number) => {
+        const found = countTexts(dataset, options, settings)
+        options.onProgress?.(work.describe('perplexity', sums.texts + share * batch.length, found))
+      }
+      const compared = await compareBatch(evaluator, batch, removed, { work, report })
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       const figures = await scoreTexts(scored, options.onText)
       for (const text of figures) sums.addText(text)
       record?.add(figures)
-      options.onProgress?.({ texts: sums.texts, total })
     }
     signal?.throwIfAborted()
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(sums.texts, total ?? undefined) : cause
+    const asked = datasetSize === undefined ? null : countTexts(dataset, options, settings)
+    throw signal?.aborted ? new InterruptedError(sums.texts, asked?.texts) : cause
   } finally {
     tokenizer.close()
     await evaluator?.close()
@@ -119,24 +130,54 @@ export async function evaluatePerplexity(
   }
 }
 
-/** Texts that are measured if the dataset has as many as are asked for; null if none are. */
-function countTexts({ datasetSize, shard }: EvaluationOptions, { batchSize }: RunSettings): number | null {
-  if (datasetSize === undefined) return null
-  if (shard === undefined) return datasetSize
+/** Runs a batch, and reports how much of it is done. */
+async function compareBatch(
+  evaluator: Awaited<ReturnType<OpenEvaluator>>,
+  batch: ReadText[],
+  removed: Block[][],
+  { work, report }: { work: TextWork; report: (share: number) => void },
+): Promise<Compared[]> {
+  let hasRun = false
+  report(0)
+  const compared = await evaluator.compare(batch, removed, ({ share }) => {
+    hasRun = true
+    report(share)
+  })
+  if (!hasRun) work.skip(batch)
+  return compared
+}
+
+/** Counts the work of the batches that are a shard's, or of all. */
+function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[][]) => void {
+  if (shard === undefined) return (batches) => work.addWindow(batches)
+  let seen = 0
+  return (batches) => work.addWindow(batches.filter(() => seen++ % shard.count === shard.index - 1))
+}
+
+/** Texts that are measured, as far as is known. */
+function countTexts(
+  dataset: Dataset,
+  { datasetSkip = 0, shard }: EvaluationOptions,
+  { batchSize }: RunSettings,
+): TextTotal | null {
+  const found = dataset.countTexts()
+  if (found === null) return null
+  const all = Math.max(0, found.texts - datasetSkip)
+  if (shard === undefined) return { ...found, texts: all }
   let texts = 0
-  for (let start = (shard.index - 1) * batchSize; start < datasetSize; start += shard.count * batchSize) {
-    texts += Math.min(batchSize, datasetSize - start)
+  for (let start = (shard.index - 1) * batchSize; start < all; start += shard.count * batchSize) {
+    texts += Math.min(batchSize, all - start)
   }
-  return texts
+  return { ...found, texts }
 }
 
 function chooseSession(
-  { threads, device = 'cpu', signal, onNote, maxMemory }: EvaluationOptions,
+  { threads, device = 'cpu', signal, onNote, onProgress, maxMemory }: EvaluationOptions,
   { maxLength }: RunSettings,
   removed: Block[][],
 ): EvaluatorOptions {
   const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength }
-  return { threads, device, blocks: removed.flat(), limit, signal, onNote }
+  return { threads, device, blocks: removed.flat(), limit, signal, onNote, onProgress }
 }
 
 interface ScoredBatch {

@@ -1,4 +1,5 @@
 import type { Block } from '../layers/block.js'
+import type { ProgressOptions } from '../progress.js'
 import type { NextToken } from './next-token.js'
 
 /** Tokens of the prompt, if the model takes as many. */
@@ -29,18 +30,29 @@ export async function measurePrefill(
     maxTokens,
     tokenRows,
     signal,
-  }: { maxTokens: number; tokenRows: number; signal?: AbortSignal | undefined },
+    onProgress,
+  }: { maxTokens: number; tokenRows: number; signal?: AbortSignal | undefined } & ProgressOptions,
 ): Promise<PrefillSpeed> {
   const tokens = Math.min(TOKENS, maxTokens)
   const ids = Array.from({ length: tokens }, (_, index) => index % tokenRows)
   const texts = Array.from({ length: Number.isFinite(maxBatch) ? maxBatch : 1 }, () => ({ ids, origin: '' }))
   // the first run of each loads what it needs
-  for (const removed of cuts) await predict(texts, removed)
+  let runs = 0
+  const total = cuts.length * (1 + ROUNDS)
+  const report = () => {
+    const detail = `run ${runs + 1} of ${total}`
+    onProgress?.({ phase: 'speed of reading a prompt', done: runs++, total, isMost: true, detail })
+  }
+  for (const removed of cuts) {
+    report()
+    await predict(texts, removed)
+  }
   const fastestMs = cuts.map(() => Infinity)
   const start = performance.now()
   for (let round = 0; round < ROUNDS && (round === 0 || performance.now() - start < MOST_MS); round++) {
     for (const [cut, removed] of cuts.entries()) {
       signal?.throwIfAborted()
+      report()
       const before = performance.now()
       await predict(texts, removed)
       fastestMs[cut] = Math.min(fastestMs[cut]!, performance.now() - before)

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { listParts, type WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
+import { countBytes, type ProgressOptions } from '../progress.js'
 import { decodeFloats } from '../weights/decode-floats.js'
 import { findNonFinite } from '../weights/find-non-finite.js'
 import type { DecoderGraph } from './decoder-graph.js'
@@ -12,11 +13,14 @@ import { DataLocation, type TensorProto } from './onnx.js'
 import { WeightReader } from './weight-reader.js'
 import { countDims, ELEMENT_BITS } from './weight-sizes.js'
 
-export interface FiniteOptions {
+export interface FiniteOptions extends ProgressOptions {
   /** The tensors that the weights are stored in, by which errors name them; omitted for an ONNX graph. */
   tensors?: ReadonlyMap<string, TensorLocation> | undefined
   signal?: AbortSignal | undefined
 }
+
+/** Fewer bytes are read in a moment. */
+const REPORTED_BYTES = 100e6
 
 /**
  * Checks that all weights of a decoder are finite. Other values do not always show in the results: softmax maps
@@ -27,11 +31,15 @@ export interface FiniteOptions {
  */
 export async function assertFiniteWeights(
   { model, weightsFolder, packed }: DecoderGraph,
-  { tensors, signal }: FiniteOptions = {},
+  { tensors, signal, onProgress }: FiniteOptions = {},
 ): Promise<void> {
   const reader = new WeightReader()
+  let doneBytes = 0
+  const totalBytes = sumBytes(initializersDeep(model.graph))
   try {
     for (const tensor of initializersDeep(model.graph)) {
+      if (totalBytes >= REPORTED_BYTES) onProgress?.(countBytes('checking weights', doneBytes, totalBytes))
+      doneBytes += bytesOf(tensor)
       if (!FLOAT_DTYPES.has(tensor.dataType)) continue
       const expression = isExternal(tensor) ? packed?.get(tensor.name) : undefined
       if (expression !== undefined) {
@@ -51,6 +59,16 @@ export async function assertFiniteWeights(
   } finally {
     await reader.close()
   }
+}
+
+function bytesOf(tensor: TensorProto): number {
+  return (countDims(tensor) * (ELEMENT_BITS.get(tensor.dataType) ?? 0)) / 8
+}
+
+function sumBytes(tensors: Iterable<TensorProto>): number {
+  let sum = 0
+  for (const tensor of tensors) sum += bytesOf(tensor)
+  return sum
 }
 
 function isExternal({ dataLocation }: TensorProto): boolean {

@@ -28,7 +28,7 @@ export type HealingEstimate =
 const PRODUCTS = 10
 
 /** Part of that peak that a step of training reaches. */
-const EFFICIENCY = 0.6
+const EFFICIENCY = 0.65
 
 /**
  * Estimates how long `heal` would take on this machine, from the operations of a step and a matrix product whose speed

@@ -19,9 +19,11 @@ export class ForwardClock {
     }
   }
 
-  /** @param texts done so far: those of some of the batches */
+  /** @param texts  done so far; nothing is noted within a batch */
   note(texts: number): void {
-    this.#last = { ms: this.#now(), tokens: this.#tokensAfter.get(texts)! }
+    const tokens = this.#tokensAfter.get(texts)
+    if (tokens === undefined || tokens === this.#last?.tokens) return
+    this.#last = { ms: this.#now(), tokens }
     this.#first ??= this.#last
   }
 

@@ -49,6 +49,8 @@ export class GradientSource {
   readonly #opened = new Map<string, Promise<GraphRunner>>()
   /** States between runs of layers, from the first that follows the token ids to the last before the loss. */
   readonly #boundaries: number[]
+  /** The first run of layers before the last that has trained weights: no gradient goes below it. */
+  readonly #firstTrained: number
 
   /** @param decoder with the trained weights as inputs */
   static async open(
@@ -61,7 +63,6 @@ export class GradientSource {
 
   private constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, options: GradientOptions) {
     this.#ort = ort
-    this.#decoder = decoder
     this.#config = config
     this.#options = options
     const layers = decoder.states.length - 1
@@ -70,6 +71,14 @@ export class GradientSource {
     this.#boundaries = Array.from({ length: count - 1 }, (_, index) =>
       Math.round(((index + 1) * layers) / count),
     )
+    // the graphs forward and back would each hold their layers in float32
+    this.#decoder = count > 1 ? { ...decoder, castsPerRun: true } : decoder
+    const trained = new Set(options.trained.map(({ name }) => name))
+    const first = this.#boundaries.findIndex((to, index) => {
+      const { model } = takeSegment(decoder, { from: this.#boundaries[index - 1], to })
+      return model.graph.input.some(({ name }) => trained.has(name))
+    })
+    this.#firstTrained = first === -1 ? this.#boundaries.length : first
   }
 
   /**
@@ -91,15 +100,15 @@ export class GradientSource {
       takeLossGraph(this.#decoder, { ...this.#graphOptions, from: last, teacher: this.#options.teacher }),
     )
     this.#add(outputs, gradients)
-    let gradient = outputs[GRADIENT_OUTPUT]
-    for (let index = this.#boundaries.length - 1; index >= 0 && gradient !== undefined; index--) {
+    let gradient = outputs[GRADIENT_OUTPUT]!
+    for (let index = this.#boundaries.length - 1; index >= this.#firstTrained; index--) {
       const from = this.#boundaries[index - 1]
       const own = { ...feeds, [GRADIENT_INPUT]: gradient, ...startFrom(states[index - 1]) }
       const outputs = await this.#run(`back ${index}`, texts, own, () =>
         takeBackwardGraph(this.#decoder, { ...this.#graphOptions, from, to: this.#boundaries[index]! }),
       )
       this.#add(outputs, gradients)
-      gradient = outputs[GRADIENT_OUTPUT]
+      gradient = outputs[GRADIENT_OUTPUT]!
     }
     const tokens = countPredicted(texts)
     return { nats: readNumber(outputs) / share, tokens }

@@ -8,8 +8,9 @@ import { formatDuration, formatQuantity, formatSize } from '../format-numbers.js
 import { storeWeights } from '../gradient/fed-weights.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
+import { countBytes } from '../progress.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
-import { type PlannedFile, sizeOf } from '../prune/planned-file.js'
+import { type PlannedFile, sizeOf, sumPlanned } from '../prune/planned-file.js'
 import { writePlannedFiles } from '../prune/write-planned.js'
 import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
@@ -100,7 +101,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
       state,
       signal,
       onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
-      onProgress: (progress) => onProgress?.({ stage: 'training', ...progress }),
+      onProgress,
     })
     return { ended, state, before }
   } finally {
@@ -130,7 +131,7 @@ async function startState(work: Work, options: HealOptions): Promise<Omit<Traine
   const before = await measureHeldOut(work.model, 'before', work, {
     ...options,
     onProgress: (progress) => {
-      if (progress.stage !== 'training') clock.note(progress.texts)
+      if (progress.phase === 'perplexity before') clock.note(progress.done)
       options.onProgress?.(progress)
     },
   })
@@ -166,7 +167,6 @@ async function measureHeldOut(
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
-  const total = batches.flat().length
   // so few texts are not worth a copy of all weights in float32
   const decoder = { ...model.decoder, castsPerRun: true }
   const [figures] = await measureTexts({ ...model, decoder }, [[]], {
@@ -175,7 +175,9 @@ async function measureHeldOut(
     signal,
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, settings.maxLength),
-    onTexts: (texts) => onProgress?.({ stage, texts, total }),
+    phase:
+      stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
+    onProgress,
   })
   return figures
 }
@@ -236,12 +238,15 @@ function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: Planne
 }
 
 async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
-  const { output, signal } = options
-  await assertRoom(
-    folder,
-    files.reduce((sum, file) => sum + sizeOf(file), 0),
-  )
+  const { output, signal, onProgress } = options
+  const totalBytes = sumPlanned(files)
+  await assertRoom(folder, totalBytes)
+  let writtenBytes = 0
+  const onWritten = (bytes: number) => {
+    writtenBytes += bytes
+    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
+  }
   await fillFolder(folder, (temporary) =>
-    writePlannedFiles(temporary, files, { named: output, signal, onWritten: () => {} }),
+    writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
   )
 }

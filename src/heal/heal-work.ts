@@ -27,11 +27,10 @@ import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } fro
 import { hasState, statePath } from './saved-state.js'
 import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
 import { listTargets } from './targets.js'
-import type { TrainingProgress } from './train.js'
 import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
 
 export interface HealOptions
-  extends Omit<RunOptions, 'onProgress' | 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
+  extends Omit<RunOptions, 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
     Omit<HealTextOptions, 'dataset'>,
     Omit<TrainingOptions, 'maxLength'>,
     FormOptions {
@@ -57,15 +56,10 @@ export interface HealOptions
   force?: boolean | undefined
   /** The command that is run, for the model card. */
   command?: string | undefined
-  onProgress?: ((progress: HealProgress) => void) | undefined
 }
 
 /** Precisions that frozen weights can be held in. */
 export type HeldDtype = Exclude<ComputedDtype, 'q8'>
-
-export type HealProgress =
-  | ({ stage: 'training' } & TrainingProgress)
-  | { stage: 'before' | 'after'; texts: number; total: number }
 
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
 export const MAX_LENGTH = 256
@@ -126,7 +120,8 @@ export interface Work {
  * @throws as `healModel`
  */
 export async function openWork(options: HealOptions): Promise<Work> {
-  const { output, force, signal, onNote } = options
+  const { output, force, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
   const located = await locateModel(options)
   const folder = await checkOutputFolder(output, {
     source: located.folder,
@@ -151,6 +146,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   const adapted = trainable.decoder
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
     return { located, model, folder, settings, tensors, modules, form, adapted, teacher, tokenizer, texts }
   } catch (cause) {
@@ -174,7 +170,9 @@ export function assertPlain({ id, packing }: Model): void {
   if (packing === null) return
   throw new LayerpruneError(
     `the weights of ${id} are packed (${packing.form}), so that nothing can be merged into them, nor learnt from them`,
-    { hint: 'train an adapter for it with --adapter, or take the model that it was made from' },
+    {
+      hint: 'train an adapter for it with layerprune heal --adapter, or take the model that it was made from',
+    },
   )
 }
 

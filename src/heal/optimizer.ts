@@ -62,7 +62,9 @@ function zerosLike(parameters: Parameters): Parameters {
  */
 export function clipGradients(gradients: Parameters, limit: number): number {
   let squares = 0
-  for (const values of gradients.values()) for (const value of values) squares += value * value
+  for (const values of gradients.values()) {
+    for (let index = 0; index < values.length; index++) squares += values[index]! ** 2
+  }
   const norm = Math.sqrt(squares)
   const factor = limit / (norm + 1e-6)
   if (factor < 1) {

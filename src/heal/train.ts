@@ -1,8 +1,10 @@
 import { LayerpruneError } from '../errors.js'
+import type { ProgressOptions } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import type { GradientSource } from './gradient-source.js'
 import { type AdamSettings, AdamW, clipGradients, type Parameters, scheduledRate } from './optimizer.js'
 import type { TrainingSettings } from './settings.js'
+import { describeTraining, type StepPart } from './training-progress.js'
 
 /** PyTorch's defaults. */
 export const ADAM: Pick<AdamSettings, 'betas' | 'epsilon'> = { betas: [0.9, 0.999], epsilon: 1e-8 }
@@ -35,17 +37,7 @@ export interface TrainingState {
   best: { step: number; heldOutLoss: number; parameters: Parameters }
 }
 
-export interface TrainingProgress {
-  step: number
-  /** Null until the pace is known. */
-  steps: number | null
-  /** Of the last step, in nats per token. */
-  loss: number
-  heldOutLoss: number
-  tokensPerSecond: number
-}
-
-export interface TrainOptions {
+export interface TrainOptions extends ProgressOptions {
   source: Pick<GradientSource, 'addGradients' | 'measure'>
   settings: TrainingSettings
   /** The sequences of a step, counted from 0; all of one length. */
@@ -55,7 +47,6 @@ export interface TrainOptions {
   state: TrainingState
   /** Called when the state may be saved. */
   onCheckpoint?: ((state: TrainingState) => Promise<void>) | undefined
-  onProgress?: ((progress: TrainingProgress) => void) | undefined
   signal?: AbortSignal | undefined
   /** Milliseconds, of any start. */
   now?: (() => number) | undefined
@@ -89,6 +80,7 @@ export function startTraining(
 export async function train(options: TrainOptions): Promise<'steps' | 'minutes' | 'patience'> {
   const { settings, state, signal, now = () => performance.now(), onCheckpoint } = options
   const startMs = now() - 1000 * state.seconds
+  report(options)
   const isOver = () => settings.minutes !== null && state.seconds >= 60 * settings.minutes
   while (true) {
     if (state.optimizer.steps >= (state.steps ?? Infinity)) return 'steps'
@@ -114,7 +106,8 @@ function planSteps({ minutes }: TrainingSettings, { seconds, optimizer }: Traini
   return Math.max(optimizer.steps, Math.floor((60 * minutes! * optimizer.steps) / seconds))
 }
 
-async function takeStep({ source, settings, state }: TrainOptions, sequences: EncodedText[]): Promise<void> {
+async function takeStep(options: TrainOptions, sequences: EncodedText[]): Promise<void> {
+  const { source, settings, state } = options
   const { parameters, optimizer } = state
   const gradients = new Map([...parameters].map(([name, { length }]) => [name, new Float32Array(length)]))
   const predicted = sequences.reduce((sum, { ids }) => sum + ids.length - 1, 0)
@@ -122,6 +115,8 @@ async function takeStep({ source, settings, state }: TrainOptions, sequences: En
   for (let start = 0; start < sequences.length; start += settings.microBatchSize) {
     const texts = sequences.slice(start, start + settings.microBatchSize)
     nats += (await source.addGradients(texts, parameters, 1 / predicted, gradients)).nats
+    const ofStep = (start + texts.length) / sequences.length
+    if (ofStep < 1) report(options, { ofStep })
   }
   const norm = clipGradients(gradients, settings.clip)
   const loss = nats / predicted
@@ -142,10 +137,12 @@ async function takeStep({ source, settings, state }: TrainOptions, sequences: En
   state.losses.push(loss)
 }
 
-async function measureHeldOut({ source, heldOut, state, signal }: TrainOptions): Promise<void> {
+async function measureHeldOut(options: TrainOptions): Promise<void> {
+  const { source, heldOut, state, signal } = options
   let [nats, tokens] = [0, 0]
-  for (const texts of heldOut) {
+  for (const [index, texts] of heldOut.entries()) {
     signal?.throwIfAborted()
+    report(options, { ofMeasurement: index / heldOut.length })
     const loss = await source.measure(texts, state.parameters)
     nats += loss.nats
     tokens += loss.tokens
@@ -168,13 +165,6 @@ function copyParameters(parameters: Parameters): Parameters {
   return new Map([...parameters].map(([name, values]) => [name, values.slice()]))
 }
 
-function report({ state, settings, onProgress }: TrainOptions): void {
-  const step = state.optimizer.steps
-  onProgress?.({
-    step,
-    steps: state.steps,
-    loss: state.losses.at(-1)!,
-    heldOutLoss: state.curve.at(-1)!.heldOutLoss,
-    tokensPerSecond: (step * settings.batchSize * settings.maxLength) / state.seconds,
-  })
+function report({ settings, heldOut, state, onProgress }: TrainOptions, part?: StepPart): void {
+  onProgress?.(describeTraining(settings, heldOut, state, part))
 }

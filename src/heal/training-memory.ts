@@ -31,28 +31,31 @@ export function estimateTraining(
   batch: BatchSize,
   teacher: Teacher | undefined,
 ): TrainingMemory {
-  const names = trained.map(({ name }) => name)
-  const whole = takeLossGraph(decoder, { trained: names, hiddenSize, teacher })
-  const weights = listLoadedWeights(whole)
-  const ofScore = listLoadedWeights({ ...takeScoreGraph(decoder, hiddenSize), castsPerRun: true })
-  const ofLayers = sumBytes(listLoadedWeights(takeSegment(decoder, { to: layers })))
+  const graphOptions = { trained: trained.map(({ name }) => name), hiddenSize, teacher }
+  const whole = takeLossGraph(decoder, graphOptions)
+  const ofWhole = listLoadedWeights(whole)
+  const perRun = { ...decoder, castsPerRun: true }
+  const ofRuns = listLoadedWeights(takeLossGraph(perRun, graphOptions))
+  const ofLayers = listLoadedWeights(takeSegment(perRun, { to: layers }))
   const keptBytes = 4 * countKeptNumbers(whole.model.graph, batch)
-  const stateBytes = 4 * batch.texts * batch.tokens * hiddenSize
+  const ofScore = listLoadedWeights(takeScoreGraph(perRun, hiddenSize))
+  const scoreBytes = countCastBytes(ofScore) + countLogitBytes(decoder, batch, undefined)
+  const logitBytes = countLogitBytes(decoder, batch, teacher)
   const trainedBytes =
     TRAINED_COPIES * [...start.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
-  // what measures on held-out texts runs while the memory of a step is kept
-  const fixedBytes =
-    2 * SESSION_BYTES +
-    countWeightBytes(weights) +
-    countLogitBytes(decoder, batch, teacher) +
-    countWeightBytes(ofScore) +
-    countLogitBytes(decoder, batch, undefined)
+  const fixedBytes = 2 * SESSION_BYTES + sumBytes(ofScore) + trainedBytes
   return (layersAtOnce) => {
     const runs = Math.ceil(layers / layersAtOnce)
-    // runs but the last load their layers' weights twice: to compute their states, and again to go back
-    const again = ((runs - 1) / runs) * ofLayers + 2 * (runs - 1) * stateBytes
-    const bytes = fixedBytes + again + keptBytes / runs + trainedBytes
-    return PROGRAM_BYTES + (runs > 1 ? FRAGMENTATION : 1) * bytes
+    if (runs === 1) {
+      const stepBytes = sumBytes(ofWhole) + countCastBytes(ofWhole) + logitBytes + keptBytes
+      // what measures on held-out texts runs while the memory of a step is kept
+      return PROGRAM_BYTES + fixedBytes + stepBytes + scoreBytes
+    }
+    // all runs but the last load weights twice: to compute states, and again to go back
+    const mappedBytes = sumBytes(ofRuns) + ((runs - 1) / runs) * sumBytes(ofLayers)
+    const stateBytes = 2 * (runs - 1) * 4 * batch.texts * batch.tokens * hiddenSize
+    const runBytes = Math.max(countCastBytes(ofRuns) + logitBytes + keptBytes / runs, scoreBytes)
+    return PROGRAM_BYTES + FRAGMENTATION * (fixedBytes + mappedBytes + stateBytes + runBytes)
   }
 }
 
@@ -65,11 +68,6 @@ function countLogitBytes(
   const vocabulary = Number(logits && dimensions(logits).at(-1))
   const copies = teacher === undefined ? LOGITS_OF_ONE : LOGITS_OF_TWO
   return (4 * copies * vocabulary * texts * tokens) / CHUNKS
-}
-
-/** Of weights, and of their float32 copies in a run. */
-function countWeightBytes(weights: LoadedWeight[]): number {
-  return sumBytes(weights) + countCastBytes(weights)
 }
 
 function sumBytes(weights: LoadedWeight[]): number {
@@ -86,7 +84,7 @@ export function fitLayers(
   maxMemory: number,
   { texts, tokens }: BatchSize,
 ): number {
-  const counts = Array.from({ length: layers }, (_, index) => layers - index)
+  const counts = Array.from({ length: layers }, (_, index) => Math.ceil(layers / (index + 1)))
   const fitting = counts.find((count) => memory(count) <= maxMemory)
   if (fitting !== undefined) return fitting
   const least = `${Math.ceil(Math.min(...counts.map(memory)) / 1e6)}MB`

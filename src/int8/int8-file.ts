@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashFiles } from '../checkpoint/hash-files.js'
+import { type HashOptions, hashFiles } from '../checkpoint/hash-files.js'
 import { listParts } from '../checkpoint/weight-expression.js'
 import type { StoredNumbers } from '../graph/weight-products.js'
 import { explainFailure, writeExactly } from '../write-files.js'
@@ -16,17 +16,19 @@ const FORMAT = 'layerprune int8 10'
 /** Hex digits of the hashes in file names. */
 const DIGITS = 32
 
+type FileOptions = Pick<HashOptions, 'signal' | 'onProgress'>
+
 /** Identifies planned matrices by content, wherever their files are. */
 export async function identifyMatrices(
   plans: PlannedMatrix[],
   folder: string,
-  signal?: AbortSignal,
+  options: FileOptions = {},
 ): Promise<string> {
   const files = plans.flatMap(({ numbers, streamRotation }) => {
     const norm = streamRotation?.side === 'inputs' ? streamRotation.norm.stored : null
     return [...listFiles(numbers), ...(norm === null ? [] : listFiles(norm))]
   })
-  const hashes: Map<unknown, string> = await hashFiles(files, { folder, signal })
+  const hashes: Map<unknown, string> = await hashFiles(files, { folder, ...options })
   const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
   return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, DIGITS)
 }
@@ -43,12 +45,12 @@ function listFiles(numbers: StoredNumbers): string[] {
 export async function findInt8File(
   folder: string,
   identity: string,
-  signal?: AbortSignal,
+  options: FileOptions = {},
 ): Promise<string | null> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(`${identity}-`) || !name.endsWith('.int8')) continue
     const path = join(folder, name)
-    if (name === (await nameFile(path, folder, identity, signal))) return path
+    if (name === (await nameFile(path, folder, identity, options))) return path
   }
   return null
 }
@@ -58,9 +60,9 @@ async function nameFile(
   path: string,
   folder: string,
   identity: string,
-  signal?: AbortSignal,
+  options: FileOptions = {},
 ): Promise<string> {
-  const hash = (await hashFiles([path], { folder, signal })).get(path)!
+  const hash = (await hashFiles([path], { folder, ...options })).get(path)!
   return `${identity}-${hash.slice(0, DIGITS)}.int8`
 }
 
@@ -74,7 +76,7 @@ export async function writeInt8File(
   identity: string,
   plans: PlannedMatrix[],
   { matrices, rotation }: Layout,
-  signal?: AbortSignal,
+  options: FileOptions = {},
 ): Promise<string> {
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`)
   const write = <T>(action: () => Promise<T>) => explainFailure(join(folder, `${identity}.int8`), action)
@@ -83,7 +85,14 @@ export async function writeInt8File(
     write(() => writeExactly(file, new Uint8Array(buffer), offsetBytes))
   try {
     try {
-      for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, signal)) {
+      let count = 0
+      for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, options.signal)) {
+        options.onProgress?.({
+          phase: 'making int8 weights',
+          done: ++count,
+          total: plans.length,
+          unit: 'matrix',
+        })
         const places = matrices.get(matrix.name)!
         await put(made.values, places.values)
         await put(made.scales, places.scales)
@@ -94,9 +103,9 @@ export async function writeInt8File(
     } finally {
       await file.close()
     }
-    const name = await nameFile(temporary, folder, identity, signal)
+    const name = await nameFile(temporary, folder, identity, options)
     // by now another process may have made this file and be reading it
-    const known = await findInt8File(folder, identity, signal)
+    const known = await findInt8File(folder, identity, options)
     if (known === null) await write(() => rename(temporary, join(folder, name)))
     return known ?? join(folder, name)
   } finally {

@@ -18,13 +18,14 @@ import { findRateNodes } from '../graph/rate-nodes.js'
 import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
+import type { ProgressOptions } from '../progress.js'
 import { makeFolder } from '../write-files.js'
 import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
 import { type Layout, layOut, type Place } from './layout.js'
 import type { PlannedMatrix, Smoothing } from './make-matrix.js'
 import { Rotation } from './rotation.js'
 
-export interface Int8Options {
+export interface Int8Options extends ProgressOptions {
   /** Where the int8 matrices are kept for the next run. */
   cacheFolder: string
   /** The tensors that the weights are stored in, for messages. */
@@ -76,17 +77,17 @@ async function provideFile(
   decoder: DecoderGraph,
   plans: Plan[],
   layout: Layout,
-  { cacheFolder, tensors, signal, onNote }: Int8Options,
+  { cacheFolder, tensors, signal, onNote, onProgress }: Int8Options,
 ): Promise<string> {
   await makeFolder(cacheFolder)
   const folder = await realpath(cacheFolder)
   await removeAbandoned(folder, (name) => /^\..*\.tmp$/.test(name))
-  const identity = await identifyMatrices(plans, folder, signal)
-  const known = await findInt8File(folder, identity, signal)
+  const identity = await identifyMatrices(plans, folder, { signal, onProgress })
+  const known = await findInt8File(folder, identity, { signal, onProgress })
   if (known !== null) return known
-  await assertFiniteWeights(decoder, { tensors, signal })
+  await assertFiniteWeights(decoder, { tensors, signal, onProgress })
   onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once, in ${folder}`)
-  return writeInt8File(folder, identity, plans, layout, signal)
+  return writeInt8File(folder, identity, plans, layout, { signal, onProgress })
 }
 
 /** @param path of the file of the matrices */

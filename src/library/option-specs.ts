@@ -146,7 +146,6 @@ export const SWEEP_SPECS: OptionSpecs<SweepOptions> = {
   minTask: may('object'),
   samples: may('number'),
   maxMemory: may('number'),
-  onDocuments: may('function'),
   resumeFrom: may('object'),
   onSaved: may('function'),
 }

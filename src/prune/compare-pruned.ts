@@ -24,11 +24,11 @@ type Measures = Required<Pick<PruneResult, 'tokensPerSecond' | 'samples'>>
  * @returns null with a note that says why, if the model cannot be run here
  */
 export async function comparePruned(options: ComparisonOptions): Promise<Measures | null> {
-  const { signal, onNote } = options
+  const { signal, onNote, onProgress } = options
   try {
     const opened = await openModel({ ...options, onNote: undefined }, 'change')
     assertFits(opened)
-    return await compare(await prepareModel(opened, { signal, onNote }), options)
+    return await compare(await prepareModel(opened, { signal, onNote, onProgress }), options)
   } catch (cause) {
     if (signal?.aborted) {
       throw new InterruptedError('while the speed was measured; the pruned model is complete')
@@ -59,6 +59,7 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
       maxTokens: mostTokens(model),
       tokenRows: countTokenRows(model.decoder.model.graph),
       signal,
+      onProgress: options.onProgress,
     })
     const [whole, pruned] = tokensPerSecond as [number, number]
     const runs = { ...options, pruned: samples && (await openTrained(options)) }

@@ -13,6 +13,7 @@ import {
   type ModelOptions,
   provideWeights,
 } from '../model.js'
+import { countBytes, type OnProgress } from '../progress.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
 import { readCardFacts } from './gguf/card-facts.js'
@@ -44,12 +45,7 @@ export interface PruneOptions extends ModelOptions {
   card?: CardContent | undefined
   /** Stops the work, of which nothing is left then. */
   signal?: AbortSignal | undefined
-  onProgress?: ((progress: PruneProgress) => void) | undefined
-}
-
-export interface PruneProgress {
-  writtenBytes: number
-  totalBytes: number
+  onProgress?: OnProgress | undefined
 }
 
 /**
@@ -155,7 +151,7 @@ async function writeFolder(
   let writtenBytes = 0
   const onWritten = (bytes: number) => {
     writtenBytes += bytes
-    onProgress?.({ writtenBytes, totalBytes })
+    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
   }
   try {
     await fillFolder(folder, (temporary) =>

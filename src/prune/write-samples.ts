@@ -7,6 +7,7 @@ import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
+import type { OnProgress } from '../progress.js'
 import { findLengthLimits } from '../run/length-limits.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { skipRows } from '../texts/scored-texts.js'
@@ -29,8 +30,7 @@ export interface WritingOptions extends Partial<SessionOptions> {
   /** The pruned model, if it is not what `removed` and `replacements` make of the whole one. */
   pruned?: Model | undefined
   signal?: AbortSignal | undefined
-  /** Called with the tokens that both models have written of those that they will write at most. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** A model that is opened to predict next tokens. */
@@ -59,12 +59,22 @@ export async function writeSamples(
   const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
   const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
   const endTokens = await readEndTokens(model)
-  const write = (runner: NextToken, removed: Block[], before: number) =>
-    generateGreedy(runner, beginnings, {
+  // each step runs all tokens before it
+  const workOf = (steps: number) => steps * longest + (steps * (steps + 1)) / 2
+  const write = (runner: NextToken, removed: Block[], before: number) => {
+    const report = (step: number) =>
+      onProgress?.({
+        ...{ phase: 'samples', unit: 'token', isMost: true },
+        done: (before + step) * beginnings.length,
+        total: 2 * tokens * beginnings.length,
+        share: (workOf(before) + workOf(step)) / (2 * workOf(tokens)),
+      })
+    report(0)
+    return generateGreedy(runner, beginnings, {
       ...{ removed, tokens, endTokens, signal },
-      onStep: (step) =>
-        onProgress?.({ done: (before + step) * beginnings.length, total: 2 * tokens * beginnings.length }),
+      onStep: report,
     })
+  }
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
   const [other, cut] = given ? [given, []] : [repaired, removed]

@@ -6,6 +6,7 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, openLayerFit } from './layer-fit.js'
 import { makeReplacements } from './make-replacements.js'
+import type { RepairWork } from './repair-work.js'
 import { solveChange } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
 
@@ -31,6 +32,8 @@ export interface FitOptions extends SessionOptions {
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
   signal?: AbortSignal | undefined
+  /** Counts the work. */
+  work?: RepairWork | undefined
 }
 
 /**
@@ -60,7 +63,7 @@ async function fitInOrder(
   config: ModelConfig,
   fitted: ClosingProduct[],
   batches: FitBatch[],
-  { products, isHeldOut, signal, ...session }: FitOptions,
+  { products, isHeldOut, signal, work, ...session }: FitOptions,
 ): Promise<FittedLayer> {
   const hidden = fitted[0]!.outputs
   const changes: WeightChange[] = []
@@ -68,6 +71,7 @@ async function fitInOrder(
   let current = decoder
   const states: State[] = []
   for (const [index, product] of fitted.entries()) {
+    work?.startFit(fitted.slice(index), index)
     const fit = await openLayerFit(current, config, fitted.slice(index), session)
     try {
       const { values, ridge, residualSquares } = await solveChange(fit, {
@@ -76,6 +80,7 @@ async function fitInOrder(
         fitted: batches.filter((_, batch) => !isHeldOut(batch)),
         heldOut: batches.filter((_, batch) => isHeldOut(batch)),
         signal,
+        work,
       })
       if (index === 0) heldOut.before = residualSquares.before
       heldOut.after = residualSquares.after
@@ -84,7 +89,10 @@ async function fitInOrder(
       if (index < fitted.length - 1) {
         current = replaceWeights(current, await makeReplacements(current, [change]))
       } else {
-        for (const batch of batches) states.push((await fit.change(batch, values)).state)
+        for (const batch of batches) {
+          states.push((await fit.change(batch, values)).state)
+          work?.ranChanged()
+        }
       }
     } finally {
       await fit.close()

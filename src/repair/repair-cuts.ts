@@ -1,12 +1,15 @@
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
+import { countParameters } from '../inspect/parameters.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
+import { type RepairSizes, RepairWork } from './repair-work.js'
 import { openTileProducts } from './tile-products.js'
 
 /** The repair of one layer. */
@@ -22,8 +25,7 @@ export interface RepairOptions extends SessionOptions {
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
   signal?: AbortSignal | undefined
-  /** Called after each cut. */
-  onProgress?: ((progress: { cuts: number; total: number }) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 const HELD_OUT_EVERY = 5
@@ -54,15 +56,22 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const products = await openTileProducts(options.threads)
   const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
   const layers: Layers = { pieces, boundaries, batches, signal }
+  const extent = {
+    most: countFittable(cuts, config.layers),
+    layers: config.layers - first,
+    products: cuts[0]!.products,
+  }
+  const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
   const repairs: LayerRepair[] = []
   try {
-    let whole = await runLayers(layers, await embedAll(layers), 0, first)
+    let whole = await runFirstLayers(layers, first, onProgress)
     let repaired = whole
     let afterCut = false
     for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
-      whole = await runLayers(layers, whole, layer, goal)
+      work.startLayer(layer)
+      whole = await runLayers(layers, whole, layer, goal, (count) => work.ranLayers(count))
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
       const pairs = batches.map((texts, index) => ({
@@ -72,7 +81,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
       }))
       const repair: FittedLayer | undefined =
         fitted &&
-        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal }))
+        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal, work }))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
@@ -82,7 +91,6 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
         repaired = await runLayers(layers, repaired, layer, goal)
       }
       layer = goal
-      if (cut !== undefined) onProgress?.({ cuts: cuts.indexOf(cut) + 1, total: cuts.length })
     }
     return repairs
   } finally {
@@ -97,24 +105,56 @@ interface Layers extends Pick<RepairOptions, 'batches' | 'signal'> {
   boundaries: number[]
 }
 
-async function embedAll({ pieces, batches }: Layers): Promise<State[]> {
+/** The states before layer `first`, by batch. They come in one piece. */
+async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProgress): Promise<State[]> {
+  const { pieces, batches } = layers
+  const total = batches.flat().length
   const states: State[] = []
-  for (const texts of batches) states.push(await pieces.embed(texts))
+  let done = 0
+  for (const texts of batches) {
+    onProgress?.({ phase: 'states of the whole model', done, total, unit: 'text', next: 'repair' })
+    states.push(...(await runLayers({ ...layers, batches: [texts] }, [await pieces.embed(texts)], 0, first)))
+    done += texts.length
+  }
   return states
 }
 
-/** From state `from` to state `to`, both by batch. */
+/** Layers that may be fitted: those before cuts, and all that remain after the first. */
+function countFittable(cuts: { block: Block }[], layers: number): number {
+  const removed = cuts.reduce((sum, { block }) => sum + block.end - block.start, 0)
+  return layers - removed - (cuts[0]!.block.start - 1)
+}
+
+function measureSizes({ decoder, config }: Model, batches: EncodedText[][]): RepairSizes {
+  const { attention, mixers, mlp } = countParameters(decoder)
+  const heldOut = batches.filter((_, index) => isInHeldOut(index, batches.length)).length
+  const tokens = batches.flat().reduce((sum, { ids }) => sum + ids.length, 0)
+  return {
+    parameters: (attention + mixers + mlp) / config.layers,
+    hidden: config.hiddenSize,
+    tokens: tokens / batches.length,
+    fitted: batches.length - heldOut,
+    heldOut,
+  }
+}
+
+/**
+ * From state `from` to state `to`, both by batch.
+ * @param onLayers  called after each run of a batch with the number of layers
+ */
 async function runLayers(
   { pieces, boundaries, batches, signal }: Layers,
   states: State[],
   from: number,
   to: number,
+  onLayers?: (count: number) => void,
 ): Promise<State[]> {
   const advanced = [...states]
   for (const [index, texts] of batches.entries()) {
     for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
       signal?.throwIfAborted()
       advanced[index] = await pieces.run(piece, advanced[index]!, texts)
+      onLayers?.(boundaries[piece + 1]! - boundaries[piece]!)
     }
   }
   return advanced

@@ -16,12 +16,11 @@ import { findRepairs, repairCuts } from './repair-cuts.js'
 import { makeRepairReport, type RepairFigures, type RepairReport } from './repair-report.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 
-export interface RepairModelOptions extends Omit<RepairTextOptions, 'onProgress'> {
+export interface RepairModelOptions extends RepairTextOptions {
   /** Blocks to remove. */
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
-  onProgress?: ((progress: { done: number; total: number; unit: 'cut' | 'text' }) => void) | undefined
 }
 
 const MAX_LENGTH = 256
@@ -42,6 +41,7 @@ export async function repairModel(
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
   try {
     const model = await prepareModel(await openModel(options, 'change'), options)
     findRepairs(model, removed)
@@ -49,13 +49,14 @@ export async function repairModel(
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     tokenizer = new TokenizerThread(model.tokenizer, signal)
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const writeChat = createChatWriter(() => model.tokenizer)
     const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
     const repairs = await repairCuts(model, {
       ...session,
       removed,
       batches: texts.calibration.batches,
-      onProgress: ({ cuts, total }) => onProgress?.({ done: cuts, total, unit: 'cut' }),
+      onProgress,
     })
     const changes = repairs.flatMap((repair) => repair.changes)
     const replacements = await makeReplacements(model.decoder, changes)
@@ -64,7 +65,7 @@ export async function repairModel(
       removed,
       batches: texts.evaluation.batches,
       countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
-      onProgress: (progress) => onProgress?.({ ...progress, unit: 'text' }),
+      onProgress,
     })
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
       onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
@@ -84,7 +85,7 @@ async function readTexts(
   { encode }: TokenizerThread,
   settings: RunSettings,
 ): Promise<RepairTexts> {
-  const texts = await readRepairTexts({ ...options, onProgress: undefined }, encode, settings)
+  const texts = await readRepairTexts(options, encode, settings)
   const { calibration, evaluation } = texts
   if (evaluation.repeated > 0) {
     options.onNote?.(
@@ -99,9 +100,8 @@ async function readTexts(
   return texts
 }
 
-interface Comparison extends Omit<MeasureOptions, 'onTexts'> {
+interface Comparison extends Omit<MeasureOptions, 'phase'> {
   removed: Block[]
-  onProgress: (progress: { done: number; total: number }) => void
 }
 
 /**
@@ -111,12 +111,12 @@ interface Comparison extends Omit<MeasureOptions, 'onTexts'> {
 async function compare(
   model: Model,
   replacements: ReadonlyMap<string, Replacement>,
-  { removed, onProgress, ...options }: Comparison,
+  { removed, ...options }: Comparison,
 ): Promise<RepairFigures> {
-  const texts = options.batches.flat().length
-  const report = (before: number) => (done: number) => onProgress({ done: before + done, total: 2 * texts })
-  const [whole, cut] = await measureTexts(model, [[], removed], { ...options, onTexts: report(0) })
+  const first = { phase: 'perplexity, whole and cut', next: 'repaired' }
+  const [whole, cut] = await measureTexts(model, [[], removed], { ...options, phase: first })
   const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const [repaired] = await measureTexts(repairedModel, [removed], { ...options, onTexts: report(texts) })
+  const second = { phase: 'perplexity, repaired' }
+  const [repaired] = await measureTexts(repairedModel, [removed], { ...options, phase: second })
   return { whole, cut, repaired }
 }

@@ -1,6 +1,7 @@
 import { solvePositiveDefinite } from './cholesky.js'
 import type { FitBatch, LayerFit, Moments } from './layer-fit.js'
 import { countFeatures, makeMoments } from './layer-fit.js'
+import type { RepairWork } from './repair-work.js'
 import type { TileProducts } from './tile-products.js'
 
 /** Ridge strengths to try, see `solveRidge`. */
@@ -23,6 +24,7 @@ interface Options {
   fitted: FitBatch[]
   heldOut: FitBatch[]
   signal?: AbortSignal | undefined
+  work?: RepairWork | undefined
 }
 
 /**
@@ -32,18 +34,26 @@ interface Options {
  * @throws LayerpruneError if the equations cannot be solved
  */
 export async function solveChange(fit: LayerFit, options: Options): Promise<Change> {
-  const { products, hidden, fitted, heldOut, signal } = options
+  const { products, hidden, fitted, heldOut, work } = options
   const moments = makeMoments(fit.groups, hidden)
-  await addAll(fit, moments, fitted, signal)
+  await addAll(fit, moments, fitted, options)
+  const solve = async (strength: number) => {
+    const onShare = (share: number) => work?.solved(share)
+    const values = await solveRidge(products, moments, hidden, strength, onShare)
+    onShare(1)
+    return values
+  }
   const none = new Float32Array(countFeatures(fit.groups) * hidden)
-  const before = await sumResidualSquares(fit, heldOut, none, signal)
+  const before = await sumResidualSquares(fit, heldOut, none, options)
   const { index, squares } = await descend(STRENGTHS.length, FIRST_TRIED, async (candidate) => {
-    const values = await solveRidge(products, moments, hidden, STRENGTHS[candidate]!)
-    return sumResidualSquares(fit, heldOut, values, signal)
+    work?.startTry(STRENGTHS[candidate]!)
+    const values = await solve(STRENGTHS[candidate]!)
+    return sumResidualSquares(fit, heldOut, values, options)
   })
-  await addAll(fit, moments, heldOut, signal)
+  work?.endTries()
+  await addAll(fit, moments, heldOut, options)
   const ridge = STRENGTHS[index]!
-  const values = await solveRidge(products, moments, hidden, ridge)
+  const values = await solve(ridge)
   return { values, ridge, residualSquares: { before, after: squares } }
 }
 
@@ -51,11 +61,12 @@ async function addAll(
   fit: LayerFit,
   moments: Moments,
   batches: FitBatch[],
-  signal: AbortSignal | undefined,
+  { signal, work }: Pick<Options, 'signal' | 'work'>,
 ): Promise<void> {
   for (const batch of batches) {
     signal?.throwIfAborted()
     await fit.addMoments(batch, moments)
+    work?.addedMoments()
   }
 }
 
@@ -63,12 +74,13 @@ async function sumResidualSquares(
   fit: LayerFit,
   batches: FitBatch[],
   change: Float32Array,
-  signal: AbortSignal | undefined,
+  { signal, work }: Pick<Options, 'signal' | 'work'>,
 ): Promise<number> {
   let sum = 0
   for (const batch of batches) {
     signal?.throwIfAborted()
     sum += (await fit.change(batch, change)).residualSquares
+    work?.ranChanged()
   }
   return sum
 }
@@ -76,12 +88,14 @@ async function sumResidualSquares(
 /**
  * The change that minimises the residual for a given ridge strength.
  * @param strength as a multiple of the mean of the features' weighted squares, taken for each product separately
+ * @param onShare  called now and then with the share of the work that is done
  */
 export async function solveRidge(
   products: TileProducts,
   { groups, features, residual }: Moments,
   hidden: number,
   strength: number,
+  onShare?: (share: number) => void,
 ): Promise<Float32Array> {
   const squares = features.diagonal()
   const ridge = new Float64Array(squares.length)
@@ -92,7 +106,8 @@ export async function solveRidge(
     start += count
   }
   const matrix = features.withDiagonal(ridge)
-  return Float32Array.from(await solvePositiveDefinite(products, matrix, { columns: hidden, data: residual }))
+  const rightSides = { columns: hidden, data: residual }
+  return Float32Array.from(await solvePositiveDefinite(products, matrix, rightSides, onShare))
 }
 
 /** Walks along a list from `start`, in the direction in which the value falls, until it rises. */

@@ -16,8 +16,9 @@ export async function openInputs(
   options: RunOptions,
   { rows, skipped }: ReadPosition = DATASET_START,
 ): Promise<{ dataset: Dataset; model: Model }> {
-  const { datasetSize: limit, signal } = options
+  const { datasetSize: limit, signal, onProgress } = options
   let model: Model | undefined
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
   try {
     const dataset = await openDataset({
       ...options,

@@ -2,8 +2,8 @@ import { availableParallelism, cpus } from 'node:os'
 import type { DatasetOptions } from '../data/dataset.js'
 import type { Device } from '../engine/device.js'
 import { UsageError } from '../errors.js'
-import type { Block } from '../layers/block.js'
 import type { Model, ModelOptions } from '../model.js'
+import type { OnProgress } from '../progress.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
 import { findLengthLimits } from './length-limits.js'
 
@@ -18,18 +18,7 @@ export interface RunOptions extends ModelOptions, DatasetOptions {
   device?: Device | undefined
   /** Stops the run between two batches. */
   signal?: AbortSignal | undefined
-  onProgress?: ((progress: TextProgress) => void) | undefined
-}
-
-export interface TextProgress {
-  /** Texts measured so far. */
-  texts: number
-  /** How much is done of texts not measured yet: as many would be measured by now, had the work gone into them alone. */
-  ahead?: number
-  /** Texts asked for; null if the dataset's size is not known. */
-  total: number | null
-  /** If distances are measured: the block that is the best so far. */
-  best?: Block
+  onProgress?: OnProgress | undefined
 }
 
 /** How texts are put to a model. */

@@ -12,11 +12,11 @@ import { fingerprintModel } from './fingerprint.js'
  */
 export async function describeModel(
   model: Model,
-  { signal, onNote }: Pick<HashOptions, 'signal' | 'onNote'>,
+  { signal, onNote, onProgress }: Omit<HashOptions, 'folder'>,
 ): Promise<SimilarityResult['model']> {
   const { id, revision, askedRevision, config, precision, file, adapter } = model
   const folder = readHubSettings().layerpruneFolder
-  const fingerprint = await fingerprintModel(model, { folder, signal, onNote }).catch((cause) => {
+  const fingerprint = await fingerprintModel(model, { folder, signal, onNote, onProgress }).catch((cause) => {
     throw signal?.aborted ? new InterruptedError(0) : cause
   })
   return {

@@ -1,3 +1,4 @@
+import type { TextTotal } from '../data/count-texts.js'
 import type { Dataset } from '../data/dataset.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { estimateMemory } from '../engine/estimate-memory.js'
@@ -7,8 +8,10 @@ import { RunMeter } from '../engine/run-meter.js'
 import { InterruptedError, LayerpruneError } from '../errors.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { nameLayers } from '../layers/names.js'
 import type { Model } from '../model.js'
 import { openInputs } from '../run/open-inputs.js'
+import { TextWork } from '../run/text-work.js'
 import { MIN_TEXTS } from '../statistics/sequential.js'
 import { assertSamePosition, DATASET_START, PlacedRows, type ReadPosition } from '../texts/placed-rows.js'
 import { type PlacedWindow, windowPlacedTexts } from '../texts/placed-windows.js'
@@ -51,7 +54,13 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     : startMeasurement(model.config.layers, metrics)
   noteMemory(options, model)
   const rows = new PlacedRows(dataset, { opened, from: measurement.window.start, shard })
-  const job: Job = { options, run, model, measurement, meter: new RunMeter(), best: undefined }
+  const { texts: measured } = measurement.statistics
+  const job: Job = {
+    ...{ options, run, model, measurement, best: undefined },
+    meter: new RunMeter(),
+    work: new TextWork({ texts: measured, tokens: measurement.tokens }),
+    countTexts: () => expectTexts(run.settings, dataset, opened.rows),
+  }
   try {
     await measureTexts(job, rows, ending)
   } catch (cause) {
@@ -72,6 +81,9 @@ interface Job {
   model: Model
   measurement: Measurement
   meter: RunMeter
+  work: TextWork
+  /** How many texts will be measured; null while that is not known. */
+  countTexts: () => TextTotal | null
   /** The best block so far; undefined before the first batch. */
   best: Block | undefined
 }
@@ -89,7 +101,9 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   let source: GramSource | undefined
   let sure = false
   try {
+    options.onProgress?.({ phase: 'loading the model', done: 0, total: null })
     source = await openSource(job)
+    options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await meter.time('tokenising', () => tokenizer.loaded)
     for await (const window of meter.timeEach('tokenising', readAhead(windows, ending))) {
       await measureWindow(job, source, window)
@@ -125,7 +139,10 @@ async function measureWindow(job: Job, source: GramSource, window: PlacedWindow)
   const { options, run, measurement, meter } = job
   const { layersToSkip, tokens } = run.settings
   const { layers } = run.model
-  const batches = batchesLeft(window, measurement).map((texts) => askTokens(texts, tokens))
+  const left = batchesLeft(window, measurement)
+  job.work.addWindow(left)
+  reportProgress(job)
+  const batches = left.map((texts) => askTokens(texts, tokens))
   let next = 0
   for await (const gram of source.measureGrams(batches)) {
     const batch = batches[next++]!
@@ -140,12 +157,13 @@ async function measureWindow(job: Job, source: GramSource, window: PlacedWindow)
   measurement.window = windowFrom(window.end)
 }
 
-function reportProgress({ options, run, measurement, best }: Job, ahead?: number): void {
-  const { texts } = measurement.statistics
+/** @param ahead  how many texts' work is done of those that are not measured yet */
+function reportProgress({ options, run, measurement, work, countTexts, best }: Job, ahead = 0): void {
+  const done = measurement.statistics.texts + ahead
   options.onProgress?.({
-    texts,
-    ...(ahead !== undefined && { ahead }),
-    total: expectedTexts(run.settings),
+    ...work.describe('distances', done, countTexts()),
+    isMost: run.settings.until !== undefined,
+    detail: best && `best so far ${nameLayers(best)}`,
     best,
   })
 }
@@ -192,10 +210,16 @@ function batchesLeft({ batches, end }: PlacedWindow, { window }: Measurement) {
   return batches.slice(window.batches)
 }
 
-/** Texts that a run will measure; null if that is not known beforehand. */
-function expectedTexts({ datasetSize, shard, until }: RunDescription['settings']): number | null {
-  if (datasetSize === undefined || until !== undefined) return null
-  return shard === undefined ? datasetSize : Math.ceil((datasetSize - shard.index + 1) / shard.count)
+/** @param skipped  texts before the position at which the dataset was opened */
+function expectTexts(
+  { shard }: RunDescription['settings'],
+  dataset: Dataset,
+  skipped: number,
+): TextTotal | null {
+  const found = dataset.countTexts()
+  if (found === null) return null
+  const texts = skipped + found.texts
+  return { ...found, texts: shard === undefined ? texts : Math.ceil((texts - shard.index + 1) / shard.count) }
 }
 
 /** Whether a run that may stop early has measured enough. */

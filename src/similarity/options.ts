@@ -2,8 +2,10 @@ import { assertMetrics, type Metric } from '../documents/metrics.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import type { AskedBatch } from '../engine/gram-source.js'
 import { UsageError } from '../errors.js'
+import type { Block } from '../layers/block.js'
 import { assertBlockSize } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { Progress } from '../progress.js'
 import {
   assertCounts,
   assertRunCounts,
@@ -17,6 +19,12 @@ import { describeTokens, parseTokenSelection, type TokenSelection } from '../tex
 import { WINDOW_BATCHES } from '../texts/windows.js'
 import type { Roofline } from './roofline.js'
 import type { RunRate } from './run-rate.js'
+
+/** How far a run is, and what it has found. */
+export interface SimilarityProgress extends Progress {
+  /** The block that is the best so far. */
+  best?: Block | undefined
+}
 
 export interface SimilarityOptions extends RunOptions {
   /** Size n of the blocks that are compared, 1 to layers - 1; if omitted, the result names the best of every size. */
@@ -33,6 +41,7 @@ export interface SimilarityOptions extends RunOptions {
   maxMemory?: number | undefined
   /** A partial result of the same run, to be continued. */
   resumeFrom?: SimilarityResult | undefined
+  onProgress?: ((progress: SimilarityProgress) => void) | undefined
   /** Given the means so far, marked partial, if a run is stopped or fails after some texts were measured. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
   /** Given at the end how close the run came to what the machine can do; measuring that takes half a second. */

@@ -8,20 +8,25 @@ export interface RunRate {
   /** Tokens through all layers, the time to load the model not counted. */
   tokensPerSecond: number
   loadingSeconds: number
-  /** What the head costs per token, as a share of what all layers cost. */
+  /** See `countHeadShare`. */
   headShare: number
 }
 
 /** The rate of a run; null if it measured nothing, as one that was resumed at its end. */
 export function describeRate({ decoder, config }: Model, { tokens, seconds }: RunMeter): RunRate | null {
   if (tokens === 0) return null
-  const { attention, mixers, mlp, other, head } = countParameters(decoder)
-  const rows = countTokenRows(decoder.model.graph)
   const total = Object.values(seconds).reduce((sum, part) => sum + part, 0)
   return {
     tokensPerSecond: tokens / (total - seconds.loading),
     loadingSeconds: seconds.loading,
-    // a head that is tied to the embedding is as large as it
-    headShare: (Number.isFinite(rows) ? rows * config.hiddenSize : head) / (attention + mixers + mlp + other),
+    headShare: countHeadShare({ decoder, config }),
   }
+}
+
+/** What the head costs per token, as a share of what all layers cost. */
+export function countHeadShare({ decoder, config }: Pick<Model, 'decoder' | 'config'>): number {
+  const { attention, mixers, mlp, other, head } = countParameters(decoder)
+  const rows = countTokenRows(decoder.model.graph)
+  // a head that is tied to the embedding is as large as it
+  return (Number.isFinite(rows) ? rows * config.hiddenSize : head) / (attention + mixers + mlp + other)
 }

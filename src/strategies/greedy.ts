@@ -1,8 +1,10 @@
 import { LayerpruneError } from '../errors.js'
+import type { Advance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { assertWholeFinite } from '../evaluate/whole-model.js'
-import { formatQuantity } from '../format-numbers.js'
+import { formatPerplexity, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import type { OnProgress } from '../progress.js'
 import type { ReadText } from '../texts/windows.js'
 import { asBlocks } from './choose-layers.js'
 
@@ -45,8 +47,9 @@ export interface GreedySearch {
   layers: number
   /** Layers to remove, fewer than `layers`. */
   n: number
-  /** Called with how many texts all steps have done, and how many they will have. */
-  onTexts?: (done: number, total: number) => void
+  onProgress?: OnProgress | undefined
+  /** How progress names a loss; as a perplexity if omitted. */
+  describeLoss?: ((loss: number) => string) | undefined
 }
 
 /**
@@ -56,9 +59,9 @@ export interface GreedySearch {
 export async function removeByLoss(
   evaluator: Measuring,
   batches: ReadText[][],
-  { layers, n, onTexts }: GreedySearch,
+  search: GreedySearch,
 ): Promise<LossStep[]> {
-  const texts = batches.flat().length
+  const { layers, n } = search
   const steps: LossStep[] = []
   for (let step = 0; step < n; step++) {
     const removed = steps.map(({ layer }) => layer)
@@ -68,9 +71,7 @@ export async function removeByLoss(
     const candidates = left.map((layer) => asBlocks([...removed, layer]))
     // the whole model, run beside those that share all but one of its layers, takes hardly any longer
     const measuring = step === 0 ? alsoWhole(evaluator) : evaluator
-    const winner = await race(measuring, batches, candidates, (done) =>
-      onTexts?.(step * texts + done, n * texts),
-    )
+    const winner = await race(measuring, batches, candidates, reportRace(search, batches, left))
     if (!Number.isFinite(Math.exp(winner.loss))) throw noLayerError(step)
     steps.push({ layer: left[winner.candidate]!, loss: winner.loss })
   }
@@ -80,8 +81,8 @@ export async function removeByLoss(
 /** Measures candidates by their divergence from the whole model, KL(whole || candidate), in nats. */
 export function measureDivergence(evaluator: Pick<Evaluator, 'compare'>): Measuring {
   return {
-    async measure(batch, candidates) {
-      const [, ...compared] = await evaluator.compare(batch, candidates)
+    async measure(batch, candidates, onAdvance) {
+      const [, ...compared] = await evaluator.compare(batch, candidates, onAdvance)
       return compared.map(({ divergences }) => divergences)
     },
   }
@@ -90,8 +91,8 @@ export function measureDivergence(evaluator: Pick<Evaluator, 'compare'>): Measur
 /** Measures candidates once the whole model is seen to have a finite likelihood. */
 function alsoWhole(evaluator: Measuring): Measuring {
   return {
-    async measure(batch, candidates) {
-      const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates])
+    async measure(batch, candidates, onAdvance) {
+      const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates], onAdvance)
       for (const [index, text] of batch.entries()) assertWholeFinite(whole![index]!, text)
       return scores
     },
@@ -109,27 +110,78 @@ async function race(
   evaluator: Measuring,
   batches: ReadText[][],
   candidates: Block[][],
-  onTexts: (done: number) => void,
+  report: ReportRace,
 ): Promise<{ candidate: number; loss: number }> {
   const nats = new Float64Array(candidates.length)
   let running = candidates.map((_, candidate) => candidate)
-  let texts = 0
+  let tokens = 0
   for (const [index, batch] of batches.entries()) {
+    const leader = index === 0 ? null : { candidate: running[0]!, loss: nats[running[0]!]! / tokens }
+    const reportBatch = (advance: Advance) =>
+      report({ ...advance, batch: index, running: running.length, leader })
+    reportBatch({ share: 0, candidates: 0 })
     const scores = await evaluator.measure(
       batch,
       running.map((candidate) => candidates[candidate]!),
+      reportBatch,
     )
     for (const [row, candidate] of running.entries()) nats[candidate]! += sum(scores[row]!)
-    const remaining = Math.max(
-      FINALISTS,
-      Math.ceil(candidates.length * shareAfter((index + 1) / batches.length)),
-    )
+    const remaining = countRunning(candidates.length, index + 1, batches.length)
     running = running.sort((a, b) => compare(nats[a]!, nats[b]!)).slice(0, remaining)
-    texts += batch.length
-    onTexts(texts)
+    tokens += countScored(batch)
   }
-  const scored = batches.flat().reduce((count, { ids }) => count + ids.length - 1, 0)
-  return { candidate: running[0]!, loss: nats[running[0]!]! / scored }
+  return { candidate: running[0]!, loss: nats[running[0]!]! / tokens }
+}
+
+/** How far a race is. */
+interface RaceState extends Advance {
+  /** The batch that runs. */
+  batch: number
+  /** Candidates in it. */
+  running: number
+  /** The best after the batches before; null in the first. */
+  leader: { candidate: number; loss: number } | null
+}
+
+type ReportRace = (state: RaceState) => void
+
+/** @param left  the layers that the candidates of the race remove */
+function reportRace(
+  { layers, n, onProgress, describeLoss = describePerplexity }: GreedySearch,
+  batches: ReadText[][],
+  left: number[],
+): ReportRace {
+  const step = layers - left.length
+  const costs = Array.from({ length: n }, (_, index) => costsOfRace(layers - index, batches))
+  const total = sumAll(costs.flat())
+  const before = sumAll(costs.slice(0, step).flat())
+  return ({ share, candidates, batch, running, leader }) => {
+    const done = before + sumAll(costs[step]!.slice(0, batch)) + share * costs[step]![batch]!
+    const best = leader && `, best so far ${left[leader.candidate]} -> ${describeLoss(leader.loss)}`
+    onProgress?.({
+      ...{ phase: 'search', done: step, total: n, share: done / total },
+      detail: `layer ${step + 1} of ${n}, candidate ${Math.min(candidates + 1, running)} of ${running}${best ?? ''}`,
+    })
+  }
+}
+
+/** What each batch of a race costs: candidates times tokens. */
+function costsOfRace(candidates: number, batches: ReadText[][]): number[] {
+  return batches.map((batch, index) => countRunning(candidates, index, batches.length) * countScored(batch))
+}
+
+/** How many of some candidates are measured after so many of all batches. */
+function countRunning(candidates: number, done: number, batches: number): number {
+  if (done === 0) return candidates
+  return Math.min(candidates, Math.max(FINALISTS, Math.ceil(candidates * shareAfter(done / batches))))
+}
+
+function countScored(batch: ReadText[]): number {
+  return batch.reduce((count, { ids }) => count + ids.length - 1, 0)
+}
+
+function describePerplexity(loss: number): string {
+  return formatPerplexity(Math.exp(loss))
 }
 
 /** The share of candidates that remain after a share of the batches. */
@@ -141,6 +193,10 @@ function shareAfter(done: number): number {
 /** Ascending; what is not a number comes last. */
 function compare(a: number, b: number): number {
   return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE)
+}
+
+function sumAll(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 function sum(values: Float64Array): number {

@@ -55,17 +55,20 @@ export async function planByTask(
       `${name} has no other split than ${split}: measure on documents after the first ${limit}`,
     )
   }
+  const reading = { phase: 'reading tasks', done: 0, total: null }
+  options.onProgress?.(reading)
   const read = await readTasks(asked, { ofExamples: true })
   const { model, open } = await openSearched()
+  options.onProgress?.(reading)
   const tasks = await openTasks(model, asked, read)
   const { batches, measuring } = makeMeasuring(tasks)
-  let progress = { texts: 0, total: n * batches.flat().length }
+  let layers = 0
   const evaluator = await open()
   try {
     const steps = await removeGreedily(measuring(evaluator), batches, {
       ...{ layers: model.config.layers, n },
-      onTexts(texts, total) {
-        progress = { texts, total }
+      onProgress(progress) {
+        layers = progress.done
         options.onProgress?.(progress)
       },
     })
@@ -80,9 +83,7 @@ export async function planByTask(
       },
     }
   } catch (cause) {
-    throw signal?.aborted
-      ? new InterruptedError(`after ${formatQuantity(progress.texts, 'document')}`)
-      : cause
+    throw signal?.aborted ? new InterruptedError(`after ${layers} of ${formatQuantity(n, 'layer')}`) : cause
   } finally {
     await evaluator.close()
   }
@@ -109,12 +110,12 @@ function makeMeasuring({ prepared, run: { batchSize, trees } }: OpenTasks) {
     texts.slice(index * size, (index + 1) * size),
   )
   const measuring = (evaluator: Pick<Evaluator, 'scoreContinuations'>): Measuring => ({
-    async measure(batch, candidates) {
+    async measure(batch, candidates, onAdvance) {
       const asked = batch.map((text) => byText.get(text as ReadText)!)
       const places = asked.flatMap(({ requests }) => requests)
       const requests = places.map((place) => prepared.requests[place]!)
       const part = { requests, runs: shareRuns(requests, () => asked[0]!.origin, trees) }
-      const scores = await scoreTasks(evaluator, part, candidates, { batchSize })
+      const scores = await scoreTasks(evaluator, part, candidates, { batchSize, onAdvance })
       return scores.map((ofCandidate) =>
         Float64Array.from(splitScores(asked, ofCandidate), ([gold, values]) => missOf(gold, values)),
       )

@@ -2,8 +2,10 @@ import { makePlan, type Plan } from '../documents/plan.js'
 import { planVerifiedBlock } from '../documents/verified-plan.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import { formatDistance, formatQuantity } from '../format-numbers.js'
 import { assertBlockSize } from '../layers/blocks.js'
 import { locateModel, type Model } from '../model.js'
+import { type OnProgress, renamePhase } from '../progress.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
 import type { ReadText } from '../texts/windows.js'
@@ -126,8 +128,12 @@ async function planByDistance(options: Options): Promise<Found> {
 }
 
 async function planVerified(options: Options): Promise<Plan> {
-  const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS } = options
-  const result = await measureSimilarity(options)
+  const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS, onProgress } = options
+  const next = `perplexity of ${formatQuantity(verify, 'block')}`
+  const result = await measureSimilarity({
+    ...options,
+    onProgress: renamePhase(onProgress, 'distances', { next }),
+  })
   const verification = await verifyBlocks({
     ...options,
     distances: result.distances,
@@ -221,8 +227,8 @@ function chooseSearch(options: Options, { model, batches }: Calibration): Search
   return { score: 'repairedPerplexity', batches: searched, open }
 }
 
-function chooseSession({ threads, device = 'cpu', signal }: Options) {
-  return { threads, device, signal }
+function chooseSession({ threads, device = 'cpu', signal, onProgress }: Options) {
+  return { threads, device, signal, onProgress }
 }
 
 /**
@@ -235,21 +241,22 @@ async function searchGreedily(
   batches: ReadText[][],
   open: () => Promise<Evaluator>,
 ): Promise<LossStep[]> {
-  let progress = { texts: 0, total: n * batches.flat().length }
-  const onTexts = (texts: number, total: number) => {
-    progress = { texts, total }
+  let removed = 0
+  const follow: OnProgress = (progress) => {
+    removed = progress.done
     onProgress?.(progress)
   }
+  const describeLoss = objective === 'kl' ? (loss: number) => `${formatDistance(loss)} nats` : undefined
   try {
     const evaluator = await open()
     try {
       const measuring = objective === 'kl' ? measureDivergence(evaluator) : evaluator
-      return await removeByLoss(measuring, batches, { layers, n, onTexts })
+      return await removeByLoss(measuring, batches, { layers, n, onProgress: follow, describeLoss })
     } finally {
       await evaluator.close()
     }
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError(progress.texts, progress.total) : cause
+    throw signal?.aborted ? new InterruptedError(`after ${removed} of ${formatQuantity(n, 'layer')}`) : cause
   }
 }
 

@@ -2,14 +2,23 @@ import type { Continuation, ContinuationScores } from '../engine/continuations.j
 import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError } from '../errors.js'
-import { type Compared, comparePaths, type Evaluator, runPaths } from '../evaluate/evaluator.js'
+import type { Costs, OnAdvance } from '../evaluate/batch-work.js'
+import {
+  type Compared,
+  comparePaths,
+  type Evaluator,
+  type PathBatch,
+  runPaths,
+} from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
+import type { ProgressOptions } from '../progress.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
 import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
+import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
 
 /** Strength of the ridge of every repair, see `solveRidge`. */
@@ -44,7 +53,7 @@ export async function openRepairingEvaluator(
   }
 }
 
-type Options = SessionOptions & { signal?: AbortSignal | undefined }
+type Options = SessionOptions & ProgressOptions & { signal?: AbortSignal | undefined }
 
 interface Parts {
   /** By layer, if it has one. */
@@ -72,19 +81,26 @@ class RepairingEvaluator implements Evaluator {
   /** Runs the calibration texts through the whole model and keeps their states. */
   async readCalibration(calibration: EncodedText[][]): Promise<void> {
     const { pieces } = this.#parts
+    const { onProgress } = this.#options
+    const total = calibration.flat().length
+    let done = 0
     for (const texts of calibration) {
       const states = [await pieces.embed(texts)]
       for (let layer = 0; layer < this.#layers; layer++) {
         this.#options.signal?.throwIfAborted()
+        const part = (layer / this.#layers) * texts.length
+        onProgress?.({ phase: 'states of the whole model', done: done + part, total, unit: 'text' })
         states.push(await pieces.run(layer, states[layer]!, texts))
       }
       this.#calibration.push({ texts, states })
+      done += texts.length
     }
   }
 
-  async measure(batch: EncodedText[], candidates: Block[][]): Promise<Float64Array[]> {
+  async measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]> {
     const { pieces } = this.#parts
-    const scores = await this.#run(batch, candidates, (state) => pieces.score(state, batch))
+    const score = (state: State) => pieces.score(state, batch)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
     return scores.map((likelihoods) =>
       likelihoods === undefined
         ? new Float64Array(batch.length).fill(Infinity)
@@ -92,13 +108,14 @@ class RepairingEvaluator implements Evaluator {
     )
   }
 
-  async compare(batch: EncodedText[], candidates: Block[][]): Promise<Compared[]> {
+  async compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]> {
     const paths = await this.#findPaths([[], ...candidates])
     const possible = paths.filter((path) => path !== undefined)
-    const compared = await comparePaths(this.#repairedPieces, possible, {
-      texts: batch,
-      signal: this.#options.signal,
-    })
+    const compared = await comparePaths(
+      this.#repairedPieces,
+      possible,
+      this.#runOf({ texts: batch, onAdvance }),
+    )
     const failed = new Float64Array(batch.length).fill(Infinity)
     return paths.map((path) =>
       path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
@@ -109,11 +126,11 @@ class RepairingEvaluator implements Evaluator {
     batch: EncodedText[],
     continuations: Continuation[],
     candidates: Block[][],
+    onAdvance?: OnAdvance,
   ): Promise<ContinuationScores[]> {
     const { pieces } = this.#parts
-    const scores = await this.#run(batch, candidates, (state) =>
-      pieces.scoreContinuations(state, continuations),
-    )
+    const score = (state: State) => pieces.scoreContinuations(state, continuations)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
     return scores.map(
       (score) =>
         score ?? {
@@ -125,18 +142,20 @@ class RepairingEvaluator implements Evaluator {
 
   /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
   async #run<Score>(
-    batch: EncodedText[],
+    batch: Pick<PathBatch, 'texts' | 'onAdvance'>,
     candidates: Block[][],
     score: (state: State) => Promise<Score>,
   ): Promise<(Score | undefined)[]> {
     const paths = await this.#findPaths(candidates)
     const possible = paths.filter((path) => path !== undefined)
-    const scores = await runPaths({ pieces: this.#repairedPieces, score }, possible, {
-      texts: batch,
-      signal: this.#options.signal,
-    })
+    const scores = await runPaths({ pieces: this.#repairedPieces, score }, possible, this.#runOf(batch))
     let place = 0
     return paths.map((path) => (path === undefined ? undefined : scores[place++]))
+  }
+
+  #runOf(run: Pick<PathBatch, 'texts' | 'onAdvance'>): PathBatch {
+    const costs: Costs = { ofPiece: () => 1, head: this.#layers * countHeadShare(this.#model) }
+    return { ...run, costs, signal: this.#options.signal }
   }
 
   async close(): Promise<void> {
@@ -166,15 +185,26 @@ class RepairingEvaluator implements Evaluator {
     }
   }
 
-  /** One after another, for each may fit a repair; undefined if a block cannot be repaired. */
+  /** Fits the repairs that are needed for the first time. Paths are undefined if a block cannot be repaired. */
   async #findPaths(candidates: Block[][]): Promise<(number[] | undefined)[]> {
-    const paths: (number[] | undefined)[] = []
-    for (const removed of candidates) paths.push(await this.#findPath(normalizeBlocks(removed, this.#layers)))
+    const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.#layers))
+    const paths = removed.map((blocks) => this.#findPath(blocks))
+    const needed = removed.filter((_, index) => paths[index] !== undefined).flat()
+    const unknown = new Map(needed.map((block) => [this.#pieceOf(block.start - 1, block.end), block]))
+    for (const piece of this.#changes.keys()) unknown.delete(piece)
+    let done = 0
+    for (const [piece, { start, end }] of unknown) {
+      this.#options.onProgress?.({
+        ...{ phase: 'fitting repairs', done: done++, total: unknown.size, unit: 'layer' },
+        detail: `layer ${start - 1}`,
+      })
+      this.#changes.set(piece, await this.#fitChange(this.#parts.closing[start - 1]!, end))
+    }
     return paths
   }
 
   /** Pieces of a model from which blocks are removed, those before a block changed; undefined if that cannot be. */
-  async #findPath(blocks: Block[]): Promise<number[] | undefined> {
+  #findPath(blocks: Block[]): number[] | undefined {
     const { closing } = this.#parts
     if (blocks.some(({ start }) => closing[start - 1] === undefined)) return undefined
     const path: number[] = []
@@ -182,12 +212,6 @@ class RepairingEvaluator implements Evaluator {
       if (includesLayer(blocks, layer)) continue
       const block = blocks.find(({ start }) => start === layer + 1)
       path.push(block === undefined ? layer : this.#pieceOf(layer, block.end))
-    }
-    for (const { start, end } of blocks) {
-      const piece = this.#pieceOf(start - 1, end)
-      if (!this.#changes.has(piece)) {
-        this.#changes.set(piece, await this.#fitChange(closing[start - 1]!, end))
-      }
     }
     return path
   }

@@ -94,7 +94,7 @@ async function chooseGreedily(settings: SweepSettings, layers: number): Promise<
     const steps = await removeGreedily(evaluator, batches, {
       layers,
       n: sizes.at(-1)!,
-      onTexts: (texts, total) => onProgress?.({ texts, total }),
+      onProgress,
     })
     return (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
   } finally {

@@ -2,7 +2,9 @@ import type { EvaluationResult } from '../documents/evaluation-result.js'
 import type { ChosenCut, CutPredictions } from '../documents/sweep-result.js'
 import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import { evaluatePerplexity, type OpenEvaluator } from '../evaluate/perplexity.js'
+import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
+import { type OnProgress, renamePhase } from '../progress.js'
 import { openCalibration } from '../strategies/calibration.js'
 import { openRepairingEvaluator } from '../strategies/repairing-evaluator.js'
 import type { SweepSettings } from './options.js'
@@ -51,7 +53,7 @@ export async function measureCuts(
       },
     }
   }
-  return { ...(await measureInTurn(settings, all.slice(1), open)), speeds: speeds ?? [] }
+  return { ...(await measureInTurn(settings, all.slice(1), open, 'perplexity')), speeds: speeds ?? [] }
 }
 
 /** Measures cuts repaired, on other texts than the repairs are fitted on: those that the layers were chosen on. */
@@ -60,8 +62,7 @@ export async function measureRepaired(
   cuts: ChosenCut[],
   { progress, onMeasured }: Remember,
 ): Promise<CutPredictions[]> {
-  const { onProgress: _, ...quietly } = settings
-  const { batches } = await openCalibration(quietly)
+  const { batches } = await openCalibration(settings)
   const open: OpenEvaluator = async (model, session) =>
     rememberTexts(
       await openRepairingEvaluator(model, batches, session),
@@ -73,6 +74,7 @@ export async function measureRepaired(
     settings,
     cuts.map(({ removed }) => removed),
     open,
+    'perplexity, repaired',
   )
   return predictions.map(({ texts, ...figures }) => figures)
 }
@@ -85,13 +87,24 @@ async function measureInTurn(
   settings: SweepSettings,
   removed: Block[][],
   open: OpenEvaluator,
+  phase: string,
 ): Promise<{ evaluation: EvaluationResult; predictions: MeasuredCut[] }> {
   const probeSize = Math.max(LEAST_PROBED, Math.ceil(settings.verifySize / PROBE_SHARE))
   const isProbed = !settings.full && probeSize < settings.verifySize
-  const probe = isProbed ? await evaluate(settings, removed, probeSize, open) : undefined
+  const measure = (candidates: Block[][], datasetSize: number, onProgress: OnProgress | undefined) =>
+    evaluatePerplexity(
+      { ...settings, datasetSkip: settings.datasetSize, datasetSize, candidates, onProgress },
+      open,
+    )
+  const probing = renamePhase(settings.onProgress, 'perplexity', {
+    as: `${phase}, first texts`,
+    next: `all ${formatQuantity(settings.verifySize, 'text')}`,
+  })
+  const probe = isProbed ? await measure(removed, probeSize, probing) : undefined
   const isMeasured = removed.map((_, index) => probe === undefined || !isHopeless(probe.candidates[index]!))
   const measured = removed.filter((_, index) => isMeasured[index])
-  const evaluation = await evaluate(settings, measured, settings.verifySize, open)
+  const measuring = renamePhase(settings.onProgress, 'perplexity', { as: phase })
+  const evaluation = await measure(measured, settings.verifySize, measuring)
   let next = 0
   const predictions = removed.map((_, index): MeasuredCut => {
     if (isMeasured[index]) {
@@ -119,16 +132,6 @@ function isHopeless(candidate: EvaluationResult['candidates'][number]): boolean 
 
 function scale(error: number | null, factor: number): number | null {
   return error === null ? null : error * factor
-}
-
-/** On all of its texts: a shard of a sweep has a part of the cuts. */
-function evaluate(
-  { shard, ...settings }: SweepSettings,
-  candidates: Block[][],
-  datasetSize: number,
-  open: OpenEvaluator,
-): Promise<EvaluationResult> {
-  return evaluatePerplexity({ ...settings, datasetSkip: settings.datasetSize, datasetSize, candidates }, open)
 }
 
 function withoutBlocks({ removed, ...figures }: EvaluationResult['candidates'][number]): CutPredictions {

@@ -1,7 +1,6 @@
 import { UsageError } from '../errors.js'
 import { formatList } from '../format-numbers.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
-import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { Shard } from '../texts/placed-rows.js'
 import type { SweepProgress } from './progress.js'
@@ -36,8 +35,6 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   minTask?: Record<string, number> | undefined
   /** After how many texts the whole model and the recommended cut are shown to continue; 0 if omitted. */
   samples?: number | undefined
-  /** Called with how many documents of the tasks are done. */
-  onDocuments?: TaskEvaluationOptions['onProgress']
   /** What an earlier run of the same sweep left. */
   resumeFrom?: SweepProgress | undefined
   /** Called after each part of the work with all that is needed to continue from there. */

@@ -49,7 +49,7 @@ export function rememberTexts(
   onMeasured: () => Promise<void>,
 ): Comparing {
   return {
-    async compare(batch, candidates) {
+    async compare(batch, candidates, onAdvance) {
       const known = batch.map(({ ids }) => {
         const key = digest([label, ids])
         remembered[key] ??= {}
@@ -62,6 +62,7 @@ export function rememberTexts(
         const compared = await evaluator.compare(
           places.map((text): EncodedText => batch[text]!),
           candidates,
+          onAdvance,
         )
         for (const [row, text] of places.entries()) {
           for (const [index, name] of names.entries()) known[text]![name] = saveText(compared[index]!, row)

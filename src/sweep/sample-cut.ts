@@ -15,16 +15,19 @@ import type { SweepSettings } from './options.js'
  * @throws InterruptedError if `signal` was aborted
  */
 export async function sampleCut(settings: SweepSettings, removed: Block[], count: number): Promise<Sample[]> {
-  const { datasetSize, verifySize, threads, device = 'cpu', signal, onNote } = settings
+  const { datasetSize, verifySize, threads, device = 'cpu', signal, onNote, onProgress } = settings
   const skip = datasetSize + verifySize
-  const model = await prepareModel(await openModel({ ...settings, onNote: undefined }), { signal })
+  const model = await prepareModel(await openModel({ ...settings, onNote: undefined }), {
+    signal,
+    onProgress,
+  })
   const tokenizer = new TokenizerThread(model.tokenizer, signal)
   const runner = await openNextToken(model, removed, { threads, device })
   try {
     const written = await writeSamples(
       { model, runner, tokenizer },
       { ...settings, count, skip },
-      { removed, threads, device, signal },
+      { removed, threads, device, signal, onProgress },
     )
     if (written.length < count) {
       onNote?.(

@@ -11,6 +11,7 @@ import { LayerpruneError } from '../errors.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { formatList, formatQuantity } from '../format-numbers.js'
 import { locateModel, type Model, openModel, prepareModel } from '../model.js'
+import { renamePhase } from '../progress.js'
 import { chooseRunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
@@ -115,8 +116,7 @@ async function assertEnoughLeft(stored: Model, settings: SweepSettings, maxMemor
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved, onProgress, onDocuments, onNote, onDownload, signal, maxMemory, ...named } =
-    settings
+  const { resumeFrom, onSaved, onProgress, onNote, onDownload, signal, maxMemory, ...named } = settings
   const identity = digest({ fingerprint, ...named })
   if (resumeFrom === undefined) return { identity, texts: {} }
   assertSameSweep(resumeFrom, identity)
@@ -132,7 +132,13 @@ async function chooseOrRecall(
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,
   )
-  progress.chosen = await chooseCuts(settings, layers)
+  progress.chosen = await chooseCuts(
+    {
+      ...settings,
+      onProgress: renamePhase(settings.onProgress, 'distances', { next: 'perplexity of the cuts' }),
+    },
+    layers,
+  )
   await settings.onSaved?.(progress)
   return progress.chosen
 }
@@ -153,10 +159,10 @@ async function measureOnTasks(
   cuts: ChosenCut[],
   progress: SweepProgress,
 ): Promise<SweepProgress['tasks']> {
-  const { tasks, onDocuments, batchSize: _, maxLength: __, ...options } = settings
+  const { tasks, batchSize: _, maxLength: __, ...options } = settings
   if (tasks === undefined || progress.tasks !== undefined) return progress.tasks
   const candidates = cuts.map(({ removed }) => removed)
-  const found = await measureTasks({ ...options, tasks, candidates, onProgress: onDocuments })
+  const found = await measureTasks({ ...options, tasks, candidates })
   progress.tasks = { tasks: found.tasks, taskSettings: found.taskSettings, candidates: found.candidates }
   await save(settings, progress)
   return progress.tasks

@@ -1,6 +1,7 @@
 import { SCHEMAS } from '../documents/schemas.js'
 import type { TaskMetric, TaskResult } from '../documents/task-result.js'
 import { InterruptedError } from '../errors.js'
+import type { Advance } from '../evaluate/batch-work.js'
 import { openEvaluator } from '../evaluate/evaluator.js'
 import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
@@ -12,11 +13,9 @@ import { VERSION } from '../version.js'
 import { type MeasuredTasks, type OpenTasks, openTasks } from './open-tasks.js'
 import { readTasks, type TaskOptions } from './prepare-tasks.js'
 
-export interface TaskEvaluationOptions extends Omit<RunOptions, 'dataset' | 'onProgress'>, TaskOptions {
+export interface TaskEvaluationOptions extends Omit<RunOptions, 'dataset'>, TaskOptions {
   /** Blocks to remove, for each candidate. The whole model is measured in any case. */
   candidates?: Block[][] | undefined
-  /** Called with how many documents of all are done. */
-  onProgress?: ((progress: { documents: number; total: number }) => void) | undefined
   /** Called with every document, by task and in the order of the dataset. */
   onDocument?: ((sample: TaskSample) => void) | undefined
 }
@@ -50,18 +49,20 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
   const { signal, candidates = [] } = options
   let documents = 0
   try {
+    options.onProgress?.({ phase: 'reading tasks', done: 0, total: null })
     const read = await readTasks(options)
     const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
+    options.onProgress?.({ phase: 'reading tasks', done: 0, total: null })
     const tasks = await openTasks(model, options, read)
     const total = tasks.documents
     const session = { threads: options.threads, device: options.device ?? 'cpu', signal }
     const evaluator = await openEvaluator(model, { ...session, blocks: removed.flat() })
-    const onShare = (share: number) => {
+    const onAdvance = ({ share }: Advance) => {
       documents = Math.floor(share * total)
-      options.onProgress?.({ documents, total })
+      options.onProgress?.({ phase: 'tasks', done: documents, total, unit: 'document', share })
     }
-    const measured = await tasks.measure(evaluator, removed, onShare).finally(() => evaluator.close())
+    const measured = await tasks.measure(evaluator, removed, onAdvance).finally(() => evaluator.close())
     reportDocuments(tasks, measured, options.onDocument)
     return {
       schema: SCHEMAS.tasks,

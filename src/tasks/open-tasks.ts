@@ -1,5 +1,6 @@
 import type { TaskResult, TaskSettings } from '../documents/task-result.js'
 import { LayerpruneError } from '../errors.js'
+import type { OnAdvance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { takesTrees } from '../graph/tree-attention.js'
 import type { Block } from '../layers/block.js'
@@ -65,17 +66,17 @@ export class OpenTasks {
   /**
    * Measures the whole model and candidates in one run.
    * @param candidates  blocks to remove, for each
-   * @param onShare     called with the share of the work that is done
+   * @param onAdvance   called after each part of the work
    * @throws UsageError if a block does not fit the model
    * @throws LayerpruneError if the whole model gives a choice no finite likelihood
    */
   async measure(
     evaluator: Pick<Evaluator, 'scoreContinuations'>,
     candidates: Block[][],
-    onShare?: (share: number) => void,
+    onAdvance?: OnAdvance,
   ): Promise<MeasuredTasks> {
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.run.layers))
-    const options = { batchSize: this.run.batchSize, onShare }
+    const options = { batchSize: this.run.batchSize, onAdvance }
     const scores = await scoreTasks(evaluator, this.prepared, [[], ...removed], options)
     const values = scores.map((ofModel) => judgeTasks(this.prepared, ofModel))
     return { ...summarize(this.prepared, values, removed), scores, values }

@@ -1,4 +1,5 @@
 import { RUN_TOKENS } from '../engine/memory-figures.js'
+import type { OnAdvance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import type { Block } from '../layers/block.js'
 import type { PreparedTasks } from './prepare-tasks.js'
@@ -15,9 +16,13 @@ export interface TaskScores {
 export interface ScoringOptions {
   /** Texts run at once; if omitted, as many as RUN_TOKENS padded tokens hold. */
   batchSize?: number | undefined
-  /** Called with the share of the work that is done, 0 to 1. */
-  onShare?: ((share: number) => void) | undefined
+  onAdvance?: OnAdvance | undefined
 }
+
+/** Padded tokens from which on a larger batch is hardly faster. */
+const LEAST_TOKENS = RUN_TOKENS / 4
+/** Length of a text, as a share of the longest of its batch, below which it waits for the next. */
+const LEAST_FILLED = 0.8
 
 /**
  * Scores the choices of tasks by a model without each candidate's blocks, of which layers that candidates have in common
@@ -29,7 +34,7 @@ export async function scoreTasks(
   evaluator: Pick<Evaluator, 'scoreContinuations'>,
   { requests, runs }: Pick<PreparedTasks, 'requests' | 'runs'>,
   candidates: Block[][],
-  { batchSize, onShare }: ScoringOptions = {},
+  { batchSize, onAdvance }: ScoringOptions = {},
 ): Promise<TaskScores[]> {
   const scores = candidates.map(
     (): TaskScores => ({
@@ -44,7 +49,13 @@ export async function scoreTasks(
     const continuations = batch.flatMap((run, text) =>
       run.requests.map(({ request, places }) => ({ text, places, ids: requests[request]!.ids })),
     )
-    const found = await evaluator.scoreContinuations(batch, continuations, candidates)
+    const found = await evaluator.scoreContinuations(
+      batch,
+      continuations,
+      candidates,
+      ({ share, candidates }) =>
+        onAdvance?.({ share: (done + share * countTokens(batch)) / total, candidates }),
+    )
     for (const [candidate, { logLikelihoods, isTop }] of found.entries()) {
       for (const [index, { request }] of asked.entries()) {
         scores[candidate]!.logLikelihoods[request] = logLikelihoods[index]!
@@ -52,15 +63,21 @@ export async function scoreTasks(
       }
     }
     done += countTokens(batch)
-    onShare?.(done / total)
   }
   return scores
 }
 
-/** @param runs  longest first */
+/**
+ * Texts that run together. Without a size, a batch of some tokens ends before texts that would mostly be padding.
+ * @param runs  longest first
+ */
 function* splitRuns(runs: SharedRun[], batchSize: number | undefined): Generator<SharedRun[]> {
   for (let start = 0; start < runs.length; ) {
-    const size = batchSize ?? Math.max(1, Math.floor(RUN_TOKENS / runs[start]!.ids.length))
+    const longest = runs[start]!.ids.length
+    const most = batchSize ?? Math.max(1, Math.floor(RUN_TOKENS / longest))
+    const least = batchSize ?? Math.ceil(LEAST_TOKENS / longest)
+    let size = Math.min(least, most)
+    while (size < most && (runs[start + size]?.ids.length ?? 0) >= LEAST_FILLED * longest) size++
     yield runs.slice(start, start + size)
     start += size
   }

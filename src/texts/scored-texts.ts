@@ -11,11 +11,15 @@ export interface TextBatches extends AsyncIterable<ReadText[]> {
   tokenless: number
 }
 
-/** Tokenises texts, and groups those that have a token to score into batches. */
+/**
+ * Tokenises texts, and groups those that have a token to score into batches.
+ * @param onWindow  called with batches that follow each other, before the first of them
+ */
 export function batchScoredTexts(
   rows: AsyncIterable<DatasetRow>,
   encode: EncodeAnywhere,
   options: BatchOptions,
+  onWindow?: (batches: ReadText[][]) => void,
 ): TextBatches {
   // a text of one token has nothing to score, and is treated as one of none
   const encodeScored: EncodeAnywhere = async (...text) => {
@@ -27,6 +31,7 @@ export function batchScoredTexts(
     async *[Symbol.asyncIterator]() {
       for await (const window of windowTexts(rows, encodeScored, options)) {
         batches.tokenless += window.tokenless
+        onWindow?.(window.batches)
         yield* window.batches
       }
     },

@@ -28,6 +28,7 @@ describe('Spool', () => {
     expect(file.byteLength).toBe(whole.length)
     expect(Buffer.from(await file.slice(6, 9)).toString()).toBe(whole.slice(6, 9))
     expect(Buffer.from(await file.slice(-4 + whole.length)).toString()).toBe(whole.slice(-4))
+    await spool.close()
   })
 
   it('takes no more than is asked for', async () => {
@@ -47,6 +48,7 @@ describe('Spool', () => {
       break
     }
     expect(taken).toBeLessThan(10_000)
+    await spool.close()
   })
 
   it('reports a pipe that breaks to whoever reads on', async () => {
@@ -115,4 +117,5 @@ it('a Parquet file is read from a pipe too', async () => {
   const spool = new Spool('pipe', Readable.from([bytes], { objectMode: false }))
   const { byteLength } = await spool.openRandomAccess()
   expect(byteLength).toBe(bytes.length)
+  await spool.close()
 })

@@ -176,7 +176,7 @@ function expectOwnCasts({ model: { graph } }: DecoderGraph) {
 
 const EPSILON = 0.01
 
-it.each(['bnb-nf4', 'gptq'])(
+it.each(LONG_TESTS ? ['bnb-nf4', 'gptq'] : ['bnb-nf4'])(
   '%s: gradients are the slope of the loss of the decoded weights',
   async (form) => {
     const { config, decoder } = await openFolder(join(FIXTURES, 'packed', form))

@@ -25,9 +25,9 @@ import { makeTextReaders } from './text-readers.js'
 
 const one = (files, damaged) => ({ sound: { files, damaged } })
 
-function datasetReader(name, bytes) {
+function datasetReader(name, bytes, options = {}) {
   const read = async (folder) => {
-    const dataset = await openDataset({ dataset: join(folder, name) })
+    const dataset = await openDataset({ dataset: join(folder, name), ...options })
     let count = 0
     for await (const row of dataset.rows()) {
       if (typeof row.text !== 'string') throw new TypeError('no text')
@@ -39,7 +39,13 @@ function datasetReader(name, bytes) {
 }
 
 /** A parquet file says how many rows it has: none may be lost or doubled. */
-const parquetReader = (name) => ({ ...datasetReader(name, sound.readFixture(`data/${name}`)), compare: true })
+const parquetReader = (name, options) => ({
+  ...datasetReader(name, sound.readFixture(`data/${name}`), options),
+  compare: true,
+})
+
+/** Chats, as they are before a template writes them. */
+const chatOptions = { datasetColumn: 'messages', writeChat: async (chat) => JSON.stringify(chat) }
 
 /** Whole rows, as tasks read them. */
 const recordsReader = {
@@ -103,7 +109,7 @@ const modelCardReader = {
 
 const parquetFiles = sound
   .listFixtures('data')
-  .filter((name) => name.endsWith('.parquet') && !/^(records|types)\./.test(name))
+  .filter((name) => name.endsWith('.parquet') && !/^(chats|records|types)\./.test(name))
 
 /** Those that take tens of milliseconds. */
 const SLOW = new Set([
@@ -150,6 +156,7 @@ export function makeReaders(documents) {
     ...Object.fromEntries(
       parquetFiles.map((name) => [`parquet, ${name.replace('.parquet', '')}`, parquetReader(name)]),
     ),
+    'parquet, chats': parquetReader('chats.parquet', chatOptions),
     'parquet, whole rows': recordsReader,
     'genai config': modelReader(genai, 'genai_config.json'),
     'ONNX graph, run': modelRunner(onnx, 'onnx/model.onnx', { mutate: mutateGraph }),

@@ -21,7 +21,7 @@ it('draws a bar for the whole model and each cut, as long as its accuracy, with 
   )
   const [, whole, cut] = numbersOf(svg, 'rect', 'width')
   expect(cut).toBeCloseTo(whole! / 2, 5)
-  const ofCut = svg.split('\n').filter((line) => line.includes('lp-range'))[1]!
+  const ofCut = svg.split('\n').filter((line) => line.includes('class="lp-range"'))[1]!
   const [low, high] = [numbersOf(ofCut, 'line', 'x1')[0]!, numbersOf(ofCut, 'line', 'x2')[0]!]
   expect((high - low) / whole!).toBeCloseTo((2 * 1.96 * 0.02) / 0.5, 2)
   expect((low + high) / 2).toBeCloseTo(150 + cut!, 1)

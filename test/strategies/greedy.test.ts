@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Evaluator } from '../../src/evaluate/evaluator.js'
 import type { Block } from '../../src/layers/block.js'
+import type { Progress } from '../../src/progress.js'
 import { deepestBlock, lowestLayers } from '../../src/strategies/choose-layers.js'
 import { measureDivergence, removeGreedily } from '../../src/strategies/greedy.js'
 import type { ReadText } from '../../src/texts/windows.js'
@@ -40,11 +41,11 @@ it('measureDivergence measures what compare says of candidates, not of the whole
 describe('removeGreedily', () => {
   it('takes the layer that costs least, given those already removed', async () => {
     const { evaluator, runs } = fakeEvaluator([5, 0.1, 0.2, 3, 0.5, 0.4, Number.NaN, 2])
-    const told: [number, number][] = []
+    const reports: Progress[] = []
     const steps = await removeGreedily(evaluator, batches, {
       layers: 8,
       n: 3,
-      onTexts: (...progress) => told.push(progress),
+      onProgress: (progress) => reports.push(progress),
     })
     expect(steps.map(({ layer }) => layer)).toEqual([1, 5, 2])
     expect(steps.map(({ perplexity }) => perplexity)).toEqual([
@@ -52,7 +53,16 @@ describe('removeGreedily', () => {
       expect.closeTo(Math.exp(1.5), 10),
       expect.closeTo(Math.exp(2.7), 10),
     ])
-    expect(told.at(-1)).toEqual([24, 24])
+    expect(reports[0]).toEqual({
+      ...{ phase: 'search', done: 0, total: 3, share: 0 },
+      detail: 'layer 1 of 3, candidate 1 of 8',
+    })
+    expect(reports[1]!.detail).toBe('layer 1 of 3, candidate 1 of 8, best so far 1 -> 3.00')
+    expect(reports.at(-1)!.detail).toBe('layer 3 of 3, candidate 1 of 3, best so far 2 -> 14.88')
+    const shares = reports.map(({ share }) => share!)
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b))
+    // candidates: 8 8 4 4 3 3 3 3, then 7 7 4 4 3 3 3 3, then 6 6 3 3 3 3 3 3
+    expect(shares.at(8)).toBeCloseTo(36 / (36 + 34 + 30), 10)
     // the first step runs the whole model too
     expect(runs.slice(0, 16)).toEqual([9, 9, 5, 5, 4, 4, 4, 4, 7, 7, 4, 4, 3, 3, 3, 3])
   })

@@ -30,7 +30,8 @@ function catchOutput(name, written) {
   const { write } = stream
   stream.write = (text, ...rest) => {
     written[name] += text
-    rest.at(-1)?.()
+    const done = rest.at(-1)
+    if (typeof done === 'function') done()
     return true
   }
   return () => {

@@ -63,10 +63,8 @@ function runInServer(task: { args: string[]; cwd: string; env: NodeJS.ProcessEnv
   process.ref()
   process.channel!.ref()
   return new Promise((resolve, reject) => {
-    const onExit = (code: number | null, signal: string | null) => {
-      server = undefined
+    const onExit = (code: number | null, signal: string | null) =>
       reject(new Error(`layerprune ${task.args.join(' ')} ended its process: ${signal ?? code}`))
-    }
     process.once('exit', onExit)
     process.once('message', (outcome) => {
       process.off('exit', onExit)
@@ -79,5 +77,8 @@ function runInServer(task: { args: string[]; cwd: string; env: NodeJS.ProcessEnv
 }
 
 function startServer(): ChildProcess {
-  return fork(join(ROOT, 'test/support/program-server.js'), { execArgv: [] })
+  const process = fork(join(ROOT, 'test/support/program-server.js'), { execArgv: [] })
+  return process.once('exit', () => {
+    server = undefined
+  })
 }

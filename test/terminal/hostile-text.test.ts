@@ -84,13 +84,13 @@ describe('text from the files of strangers', () => {
     expect(printed.stderr).not.toMatch(STEERING)
   })
 
-  it('cannot steer the terminal by the remark of a progress bar', () => {
+  it('cannot steer the terminal by the detail of a progress bar', () => {
     const stream = Object.assign(new PassThrough(), {
       isTTY: true,
       columns: 500,
     }) as unknown as NodeJS.WriteStream
     const bar = createProgress({ quiet: false, stream, now: () => 0 })
-    bar.update(1, 2, HOSTILE)
+    bar.update({ phase: 'distances', done: 1, total: 2, unit: 'text', detail: HOSTILE })
     bar.stop()
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the bar itself moves the cursor
     const text = String(stream.read()).replace(/\u001b(\[\d*[A-Z]|\d)/g, '')

@@ -6,6 +6,7 @@ import { evaluatePerplexity } from '../../evaluate/perplexity.js'
 import type { Block } from '../../layers/block.js'
 import { formatBlocks } from '../../layers/blocks.js'
 import { locateModel } from '../../model.js'
+import { renamePhase } from '../../progress.js'
 import type { NamedCut } from '../../prune-command.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
@@ -115,7 +116,7 @@ function assertPossible({ task, against, maxMemory, shard, output, json }: Evalu
 async function measure(
   { dataset, task: tasks, ...flags }: EvaluateFlags,
   candidates: Block[][],
-  { onDocuments, ...hooks }: RunHooks,
+  hooks: RunHooks,
   onDocument: (sample: TaskSample) => void,
 ): Promise<EvaluationResult | TaskResult> {
   const options = {
@@ -128,9 +129,11 @@ async function measure(
   }
   const { against } = flags
   if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
-  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset }))
+  const next = tasks && 'tasks'
+  const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
+  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset, onProgress }))
   if (tasks === undefined) return evaluation!
-  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument, onProgress: onDocuments }
+  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument }
   const measured = await measureTasks({ ...options, ...ofTasks })
   if (evaluation === undefined) return measured
   return {

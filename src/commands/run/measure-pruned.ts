@@ -5,7 +5,6 @@ import { UsageError } from '../../errors.js'
 import { type ComparisonOptions, comparePruned } from '../../prune/compare-pruned.js'
 import type { SampleOptions } from '../../prune/write-samples.js'
 import { CALIBRATION_TEXTS, EVALUATION_TEXTS } from '../../repair/repair-texts.js'
-import { createProgress, type Progress } from '../../terminal/progress.js'
 import type { PruneFlags } from '../prune.js'
 import { pick } from './pick.js'
 
@@ -60,24 +59,12 @@ function isSameDataset(id: string, given: string[]): boolean {
   return spell(id.split(', ')) === spell(given)
 }
 
-/** Runs both models, with a progress bar for what they write. */
+/** Runs both models. */
 export async function measurePruned(
   options: ComparisonOptions,
-  quiet: boolean,
 ): Promise<Pick<PruneResult, 'tokensPerSecond' | 'samples'>> {
-  let progress: Progress | undefined
-  try {
-    const measures = await comparePruned({
-      ...options,
-      onProgress: ({ done, total }) => {
-        progress ??= createProgress({ quiet, unit: 'token' })
-        progress.update(done, total)
-      },
-    })
-    if (measures === null) return { tokensPerSecond: null }
-    const { tokensPerSecond, samples } = measures
-    return { tokensPerSecond, ...(options.samples ? { samples } : {}) }
-  } finally {
-    progress?.stop()
-  }
+  const measures = await comparePruned(options)
+  if (measures === null) return { tokensPerSecond: null }
+  const { tokensPerSecond, samples } = measures
+  return { tokensPerSecond, ...(options.samples ? { samples } : {}) }
 }

@@ -15,7 +15,6 @@ import { nameFlag } from '../../similarity/identity.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { PruneFlags } from '../prune.js'
 import { HEAL_ONLY } from '../prune-heal-flags.js'
-import { createStages } from './heal.js'
 import { pick } from './pick.js'
 import { formatTypedCommand } from './typed-command.js'
 
@@ -57,14 +56,13 @@ export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
   return { ...pick(flags, SHARED_OPTIONS), dataset, steps, minutes }
 }
 
-/** The cut that is healed, and how its work is shown. */
+/** The cut that is healed. */
 interface Healing {
   flags: PruneFlags
   /** Flags that the result depends on, besides those that name the layers. */
   making: string[]
   removed: PruneResult['plan']['removed']
   heal: SharedOptions
-  quiet: boolean
 }
 
 /**
@@ -75,14 +73,13 @@ interface Healing {
  * @throws LayerpruneError if the model cannot be trained, or the stopped training is that of another cut
  */
 export async function pruneAndHeal(
-  { flags, making, removed, heal, quiet }: Healing,
+  { flags, making, removed, heal }: Healing,
   prune: (output: string) => Promise<Pruned>,
 ): Promise<Pruned & { heal: HealResult }> {
   const { output, resume, force } = flags
   const stage = new Stage(output, ['--drop', formatBlocks(removed), ...making])
   if (!resume) await stage.clear(force)
   const pruned = resume ? await stage.read() : await stage.fill(prune)
-  const progress = createStages(quiet)
   try {
     const healed = await healModel({
       ...heal,
@@ -91,7 +88,6 @@ export async function pruneAndHeal(
       output,
       command: formatTypedCommand(),
       resume: await hasState(output),
-      onProgress: progress.update,
     })
     await stage.remove()
     const { output: path, files, sizeBytes } = healed
@@ -103,8 +99,6 @@ export async function pruneAndHeal(
     }
     await stage.remove()
     throw cause
-  } finally {
-    progress.stop()
   }
 }
 

@@ -14,7 +14,7 @@ import type { RepairReport } from '../../repair/repair-report.js'
 import { formatTrained } from '../../terminal/healed.js'
 import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
-import { createProgress, type Progress } from '../../terminal/progress.js'
+import { createProgress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
 import { formatRepaired } from '../../terminal/repaired.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
@@ -28,9 +28,8 @@ import { printOnce } from './print-once.js'
 import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
+import { reportDownload } from './run-hooks.js'
 import { formatTypedCommand } from './typed-command.js'
-
-const BYTES_PER_MB = 1e6
 
 export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { quiet = false } = flags
@@ -45,9 +44,12 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { signal } = interruption
   const onNote = printOnce(printNote)
   const model = pick(flags, WEIGHT_OPTIONS)
+  const progress = createProgress({ quiet })
+  const onProgress = progress.update
+  const hooks = { signal, onNote, onProgress, onDownload: reportDownload(onProgress) }
   const making = listMakingFlags(command)
   const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
-  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, signal, onNote }
+  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, ...hooks }
   try {
     const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {
@@ -65,25 +67,23 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
         if (healOptions) await assertHealable(flags, planned)
       }
       const repair =
-        repairOptions &&
-        (await repairBeforeWriting({ ...model, ...repairOptions, removed, signal, onNote }, quiet))
+        repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
       const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
-      const result = await write({ ...own, ...repair?.changes, card, output }, quiet)
+      const result = await pruneModel({ ...own, ...repair?.changes, card, output })
       return { result, repair: repair?.report, replacements: repair?.changes.replacements }
     }
     const made = healOptions
-      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, signal, onNote }, quiet }, prune)
+      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks } }, prune)
       : await prune(flags.output)
     const { replacements } = made
     const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
-      ? await measurePruned(
-          { ...model, ...pick(flags, ['threads']), ...pruned, samples, signal, onNote },
-          quiet,
-        )
+      ? await measurePruned({ ...model, ...pick(flags, ['threads']), ...pruned, samples, ...hooks })
       : {}
+    progress.stop()
     await show(describe(made, measures), flags)
   } finally {
+    progress.stop()
     interruption.stop()
   }
 }
@@ -125,46 +125,13 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
   return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
-/** Writes the pruned model, with a progress bar from the first bytes on. */
-async function write(options: PruneOptions, quiet: boolean) {
-  let progress: Progress | undefined
-  try {
-    return await pruneModel({
-      ...options,
-      onProgress: ({ writtenBytes, totalBytes }) => {
-        progress ??= createProgress({ quiet, unit: 'MB' })
-        progress.update(Math.round(writtenBytes / BYTES_PER_MB), Math.round(totalBytes / BYTES_PER_MB))
-      },
-    })
-  } finally {
-    progress?.stop()
-  }
-}
-
 interface Repair {
   changes: Pick<PruneOptions, 'replacements'>
   report: RepairReport
 }
 
-/** Fits the repair and measures it, with one progress bar for each. */
-async function repairBeforeWriting(options: RepairModelOptions, quiet: boolean): Promise<Repair> {
-  const bars = new Map<string, Progress>()
-  const stop = () => {
-    for (const bar of bars.values()) bar.stop()
-  }
-  try {
-    const { replacements, report } = await repairModel({
-      ...options,
-      onProgress: ({ done, total, unit }) => {
-        if (!bars.has(unit)) {
-          stop()
-          bars.set(unit, createProgress({ quiet, unit }))
-        }
-        bars.get(unit)!.update(done, total)
-      },
-    })
-    return { changes: { replacements }, report }
-  } finally {
-    stop()
-  }
+/** Fits the repair and measures it. */
+async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
+  const { replacements, report } = await repairModel(options)
+  return { changes: { replacements }, report }
 }

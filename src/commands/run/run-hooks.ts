@@ -1,15 +1,26 @@
-import type { TextProgress } from '../../run/run-options.js'
+import { countBytes, type OnProgress } from '../../progress.js'
 import { printNote, setQuiet } from '../../terminal/output.js'
-import { createRunProgress } from '../../terminal/run-progress.js'
+import { createProgress } from '../../terminal/progress.js'
 import { listenForInterruption } from './interruption.js'
 
 /** What a command gives a run to report to and to be stopped by. */
 export interface RunHooks {
   signal: AbortSignal
-  onProgress: (progress: TextProgress) => void
-  onDocuments: (progress: { documents: number; total: number }) => void
-  onDownload: (progress: { doneBytes: number; totalBytes: number }) => void
+  onProgress: OnProgress
+  onDownload: OnDownload
   onNote: (message: string) => void
+}
+
+type OnDownload = (progress: { doneBytes: number; totalBytes: number }) => void
+
+/** Fewer bytes come before a bar could be read. */
+const SHOWN_BYTES = 5e6
+
+/** Shows the files that are downloaded like other progress. */
+export function reportDownload(onProgress: OnProgress): OnDownload {
+  return ({ doneBytes, totalBytes }) => {
+    if (totalBytes >= SHOWN_BYTES) onProgress(countBytes('downloading', doneBytes, totalBytes))
+  }
 }
 
 /** Runs with a progress bar and notes on stderr, to be stopped by Ctrl-C. */
@@ -18,16 +29,15 @@ export async function runWithHooks<T>(
   run: (hooks: RunHooks) => Promise<T>,
 ): Promise<T> {
   setQuiet(quiet)
-  const progress = createRunProgress({ quiet })
+  const progress = createProgress({ quiet })
   const interruption = listenForInterruption(() =>
     printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
   try {
     return await run({
       signal: interruption.signal,
-      onProgress: progress.updateTexts,
-      onDocuments: progress.updateDocuments,
-      onDownload: progress.updateDownload,
+      onProgress: progress.update,
+      onDownload: reportDownload(progress.update),
       onNote: printNote,
     })
   } finally {

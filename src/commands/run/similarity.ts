@@ -1,13 +1,14 @@
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import { LayerpruneError } from '../../errors.js'
 import { formatQuantity } from '../../format-numbers.js'
+import { renamePhase } from '../../progress.js'
 import { assertPlotFile, drawPlot } from '../../report/plot.js'
 import { measureSimilarity } from '../../similarity/measure.js'
 import type { RunRate } from '../../similarity/run-rate.js'
 import { VERIFIED_DISTANCE_TEXTS, verifyBlocks } from '../../strategies/verify-blocks.js'
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
+import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
-import { createRunProgress } from '../../terminal/run-progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../write-files.js'
 import { RUN_OPTIONS } from '../measuring-flags.js'
 import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
@@ -17,6 +18,7 @@ import { listenForInterruption } from './interruption.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
+import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
 export async function run(given: SimilarityFlags): Promise<void> {
@@ -34,12 +36,14 @@ export async function run(given: SimilarityFlags): Promise<void> {
     printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
   const { signal } = interruption
+  const progress = createProgress({ quiet: flags.quiet ?? false })
   try {
-    const { result, rate } = await measure(flags, checkpoint, { resumeFrom, signal })
+    const { result, rate } = await measure(flags, checkpoint, { resumeFrom, signal, progress })
     if (flags.json) noteSkippedRows(result)
     let written = await writeResultFiles(output, result)
     await checkpoint.remove()
-    const verification = await checkBestBlocks(flags, result, signal)
+    const verification = await checkBestBlocks(flags, result, { signal, progress })
+    progress.stop()
     const verified = { ...result, ...(verification && { verification }) }
     if (verification) written = await writeResultFiles(output, verified)
     for (const path of plots) {
@@ -48,6 +52,7 @@ export async function run(given: SimilarityFlags): Promise<void> {
     await showResult(verified, flags, written, adviseCheck(result, flags, rate))
     for (const path of plots) printNote(`wrote ${path}`)
   } finally {
+    progress.stop()
     interruption.stop()
   }
 }
@@ -78,13 +83,19 @@ async function findEarlierRun(
   return found
 }
 
+/** What is reported to, and what stops the work. */
+interface Hooks {
+  signal: AbortSignal
+  progress: ProgressDisplay
+}
+
 /** Measures with a progress bar, and leaves a checkpoint however the run ends. */
 async function measure(
   flags: SimilarityFlags,
   checkpoint: CheckpointFile,
-  { resumeFrom, signal }: { resumeFrom: SimilarityResult | undefined; signal: AbortSignal },
+  { resumeFrom, signal, progress }: Hooks & { resumeFrom: SimilarityResult | undefined },
 ): Promise<{ result: SimilarityResult; rate: RunRate | null }> {
-  const progress = createRunProgress({ quiet: flags.quiet ?? false })
+  const next = flags.verify && `perplexity of ${formatQuantity(flags.verify, 'block')}`
   let partial: SimilarityResult | undefined
   let rate: RunRate | null = null
   try {
@@ -92,8 +103,8 @@ async function measure(
       ...pick(flags, SIMILARITY_OPTIONS),
       resumeFrom,
       signal,
-      onProgress: progress.updateTexts,
-      onDownload: progress.updateDownload,
+      onProgress: renamePhase(progress.update, 'distances', { next: next || undefined }),
+      onDownload: reportDownload(progress.update),
       onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
       onPartialResult: (result) => {
         partial = result
@@ -114,14 +125,16 @@ async function measure(
       )
     }
     throw error
-  } finally {
-    progress.stop()
   }
 }
 
 /** Checks the best blocks by perplexity, if that was asked for. */
-async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, signal: AbortSignal) {
-  const { verify, verifySize, quiet = false } = flags
+async function checkBestBlocks(
+  flags: SimilarityFlags,
+  result: SimilarityResult,
+  { signal, progress }: Hooks,
+) {
+  const { verify, verifySize } = flags
   if (verify === undefined) return undefined
   const { id, samples, skipped } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
@@ -131,18 +144,17 @@ async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult,
     )
   }
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
-  const progress = createRunProgress({ quiet })
   return verifyBlocks({
     ...pick(flags, RUN_OPTIONS),
     signal,
-    onProgress: progress.updateTexts,
+    onProgress: progress.update,
     distances: result.distances,
     layersToSkip: result.layersToSkip,
     verify,
     verifySize,
     // at least as many as were read
     datasetSkip: flags.datasetSize ?? samples + skipped.empty,
-  }).finally(() => progress.stop())
+  })
 }
 
 function noteSkippedRows({ dataset }: SimilarityResult): void {

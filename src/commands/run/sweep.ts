@@ -27,14 +27,13 @@ export async function run(flags: SweepFlags): Promise<void> {
   await ensureWritableFolder(output)
   const partial = join(output, `${nameSweep({ shard })}.partial.json`)
   const resumeFrom = await readProgress(partial, flags)
-  const result = await runWithHooks(flags, ({ onDocuments, ...hooks }) =>
+  const result = await runWithHooks(flags, (hooks) =>
     sweepCuts({
       ...pick(flags, SWEEP_OPTIONS),
       strategies,
       tasks,
       resumeFrom,
       ...hooks,
-      onDocuments,
       onNote: printOnce(printNote),
       onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify(progress)}\n`),
     }),

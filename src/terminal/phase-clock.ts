@@ -1,0 +1,104 @@
+/** A point of a phase: how much of it was done after how much time of its own. */
+interface Point {
+  activeMs: number
+  share: number
+  done: number
+}
+
+/** The first part of the work, which is not counted in the speed: it includes what is done once. */
+const WARM_UP = 0.05
+
+/** A new estimate moves the end back only if it is later by more than this part of the time left. */
+const STEADINESS = 0.05
+
+/** Less time or work says nothing about the rest. */
+const LEAST_MS = 1000
+const LEAST_SHARE = 0.05
+
+/**
+ * Estimates when a phase ends, from the parts that are done. Time passes between them, and changes no estimate.
+ * The phase may be interrupted: only its own time counts.
+ */
+export class PhaseClock {
+  readonly #first: Point
+  /** The first point after the warm-up. */
+  #warm: Point | undefined
+  #last: Point
+  #endsAtMs: number | null = null
+
+  constructor(share: number | null, done: number) {
+    this.#first = { activeMs: 0, share: share ?? 0, done }
+    this.#last = this.#first
+  }
+
+  /** What is done of the phase, 0 to 1. */
+  get share(): number {
+    return this.#last.share
+  }
+
+  /** When the phase will end; null while that cannot be estimated. */
+  get endsAtMs(): number | null {
+    return this.#endsAtMs
+  }
+
+  /** Units a second; null before the first one. */
+  get unitsPerSecond(): number | null {
+    const { activeMs, done } = this.#start((point) => point.done)
+    const units = this.#last.done - done
+    const ms = this.#last.activeMs - activeMs
+    return units > 0 && ms > 0 ? (1000 * units) / ms : null
+  }
+
+  /**
+   * Notes that the phase has come so far.
+   * @param nowMs    of the clock by which the phase will end
+   * @param activeMs how long the phase has been at work since the last point
+   */
+  advance(
+    share: number | null,
+    done: number,
+    { nowMs, activeMs }: { nowMs: number; activeMs: number },
+  ): void {
+    const hasAdvanced = share === null || share > this.#last.share
+    this.#last = {
+      activeMs: this.#last.activeMs + activeMs,
+      share: share ?? this.#last.share,
+      done,
+    }
+    const warmShare = this.#first.share + WARM_UP * (1 - this.#first.share)
+    if (this.#warm === undefined && this.#last.share >= warmShare) this.#warm = this.#last
+    if (hasAdvanced) this.#estimate(share, nowMs)
+  }
+
+  /** Moves the end back by the time for which another phase interrupted this one. */
+  pause(ms: number): void {
+    if (this.#endsAtMs !== null) this.#endsAtMs += ms
+  }
+
+  #estimate(share: number | null, nowMs: number): void {
+    if (share === null) {
+      this.#endsAtMs = null
+      return
+    }
+    const start = this.#start((point) => point.share)
+    const ms = this.#last.activeMs - start.activeMs
+    const advanced = share - start.share
+    if (!(advanced > 0 && (ms >= LEAST_MS || advanced >= LEAST_SHARE))) return
+    const leftMs = (Math.max(0, 1 - share) * ms) / advanced
+    const endsAtMs = nowMs + leftMs
+    if (
+      this.#endsAtMs === null ||
+      endsAtMs < this.#endsAtMs ||
+      endsAtMs - this.#endsAtMs > STEADINESS * leftMs
+    ) {
+      this.#endsAtMs = endsAtMs
+    }
+  }
+
+  /** Where the speed is measured from: after the warm-up, once as much again is done. */
+  #start(amountOf: (point: Point) => number): Point {
+    if (this.#warm === undefined) return this.#first
+    const warmingUp = amountOf(this.#warm) - amountOf(this.#first)
+    return amountOf(this.#last) - amountOf(this.#warm) >= warmingUp ? this.#warm : this.#first
+  }
+}
