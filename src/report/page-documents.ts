@@ -11,10 +11,10 @@ import { formatBlocks } from '../layers/blocks.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
-import type { FindProblem } from './cut-problem.js'
 import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
+import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 
 /** What the removal of blocks did to the perplexity. */
@@ -70,15 +70,15 @@ function formatFigure({
 export function renderPlan(
   { model, strategy, removed, layersToSkip, layerpruneVersion }: Plan,
   number: number,
-  findProblem: FindProblem,
+  facts: SliceFacts,
 ): string {
   const id = `plan-${number}`
   const yaml = formatSliceConfig({
     model: model.id,
     layers: model.layers,
     removed,
-    dtype: null,
-    problem: findProblem(model, removed),
+    dtype: facts.findStoredDtype(model),
+    problem: facts.findProblem(model, removed),
   })
   return `<section class="plan" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
