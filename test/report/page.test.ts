@@ -180,6 +180,25 @@ describe('renderPage', () => {
     expect(page).not.toMatch(/@import|url\((?!#)/)
   })
 
+  it.each([
+    [
+      [0.3, 0.1, 0.2, 0.1],
+      ['1*', '3', '2', '0'],
+    ],
+    [[0.3, 0.1, 0.2], []],
+    [[0.3, 0.1, 0.2, '<b>'], []],
+  ])(
+    'lists the layers of a plan by their influence %j, if each has one',
+    async (blockInfluence, expected) => {
+      const removed = [{ start: 1, end: 2 }]
+      const model = { id: 'm', layers: 4 }
+      const plan = makePlan({ model, strategy: 'block-influence', removed, scores: { blockInfluence } })
+      const page = await renderPage({ results: [], evaluations: [], plans: [plan] }, noFacts)
+      const rows = page.matchAll(/<tr( class="best")?><td>(\d)<\/td><td>0\.\d000<\/td><\/tr>/g)
+      expect([...rows].map(([, best, layer]) => `${layer}${best ? '*' : ''}`)).toEqual(expected)
+    },
+  )
+
   it('says in the slices of every size and of a plan that mergekit would not make them', async () => {
     const removed = [{ start: 2, end: 3 }]
     const plan = makePlan({ model: { id: 'm', layers: 12 }, strategy: 'explicit', removed })
