@@ -1,6 +1,9 @@
 /** How much further a continued line is indented than its first. */
 const CONTINUATION = 4
 
+/** A space that does not part a flag from its value. */
+const BETWEEN_ARGUMENTS = /(?<!(?:^| )--?[\w-]+) | (?=-)/
+
 /**
  * Breaks the lines of a help text between words. Lines of a paragraph are filled, list items continue under their
  * words, and examples after a backslash, so that they can be copied.
@@ -31,7 +34,7 @@ function wrapLine(line: string, width: number): string {
   const indent = ' '.repeat(isExample ? start.length + CONTINUATION : start.length)
   const room = width - (isExample ? 2 : 0)
   const wrapped = [start]
-  for (const word of line.slice(start.length).split(' ')) {
+  for (const word of line.slice(start.length).split(isExample ? BETWEEN_ARGUMENTS : ' ')) {
     const last = wrapped.at(-1)!
     const isEmpty = last.trim() === '' || last === start
     if (!isEmpty && last.length + 1 + word.length > room) wrapped.push(indent + word)

@@ -23,7 +23,7 @@ it('breaks an example so that a shell reads it as one line', () => {
   const example = '  layerprune prune --model ./a --drop 11:19 -o ./pruned'
   const wrapped = wrapHelp(`Examples:\n${example}`, 30)
   expect(wrapped).toBe(
-    'Examples:\n  layerprune prune --model \\\n      ./a --drop 11:19 -o \\\n      ./pruned',
+    'Examples:\n  layerprune prune \\\n      --model ./a \\\n      --drop 11:19 \\\n      -o ./pruned',
   )
   expect(wrapped.replace(/ \\\n +/g, ' ')).toBe(`Examples:\n${example}`)
 })
