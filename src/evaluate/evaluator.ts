@@ -85,17 +85,33 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     ...{ texts, costs, onAdvance },
     signal: options.signal,
   })
+  /** Loads what the paths of candidates need. */
+  const openPaths = async (
+    candidates: Block[][],
+    head: Parameters<DecoderPieces['load']>[1],
+    onAdvance: OnAdvance | undefined,
+  ) => {
+    const paths = candidates.map(pathOf)
+    const hasLoaded = await pieces.load(paths.flat(), head, options)
+    // the time of the batch starts here
+    if (hasLoaded) onAdvance?.({ share: 0, candidates: 0 })
+    return paths
+  }
   return {
     async measure(batch, candidates, onAdvance) {
+      const paths = await openPaths(candidates, 'likelihood', onAdvance)
       const score = (state: State) => pieces.score(state, batch)
-      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
+      const scores = await runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
-    compare: (batch, candidates, onAdvance) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batchOf(batch, onAdvance)),
-    scoreContinuations(batch, continuations, candidates, onAdvance) {
+    async compare(batch, candidates, onAdvance) {
+      const paths = await openPaths([[], ...candidates], 'comparison', onAdvance)
+      return comparePaths(pieces, paths, batchOf(batch, onAdvance))
+    },
+    async scoreContinuations(batch, continuations, candidates, onAdvance) {
+      const paths = await openPaths(candidates, 'continuations', onAdvance)
       const score = (state: State) => pieces.scoreContinuations(state, continuations)
-      return runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
+      return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
     },
     tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),
