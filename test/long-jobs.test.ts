@@ -69,7 +69,7 @@ it('plan --strategy repaired says which repair it fits and which candidate it me
       onProgress,
     }),
   )
-  const ofSearch = ['states of the whole model', 'search', 'fitting repairs']
+  const ofSearch = ['loading the model', 'states of the whole model', 'search', 'fitting repairs']
   expect(phases).toEqual(['opening the model', ...ofSearch])
   expect(of('fitting repairs')[0]).toMatchObject({ done: 0, total: 11, unit: 'layer', detail: 'layer 0' })
   const reports = of('search')

@@ -23,9 +23,11 @@ type Ort = typeof import('onnxruntime-node')
 export type { State } from './scored-positions.js'
 
 /** What is made of last states. */
-type Head = 'likelihood' | 'comparison' | 'continuations'
+export type Head = 'likelihood' | 'comparison' | 'continuations'
 
 interface LoadOptions extends ProgressOptions {
+  /** Loaded too. */
+  head?: Head
   signal?: AbortSignal | undefined
 }
 
@@ -93,10 +95,10 @@ export class DecoderPieces {
   }
 
   /**
-   * Loads pieces that are still to be loaded, and a head, with progress: runs then take no longer the first time.
+   * Loads pieces that are still to be loaded, with progress: runs then take no longer the first time.
    * @returns whether a piece was loaded
    */
-  async load(pieces: number[], head: Head, { onProgress, signal }: LoadOptions): Promise<boolean> {
+  async load(pieces: number[], { head, onProgress, signal }: LoadOptions): Promise<boolean> {
     const missing = [...new Set(pieces)].filter((index) => !this.#runners.has(`${index}`))
     if (missing.length === 0) return false
     const countLayers = (index: number) => this.#boundaries[index + 1]! - this.#boundaries[index]!
@@ -105,7 +107,7 @@ export class DecoderPieces {
     const report = () => onProgress?.({ phase: 'loading the model', done, total, unit: 'layer' })
     report()
     await this.#openEmbedding()
-    await this.#openHead(head)
+    if (head !== undefined) await this.#openHead(head)
     for (const index of missing) {
       signal?.throwIfAborted()
       await this.#openPiece(index)

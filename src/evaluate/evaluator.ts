@@ -1,5 +1,5 @@
 import type { Continuation, ContinuationScores } from '../engine/continuations.js'
-import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import { type DecoderPieces, type Head, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { MemoryLimit } from '../engine/too-little-memory.js'
 import type { Block } from '../layers/block.js'
@@ -86,13 +86,9 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     signal: options.signal,
   })
   /** Loads what the paths of candidates need. */
-  const openPaths = async (
-    candidates: Block[][],
-    head: Parameters<DecoderPieces['load']>[1],
-    onAdvance: OnAdvance | undefined,
-  ) => {
+  const openPaths = async (candidates: Block[][], head: Head, onAdvance: OnAdvance | undefined) => {
     const paths = candidates.map(pathOf)
-    const hasLoaded = await pieces.load(paths.flat(), head, options)
+    const hasLoaded = await pieces.load(paths.flat(), { ...options, head })
     // the time of the batch starts here
     if (hasLoaded) onAdvance?.({ share: 0, candidates: 0 })
     return paths
