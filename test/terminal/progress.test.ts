@@ -39,7 +39,9 @@ describe('describeProgress', () => {
     const line = makeLine({ phase: 'loading the model', total: null, unit: undefined })
     expect(describeProgress(line, 3_600_000)).toBe('loading the model: 1:00:40 elapsed')
     const repair = { phase: 'repair', detail: 'layer 21, ridge 0.03', isMost: true, endsAtMs: 5000 }
-    expect(describeProgress({ ...line, ...repair }, 0)).toBe('repair: layer 21, ridge 0.03, at most 5 s left')
+    expect(describeProgress({ ...line, ...repair }, 0)).toBe(
+      'repair: layer 21, ridge 0.03, at most 5 s left, 0:40 elapsed',
+    )
   })
 })
 
