@@ -6,6 +6,7 @@ import { makeCompletionCommand } from './commands/completion.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
 import { makeHealCommand } from './commands/heal.js'
 import { makeInspectCommand } from './commands/inspect.js'
+import { findMisnamed, readInvocation } from './commands/invocation.js'
 import { makeMergeCommand } from './commands/merge.js'
 import { makePlanCommand } from './commands/plan.js'
 import { makePlotCommand } from './commands/plot.js'
@@ -53,7 +54,11 @@ for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError, writeOut: printHelp })
 }
 
-const args = process.argv.slice(2)
+const given = process.argv.slice(2)
+const args = readInvocation(
+  given,
+  program.commands.map((known) => known.name()),
+)
 const command = program.commands.find((known) => known.name() === args[0])
 try {
   await program.parseAsync(command ? normalizeArguments(args) : args, { from: 'user' })
@@ -74,7 +79,12 @@ function printHelp(text: string): void {
 /** Fails with commander's own message, and its suggestion or a pointer to the help as the hint. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
-  printFailure(new UsageError(listMissing(problem!) ?? problem!, { hint: suggestion ?? hintForUsage() }))
+  const misnamed = command === undefined ? findMisnamed(given) : undefined
+  printFailure(
+    new UsageError(misnamed?.problem ?? listMissing(problem!) ?? problem!, {
+      hint: misnamed?.hint ?? suggestion ?? hintForUsage(),
+    }),
+  )
 }
 
 /** All required flags that are missing; commander names only the first. */
@@ -87,8 +97,7 @@ function listMissing(problem: string): string | undefined {
 }
 
 function hintForUsage(): string {
-  if (command !== undefined) return `layerprune ${command.name()} --help lists its flags`
-  return args[0]?.startsWith('-')
-    ? 'name a command first, as in layerprune similarity --help'
-    : 'layerprune --help lists commands and flags'
+  return command === undefined
+    ? 'layerprune --help lists all commands'
+    : `layerprune ${command.name()} --help lists its flags`
 }

@@ -38,10 +38,10 @@ export function formatList(items: string[]): string {
   return [items.slice(0, -1).join(', '), items.at(-1)].filter((part) => part !== '').join(' and ')
 }
 
-/** A perplexity, its error or a ratio of two: `26.31`, `1,024`, `1.0e+9`. */
+/** A perplexity, its error or a ratio of two: `26.31`, `1,024`, `7.9e+6`; beyond 100,000 more digits say nothing. */
 export function formatPerplexity(value: number): string {
   if (value < 1000) return value.toFixed(2)
-  return value < 1e7 ? formatCount(Math.round(value)) : value.toExponential(1)
+  return value < 1e5 ? formatCount(Math.round(value)) : value.toExponential(1)
 }
 
 /** A size in the unit that suits it: `711 B`, `3.5 MB`, `16.1 GB`. */

@@ -29,9 +29,7 @@ describe('a folder with safetensors and graphs', () => {
       file: 'model.safetensors',
       precision: { dtype: 'fp32', sharesScaleInBatch: false },
     })
-    expect(notes).toEqual([
-      'reading model.safetensors in fp32; an ONNX graph is present too; read it with --format onnx',
-    ])
+    expect(notes).toEqual(['reading model.safetensors in fp32'])
   })
 
   it.each([[{ format: 'onnx' }], [{ modelFile: 'onnx/model.onnx' }], [{ dtype: 'fp16' }]] as const)(

@@ -162,17 +162,12 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
 }
 
 /**
- * What is read, and what else could be. A published q8 graph rounds the activations of a whole batch by one scale, which
- * costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
+ * What is read, and whether a graph could have been meant. A published q8 graph rounds the activations of a whole batch
+ * by one scale, which costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
  */
 function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
-  const hasAnyGraph = names.some((name) => name.endsWith('.onnx'))
-  const others = {
-    fp32: hasAnyGraph ? '; an ONNX graph is present too; read it with --format onnx' : '',
-    q8: hasGraph(names, 'q8') ? '; a q8 graph is present too; read it with --format onnx' : '',
-  }
-  const other = computedIn === 'fp32' || computedIn === 'q8' ? others[computedIn] : ''
-  return `${describeComputed(file, computedIn)}${other}`
+  const hasOther = computedIn === 'q8' && hasGraph(names, 'q8')
+  return `${describeComputed(file, computedIn)}${hasOther ? '; a q8 graph is present too; read it with --format onnx' : ''}`
 }
 
 function describeComputed(file: string, computedIn: ComputedDtype): string {

@@ -101,7 +101,7 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
     .option('--batch-size <n>', 'texts run at once (default: 8)', wholeNumber(1))
     .option(
       '--max-length <n>',
-      "tokens read of each text (default: 1024, or the model's limit if lower)",
+      "tokens read of each text, at most the model's positions (default: 1024)",
       wholeNumber(1),
     )
 }

@@ -1,5 +1,6 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import type { ComputedDtype } from '../checkpoint/choose-weights.js'
+import { ADAPTER_FILE } from '../checkpoint/other-forms.js'
 import type { TensorLocation } from '../checkpoint/safetensors.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
@@ -125,7 +126,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   const located = await locateModel(options)
   const folder = await checkOutputFolder(output, {
     source: located.folder,
-    known: await listCompanions(located.source),
+    known: [...(await listCompanions(located.source)), ...(options.adapter ? [ADAPTER_FILE] : [])],
     force,
     onNote,
   })

@@ -5,7 +5,7 @@ import { isGguf } from '../checkpoint/gguf-names.js'
 import type { Block } from '../layers/block.js'
 import { keepLayers } from '../prune/layer-numbers.js'
 import { findMergekitProblem } from '../prune/mergekit-support.js'
-import type { CutModel, FindProblem } from '../report/cut-problem.js'
+import type { CutModel, SliceFacts } from '../report/slice-facts.js'
 import { isLocalAdapter, readLocalConfig } from './local-config.js'
 
 const NO_GGUF = 'mergekit reads no GGUF files'
@@ -29,14 +29,23 @@ export async function readMergekitProblem({ model, file, family, ...cut }: Cut):
   return problem ?? explain(await readLocalConfig(model), family, cut)
 }
 
-/** The same of any cut of some models, whose configs are read once; those without config.json go by their family. */
-export async function prepareMergekitProblems(models: CutModel[]): Promise<FindProblem> {
+/**
+ * The same of any cut of some models, and what they store. Their configs are read once; for those without config.json it
+ * is what their saved files say.
+ */
+export async function prepareSliceFacts(models: CutModel[]): Promise<SliceFacts> {
   const configs = new Map<string, ModelConfig | undefined>()
   for (const id of new Set(models.map(({ id }) => id))) {
     if (existsSync(join(id, 'config.json'))) configs.set(id, await readLocalConfig(id))
   }
-  return ({ id, family, layers }, removed) =>
-    findProblemOfForm(id) ?? explain(configs.get(id), family, { layers, removed })
+  const dtypes = new Map(
+    models.flatMap(({ id, checkpointDtype }) => (checkpointDtype ? [[id, checkpointDtype]] : [])),
+  )
+  return {
+    findProblem: ({ id, family, layers }, removed) =>
+      findProblemOfForm(id) ?? explain(configs.get(id), family, { layers, removed }),
+    findStoredDtype: ({ id }) => dtypes.get(id) ?? configs.get(id)?.storedDtype ?? null,
+  }
 }
 
 /** Why mergekit reads no model of such a form. */

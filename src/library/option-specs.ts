@@ -222,6 +222,7 @@ export const RECIPE_SPECS: OptionSpecs<RecipeOptions> = {
   datasetConfig: may('text'),
   datasetSplit: may('text'),
   maxLength: may('number'),
+  steps: may('number'),
 }
 
 /** What a plan is made from. */

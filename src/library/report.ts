@@ -1,6 +1,6 @@
 import { readSavedDocuments } from '../documents/read-saved.js'
 import { renderPage } from '../report/page.js'
-import { prepareMergekitProblems } from './mergekit-problem.js'
+import { prepareSliceFacts } from './mergekit-problem.js'
 
 /**
  * Makes one self-contained HTML page of saved results, as the command report does.
@@ -10,5 +10,5 @@ import { prepareMergekitProblems } from './mergekit-problem.js'
 export async function makeReport(files: string[]): Promise<string> {
   const documents = await readSavedDocuments(files)
   const models = [...documents.results, ...documents.plans].map(({ model }) => model)
-  return renderPage(documents, await prepareMergekitProblems(models))
+  return renderPage(documents, await prepareSliceFacts(models))
 }

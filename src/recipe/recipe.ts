@@ -7,9 +7,11 @@ import { readPlan } from '../documents/read-saved.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
 import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
+import { assertCounts } from '../run/run-options.js'
 import { formatAxolotlConfig } from './axolotl.js'
+import { estimateEpochs } from './epochs.js'
 import { formatPeftScript } from './peft-script.js'
-import { chooseSettings, type HealingSettings } from './settings.js'
+import { changeSettings, chooseSettings, type HealingSettings } from './settings.js'
 import { type AdapterTargets, describeUnreached, findTargets, nameInTransformers } from './targets.js'
 import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
@@ -21,6 +23,8 @@ export interface RecipeOptions extends TrainingDataOptions {
   model: string
   /** Tokens per sequence; if omitted, the paper's number for a model of that size. */
   maxLength?: number | undefined
+  /** Steps of training; if omitted, the paper's 5,000. */
+  steps?: number | undefined
 }
 
 /** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
@@ -30,6 +34,8 @@ export interface Training {
   model: string
   data: TrainingData
   settings: HealingSettings
+  /** About how often the texts are read; null if that cannot be told from their files. */
+  epochs: number | null
   targets: AdapterTargets
   /** Where the adapter is written. */
   output: string
@@ -76,18 +82,22 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     0,
   )
   const whole = await countWholeLayers(located)
-  const settings = chooseSettings(config.family, (stored * whole) / config.layers, config.maxPositions)
-  const { maxLength = settings.maxLength } = options
+  const chosen = chooseSettings(config.family, (stored * whole) / config.layers, config.maxPositions)
+  const { maxLength = chosen.maxLength, steps = chosen.steps } = options
+  assertCounts({ 'max length': maxLength, steps })
+  const settings = changeSettings(chosen, { maxLength, steps })
   if (config.maxPositions !== null && maxLength > config.maxPositions) {
     throw new LayerpruneError(
       `max length ${maxLength} is over the ${config.maxPositions} positions of the model`,
     )
   }
+  const data = await nameTrainingData(options)
   const training: Training = {
     schema: SCHEMAS.recipe,
     model: located.id,
-    data: await nameTrainingData(options),
-    settings: { ...settings, maxLength },
+    data,
+    settings,
+    epochs: await estimateEpochs(data, settings),
     targets,
     output: `${basename(folder)}-healed`,
     padToken: await findPadToken(located),

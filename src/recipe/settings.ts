@@ -74,6 +74,15 @@ export function chooseSettings(
   }
 }
 
+/** Settings with other lengths; a short training warms up in a tenth of its steps. */
+export function changeSettings(
+  settings: HealingSettings,
+  { steps, maxLength }: Pick<HealingSettings, 'steps' | 'maxLength'>,
+): HealingSettings {
+  const warmupSteps = Math.min(settings.warmupSteps, Math.ceil(steps / 10))
+  return { ...settings, steps, maxLength, warmupSteps }
+}
+
 /** Where the numbers of a recipe come from, in lines for a comment. */
 export function describeOrigin({ steps, batchSize, rank, learningRate, origin }: HealingSettings): string[] {
   return [

@@ -1,10 +1,10 @@
-import { interpolateViridis } from 'd3-scale-chromatic'
 import { describeMetric } from '../documents/metrics.js'
 import { findBestBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { capitalize, formatDistance, formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { nameLayers } from '../layers/names.js'
+import { colorOf, placeOn, rangeOf } from './heat-shades.js'
 import { describeOrigin, escapeXml, FONT, INK, inkRules, px } from './svg.js'
 
 /** What a colour stands for: the place between smallest and largest of its row, or of the whole map. */
@@ -156,10 +156,9 @@ function drawCells({ model, distances }: HeatMapped, frame: HeatMapFrame, scale:
   const paths = Array.from({ length: SHADES }, (): string[] => [])
   const whole = scale === 'absolute' ? rangeOf(sizesOf(model.layers).map((n) => distances[n]!)) : null
   for (const n of sizesOf(model.layers)) {
-    const [low, high] = whole ?? rangeOf([distances[n]!])
+    const range = whole ?? rangeOf([distances[n]!])
     for (const [start, distance] of distances[n]!.entries()) {
-      const share = high > low ? (distance - low) / (high - low) : Number(distance > low)
-      const shade = Math.round(Math.min(1, share) * (SHADES - 1))
+      const shade = Math.round(placeOn(range, distance) * (SHADES - 1))
       paths[shade]!.push(drawCell(n, start, frame))
     }
   }
@@ -189,26 +188,11 @@ function sizesOf(layers: number): number[] {
   return Array.from({ length: layers - 1 }, (_, i) => i + 1)
 }
 
-/**
- * The smallest distance, and the largest of a block that does not start at layer 0: those blocks take the embedding
- * away, and their distances would take most of the scale. They have the colour of the largest.
- * @param rows  distances by start
- */
-function rangeOf(rows: number[][]): [low: number, high: number] {
-  const low = Math.min(...rows.flat())
-  return [low, Math.max(low, ...rows.flatMap((row) => row.slice(1)))]
-}
-
 /** Neighbours have an edge in common: each rounded by itself would leave a line of the paper between them. */
 function drawCell(n: number, start: number, { left, bottom, cellWidth, cellHeight }: HeatMapFrame): string {
   const [x0, x1] = [start, start + 1].map((column) => px(left + column * cellWidth))
   const [y0, y1] = [n, n - 1].map((row) => px(bottom - row * cellHeight))
   return `M${x0} ${y0}H${x1}V${y1}H${x0}z`
-}
-
-/** Bright for 0, the block that rotates the stream least; dark for 1. */
-function colorOf(share: number): string {
-  return interpolateViridis(1 - share)
 }
 
 function drawBestOfEach({ model, distances }: HeatMapped, frame: HeatMapFrame): string[] {

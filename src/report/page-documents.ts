@@ -1,5 +1,5 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
-import type { Plan } from '../documents/plan.js'
+import { type Plan, rankLayers } from '../documents/plan.js'
 import {
   formatCount,
   formatDistance,
@@ -7,14 +7,14 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../format-numbers.js'
-import { formatBlocks } from '../layers/blocks.js'
+import { formatBlocks, includesLayer } from '../layers/blocks.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
-import type { FindProblem } from './cut-problem.js'
 import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
+import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 
 /** What the removal of blocks did to the perplexity. */
@@ -67,24 +67,21 @@ function formatFigure({
 }
 
 /** The layers that a plan removes, and the slices that do so. */
-export function renderPlan(
-  { model, strategy, removed, layersToSkip, layerpruneVersion }: Plan,
-  number: number,
-  findProblem: FindProblem,
-): string {
+export function renderPlan(plan: Plan, number: number, facts: SliceFacts): string {
+  const { model, strategy, removed, layersToSkip, layerpruneVersion } = plan
   const id = `plan-${number}`
   const yaml = formatSliceConfig({
     model: model.id,
     layers: model.layers,
     removed,
-    dtype: null,
-    problem: findProblem(model, removed),
+    dtype: facts.findStoredDtype(model),
+    problem: facts.findProblem(model, removed),
   })
   return `<section class="plan" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
 ${renderStrip(model.layers, removed)}
 <div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: ['--drop', formatBlocks(removed)] }))}
-<details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details></div><div>${renderFacts(
+<details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details>${renderInfluence(plan)}</div><div>${renderFacts(
     [
       ['strategy', strategy],
       ['layers removed', layersToSkip],
@@ -93,4 +90,14 @@ ${renderStrip(model.layers, removed)}
     ],
   )}</div></div>
 </section>`
+}
+
+/** The layers, the one of least influence first, if the plan has a score of each. */
+function renderInfluence(plan: Plan): string {
+  const rows = rankLayers(plan)?.map(
+    ({ layer, influence }) =>
+      `<tr${includesLayer(plan.removed, layer) ? ' class="best"' : ''}><td>${layer}</td><td>${formatDistance(influence)}</td></tr>`,
+  )
+  if (rows === undefined) return ''
+  return `<details><summary>Layers by block influence</summary><div class="scroll" tabindex="0" role="region" aria-label="Table of layers by block influence"><table><thead><tr><th scope="col">layer</th><th scope="col">block influence</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`
 }

@@ -1,4 +1,3 @@
-import type { FindProblem } from './cut-problem.js'
 import type { ModelStory } from './model-story.js'
 import { renderCuts } from './page-cuts.js'
 import { renderEvaluation, renderPlan } from './page-documents.js'
@@ -6,21 +5,22 @@ import { renderPruned } from './page-pruned.js'
 import { renderResult } from './page-result.js'
 import { renderSweep } from './page-sweep.js'
 import { renderTasks } from './page-tasks.js'
+import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 import { renderTextDifferences } from './text-differences.js'
 
 /** All that a page has of one model: what was found, what it costs, and what came of it. */
-export function renderModel(story: ModelStory, index: number, findProblem: FindProblem): string {
+export function renderModel(story: ModelStory, index: number, facts: SliceFacts): string {
   const id = `model-${index + 1}`
   const family = story.family === undefined ? '' : `${escapeXml(story.family)}, `
   const parts = [
-    ...story.results.map(({ document, number }) => renderResult(document, number, { story, findProblem })),
+    ...story.results.map(({ document, number }) => renderResult(document, number, { story, facts })),
     renderTextDifferences(story),
     renderCuts(story),
     ...story.sweeps.map(({ document, number }) => renderSweep(document, number - 1)),
     ...story.evaluations.map(({ document, number }) => renderEvaluation(document, number)),
     ...story.tasks.map(({ document, number }) => renderTasks(document, number)),
-    ...story.plans.map(({ document, number }) => renderPlan(document, number, findProblem)),
+    ...story.plans.map(({ document, number }) => renderPlan(document, number, facts)),
     ...story.prunes.map(({ document, number }) => renderPruned(document, number)),
   ]
   return `<article class="model" aria-labelledby="${id}">

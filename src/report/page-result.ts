@@ -15,7 +15,6 @@ import { formatLayers } from '../layers/names.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
 import { describeTokens } from '../texts/token-selection.js'
-import type { FindProblem } from './cut-problem.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import {
   fileName,
@@ -26,6 +25,7 @@ import {
   renderFigure,
   renderStrip,
 } from './page-parts.js'
+import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 import { type Checks, reachVerdict } from './verdict.js'
 
@@ -39,13 +39,13 @@ const NARROW = { width: 340, heading: false }
 export function renderResult(
   result: ReportedResult,
   number: number,
-  { story, findProblem }: { story: Checks; findProblem: FindProblem },
+  { story, facts }: { story: Checks; facts: SliceFacts },
 ): string {
   const { model, dataset, metric, layersToSkip, distances, standardErrors } = result
   const { title, verb } = describeMetric(metric)
   const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
   const verdicts = sizes.map((n) => reachVerdict(result, n, story))
-  const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }, findProblem))
+  const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }, facts))
   const commands = verdicts.map((block) => formatCommandOf(result, block))
   const metricRows = sizes.map((n) => compareMetrics(result, n))
   const asked = verdicts[layersToSkip - 1]!
@@ -89,14 +89,14 @@ function formatCommandOf({ model }: ReportedResult, { start, end }: Block): stri
   return formatPruneCommand({ model: model.id, revision: model.askedRevision, cut })
 }
 
-function formatYaml({ model }: ReportedResult, block: Block, findProblem: FindProblem): string {
+function formatYaml({ model }: ReportedResult, block: Block, facts: SliceFacts): string {
   return formatSliceConfig({
     model: model.id,
     revision: model.askedRevision && model.revision ? model.revision : undefined,
     layers: model.layers,
     removed: [block],
     dtype: model.checkpointDtype,
-    problem: findProblem(model, [block]),
+    problem: facts.findProblem(model, [block]),
   })
 }
 

@@ -4,21 +4,21 @@ import type { SavedDocuments } from '../documents/read-saved.js'
 import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
 import { VERSION } from '../version.js'
-import type { FindProblem } from './cut-problem.js'
 import { plainName, tellStories } from './model-story.js'
 import { renderComparison } from './page-comparison.js'
 import { renderModel } from './page-model.js'
+import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 
 /**
  * One HTML page of saved results, sweeps, evaluations and plans that needs nothing but itself: which layers to remove,
  * how sure that is, the heat map, a curve for every size, the slices to copy, tables and settings.
- * @param findProblem of the slices, which say so if mergekit would not make them
+ * @param facts  that the slices state beside the layers
  * @param date  of the page
  */
 export async function renderPage(
   documents: SavedDocuments,
-  findProblem: FindProblem,
+  facts: SliceFacts,
   date = new Date(),
 ): Promise<string> {
   const { results } = documents
@@ -44,7 +44,7 @@ ${style}</style>
 <main>
 ${[
   ...(results.length > 1 ? [renderComparison(results, checksOf)] : []),
-  ...stories.map((story, index) => renderModel(story, index, findProblem)),
+  ...stories.map((story, index) => renderModel(story, index, facts)),
 ].join('\n')}
 </main>
 <footer>layerprune ${VERSION}: ${describeContents(documents)}. Layers are counted from 0;

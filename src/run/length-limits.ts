@@ -6,12 +6,10 @@ import { findLostWindow } from './lost-window.js'
 interface LengthLimit {
   /** Infinity if there is no limit. */
   tokens: number
-  /** What longer texts are over. */
-  stated: string
   /** What the limit is, in a few words. */
   what: string
-  /** Whether it is the model itself that takes no longer texts. */
-  isOfModel: boolean
+  /** What a length that was asked for is over if it is refused; null if texts are cut at the limit instead. */
+  refused: string | null
 }
 
 /** What limits the length of texts: the model's positions, and how far its graph computes as the model does. */
@@ -22,21 +20,18 @@ export function findLengthLimits({ config, decoder, format, file }: Model): Leng
   return [
     {
       tokens: positions,
-      stated: `the ${positions} positions of the model`,
       what: 'the positions of the model',
-      isOfModel: true,
+      refused: null,
     },
     {
       tokens: window,
-      stated: `the window of ${formatQuantity(window, 'token')} that attention has by the config: ${file} has no window, and computes something else than the model of longer texts`,
       what: `the window of attention, which ${file} lacks`,
-      isOfModel: false,
+      refused: `the window of ${formatQuantity(window, 'token')} that attention has by the config: ${file} has no window, and computes something else than the model of longer texts`,
     },
     {
       tokens: dense,
-      stated: `the ${formatQuantity(dense, 'token')} up to which the sparse attention of ${config.family} sees all (index_topk): what it sees of longer texts cannot be computed here`,
       what: 'up to which sparse attention sees all',
-      isOfModel: false,
+      refused: `the ${formatQuantity(dense, 'token')} up to which the sparse attention of ${config.family} sees all (index_topk): what it sees of longer texts cannot be computed here`,
     },
   ]
 }

@@ -75,31 +75,34 @@ function countProcessors(): number {
 }
 
 /**
- * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take.
- * @throws UsageError if the length is more than the model can take, or than its graph computes as the model does
+ * Fills in omitted options, according to the model: batches of 8 texts, of 1024 tokens or what the model can take. A
+ * length of more than the model's positions is lowered to them, as PruneMe and transformers do.
+ * @throws UsageError if the length is more than the model's graph computes as the model does
  */
 export function chooseRunSettings(
-  { batchSize = DEFAULT_BATCH_SIZE, maxLength }: { [K in keyof RunSettings]?: number | undefined },
+  { batchSize = DEFAULT_BATCH_SIZE, maxLength: asked }: { [K in keyof RunSettings]?: number | undefined },
   model: Model,
   onNote?: (message: string) => void,
 ): RunSettings {
   const { precision, file } = model
   const limits = findLengthLimits(model)
-  const broken = limits.find(({ tokens }) => maxLength !== undefined && maxLength > tokens)
+  const broken = limits.find(
+    ({ tokens, refused }) => refused !== null && asked !== undefined && asked > tokens,
+  )
   if (broken !== undefined) {
-    const { tokens, stated, isOfModel } = broken
-    const hint = isOfModel ? {} : { hint: `--max-length ${tokens}` }
-    throw new UsageError(`max length ${maxLength} is over ${stated}`, hint)
+    const hint = `--max-length ${broken.tokens}`
+    throw new UsageError(`max length ${asked} is over ${broken.refused}`, { hint })
   }
   const limit = limits.reduce((least, other) => (other.tokens < least.tokens ? other : least))
-  if (maxLength === undefined && DEFAULT_MAX_LENGTH > limit.tokens) {
-    onNote?.(`texts are cut at ${limit.tokens} tokens, ${limit.what}`)
+  if ((asked ?? DEFAULT_MAX_LENGTH) > limit.tokens) {
+    const not = asked === undefined ? '' : `, not at the ${asked} of --max-length`
+    onNote?.(`texts are cut at ${limit.tokens} tokens, ${limit.what}${not}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {
     onNote?.(`${file} quantises activations with one scale per batch, so each text runs alone`)
   }
   return {
     batchSize: precision.sharesScaleInBatch ? 1 : batchSize,
-    maxLength: maxLength ?? Math.min(DEFAULT_MAX_LENGTH, limit.tokens),
+    maxLength: Math.min(asked ?? DEFAULT_MAX_LENGTH, limit.tokens),
   }
 }

@@ -118,7 +118,7 @@ function chooseSettings(
   const longest = maxLength ?? (limit === Infinity ? DEFAULT_MAX_LENGTH : limit)
   const settings = chooseRunSettings({ batchSize, maxLength: longest }, model, onNote)
   const isFree = batchSize === undefined && !model.precision.sharesScaleInBatch
-  return { maxLength: longest, batchSize: isFree ? undefined : settings.batchSize }
+  return { maxLength: settings.maxLength, batchSize: isFree ? undefined : settings.batchSize }
 }
 
 function describeSettings(

@@ -4,16 +4,16 @@ import { formatLayers } from '../layers/names.js'
 import { paint } from './color.js'
 import { type Column, formatTable } from './table.js'
 
-/** Columns that a narrow window has no room for come last. */
-const COLUMNS: { column: Column; from: number }[] = [
+/** Columns that a narrow window has no room for come last; those that compare with the whole model need a cut. */
+const COLUMNS: { column: Column; from: number; compares?: boolean }[] = [
   { column: { title: 'layers removed', align: 'left' }, from: 0 },
   { column: { title: 'perplexity', align: 'right' }, from: 0 },
   { column: { title: '± std err', align: 'right' }, from: 56 },
-  { column: { title: '× whole', align: 'right' }, from: 64 },
-  { column: { title: 'KL', align: 'right' }, from: 72 },
-  { column: { title: 'agreement', align: 'right' }, from: 80 },
+  { column: { title: '× whole', align: 'right' }, from: 64, compares: true },
+  { column: { title: 'KL', align: 'right' }, from: 72, compares: true },
+  { column: { title: 'agreement', align: 'right' }, from: 80, compares: true },
   { column: { title: 'bits/byte', align: 'right' }, from: 96 },
-  { column: { title: '', align: 'left' }, from: 0 },
+  { column: { title: '', align: 'left' }, from: 0, compares: true },
 ]
 
 /**
@@ -32,7 +32,10 @@ export function formatEvaluation(result: EvaluationResult, { width = 80, color =
       : figureCells(candidate, result.perplexity)),
     candidate.perplexity === lowest && result.candidates.length > 1 ? '<- lowest' : '',
   ])
-  const shown = COLUMNS.flatMap(({ from }, index) => (width >= from ? [index] : []))
+  const hasCuts = result.candidates.length > 0
+  const shown = COLUMNS.flatMap(({ from, compares = false }, index) =>
+    width >= from && (hasCuts || !compares) ? [index] : [],
+  )
   const table = formatTable(
     shown.map((index) => COLUMNS[index]!.column),
     [whole, ...rows].map((row) => shown.map((index) => row[index]!)),

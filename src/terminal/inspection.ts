@@ -71,15 +71,18 @@ function formatParameters({ parameters }: Inspection): string[] {
   ).split('\n')
 }
 
-function formatAnalysis({ analysis, memory }: Inspection, color: boolean): string[] {
+function formatAnalysis({ analysis, memory, files }: Inspection, color: boolean): string[] {
   if (!analysis.possible) {
     return [
       paint('bold', `Cannot be analysed: ${analysis.problem}`, color),
       ...(analysis.hint === null ? [] : [`hint: ${analysis.hint}`]),
     ]
   }
+  const isGraph = (file: string) => file.endsWith('.onnx')
+  const hasOther = !isGraph(analysis.file) && files.some(({ file }) => isGraph(file))
   return [
     paint('bold', `Can be analysed from ${analysis.file}, in ${analysis.dtype}.`, color),
+    ...(hasOther ? ['An ONNX graph is present too: --format onnx reads that one.'] : []),
     ...(analysis.packing === null
       ? []
       : [

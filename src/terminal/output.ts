@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { cleanLine, cleanLines, cleanStrings, formatJson } from '../clean-text.js'
 import { isOutOfMemory, LayerpruneError } from '../errors.js'
-import { cleanPainted, paint, wantsColor } from './color.js'
+import { cleanPainted, hasTruecolor, paint, wantsColor } from './color.js'
 
 /** A line at the bottom of stderr that is redrawn in place, such as a progress bar. */
 export interface LiveLine {
@@ -43,6 +43,8 @@ export interface Window {
   /** Columns. */
   width: number
   color: boolean
+  /** Whether colours may be any, not the few of `paint` alone. */
+  truecolor: boolean
 }
 
 /**
@@ -55,7 +57,8 @@ export function printDocument<T>(
   format: (document: T, window: Window) => string,
 ): Promise<void> {
   if (json) return writeResult(formatJson(document, 2))
-  const window = { width: widthOf(process.stdout), color: wantsColor(process.stdout) }
+  const color = wantsColor(process.stdout)
+  const window = { width: widthOf(process.stdout), color, truecolor: color && hasTruecolor() }
   const text = format(cleanStrings(document), window)
   return writeResult(window.color ? cleanPainted(text) : cleanLines(text))
 }

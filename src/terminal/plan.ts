@@ -1,4 +1,4 @@
-import type { Plan } from '../documents/plan.js'
+import { type Plan, rankLayers } from '../documents/plan.js'
 import type { VerifiedBlock } from '../documents/verification.js'
 import { formatDistance, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import { includesLayer } from '../layers/blocks.js'
@@ -16,7 +16,8 @@ export function formatPlan(plan: Plan, { color = false } = {}): string {
   ].join('\n')
 }
 
-function describeScores({ strategy, scores, removed }: Plan, color: boolean): string[] {
+function describeScores(plan: Plan, color: boolean): string[] {
+  const { strategy, scores } = plan
   if (scores?.objective === 'kl')
     return [formatDivergences(scores.steps as { layer: number; kl: number }[]), '']
   if (scores?.task !== undefined) {
@@ -27,10 +28,7 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
     case 'angular':
       return [`angular distance ${formatDistance(scores!.distance as number)}`]
     case 'block-influence':
-      return [
-        formatInfluence(scores!.blockInfluence as number[], (layer) => includesLayer(removed, layer)),
-        '',
-      ]
+      return [formatInfluence(plan), '']
     case 'greedy-perplexity':
       return [formatSteps(scores!.steps as GreedyStep[], 'perplexity after'), '']
     case 'repaired':
@@ -45,18 +43,23 @@ function describeScores({ strategy, scores, removed }: Plan, color: boolean): st
   }
 }
 
-function formatInfluence(influence: number[], isRemoved: (layer: number) => boolean): string {
+function formatInfluence(plan: Plan): string {
+  const ranked = rankLayers(plan)!.map((scored, index) => ({ ...scored, rank: index + 1 }))
   return formatTable(
     [
       { title: 'layer', align: 'right' },
       { title: 'block influence', align: 'right' },
+      { title: 'rank', align: 'right' },
       { title: '', align: 'left' },
     ],
-    influence.map((score, layer) => [
-      `${layer}`,
-      formatDistance(score),
-      isRemoved(layer) ? '<- removed' : '',
-    ]),
+    ranked
+      .sort((a, b) => a.layer - b.layer)
+      .map(({ layer, influence, rank }) => [
+        `${layer}`,
+        formatDistance(influence),
+        `${rank}`,
+        includesLayer(plan.removed, layer) ? '<- removed' : '',
+      ]),
   )
 }
 

@@ -16,23 +16,30 @@ import { describeTokens } from '../texts/token-selection.js'
 import { describeCertainty } from './certainty.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
+import { drawBlockMap } from './heatmap.js'
 import { formatBlockTable, formatTable, type MetricColumn } from './table.js'
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
  * the second nearest block is and how sure that is, and a closing sentence that names the nearest.
  * @param width  columns of the window
+ * @param heatmap  whether the blocks of every size are shown too
  */
-export function formatSummary(result: SimilarityResult, { width = 80, color = false } = {}): string {
+export function formatSummary(
+  result: SimilarityResult,
+  { width = 80, color = false, truecolor = false, heatmap = false } = {},
+): string {
   const { blocks, best, bestBlocks, metric, metrics = {}, layersToSkip } = result
   const others = (Object.keys(metrics) as Metric[]).map((metric): MetricColumn => {
     const { distances, best } = metrics[metric]!
     return { metric, distances: distances[layersToSkip]!, best }
   })
+  const map = heatmap ? [drawBlockMap(result, { width, color, truecolor }), ''] : []
   if (bestBlocks !== undefined) {
     return [
       formatHeading(result),
       '',
+      ...map,
       formatBestBlocks(result, bestBlocks),
       ...describeParts(result, color),
     ].join('\n')
@@ -40,6 +47,7 @@ export function formatSummary(result: SimilarityResult, { width = 80, color = fa
   return [
     formatHeading(result),
     '',
+    ...map,
     formatBlockTable(blocks, best, { width, color, metric, others }),
     ...describeAgreement(metric, best, others),
     '',

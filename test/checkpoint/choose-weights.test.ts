@@ -21,8 +21,8 @@ describe('of safetensors and graphs', () => {
   const both = [WEIGHTS, ...GRAPHS]
 
   it.each([
-    [undefined, 'fp32', 'an ONNX graph is present too; read it with --format onnx'],
-    ['fp32', 'fp32', 'an ONNX graph is present too; read it with --format onnx'],
+    [undefined, 'fp32', 'reading model.safetensors in fp32'],
+    ['fp32', 'fp32', 'reading model.safetensors in fp32'],
     ['bf16', 'bf16', 'weights as they are stored, computed in float32'],
     ['q8', 'q8', 'a q8 graph is present too; read it with --format onnx'],
   ] as const)('safetensors are measured with the dtype %s', (dtype, computedIn, note) => {

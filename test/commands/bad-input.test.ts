@@ -312,12 +312,6 @@ const cases: Case[] = [
     exitCode: 2,
     message: /--batch-size/,
   },
-  {
-    name: 'longer than the model takes',
-    prepare: () => ({ 'max-length': '4096' }),
-    exitCode: 2,
-    message: /max length 4096 is over the 128 positions/,
-  },
   { name: 'unknown dtype', prepare: () => ({ dtype: 'fp8' }), exitCode: 2, message: /--dtype.*fp8/ },
   {
     name: 'unknown flag',

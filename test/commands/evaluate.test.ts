@@ -157,7 +157,6 @@ describe('evaluate', () => {
       1,
       /holds no text to measure after its first 7 texts/,
     ],
-    ['a length the model cannot take', ['--max-length', '999'], 2, /over the 128 positions of the model/],
   ])('refuses %s', async (_, flags, code, message) => {
     const { exitCode, stdout, stderr } = await runProgram([...BASICS, ...flags])
     expect(stderr).toMatch(message)

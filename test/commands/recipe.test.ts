@@ -26,6 +26,10 @@ describe('recipe', () => {
     const { exitCode, stdout, stderr } = await runProgram(args, { cwd })
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toContain('changes gate_proj, up_proj, down_proj\n')
+    // 5000 steps of 16 sequences of 128 tokens, of 4 bytes each
+    expect(stdout).toContain(
+      '\nabout 2,275,556 epochs of the texts, too many: give more texts, or --steps 1 for 3\n',
+    )
     expect(stdout).toContain('\n  axolotl train layerprune-recipe/axolotl.yaml\n')
     expect(stdout).toMatch(
       /\nOr train it on this machine, 200 steps of 4 x 128 tokens in about [\d.]+ s \([\d,]+ tokens\/s; .*\):\n {2}layerprune heal --model pruned --dataset texts\.jsonl --dataset-column body -o pruned-healed\n$/,
@@ -71,13 +75,16 @@ describe('recipe', () => {
       '64',
       '-o',
       'out',
+      '--steps',
+      '300',
       '--json',
     ]
     const { stdout } = await runProgram(['recipe', '--model', MISTRAL, ...args], { cwd })
     expect(JSON.parse(stdout)).toMatchObject({
       schema: 'layerprune.recipe/1',
       data: { from: 'hub', id: 'org/texts', config: 'en', split: 'train', column: 'text' },
-      settings: { maxLength: 64, steps: 5000 },
+      settings: { maxLength: 64, steps: 300, warmupSteps: 30 },
+      epochs: null,
     })
     expect(parse(readFileSync(join(cwd, 'out/axolotl.yaml'), 'utf8'))).toMatchObject({
       streaming: true,

@@ -49,7 +49,7 @@ describe('plot', () => {
 
   it('draws a heat map as PNG, the best block bright', async () => {
     const { exitCode, stdout, stderr } = await plot('-o', 'map.png', '--kind', 'heatmap')
-    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '', stderr: '' })
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '', stderr: 'wrote map.png\n' })
     const picture = sharp(join(cwd, 'map.png'))
     const { width, height } = await picture.metadata()
     const svg = drawHeatMap(result)
@@ -110,12 +110,13 @@ describe('similarity', () => {
     )
 
   it('draws the map of all blocks to files and to the report', async () => {
-    const { exitCode, stdout } = await measure('--heatmap', '--plot', 'a.svg', '--plot', 'a.png')
+    const plots = ['--plot', 'made/here/a.svg', '--plot', 'a.png']
+    const { exitCode, stdout } = await measure('--heatmap', ...plots)
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(
-      /^layers removed, by first layer removed; fuller cells: the block rotates the stream less\n2 │/,
+      /^model .*\n.*\n.*\n\nlayers removed, by first layer removed; fuller cells: the block rotates the stream less\n2 │/,
     )
-    expect(readFileSync(join(cwd, 'a.svg'), 'utf8')).toContain('Angular distance of every block')
+    expect(readFileSync(join(cwd, 'made/here/a.svg'), 'utf8')).toContain('Angular distance of every block')
     expect((await sharp(join(cwd, 'a.png')).metadata()).width).toBe(1520)
   })
 

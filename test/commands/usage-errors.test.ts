@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { VERSION } from '../../src/version.js'
 import { LLAMA, PROGRAM, TEXTS } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 
@@ -16,14 +17,29 @@ describe('wrong usage', () => {
     [['similarity'], '--model and --dataset are required', 'layerprune similarity --help lists its flags'],
     [['inspect'], '--model is required', 'layerprune inspect --help lists its flags'],
     [
-      ['--model_path', 'x'],
-      "unknown option '--model_path'",
-      'name a command first, as in layerprune similarity --help',
+      ['--model_path', 'my model', '--layers_to_skip=8'],
+      'no command before --model_path',
+      "layerprune similarity --model_path 'my model' --layers_to_skip=8",
     ],
+    [
+      ['layer_similarity.py', '--model_path', 'x'],
+      "layer_similarity.py is PruneMe's name for similarity",
+      'layerprune similarity --model_path x',
+    ],
+    [['help', 'pruen'], "unknown command 'pruen'", 'Did you mean prune?'],
+    [['version-of-it'], "unknown command 'version-of-it'", 'layerprune --help lists all commands'],
   ])('%j is reported with its own hint, not with a part of the value', async (args, problem, hint) => {
     const { exitCode, stdout, stderr } = await runProgram(args)
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
     expect(stderr).toBe(`error: ${problem}\nhint: ${hint}\n`)
+  })
+
+  it.each([['-v'], ['-V'], ['version'], ['--version']])('%s prints the version', async (word) => {
+    expect(await runProgram([word])).toMatchObject({ exitCode: 0, stdout: `${VERSION}\n` })
+  })
+
+  it('help of a command is what its --help prints', async () => {
+    expect(await runProgram(['help', 'check'])).toEqual(await runProgram(['check', '--help']))
   })
 
   it('more threads than processors are refused at once', async () => {

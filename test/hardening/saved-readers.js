@@ -11,7 +11,8 @@ import { runProgram } from './program.js'
 const PAGE_BYTES = 20e6
 
 async function report(path) {
-  const page = await renderPage(await readSavedDocuments([path]), () => undefined)
+  const facts = { findProblem: () => undefined, findStoredDtype: () => null }
+  const page = await renderPage(await readSavedDocuments([path]), facts)
   if (page.length > PAGE_BYTES) throw new TypeError(`a page of ${page.length} characters`)
 }
 

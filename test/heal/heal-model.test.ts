@@ -124,6 +124,7 @@ it('writes an adapter for PEFT', async () => {
     'adapter_config.json',
     'adapter_model.safetensors',
   ])
+  await healModel({ ...options, force: true })
   const config = JSON.parse(readFileSync(join(options.output, 'adapter_config.json'), 'utf8'))
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })
 })

@@ -19,7 +19,10 @@ describeWithChromium('the page in a browser', () => {
     const file = join(folder, 'report.html')
     writeFileSync(
       file,
-      await renderPage({ results: [result, result], evaluations: [], plans: [] }, () => undefined),
+      await renderPage(
+        { results: [result, result], evaluations: [], plans: [] },
+        { findProblem: () => undefined, findStoredDtype: () => null },
+      ),
     )
     page = await openPage(chromium, pathToFileURL(file).href)
   })

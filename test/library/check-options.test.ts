@@ -51,7 +51,7 @@ const CALLS: Call[] = [
     'makeRecipe',
     { ...INPUTS, unheardOf: true },
     'makeRecipe has no option unheardOf',
-    'it has model, dataset, datasetColumn, datasetConfig, datasetSplit and maxLength',
+    'it has model, dataset, datasetColumn, datasetConfig, datasetSplit, maxLength and steps',
   ],
 ]
 

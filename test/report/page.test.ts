@@ -131,7 +131,7 @@ describe('reachVerdict', () => {
   })
 })
 
-const noProblem = () => undefined
+const noFacts = { findProblem: () => undefined, findStoredDtype: () => null }
 
 describe('renderPage', () => {
   it('contradicts itself nowhere if perplexity recommends another block than the distances', async () => {
@@ -147,7 +147,7 @@ describe('renderPage', () => {
         evaluations: [],
         plans: [],
       },
-      noProblem,
+      noFacts,
     )
     expect(page).toContain('<p class="headline" aria-live="polite">Remove layers 4..7</p>')
     const [shown, cuts] = page.split('<section class="cuts">')
@@ -171,7 +171,7 @@ describe('renderPage', () => {
   it('shows a result with its slices, and every name as text', async () => {
     const result = valley()
     result.model.id = '</script><b>org/model'
-    const page = await renderPage({ results: [result], evaluations: [], plans: [] }, noProblem)
+    const page = await renderPage({ results: [result], evaluations: [], plans: [] }, noFacts)
     expect(page).not.toContain('<b>')
     expect(page).toContain('Nearest block: layers 6..9')
     expect(page).toContain('layer_range: [0, 6]\n')
@@ -180,19 +180,42 @@ describe('renderPage', () => {
     expect(page).not.toMatch(/@import|url\((?!#)/)
   })
 
+  it.each([
+    [
+      [0.3, 0.1, 0.2, 0.1],
+      ['1*', '3', '2', '0'],
+    ],
+    [[0.3, 0.1, 0.2], []],
+    [[0.3, 0.1, 0.2, '<b>'], []],
+  ])(
+    'lists the layers of a plan by their influence %j, if each has one',
+    async (blockInfluence, expected) => {
+      const removed = [{ start: 1, end: 2 }]
+      const model = { id: 'm', layers: 4 }
+      const plan = makePlan({ model, strategy: 'block-influence', removed, scores: { blockInfluence } })
+      const page = await renderPage({ results: [], evaluations: [], plans: [plan] }, noFacts)
+      const rows = page.matchAll(/<tr( class="best")?><td>(\d)<\/td><td>0\.\d000<\/td><\/tr>/g)
+      expect([...rows].map(([, best, layer]) => `${layer}${best ? '*' : ''}`)).toEqual(expected)
+    },
+  )
+
   it('says in the slices of every size and of a plan that mergekit would not make them', async () => {
     const removed = [{ start: 2, end: 3 }]
     const plan = makePlan({ model: { id: 'm', layers: 12 }, strategy: 'explicit', removed })
     const asked: unknown[] = []
     const page = await renderPage(
       { results: [valley()], evaluations: [], plans: [plan] },
-      ({ id, layers }, removed) => {
-        asked.push([id, layers, removed])
-        return 'mergekit omits <some> tensors'
+      {
+        findProblem: ({ id, layers }, removed) => {
+          asked.push([id, layers, removed])
+          return 'mergekit omits <some> tensors'
+        },
+        findStoredDtype: ({ id }) => (id === 'm' ? 'bfloat16' : null),
       },
     )
     expect(asked).toHaveLength(12)
     expect(asked.at(-1)).toEqual(['m', 12, removed])
+    expect(page).toContain('merge_method: passthrough\ndtype: bfloat16\n</pre>')
     expect(
       page.match(/# mergekit omits &lt;some&gt; tensors\n# layerprune prune makes this cut/g),
     ).toHaveLength(2)
@@ -239,7 +262,7 @@ describe('renderPage', () => {
     const paths = [valley(), evaluation, plan, pruned, tasks, sweep].map((document, i) =>
       save(`${i}.json`, document),
     )
-    const page = await renderPage(await readSavedDocuments(paths), noProblem, new Date('2026-03-01'))
+    const page = await renderPage(await readSavedDocuments(paths), noFacts, new Date('2026-03-01'))
     expect(page.match(/<article /g)).toHaveLength(1)
     expect(page).toContain('<h2 id="model-1">models/small</h2><p>llama, 12 layers</p>')
     expect(page).toContain('· 2026-03-01</p>')
@@ -267,7 +290,7 @@ describe('renderPage', () => {
       return { ...result, dataset: { ...result.dataset, id, fingerprint: id, samples: 20 } }
     }
     const write = (...results: ReportedResult[]) =>
-      renderPage({ results, evaluations: [], plans: [] }, noProblem)
+      renderPage({ results, evaluations: [], plans: [] }, noFacts)
     const line = 'The nearest block of 4 layers depends on the texts: '
     expect(await write(on('a<b', 6), on('code', 7), on('news', 6))).toContain(
       `${line}layers 6..9 on a&lt;b (20 texts) and news (20 texts); layers 7..10 on code (20 texts).`,
@@ -281,13 +304,10 @@ describe('renderPage', () => {
   })
 
   it('sets several results side by side, and says if all agree', async () => {
-    const agreeing = await renderPage(
-      { results: [valley(), valley()], evaluations: [], plans: [] },
-      noProblem,
-    )
+    const agreeing = await renderPage({ results: [valley(), valley()], evaluations: [], plans: [] }, noFacts)
     expect(agreeing).toContain('All 2 results name layers 6..9')
     const other = allSizesResult(12, 4, (start) => Math.abs(start - 2))
-    const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] }, noProblem)
+    const differing = await renderPage({ results: [valley(), other], evaluations: [], plans: [] }, noFacts)
     expect(differing).toContain('2 results side by side')
   })
 })

@@ -15,3 +15,15 @@ it('texts of which sparse attention would not see all are refused, and cut if no
   expect(chooseRunSettings({}, model, (note) => notes.push(note)).maxLength).toBe(SEEN)
   expect(notes).toEqual(['texts are cut at 64 tokens, up to which sparse attention sees all'])
 })
+
+it.each([
+  [undefined, 128, ['texts are cut at 128 tokens, the positions of the model']],
+  [4096, 128, ['texts are cut at 128 tokens, the positions of the model, not at the 4096 of --max-length']],
+  [128, 128, []],
+])('a length of %s on a model of 128 positions is %s', async (asked, expected, expectedNotes) => {
+  const notes: string[] = []
+  const model = await openModel({ model: fixtureFolder('llama') })
+  const { maxLength } = chooseRunSettings({ maxLength: asked }, model, (note) => notes.push(note))
+  expect(maxLength).toBe(expected)
+  expect(notes).toEqual(expectedNotes)
+})

@@ -99,6 +99,7 @@ export function trainingOf(text: string): Training {
     model: text,
     data: { from: 'hub', id: text, config: text, split: text, column: text },
     settings: chooseSettings('llama', 1e9, null),
+    epochs: null,
     targets: { modules: [text], parameters: [text] },
     output: text,
     padToken: text,

@@ -11,12 +11,12 @@ import type { NamedCut } from '../../prune-command.js'
 import { measureTasks, type TaskSample } from '../../tasks/measure-tasks.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
-import { printDocument, setQuiet } from '../../terminal/output.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
 import { VERSION } from '../../version.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
-import { checkOutputFile } from './output-file.js'
+import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { planRemoval, readRemovals } from './removal.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
@@ -27,7 +27,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   assertPossible(flags)
   setQuiet(flags.quiet ?? false)
   const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
-  for (const file of [output, logSamples]) await checkOutputFile(file, inputs)
+  for (const file of [output, logSamples]) await prepareOutputFile(file, inputs)
   const removals = await readRemovals(flags)
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
@@ -50,6 +50,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
       ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
     ].join('\n\n'),
   )
+  for (const file of [output, logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
 }
 
 /** The command that makes the cut of the lowest perplexity, if any has one. */

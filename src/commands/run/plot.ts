@@ -4,25 +4,31 @@ import { LayerpruneError, UsageError } from '../../errors.js'
 import { drawAccuracies } from '../../report/accuracy-svg.js'
 import { drawPerplexities } from '../../report/perplexity-svg.js'
 import { assertPlotFile, convertPlot, drawPlot } from '../../report/plot.js'
+import { printNote } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { PlotFlags } from '../plot.js'
-import { checkOutputFile } from './output-file.js'
+import { prepareOutputFile } from './output-file.js'
 
 export async function run({ from, output, kind, scale, metric, layersToSkip }: PlotFlags): Promise<void> {
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
   assertPlotFile(output)
-  await checkOutputFile(output, [from])
+  await prepareOutputFile(output, [from])
   if (kind === 'perplexity' || kind === 'accuracy') {
     const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
       .filter(([, value]) => value !== undefined)
       .map(([name]) => name)
     if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind ${kind}`)
     const svg = kind === 'accuracy' ? await drawTasks(from) : drawPerplexities(await readEvaluation(from))
-    return writeFileAtomically(output, await convertPlot(svg, output))
+    return writePlot(output, await convertPlot(svg, output))
   }
   const saved = await readSimilarityResult(from)
   const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
-  await writeFileAtomically(output, await drawPlot(result, output, { kind, scale }))
+  await writePlot(output, await drawPlot(result, output, { kind, scale }))
+}
+
+async function writePlot(output: string, content: string | Uint8Array): Promise<void> {
+  await writeFileAtomically(output, content)
+  printNote(`wrote ${output}`)
 }
 
 /** @throws LayerpruneError if no task in the file has an accuracy */

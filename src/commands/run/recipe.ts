@@ -14,9 +14,10 @@ export async function run(flags: RecipeFlags): Promise<void> {
   const heal = await estimateHealing({ model: flags.model })
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)
-  await printDocument({ ...training, heal }, flags, ({ settings, targets, output, heal }) =>
+  await printDocument({ ...training, heal }, flags, ({ settings, epochs, targets, output, heal }) =>
     [
       `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
+      ...(epochs === null ? [] : [describeEpochs(epochs, settings.steps)]),
       `changes ${[...targets.modules, ...targets.parameters].join(', ')}`,
       'Run one of these on a machine with a GPU:',
       `  axolotl train ${quoteForShell(join(flags.output, 'axolotl.yaml'))}`,
@@ -24,6 +25,17 @@ export async function run(flags: RecipeFlags): Promise<void> {
       ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
     ].join('\n'),
   )
+}
+
+/** A model that reads the same texts more often than this learns them by heart. */
+const MANY_EPOCHS = 10
+const FEW_EPOCHS = 3
+
+/** `about 1.2 epochs of the texts`, and how many steps would do if they are many. */
+function describeEpochs(epochs: number, steps: number): string {
+  const count = epochs < MANY_EPOCHS ? epochs.toPrecision(2) : formatCount(Math.round(epochs))
+  const advice = `, too many: give more texts, or --steps ${Math.ceil((FEW_EPOCHS * steps) / epochs)} for ${FEW_EPOCHS}`
+  return `about ${count} epochs of the texts${epochs > MANY_EPOCHS ? advice : ''}`
 }
 
 /** The flags that name the texts, those with their defaults omitted. */

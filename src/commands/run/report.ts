@@ -2,10 +2,10 @@ import { makeReport } from '../../library/report.js'
 import { printNote, printResult } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { ReportFlags } from '../report.js'
-import { checkOutputFile } from './output-file.js'
+import { prepareOutputFile } from './output-file.js'
 
 export async function run(files: string[], { output }: ReportFlags): Promise<void> {
-  if (output !== '-') await checkOutputFile(output, files)
+  if (output !== '-') await prepareOutputFile(output, files)
   const page = await makeReport(files)
   if (output === '-') return printResult(page)
   await writeFileAtomically(output, page)

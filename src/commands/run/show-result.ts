@@ -1,6 +1,5 @@
 import { formatList } from '../../format-numbers.js'
 import { type CheckAdvice, formatCheckAdvice } from '../../terminal/check-advice.js'
-import { drawBlockMap } from '../../terminal/heatmap.js'
 import { formatCutOfResult, formatSweepAdvice } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatSummary } from '../../terminal/summary.js'
@@ -19,8 +18,7 @@ export async function showResult(
 ): Promise<void> {
   await printDocument(result, flags, (shown, window) =>
     [
-      ...(heatmap ? [drawBlockMap(shown, window)] : []),
-      formatSummary(shown, window),
+      formatSummary(shown, { ...window, heatmap }),
       ...(shown.verification ? [formatVerifiedSummary(shown, shown.verification, window)] : []),
       ...(shown.partial || shown.shard
         ? []

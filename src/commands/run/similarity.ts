@@ -15,6 +15,7 @@ import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { listenForInterruption } from './interruption.js'
+import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { reportDownload } from './run-hooks.js'
@@ -25,7 +26,10 @@ export async function run(given: SimilarityFlags): Promise<void> {
   const flags = leaveTextsToCheck(given)
   const { output, plot: plots = [] } = flags
   await ensureWritableFolder(output)
-  for (const path of plots) assertPlotFile(path)
+  for (const path of plots) {
+    assertPlotFile(path)
+    await prepareOutputFile(path, [flags.dataset].flat())
+  }
   const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
   const resumeFrom = await findEarlierRun(checkpoint, flags)
   const interruption = listenForInterruption(() =>
@@ -46,6 +50,7 @@ export async function run(given: SimilarityFlags): Promise<void> {
       await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
     }
     await showResult(verified, flags, written, adviseCheck(result, flags, rate))
+    for (const path of plots) printNote(`wrote ${path}`)
   } finally {
     progress.stop()
     interruption.stop()

@@ -12,12 +12,12 @@ import { quoteForShell } from '../../quote-for-shell.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import { writeFileAtomically } from '../../write-files.js'
 import type { SliceConfigFlags } from '../slice-config.js'
-import { checkOutputFile } from './output-file.js'
+import { prepareOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
 
 export async function run(flags: SliceConfigFlags): Promise<void> {
   const { output, from, plan = [] } = flags
-  await checkOutputFile(output, [from, ...plan])
+  await prepareOutputFile(output, [from, ...plan])
   const { family, ...options } = await readOptions(flags)
   if (flags.format === 'llama-quantize') return writeLlamaQuantize(options, output)
   const problem = await readMergekitProblem({ ...options, family })

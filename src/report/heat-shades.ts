@@ -1,0 +1,27 @@
+import { interpolateViridis } from 'd3-scale-chromatic'
+
+/** Smallest and largest distance of a scale. */
+export type Range = [low: number, high: number]
+
+/**
+ * The smallest distance, and the largest of a block that does not start at layer 0: those blocks take the embedding
+ * away, and their distances would take most of the scale. They have the colour of the largest.
+ * @param rows  distances by start
+ */
+export function rangeOf(rows: number[][]): Range {
+  const low = Math.min(...rows.flat())
+  return [low, Math.max(low, ...rows.flatMap((row) => row.slice(1)))]
+}
+
+/** Where a distance is on a scale: 0 for the smallest, 1 for the largest and what is over it. */
+export function placeOn([low, high]: Range, distance: number): number {
+  return high > low ? Math.min(1, (distance - low) / (high - low)) : Number(distance > low)
+}
+
+/**
+ * Bright for 0, the block that rotates the stream least; dark for 1.
+ * @returns `#rrggbb` (viridis)
+ */
+export function colorOf(place: number): string {
+  return interpolateViridis(1 - place)
+}
