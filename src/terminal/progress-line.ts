@@ -17,7 +17,7 @@ const LEAST_BAR = 5
 /** Time left from which on the seconds are not worth saying. */
 const LONG_SECONDS = 3600
 /** Time after which it is worth saying that the estimate was too low. */
-const OVERDUE_SECONDS = -1
+const OVERDUE_SECONDS = 0
 
 /** One line of at most `width` columns: a bar if the end is known and there is room, then words. */
 export function formatProgress(line: ProgressLine, nowMs: number, width: number): string {
