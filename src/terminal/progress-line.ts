@@ -16,8 +16,6 @@ const LEAST_BAR = 5
 
 /** Time left from which on the seconds are not worth saying. */
 const LONG_SECONDS = 3600
-/** Time after which it is worth saying that the estimate was too low. */
-const OVERDUE_SECONDS = 0
 
 /** One line of at most `width` columns: a bar if the end is known and there is room, then words. */
 export function formatProgress(line: ProgressLine, nowMs: number, width: number): string {
@@ -93,7 +91,7 @@ function setTimes(words: Map<Part, string>, line: ProgressLine, nowMs: number): 
   const seconds = isEnding ? (endsAtMs - nowMs) / 1000 : null
   if (seconds !== null) words.set('left', `${isMost ? 'at most ' : ''}${formatLeft(seconds)} left`)
   // what is left does not change each second: an end that moves back may hold it, and without counts nothing else moves
-  const isStill = seconds === null || seconds < OVERDUE_SECONDS || seconds >= LONG_SECONDS
+  const isStill = seconds === null || seconds < 0 || seconds >= LONG_SECONDS
   if (isStill || unit === undefined) {
     words.set('elapsed', `${formatClock((nowMs - startedAtMs) / 1000)} elapsed`)
   }
