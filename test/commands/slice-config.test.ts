@@ -137,9 +137,9 @@ describe('slice-config', () => {
     [['--from', TEXTS], 1, 'not valid JSON'],
     [['--from', join(LLAMA, 'config.json')], 1, 'schema is missing'],
     [
-      ['--from', 'similarity.json', '-o', 'no/such/folder/slice.yaml'],
+      ['--from', 'similarity.json', '-o', 'similarity.json/slice.yaml'],
       1,
-      'cannot write no/such/folder/slice.yaml',
+      'cannot write similarity.json: is a file, expected a folder',
     ],
   ])('refuses %j', async (args, exitCode, message) => {
     const outcome = await runProgram(['slice-config', ...args], { cwd })
