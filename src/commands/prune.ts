@@ -23,6 +23,24 @@ export interface PruneFlags
   quiet?: boolean
 }
 
+const EPILOGUE = `
+Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.
+A family whose cuts were never compared with whole models in transformers is refused unless --unproven is given.
+If a model has both formats, the safetensors are pruned if their family is known; of several graphs, the best one.
+At the end both models read a text of 256 tokens, to say how fast they are, and with --dataset continue the beginnings
+of others that they were not repaired or chosen on, 40 tokens each, the most likely one each time.
+--repair changes float weights only, not quantised graphs. It never measures on the texts that it fits on.
+--heal trains safetensors. With it, all is measured on the first texts of --dataset, which nothing is fitted or trained
+on. Ctrl-C stops the training, and the same command with --resume continues it.
+
+Examples:
+  layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
+  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
+  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-healed --repair --heal --dataset texts.jsonl
+  layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
+  layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
+  layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`
+
 export function makePruneCommand(): Command {
   const command = new Command('prune')
     .description(
@@ -60,26 +78,7 @@ export function makePruneCommand(): Command {
     .option('--all-dtypes', 'prune one graph of every precision that the model has')
     .option('--json', 'print what was written as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
-    .addHelpText(
-      'after',
-      `
-Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.
-A family whose cuts were never compared with whole models in transformers is refused unless --unproven is given.
-If a model has both formats, the safetensors are pruned if their family is known; of several graphs, the best one.
-At the end both models read a text of 256 tokens, to say how fast they are, and with --dataset continue the beginnings
-of others that they were not repaired or chosen on, 40 tokens each, the most likely one each time.
---repair changes float weights only, not quantised graphs. It never measures on the texts that it fits on.
---heal trains safetensors. With it, all is measured on the first texts of --dataset, which nothing is fitted or trained
-on. Ctrl-C stops the training, and the same command with --resume continues it.
-
-Examples:
-  layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
-  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
-  layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-healed --repair --heal --dataset texts.jsonl
-  layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
-  layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
-  layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`,
-    )
+    .addHelpText('after', EPILOGUE)
     .action(async (flags: PruneFlags, command: Command) =>
       (await import('./run/prune.js')).run(flags, command),
     )
