@@ -53,7 +53,8 @@ it('evaluate reports layers of a batch as parts of its texts', async () => {
   const { phases, of } = await collect((onProgress) =>
     evaluatePerplexity({ ...INPUTS, datasetSize: 8, datasetSkip: 4, candidates, onProgress }),
   )
-  expect(phases).toEqual(['opening the model', 'reading texts', 'perplexity'])
+  expect(phases).toEqual(['opening the model', 'reading texts', 'perplexity', 'loading the model'])
+  expect(of('loading the model').at(-1)).toMatchObject({ done: 12, total: 12, unit: 'layer' })
   const reports = of('perplexity')
   expectSteady(reports)
   // 3 + 6 runs of layers of three models, and their heads
@@ -68,7 +69,7 @@ it('plan --strategy repaired says which repair it fits and which candidate it me
       onProgress,
     }),
   )
-  const ofSearch = ['states of the whole model', 'search', 'fitting repairs']
+  const ofSearch = ['loading the model', 'states of the whole model', 'search', 'fitting repairs']
   expect(phases).toEqual(['opening the model', ...ofSearch])
   expect(of('fitting repairs')[0]).toMatchObject({ done: 0, total: 11, unit: 'layer', detail: 'layer 0' })
   const reports = of('search')
@@ -86,7 +87,7 @@ it('a repair names the layer, the matrix and the ridge, and bounds what is left'
   const measured = ['perplexity, whole and cut', 'perplexity, repaired']
   expect(phases).toEqual([
     ...['opening the model', 'reading texts', 'states of the whole model', 'repair'],
-    ...measured,
+    ...['perplexity, whole and cut', 'loading the model', 'perplexity, repaired'],
   ])
   const details = of('repair').map(({ detail }) => detail!)
   expect(details[0]).toBe('layer 3, running the whole model')
@@ -128,7 +129,8 @@ it('training counts steps, and the measurements between them as work', async () 
     }),
   )
   expect(phases).toEqual([
-    ...['opening the model', 'reading texts', 'perplexity before', 'training', 'perplexity after', 'writing'],
+    ...['opening the model', 'reading texts', 'perplexity before', 'loading the model'],
+    ...['training', 'perplexity after', 'writing'],
   ])
   expectSteady(of('training'))
   expect(of('training')).toContainEqual(expect.objectContaining({ done: 1.5, total: 4, unit: 'step' }))

@@ -7,6 +7,7 @@ import { TARGETS_INPUT, takeLikelihoodHead } from '../graph/likelihood.js'
 import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { takesTrees } from '../graph/tree-attention.js'
+import type { ProgressOptions } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
@@ -20,6 +21,15 @@ import type { SessionOptions } from './session.js'
 type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
+
+/** What is made of last states. */
+export type Head = 'likelihood' | 'comparison' | 'continuations'
+
+interface LoadOptions extends ProgressOptions {
+  /** Loaded too. */
+  head?: Head
+  signal?: AbortSignal | undefined
+}
 
 /** Inputs of the pieces, and of heads that compare, that are not made from texts. */
 export const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
@@ -85,6 +95,29 @@ export class DecoderPieces {
   }
 
   /**
+   * Loads pieces that are still to be loaded, with progress: runs then take no longer the first time.
+   * @returns whether a piece was loaded
+   */
+  async load(pieces: number[], { head, onProgress, signal }: LoadOptions): Promise<boolean> {
+    const missing = [...new Set(pieces)].filter((index) => !this.#runners.has(`${index}`))
+    if (missing.length === 0) return false
+    const countLayers = (index: number) => this.#boundaries[index + 1]! - this.#boundaries[index]!
+    const total = missing.reduce((sum, index) => sum + countLayers(index), 0)
+    let done = 0
+    const report = () => onProgress?.({ phase: 'loading the model', done, total, unit: 'layer' })
+    report()
+    await this.#openEmbedding()
+    if (head !== undefined) await this.#openHead(head)
+    for (const index of missing) {
+      signal?.throwIfAborted()
+      await this.#openPiece(index)
+      done += countLayers(index)
+      report()
+    }
+    return true
+  }
+
+  /**
    * State 0 of a batch.
    * @param tokens  to which texts are padded; the longest text's if omitted
    */
@@ -93,14 +126,12 @@ export class DecoderPieces {
     if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
       throw new Error('a prefix tree was given to a decoder that reads texts only')
     }
-    const piece = this.#runners.get('embedding', () => takeSegment(this.#decoder, { to: 0 }))
-    return (await runPiece(piece, batch, tokens, {})) as State
+    return (await runPiece(this.#openEmbedding(), batch, tokens, {})) as State
   }
 
   /** Runs the layers of piece `index` on the state before them. */
   async run(index: number, state: State, batch: EncodedText[]): Promise<State> {
-    const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
-    const piece = await this.#runners.get(`${index}`, () => takeSegment(this.#decoder, range))
+    const piece = await this.#openPiece(index)
     const startMs = performance.now()
     const next = (await runPiece(piece, batch, state.dims[1]!, { [STATE_INPUT]: state })) as State
     this.#addTime(index, performance.now() - startMs, batch)
@@ -134,7 +165,7 @@ export class DecoderPieces {
    * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
    */
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
-    const piece = this.#runners.get('head', () => this.#head)
+    const piece = this.#openHead('likelihood')
     const scores = new Float64Array(batch.length)
     for (const chunk of chunkPositions(batch, { rows: this.#headRows })) {
       const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
@@ -164,7 +195,7 @@ export class DecoderPieces {
     batch: EncodedText[],
     onChunk?: (share: number) => void,
   ): Promise<Comparison[]> {
-    const head = await this.#runners.get('comparison', () => this.#takeComparison())
+    const head = await this.#openHead('comparison')
     const headRows = this.#headRows
     if (!this.#sharesScale) return compareStates(this.#ort, head, states, batch, { headRows, onChunk })
     const [reference, ...others] = states as [State, ...State[]]
@@ -186,12 +217,30 @@ export class DecoderPieces {
 
   /** How likely continuations are to the model, from the last state of their texts. */
   async scoreContinuations(state: State, continuations: Continuation[]): Promise<ContinuationScores> {
-    const head = await this.#runners.get('continuations', () => takeContinuationHead(this.#decoder))
+    const head = await this.#openHead('continuations')
     return scoreContinuations(this.#ort, head, state, continuations)
   }
 
   close(): Promise<void> {
     return this.#runners.close()
+  }
+
+  #openEmbedding(): Promise<GraphRunner> {
+    return this.#runners.get('embedding', () => takeSegment(this.#decoder, { to: 0 }))
+  }
+
+  #openPiece(index: number): Promise<GraphRunner> {
+    const range = { from: this.#boundaries[index]!, to: this.#boundaries[index + 1]! }
+    return this.#runners.get(`${index}`, () => takeSegment(this.#decoder, range))
+  }
+
+  #openHead(head: Head): Promise<GraphRunner> {
+    const take = {
+      likelihood: () => this.#head,
+      comparison: () => this.#takeComparison(),
+      continuations: () => takeContinuationHead(this.#decoder),
+    }
+    return this.#runners.get(head, take[head])
   }
 
   #takeComparison(): DecoderGraph {

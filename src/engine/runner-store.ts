@@ -21,6 +21,10 @@ export class RunnerStore {
     this.#open = open
   }
 
+  has(name: string): boolean {
+    return this.#stored.has(name)
+  }
+
   /**
    * A part, which is loaded unless it is. Parts run in the same order again and again: so those that were loaded last
    * are released to make room, and the first remain.

@@ -1,5 +1,5 @@
 import type { Continuation, ContinuationScores } from '../engine/continuations.js'
-import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import { type DecoderPieces, type Head, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { MemoryLimit } from '../engine/too-little-memory.js'
 import type { Block } from '../layers/block.js'
@@ -85,17 +85,29 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     ...{ texts, costs, onAdvance },
     signal: options.signal,
   })
+  /** Loads what the paths of candidates need. */
+  const openPaths = async (candidates: Block[][], head: Head, onAdvance: OnAdvance | undefined) => {
+    const paths = candidates.map(pathOf)
+    const hasLoaded = await pieces.load(paths.flat(), { ...options, head })
+    // the time of the batch starts here
+    if (hasLoaded) onAdvance?.({ share: 0, candidates: 0 })
+    return paths
+  }
   return {
     async measure(batch, candidates, onAdvance) {
+      const paths = await openPaths(candidates, 'likelihood', onAdvance)
       const score = (state: State) => pieces.score(state, batch)
-      const scores = await runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
+      const scores = await runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
       return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
     },
-    compare: (batch, candidates, onAdvance) =>
-      comparePaths(pieces, [pathOf([]), ...candidates.map(pathOf)], batchOf(batch, onAdvance)),
-    scoreContinuations(batch, continuations, candidates, onAdvance) {
+    async compare(batch, candidates, onAdvance) {
+      const paths = await openPaths([[], ...candidates], 'comparison', onAdvance)
+      return comparePaths(pieces, paths, batchOf(batch, onAdvance))
+    },
+    async scoreContinuations(batch, continuations, candidates, onAdvance) {
+      const paths = await openPaths(candidates, 'continuations', onAdvance)
       const score = (state: State) => pieces.scoreContinuations(state, continuations)
-      return runPaths({ pieces, score }, candidates.map(pathOf), batchOf(batch, onAdvance))
+      return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
     },
     tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),

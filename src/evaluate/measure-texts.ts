@@ -28,7 +28,7 @@ export async function measureTexts(
   candidates: Block[][],
   { batches, countBytes, phase, onProgress, ...options }: MeasureOptions,
 ): Promise<(Figures | undefined)[]> {
-  const evaluator = await openEvaluator(model, { ...options, blocks: candidates.flat() })
+  const evaluator = await openEvaluator(model, { ...options, onProgress, blocks: candidates.flat() })
   const tally = new Tally(candidates.length)
   const work = new TextWork()
   work.addWindow(batches)

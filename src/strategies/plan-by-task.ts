@@ -90,9 +90,9 @@ export async function planByTask(
 }
 
 async function openWhole(options: PlanOptions): Promise<Searched> {
-  const { threads, device = 'cpu', signal } = options
+  const { threads, device = 'cpu', signal, onProgress } = options
   const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
-  return { model, open: () => openEvaluator(model, { threads, device, signal }) }
+  return { model, open: () => openEvaluator(model, { threads, device, signal, onProgress }) }
 }
 
 /** The documents of a task as texts of a single scored token, the right answer. */

@@ -83,6 +83,7 @@ class RepairingEvaluator implements Evaluator {
     const { pieces } = this.#parts
     const { onProgress } = this.#options
     const total = calibration.flat().length
+    await pieces.load([...Array(this.#layers).keys()], this.#options)
     let done = 0
     for (const texts of calibration) {
       const states = [await pieces.embed(texts)]

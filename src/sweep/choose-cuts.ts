@@ -89,7 +89,8 @@ async function chooseGreedily(settings: SweepSettings, layers: number): Promise<
   const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
   const { model, batches, settings: texts } = await openCalibration(settings)
   const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength }
-  const evaluator = await openMeasuringEvaluator(model, { threads, device, limit, signal, onNote })
+  const session = { threads, device, limit, signal, onNote, onProgress }
+  const evaluator = await openMeasuringEvaluator(model, session)
   try {
     const steps = await removeGreedily(evaluator, batches, {
       layers,

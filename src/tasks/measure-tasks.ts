@@ -56,7 +56,12 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
     options.onProgress?.({ phase: 'reading tasks', done: 0, total: null })
     const tasks = await openTasks(model, options, read)
     const total = tasks.documents
-    const session = { threads: options.threads, device: options.device ?? 'cpu', signal }
+    const session = {
+      threads: options.threads,
+      device: options.device ?? 'cpu',
+      signal,
+      onProgress: options.onProgress,
+    }
     const evaluator = await openEvaluator(model, { ...session, blocks: removed.flat() })
     const onAdvance = ({ share }: Advance) => {
       documents = Math.floor(share * total)

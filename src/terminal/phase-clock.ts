@@ -8,12 +8,12 @@ interface Point {
 /** The first part of the work, which is not counted in the speed: it includes what is done once. */
 const WARM_UP = 0.05
 
-/** A new estimate moves the end back only if it is later by more than this part of the time left. */
-const STEADINESS = 0.05
+/** Less time and work says nothing about the rest. */
+const LEAST_MS = 3000
+const LEAST_SHARE = 0.1
 
-/** Less time or work says nothing about the rest. */
-const LEAST_MS = 1000
-const LEAST_SHARE = 0.05
+/** An end moves towards a later one at this many times the distance between them per time left. */
+const SPEED_BACK = 1.5
 
 /**
  * Estimates when a phase ends, from the parts that are done. Time passes between them, and changes no estimate.
@@ -25,6 +25,8 @@ export class PhaseClock {
   #warm: Point | undefined
   #last: Point
   #endsAtMs: number | null = null
+  /** When the end was estimated last. */
+  #estimatedAtMs = 0
 
   constructor(share: number | null, done: number) {
     this.#first = { activeMs: 0, share: share ?? 0, done }
@@ -73,6 +75,7 @@ export class PhaseClock {
   /** Moves the end back by the time for which another phase interrupted this one. */
   pause(ms: number): void {
     if (this.#endsAtMs !== null) this.#endsAtMs += ms
+    this.#estimatedAtMs += ms
   }
 
   #estimate(share: number | null, nowMs: number): void {
@@ -84,15 +87,20 @@ export class PhaseClock {
     const ms = this.#last.activeMs - start.activeMs
     const advanced = share - start.share
     if (!(advanced > 0 && (ms >= LEAST_MS || advanced >= LEAST_SHARE))) return
-    const leftMs = (Math.max(0, 1 - share) * ms) / advanced
-    const endsAtMs = nowMs + leftMs
-    if (
-      this.#endsAtMs === null ||
-      endsAtMs < this.#endsAtMs ||
-      endsAtMs - this.#endsAtMs > STEADINESS * leftMs
-    ) {
-      this.#endsAtMs = endsAtMs
-    }
+    const endsAtMs = nowMs + (Math.max(0, 1 - share) * ms) / advanced
+    const before = this.#endsAtMs
+    this.#endsAtMs = before === null || endsAtMs < before ? endsAtMs : this.#moveBack(before, endsAtMs, nowMs)
+    this.#estimatedAtMs = nowMs
+  }
+
+  /**
+   * An end that is on its way to a later one. The less time is left, the faster it moves; the time left rises only
+   * if it is less than three fifths of what it should be.
+   */
+  #moveBack(before: number, endsAtMs: number, nowMs: number): number {
+    const leftMs = before - this.#estimatedAtMs
+    const way = leftMs > 0 ? 1 - Math.exp((SPEED_BACK * (this.#estimatedAtMs - nowMs)) / leftMs) : 1
+    return before + way * (endsAtMs - before)
   }
 
   /** Where the speed is measured from: after the warm-up, once as much again is done. */

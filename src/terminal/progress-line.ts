@@ -16,8 +16,6 @@ const LEAST_BAR = 5
 
 /** Time left from which on the seconds are not worth saying. */
 const LONG_SECONDS = 3600
-/** Time after which it is worth saying that the estimate was too low. */
-const OVERDUE_SECONDS = -1
 
 /** One line of at most `width` columns: a bar if the end is known and there is room, then words. */
 export function formatProgress(line: ProgressLine, nowMs: number, width: number): string {
@@ -88,12 +86,13 @@ function pluralOf(unit: NonNullable<Progress['unit']>): string {
 
 /** What is left, and how long it has taken if that says more. */
 function setTimes(words: Map<Part, string>, line: ProgressLine, nowMs: number): void {
-  const { startedAtMs, endsAtMs, isMost } = line
+  const { startedAtMs, endsAtMs, isMost, unit } = line
   const isEnding = endsAtMs !== null && shareOf(line) !== 1
   const seconds = isEnding ? (endsAtMs - nowMs) / 1000 : null
   if (seconds !== null) words.set('left', `${isMost ? 'at most ' : ''}${formatLeft(seconds)} left`)
-  // what is left does not change each second
-  if (seconds === null || seconds < OVERDUE_SECONDS || seconds >= LONG_SECONDS) {
+  // what is left does not change each second: an end that moves back may hold it, and without counts nothing else moves
+  const isStill = seconds === null || seconds < 0 || seconds >= LONG_SECONDS
+  if (isStill || unit === undefined) {
     words.set('elapsed', `${formatClock((nowMs - startedAtMs) / 1000)} elapsed`)
   }
 }

@@ -180,7 +180,7 @@ describe('evaluate', () => {
       dataset: TEXTS,
       batchSize: 2,
       signal: controller.signal,
-      onProgress: ({ done }) => done >= 2 && controller.abort(),
+      onProgress: ({ phase, done }) => phase === 'perplexity' && done >= 2 && controller.abort(),
     })
     await expect(run).rejects.toMatchObject({ exitCode: 130, message: 'interrupted after 2 texts' })
     expect(new InterruptedError(1).message).toBe('interrupted after 1 text')

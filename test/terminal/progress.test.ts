@@ -25,6 +25,7 @@ describe('describeProgress', () => {
     [{ done: 12.5, endsAtMs: 271_000 }, 'distances: 12 of 128 texts (9%), 4 min 31 s left'],
     [{ endsAtMs: 7_980_000 }, 'distances: 64 of 128 texts (50%), 2 h 13 min left, 0:40 elapsed'],
     [{ endsAtMs: -3000 }, 'distances: 64 of 128 texts (50%), 1 s left, 0:40 elapsed'],
+    [{ endsAtMs: -100 }, 'distances: 64 of 128 texts (50%), 1 s left, 0:40 elapsed'],
     [{ done: 128, endsAtMs: 0 }, 'distances: 128 of 128 texts (100%), 0:40 elapsed'],
     [{ total: null, unitsPerSecond: 120 }, 'distances: 64 texts, 120 texts/s, 0:40 elapsed'],
     [{ total: 2251, isEstimate: true }, 'distances: 64 of about 2,251 texts (2%), 0:40 elapsed'],
@@ -39,7 +40,9 @@ describe('describeProgress', () => {
     const line = makeLine({ phase: 'loading the model', total: null, unit: undefined })
     expect(describeProgress(line, 3_600_000)).toBe('loading the model: 1:00:40 elapsed')
     const repair = { phase: 'repair', detail: 'layer 21, ridge 0.03', isMost: true, endsAtMs: 5000 }
-    expect(describeProgress({ ...line, ...repair }, 0)).toBe('repair: layer 21, ridge 0.03, at most 5 s left')
+    expect(describeProgress({ ...line, ...repair }, 0)).toBe(
+      'repair: layer 21, ridge 0.03, at most 5 s left, 0:40 elapsed',
+    )
   })
 })
 

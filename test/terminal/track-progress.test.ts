@@ -58,6 +58,34 @@ it('the time left never rises by more than a fifth after the first tenth, if bat
   }
 })
 
+it('nothing is said of the end before a tenth or 3 s of the work is done', () => {
+  const left = follow([
+    [0, 0],
+    [2.9, 9],
+    [3, 9.1],
+  ])
+  expect(left[1]).toBeNaN()
+  expect(left[2]).toBeCloseTo((90.9 * 3) / 9.1, 6)
+  expect(
+    follow([
+      [0, 0],
+      [1, 10],
+    ])[1],
+  ).toBeCloseTo(9, 6)
+})
+
+it('the time left rises by less than a fifth if work turns out to take twice as long, and comes near the truth', () => {
+  // 10 texts a second, then 5: it ends after 17 s
+  const reports = Array.from({ length: 70 }, (_, index): [number, number] => [3 + index / 5, 30 + index])
+  const left = follow([[0, 0], ...reports]).slice(1)
+  let least = Infinity
+  for (const [index, value] of left.slice(0, 60).entries()) {
+    expect(value).toBeLessThan(1.2 * least)
+    least = Math.min(least, value)
+    if (index >= 50) expect(value).toBeGreaterThan(0.75 * (17 - reports[index]![0]))
+  }
+})
+
 it('a phase has a speed of its own, and does not age while another interrupts it', () => {
   const tracker = new ProgressTracker()
   follow(
