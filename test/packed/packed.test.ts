@@ -57,7 +57,9 @@ describe('the package as npm packs it', () => {
       ].sort(),
     )
     const pictures = [
-      ...readFileSync(join(installed.unpacked, 'README.md'), 'utf8').matchAll(/(?:!\[.*?\]\(|<img src=")((?!https?:).*?)[)"]/g),
+      ...readFileSync(join(installed.unpacked, 'README.md'), 'utf8').matchAll(
+        /(?:!\[.*?\]\(|<img src=")((?!https?:).*?)[)"]/g,
+      ),
     ]
     expect(pictures.length).toBeGreaterThan(0)
     expect(pictures.map(([, path]) => path!).filter((path) => !packed.includes(path))).toEqual([])
