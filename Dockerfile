@@ -23,6 +23,8 @@ COPY --from=build /build/assets assets
 COPY --from=build /build/bin bin
 COPY --from=build /build/schemas schemas
 COPY --from=build /build/dist dist
+# letters are drawn as outlines: without a configuration, though, the library of fonts complains on stderr
+RUN mkdir -p /etc/fonts && echo '<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>' > /etc/fonts/fonts.conf
 # any user may write to the cache
 RUN ln -s /opt/layerprune/bin/layerprune.js /usr/local/bin/layerprune && mkdir -m 1777 /cache && mkdir -m 1777 /data
 ENV HF_HOME=/cache
