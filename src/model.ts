@@ -21,7 +21,6 @@ import type { Dtype } from './checkpoint/onnx-files.js'
 import { ADAPTER_FILE } from './checkpoint/other-forms.js'
 import { listIgnoredQuantization } from './checkpoint/packed/ignored.js'
 import { describePacking, type Packing } from './checkpoint/packed/packing.js'
-import { readPackedTensors } from './checkpoint/packed/read-packed.js'
 import { openPytorch } from './checkpoint/pytorch/pytorch-checkpoint.js'
 import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from './checkpoint/safetensors.js'
 import { isShardIndex, listShards } from './checkpoint/shards.js'
@@ -419,9 +418,8 @@ function openCheckpoint(
   build: BuildOptions,
 ): Opened {
   const built = buildDecoder(config, checkpoint, build)
-  const { tensors } = readLogicalTensors(config.raw, checkpoint)
-  const stored = readPackedTensors(config.raw, checkpoint.tensors)
-  const packing = describePacking(stored.form, stored.tensors.values())
+  const { tensors, packed } = readLogicalTensors(config.raw, checkpoint)
+  const packing = describePacking(packed.form, packed.tensors.values())
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
   const opened = { precision, format, file, packing, weightFiles, tensors }

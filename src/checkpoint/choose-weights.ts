@@ -1,10 +1,10 @@
 import { LayerpruneError, UsageError } from '../errors.js'
-import { chooseOnnxFile, type Dtype, hasGraph, type OnnxFile } from './onnx-files.js'
+import { chooseOnnxFile, type Dtype, type FORMATS, hasGraph, type OnnxFile } from './onnx-files.js'
 import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
 /** Forms that a decoder can be read from. */
-export type Format = 'gguf' | 'onnx' | TensorFormat
+export type Format = (typeof FORMATS)[number]
 /** Forms of tensors beside a config.json. */
 export type TensorFormat = 'pytorch' | 'safetensors'
 

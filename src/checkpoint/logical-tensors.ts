@@ -5,14 +5,14 @@ import type { SafetensorsCheckpoint } from './safetensors.js'
 /**
  * What the tensors of a checkpoint stand for, those that an adapter changes included.
  * @param config content of config.json
- * @returns also the names of the tensors that an adapter changes
+ * @returns the tensors as they are packed, what they stand for, and the names of those that an adapter changes
  * @throws as `readPackedTensors` and `mergeAdapter`
  */
 export function readLogicalTensors(
   config: Record<string, unknown>,
   { tensors, adapter }: SafetensorsCheckpoint,
-): LogicalTensors & { changed: string[] } {
-  const logical = readPackedTensors(config, tensors)
-  if (adapter === undefined) return { ...logical, changed: [] }
-  return { ...logical, ...mergeAdapter({ tensors: logical.tensors, config }, adapter) }
+): Pick<LogicalTensors, 'tensors'> & { packed: LogicalTensors; changed: string[] } {
+  const packed = readPackedTensors(config, tensors)
+  if (adapter === undefined) return { packed, tensors: packed.tensors, changed: [] }
+  return { packed, ...mergeAdapter({ tensors: packed.tensors, config }, adapter) }
 }

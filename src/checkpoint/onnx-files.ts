@@ -29,6 +29,9 @@ export const GRAPH_DTYPES = Object.keys(DTYPE_SUFFIXES) as GraphDtype[]
 /** Every precision, best first. */
 export const DTYPES: Dtype[] = ['fp32', 'bf16', ...GRAPH_DTYPES.filter((name) => name !== 'fp32')]
 
+/** What weights may be stored as, and be chosen by. */
+export const FORMATS = ['gguf', 'onnx', 'pytorch', 'safetensors'] as const
+
 /** Where a published model keeps its graphs: the names begin with one of these. */
 const GRAPH_FOLDERS = ['onnx/', '']
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
-import { DTYPES } from '../checkpoint/onnx-files.js'
+import { DTYPES, FORMATS } from '../checkpoint/onnx-files.js'
 import { DEVICES } from '../engine/device.js'
-import type { Format, ModelOptions } from '../model.js'
+import type { ModelOptions } from '../model.js'
 import type { RunOptions } from '../run/run-options.js'
 import { wholeNumber } from './arguments.js'
 
@@ -29,8 +29,6 @@ export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 
 /** The formats of model.ts: their names alone, for the help loads no model code. */
-export const FORMATS: Format[] = ['gguf', 'onnx', 'pytorch', 'safetensors']
-
 export function addWeightFlags(command: Command): Command {
   return command
     .requiredOption(

@@ -32,11 +32,11 @@ export function isChat(value: unknown): value is unknown[] {
   return Array.isArray(value) && value.length > 0 && value.every(isTurn)
 }
 
-/** A turn of a chat, as `{ role, content }` or `{ from, value }`. */
 function isTurn(value: unknown): boolean {
-  return isObject(value) && (hasFields(value, 'role', 'content') || hasFields(value, 'from', 'value'))
+  return isObject(value) && hasTurnFields((name) => Object.hasOwn(value, name))
 }
 
-function hasFields(value: Record<string, unknown>, ...names: string[]): boolean {
-  return names.every((name) => Object.hasOwn(value, name))
+/** Whether something has the fields of a turn of a chat: `{ role, content }` or `{ from, value }`. */
+export function hasTurnFields(has: (name: string) => boolean): boolean {
+  return (has('role') && has('content')) || (has('from') && has('value'))
 }

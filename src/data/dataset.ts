@@ -5,7 +5,7 @@ import { type Random, shuffleInPlace } from '../random.js'
 import { isChat } from './columns.js'
 import { estimateTexts, FileCount, type TextTotal } from './count-texts.js'
 import { listDataFiles } from './files.js'
-import { findHubDataset, type HubDataset } from './hub-dataset.js'
+import { DEFAULT_SPLIT, findHubDataset, type HubDataset } from './hub-dataset.js'
 import type { DataKind } from './kind.js'
 import { isPiped, openPiped } from './piped.js'
 import { type ReadOrder, readRows } from './read-rows.js'
@@ -192,7 +192,7 @@ function assertNoHubOptions(paths: string[], options: ReadOptions): void {
     throw new UsageError(`--dataset-config ${datasetConfig}: ${files} have no configurations`)
   if (datasetRevision !== undefined)
     throw new UsageError(`--dataset-revision ${datasetRevision}: ${files} have no revisions`)
-  if (datasetSplit !== undefined && datasetSplit !== 'train') {
+  if (datasetSplit !== undefined && datasetSplit !== DEFAULT_SPLIT) {
     throw new UsageError(`--dataset-split ${datasetSplit}: ${files} are the split train`, {
       hint: 'name the files of the split you want with --dataset',
     })
@@ -280,8 +280,12 @@ class DatasetReader {
   #sumBytes(): number | null {
     const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
     if (others.length > 0 || !Array.isArray(files)) return null
-    const sizes = (files as DatasetFile[]).map(({ sizeBytes }) => sizeBytes)
-    return sizes.reduce<number | null>((sum, size = NaN) => sum! + size, 0) || null
+    let bytes = 0
+    for (const { sizeBytes } of files as DatasetFile[]) {
+      if (sizeBytes === undefined) return null
+      bytes += sizeBytes
+    }
+    return bytes || null
   }
 
   /** @returns undefined for a row that is neither a text nor a chat */

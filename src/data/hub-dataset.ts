@@ -10,8 +10,8 @@ export interface HubDataset extends Omit<NamingOptions, 'dataset'> {
   id: string
 }
 
-/** The command line's default: no split was asked for. */
-const DEFAULT_SPLIT = 'train'
+/** The command line's default too: that no split was asked for. */
+export const DEFAULT_SPLIT = 'train'
 
 /**
  * The dataset on the Hub that is named: by the address of its page, or by an id that nothing on this machine is named

@@ -49,3 +49,12 @@ export function explain(cause: unknown, what: string): unknown {
     tripped || cause.message.includes('undefined') ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
   return new LayerpruneError(`${what}: ${reason}`, { cause })
 }
+
+/** First row of each row group, 0-based in the file. */
+export function cumulativeRows({ row_groups: groups }: FileMetaData): number[] {
+  let rows = 0
+  return groups.map(({ num_rows: count }) => {
+    rows += Number(count)
+    return rows - Number(count)
+  })
+}

@@ -7,7 +7,7 @@ import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
-import { explain, readMetadata } from './parquet-footer.js'
+import { cumulativeRows, explain, readMetadata } from './parquet-footer.js'
 import { assertPageHeader } from './parquet-page.js'
 import { assertLevels } from './parquet-runs.js'
 
@@ -36,16 +36,14 @@ export async function readGroup(
   group: number,
   { name, columns }: { name: string; columns?: string[] },
 ): Promise<Record<string, unknown>[]> {
-  const counts = metadata.row_groups.map(({ num_rows: count }) => Number(count))
-  const rowStart = counts.slice(0, group).reduce((sum, count) => sum + count, 0)
-  const rowEnd = rowStart + counts[group]!
+  const rowStart = cumulativeRows(metadata)[group]!
+  const count = Number(metadata.row_groups[group]!.num_rows)
+  const rowEnd = rowStart + count
   const rows = await decodeRows({ file, metadata, rowStart, rowEnd, columns }).catch((cause) => {
     throw explain(cause, `cannot read rows ${rowStart} to ${rowEnd} of ${name}`)
   })
-  if (rows.length !== counts[group]) {
-    throw new LayerpruneError(
-      `${name}: corrupt: expected ${counts[group]} rows in a row group, found ${rows.length}`,
-    )
+  if (rows.length !== count) {
+    throw new LayerpruneError(`${name}: corrupt: expected ${count} rows in a row group, found ${rows.length}`)
   }
   return rows.map((row) => toPlain(row, name) as Record<string, unknown>)
 }

@@ -2,10 +2,10 @@ import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet'
 import { type parquetHeader, readPage } from 'hyparquet/src/column.js'
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { LayerpruneError } from '../errors.js'
-import { chooseColumns, joinColumns } from './columns.js'
+import { chooseColumns, hasTurnFields, joinColumns } from './columns.js'
 import { ChunkBytes } from './parquet-chunk.js'
 import { PAGE_COMPRESSORS } from './parquet-compressors.js'
-import { explain, readMetadata } from './parquet-footer.js'
+import { cumulativeRows, explain, readMetadata } from './parquet-footer.js'
 import { assertPageHeader } from './parquet-page.js'
 import { readGroup } from './parquet-records.js'
 import { unpackPage } from './parquet-runs.js'
@@ -113,15 +113,6 @@ async function* readChats(
 ): AsyncGenerator<unknown[]> {
   const rows = await readGroup(file, metadata, group, { name, columns: [column] })
   yield rows.map((row) => row[column])
-}
-
-/** First row of each row group, 0-based in the file. */
-function cumulativeRows({ row_groups: groups }: FileMetaData): number[] {
-  let rows = 0
-  return groups.map(({ num_rows: count }) => {
-    rows += Number(count)
-    return rows - Number(count)
-  })
 }
 
 function locateChunk(
@@ -248,10 +239,7 @@ function isChatColumn({ children: [list], element }: SchemaTree): boolean {
   const turn = list?.children.length === 1 ? list.children[0]! : list
   const fields = turn?.children.map((field) => field.element.name) ?? []
   const isList = element.logical_type?.type === 'LIST' || element.converted_type === 'LIST'
-  return (
-    isList &&
-    ['role content', 'from value'].some((pair) => pair.split(' ').every((name) => fields.includes(name)))
-  )
+  return isList && hasTurnFields((name) => fields.includes(name))
 }
 
 function describeType({ children, element }: SchemaTree): string {

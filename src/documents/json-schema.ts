@@ -39,7 +39,8 @@ interface Problem {
 /** @returns the first problem of the value at the place; undefined if there is none */
 type Check = (value: unknown, place: string) => Problem | undefined
 
-const ANNOTATIONS = ['$schema', '$id', '$defs', 'title', 'description']
+/** Keywords without a check of their own; `then` is part of `if`. */
+const UNCHECKED = ['$schema', '$id', '$defs', 'title', 'description', 'then']
 
 /**
  * What keeps a JSON value from being what its schema says: the first problem in words, with its place as a JSON
@@ -62,7 +63,7 @@ function describeProblem({ place, expected, found }: Problem): string {
 
 /** Makes the checks of a schema's keywords, in the order in which a reader would want their problems. */
 function makeCheck(schema: Schema, root: Schema): Check {
-  const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.includes(keyword))
+  const keywords = Object.keys(schema).filter((keyword) => !UNCHECKED.includes(keyword))
   const unknown = keywords.find((keyword) => !(keyword in KEYWORDS))
   if (unknown !== undefined) throw new Error(`the keyword ${unknown} of a schema is not supported`)
   const checks = Object.entries(KEYWORDS)
@@ -146,9 +147,6 @@ const KEYWORDS: Record<string, (schema: Schema, root: Schema) => Check> = {
     const [condition, consequence] = [makeCheck(schema.if!, root), makeCheck(schema.then!, root)]
     return (value, place) => (condition(value, place) ? undefined : consequence(value, place))
   },
-  // a part of `if`
-  // biome-ignore lint/suspicious/noThenProperty: the keyword has this name
-  then: () => () => undefined,
 }
 
 /** Made when it is first used: a schema can hold itself. */

@@ -23,19 +23,6 @@ export function nameModel({ id, layers, family, base }: SimilarityResult['model'
 }
 
 /** Which layers of a model are removed and how they were found. Keys may be added, none changes meaning. */
-/**
- * The layers of a plan of block influence, the one of least influence first; of equals the first.
- * @returns undefined if the plan has no score of every layer
- */
-export function rankLayers({ model, scores }: Plan): { layer: number; influence: number }[] | undefined {
-  const found = scores?.blockInfluence
-  if (!Array.isArray(found) || found.length !== model.layers) return undefined
-  if (!found.every((score) => Number.isFinite(score))) return undefined
-  return found
-    .map((influence: number, layer) => ({ layer, influence }))
-    .sort((a, b) => a.influence - b.influence || a.layer - b.layer)
-}
-
 export interface Plan {
   schema: typeof SCHEMAS.plan
   model: PlannedModel
@@ -78,4 +65,17 @@ export function makePlan({
     ...(dataset === undefined ? {} : { dataset }),
     layerpruneVersion: VERSION,
   }
+}
+
+/**
+ * The layers of a plan of block influence, the one of least influence first; of equals the first.
+ * @returns undefined if the plan has no score of every layer
+ */
+export function rankLayers({ model, scores }: Plan): { layer: number; influence: number }[] | undefined {
+  const found = scores?.blockInfluence
+  if (!Array.isArray(found) || found.length !== model.layers) return undefined
+  if (!found.every((score) => Number.isFinite(score))) return undefined
+  return found
+    .map((influence: number, layer) => ({ layer, influence }))
+    .sort((a, b) => a.influence - b.influence || a.layer - b.layer)
 }

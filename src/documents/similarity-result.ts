@@ -1,3 +1,4 @@
+import type { DatasetShare } from '../data/shares.js'
 import type { Block } from '../layers/block.js'
 import type { Certainty, SizeCertainty } from '../statistics/certainty.js'
 import type { Shard } from '../texts/placed-rows.js'
@@ -68,13 +69,7 @@ export interface SimilarityResult extends MetricResult {
      * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
      * omitted if no shares were asked for.
      */
-    shares?: {
-      id: string
-      share: number
-      config?: string | null
-      split?: string | null
-      revision?: string | null
-    }[]
+    shares?: DatasetShare[]
     column: string
     /** Texts measured. */
     samples: number

@@ -1,4 +1,4 @@
-import { DTYPES } from '../checkpoint/onnx-files.js'
+import { DTYPES, FORMATS } from '../checkpoint/onnx-files.js'
 import { METRICS } from '../documents/metrics.js'
 import type { Plan } from '../documents/plan.js'
 import type { SweepLimits } from '../documents/sweep-result.js'
@@ -21,8 +21,6 @@ import type { SweepOptions } from '../sweep/options.js'
 import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
 import { may, must, type OptionSpecs } from './check-options.js'
 import type { PlotOptions } from './plot.js'
-
-const FORMATS = ['gguf', 'onnx', 'pytorch', 'safetensors'] as const
 
 const HOOKS = { signal: may('signal'), onNote: may('function') }
 

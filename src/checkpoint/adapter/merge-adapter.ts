@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../errors.js'
+import { combineBlocks, combineWith, stored } from '../packed/scales.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
 import type { Adapter } from './adapter.js'
@@ -115,7 +116,7 @@ function assertUntied(name: string, { tensors, config }: AdaptedBase): void {
 
 function replace(weight: TensorLocation, whole: TensorLocation): TensorLocation {
   assertShape(weight, whole.shape, whole.name)
-  return { ...weight, expression: store(whole) }
+  return { ...weight, expression: stored(whole) }
 }
 
 function addLowRank(
@@ -134,24 +135,11 @@ function addLowRank(
   const isTransposed = isTable || TRANSPOSED[String(config.model_type)]?.test(weight.name) === true
   const shape: [number, number] = isTransposed ? [inputs!, outputs!] : [outputs!, inputs!]
   assertShape(weight, shape, module)
-  const scaled: WeightExpression = {
-    kind: 'combined',
-    shape: back!.shape,
-    operation: 'Mul',
-    left: store(back!),
-    right: { kind: 'constant', shape: [1, 1], value: scale },
-    block: back!.shape,
-  }
-  const [left, right] = isTransposed ? [transpose(store(into!)), transpose(scaled)] : [scaled, store(into!)]
-  const expression: WeightExpression = {
-    kind: 'combined',
-    shape,
-    operation: 'Add',
-    left: weight.expression ?? store(weight),
-    right: { kind: 'product', shape, left, right },
-    block: [1, 1],
-  }
-  return { ...weight, expression }
+  const scaled = combineWith('Mul', stored(back!), scale)
+  const [left, right] = isTransposed ? [transpose(stored(into!)), transpose(scaled)] : [scaled, stored(into!)]
+  const product: WeightExpression = { kind: 'product', shape, left, right }
+  const base = weight.expression ?? stored(weight)
+  return { ...weight, expression: combineBlocks('Add', base, product, [1, 1]) }
 }
 
 function assertShape(weight: TensorLocation, shape: readonly number[], what: string): void {
@@ -160,10 +148,6 @@ function assertShape(weight: TensorLocation, shape: readonly number[], what: str
     `${quoteName(what)} of the adapter is for a weight of [${shape.join(', ')}], but ${weight.name} of the base model is [${weight.shape.join(', ')}]`,
     { hint: OTHER_BASE },
   )
-}
-
-function store(part: TensorLocation): WeightExpression {
-  return { kind: 'stored', shape: part.shape, part }
 }
 
 function transpose(of: WeightExpression): WeightExpression {

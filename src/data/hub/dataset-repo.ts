@@ -4,6 +4,7 @@ import { type Hub, listTree, openHub, resolveRevision } from '../../hub/hub.js'
 import { EntryNotFoundError, explainMissing } from '../../hub/refusal.js'
 import { DEFAULT_REVISION, type Repo } from '../../hub/repo.js'
 import type { DatasetFile, DatasetName, DatasetOptions } from '../dataset.js'
+import { DEFAULT_SPLIT } from '../hub-dataset.js'
 import { type Listing, listSplitFiles } from './data-files.js'
 import { type DatasetConfig, readDatasetConfigs } from './dataset-card.js'
 import { findDefaultSplits, findShardSplit, SHARD_FOLDER, shardPattern } from './default-splits.js'
@@ -15,7 +16,6 @@ export interface DatasetSplit extends DatasetName {
 }
 
 const DEFAULT_CONFIG = 'default'
-const DEFAULT_SPLIT = 'train'
 
 /**
  * Finds a split of a dataset on the Hub: in the Parquet files that the Hub makes of it. If there are none of the
