@@ -42,6 +42,7 @@ const FLOORS = [
     'version',
     'byte-source',
     'is-object',
+    'chunk',
     'random',
     'read-exactly',
     'format-numbers',

@@ -31,10 +31,24 @@ export function writeSpanBias(writer: GraphWriter, queries: string, keys: string
   const perGroup = heads / kvHeads
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
   const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
+  return writeStacks(writer, writer.op('Add', [slopes, mask]), { queries, keys }, form)
+}
+
+/**
+ * Biases [..., key heads, heads of a group, queries, keys] as [..., key heads, stacked queries, keys].
+ * @param places  int64 [queries] and [keys]
+ * @param leading  int64 [1]: sizes of the dimensions before
+ */
+export function writeStacks(
+  writer: GraphWriter,
+  biases: string,
+  { queries, keys }: { queries: string; keys: string },
+  { heads, kvHeads }: SpanForm,
+  leading: string[] = [],
+): string {
   // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
-  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
-  const shape = [writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
-  const biases = writer.op('Add', [slopes, mask])
+  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([heads / kvHeads])])
+  const shape = [...leading, writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
   return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
 }
 

@@ -1,7 +1,7 @@
 import type { Decoder, Mixer } from '../families/description.js'
 import type { GraphWriter } from '../graph/graph-writer.js'
 import type { TreeInputs } from './rope.js'
-import { type SpanForm, writeFirstSeen, writeSlopes } from './span-bias.js'
+import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'
 
 /** int64: places of queries [queries] and of keys [keys] in the batch; first query [1], and the end of both [1]. */
 interface Places {
@@ -55,10 +55,6 @@ export function writeTreeBias(
   if (alibi === null) return writer.op('Tile', [mask, writer.integers([1, 1, perGroup, 1])])
   const byHead = writer.op('Unsqueeze', [keyPositions, writer.integers([1, 2])])
   const slopes = writeSlopes(writer, byHead, alibi, [kvHeads, perGroup, 1, 1])
-  // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
-  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([perGroup])])
   const batch = writer.op('Shape', [positions], { start: 0, end: 1 })
-  const shape = [batch, writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
-  const biases = writer.op('Add', [slopes, row(mask)])
-  return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
+  return writeStacks(writer, writer.op('Add', [slopes, row(mask)]), { queries, keys }, form, [batch])
 }

@@ -11,8 +11,8 @@ const PRUNEME_SCRIPT = /^layer_similarity(\.py)?$/
 const NAMES_MODEL = /^--model([_-]path)?(=|$)/
 
 /**
- * The arguments in the form that commander reads: none are `help`, `version` and `-v` are `--version`, `help NAME` is `NAME --help`. A
- * name that is no command is left alone, without what follows it, so that it is what is reported.
+ * The arguments in the form that commander reads: none are `help`, `version` and `-v` are `--version`, `help NAME` is
+ * `NAME --help`. A name that is no command is left alone, without what follows it, so that it is what is reported.
  * @param names  of all commands
  */
 export function readInvocation(args: string[], names: string[]): string[] {

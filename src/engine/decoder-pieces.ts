@@ -8,7 +8,7 @@ import { describePrecision } from '../graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { takesTrees } from '../graph/tree-attention.js'
 import type { ProgressOptions } from '../progress.js'
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
@@ -121,7 +121,7 @@ export class DecoderPieces {
    * State 0 of a batch.
    * @param tokens  to which texts are padded; the longest text's if omitted
    */
-  async embed(batch: EncodedText[], tokens = longest(batch)): Promise<State> {
+  async embed(batch: EncodedText[], tokens = longestOf(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
     if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
       throw new Error('a prefix tree was given to a decoder that reads texts only')
@@ -201,13 +201,7 @@ export class DecoderPieces {
     const [reference, ...others] = states as [State, ...State[]]
     const comparisons: Comparison[] = []
     for (const state of [...(others.length === 0 ? [reference] : others)]) {
-      const [whole, compared] = await comparePair(
-        this.#ort,
-        head,
-        { state, reference },
-        batch,
-        this.#headRows,
-      )
+      const [whole, compared] = await comparePair(this.#ort, head, { state, reference }, batch, headRows)
       if (comparisons.length === 0) comparisons.push(whole)
       if (others.length > 0) comparisons.push(compared)
       onChunk?.(1 / Math.max(1, others.length))
@@ -274,8 +268,4 @@ async function runPiece(
   const runner = await piece
   const outputs = await runner.run(runner.makeFeeds(batch, tokens, fedByCaller))
   return outputs[runner.outputNames[0]!]!
-}
-
-function longest(batch: EncodedText[]): number {
-  return Math.max(...batch.map(({ ids }) => ids.length))
 }

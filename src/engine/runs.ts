@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { AskedBatch } from './gram-source.js'
 import { RUN_TOKENS } from './memory-figures.js'
 
@@ -37,7 +37,7 @@ export function splitIntoRuns({ texts, asked }: AskedBatch, fixedBatch: number |
   }
   return [...ranges, [start, texts.length] as const].map(([start, end]) => ({
     texts: texts.slice(start, end),
-    tokens: Math.max(...texts.slice(start, end).map(({ ids }) => ids.length)),
+    tokens: longestOf(texts.slice(start, end)),
     positions: asked
       .slice(start, end)
       .flatMap((tokens, text) => tokens.map((token): Position => [text, token])),

@@ -1,4 +1,5 @@
 import type { TypedTensor } from 'onnxruntime-node'
+import { chunk } from '../chunk.js'
 import type { EncodedText } from '../texts/windows.js'
 
 type Ort = typeof import('onnxruntime-node')
@@ -37,10 +38,7 @@ export function chunksOf<Position>(
   positions: Position[],
   { models = 1, rows = CHUNK_ROWS }: HeadRows = {},
 ): Position[][] {
-  const size = Math.max(1, Math.floor(rows / models))
-  return Array.from({ length: Math.ceil(positions.length / size) }, (_, index) =>
-    positions.slice(index * size, (index + 1) * size),
-  )
+  return chunk(positions, Math.max(1, Math.floor(rows / models)))
 }
 
 /** States of the same shape at some positions, those of one position together: [positions * states, 1, hidden]. */

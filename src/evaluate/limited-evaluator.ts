@@ -1,3 +1,4 @@
+import { chunk } from '../chunk.js'
 import { type DecoderPieces, openDecoderPieces } from '../engine/decoder-pieces.js'
 import type { PieceMemory, PieceRun } from '../engine/piece-memory.js'
 import { type MemoryLimit, tooLittleMemory } from '../engine/too-little-memory.js'
@@ -6,7 +7,7 @@ import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import { countHeadShare } from '../similarity/run-rate.js'
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { Costs, OnAdvance } from './batch-work.js'
 import {
   type Compared,
@@ -122,7 +123,7 @@ class LimitedEvaluator implements MeasuringEvaluator {
     more: number,
     run: (group: number[][], part: PathBatch) => Promise<Score[]>,
   ): Promise<Score[][][]> {
-    const tokens = Math.max(...batch.map(({ ids }) => ids.length))
+    const tokens = longestOf(batch)
     const portion = this.#choosePortion({ texts: batch.length, tokens, paths: paths.length + more })
     this.#noteOnce(portion)
     const groups = paths.length === 0 ? [[]] : chunk(paths, portion.paths - more)
@@ -172,12 +173,6 @@ class LimitedEvaluator implements MeasuringEvaluator {
     this.#pieces.limitWeights(roomBytes, this.#memory.headRows)
     return portion
   }
-}
-
-function chunk<Item>(items: Item[], size: number): Item[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
 }
 
 function joinNumbers(parts: Float64Array[]): Float64Array {

@@ -17,7 +17,7 @@ import {
 } from '../run/run-options.js'
 import { TextWork } from '../run/text-work.js'
 import { describeModel } from '../similarity/describe-model.js'
-import type { Shard } from '../texts/placed-rows.js'
+import { isInShard, type Shard } from '../texts/placed-rows.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../texts/scored-texts.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { ReadText } from '../texts/windows.js'
@@ -151,7 +151,7 @@ async function compareBatch(
 function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[][]) => void {
   if (shard === undefined) return (batches) => work.addWindow(batches)
   let seen = 0
-  return (batches) => work.addWindow(batches.filter(() => seen++ % shard.count === shard.index - 1))
+  return (batches) => work.addWindow(batches.filter(() => isInShard(seen++, shard)))
 }
 
 /** Texts that are measured, as far as is known. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { EvaluationShard, TextFigures } from '../documents/evaluation-result.js'
 import { LayerpruneError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
-import type { Shard } from '../texts/placed-rows.js'
+import { isInShard, type Shard } from '../texts/placed-rows.js'
 import type { EncodedText } from '../texts/windows.js'
 
 /**
@@ -22,7 +22,7 @@ export class ShardRecord {
   /** Whether the next batch is the shard's. */
   takes(batch: EncodedText[]): boolean {
     for (const { ids } of batch) this.#fingerprint.update(`${ids.join(' ')}\n`)
-    return this.#seen++ % this.#shard.count === this.#shard.index - 1
+    return isInShard(this.#seen++, this.#shard)
   }
 
   add(figures: TextFigures[]): void {

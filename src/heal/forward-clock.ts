@@ -1,4 +1,4 @@
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 
 /** Times a measurement over batches of texts, without its first batch, before which the model is loaded. */
 export class ForwardClock {
@@ -14,7 +14,7 @@ export class ForwardClock {
     let [texts, tokens] = [0, 0]
     for (const batch of batches) {
       texts += batch.length
-      tokens += batch.length * Math.max(...batch.map(({ ids }) => ids.length))
+      tokens += batch.length * longestOf(batch)
       this.#tokensAfter.set(texts, tokens)
     }
   }
@@ -27,7 +27,7 @@ export class ForwardClock {
     this.#first ??= this.#last
   }
 
-  /** Undefined if there was one batch alone. */
+  /** Undefined if there was only one batch. */
   tokensPerSecond(): number | undefined {
     if (this.#first === undefined || this.#first === this.#last) return undefined
     return (1000 * (this.#last!.tokens - this.#first.tokens)) / (this.#last!.ms - this.#first.ms)

@@ -13,7 +13,7 @@ import {
 } from '../gradient/training-graph.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { Parameters } from './optimizer.js'
 
 type Ort = typeof import('onnxruntime-node')
@@ -162,7 +162,7 @@ export class GradientSource {
     const runner = await opening
     const inputs = new Set(runner.inputNames)
     const own = Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.has(name)))
-    const tokens = Math.max(...texts.map(({ ids }) => ids.length))
+    const tokens = longestOf(texts)
     return runner.run(runner.makeFeeds(texts, tokens, own))
   }
 
@@ -197,7 +197,7 @@ export class GradientSource {
 
   /** What follows each token, and what that counts: nothing at the last token of a text and at padding. */
   #feedTargets(texts: EncodedText[], share: number): Record<string, Tensor> {
-    const tokens = Math.max(...texts.map(({ ids }) => ids.length))
+    const tokens = longestOf(texts)
     const targets = new BigInt64Array(texts.length * tokens)
     const weights = new Float32Array(texts.length * tokens)
     for (const [text, { ids }] of texts.entries()) {

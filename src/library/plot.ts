@@ -1,6 +1,5 @@
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import type { Metric } from '../documents/metrics.js'
-import { resizeResult, selectMetric } from '../documents/result-views.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import type { SweepResult } from '../documents/sweep-result.js'
@@ -45,8 +44,7 @@ function plotDistances(
   { kind = 'curve', scale, metric, layersToSkip }: Omit<PlotOptions, 'from' | 'format'>,
 ): Promise<string | Uint8Array> {
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale goes with kind: 'heatmap'")
-  const chosen = selectMetric(result, metric ?? result.metric)
-  return drawPlot(resizeResult(chosen, layersToSkip ?? result.layersToSkip), file, { kind, scale })
+  return drawPlot(result, file, { kind, scale, metric, layersToSkip })
 }
 
 function isDistances(from: PlotOptions['from']): from is SimilarityResult {

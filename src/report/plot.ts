@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
+import type { Metric } from '../documents/metrics.js'
+import { resizeResult, selectMetric } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { UsageError } from '../errors.js'
 import { drawDistanceCurve } from './curve-svg.js'
@@ -12,15 +14,27 @@ const PNG_SCALE = 2
 /** Dots per inch at which sharp draws a pixel of an SVG as one. */
 const PLAIN_DPI = 72
 
+/** What is drawn of a result. */
+export interface DrawnOptions {
+  kind: PlotKind
+  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  scale?: HeatScale | undefined
+  /** If omitted, the metric that ranked. */
+  metric?: Metric | undefined
+  /** Size of the blocks; that of the run if omitted. */
+  layersToSkip?: number | undefined
+}
+
 /**
  * A plot of a result in the format of the file's name, svg or png.
- * @throws UsageError for any other ending
+ * @throws UsageError for any other ending, or a metric or size that the result does not have
  */
 export function drawPlot(
-  result: SimilarityResult,
+  saved: SimilarityResult,
   path: string,
-  { kind, scale }: { kind: PlotKind; scale?: HeatScale | undefined },
+  { kind, scale, metric = saved.metric, layersToSkip = saved.layersToSkip }: DrawnOptions,
 ): Promise<string | Uint8Array> {
+  const result = resizeResult(selectMetric(saved, metric), layersToSkip)
   const svg = kind === 'curve' ? drawDistanceCurve(result) : drawHeatMap(result, { scale: scale ?? 'row' })
   return convertPlot(svg, path)
 }

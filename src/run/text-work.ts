@@ -20,10 +20,7 @@ export class TextWork {
   }
 
   addWindow(batches: EncodedText[][]): void {
-    this.#before = {
-      texts: this.#before.texts + this.#ends.length,
-      tokens: this.#before.tokens + (this.#ends.at(-1) ?? 0),
-    }
+    this.#before = this.#known()
     let tokens = 0
     this.#ends = batches.flat().map(({ ids }) => {
       tokens += ids.length
@@ -53,14 +50,18 @@ export class TextWork {
    *   known
    */
   shareOf(texts: number, total: number | null): number | null {
-    const known = {
-      texts: this.#before.texts + this.#ends.length,
-      tokens: this.#before.tokens + (this.#ends.at(-1) ?? 0),
-    }
-    if (total === null || known.texts === 0) return total === null ? null : 0
+    if (total === null) return null
+    const known = this.#known()
+    if (known.texts === 0) return 0
     const all = known.tokens + Math.max(0, total - known.texts) * (known.tokens / known.texts)
     const left = all - this.#skipped
     return left > 0 ? Math.min(1, Math.max(0, this.#tokensOf(texts) - this.#skipped) / left) : 1
+  }
+
+  /** Of all windows so far. */
+  #known(): { texts: number; tokens: number } {
+    const { texts, tokens } = this.#before
+    return { texts: texts + this.#ends.length, tokens: tokens + (this.#ends.at(-1) ?? 0) }
   }
 
   #tokensOf(texts: number): number {

@@ -153,10 +153,10 @@ function reportRace(
 ): ReportRace {
   const step = layers - left.length
   const costs = Array.from({ length: n }, (_, index) => costsOfRace(layers - index, batches))
-  const total = sumAll(costs.flat())
-  const before = sumAll(costs.slice(0, step).flat())
+  const total = sum(costs.flat())
+  const before = sum(costs.slice(0, step).flat())
   return ({ share, candidates, batch, running, leader }) => {
-    const done = before + sumAll(costs[step]!.slice(0, batch)) + share * costs[step]![batch]!
+    const done = before + sum(costs[step]!.slice(0, batch)) + share * costs[step]![batch]!
     const best = leader && `, best so far ${left[leader.candidate]} -> ${describeLoss(leader.loss)}`
     onProgress?.({
       ...{ phase: 'search', done: step, total: n, share: done / total },
@@ -195,10 +195,8 @@ function compare(a: number, b: number): number {
   return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE)
 }
 
-function sumAll(values: number[]): number {
-  return values.reduce((total, value) => total + value, 0)
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0)
+function sum(values: Iterable<number>): number {
+  let total = 0
+  for (const value of values) total += value
+  return total
 }

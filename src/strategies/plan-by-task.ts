@@ -1,3 +1,4 @@
+import { chunk } from '../chunk.js'
 import type { Plan } from '../documents/plan.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
@@ -105,10 +106,7 @@ function makeMeasuring({ prepared, run: { batchSize, trees } }: OpenTasks) {
     documents.map((document) => [{ ids: [0, 0], sizeBytes: 0, origin: document.origin }, document]),
   )
   const texts = [...byText.keys()]
-  const size = Math.ceil(texts.length / BATCHES)
-  const batches = Array.from({ length: Math.ceil(texts.length / size) }, (_, index) =>
-    texts.slice(index * size, (index + 1) * size),
-  )
+  const batches = chunk(texts, Math.ceil(texts.length / BATCHES))
   const measuring = (evaluator: Pick<Evaluator, 'scoreContinuations'>): Measuring => ({
     async measure(batch, candidates, onAdvance) {
       const asked = batch.map((text) => byText.get(text as ReadText)!)

@@ -66,6 +66,7 @@ class RepairingEvaluator implements Evaluator {
   readonly #model: Model
   readonly #options: Options
   readonly #parts: Parts
+  readonly #costs: Costs
   readonly #calibration: { texts: EncodedText[]; states: State[] }[] = []
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
@@ -76,6 +77,7 @@ class RepairingEvaluator implements Evaluator {
     this.#model = model
     this.#options = options
     this.#parts = parts
+    this.#costs = { ofPiece: () => 1, head: model.config.layers * countHeadShare(model) }
   }
 
   /** Runs the calibration texts through the whole model and keeps their states. */
@@ -155,8 +157,7 @@ class RepairingEvaluator implements Evaluator {
   }
 
   #runOf(run: Pick<PathBatch, 'texts' | 'onAdvance'>): PathBatch {
-    const costs: Costs = { ofPiece: () => 1, head: this.#layers * countHeadShare(this.#model) }
-    return { ...run, costs, signal: this.#options.signal }
+    return { ...run, costs: this.#costs, signal: this.#options.signal }
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,7 @@ import { renamePhase } from '../progress.js'
 import { chooseRunSettings } from '../run/run-options.js'
 import { describeModel } from '../similarity/describe-model.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
+import { isInShard } from '../texts/placed-rows.js'
 import { VERSION } from '../version.js'
 import { chooseCuts } from './choose-cuts.js'
 import { measureSizes } from './extents.js'
@@ -37,10 +38,11 @@ export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   const settings = chooseSweepSettings(options, config.layers)
   const { maxMemory } = settings
   const stored = await openModel({ ...settings, onNote: undefined })
-  if (maxMemory !== undefined) await assertEnoughMemory(stored, settings, maxMemory)
+  const limited = maxMemory === undefined ? undefined : await prepareLimited(stored, settings, maxMemory)
+  await limited?.assertEnough()
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
   const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
-  if (maxMemory !== undefined) await assertEnoughLeft(stored, settings, maxMemory)
+  await limited?.assertEnough().catch(explainTaken)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
   const remember = { progress, onMeasured: () => save(settings, progress) }
@@ -93,25 +95,33 @@ function assemble(
   }
 }
 
-/** @throws LayerpruneError if cuts cannot be measured within so much memory besides what the process takes now */
-async function assertEnoughMemory(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
+/** A model that is prepared once to be looked at twice: choosing layers takes memory too. */
+async function prepareLimited(
+  stored: Model,
+  settings: SweepSettings,
+  maxMemory: number,
+): Promise<{ assertEnough: () => Promise<void> }> {
   const { threads, device = 'cpu', signal } = settings
   const model = await prepareModel(stored, { signal })
   const { maxLength } = chooseRunSettings(settings, model)
-  await (await openLimitedEvaluator(model, { threads, device, limit: { maxMemory, maxLength } })).close()
+  return {
+    /** @throws LayerpruneError if cuts cannot be measured within so much memory besides what the process takes now */
+    async assertEnough() {
+      const limit = { maxMemory, maxLength }
+      await (await openLimitedEvaluator(model, { threads, device, limit })).close()
+    },
+  }
 }
 
-/** @throws LayerpruneError if choosing layers left too little memory, which a new process has again */
-async function assertEnoughLeft(stored: Model, settings: SweepSettings, maxMemory: number): Promise<void> {
-  await assertEnoughMemory(stored, settings, maxMemory).catch((cause: Error) => {
-    throw new LayerpruneError(
-      `the layers are chosen, which took memory that is not free again: ${cause.message}`,
-      {
-        hint: 'the same command with --resume measures the cuts within the limit, or raise it',
-        cause,
-      },
-    )
-  })
+/** @throws LayerpruneError that choosing layers left too little memory, which a new process has again */
+function explainTaken(cause: Error): never {
+  throw new LayerpruneError(
+    `the layers are chosen, which took memory that is not free again: ${cause.message}`,
+    {
+      hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+      cause,
+    },
+  )
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
@@ -145,7 +155,7 @@ async function chooseOrRecall(
 
 function takeShard(cuts: ChosenCut[], { shard }: SweepSettings): ChosenCut[] {
   if (shard === undefined) return cuts
-  return cuts.filter((_, index) => index % shard.count === shard.index - 1)
+  return cuts.filter((_, index) => isInShard(index, shard))
 }
 
 function describeWork(cuts: ChosenCut[], { datasetSize, verifySize, repair }: SweepSettings): string {

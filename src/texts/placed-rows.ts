@@ -23,6 +23,11 @@ export interface Shard {
   count: number
 }
 
+/** Whether a shard has the text, batch or other part of a number, 0-based. */
+export function isInShard(number: number, { index, count }: Shard): boolean {
+  return number % count === index - 1
+}
+
 export const DATASET_START: ReadPosition = { rows: 0, digest: '', skipped: { empty: 0, notText: 0 } }
 
 /** Characters of a text that are hashed at once. */
@@ -66,8 +71,7 @@ export class PlacedRows {
       const end = { rows: number + 1, digest, skipped: this.#countSkipped() }
       this.position = end
       if (end.rows === this.#from.rows) assertSamePosition(end, this.#from)
-      if (number >= this.#from.rows && number % this.#shard.count === this.#shard.index - 1)
-        yield { ...row, end }
+      if (number >= this.#from.rows && isInShard(number, this.#shard)) yield { ...row, end }
     }
     if (this.position.rows < this.#from.rows) assertSamePosition(this.position, this.#from)
     this.position = { ...this.position, skipped: this.#countSkipped() }

@@ -1,3 +1,4 @@
+import { chunk } from '../chunk.js'
 import type { DatasetRow } from '../data/dataset.js'
 import type { EncodeAnywhere } from './tokenizer.js'
 
@@ -100,7 +101,10 @@ export async function readText(
 /** Batches of texts of similar length, longest first. */
 export function splitByLength(texts: ReadText[], batchSize: number): ReadText[][] {
   const sorted = texts.toSorted((a, b) => b.ids.length - a.ids.length)
-  return Array.from({ length: Math.ceil(sorted.length / batchSize) }, (_, index) =>
-    sorted.slice(index * batchSize, (index + 1) * batchSize),
-  )
+  return chunk(sorted, batchSize)
+}
+
+/** Tokens of the longest of some texts. */
+export function longestOf(texts: Pick<EncodedText, 'ids'>[]): number {
+  return Math.max(...texts.map(({ ids }) => ids.length))
 }

@@ -1,5 +1,4 @@
 import { readEvaluation, readMeasuredTasks, readSimilarityResult } from '../../documents/read-saved.js'
-import { resizeResult, selectMetric } from '../../documents/result-views.js'
 import { LayerpruneError, UsageError } from '../../errors.js'
 import { drawAccuracies } from '../../report/accuracy-svg.js'
 import { drawPerplexities } from '../../report/perplexity-svg.js'
@@ -21,9 +20,8 @@ export async function run({ from, output, kind, scale, metric, layersToSkip }: P
     const svg = kind === 'accuracy' ? await drawTasks(from) : drawPerplexities(await readEvaluation(from))
     return writePlot(output, await convertPlot(svg, output))
   }
-  const saved = await readSimilarityResult(from)
-  const result = resizeResult(selectMetric(saved, metric ?? saved.metric), layersToSkip ?? saved.layersToSkip)
-  await writePlot(output, await drawPlot(result, output, { kind, scale }))
+  const result = await readSimilarityResult(from)
+  await writePlot(output, await drawPlot(result, output, { kind, scale, metric, layersToSkip }))
 }
 
 async function writePlot(output: string, content: string | Uint8Array): Promise<void> {

@@ -2,7 +2,6 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PruneResult } from '../../documents/prune-result.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../../errors.js'
-
 import { healModel } from '../../heal/heal-model.js'
 import type { HealResult } from '../../heal/heal-result.js'
 import type { HealOptions } from '../../heal/heal-work.js'
