@@ -43,6 +43,7 @@ const FLOORS = [
     'byte-source',
     'is-object',
     'chunk',
+    'digest',
     'random',
     'read-exactly',
     'format-numbers',

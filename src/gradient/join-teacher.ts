@@ -1,8 +1,8 @@
 import { join, relative } from 'node:path'
 import { LayerpruneError } from '../errors.js'
-import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { type DecoderGraph, findLogitSize } from '../graph/decoder-graph.js'
 import { commonFolder, getExternalData, setExternalData } from '../graph/external-data.js'
-import { cloneModel, DataLocation, dimensions, type GraphProto, type TensorProto } from '../graph/onnx.js'
+import { cloneModel, DataLocation, type GraphProto, type TensorProto } from '../graph/onnx.js'
 import { renameReads } from '../graph/redirect-state.js'
 import type { Teacher } from './loss.js'
 
@@ -34,10 +34,7 @@ export function joinTeacher(
 }
 
 function assertSameTokens(student: DecoderGraph, teacher: DecoderGraph): void {
-  const [own, other] = [student, teacher].map(({ model }) => {
-    const logits = model.graph.output.find(({ name }) => name === 'logits')
-    return logits && dimensions(logits).at(-1)
-  })
+  const [own, other] = [student, teacher].map(findLogitSize)
   if (own !== undefined && own === other) return
   throw new LayerpruneError(
     `the teacher has ${other ?? 'no'} logits per token, and the model that learns from it ${own ?? 'none'}`,

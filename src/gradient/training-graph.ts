@@ -15,7 +15,7 @@ import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
 import { mergeNodes } from './merge-nodes.js'
-import { addStateLoss } from './state-loss.js'
+import { addStateLoss, type CommonState } from './state-loss.js'
 import { gradientName } from './trained.js'
 
 /** float32 [batch, tokens, hidden]: the gradient of the state after a segment. */
@@ -93,11 +93,7 @@ function takeEnd(
 }
 
 /** The states that a teacher and the student in a graph have in common. */
-function findStates(
-  segment: DecoderGraph,
-  { decoder, common }: Teacher,
-  from = 0,
-): { student: string; teacher: string }[] {
+function findStates(segment: DecoderGraph, { decoder, common }: Teacher, from = 0): CommonState[] {
   return common!.states.map(({ student, teacher }) => {
     if (student < from) {
       throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {

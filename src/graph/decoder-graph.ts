@@ -1,5 +1,5 @@
 import type { WeightExpression } from '../checkpoint/weight-expression.js'
-import type { ModelProto } from './onnx.js'
+import { dimensions, type ModelProto } from './onnx.js'
 
 /**
  * A decoder as an ONNX graph that knows its residual stream. The weights stay in their files: initializers
@@ -22,4 +22,10 @@ export interface DecoderGraph {
   awaitsInt8?: boolean
   /** Tokens of the longest text for which full attention is what the model's sparse attention is. */
   longestDense?: number | null
+}
+
+/** Numbers in a row of a decoder's logits, a name if the graph does not say how many; undefined if it has none. */
+export function findLogitSize({ model }: Pick<DecoderGraph, 'model'>): number | string | undefined {
+  const logits = model.graph.output.find(({ name }) => name === 'logits')
+  return logits && dimensions(logits).at(-1)
 }

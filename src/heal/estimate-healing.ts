@@ -1,6 +1,7 @@
 import { measurePeak } from '../engine/matrix-peak.js'
 import { LayerpruneError } from '../errors.js'
 import type { Model, ModelOptions } from '../model.js'
+import { mostTokens } from '../run/length-limits.js'
 import { MAX_LENGTH } from './heal-work.js'
 import { openTrainable } from './open-trainable.js'
 import { chooseTraining } from './settings.js'
@@ -44,7 +45,7 @@ export async function estimateHealing(options: ModelOptions): Promise<HealingEst
     throw cause
   }
   const { decoder, config } = model
-  const maxLength = Math.min(MAX_LENGTH, config.maxPositions ?? Infinity)
+  const maxLength = Math.min(MAX_LENGTH, mostTokens(model))
   const { steps, batchSize } = chooseTraining({}, maxLength)
   const peakGflops = await measurePeak(undefined, PRODUCTS)
   const tokensPerSecond = (EFFICIENCY * peakGflops * 1e9) / countTokenCost(decoder, config, maxLength).step

@@ -8,7 +8,6 @@ import { formatDuration, formatQuantity, formatSize } from '../format-numbers.js
 import { storeWeights } from '../gradient/fed-weights.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Model } from '../model.js'
-import { countBytes } from '../progress.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../prune/output-folder.js'
 import { type PlannedFile, sizeOf, sumPlanned } from '../prune/planned-file.js'
 import { writePlannedFiles } from '../prune/write-planned.js'
@@ -114,6 +113,7 @@ function chooseLayersAtOnce({ model, form, teacher, settings }: Work, options: H
   const { device = 'cpu', maxMemory, layersAtOnce, onNote } = options
   const { layers } = model.config
   const batch = { texts: settings.microBatchSize, tokens: settings.maxLength }
+  if (device !== 'cpu' && maxMemory === undefined) return Math.min(layersAtOnce ?? layers, layers)
   const memory = estimateTraining(form, model.config, batch, teacher ?? undefined)
   const chosen =
     maxMemory === undefined
@@ -239,14 +239,8 @@ function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: Planne
 
 async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
   const { output, signal, onProgress } = options
-  const totalBytes = sumPlanned(files)
-  await assertRoom(folder, totalBytes)
-  let writtenBytes = 0
-  const onWritten = (bytes: number) => {
-    writtenBytes += bytes
-    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
-  }
+  await assertRoom(folder, sumPlanned(files))
   await fillFolder(folder, (temporary) =>
-    writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
+    writePlannedFiles(temporary, files, { named: output, signal, onProgress }),
   )
 }

@@ -19,7 +19,7 @@ import {
 } from '../model.js'
 import { listCompanions } from '../prune/companion-files.js'
 import { checkOutputFolder, type OutputFolder } from '../prune/output-folder.js'
-import { findLengthLimits } from '../run/length-limits.js'
+import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
@@ -166,14 +166,17 @@ async function openFrozen(
   return prepareModel(await openWeights(located, chosen, { onNote }), { signal, onNote })
 }
 
+const PLAIN_MODEL = 'take the model that it was made from'
+
 /** @throws LayerpruneError if a model's weights are packed */
-export function assertPlain({ id, packing }: Model): void {
+export function assertPlain(
+  { id, packing }: Model,
+  hint = `train an adapter for it with layerprune heal --adapter, or ${PLAIN_MODEL}`,
+): void {
   if (packing === null) return
   throw new LayerpruneError(
-    `the weights of ${id} are packed (${packing.form}), so that nothing can be merged into them, nor learnt from them`,
-    {
-      hint: 'train an adapter for it with layerprune heal --adapter, or take the model that it was made from',
-    },
+    `the weights of ${id} are packed (${packing.form}), so nothing can be merged into them or learnt from them`,
+    { hint },
   )
 }
 
@@ -189,7 +192,7 @@ async function addTeacher(
     ...options,
     dtype: undefined,
   })
-  assertPlain(model)
+  assertPlain(model, PLAIN_MODEL)
   const { student, teacher } = joinTeacher(form.decoder, model.decoder)
   const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
   return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }
@@ -212,8 +215,7 @@ async function checkStopped({ output, resume, force }: HealOptions): Promise<voi
 }
 
 function chooseSettings(options: HealOptions, model: Model): TrainingSettings {
-  const limits = findLengthLimits(model).map(({ tokens }) => tokens)
-  const asked = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
+  const asked = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
   const { maxLength } = chooseRunSettings({ maxLength: asked }, model, options.onNote)
   if (maxLength < 2) throw new UsageError('max length must be at least 2: one token has none before it')
   return chooseTraining(options, maxLength)

@@ -1,14 +1,7 @@
 import { describeDecoder } from '../builder/build-decoder.js'
 import { addAdapters } from '../gradient/adapters.js'
 import { takeLossGraph } from '../gradient/training-graph.js'
-import {
-  chooseModelWeights,
-  locateModel,
-  type Model,
-  type ModelOptions,
-  openWeights,
-  provideWeights,
-} from '../model.js'
+import { type Model, type ModelOptions, openModel } from '../model.js'
 import { assertPlain, decoderTensors } from './heal-work.js'
 import { listTargets } from './targets.js'
 
@@ -17,10 +10,7 @@ import { listTargets } from './targets.js'
  * @throws LayerpruneError if not
  */
 export async function openTrainable(options: ModelOptions): Promise<Model> {
-  const located = await locateModel({ ...options, onNote: undefined })
-  const chosen = chooseModelWeights(located, { format: options.format }, 'change')
-  await provideWeights(located, chosen)
-  const model = await openWeights(located, chosen)
+  const model = await openModel({ ...options, onNote: undefined }, 'change')
   assertPlain(model)
   const tensors = decoderTensors(model)
   const modules = listTargets(describeDecoder(model.config, tensors), tensors)

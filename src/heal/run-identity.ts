@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest } from '../digest.js'
 import { readHubSettings } from '../hub/settings.js'
 import type { Model } from '../model.js'
 import { fingerprintModel } from '../similarity/fingerprint.js'
@@ -13,25 +13,21 @@ import type { RunIdentity } from './saved-state.js'
  */
 export async function identifyRun(
   { model, settings, form, teacher, texts }: Work,
-  { signal, onNote }: HealOptions,
+  { signal, onNote, onProgress }: HealOptions,
 ): Promise<RunIdentity> {
   const { training, heldOut } = texts
   const hashModel = (model: Model) =>
-    fingerprintModel(model, { folder: readHubSettings().layerpruneFolder, signal, onNote })
+    fingerprintModel(model, { folder: readHubSettings().layerpruneFolder, signal, onNote, onProgress })
   return {
     contents: {
       'the model': await hashModel(model),
       'the teacher': teacher === null ? 'none' : await hashModel(teacher.model),
-      'what is trained': hash([form.trained, form.adapters?.form]),
-      'the text to train on': hash(training.sequences.map(({ ids }) => ids)),
-      'the text to measure on': hash(heldOut.batches.flat().map(({ ids }) => ids)),
+      'what is trained': digest([form.trained, form.adapters?.form]),
+      'the text to train on': digest(training.sequences.map(({ ids }) => ids)),
+      'the text to measure on': digest(heldOut.batches.flat().map(({ ids }) => ids)),
     },
     settings: Object.fromEntries(
       Object.entries(settings).map(([name, value]) => [nameFlag(name), `${value}`]),
     ),
   }
-}
-
-function hash(content: unknown): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex')
 }

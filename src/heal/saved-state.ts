@@ -2,6 +2,7 @@ import { access, rm } from 'node:fs/promises'
 import { readSafetensorsHeader } from '../checkpoint/safetensors-header.js'
 import type { Figures } from '../documents/evaluation-result.js'
 import { LayerpruneError } from '../errors.js'
+import { findDifference } from '../similarity/identity.js'
 import { encodeTensors } from '../weights/encode-tensors.js'
 import { readTensor } from '../weights/read-tensor.js'
 import type { Replacement } from '../weights/replacement.js'
@@ -121,14 +122,11 @@ export async function removeState(path: string): Promise<void> {
 }
 
 function assertSameRun(saved: RunIdentity, current: RunIdentity): void {
-  const differs = (part: keyof RunIdentity) =>
-    Object.keys(current[part]).find((name) => saved[part][name] !== current[part][name])
-  const [content, setting] = [differs('contents'), differs('settings')]
-  const change =
-    content === undefined
-      ? setting &&
-        `${setting} was ${saved.settings[setting] ?? 'not given'} and is ${current.settings[setting]}`
-      : `${content} is not that of the stopped run`
+  const content = findDifference(saved.contents, current.contents)
+  const setting = findDifference(saved.settings, current.settings)
+  const change = content
+    ? `${content.name} is not that of the stopped run`
+    : setting && `${setting.name} was ${setting.first} and is ${setting.second}`
   if (change === undefined) return
   throw new LayerpruneError(`the training cannot be resumed: ${change}`, {
     hint: 'use what the stopped run used, or start again with --force',

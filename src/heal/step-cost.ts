@@ -1,6 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
-import type { DecoderGraph } from '../graph/decoder-graph.js'
-import { dimensions } from '../graph/onnx.js'
+import { type DecoderGraph, findLogitSize } from '../graph/decoder-graph.js'
 import { countParameters } from '../inspect/parameters.js'
 
 /** Floating-point operations on each token of sequences of one length. */
@@ -22,8 +21,7 @@ export function countTokenCost(
   sequence: number,
 ): TokenCost {
   const { attention, mixers, mlp, other } = countParameters(decoder)
-  const logits = decoder.model.graph.output.find(({ name }) => name === 'logits')
-  const vocabulary = logits === undefined ? 0 : Number(dimensions(logits).at(-1))
+  const vocabulary = Number(findLogitSize(decoder) ?? 0)
   const products = 2 * (attention + mixers + mlp + other + vocabulary * hiddenSize)
   const pairs = 4 * layers * heads * headDim * sequence
   // back through a product is one product; back through attention is two for each of its two

@@ -6,8 +6,7 @@ import { formatQuantity, formatSize } from '../format-numbers.js'
 import { type BatchSize, countKeptNumbers } from '../gradient/kept-values.js'
 import { CHUNKS, type Teacher } from '../gradient/loss.js'
 import { takeLossGraph, takeScoreGraph } from '../gradient/training-graph.js'
-import type { DecoderGraph } from '../graph/decoder-graph.js'
-import { dimensions } from '../graph/onnx.js'
+import { type DecoderGraph, findLogitSize } from '../graph/decoder-graph.js'
 import { takeSegment } from '../graph/segment.js'
 import type { TrainedForm } from './trained-form.js'
 
@@ -60,12 +59,11 @@ export function estimateTraining(
 }
 
 function countLogitBytes(
-  { model }: DecoderGraph,
+  decoder: DecoderGraph,
   { texts, tokens }: BatchSize,
   teacher: Teacher | undefined,
 ): number {
-  const logits = model.graph.output.find(({ name }) => name === 'logits')
-  const vocabulary = Number(logits && dimensions(logits).at(-1))
+  const vocabulary = Number(findLogitSize(decoder))
   const copies = teacher === undefined ? LOGITS_OF_ONE : LOGITS_OF_TWO
   return (4 * copies * vocabulary * texts * tokens) / CHUNKS
 }

@@ -29,7 +29,7 @@ export function describeTraining(
   // a measurement follows every so many steps, and the last one
   const measurements = (steps: number) => Math.floor(steps / settings.evaluateEvery)
   const workOf = (steps: number, measured: number) => steps * stepCost + measured * measurementCost
-  const measured = ofMeasurement === undefined ? curve.length - 1 : curve.length - 1 + ofMeasurement
+  const measured = curve.length - 1 + (ofMeasurement ?? 0)
   const all = total === null ? null : workOf(total, measurements(total - 1) + 1)
   const share = all === null ? shareOfTime(settings, state) : Math.min(1, workOf(done, measured) / all)
   return {

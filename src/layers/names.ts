@@ -1,4 +1,5 @@
 import type { Block } from './block.js'
+import { countLayers } from './blocks.js'
 
 /** The layers of a block as people read them, first and last: `21..28` for [21, 29), `21` for [21, 22). */
 export function formatLayers({ start, end }: Block): string {
@@ -16,7 +17,7 @@ export function nameLayers(block: Block): string {
  */
 export function describeLayers(layers: number, blocks: Block[]): string {
   const sorted = [...blocks].sort((a, b) => a.start - b.start)
-  const count = sorted.reduce((sum, { start, end }) => sum + end - start, 0)
+  const count = countLayers(sorted)
   const names = sorted.map(formatLayers).join(', ')
   return `${count === 1 ? 'layer' : 'layers'} ${names} (0-based, ${count} of ${layers})`
 }

@@ -2,9 +2,10 @@ import { basename } from 'node:path'
 import { type Document, isMap, isSeq, parseDocument, YAMLMap } from 'yaml'
 import type { CardResult } from '../documents/card-content.js'
 import { isOnlyOnHub } from '../hub/only-on-hub.js'
+import { isObject } from '../is-object.js'
 import { yamlNode } from '../yaml.js'
 
-/** What the front matter of a card tells the Hub of a model, beside what the card of its base says. */
+/** What the front matter of a card tells the Hub about a model, in addition to what the card of its base says. */
 export interface CardMetadata {
   /** Name of the model. */
   name: string
@@ -12,7 +13,7 @@ export interface CardMetadata {
   baseModel: string | null | undefined
   /** What it is to its base, in the Hub's words; a cut is a finetune, which is what the Hub calls changed weights. */
   relation: 'finetune' | 'adapter'
-  /** The library that loads it; undefined if the Hub knows by its files. */
+  /** The library that loads it; undefined if the Hub can tell from its files. */
   library: 'transformers' | 'transformers.js' | 'peft' | undefined
   /** Datasets that weights were fitted to. */
   datasets: string[]
@@ -103,5 +104,5 @@ function listResults({ name, results }: CardMetadata, onHub: string[]): unknown 
 }
 
 function isMappingOrEmpty(value: unknown): boolean {
-  return value === null || value === undefined || (typeof value === 'object' && !Array.isArray(value))
+  return value === null || value === undefined || isObject(value)
 }

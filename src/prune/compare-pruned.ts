@@ -6,8 +6,9 @@ import { openNextToken } from '../evaluate/next-token.js'
 import { measurePrefill } from '../evaluate/prefill-speed.js'
 import { formatSize } from '../format-numbers.js'
 import { type Model, type ModelOptions, openModel, prepareModel } from '../model.js'
+import { mostTokens } from '../run/length-limits.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
-import { mostTokens, type SampleOptions, type WritingOptions, writeSamples } from './write-samples.js'
+import { type SampleOptions, type WritingOptions, writeSamples } from './write-samples.js'
 
 export interface ComparisonOptions extends ModelOptions, Omit<WritingOptions, 'pruned'> {
   /** Texts whose beginnings both models continue; none if omitted. */

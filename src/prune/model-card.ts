@@ -6,7 +6,7 @@ import type { PruneResult } from '../documents/prune-result.js'
 import { LayerpruneError } from '../errors.js'
 import { formatBlocks } from '../layers/blocks.js'
 import { describeLayers } from '../layers/names.js'
-import { formatUpload } from '../prune-command.js'
+import { formatCommand, formatUpload } from '../prune-command.js'
 import { quoteForShell } from '../quote-for-shell.js'
 import { type CardMetadata, formatFrontMatter } from './card-metadata.js'
 import { resolveInside } from './companion-files.js'
@@ -123,9 +123,7 @@ function describeCut({ plan, isFromHub, unproven, format, content, ...card }: Ca
 }
 
 function formatPlainCut(id: string, { removed }: Plan, name: string): string {
-  return ['layerprune', 'prune', '--model', id, '--drop', formatBlocks(removed), '-o', name]
-    .map(quoteForShell)
-    .join(' ')
+  return formatCommand('prune', { model: id, words: ['--drop', formatBlocks(removed), '-o', name] })
 }
 
 /** How a model is measured on tasks, in Markdown. */

@@ -66,8 +66,7 @@ function proveConfig(
   const spelled = cutConfig(spellLayerTypes(config, whole), options)
   const remaining = findDifference(expected, spelled.config, describe)
   if (remaining !== undefined) {
-    const section = isObject(config.text_config) ? config.text_config : config
-    throw cannotSay(problems[0] ?? ('layer_types' in section ? difference : remaining))
+    throw cannotSay(problems[0] ?? ('layer_types' in textSection(config) ? difference : remaining))
   }
   const note =
     "config.json: layer_types was written out, because the remaining layers no longer follow the family's rule"
@@ -103,10 +102,15 @@ function stateLayers(config: Section): void {
   if (isObject(text) && layers !== undefined) text.num_hidden_layers ??= layers
 }
 
+/** Where a config says what its decoder is. */
+function textSection(config: Section): Section {
+  return isObject(config.text_config) ? config.text_config : config
+}
+
 /** Says of each layer which mixer it has, instead of the rule that the family has for that. */
 function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
-  const section = isObject(config.text_config) ? config.text_config : config
+  const section = textSection(config)
   for (const key of ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch']) delete section[key]
   section.layer_types = layers.map(layerType)
   return config

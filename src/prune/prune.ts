@@ -13,9 +13,10 @@ import {
   type ModelOptions,
   provideWeights,
 } from '../model.js'
-import { countBytes, type OnProgress } from '../progress.js'
+import type { OnProgress } from '../progress.js'
 import type { Replacement } from '../weights/replacement.js'
 import { findCompanions, listCompanions } from './companion-files.js'
+import { PLAN_FILE } from './find-plan.js'
 import { readCardFacts } from './gguf/card-facts.js'
 import { planPrunedGguf } from './gguf/pruned-gguf.js'
 import { keepLayers } from './layer-numbers.js'
@@ -87,7 +88,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   }
   await assertRoom(folder, result.sizeBytes)
   if (options.dryRun) return { ...result, dryRun: true }
-  await writeFolder(folder, files, result.sizeBytes, options)
+  await writeFolder(folder, files, options)
   return result
 }
 
@@ -115,7 +116,7 @@ async function planFiles(
     ...weights,
     ...(format === 'gguf' ? [] : await findCompanions(model.source)),
     textFile('README.md', card),
-    textFile('layerprune-plan.json', `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
+    textFile(PLAN_FILE, `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
   ]
   return { files, sizes, unproven }
 }
@@ -145,17 +146,11 @@ function isOneFile({ gguf, id, revision }: LocatedModel): boolean {
 async function writeFolder(
   folder: OutputFolder,
   files: PlannedFile[],
-  totalBytes: number,
   { output, signal, onProgress }: PruneOptions,
 ): Promise<void> {
-  let writtenBytes = 0
-  const onWritten = (bytes: number) => {
-    writtenBytes += bytes
-    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
-  }
   try {
     await fillFolder(folder, (temporary) =>
-      writePlannedFiles(temporary, files, { named: output, signal, onWritten }),
+      writePlannedFiles(temporary, files, { named: output, signal, onProgress }),
     )
   } catch (cause) {
     throw signal?.aborted

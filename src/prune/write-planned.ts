@@ -1,19 +1,18 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { countBytes, type ProgressOptions } from '../progress.js'
 import { readExactly } from '../read-exactly.js'
 import { explainFailure, makeFolder, writeExactly } from '../write-files.js'
-import type { FileRange, PlannedFile, RowParts } from './planned-file.js'
+import { type FileRange, type PlannedFile, type RowParts, sumPlanned } from './planned-file.js'
 
 /** Read and written at a time; two such pieces are held. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-interface WriteOptions {
+interface WriteOptions extends ProgressOptions {
   /** The folder's name in messages. */
   named: string
   signal?: AbortSignal | undefined
-  /** Called with the bytes as they are written. */
-  onWritten: (bytes: number) => void
 }
 
 /**
@@ -25,11 +24,17 @@ interface WriteOptions {
 export async function writePlannedFiles(
   folder: string,
   files: PlannedFile[],
-  options: WriteOptions,
+  { named, signal, onProgress }: WriteOptions,
 ): Promise<void> {
   const source = new SourceFile()
+  const totalBytes = sumPlanned(files)
+  let writtenBytes = 0
+  const onWritten = (bytes: number) => {
+    writtenBytes += bytes
+    onProgress?.(countBytes('writing', writtenBytes, totalBytes))
+  }
   try {
-    for (const file of files) await writePlannedFile(folder, file, source, options)
+    for (const file of files) await writePlannedFile(folder, file, source, { named, signal, onWritten })
   } finally {
     await source.close()
   }
@@ -39,7 +44,7 @@ async function writePlannedFile(
   folder: string,
   { name, parts }: PlannedFile,
   source: SourceFile,
-  { named, signal, onWritten }: WriteOptions,
+  { named, signal, onWritten }: Omit<WriteOptions, 'onProgress'> & { onWritten: (bytes: number) => void },
 ): Promise<void> {
   const path = join(folder, name)
   const explain = <T>(action: () => Promise<T>) => explainFailure(join(named, name), action)

@@ -8,11 +8,11 @@ import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import type { Model } from '../model.js'
 import type { OnProgress } from '../progress.js'
-import { findLengthLimits } from '../run/length-limits.js'
+import { mostTokens } from '../run/length-limits.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { skipRows } from '../texts/scored-texts.js'
 import type { TokenizerThread } from '../texts/tokenizer-thread.js'
-import type { EncodedText } from '../texts/windows.js'
+import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { Replacement } from '../weights/replacement.js'
 
 export interface SampleOptions extends DatasetOptions {
@@ -43,7 +43,7 @@ export interface SampledModel {
 /** Tokens of a beginning, and those that are written after it. */
 const BEGINNING_TOKENS = 32
 const CONTINUATION_TOKENS = 40
-/** Of a text that is worth to be continued. */
+/** Of a text that is worth continuing. */
 const LEAST_TOKENS = 8
 
 /**
@@ -56,7 +56,8 @@ export async function writeSamples(
   { removed, replacements, pruned: given, threads, device = 'cpu', signal, onProgress }: WritingOptions,
 ): Promise<Sample[]> {
   const beginnings = await readBeginnings(model, samples, tokenizer)
-  const longest = Math.max(0, ...beginnings.map(({ ids }) => ids.length))
+  if (beginnings.length === 0) return []
+  const longest = longestOf(beginnings)
   const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
   const endTokens = await readEndTokens(model)
   // each step runs all tokens before it
@@ -94,11 +95,6 @@ export async function writeSamples(
   } finally {
     if (prunedRunner !== runner) await prunedRunner.close()
   }
-}
-
-/** Tokens of the longest text that a model can take. */
-export function mostTokens(model: Model): number {
-  return Math.min(...findLengthLimits(model).map(({ tokens }) => tokens))
 }
 
 /** The beginnings of the first texts that are long enough, at most half of each. */

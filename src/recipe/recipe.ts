@@ -3,10 +3,10 @@ import { basename, join } from 'node:path'
 import { describeDecoder } from '../builder/build-decoder.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
-import { readPlan } from '../documents/read-saved.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import { LayerpruneError } from '../errors.js'
 import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../model.js'
+import { findPlan } from '../prune/find-plan.js'
 import { assertCounts } from '../run/run-options.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { estimateEpochs } from './epochs.js'
@@ -15,7 +15,6 @@ import { changeSettings, chooseSettings, type HealingSettings } from './settings
 import { type AdapterTargets, describeUnreached, findTargets, nameInTransformers } from './targets.js'
 import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
 
-const PLAN_FILE = 'layerprune-plan.json'
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
 export interface RecipeOptions extends TrainingDataOptions {
@@ -110,12 +109,8 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
 }
 
 /** Layers of the whole model if the folder holds the plan of its pruning, else of this one. */
-async function countWholeLayers({ folder, config, source }: LocatedModel): Promise<number> {
-  if (!source.names.includes(PLAN_FILE)) return config.layers
-  await source.provide([PLAN_FILE])
-  const path = join(folder, PLAN_FILE)
-  await assertRegularFile(path)
-  return (await readPlan(path)).model.layers
+async function countWholeLayers(located: LocatedModel): Promise<number> {
+  return (await findPlan(located))?.model.layers ?? located.config.layers
 }
 
 /** The token that ends a text, if the tokenizer has none for padding. */

@@ -3,7 +3,7 @@ import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { countParameters } from '../inspect/parameters.js'
 import type { Block } from '../layers/block.js'
-import { normalizeBlocks } from '../layers/blocks.js'
+import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
@@ -121,7 +121,7 @@ async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProg
 
 /** Layers that may be fitted: those before cuts, and all that remain after the first. */
 function countFittable(cuts: { block: Block }[], layers: number): number {
-  const removed = cuts.reduce((sum, { block }) => sum + block.end - block.start, 0)
+  const removed = countLayers(cuts.map(({ block }) => block))
   return layers - removed - (cuts[0]!.block.start - 1)
 }
 

@@ -6,7 +6,7 @@ import { formatQuantity } from '../format-numbers.js'
 import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
 import { type Model, openModel, prepareModel } from '../model.js'
-import { findLengthLimits } from '../run/length-limits.js'
+import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
@@ -45,8 +45,7 @@ export async function repairModel(
   try {
     const model = await prepareModel(await openModel(options, 'change'), options)
     findRepairs(model, removed)
-    const limits = findLengthLimits(model).map(({ tokens }) => tokens)
-    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, ...limits)
+    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
     tokenizer = new TokenizerThread(model.tokenizer, signal)
     onProgress?.({ phase: 'reading texts', done: 0, total: null })

@@ -69,10 +69,9 @@ export async function readRepairTexts(
       const texts = await takeScoredTexts(from, count, encode, maxLength, accepts)
       return { id, batches: splitByLength(texts, batchSize), repeated }
     }
-    const takeCalibration = () => take(rows, dataset, datasetSize)
     const takeEvaluation = () => take(otherRows ?? rows, other ?? dataset, evaluateSize ?? EVALUATION_TEXTS)
     const early = evaluateFirst ? await takeEvaluation() : undefined
-    const calibration = await takeCalibration()
+    const calibration = await take(rows, dataset, datasetSize)
     const evaluation = early ?? (await takeEvaluation())
     assertTexts({ calibration, evaluation }, { dataset, other: other ?? dataset, evaluateFirst })
     return { calibration, evaluation }

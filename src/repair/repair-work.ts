@@ -1,5 +1,6 @@
 import type { OnProgress } from '../progress.js'
 import type { ClosingProduct } from './closing-product.js'
+import { MOST_TRIES } from './solve-change.js'
 
 /** What the work of a repair depends on. */
 export interface RepairSizes {
@@ -32,9 +33,6 @@ interface FitCosts {
   /** The equations. */
   solution: number
 }
-
-/** Ridges that are tried: as many as there are from the first to the strongest. */
-const MOST_TRIES = 5
 
 /** Time of an operation in float64, tile by tile, as a multiple of one in float32. */
 const FLOAT64_COST = 4

@@ -7,6 +7,8 @@ import type { TileProducts } from './tile-products.js'
 /** Ridge strengths to try, see `solveRidge`. */
 const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 const FIRST_TRIED = STRENGTHS.indexOf(0.1)
+/** Ridges that are tried at most: from the first to the strongest. */
+export const MOST_TRIES = STRENGTHS.length - FIRST_TRIED
 
 export interface Change {
   /** [features, hidden]; added to the weights, and in the last row to the bias if there is one. */

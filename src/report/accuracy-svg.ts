@@ -3,14 +3,25 @@ import { listShownTasks } from '../documents/shown-tasks.js'
 import type { TaskFigures, TaskResult } from '../documents/task-result.js'
 import { formatAccuracy, formatQuantity } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
-import { type CurveColors, escapeXml, FONT, INK, type Ink, inkRules, MARKS, px, shorten } from './svg.js'
+import {
+  BAND,
+  type CurveColors,
+  describeDrawn,
+  escapeXml,
+  FONT,
+  INK,
+  type Ink,
+  inkRules,
+  MARKS,
+  px,
+  shorten,
+} from './svg.js'
 
 const WIDTH = 760
 const MARGIN = { top: 84, right: 90, bottom: 56, left: 150 }
 const ROW_HEIGHT = 24
 /** Room for the name of a task above its rows. */
 const TITLE_HEIGHT = 30
-const BAND = 1.96
 
 export type MeasuredOnTasks = Pick<TaskResult, 'tasks' | 'candidates'> & {
   model: Pick<TaskResult['model'], 'id' | 'layers' | 'dtype'>
@@ -50,7 +61,7 @@ export function drawAccuracies(measured: MeasuredOnTasks): string | null {
   const height = bottom + MARGIN.bottom
   const right = WIDTH - MARGIN.right
   const x = scaleLinear([0, 1], [MARGIN.left, right])
-  const heading = `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`
+  const heading = describeDrawn(model)
   let top = MARGIN.top
   const drawn = groups.flatMap((group) => {
     const y = top

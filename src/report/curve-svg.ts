@@ -5,6 +5,7 @@ import type { ScoredBlock, SimilarityResult } from '../documents/similarity-resu
 import { capitalize, formatEstimate, formatQuantity } from '../format-numbers.js'
 import { nameLayers } from '../layers/names.js'
 import {
+  BAND,
   type CurveColors,
   describeOrigin,
   escapeXml,
@@ -19,8 +20,6 @@ import {
 const WIDTH = 760
 const HEIGHT = 436
 const MARGIN = { top: 84, right: 24, bottom: 56, left: 68 }
-/** Standard errors either side that hold the mean in 19 of 20 samples. */
-const BAND = 1.96
 
 const LIGHT = styleRules(INK.light, MARKS.light)
 const DARK = styleRules(INK.dark, MARKS.dark)

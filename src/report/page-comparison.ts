@@ -5,7 +5,8 @@ import { describeTokens } from '../texts/token-selection.js'
 import { plainName } from './model-story.js'
 import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
-import { type Checks, reachVerdict } from './verdict.js'
+import type { Checks } from './task-figures.js'
+import { reachVerdict } from './verdict.js'
 
 /** Several results side by side: one per line, all models drawn equally wide, so that depths can be compared. */
 export function renderComparison(

@@ -27,7 +27,8 @@ import {
 } from './page-parts.js'
 import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
-import { type Checks, reachVerdict } from './verdict.js'
+import type { Checks } from './task-figures.js'
+import { reachVerdict } from './verdict.js'
 
 const WIDE = { width: 580, heading: false }
 const NARROW = { width: 340, heading: false }

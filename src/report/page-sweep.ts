@@ -11,6 +11,7 @@ import {
   formatSpeed,
 } from '../format-numbers.js'
 import { describeLayers, formatLayers } from '../layers/names.js'
+import { isSameCut } from './model-story.js'
 import { fileName, nameBase, renderFacts, renderFigure, renderStrip } from './page-parts.js'
 import { renderSamples } from './page-pruned.js'
 import { escapeXml } from './svg.js'
@@ -30,7 +31,9 @@ export function renderSweep(sweep: SweepResult, index: number): string {
   const heads = titles.map((title) => `<th scope="col"${classOf(title)}>${title}</th>`)
   const rows = [
     renderRow(titles, listWhole(sweep), false),
-    ...candidates.map((cut) => renderRow(titles, listCut(cut, sweep), isSame(cut, recommended))),
+    ...candidates.map((cut) =>
+      renderRow(titles, listCut(cut, sweep), isSameCut(cut.removed, recommended?.removed ?? [])),
+    ),
   ]
   return `<section class="sweep" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">How many layers can go</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
@@ -53,10 +56,6 @@ ${renderSamples(samples)}<details class="settings"><summary>What was measured</s
 
 function isRepaired({ candidates }: SweepResult): boolean {
   return candidates.some(({ repaired }) => repaired !== undefined)
-}
-
-function isSame(cut: SweepCandidate, recommended: SweepResult['recommended']): boolean {
-  return JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed)
 }
 
 function listWhole(sweep: SweepResult): string[] {

@@ -2,12 +2,22 @@ import { type ScaleLogarithmic, scaleLinear, scaleLog } from 'd3-scale'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { formatCount, formatPerplexity, formatQuantity } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
-import { type CurveColors, escapeXml, FONT, INK, inkRules, MARKS, px, shorten } from './svg.js'
+import {
+  BAND,
+  type CurveColors,
+  describeDrawn,
+  escapeXml,
+  FONT,
+  INK,
+  inkRules,
+  MARKS,
+  px,
+  shorten,
+} from './svg.js'
 
 const WIDTH = 760
 const MARGIN = { top: 102, right: 90, bottom: 56, left: 150 }
 const ROW_HEIGHT = 24
-const BAND = 1.96
 
 const rulesOf = (scheme: 'light' | 'dark') => inkRules(INK[scheme]) + markRules(MARKS[scheme])
 
@@ -30,7 +40,7 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
   const x = scaleLog([least / 1.05, Math.min(most * 1.05, Number.MAX_VALUE)], [MARGIN.left, right])
   const ticks = chooseTicks(x)
   const origin = [
-    `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
+    describeDrawn(model),
     `${shorten(dataset.id, 50)}: ${formatQuantity(dataset.texts, 'text')}, ${formatQuantity(dataset.scoredTokens, 'token')} scored`,
   ]
   return [

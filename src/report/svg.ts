@@ -45,7 +45,7 @@ export function describeOrigin({
     tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
   ].join(', ')
   return [
-    `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
+    describeDrawn(model),
     `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
   ]
 }
@@ -67,3 +67,11 @@ export function escapeXml(text: string): string {
   // XML has no way to write most control characters
   return cleanLines(text).replace(/[&<>"]/g, (letter) => entities[letter]!)
 }
+
+/** The model that a picture is of: `SmolLM2-135M (30 layers, fp32)`. */
+export function describeDrawn({ id, layers, dtype }: { id: string; layers: number; dtype: string }): string {
+  return `${shorten(id, 70)} (${formatQuantity(layers, 'layer')}, ${dtype})`
+}
+
+/** Standard errors either side that hold the mean in 19 of 20 samples. */
+export const BAND = 1.96

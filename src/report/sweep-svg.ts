@@ -3,7 +3,7 @@ import { line } from 'd3-shape'
 import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
 import { formatCount, formatPerplexity, formatQuantity, formatSize } from '../format-numbers.js'
 import { formatLayers } from '../layers/names.js'
-import { escapeXml, FONT, INK, inkRules, px, shorten } from './svg.js'
+import { describeDrawn, escapeXml, FONT, INK, inkRules, px, shorten } from './svg.js'
 
 const WIDTH = 760
 const HEIGHT = 440
@@ -113,7 +113,7 @@ function scaleRatios({ limits }: SweepResult, curves: Curve[]) {
 
 function drawHeading({ model, dataset, strategies }: SweepResult, curves: Curve[]): string[] {
   const origin = [
-    `${shorten(model.id, 70)} (${formatQuantity(model.layers, 'layer')}, ${model.dtype})`,
+    describeDrawn(model),
     `${shorten(dataset.id, 50)}: ${formatQuantity(dataset.texts, 'text')}, ${formatQuantity(dataset.scoredTokens, 'token')} scored`,
   ]
   const names = curves.map(({ color, isRepaired }) => `${strategies[color]}${isRepaired ? ', repaired' : ''}`)

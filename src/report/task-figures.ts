@@ -1,47 +1,33 @@
-import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from '../documents/task-result.js'
 import { formatPerplexity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 
-/** Documents of a model that may have measured tasks. */
-type TaskSources = Pick<ModelStory, 'evaluations' | 'tasks'> & Partial<Pick<ModelStory, 'sweeps'>>
+/** What was measured of a model besides distances. */
+export type Checks = Pick<ModelStory, 'evaluations' | 'tasks' | 'sweeps'>
 
 /** Results of tasks of a model, whether texts were measured with them or not. */
 export function listTaskResults({
   evaluations,
   tasks,
-  sweeps = [],
-}: TaskSources): Pick<TaskResult, 'tasks' | 'candidates'>[] {
-  const measured = evaluations.flatMap(
-    ({ document: { tasks, candidates } }: { document: EvaluationResult }) =>
-      tasks === undefined
-        ? []
-        : [
-            {
-              tasks,
-              candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })),
-            },
-          ],
-  )
-  const swept = sweeps.flatMap(({ document: { whole, candidates } }) =>
-    whole.tasks === undefined
+  sweeps,
+}: Checks): Pick<TaskResult, 'tasks' | 'candidates'>[] {
+  const measured = [
+    ...evaluations.map(({ document: { tasks, candidates } }) => ({ tasks, candidates })),
+    ...sweeps.map(({ document: { whole, candidates } }) => ({ tasks: whole.tasks, candidates })),
+  ].flatMap(({ tasks, candidates }) =>
+    tasks === undefined
       ? []
-      : [
-          {
-            tasks: whole.tasks,
-            candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })),
-          },
-        ],
+      : [{ tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) }],
   )
-  return [...tasks.map(({ document }) => document), ...measured, ...swept]
+  return [...tasks.map(({ document }) => document), ...measured]
 }
 
 /**
  * How a cut does on each task that it was measured on, by name.
  * @param removed  none for the whole model
  */
-export function findTaskFigures(story: TaskSources, removed: Block[]): Map<string, TaskFigures | null> {
+export function findTaskFigures(story: Checks, removed: Block[]): Map<string, TaskFigures | null> {
   const found = new Map<string, TaskFigures | null>()
   for (const { tasks, candidates } of listTaskResults(story)) {
     const figures =

@@ -12,8 +12,8 @@ import {
 import type { Block } from '../layers/block.js'
 import { countLayers } from '../layers/blocks.js'
 import { formatLayers, nameLayers } from '../layers/names.js'
-import { isSameCut, type ModelStory } from './model-story.js'
-import { findTaskFigures, formatTask } from './task-figures.js'
+import { isSameCut } from './model-story.js'
+import { type Checks, findTaskFigures, formatTask } from './task-figures.js'
 
 /** What a recommendation rests on: a run of the cut model, distances alone, or part of the texts. */
 export type Standing = 'checked' | 'nearest' | 'partial'
@@ -29,11 +29,8 @@ export interface Verdict extends Block {
   reason: string
 }
 
-/** What else was measured of the model. */
-export type Checks = Pick<ModelStory, 'evaluations' | 'tasks'> & Partial<Pick<ModelStory, 'sweeps'>>
-
 const MAX_NAMED = 4
-const NO_CHECKS: Checks = { evaluations: [], tasks: [] }
+const NO_CHECKS: Checks = { evaluations: [], tasks: [], sweeps: [] }
 
 /**
  * What a result says of blocks of `n` layers: for the size it was measured for, the block that perplexity picked if

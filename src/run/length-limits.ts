@@ -35,3 +35,8 @@ export function findLengthLimits({ config, decoder, format, file }: Model): Leng
     },
   ]
 }
+
+/** Tokens of the longest text that a model can take; Infinity if nothing limits it. */
+export function mostTokens(model: Model): number {
+  return Math.min(...findLengthLimits(model).map(({ tokens }) => tokens))
+}

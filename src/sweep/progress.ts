@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest } from '../digest.js'
 import type { ChosenCut } from '../documents/sweep-result.js'
 import type { TaskResult } from '../documents/task-result.js'
 import { LayerpruneError } from '../errors.js'
@@ -30,11 +30,6 @@ export function assertSameSweep({ identity }: SweepProgress, expected: string): 
   throw new LayerpruneError('the sweep cannot be resumed: it was made with another model or other flags', {
     hint: 'give the same flags, or start again without --resume',
   })
-}
-
-/** A digest of what JSON can hold. */
-export function digest(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
 /**

@@ -1,3 +1,4 @@
+import { digest } from '../digest.js'
 import type { EvaluationResult, Figures } from '../documents/evaluation-result.js'
 import { SCHEMAS } from '../documents/schemas.js'
 import type {
@@ -21,7 +22,7 @@ import { chooseCuts } from './choose-cuts.js'
 import { measureSizes } from './extents.js'
 import { measureCuts, measureRepaired } from './measure-cuts.js'
 import { chooseSweepSettings, type SweepOptions, type SweepSettings } from './options.js'
-import { assertSameSweep, digest, type SweepProgress } from './progress.js'
+import { assertSameSweep, type SweepProgress } from './progress.js'
 import { recommendCut } from './recommend.js'
 import { sampleCut } from './sample-cut.js'
 

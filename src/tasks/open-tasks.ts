@@ -6,7 +6,7 @@ import { takesTrees } from '../graph/tree-attention.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
-import { findLengthLimits } from '../run/length-limits.js'
+import { mostTokens } from '../run/length-limits.js'
 import { chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import {
@@ -114,7 +114,7 @@ function chooseSettings(
   { batchSize, maxLength, onNote }: OpenTasksOptions,
   model: Model,
 ): { maxLength: number; batchSize: RunSettings['batchSize'] | undefined } {
-  const limit = Math.min(...findLengthLimits(model).map(({ tokens }) => tokens))
+  const limit = mostTokens(model)
   const longest = maxLength ?? (limit === Infinity ? DEFAULT_MAX_LENGTH : limit)
   const settings = chooseRunSettings({ batchSize, maxLength: longest }, model, onNote)
   const isFree = batchSize === undefined && !model.precision.sharesScaleInBatch

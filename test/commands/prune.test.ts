@@ -28,7 +28,7 @@ tags:
 Words that stay: 100 %.
 `
 
-/** What the Hub is told of a model of ours that its card does not say. */
+/** What the card of a pruned model adds to that of its base. */
 const HUB_KEYS = 'library_name: transformers\npipeline_tag: text-generation\n'
 
 /** A folder with a model named `m`, its own card and what else models have beside their weights. */

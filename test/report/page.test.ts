@@ -91,6 +91,7 @@ describe('reachVerdict', () => {
   const checksOf = (candidates: EvaluationResult['candidates'], more: Partial<EvaluationResult> = {}) => ({
     evaluations: [{ number: 1, document: { ...evaluationOf([]), candidates, ...more } }],
     tasks: [],
+    sweeps: [],
   })
   const cut = (start: number, perplexity: number) => ({
     ...{ removed: [{ start, end: start + 4 }], perplexity, standardError: 1, bitsPerByte: 1 },
