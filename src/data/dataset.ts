@@ -151,8 +151,9 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
       parts.push({ id, share, files, textLines: true })
       named.push({ id, share, config, split, revision })
     } else {
-      parts.push({ id, share, files: await openFiles([id], options), textLines })
-      named.push({ id: publicNameOf(id), share })
+      const name = publicNameOf(id)
+      parts.push({ id: name, share, files: await openFiles([id], options), textLines })
+      named.push({ id: name, share })
     }
   }
   return makeDataset({ ...nameFiles(paths), shares: named }, parts, options)
@@ -187,7 +188,7 @@ async function openFiles(paths: string[], options: ReadOptions): Promise<Dataset
 /** Files on disk have no configurations and no revisions, and together are one split. */
 function assertNoHubOptions(paths: string[], options: ReadOptions): void {
   const { datasetConfig, datasetSplit, datasetRevision } = options
-  const files = `files on disk (${paths.join(', ')})`
+  const files = `files on disk (${paths.map(publicNameOf).join(', ')})`
   if (datasetConfig !== undefined)
     throw new UsageError(`--dataset-config ${datasetConfig}: ${files} have no configurations`)
   if (datasetRevision !== undefined)

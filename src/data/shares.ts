@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.js'
+import { publicNameOf } from './web-file.js'
 
 /** A file, folder or dataset on the Hub, and the share of the texts that comes from it. */
 export interface DatasetShare {
@@ -24,8 +25,9 @@ export function readShares(paths: string[]): DatasetShare[] | undefined {
   if (shares.length === 0) return undefined
   const without = read.find(({ share }) => share === undefined)
   if (without !== undefined) {
-    throw new UsageError(`dataset ${without.id} has no share, but ${shares[0]!.id} has one`, {
-      hint: `give each dataset a share, for example ${without.id}:0.5, or none`,
+    const [name, other] = [without, shares[0]!].map(({ id }) => publicNameOf(id))
+    throw new UsageError(`dataset ${name} has no share, but ${other} has one`, {
+      hint: `give each dataset a share, for example ${name}:0.5, or none`,
     })
   }
   const sum = shares.reduce((total, { share }) => total + share, 0)
@@ -37,7 +39,7 @@ function readShare(path: string): { id: string; share: number | undefined } {
   if (id === undefined) return { id: path, share: undefined }
   const share = Number(digits)
   if (share > 0 && Number.isFinite(share)) return { id, share }
-  throw new UsageError(`dataset ${path}: expected a share above 0, found ${digits}`)
+  throw new UsageError(`dataset ${publicNameOf(path)}: expected a share above 0, found ${digits}`)
 }
 
 /** Rows of which a share is taken. */

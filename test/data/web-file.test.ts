@@ -38,6 +38,28 @@ it.each(Object.keys(files))('a file at a web address is read, its key is named n
   expect(rows[3]!.origin).toBe(`${origin}${path}:4`)
 })
 
+it.each([
+  ['a split of a file', { dataset: '/a/lines.jsonl?key=secret', datasetSplit: 'test' }],
+  ['a share that is none', { dataset: '/a/lines.jsonl?key=secret:0' }],
+  ['a file without a share', { dataset: ['/a/lines.jsonl?key=secret:0.5', '/a/rows.parquet?key=secret'] }],
+])('the key of an address is in no message: %s', async (_, { dataset, ...options }) => {
+  const addresses = [dataset].flat().map((path) => `${origin}${path}`)
+  const error = await openDataset({ ...options, dataset: addresses }).catch((reason: UsageError) => reason)
+  expect(error).toBeInstanceOf(UsageError)
+  const { message, hint } = error as UsageError
+  expect(`${message} ${hint}`).toContain('/a/')
+  expect(`${message} ${hint}`).not.toContain('secret')
+})
+
+it('the key of an address is in no note: a mix that ends with one of its files', async () => {
+  const notes: string[] = []
+  const shares = ['/a/lines.jsonl?key=secret:0.9', '/a/rows.parquet?key=secret:0.1']
+  const dataset = shares.map((path) => `${origin}${path}`)
+  await collect((await openDataset({ dataset, onNote: (note) => notes.push(note) })).rows())
+  expect(notes.join()).toContain('/a/lines.jsonl')
+  expect(notes.join()).not.toContain('secret')
+})
+
 async function readError(dataset: string) {
   const error = await openDataset({ dataset }).then(
     ({ rows }) =>
