@@ -1,5 +1,6 @@
 import { sep } from 'node:path'
 import { LayerpruneError } from '../errors.js'
+import { agree } from '../hub/address.js'
 import type { DatasetFile, DatasetOptions } from './dataset.js'
 import { listDataFiles } from './files.js'
 import { findHubDataset } from './hub-dataset.js'
@@ -41,10 +42,11 @@ async function listSplit(
 ): Promise<Iterable<DatasetFile> | AsyncIterable<DatasetFile>> {
   const { dataset, datasetConfig, split } = options
   if (Array.isArray(dataset)) return openFiles(await listDataFiles(dataset))
-  const asked = await findHubDataset({ dataset, datasetConfig, datasetSplit: split })
+  const asked = await findHubDataset({ dataset, datasetConfig })
   if (asked !== undefined) {
+    const datasetSplit = agree('the split', asked.datasetSplit, split)
     const { openDatasetRepo } = await import('./hub/dataset-repo.js')
-    return (await openDatasetRepo(asked.id, { ...options, ...asked })).files
+    return (await openDatasetRepo(asked.id, { ...options, ...asked, datasetSplit })).files
   }
   const files = await listDataFiles([dataset])
   if (files.length === 1 && files[0]!.path === dataset) return openFiles(files)

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
+import { readJsonObject } from '../checkpoint/config.js'
 import { isGguf } from '../checkpoint/gguf-names.js'
 import { LayerpruneError } from '../errors.js'
-import { type GgufHeader, readGgufHeader } from '../gguf/header.js'
+import { readGgufHeader } from '../gguf/header.js'
 import { readTokenId, readVocabulary } from '../gguf/tokenizer/vocabulary.js'
 import { isObject } from '../is-object.js'
 import { readTurns } from './chat-turns.js'
@@ -104,12 +105,12 @@ function listNumbers(bounds: number[]): number[] {
 
 /** As transformers does: the template in a file of its own comes first, `default` is the one of several. */
 async function readFromFolder(folder: string): Promise<ChatSettings> {
-  const [config, special, template] = await Promise.all([
-    readIfThere(join(folder, 'tokenizer_config.json')),
-    readIfThere(join(folder, 'special_tokens_map.json')),
+  const [special, config, template] = await Promise.all([
+    readJsonObject(join(folder, 'special_tokens_map.json')),
+    readJsonObject(join(folder, 'tokenizer_config.json')),
     readIfThere(join(folder, 'chat_template.jinja')),
   ])
-  const settings = { ...parseObject(special), ...parseObject(config) }
+  const settings: Record<string, unknown> = { ...special, ...config }
   return {
     template: template ?? chooseTemplate(settings.chat_template) ?? missingTemplate(folder),
     tokens: listTokens(settings),
@@ -121,11 +122,6 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if (cause.code === 'ENOENT') return undefined
     throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
   })
-}
-
-function parseObject(text: string | undefined): Record<string, unknown> {
-  const value: unknown = text === undefined ? {} : JSON.parse(text)
-  return isObject(value) ? value : {}
 }
 
 function chooseTemplate(stated: unknown): string | undefined {
@@ -150,7 +146,7 @@ function listTokens(settings: Record<string, unknown>): Record<string, string> {
 }
 
 async function readFromGguf(path: string): Promise<ChatSettings> {
-  const header: GgufHeader = await readGgufHeader(path)
+  const header = await readGgufHeader(path)
   const template = header.metadata.get('tokenizer.chat_template')?.value
   const vocabulary = readVocabulary(header)
   const roles = ['bos', 'eos'].flatMap((role) => {

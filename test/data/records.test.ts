@@ -22,6 +22,13 @@ const PARQUET = join(FIXTURES, 'data/records.parquet')
 const lines = ROWS.map((row) => `${JSON.stringify(row)}\n`).join('')
 
 describe('whole rows', () => {
+  it('are not those of the split that an address names instead', async () => {
+    const dataset = 'https://huggingface.co/datasets/org/name/viewer/en/test'
+    await expect(read({ dataset, split: 'train' })).rejects.toThrow(
+      'the split train was given, and the address names test',
+    )
+  })
+
   it('come from Parquet with lists, objects and numbers', async () => {
     const records = await read({ dataset: [PARQUET], split: 'test' })
     expect(records.map(({ fields }) => fields)).toEqual(ROWS)

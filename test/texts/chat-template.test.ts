@@ -46,6 +46,13 @@ describe('a chat is written as transformers writes it', () => {
   })
 })
 
+it('a damaged file beside the tokenizer is named', async () => {
+  const folder = makeTokenizer({ chat_template: SIMPLE }, { 'special_tokens_map.json': '{"eos_token": ' })
+  await expect(write(folder, [{ role: 'user', content: 'Hello' }])).rejects.toThrow(
+    /special_tokens_map\.json is not valid JSON/,
+  )
+})
+
 describe('the template', () => {
   const expected = 'user: Hello</s>\nassistant: Good day</s>\n'
 
