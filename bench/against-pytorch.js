@@ -7,7 +7,7 @@
  *     [--layers-to-skip 8] [--dataset-size 64] [--batch-size 8] [--max-length 256] [--mixed-lengths]
  *     [-- more flags of similarity]
  *
- * Prints each run, the medians and the ratio of the medians. --mixed-lengths takes, in place of the texts of the
+ * Prints each run, the medians and the ratio of the medians. --mixed-lengths takes, instead of the texts of the
  * dataset, texts cut from it of 20 to 1,000 tokens each, log-uniform.
  */
 

@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Models of few layers can lose one of them. */
-const layersToSkip = ({ small }) => (small ? '1' : '8')
 const model = ({ model, dataset }) => ['--model', model, '--dataset', dataset]
-const block = (values) => ['--layers-to-skip', layersToSkip(values)]
+/** Models of few layers can lose one of them. */
+const block = ({ small }) => ['--layers-to-skip', small ? '1' : '8']
 const runs = ({ small, runs }) => ['--runs', small ? '1' : runs]
-const texts = ({ small }, size = '64') => ['--dataset-size', small ? '8' : size]
-const length = ({ small }, size = '256') => ['--max-length', small ? '32' : size]
+const texts = ({ small }) => ['--dataset-size', small ? '8' : '64']
+const length = ({ small }) => ['--max-length', small ? '32' : '256']
 const similarity = (values) => [
   ...model(values),
   ...block(values),
@@ -78,12 +77,15 @@ export const BENCHES = [
     script: 'strategies.js',
     needs: ['model', 'dataset'],
     isLong: true,
-    args: (values, folder) => [
-      ...['--model', values.model, ...halve(values.dataset, folder)],
-      ...block(values),
-      ...length(values),
-      ...(values.small ? ['--strategies', 'angular', '--evaluate-size', '4'] : ['--shuffle', '1']),
-    ],
+    args: (values, folder) => {
+      const [calibrate, evaluate] = halve(values.dataset, folder)
+      return [
+        ...['--model', values.model, '--calibrate', calibrate, '--evaluate', evaluate],
+        ...block(values),
+        ...length(values),
+        ...(values.small ? ['--strategies', 'angular', '--evaluate-size', '4'] : ['--shuffle', '1']),
+      ]
+    },
   },
   {
     name: 'prune',
@@ -116,7 +118,7 @@ export const BENCHES = [
     needs: ['model', 'dataset'],
     isLong: true,
     args: (values, folder) => {
-      const [, train, , evaluate] = halve(values.dataset, folder)
+      const [train, evaluate] = halve(values.dataset, folder)
       return [
         ...['--model', values.model, '--train', train, '--evaluate', evaluate, '--work', folder],
         ...length(values),
@@ -134,12 +136,12 @@ export const BENCHES = [
   },
 ]
 
-/** Every other line of the dataset to calibrate on, the rest to evaluate on. */
+/** The files of every other line of the dataset, to calibrate or train on, and of the rest, to evaluate on. */
 function halve(dataset, folder) {
   const lines = readFileSync(dataset, 'utf8').trimEnd().split('\n')
-  return ['calibrate', 'evaluate'].flatMap((name, half) => {
+  return ['calibrate', 'evaluate'].map((name, half) => {
     const path = join(folder, `${name}.jsonl`)
     writeFileSync(path, `${lines.filter((_, index) => index % 2 === half).join('\n')}\n`)
-    return [`--${name}`, path]
+    return path
   })
 }

@@ -27,7 +27,7 @@ import { listTargets } from '../dist/heal/targets.js'
 import { makeTrainable } from '../dist/heal/trained-form.js'
 import { openModel } from '../dist/model.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
-import { handOver } from './figures.js'
+import { handOver, median } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -153,9 +153,4 @@ async function startLayerprune() {
       peakMegabytes: process.resourceUsage().maxRSS / 1000,
     }
   }
-}
-
-function median(list) {
-  const sorted = list.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]
 }

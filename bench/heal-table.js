@@ -113,7 +113,15 @@ async function make(start) {
     const plan = makePlan({ model: { id: model, layers: config.layers }, strategy: 'explicit', removed })
     const repair =
       start === 'repaired'
-        ? await repairModel({ model, removed, dataset: train, evaluateFirst: true, shuffle, threads })
+        ? await repairModel({
+            model,
+            removed,
+            dataset: train,
+            evaluateFirst: true,
+            shuffle,
+            threads,
+            maxLength,
+          })
         : undefined
     await pruneModel({ model, plan, output: folder, force: true, replacements: repair?.replacements })
     appendFileSync(record, `${(performance.now() - begin) / 60_000}`)

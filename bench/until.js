@@ -72,16 +72,17 @@ function reportShuffles(n, tokens, texts) {
   const { difference, standardError } = all.others.reduce((a, b) =>
     b.difference / b.standardError < a.difference / a.standardError ? b : a,
   )
+  const middle = counts[Math.floor(counts.length / 2)]
   const deviation = standardError * Math.sqrt(texts.length)
   console.log(
     `n ${n}, ${tokens.padEnd(8)} best of all ${texts.length} texts [${all.best.start}, ${all.best.end}); ` +
       `hardest rival ${difference.toFixed(4)} more, deviation ${deviation.toFixed(4)} a text\n` +
       `  --until ${until}: ${sure} of ${stops.length} shuffles sure, ${right} right; texts needed: ` +
-      `least ${counts[0]}, median ${counts[Math.floor(counts.length / 2)]}, most ${counts.at(-1)}`,
+      `least ${counts[0]}, median ${middle}, most ${counts.at(-1)}`,
   )
   return {
     what: `texts until ${until} sure, n = ${n}, tokens ${tokens}`,
-    layerprune: `${counts[0]} to ${counts.at(-1)}, in the middle ${counts[Math.floor(counts.length / 2)]}`,
+    layerprune: `${counts[0]} to ${counts.at(-1)}, median ${middle}`,
     other: `all ${texts.length}; ${right} of ${stops.length} shuffles find the same block`,
     ratio: '',
   }

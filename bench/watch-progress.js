@@ -1,6 +1,6 @@
 /**
  * Watches what a long command shows on a terminal, four times a second.
- *   node bench/watch-progress.js [--most-silent SECONDS] [--most-rise SHARE] -- COMMAND...
+ *   node bench/watch-progress.js [--most-silent SECONDS] [--most-rise SHARE] [--trace] -- COMMAND...
  * Prints how long it ran, the longest time without a change of what is seen, the longest in which nothing but clocks
  * changed, the largest rise of the time left after the first tenth of the run, and the last lines of progress.
  * Needs script(1), which gives the command a terminal. Ends with 1 if the command fails or a limit is exceeded.

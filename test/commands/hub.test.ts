@@ -171,7 +171,7 @@ describe('a model and a dataset by their ids', () => {
         { id: 'file.jsonl', share: 0.25 },
       ],
     })
-    expect(await findSchemaProblem('similarity', JSON.parse(stdout))).toBeNull()
+    expect(findSchemaProblem('similarity', JSON.parse(stdout))).toBeNull()
     const pinned = await run(...shares, '--dataset-revision', 'main')
     expect(pinned.stderr).toContain('error: --dataset-revision main: 3 datasets are mixed')
   })

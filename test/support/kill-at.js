@@ -1,7 +1,7 @@
 /**
  * Ends a program as if it were killed, for `NODE_OPTIONS=--import`: KILL_AT is how many changes of files, by opening for
- * writing or renaming, whose path contains KILL_NEAR, it may make before that. Without KILL_AT it says at its end how
- * many it made.
+ * writing, renaming or removing, whose path contains KILL_NEAR, it may make before that. Without KILL_AT it says at its
+ * end how many it made.
  */
 
 import promises from 'node:fs/promises'

@@ -59,26 +59,26 @@ export function runProgram(
 
 function runInServer(task: { args: string[]; cwd: string; env: NodeJS.ProcessEnv }): Promise<Outcome> {
   server ??= startServer()
-  const process = server
-  process.ref()
-  process.channel!.ref()
+  const child = server
+  child.ref()
+  child.channel!.ref()
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null, signal: string | null) =>
       reject(new Error(`layerprune ${task.args.join(' ')} ended its process: ${signal ?? code}`))
-    process.once('exit', onExit)
-    process.once('message', (outcome) => {
-      process.off('exit', onExit)
-      process.unref()
-      process.channel!.unref()
+    child.once('exit', onExit)
+    child.once('message', (outcome) => {
+      child.off('exit', onExit)
+      child.unref()
+      child.channel!.unref()
       resolve(outcome as Outcome)
     })
-    process.send(task)
+    child.send(task)
   })
 }
 
 function startServer(): ChildProcess {
-  const process = fork(join(ROOT, 'test/support/program-server.js'), { execArgv: [] })
-  return process.once('exit', () => {
+  const child = fork(join(ROOT, 'test/support/program-server.js'), { execArgv: [] })
+  return child.once('exit', () => {
     server = undefined
   })
 }
