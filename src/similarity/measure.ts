@@ -42,11 +42,12 @@ import { describeRate } from './run-rate.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { resumeFrom, signal } = options
+  const { resumeFrom, signal, maxMemory } = options
   const opened = chooseOpening(options)
   const ending = new AbortController()
   const reading = AbortSignal.any([ending.signal, ...(signal ? [signal] : [])])
-  const { dataset, model } = await openInputs({ ...options, signal: reading }, opened)
+  const reader = { ...options, signal: reading, checksInRun: maxMemory !== undefined }
+  const { dataset, model } = await openInputs(reader, opened)
   const run = await describeRun(options, dataset, model)
   const { metrics, shard } = run.settings
   const measurement = resumeFrom
@@ -132,6 +133,7 @@ function openSource(job: Job): Promise<GramSource> {
     signal,
     onAdvance: (ahead) => reportProgress(job, ahead),
     onNote,
+    unchecked: model.isChecked === false ? model : undefined,
   })
 }
 
