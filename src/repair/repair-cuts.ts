@@ -127,14 +127,12 @@ function countFittable(cuts: { block: Block }[], layers: number): number {
 
 function measureSizes({ decoder, config }: Model, batches: EncodedText[][]): RepairSizes {
   const { attention, mixers, mlp } = countParameters(decoder)
-  const heldOut = batches.filter((_, index) => isInHeldOut(index, batches.length)).length
   const tokens = batches.flat().reduce((sum, { ids }) => sum + ids.length, 0)
   return {
     parameters: (attention + mixers + mlp) / config.layers,
     hidden: config.hiddenSize,
     tokens: tokens / batches.length,
-    fitted: batches.length - heldOut,
-    heldOut,
+    batches: batches.length,
   }
 }
 
