@@ -184,11 +184,7 @@ class LayerFitting {
     return Float32Array.from(values)
   }
 
-  async #open(
-    decoder: DecoderGraph,
-    products: ClosingProduct[],
-    given: ClosingProduct[],
-  ): Promise<LayerFit> {
+  async #open(decoder: DecoderGraph, products: ClosingProduct[], given: ClosingProduct[]): Promise<LayerFit> {
     const { threads, device } = this.#options
     const fit = await openLayerFit(decoder, this.#config, { products, given }, { threads, device })
     this.#opened.push(fit)

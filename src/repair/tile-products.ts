@@ -2,7 +2,14 @@ import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
 import type { InferenceSession } from 'onnxruntime-node'
 import { releaseAll } from '../engine/session.js'
-import { DataType, makeGraph, makeNode, makeValueInfo, type NodeProto, serializeModel } from '../graph/onnx.js'
+import {
+  DataType,
+  makeGraph,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+  serializeModel,
+} from '../graph/onnx.js'
 
 /** A dense matrix, row-major. */
 export interface Tile {
