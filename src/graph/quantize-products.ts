@@ -94,7 +94,7 @@ export function quantizeProducts(
     const input = node.input[0]!
     const form = quantized.get(matrix.name)!
     const { block } = form
-    const multiplied = block === null ? input : rotatedName(input)
+    const multiplied = block === null ? input : rotatedName(input, block)
     const steps: NodeProto[] = []
     if (!rounded.has(multiplied)) {
       if (block !== null) steps.push(...rotateBlocks(input, block))
@@ -182,18 +182,19 @@ function multiplyRounded(
   return { sum, nodes }
 }
 
-function rotatedName(input: string): string {
-  return `${input}${STEP}rotated`
+function rotatedName(input: string, block: number): string {
+  return `${input}${STEP}rotated_by_${block}`
 }
 
 /** Rotates a tensor [..., width], block by block. */
 function rotateBlocks(input: string, block: number): NodeProto[] {
-  const name = (part: string) => `${input}${STEP}${part}`
+  const rotated = rotatedName(input, block)
+  const name = (part: string) => `${rotated}/${part}`
   return [
     makeNode('Reshape', [input, widthName(block)], [name('blocks')]),
     makeNode('MatMul', [name('blocks'), blockRotation(block)], [name('rotated_blocks')]),
     makeNode('Shape', [input], [name('shape_of_blocks')]),
-    makeNode('Reshape', [name('rotated_blocks'), name('shape_of_blocks')], [rotatedName(input)]),
+    makeNode('Reshape', [name('rotated_blocks'), name('shape_of_blocks')], [rotated]),
   ]
 }
 

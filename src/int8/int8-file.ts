@@ -8,10 +8,9 @@ import { explainFailure, writeExactly } from '../write-files.js'
 import type { Layout, Place } from './layout.js'
 import { makeMatrices } from './make-matrices.js'
 import type { PlannedMatrix } from './make-matrix.js'
-import { Rotation } from './rotation.js'
 
 /** Changes whenever the same weights give other bytes, or plans have other keys. */
-const FORMAT = 'layerprune int8 10'
+const FORMAT = 'layerprune int8 11'
 
 /** Hex digits of the hashes in file names. */
 const DIGITS = 32
@@ -24,10 +23,7 @@ export async function identifyMatrices(
   folder: string,
   options: FileOptions = {},
 ): Promise<string> {
-  const files = plans.flatMap(({ numbers, streamRotation }) => {
-    const norm = streamRotation?.side === 'inputs' ? streamRotation.norm.stored : null
-    return [...listFiles(numbers), ...(norm === null ? [] : listFiles(norm))]
-  })
+  const files = plans.flatMap(({ numbers }) => listFiles(numbers))
   const hashes: Map<unknown, string> = await hashFiles(files, { folder, ...options })
   const described = JSON.stringify(plans, (key, value) => (key === 'file' ? hashes.get(value) : value))
   return createHash('sha256').update(FORMAT).update(described).digest('hex').slice(0, DIGITS)
@@ -75,7 +71,7 @@ export async function writeInt8File(
   folder: string,
   identity: string,
   plans: PlannedMatrix[],
-  { matrices, rotation }: Layout,
+  { matrices }: Layout,
   options: FileOptions = {},
 ): Promise<string> {
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`)
@@ -86,7 +82,7 @@ export async function writeInt8File(
   try {
     try {
       let count = 0
-      for await (const { matrix, made } of makeMatrices(plans, rotation?.size ?? null, options.signal)) {
+      for await (const { matrix, made } of makeMatrices(plans, options.signal)) {
         options.onProgress?.({
           phase: 'making int8 weights',
           done: ++count,
@@ -98,7 +94,6 @@ export async function writeInt8File(
         await put(made.scales, places.scales)
         if (made.residuals !== null) await put(made.residuals, places.residuals!)
       }
-      if (rotation !== null) await put(new Rotation(rotation.size).matrix(), rotation.place)
       await write(() => file.sync())
     } finally {
       await file.close()

@@ -6,13 +6,7 @@ import { readExpression } from '../engine/read-floats.js'
 import { LayerpruneError } from '../errors.js'
 import { startThread } from '../start-thread.js'
 import { makeMatrix, type PlannedMatrix } from './make-matrix.js'
-import { Rotation } from './rotation.js'
 import type { Int8Matrix } from './round-matrix.js'
-
-export interface WorkerData {
-  /** Size of the rotation; null if there is none. */
-  rotationSize: number | null
-}
 
 /** A matrix to make, or the numbers that the worker asked for. */
 export type WorkerTask = PlannedMatrix | { decoded: Float32Array }
@@ -29,20 +23,17 @@ const NUMBERS_OF_WORKER = 1e6
 
 /**
  * Quantises matrices to int8, in threads if there are enough numbers, and yields each as soon as it is made.
- * @param rotationSize width of the rotated stream; null if it is not rotated
  * @throws LayerpruneError if a matrix cannot be made
  */
 export async function* makeMatrices(
   matrices: PlannedMatrix[],
-  rotationSize: number | null,
   signal?: AbortSignal,
 ): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
-  const workerData: WorkerData = { rotationSize }
   const numbers = matrices.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0)
-  if (numbers < NUMBERS_OF_WORKER) return yield* makeHere(matrices, rotationSize, signal)
+  if (numbers < NUMBERS_OF_WORKER) return yield* makeHere(matrices, signal)
   const worthwhile = Math.ceil(numbers / NUMBERS_OF_WORKER)
   const count = Math.min(MOST_WORKERS, availableParallelism(), matrices.length, worthwhile)
-  const workers = Array.from({ length: count }, () => startThread('int8/matrix-worker.js', { workerData }))
+  const workers = Array.from({ length: count }, () => startThread('int8/matrix-worker.js', {}))
   const waiting = [...matrices]
   const running = new Map<Worker, ReturnType<typeof askWorker>>()
   const startNext = (worker: Worker) => {
@@ -67,13 +58,11 @@ export async function* makeMatrices(
 
 async function* makeHere(
   matrices: PlannedMatrix[],
-  rotationSize: number | null,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ matrix: PlannedMatrix; made: Int8Matrix }> {
-  const rotation = rotationSize === null ? null : new Rotation(rotationSize)
   for (const matrix of matrices) {
     signal?.throwIfAborted()
-    yield { matrix, made: await makeMatrix(matrix, rotation, readExpression) }
+    yield { matrix, made: await makeMatrix(matrix, readExpression) }
   }
 }
 

@@ -3,7 +3,6 @@ import { readFully } from '../checkpoint/read-fully.js'
 import type { WeightExpression } from '../checkpoint/weight-expression.js'
 import { LayerpruneError } from '../errors.js'
 import { FLOAT_DTYPES } from '../graph/element-types.js'
-import type { NormWeights, StreamRotation } from '../graph/rotate-stream.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../graph/weight-products.js'
 import { decodeFloats } from '../weights/decode-floats.js'
 import { Rotation } from './rotation.js'
@@ -15,14 +14,10 @@ export type Decode = (expression: WeightExpression) => Promise<Float32Array>
 /** A gated MLP, and which of its matrices is scaled. */
 export interface Smoothing extends GatedMlp {
   side: 'up' | 'down'
-  /** How `up` and `gate` change if the residual stream is rotated; null if they do not. */
-  streamRotation: StreamRotation | null
 }
 
 /** A matrix of the decoder and how it is made int8. */
 export interface PlannedMatrix extends WeightMatrix {
-  /** How it changes if the residual stream is rotated; null if it does not change. */
-  streamRotation: StreamRotation | null
   /** The MLP whose channels it helps to smooth; null if there is none. */
   smoothing: Smoothing | null
   /** Size of the blocks in which its inputs are rotated; null if they are not. */
@@ -32,16 +27,12 @@ export interface PlannedMatrix extends WeightMatrix {
 }
 
 /**
- * Reads a matrix, changes it for a rotated stream and rounds it.
+ * Reads a matrix, smooths and rotates it, and rounds it.
  * @throws LayerpruneError if its file is too short, or its numbers are too large for float32
  */
-export async function makeMatrix(
-  matrix: PlannedMatrix,
-  rotation: Rotation | null,
-  decode: Decode,
-): Promise<Int8Matrix> {
-  const { streamRotation, smoothing } = matrix
-  const weights = await readRotated(matrix, streamRotation, rotation, decode)
+export async function makeMatrix(matrix: PlannedMatrix, decode: Decode): Promise<Int8Matrix> {
+  const { smoothing } = matrix
+  const weights = await readWeights(matrix, decode)
   if (smoothing !== null) {
     const scales = await findSmoothingScales(smoothing, decode)
     if (smoothing.side === 'up')
@@ -57,7 +48,7 @@ export async function makeMatrix(
   const output = made.scales.findIndex((scale) => !Number.isFinite(scale))
   if (output === -1) return made
   throw new LayerpruneError(
-    `tensor ${matrix.name}: the weights of output ${output}, times those of the norm before it, are too large for float32`,
+    `tensor ${matrix.name}: the weights of output ${output} are too large for float32 once they are rotated`,
     { hint: 'the weights are damaged: download them again; --dtype fp32 computes with them as they are' },
   )
 }
@@ -68,22 +59,11 @@ export async function makeMatrix(
  * scale, so an error counts in proportion to its channel's magnitude; the scales make both sides of a channel equally
  * large. There are no texts yet to measure a channel's magnitude, so it is estimated from the weights that make it.
  */
-async function findSmoothingScales(
-  { up, gate, down, streamRotation }: Smoothing,
-  decode: Decode,
-): Promise<Float32Array> {
+async function findSmoothingScales({ up, gate, down }: Smoothing, decode: Decode): Promise<Float32Array> {
   const sumOutputs = async (matrix: WeightMatrix) =>
-    sumSquares(
-      await readRotated(matrix, streamRotation, null, decode),
-      matrix.byOutput ? matrix.inputs : 1,
-      matrix.outputs,
-    )
+    sumSquares(await readWeights(matrix, decode), matrix.byOutput ? matrix.inputs : 1, matrix.outputs)
   const [linear, gating] = [await sumOutputs(up), await sumOutputs(gate)]
-  const read = sumSquares(
-    await readRotated(down, null, null, decode),
-    down.byOutput ? 1 : down.outputs,
-    down.inputs,
-  )
+  const read = sumSquares(await readWeights(down, decode), down.byOutput ? 1 : down.outputs, down.inputs)
   return Float32Array.from(read, (square, channel) => {
     const scale = ((linear[channel]! * gating[channel]!) / square) ** 0.25
     return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : 1
@@ -103,28 +83,14 @@ function sumSquares(weights: Float32Array, run: number, channels: number): Float
 }
 
 /**
- * Reads a matrix, multiplies it by the weights of the norm before it, and rotates it with the residual stream.
  * @returns laid out as stored: [outputs, inputs] if `byOutput`, [inputs, outputs] otherwise
  * @throws LayerpruneError if its file is too short
  */
-export async function readRotated(
-  matrix: WeightMatrix,
-  streamRotation: StreamRotation | null,
-  rotation: Rotation | null,
-  decode: Decode,
-): Promise<Float32Array> {
-  const weights = takeOutputs(await readNumbers(matrix.numbers, decode), matrix)
-  const { inputs, byOutput } = matrix
-  if (streamRotation?.side === 'inputs')
-    scaleInputs(weights, await readNormWeights(streamRotation.norm, inputs, decode), matrix)
-  if (streamRotation === null || rotation === null) return weights
-  if (streamRotation.side === 'inputs') rotateInputs(weights, matrix, rotation)
-  else if (byOutput) rotation.rotateColumns(weights, inputs)
-  else rotation.rotateRows(weights)
-  return weights
+async function readWeights(matrix: WeightMatrix, decode: Decode): Promise<Float32Array> {
+  return takeOutputs(await readNumbers(matrix.numbers, decode), matrix)
 }
 
-/** Rotates the inputs of a matrix, in blocks if the rotation is smaller than their number. */
+/** Rotates the inputs of a matrix in blocks. */
 function rotateInputs(weights: Float32Array, { outputs, byOutput }: WeightMatrix, rotation: Rotation): void {
   if (byOutput) rotation.rotateRows(weights)
   else {
@@ -146,15 +112,6 @@ async function readNumbers(numbers: StoredNumbers, decode: Decode): Promise<Floa
     await handle.close()
   }
   return decodeFloats(bytes, FLOAT_DTYPES.get(dataType)!)
-}
-
-async function readNormWeights(
-  { stored, added }: NormWeights,
-  size: number,
-  decode: Decode,
-): Promise<Float32Array> {
-  const weights = stored === null ? new Float32Array(size) : await readNumbers(stored, decode)
-  return weights.map((weight) => weight + added)
 }
 
 function scaleInputs(

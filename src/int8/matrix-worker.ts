@@ -1,13 +1,10 @@
 /** A thread that answers each planned matrix with its int8 form; packed weights are decoded where ONNX Runtime is. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { LayerpruneError } from '../errors.js'
-import type { WorkerAnswer, WorkerData, WorkerTask } from './make-matrices.js'
+import type { WorkerAnswer, WorkerTask } from './make-matrices.js'
 import { type Decode, makeMatrix } from './make-matrix.js'
-import { Rotation } from './rotation.js'
 
 const port = parentPort!
-const { rotationSize } = workerData as WorkerData
-const rotation = rotationSize === null ? null : new Rotation(rotationSize)
 
 let receive: (decoded: Float32Array) => void
 
@@ -20,7 +17,7 @@ const decode: Decode = (expression) =>
 port.on('message', async (task: WorkerTask) => {
   if ('decoded' in task) return receive(task.decoded)
   try {
-    const made = await makeMatrix(task, rotation, decode)
+    const made = await makeMatrix(task, decode)
     const buffers = [made.values, made.scales, ...(made.residuals ? [made.residuals] : [])].map(
       ({ buffer }) => buffer,
     )

@@ -7,15 +7,9 @@ import { formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { commonFolder, getExternalData, initializersDeep, setExternalData } from '../graph/external-data.js'
 import { assertFiniteWeights } from '../graph/finite-weights.js'
-import { cloneModel, DataLocation, DataType, makeFloatTensor } from '../graph/onnx.js'
-import {
-  blockRotation,
-  makeExternalTensor,
-  type QuantizedMatrix,
-  quantizeProducts,
-} from '../graph/quantize-products.js'
+import { cloneModel, DataLocation, makeFloatTensor } from '../graph/onnx.js'
+import { blockRotation, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
 import { findRateNodes } from '../graph/rate-nodes.js'
-import { ROTATION, type RotatedDecoder, rotateStream } from '../graph/rotate-stream.js'
 import { indexGraph } from '../graph/topology.js'
 import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
 import type { ProgressOptions } from '../progress.js'
@@ -37,39 +31,47 @@ export interface Int8Options extends ProgressOptions {
 /** A planned int8 matrix, and how tokens are multiplied by it. */
 type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals'>
 
-/** Inputs outside the residual stream are rotated in blocks of at most this size: larger ones cost more than they gain. */
+/** Tokens are rotated in blocks of at most this size: larger ones cost more than they gain. */
 const LARGEST_BLOCK = 64
+
+/** Blocks of this size are cheap, however few outputs are computed from the tokens. */
+const CHEAP_BLOCK = 16
+
+/** Outputs that pay for one more channel in a block. */
+const OUTPUTS_PER_CHANNEL = 64
+
+/** Smaller blocks leave tokens so uneven that their residuals are kept. */
+const LEAST_BLOCK = 8
 
 /**
  * A decoder whose weight matrices are multiplied in int8. They are made once and kept in a file that is identified by
  * the hashes of its source files and of its own content.
  *
  * A few channels of a token are far larger than the others, which leaves few of the 255 steps for those: SmolLM2's
- * distances move by 0.003 if tokens are rounded as they are. So if the family allows, the residual stream is rotated,
- * and other inputs are rotated in blocks. If it does not, the residuals of tokens are multiplied too. The outputs of
- * attention are even enough as they are. The weights of the value projection keep their residuals: attention averages
+ * distances move by 0.003 if tokens are rounded as they are. So tokens are rotated in blocks of channels before that, by
+ * an orthogonal matrix that the weights absorb (Ashkboos et al. 2024, arXiv 2404.00456, rotate the whole residual
+ * stream; behind the weights of its norms, which are small where its channels are large, blocks are enough, and every
+ * family allows them). The outputs of attention are even enough as they are. The weights of the value projection keep their residuals: attention averages
  * values over many tokens, which cancels the errors of tokens but not those of weights. Rates of linear attention, whose
  * errors add up over tokens, keep the residuals of both.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
 export async function quantizeDecoder(decoder: DecoderGraph, options: Int8Options): Promise<DecoderGraph> {
-  const { plans, layout, source } = planInt8(decoder)
-  return writeGraph(source, plans, layout, await provideFile(decoder, plans, layout, options))
+  const { plans, layout } = planInt8(decoder)
+  return writeGraph(decoder, plans, layout, await provideFile(decoder, plans, layout, options))
 }
 
 /** The graph that `quantizeDecoder` returns, for callers that only inspect it: its matrices are not made. */
 export function describeQuantized(decoder: DecoderGraph): DecoderGraph {
-  const { plans, layout, source } = planInt8(decoder)
-  return writeGraph(source, plans, layout, join(source.weightsFolder, 'not-made.int8'))
+  const { plans, layout } = planInt8(decoder)
+  return writeGraph(decoder, plans, layout, join(decoder.weightsFolder, 'not-made.int8'))
 }
 
-function planInt8(decoder: DecoderGraph): { plans: Plan[]; layout: Layout; source: DecoderGraph } {
-  const rotated = rotateStream(decoder)
-  const source = rotated?.decoder ?? decoder
-  const plans = planMatrices(source, rotated)
+function planInt8(decoder: DecoderGraph): { plans: Plan[]; layout: Layout } {
+  const plans = planMatrices(decoder)
   if (plans.length === 0) throw new LayerpruneError('the model has no weight matrix that can be made int8')
-  return { plans, layout: layOut(plans, rotated?.hiddenSize ?? null), source }
+  return { plans, layout: layOut(plans) }
 }
 
 /** @returns path of the file of the matrices, which is made if there is none yet */
@@ -106,11 +108,6 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
     }),
   )
   const result = quantizeProducts(moveRoot(source, weightsFolder), quantized)
-  if (layout.rotation !== null) {
-    const { place, size } = layout.rotation
-    const tensor = makeExternalTensor(ROTATION, DataType.FLOAT, [size, size], locate(place))
-    result.model.graph.initializer.push(tensor)
-  }
   for (const block of new Set(plans.flatMap(({ block }) => block ?? []))) {
     const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
     result.model.graph.initializer.push(rotation)
@@ -118,38 +115,50 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
   return { ...result, int8: 'made' }
 }
 
-function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Plan[] {
+function planMatrices(decoder: DecoderGraph): Plan[] {
   const topology = indexGraph(decoder.model.graph)
   const products = findWeightProducts(decoder, topology)
   const { values, outputs } = findAttentionMatrices(products, topology)
-  const rotationOf = (name: string) => rotated?.rotations.get(name) ?? null
   const smoothings = new Map(
-    findGatedMlps(products, topology).flatMap((mlp): [string, Smoothing][] => {
-      const smoothing = { ...mlp, streamRotation: rotationOf(mlp.up.name) }
-      return [
-        [mlp.up.name, { ...smoothing, side: 'up' }],
-        [mlp.down.name, { ...smoothing, side: 'down' }],
-      ]
-    }),
+    findGatedMlps(products, topology).flatMap((mlp): [string, Smoothing][] => [
+      [mlp.up.name, { ...mlp, side: 'up' }],
+      [mlp.down.name, { ...mlp, side: 'down' }],
+    ]),
   )
   const rates = findRateNodes(topology)
+  const readings = new Map<string, number>()
+  for (const { node, matrix } of products) {
+    const input = node.input[0]!
+    readings.set(input, (readings.get(input) ?? 0) + matrix.outputs)
+  }
   const plans = products.map(({ node, matrix }): [string, Plan] => {
     const { name } = matrix
     const isRate = rates.has(topology.producer.get(node.output[0]!)!)
-    const streamRotation = rotationOf(name)
-    const smoothing = smoothings.get(name) ?? null
-    const keepsResiduals = isRate || values.has(name)
-    const keepsTokenResiduals = isRate || rotated === null
-    const isSpread = streamRotation?.side === 'inputs' || outputs.has(name)
-    const block = rotated === null || isSpread ? null : Math.min(LARGEST_BLOCK, powerOfTwoIn(matrix.inputs))
-    return [name, { ...matrix, streamRotation, smoothing, block, keepsResiduals, keepsTokenResiduals }]
+    const block = outputs.has(name) ? null : chooseBlock(matrix.inputs, readings.get(node.input[0]!)!)
+    const isUneven = block !== null && block < LEAST_BLOCK
+    return [
+      name,
+      {
+        ...matrix,
+        smoothing: smoothings.get(name) ?? null,
+        block,
+        keepsResiduals: isRate || values.has(name),
+        keepsTokenResiduals: isRate || isUneven,
+      },
+    ]
   })
   return [...new Map(plans).values()]
 }
 
-/** The largest power of two that divides a number. */
-function powerOfTwoIn(number: number): number {
-  return number & -number
+/**
+ * Size of the blocks in which tokens are rotated: it divides their width, and costs more the larger it is.
+ * @param outputs of all products that read the tokens
+ */
+function chooseBlock(width: number, outputs: number): number {
+  const limit = Math.min(Math.max(CHEAP_BLOCK, outputs / OUTPUTS_PER_CHANNEL), LARGEST_BLOCK)
+  let block = Math.min(width, Math.floor(limit))
+  while (width % block !== 0) block--
+  return block
 }
 
 /** Rewrites the locations of weights relative to another root. */
