@@ -15,6 +15,7 @@ export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as con
 /** Flags of `prune` that repair the model. */
 export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_OPTIONS)[number]>> {
   repair?: boolean
+  verbose?: boolean
 }
 
 export function addRepairFlags(command: Command): Command {
@@ -43,6 +44,7 @@ export function addRepairFlags(command: Command): Command {
     )
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
     .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
+    .option('--verbose', 'report how long each part of a repair took, and its memory')
     .option(
       '--threads <n>',
       'threads of all work, at most the number of processors (default: one per physical core)',

@@ -175,6 +175,7 @@ export const COMPARISON_SPECS: OptionSpecs<ComparisonOptions> = {
 export const REPAIR_SPECS: OptionSpecs<RepairModelOptions> = {
   ...RUN,
   removed: must('blocks'),
+  onPhases: may('function'),
   evaluateFirst: may('flag'),
   evaluateOn: may('texts'),
   evaluateSize: may('number'),

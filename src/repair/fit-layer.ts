@@ -8,6 +8,7 @@ import type { ClosingProduct } from './closing-product.js'
 import { type FitBatch, type FitReading, type LayerFit, openLayerFit } from './layer-fit.js'
 import { makeReplacements } from './make-replacements.js'
 import { joinMoments, type Moments, makeMoments, type SplitMoments, takeLastProduct } from './moments.js'
+import type { PhaseMeter, RepairPhase } from './phase-meter.js'
 import type { RepairWork } from './repair-work.js'
 import { type ChosenRidge, chooseRidge, solveRidge } from './solve-change.js'
 import type { TileProducts } from './tile-products.js'
@@ -33,6 +34,8 @@ export interface FitOptions extends SessionOptions {
   products: TileProducts
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
+  /** Measures what takes how long. */
+  meter: PhaseMeter
   signal?: AbortSignal | undefined
   /** Counts the work. */
   work?: RepairWork | undefined
@@ -113,7 +116,7 @@ class LayerFitting {
       Moments,
       Moments,
     ]
-    const left = await this.#eachBatch(async (batch, index) => {
+    const left = await this.#eachBatch('moments', async (batch, index) => {
       const given = inputs[index] ?? []
       const read = await fit.addMoments({ ...batch, given }, isHeldOut(index) ? heldOut : sum)
       work?.addedMoments()
@@ -126,7 +129,7 @@ class LayerFitting {
   chooseForLast(fitted: ClosingProduct[], { moments }: Reading): Promise<ChosenRidge> {
     this.#options.work?.startChoice(fitted.slice(-1), fitted.length - 1)
     const last = { fitted: takeLastProduct(moments.fitted), heldOut: takeLastProduct(moments.heldOut) }
-    return chooseRidge(last, this.#options)
+    return this.#choose(last)
   }
 
   /**
@@ -146,7 +149,7 @@ class LayerFitting {
     for (const [place, product] of fitted.entries()) {
       if (place > 0) reading = await this.read(current, fitted, place, inputs)
       this.#options.work?.startChoice(fitted.slice(place), place)
-      const { ridge, heldOutSquares } = await chooseRidge(reading.moments, this.#options)
+      const { ridge, heldOutSquares } = await this.#choose(reading.moments)
       const values = await this.#solve(joinMoments(reading.moments), ridge)
       const own = values.slice(0, reading.fit.groups[0]! * product.outputs)
       changes.push({ product, values: own, ridge })
@@ -178,10 +181,14 @@ class LayerFitting {
     return { changes: [{ product, values, ridge }], states }
   }
 
+  #choose(moments: SplitMoments): Promise<ChosenRidge> {
+    return this.#options.meter.time('equations', () => chooseRidge(moments, this.#options))
+  }
+
   async #solve(moments: Moments, ridge: number): Promise<Float32Array> {
-    const { products, work } = this.#options
-    const values = await solveRidge(products, moments, ridge, (share) => work?.solved(share))
-    return Float32Array.from(values)
+    const { products, meter, work } = this.#options
+    const solve = () => solveRidge(products, moments, ridge, (share) => work?.solved(share))
+    return Float32Array.from(await meter.time('equations', solve))
   }
 
   async #open(decoder: DecoderGraph, products: ClosingProduct[], given: ClosingProduct[]): Promise<LayerFit> {
@@ -192,18 +199,18 @@ class LayerFitting {
   }
 
   #addToEach(add: (batch: FitBatch, index: number) => Promise<State>): Promise<State[]> {
-    return this.#eachBatch(async (batch, index) => {
+    return this.#eachBatch('changing', async (batch, index) => {
       const state = await add(batch, index)
       this.#options.work?.addedChange()
       return state
     })
   }
 
-  async #eachBatch<T>(run: (batch: FitBatch, index: number) => Promise<T>): Promise<T[]> {
+  async #eachBatch<T>(phase: RepairPhase, run: (batch: FitBatch, index: number) => Promise<T>): Promise<T[]> {
     const results: T[] = []
     for (const [index, batch] of this.#batches.entries()) {
       this.#options.signal?.throwIfAborted()
-      results.push(await run(batch, index))
+      results.push(await this.#options.meter.time(phase, () => run(batch, index)))
     }
     return results
   }

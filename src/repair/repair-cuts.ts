@@ -9,6 +9,7 @@ import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
+import { PhaseMeter } from './phase-meter.js'
 import type { RepairLayers } from './repair-layers.js'
 import { type RepairSizes, RepairWork } from './repair-work.js'
 import { openTileProducts } from './tile-products.js'
@@ -27,6 +28,8 @@ export interface RepairOptions extends SessionOptions {
   removed: Block[]
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
+  /** Measures what takes how long. */
+  meter?: PhaseMeter | undefined
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
 }
@@ -50,7 +53,15 @@ const WORTHWHILE_SHARE = 0.97
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { decoder, config } = model
-  const { layers: opened, batches, removed, signal, onProgress, ...session } = options
+  const {
+    layers: opened,
+    batches,
+    removed,
+    meter = new PhaseMeter(),
+    signal,
+    onProgress,
+    ...session
+  } = options
   const cuts = findRepairs(model, removed)
   const first = cuts[0]!.block.start - 1
   const last = cuts.at(-1)!.block
@@ -65,14 +76,16 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
   const repairs: LayerRepair[] = []
   try {
-    let whole = await runFirstLayers(layers, first, onProgress)
+    let whole = await meter.time('whole model', () => runFirstLayers(layers, first, onProgress))
     let repaired = whole
     let afterCut = false
     for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
       work.startLayer(layer)
-      whole = await runLayers(layers, whole, layer, goal, (count) => work.ranLayers(count))
+      const runTo = (states: State[]) =>
+        runLayers(layers, states, layer, goal, (count) => work.ranLayers(count))
+      whole = await meter.time('whole model', () => runTo(whole))
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
       const pairs = batches.map((texts, index) => ({
@@ -82,14 +95,21 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
       }))
       const repair: FittedLayer | undefined =
         fitted &&
-        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal, work }))
+        (await fitLayer(decoder, config, fitted, pairs, {
+          ...session,
+          products,
+          isHeldOut,
+          meter,
+          signal,
+          work,
+        }))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
         repairs.push({ ...rest, layer, removed: cut?.block ?? null })
         repaired = states
       } else {
-        repaired = await runLayers(layers, repaired, layer, goal)
+        repaired = await meter.time('changing', () => runLayers(layers, repaired, layer, goal))
       }
       layer = goal
     }

@@ -11,6 +11,7 @@ import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { Replacement } from '../weights/replacement.js'
 import { makeReplacements } from './make-replacements.js'
 import { measureRepair } from './measure-repair.js'
+import { type PhaseFigures, PhaseMeter } from './phase-meter.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
 import { openRepairLayers, type RepairLayers } from './repair-layers.js'
 import { makeRepairReport, type RepairReport } from './repair-report.js'
@@ -21,6 +22,8 @@ export interface RepairModelOptions extends RepairTextOptions {
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
+  /** Called at the end with the time and the memory of each phase. */
+  onPhases?: ((phases: PhaseFigures[]) => void) | undefined
 }
 
 const MAX_LENGTH = 256
@@ -42,20 +45,24 @@ export async function repairModel(
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
   let layers: RepairLayers | undefined
-  onProgress?.({ phase: 'opening the model', done: 0, total: null })
+  const meter = new PhaseMeter()
   try {
-    const model = await prepareModel(await openModel(options, 'change'), options)
-    findRepairs(model, removed)
-    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
-    const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-    tokenizer = new TokenizerThread(model.tokenizer, signal)
-    onProgress?.({ phase: 'reading texts', done: 0, total: null })
-    const writeChat = createChatWriter(() => model.tokenizer)
-    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
+    const { model, settings, texts } = await meter.time('opening', async () => {
+      onProgress?.({ phase: 'opening the model', done: 0, total: null })
+      const model = await prepareModel(await openModel(options, 'change'), options)
+      findRepairs(model, removed)
+      const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
+      const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
+      tokenizer = new TokenizerThread(model.tokenizer, signal)
+      onProgress?.({ phase: 'reading texts', done: 0, total: null })
+      const writeChat = createChatWriter(() => model.tokenizer)
+      return { model, settings, texts: await readTexts({ ...options, writeChat }, tokenizer, settings) }
+    })
     layers = await openRepairLayers(model, removed, session)
     const repairs = await repairCuts(model, {
       ...session,
       layers,
+      meter,
       removed,
       batches: texts.calibration.batches,
       onProgress,
@@ -63,18 +70,21 @@ export async function repairModel(
     const changes = repairs.flatMap((repair) => repair.changes)
     const replacements = await makeReplacements(model.decoder, changes)
     const changed = new Set(repairs.map(({ layer }) => layer))
-    const figures = await measureRepair(
-      { model, layers, removed, changed, replacements },
-      {
-        ...session,
-        batches: texts.evaluation.batches,
-        countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
-        onProgress,
-      },
+    const figures = await meter.time('perplexity', () =>
+      measureRepair(
+        { model, layers: layers!, removed, changed, replacements },
+        {
+          ...session,
+          batches: texts.evaluation.batches,
+          countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
+          onProgress,
+        },
+      ),
     )
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
       onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
     }
+    options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
   } catch (cause) {
     throw signal?.aborted

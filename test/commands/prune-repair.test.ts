@@ -47,8 +47,16 @@ describe('prune --repair', () => {
   it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']
-    const { exitCode, stdout } = await repair(cwd, '--drop', '4:8,10:11', ...texts, '--json')
+    const { exitCode, stdout, stderr } = await repair(
+      cwd,
+      ...['--drop', '4:8,10:11', ...texts, '--json', '--verbose'],
+    )
     expect(exitCode).toBe(0)
+    const phases = ['opening', 'whole model', 'moments', 'equations', 'changing', 'perplexity']
+    const figures = phases.map((phase) => `${phase} \\d+\\.\\d s in [\\d.]+ [MG]B`).join(', ')
+    expect(stderr).toMatch(
+      new RegExp(`^repair: \\d+\\.\\d s, at most [\\d.]+ [MG]B of memory: ${figures}$`, 'm'),
+    )
     const { repair: report, layers, samples, tokensPerSecond } = JSON.parse(stdout)
     expect(layers).toBe(7)
     expect(tokensPerSecond).toMatchObject({ tokens: 256 })
@@ -70,7 +78,7 @@ describe('prune --repair', () => {
     const card = readFileSync(join(cwd, 'out/README.md'), 'utf8')
     expect(card).toContain('`model.layers.9.mlp.down_proj.weight`')
     expect(card).toContain(
-      '--repair -o out --drop 4:8,10:11 --dataset fit.jsonl --evaluate-on measure.jsonl --json\n```',
+      '--repair -o out --drop 4:8,10:11 --dataset fit.jsonl --evaluate-on measure.jsonl --json --verbose\n```',
     )
     expect(card).toContain(`| cut and repaired | ${repaired.toFixed(2)} |`)
 
@@ -166,6 +174,7 @@ describe('prune --repair', () => {
       runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...flags], { cwd })
     const fitted = await without(...texts, '--dataset-size', '8')
     expect(fitted.stderr).toContain('--dataset-size goes with --repair')
+    expect((await without('--verbose')).stderr).toContain('--verbose goes with --repair')
     expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')
   })
 })

@@ -8,6 +8,7 @@ import { openModel } from '../../src/model.js'
 import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
 import { fitLayer } from '../../src/repair/fit-layer.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
+import { PhaseMeter } from '../../src/repair/phase-meter.js'
 import { openTileProducts, type TileProducts } from '../../src/repair/tile-products.js'
 import { ONE_THREAD, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
@@ -75,6 +76,7 @@ describe.each(fitted)('%s', (name) => {
     const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
       ...ONE_THREAD,
       products: tiles,
+      meter: new PhaseMeter(),
       isHeldOut: (index) => index === 1,
     })
     const replaced = replaceWeights(decoder, await makeReplacements(decoder, changes))

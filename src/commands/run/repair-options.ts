@@ -14,6 +14,7 @@ export function readRepairOptions(
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
     if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size goes with --repair')
+    if (flags.verbose) throw new UsageError('--verbose goes with --repair')
     const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)
     if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair or --heal`)
     return undefined
