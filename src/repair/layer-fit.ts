@@ -28,7 +28,7 @@ import {
 } from './fit-graph.js'
 import { addMoments, type Moments } from './moments.js'
 
-/** A batch of texts on its way through a model that is repaired. */
+/** A batch of texts that enters a layer. */
 export interface FitBatch {
   texts: EncodedText[]
   /** State that enters the layer. */
@@ -59,7 +59,7 @@ export interface LayerFit {
   /** The output of the layer with its products changed. */
   change(batch: Pick<FitBatch, 'texts' | 'state'>, change: Float32Array): Promise<State>
   /** The same of a single product, from what reading its moments left. */
-  addChange(read: FitReading, change: Float32Array): Promise<State>
+  addChange(alone: { features: Tensor; state: State }, change: Float32Array): Promise<State>
   close(): Promise<void>
 }
 
@@ -121,8 +121,7 @@ export async function openLayerFit(
       const feeds = { [STATE_INPUT]: state, [PRESENT_INPUT]: present, [CHANGE_INPUT]: changeTensor(change) }
       return (await runner.run(runner.makeFeeds(texts, tokens, feeds)))[CHANGED_STATE] as State
     },
-    async addChange({ alone }, change) {
-      const { features, state } = alone!
+    async addChange({ features, state }, change) {
       const runner = await openAdding()
       const feeds = { [FEATURES]: features, [OWN_STATE]: state, [CHANGE_INPUT]: changeTensor(change) }
       return (await runner.run(feeds))[CHANGED_STATE] as State
