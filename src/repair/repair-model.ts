@@ -14,14 +14,18 @@ import { measureRepair } from './measure-repair.js'
 import { type PhaseFigures, PhaseMeter } from './phase-meter.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
 import { openRepairLayers, type RepairLayers } from './repair-layers.js'
+import { limitRepairMemory } from './repair-memory.js'
 import { makeRepairReport, type RepairReport } from './repair-report.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
+import { TensorStore } from './tensor-store.js'
 
 export interface RepairModelOptions extends RepairTextOptions {
   /** Blocks to remove. */
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed, and states may be on disk. */
+  maxMemory?: number | undefined
   /** Called at the end with the time and the memory of each phase. */
   onPhases?: ((phases: PhaseFigures[]) => void) | undefined
 }
@@ -40,11 +44,12 @@ export async function repairModel(
   options: RepairModelOptions,
 ): Promise<{ replacements: Map<string, Replacement>; report: RepairReport }> {
   assertRunCounts(options)
-  assertCounts({ 'texts to measure on': options.evaluateSize })
-  const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
+  assertCounts({ 'texts to measure on': options.evaluateSize, 'max memory': options.maxMemory })
+  const { removed, maxMemory, threads, device = 'cpu', signal, onNote, onProgress } = options
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
   let layers: RepairLayers | undefined
+  let store: TensorStore | undefined
   const meter = new PhaseMeter()
   try {
     const { model, settings, texts } = await meter.time('opening', async () => {
@@ -58,10 +63,15 @@ export async function repairModel(
       const writeChat = createChatWriter(() => model.tokenizer)
       return { model, settings, texts: await readTexts({ ...options, writeChat }, tokenizer, settings) }
     })
-    layers = await openRepairLayers(model, removed, session)
+    layers = await openRepairLayers(model, removed, session, maxMemory !== undefined)
+    const batches = [...texts.calibration.batches, ...texts.evaluation.batches]
+    const room = maxMemory && limitRepairMemory(model, { layers, removed, batches }, maxMemory)
+    const kept = new TensorStore(room)
+    store = kept
     const repairs = await repairCuts(model, {
       ...session,
       layers,
+      store,
       meter,
       removed,
       batches: texts.calibration.batches,
@@ -75,6 +85,7 @@ export async function repairModel(
         { model, layers: layers!, removed, changed, replacements },
         {
           ...session,
+          store: kept,
           batches: texts.evaluation.batches,
           countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
           onProgress,
@@ -93,6 +104,7 @@ export async function repairModel(
   } finally {
     tokenizer?.close()
     await layers?.close()
+    await store?.close()
   }
 }
 

@@ -149,6 +149,18 @@ describe('prune --repair', () => {
     expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 24 of those/m)
   })
 
+  it('repairs within a limit of memory as without one, and says how much it needs', async () => {
+    const cwd = makeTexts()
+    const sizes = ['--dataset-size', '10', '--evaluate-size', '4', '--no-speed', '--json', '--force']
+    const run = (...args: string[]) => repair(cwd, '--drop', '5', '--dataset', 'fit.jsonl', ...sizes, ...args)
+    const refused = await run('--max-memory', '1MB')
+    expect(refused.exitCode).toBe(1)
+    const [, least] = /memory is too little: this model takes at least (\d+)MB/.exec(refused.stderr)!
+    const [limited, free] = [await run('--max-memory', `${Number(least) + 20}MB`), await run()]
+    expect(limited.exitCode, limited.stderr).toBe(0)
+    expect(JSON.parse(limited.stdout).repair).toEqual(JSON.parse(free.stdout).repair)
+  })
+
   it('refuses what it cannot do before it starts', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl']
@@ -175,6 +187,7 @@ describe('prune --repair', () => {
     const fitted = await without(...texts, '--dataset-size', '8')
     expect(fitted.stderr).toContain('--dataset-size goes with --repair')
     expect((await without('--verbose')).stderr).toContain('--verbose goes with --repair')
+    expect((await without('--max-memory', '1GB')).stderr).toContain('--max-memory goes with --repair')
     expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')
   })
 })

@@ -84,7 +84,13 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     const { replacements } = made
     const pruned = { removed, replacements, trained: healOptions && flags.output }
     const measures = measuresModels(flags)
-      ? await measurePruned({ ...model, ...pick(flags, ['threads']), ...pruned, samples, ...hooks })
+      ? await measurePruned({
+          ...model,
+          ...pick(flags, ['threads', 'maxMemory']),
+          ...pruned,
+          samples,
+          ...hooks,
+        })
       : {}
     progress.stop()
     await show(describe(made, measures), flags)
