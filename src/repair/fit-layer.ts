@@ -73,7 +73,7 @@ export async function fitLayer(
     const before = reading.moments.heldOut.squares
     const shareOf = (squares: number) => (before === 0 ? 0 : squares / before)
     const last = fitted.length === 1 ? undefined : await fitting.chooseForLast(fitted, reading)
-    const { heldOutSquares, ...all } = await fitting.fitInOrder(decoder, fitted, reading)
+    const { heldOutSquares, ...all } = await fitting.fitInOrder(decoder, fitted, reading, last?.ridge)
     if (last === undefined || !(last.heldOutSquares < heldOutSquares)) {
       return { ...all, heldOutShare: shareOf(heldOutSquares) }
     }
@@ -151,11 +151,13 @@ class LayerFitting {
    * Fits products one after another: each together with those that follow it. The later ones are then fitted again,
    * because what they read depends on the changes before them.
    * @param first  of all products; its moments of held-out texts are then among those of the fitted ones
+   * @param firstTried  the ridge that is tried first
    */
   async fitInOrder(
     decoder: DecoderGraph,
     fitted: ClosingProduct[],
     first: Reading,
+    firstTried: number | undefined,
   ): Promise<Changed & { heldOutSquares: number }> {
     const changes: WeightChange[] = []
     const inputs: Kept[][] = this.#batches.map(() => [])
@@ -164,7 +166,7 @@ class LayerFitting {
     for (const [place, product] of fitted.entries()) {
       if (place > 0) reading = await this.read(current, fitted, place, inputs)
       this.#options.work?.startChoice(fitted.slice(place), place)
-      const { ridge, heldOutSquares } = await this.#choose(reading.moments)
+      const { ridge, heldOutSquares } = await this.#choose(reading.moments, firstTried)
       const values = await this.#solve(joinMoments(reading.moments), ridge)
       const own = values.slice(0, reading.fit.groups[0]! * product.outputs)
       changes.push({ product, values: own, ridge })
@@ -202,8 +204,9 @@ class LayerFitting {
     return { changes: [{ product, values, ridge }], states }
   }
 
-  #choose(moments: SplitMoments): Promise<ChosenRidge> {
-    return this.#options.meter.time('equations', () => chooseRidge(moments, this.#options))
+  #choose(moments: SplitMoments, firstTried?: number): Promise<ChosenRidge> {
+    const { meter } = this.#options
+    return meter.time('equations', () => chooseRidge(moments, { ...this.#options, firstTried }))
   }
 
   async #solve(moments: Moments, ridge: number): Promise<Float32Array> {
