@@ -6,11 +6,11 @@
  *
  * Features are the inputs of attention's and the MLP's last matrix, which are fitted together. Prints the seconds to
  * add the products of one batch, those of one solve and of what it leaves on held-out texts, and the peak memory of the
- * process. A layer is fitted in three steps, each of which solves for three to five strengths; running the texts through
- * the model comes on top.
+ * process. A layer is fitted in three steps, each of which tries three to five strengths on a sketch of the outputs and
+ * solves once or twice; running the texts through the model comes on top.
  */
 import { parseArgs } from 'node:util'
-import { addMoments, makeMoments, sumSquaresAfter } from '../dist/repair/moments.js'
+import { addMoments, makeMoments, sketchOutputs, sumSquaresAfter } from '../dist/repair/moments.js'
 import { solveRidge } from '../dist/repair/solve-change.js'
 import { openTileProducts } from '../dist/repair/tile-products.js'
 import { handOver } from './figures.js'
@@ -52,9 +52,14 @@ start = performance.now()
 const change = await solveRidge(products, moments, 0.1)
 const solved = seconds(start)
 start = performance.now()
+const sketch = await sketchOutputs(products, moments, 256)
+await sumSquaresAfter(products, sketch, await solveRidge(products, sketch, 0.1))
+const tried = seconds(start)
+start = performance.now()
 await sumSquaresAfter(products, moments, change)
 const peak = process.resourceUsage().maxRSS / 1024 ** 2
 const solve = `${solved} s, ${peak.toFixed(1)} GiB`
 console.log(`one solve, and the peak memory: ${solve}; what it leaves on held-out texts: ${seconds(start)} s`)
+console.log(`one strength tried on a sketch of the outputs: ${tried} s`)
 handOver([{ what: `one solve, ${count} features`, layerprune: solve, other: '', ratio: '' }])
 await products.close()

@@ -9,7 +9,7 @@ import { factorize } from '../../src/repair/cholesky.js'
 import { findClosingProduct } from '../../src/repair/closing-product.js'
 import { openLayerFit } from '../../src/repair/layer-fit.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
-import { makeMoments, sumSquaresAfter } from '../../src/repair/moments.js'
+import { type Moments, makeMoments, sumSquaresAfter } from '../../src/repair/moments.js'
 import { chooseRidge, STRENGTHS, solveRidge } from '../../src/repair/solve-change.js'
 import { SymmetricMatrix } from '../../src/repair/symmetric-matrix.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
@@ -187,4 +187,29 @@ it('chooses the ridge that leaves least on other rows, as solving for each and t
   await products.close()
   expect(heldOutSquares).toBeCloseTo(Math.min(...left), 9)
   expect(ridge).toBe(STRENGTHS[left.indexOf(Math.min(...left))])
+})
+
+it('chooses the ridge of many outputs by a sketch of them, and says what it leaves of them all', async () => {
+  const hidden = 1100
+  const [fitted, heldOut] = [drawRegression(1), drawRegression(2)].map(({ moments }) => {
+    const wide = makeMoments(moments.groups, hidden)
+    wide.features.add(moments.features.panels.map(({ data }) => data))
+    // outputs of all shades between two
+    const shade = (at: number) => Math.sin(at % hidden)
+    wide.residual.forEach((_, at) => {
+      const row = 2 * Math.floor(at / hidden)
+      wide.residual[at] = moments.residual[row]! + shade(at) * moments.residual[row + 1]!
+    })
+    wide.squares = 1e4
+    return wide
+  }) as [Moments, Moments]
+  const products = await openTileProducts()
+  const left: number[] = []
+  for (const strength of STRENGTHS) {
+    left.push(await sumSquaresAfter(products, heldOut, await solveRidge(products, fitted, strength)))
+  }
+  const { ridge, heldOutSquares } = await chooseRidge({ fitted, heldOut }, { products })
+  await products.close()
+  expect(ridge).toBe(STRENGTHS[left.indexOf(Math.min(...left))])
+  expect(heldOutSquares).toBeCloseTo(Math.min(...left), 6)
 })
