@@ -28,6 +28,9 @@ import {
 } from './fit-graph.js'
 import { addMoments, type Moments } from './moments.js'
 
+/** Inputs of all graphs that are not made from texts. */
+const FED = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
+
 /** A batch of texts that enters a layer. */
 export interface FitBatch {
   texts: EncodedText[]
@@ -75,8 +78,7 @@ export async function openLayerFit(
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
   const opened: Promise<GraphRunner>[] = []
-  const fedByCaller = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
-  fedByCaller.push(...given.map((_, place) => givenInput(place)))
+  const fedByCaller = [...FED, ...given.map((_, place) => givenInput(place))]
   const lazily = (take: () => DecoderGraph) => {
     let opening: Promise<GraphRunner> | undefined
     return () => {
@@ -103,8 +105,8 @@ export async function openLayerFit(
       const [, tokens] = state.dims as [number, number]
       const own = Object.fromEntries(inputs.map((tensor, place) => [givenInput(place), tensor]))
       const present = presentTensor(ort, texts, tokens)
-      const feeds = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
-      const outputs = await runner.run(runner.makeFeeds(texts, tokens, feeds))
+      const fed = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
+      const outputs = await runner.run(runner.makeFeeds(texts, tokens, fed))
       addMoments(moments, {
         panels: moments.features.panels.map((_, index) => numbersOf(outputs[featurePanel(index)]!)),
         residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),

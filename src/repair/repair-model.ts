@@ -52,17 +52,9 @@ export async function repairModel(
   let store: TensorStore | undefined
   const meter = new PhaseMeter()
   try {
-    const { model, settings, texts } = await meter.time('opening', async () => {
-      onProgress?.({ phase: 'opening the model', done: 0, total: null })
-      const model = await prepareModel(await openModel(options, 'change'), options)
-      findRepairs(model, removed)
-      const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
-      const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-      tokenizer = new TokenizerThread(model.tokenizer, signal)
-      onProgress?.({ phase: 'reading texts', done: 0, total: null })
-      const writeChat = createChatWriter(() => model.tokenizer)
-      return { model, settings, texts: await readTexts({ ...options, writeChat }, tokenizer, settings) }
-    })
+    const opened = await meter.time('opening', () => openInputs(options))
+    const { model, settings, texts } = opened
+    tokenizer = opened.tokenizer
     layers = await openRepairLayers(model, removed, session, maxMemory !== undefined)
     const batches = [...texts.calibration.batches, ...texts.evaluation.batches]
     const room = maxMemory && limitRepairMemory(model, { layers, removed, batches }, maxMemory)
@@ -87,7 +79,7 @@ export async function repairModel(
           ...session,
           store: kept,
           batches: texts.evaluation.batches,
-          countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
+          countBytes: (text) => countScoredBytes(text, opened.tokenizer.decode, settings.maxLength),
           onProgress,
         },
       ),
@@ -105,6 +97,26 @@ export async function repairModel(
     tokenizer?.close()
     await layers?.close()
     await store?.close()
+  }
+}
+
+/** Opens the model and reads the texts; the tokenizer is to be closed. */
+async function openInputs(options: RepairModelOptions) {
+  const { removed, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
+  const model = await prepareModel(await openModel(options, 'change'), options)
+  findRepairs(model, removed)
+  const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
+  const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
+    const writeChat = createChatWriter(() => model.tokenizer)
+    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
+    return { model, settings, texts, tokenizer }
+  } catch (cause) {
+    tokenizer.close()
+    throw cause
   }
 }
 
