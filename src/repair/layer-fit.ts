@@ -94,12 +94,11 @@ export async function openLayerFit(
   const openMoments = lazily(() => takeMomentsGraph(decoder, { products, given }))
   const openChanged = lazily(() => takeChangedGraph(decoder, products))
   const openAdding = lazily(() => takeAddingGraph(decoder, products[0]!))
-  const groups = countGroups(products)
   const closing = products.at(-1)!
   const changeTensor = (change: Float32Array) =>
     new ort.Tensor('float32', change, [change.length / closing.outputs, closing.outputs])
   return {
-    groups,
+    groups: countGroups(products),
     async addMoments({ texts, state, target, given: inputs = [] }, moments) {
       const runner = await openMoments()
       const [, tokens] = state.dims as [number, number]
