@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { RepairModelOptions } from '../repair/repair-model.js'
-import { wholeNumber } from './arguments.js'
+import { memorySize, wholeNumber } from './arguments.js'
 import { COLUMN_HELP } from './measuring-flags.js'
 
 /** Options of a repair that flags of `prune` give. */
 export const REPAIR_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSize', 'shuffle'] as const),
-  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads'] as const),
+  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads', 'maxMemory'] as const),
 ] as const
 
 /** Those that say nothing to a prune that neither repairs nor trains, which may read texts as samples. */
@@ -15,6 +15,7 @@ export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as con
 /** Flags of `prune` that repair the model. */
 export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_OPTIONS)[number]>> {
   repair?: boolean
+  verbose?: boolean
 }
 
 export function addRepairFlags(command: Command): Command {
@@ -43,6 +44,12 @@ export function addRepairFlags(command: Command): Command {
     )
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
     .option('--tokenizer <id>', "folder, GGUF file or Hub id with the tokenizer (default: the model's own)")
+    .option(
+      '--max-memory <size>',
+      'repair layer by layer within this memory, for example 8GB; states without room are kept on disk',
+      memorySize,
+    )
+    .option('--verbose', 'report how long each part of a repair took, and its memory')
     .option(
       '--threads <n>',
       'threads of all work, at most the number of processors (default: one per physical core)',

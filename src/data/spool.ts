@@ -1,15 +1,14 @@
 import { once } from 'node:events'
 import type { FileHandle } from 'node:fs/promises'
-import { mkdtemp, open, rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { DataSource, RandomAccessFile } from '../byte-source.js'
 import { LayerpruneError } from '../errors.js'
 import { readExactly } from '../read-exactly.js'
+import { cannotKeep, openTemporary } from './temporary-file.js'
 
 const CHUNK_BYTES = 1 << 18
+const WHAT = 'piped texts'
 
 /**
  * Data that come once, from a pipe, as a source that can be read any number of times: what was read is kept in a
@@ -76,10 +75,10 @@ export class Spool implements DataSource {
       this.#isEnded = true
       return
     }
-    this.#file ??= openTemporary()
+    this.#file ??= openTemporary(WHAT)
     const file = await this.#file
     await file.appendFile(chunk).catch((cause: NodeJS.ErrnoException) => {
-      throw cannotKeep(cause)
+      throw cannotKeep(WHAT, cause)
     })
     this.#sizeBytes += chunk.length
   }
@@ -133,25 +132,4 @@ async function nextEvent(input: Readable): Promise<void> {
   } finally {
     waiting.abort()
   }
-}
-
-/** A file without a name, which the system removes when the process ends, however that happens. */
-async function openTemporary(): Promise<FileHandle> {
-  try {
-    const folder = await mkdtemp(join(tmpdir(), 'layerprune-'))
-    try {
-      return await open(join(folder, 'spool'), 'a+')
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  } catch (cause) {
-    throw cannotKeep(cause as NodeJS.ErrnoException)
-  }
-}
-
-function cannotKeep({ code, message }: NodeJS.ErrnoException): LayerpruneError {
-  return new LayerpruneError(
-    `piped texts cannot be kept in a temporary file in ${tmpdir()}: ${code ?? message}`,
-    { hint: 'name a folder with more room in TMPDIR' },
-  )
 }

@@ -167,6 +167,7 @@ export const COMPARISON_SPECS: OptionSpecs<ComparisonOptions> = {
   trained: may('text'),
   replacements: may('map'),
   samples: may('object'),
+  maxMemory: may('number'),
   threads: may('number'),
   device: may(DEVICES),
   onProgress: may('function'),
@@ -175,6 +176,8 @@ export const COMPARISON_SPECS: OptionSpecs<ComparisonOptions> = {
 export const REPAIR_SPECS: OptionSpecs<RepairModelOptions> = {
   ...RUN,
   removed: must('blocks'),
+  maxMemory: may('number'),
+  onPhases: may('function'),
   evaluateFirst: may('flag'),
   evaluateOn: may('texts'),
   evaluateSize: may('number'),

@@ -15,6 +15,8 @@ export interface ComparisonOptions extends ModelOptions, Omit<WritingOptions, 'p
   samples?: SampleOptions | undefined
   /** Folder of the pruned model, if it was trained after the cut. */
   trained?: string | undefined
+  /** Memory that the process may take, in bytes; a model that takes more is not run. */
+  maxMemory?: number | undefined
 }
 
 type Measures = Required<Pick<PruneResult, 'tokensPerSecond' | 'samples'>>
@@ -28,7 +30,7 @@ export async function comparePruned(options: ComparisonOptions): Promise<Measure
   const { signal, onNote, onProgress } = options
   try {
     const opened = await openModel({ ...options, onNote: undefined }, 'change')
-    assertFits(opened)
+    assertFits(opened, options.maxMemory)
     return await compare(await prepareModel(opened, { signal, onNote, onProgress }), options)
   } catch (cause) {
     if (signal?.aborted) {
@@ -40,9 +42,14 @@ export async function comparePruned(options: ComparisonOptions): Promise<Measure
   }
 }
 
-/** @throws LayerpruneError if the model is larger than the free memory, where the system may kill the process */
-function assertFits({ decoder, config }: Model): void {
+/** @throws LayerpruneError if the model is larger than the limit, or the free memory, when the system may kill the process */
+function assertFits({ decoder, config }: Model, maxMemory: number | undefined): void {
   const { totalBytes } = estimateMemory(decoder, config)
+  if (maxMemory !== undefined && totalBytes > maxMemory) {
+    throw new LayerpruneError(
+      `it takes about ${formatSize(totalBytes)} of memory, and ${formatSize(maxMemory)} are allowed`,
+    )
+  }
   // Node before 20.13 does not know
   const freeBytes = process.availableMemory?.()
   if (freeBytes === undefined || totalBytes <= freeBytes) return

@@ -4,12 +4,15 @@ import type { State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { replaceWeights } from '../graph/replace-weights.js'
+import type { EncodedText } from '../texts/windows.js'
 import type { ClosingProduct } from './closing-product.js'
-import { type FitBatch, type FitReading, type LayerFit, openLayerFit } from './layer-fit.js'
+import { type FitReading, type LayerFit, openLayerFit } from './layer-fit.js'
 import { makeReplacements } from './make-replacements.js'
 import { joinMoments, type Moments, makeMoments, type SplitMoments, takeLastProduct } from './moments.js'
+import type { PhaseMeter, RepairPhase } from './phase-meter.js'
 import type { RepairWork } from './repair-work.js'
 import { type ChosenRidge, chooseRidge, solveRidge } from './solve-change.js'
+import type { Kept, TensorStore } from './tensor-store.js'
 import type { TileProducts } from './tile-products.js'
 
 /** The change of one product. */
@@ -26,13 +29,26 @@ export interface FittedLayer {
   /** Share of the squared error on held-out texts that remains after the changes, 0 to 1. */
   heldOutShare: number
   /** The layer's output with the changes, by batch. */
-  states: State[]
+  states: Kept[]
+}
+
+/** A batch of texts on its way through a model that is repaired. */
+export interface KeptBatch {
+  texts: EncodedText[]
+  /** State that enters the layer. */
+  state: Kept
+  /** State that the layer should return. */
+  target: Kept
 }
 
 export interface FitOptions extends SessionOptions {
   products: TileProducts
+  /** Keeps what is read of the batches. */
+  store: TensorStore
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
+  /** Measures what takes how long. */
+  meter: PhaseMeter
   signal?: AbortSignal | undefined
   /** Counts the work. */
   work?: RepairWork | undefined
@@ -48,7 +64,7 @@ export async function fitLayer(
   decoder: DecoderGraph,
   config: ModelConfig,
   fitted: ClosingProduct[],
-  batches: FitBatch[],
+  batches: KeptBatch[],
   options: FitOptions,
 ): Promise<FittedLayer> {
   const fitting = new LayerFitting(config, batches, options)
@@ -57,7 +73,7 @@ export async function fitLayer(
     const before = reading.moments.heldOut.squares
     const shareOf = (squares: number) => (before === 0 ? 0 : squares / before)
     const last = fitted.length === 1 ? undefined : await fitting.chooseForLast(fitted, reading)
-    const { heldOutSquares, ...all } = await fitting.fitInOrder(decoder, fitted, reading)
+    const { heldOutSquares, ...all } = await fitting.fitInOrder(decoder, fitted, reading, last?.ridge)
     if (last === undefined || !(last.heldOutSquares < heldOutSquares)) {
       return { ...all, heldOutShare: shareOf(heldOutSquares) }
     }
@@ -72,8 +88,8 @@ export async function fitLayer(
 interface Reading {
   fit: LayerFit
   moments: SplitMoments
-  /** Of each batch. */
-  left: FitReading[]
+  /** Of each batch: of several products the input of the first; of one its features and the layer's own output. */
+  left: Kept[][]
 }
 
 type Changed = Omit<FittedLayer, 'heldOutShare'>
@@ -81,11 +97,11 @@ type Changed = Omit<FittedLayer, 'heldOutShare'>
 /** The products of one layer on their way to a fit. */
 class LayerFitting {
   readonly #config: ModelConfig
-  readonly #batches: FitBatch[]
+  readonly #batches: KeptBatch[]
   readonly #options: FitOptions
   readonly #opened: LayerFit[] = []
 
-  constructor(config: ModelConfig, batches: FitBatch[], options: FitOptions) {
+  constructor(config: ModelConfig, batches: KeptBatch[], options: FitOptions) {
     this.#config = config
     this.#batches = batches
     this.#options = options
@@ -103,7 +119,7 @@ class LayerFitting {
     decoder: DecoderGraph,
     fitted: ClosingProduct[],
     place: number,
-    inputs: Tensor[][] = [],
+    inputs: Kept[][] = [],
   ): Promise<Reading> {
     const { isHeldOut, work } = this.#options
     const products = fitted.slice(place)
@@ -113,11 +129,13 @@ class LayerFitting {
       Moments,
       Moments,
     ]
-    const left = await this.#eachBatch(async (batch, index) => {
-      const given = inputs[index] ?? []
-      const read = await fit.addMoments({ ...batch, given }, isHeldOut(index) ? heldOut : sum)
+    const left = await this.#eachBatch('moments', async (batch, index) => {
+      const given = await readAll(inputs[index] ?? [])
+      const [state, target] = (await readAll([batch.state, batch.target])) as [State, State]
+      const moments = isHeldOut(index) ? heldOut : sum
+      const read = await fit.addMoments({ texts: batch.texts, state, target, given }, moments)
       work?.addedMoments()
-      return read
+      return Promise.all(listTensors(read).map((tensor) => this.#options.store.keep(tensor)))
     })
     return { fit, moments: { fitted: sum, heldOut }, left }
   }
@@ -126,36 +144,42 @@ class LayerFitting {
   chooseForLast(fitted: ClosingProduct[], { moments }: Reading): Promise<ChosenRidge> {
     this.#options.work?.startChoice(fitted.slice(-1), fitted.length - 1)
     const last = { fitted: takeLastProduct(moments.fitted), heldOut: takeLastProduct(moments.heldOut) }
-    return chooseRidge(last, this.#options)
+    return this.#choose(last)
   }
 
   /**
    * Fits products one after another: each together with those that follow it. The later ones are then fitted again,
    * because what they read depends on the changes before them.
    * @param first  of all products; its moments of held-out texts are then among those of the fitted ones
+   * @param firstTried  the ridge that is tried first
    */
   async fitInOrder(
     decoder: DecoderGraph,
     fitted: ClosingProduct[],
     first: Reading,
+    firstTried: number | undefined,
   ): Promise<Changed & { heldOutSquares: number }> {
     const changes: WeightChange[] = []
-    const inputs: Tensor[][] = this.#batches.map(() => [])
+    const inputs: Kept[][] = this.#batches.map(() => [])
     let current = decoder
     let reading = first
     for (const [place, product] of fitted.entries()) {
       if (place > 0) reading = await this.read(current, fitted, place, inputs)
       this.#options.work?.startChoice(fitted.slice(place), place)
-      const { ridge, heldOutSquares } = await chooseRidge(reading.moments, this.#options)
+      const { ridge, heldOutSquares } = await this.#choose(reading.moments, firstTried)
       const values = await this.#solve(joinMoments(reading.moments), ridge)
       const own = values.slice(0, reading.fit.groups[0]! * product.outputs)
       changes.push({ product, values: own, ridge })
       const { fit, left } = reading
       if (place === fitted.length - 1) {
-        const states = await this.#addToEach((_, index) => fit.addChange(left[index]!, values))
+        const states = await this.#addToEach(async (_, index) => {
+          const [features, state] = (await readAll(left[index]!)) as [Tensor, State]
+          for (const kept of [...left[index]!, ...inputs[index]!]) kept.free()
+          return fit.addChange({ features, state }, values)
+        })
         return { changes, states, heldOutSquares }
       }
-      for (const [index, { input }] of left.entries()) inputs[index]!.push(input!)
+      for (const [index, [input]] of left.entries()) inputs[index]!.push(input!)
       current = replaceWeights(current, await makeReplacements(current, changes.slice(-1)))
     }
     throw new Error('a layer is fitted by one product at least')
@@ -174,14 +198,21 @@ class LayerFitting {
     const product = fitted.at(-1)!
     const values = await this.#solve(takeLastProduct(moments.fitted), ridge)
     const fit = await this.#open(decoder, [product], [])
-    const states = await this.#addToEach((batch) => fit.change(batch, values))
+    const states = await this.#addToEach(async ({ texts, state }) =>
+      fit.change({ texts, state: (await state.read()) as State }, values),
+    )
     return { changes: [{ product, values, ridge }], states }
   }
 
+  #choose(moments: SplitMoments, firstTried?: number): Promise<ChosenRidge> {
+    const { meter } = this.#options
+    return meter.time('equations', () => chooseRidge(moments, { ...this.#options, firstTried }))
+  }
+
   async #solve(moments: Moments, ridge: number): Promise<Float32Array> {
-    const { products, work } = this.#options
-    const values = await solveRidge(products, moments, ridge, (share) => work?.solved(share))
-    return Float32Array.from(values)
+    const { products, meter, work } = this.#options
+    const solve = () => solveRidge(products, moments, ridge, (share) => work?.solved(share))
+    return Float32Array.from(await meter.time('equations', solve))
   }
 
   async #open(decoder: DecoderGraph, products: ClosingProduct[], given: ClosingProduct[]): Promise<LayerFit> {
@@ -191,20 +222,31 @@ class LayerFitting {
     return fit
   }
 
-  #addToEach(add: (batch: FitBatch, index: number) => Promise<State>): Promise<State[]> {
-    return this.#eachBatch(async (batch, index) => {
+  #addToEach(add: (batch: KeptBatch, index: number) => Promise<State>): Promise<Kept[]> {
+    return this.#eachBatch('changing', async (batch, index) => {
       const state = await add(batch, index)
       this.#options.work?.addedChange()
-      return state
+      return this.#options.store.keep(state)
     })
   }
 
-  async #eachBatch<T>(run: (batch: FitBatch, index: number) => Promise<T>): Promise<T[]> {
+  async #eachBatch<T>(
+    phase: RepairPhase,
+    run: (batch: KeptBatch, index: number) => Promise<T>,
+  ): Promise<T[]> {
     const results: T[] = []
     for (const [index, batch] of this.#batches.entries()) {
       this.#options.signal?.throwIfAborted()
-      results.push(await run(batch, index))
+      results.push(await this.#options.meter.time(phase, () => run(batch, index)))
     }
     return results
   }
+}
+
+function listTensors({ input, alone }: FitReading): Tensor[] {
+  return alone === undefined ? [input!] : [alone.features, alone.state]
+}
+
+function readAll(kept: Kept[]): Promise<Tensor[]> {
+  return Promise.all(kept.map((one) => one.read()))
 }

@@ -28,7 +28,10 @@ import {
 } from './fit-graph.js'
 import { addMoments, type Moments } from './moments.js'
 
-/** A batch of texts on its way through a model that is repaired. */
+/** Inputs of all graphs that are not made from texts. */
+const FED = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
+
+/** A batch of texts that enters a layer. */
 export interface FitBatch {
   texts: EncodedText[]
   /** State that enters the layer. */
@@ -59,7 +62,7 @@ export interface LayerFit {
   /** The output of the layer with its products changed. */
   change(batch: Pick<FitBatch, 'texts' | 'state'>, change: Float32Array): Promise<State>
   /** The same of a single product, from what reading its moments left. */
-  addChange(read: FitReading, change: Float32Array): Promise<State>
+  addChange(alone: { features: Tensor; state: State }, change: Float32Array): Promise<State>
   close(): Promise<void>
 }
 
@@ -75,8 +78,7 @@ export async function openLayerFit(
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
   const opened: Promise<GraphRunner>[] = []
-  const fedByCaller = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
-  fedByCaller.push(...given.map((_, place) => givenInput(place)))
+  const fedByCaller = [...FED, ...given.map((_, place) => givenInput(place))]
   const lazily = (take: () => DecoderGraph) => {
     let opening: Promise<GraphRunner> | undefined
     return () => {
@@ -92,19 +94,18 @@ export async function openLayerFit(
   const openMoments = lazily(() => takeMomentsGraph(decoder, { products, given }))
   const openChanged = lazily(() => takeChangedGraph(decoder, products))
   const openAdding = lazily(() => takeAddingGraph(decoder, products[0]!))
-  const groups = countGroups(products)
   const closing = products.at(-1)!
   const changeTensor = (change: Float32Array) =>
     new ort.Tensor('float32', change, [change.length / closing.outputs, closing.outputs])
   return {
-    groups,
+    groups: countGroups(products),
     async addMoments({ texts, state, target, given: inputs = [] }, moments) {
       const runner = await openMoments()
       const [, tokens] = state.dims as [number, number]
       const own = Object.fromEntries(inputs.map((tensor, place) => [givenInput(place), tensor]))
       const present = presentTensor(ort, texts, tokens)
-      const feeds = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
-      const outputs = await runner.run(runner.makeFeeds(texts, tokens, feeds))
+      const fed = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
+      const outputs = await runner.run(runner.makeFeeds(texts, tokens, fed))
       addMoments(moments, {
         panels: moments.features.panels.map((_, index) => numbersOf(outputs[featurePanel(index)]!)),
         residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),
@@ -121,8 +122,7 @@ export async function openLayerFit(
       const feeds = { [STATE_INPUT]: state, [PRESENT_INPUT]: present, [CHANGE_INPUT]: changeTensor(change) }
       return (await runner.run(runner.makeFeeds(texts, tokens, feeds)))[CHANGED_STATE] as State
     },
-    async addChange({ alone }, change) {
-      const { features, state } = alone!
+    async addChange({ features, state }, change) {
       const runner = await openAdding()
       const feeds = { [FEATURES]: features, [OWN_STATE]: state, [CHANGE_INPUT]: changeTensor(change) }
       return (await runner.run(feeds))[CHANGED_STATE] as State

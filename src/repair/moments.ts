@@ -1,5 +1,8 @@
+import { createRandom } from '../random.js'
 import { SymmetricMatrix } from './symmetric-matrix.js'
 import type { TileProducts } from './tile-products.js'
+
+const SKETCH_SEED = 1
 
 /** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
 export interface Moments {
@@ -56,6 +59,28 @@ export function takeLastProduct({ groups, features, residual, hidden, squares }:
     residual: residual.subarray(start * hidden),
     ...{ hidden, squares },
   }
+}
+
+/**
+ * The same moments for fewer outputs, each a sum of all of them with signs drawn by chance: how much less of the residual
+ * one change leaves than another is about the same of these. Their squares are not known, and count as 0.
+ * @param columns  how many
+ */
+export async function sketchOutputs(
+  products: TileProducts,
+  { groups, features, residual, hidden }: Moments,
+  columns: number,
+): Promise<Moments> {
+  const random = createRandom(SKETCH_SEED)
+  const sign = 1 / Math.sqrt(columns)
+  const signs = Float64Array.from({ length: hidden * columns }, () => (random.below(2) === 0 ? -sign : sign))
+  const data = new Float64Array(features.size * columns)
+  await products.multiply(
+    { rows: features.size, columns: hidden, data: residual },
+    { rows: hidden, columns, data: signs },
+    { rows: features.size, columns, data },
+  )
+  return { groups, features, residual: data, hidden: columns, squares: 0 }
 }
 
 /**

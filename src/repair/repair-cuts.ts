@@ -1,4 +1,3 @@
-import type { State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { countParameters } from '../inspect/parameters.js'
@@ -7,10 +6,13 @@ import { countLayers, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
+import { CalibrationStates } from './calibration-states.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
-import { type FittedLayer, fitLayer } from './fit-layer.js'
+import { type FitOptions, type FittedLayer, fitLayer } from './fit-layer.js'
+import { PhaseMeter } from './phase-meter.js'
 import type { RepairLayers } from './repair-layers.js'
 import { type RepairSizes, RepairWork } from './repair-work.js'
+import { TensorStore } from './tensor-store.js'
 import { openTileProducts } from './tile-products.js'
 
 /** The repair of one layer. */
@@ -27,6 +29,10 @@ export interface RepairOptions extends SessionOptions {
   removed: Block[]
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
+  /** Keeps states of the texts; in memory if omitted. */
+  store?: TensorStore | undefined
+  /** Measures what takes how long. */
+  meter?: PhaseMeter | undefined
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
 }
@@ -49,73 +55,51 @@ const WORTHWHILE_SHARE = 0.97
  * @throws LayerpruneError if a change of the stream cannot be folded into a weight of the layer before a cut
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
-  const { decoder, config } = model
-  const { layers: opened, batches, removed, signal, onProgress, ...session } = options
+  const { layers, batches, removed, meter = new PhaseMeter(), store = new TensorStore() } = options
+  const { signal, onProgress, threads, device } = options
   const cuts = findRepairs(model, removed)
   const first = cuts[0]!.block.start - 1
   const last = cuts.at(-1)!.block
-  const products = await openTileProducts(options.threads)
-  const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
-  const layers: Layers = { ...opened, batches, signal }
+  const { layers: count } = model.config
   const extent = {
-    most: countFittable(cuts, config.layers),
-    layers: config.layers - first,
+    most: countFittable(cuts, count),
+    layers: count - first,
     products: cuts[0]!.products,
   }
   const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
+  const running = new CalibrationStates(layers, batches, store, signal)
+  const products = await openTileProducts(threads)
+  const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
+  const fitting: FitOptions = { threads, device, products, store, isHeldOut, meter, signal, work }
   const repairs: LayerRepair[] = []
   try {
-    let whole = await runFirstLayers(layers, first, onProgress)
-    let repaired = whole
+    await meter.time('whole model', () => running.start(first, onProgress))
     let afterCut = false
-    for (let layer = first; layer < last.start || (afterCut && layer < config.layers); ) {
+    for (let layer = first; layer < last.start || (afterCut && layer < count); ) {
       const cut = cuts.find(({ block }) => block.start === layer + 1)
       const goal = cut?.block.end ?? layer + 1
       work.startLayer(layer)
-      whole = await runLayers(layers, whole, layer, goal, (count) => work.ranLayers(count))
+      await meter.time('whole model', () => running.runWhole(goal, (layers) => work.ranLayers(layers)))
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
-      const pairs = batches.map((texts, index) => ({
-        texts,
-        state: repaired[index]!,
-        target: whole[index]!,
-      }))
       const repair: FittedLayer | undefined =
-        fitted &&
-        (await fitLayer(decoder, config, fitted, pairs, { ...session, products, isHeldOut, signal, work }))
+        fitted && (await fitLayer(model.decoder, model.config, fitted, running.pairs(), fitting))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
         const { states, ...rest } = repair
         repairs.push({ ...rest, layer, removed: cut?.block ?? null })
-        repaired = states
-      } else {
-        repaired = await runLayers(layers, repaired, layer, goal)
+        running.setRepaired(states)
+      } else if (layer < last.start) {
+        for (const state of repair?.states ?? []) state.free()
+        await meter.time('changing', () => running.runRepaired(layer, goal))
       }
       layer = goal
     }
     return repairs
   } finally {
+    running.close()
     await products.close()
   }
-}
-
-/** The layers of the whole model, run on the calibration texts. */
-interface Layers
-  extends Pick<RepairOptions, 'batches' | 'signal'>,
-    Pick<RepairLayers, 'pieces' | 'boundaries'> {}
-
-/** The states before layer `first`, by batch. They come in one piece. */
-async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProgress): Promise<State[]> {
-  const { pieces, batches } = layers
-  const total = batches.flat().length
-  const states: State[] = []
-  let done = 0
-  for (const texts of batches) {
-    onProgress?.({ phase: 'states of the whole model', done, total, unit: 'text', next: 'repair' })
-    states.push(...(await runLayers({ ...layers, batches: [texts] }, [await pieces.embed(texts)], 0, first)))
-    done += texts.length
-  }
-  return states
 }
 
 /** Layers that may be fitted: those before cuts, and all that remain after the first. */
@@ -133,28 +117,6 @@ function measureSizes({ decoder, config }: Model, batches: EncodedText[][]): Rep
     tokens: tokens / batches.length,
     batches: batches.length,
   }
-}
-
-/**
- * From state `from` to state `to`, both by batch.
- * @param onLayers  called after each run of a batch with the number of layers
- */
-async function runLayers(
-  { pieces, boundaries, batches, signal }: Layers,
-  states: State[],
-  from: number,
-  to: number,
-  onLayers?: (count: number) => void,
-): Promise<State[]> {
-  const advanced = [...states]
-  for (const [index, texts] of batches.entries()) {
-    for (let piece = boundaries.indexOf(from); piece < boundaries.indexOf(to); piece++) {
-      signal?.throwIfAborted()
-      advanced[index] = await pieces.run(piece, advanced[index]!, texts)
-      onLayers?.(boundaries[piece + 1]! - boundaries[piece]!)
-    }
-  }
-  return advanced
 }
 
 /**

@@ -11,16 +11,23 @@ import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { Replacement } from '../weights/replacement.js'
 import { makeReplacements } from './make-replacements.js'
 import { measureRepair } from './measure-repair.js'
+import { type PhaseFigures, PhaseMeter } from './phase-meter.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
 import { openRepairLayers, type RepairLayers } from './repair-layers.js'
+import { limitRepairMemory } from './repair-memory.js'
 import { makeRepairReport, type RepairReport } from './repair-report.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
+import { TensorStore } from './tensor-store.js'
 
 export interface RepairModelOptions extends RepairTextOptions {
   /** Blocks to remove. */
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed, and states may be on disk. */
+  maxMemory?: number | undefined
+  /** Called at the end with the time and the memory of each phase. */
+  onPhases?: ((phases: PhaseFigures[]) => void) | undefined
 }
 
 const MAX_LENGTH = 256
@@ -37,25 +44,27 @@ export async function repairModel(
   options: RepairModelOptions,
 ): Promise<{ replacements: Map<string, Replacement>; report: RepairReport }> {
   assertRunCounts(options)
-  assertCounts({ 'texts to measure on': options.evaluateSize })
-  const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
+  assertCounts({ 'texts to measure on': options.evaluateSize, 'max memory': options.maxMemory })
+  const { removed, maxMemory, threads, device = 'cpu', signal, onNote, onProgress } = options
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
   let layers: RepairLayers | undefined
-  onProgress?.({ phase: 'opening the model', done: 0, total: null })
+  let store: TensorStore | undefined
+  const meter = new PhaseMeter()
   try {
-    const model = await prepareModel(await openModel(options, 'change'), options)
-    findRepairs(model, removed)
-    const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
-    const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-    tokenizer = new TokenizerThread(model.tokenizer, signal)
-    onProgress?.({ phase: 'reading texts', done: 0, total: null })
-    const writeChat = createChatWriter(() => model.tokenizer)
-    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
-    layers = await openRepairLayers(model, removed, session)
+    const opened = await meter.time('opening', () => openInputs(options))
+    const { model, settings, texts } = opened
+    tokenizer = opened.tokenizer
+    layers = await openRepairLayers(model, removed, session, maxMemory !== undefined)
+    const batches = [...texts.calibration.batches, ...texts.evaluation.batches]
+    const room = maxMemory && limitRepairMemory(model, { layers, removed, batches }, maxMemory)
+    const kept = new TensorStore(room)
+    store = kept
     const repairs = await repairCuts(model, {
       ...session,
       layers,
+      store,
+      meter,
       removed,
       batches: texts.calibration.batches,
       onProgress,
@@ -63,18 +72,22 @@ export async function repairModel(
     const changes = repairs.flatMap((repair) => repair.changes)
     const replacements = await makeReplacements(model.decoder, changes)
     const changed = new Set(repairs.map(({ layer }) => layer))
-    const figures = await measureRepair(
-      { model, layers, removed, changed, replacements },
-      {
-        ...session,
-        batches: texts.evaluation.batches,
-        countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
-        onProgress,
-      },
+    const figures = await meter.time('perplexity', () =>
+      measureRepair(
+        { model, layers: layers!, removed, changed, replacements },
+        {
+          ...session,
+          store: kept,
+          batches: texts.evaluation.batches,
+          countBytes: (text) => countScoredBytes(text, opened.tokenizer.decode, settings.maxLength),
+          onProgress,
+        },
+      ),
     )
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
       onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
     }
+    options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
   } catch (cause) {
     throw signal?.aborted
@@ -83,6 +96,27 @@ export async function repairModel(
   } finally {
     tokenizer?.close()
     await layers?.close()
+    await store?.close()
+  }
+}
+
+/** Opens the model and reads the texts; the tokenizer is to be closed. */
+async function openInputs(options: RepairModelOptions) {
+  const { removed, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
+  const model = await prepareModel(await openModel(options, 'change'), options)
+  findRepairs(model, removed)
+  const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
+  const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
+    const writeChat = createChatWriter(() => model.tokenizer)
+    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
+    return { model, settings, texts, tokenizer }
+  } catch (cause) {
+    tokenizer.close()
+    throw cause
   }
 }
 

@@ -1,11 +1,18 @@
 import { factorize } from './cholesky.js'
-import { type Moments, type SplitMoments, sumSquaresAfter } from './moments.js'
+import { type Moments, type SplitMoments, sketchOutputs, sumSquaresAfter } from './moments.js'
 import type { RepairWork } from './repair-work.js'
 import type { TileProducts } from './tile-products.js'
 
 /** Ridge strengths to try, see `solveRidge`. */
-const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
+export const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 const FIRST_TRIED = 0.1
+/**
+ * Of so many times as many outputs, ridges are tried on a sketch: most of the work of a try would be in solving for each
+ * output, and a sketch tells two ridges apart as well.
+ */
+const SKETCH = 256
+const WIDE = 4
+
 /** Ridges that are tried at most: from the first to the strongest. */
 export const MOST_TRIES = STRENGTHS.length - STRENGTHS.indexOf(FIRST_TRIED)
 
@@ -34,15 +41,22 @@ export async function chooseRidge(
   { fitted, heldOut }: SplitMoments,
   { products, firstTried = FIRST_TRIED, signal, work }: RidgeOptions,
 ): Promise<ChosenRidge> {
+  const isWide = fitted.hidden > WIDE * SKETCH
+  const sketch = (moments: Moments) => (isWide ? sketchOutputs(products, moments, SKETCH) : moments)
+  const tried = { fitted: await sketch(fitted), heldOut: await sketch(heldOut) }
   const start = STRENGTHS.indexOf(firstTried)
   const { index, squares } = await descend(STRENGTHS.length, start, async (candidate) => {
     signal?.throwIfAborted()
-    work?.startTry(STRENGTHS[candidate]!)
-    const change = await solveRidge(products, fitted, STRENGTHS[candidate]!, (share) => work?.solved(share))
-    return sumSquaresAfter(products, heldOut, change)
+    const ridge = STRENGTHS[candidate]!
+    work?.startTry(ridge)
+    const change = await solveRidge(products, tried.fitted, ridge, (share) => work?.solved(share))
+    return sumSquaresAfter(products, tried.heldOut, change)
   })
   work?.endTries()
-  return { ridge: STRENGTHS[index]!, heldOutSquares: squares }
+  const ridge = STRENGTHS[index]!
+  if (!isWide) return { ridge, heldOutSquares: squares }
+  const change = await solveRidge(products, fitted, ridge)
+  return { ridge, heldOutSquares: await sumSquaresAfter(products, heldOut, change) }
 }
 
 /**

@@ -1,15 +1,22 @@
 import type { Tile } from './tile-products.js'
 
-/** Columns of a panel; what remains of a group is a panel of its own unless it is less than `LEAST_WIDTH`. */
+/**
+ * Columns of a panel, of a large matrix more: its products take turns with more memory. What remains of a group is a
+ * panel of its own unless it is less than `LEAST_WIDTH`.
+ */
 const PANEL_WIDTH = 128
+const WIDE_PANEL = 256
+const LARGE_SIZE = 4096
 const LEAST_WIDTH = 32
 
 /** Where the panels of a matrix start, with the end of the last. No panel is of two groups of rows. */
 export function panelBounds(groups: number[]): number[] {
+  const isLarge = groups.reduce((sum, size) => sum + size, 0) > LARGE_SIZE
+  const width = isLarge ? WIDE_PANEL : PANEL_WIDTH
   const bounds = [0]
   for (const size of groups) {
     const start = bounds.at(-1)!
-    for (let at = PANEL_WIDTH; at + LEAST_WIDTH <= size; at += PANEL_WIDTH) bounds.push(start + at)
+    for (let at = width; at + LEAST_WIDTH <= size; at += width) bounds.push(start + at)
     if (size > 0) bounds.push(start + size)
   }
   return bounds

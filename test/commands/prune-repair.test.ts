@@ -47,8 +47,16 @@ describe('prune --repair', () => {
   it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']
-    const { exitCode, stdout } = await repair(cwd, '--drop', '4:8,10:11', ...texts, '--json')
+    const { exitCode, stdout, stderr } = await repair(
+      cwd,
+      ...['--drop', '4:8,10:11', ...texts, '--json', '--verbose'],
+    )
     expect(exitCode).toBe(0)
+    const phases = ['opening', 'whole model', 'moments', 'equations', 'changing', 'perplexity']
+    const figures = phases.map((phase) => `${phase} \\d+\\.\\d s in [\\d.]+ [MG]B`).join(', ')
+    expect(stderr).toMatch(
+      new RegExp(`^repair: \\d+\\.\\d s, at most [\\d.]+ [MG]B of memory: ${figures}$`, 'm'),
+    )
     const { repair: report, layers, samples, tokensPerSecond } = JSON.parse(stdout)
     expect(layers).toBe(7)
     expect(tokensPerSecond).toMatchObject({ tokens: 256 })
@@ -70,7 +78,7 @@ describe('prune --repair', () => {
     const card = readFileSync(join(cwd, 'out/README.md'), 'utf8')
     expect(card).toContain('`model.layers.9.mlp.down_proj.weight`')
     expect(card).toContain(
-      '--repair -o out --drop 4:8,10:11 --dataset fit.jsonl --evaluate-on measure.jsonl --json\n```',
+      '--repair -o out --drop 4:8,10:11 --dataset fit.jsonl --evaluate-on measure.jsonl --json --verbose\n```',
     )
     expect(card).toContain(`| cut and repaired | ${repaired.toFixed(2)} |`)
 
@@ -141,6 +149,18 @@ describe('prune --repair', () => {
     expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 24 of those/m)
   })
 
+  it('repairs within a limit of memory as without one, and says how much it needs', async () => {
+    const cwd = makeTexts()
+    const sizes = ['--dataset-size', '10', '--evaluate-size', '4', '--no-speed', '--json', '--force']
+    const run = (...args: string[]) => repair(cwd, '--drop', '5', '--dataset', 'fit.jsonl', ...sizes, ...args)
+    const refused = await run('--max-memory', '1MB')
+    expect(refused.exitCode).toBe(1)
+    const [, least] = /memory is too little: this model takes at least (\d+)MB/.exec(refused.stderr)!
+    const [limited, free] = [await run('--max-memory', `${Number(least) + 20}MB`), await run()]
+    expect(limited.exitCode, limited.stderr).toBe(0)
+    expect(JSON.parse(limited.stdout).repair).toEqual(JSON.parse(free.stdout).repair)
+  })
+
   it('refuses what it cannot do before it starts', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl']
@@ -166,6 +186,8 @@ describe('prune --repair', () => {
       runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...flags], { cwd })
     const fitted = await without(...texts, '--dataset-size', '8')
     expect(fitted.stderr).toContain('--dataset-size goes with --repair')
+    expect((await without('--verbose')).stderr).toContain('--verbose goes with --repair')
+    expect((await without('--max-memory', '1GB')).stderr).toContain('--max-memory goes with --repair')
     expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')
   })
 })

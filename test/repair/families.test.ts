@@ -8,6 +8,8 @@ import { openModel } from '../../src/model.js'
 import { findClosingProduct, findProducts } from '../../src/repair/closing-product.js'
 import { fitLayer } from '../../src/repair/fit-layer.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
+import { PhaseMeter } from '../../src/repair/phase-meter.js'
+import { TensorStore } from '../../src/repair/tensor-store.js'
 import { openTileProducts, type TileProducts } from '../../src/repair/tile-products.js'
 import { ONE_THREAD, readReference } from '../support/fixture-model.js'
 import { largestDifference } from '../support/largest-difference.js'
@@ -71,10 +73,13 @@ describe.each(fitted)('%s', (name) => {
     const state = await pieces.embed(texts)
     const after = await pieces.run(0, state, texts)
     const target = await pieces.run(1, after, texts)
-    const batch = { texts, state, target }
+    const store = new TensorStore()
+    const batch = { texts, state: await store.keep(state), target: await store.keep(target) }
     const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
       ...ONE_THREAD,
       products: tiles,
+      store,
+      meter: new PhaseMeter(),
       isHeldOut: (index) => index === 1,
     })
     const replaced = replaceWeights(decoder, await makeReplacements(decoder, changes))
@@ -88,7 +93,9 @@ describe.each(fitted)('%s', (name) => {
     const rounding = products[0]!.weight.dataType === DataType.FLOAT ? 1e-4 : 0.1
     const expected = valuesOf(stored, texts)
     const scale = Math.max(...expected.map(Math.abs))
-    expect(largestDifference(valuesOf(states[0]!, texts), expected) / scale).toBeLessThan(rounding)
+    expect(
+      largestDifference(valuesOf((await states[0]!.read()) as State, texts), expected) / scale,
+    ).toBeLessThan(rounding)
     await Promise.all([pieces.close(), changed.close()])
   })
 })

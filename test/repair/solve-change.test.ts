@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openDecoderPieces } from '../../src/engine/decoder-pieces.js'
+import { DataType } from '../../src/graph/onnx.js'
+import { replaceWeights } from '../../src/graph/replace-weights.js'
 import { openModel } from '../../src/model.js'
 import { factorize } from '../../src/repair/cholesky.js'
 import { findClosingProduct } from '../../src/repair/closing-product.js'
 import { openLayerFit } from '../../src/repair/layer-fit.js'
-import { makeMoments } from '../../src/repair/moments.js'
-import { solveRidge } from '../../src/repair/solve-change.js'
+import { makeReplacements } from '../../src/repair/make-replacements.js'
+import { type Moments, makeMoments, sumSquaresAfter } from '../../src/repair/moments.js'
+import { chooseRidge, STRENGTHS, solveRidge } from '../../src/repair/solve-change.js'
 import { SymmetricMatrix } from '../../src/repair/symmetric-matrix.js'
 import { openTileProducts } from '../../src/repair/tile-products.js'
 import { fixtureFolder } from '../support/fixture-model.js'
@@ -38,7 +41,20 @@ it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %
     await fit.addMoments({ texts: batch, state, target: await pieces.run(0, state, batch) }, moments)
   }
   const change = await solveRidge(products, moments, 0.1)
-  await Promise.all([pieces.close(), fit.close(), products.close()])
+  const expected = await sumSquaresAfter(products, moments, change)
+  const values = Float32Array.from(change)
+  const changed = replaceWeights(decoder, await makeReplacements(decoder, [{ product, values }]))
+  const again = await openLayerFit(changed, config, { products: [product] }, { device: 'cpu' })
+  const left = makeMoments(fit.groups, product.outputs)
+  for (const batch of batches) {
+    const state = await pieces.embed(batch)
+    await again.addMoments({ texts: batch, state, target: await pieces.run(0, state, batch) }, left)
+  }
+  await Promise.all([pieces.close(), fit.close(), again.close(), products.close()])
+
+  // what the moments say that the change leaves is what it leaves
+  const isExact = product.weight.dataType === DataType.FLOAT
+  expect(Math.abs(left.squares / expected - 1)).toBeLessThan(isExact ? 1e-4 : 0.05)
 
   const { first, last, squares } = REFERENCE[name]!.change
   const scale = Math.sqrt(squares / change.length)
@@ -94,4 +110,106 @@ it('solves equations of more than one panel, and refuses those that have no solu
     'the equations of the repair cannot be solved: pivot 1 is 0, expected above 0',
   )
   await products.close()
+})
+
+/** Rows of features and of what they are to explain, drawn by chance, with the moments of all of them. */
+function drawRegression(seed: number) {
+  let state = seed
+  const draw = () => {
+    state = (state * 48271) % 2147483647
+    return state / 2147483647 - 0.5
+  }
+  const rows = Array.from({ length: 30 }, () => {
+    const x = Array.from({ length: 6 }, draw)
+    return { x, y: [x[0]! + x[3]! + draw(), x[5]! - x[1]! + draw()] }
+  })
+  const moments = makeMoments([2, 4], 2)
+  for (const [index, panel] of moments.features.panels.entries()) {
+    const first = moments.features.bounds[index]!
+    for (let at = 0; at < panel.data.length; at++) {
+      const [i, j] = [Math.floor(at / panel.columns), first + (at % panel.columns)]
+      panel.data[at] = rows.reduce((sum, { x }) => sum + x[i]! * x[j]!, 0)
+    }
+  }
+  for (let at = 0; at < moments.residual.length; at++) {
+    moments.residual[at] = rows.reduce((sum, { x, y }) => sum + x[at >> 1]! * y[at % 2]!, 0)
+  }
+  moments.squares = rows.reduce((sum, { y }) => sum + y[0]! ** 2 + y[1]! ** 2, 0)
+  return { rows, moments }
+}
+
+/** Solves equations by Gauss's elimination without exchange of rows: [size][columns]. */
+function eliminate(matrix: number[][], rightSides: number[][]): number[][] {
+  const rows = matrix.map((row, index) => [...row, ...rightSides[index]!])
+  for (const [k, pivot] of rows.entries()) {
+    for (const [i, row] of rows.entries()) {
+      const factor = row[k]! / pivot[k]!
+      if (i !== k) for (let j = k; j < row.length; j++) row[j]! -= factor * pivot[j]!
+    }
+  }
+  return rows.map((row, k) => row.slice(matrix.length).map((value) => value / row[k]!))
+}
+
+it('chooses the ridge that leaves least on other rows, as solving for each and trying it does', async () => {
+  const fitted = drawRegression(1)
+  const heldOut = drawRegression(2)
+  const products = await openTileProducts()
+  const left: number[] = []
+  for (const strength of STRENGTHS) {
+    const change = await solveRidge(products, fitted.moments, strength)
+    const square = (i: number, j: number) => fitted.rows.reduce((sum, { x }) => sum + x[i]! * x[j]!, 0)
+    const places = [0, 1, 2, 3, 4, 5]
+    const meanOf = (own: number[]) => own.reduce((sum, i) => sum + square(i, i), 0) / own.length
+    const ridges = [meanOf(places.slice(0, 2)), meanOf(places.slice(2))]
+    const matrix = places.map((i) =>
+      places.map((j) => square(i, j) + (i === j ? strength * ridges[i < 2 ? 0 : 1]! : 0)),
+    )
+    const rightSides = places.map((i) =>
+      [0, 1].map((column) => fitted.rows.reduce((sum, { x, y }) => sum + x[i]! * y[column]!, 0)),
+    )
+    const direct = eliminate(matrix, rightSides)
+    const difference = Math.max(...direct.flat().map((value, at) => Math.abs(value - change[at]!)))
+    expect(difference).toBeLessThan(1e-10)
+    const tried = heldOut.rows.reduce(
+      (sum, { x, y }) =>
+        sum +
+        y.reduce((part, value, column) => {
+          const said = x.reduce((total, feature, i) => total + feature * direct[i]![column]!, 0)
+          return part + (value - said) ** 2
+        }, 0),
+      0,
+    )
+    expect(await sumSquaresAfter(products, heldOut.moments, change)).toBeCloseTo(tried, 9)
+    left.push(tried)
+  }
+  const moments = { fitted: fitted.moments, heldOut: heldOut.moments }
+  const { ridge, heldOutSquares } = await chooseRidge(moments, { products })
+  await products.close()
+  expect(heldOutSquares).toBeCloseTo(Math.min(...left), 9)
+  expect(ridge).toBe(STRENGTHS[left.indexOf(Math.min(...left))])
+})
+
+it('chooses the ridge of many outputs by a sketch of them, and says what it leaves of them all', async () => {
+  const hidden = 1100
+  const [fitted, heldOut] = [drawRegression(1), drawRegression(2)].map(({ moments }) => {
+    const wide = makeMoments(moments.groups, hidden)
+    wide.features.add(moments.features.panels.map(({ data }) => data))
+    // outputs of all shades between two
+    const shade = (at: number) => Math.sin(at % hidden)
+    wide.residual.forEach((_, at) => {
+      const row = 2 * Math.floor(at / hidden)
+      wide.residual[at] = moments.residual[row]! + shade(at) * moments.residual[row + 1]!
+    })
+    wide.squares = 1e4
+    return wide
+  }) as [Moments, Moments]
+  const products = await openTileProducts()
+  const left: number[] = []
+  for (const strength of STRENGTHS) {
+    left.push(await sumSquaresAfter(products, heldOut, await solveRidge(products, fitted, strength)))
+  }
+  const { ridge, heldOutSquares } = await chooseRidge({ fitted, heldOut }, { products })
+  await products.close()
+  expect(ridge).toBe(STRENGTHS[left.indexOf(Math.min(...left))])
+  expect(heldOutSquares).toBeCloseTo(Math.min(...left), 6)
 })

@@ -14,12 +14,19 @@ export function readRepairOptions(
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
     if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size goes with --repair')
+    const own = (['verbose', 'maxMemory'] as const).find((name) => flags[name] !== undefined)
+    if (own !== undefined) throw new UsageError(`${nameFlag(own)} goes with --repair`)
     const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)
     if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair or --heal`)
     return undefined
   }
   if (flags.dryRun)
     throw new UsageError('--repair and --dry-run do not go together: a repair is a measurement')
+  if (flags.heal && flags.maxMemory !== undefined) {
+    throw new UsageError('--max-memory limits a repair, and --heal was asked for', {
+      hint: 'repair the model first, and give layerprune heal a --max-memory of its own',
+    })
+  }
   const { dataset } = flags
   if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
   return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal }
