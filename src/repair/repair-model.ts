@@ -43,7 +43,10 @@ export async function repairModel(
   let tokenizer: TokenizerThread | undefined
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
   try {
-    const model = await prepareModel(await openModel(options, 'change'), options)
+    const model = await prepareModel(
+      await openModel(options, 'change', { longest: options.maxLength }),
+      options,
+    )
     findRepairs(model, removed)
     const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
     const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
