@@ -99,6 +99,8 @@ export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   weightFiles: string[]
   /** The tensors that its weights are stored in; undefined for an ONNX graph, which names its weights itself. */
   tensors: ReadonlyMap<string, TensorLocation> | undefined
+  /** False if it is prepared but its weights are still to be checked by the run. */
+  isChecked?: false
 }
 
 const CONFIG_FILES = ['config.json', 'genai_config.json', 'generation_config.json']
@@ -344,6 +346,11 @@ export async function openModel(
   return openWeights(located, weights, options, build)
 }
 
+export interface PrepareOptions extends Pick<ModelSourceOptions, 'signal' | 'onNote'>, ProgressOptions {
+  /** Whether the run checks plain weights itself, while it reads them. */
+  checksInRun?: boolean | undefined
+}
+
 /**
  * Makes an opened model ready to run: checks that its weights are finite and, if they are to be int8, makes them so
  * unless they are in the cache.
@@ -351,18 +358,21 @@ export async function openModel(
  */
 export async function prepareModel(
   model: Model,
-  { signal, onNote, onProgress }: Pick<ModelSourceOptions, 'signal' | 'onNote'> & ProgressOptions = {},
+  { signal, onNote, onProgress, checksInRun = false }: PrepareOptions = {},
 ): Promise<Model> {
   const { tensors } = model
-  const decoder = model.decoder.awaitsInt8
-    ? await quantizeDecoder(model.decoder, {
-        cacheFolder: readHubSettings().layerpruneFolder,
-        tensors,
-        signal,
-        onNote,
-        onProgress,
-      })
-    : model.decoder
+  if (checksInRun && model.decoder.int8 === undefined && model.packing === null)
+    return { ...model, isChecked: false }
+  const decoder =
+    model.decoder.int8 === 'awaited'
+      ? await quantizeDecoder(model.decoder, {
+          cacheFolder: readHubSettings().layerpruneFolder,
+          tensors,
+          signal,
+          onNote,
+          onProgress,
+        })
+      : model.decoder
   await assertFiniteWeights(decoder, { tensors, signal, onProgress })
   return { ...model, decoder }
 }
@@ -427,7 +437,7 @@ function openCheckpoint(
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
-      return { ...opened, decoder: { ...built, awaitsInt8: true } }
+      return { ...opened, decoder: { ...built, int8: 'awaited' } }
     default:
       assertStoredIn(computedIn, built, packing, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }

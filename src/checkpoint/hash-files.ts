@@ -45,14 +45,14 @@ export async function hashFiles(
   }
   const bytes = unknown.reduce((sum, { stats }) => sum + stats.size, 0)
   if (bytes >= NOTED_BYTES) onNote?.(`hashing ${formatSize(bytes)} of weights, once`)
-  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  const buffers = Array.from({ length: 2 }, () => Buffer.allocUnsafeSlow(CHUNK_BYTES)) as [Buffer, Buffer]
   let doneBytes = 0
   const onRead = (read: number) => {
     doneBytes += read
     if (bytes >= KEPT_BYTES) onProgress?.(countBytes('hashing weights', doneBytes, bytes))
   }
   for (const { path, stats } of unknown) {
-    const digest = await digestFile(path, buffer, { signal, onRead })
+    const digest = await digestFile(path, buffers, { signal, onRead })
     const after = await stat(path)
     if (describeVersion(path, after) !== describeVersion(path, stats)) {
       throw new LayerpruneError(`${path} was changed while it was read`, {
@@ -66,22 +66,28 @@ export async function hashFiles(
   return digests
 }
 
-/** A stream would take new memory for every chunk, which is still there when the model is loaded. */
+/**
+ * A chunk is hashed while the next is read. A stream would take new memory for every chunk, which is still there when
+ * the model is loaded.
+ */
 async function digestFile(
   path: string,
-  buffer: Buffer,
+  [buffer, other]: [Buffer, Buffer],
   { signal, onRead }: { signal: AbortSignal | undefined; onRead: (bytes: number) => void },
 ): Promise<string> {
   const hash = createHash('sha256')
   const file = await open(path)
   try {
-    while (true) {
+    const read = (into: Buffer) => file.read(into, 0, into.length, null)
+    let chunk = await read(buffer)
+    while (chunk.bytesRead > 0) {
       signal?.throwIfAborted()
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
-      if (bytesRead === 0) return hash.digest('hex')
-      hash.update(buffer.subarray(0, bytesRead))
-      onRead(bytesRead)
+      const next = read(chunk.buffer === buffer ? other : buffer)
+      hash.update(chunk.buffer.subarray(0, chunk.bytesRead))
+      onRead(chunk.bytesRead)
+      chunk = await next
     }
+    return hash.digest('hex')
   } finally {
     await file.close()
   }

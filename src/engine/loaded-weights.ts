@@ -1,5 +1,6 @@
 import { countPackedBytes } from '../checkpoint/weight-expression.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { findMappableMatrices } from '../graph/mapped-products.js'
 import { DataLocation, type NodeProto } from '../graph/onnx.js'
 import { indexGraph } from '../graph/topology.js'
 import { bitsOfWeight, countDims, isHalfMatrix } from '../graph/weight-sizes.js'
@@ -16,10 +17,16 @@ export interface LoadedWeight {
 
 /**
  * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
- * session starts unless the decoder casts per run; any other takes its stored size, as a packed one does. Each product with an int8 matrix
- * packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
+ * session starts unless the decoder casts per run or the matrix is mapped; any other takes its stored size, as a packed
+ * one does. Each product with an int8 matrix packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
  */
-export function listLoadedWeights({ model, packed, castsPerRun = false }: DecoderGraph): LoadedWeight[] {
+export function listLoadedWeights({
+  model,
+  packed,
+  castsPerRun = false,
+  mapsMatrices = false,
+}: DecoderGraph): LoadedWeight[] {
+  const mapped = mapsMatrices && !castsPerRun ? findMappableMatrices(model.graph) : new Map()
   const { nodes, consumers } = indexGraph(model.graph)
   const readersOf = (name: string) => (consumers.get(name) ?? []).map((reader) => nodes[reader]!)
   const isSplit = ({ opType, output }: NodeProto): boolean =>
@@ -38,7 +45,10 @@ export function listLoadedWeights({ model, packed, castsPerRun = false }: Decode
       return [{ bytes: countPackedBytes(expression), isMapped: true, cast }]
     }
     const isCast = readers.some(({ opType }) => opType === 'Cast')
-    if (isCast && castsPerRun && isHalfMatrix(tensor)) {
+    if (mapped.has(tensor.name) && !isHalfMatrix(tensor)) {
+      return [{ bytes: (count * stored) / 8, isMapped: true, cast: null }]
+    }
+    if (mapped.has(tensor.name) || (isCast && castsPerRun && isHalfMatrix(tensor))) {
       const copies = readers.some(isSplit) ? 2 : 1
       const cast = { shape: `${tensor.dims}`, bytes: copies * count * Float32Array.BYTES_PER_ELEMENT }
       return [{ bytes: (count * stored) / 8, isMapped: isExternal, cast }]

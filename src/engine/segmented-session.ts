@@ -2,14 +2,18 @@ import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/config.js'
 import { formatQuantity, formatSize } from '../format-numbers.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import type { FiniteOptions } from '../graph/finite-weights.js'
+import { LEAST_ROWS } from '../graph/mapped-products.js'
 import { STATE_INPUT } from '../graph/segment.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT } from '../graph/tap.js'
 import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
+import { RUN_TOKENS } from './memory-figures.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
 import type { RunMeter } from './run-meter.js'
-import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
+import { findFixedBatch, type Run, type RunSize, splitIntoRuns } from './runs.js'
+import { SegmentCheck } from './segment-check.js'
 import type { SessionOptions } from './session.js'
 import { type MemoryLimit, tooLittleMemory } from './too-little-memory.js'
 
@@ -22,6 +26,20 @@ export interface SegmentedOptions extends SessionOptions, MemoryLimit {
   /** Called after each run through a segment with how many texts' work is done of those not measured yet. */
   onAdvance?: ((texts: number) => void) | undefined
   onNote?: ((message: string) => void) | undefined
+  /** The tensors that the weights are stored in, if they are to be checked while the segments run. */
+  unchecked?: Pick<FiniteOptions, 'tensors'> | undefined
+}
+
+/**
+ * From so many runs on it is worth while to pack the weights of a segment: each run with mapped ones casts them, and
+ * divides products into tiles.
+ */
+const PACKED_RUNS = 8
+
+/** How a segment holds its weights. */
+interface Form {
+  decoder: DecoderGraph
+  plan: MemoryPlan
 }
 
 type Ort = typeof import('onnxruntime-node')
@@ -37,6 +55,7 @@ interface PendingRun extends Run {
 }
 
 interface LoadedSegment extends Segment {
+  decoder: DecoderGraph
   runner: GraphRunner
 }
 
@@ -52,7 +71,8 @@ export async function openSegmentedSession(
 ): Promise<GramSource> {
   const { maxMemory, maxLength, maxAsked } = options
   const ort = await import('onnxruntime-node')
-  const plan = new MemoryPlan(decoder, config)
+  const mapped = makeForm({ ...decoder, mapsMatrices: true }, config)
+  const packed = makeForm(decoder, config)
   const graph = makeGramGraph(decoder)
   const stateInputs = graph.model.graph.input.map(({ name }) => name)
   const gramRunner = await openRunner(graph, config, stateInputs, {
@@ -61,53 +81,60 @@ export async function openSegmentedSession(
     keepsMemory: false,
   })
   const takenBytes = process.memoryUsage.rss()
-  const leastBytes = takenBytes + plan.leastBytes(maxLength, maxAsked)
+  const leastBytes = takenBytes + mapped.plan.leastBytes(maxLength, maxAsked)
   if (leastBytes > maxMemory) {
     await gramRunner.release()
     throw tooLittleMemory(leastBytes, options)
   }
-  return new SegmentedSession(ort, decoder, config, options, {
-    plan,
+  const memoryBytes = maxMemory - takenBytes
+  const canPack = packed.plan.leastBytes(maxLength, maxAsked) <= memoryBytes
+  return new SegmentedSession(ort, config, options, {
+    mapped,
+    packed: canPack ? packed : mapped,
     gramRunner,
-    memoryBytes: maxMemory - takenBytes,
+    memoryBytes,
   })
+}
+
+function makeForm(decoder: DecoderGraph, config: ModelConfig): Form {
+  return { decoder, plan: new MemoryPlan(decoder, config) }
+}
+
+interface Parts {
+  mapped: Form
+  /** The mapped form if there is no memory for packed weights. */
+  packed: Form
+  /** Multiplies the states of a run with each other. */
+  gramRunner: GraphRunner
+  /** Memory for segments and runs. */
+  memoryBytes: number
 }
 
 class SegmentedSession implements GramSource {
   readonly #ort: Ort
-  readonly #decoder: DecoderGraph
   readonly #config: ModelConfig
   readonly #options: SegmentedOptions
-  readonly #plan: MemoryPlan
-  /** Multiplies the states of a run with each other. */
-  readonly #gramRunner: GraphRunner
-  /** Memory for segments and runs. */
-  readonly #memoryBytes: number
-  readonly #fixedBatch: number | null
+  readonly #parts: Parts
+  readonly #runSize: RunSize
+  readonly #check: SegmentCheck | undefined
   #loaded: LoadedSegment | undefined
   #isNoted = false
 
-  constructor(
-    ort: Ort,
-    decoder: DecoderGraph,
-    config: ModelConfig,
-    options: SegmentedOptions,
-    { plan, gramRunner, memoryBytes }: { plan: MemoryPlan; gramRunner: GraphRunner; memoryBytes: number },
-  ) {
+  constructor(ort: Ort, config: ModelConfig, options: SegmentedOptions, parts: Parts) {
     this.#ort = ort
-    this.#decoder = decoder
     this.#config = config
     this.#options = options
-    this.#plan = plan
-    this.#gramRunner = gramRunner
-    this.#memoryBytes = memoryBytes
-    this.#fixedBatch = findFixedBatch(decoder.model.graph)
+    this.#parts = parts
+    const { decoder } = parts.mapped
+    this.#runSize = { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(decoder.model.graph) }
+    if (options.unchecked !== undefined) this.#check = new SegmentCheck(decoder, options.unchecked.tensors)
   }
 
   async *measureGrams(batches: AskedBatch[]): AsyncGenerator<Float64Array> {
     const runs = batches.flatMap((batch) => this.#splitBatch(batch))
     let grams: Float64Array[] = []
-    for (const group of this.#plan.groupRuns(runs, this.#memoryBytes)) {
+    const { packed, memoryBytes } = this.#parts
+    for (const group of packed.plan.groupRuns(runs, memoryBytes)) {
       await this.#advanceGroup(group)
       for (const run of group) {
         grams.push(await this.#finish(run))
@@ -120,13 +147,15 @@ class SegmentedSession implements GramSource {
   }
 
   async close(): Promise<void> {
+    await this.#check?.close()
     await this.#unload()
-    await this.#gramRunner.release()
+    await this.#parts.gramRunner.release()
   }
 
   #splitBatch(batch: AskedBatch): PendingRun[] {
-    return splitIntoRuns(batch, this.#fixedBatch).map((run, index, { length }) => ({
+    return splitIntoRuns(batch, this.#runSize).map((run, index, { length }) => ({
       ...run,
+      tokens: run.texts.length > 1 ? run.tokens : Math.max(LEAST_ROWS, run.tokens),
       endsBatch: index === length - 1,
       kept: [],
     }))
@@ -135,18 +164,23 @@ class SegmentedSession implements GramSource {
   /** Runs a group of runs through all segments. */
   async #advanceGroup(group: PendingRun[]): Promise<void> {
     const { meter, signal, onAdvance } = this.#options
-    const segments = this.#plan.chooseSegments(group, this.#memoryBytes)
+    const { mapped, packed, memoryBytes } = this.#parts
+    const { decoder, plan } = group.length < PACKED_RUNS ? mapped : packed
+    const segments = plan.chooseSegments(group, memoryBytes)
     this.#noteOnce(segments, group)
+    this.#check?.start(segments)
     let layersOfTexts = 0
     for (const segment of segments) {
-      const loaded = await meter.time('loading', () => this.#load(segment))
+      const loaded = await meter.time('loading', () => this.#load(decoder, segment))
       for (const run of group) {
         signal?.throwIfAborted()
         await this.#advance(run, loaded)
         layersOfTexts += run.texts.length * (segment.end - segment.start)
         onAdvance?.(layersOfTexts / this.#config.layers)
       }
+      await this.#check?.pass()
     }
+    await this.#check?.finish()
     if (segments.length > 1) await this.#unload()
   }
 
@@ -159,17 +193,18 @@ class SegmentedSession implements GramSource {
     )
   }
 
-  async #load({ start, end }: Segment): Promise<LoadedSegment> {
-    if (this.#loaded?.start === start && this.#loaded.end === end) return this.#loaded
+  async #load(decoder: DecoderGraph, { start, end }: Segment): Promise<LoadedSegment> {
+    const loaded = this.#loaded
+    if (loaded?.decoder === decoder && loaded.start === start && loaded.end === end) return loaded
     await this.#unload()
-    const graph = tapSegment(this.#decoder, { from: start, to: end })
+    const graph = tapSegment(decoder, { from: start, to: end })
     const runner = await openRunner(graph, this.#config, [POSITIONS_INPUT, STATE_INPUT], {
       ...this.#options,
       shared: true,
       // Without memory kept from one matrix to the next, a fifth of the time would go into getting it from the system
-      keepsMemory: graph.castsPerRun ?? false,
+      keepsMemory: graph.castsPerRun ?? graph.mapsMatrices ?? false,
     })
-    this.#loaded = { start, end, runner }
+    this.#loaded = { decoder, start, end, runner }
     return this.#loaded
   }
 
@@ -191,9 +226,11 @@ class SegmentedSession implements GramSource {
   }
 
   #makeFeeds({ texts, tokens, positions, state }: PendingRun, runner: GraphRunner): Record<string, Tensor> {
-    const places = BigInt64Array.from(positions.flat(), BigInt)
+    // a single position is fed twice, and what comes of its repetition is not read
+    const fed = positions.length === 1 ? [...positions, ...positions] : positions
+    const places = BigInt64Array.from(fed.flat(), BigInt)
     return runner.makeFeeds(texts, tokens, {
-      [POSITIONS_INPUT]: new this.#ort.Tensor('int64', places, [1, positions.length, 2]),
+      [POSITIONS_INPUT]: new this.#ort.Tensor('int64', places, [1, fed.length, 2]),
       ...(state && { [STATE_INPUT]: state }),
     })
   }
@@ -211,14 +248,12 @@ class SegmentedSession implements GramSource {
   async #multiplyStates({ kept, positions }: PendingRun): Promise<Float64Array> {
     const gramSize = kept.length ** 2
     const gram = new Float64Array(positions.length * gramSize)
-    const { gramPositions } = this.#plan
+    const { mapped, gramRunner } = this.#parts
+    const { gramPositions } = mapped.plan
     for (let first = 0; first < positions.length; first += gramPositions) {
       const end = Math.min(first + gramPositions, positions.length)
-      const feeds = kept.map((state, k) => [
-        this.#gramRunner.inputNames[k]!,
-        this.#sliceRows(state, first, end),
-      ])
-      const outputs = await this.#gramRunner.run(Object.fromEntries(feeds))
+      const feeds = kept.map((state, k) => [gramRunner.inputNames[k]!, this.#sliceRows(state, first, end)])
+      const outputs = await gramRunner.run(Object.fromEntries(feeds))
       gram.set((outputs[GRAM_OUTPUT] as TypedTensor<'float64'>).data, first * gramSize)
     }
     return gram

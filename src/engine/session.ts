@@ -2,7 +2,8 @@ import type { InferenceSession } from 'onnxruntime-node'
 import { LayerpruneError } from '../errors.js'
 import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
-import { serializeModel } from '../graph/onnx.js'
+import { mapMatrices } from '../graph/mapped-products.js'
+import { type ModelProto, serializeModel } from '../graph/onnx.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
 import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
@@ -45,11 +46,11 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { weightsFolder, castsPerRun = false, awaitsInt8 = false } = decoder
-  if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
+  const { weightsFolder, int8 } = decoder
+  if (int8 === 'awaited')
+    throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
-    const { model, parts } = unpackWeights(decoder)
-    const runnable = withUnboundedCaches(castsPerRun ? castWeightsPerRun(model, parts) : model)
+    const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
     return await ort.InferenceSession.create(serializeModel(runnable), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
@@ -75,4 +76,11 @@ export async function createSession(
       ...(on === '' ? {} : { hint: hintForDevice(device) }),
     })
   }
+}
+
+/** The graph of a decoder with the nodes that compute its weights, in each run or once. */
+function chooseWeightNodes(decoder: DecoderGraph): ModelProto {
+  const { model, parts } = unpackWeights(decoder)
+  if (decoder.castsPerRun) return castWeightsPerRun(model, parts)
+  return decoder.mapsMatrices ? mapMatrices(model) : model
 }

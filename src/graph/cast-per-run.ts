@@ -7,7 +7,6 @@ import {
   type ModelProto,
   makeValueInfo,
   type NodeProto,
-  type TensorProto,
 } from './onnx.js'
 import { countDims, isHalfMatrix } from './weight-sizes.js'
 
@@ -25,26 +24,31 @@ export function findMatrixType({ initializer }: GraphProto): DataType | undefine
 
 /**
  * Makes ONNX Runtime cast 16-bit matrices and compute packed weights in each run, so that they stay mapped from their
- * files: a matrix that is an input with a default is not a constant that can be folded. The casts come first in the list of nodes, because ONNX
- * Runtime computes the inputs of a node in reverse order of that list: one matrix is float32 at a time, not those of a
- * whole layer.
+ * files.
  * @param parts names of the initializers that packed weights are computed from
  * @returns a new model that shares nodes and weights with the given one
  */
 export function castWeightsPerRun(model: ModelProto, parts: ReadonlySet<string> = new Set()): ModelProto {
-  const graph = model.graph
-  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
-  const kept = new Set<TensorProto>(graph.initializer.filter(({ name }) => parts.has(name)))
-  const ofWeights = new Set<string>()
-  const isOfWeights = ({ opType, input }: NodeProto) => {
-    const stored = opType === 'Cast' ? initializers.get(input[0]!) : undefined
-    if (stored && isHalfMatrix(stored)) {
-      kept.add(stored)
-      return true
-    }
-    const fromWeights = input.some((name) => ofWeights.has(name) || parts.has(name))
-    return fromWeights && input.every((name) => ofWeights.has(name) || initializers.has(name))
-  }
+  const { initializer, node } = model.graph
+  const halves = new Set(initializer.filter(isHalfMatrix).map(({ name }) => name))
+  const casts = node.flatMap(({ opType, input }) => (opType === 'Cast' && halves.has(input[0]!) ? input : []))
+  return computeWeightsPerRun(model, new Set([...parts, ...casts]))
+}
+
+/**
+ * Makes ONNX Runtime compute in each run what depends on weights alone: a weight that is an input with a default is not
+ * a constant that can be folded. The nodes for that come first in the list, because ONNX Runtime computes the inputs of
+ * a node in reverse order of that list: one matrix is float32 at a time, not those of a whole layer.
+ * @param names the initializers that stay mapped from their files
+ * @returns a new model that shares nodes and weights with the given one
+ */
+export function computeWeightsPerRun(model: ModelProto, names: ReadonlySet<string>): ModelProto {
+  const { graph } = model
+  const initializers = new Set(graph.initializer.map(({ name }) => name))
+  const ofWeights = new Set<string>(names)
+  const isOfWeights = ({ input }: NodeProto) =>
+    input.some((name) => ofWeights.has(name)) &&
+    input.every((name) => ofWeights.has(name) || initializers.has(name))
   const first: NodeProto[] = []
   const others: NodeProto[] = []
   for (const node of graph.node) {
@@ -55,7 +59,9 @@ export function castWeightsPerRun(model: ModelProto, parts: ReadonlySet<string> 
     first.push(node)
     for (const name of node.output) ofWeights.add(name)
   }
-  const inputs = [...kept].map(({ name, dataType, dims }) => makeValueInfo(name, dataType, dims.map(Number)))
+  const inputs = graph.initializer
+    .filter(({ name }) => names.has(name))
+    .map(({ name, dataType, dims }) => makeValueInfo(name, dataType, dims.map(Number)))
   const edited = { node: [...first, ...others], input: [...graph.input, ...inputs] }
   return copyMessage(model, { graph: copyMessage(graph, edited) })
 }

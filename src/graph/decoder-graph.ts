@@ -18,8 +18,13 @@ export interface DecoderGraph {
   packed?: ReadonlyMap<string, WeightExpression>
   /** Whether 16-bit matrices stay so in memory and are cast to float32 in each run; otherwise once, when they are loaded. */
   castsPerRun?: boolean
-  /** Whether its matrices are to be made int8 first: until then it cannot run. */
-  awaitsInt8?: boolean
+  /**
+   * Whether matrices stay mapped from their files, with products that give the numbers of packed ones to the last bit;
+   * otherwise ONNX Runtime packs a float32 copy when they are loaded.
+   */
+  mapsMatrices?: boolean
+  /** Whether its matrices are int8, or to be made so first: until then it cannot run. */
+  int8?: 'awaited' | 'made'
   /** Tokens of the longest text for which full attention is what the model's sparse attention is. */
   longestDense?: number | null
 }

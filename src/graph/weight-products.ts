@@ -81,7 +81,8 @@ export function locateNumbers({ weightsFolder, packed }: DecoderGraph, tensor: T
   return { file: join(weightsFolder, location), offsetBytes, sizeBytes, dataType }
 }
 
-function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
+/** Whether a node multiplies by a matrix that is stored as [outputs, inputs]. */
+export function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
   return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
 }
 

@@ -1,6 +1,6 @@
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
-import { type Model, openModel, prepareModel } from '../model.js'
+import { type Model, openModel, type PrepareOptions, prepareModel } from '../model.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import type { RunOptions } from './run-options.js'
@@ -13,7 +13,7 @@ import type { RunOptions } from './run-options.js'
  * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function openInputs(
-  options: RunOptions,
+  options: RunOptions & Pick<PrepareOptions, 'checksInRun'>,
   { rows, skipped }: ReadPosition = DATASET_START,
 ): Promise<{ dataset: Dataset; model: Model }> {
   const { datasetSize: limit, signal, onProgress } = options

@@ -42,11 +42,12 @@ import { describeRate } from './run-rate.js'
  */
 export async function measureSimilarity(options: SimilarityOptions): Promise<SimilarityResult> {
   checkOptions(options)
-  const { resumeFrom, signal } = options
+  const { resumeFrom, signal, maxMemory } = options
   const opened = chooseOpening(options)
   const ending = new AbortController()
   const reading = AbortSignal.any([ending.signal, ...(signal ? [signal] : [])])
-  const { dataset, model } = await openInputs({ ...options, signal: reading }, opened)
+  const reader = { ...options, signal: reading, checksInRun: maxMemory !== undefined }
+  const { dataset, model } = await openInputs(reader, opened)
   const run = await describeRun(options, dataset, model)
   const { metrics, shard } = run.settings
   const measurement = resumeFrom
@@ -98,6 +99,8 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
+  // the first texts are tokenised while the model is loaded
+  const ahead = readAhead(windows, ending)
   let source: GramSource | undefined
   let sure = false
   try {
@@ -105,7 +108,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     source = await openSource(job)
     options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await meter.time('tokenising', () => tokenizer.loaded)
-    for await (const window of meter.timeEach('tokenising', readAhead(windows, ending))) {
+    for await (const window of meter.timeEach('tokenising', ahead)) {
       await measureWindow(job, source, window)
       sure = isSure(run, measurement)
       if (sure) break
@@ -113,6 +116,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     signal?.throwIfAborted()
     if (!sure) measurement.window = windowFrom(rows.position)
   } finally {
+    await ahead.return(undefined)
     tokenizer.close()
     await source?.close()
   }
@@ -132,6 +136,7 @@ function openSource(job: Job): Promise<GramSource> {
     signal,
     onAdvance: (ahead) => reportProgress(job, ahead),
     onNote,
+    unchecked: model.isChecked === false ? model : undefined,
   })
 }
 
