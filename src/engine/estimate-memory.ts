@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import { countPackedBytes } from '../checkpoint/weight-expression.js'
+import { holdsScores } from '../graph/attention-scores.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { takeSegment } from '../graph/segment.js'
 import { indexGraph, nodesUpstream } from '../graph/topology.js'
@@ -27,8 +28,8 @@ export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): Memo
   const castBytes = decoder.castsPerRun
     ? countCastBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
     : 0
-  const run = chooseRunSize(decoder)
-  const peakBytes = countRunBytes(config, { texts: run.tokens / tokens, tokens }) + castBytes
+  const size = { texts: chooseRunSize(decoder).tokens / tokens, tokens }
+  const peakBytes = countRunBytes(config, size, holdsScores(decoder)) + castBytes
   const runBytes = Math.round(KEPT_BY_RUNTIME * peakBytes)
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }

@@ -43,15 +43,20 @@ export const INT8_RUN_TOKENS = 2048
 /** Numbers held for each token at the peak, as multiples of the hidden size. */
 const NUMBERS_PER_TOKEN = 24
 
-/** Copies of the scores of a quarter of the queries that are held at a time. */
+/** Copies of the scores of a quarter of the queries that are held at a time, if any are. */
 const SCORE_COPIES = 6
 
-/** Bytes that a run takes at its peak besides the weights. */
+/**
+ * Bytes that a run takes at its peak besides the weights.
+ * @param holdsScores  as the function of this name says of the graph
+ */
 export function countRunBytes(
   { hiddenSize, heads }: ModelConfig,
   { texts, tokens }: { texts: number; tokens: number },
+  holdsScores: boolean,
 ): number {
-  const perToken = NUMBERS_PER_TOKEN * hiddenSize + SCORE_COPIES * heads * (tokens / 4)
+  const scores = holdsScores ? SCORE_COPIES * heads * (tokens / 4) : 0
+  const perToken = NUMBERS_PER_TOKEN * hiddenSize + scores
   return texts * tokens * perToken * Float32Array.BYTES_PER_ELEMENT
 }
 

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
+import { holdsScores } from '../graph/attention-scores.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { tapSegment } from '../graph/tap-segment.js'
 import { listLoadedWeights } from './loaded-weights.js'
@@ -27,6 +28,7 @@ export class MemoryPlan {
   /** The most that a weight takes on top of what is held, in segments of several layers. */
   readonly #passingBytes: number
   readonly #config: ModelConfig
+  readonly #holdsScores: boolean
   /** Positions whose inner products are computed at a time. */
   readonly gramPositions: number
 
@@ -37,6 +39,7 @@ export class MemoryPlan {
     this.#layers = weights.map(measureWeightBytes)
     this.#passingBytes = countPassingBytes(weights.flat())
     this.#config = config
+    this.#holdsScores = holdsScores(decoder)
     const positionBytes = (config.layers + 1) * config.hiddenSize * Float64Array.BYTES_PER_ELEMENT
     this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
   }
@@ -100,7 +103,9 @@ export class MemoryPlan {
 
   /** What the largest of some runs takes while it runs, its new state included. */
   #workBytes(runs: RunSize[]): number {
-    const work = runs.map((run) => countRunBytes(this.#config, run) + 2 * this.#stateBytes(run))
+    const work = runs.map(
+      (run) => countRunBytes(this.#config, run, this.#holdsScores) + 2 * this.#stateBytes(run),
+    )
     return Math.max(GRAM_COPIES * GRAM_CHUNK_BYTES, ...work)
   }
 

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.js'
+import { holdsScores } from '../graph/attention-scores.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { listLoadedWeights } from './loaded-weights.js'
 import { countRunBytes, LOADING_COPIES, SESSION_BYTES } from './memory-figures.js'
@@ -24,6 +25,7 @@ export class PieceMemory {
   /** Rows of logits that a head holds at a time. */
   readonly headRows: number
   readonly #config: ModelConfig
+  readonly #holdsScores: boolean
   readonly #rowBytes: number
   /** Of the largest piece. */
   readonly #pieceBytes: number
@@ -33,6 +35,7 @@ export class PieceMemory {
     const rows = countTokenRows(decoder.model.graph)
     const vocabulary = Number.isFinite(rows) ? rows : 0
     this.#config = config
+    this.#holdsScores = holdsScores(decoder)
     this.#rowBytes = LOGIT_COPIES * vocabulary * Float32Array.BYTES_PER_ELEMENT
     this.headRows = Math.max(1, Math.min(CHUNK_ROWS, Math.floor(HEAD_BYTES / Math.max(1, this.#rowBytes))))
     const weights = pieces.map((piece) => measureWeightBytes(listLoadedWeights(piece)))
@@ -50,7 +53,8 @@ export class PieceMemory {
   countBesidesWeights({ texts, tokens, paths }: PieceRun): number {
     const stateBytes = texts * tokens * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT
     const headBytes = Math.max(this.headRows, paths) * this.#rowBytes
-    const workBytes = Math.max(headBytes, countRunBytes(this.#config, { texts, tokens }) + stateBytes)
+    const runBytes = countRunBytes(this.#config, { texts, tokens }, this.#holdsScores)
+    const workBytes = Math.max(headBytes, runBytes + stateBytes)
     return SESSION_BYTES + (paths + 1) * stateBytes + workBytes
   }
 }

@@ -104,7 +104,8 @@ export async function repairModel(
 async function openInputs(options: RepairModelOptions) {
   const { removed, signal, onNote, onProgress } = options
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
-  const model = await prepareModel(await openModel(options, 'change'), options)
+  const source = await openModel(options, 'change', { longest: options.maxLength })
+  const model = await prepareModel(source, options)
   findRepairs(model, removed)
   const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
   const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
