@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const model = ({ model, dataset }) => ['--model', model, '--dataset', dataset]
 /** Models of few layers can lose one of them. */
@@ -57,6 +59,19 @@ export const BENCHES = [
       ...length(values),
       ...runs(values),
       ...['--max-memory', '500MB'],
+    ],
+  },
+  {
+    name: 'large',
+    about: 'similarity of a model of 7B shape within --max-memory 4GB',
+    script: 'within-memory.js',
+    needs: ['model', 'dataset'],
+    isLong: true,
+    args: (values, folder) => [
+      ...['--model', values.small ? values.model : makeLargeModel(folder), '--dataset', values.dataset],
+      ...['--dataset-size', '4', '--max-memory', '4GB', '--limited-only'],
+      ...block(values),
+      ...length(values),
     ],
   },
   {
@@ -135,6 +150,12 @@ export const BENCHES = [
     args: ({ small }) => (small ? ['--features', '16,32', '--hidden', '16'] : []),
   },
 ]
+
+function makeLargeModel(folder) {
+  const path = join(folder, '7b')
+  execFileSync(process.execPath, [fileURLToPath(new URL('make-large-model.js', import.meta.url)), path])
+  return path
+}
 
 /** The files of every other line of the dataset, to calibrate or train on, and of the rest, to evaluate on. */
 function halve(dataset, folder) {

@@ -5,8 +5,9 @@
  *   node bench/within-memory.js --model M --dataset texts.jsonl --max-memory 500MB [--runs 1] [--limited-only]
  *     [--layers-to-skip 8] [--dataset-size 64] [--max-length 256] [-- more flags of similarity]
  *
- * Prints each run, the ratio of the medians of the times, and the largest difference between distances. Where the
- * whole model does not fit, --limited-only leaves its runs out.
+ * Prints each run, the ratio of the medians of the times, and the largest difference between distances. If the whole
+ * model does not fit, --limited-only omits its runs. Bytes read are those of read calls (hashing and checking weights);
+ * what is mapped comes in addition, and is read from the disk unless the system still holds it.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -43,20 +44,27 @@ const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
 const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const limit = ['--max-memory', values['max-memory']]
 const settings = values['limited-only'] ? { limited: limit } : { whole: [], limited: limit }
-const reportPeak =
-  'data:text/javascript,process.on("exit",()=>process.stderr.write("peak "+process.resourceUsage().maxRSS+"\\n"))'
+const atExit = `
+  import { existsSync, readFileSync } from 'node:fs'
+  process.on('exit', () => {
+    const io = existsSync('/proc/self/io') ? readFileSync('/proc/self/io', 'utf8') : ''
+    const bytes = (name) => Number(new RegExp(name + ': ([0-9]+)').exec(io)?.[1] ?? NaN)
+    const { maxRSS } = process.resourceUsage()
+    process.stderr.write('\\nused ' + JSON.stringify([maxRSS, bytes('rchar'), bytes('read_bytes')]) + '\\n')
+  })`
+const report = `data:text/javascript,${encodeURIComponent(atExit)}`
 
 const seconds = { whole: [], limited: [] }
 const peakMegabytes = { whole: [], limited: [] }
 const answers = {}
 for (let run = 1; run <= Number(values.runs); run++) {
   for (const [name, flags] of Object.entries(settings)) {
-    const { elapsed, peakBytes, result } = measure(flags)
+    const { elapsed, peakBytes, readBytes, diskBytes, result } = measure(flags)
     seconds[name].push(elapsed)
     peakMegabytes[name].push(peakBytes / 1e6)
     answers[name] = result
     console.log(
-      `run ${run}  ${name.padEnd(7)}  ${elapsed.toFixed(1)} s  peak ${(peakBytes / 1e6).toFixed(0)} MB`,
+      `run ${run}  ${name.padEnd(7)}  ${elapsed.toFixed(1)} s  peak ${(peakBytes / 1e6).toFixed(0)} MB  read ${(readBytes / 1e9).toFixed(1)} GB, from disk ${(diskBytes / 1e9).toFixed(1)} GB`,
     )
   }
 }
@@ -82,12 +90,12 @@ handOver(
 function measure(flags) {
   const args = ['similarity', ...shared, ...flags, ...positionals, '--json', '--quiet', '--output', output]
   const start = performance.now()
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', reportPeak, bin, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', report, bin, ...args], {
     encoding: 'utf8',
     maxBuffer: 2 ** 30,
   })
   const elapsed = (performance.now() - start) / 1000
   if (status !== 0) throw new Error(`layerprune ended with ${status}: ${stderr}`)
-  const [, peak] = /^peak (\d+)$/m.exec(stderr)
-  return { elapsed, peakBytes: 1024 * Number(peak), result: JSON.parse(stdout) }
+  const [peak, readBytes, diskBytes] = JSON.parse(/^used (.*)$/m.exec(stderr)[1])
+  return { elapsed, peakBytes: 1024 * peak, readBytes, diskBytes, result: JSON.parse(stdout) }
 }
