@@ -4,14 +4,17 @@
  *
  *   npm run build
  *   node bench/against-pytorch.js --model M --dataset texts.jsonl --python VENV/bin/python [--runs 3]
- *     [--layers-to-skip 8] [--dataset-size 64] [--batch-size 8] [--max-length 256] [--mixed-lengths]
+ *     [--layers-to-skip 8] [--dataset-size 64] [--batch-size 8] [--max-length 256] [--mixed-lengths | --long-texts]
  *     [-- more flags of similarity]
  *
  * Prints each run, the medians and the ratio of the medians. --mixed-lengths takes, instead of the texts of the
- * dataset, texts cut from it of 20 to 1,000 tokens each, log-uniform.
+ * dataset, texts cut from it of 20 to 1,000 tokens each, log-uniform; --long-texts takes texts of --max-length tokens
+ * (then 2,048), and reports the peak memory beside that of layerprune with the texts of the dataset, cut at 256 tokens.
+ *
+ * The tokens a second of layerprune come from a run of its own, with --verbose: that measures the machine at its end,
+ * which takes seconds that no user waits for and that the times of the whole process do not hold.
  */
 
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -20,6 +23,7 @@ import { parseArgs } from 'node:util'
 import { createRandom } from '../dist/random.js'
 import { loadTokenizer } from '../dist/texts/tokenizer.js'
 import { handOver, median } from './figures.js'
+import { measureCommand } from './measure-command.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,6 +37,7 @@ const { values, positionals } = parseArgs({
     'batch-size': { type: 'string', default: '8' },
     'max-length': { type: 'string' },
     'mixed-lengths': { type: 'boolean', default: false },
+    'long-texts': { type: 'boolean', default: false },
   },
 })
 if (!values.model || !values.dataset || !values.python) {
@@ -41,29 +46,28 @@ if (!values.model || !values.dataset || !values.python) {
 }
 
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
-const longest = 1000
+const usual = { texts: '64', tokens: '256' }
+const maxLength = values['max-length'] ?? chooseMaxLength()
 const work = {
   model: values.model,
-  dataset: values['mixed-lengths'] ? await writeMixedTexts() : values.dataset,
+  dataset: await prepareTexts(),
   'layers-to-skip': values['layers-to-skip'],
   'dataset-size': values['dataset-size'],
   'batch-size': values['batch-size'],
-  'max-length': values['max-length'] ?? (values['mixed-lengths'] ? longest : 256),
+  'max-length': maxLength,
 }
-const shared = Object.entries(work).flatMap(([name, value]) => [`--${name}`, `${value}`])
+const toFlags = (options) => Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])
+const shared = toFlags(work)
 const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const loop = fileURLToPath(new URL('pytorch_loop.py', import.meta.url))
+const similarity = (flags) => [
+  ...[process.execPath, bin, 'similarity', ...flags],
+  ...['--json', '--output', output, ...positionals],
+]
 const commands = {
-  layerprune: [process.execPath, bin, 'similarity', ...shared, '--json', '--output', output, ...positionals],
+  layerprune: similarity(shared),
   pytorch: [values.python, loop, ...shared],
 }
-
-/** Runs a command and prints its peak memory in KB as the last line of stderr. */
-const REPORT_PEAK = `
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(status)`
 
 const seconds = { layerprune: [], pytorch: [] }
 const rates = { layerprune: [], pytorch: [] }
@@ -72,14 +76,15 @@ let answers
 for (let run = 1; run <= Number(values.runs); run++) {
   answers = {}
   for (const [name, command] of Object.entries(commands)) {
-    const { elapsed, peak, stdout, stderr } = measure(command)
-    const rate = readRate(name === 'layerprune' ? measure([...command, '--verbose']).stderr : stderr)
-    seconds[name].push(elapsed)
+    const measured = measureCommand(values.python, command)
+    const spoken = name === 'layerprune' ? measureCommand(values.python, [...command, '--verbose']) : measured
+    const rate = readRate(spoken.stderr)
+    seconds[name].push(measured.seconds)
     rates[name].push(rate)
-    peakMegabytes[name].push(peak)
-    answers[name] = JSON.parse(stdout)
+    peakMegabytes[name].push(measured.peakMegabytes)
+    answers[name] = JSON.parse(measured.stdout)
     console.log(
-      `run ${run}  ${name.padEnd(10)}  ${elapsed.toFixed(1)} s  ${rate} tokens/s  peak ${peak.toFixed(0)} MB`,
+      `run ${run}  ${name.padEnd(10)}  ${measured.seconds.toFixed(1)} s  ${rate} tokens/s  peak ${measured.peakMegabytes.toFixed(0)} MB`,
     )
   }
 }
@@ -116,38 +121,57 @@ handOver([
     ...pairOf(peakMegabytes, 0, 'MB'),
     ratio: ratio(peakMegabytes.pytorch, peakMegabytes.layerprune),
   },
+  ...(values['long-texts'] ? [measureUsualPeak()] : []),
 ])
 
-function measure([program, ...args]) {
-  const start = performance.now()
-  const { status, stdout, stderr } = spawnSync(values.python, ['-c', REPORT_PEAK, program, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 30,
-  })
-  const elapsed = (performance.now() - start) / 1000
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`)
-  return { elapsed, stdout, stderr, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
+/** Peak memory of layerprune with texts of the usual length, beside that with the long ones. */
+function measureUsualPeak() {
+  const { texts, tokens } = usual
+  const flags = toFlags({ ...work, dataset: values.dataset, 'dataset-size': texts, 'max-length': tokens })
+  const peak = measureCommand(values.python, similarity(flags)).peakMegabytes
+  console.log(`peak        ${peak.toFixed(0)} MB with ${texts} texts of at most ${tokens} tokens`)
+  const own = median(peakMegabytes.layerprune)
+  return {
+    what: `peak memory, texts of ${maxLength} tokens`,
+    layerprune: `${own.toFixed(0)} MB`,
+    other: `with at most ${tokens} tokens ${peak.toFixed(0)} MB`,
+    ratio: (peak / own).toFixed(2),
+  }
 }
 
-/** Tokens a second, of a run of its own for layerprune: --verbose takes some seconds to measure the machine. */
+function chooseMaxLength() {
+  if (values['mixed-lengths']) return 1000
+  return values['long-texts'] ? 2048 : Number(usual.tokens)
+}
+
+/** The dataset, or texts cut from it. */
+async function prepareTexts() {
+  const random = createRandom(1)
+  if (values['long-texts']) return writeTexts(() => Number(maxLength))
+  if (!values['mixed-lengths']) return values.dataset
+  // each number of tokens is as likely as its double
+  return writeTexts(() => Math.round(20 * (1000 / 20) ** (random.below(2 ** 32) / 2 ** 32)))
+}
+
 function readRate(stderr) {
   return Number(/([\d,]+) tokens\/s/.exec(stderr)[1].replaceAll(',', ''))
 }
 
-/** Texts of 20 to 1,000 tokens, each number of tokens as likely as its double, one after the other from the dataset. */
-async function writeMixedTexts() {
+/** Texts of so many tokens each, one after the other from the dataset, which is read again when it ends. */
+async function writeTexts(nextLength) {
   const { encode, decode } = await loadTokenizer(resolve(values.model))
-  const lines = readFileSync(values.dataset, 'utf8').split('\n')
-  const random = createRandom(1)
+  const lines = readFileSync(values.dataset, 'utf8').trimEnd().split('\n')
   const texts = []
   let tokens = []
   for (let line = 0; texts.length < Number(values['dataset-size']); ) {
-    const length = Math.round(20 * (longest / 20) ** (random.below(2 ** 32) / 2 ** 32))
-    while (tokens.length < length) tokens = [...tokens, ...encode(JSON.parse(lines[line++]).text, Infinity)]
+    const length = nextLength()
+    while (tokens.length < length) {
+      tokens.push(...encode(JSON.parse(lines[line++ % lines.length]).text, Infinity))
+    }
     texts.push(JSON.stringify({ text: decode(tokens.slice(0, length)) }))
     tokens = tokens.slice(length)
   }
-  const path = join(output, 'mixed-lengths.jsonl')
+  const path = join(output, 'texts.jsonl')
   writeFileSync(path, `${texts.join('\n')}\n`)
   return path
 }

@@ -8,7 +8,6 @@
  * and layers 5..10 of 16 go. Prints each run, the medians and the ratio of the medians.
  */
 
-import { spawnSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,6 +15,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { handOver, median } from './figures.js'
+import { measureCommand } from './measure-command.js'
+import { runLayerprune } from './run-layerprune.js'
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +36,7 @@ const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const model = values.model ?? makeModel(join(folder, 'model'))
 const drop = values.drop ?? '5:11'
 const yaml = join(folder, 'slice.yaml')
-run([process.execPath, bin, 'slice-config', '--model', model, '--drop', drop, '-o', yaml])
+runLayerprune(['slice-config', '--model', model, '--drop', drop, '-o', yaml])
 
 const outputs = { layerprune: join(folder, 'ours'), mergekit: join(folder, 'theirs') }
 const commands = {
@@ -61,23 +62,18 @@ const commands = {
   ],
 }
 
-/** Runs a command and prints its peak memory in KB as the last line of stderr. */
-const REPORT_PEAK = `
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(status)`
-
 const seconds = { layerprune: [], mergekit: [] }
 const peakMegabytes = { layerprune: [], mergekit: [] }
 try {
   for (let turn = 1; turn <= Number(values.runs); turn++) {
     for (const [name, command] of Object.entries(commands)) {
       rmSync(outputs[name], { recursive: true, force: true })
-      const { elapsed, peak } = measure(command)
-      seconds[name].push(elapsed)
-      peakMegabytes[name].push(peak)
-      console.log(`run ${turn}  ${name.padEnd(10)}  ${elapsed.toFixed(2)} s  peak ${peak.toFixed(0)} MB`)
+      const measured = measureCommand(values.python, command)
+      seconds[name].push(measured.seconds)
+      peakMegabytes[name].push(measured.peakMegabytes)
+      console.log(
+        `run ${turn}  ${name.padEnd(10)}  ${measured.seconds.toFixed(2)} s  peak ${measured.peakMegabytes.toFixed(0)} MB`,
+      )
     }
   }
 } finally {
@@ -101,19 +97,6 @@ handOver([
     ratio: (peaks[1] / peaks[0]).toFixed(1),
   },
 ])
-
-function run([program, ...args]) {
-  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 30 })
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`)
-  return stderr
-}
-
-function measure(command) {
-  const start = performance.now()
-  const stderr = run([values.python, '-c', REPORT_PEAK, ...command])
-  const elapsed = (performance.now() - start) / 1000
-  return { elapsed, peak: Number(stderr.trim().split('\n').at(-1)) / 1024 }
-}
 
 /** Writes a Llama of 16 layers with random weights in bfloat16. */
 function makeModel(folder) {

@@ -2,11 +2,13 @@
  * Runs the benches one after the other and puts what they find into the table of docs/benchmarks.md:
  *
  *   npm run bench -- --model M --dataset texts.jsonl [--python VENV/bin/python] [--only NAME,NAME] [--runs 3]
- *     [--output docs/benchmarks.md] [--small]
+ *     [--task-data FOLDER] [--output docs/benchmarks.md] [--small]
  *
  * --list names the benches and --only takes some of them; one that takes hours runs only if it is named. Those that
- * compare with Python are skipped if it lacks what they import. In the table the rows of a bench on this machine are
- * replaced and those of other machines kept. --small shows in seconds whether the benches work: its figures mean nothing.
+ * compare with Python are skipped if it lacks what they import. The rows of a bench are in the table as soon as it ends:
+ * those of this machine are replaced and those of other machines kept. --task-data is a folder with the documents of
+ * arc_easy, a file for each split, if not those of the Hub are wanted. --small shows in seconds whether the benches work:
+ * its figures mean nothing.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     python: { type: 'string' },
     only: { type: 'string' },
     runs: { type: 'string', default: '3' },
+    'task-data': { type: 'string' },
     output: { type: 'string', default: PAGE },
     small: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -50,17 +53,16 @@ function chooseBenches() {
 
 function runAll(benches) {
   const folder = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
-  const rows = []
   try {
     for (const bench of benches) {
       const missing = findMissing(bench)
-      if (missing === undefined) rows.push(...runBench(bench, folder))
-      else console.log(`${bench.name}: skipped, it needs ${missing}`)
+      const rows = missing === undefined ? runBench(bench, folder) : []
+      if (missing !== undefined) console.log(`${bench.name}: skipped, it needs ${missing}`)
+      if (rows.length > 0) writeTable(rows)
     }
   } finally {
     rmSync(folder, { recursive: true })
   }
-  if (rows.length > 0) writeTable(rows)
 }
 
 /** What a bench needs and was not given; undefined if it can run. */
@@ -122,5 +124,5 @@ function writeTable(rows) {
     values.output,
     `${page.slice(0, start)}<!-- bench -->\n${lines.join('\n')}\n${page.slice(end)}`,
   )
-  console.log(`\nwrote ${rows.length} rows to ${values.output}`)
+  console.log(`wrote ${rows.length} rows to ${values.output}`)
 }

@@ -18,9 +18,9 @@ export function formatEstimate(distance: number, standardError: number | null): 
   return `${text} ± ${error}`
 }
 
-/** A count with its thousands separated, `32,768`, whatever the locale. */
+/** A whole number with its thousands separated, `32,768`, whatever the locale. */
 export function formatCount(count: number): string {
-  return count.toLocaleString('en-US')
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** A number of bits, to a hundredth: `4.5 bits`. */

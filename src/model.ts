@@ -361,17 +361,18 @@ export async function prepareModel(
   { signal, onNote, onProgress, checksInRun = false }: PrepareOptions = {},
 ): Promise<Model> {
   const { tensors } = model
-  if (checksInRun && !model.decoder.awaitsInt8 && model.packing === null)
+  if (checksInRun && model.decoder.int8 === undefined && model.packing === null)
     return { ...model, isChecked: false }
-  const decoder = model.decoder.awaitsInt8
-    ? await quantizeDecoder(model.decoder, {
-        cacheFolder: readHubSettings().layerpruneFolder,
-        tensors,
-        signal,
-        onNote,
-        onProgress,
-      })
-    : model.decoder
+  const decoder =
+    model.decoder.int8 === 'awaited'
+      ? await quantizeDecoder(model.decoder, {
+          cacheFolder: readHubSettings().layerpruneFolder,
+          tensors,
+          signal,
+          onNote,
+          onProgress,
+        })
+      : model.decoder
   await assertFiniteWeights(decoder, { tensors, signal, onProgress })
   return { ...model, decoder }
 }
@@ -436,7 +437,7 @@ function openCheckpoint(
     case 'fp32':
       return { ...opened, decoder: built }
     case 'q8':
-      return { ...opened, decoder: { ...built, awaitsInt8: true } }
+      return { ...opened, decoder: { ...built, int8: 'awaited' } }
     default:
       assertStoredIn(computedIn, built, packing, file)
       return { ...opened, decoder: { ...built, castsPerRun: true } }

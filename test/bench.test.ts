@@ -3,11 +3,15 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { LONG_TESTS } from './support/long-tests.js'
 import { EXAMPLES, FIXTURES, ROOT } from './support/paths.js'
+import { writeTaskData } from './support/task-data.js'
 import { makeTempFolder } from './support/temp-folder.js'
 
 const run = promisify(execFile)
 const BENCH = join(ROOT, 'bench/run.js')
+/** Benches whose script another one runs too: only the long form runs them. */
+const ALIKE = ['similarity', 'similarity-q8', 'mixed-lengths', 'q8', 'large', 'plan-repaired']
 const MARKS = ['<!-- bench -->', '<!-- /bench -->']
 const OLD = '| memory | peak | 1 MB | 2 MB | 2.00 | another machine | 2025-01-01 |'
 
@@ -48,9 +52,9 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
       .split('\n')
       .map((line) => line.split(' ')[0]!)
     const model = ['--model', join(FIXTURES, 'families/llama'), '--dataset', join(EXAMPLES, 'texts.jsonl')]
-    // mixed-lengths runs the script of the similarities
-    const only = names.filter((name) => !name.startsWith('similarity')).join(',')
-    await runBenches(page, '--small', ...model, '--python', makePython(), '--only', only)
+    const data = ['--task-data', writeTaskData(makeTempFolder(), 'arc_easy', 2)]
+    const only = names.filter((name) => LONG_TESTS || !ALIKE.includes(name)).join(',')
+    await runBenches(page, '--small', ...model, ...data, '--python', makePython(), '--only', only)
     const text = readFileSync(page, 'utf8')
     expect(text).toMatch(/^# Benchmarks\n<!-- bench -->\n\| bench \| what [\s\S]*<!-- \/bench -->\nEnd$/)
     const rows = text

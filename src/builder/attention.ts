@@ -3,6 +3,7 @@ import type { GraphWriter } from '../graph/graph-writer.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDifferentialAttention } from './differential-attention.js'
+import { isFused, writeFusedAttention } from './fused-attention.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import { type QueryKeyValue, writeProjections } from './projections.js'
@@ -16,19 +17,33 @@ export function writeAttention(
   input: string,
   shared: SharedInputs,
 ): string {
-  const { heads, differential, outputNorm } = attention
-  const { query, key, value, gate } = writeQueryKeyValue(writer, attention, input, shared)
-  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
-  const spans = shared.spans(attention)
-  const mixed =
-    differential === null
-      ? writeCausalAttention(writer, attention, { query, key, value, sinks }, spans)
-      : writeDifferentialAttention(writer, { ...attention, differential }, { query, key, value }, spans)
+  const { outputNorm } = attention
+  const { gate, ...inputs } = writeQueryKeyValue(writer, attention, input, shared)
+  const mixed = writeMixed(writer, attention, inputs, shared)
   const gated =
     gate === null
       ? writeGate(writer, attention, input, mixed)
       : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
+}
+
+/** Each query's mean of values, [batch, tokens, heads * head size]. */
+function writeMixed(
+  writer: DecoderWriter,
+  attention: Attention,
+  inputs: QueryKeyValue,
+  shared: SharedInputs,
+): string {
+  const { heads, differential } = attention
+  if (isFused(attention, shared.shape)) {
+    return writeFusedAttention(writer, attention, inputs, shared.lengths())
+  }
+  const spans = shared.spans(attention)
+  if (differential !== null) {
+    return writeDifferentialAttention(writer, { ...attention, differential }, inputs, spans)
+  }
+  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
+  return writeCausalAttention(writer, attention, { ...inputs, sinks }, spans)
 }
 
 /** Queries, keys and values as attention multiplies them; keys and values may be those of an earlier layer. */

@@ -33,7 +33,15 @@ export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' |
 export interface BuildOptions {
   /** Whether texts may be prefix trees, if the decoder can read them: it has the inputs of `tree-attention.ts` too. */
   trees?: boolean | undefined
+  /**
+   * Most tokens of a text that will be run, if that is known. Attention over long texts is written in another way, which
+   * gradients cannot pass.
+   */
+  longest?: number | undefined
 }
+
+/** Texts of more tokens are long: one pass over the keys is then faster than spans. */
+const LONG_TOKENS = 1024
 
 /**
  * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
@@ -46,7 +54,7 @@ export interface BuildOptions {
 export function buildDecoder(
   config: ModelConfig,
   checkpoint: SafetensorsCheckpoint,
-  { trees = false }: BuildOptions = {},
+  { trees = false, longest = 0 }: BuildOptions = {},
 ): DecoderGraph {
   const family = findFamily(config)
   const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
@@ -54,7 +62,10 @@ export function buildDecoder(
   const layout = findLayout(config, family, tensors)
   const writer = new DecoderWriter({ tensors, folder, configFile: config.origin })
   const description = describeFamily(config, family, layout, tensors)
-  const { model, states } = writeDecoder(writer, description, trees && canReadTrees(description))
+  const { model, states } = writeDecoder(writer, description, {
+    areTrees: trees && canReadTrees(description),
+    areLong: longest > LONG_TOKENS,
+  })
   writer.weights.assertAllUsed(layout.owns, description.extras)
   writer.weights.assertUsed(changed)
   const { packed } = writer.weights

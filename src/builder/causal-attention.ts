@@ -10,6 +10,9 @@ import { writeTreeBias } from './tree-bias.js'
 /** Number of runs of queries in which attention is computed; each omits the keys that none of its queries sees. */
 const SPAN_COUNT = 4
 
+/** The same for long texts: with fewer, more of a window's keys are visited in vain, and more scores are held. */
+const SPAN_COUNT_OF_LONG = 8
+
 /** A run of neighbouring queries with the keys that any of them sees. */
 interface Span {
   /** int64 [1]: first key, and end (exclusive) of queries and keys alike. */
@@ -23,7 +26,7 @@ interface Span {
 }
 
 export interface Spans {
-  /** int64 [SPAN_COUNT]: queries of each span. */
+  /** int64: queries of each span. */
   sizes: string
   list: Span[]
 }
@@ -34,11 +37,16 @@ export interface Spans {
  * Texts are padded on the right, so the causal mask alone hides padding from real tokens.
  * The keys that a prefix tree's token sees are anywhere before it, so that spans of trees begin at the first.
  */
-export function writeSpans(writer: GraphWriter, { tokens, tree }: TokenShape, form: SpanForm): Spans {
+export function writeSpans(
+  writer: GraphWriter,
+  { tokens, tree, areLong }: TokenShape,
+  form: SpanForm,
+): Spans {
+  const count = areLong ? SPAN_COUNT_OF_LONG : SPAN_COUNT
   const scalar = (value: number) => writer.integers([value], [])
   const list = (value: string) => writer.op('Unsqueeze', [value, writer.integers([0])])
-  const bounds = Array.from({ length: SPAN_COUNT + 1 }, (_, index) =>
-    writer.op('Div', [writer.op('Mul', [tokens, scalar(index)]), scalar(SPAN_COUNT)]),
+  const bounds = Array.from({ length: count + 1 }, (_, index) =>
+    writer.op('Div', [writer.op('Mul', [tokens, scalar(index)]), scalar(count)]),
   )
   const sizes: string[] = []
   const spans = bounds.slice(1).map((end, index): Span => {
@@ -58,7 +66,7 @@ export function writeSpans(writer: GraphWriter, { tokens, tree }: TokenShape, fo
           ? writeSpanBias(writer, queries, keys, form)
           : writeTreeBias(writer, tree, places, form),
       queries: size,
-      keys: (tree !== null || seesAll(form)) && index === SPAN_COUNT - 1 ? TOKENS : keys,
+      keys: (tree !== null || seesAll(form)) && index === count - 1 ? TOKENS : keys,
     }
   })
   return { sizes: writer.op('Concat', sizes, { axis: 0 }), list: spans }
@@ -89,7 +97,9 @@ export function writeCausalAttention(
     writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, size])])], {
       perm: [0, 2, 1, 3],
     })
-  const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], SPAN_COUNT, { axis: 2 })
+  const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], spans.list.length, {
+    axis: 2,
+  })
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads, valueDim)
   const contexts = spans.list.map((span, index) => {

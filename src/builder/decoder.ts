@@ -28,17 +28,21 @@ type Head = NonNullable<Decoder['head']>
 const IR_VERSION = 10n
 const OPSET = 21n
 
-/**
- * Writes a decoder from input_ids to logits and names its states.
- * @param ofTrees  whether its texts may be prefix trees
- */
+/** What texts a decoder is written for. */
+export interface TextForm {
+  /** Whether they may be prefix trees. */
+  areTrees: boolean
+  areLong: boolean
+}
+
+/** Writes a decoder from input_ids to logits and names its states. */
 export function writeDecoder(
   writer: DecoderWriter,
   decoder: Decoder,
-  ofTrees: boolean,
+  { areTrees, areLong }: TextForm,
 ): Pick<DecoderGraph, 'model' | 'states'> {
-  const tree = ofTrees ? { positions: POSITIONS_INPUT, seenUntil: SEEN_UNTIL_INPUT } : null
-  const shape = writer.inScope('shape', () => ({ ...writeTokenShape(writer), tree }))
+  const tree = areTrees ? { positions: POSITIONS_INPUT, seenUntil: SEEN_UNTIL_INPUT } : null
+  const shape = writer.inScope('shape', () => ({ ...writeTokenShape(writer), tree, areLong }))
   const embedded = writer.inScope('embedding', () => writeEmbedding(writer, decoder, shape))
   const ownEmbedding = preparePerLayerEmbeddings(writer, decoder.perLayerEmbeddings, embedded)
   const stream = new ResidualStream(writer, embedded)
@@ -58,7 +62,7 @@ export function writeDecoder(
   return { model: makeModel(writer, output, tree === null ? [] : Object.values(tree)), states }
 }
 
-function writeTokenShape(writer: GraphWriter): Omit<TokenShape, 'tree'> {
+function writeTokenShape(writer: GraphWriter): Omit<TokenShape, 'tree' | 'areLong'> {
   const dimensions = writer.op('Shape', ['input_ids'])
   const at = (axis: number) => writer.op('Gather', [dimensions, writer.integers([axis], [])])
   return { inputIds: 'input_ids', attentionMask: 'attention_mask', batch: at(0), tokens: at(1) }

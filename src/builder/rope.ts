@@ -19,6 +19,8 @@ export interface TokenShape {
   tokens: string
   /** Null if texts are texts, not prefix trees. */
   tree: TreeInputs | null
+  /** Whether attention is written for texts of more than a thousand tokens, at some cost to shorter ones. */
+  areLong: boolean
 }
 
 /** The inputs that `tree-attention.ts` describes: int64 [batch, tokens]. */

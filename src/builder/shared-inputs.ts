@@ -1,6 +1,7 @@
 import type { QueryGrowth, Rope } from '../families/description.js'
 import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { type TextLengths, writeTextLengths } from './fused-attention.js'
 import type { QueryKeyValue } from './projections.js'
 import { writeQueryGrowth } from './query-growth.js'
 import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
@@ -17,6 +18,7 @@ export class SharedInputs {
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
   readonly #growths = new Map<string, string>()
+  #lengths: TextLengths | undefined
   readonly #keysAndValues = new Map<string, KeysAndValues>()
 
   constructor(writer: DecoderWriter, shape: TokenShape, embedded: string) {
@@ -43,6 +45,12 @@ export class SharedInputs {
   /** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
   growth(growth: QueryGrowth): string {
     return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape))
+  }
+
+  /** The lengths of the texts of a batch. */
+  lengths(): TextLengths {
+    this.#lengths ??= writeTextLengths(this.#writer, this.shape)
+    return this.#lengths
   }
 
   /** Runs of queries for a layer's window or chunks. */

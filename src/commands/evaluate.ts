@@ -4,6 +4,7 @@ import type { TaskEvaluationOptions } from '../tasks/measure-tasks.js'
 import { memorySize, namedPath, shard, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
+import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
 export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
@@ -75,7 +76,9 @@ Examples:
   layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
-    .action(async (flags: EvaluateFlags) => (await import('./run/evaluate.js')).run(flags))
+    .action(async (flags: EvaluateFlags) =>
+      (await whileTokenizerStarts(() => import('./run/evaluate.js'))).run(flags),
+    )
 }
 
 /** Flags that say which tasks are measured, and how; `--log-samples` is evaluate's alone. */

@@ -3,6 +3,7 @@ import { DEVICES } from '../engine/device.js'
 import type { HealOptions } from '../heal/heal-work.js'
 import { memorySize, positiveNumber, wholeNumber } from './arguments.js'
 import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
+import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 export const HEAL_OPTIONS = [
   ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
@@ -55,7 +56,9 @@ Examples:
   layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed --minutes 20
   layerprune heal --model ./SmolLM2-pruned --dataset texts.jsonl -o ./adapter --adapter --steps 100 --rank 8`,
     )
-    .action(async (flags: HealFlags) => (await import('./run/heal.js')).run(flags))
+    .action(async (flags: HealFlags) =>
+      (await whileTokenizerStarts(() => import('./run/heal.js'))).run(flags),
+    )
 }
 
 function addTextFlags(command: Command): Command {

@@ -3,6 +3,7 @@ import type { PlanOptions } from '../strategies/plan-layers.js'
 import { isObjective, type Objective, STRATEGIES } from '../strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 export const PLAN_OPTIONS = [
   ...RUN_OPTIONS,
@@ -72,7 +73,9 @@ Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 4 --strategy repaired --objective task:arc_easy
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
-    .action(async (flags: PlanFlags) => (await import('./run/plan.js')).run(flags))
+    .action(async (flags: PlanFlags) =>
+      (await whileTokenizerStarts(() => import('./run/plan.js'))).run(flags),
+    )
 }
 
 function objective(name: string): Objective {

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js'
 import type { SimilarityOptions } from '../similarity/options.js'
 import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 export const SIMILARITY_OPTIONS = [
   ...RUN_OPTIONS,
@@ -53,7 +54,7 @@ export function makeSimilarityCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (flags: SimilarityFlags) => {
       assertVerifiable(flags)
-      return (await import('./run/similarity.js')).run(flags)
+      return (await whileTokenizerStarts(() => import('./run/similarity.js'))).run(flags)
     })
 }
 

@@ -3,6 +3,7 @@ import type { SweepOptions, SweepStrategy } from '../sweep/options.js'
 import { memorySize, ratioAboveOne, shard, wholeNumber } from './arguments.js'
 import { addTaskFlags, TASK_OPTIONS } from './evaluate.js'
 import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 export const SWEEP_OPTIONS = [
   ...RUN_OPTIONS,
@@ -106,7 +107,9 @@ export function makeSweepCommand(): Command {
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText('after', HELP)
-    .action(async (flags: SweepFlags) => (await import('./run/sweep.js')).run(flags))
+    .action(async (flags: SweepFlags) =>
+      (await whileTokenizerStarts(() => import('./run/sweep.js'))).run(flags),
+    )
 }
 
 function strategies(name: string, before: SweepStrategy[] = []): SweepStrategy[] {

@@ -6,7 +6,8 @@ import { indexGraph, nodesUpstream } from '../graph/topology.js'
 import { bitsOfWeight, countDims, isHalfMatrix } from '../graph/weight-sizes.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
 import { countCastBytes, listLoadedWeights } from './loaded-weights.js'
-import { countRunBytes, KEPT_BY_RUNTIME, PROGRAM_BYTES, RUN_TOKENS } from './memory-figures.js'
+import { countRunBytes, KEPT_BY_RUNTIME, PROGRAM_BYTES } from './memory-figures.js'
+import { chooseRunSize } from './runs.js'
 
 /** Memory that `similarity` takes, in bytes, to within about a quarter. */
 export interface MemoryEstimate {
@@ -26,7 +27,8 @@ export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): Memo
   const castBytes = decoder.castsPerRun
     ? countCastBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
     : 0
-  const peakBytes = countRunBytes(config, { texts: RUN_TOKENS / tokens, tokens }) + castBytes
+  const run = chooseRunSize(decoder)
+  const peakBytes = countRunBytes(config, { texts: run.tokens / tokens, tokens }) + castBytes
   const runBytes = Math.round(KEPT_BY_RUNTIME * peakBytes)
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }
 }

@@ -36,9 +36,10 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
   const perToken = (value: (text: EncodedText, index: number, tokens: number) => number): MakeInput => {
     const make = makeIntegers(ort, info)
     return (batch, tokens) => {
-      const values = batch.flatMap((text) =>
-        Array.from({ length: tokens }, (_, index) => value(text, index, tokens)),
-      )
+      const values: number[] = []
+      for (const text of batch) {
+        for (let index = 0; index < tokens; index++) values.push(value(text, index, tokens))
+      }
       return make(values, [batch.length, tokens])
     }
   }
@@ -76,7 +77,7 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
 function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape: number[]) => Tensor {
   switch (elementType(info)) {
     case DataType.INT64:
-      return (values, shape) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), shape) as Tensor
+      return (values, shape) => new ort.Tensor('int64', toInt64(values), shape) as Tensor
     case DataType.INT32:
       return (values, shape) => new ort.Tensor('int32', Int32Array.from(values), shape) as Tensor
     case DataType.BOOL:
@@ -88,6 +89,13 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
         `graph input ${info.name} has element type ${DataType[elementType(info)]}, expected INT64`,
       )
   }
+}
+
+/** In a plain loop, which is many times as fast as `BigInt64Array.from`. */
+function toInt64(values: number[]): BigInt64Array {
+  const integers = new BigInt64Array(values.length)
+  for (let index = 0; index < values.length; index++) integers[index] = BigInt(values[index]!)
+  return integers
 }
 
 /** Positions of the tokens: [batch, tokens], or several times that if time, height and width have positions each. */

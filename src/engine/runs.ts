@@ -1,9 +1,10 @@
 import { LayerpruneError } from '../errors.js'
 import { formatQuantity } from '../format-numbers.js'
+import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
 import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { AskedBatch } from './gram-source.js'
-import { RUN_TOKENS } from './memory-figures.js'
+import { INT8_RUN_TOKENS, RUN_TOKENS } from './memory-figures.js'
 
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {
@@ -17,19 +18,33 @@ export interface Run {
 /** A token of a run. */
 type Position = [text: number, token: number]
 
+/** How many texts are run at once. */
+export interface RunSize {
+  /** Padded tokens at most, unless it is one text. */
+  tokens: number
+  /** Texts that the graph takes at once, if it takes no other number. */
+  fixedBatch: number | null
+}
+
+export function chooseRunSize({ model, int8 }: DecoderGraph): RunSize {
+  return {
+    tokens: int8 === undefined ? RUN_TOKENS : INT8_RUN_TOKENS,
+    fixedBatch: findFixedBatch(model.graph),
+  }
+}
+
 /**
- * Splits a batch into runs of at most RUN_TOKENS tokens each, padding included, or one text.
- * @param fixedBatch how many texts the graph takes at once, if it takes no other number; the batch is then one run
+ * Splits a batch into runs; if the graph takes batches of one size only, the batch is one run.
  * @throws LayerpruneError as `assertBatchSize` does
  */
-export function splitIntoRuns({ texts, asked }: AskedBatch, fixedBatch: number | null): Run[] {
+export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch }: RunSize): Run[] {
   assertBatchSize(texts.length, fixedBatch)
   const ranges: [start: number, end: number][] = []
   let start = 0
   let longest = 0
   for (const [index, { ids }] of texts.entries()) {
     longest = Math.max(longest, ids.length)
-    if (fixedBatch === null && index > start && (index + 1 - start) * longest > RUN_TOKENS) {
+    if (fixedBatch === null && index > start && (index + 1 - start) * longest > tokens) {
       ranges.push([start, index])
       start = index
       longest = ids.length

@@ -9,9 +9,10 @@ import { GRAM_OUTPUT, POSITIONS_INPUT } from '../graph/tap.js'
 import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
+import { RUN_TOKENS } from './memory-figures.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
 import type { RunMeter } from './run-meter.js'
-import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
+import { findFixedBatch, type Run, type RunSize, splitIntoRuns } from './runs.js'
 import { SegmentCheck } from './segment-check.js'
 import type { SessionOptions } from './session.js'
 import { type MemoryLimit, tooLittleMemory } from './too-little-memory.js'
@@ -114,7 +115,7 @@ class SegmentedSession implements GramSource {
   readonly #config: ModelConfig
   readonly #options: SegmentedOptions
   readonly #parts: Parts
-  readonly #fixedBatch: number | null
+  readonly #runSize: RunSize
   readonly #check: SegmentCheck | undefined
   #loaded: LoadedSegment | undefined
   #isNoted = false
@@ -125,7 +126,7 @@ class SegmentedSession implements GramSource {
     this.#options = options
     this.#parts = parts
     const { decoder } = parts.mapped
-    this.#fixedBatch = findFixedBatch(decoder.model.graph)
+    this.#runSize = { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(decoder.model.graph) }
     if (options.unchecked !== undefined) this.#check = new SegmentCheck(decoder, options.unchecked.tensors)
   }
 
@@ -152,7 +153,7 @@ class SegmentedSession implements GramSource {
   }
 
   #splitBatch(batch: AskedBatch): PendingRun[] {
-    return splitIntoRuns(batch, this.#fixedBatch).map((run, index, { length }) => ({
+    return splitIntoRuns(batch, this.#runSize).map((run, index, { length }) => ({
       ...run,
       tokens: run.texts.length > 1 ? run.tokens : Math.max(LEAST_ROWS, run.tokens),
       endsBatch: index === length - 1,

@@ -46,8 +46,9 @@ export async function createSession(
       { hint: hintForDevice(device) },
     )
   }
-  const { weightsFolder, awaitsInt8 = false } = decoder
-  if (awaitsInt8) throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
+  const { weightsFolder, int8 } = decoder
+  if (int8 === 'awaited')
+    throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
     return await ort.InferenceSession.create(serializeModel(runnable), {

@@ -5,7 +5,7 @@ import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { openRunner } from './graph-runner.js'
 import { RunMeter } from './run-meter.js'
-import { findFixedBatch, type Run, splitIntoRuns } from './runs.js'
+import { chooseRunSize, type Run, splitIntoRuns } from './runs.js'
 import type { SessionOptions } from './session.js'
 
 /** Positions whose states are held in float64 at a time. */
@@ -30,7 +30,7 @@ export async function openWholeSession(
 ): Promise<GramSource> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
-  const fixedBatch = findFixedBatch(tapped.model.graph)
+  const runSize = chooseRunSize(tapped)
   const gramSize = decoder.states.length ** 2
   const runner = await meter.time('loading', () =>
     openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }),
@@ -51,7 +51,7 @@ export async function openWholeSession(
     const gram = new Float64Array(count * gramSize)
     let offset = 0
     let texts = 0
-    for (const run of splitIntoRuns(batch, fixedBatch)) {
+    for (const run of splitIntoRuns(batch, runSize)) {
       const part = await measureRun(run)
       meter.count(run)
       gram.set(part, offset)

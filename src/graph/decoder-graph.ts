@@ -23,8 +23,8 @@ export interface DecoderGraph {
    * otherwise ONNX Runtime packs a float32 copy when they are loaded.
    */
   mapsMatrices?: boolean
-  /** Whether its matrices are to be made int8 first: until then it cannot run. */
-  awaitsInt8?: boolean
+  /** Whether its matrices are int8, or to be made so first: until then it cannot run. */
+  int8?: 'awaited' | 'made'
   /** Tokens of the longest text for which full attention is what the model's sparse attention is. */
   longestDense?: number | null
 }

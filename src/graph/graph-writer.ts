@@ -15,6 +15,7 @@ import {
 const MICROSOFT_OPERATORS = new Set([
   'CausalConvWithState',
   'FusedMatMul',
+  'GroupQueryAttention',
   'LinearAttention',
   'QuickGelu',
   'RotaryEmbedding',

@@ -127,11 +127,14 @@ export function makeGraph(parts: {
   return create(GraphProtoSchema, parts)
 }
 
-/** Graph input or output: dimensions that are not known are strings. */
+/**
+ * Graph input or output.
+ * @param shape  dimensions that are not known are strings; omitted if not even their number is known
+ */
 export function makeValueInfo(
   name: string,
   elemType: TensorProto_DataType,
-  shape: (number | string)[],
+  shape?: (number | string)[],
 ): ValueInfoProto {
   return create(ValueInfoProtoSchema, {
     name,
@@ -140,14 +143,16 @@ export function makeValueInfo(
         case: 'tensorType',
         value: {
           elemType,
-          shape: {
-            dim: shape.map((dim) => ({
-              value:
-                typeof dim === 'number'
-                  ? { case: 'dimValue' as const, value: BigInt(dim) }
-                  : { case: 'dimParam' as const, value: dim },
-            })),
-          },
+          ...(shape && {
+            shape: {
+              dim: shape.map((dim) => ({
+                value:
+                  typeof dim === 'number'
+                    ? { case: 'dimValue' as const, value: BigInt(dim) }
+                    : { case: 'dimParam' as const, value: dim },
+              })),
+            },
+          }),
         },
       },
     },

@@ -18,7 +18,12 @@ import {
   type ValueInfoProto,
 } from './onnx.js'
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
-import { findWeightProducts, type WeightMatrix, type WeightProduct } from './weight-products.js'
+import {
+  findGatedMlps,
+  findWeightProducts,
+  type WeightMatrix,
+  type WeightProduct,
+} from './weight-products.js'
 
 /** An int8 weight matrix, and how tokens are multiplied by it. */
 export interface QuantizedMatrix {
@@ -64,6 +69,9 @@ export function isInt8Step({ output }: NodeProto): boolean {
  * Multiplies by int8 weights: each token is rounded to 8 bits by a scale of its own, shared by all its products, and
  * products are summed exactly in 32 bits. Residuals of weights or of tokens cost one more product each; the product of
  * both residuals is omitted.
+ *
+ * The tokens' scales of a gated MLP's `up` are not multiplied in before `down` rounds each token by its own scale: they
+ * are part of that scale.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -76,6 +84,9 @@ export function quantizeProducts(
   const topology = indexGraph(graph)
   const products = findWeightProducts(decoder, topology)
   const isOfAllTokens = findTensorsOfAllTokens(topology)
+  const downOf = new Map(findGatedMlps(products, topology).map(({ up, down }) => [up.name, down.name]))
+  /** By name of a `down` matrix: scales that its tokens lack. */
+  const lackingScales = new Map<string, string>()
   const rounded = new Map<string, RoundedTensor>()
   const weights = new Map<string, TensorProto>()
   const replacements = new Map<NodeProto, NodeProto[]>()
@@ -87,14 +98,27 @@ export function quantizeProducts(
     const steps: NodeProto[] = []
     if (!rounded.has(multiplied)) {
       if (block !== null) steps.push(...rotateBlocks(input, block))
-      const rows = roundRows(multiplied, matrix.inputs, isOfAllTokens(input))
+      const rows = roundRows(multiplied, {
+        width: matrix.inputs,
+        isOfAllTokens: isOfAllTokens(input),
+        lackingScales: lackingScales.get(matrix.name),
+      })
       steps.push(...rows.nodes)
       graph.valueInfo.push(...rows.valueInfos)
       rounded.set(multiplied, rows)
     }
     const parts = makeWeights(matrix, form)
     for (const tensor of Object.values(parts)) weights.set(tensor.name, tensor)
-    steps.push(...multiplyRounded(node.output[0]!, rounded.get(multiplied)!, parts, form))
+    const tokens = rounded.get(multiplied)!
+    const output = node.output[0]!
+    const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
+    steps.push(...nodes)
+    const down = downOf.get(matrix.name)
+    if (down === undefined) steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
+    else {
+      lackingScales.set(down, tokens.scales)
+      for (const reader of topology.consumers.get(output)!) renameInput(topology.nodes[reader]!, output, sum)
+    }
     replacements.set(node, steps)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
@@ -122,13 +146,20 @@ function makeWeights({ name, inputs, outputs }: WeightMatrix, form: QuantizedMat
   }
 }
 
-/** Multiplies rounded tokens by an int8 matrix, and sums the products of values and residuals. */
+function renameInput(node: NodeProto, from: string, to: string): void {
+  node.input = node.input.map((name) => (name === from ? to : name))
+}
+
+/**
+ * Multiplies rounded tokens by an int8 matrix, and sums the products of values and residuals.
+ * @param output the tensor that the sum times the tokens' scales is
+ */
 function multiplyRounded(
   output: string,
   tokens: RoundedTensor,
   { values, residuals, scales }: Int8Weights,
   { keepsTokenResiduals }: QuantizedMatrix,
-): NodeProto[] {
+): { sum: string; nodes: NodeProto[] } {
   const nodes: NodeProto[] = []
   const multiply = (part: string, rows: string, weight: TensorProto, scale: string) => {
     // the output can be the input of another product, whose steps are named by it too
@@ -148,7 +179,7 @@ function multiplyRounded(
     nodes.push(makeNode('Add', [sum, product], [`${product}.sum`]))
     return `${product}.sum`
   })
-  return [...nodes, makeNode('Mul', [sum, tokens.scales], [output])]
+  return { sum, nodes }
 }
 
 function rotatedName(input: string): string {
@@ -180,8 +211,15 @@ interface RoundedTensor {
   valueInfos: ValueInfoProto[]
 }
 
-/** @param isOfAllTokens whether the tensor is known to be [batch, tokens, width]; if not, it may have no row */
-function roundRows(input: string, width: number, isOfAllTokens: boolean): RoundedTensor {
+interface Rows {
+  width: number
+  /** Whether the tensor is known to be [batch, tokens, width]; if not, it may have no row. */
+  isOfAllTokens: boolean
+  /** One per row, [..., 1]: what the tensor should have been multiplied by; undefined if it is complete. */
+  lackingScales: string | undefined
+}
+
+function roundRows(input: string, { width, isOfAllTokens, lackingScales }: Rows): RoundedTensor {
   const nodes: NodeProto[] = []
   const name = (part: string) => `${input}${STEP}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
@@ -224,7 +262,7 @@ function roundRows(input: string, width: number, isOfAllTokens: boolean): Rounde
   return {
     values: shaped[0],
     residuals: shaped[1],
-    scales,
+    scales: lackingScales === undefined ? scales : add('Mul', [scales, lackingScales], 'full_scale'),
     nodes,
     valueInfos: isOfAllTokens ? valueInfos : [],
   }

@@ -73,10 +73,11 @@ export function indexGraph(graph: GraphProto): Topology {
 
 /** Inputs of a node and what its subgraphs (If, Loop, Scan) take from the scopes around them, without repeats. */
 function tensorsRead(node: NodeProto): string[] {
-  const names = new Set(node.input.filter((name) => name !== ''))
-  for (const attribute of node.attribute) {
-    const subgraphs = attribute.g ? [attribute.g, ...attribute.graphs] : attribute.graphs
-    for (const subgraph of subgraphs) for (const name of capturedTensors(subgraph)) names.add(name)
+  const names = new Set(node.input)
+  names.delete('')
+  for (const { g, graphs } of node.attribute) {
+    if (g) for (const name of capturedTensors(g)) names.add(name)
+    for (const subgraph of graphs) for (const name of capturedTensors(subgraph)) names.add(name)
   }
   return [...names]
 }

@@ -109,18 +109,20 @@ export function findAttentionMatrices(
     return [...seen].flatMap((position) => matrixAt.get(position) ?? [])
   }
   const writers = (name: string) => producer.get(name) ?? []
-  const mixtures = nodes.filter(
-    ({ opType, input }) => opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax',
-  )
+  const mixtures = nodes.flatMap(({ opType, input, output }) => {
+    if (opType === 'GroupQueryAttention') return [{ values: input[2]!, mixed: output[0]! }]
+    const isMixture = opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
+    return isMixture ? [{ values: input[1]!, mixed: output[0]! }] : []
+  })
   return {
     values: new Set(
-      mixtures.flatMap(({ input }) =>
-        firstProducts([writers(input[1]!)].flat(), (position) => nodes[position]!.input.flatMap(writers)),
+      mixtures.flatMap(({ values }) =>
+        firstProducts([writers(values)].flat(), (position) => nodes[position]!.input.flatMap(writers)),
       ),
     ),
     outputs: new Set(
-      mixtures.flatMap(({ output }) =>
-        firstProducts(consumers.get(output[0]!) ?? [], (position) =>
+      mixtures.flatMap(({ mixed }) =>
+        firstProducts(consumers.get(mixed) ?? [], (position) =>
           nodes[position]!.output.flatMap((name) => consumers.get(name) ?? []),
         ),
       ),

@@ -152,7 +152,7 @@ function describeAnalysis({ decoder, config, format, file, packing, precision, t
   return {
     analysis: { possible: true, format, file, dtype: precision.dtype, packing },
     parameters: { ...counts, total, outside: tensors === undefined ? 0 : countOutside(config, tensors) },
-    memory: estimateMemory(decoder.awaitsInt8 ? describeQuantized(decoder) : decoder, config),
+    memory: estimateMemory(decoder.int8 === 'awaited' ? describeQuantized(decoder) : decoder, config),
   }
 }
 

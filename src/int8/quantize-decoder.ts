@@ -115,7 +115,7 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
     const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
     result.model.graph.initializer.push(rotation)
   }
-  return { ...result, awaitsInt8: false }
+  return { ...result, int8: 'made' }
 }
 
 function planMatrices(decoder: DecoderGraph, rotated: RotatedDecoder | null): Plan[] {

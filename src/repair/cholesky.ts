@@ -1,110 +1,116 @@
 import { LayerpruneError } from '../errors.js'
+import type { SymmetricMatrix } from './symmetric-matrix.js'
 import type { Tile, TileProducts } from './tile-products.js'
-import type { SymmetricMatrix } from './tiled-matrix.js'
+
+/** A positive definite matrix that is ready to solve equations. */
+export interface Factor {
+  /**
+   * Solves matrix x = b.
+   * @param b  [size, columns] row-major
+   * @returns x, the same shape
+   */
+  solve(b: Tile): Promise<Tile>
+}
 
 /**
- * Solves `matrix` x = b for several right-hand sides by Cholesky's factorisation, tile by tile (Golub & Van Loan,
- * Matrix Computations, 4.2.9); the products run in ONNX Runtime, in float64.
- * @param matrix    positive definite; overwritten by the tiles of the factor
- * @param rightSides [size, columns] row-major
- * @param onShare   called now and then with the share of the work that is done
- * @returns x, the same shape
+ * Cholesky's factorisation, tile by tile (Golub & Van Loan, Matrix Computations, 4.2.9); the products run in ONNX
+ * Runtime, in float64.
+ * @param matrix   positive definite; overwritten by U, the upper triangle of which UᵀU is the matrix
+ * @param onShare  called now and then with the share of the work that is done
  * @throws LayerpruneError if the matrix is not positive definite
  */
-export async function solvePositiveDefinite(
+export async function factorize(
   products: TileProducts,
   matrix: SymmetricMatrix,
-  { columns, data }: { columns: number; data: Float64Array },
   onShare?: (share: number) => void,
-): Promise<Float64Array> {
-  const size = matrix.bounds.at(-1)!
-  // operations: size^3 / 3 to factorise, 2 size^2 to solve for each column
-  const ofFactor = size / (size + 6 * columns)
-  const inverses = await factorize(products, matrix, (share) => onShare?.(share * ofFactor))
-  const { bounds, tiles } = matrix
-  const parts: Tile[] = tiles.map((_, i) => ({
-    rows: bounds[i + 1]! - bounds[i]!,
-    columns,
-    data: data.slice(bounds[i]! * columns, bounds[i + 1]! * columns),
-  }))
-  for (let i = 0; i < parts.length; i++) {
-    for (let k = 0; k < i; k++) parts[i] = await products.subtract(parts[i]!, tiles[i]![k]!, parts[k]!)
-    parts[i] = await products.multiply(inverses[i]!, parts[i]!)
-  }
-  for (let i = parts.length - 1; i >= 0; i--) {
-    for (let k = i + 1; k < parts.length; k++) {
-      parts[i] = await products.subtractLeftTransposed(parts[i]!, tiles[k]![i]!, parts[k]!)
+): Promise<Factor> {
+  const { bounds, panels, size } = matrix
+  /** Inverses of the diagonal tiles of Uᵀ. */
+  const inverses: Tile[] = []
+  for (const [i, panel] of panels.entries()) {
+    for (let j = 0; j < i; j++) {
+      const tile = rowsOf(panel, bounds[j]!, bounds[j + 1]!)
+      const above = rowsOf(panels[j]!, 0, bounds[j]!)
+      await eliminateAbove(products, inverses[j]!, above, rowsOf(panel, 0, bounds[j]!), tile)
     }
-    parts[i] = await products.multiply(transpose(inverses[i]!), parts[i]!)
+    const diagonal = rowsOf(panel, bounds[i]!, bounds[i + 1]!)
+    const above = rowsOf(panel, 0, bounds[i]!)
+    if (i > 0) await products.subtractLeftTransposed(above, above, diagonal)
+    factorizeTile(diagonal, bounds[i]!)
+    inverses.push(invertLower(transpose(diagonal)))
+    onShare?.((bounds[i + 1]! / size) ** 3)
   }
-  const solution = new Float64Array(data.length)
-  for (const [i, part] of parts.entries()) solution.set(part.data, bounds[i]! * columns)
+  return { solve: (b) => solveTriangles(products, matrix, inverses, b) }
+}
+
+/** @param inverses  of the diagonal tiles of Uᵀ */
+async function solveTriangles(
+  products: TileProducts,
+  { bounds, panels }: SymmetricMatrix,
+  inverses: Tile[],
+  b: Tile,
+): Promise<Tile> {
+  const solution: Tile = { ...b, data: b.data.slice() }
+  const partOf = (i: number) => rowsOf(solution, bounds[i]!, bounds[i + 1]!)
+  for (const [i, panel] of panels.entries()) {
+    const above = rowsOf(panel, 0, bounds[i]!)
+    await eliminateAbove(products, inverses[i]!, above, rowsOf(solution, 0, bounds[i]!), partOf(i))
+  }
+  for (let i = panels.length - 1; i >= 0; i--) {
+    const part = partOf(i)
+    await products.multiplyLeftTransposed(inverses[i]!, { ...part, data: part.data.slice() }, part)
+    const above = rowsOf(panels[i]!, 0, bounds[i]!)
+    if (i > 0) await products.subtract(above, part, rowsOf(solution, 0, bounds[i]!))
+  }
   return solution
 }
 
-/**
- * Replaces a matrix by its lower triangular factor.
- * @returns the inverses of the factor's diagonal tiles
- */
-async function factorize(
+/** Makes a tile the inverse times what it is less the transpose of a times b; a and b may have no rows. */
+async function eliminateAbove(
   products: TileProducts,
-  { tiles, bounds }: SymmetricMatrix,
-  onShare: (share: number) => void,
-): Promise<Tile[]> {
-  const inverses: Tile[] = []
-  for (let j = 0; j < tiles.length; j++) {
-    for (let i = j; i < tiles.length; i++) {
-      let tile = tiles[i]![j]!
-      for (let k = 0; k < j; k++) tile = await products.subtractTransposed(tile, tiles[i]![k]!, tiles[j]![k]!)
-      if (i === j) {
-        factorizeTile(tile, bounds[j]!)
-        inverses.push(invertLower(tile))
-      } else {
-        tile = await products.multiply(tile, transpose(inverses[j]!))
-      }
-      tiles[i]![j] = tile
-    }
-    onShare(shareOfColumns((j + 1) / tiles.length))
-  }
-  return inverses
+  inverse: Tile,
+  a: Tile,
+  b: Tile,
+  tile: Tile,
+): Promise<void> {
+  if (a.rows === 0) await products.multiply(inverse, { ...tile, data: tile.data.slice() }, tile)
+  else await products.eliminate(inverse, a, b, tile)
 }
 
-/** The share of a factorisation that some columns of tiles take: each is as long as it is deep. */
-function shareOfColumns(columns: number): number {
-  return 3 * columns ** 2 - 2 * columns ** 3
+/** Rows of a tile, which share its numbers. */
+function rowsOf({ columns, data }: Tile, start: number, end: number): Tile {
+  return { rows: end - start, columns, data: data.subarray(start * columns, end * columns) }
 }
 
-/** Cholesky's factorisation of one tile, in place; the part above the diagonal becomes zero. */
+/** Cholesky's factorisation of one tile into its upper triangle, in place; the part below becomes zero. */
 function factorizeTile({ rows, data }: Tile, firstRow: number): void {
-  for (let j = 0; j < rows; j++) {
-    for (let i = j; i < rows; i++) {
-      let sum = data[i * rows + j]!
-      for (let k = 0; k < j; k++) sum -= data[i * rows + k]! * data[j * rows + k]!
-      if (i > j) {
-        data[i * rows + j] = sum / data[j * rows + j]!
-        continue
-      }
-      if (!(sum > 0)) {
-        throw new LayerpruneError(
-          `the equations of the repair cannot be solved: pivot ${firstRow + j} is ${sum}, expected above 0`,
-          { hint: 'give more calibration text with --dataset-size' },
-        )
-      }
-      data[j * rows + j] = Math.sqrt(sum)
+  for (let k = 0; k < rows; k++) {
+    const pivot = data[k * rows + k]!
+    if (!(pivot > 0)) {
+      throw new LayerpruneError(
+        `the equations of the repair cannot be solved: pivot ${firstRow + k} is ${pivot}, expected above 0`,
+        { hint: 'give more calibration text with --dataset-size' },
+      )
     }
-    data.fill(0, j * rows + j + 1, (j + 1) * rows)
+    const scale = 1 / Math.sqrt(pivot)
+    for (let j = k; j < rows; j++) data[k * rows + j]! *= scale
+    for (let i = k + 1; i < rows; i++) {
+      const factor = data[k * rows + i]!
+      for (let j = i; j < rows; j++) data[i * rows + j]! -= factor * data[k * rows + j]!
+      data[i * rows + k] = 0
+    }
   }
 }
 
 function invertLower({ rows, columns, data }: Tile): Tile {
   const inverse = new Float64Array(rows * rows)
-  for (let j = 0; j < rows; j++) {
-    inverse[j * rows + j] = 1 / data[j * rows + j]!
-    for (let i = j + 1; i < rows; i++) {
-      let sum = 0
-      for (let k = j; k < i; k++) sum -= data[i * rows + k]! * inverse[k * rows + j]!
-      inverse[i * rows + j] = sum / data[i * rows + i]!
+  for (let i = 0; i < rows; i++) {
+    const scale = 1 / data[i * rows + i]!
+    for (let k = 0; k < i; k++) {
+      const factor = data[i * rows + k]! * scale
+      for (let j = 0; j <= k; j++) inverse[i * rows + j]! -= factor * inverse[k * rows + j]!
     }
+    inverse[i * rows + i] = scale
   }
   return { rows, columns, data: inverse }
 }

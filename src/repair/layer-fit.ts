@@ -11,15 +11,22 @@ import type { ClosingProduct } from './closing-product.js'
 import {
   CHANGE_INPUT,
   CHANGED_STATE,
-  FEATURE_PRODUCTS,
+  countGroups,
+  FEATURES,
+  type FitGraphOptions,
+  featurePanel,
+  givenInput,
+  OWN_STATE,
   PRESENT_INPUT,
+  PRODUCT_INPUT,
   RESIDUAL_PRODUCTS,
   RESIDUAL_SQUARES,
   TARGET_INPUT,
+  takeAddingGraph,
   takeChangedGraph,
   takeMomentsGraph,
 } from './fit-graph.js'
-import { SymmetricMatrix } from './tiled-matrix.js'
+import { addMoments, type Moments } from './moments.js'
 
 /** A batch of texts on its way through a model that is repaired. */
 export interface FitBatch {
@@ -28,94 +35,104 @@ export interface FitBatch {
   state: State
   /** State that the layer should return. */
   target: State
+  /** Inputs of the products that were changed already. */
+  given?: Tensor[]
 }
 
-/** Second moments of a regression, see `takeMomentsGraph`; sums over batches in float64. */
-export interface Moments {
-  /** How many features each product has, that of the last with the one of its bias. */
-  groups: number[]
-  features: SymmetricMatrix
-  /** [features, hidden] */
-  residual: Float64Array
+/** What reading the moments of a batch leaves for later. */
+export interface FitReading {
+  /** The input of the first of several products. */
+  input?: Tensor
+  /** Of a single product its features, [batch * tokens, features], and the layer's own output. */
+  alone?: { features: Tensor; state: State }
 }
 
-/** A layer whose products are fitted. */
+/** A layer whose products are fitted; its sessions are loaded when they are first used. */
 export interface LayerFit {
   /** As moments have them. */
   groups: number[]
-  /** Adds the moments of a batch to those of others. */
-  addMoments(batch: FitBatch, moments: Moments): Promise<void>
-  /** The output of the layer with its products changed, and the weighted residual sum of squares. */
-  change(batch: FitBatch, change: Float32Array): Promise<{ state: State; residualSquares: number }>
+  /**
+   * Adds the moments of a batch to those of others.
+   * @throws LayerpruneError if a value on the way is not a finite number
+   */
+  addMoments(batch: FitBatch, moments: Moments): Promise<FitReading>
+  /** The output of the layer with its products changed. */
+  change(batch: Pick<FitBatch, 'texts' | 'state'>, change: Float32Array): Promise<State>
+  /** The same of a single product, from what reading its moments left. */
+  addChange(read: FitReading, change: Float32Array): Promise<State>
   close(): Promise<void>
 }
 
-export function makeMoments(groups: number[], hidden: number): Moments {
-  const count = countFeatures(groups)
-  return { groups, features: new SymmetricMatrix(count), residual: new Float64Array(count * hidden) }
-}
-
-export function countFeatures(groups: number[]): number {
-  return groups.reduce((sum, count) => sum + count, 0)
-}
-
 /**
- * Opens a layer to be fitted; its sessions are loaded when they are first used.
- * @param fitted  products of one layer, as `findProducts` gives them or the last of these
- * @throws LayerpruneError if a value on the way is not a finite number
+ * Opens a layer to be fitted.
+ * @param options  products of one layer, as `findProducts` gives them or the last of these
  */
 export async function openLayerFit(
   decoder: DecoderGraph,
   config: ModelConfig,
-  fitted: ClosingProduct[],
-  options: SessionOptions,
+  { products, given = [] }: FitGraphOptions,
+  session: SessionOptions,
 ): Promise<LayerFit> {
   const ort = await import('onnxruntime-node')
   const opened: Promise<GraphRunner>[] = []
+  const fedByCaller = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
+  fedByCaller.push(...given.map((_, place) => givenInput(place)))
   const lazily = (take: () => DecoderGraph) => {
     let opening: Promise<GraphRunner> | undefined
-    return async ({ texts, state, target }: FitBatch, own: Record<string, Tensor>) => {
+    return () => {
       opening ??= open(take())
-      const runner = await opening
-      const [, tokens] = state.dims as [number, number]
-      const fedByCaller = {
-        ...own,
-        [STATE_INPUT]: state,
-        [TARGET_INPUT]: target,
-        [PRESENT_INPUT]: presentTensor(ort, texts, tokens),
-      }
-      return runner.run(runner.makeFeeds(texts, tokens, fedByCaller))
+      return opening
     }
   }
   function open(graph: DecoderGraph) {
-    const fedByCaller = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT]
-    const opening = openRunner(graph, config, fedByCaller, { ...options, shared: true })
+    const opening = openRunner(graph, config, fedByCaller, { ...session, shared: true })
     opened.push(opening)
     return opening
   }
-  const runMoments = lazily(() => takeMomentsGraph(decoder, fitted))
-  const runChanged = lazily(() => takeChangedGraph(decoder, fitted))
-  const groups = fitted.map(({ inputs, bias }) => inputs + (bias === null ? 0 : 1))
-  const closing = fitted.at(-1)!
+  const openMoments = lazily(() => takeMomentsGraph(decoder, { products, given }))
+  const openChanged = lazily(() => takeChangedGraph(decoder, products))
+  const openAdding = lazily(() => takeAddingGraph(decoder, products[0]!))
+  const groups = countGroups(products)
+  const closing = products.at(-1)!
+  const changeTensor = (change: Float32Array) =>
+    new ort.Tensor('float32', change, [change.length / closing.outputs, closing.outputs])
   return {
     groups,
-    async addMoments(batch, moments) {
-      const outputs = await runMoments(batch, {})
-      assertFinite(outputs[RESIDUAL_SQUARES]!, closing)
-      moments.features.add(outputs[FEATURE_PRODUCTS]!.data as Float32Array)
-      const residual = outputs[RESIDUAL_PRODUCTS]!.data as Float32Array
-      for (let index = 0; index < residual.length; index++) moments.residual[index]! += residual[index]!
+    async addMoments({ texts, state, target, given: inputs = [] }, moments) {
+      const runner = await openMoments()
+      const [, tokens] = state.dims as [number, number]
+      const own = Object.fromEntries(inputs.map((tensor, place) => [givenInput(place), tensor]))
+      const present = presentTensor(ort, texts, tokens)
+      const feeds = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
+      const outputs = await runner.run(runner.makeFeeds(texts, tokens, feeds))
+      addMoments(moments, {
+        panels: moments.features.panels.map((_, index) => numbersOf(outputs[featurePanel(index)]!)),
+        residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),
+        squares: assertFinite(outputs[RESIDUAL_SQUARES]!, closing),
+      })
+      return products.length > 1
+        ? { input: outputs[PRODUCT_INPUT]! }
+        : { alone: { features: outputs[FEATURES]!, state: outputs[OWN_STATE] as State } }
     },
-    async change(batch, change) {
-      const shape = [countFeatures(groups), closing.outputs]
-      const outputs = await runChanged(batch, { [CHANGE_INPUT]: new ort.Tensor('float32', change, shape) })
-      return {
-        state: outputs[CHANGED_STATE] as State,
-        residualSquares: assertFinite(outputs[RESIDUAL_SQUARES]!, closing),
-      }
+    async change({ texts, state }, change) {
+      const runner = await openChanged()
+      const [, tokens] = state.dims as [number, number]
+      const present = presentTensor(ort, texts, tokens)
+      const feeds = { [STATE_INPUT]: state, [PRESENT_INPUT]: present, [CHANGE_INPUT]: changeTensor(change) }
+      return (await runner.run(runner.makeFeeds(texts, tokens, feeds)))[CHANGED_STATE] as State
+    },
+    async addChange({ alone }, change) {
+      const { features, state } = alone!
+      const runner = await openAdding()
+      const feeds = { [FEATURES]: features, [OWN_STATE]: state, [CHANGE_INPUT]: changeTensor(change) }
+      return (await runner.run(feeds))[CHANGED_STATE] as State
     },
     close: () => releaseAll(opened),
   }
+}
+
+function numbersOf(tensor: Tensor): Float32Array {
+  return tensor.data as Float32Array
 }
 
 /** 1 for each token of a text and 0 for padding: [texts * tokens, 1]. */

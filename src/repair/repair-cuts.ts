@@ -1,4 +1,4 @@
-import { type DecoderPieces, openDecoderPieces, type State } from '../engine/decoder-pieces.js'
+import type { State } from '../engine/decoder-pieces.js'
 import type { SessionOptions } from '../engine/session.js'
 import { LayerpruneError, UsageError } from '../errors.js'
 import { countParameters } from '../inspect/parameters.js'
@@ -9,6 +9,7 @@ import type { OnProgress } from '../progress.js'
 import type { EncodedText } from '../texts/windows.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
 import { type FittedLayer, fitLayer } from './fit-layer.js'
+import type { RepairLayers } from './repair-layers.js'
 import { type RepairSizes, RepairWork } from './repair-work.js'
 import { openTileProducts } from './tile-products.js'
 
@@ -20,6 +21,8 @@ export interface LayerRepair extends Omit<FittedLayer, 'states'> {
 }
 
 export interface RepairOptions extends SessionOptions {
+  /** The layers of the model, opened for the same blocks. */
+  layers: RepairLayers
   /** Blocks to remove. */
   removed: Block[]
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
@@ -47,15 +50,13 @@ const WORTHWHILE_SHARE = 0.97
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { decoder, config } = model
-  const { batches, removed, signal, onProgress, ...session } = options
+  const { layers: opened, batches, removed, signal, onProgress, ...session } = options
   const cuts = findRepairs(model, removed)
   const first = cuts[0]!.block.start - 1
   const last = cuts.at(-1)!.block
-  const boundaries = [0, ...numbersFrom(Math.max(first, 1), config.layers)]
-  const pieces = await openDecoderPieces(decoder, config, boundaries, session)
   const products = await openTileProducts(options.threads)
   const isHeldOut = (index: number) => isInHeldOut(index, batches.length)
-  const layers: Layers = { pieces, boundaries, batches, signal }
+  const layers: Layers = { ...opened, batches, signal }
   const extent = {
     most: countFittable(cuts, config.layers),
     layers: config.layers - first,
@@ -94,16 +95,14 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
     }
     return repairs
   } finally {
-    await Promise.all([pieces.close(), products.close()])
+    await products.close()
   }
 }
 
 /** The layers of the whole model, run on the calibration texts. */
-interface Layers extends Pick<RepairOptions, 'batches' | 'signal'> {
-  pieces: DecoderPieces
-  /** States at which the pieces begin and end. */
-  boundaries: number[]
-}
+interface Layers
+  extends Pick<RepairOptions, 'batches' | 'signal'>,
+    Pick<RepairLayers, 'pieces' | 'boundaries'> {}
 
 /** The states before layer `first`, by batch. They come in one piece. */
 async function runFirstLayers(layers: Layers, first: number, onProgress?: OnProgress): Promise<State[]> {
@@ -127,14 +126,12 @@ function countFittable(cuts: { block: Block }[], layers: number): number {
 
 function measureSizes({ decoder, config }: Model, batches: EncodedText[][]): RepairSizes {
   const { attention, mixers, mlp } = countParameters(decoder)
-  const heldOut = batches.filter((_, index) => isInHeldOut(index, batches.length)).length
   const tokens = batches.flat().reduce((sum, { ids }) => sum + ids.length, 0)
   return {
     parameters: (attention + mixers + mlp) / config.layers,
     hidden: config.hiddenSize,
     tokens: tokens / batches.length,
-    fitted: batches.length - heldOut,
-    heldOut,
+    batches: batches.length,
   }
 }
 
@@ -189,10 +186,6 @@ function findProductsIfAny({ decoder }: Model, layer: number): ClosingProduct[] 
     if (error instanceof LayerpruneError) return undefined
     throw error
   }
-}
-
-function numbersFrom(start: number, end: number): number[] {
-  return Array.from({ length: end - start + 1 }, (_, index) => start + index)
 }
 
 /** One batch in five; the last one if there are fewer than five. */

@@ -1,19 +1,19 @@
 import type { ReadingOptions } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
-import { type MeasureOptions, measureTexts } from '../evaluate/measure-texts.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { formatQuantity } from '../format-numbers.js'
-import { replaceWeights } from '../graph/replace-weights.js'
 import type { Block } from '../layers/block.js'
-import { type Model, openModel, prepareModel } from '../model.js'
+import { openModel, prepareModel } from '../model.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { createChatWriter } from '../texts/chat-template.js'
 import { TokenizerThread } from '../texts/tokenizer-thread.js'
 import type { Replacement } from '../weights/replacement.js'
 import { makeReplacements } from './make-replacements.js'
+import { measureRepair } from './measure-repair.js'
 import { findRepairs, repairCuts } from './repair-cuts.js'
-import { makeRepairReport, type RepairFigures, type RepairReport } from './repair-report.js'
+import { openRepairLayers, type RepairLayers } from './repair-layers.js'
+import { makeRepairReport, type RepairReport } from './repair-report.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 
 export interface RepairModelOptions extends RepairTextOptions {
@@ -41,6 +41,7 @@ export async function repairModel(
   const { removed, threads, device = 'cpu', signal, onNote, onProgress } = options
   const session = { threads, device, signal }
   let tokenizer: TokenizerThread | undefined
+  let layers: RepairLayers | undefined
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
   try {
     const model = await prepareModel(await openModel(options, 'change'), options)
@@ -51,21 +52,26 @@ export async function repairModel(
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const writeChat = createChatWriter(() => model.tokenizer)
     const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
+    layers = await openRepairLayers(model, removed, session)
     const repairs = await repairCuts(model, {
       ...session,
+      layers,
       removed,
       batches: texts.calibration.batches,
       onProgress,
     })
     const changes = repairs.flatMap((repair) => repair.changes)
     const replacements = await makeReplacements(model.decoder, changes)
-    const figures = await compare(model, replacements, {
-      ...session,
-      removed,
-      batches: texts.evaluation.batches,
-      countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
-      onProgress,
-    })
+    const changed = new Set(repairs.map(({ layer }) => layer))
+    const figures = await measureRepair(
+      { model, layers, removed, changed, replacements },
+      {
+        ...session,
+        batches: texts.evaluation.batches,
+        countBytes: (text) => countScoredBytes(text, tokenizer!.decode, settings.maxLength),
+        onProgress,
+      },
+    )
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
       onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
     }
@@ -76,6 +82,7 @@ export async function repairModel(
       : cause
   } finally {
     tokenizer?.close()
+    await layers?.close()
   }
 }
 
@@ -97,25 +104,4 @@ async function readTexts(
     )
   }
   return texts
-}
-
-interface Comparison extends Omit<MeasureOptions, 'phase'> {
-  removed: Block[]
-}
-
-/**
- * Measures a model whole, cut, and cut with some of its weights replaced.
- * @throws LayerpruneError if the whole model's likelihood of a text is not finite
- */
-async function compare(
-  model: Model,
-  replacements: ReadonlyMap<string, Replacement>,
-  { removed, ...options }: Comparison,
-): Promise<RepairFigures> {
-  const first = { phase: 'perplexity, whole and cut', next: 'repaired' }
-  const [whole, cut] = await measureTexts(model, [[], removed], { ...options, phase: first })
-  const repairedModel = { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const second = { phase: 'perplexity, repaired' }
-  const [repaired] = await measureTexts(repairedModel, [removed], { ...options, phase: second })
-  return { whole, cut, repaired }
 }

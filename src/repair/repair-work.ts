@@ -9,9 +9,7 @@ export interface RepairSizes {
   hidden: number
   /** Of a batch, on average. */
   tokens: number
-  /** Batches that are fitted, and those that are held out while a ridge is chosen. */
-  fitted: number
-  heldOut: number
+  batches: number
 }
 
 /** What a repair may have to do at most. */
@@ -28,14 +26,14 @@ export interface RepairExtent {
 interface FitCosts {
   /** Moments of a batch. */
   moments: number
-  /** A batch through the changed layer. */
+  /** A batch with the change added. */
   change: number
-  /** The equations. */
+  /** The equations, and what their solution leaves on the held-out texts. */
   solution: number
 }
 
 /** Time of an operation in float64, tile by tile, as a multiple of one in float32. */
-const FLOAT64_COST = 4
+const FLOAT64_COST = 2
 
 /**
  * Counts the work of a repair and reports it. What is left is a bound: fewer ridges may be tried and fewer layers fitted.
@@ -59,11 +57,12 @@ export class RepairWork {
     this.#sizes = sizes
     this.#extent = extent
     this.#onProgress = onProgress
-    const fits = sum(listFits(extent.products).map((products) => this.#sumFit(this.#costsOf(products))))
-    // after the last of its products, and after the closing one alone, a layer runs changed
-    const orders = Math.min(2, extent.products.length)
-    const { change } = this.#costsOf(extent.products.slice(-1))
-    const ofLayer = fits + orders * this.#batches * change
+    const { products } = extent
+    const fits = products.map((_, place) => this.#costsOf(products.slice(place)))
+    const last = fits.at(-1)!
+    const ofFits = fits.map(({ moments, solution }) => this.#batches * moments + (MOST_TRIES + 1) * solution)
+    const ofLast = products.length > 1 ? MOST_TRIES * last.solution : 0
+    const ofLayer = sum(ofFits) + ofLast + this.#batches * last.change
     this.#left = extent.most * ofLayer + extent.layers * this.#batches * this.#layerCost
   }
 
@@ -79,10 +78,8 @@ export class RepairWork {
   }
 
   /** @param products  those that are fitted together, the first of which is then changed */
-  startFit(products: ClosingProduct[], place: number): void {
-    this.#costs = this.#costsOf(products)
-    this.#product = nameProduct(products[0]!, place)
-    this.#tries = 0
+  startReading(products: ClosingProduct[], place: number): void {
+    this.#start(products, place)
     this.#report(this.#describe('reading activations'))
   }
 
@@ -90,12 +87,14 @@ export class RepairWork {
     this.#add(this.#costs.moments, this.#describe('reading activations'))
   }
 
-  ranChanged(): void {
-    this.#add(this.#costs.change)
+  /** @param products  as of `startReading` */
+  startChoice(products: ClosingProduct[], place: number): void {
+    this.#start(products, place)
+    this.#tries = 0
   }
 
   startTry(ridge: number): void {
-    if (++this.#tries > MOST_TRIES) this.#left += this.#tryCost(this.#costs)
+    if (++this.#tries > MOST_TRIES) this.#left += this.#costs.solution
     this.#report(this.#describe(`ridge ${ridge}`))
   }
 
@@ -106,35 +105,35 @@ export class RepairWork {
   }
 
   endTries(): void {
-    this.#left -= Math.max(0, MOST_TRIES - this.#tries) * this.#tryCost(this.#costs)
+    this.#left -= Math.max(0, MOST_TRIES - this.#tries) * this.#costs.solution
+  }
+
+  addedChange(): void {
+    this.#add(this.#costs.change, this.#describe('changing the layer'))
   }
 
   get #batches(): number {
-    return this.#sizes.fitted + this.#sizes.heldOut
+    return this.#sizes.batches
   }
 
   get #layerCost(): number {
     return 2 * this.#sizes.tokens * this.#sizes.parameters
   }
 
+  #start(products: ClosingProduct[], place: number): void {
+    this.#costs = this.#costsOf(products)
+    this.#product = nameProduct(products[0]!, place)
+  }
+
   #costsOf(products: ClosingProduct[]): FitCosts {
     const { tokens, hidden } = this.#sizes
     const features = sum(products.map(({ inputs }) => inputs))
     return {
-      moments: this.#layerCost + 2 * tokens * features * (features + hidden),
-      change: this.#layerCost + 2 * tokens * features * hidden,
-      solution: FLOAT64_COST * (features ** 3 / 3 + 2 * features ** 2 * hidden),
+      // of the products of features with each other, half are the others again
+      moments: this.#layerCost + tokens * features * (features + 2 * hidden),
+      change: 2 * tokens * features * hidden,
+      solution: FLOAT64_COST * (features ** 3 / 3 + 3 * features ** 2 * hidden),
     }
-  }
-
-  #tryCost({ solution, change }: FitCosts): number {
-    return solution + this.#sizes.heldOut * change
-  }
-
-  #sumFit(costs: FitCosts): number {
-    const { heldOut } = this.#sizes
-    const moments = this.#batches * costs.moments
-    return moments + heldOut * costs.change + MOST_TRIES * this.#tryCost(costs) + costs.solution
   }
 
   #add(operations: number, what?: string): void {
@@ -156,12 +155,6 @@ export class RepairWork {
       next: 'perplexity',
     })
   }
-}
-
-/** The products that are fitted together, for each fit of a layer: see `fitLayer`. */
-function listFits(products: ClosingProduct[]): ClosingProduct[][] {
-  const inOrder = products.map((_, index) => products.slice(index))
-  return products.length === 1 ? inOrder : [...inOrder, products.slice(-1)]
 }
 
 /** Names a product by its module in the layer, such as `mlp.down_proj`, or by its place among those of the layer. */

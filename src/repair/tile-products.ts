@@ -1,26 +1,35 @@
 import { create } from '@bufbuild/protobuf'
 import { ModelProtoSchema } from 'onnx-buf'
-import type { InferenceSession, TypedTensor } from 'onnxruntime-node'
+import type { InferenceSession } from 'onnxruntime-node'
 import { releaseAll } from '../engine/session.js'
-import { DataType, makeGraph, makeNode, makeValueInfo, serializeModel } from '../graph/onnx.js'
+import {
+  DataType,
+  makeGraph,
+  makeNode,
+  makeValueInfo,
+  type NodeProto,
+  serializeModel,
+} from '../graph/onnx.js'
 
-/** A small dense matrix, row-major. */
+/** A dense matrix, row-major. */
 export interface Tile {
   rows: number
   columns: number
   data: Float64Array
 }
 
-/** Products of tiles in float64, run by ONNX Runtime. */
+/** Products of tiles in float64, run by ONNX Runtime; each writes its result over the numbers of the last tile. */
 export interface TileProducts {
   /** a times b. */
-  multiply(a: Tile, b: Tile): Promise<Tile>
+  multiply(a: Tile, b: Tile, result: Tile): Promise<void>
+  /** The transpose of a times b. */
+  multiplyLeftTransposed(a: Tile, b: Tile, result: Tile): Promise<void>
   /** c minus a times b. */
-  subtract(c: Tile, a: Tile, b: Tile): Promise<Tile>
-  /** c minus a times the transpose of b. */
-  subtractTransposed(c: Tile, a: Tile, b: Tile): Promise<Tile>
+  subtract(a: Tile, b: Tile, c: Tile): Promise<void>
   /** c minus the transpose of a times b. */
-  subtractLeftTransposed(c: Tile, a: Tile, b: Tile): Promise<Tile>
+  subtractLeftTransposed(a: Tile, b: Tile, c: Tile): Promise<void>
+  /** d times what c is less the transpose of a times b. */
+  eliminate(d: Tile, a: Tile, b: Tile, c: Tile): Promise<void>
   close(): Promise<void>
 }
 
@@ -30,46 +39,42 @@ const OPSET = 21n
 /** Opens the products; each keeps no state between calls. */
 export async function openTileProducts(threads?: number): Promise<TileProducts> {
   const ort = await import('onnxruntime-node')
-  const open = (attributes: Parameters<typeof makeNode>[3]) => openGemm(ort, attributes, threads)
-  const product = open({ alpha: { float: 1 } })
-  const difference = open({ alpha: { float: -1 } })
-  const rightTransposed = open({ alpha: { float: -1 }, transB: 1 })
-  const leftTransposed = open({ alpha: { float: -1 }, transA: 1 })
-  const sessions = [product, difference, rightTransposed, leftTransposed]
+  const open = (inputs: string[], node: NodeProto[]) => openProduct(ort, inputs, node, threads)
+  const gemm = (inputs: string[], output: string, transA: number) =>
+    makeNode('Gemm', inputs, [output], { transA, ...(inputs.length > 2 ? { alpha: { float: -1 } } : {}) })
+  const product = open(['a', 'b'], [gemm(['a', 'b'], 'y', 0)])
+  const transposed = open(['a', 'b'], [gemm(['a', 'b'], 'y', 1)])
+  const difference = open(['a', 'b', 'c'], [gemm(['a', 'b', 'c'], 'y', 0)])
+  const transposedDifference = open(['a', 'b', 'c'], [gemm(['a', 'b', 'c'], 'y', 1)])
+  const elimination = open(
+    ['a', 'b', 'c', 'd'],
+    [gemm(['a', 'b', 'c'], 'rest', 1), gemm(['d', 'rest'], 'y', 0)],
+  )
+  const sessions = [product, transposed, difference, transposedDifference, elimination]
   const close = () => releaseAll(sessions)
   await Promise.all(sessions).catch(async (cause) => {
     await close()
     throw cause
   })
-  const run = async (
-    session: Promise<InferenceSession>,
-    [rows, columns]: [number, number],
-    ...tiles: Tile[]
-  ) => {
-    const feeds = Object.fromEntries(
-      tiles.map((tile, index) => [
-        'abc'[index]!,
-        new ort.Tensor('float64', tile.data, [tile.rows, tile.columns]),
-      ]),
-    )
-    const { y } = await (await session).run(feeds)
-    return { rows, columns, data: (y as TypedTensor<'float64'>).data }
+  const tensor = ({ rows, columns, data }: Tile) => new ort.Tensor('float64', data, [rows, columns])
+  const run = async (session: Promise<InferenceSession>, tiles: Record<string, Tile>, result: Tile) => {
+    const feeds = Object.fromEntries(Object.entries(tiles).map(([name, tile]) => [name, tensor(tile)]))
+    await (await session).run(feeds, { y: tensor(result) })
   }
   return {
-    multiply: (a, b) => {
-      const zero = { rows: 1, columns: 1, data: new Float64Array(1) }
-      return run(product, [a.rows, b.columns], a, b, zero)
-    },
-    subtract: (c, a, b) => run(difference, [c.rows, c.columns], a, b, c),
-    subtractTransposed: (c, a, b) => run(rightTransposed, [c.rows, c.columns], a, b, c),
-    subtractLeftTransposed: (c, a, b) => run(leftTransposed, [c.rows, c.columns], a, b, c),
+    multiply: (a, b, result) => run(product, { a, b }, result),
+    multiplyLeftTransposed: (a, b, result) => run(transposed, { a, b }, result),
+    subtract: (a, b, c) => run(difference, { a, b, c }, c),
+    subtractLeftTransposed: (a, b, c) => run(transposedDifference, { a, b, c }, c),
+    eliminate: (d, a, b, c) => run(elimination, { a, b, c, d }, c),
     close,
   }
 }
 
-function openGemm(
+function openProduct(
   ort: typeof import('onnxruntime-node'),
-  attributes: Parameters<typeof makeNode>[3],
+  inputs: string[],
+  node: NodeProto[],
   threads: number | undefined,
 ): Promise<InferenceSession> {
   const matrix = (name: string) => makeValueInfo(name, DataType.DOUBLE, [`${name}_rows`, `${name}_columns`])
@@ -79,13 +84,14 @@ function openGemm(
     opsetImport: [{ domain: '', version: OPSET }],
     graph: makeGraph({
       name: 'tile_product',
-      node: [makeNode('Gemm', ['a', 'b', 'c'], ['y'], attributes)],
-      input: [matrix('a'), matrix('b'), matrix('c')],
+      node,
+      input: inputs.map(matrix),
       output: [matrix('y')],
     }),
   })
   return ort.InferenceSession.create(serializeModel(model), {
-    enableCpuMemArena: false,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    // sessions that run in turn: the busy threads of one would take time from the next
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   })
 }

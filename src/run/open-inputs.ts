@@ -26,7 +26,7 @@ export async function openInputs(
       skipRows: rows + skipped.empty + skipped.notText,
       writeChat: createChatWriter(() => model!.tokenizer),
     })
-    model = await prepareModel(await openModel(options), options)
+    model = await prepareModel(await openModel(options, 'measure', { longest: options.maxLength }), options)
     return { dataset, model }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, limit) : cause

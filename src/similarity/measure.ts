@@ -99,6 +99,8 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),
   })
+  // the first texts are tokenised while the model is loaded
+  const ahead = readAhead(windows, ending)
   let source: GramSource | undefined
   let sure = false
   try {
@@ -106,7 +108,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     source = await openSource(job)
     options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await meter.time('tokenising', () => tokenizer.loaded)
-    for await (const window of meter.timeEach('tokenising', readAhead(windows, ending))) {
+    for await (const window of meter.timeEach('tokenising', ahead)) {
       await measureWindow(job, source, window)
       sure = isSure(run, measurement)
       if (sure) break
@@ -114,6 +116,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     signal?.throwIfAborted()
     if (!sure) measurement.window = windowFrom(rows.position)
   } finally {
+    await ahead.return(undefined)
     tokenizer.close()
     await source?.close()
   }

@@ -68,6 +68,8 @@ export async function planByTask(
   try {
     const steps = await removeGreedily(measuring(evaluator), batches, {
       ...{ layers: model.config.layers, n },
+      // without a layer, a task may be solved better
+      isMonotone: false,
       onProgress(progress) {
         layers = progress.done
         options.onProgress?.(progress)

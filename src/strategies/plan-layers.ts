@@ -1,5 +1,6 @@
 import { makePlan, type Plan } from '../documents/plan.js'
 import { planVerifiedBlock } from '../documents/verified-plan.js'
+import { findFixedBatch } from '../engine/runs.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
 import { formatDistance, formatQuantity } from '../format-numbers.js'
@@ -237,7 +238,7 @@ function chooseSession({ threads, device = 'cpu', signal, onProgress }: Options)
  */
 async function searchGreedily(
   { signal, onProgress, layersToSkip: n, objective }: Options,
-  { config: { layers } }: Model,
+  { config: { layers }, decoder }: Model,
   batches: ReadText[][],
   open: () => Promise<Evaluator>,
 ): Promise<LossStep[]> {
@@ -251,7 +252,11 @@ async function searchGreedily(
     const evaluator = await open()
     try {
       const measuring = objective === 'kl' ? measureDivergence(evaluator) : evaluator
-      return await removeByLoss(measuring, batches, { layers, n, onProgress: follow, describeLoss })
+      const hasFixedBatch = findFixedBatch(decoder.model.graph) !== null
+      return await removeByLoss(measuring, batches, {
+        ...{ layers, n, hasFixedBatch, describeLoss },
+        onProgress: follow,
+      })
     } finally {
       await evaluator.close()
     }

@@ -15,7 +15,8 @@ import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import type { ProgressOptions } from '../progress.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
-import { type LayerFit, makeMoments, openLayerFit } from '../repair/layer-fit.js'
+import { type LayerFit, openLayerFit } from '../repair/layer-fit.js'
+import { makeMoments } from '../repair/moments.js'
 import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import { countHeadShare } from '../similarity/run-rate.js'
@@ -220,14 +221,14 @@ class RepairingEvaluator implements Evaluator {
 
   async #fitChange(product: ClosingProduct, end: number): Promise<Float32Array> {
     const { decoder, config } = this.#model
-    const fit = await openLayerFit(decoder, config, [product], this.#options)
+    const fit = await openLayerFit(decoder, config, { products: [product] }, this.#options)
     try {
       const moments = makeMoments(fit.groups, product.outputs)
       for (const { texts, states } of this.#calibration) {
         this.#options.signal?.throwIfAborted()
         await fit.addMoments({ texts, state: states[product.layer]!, target: states[end]! }, moments)
       }
-      return await solveRidge(this.#parts.products, moments, product.outputs, RIDGE)
+      return Float32Array.from(await solveRidge(this.#parts.products, moments, RIDGE))
     } finally {
       await fit.close()
     }
@@ -237,14 +238,14 @@ class RepairingEvaluator implements Evaluator {
     const change = this.#changes.get(piece)
     if (change === undefined) return this.#parts.pieces.run(piece, state, texts)
     const fit = await this.#openChanged(this.#layerOf(piece))
-    return (await fit.change({ texts, state, target: state }, change)).state
+    return fit.change({ texts, state }, change)
   }
 
   async #openChanged(layer: number): Promise<LayerFit> {
     const { decoder, config } = this.#model
     const fit =
       this.#changed.get(layer) ??
-      (await openLayerFit(decoder, config, [this.#parts.closing[layer]!], this.#options))
+      (await openLayerFit(decoder, config, { products: [this.#parts.closing[layer]!] }, this.#options))
     this.#changed.set(layer, fit)
     return fit
   }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { findBestBlock } from '../documents/result-views.js'
 import type { ChosenCut } from '../documents/sweep-result.js'
+import { findFixedBatch } from '../engine/runs.js'
 import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
@@ -95,6 +96,7 @@ async function chooseGreedily(settings: SweepSettings, layers: number): Promise<
     const steps = await removeGreedily(evaluator, batches, {
       layers,
       n: sizes.at(-1)!,
+      hasFixedBatch: findFixedBatch(model.decoder.model.graph) !== null,
       onProgress,
     })
     return (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))

@@ -105,6 +105,11 @@ class Thread {
   }
 }
 
+/** Lets the thread load the library of tokenizers before the first of them is wanted. */
+export function startTokenizerThread(): void {
+  Thread.start()
+}
+
 /** Counts tokenizers and requests. */
 let count = 0
 

@@ -7,13 +7,24 @@ import type { Block } from '../../src/layers/block.js'
 import { type Model, openModel } from '../../src/model.js'
 import { makeReplacements } from '../../src/repair/make-replacements.js'
 import { repairCuts } from '../../src/repair/repair-cuts.js'
+import { openRepairLayers } from '../../src/repair/repair-layers.js'
+import type { EncodedText } from '../../src/texts/windows.js'
 import { copyFixture } from '../support/fixture-model.js'
 import { drawBatches, makeLinearModel, overwrite } from '../support/linear-model.js'
 import { FIXTURES } from '../support/paths.js'
 
+async function repair(model: Model, removed: Block[], batches: EncodedText[][]) {
+  const layers = await openRepairLayers(model, removed, { device: 'cpu' })
+  try {
+    return await repairCuts(model, { layers, removed, batches, device: 'cpu' })
+  } finally {
+    await layers.close()
+  }
+}
+
 async function measureRepair(model: Model, removed: Block[]) {
   const vocabulary = model.config.raw.vocab_size as number
-  const repairs = await repairCuts(model, { removed, batches: drawBatches(vocabulary), device: 'cpu' })
+  const repairs = await repair(model, removed, drawBatches(vocabulary))
   const replacements = await makeReplacements(
     model.decoder,
     repairs.flatMap(({ changes }) => changes),
@@ -81,7 +92,7 @@ it.each(Object.keys(REFERENCE))('repairs as the same done with PyTorch: %s', asy
   )
   const model = await openModel({ model: folder })
   const removed = [{ start: 1, end: 2 }]
-  const repairs = await repairCuts(model, { removed, batches, device: 'cpu' })
+  const repairs = await repair(model, removed, batches)
   const changes = repairs.flatMap(({ changes }) => changes)
   const decoder = replaceWeights(model.decoder, await makeReplacements(model.decoder, changes))
   const nats = async (decoder: Model['decoder'], removed: Block[]) => {
@@ -108,7 +119,7 @@ it.each(Object.keys(REFERENCE))('repairs as the same done with PyTorch: %s', asy
 it('refuses a block that has no layer before it', async () => {
   const model = await openModel({ model: copyFixture('llama') })
   const batches = drawBatches(8)
-  await expect(
-    repairCuts(model, { removed: [{ start: 0, end: 1 }], batches, device: 'cpu' }),
-  ).rejects.toThrow(/block \[0, 1\) cannot be repaired: .* there is none/)
+  await expect(repair(model, [{ start: 0, end: 1 }], batches)).rejects.toThrow(
+    /block \[0, 1\) cannot be repaired: .* there is none/,
+  )
 })

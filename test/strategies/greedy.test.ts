@@ -54,17 +54,30 @@ describe('removeGreedily', () => {
       expect.closeTo(Math.exp(2.7), 10),
     ])
     expect(reports[0]).toEqual({
-      ...{ phase: 'search', done: 0, total: 3, share: 0 },
+      ...{ phase: 'search', done: 0, total: 3, share: 0, isMost: true },
       detail: 'layer 1 of 3, candidate 1 of 8',
     })
-    expect(reports[1]!.detail).toBe('layer 1 of 3, candidate 1 of 8, best so far 1 -> 3.00')
-    expect(reports.at(-1)!.detail).toBe('layer 3 of 3, candidate 1 of 3, best so far 2 -> 14.88')
+    expect(reports[1]!.detail).toBe('layer 1 of 3, candidate 1 of 7, best so far 1 -> 3.00')
+    expect(reports.at(-1)!.detail).toBe('layer 3 of 3, candidate 1 of 1, best so far 2 -> 14.88')
     const shares = reports.map(({ share }) => share!)
     expect(shares).toEqual(shares.toSorted((a, b) => a - b))
-    // candidates: 8 8 4 4 3 3 3 3, then 7 7 4 4 3 3 3 3, then 6 6 3 3 3 3 3 3
-    expect(shares.at(8)).toBeCloseTo(36 / (36 + 34 + 30), 10)
-    // the first step runs the whole model too
-    expect(runs.slice(0, 16)).toEqual([9, 9, 5, 5, 4, 4, 4, 4, 7, 7, 4, 4, 3, 3, 3, 3])
+    // candidates: 8, 7 that are finite, 4, 4, then the best alone; the first step runs the whole model too
+    expect(runs.slice(0, 8)).toEqual([9, 8, 5, 5, 2, 2, 2, 2])
+    // four that did best, of which the fourth is the last of the better half; all are certain after four texts
+    expect(runs.slice(8, 16)).toEqual([4, 4, 4, 4, 1, 1, 1, 1])
+  })
+
+  it('does not run a candidate again that was worse beyond doubt with fewer layers removed', async () => {
+    const texts = Array.from({ length: 8 }, () => batches[0]![0]!)
+    const { evaluator, runs } = fakeEvaluator([5, 0.1, 0.2, 3, 0.5, 0.4, 0.15, 2, 4, 4, 4, 4])
+    const options = { layers: 12, n: 2 }
+    const steps = await removeGreedily(evaluator, [texts], options)
+    expect(steps.map(({ layer }) => layer)).toEqual([1, 6])
+    // the first batch in two halves; of the second step, four and then no other of the better half
+    expect(runs).toEqual([13, 2, 4, 1])
+    runs.length = 0
+    await removeGreedily(evaluator, [texts], { ...options, isMonotone: false, hasFixedBatch: true })
+    expect(runs).toEqual([13, 11])
   })
 
   it('stops if the whole model has no finite likelihood', async () => {

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { InterruptedError, planLayers, type Strategy } from '../../src/index.js'
 import { openModel } from '../../src/model.js'
 import { findClosingProduct } from '../../src/repair/closing-product.js'
-import { makeMoments, openLayerFit } from '../../src/repair/layer-fit.js'
+import { openLayerFit } from '../../src/repair/layer-fit.js'
+import { makeMoments } from '../../src/repair/moments.js'
 import { repairModel } from '../../src/repair/repair-model.js'
 import { fixtureFolder } from '../support/fixture-model.js'
 import { TEXTS } from '../support/paths.js'
@@ -45,7 +46,7 @@ const repair: Run = (signal) =>
 it('a layer fit releases what it opened, also after a session that could not be opened', async () => {
   const { decoder, config } = await openModel({ model: MODEL })
   const product = findClosingProduct(decoder, 0)
-  const fit = await openLayerFit(decoder, config, [product], { device: 'cpu' })
+  const fit = await openLayerFit(decoder, config, { products: [product] }, { device: 'cpu' })
   const { open, count } = watchSessions((number) => {
     if (number === 1) throw new Error('cannot be opened')
   })

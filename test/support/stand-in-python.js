@@ -9,6 +9,7 @@ const LOOPS = {
     console.error('100 tokens/s')
     console.log('[0.25, 0.25]')
   },
+  'lm_eval_loop.py': () => console.log('{"acc": 0.25, "acc_norm": 0.25}'),
   'heal_loop.py': async () => {
     console.log('ready')
     for await (const _ of createInterface({ input: process.stdin })) {

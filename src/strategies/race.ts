@@ -1,0 +1,181 @@
+import type { Evaluator } from '../evaluate/evaluator.js'
+import type { Block } from '../layers/block.js'
+import { estimateMean } from '../statistics/paired-difference.js'
+import { upperQuantile } from '../statistics/student-t.js'
+import type { ReadText } from '../texts/windows.js'
+
+export type Measuring = Pick<Evaluator, 'measure'>
+
+/** A candidate for removal. */
+export interface Runner {
+  layer: number
+  /** Blocks that are removed with it. */
+  removed: Block[]
+  /** Of each text in nats, with this layer removed; NaN if not measured, Infinity if not finite. */
+  losses: Float64Array
+  /** Likewise, when fewer other layers were removed, if it was measured then. */
+  earlier: Float64Array | undefined
+}
+
+/** Texts that are measured together. */
+export interface Round {
+  batch: ReadText[]
+  /** Number of the first of them among all texts. */
+  first: number
+}
+
+/** How far a round is. */
+export interface RaceState {
+  round: Round
+  /** Candidates that were measured; parts of one count. */
+  measured: number
+  /** Candidates that are measured in the round, as far as is known. */
+  running: number
+  /** The best so far. */
+  leader: Runner | undefined
+}
+
+/** Called as a race goes on. */
+export interface RaceReport {
+  advance(state: RaceState): void
+  /** @param measured  candidates that were measured in the round, which is over */
+  endRound(round: Round, measured: number): void
+}
+
+/** Candidates that are measured first when it is known how they did with fewer layers removed. */
+const FIRST_WAVE = 4
+/** Candidates that are always measured on all texts, unless they are worse beyond doubt. */
+const FINALISTS = 3
+/** Fewest texts that a candidate is dropped on. */
+const LEAST_TEXTS = 4
+/** With which a candidate that is no worse than another is taken to be worse, by Student's t over the texts. */
+const ERROR_PROBABILITY = 0.01
+
+/**
+ * Rounds of a batch each, of which the first is divided: after it most candidates may be out already.
+ * @param isFixed  whether batches cannot be divided
+ */
+export function splitRounds(batches: ReadText[][], isFixed: boolean): Round[] {
+  let first = 0
+  return batches.flatMap((batch, index) => {
+    const isDivided = index === 0 && !isFixed && batch.length >= 2 * LEAST_TEXTS
+    const half = isDivided ? batch.length >> 1 : batch.length
+    return [batch.slice(0, half), batch.slice(half)]
+      .filter((texts) => texts.length > 0)
+      .map((texts) => {
+        first += texts.length
+        return { batch: texts, first: first - texts.length }
+      })
+  })
+}
+
+/**
+ * Runs candidates over rounds of texts; after each only some go on: the better half after a quarter of the texts, the
+ * better quarter after half of them, and none that is worse than the best beyond doubt. If it is known how candidates did
+ * with fewer layers removed, the better half of them run at all, and none that was worse then than the best is now: to
+ * remove more does not make a model better.
+ * @returns those that ran over all texts, the best first
+ */
+export async function race(
+  evaluator: Measuring,
+  rounds: Round[],
+  runners: Runner[],
+  report: RaceReport,
+): Promise<Runner[]> {
+  const texts = rounds.reduce((sum, { batch }) => sum + batch.length, 0)
+  const areKnown = runners.every(({ earlier }) => earlier !== undefined)
+  let running = areKnown ? takeKnown(runners) : runners
+  for (const round of rounds) {
+    const measured: Runner[] = []
+    const waves =
+      areKnown && round.first === 0 ? [running.slice(0, FIRST_WAVE), running.slice(FIRST_WAVE)] : [running]
+    for (const wave of waves) {
+      const leader = findLeader(round.first === 0 ? measured : running)
+      const asked = wave.filter(({ earlier }) => !isWorse(earlier, findLeader(measured)?.losses))
+      const count = { running: measured.length + asked.length, leader }
+      await measureRound(evaluator, round, asked, (candidates) =>
+        report.advance({ round, measured: measured.length + candidates, ...count }),
+      )
+      measured.push(...asked)
+    }
+    report.endRound(round, measured.length)
+    const ranked = measured.sort((a, b) => compare(lossOf(a), lossOf(b)))
+    const best = ranked[0]!
+    running = ranked
+      .slice(0, countRunning(runners.length, (round.first + round.batch.length) / texts, areKnown))
+      .filter((runner) => runner === best || !isWorse(runner.losses, best.losses))
+  }
+  return running
+}
+
+/**
+ * How many of some candidates run at most after a share of the texts.
+ * @param areKnown  whether it is known how all of them did with fewer layers removed
+ */
+export function countRunning(candidates: number, done: number, areKnown: boolean): number {
+  const share = done >= 1 / 2 ? 1 / 4 : done >= 1 / 4 || areKnown ? 1 / 2 : 1
+  return Math.min(candidates, Math.max(FINALISTS, Math.ceil(candidates * share)))
+}
+
+/** Of the texts measured so far, in nats. */
+export function lossOf({ losses }: Runner): number {
+  return losses.reduce((sum, value) => (Number.isNaN(value) ? sum : sum + value), 0)
+}
+
+/** @param onMeasured  called with how many of the candidates are measured; parts of one count */
+async function measureRound(
+  evaluator: Measuring,
+  { batch, first }: Round,
+  asked: Runner[],
+  onMeasured: (candidates: number) => void,
+): Promise<void> {
+  if (asked.length === 0) return
+  onMeasured(0)
+  const scores = await evaluator.measure(
+    batch,
+    asked.map(({ removed }) => removed),
+    ({ share }) => onMeasured(share * asked.length),
+  )
+  for (const [index, { losses }] of asked.entries()) {
+    const finite = scores[index]!.map((value) => (Number.isFinite(value) ? value : Infinity))
+    losses.set(finite, first)
+  }
+}
+
+/** Those that did best with fewer layers removed, in that order. */
+function takeKnown(runners: Runner[]): Runner[] {
+  const ranked = runners.toSorted((a, b) => compare(earlierMean(a), earlierMean(b)))
+  return ranked.slice(0, countRunning(runners.length, 0, true))
+}
+
+/** Over the texts that a candidate was measured on. */
+function earlierMean({ earlier }: Runner): number {
+  const known = earlier!.filter((value) => !Number.isNaN(value))
+  return estimateMean(known).value
+}
+
+/** The best of those that were measured. */
+function findLeader(runners: Runner[]): Runner | undefined {
+  const [first] = runners
+    .filter(({ losses }) => losses.some((value) => !Number.isNaN(value)))
+    .sort((a, b) => compare(lossOf(a), lossOf(b)))
+  return first
+}
+
+/** Whether losses are above others beyond doubt, by the texts of which both are known. */
+function isWorse(losses: Float64Array | undefined, others: Float64Array | undefined): boolean {
+  if (losses === undefined || others === undefined) return false
+  const differences: number[] = []
+  for (const [text, value] of losses.entries()) {
+    if (!Number.isNaN(value) && Number.isFinite(others[text])) differences.push(value - others[text]!)
+  }
+  if (differences.includes(Infinity)) return true
+  if (differences.length < LEAST_TEXTS) return false
+  const { value, standardError } = estimateMean(differences)
+  return value > upperQuantile(ERROR_PROBABILITY, differences.length - 1) * standardError!
+}
+
+/** Ascending; what is not finite comes last. */
+function compare(a: number, b: number): number {
+  return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE)
+}
