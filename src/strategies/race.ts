@@ -44,7 +44,7 @@ export interface RaceReport {
 
 /** Candidates that are measured first when it is known how they did with fewer layers removed. */
 const FIRST_WAVE = 4
-/** Candidates that are always measured on all texts, unless they are worse beyond doubt. */
+/** Candidates that are always measured on all texts, unless they are significantly worse than the best. */
 const FINALISTS = 3
 /** Fewest texts that a candidate is dropped on. */
 const LEAST_TEXTS = 4
@@ -71,7 +71,7 @@ export function splitRounds(batches: ReadText[][], isFixed: boolean): Round[] {
 
 /**
  * Runs candidates over rounds of texts; after each only some go on: the better half after a quarter of the texts, the
- * better quarter after half of them, and none that is worse than the best beyond doubt. If it is known how candidates did
+ * better quarter after half of them, and none that is significantly worse than the best. If it is known how candidates did
  * with fewer layers removed, the better half of them run at all, and none that was worse then than the best is now: to
  * remove more does not make a model better.
  * @returns those that ran over all texts, the best first
@@ -162,7 +162,7 @@ function findLeader(runners: Runner[]): Runner | undefined {
   return first
 }
 
-/** Whether losses are above others beyond doubt, by the texts of which both are known. */
+/** Whether losses are significantly above others, by the texts of which both are known. */
 function isWorse(losses: Float64Array | undefined, others: Float64Array | undefined): boolean {
   if (losses === undefined || others === undefined) return false
   const differences: number[] = []

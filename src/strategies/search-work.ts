@@ -15,7 +15,7 @@ interface Search {
 
 /**
  * Counts the work of a greedy search, candidates times tokens, and reports it. What is left is a bound: candidates that
- * are worse beyond doubt do not run.
+ * are significantly worse do not run.
  */
 export class SearchWork {
   readonly #search: Search
@@ -47,7 +47,7 @@ export class SearchWork {
     }
   }
 
-  /** Of a round, if no candidate is worse beyond doubt. */
+  /** Of a round, if no candidate is significantly worse. */
   #plan(step: number, round: Round): number {
     const { layers, isMonotone } = this.#search
     const done = round.first / this.#tokens.length

@@ -67,7 +67,7 @@ describe('removeGreedily', () => {
     expect(runs.slice(8, 16)).toEqual([4, 4, 4, 4, 1, 1, 1, 1])
   })
 
-  it('does not run a candidate again that was worse beyond doubt with fewer layers removed', async () => {
+  it('does not run a candidate again that was significantly worse with fewer layers removed', async () => {
     const texts = Array.from({ length: 8 }, () => batches[0]![0]!)
     const { evaluator, runs } = fakeEvaluator([5, 0.1, 0.2, 3, 0.5, 0.4, 0.15, 2, 4, 4, 4, 4])
     const options = { layers: 12, n: 2 }
