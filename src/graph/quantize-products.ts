@@ -302,7 +302,7 @@ function makeConstants(): GraphProto['initializer'] {
 }
 
 /** An initializer whose bytes are in a file. */
-export function makeExternalTensor(
+function makeExternalTensor(
   name: string,
   dataType: DataType,
   dims: number[],

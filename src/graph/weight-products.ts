@@ -72,7 +72,7 @@ export function findWeightProducts(decoder: DecoderGraph, topology: Topology): W
 }
 
 /** @param tensor external */
-export function locateNumbers({ weightsFolder, packed }: DecoderGraph, tensor: TensorProto): StoredNumbers {
+function locateNumbers({ weightsFolder, packed }: DecoderGraph, tensor: TensorProto): StoredNumbers {
   const expression = packed?.get(tensor.name)
   if (expression !== undefined) return { expression }
   const { location, offsetBytes } = getExternalData(tensor)
