@@ -35,8 +35,8 @@ export interface QuantizedMatrix {
   scales: ExternalData
   /** Whether the residuals of tokens are multiplied too. */
   keepsTokenResiduals: boolean
-  /** Size of the blocks in which tokens are rotated before they are rounded; null if they are not. */
-  block: number | null
+  /** Size of the blocks in which tokens are rotated before they are rounded. */
+  block: number
 }
 
 const PREFIX = 'layerprune.int8'
@@ -93,23 +93,22 @@ export function quantizeProducts(
   for (const { node, matrix } of products) {
     const input = node.input[0]!
     const form = quantized.get(matrix.name)!
-    const { block } = form
-    const multiplied = block === null ? input : rotatedName(input, block)
+    const rotated = rotatedName(input, form.block)
     const steps: NodeProto[] = []
-    if (!rounded.has(multiplied)) {
-      if (block !== null) steps.push(...rotateBlocks(input, block))
-      const rows = roundRows(multiplied, {
+    if (!rounded.has(rotated)) {
+      steps.push(...rotateBlocks(input, form.block))
+      const rows = roundRows(rotated, {
         width: matrix.inputs,
         isOfAllTokens: isOfAllTokens(input),
         lackingScales: lackingScales.get(matrix.name),
       })
       steps.push(...rows.nodes)
       graph.valueInfo.push(...rows.valueInfos)
-      rounded.set(multiplied, rows)
+      rounded.set(rotated, rows)
     }
     const parts = makeWeights(matrix, form)
     for (const tensor of Object.values(parts)) weights.set(tensor.name, tensor)
-    const tokens = rounded.get(multiplied)!
+    const tokens = rounded.get(rotated)!
     const output = node.output[0]!
     const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
     steps.push(...nodes)
@@ -281,7 +280,7 @@ function widthName(width: number): string {
 }
 
 function widthsOf(products: WeightProduct[], quantized: Map<string, QuantizedMatrix>): TensorProto[] {
-  const blocks = [...quantized.values()].flatMap(({ block }) => block ?? [])
+  const blocks = [...quantized.values()].map(({ block }) => block)
   const widths = new Set([...products.map(({ matrix }) => matrix.inputs), ...blocks])
   return [...widths].map((width) => makeInt64Tensor(widthName(width), [2], [-1, width]))
 }

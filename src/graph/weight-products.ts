@@ -86,48 +86,24 @@ export function isTransposedProduct({ opType, attribute }: NodeProto): boolean {
   return opType === 'FusedMatMul' && attribute.every(({ name, i }) => name === 'transB' && i === 1n)
 }
 
-/** The matrices of the products that attention starts and ends with. */
-export interface AttentionMatrices {
-  /** Names of the matrices of the value projection. */
-  values: Set<string>
-  /** Names of the matrices of the output projection. */
-  outputs: Set<string>
-}
-
-/** Finds by structure which weight matrices are attention's value projection and which its output projection. */
-export function findAttentionMatrices(
-  products: WeightProduct[],
-  { nodes, producer, consumers }: Topology,
-): AttentionMatrices {
+/** Finds by structure the names of the weight matrices that make attention's values. */
+export function findValueMatrices(products: WeightProduct[], { nodes, producer }: Topology): Set<string> {
   const matrixAt = new Map(products.map(({ node, matrix }) => [producer.get(node.output[0]!)!, matrix.name]))
-  /** The first products with weights on every path from some nodes. */
-  const firstProducts = (starts: number[], next: (position: number) => number[]): string[] => {
-    const seen = new Set(starts)
+  const mixed = nodes.flatMap(({ opType, input }) => {
+    if (opType === 'GroupQueryAttention') return [input[2]!]
+    const isMixture = opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
+    return isMixture ? [input[1]!] : []
+  })
+  const writers = (name: string) => producer.get(name) ?? []
+  const firstProducts = (values: string): string[] => {
+    const seen = new Set([writers(values)].flat())
     for (const position of seen) {
-      if (!matrixAt.has(position)) for (const neighbour of next(position)) seen.add(neighbour)
+      if (matrixAt.has(position)) continue
+      for (const writer of nodes[position]!.input.flatMap(writers)) seen.add(writer)
     }
     return [...seen].flatMap((position) => matrixAt.get(position) ?? [])
   }
-  const writers = (name: string) => producer.get(name) ?? []
-  const mixtures = nodes.flatMap(({ opType, input, output }) => {
-    if (opType === 'GroupQueryAttention') return [{ values: input[2]!, mixed: output[0]! }]
-    const isMixture = opType === 'MatMul' && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
-    return isMixture ? [{ values: input[1]!, mixed: output[0]! }] : []
-  })
-  return {
-    values: new Set(
-      mixtures.flatMap(({ values }) =>
-        firstProducts([writers(values)].flat(), (position) => nodes[position]!.input.flatMap(writers)),
-      ),
-    ),
-    outputs: new Set(
-      mixtures.flatMap(({ mixed }) =>
-        firstProducts(consumers.get(mixed) ?? [], (position) =>
-          nodes[position]!.output.flatMap((name) => consumers.get(name) ?? []),
-        ),
-      ),
-    ),
-  }
+  return new Set(mixed.flatMap(firstProducts))
 }
 
 /** The matrices of a gated MLP: `down` reads the output of `up` times an activation function of the output of `gate`. */

@@ -20,8 +20,8 @@ export interface Smoothing extends GatedMlp {
 export interface PlannedMatrix extends WeightMatrix {
   /** The MLP whose channels it helps to smooth; null if there is none. */
   smoothing: Smoothing | null
-  /** Size of the blocks in which its inputs are rotated; null if they are not. */
-  block: number | null
+  /** Size of the blocks in which its inputs are rotated. */
+  block: number
   /** Whether its quantisation residuals are kept. */
   keepsResiduals: boolean
 }
@@ -43,7 +43,7 @@ export async function makeMatrix(matrix: PlannedMatrix, decode: Decode): Promise
       )
     else scaleInputs(weights, scales, matrix)
   }
-  if (matrix.block !== null) rotateInputs(weights, matrix, new Rotation(matrix.block))
+  rotateInputs(weights, matrix, new Rotation(matrix.block))
   const made = roundMatrix(weights, matrix)
   const output = made.scales.findIndex((scale) => !Number.isFinite(scale))
   if (output === -1) return made

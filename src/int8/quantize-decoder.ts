@@ -11,7 +11,7 @@ import { cloneModel, DataLocation, makeFloatTensor } from '../graph/onnx.js'
 import { blockRotation, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
 import { findRateNodes } from '../graph/rate-nodes.js'
 import { indexGraph } from '../graph/topology.js'
-import { findAttentionMatrices, findGatedMlps, findWeightProducts } from '../graph/weight-products.js'
+import { findGatedMlps, findValueMatrices, findWeightProducts } from '../graph/weight-products.js'
 import type { ProgressOptions } from '../progress.js'
 import { makeFolder } from '../write-files.js'
 import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
@@ -51,9 +51,9 @@ const LEAST_BLOCK = 8
  * distances move by 0.003 if tokens are rounded as they are. So tokens are rotated in blocks of channels before that, by
  * an orthogonal matrix that the weights absorb (Ashkboos et al. 2024, arXiv 2404.00456, rotate the whole residual
  * stream; behind the weights of its norms, which are small where its channels are large, blocks are enough, and every
- * family allows them). The outputs of attention are even enough as they are. The weights of the value projection keep their residuals: attention averages
- * values over many tokens, which cancels the errors of tokens but not those of weights. Rates of linear attention, whose
- * errors add up over tokens, keep the residuals of both.
+ * family allows them). The weights of the value projection keep their residuals: attention averages values over many
+ * tokens, which cancels the errors of tokens but not those of weights. Rates of linear attention, whose errors add up
+ * over tokens, keep the residuals of both.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
@@ -108,7 +108,7 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
     }),
   )
   const result = quantizeProducts(moveRoot(source, weightsFolder), quantized)
-  for (const block of new Set(plans.flatMap(({ block }) => block ?? []))) {
+  for (const block of new Set(plans.map(({ block }) => block))) {
     const rotation = makeFloatTensor(blockRotation(block), [block, block], new Rotation(block).matrix())
     result.model.graph.initializer.push(rotation)
   }
@@ -118,7 +118,7 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
 function planMatrices(decoder: DecoderGraph): Plan[] {
   const topology = indexGraph(decoder.model.graph)
   const products = findWeightProducts(decoder, topology)
-  const { values, outputs } = findAttentionMatrices(products, topology)
+  const values = findValueMatrices(products, topology)
   const smoothings = new Map(
     findGatedMlps(products, topology).flatMap((mlp): [string, Smoothing][] => [
       [mlp.up.name, { ...mlp, side: 'up' }],
@@ -134,8 +134,7 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
   const plans = products.map(({ node, matrix }): [string, Plan] => {
     const { name } = matrix
     const isRate = rates.has(topology.producer.get(node.output[0]!)!)
-    const block = outputs.has(name) ? null : chooseBlock(matrix.inputs, readings.get(node.input[0]!)!)
-    const isUneven = block !== null && block < LEAST_BLOCK
+    const block = chooseBlock(matrix.inputs, readings.get(node.input[0]!)!)
     return [
       name,
       {
@@ -143,7 +142,7 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
         smoothing: smoothings.get(name) ?? null,
         block,
         keepsResiduals: isRate || values.has(name),
-        keepsTokenResiduals: isRate || isUneven,
+        keepsTokenResiduals: isRate || block < LEAST_BLOCK,
       },
     ]
   })

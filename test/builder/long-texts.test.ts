@@ -4,7 +4,7 @@ import { readModelConfig } from '../../src/checkpoint/config.js'
 import { openSafetensors } from '../../src/checkpoint/safetensors.js'
 import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
 import { indexGraph } from '../../src/graph/topology.js'
-import { findAttentionMatrices, findWeightProducts } from '../../src/graph/weight-products.js'
+import { findValueMatrices, findWeightProducts } from '../../src/graph/weight-products.js'
 import { createRandom } from '../../src/random.js'
 import {
   fixtureFolder,
@@ -79,14 +79,14 @@ it('writes spans for texts of up to 1,024 tokens and for prefix trees', async ()
   expect(countFused((await build('llama', { longest: LONGEST, trees: true })).decoder)).toBe(0)
 })
 
-it('finds the matrices before and after attention in one node', async () => {
+it('finds the matrices that make values for attention in one node', async () => {
   const [usual, long] = await Promise.all(
     [{}, { longest: LONGEST }].map(async (options) => {
       const { decoder } = await build('llama', options)
       const topology = indexGraph(decoder.model.graph)
-      return findAttentionMatrices(findWeightProducts(decoder, topology), topology)
+      return findValueMatrices(findWeightProducts(decoder, topology), topology)
     }),
   )
   expect(long).toEqual(usual)
-  expect(long!.values.size).toBe(3)
+  expect(long!.size).toBe(3)
 })

@@ -35,7 +35,7 @@ it('threads round packed weights, which are decoded for them', async () => {
       byOutput: true,
       part: null,
       smoothing: null,
-      block: null,
+      block: 16,
       keepsResiduals: true,
     }
   })
