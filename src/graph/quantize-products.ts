@@ -17,6 +17,7 @@ import {
   TOKENS,
   type ValueInfoProto,
 } from './onnx.js'
+import { renameReads } from './redirect-state.js'
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
 import {
   findGatedMlps,
@@ -87,6 +88,8 @@ export function quantizeProducts(
   const downOf = new Map(findGatedMlps(products, topology).map(({ up, down }) => [up.name, down.name]))
   /** By name of a `down` matrix: scales that its tokens lack. */
   const lackingScales = new Map<string, string>()
+  /** By name of an output that lacks its scales: what is read instead. */
+  const unscaled = new Map<string, string>()
   const rounded = new Map<string, RoundedTensor>()
   const weights = new Map<string, TensorProto>()
   const replacements = new Map<NodeProto, NodeProto[]>()
@@ -116,11 +119,12 @@ export function quantizeProducts(
     if (down === undefined) steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
     else {
       lackingScales.set(down, tokens.scales)
-      for (const reader of topology.consumers.get(output)!) renameInput(topology.nodes[reader]!, output, sum)
+      unscaled.set(output, sum)
     }
     replacements.set(node, steps)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
+  renameReads(graph, unscaled)
   graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)
@@ -143,10 +147,6 @@ function makeWeights({ name, inputs, outputs }: WeightMatrix, form: QuantizedMat
     values: make('', DataType.INT8, [inputs, outputs], values),
     ...(residuals && { residuals: make('.residuals', DataType.INT8, [inputs, outputs], residuals) }),
   }
-}
-
-function renameInput(node: NodeProto, from: string, to: string): void {
-  node.input = node.input.map((name) => (name === from ? to : name))
 }
 
 /**
