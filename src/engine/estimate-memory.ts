@@ -8,7 +8,7 @@ import { bitsOfWeight, countDims, isHalfMatrix } from '../graph/weight-sizes.js'
 import { DEFAULT_MAX_LENGTH } from '../texts/windows.js'
 import { countCastBytes, listLoadedWeights } from './loaded-weights.js'
 import { countRunBytes, KEPT_BY_RUNTIME, PROGRAM_BYTES } from './memory-figures.js'
-import { chooseRunSize } from './runs.js'
+import { chooseRunLimits } from './runs.js'
 
 /** Memory that `similarity` takes, in bytes, to within about a quarter. */
 export interface MemoryEstimate {
@@ -28,7 +28,7 @@ export function estimateMemory(decoder: DecoderGraph, config: ModelConfig): Memo
   const castBytes = decoder.castsPerRun
     ? countCastBytes(listLoadedWeights(takeSegment(decoder, { to: config.layers })))
     : 0
-  const size = { texts: chooseRunSize(decoder).tokens / tokens, tokens }
+  const size = { texts: chooseRunLimits(decoder).tokens / tokens, tokens }
   const peakBytes = countRunBytes(config, size, holdsScores(decoder)) + castBytes
   const runBytes = Math.round(KEPT_BY_RUNTIME * peakBytes)
   return { weightsBytes, runBytes, tokens, totalBytes: PROGRAM_BYTES + weightsBytes + runBytes }

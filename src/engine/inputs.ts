@@ -92,7 +92,7 @@ function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape:
 }
 
 /** In a plain loop, which is many times as fast as `BigInt64Array.from`. */
-function toInt64(values: number[]): BigInt64Array {
+export function toInt64(values: number[]): BigInt64Array {
   const integers = new BigInt64Array(values.length)
   for (let index = 0; index < values.length; index++) integers[index] = BigInt(values[index]!)
   return integers

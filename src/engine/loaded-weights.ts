@@ -18,7 +18,8 @@ export interface LoadedWeight {
 /**
  * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
  * session starts unless the decoder casts per run or the matrix is mapped; any other takes its stored size, as a packed
- * one does. Each product with an int8 matrix packs a copy of its own. A table outside the graph that is only looked up stays in its file and is omitted.
+ * one does. Each product with an int8 matrix packs a copy of its own. A table outside the graph that is only looked up
+ * stays in its file and is omitted.
  */
 export function listLoadedWeights({
   model,

@@ -18,15 +18,15 @@ export interface Run {
 /** A token of a run. */
 type Position = [text: number, token: number]
 
-/** How many texts are run at once. */
-export interface RunSize {
+/** How many texts may be run at once. */
+export interface RunLimits {
   /** Padded tokens at most, unless it is one text. */
   tokens: number
   /** Texts that the graph takes at once, if it takes no other number. */
   fixedBatch: number | null
 }
 
-export function chooseRunSize({ model, int8 }: DecoderGraph): RunSize {
+export function chooseRunLimits({ model, int8 }: DecoderGraph): RunLimits {
   return {
     tokens: int8 === undefined ? RUN_TOKENS : INT8_RUN_TOKENS,
     fixedBatch: findFixedBatch(model.graph),
@@ -37,7 +37,7 @@ export function chooseRunSize({ model, int8 }: DecoderGraph): RunSize {
  * Splits a batch into runs; if the graph takes batches of one size only, the batch is one run.
  * @throws LayerpruneError as `assertBatchSize` does
  */
-export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch }: RunSize): Run[] {
+export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch }: RunLimits): Run[] {
   assertBatchSize(texts.length, fixedBatch)
   const ranges: [start: number, end: number][] = []
   let start = 0

@@ -9,10 +9,11 @@ import { GRAM_OUTPUT, POSITIONS_INPUT } from '../graph/tap.js'
 import { makeGramGraph, tapSegment } from '../graph/tap-segment.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
+import { toInt64 } from './inputs.js'
 import { RUN_TOKENS } from './memory-figures.js'
 import { MemoryPlan, type Segment } from './memory-plan.js'
 import type { RunMeter } from './run-meter.js'
-import { findFixedBatch, type Run, type RunSize, splitIntoRuns } from './runs.js'
+import { findFixedBatch, type Run, type RunLimits, splitIntoRuns } from './runs.js'
 import { SegmentCheck } from './segment-check.js'
 import type { SessionOptions } from './session.js'
 import { type MemoryLimit, tooLittleMemory } from './too-little-memory.js'
@@ -115,7 +116,7 @@ class SegmentedSession implements GramSource {
   readonly #config: ModelConfig
   readonly #options: SegmentedOptions
   readonly #parts: Parts
-  readonly #runSize: RunSize
+  readonly #runLimits: RunLimits
   readonly #check: SegmentCheck | undefined
   #loaded: LoadedSegment | undefined
   #isNoted = false
@@ -126,7 +127,7 @@ class SegmentedSession implements GramSource {
     this.#options = options
     this.#parts = parts
     const { decoder } = parts.mapped
-    this.#runSize = { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(decoder.model.graph) }
+    this.#runLimits = { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(decoder.model.graph) }
     if (options.unchecked !== undefined) this.#check = new SegmentCheck(decoder, options.unchecked.tensors)
   }
 
@@ -153,7 +154,7 @@ class SegmentedSession implements GramSource {
   }
 
   #splitBatch(batch: AskedBatch): PendingRun[] {
-    return splitIntoRuns(batch, this.#runSize).map((run, index, { length }) => ({
+    return splitIntoRuns(batch, this.#runLimits).map((run, index, { length }) => ({
       ...run,
       tokens: run.texts.length > 1 ? run.tokens : Math.max(LEAST_ROWS, run.tokens),
       endsBatch: index === length - 1,
@@ -228,7 +229,7 @@ class SegmentedSession implements GramSource {
   #makeFeeds({ texts, tokens, positions, state }: PendingRun, runner: GraphRunner): Record<string, Tensor> {
     // a single position is fed twice, and what comes of its repetition is not read
     const fed = positions.length === 1 ? [...positions, ...positions] : positions
-    const places = BigInt64Array.from(fed.flat(), BigInt)
+    const places = toInt64(fed.flat())
     return runner.makeFeeds(texts, tokens, {
       [POSITIONS_INPUT]: new this.#ort.Tensor('int64', places, [1, fed.length, 2]),
       ...(state && { [STATE_INPUT]: state }),

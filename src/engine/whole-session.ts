@@ -4,8 +4,9 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../graph/tap.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { openRunner } from './graph-runner.js'
+import { toInt64 } from './inputs.js'
 import { RunMeter } from './run-meter.js'
-import { chooseRunSize, type Run, splitIntoRuns } from './runs.js'
+import { chooseRunLimits, type Run, splitIntoRuns } from './runs.js'
 import type { SessionOptions } from './session.js'
 
 /** Positions whose states are held in float64 at a time. */
@@ -30,7 +31,7 @@ export async function openWholeSession(
 ): Promise<GramSource> {
   const ort = await import('onnxruntime-node')
   const tapped = tapStates(decoder)
-  const runSize = chooseRunSize(tapped)
+  const runLimits = chooseRunLimits(tapped)
   const gramSize = decoder.states.length ** 2
   const runner = await meter.time('loading', () =>
     openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }),
@@ -51,7 +52,7 @@ export async function openWholeSession(
     const gram = new Float64Array(count * gramSize)
     let offset = 0
     let texts = 0
-    for (const run of splitIntoRuns(batch, runSize)) {
+    for (const run of splitIntoRuns(batch, runLimits)) {
       const part = await measureRun(run)
       meter.count(run)
       gram.set(part, offset)
@@ -78,6 +79,6 @@ function positionsTensor(ort: typeof import('onnxruntime-node'), positions: Run[
   const chunkSize = Math.min(CHUNK_POSITIONS, positions.length)
   const chunks = Math.ceil(positions.length / chunkSize)
   const filled = Array.from({ length: chunks * chunkSize }, (_, index) => positions[index] ?? positions[0]!)
-  const values = BigInt64Array.from(filled.flat(), BigInt)
+  const values = toInt64(filled.flat())
   return new ort.Tensor('int64', values, [chunks, chunkSize, 2])
 }

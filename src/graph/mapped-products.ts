@@ -42,9 +42,9 @@ export function findMappableMatrices(graph: GraphProto): Map<string, TensorProto
 }
 
 /**
- * Makes products multiply by the matrices of `findMappableMatrices` where they are mapped from their files, cast to
- * float32 in each run if they are stored in 16 bits. Each is divided into tiles, so that a product of LEAST_ROWS or more
- * gives the numbers of a packed matrix to the last bit.
+ * Leaves the matrices of `findMappableMatrices` mapped from their files: they are not packed, and those stored in 16
+ * bits are cast to float32 in each run. Each is divided into tiles, so that a product of LEAST_ROWS or more gives the
+ * numbers of a packed matrix to the last bit.
  * @returns a new model that shares nodes and weights with the given one
  */
 export function mapMatrices(model: ModelProto): ModelProto {
