@@ -9,7 +9,6 @@ import { locateModel } from '../../model.js'
 import { type PruneOptions, pruneModel } from '../../prune/prune.js'
 import { formatUpload } from '../../prune-command.js'
 import { describeRepairInCard } from '../../repair/describe-repair.js'
-import type { PhaseFigures } from '../../repair/phase-meter.js'
 import { type RepairModelOptions, repairModel } from '../../repair/repair-model.js'
 import type { RepairReport } from '../../repair/repair-report.js'
 import { formatTrained } from '../../terminal/healed.js'
@@ -17,7 +16,6 @@ import { formatNextCommand } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
-import { formatRepairPhases } from '../../terminal/repair-phases.js'
 import { formatRepaired } from '../../terminal/repaired.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { WEIGHT_OPTIONS } from '../measuring-flags.js'
@@ -49,9 +47,6 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const progress = createProgress({ quiet })
   const onProgress = progress.update
   const hooks = { signal, onNote, onProgress, onDownload: reportDownload(onProgress) }
-  const onPhases = flags.verbose
-    ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases))
-    : undefined
   const making = listMakingFlags(command)
   const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
   const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, ...hooks }
@@ -72,8 +67,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
         if (healOptions) await assertHealable(flags, planned)
       }
       const repair =
-        repairOptions &&
-        (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks, onPhases }))
+        repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
       const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
       const result = await pruneModel({ ...own, ...repair?.changes, card, output })
       return { result, repair: repair?.report, replacements: repair?.changes.replacements }
@@ -83,15 +77,8 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       : await prune(flags.output)
     const { replacements } = made
     const pruned = { removed, replacements, trained: healOptions && flags.output }
-    const measures = measuresModels(flags)
-      ? await measurePruned({
-          ...model,
-          ...pick(flags, ['threads', 'maxMemory']),
-          ...pruned,
-          samples,
-          ...hooks,
-        })
-      : {}
+    const running = { ...model, ...pick(flags, ['threads', 'maxMemory']), ...hooks }
+    const measures = measuresModels(flags) ? await measurePruned({ ...running, ...pruned, samples }) : {}
     progress.stop()
     await show(describe(made, measures), flags)
   } finally {

@@ -1,6 +1,9 @@
 import { UsageError } from '../../errors.js'
+import type { PhaseFigures } from '../../repair/phase-meter.js'
 import type { RepairModelOptions } from '../../repair/repair-model.js'
 import { nameFlag } from '../../similarity/identity.js'
+import { printNote } from '../../terminal/output.js'
+import { formatRepairPhases } from '../../terminal/repair-phases.js'
 import type { PruneHealFlags } from '../prune-heal-flags.js'
 import { MEASURING_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
@@ -29,5 +32,8 @@ export function readRepairOptions(
   }
   const { dataset } = flags
   if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
-  return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal }
+  const onPhases = flags.verbose
+    ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases))
+    : undefined
+  return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal, onPhases }
 }
