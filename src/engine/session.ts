@@ -2,11 +2,13 @@ import type { InferenceSession } from 'onnxruntime-node'
 import { LayerpruneError } from '../errors.js'
 import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { hasInt8Weights, separateInt8Weights } from '../graph/int8-weights.js'
 import { mapMatrices } from '../graph/mapped-products.js'
 import { type ModelProto, serializeModel } from '../graph/onnx.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
 import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
+import { int8SumsOverflow } from './int8-sums.js'
 
 export interface SessionOptions {
   /** By default ONNX Runtime chooses: one for each physical core. */
@@ -51,7 +53,9 @@ export async function createSession(
     throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
-    return await ort.InferenceSession.create(serializeModel(runnable), {
+    const overflows = device === 'cpu' && hasInt8Weights(runnable) && (await int8SumsOverflow(ort))
+    const exact = overflows ? separateInt8Weights(runnable) : runnable
+    return await ort.InferenceSession.create(serializeModel(exact), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in shape: buffers planned for each take more memory and save no time
@@ -64,8 +68,7 @@ export async function createSession(
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
-          // x86 without VNNI adds pairs of int8 products in 16 bits, which overflow, unless it is asked to be exact
-          x64quantprecision: '1',
+          ...(overflows ? { x64quantprecision: '1' } : {}),
           ...(packsWeights ? {} : { disable_prepacking: '1' }),
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },

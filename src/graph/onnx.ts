@@ -182,6 +182,15 @@ export function makeFloatTensor(name: string, dims: number[], values: ArrayLike<
   })
 }
 
+export function makeInt8Tensor(name: string, dims: number[], values: Int8Array): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dataType: TensorProto_DataType.INT8,
+    dims: dims.map(BigInt),
+    rawData: Uint8Array.from(values),
+  })
+}
+
 /** The element type of a graph input or output; UNDEFINED if the file does not say. */
 export function elementType(info: ValueInfoProto): TensorProto_DataType {
   return info.type?.value.case === 'tensorType'
