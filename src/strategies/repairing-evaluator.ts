@@ -21,6 +21,8 @@ import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
+import { relativeError } from './relative-error.js'
+import { type Trunk, Trunks } from './trunks.js'
 
 /** Strength of the ridge of every repair, see `solveRidge`. */
 const RIDGE = 0.1
@@ -38,7 +40,7 @@ export async function openRepairingEvaluator(
   model: Model,
   calibration: EncodedText[][],
   options: Options,
-): Promise<Evaluator> {
+): Promise<RepairingEvaluator> {
   const { decoder, config } = model
   const everyState = Array.from({ length: config.layers + 1 }, (_, state) => state)
   const closing = findClosingProducts(model)
@@ -73,7 +75,7 @@ interface CalibrationBatch {
   states: State[]
 }
 
-class RepairingEvaluator implements Evaluator {
+export class RepairingEvaluator implements Evaluator {
   readonly #model: Model
   readonly #options: Options
   readonly #parts: Parts
@@ -81,6 +83,9 @@ class RepairingEvaluator implements Evaluator {
   #calibration: CalibrationBatch[] = []
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
+  readonly #trunks = new Trunks()
+  /** Relative errors by the state that a changed piece was run on, and by its number. */
+  readonly #errors = new WeakMap<State, Map<number, number>>()
 
   constructor(model: Model, options: Options, parts: Parts) {
     this.#model = model
@@ -155,6 +160,56 @@ class RepairingEvaluator implements Evaluator {
     )
   }
 
+  /**
+   * How much further candidates leave the stream from the whole model's than a model that they branch off from: right
+   * after the block that each adds or makes larger, see `relativeError`. A candidate costs a fraction of a layer. The
+   * states of the model are held for later runs of the batch.
+   * @param removed  blocks of the model, each a part of a block of every candidate
+   * @returns for each candidate; infinite if its block cannot be repaired
+   */
+  async measureErrors(batch: EncodedText[], removed: Block[], candidates: Block[][]): Promise<number[]> {
+    const [base, ...paths] = await this.#findPaths([removed, ...candidates])
+    const whole = this.#trunks.whole(batch) ?? (await this.#followWhole(batch))
+    const pieces = base!
+    const trunk: Trunk = { pieces, states: [whole.states[0]!] }
+    const changed = new Map<number, number>()
+    for (const [place, piece] of pieces.entries()) {
+      this.#options.signal?.throwIfAborted()
+      const state = trunk.states[place]!
+      const others = paths.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
+      for (const other of others) changed.set(other, await this.#errorAfter(batch, other, state, whole))
+      trunk.states.push(await this.#runPiece(piece, state, batch))
+    }
+    this.#trunks.setCurrent(batch, trunk)
+    return paths.map((path) => {
+      const place = pieces.findIndex((_, index) => isBranch(path, pieces, index))
+      if (path === undefined || place < 0) return Infinity
+      const end = this.#endOf(path[place]!)
+      const own = pieces.findIndex((piece) => this.#endOf(piece) === end)
+      return changed.get(path[place]!)! - relativeError(trunk.states[own + 1]!, whole.states[end]!, batch)
+    })
+  }
+
+  async #followWhole(batch: EncodedText[]): Promise<Trunk> {
+    const pieces = [...Array(this.#layers).keys()]
+    const states = [await this.#parts.pieces.embed(batch)]
+    for (const piece of pieces) states.push(await this.#runPiece(piece, states[piece]!, batch))
+    const whole = { pieces, states }
+    this.#trunks.setWhole(batch, whole)
+    return whole
+  }
+
+  /** Of a changed piece that is run on a state, against the whole model. */
+  async #errorAfter(batch: EncodedText[], piece: number, state: State, whole: Trunk): Promise<number> {
+    const known = this.#errors.get(state) ?? new Map<number, number>()
+    this.#errors.set(state, known)
+    const error =
+      known.get(piece) ??
+      relativeError(await this.#runPiece(piece, state, batch), whole.states[this.#endOf(piece)]!, batch)
+    known.set(piece, error)
+    return error
+  }
+
   /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
   async #run<Score>(
     batch: Pick<PathBatch, 'texts' | 'onAdvance'>,
@@ -186,6 +241,11 @@ class RepairingEvaluator implements Evaluator {
     return (layer + 1) * (this.#layers + 1) + end
   }
 
+  /** The number of the whole model's state that comes after a piece. */
+  #endOf(piece: number): number {
+    return piece < this.#layers ? piece + 1 : piece % (this.#layers + 1)
+  }
+
   #layerOf(changedPiece: number): number {
     return Math.floor(changedPiece / (this.#layers + 1)) - 1
   }
@@ -193,7 +253,8 @@ class RepairingEvaluator implements Evaluator {
   get #repairedPieces() {
     const { pieces } = this.#parts
     return {
-      embed: pieces.embed.bind(pieces),
+      embed: async (texts: EncodedText[], tokens?: number) =>
+        this.#trunks.first(texts) ?? pieces.embed(texts, tokens),
       run: this.#runPiece.bind(this),
       compare: pieces.compare.bind(pieces),
     }
@@ -246,6 +307,8 @@ class RepairingEvaluator implements Evaluator {
   }
 
   async #runPiece(piece: number, state: State, texts: EncodedText[]): Promise<State> {
+    const held = this.#trunks.next(texts, piece, state)
+    if (held !== undefined) return held
     const change = this.#changes.get(piece)
     if (change === undefined) return (await this.#runLayer(piece, state, texts)).state
     const { closing, layers } = this.#parts
@@ -282,6 +345,12 @@ class RepairingEvaluator implements Evaluator {
     const detail = layer === undefined ? {} : { detail: `layer ${layer}` }
     this.#options.onProgress?.({ phase, done, total, unit: 'layer', ...detail })
   }
+}
+
+/** Whether a path leaves another at a place. */
+function isBranch(path: number[] | undefined, other: number[], place: number): boolean {
+  if (path === undefined || path[place] === other[place]) return false
+  return path.slice(0, place).every((piece, index) => piece === other[index])
 }
 
 /** By layer, if it has one. */
