@@ -44,7 +44,8 @@ export async function openRepairingEvaluator(
   const { decoder, config } = model
   const everyState = Array.from({ length: config.layers + 1 }, (_, state) => state)
   const closing = findClosingProducts(model)
-  const pieces = await openDecoderPieces(decoder, config, everyState, options)
+  // the head runs most often, and its logits are large
+  const pieces = await openDecoderPieces(decoder, config, everyState, { ...options, keepsMemory: true })
   const products = await openTileProducts(options.threads)
   const layers = await openProductLayers(model, options)
   const evaluator = new RepairingEvaluator(model, options, { closing, pieces, layers, products })
@@ -84,8 +85,10 @@ export class RepairingEvaluator implements Evaluator {
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
   readonly #trunks = new Trunks()
-  /** Relative errors by the state that a changed piece was run on, and by its number. */
-  readonly #errors = new WeakMap<State, Map<number, number>>()
+  /** What changed pieces made of states of trunks, by the state and the number of the piece. */
+  readonly #branches = new WeakMap<State, Map<number, State>>()
+  /** Of states against the whole model's at the same place. */
+  readonly #errors = new WeakMap<State, number>()
 
   constructor(model: Model, options: Options, parts: Parts) {
     this.#model = model
@@ -169,45 +172,41 @@ export class RepairingEvaluator implements Evaluator {
    */
   async measureErrors(batch: EncodedText[], removed: Block[], candidates: Block[][]): Promise<number[]> {
     const [base, ...paths] = await this.#findPaths([removed, ...candidates])
-    const whole = this.#trunks.whole(batch) ?? (await this.#followWhole(batch))
-    const pieces = base!
-    const trunk: Trunk = { pieces, states: [whole.states[0]!] }
-    const changed = new Map<number, number>()
-    for (const [place, piece] of pieces.entries()) {
-      this.#options.signal?.throwIfAborted()
-      const state = trunk.states[place]!
-      const others = paths.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
-      for (const other of others) changed.set(other, await this.#errorAfter(batch, other, state, whole))
-      trunk.states.push(await this.#runPiece(piece, state, batch))
+    const trunk = await this.#follow(batch, base!, paths)
+    const isWhole = base!.length === this.#layers
+    if (!isWhole && this.#trunks.whole(batch) === undefined) await this.measureErrors(batch, [], [])
+    this.#trunks.set(batch, isWhole ? 'whole' : 'current', trunk)
+    const whole = this.#trunks.whole(batch)!
+    const errorOf = (state: State, end: number) => {
+      const error = this.#errors.get(state) ?? relativeError(state, whole.states[end]!, batch)
+      this.#errors.set(state, error)
+      return error
     }
-    this.#trunks.setCurrent(batch, trunk)
     return paths.map((path) => {
-      const place = pieces.findIndex((_, index) => isBranch(path, pieces, index))
+      const place = trunk.pieces.findIndex((_, index) => isBranch(path, trunk.pieces, index))
       if (path === undefined || place < 0) return Infinity
       const end = this.#endOf(path[place]!)
-      const own = pieces.findIndex((piece) => this.#endOf(piece) === end)
-      return changed.get(path[place]!)! - relativeError(trunk.states[own + 1]!, whole.states[end]!, batch)
+      const own = trunk.pieces.findIndex((piece) => this.#endOf(piece) === end)
+      const after = this.#branches.get(trunk.states[place]!)!.get(path[place]!)!
+      return errorOf(after, end) - errorOf(trunk.states[own + 1]!, end)
     })
   }
 
-  async #followWhole(batch: EncodedText[]): Promise<Trunk> {
-    const pieces = [...Array(this.#layers).keys()]
-    const states = [await this.#parts.pieces.embed(batch)]
-    for (const piece of pieces) states.push(await this.#runPiece(piece, states[piece]!, batch))
-    const whole = { pieces, states }
-    this.#trunks.setWhole(batch, whole)
-    return whole
-  }
-
-  /** Of a changed piece that is run on a state, against the whole model. */
-  async #errorAfter(batch: EncodedText[], piece: number, state: State, whole: Trunk): Promise<number> {
-    const known = this.#errors.get(state) ?? new Map<number, number>()
-    this.#errors.set(state, known)
-    const error =
-      known.get(piece) ??
-      relativeError(await this.#runPiece(piece, state, batch), whole.states[this.#endOf(piece)]!, batch)
-    known.set(piece, error)
-    return error
+  /** Runs a batch along a path, and the changed pieces with which others leave it; each layer runs once. */
+  async #follow(texts: EncodedText[], pieces: number[], others: (number[] | undefined)[]): Promise<Trunk> {
+    const states = [this.#trunks.whole(texts)?.states[0] ?? (await this.#parts.pieces.embed(texts))]
+    for (const [place, piece] of pieces.entries()) {
+      this.#options.signal?.throwIfAborted()
+      const state = states[place]!
+      const known = this.#branches.get(state) ?? new Map<number, State>()
+      this.#branches.set(state, known)
+      const leaving = others.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
+      const missing = leaving.filter((other) => !known.has(other))
+      const { output } = missing.length > 0 ? await this.#runLayer(this.#layerOf(piece), state, texts) : {}
+      for (const other of missing) known.set(other, await this.#runPiece(other, state, texts, output))
+      states.push(await this.#runPiece(piece, state, texts, output))
+    }
+    return { pieces, states }
   }
 
   /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
@@ -246,8 +245,8 @@ export class RepairingEvaluator implements Evaluator {
     return piece < this.#layers ? piece + 1 : piece % (this.#layers + 1)
   }
 
-  #layerOf(changedPiece: number): number {
-    return Math.floor(changedPiece / (this.#layers + 1)) - 1
+  #layerOf(piece: number): number {
+    return piece < this.#layers ? piece : Math.floor(piece / (this.#layers + 1)) - 1
   }
 
   get #repairedPieces() {
@@ -255,7 +254,7 @@ export class RepairingEvaluator implements Evaluator {
     return {
       embed: async (texts: EncodedText[], tokens?: number) =>
         this.#trunks.first(texts) ?? pieces.embed(texts, tokens),
-      run: this.#runPiece.bind(this),
+      run: (piece: number, state: State, texts: EncodedText[]) => this.#runPiece(piece, state, texts),
       compare: pieces.compare.bind(pieces),
     }
   }
@@ -306,14 +305,15 @@ export class RepairingEvaluator implements Evaluator {
     this.#changes.set(this.#pieceOf(layer, end), Float32Array.from(change))
   }
 
-  async #runPiece(piece: number, state: State, texts: EncodedText[]): Promise<State> {
-    const held = this.#trunks.next(texts, piece, state)
+  /** @param known  what the layer, unchanged, makes of the state; it is run if omitted */
+  async #runPiece(piece: number, state: State, texts: EncodedText[], known?: LayerOutput): Promise<State> {
+    const held = this.#trunks.next(texts, piece, state) ?? this.#branches.get(state)?.get(piece)
     if (held !== undefined) return held
     const change = this.#changes.get(piece)
-    if (change === undefined) return (await this.#runLayer(piece, state, texts)).state
+    if (change === undefined) return known?.state ?? (await this.#runLayer(piece, state, texts)).state
     const { closing, layers } = this.#parts
     const product = closing[this.#layerOf(piece)]!
-    return layers.addChange(product, await layers.run(product, state, texts), change)
+    return layers.addChange(product, known ?? (await layers.run(product, state, texts)), change)
   }
 
   /** @returns the layer's own output, and the features of its product if it has one that can be changed */

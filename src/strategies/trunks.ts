@@ -18,13 +18,9 @@ export class Trunks {
     return this.#held.get(batch)?.whole
   }
 
-  setWhole(batch: EncodedText[], whole: Trunk): void {
-    this.#held.set(batch, { whole })
-  }
-
-  /** Replaces the one before. */
-  setCurrent(batch: EncodedText[], current: Trunk): void {
-    this.#held.set(batch, { ...this.#held.get(batch), current })
+  /** Holds a trunk instead of the one before of its kind. */
+  set(batch: EncodedText[], kind: 'whole' | 'current', trunk: Trunk): void {
+    this.#held.set(batch, { ...this.#held.get(batch), [kind]: trunk })
   }
 
   /** State 0 of a batch, if it is held. */
