@@ -16,7 +16,7 @@ import { PieceMemory } from './piece-memory.js'
 import { RunnerStore } from './runner-store.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { chunkPositions, type State, takeRows } from './scored-positions.js'
-import type { RunnerOptions } from './session.js'
+import type { SessionOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -24,8 +24,6 @@ export type { State } from './scored-positions.js'
 
 /** What is made of last states. */
 export type Head = 'likelihood' | 'comparison' | 'continuations'
-
-type PieceOptions = Omit<RunnerOptions, 'shared' | 'packsWeights'>
 
 interface LoadOptions extends ProgressOptions {
   /** Loaded too. */
@@ -59,7 +57,7 @@ export class DecoderPieces {
     decoder: DecoderGraph,
     config: ModelConfig,
     boundaries: number[],
-    options: PieceOptions,
+    options: SessionOptions,
   ) {
     this.#ort = ort
     this.#decoder = decoder
@@ -256,7 +254,7 @@ export async function openDecoderPieces(
   decoder: DecoderGraph,
   config: ModelConfig,
   boundaries: number[],
-  options: PieceOptions,
+  options: SessionOptions,
 ): Promise<DecoderPieces> {
   return new DecoderPieces(await import('onnxruntime-node'), decoder, config, boundaries, options)
 }

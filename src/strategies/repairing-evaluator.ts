@@ -44,8 +44,7 @@ export async function openRepairingEvaluator(
   const { decoder, config } = model
   const everyState = Array.from({ length: config.layers + 1 }, (_, state) => state)
   const closing = findClosingProducts(model)
-  // the head runs most often, and its logits are large
-  const pieces = await openDecoderPieces(decoder, config, everyState, { ...options, keepsMemory: true })
+  const pieces = await openDecoderPieces(decoder, config, everyState, options)
   const products = await openTileProducts(options.threads)
   const layers = await openProductLayers(model, options)
   const evaluator = new RepairingEvaluator(model, options, { closing, pieces, layers, products })
