@@ -72,19 +72,9 @@ export function countGroups(products: ClosingProduct[]): number[] {
 export function takeMomentsGraph(decoder: DecoderGraph, options: FitGraphOptions): DecoderGraph {
   const { products } = options
   return editLayer(decoder, options, (graph, tensors) => {
-    const { features, residual, weights, state, stateType } = tensors
-    writeSquares(graph, residual, weights)
-    graph.node.push(
-      makeNode('Mul', [features, weights], [name('weighted')]),
-      makeNode('Transpose', [features], [name('transposed')], { perm: [1, 0] }),
-      makeNode('Mul', [residual, weights], [name('weighted_residual')]),
-      makeNode('MatMul', [name('transposed'), name('weighted_residual')], [RESIDUAL_PRODUCTS]),
-    )
-    const panels = writePanels(graph, panelBounds(countGroups(products)))
+    const { features, state, stateType } = tensors
     graph.output = [
-      ...[...panels, RESIDUAL_PRODUCTS, RESIDUAL_SQUARES].map((output) =>
-        makeValueInfo(output, DataType.FLOAT, [`${output}.rows`, `${output}.columns`]),
-      ),
+      ...writeMoments(graph, tensors, products),
       ...(products.length > 1
         ? [writeOutput(graph, products[0]!.input, PRODUCT_INPUT)]
         : [
@@ -92,6 +82,28 @@ export function takeMomentsGraph(decoder: DecoderGraph, options: FitGraphOptions
             writeOutput(graph, state, OWN_STATE, stateType),
           ]),
     ]
+  })
+}
+
+/** A layer as a graph that returns its own output and the features of one product, as `takeMomentsGraph` does. */
+export function takeFeaturesGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
+  return editLayer(decoder, { products: [product] }, (graph, { features, state, stateType }) => {
+    graph.output = [
+      writeOutput(graph, state, OWN_STATE, stateType),
+      writeOutput(graph, features, FEATURES, DataType.FLOAT),
+    ]
+  })
+}
+
+/** The moments that `takeMomentsGraph` returns, from what `takeFeaturesGraph` returned: a graph of no layer. */
+export function takeFeatureMomentsGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
+  return editNoLayer(decoder, product, (graph, stateType) => {
+    graph.input.push(
+      makeValueInfo(TARGET_INPUT, stateType, ['batch', 'tokens', 'hidden']),
+      makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
+    )
+    const tensors = writeResidual(graph, OWN_STATE, product.outputs)
+    graph.output = writeMoments(graph, { ...tensors, features: FEATURES }, [product])
   })
 }
 
@@ -107,16 +119,27 @@ export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct
 }
 
 /** What `takeChangedGraph` returns, from what `takeMomentsGraph` returned: a graph of no layer. */
-export function takeAddingGraph(decoder: DecoderGraph, { layer }: ClosingProduct): DecoderGraph {
+export function takeAddingGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
+  return editNoLayer(decoder, product, (graph, stateType) => {
+    graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))
+    graph.output = [writeChangedState(graph, { features: FEATURES, state: OWN_STATE, stateType })]
+  })
+}
+
+/** A graph that reads what the graph of a layer returned. */
+function editNoLayer(
+  decoder: DecoderGraph,
+  { layer }: ClosingProduct,
+  edit: (graph: GraphProto, stateType: DataType) => void,
+): DecoderGraph {
   const segment = takeSegment(decoder, { from: layer, to: layer + 1 })
   const graph = segment.model.graph
   const stateType = findElementType(graph, indexGraph(graph), segment.states[1]!)
   graph.input.push(
     makeValueInfo(FEATURES, DataType.FLOAT, ['rows', 'features']),
     makeValueInfo(OWN_STATE, stateType, ['batch', 'tokens', 'hidden']),
-    makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']),
   )
-  graph.output = [writeChangedState(graph, { features: FEATURES, state: OWN_STATE, stateType })]
+  edit(graph, stateType)
   removeDeadNodes(graph)
   return segment
 }
@@ -153,15 +176,43 @@ function editLayer(
   )
   renameReads(graph, new Map(given.map(({ input }, place) => [input, givenInput(place)])))
   const features = writeFeatures(graph, products)
+  edit(graph, { ...writeResidual(graph, state, outputs), state, stateType, features })
+  sortNodes(graph)
+  removeDeadNodes(graph)
+  return segment
+}
+
+/** What a layer's own output lacks of the target, and the weights of the tokens. */
+function writeResidual(
+  graph: GraphProto,
+  state: string,
+  outputs: number,
+): Pick<Tensors, 'residual' | 'weights'> {
   const actual = writeRows(graph, state, 'actual', outputs)
   const target = writeRows(graph, TARGET_INPUT, 'target', outputs)
   const weights = writeWeights(graph, target, outputs)
   const residual = name('residual')
   graph.node.push(makeNode('Sub', [target, actual], [residual]))
-  edit(graph, { state, stateType, features, residual, weights })
-  sortNodes(graph)
-  removeDeadNodes(graph)
-  return segment
+  return { residual, weights }
+}
+
+/** @returns the outputs that hold the moments */
+function writeMoments(
+  graph: GraphProto,
+  { features, residual, weights }: Pick<Tensors, 'features' | 'residual' | 'weights'>,
+  products: ClosingProduct[],
+): ValueInfoProto[] {
+  writeSquares(graph, residual, weights)
+  graph.node.push(
+    makeNode('Mul', [features, weights], [name('weighted')]),
+    makeNode('Transpose', [features], [name('transposed')], { perm: [1, 0] }),
+    makeNode('Mul', [residual, weights], [name('weighted_residual')]),
+    makeNode('MatMul', [name('transposed'), name('weighted_residual')], [RESIDUAL_PRODUCTS]),
+  )
+  const panels = writePanels(graph, panelBounds(countGroups(products)))
+  return [...panels, RESIDUAL_PRODUCTS, RESIDUAL_SQUARES].map((output) =>
+    makeValueInfo(output, DataType.FLOAT, [`${output}.rows`, `${output}.columns`]),
+  )
 }
 
 /** Returns a tensor under another name. */

@@ -26,10 +26,12 @@ import {
   takeChangedGraph,
   takeMomentsGraph,
 } from './fit-graph.js'
-import { addMoments, type Moments } from './moments.js'
+import { type AddedMoments, addMoments, type Moments } from './moments.js'
+
+type Ort = typeof import('onnxruntime-node')
 
 /** Inputs of all graphs that are not made from texts. */
-const FED = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
+export const FED = [STATE_INPUT, TARGET_INPUT, PRESENT_INPUT, CHANGE_INPUT, FEATURES, OWN_STATE]
 
 /** A batch of texts that enters a layer. */
 export interface FitBatch {
@@ -95,8 +97,6 @@ export async function openLayerFit(
   const openChanged = lazily(() => takeChangedGraph(decoder, products))
   const openAdding = lazily(() => takeAddingGraph(decoder, products[0]!))
   const closing = products.at(-1)!
-  const changeTensor = (change: Float32Array) =>
-    new ort.Tensor('float32', change, [change.length / closing.outputs, closing.outputs])
   return {
     groups: countGroups(products),
     async addMoments({ texts, state, target, given: inputs = [] }, moments) {
@@ -106,11 +106,7 @@ export async function openLayerFit(
       const present = presentTensor(ort, texts, tokens)
       const fed = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
       const outputs = await runner.run(runner.makeFeeds(texts, tokens, fed))
-      addMoments(moments, {
-        panels: moments.features.panels.map((_, index) => numbersOf(outputs[featurePanel(index)]!)),
-        residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),
-        squares: assertFinite(outputs[RESIDUAL_SQUARES]!, closing),
-      })
+      addMoments(moments, readMoments(outputs, closing, moments.features.panels.length))
       return products.length > 1
         ? { input: outputs[PRODUCT_INPUT]! }
         : { alone: { features: outputs[FEATURES]!, state: outputs[OWN_STATE] as State } }
@@ -119,16 +115,52 @@ export async function openLayerFit(
       const runner = await openChanged()
       const [, tokens] = state.dims as [number, number]
       const present = presentTensor(ort, texts, tokens)
-      const feeds = { [STATE_INPUT]: state, [PRESENT_INPUT]: present, [CHANGE_INPUT]: changeTensor(change) }
+      const feeds = {
+        [STATE_INPUT]: state,
+        [PRESENT_INPUT]: present,
+        [CHANGE_INPUT]: changeTensor(ort, closing, change),
+      }
       return (await runner.run(runner.makeFeeds(texts, tokens, feeds)))[CHANGED_STATE] as State
     },
-    async addChange({ features, state }, change) {
-      const runner = await openAdding()
-      const feeds = { [FEATURES]: features, [OWN_STATE]: state, [CHANGE_INPUT]: changeTensor(change) }
-      return (await runner.run(feeds))[CHANGED_STATE] as State
-    },
+    addChange: async (alone, change) => addChange(ort, await openAdding(), closing, alone, change),
     close: () => releaseAll(opened),
   }
+}
+
+/**
+ * The moments that a graph returned.
+ * @throws LayerpruneError if a value on the way was not a finite number
+ */
+export function readMoments(
+  outputs: Record<string, Tensor>,
+  product: ClosingProduct,
+  panels: number,
+): AddedMoments {
+  return {
+    panels: Array.from({ length: panels }, (_, index) => numbersOf(outputs[featurePanel(index)]!)),
+    residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),
+    squares: assertFinite(outputs[RESIDUAL_SQUARES]!, product),
+  }
+}
+
+/** Runs the graph of `takeAddingGraph`. */
+export async function addChange(
+  ort: Ort,
+  runner: GraphRunner,
+  product: ClosingProduct,
+  { features, state }: { features: Tensor; state: State },
+  change: Float32Array,
+): Promise<State> {
+  const feeds = {
+    [FEATURES]: features,
+    [OWN_STATE]: state,
+    [CHANGE_INPUT]: changeTensor(ort, product, change),
+  }
+  return (await runner.run(feeds))[CHANGED_STATE] as State
+}
+
+function changeTensor(ort: Ort, { outputs }: ClosingProduct, change: Float32Array): Tensor {
+  return new ort.Tensor('float32', change, [change.length / outputs, outputs])
 }
 
 function numbersOf(tensor: Tensor): Float32Array {
@@ -136,7 +168,7 @@ function numbersOf(tensor: Tensor): Float32Array {
 }
 
 /** 1 for each token of a text and 0 for padding: [texts * tokens, 1]. */
-function presentTensor(ort: typeof import('onnxruntime-node'), texts: EncodedText[], tokens: number) {
+export function presentTensor(ort: Ort, texts: EncodedText[], tokens: number) {
   const present = new Float32Array(texts.length * tokens)
   for (const [text, { ids }] of texts.entries()) present.fill(1, text * tokens, text * tokens + ids.length)
   return new ort.Tensor('float32', present, [present.length, 1])

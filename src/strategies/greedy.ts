@@ -5,7 +5,7 @@ import { formatQuantity } from '../format-numbers.js'
 import type { OnProgress } from '../progress.js'
 import type { ReadText } from '../texts/windows.js'
 import { asBlocks } from './choose-layers.js'
-import { lossOf, type Measuring, type Runner, race, splitRounds } from './race.js'
+import { lossOf, type Measuring, type Round, type Runner, race, splitRounds } from './race.js'
 import { SearchWork } from './search-work.js'
 
 export type { Measuring } from './race.js'
@@ -61,43 +61,72 @@ export async function removeByLoss(
 ): Promise<LossStep[]> {
   const { layers, n, hasFixedBatch = false, isMonotone = true } = search
   const rounds = splitRounds(batches, hasFixedBatch)
-  const work = new SearchWork({ ...search, isMonotone }, rounds)
-  const earlier = new Map<number, Float64Array>()
+  const hasErrors = evaluator.measureErrors !== undefined
+  const work = new SearchWork({ ...search, isMonotone, hasErrors }, rounds)
+  const measured = new Map<number, Pick<Runner, 'earlier' | 'added'>>()
   const tokens = countScored(batches.flat())
   const steps: LossStep[] = []
+  /** Of each text, of the model that candidates branch off from. */
+  let losses: Float64Array = new Float64Array(batches.flat().length)
   for (let step = 0; step < n; step++) {
     const removed = steps.map(({ layer }) => layer)
-    const left = Array.from({ length: layers }, (_, layer) => layer).filter(
-      (layer) => !removed.includes(layer),
-    )
-    const runners = left.map(
-      (layer): Runner => ({
-        layer,
-        removed: asBlocks([...removed, layer]),
-        losses: new Float64Array(batches.flat().length).fill(Number.NaN),
-        earlier: isMonotone ? earlier.get(layer) : undefined,
-      }),
-    )
+    const runners = await lineUp(evaluator, { layers, removed, rounds }, measured)
     // the whole model, run beside those that share all but one of its layers, takes hardly any longer
-    const measuring = step === 0 ? alsoWhole(evaluator) : evaluator
+    const measuring = step === 0 ? alsoWhole(evaluator, rounds, losses) : evaluator
     const [winner] = (await race(measuring, rounds, runners, work.startRace(step))) as [Runner]
     const loss = lossOf(winner) / tokens
     if (!Number.isFinite(Math.exp(loss))) throw noLayerError(step)
     steps.push({ layer: winner.layer, loss })
-    for (const { layer, losses } of runners) {
-      const before = earlier.get(layer)
-      earlier.set(
-        layer,
-        losses.map((value, text) => (Number.isNaN(value) && before ? before[text]! : value)),
-      )
-    }
+    if (isMonotone) for (const runner of runners) keepLosses(measured, runner, losses)
+    losses = winner.losses
   }
   return steps
 }
 
+/** The candidates of a step, with what is known of them. */
+async function lineUp(
+  evaluator: Measuring,
+  { layers, removed, rounds }: { layers: number; removed: number[]; rounds: Round[] },
+  measured: Map<number, Pick<Runner, 'earlier' | 'added'>>,
+): Promise<Runner[]> {
+  const left = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !removed.includes(layer))
+  const candidates = left.map((layer) => asBlocks([...removed, layer]))
+  const texts = rounds.reduce((sum, { batch }) => sum + batch.length, 0)
+  const errors = await evaluator.measureErrors?.(rounds[0]!.batch, asBlocks(removed), candidates)
+  return left.map((layer, index) => ({
+    layer,
+    removed: candidates[index]!,
+    losses: new Float64Array(texts).fill(Number.NaN),
+    earlier: measured.get(layer)?.earlier,
+    added: measured.get(layer)?.added,
+    error: errors?.[index],
+  }))
+}
+
+/** Keeps the losses of a candidate for the next step; of texts that it was not measured on, those of the step before. */
+function keepLosses(
+  measured: Map<number, Pick<Runner, 'earlier' | 'added'>>,
+  { layer, losses, earlier, added }: Runner,
+  before: Float64Array,
+): void {
+  if (earlier === undefined && losses.every(Number.isNaN)) return
+  const update = (values: Float64Array, old: Float64Array | undefined) =>
+    values.map((value, text) => (Number.isNaN(value) && old !== undefined ? old[text]! : value))
+  measured.set(layer, {
+    earlier: update(losses, earlier),
+    added: update(
+      losses.map((value, text) => value - before[text]!),
+      added,
+    ),
+  })
+}
+
 /** Measures candidates by their divergence from the whole model, KL(whole || candidate), in nats. */
-export function measureDivergence(evaluator: Pick<Evaluator, 'compare'>): Measuring {
+export function measureDivergence(
+  evaluator: Pick<Evaluator, 'compare'> & Pick<Measuring, 'measureErrors'>,
+): Measuring {
   return {
+    measureErrors: evaluator.measureErrors?.bind(evaluator),
     async measure(batch, candidates, onAdvance) {
       const [, ...compared] = await evaluator.compare(batch, candidates, onAdvance)
       return compared.map(({ divergences }) => divergences)
@@ -105,12 +134,16 @@ export function measureDivergence(evaluator: Pick<Evaluator, 'compare'>): Measur
   }
 }
 
-/** Measures candidates once the whole model is seen to have a finite likelihood. */
-function alsoWhole(evaluator: Measuring): Measuring {
+/**
+ * Measures candidates once the whole model is seen to have a finite likelihood.
+ * @param losses  take the whole model's
+ */
+function alsoWhole(evaluator: Measuring, rounds: Round[], losses: Float64Array): Measuring {
   return {
     async measure(batch, candidates, onAdvance) {
       const [whole, ...scores] = await evaluator.measure(batch, [[], ...candidates], onAdvance)
       for (const [index, text] of batch.entries()) assertWholeFinite(whole![index]!, text)
+      losses.set(whole!, rounds.find((round) => round.batch === batch)!.first)
       return scores
     },
   }

@@ -4,7 +4,14 @@ import { estimateMean } from '../statistics/paired-difference.js'
 import { upperQuantile } from '../statistics/student-t.js'
 import type { ReadText } from '../texts/windows.js'
 
-export type Measuring = Pick<Evaluator, 'measure'>
+export interface Measuring extends Pick<Evaluator, 'measure'> {
+  /**
+   * How much further candidates leave the stream from the whole model's than a model that they branch off from, by any
+   * measure that is cheap beside a run.
+   * @param removed  blocks of that model
+   */
+  measureErrors?: (batch: ReadText[], removed: Block[], candidates: Block[][]) => Promise<number[]>
+}
 
 /** A candidate for removal. */
 export interface Runner {
@@ -15,6 +22,10 @@ export interface Runner {
   losses: Float64Array
   /** Likewise, when fewer other layers were removed, if it was measured then. */
   earlier: Float64Array | undefined
+  /** Of each text in nats, what its layer added to the loss then; NaN if not measured. */
+  added: Float64Array | undefined
+  /** See `measureErrors`, if that is known. */
+  error: number | undefined
 }
 
 /** Texts that are measured together. */
@@ -71,9 +82,10 @@ export function splitRounds(batches: ReadText[][], isFixed: boolean): Round[] {
 
 /**
  * Runs candidates over rounds of texts; after each only some go on: the better half after a quarter of the texts, the
- * better quarter after half of them, and none that is significantly worse than the best. If it is known how candidates did
- * with fewer layers removed, the better half of them run at all, and none that was worse then than the best is now: to
- * remove more does not make a model better.
+ * better quarter after half of them, and none that is significantly worse than the best. Of candidates of which something
+ * is known beforehand, the better half run at all, and the better quarter if two things are known: what their layers added
+ * to the loss with fewer layers removed, and the errors of their repairs. None runs that was worse then than the best is
+ * now: to remove more does not make a model better.
  * @returns those that ran over all texts, the best first
  */
 export async function race(
@@ -83,12 +95,13 @@ export async function race(
   report: RaceReport,
 ): Promise<Runner[]> {
   const texts = rounds.reduce((sum, { batch }) => sum + batch.length, 0)
-  const areKnown = runners.every(({ earlier }) => earlier !== undefined)
-  let running = areKnown ? takeKnown(runners) : runners
+  const known = countKnown(runners)
+  const areTimed = runners.some(({ earlier }) => earlier !== undefined)
+  let running = known > 0 ? takeKnown(runners, known) : runners
   for (const round of rounds) {
     const measured: Runner[] = []
     const waves =
-      areKnown && round.first === 0 ? [running.slice(0, FIRST_WAVE), running.slice(FIRST_WAVE)] : [running]
+      areTimed && round.first === 0 ? [running.slice(0, FIRST_WAVE), running.slice(FIRST_WAVE)] : [running]
     for (const wave of waves) {
       const leader = findLeader(round.first === 0 ? measured : running)
       const asked = wave.filter(({ earlier }) => !isWorse(earlier, findLeader(measured)?.losses))
@@ -102,19 +115,29 @@ export async function race(
     const ranked = measured.sort((a, b) => compare(lossOf(a), lossOf(b)))
     const best = ranked[0]!
     running = ranked
-      .slice(0, countRunning(runners.length, (round.first + round.batch.length) / texts, areKnown))
+      .slice(0, countRunning(runners.length, (round.first + round.batch.length) / texts, known))
       .filter((runner) => runner === best || !isWorse(runner.losses, best.losses))
   }
   return running
 }
 
+/** How many things are known of candidates before they run. */
+function countKnown(runners: Runner[]): number {
+  const isKnown = [
+    runners.some(({ added }) => added !== undefined),
+    runners.some(({ error }) => error !== undefined),
+  ]
+  return isKnown.filter(Boolean).length
+}
+
 /**
  * How many of some candidates run at most after a share of the texts.
- * @param areKnown  whether it is known how all of them did with fewer layers removed
+ * @param known  how many things are known of them before they run
  */
-export function countRunning(candidates: number, done: number, areKnown: boolean): number {
-  const share = done >= 1 / 2 ? 1 / 4 : done >= 1 / 4 || areKnown ? 1 / 2 : 1
-  return Math.min(candidates, Math.max(FINALISTS, Math.ceil(candidates * share)))
+export function countRunning(candidates: number, done: number, known: number): number {
+  const byTexts = done >= 1 / 2 ? 1 / 4 : done >= 1 / 4 ? 1 / 2 : 1
+  const share = known > 1 ? byTexts / 2 : byTexts
+  return Math.min(candidates, Math.max(FINALISTS, Math.ceil(candidates * Math.min(share, 2 ** -known))))
 }
 
 /** Of the texts measured so far, in nats. */
@@ -142,16 +165,33 @@ async function measureRound(
   }
 }
 
-/** Those that did best with fewer layers removed, in that order. */
-function takeKnown(runners: Runner[]): Runner[] {
-  const ranked = runners.toSorted((a, b) => compare(earlierMean(a), earlierMean(b)))
-  return ranked.slice(0, countRunning(runners.length, 0, true))
+/** Those that are best by what is known of them, in that order: by the mean of their ranks. */
+function takeKnown(runners: Runner[], known: number): Runner[] {
+  const ranks = [
+    rankBy(runners, ({ added }) => added && meanOf(added)),
+    rankBy(runners, ({ error }) => error),
+  ]
+  const rankOf = (runner: Runner) => {
+    const own = ranks.flatMap((rank) => rank.get(runner) ?? [])
+    return own.length === 0 ? Infinity : estimateMean(own).value
+  }
+  const ranked = runners.toSorted((a, b) => compare(rankOf(a), rankOf(b)))
+  return ranked.slice(0, countRunning(runners.length, 0, known))
+}
+
+/** Ranks, from 0, of those of which a value is known. */
+function rankBy(runners: Runner[], read: (runner: Runner) => number | undefined): Map<Runner, number> {
+  const values = runners.flatMap((runner) => {
+    const value = read(runner)
+    return value === undefined ? [] : [{ runner, value }]
+  })
+  const ranked = values.sort((a, b) => compare(a.value, b.value))
+  return new Map(ranked.map(({ runner }, rank) => [runner, rank]))
 }
 
 /** Over the texts that a candidate was measured on. */
-function earlierMean({ earlier }: Runner): number {
-  const known = earlier!.filter((value) => !Number.isNaN(value))
-  return estimateMean(known).value
+function meanOf(values: Float64Array): number {
+  return estimateMean(values.filter((value) => !Number.isNaN(value))).value
 }
 
 /** The best of those that were measured. */

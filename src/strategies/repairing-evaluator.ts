@@ -15,12 +15,14 @@ import { includesLayer, normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 import type { ProgressOptions } from '../progress.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
-import { type LayerFit, openLayerFit } from '../repair/layer-fit.js'
-import { makeMoments } from '../repair/moments.js'
+import type { Moments } from '../repair/moments.js'
+import { type LayerOutput, openProductLayers, type ProductLayers } from '../repair/product-layers.js'
 import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import { countHeadShare } from '../similarity/run-rate.js'
 import type { EncodedText } from '../texts/windows.js'
+import { relativeError } from './relative-error.js'
+import { type Trunk, Trunks } from './trunks.js'
 
 /** Strength of the ridge of every repair, see `solveRidge`. */
 const RIDGE = 0.1
@@ -29,7 +31,7 @@ const RIDGE = 0.1
  * Opens a model as an evaluator of cuts that are repaired: the layer before each block is changed so that the stream
  * comes out of it as after the block. A repair is fitted once, on what the whole model makes of the calibration
  * texts, and serves in every candidate that has its block: an approximation of what `repairCuts` gives, good enough
- * to compare candidates. It holds all states of the calibration texts, and the layers' weights twice.
+ * to compare candidates. It holds all states of the calibration texts.
  *
  * A candidate with a block that cannot be repaired has an infinite negative log-likelihood.
  * @throws LayerpruneError if no cut of the model can be repaired
@@ -38,13 +40,14 @@ export async function openRepairingEvaluator(
   model: Model,
   calibration: EncodedText[][],
   options: Options,
-): Promise<Evaluator> {
+): Promise<RepairingEvaluator> {
   const { decoder, config } = model
   const everyState = Array.from({ length: config.layers + 1 }, (_, state) => state)
   const closing = findClosingProducts(model)
   const pieces = await openDecoderPieces(decoder, config, everyState, options)
   const products = await openTileProducts(options.threads)
-  const evaluator = new RepairingEvaluator(model, options, { closing, pieces, products })
+  const layers = await openProductLayers(model, options)
+  const evaluator = new RepairingEvaluator(model, options, { closing, pieces, layers, products })
   try {
     await evaluator.readCalibration(calibration)
     return evaluator
@@ -59,20 +62,32 @@ type Options = SessionOptions & ProgressOptions & { signal?: AbortSignal | undef
 interface Parts {
   /** By layer, if it has one. */
   closing: (ClosingProduct | undefined)[]
+  /** The embedding, layers without a product that can be changed, and the head. */
   pieces: DecoderPieces
+  layers: ProductLayers
   products: TileProducts
 }
 
-class RepairingEvaluator implements Evaluator {
+/** Calibration texts that run together. */
+interface CalibrationBatch {
+  texts: EncodedText[]
+  /** Of the whole model, by number. */
+  states: State[]
+}
+
+export class RepairingEvaluator implements Evaluator {
   readonly #model: Model
   readonly #options: Options
   readonly #parts: Parts
   readonly #costs: Costs
-  readonly #calibration: { texts: EncodedText[]; states: State[] }[] = []
+  #calibration: CalibrationBatch[] = []
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
-  /** By layer. */
-  readonly #changed = new Map<number, LayerFit>()
+  readonly #trunks = new Trunks()
+  /** What changed pieces made of states of trunks, by the state and the number of the piece. */
+  readonly #branches = new WeakMap<State, Map<number, State>>()
+  /** Of states against the whole model's at the same place. */
+  readonly #errors = new WeakMap<State, number>()
 
   constructor(model: Model, options: Options, parts: Parts) {
     this.#model = model
@@ -81,23 +96,26 @@ class RepairingEvaluator implements Evaluator {
     this.#costs = { ofPiece: () => 1, head: model.config.layers * countHeadShare(model) }
   }
 
-  /** Runs the calibration texts through the whole model and keeps their states. */
+  /**
+   * Runs the calibration texts through the whole model and keeps their states. The repairs of cuts of one layer are
+   * fitted on the way, while what the layers make of the texts is there.
+   */
   async readCalibration(calibration: EncodedText[][]): Promise<void> {
+    await this.#load()
     const { pieces } = this.#parts
-    const { onProgress } = this.#options
-    const total = calibration.flat().length
-    await pieces.load([...Array(this.#layers).keys()], this.#options)
-    let done = 0
-    for (const texts of calibration) {
-      const states = [await pieces.embed(texts)]
-      for (let layer = 0; layer < this.#layers; layer++) {
+    for (const texts of calibration) this.#calibration.push({ texts, states: [await pieces.embed(texts)] })
+    let before: (LayerOutput | undefined)[] = []
+    for (let layer = 0; layer < this.#layers; layer++) {
+      this.#report('fitting repairs', layer, this.#layers, layer)
+      const outputs: typeof before = []
+      for (const { texts, states } of this.#calibration) {
         this.#options.signal?.throwIfAborted()
-        const part = (layer / this.#layers) * texts.length
-        onProgress?.({ phase: 'states of the whole model', done: done + part, total, unit: 'text' })
-        states.push(await pieces.run(layer, states[layer]!, texts))
+        const { state, output } = await this.#runLayer(layer, states[layer]!, texts)
+        states.push(state)
+        outputs.push(output)
       }
-      this.#calibration.push({ texts, states })
-      done += texts.length
+      if (layer > 0) await this.#fitChange(layer - 1, layer + 1, (batch) => before[batch])
+      before = outputs
     }
   }
 
@@ -144,6 +162,52 @@ class RepairingEvaluator implements Evaluator {
     )
   }
 
+  /**
+   * How much further candidates leave the stream from the whole model's than a model that they branch off from: right
+   * after the block that each adds or makes larger, see `relativeError`. A candidate costs a fraction of a layer. The
+   * states of the model are held for later runs of the batch.
+   * @param removed  blocks of the model, each a part of a block of every candidate
+   * @returns for each candidate; infinite if its block cannot be repaired
+   */
+  async measureErrors(batch: EncodedText[], removed: Block[], candidates: Block[][]): Promise<number[]> {
+    const [base, ...paths] = await this.#findPaths([removed, ...candidates])
+    const trunk = await this.#follow(batch, base!, paths)
+    const isWhole = base!.length === this.#layers
+    if (!isWhole && this.#trunks.whole(batch) === undefined) await this.measureErrors(batch, [], [])
+    this.#trunks.set(batch, isWhole ? 'whole' : 'current', trunk)
+    const whole = this.#trunks.whole(batch)!
+    const errorOf = (state: State, end: number) => {
+      const error = this.#errors.get(state) ?? relativeError(state, whole.states[end]!, batch)
+      this.#errors.set(state, error)
+      return error
+    }
+    return paths.map((path) => {
+      const place = trunk.pieces.findIndex((_, index) => isBranch(path, trunk.pieces, index))
+      if (path === undefined || place < 0) return Infinity
+      const end = this.#endOf(path[place]!)
+      const own = trunk.pieces.findIndex((piece) => this.#endOf(piece) === end)
+      const after = this.#branches.get(trunk.states[place]!)!.get(path[place]!)!
+      return errorOf(after, end) - errorOf(trunk.states[own + 1]!, end)
+    })
+  }
+
+  /** Runs a batch along a path, and the changed pieces with which others leave it; each layer runs once. */
+  async #follow(texts: EncodedText[], pieces: number[], others: (number[] | undefined)[]): Promise<Trunk> {
+    const states = [this.#trunks.whole(texts)?.states[0] ?? (await this.#parts.pieces.embed(texts))]
+    for (const [place, piece] of pieces.entries()) {
+      this.#options.signal?.throwIfAborted()
+      const state = states[place]!
+      const known = this.#branches.get(state) ?? new Map<number, State>()
+      this.#branches.set(state, known)
+      const leaving = others.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
+      const missing = leaving.filter((other) => !known.has(other))
+      const { output } = missing.length > 0 ? await this.#runLayer(this.#layerOf(piece), state, texts) : {}
+      for (const other of missing) known.set(other, await this.#runPiece(other, state, texts, output))
+      states.push(await this.#runPiece(piece, state, texts, output))
+    }
+    return { pieces, states }
+  }
+
   /** @returns the score of each candidate's last state; undefined if a block of it cannot be repaired */
   async #run<Score>(
     batch: Pick<PathBatch, 'texts' | 'onAdvance'>,
@@ -162,8 +226,8 @@ class RepairingEvaluator implements Evaluator {
   }
 
   async close(): Promise<void> {
-    const { pieces, products } = this.#parts
-    await Promise.all([...this.#changed.values(), pieces, products].map((opened) => opened.close()))
+    const { pieces, layers, products } = this.#parts
+    await Promise.all([layers, pieces, products].map((opened) => opened.close()))
   }
 
   get #layers(): number {
@@ -175,15 +239,21 @@ class RepairingEvaluator implements Evaluator {
     return (layer + 1) * (this.#layers + 1) + end
   }
 
-  #layerOf(changedPiece: number): number {
-    return Math.floor(changedPiece / (this.#layers + 1)) - 1
+  /** The number of the whole model's state that comes after a piece. */
+  #endOf(piece: number): number {
+    return piece < this.#layers ? piece + 1 : piece % (this.#layers + 1)
+  }
+
+  #layerOf(piece: number): number {
+    return piece < this.#layers ? piece : Math.floor(piece / (this.#layers + 1)) - 1
   }
 
   get #repairedPieces() {
     const { pieces } = this.#parts
     return {
-      embed: pieces.embed.bind(pieces),
-      run: this.#runPiece.bind(this),
+      embed: async (texts: EncodedText[], tokens?: number) =>
+        this.#trunks.first(texts) ?? pieces.embed(texts, tokens),
+      run: (piece: number, state: State, texts: EncodedText[]) => this.#runPiece(piece, state, texts),
       compare: pieces.compare.bind(pieces),
     }
   }
@@ -196,12 +266,9 @@ class RepairingEvaluator implements Evaluator {
     const unknown = new Map(needed.map((block) => [this.#pieceOf(block.start - 1, block.end), block]))
     for (const piece of this.#changes.keys()) unknown.delete(piece)
     let done = 0
-    for (const [piece, { start, end }] of unknown) {
-      this.#options.onProgress?.({
-        ...{ phase: 'fitting repairs', done: done++, total: unknown.size, unit: 'layer' },
-        detail: `layer ${start - 1}`,
-      })
-      this.#changes.set(piece, await this.#fitChange(this.#parts.closing[start - 1]!, end))
+    for (const { start, end } of unknown.values()) {
+      this.#report('fitting repairs', done++, unknown.size, start - 1)
+      await this.#fitChange(start - 1, end)
     }
     return paths
   }
@@ -219,36 +286,70 @@ class RepairingEvaluator implements Evaluator {
     return path
   }
 
-  async #fitChange(product: ClosingProduct, end: number): Promise<Float32Array> {
-    const { decoder, config } = this.#model
-    const fit = await openLayerFit(decoder, config, { products: [product] }, this.#options)
-    try {
-      const moments = makeMoments(fit.groups, product.outputs)
-      for (const { texts, states } of this.#calibration) {
-        this.#options.signal?.throwIfAborted()
-        await fit.addMoments({ texts, state: states[product.layer]!, target: states[end]! }, moments)
-      }
-      return Float32Array.from(await solveRidge(this.#parts.products, moments, RIDGE))
-    } finally {
-      await fit.close()
+  /**
+   * Fits a layer so that it does what the layers up to `end` did too; unless nothing of it can be changed.
+   * @param outputOf  what the layer makes of a batch, by number; it is run if omitted
+   */
+  async #fitChange(layer: number, end: number, outputOf?: (batch: number) => LayerOutput | undefined) {
+    const { closing, layers, products } = this.#parts
+    const product = closing[layer]
+    if (product === undefined) return
+    const moments: Moments = layers.makeMoments(product)
+    for (const [batch, { texts, states }] of this.#calibration.entries()) {
+      this.#options.signal?.throwIfAborted()
+      const output = outputOf?.(batch) ?? (await layers.run(product, states[layer]!, texts))
+      await layers.addMoments(product, { texts, output, target: states[end]! }, moments)
+    }
+    const change = await solveRidge(products, moments, RIDGE)
+    this.#changes.set(this.#pieceOf(layer, end), Float32Array.from(change))
+  }
+
+  /** @param known  what the layer, unchanged, makes of the state; it is run if omitted */
+  async #runPiece(piece: number, state: State, texts: EncodedText[], known?: LayerOutput): Promise<State> {
+    const held = this.#trunks.next(texts, piece, state) ?? this.#branches.get(state)?.get(piece)
+    if (held !== undefined) return held
+    const change = this.#changes.get(piece)
+    if (change === undefined) return known?.state ?? (await this.#runLayer(piece, state, texts)).state
+    const { closing, layers } = this.#parts
+    const product = closing[this.#layerOf(piece)]!
+    return layers.addChange(product, known ?? (await layers.run(product, state, texts)), change)
+  }
+
+  /** @returns the layer's own output, and the features of its product if it has one that can be changed */
+  async #runLayer(
+    layer: number,
+    state: State,
+    texts: EncodedText[],
+  ): Promise<{ state: State; output?: LayerOutput }> {
+    const { closing, layers, pieces } = this.#parts
+    const product = closing[layer]
+    if (product === undefined) return { state: await pieces.run(layer, state, texts) }
+    const output = await layers.run(product, state, texts)
+    return { state: output.state, output }
+  }
+
+  async #load(): Promise<void> {
+    const { closing, layers, pieces } = this.#parts
+    for (let layer = 0; layer < this.#layers; layer++) {
+      this.#options.signal?.throwIfAborted()
+      this.#report('loading the model', layer, this.#layers)
+      const product = closing[layer]
+      if (product === undefined) await pieces.load([layer], { signal: this.#options.signal })
+      else await layers.load(product)
     }
   }
 
-  async #runPiece(piece: number, state: State, texts: EncodedText[]): Promise<State> {
-    const change = this.#changes.get(piece)
-    if (change === undefined) return this.#parts.pieces.run(piece, state, texts)
-    const fit = await this.#openChanged(this.#layerOf(piece))
-    return fit.change({ texts, state }, change)
+  /** @param layer  named as the one that is at work */
+  #report(phase: string, done: number, total: number, layer?: number): void {
+    const detail = layer === undefined ? {} : { detail: `layer ${layer}` }
+    this.#options.onProgress?.({ phase, done, total, unit: 'layer', ...detail })
   }
+}
 
-  async #openChanged(layer: number): Promise<LayerFit> {
-    const { decoder, config } = this.#model
-    const fit =
-      this.#changed.get(layer) ??
-      (await openLayerFit(decoder, config, { products: [this.#parts.closing[layer]!] }, this.#options))
-    this.#changed.set(layer, fit)
-    return fit
-  }
+/** Whether a path leaves another at a place. */
+function isBranch(path: number[] | undefined, other: number[], place: number): boolean {
+  if (path === undefined || path[place] === other[place]) return false
+  return path.slice(0, place).every((piece, index) => piece === other[index])
 }
 
 /** By layer, if it has one. */

@@ -9,6 +9,8 @@ interface Search {
   onProgress?: OnProgress | undefined
   /** Whether candidates are known after the first race. */
   isMonotone: boolean
+  /** Whether something is known of them before each. */
+  hasErrors: boolean
   /** How a loss is named; as a perplexity if omitted. */
   describeLoss?: ((loss: number) => string) | undefined
 }
@@ -49,9 +51,10 @@ export class SearchWork {
 
   /** Of a round, if no candidate is significantly worse. */
   #plan(step: number, round: Round): number {
-    const { layers, isMonotone } = this.#search
+    const { layers, isMonotone, hasErrors } = this.#search
     const done = round.first / this.#tokens.length
-    return countRunning(layers - step, done, isMonotone && step > 0) * this.#tokensIn(round)
+    const known = Number(isMonotone && step > 0) + Number(hasErrors)
+    return countRunning(layers - step, done, known) * this.#tokensIn(round)
   }
 
   #tokensIn({ batch, first }: Round): number {

@@ -80,6 +80,34 @@ describe('removeGreedily', () => {
     expect(runs).toEqual([13, 11])
   })
 
+  it('runs those that cheap errors and earlier losses make likely', async () => {
+    const costs = [5, 0.1, 0.2, 3, 0.5, 0.4, 0.15, 2, 4, 4, 4, 4, 6, 6, 6, 6]
+    const asked: number[][] = []
+    const { evaluator } = fakeEvaluator(costs)
+    const steps = await removeGreedily(
+      {
+        measure: (batch, candidates) => {
+          asked.push(candidates.map((removed) => removed.at(-1)?.start ?? -1))
+          return evaluator.measure(batch, candidates)
+        },
+        // of a layer that stands beside another that was removed, the error is much smaller than its loss alone
+        measureErrors: async (_, removed, candidates) =>
+          candidates.map((blocks) => {
+            const { start } = blocks.at(-1)!
+            return start === 15 && removed.length > 0 ? 0 : costs[start]! / 10
+          }),
+      },
+      batches.slice(0, 2),
+      { layers: 16, n: 2 },
+    )
+    expect(steps.map(({ layer }) => layer)).toEqual([1, 6])
+    // the whole model and the better half, then the better quarter
+    expect(asked[0]).toEqual([-1, 1, 6, 2, 5, 4, 7, 3, 8])
+    expect(asked[1]).toEqual([-1, 1, 6, 2, 5])
+    // the better quarter of both; what never ran is ranked by its error alone
+    expect(asked[2]).toEqual([15, 6, 2, 5])
+  })
+
   it('stops if the whole model has no finite likelihood', async () => {
     const { evaluator } = fakeEvaluator([1, 2])
     const broken: Pick<Evaluator, 'measure'> = {

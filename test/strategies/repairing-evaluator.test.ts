@@ -23,6 +23,29 @@ it('measures cuts as they are once they are repaired', async () => {
   expect(Array.from(longer!).every(Number.isFinite)).toBe(true)
 })
 
+it('says how much error cuts add, and holds what that took for later runs', async () => {
+  const model = await openModel({ model: await makeLinearModel() })
+  const batches = drawBatches(model.config.raw.vocab_size as number)
+  const [batch] = batches as [(typeof batches)[number]]
+  const open = () => openRepairingEvaluator(model, batches.slice(1), { device: 'cpu' })
+  const [holding, plain] = [await open(), await open()]
+  const [cut] = BLOCKS[1]!
+  const [first, second, longer, same] = await holding.measureErrors(
+    batch,
+    [],
+    [BLOCKS[2]!, [cut!], BLOCKS[3]!, []],
+  )
+  expect([first, same]).toEqual([Infinity, Infinity])
+  expect(second).toBeGreaterThan(0)
+  expect(longer).toBeGreaterThan(second!)
+  // a model that is cut already has an error of its own
+  const [added] = await holding.measureErrors(batch, [cut!], [BLOCKS[3]!])
+  expect(added).toBeGreaterThan(0)
+  expect(added).toBeLessThan(longer!)
+  expect(await holding.measure(batch, BLOCKS)).toEqual(await plain.measure(batch, BLOCKS))
+  await Promise.all([holding.close(), plain.close()])
+})
+
 it('refuses a model of which no cut can be repaired', async () => {
   const model = await openModel({ model: fixtureFolder('gemma2') })
   await expect(openRepairingEvaluator(model, drawBatches(8, 1), { device: 'cpu' })).rejects.toThrow(
