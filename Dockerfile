@@ -21,6 +21,7 @@ COPY --from=build /build/assets assets
 COPY --from=build /build/bin bin
 COPY --from=build /build/schemas schemas
 COPY --from=build /build/dist dist
+COPY --from=build /build/program program
 # letters are drawn as outlines: without a configuration, though, the library of fonts complains on stderr
 RUN mkdir -p /etc/fonts && echo '<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>' > /etc/fonts/fonts.conf
 # any user may write to the cache
