@@ -9,8 +9,6 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
-  # of transformers.js in browsers only
-  && rm -r node_modules/onnxruntime-web \
   # ONNX Runtime comes with the libraries of five platforms
   && cd node_modules/onnxruntime-node/bin/napi-v6 \
   && find . -mindepth 2 -maxdepth 2 ! -path "./linux/$(node -p process.arch)" -exec rm -r {} +
@@ -23,6 +21,7 @@ COPY --from=build /build/assets assets
 COPY --from=build /build/bin bin
 COPY --from=build /build/schemas schemas
 COPY --from=build /build/dist dist
+COPY --from=build /build/program program
 # letters are drawn as outlines: without a configuration, though, the library of fonts complains on stderr
 RUN mkdir -p /etc/fonts && echo '<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>' > /etc/fonts/fonts.conf
 # any user may write to the cache

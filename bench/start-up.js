@@ -4,7 +4,8 @@
  *   npm run build
  *   node bench/start-up.js [--runs 9]
  *
- * `--help`, `--version`, and the two commands of `npm run demo` on the example model. Prints medians.
+ * `--help`, `--version`, and the two commands of `npm run demo` on the example model, `similarity` with and without its
+ * check. Prints medians.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,15 +18,16 @@ import { handOver, median } from './figures.js'
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '9' } } })
 const root = fileURLToPath(new URL('..', import.meta.url))
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
-const example = ['--model', 'examples/model', '--dataset', 'examples/texts.jsonl', '--layers-to-skip', '4']
+const similarity = [
+  ...['bin/layerprune.js', 'similarity', '--model', 'examples/model', '--dataset', 'examples/texts.jsonl'],
+  ...['--layers-to-skip', '4', '--output', output],
+]
 const commands = {
   node: ['--eval', '0'],
   '--version': ['bin/layerprune.js', '--version'],
   '--help': ['bin/layerprune.js', '--help'],
-  'similarity of the example, --verify 8': [
-    ...['bin/layerprune.js', 'similarity', ...example],
-    ...['--verify', '8', '--output', output],
-  ],
+  'similarity of the example': similarity,
+  'similarity of the example, --verify 8': [...similarity, '--verify', '8'],
   'slice-config': ['bin/layerprune.js', 'slice-config', '--from', join(output, 'similarity.json')],
 }
 

@@ -1,3 +1,4 @@
+import './no-telemetry.js'
 import { Command, CommanderError } from 'commander'
 import { cleanLibraryLogs } from './clean-library-logs.js'
 import { normalizeArguments } from './commands/arguments.js'

@@ -1,3 +1,5 @@
+import './no-telemetry.js'
+
 export type { CardContent, CardResult } from './documents/card-content.js'
 export type {
   CandidateFigures,

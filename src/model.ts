@@ -40,7 +40,6 @@ import { readOnnxDecoder } from './graph/onnx-file.js'
 import { describePrecision, type GraphPrecision } from './graph/precision.js'
 import { isOnlyOnHub } from './hub/only-on-hub.js'
 import { readHubSettings } from './hub/settings.js'
-import { quantizeDecoder } from './int8/quantize-decoder.js'
 import type { ProgressOptions } from './progress.js'
 
 export type { Format, TensorFormat } from './checkpoint/choose-weights.js'
@@ -363,16 +362,12 @@ export async function prepareModel(
   const { tensors } = model
   if (checksInRun && model.decoder.int8 === undefined && model.packing === null)
     return { ...model, isChecked: false }
-  const decoder =
-    model.decoder.int8 === 'awaited'
-      ? await quantizeDecoder(model.decoder, {
-          cacheFolder: readHubSettings().layerpruneFolder,
-          tensors,
-          signal,
-          onNote,
-          onProgress,
-        })
-      : model.decoder
+  let { decoder } = model
+  if (decoder.int8 === 'awaited') {
+    const { quantizeDecoder } = await import('./int8/quantize-decoder.js')
+    const cacheFolder = readHubSettings().layerpruneFolder
+    decoder = await quantizeDecoder(decoder, { cacheFolder, tensors, signal, onNote, onProgress })
+  }
   await assertFiniteWeights(decoder, { tensors, signal, onProgress })
   return { ...model, decoder }
 }

@@ -1,9 +1,10 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { packageFile } from './package-file.js'
 
 /**
  * Starts a thread. It always runs the built file: tests call this from the sources, which a thread cannot run.
  * @param file relative to the sources, with the extension that it has once it is built
  */
 export function startThread(file: string, options: WorkerOptions): Worker {
-  return new Worker(new URL(`../dist/${file}`, import.meta.url), options)
+  return new Worker(packageFile(`dist/${file}`), options)
 }

@@ -37,6 +37,7 @@ it('nothing below the commands knows of them or of the terminal', () => {
  * above or from its neighbours, so that no circle can be. Imports of types count.
  */
 const FLOORS = [
+  ['no-telemetry', 'package-file'],
   [
     'errors',
     'version',

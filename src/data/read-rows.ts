@@ -1,11 +1,7 @@
 import type { DataSource } from '../byte-source.js'
-import { gunzip } from './gzip.js'
-import { readJson } from './json.js'
 import { readJsonl } from './jsonl.js'
 import type { DataFormat, DataKind } from './kind.js'
 import type { ColumnContext, DataRow, RowSkip } from './row.js'
-import { readTextDocument, readTextLines } from './text.js'
-import { unzstd } from './zstd.js'
 
 /** Where in a file reading begins, and in which order. */
 export interface ReadOrder {
@@ -52,20 +48,28 @@ async function readStream(
   switch (format) {
     case 'jsonl':
       return readJsonl(bytes, context)
-    case 'json':
+    case 'json': {
+      const { readJson } = await import('./json.js')
       return readJson(bytes, context)
+    }
     case 'csv':
     case 'tsv': {
       const { readCsv } = await import('./csv.js')
       return readCsv(bytes, { ...context, delimiter: format === 'csv' ? ',' : '\t' })
     }
-    case 'text':
+    case 'text': {
+      const { readTextDocument, readTextLines } = await import('./text.js')
       return textLines || isLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
+    }
   }
 }
 
-export function unpack(source: DataSource, packing: DataKind['packing']): AsyncIterable<Uint8Array> {
-  if (packing === 'gzip') return gunzip(source.readBytes(), source.name)
-  if (packing === 'zstd') return unzstd(source.readBytes(), source.name)
-  return source.readBytes()
+export async function* unpack(
+  source: DataSource,
+  packing: DataKind['packing'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const bytes = source.readBytes()
+  if (packing === 'gzip') yield* (await import('./gzip.js')).gunzip(bytes, source.name)
+  else if (packing === 'zstd') yield* (await import('./zstd.js')).unzstd(bytes, source.name)
+  else yield* bytes
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { formatQuantity } from '../format-numbers.js'
 import { isObject } from '../is-object.js'
+import { packageFile } from '../package-file.js'
 import type { SchemaName } from './schemas.js'
 
 /** The keywords that the files of `schemas` use, those aside that state nothing about a value. */
@@ -53,7 +54,7 @@ export function findSchemaProblem(name: SchemaName, value: unknown): string | nu
 }
 
 function readSchema(name: string): Schema {
-  return JSON.parse(readFileSync(new URL(`../../schemas/${name}.json`, import.meta.url), 'utf8'))
+  return JSON.parse(readFileSync(packageFile(`schemas/${name}.json`), 'utf8'))
 }
 
 function describeProblem({ place, expected, found }: Problem): string {

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../checkpoint/config.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GramSource } from './gram-source.js'
-import { openSegmentedSession, type SegmentedOptions } from './segmented-session.js'
+import type { SegmentedOptions } from './segmented-session.js'
 import { openWholeSession } from './whole-session.js'
 
 /**
@@ -14,7 +14,7 @@ export async function openGramSource(
   config: ModelConfig,
   { maxMemory, ...options }: Omit<SegmentedOptions, 'maxMemory'> & { maxMemory?: number | undefined },
 ): Promise<GramSource> {
-  return maxMemory === undefined
-    ? openWholeSession(decoder, config, options)
-    : openSegmentedSession(decoder, config, { ...options, maxMemory })
+  if (maxMemory === undefined) return openWholeSession(decoder, config, options)
+  const { openSegmentedSession } = await import('./segmented-session.js')
+  return openSegmentedSession(decoder, config, { ...options, maxMemory })
 }

@@ -3,6 +3,7 @@ import { describeMetric, listMetrics } from '../documents/metrics.js'
 import type { SavedDocuments } from '../documents/read-saved.js'
 import type { ReportedResult } from '../documents/verification.js'
 import { formatQuantity } from '../format-numbers.js'
+import { packageFile } from '../package-file.js'
 import { VERSION } from '../version.js'
 import { plainName, tellStories } from './model-story.js'
 import { renderComparison } from './page-comparison.js'
@@ -87,5 +88,5 @@ function describeContents({
 }
 
 function readAsset(name: string): Promise<string> {
-  return readFile(new URL(`../../assets/${name}`, import.meta.url), 'utf8')
+  return readFile(packageFile(`assets/${name}`), 'utf8')
 }

@@ -1,7 +1,7 @@
 import { type Dataset, openDataset } from '../data/dataset.js'
 import { InterruptedError } from '../errors.js'
 import { type Model, openModel, type PrepareOptions, prepareModel } from '../model.js'
-import { createChatWriter } from '../texts/chat-template.js'
+import { createChatWriter } from '../texts/chat-writer.js'
 import { DATASET_START, type ReadPosition } from '../texts/placed-rows.js'
 import type { RunOptions } from './run-options.js'
 

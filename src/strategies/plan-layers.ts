@@ -20,8 +20,8 @@ import {
   DEFAULT_VERIFICATION_TEXTS,
   DEFAULT_VERIFIED_BLOCKS,
   VERIFIED_DISTANCE_TEXTS,
-  verifyBlocks,
-} from './verify-blocks.js'
+} from './verification-sizes.js'
+import { verifyBlocks } from './verify-blocks.js'
 
 export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
   strategy: Strategy

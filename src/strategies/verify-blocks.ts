@@ -7,11 +7,6 @@ import { formatQuantity } from '../format-numbers.js'
 import type { Block } from '../layers/block.js'
 import type { RunOptions } from '../run/run-options.js'
 
-/** Blocks that are checked, the texts that they are checked on, and those before that the distances are measured on. */
-export const DEFAULT_VERIFIED_BLOCKS = 8
-export const DEFAULT_VERIFICATION_TEXTS = 32
-export const VERIFIED_DISTANCE_TEXTS = 128
-
 export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
   /** `distances[n][l]` of a result. */
   distances: Record<string, number[]>

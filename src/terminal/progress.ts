@@ -1,5 +1,5 @@
 import type { OnProgress } from '../progress.js'
-import { type Bar, createBar } from './bar.js'
+import type { Bar } from './bar.js'
 import { clockMs, openBarThread } from './bar-thread.js'
 import { printNote, printWarning, setLiveLine, widthOf } from './output.js'
 import { describeProgress, type ProgressLine } from './progress-line.js'
@@ -15,6 +15,8 @@ export interface ProgressDisplay {
 interface DisplayOptions {
   quiet: boolean
   stream?: NodeJS.WriteStream
+  /** Draws on the stream; by default a bar on stderr. */
+  bar?: Bar
   /** Milliseconds, of any start. */
   now?: () => number
 }
@@ -28,14 +30,13 @@ const PLAIN_LINE_EVERY_MS = 30_000
 export function createProgress({
   quiet,
   stream = process.stderr,
+  bar,
   now = clockMs,
 }: DisplayOptions): ProgressDisplay {
   if (quiet) return { update: () => {}, stop: () => {} }
   if (!stream.isTTY || process.env.TERM === 'dumb') return createPlainLines(now)
   // ONNX Runtime holds this thread while it runs: in another thread the bar is still drawn
-  const bar =
-    stream === process.stderr ? openBarThread(process.stderr.fd, warnOfFailure) : createBar(stream, now)
-  return createBarDisplay(bar, stream, now)
+  return createBarDisplay(bar ?? openBarThread(process.stderr.fd, warnOfFailure), stream, now)
 }
 
 function warnOfFailure({ message }: Error): void {

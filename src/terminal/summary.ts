@@ -16,25 +16,32 @@ import { describeTokens } from '../texts/token-selection.js'
 import { describeCertainty } from './certainty.js'
 import { drawChart } from './chart.js'
 import { paint } from './color.js'
-import { drawBlockMap } from './heatmap.js'
+import type { drawBlockMap } from './heatmap.js'
 import { formatBlockTable, formatTable, type MetricColumn } from './table.js'
+
+interface SummaryOptions {
+  width?: number
+  color?: boolean
+  truecolor?: boolean
+  drawMap?: typeof drawBlockMap | undefined
+}
 
 /**
  * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
  * the second nearest block is and how sure that is, and a closing sentence that names the nearest.
  * @param width  columns of the window
- * @param heatmap  whether the blocks of every size are shown too
+ * @param drawMap  shows the blocks of every size too, if it is given
  */
 export function formatSummary(
   result: SimilarityResult,
-  { width = 80, color = false, truecolor = false, heatmap = false } = {},
+  { width = 80, color = false, truecolor = false, drawMap }: SummaryOptions = {},
 ): string {
   const { blocks, best, bestBlocks, metric, metrics = {}, layersToSkip } = result
   const others = (Object.keys(metrics) as Metric[]).map((metric): MetricColumn => {
     const { distances, best } = metrics[metric]!
     return { metric, distances: distances[layersToSkip]!, best }
   })
-  const map = heatmap ? [drawBlockMap(result, { width, color, truecolor }), ''] : []
+  const map = drawMap ? [drawMap(result, { width, color, truecolor }), ''] : []
   if (bestBlocks !== undefined) {
     return [
       formatHeading(result),

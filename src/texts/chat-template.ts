@@ -7,13 +7,6 @@ import { LayerpruneError } from '../errors.js'
 import { readGgufHeader } from '../gguf/header.js'
 import { readTokenId, readVocabulary } from '../gguf/tokenizer/vocabulary.js'
 import { isObject } from '../is-object.js'
-import { readTurns } from './chat-turns.js'
-
-/**
- * Writes a chat as the text that the model was trained on, special tokens included.
- * @param origin  of the chat, for messages
- */
-export type WriteChat = (chat: unknown[], origin: string) => Promise<string | undefined>
 
 /** What a tokenizer says of chats. */
 interface ChatSettings {
@@ -34,30 +27,11 @@ const NO_TEMPLATE_HINT =
   'name the tokenizer of a chat model of the same vocabulary with --tokenizer, or another column with --dataset-column'
 
 /**
- * Writes chats by the template of a model, which is read when the first chat comes.
+ * Opens the chat template of a model.
  * @param place  folder with the tokenizer, or GGUF file
- * @returns a function that gives undefined for a chat with parts other than text
- * @throws LayerpruneError when called, if the model has no template, or the template refuses the chat
+ * @throws LayerpruneError if the model has none, or it is not understood
  */
-export function createChatWriter(place: () => string): WriteChat {
-  let opened: Promise<(messages: unknown[]) => string> | undefined
-  return async (chat, origin) => {
-    const turns = readTurns(chat, origin)
-    if (turns === undefined) return undefined
-    opened ??= openTemplate(place())
-    const render = await opened
-    try {
-      return render(turns)
-    } catch (cause) {
-      throw new LayerpruneError(
-        `${origin}: the chat template of the model cannot write this chat: ${(cause as Error).message}`,
-        { hint: 'remove the chat, or give it the turns that the template expects', cause },
-      )
-    }
-  }
-}
-
-async function openTemplate(place: string): Promise<(messages: unknown[]) => string> {
+export async function openTemplate(place: string): Promise<(messages: unknown[]) => string> {
   const { template, tokens } = await (isGguf(place) ? readFromGguf(place) : readFromFolder(place))
   const program = parseTemplate(template, place)
   return (messages) => {

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { sample } from '../support/long-tests.js'
 import { ROOT } from '../support/paths.js'
 import { expectSameBesidesRounding, readDemo } from '../support/shown-text.js'
+import { makeTempFolder } from '../support/temp-folder.js'
 import { type Installed, installPacked } from './install.js'
 
 const run = promisify(execFile)
@@ -20,6 +21,7 @@ const list = (folder: string) =>
 
 describe('the package as npm packs it', () => {
   let installed: Installed
+  const home = makeTempFolder()
   beforeAll(() => {
     installed = installPacked()
   }, 300_000)
@@ -30,7 +32,7 @@ describe('the package as npm packs it', () => {
       cwd: installed.folder,
       encoding: 'utf8',
       stdio: 'pipe',
-      env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1' },
+      env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', HOME: home },
     })
   }
 
@@ -40,7 +42,7 @@ describe('the package as npm packs it', () => {
       ['js', 'd.ts'].map((kind) => `dist/${name.replace(/\.ts$/, '')}.${kind}`),
     )
     expect(built.filter((name) => !packed.includes(name))).toEqual([])
-    expect(packed.filter((name) => !name.startsWith('dist/')).sort()).toEqual(
+    expect(packed.filter((name) => !/^(dist|program)\//.test(name)).sort()).toEqual(
       [
         'CHANGELOG.md',
         'LICENSE',
@@ -96,8 +98,16 @@ describe('the package as npm packs it', () => {
        const result = await measureSimilarity(options)
        console.log(JSON.stringify([result.best.start, schema.required.filter((key) => !(key in result))]))`,
     )
-    const { stdout } = await run(process.execPath, ['use.js'], { cwd: installed.folder })
+    const { stdout } = await run(process.execPath, ['use.js'], {
+      cwd: installed.folder,
+      env: { ...process.env, HOME: home },
+    })
     expect(JSON.parse(stdout)).toEqual([4, []])
+  })
+
+  it('leaves no telemetry of ONNX Runtime', () => {
+    const left = readdirSync(home, { recursive: true, encoding: 'utf8' })
+    expect(left.filter((name) => name.includes('onnxruntime'))).toEqual([])
   })
 
   const resolutions: [module: string, moduleResolution: string][] = [

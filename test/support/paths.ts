@@ -2,7 +2,7 @@ import { join } from 'node:path'
 
 /** The repository's folder. */
 export const ROOT = join(import.meta.dirname, '../..')
-/** What a user starts; it runs what is built in dist. */
+/** What a user starts; it runs what is built in `program`. */
 export const PROGRAM = join(ROOT, 'bin/layerprune.js')
 export const EXAMPLES = join(ROOT, 'examples')
 export const FIXTURES = join(ROOT, 'test/fixtures')

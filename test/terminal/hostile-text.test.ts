@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cleanLibraryLogs } from '../../src/clean-library-logs.js'
 import { LayerpruneError } from '../../src/errors.js'
+import { createBar } from '../../src/terminal/bar.js'
 import { paint } from '../../src/terminal/color.js'
 import * as output from '../../src/terminal/output.js'
 import { createProgress } from '../../src/terminal/progress.js'
@@ -89,7 +90,8 @@ describe('text from the files of strangers', () => {
       isTTY: true,
       columns: 500,
     }) as unknown as NodeJS.WriteStream
-    const bar = createProgress({ quiet: false, stream, now: () => 0 })
+    const now = () => 0
+    const bar = createProgress({ quiet: false, stream, bar: createBar(stream, now), now })
     bar.update({ phase: 'distances', done: 1, total: 2, unit: 'text', detail: HOSTILE })
     bar.stop()
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the bar itself moves the cursor

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Progress } from '../../src/progress.js'
+import { createBar } from '../../src/terminal/bar.js'
 import { printNote } from '../../src/terminal/output.js'
 import { createProgress } from '../../src/terminal/progress.js'
 import { describeProgress, formatProgress, type ProgressLine } from '../../src/terminal/progress-line.js'
@@ -100,7 +101,8 @@ describe('createProgress', () => {
   it('draws on a terminal and leaves a clear line', () => {
     const { stream, written } = makeStream(true)
     let nowMs = 0
-    const progress = createProgress({ quiet: false, stream, now: () => nowMs })
+    const now = () => nowMs
+    const progress = createProgress({ quiet: false, stream, bar: createBar(stream, now), now })
     progress.update({ ...TEXTS_DONE, done: 0 })
     nowMs = 20_000
     progress.update(TEXTS_DONE)
@@ -116,7 +118,8 @@ describe('createProgress', () => {
   it('makes way for a note and comes back beneath it', () => {
     const { stream, written } = makeStream(true)
     vi.spyOn(process.stderr, 'write').mockImplementation((text) => stream.write(text))
-    const progress = createProgress({ quiet: false, stream, now: () => 0 })
+    const now = () => 0
+    const progress = createProgress({ quiet: false, stream, bar: createBar(stream, now), now })
     progress.update({ phase: 'reading texts', done: 0, total: null })
     printNote('loading took 2 s')
     progress.update({ phase: 'distances', done: 8, total: null, unit: 'text' })

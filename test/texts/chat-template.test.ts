@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createChatWriter } from '../../src/texts/chat-template.js'
+import { createChatWriter } from '../../src/texts/chat-writer.js'
 import { loadTokenizer } from '../../src/texts/tokenizer.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'

@@ -1,8 +1,8 @@
 import { findNearestBlocks } from '../../documents/result-views.js'
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import type { RunRate } from '../../similarity/run-rate.js'
+import { DEFAULT_VERIFIED_BLOCKS, VERIFIED_DISTANCE_TEXTS } from '../../strategies/verification-sizes.js'
 import { estimateVerification } from '../../strategies/verification-time.js'
-import { DEFAULT_VERIFIED_BLOCKS, VERIFIED_DISTANCE_TEXTS } from '../../strategies/verify-blocks.js'
 import type { CheckAdvice } from '../../terminal/check-advice.js'
 import type { SimilarityFlags } from '../similarity.js'
 

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSimilarityResult } from '../../documents/read-saved.js'
 import type { SimilarityResult } from '../../documents/similarity-result.js'
 import { writeFileAtomically } from '../../write-files.js'
 import { nameResult } from './result-files.js'
@@ -36,7 +35,11 @@ export function openCheckpointFile(
   return {
     path,
     exists: () => existsSync(path),
-    read: async () => (existsSync(path) ? readSimilarityResult(path) : undefined),
+    async read() {
+      if (!existsSync(path)) return undefined
+      const { readSimilarityResult } = await import('../../documents/read-saved.js')
+      return readSimilarityResult(path)
+    },
     write,
     async writeSometimes(takePartial) {
       const startMs = performance.now()

@@ -16,9 +16,10 @@ export async function showResult(
   files: string[],
   advice?: CheckAdvice,
 ): Promise<void> {
+  const map = heatmap ? await import('../../terminal/heatmap.js') : undefined
   await printDocument(result, flags, (shown, window) =>
     [
-      formatSummary(shown, { ...window, heatmap }),
+      formatSummary(shown, { ...window, drawMap: map?.drawBlockMap }),
       ...(shown.verification ? [formatVerifiedSummary(shown, shown.verification, window)] : []),
       ...(shown.partial || shown.shard
         ? []

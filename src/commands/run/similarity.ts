@@ -2,10 +2,9 @@ import type { SimilarityResult } from '../../documents/similarity-result.js'
 import { LayerpruneError } from '../../errors.js'
 import { formatQuantity } from '../../format-numbers.js'
 import { renamePhase } from '../../progress.js'
-import { assertPlotFile, drawPlot } from '../../report/plot.js'
 import { measureSimilarity } from '../../similarity/measure.js'
 import type { RunRate } from '../../similarity/run-rate.js'
-import { VERIFIED_DISTANCE_TEXTS, verifyBlocks } from '../../strategies/verify-blocks.js'
+import { VERIFIED_DISTANCE_TEXTS } from '../../strategies/verification-sizes.js'
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
@@ -26,8 +25,9 @@ export async function run(given: SimilarityFlags): Promise<void> {
   const flags = leaveTextsToCheck(given)
   const { output, plot: plots = [] } = flags
   await ensureWritableFolder(output)
+  const plotting = plots.length > 0 ? await import('../../report/plot.js') : undefined
   for (const path of plots) {
-    assertPlotFile(path)
+    plotting!.assertPlotFile(path)
     await prepareOutputFile(path, [flags.dataset].flat())
   }
   const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
@@ -47,7 +47,7 @@ export async function run(given: SimilarityFlags): Promise<void> {
     const verified = { ...result, ...(verification && { verification }) }
     if (verification) written = await writeResultFiles(output, verified)
     for (const path of plots) {
-      await writeFileAtomically(path, await drawPlot(result, path, { kind: 'heatmap' }))
+      await writeFileAtomically(path, await plotting!.drawPlot(result, path, { kind: 'heatmap' }))
     }
     await showResult(verified, flags, written, adviseCheck(result, flags, rate))
     for (const path of plots) printNote(`wrote ${path}`)
@@ -144,6 +144,7 @@ async function checkBestBlocks(
     )
   }
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
+  const { verifyBlocks } = await import('../../strategies/verify-blocks.js')
   return verifyBlocks({
     ...pick(flags, RUN_OPTIONS),
     signal,
