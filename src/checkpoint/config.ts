@@ -4,7 +4,7 @@ import { LayerpruneError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import type { Dialect } from './dialect.js'
 import { otherForm } from './other-forms.js'
-import { parsePythonJson } from './python-json.js'
+import { toStrictJson } from './python-json.js'
 import { assertRegularFile } from './regular-file.js'
 import { nameWrapper, readTextConfig } from './wrappers.js'
 
@@ -99,7 +99,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
   }
   try {
-    const value: unknown = parsePythonJson(text)
+    const value: unknown = JSON.parse(toStrictJson(text))
     if (isObject(value)) return value
   } catch (cause) {
     const reason = (cause as Error).message.replace(/\s+/g, ' ')

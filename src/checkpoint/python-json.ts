@@ -8,15 +8,6 @@ export function toStrictJson(text: string): string {
   )
 }
 
-/** The value of a text of Python's; most are JSON as they are, and the largest have megabytes. */
-export function parsePythonJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return JSON.parse(toStrictJson(text))
-  }
-}
-
 /** The inverse of `toStrictJson`, if the text that was read has Infinity in it. */
 export function fromStrictJson(text: string, original: string): string {
   return toStrictJson(original) === original ? text : text.replaceAll(WRITTEN_OUT, '$1')

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parsePythonJson } from '../checkpoint/python-json.js'
+import { toStrictJson } from '../checkpoint/python-json.js'
 import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { cutGenaiConfig } from './genai-config.js'
@@ -47,7 +47,7 @@ async function readJson(path: string): Promise<{ text: string; content: Section 
   await assertRegularFile(path)
   try {
     const text = await readFile(path, 'utf8')
-    return { text, content: parsePythonJson(text) as Section }
+    return { text, content: JSON.parse(toStrictJson(text)) }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })

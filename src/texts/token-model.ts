@@ -1,6 +1,6 @@
 /**
- * What we use of @huggingface/tokenizers, whose types keep most of it private. A model turns words into pieces; what a
- * word is has been decided before.
+ * What we use of the tokenizers of transformers.js (those of @huggingface/tokenizers), whose types keep most of it
+ * private. A model turns words into pieces; what a word is has been decided before.
  */
 export interface TokenModel {
   /** Words to tokens: what `encode` makes of them, unknown ones that follow each other fused. */

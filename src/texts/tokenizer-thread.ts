@@ -36,7 +36,7 @@ interface Waiting {
   reject: (reason: unknown) => void
 }
 
-/** The one thread of this process: it takes a tenth of a second to start, and serves all tokenizers. */
+/** The one thread of this process: it takes a third of a second to start, and serves all tokenizers. */
 class Thread {
   static #running: Thread | null = null
   readonly #worker: Worker

@@ -1,5 +1,7 @@
 /** A thread that answers texts with their token ids, and token ids with text, and loads the tokenizers for that. */
 import { parentPort } from 'node:worker_threads'
+// every tokenizer needs it: it is loaded before one is asked for
+import '@huggingface/transformers'
 import { cleanLibraryLogs } from '../clean-library-logs.js'
 import { LayerpruneError } from '../errors.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'

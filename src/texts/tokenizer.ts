@@ -1,13 +1,15 @@
 import { join } from 'node:path'
-import { Tokenizer as Pipeline } from '@huggingface/tokenizers'
-import { readJsonObject } from '../checkpoint/config.js'
+import type { PreTrainedTokenizer } from '@huggingface/transformers'
 import { isGguf } from '../checkpoint/gguf-names.js'
+import { assertRegularFile } from '../checkpoint/regular-file.js'
 import { LayerpruneError } from '../errors.js'
 import { readGgufHeader } from '../gguf/header.js'
-import { describeTokenizer, type TokenizerFiles } from '../gguf/tokenizer/describe-tokenizer.js'
-import { isObject } from '../is-object.js'
+import { describeTokenizer } from '../gguf/tokenizer/describe-tokenizer.js'
 import { TextStart } from './text-start.js'
-import type { Pipeline as TextPipeline } from './token-model.js'
+import type { Pipeline } from './token-model.js'
+
+/** What a tokenizer is loaded from; the config if its own file does not state its kind. */
+const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
 
 /**
  * Text to token ids, with the special tokens that the model's own tokenizer adds unless the text has them, at most
@@ -36,17 +38,19 @@ export interface Tokenizer {
 }
 
 /**
- * Loads the tokenizer of a model folder, or of a GGUF file.
+ * Loads the tokenizer of a model folder, or of a GGUF file, through transformers.js.
  *
- * Truncation is done here as Python's tokenizers do it: the text is cut, and special tokens that follow it are kept.
+ * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it are kept
+ * (transformers.js cuts them off).
  * @param place  the folder, or the file
  * @throws LayerpruneError if a part of the tokenizer is missing or not understood
  */
 export async function loadTokenizer(place: string): Promise<Tokenizer> {
-  const { pipeline, config } = await (isGguf(place) ? openGguf(place) : openFolder(place))
-  const encodePlain = (text: string) => pipeline.encode(text, { add_special_tokens: false }).ids
-  const trailing = countTrailing(pipeline.encode('a').ids, encodePlain('a'))
-  const start = new TextStart(pipeline as unknown as TextPipeline)
+  const tokenizer = await (isGguf(place) ? loadFromGguf(place) : loadFromFolder(place))
+  const plain = tokenizer.encode('a', { add_special_tokens: false })
+  const special = tokenizer.encode('a')
+  const trailing = countTrailing(special, plain)
+  const start = new TextStart(tokenizer._tokenizer as unknown as Pipeline)
   return {
     encode(text, maxLength, addSpecialTokens = true) {
       const ids = start.encode(text, maxLength, addSpecialTokens)
@@ -54,55 +58,40 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
       const kept = addSpecialTokens ? trailing : 0
       return [...ids.slice(0, maxLength - kept), ...ids.slice(ids.length - kept)]
     },
-    encodePlain,
-    findPrefix: () => findPrefix(pipeline, config),
+    encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }),
+    findPrefix: () => findPrefix(tokenizer),
     decode: (ids) =>
       ids.length === 0
         ? ''
-        : pipeline.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+        : tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
   }
 }
 
-function findPrefix(pipeline: Pipeline, config: TokenizerFiles['config']): TokenPrefix | null {
-  const ids = [config.bos_token, config.eos_token].map((token) => {
-    const text = isObject(token) ? token.content : token
-    return typeof text === 'string' ? pipeline.token_to_id(text) : undefined
+function findPrefix(tokenizer: PreTrainedTokenizer): TokenPrefix | null {
+  const id = tokenizer.bos_token_id ?? tokenizer.eos_token_id
+  return id === undefined || id === null ? null : { id, text: tokenizer.decode([id]) }
+}
+
+async function loadFromFolder(folder: string): Promise<PreTrainedTokenizer> {
+  for (const name of FILES) await assertRegularFile(join(folder, name))
+  const { AutoTokenizer, env } = await import('@huggingface/transformers')
+  env.allowRemoteModels = false
+  return AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch((cause: Error) => {
+    throw refused(
+      `the tokenizer in ${folder}`,
+      cause,
+      'the folder must hold tokenizer.json and tokenizer_config.json',
+    )
   })
-  const id = ids[0] ?? ids[1]
-  return id === undefined ? null : { id, text: pipeline.decode([id]) }
 }
 
-/** What turns texts into tokens, and what tokenizer_config.json says. */
-interface Opened {
-  pipeline: Pipeline
-  config: TokenizerFiles['config']
-}
-
-async function openFolder(folder: string): Promise<Opened> {
-  const what = `the tokenizer in ${folder}`
-  const hint = 'the folder must hold tokenizer.json and tokenizer_config.json'
-  const read = async (name: string) => {
-    const content = await readJsonObject(join(folder, name))
-    if (content === undefined) throw refused(what, new Error(`${name} is missing`), hint)
-    return content
-  }
-  return open(
-    what,
-    { tokenizer: await read('tokenizer.json'), config: await read('tokenizer_config.json') },
-    hint,
-  )
-}
-
-async function openGguf(path: string): Promise<Opened> {
-  const files = describeTokenizer(await readGgufHeader(path))
-  return open(`the tokenizer in ${path}`, files, 'download or convert the file again')
-}
-
-function open(what: string, { tokenizer, config }: TokenizerFiles, hint: string): Opened {
+async function loadFromGguf(path: string): Promise<PreTrainedTokenizer> {
+  const { tokenizer, config } = describeTokenizer(await readGgufHeader(path))
+  const { PreTrainedTokenizer } = await import('@huggingface/transformers')
   try {
-    return { pipeline: new Pipeline(tokenizer, config), config }
+    return new PreTrainedTokenizer(tokenizer, config)
   } catch (cause) {
-    throw refused(what, cause as Error, hint)
+    throw refused(`the tokenizer in ${path}`, cause as Error, 'download or convert the file again')
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Tokenizer } from '@huggingface/tokenizers'
+import { AutoTokenizer, type PreTrainedTokenizer } from '@huggingface/transformers'
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../src/errors.js'
 import { createRandom } from '../../src/random.js'
@@ -11,15 +11,15 @@ import { makeNastyText } from './nasty-text.js'
 
 const TOKENIZERS = join(FIXTURES, 'tokenizers')
 
-const pipelines = new Map<string, Pipeline>()
+const tokenizers = new Map<string, Promise<PreTrainedTokenizer>>()
 
-function load(name: string) {
-  const parse = (file: string) => JSON.parse(readFileSync(join(TOKENIZERS, name, file), 'utf8'))
-  const tokenizer = parse('tokenizer.json')
-  const pipeline =
-    pipelines.get(name) ?? (new Tokenizer(tokenizer, parse('tokenizer_config.json')) as unknown as Pipeline)
-  pipelines.set(name, pipeline)
-  const added = tokenizer.added_tokens.map(({ content }: { content: string }) => content) as string[]
+async function load(name: string) {
+  const folder = join(TOKENIZERS, name)
+  const loading = tokenizers.get(name) ?? AutoTokenizer.from_pretrained(folder, { local_files_only: true })
+  tokenizers.set(name, loading)
+  const pipeline = (await loading)._tokenizer as unknown as Pipeline
+  const { added_tokens } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'))
+  const added = added_tokens.map(({ content }: { content: string }) => content) as string[]
   const read = { characters: 0 }
   const counted: Pipeline = Object.create(pipeline, {
     encode_text: {
@@ -34,7 +34,7 @@ function load(name: string) {
 
 describe('TextStart', () => {
   it.each(readdirSync(TOKENIZERS))('gives the first ids of the whole text: %s', async (name) => {
-    const tokenizer = load(name)
+    const tokenizer = await load(name)
     const random = createRandom(13)
     let cut = 0
     for (let i = 0; i < 30; i++) {
@@ -61,7 +61,7 @@ describe('TextStart', () => {
     ['the end of a word too long for a dictionary', 'bert', `mill ${filler('e', 3500)} the river`],
     ['an odd letter in a run', 'unigram-whole', `${filler('ha', 3501)}h`],
   ])('looks far enough: %s', async (_, name, text) => {
-    const tokenizer = load(name)
+    const tokenizer = await load(name)
     for (const more of ['', '1', 'a']) {
       const expected = tokenizer.whole(text + more)
       for (const count of [1, 3, 40]) {
@@ -75,7 +75,7 @@ describe('TextStart', () => {
     'reads a few thousand characters of a long text, one word or many: %s',
     async (unit) => {
       for (const name of ['gpt4', 'llama2', 'unigram-whole']) {
-        const { start, read } = load(name)
+        const { start, read } = await load(name)
         expect(start.encode(unit.repeat(2e7 / unit.length), 64).length).toBeGreaterThanOrEqual(64)
         expect(read.characters).toBeLessThan(40_000)
       }
@@ -83,7 +83,7 @@ describe('TextStart', () => {
   )
 
   it('refuses a text whose first tokens depend on its end, and names it', async () => {
-    const { start } = load('gpt4')
+    const { start } = await load('gpt4')
     const text = `mill${' '.repeat(1e6)}`
     expect(() => start.encode(text, 64)).toThrow(LayerpruneError)
     expect(() => start.encode(text, 64)).toThrow(

@@ -48,16 +48,4 @@ describe('loadTokenizer', () => {
     // of a text this long only the start is read
     expect(encode(`${texts[3]!} `.repeat(1000), 10)).toEqual([bos.id, ...without.slice(0, 8), eos.id])
   })
-
-  it.each([
-    ['a text', '<s>'],
-    ['an object, as older files have it', { content: '<s>', lstrip: false }],
-  ])('finds the token that begins a text if the config has it as %s', async (_, bos_token) => {
-    const folder = makeTempFolder()
-    cpSync(LLAMA, folder, { recursive: true })
-    const path = join(folder, 'tokenizer_config.json')
-    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), bos_token }))
-    const { findPrefix } = await loadTokenizer(folder)
-    expect(findPrefix()).toEqual({ id: 0, text: '<s>' })
-  })
 })

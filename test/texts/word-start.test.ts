@@ -1,8 +1,14 @@
-import { Tokenizer } from '@huggingface/tokenizers'
+import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { createRandom, type Random, shuffleInPlace } from '../../src/random.js'
 import type { Pipeline, TokenModel } from '../../src/texts/token-model.js'
 import { createWordStart } from '../../src/texts/word-start.js'
+
+// a dependency of transformers.js, whose own tokenizers these are
+const transformers = createRequire(import.meta.resolve('@huggingface/transformers'))
+const { Tokenizer } = transformers('@huggingface/tokenizers') as {
+  Tokenizer: new (json: object, config: object) => Pipeline
+}
 
 function makeModel(model: object): TokenModel {
   const rest = {
@@ -12,7 +18,7 @@ function makeModel(model: object): TokenModel {
     decoder: null,
     added_tokens: [],
   }
-  return (new Tokenizer({ model, ...rest }, {}) as unknown as Pipeline).model
+  return new Tokenizer({ model, ...rest }, {}).model
 }
 
 const pick = <T>(random: Random, items: T[]) => items[random.below(items.length)]!
