@@ -4,6 +4,7 @@ import { castWeightsPerRun } from '../graph/cast-per-run.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { mapMatrices } from '../graph/mapped-products.js'
 import { type ModelProto, serializeModel } from '../graph/onnx.js'
+import { splitFusedNorms } from '../graph/split-norms.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
 import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
@@ -30,6 +31,9 @@ export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>
   }
 }
 
+/** What of ONNX Runtime would fuse norms again that `splitFusedNorms` has split. */
+const NORM_FUSIONS = 'SkipLayerNormFusion'
+
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
  * @throws LayerpruneError if the runtime refuses the graph or has no such device
@@ -51,7 +55,8 @@ export async function createSession(
     throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
-    return await ort.InferenceSession.create(serializeModel(runnable), {
+    const fastest = device === 'cpu' ? splitFusedNorms(runnable) : runnable
+    return await ort.InferenceSession.create(serializeModel(fastest), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in shape: buffers planned for each take more memory and save no time
@@ -60,6 +65,7 @@ export async function createSession(
       enableCpuMemArena: keepsMemory,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
+        ...(device === 'cpu' ? { optimization: { disable_specified_optimizers: NORM_FUSIONS } } : {}),
         session: {
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down
