@@ -18,6 +18,7 @@ import {
   type ValueInfoProto,
 } from './onnx.js'
 import { renameReads } from './redirect-state.js'
+import { ScaledRopes } from './scaled-ropes.js'
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
 import {
   findGatedMlps,
@@ -73,7 +74,7 @@ export function isInt8Step({ output }: NodeProto): boolean {
  * both residuals is omitted.
  *
  * The tokens' scales of a gated MLP's `up` are not multiplied in before `down` rounds each token by its own scale: they
- * are part of that scale.
+ * are part of that scale. Those of queries and keys are multiplied into the cosines and sines by which these are rotated.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -91,6 +92,7 @@ export function quantizeProducts(
   const lackingScales = new Map<string, string>()
   /** By name of an output that lacks its scales: what is read instead. */
   const unscaled = new Map<string, string>()
+  const ropes = new ScaledRopes(graph, STEP)
   const rounded = new Map<string, RoundedTensor>()
   const weights = new Map<string, TensorProto>()
   const replacements = new Map<NodeProto, NodeProto[]>()
@@ -120,15 +122,16 @@ export function quantizeProducts(
     const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
     steps.push(...nodes)
     const down = downOf.get(matrix.name)
-    if (down === undefined) steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
-    else {
-      lackingScales.set(down, tokens.scales)
-      unscaled.set(output, sum)
-    }
+    const rope = ropes.find(output, topology)
+    if (down !== undefined) lackingScales.set(down, tokens.scales)
+    else if (rope !== undefined) ropes.scale(rope, matrix.outputs, tokens.scales)
+    else steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
+    if (down !== undefined || rope !== undefined) unscaled.set(output, sum)
     replacements.set(node, steps)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
   renameReads(graph, unscaled)
+  ropes.addTo(graph)
   graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)

@@ -38,7 +38,10 @@ export interface Int8Options extends ProgressOptions {
 type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals' | 'comesRotated'>
 
 /** Tokens are rotated in blocks of at most this size: larger ones cost more than they gain. */
-const LARGEST_BLOCK = 64
+const LARGEST_BLOCK = 32
+
+/** The same for means of values, which are rotated by the weights, at no cost. */
+const LARGEST_MIX_BLOCK = 64
 
 /** Blocks of this size are cheap, however few outputs are computed from the tokens. */
 const CHEAP_BLOCK = 16
@@ -186,7 +189,7 @@ function chooseMixBlocks(
   const values = new Map<string, number>()
   const readers = new Map<string, number>()
   for (const mix of findValueMixes(model.graph, products)) {
-    const block = largestBlock(mix.unit, LARGEST_BLOCK)
+    const block = largestBlock(mix.unit, LARGEST_MIX_BLOCK)
     if (block < LEAST_BLOCK) continue
     values.set(mix.values, block)
     for (const name of mix.readers) readers.set(name, block)
