@@ -64,8 +64,8 @@ export class DecoderPieces {
     this.#head = takeLikelihoodHead(decoder)
     this.#config = config
     this.#boundaries = boundaries
-    this.#runners = new RunnerStore((part) =>
-      openRunner(part, config, FED_BY_PIECES, { ...options, shared: true }),
+    this.#runners = new RunnerStore((part, own) =>
+      openRunner(part, config, FED_BY_PIECES, { ...options, shared: true, ...own }),
     )
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
     this.#sharesScale = describePrecision(decoder).sharesScaleInBatch
@@ -234,7 +234,8 @@ export class DecoderPieces {
       comparison: () => this.#takeComparison(),
       continuations: () => takeContinuationHead(this.#decoder),
     }
-    return this.#runners.get(head, take[head])
+    // rows of logits are so large that the system would take their memory back after each run, and clear it for the next
+    return this.#runners.get(head, take[head], { keepsMemory: this.#headRows === undefined })
   }
 
   #takeComparison(): DecoderGraph {

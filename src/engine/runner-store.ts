@@ -2,8 +2,11 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GraphRunner } from './graph-runner.js'
 import { listLoadedWeights } from './loaded-weights.js'
 import { LOADING_COPIES } from './memory-figures.js'
-import { releaseAll } from './session.js'
+import { type RunnerOptions, releaseAll } from './session.js'
 import { measureWeightBytes, type WeightBytes } from './weight-memory.js'
+
+type PartOptions = Pick<RunnerOptions, 'keepsMemory'>
+type OpenPart = (part: DecoderGraph, options?: PartOptions) => Promise<GraphRunner>
 
 interface Stored {
   runner: Promise<GraphRunner>
@@ -14,10 +17,10 @@ interface Stored {
 export class RunnerStore {
   /** Bytes that the weights of loaded parts may take. */
   roomBytes = Infinity
-  readonly #open: (part: DecoderGraph) => Promise<GraphRunner>
+  readonly #open: OpenPart
   readonly #stored = new Map<string, Stored>()
 
-  constructor(open: (part: DecoderGraph) => Promise<GraphRunner>) {
+  constructor(open: OpenPart) {
     this.#open = open
   }
 
@@ -29,13 +32,13 @@ export class RunnerStore {
    * A part, which is loaded unless it is. Parts run in the same order again and again: so those that were loaded last
    * are released to make room, and the first remain.
    */
-  async get(name: string, take: () => DecoderGraph): Promise<GraphRunner> {
+  async get(name: string, take: () => DecoderGraph, options?: PartOptions): Promise<GraphRunner> {
     const known = this.#stored.get(name)
     if (known !== undefined) return known.runner
     const part = take()
     const weights = measureWeightBytes(listLoadedWeights(part))
     while (this.#stored.size > 0 && this.#countBytes(weights) > this.roomBytes) await this.#releaseLast()
-    const runner = this.#open(part)
+    const runner = this.#open(part, options)
     this.#stored.set(name, { runner, weights })
     return runner
   }

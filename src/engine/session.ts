@@ -70,6 +70,8 @@ export async function createSession(
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down
           set_denormal_as_zero: '1',
+          // x86 without VNNI adds pairs of int8 products in 16 bits, which overflow, unless it is asked to be exact
+          x64quantprecision: '1',
           ...(packsWeights ? {} : { disable_prepacking: '1' }),
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },

@@ -92,7 +92,7 @@ async function openPair(model: Model, reference: Model, { signal, ...session }: 
   const open = ({ decoder, config }: Model) => openDecoderPieces(decoder, config, [0, config.layers], session)
   const [own, other] = [await open(model), await open(reference)]
   const pair = takePairHead(model.decoder, reference.decoder)
-  const head = openRunner(pair, model.config, FED_BY_PIECES, { ...session, shared: true })
+  const head = openRunner(pair, model.config, FED_BY_PIECES, { ...session, shared: true, keepsMemory: true })
   head.catch(() => {})
   return {
     async compare(batch: EncodedText[], _: unknown, onAdvance?: OnAdvance): Promise<Compared[]> {

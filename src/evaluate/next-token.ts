@@ -17,9 +17,11 @@ export interface NextToken {
   /**
    * Runs all tokens of the texts.
    * @param removed  blocks of layers to omit; none for the whole model
-   * @returns the most likely next token of each text
+   * @param counts  of each text, how many of its last tokens are asked about; 1 if omitted, as it must be if `maxBatch`
+   *   is finite
+   * @returns for each text, the most likely token after each of these
    */
-  predict(texts: EncodedText[], removed: Block[]): Promise<number[]>
+  predict(texts: EncodedText[], removed: Block[], counts?: number[]): Promise<number[][]>
   close(): Promise<void>
 }
 
@@ -40,18 +42,19 @@ export async function openNextToken(
   let opened: Promise<GraphRunner> | undefined
   return {
     maxBatch: findFixedBatch(decoder.model.graph) ?? (precision.sharesScaleInBatch ? 1 : Infinity),
-    async predict(texts, removed) {
+    async predict(texts, removed, counts = texts.map(() => 1)) {
       let state = await pieces.embed(texts)
       for (const piece of keptPieces(boundaries, normalizeBlocks(removed, config.layers))) {
         state = await pieces.run(piece, state, texts)
       }
       opened ??= openRunner(head, config, [STATE_INPUT], { ...options, shared: true })
       const runner = await opened
-      const last = texts.map(({ ids, origin }) => ({ ids: ids.slice(-1), origin }))
-      const outputs = await runner.run(
-        runner.makeFeeds(last, 1, { [STATE_INPUT]: takeLast(ort, state, texts) }),
-      )
-      return Array.from(outputs[NEXT_TOKEN_OUTPUT]!.data as BigInt64Array, Number)
+      const asked = texts.map(({ ids, origin }, text) => ({ origin, ids: ids.slice(-counts[text]!) }))
+      const positions = asked.flatMap(({ ids, origin }) => ids.map((id) => ({ ids: [id], origin })))
+      const rows = takeLast(ort, state, texts, counts)
+      const outputs = await runner.run(runner.makeFeeds(positions, 1, { [STATE_INPUT]: rows }))
+      const next = Array.from(outputs[NEXT_TOKEN_OUTPUT]!.data as BigInt64Array, Number)
+      return asked.map(({ ids }) => next.splice(0, ids.length))
     },
     async close() {
       await pieces.close()
@@ -60,13 +63,21 @@ export async function openNextToken(
   }
 }
 
-/** A state at the last token of each text: [texts, 1, hidden]. */
-function takeLast(ort: typeof import('onnxruntime-node'), state: State, texts: EncodedText[]): State {
+/** A state at the last tokens of each text: [tokens of all, 1, hidden]. */
+function takeLast(
+  ort: typeof import('onnxruntime-node'),
+  state: State,
+  texts: EncodedText[],
+  counts: number[],
+): State {
   const [, tokens, hidden] = state.dims as [number, number, number]
-  const rows = state.data.slice(0, texts.length * hidden)
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  const rows = state.data.slice(0, total * hidden)
+  let row = 0
   for (const [text, { ids }] of texts.entries()) {
-    const start = (text * tokens + ids.length - 1) * hidden
-    rows.set(state.data.subarray(start, start + hidden), text * hidden)
+    const end = (text * tokens + ids.length) * hidden
+    rows.set(state.data.subarray(end - counts[text]! * hidden, end), row)
+    row += counts[text]! * hidden
   }
-  return new ort.Tensor(state.type, rows, [texts.length, 1, hidden]) as State
+  return new ort.Tensor(state.type, rows, [total, 1, hidden]) as State
 }

@@ -60,20 +60,20 @@ export async function writeSamples(
   const longest = longestOf(beginnings)
   const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
   const endTokens = await readEndTokens(model)
-  // each step runs all tokens before it
-  const workOf = (steps: number) => steps * longest + (steps * (steps + 1)) / 2
+  // each run has all tokens before it
+  const workOf = (ofText: number) => ofText * longest + (ofText * (ofText + 1)) / 2
   const write = (runner: NextToken, removed: Block[], before: number) => {
-    const report = (step: number) =>
+    const report = (done: number) =>
       onProgress?.({
         ...{ phase: 'samples', unit: 'token', isMost: true },
-        done: (before + step) * beginnings.length,
+        done: before * beginnings.length + done,
         total: 2 * tokens * beginnings.length,
-        share: (workOf(before) + workOf(step)) / (2 * workOf(tokens)),
+        share: (workOf(before) + workOf(done / beginnings.length)) / (2 * workOf(tokens)),
       })
     report(0)
     return generateGreedy(runner, beginnings, {
       ...{ removed, tokens, endTokens, signal },
-      onStep: report,
+      onTokens: report,
     })
   }
   const whole = await write(runner, [], 0)

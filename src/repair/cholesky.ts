@@ -36,7 +36,7 @@ export async function factorize(
     const diagonal = rowsOf(panel, bounds[i]!, bounds[i + 1]!)
     const above = rowsOf(panel, 0, bounds[i]!)
     if (i > 0) await products.subtractLeftTransposed(above, above, diagonal)
-    factorizeTile(diagonal, bounds[i]!)
+    factorizeTile(diagonal)
     inverses.push(invertLower(transpose(diagonal)))
     onShare?.((bounds[i + 1]! / size) ** 3)
   }
@@ -83,13 +83,13 @@ function rowsOf({ columns, data }: Tile, start: number, end: number): Tile {
 }
 
 /** Cholesky's factorisation of one tile into its upper triangle, in place; the part below becomes zero. */
-function factorizeTile({ rows, data }: Tile, firstRow: number): void {
+function factorizeTile({ rows, data }: Tile): void {
   for (let k = 0; k < rows; k++) {
     const pivot = data[k * rows + k]!
     if (!(pivot > 0)) {
       throw new LayerpruneError(
-        `the equations of the repair cannot be solved: pivot ${firstRow + k} is ${pivot}, expected above 0`,
-        { hint: 'give more calibration text with --dataset-size' },
+        'the texts are too few, or too much alike, to fit the repair on: its equations have no single solution',
+        { hint: 'give more or other texts with --dataset and --dataset-size' },
       )
     }
     const scale = 1 / Math.sqrt(pivot)

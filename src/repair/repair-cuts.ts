@@ -37,7 +37,7 @@ export interface RepairOptions extends SessionOptions {
   onProgress?: OnProgress | undefined
 }
 
-const HELD_OUT_EVERY = 5
+export const HELD_OUT_EVERY = 5
 
 /** A layer after a cut is changed only if that leaves at most this share of the held-out error. */
 const WORTHWHILE_SHARE = 0.97

@@ -4,7 +4,7 @@ import type { Block } from '../layers/block.js'
 import { normalizeBlocks } from '../layers/blocks.js'
 import type { Model } from '../model.js'
 
-/** The whole model on the way of a repair, in pieces of one layer at least from the first one on that may be changed. */
+/** The whole model on the way of a repair. Each layer that may be changed is a piece of its own. */
 export interface RepairLayers {
   pieces: DecoderPieces
   /** States at which the pieces begin and end. */
@@ -15,7 +15,7 @@ export interface RepairLayers {
 /**
  * Opens a model to be repaired; its pieces are loaded when they are first run.
  * @param removed  blocks, none of which starts at the first layer
- * @param isLimited  whether pieces below are of one layer too, so that few layers need be loaded at a time
+ * @param isLimited  whether the other layers are pieces too, so that few need be loaded at a time
  */
 export async function openRepairLayers(
   { decoder, config }: Model,
@@ -23,9 +23,12 @@ export async function openRepairLayers(
   session: SessionOptions,
   isLimited = false,
 ): Promise<RepairLayers> {
-  const [{ start }] = normalizeBlocks(removed, config.layers) as [Block]
-  const first = isLimited ? 1 : Math.max(start - 1, 1)
-  const boundaries = [0, ...Array.from({ length: config.layers - first + 1 }, (_, index) => first + index)]
+  const blocks = normalizeBlocks(removed, config.layers)
+  const first = Math.max(blocks[0]!.start - 1, 1)
+  const isInside = (state: number) =>
+    state < first || blocks.some(({ start, end }) => start < state && state < end)
+  const states = Array.from({ length: config.layers }, (_, index) => index + 1)
+  const boundaries = [0, ...(isLimited ? states : states.filter((state) => !isInside(state)))]
   const pieces = await openDecoderPieces(decoder, config, boundaries, session)
   return { pieces, boundaries, close: () => pieces.close() }
 }

@@ -5,6 +5,7 @@ import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { takeScoredTexts } from '../texts/scored-texts.js'
 import type { EncodeAnywhere } from '../texts/tokenizer.js'
 import { type ReadText, splitByLength } from '../texts/windows.js'
+import { HELD_OUT_EVERY } from './repair-cuts.js'
 
 export interface RepairTextOptions extends RunOptions {
   /** Texts to fit the repair on; 128 if omitted. */
@@ -57,7 +58,12 @@ export async function readRepairTexts(
   const otherRows = other?.rows()
   try {
     const known = new Set<string>()
-    const take = async (from: typeof rows, { id }: Dataset, count: number): Promise<ReadSet> => {
+    const take = async (
+      from: typeof rows,
+      { id }: Dataset,
+      count: number,
+      split = splitByLength,
+    ): Promise<ReadSet> => {
       const before = new Set(known)
       let repeated = 0
       const accepts = (text: string) => {
@@ -67,11 +73,11 @@ export async function readRepairTexts(
         return isNew
       }
       const texts = await takeScoredTexts(from, count, encode, maxLength, accepts)
-      return { id, batches: splitByLength(texts, batchSize), repeated }
+      return { id, batches: split(texts, batchSize), repeated }
     }
     const takeEvaluation = () => take(otherRows ?? rows, other ?? dataset, evaluateSize ?? EVALUATION_TEXTS)
     const early = evaluateFirst ? await takeEvaluation() : undefined
-    const calibration = await take(rows, dataset, datasetSize)
+    const calibration = await take(rows, dataset, datasetSize, splitToHoldOut)
     const evaluation = early ?? (await takeEvaluation())
     assertTexts({ calibration, evaluation }, { dataset, other: other ?? dataset, evaluateFirst })
     return { calibration, evaluation }
@@ -79,6 +85,12 @@ export async function readRepairTexts(
     await rows.return(undefined)
     await otherRows?.return(undefined)
   }
+}
+
+/** Batches of texts to fit on, so small that there are several: one of them at least is held out. */
+function splitToHoldOut(texts: ReadText[], batchSize: number): ReadText[][] {
+  const isOneBatch = texts.length <= batchSize
+  return splitByLength(texts, isOneBatch ? Math.ceil(texts.length / HELD_OUT_EVERY) : batchSize)
 }
 
 interface TextSources {
@@ -102,6 +114,12 @@ function assertTexts(
     throw noTexts(
       dataset,
       `to fit the repair on${evaluateFirst ? describe(calibration, measured, 'measured') : ''}`,
+    )
+  }
+  if (fitted === 1) {
+    throw new LayerpruneError(
+      `one text of ${dataset.id} is too little to fit the repair on: it is fitted on some texts and checked on others`,
+      { hint: 'give more texts with --dataset or --dataset-size' },
     )
   }
   if (measured === 0) {

@@ -44,6 +44,24 @@ async function continueText(folder: string, beginning: string, like: string): Pr
 }
 
 describe('prune --repair', () => {
+  it('fits on a few texts, which are no more than one batch, but not on one', async () => {
+    const cwd = makeTexts()
+    const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl', '--evaluate-size', '1']
+    const few = await repair(cwd, '--drop', '10', ...texts, '--dataset-size', '4', '--no-speed', '--json')
+    expect(few.stderr).not.toContain('error')
+    const { calibration, cuts } = JSON.parse(few.stdout).repair
+    expect(calibration.texts).toBe(4)
+    expect(cuts[0].heldOutShare).toBeLessThan(1)
+    const one = await repair(cwd, '--drop', '10', ...texts, '--dataset-size', '1', '--force', '--quiet')
+    expect(one).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: `error: one text of fit.jsonl is too little to fit the repair on: it is fitted on some texts and checked on others
+hint: give more texts with --dataset or --dataset-size
+`,
+    })
+  })
+
   it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']

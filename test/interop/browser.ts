@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { makeTempFolder } from '../support/temp-folder.js'
+import { findProgram, isExecutable } from './find-program.js'
 import { endProcessGroup } from './process-group.js'
 
 /** What the page under test shows: DevTools' answers are plain JSON. */
@@ -22,19 +21,8 @@ export interface Browser {
 /** Path of a Chromium, from LAYERPRUNE_CHROMIUM or the PATH; undefined if there is none. */
 export function findChromium(): string | undefined {
   const named = process.env.LAYERPRUNE_CHROMIUM
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  return [
-    ...(named ? [named] : []),
-    ...folders.flatMap((folder) => names.map((name) => join(folder, name))),
-  ].find((path) => {
-    try {
-      accessSync(path, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
+  const found = findProgram(['chromium', 'chromium-browser', 'google-chrome'])
+  return named && isExecutable(named) ? named : found
 }
 
 const FLAGS = [

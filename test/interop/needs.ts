@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { findChromium } from './browser.js'
+import { findProgram } from './find-program.js'
 
 /** Python of an environment with what test/interop/requirements.txt lists. */
 export const python = process.env.LAYERPRUNE_PYTHON ?? ''
@@ -11,6 +12,8 @@ export const lmEvalPython = process.env.LAYERPRUNE_LM_EVAL_PYTHON ?? ''
 /** Python with what test/interop/requirements-llama-cpp.txt lists. */
 export const llamaCppPython = process.env.LAYERPRUNE_LLAMA_CPP_PYTHON ?? ''
 export const chromium = findChromium() ?? ''
+/** Emulates x86 processors. */
+export const qemu = process.arch === 'x64' ? (findProgram(['qemu-x86_64']) ?? '') : ''
 
 /** A group of tests against other programs: skipped with a message without their Python. */
 export const describeWithPython = (title: string, tests: () => void) =>
@@ -29,6 +32,10 @@ export const describeWithLmEval = (title: string, tests: () => void) =>
 /** A group of tests against llama.cpp: skipped with a message without its Python. */
 export const describeWithLlamaCpp = (title: string, tests: () => void) =>
   describeWith(llamaCppPython, title, needsPython('LLAMA_CPP', 'llama-cpp'), tests)
+
+/** A group of tests on another processor: skipped with a message without QEMU, and on processors that are not x86. */
+export const describeWithQemu = (title: string, tests: () => void) =>
+  describeWith(qemu, title, 'no qemu-x86_64 in PATH (Debian: qemu-user), or no x86 processor', tests)
 
 function needsPython(variable: string, name: string): string {
   return `set LAYERPRUNE_${variable}_PYTHON to a python with test/interop/requirements-${name}.txt`
