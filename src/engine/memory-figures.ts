@@ -37,9 +37,6 @@ export const GRAM_COPIES = 4
 /** Most padded tokens run at once, unless one text is longer: more would not fit in the processor's caches. */
 export const RUN_TOKENS = 1024
 
-/** The same if matrices are int8: their products take so little time that the overhead of each node counts. */
-export const INT8_RUN_TOKENS = 2048
-
 /** Numbers held for each token at the peak, as multiples of the hidden size. */
 const NUMBERS_PER_TOKEN = 24
 

@@ -4,7 +4,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { dimensions, type GraphProto } from '../graph/onnx.js'
 import { type EncodedText, longestOf } from '../texts/windows.js'
 import type { AskedBatch } from './gram-source.js'
-import { INT8_RUN_TOKENS, RUN_TOKENS } from './memory-figures.js'
+import { RUN_TOKENS } from './memory-figures.js'
 
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {
@@ -26,11 +26,8 @@ export interface RunLimits {
   fixedBatch: number | null
 }
 
-export function chooseRunLimits({ model, int8 }: DecoderGraph): RunLimits {
-  return {
-    tokens: int8 === undefined ? RUN_TOKENS : INT8_RUN_TOKENS,
-    fixedBatch: findFixedBatch(model.graph),
-  }
+export function chooseRunLimits({ model }: Pick<DecoderGraph, 'model'>): RunLimits {
+  return { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(model.graph) }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { hasInt8Weights, separateInt8Weights } from '../graph/int8-weights.js'
 import { mapMatrices } from '../graph/mapped-products.js'
 import { type ModelProto, serializeModel } from '../graph/onnx.js'
+import { splitFusedNorms } from '../graph/split-norms.js'
 import { withUnboundedCaches } from '../graph/unbounded-caches.js'
 import { unpackWeights } from '../unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
@@ -32,6 +33,9 @@ export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>
   }
 }
 
+/** What of ONNX Runtime would fuse norms again that `splitFusedNorms` has split. */
+const NORM_FUSIONS = 'SkipLayerNormFusion'
+
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
  * @throws LayerpruneError if the runtime refuses the graph or has no such device
@@ -53,8 +57,10 @@ export async function createSession(
     throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
-    const overflows = device === 'cpu' && hasInt8Weights(runnable) && (await int8SumsOverflow(ort))
-    const exact = overflows ? separateInt8Weights(runnable) : runnable
+    const isCpu = device === 'cpu'
+    const fastest = isCpu ? splitFusedNorms(runnable) : runnable
+    const overflows = isCpu && hasInt8Weights(runnable) && (await int8SumsOverflow(ort))
+    const exact = overflows ? separateInt8Weights(fastest) : fastest
     return await ort.InferenceSession.create(serializeModel(exact), {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
@@ -64,6 +70,7 @@ export async function createSession(
       enableCpuMemArena: keepsMemory,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: {
+        ...(isCpu ? { optimization: { disable_specified_optimizers: NORM_FUSIONS } } : {}),
         session: {
           model_external_initializers_file_folder_path: weightsFolder,
           // Attention yields probabilities too small for a normal float, which slow its products down

@@ -18,6 +18,7 @@ import {
   type ValueInfoProto,
 } from './onnx.js'
 import { renameReads } from './redirect-state.js'
+import { ScaledRopes } from './scaled-ropes.js'
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from './topology.js'
 import {
   findGatedMlps,
@@ -38,6 +39,8 @@ export interface QuantizedMatrix {
   keepsTokenResiduals: boolean
   /** Size of the blocks in which tokens are rotated before they are rounded. */
   block: number
+  /** Whether tokens come rotated, by the matrix that made them. */
+  comesRotated: boolean
 }
 
 const PREFIX = 'layerprune.int8'
@@ -46,7 +49,6 @@ const ZERO = `${PREFIX}.zero`
 const ONE = `${PREFIX}.one`
 const RESIDUAL_SCALE = `${PREFIX}.residual_scale`
 const LARGEST = `${PREFIX}.largest`
-const SMALLEST_SCALE = `${PREFIX}.smallest_scale`
 const LAST_AXIS = `${PREFIX}.last_axis`
 const FIRST = `${PREFIX}.first`
 const SECOND = `${PREFIX}.second`
@@ -72,7 +74,7 @@ export function isInt8Step({ output }: NodeProto): boolean {
  * both residuals is omitted.
  *
  * The tokens' scales of a gated MLP's `up` are not multiplied in before `down` rounds each token by its own scale: they
- * are part of that scale.
+ * are part of that scale. Those of queries and keys are multiplied into the cosines and sines by which these are rotated.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -90,18 +92,22 @@ export function quantizeProducts(
   const lackingScales = new Map<string, string>()
   /** By name of an output that lacks its scales: what is read instead. */
   const unscaled = new Map<string, string>()
+  const ropes = new ScaledRopes(graph, STEP)
   const rounded = new Map<string, RoundedTensor>()
   const weights = new Map<string, TensorProto>()
   const replacements = new Map<NodeProto, NodeProto[]>()
   for (const { node, matrix } of products) {
     const input = node.input[0]!
     const form = quantized.get(matrix.name)!
-    const rotated = rotatedName(input, form.block)
+    const rotated = form.comesRotated ? input : rotatedName(input, form.block)
     const steps: NodeProto[] = []
     if (!rounded.has(rotated)) {
-      steps.push(...rotateBlocks(input, form.block))
+      const shape = `${rotated}${STEP}shape`
+      steps.push(makeNode('Shape', [input], [shape]))
+      if (!form.comesRotated) steps.push(...rotateBlocks(input, form.block, shape))
       const rows = roundRows(rotated, {
         width: matrix.inputs,
+        shape,
         isOfAllTokens: isOfAllTokens(input),
         lackingScales: lackingScales.get(matrix.name),
       })
@@ -116,15 +122,16 @@ export function quantizeProducts(
     const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
     steps.push(...nodes)
     const down = downOf.get(matrix.name)
-    if (down === undefined) steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
-    else {
-      lackingScales.set(down, tokens.scales)
-      unscaled.set(output, sum)
-    }
+    const rope = ropes.find(output, topology)
+    if (down !== undefined) lackingScales.set(down, tokens.scales)
+    else if (rope !== undefined) ropes.scale(rope, matrix.outputs, tokens.scales)
+    else steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
+    if (down !== undefined || rope !== undefined) unscaled.set(output, sum)
     replacements.set(node, steps)
   }
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
   renameReads(graph, unscaled)
+  ropes.addTo(graph)
   graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)
@@ -185,15 +192,14 @@ function rotatedName(input: string, block: number): string {
   return `${input}${STEP}rotated_by_${block}`
 }
 
-/** Rotates a tensor [..., width], block by block. */
-function rotateBlocks(input: string, block: number): NodeProto[] {
+/** Rotates a tensor [..., width] of a shape, block by block. */
+function rotateBlocks(input: string, block: number, shape: string): NodeProto[] {
   const rotated = rotatedName(input, block)
   const name = (part: string) => `${rotated}/${part}`
   return [
     makeNode('Reshape', [input, widthName(block)], [name('blocks')]),
     makeNode('MatMul', [name('blocks'), blockRotation(block)], [name('rotated_blocks')]),
-    makeNode('Shape', [input], [name('shape_of_blocks')]),
-    makeNode('Reshape', [name('rotated_blocks'), name('shape_of_blocks')], [rotated]),
+    makeNode('Reshape', [name('rotated_blocks'), shape], [rotated]),
   ]
 }
 
@@ -213,13 +219,15 @@ interface RoundedTensor {
 
 interface Rows {
   width: number
+  /** Name of the tensor's shape. */
+  shape: string
   /** Whether the tensor is known to be [batch, tokens, width]; if not, it may have no row. */
   isOfAllTokens: boolean
   /** One per row, [..., 1]: what the tensor should have been multiplied by; undefined if it is complete. */
   lackingScales: string | undefined
 }
 
-function roundRows(input: string, { width, isOfAllTokens, lackingScales }: Rows): RoundedTensor {
+function roundRows(input: string, { width, shape, isOfAllTokens, lackingScales }: Rows): RoundedTensor {
   const nodes: NodeProto[] = []
   const name = (part: string) => `${input}${STEP}${part}`
   const add = (opType: string, inputs: string[], part: string, attributes: Record<string, number> = {}) => {
@@ -228,11 +236,11 @@ function roundRows(input: string, { width, isOfAllTokens, lackingScales }: Rows)
   }
   const highest = add('ReduceMax', [input, LAST_AXIS], 'highest', { keepdims: 1 })
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
+  // zero for a row of zeros, whose products with it are zero, whatever it is rounded to
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
-  const safe = add('Max', [exact, SMALLEST_SCALE], 'safe_scale')
   // the peak shows NaN only if it comes first, and rounding turns NaN into a number
   const sum = add('ReduceSum', [input, LAST_AXIS], 'sum', { keepdims: 1 })
-  const scale = add('Add', [safe, add('Mul', [sum, ZERO], 'nan')], 'scale')
+  const scale = add('Add', [exact, add('Mul', [sum, ZERO], 'nan')], 'scale')
   // if there is no row, ONNX Runtime keeps the width of the reduced axis
   const scales = isOfAllTokens ? scale : add('Slice', [scale, FIRST, SECOND, LAST_AXIS], 'only_scale')
   const perRow = add('Reshape', [scales, EVERY_ROW], 'scale_of_row')
@@ -245,7 +253,6 @@ function roundRows(input: string, { width, isOfAllTokens, lackingScales }: Rows)
   const residuals = add('QuantizeLinear', [remaining, residualScale, zeroPoints], 'residual_rows', {
     axis: 0,
   })
-  const shape = add('Shape', [input], 'shape')
   const shaped = [
     add('Reshape', [rounded, shape], 'values'),
     add('Reshape', [residuals, shape], 'residuals'),
@@ -292,7 +299,6 @@ function makeConstants(): GraphProto['initializer'] {
     makeFloatTensor(ONE, [], [1]),
     makeFloatTensor(RESIDUAL_SCALE, [], [1 / 254]),
     makeFloatTensor(LARGEST, [], [127]),
-    makeFloatTensor(SMALLEST_SCALE, [], [1e-30]),
     makeInt64Tensor(LAST_AXIS, [1], [-1]),
     makeInt64Tensor(FIRST, [1], [0]),
     makeInt64Tensor(SECOND, [1], [1]),

@@ -88,7 +88,8 @@ function takePart(
   return { ...source, dims: dims.with(axis, end - start), order: order.filter(isTaken) }
 }
 
-function readIntegers(
+/** The numbers of an int64 initializer; undefined if it is none or is empty. */
+export function readIntegers(
   name: string | undefined,
   initializers: Map<string, TensorProto>,
 ): number[] | undefined {

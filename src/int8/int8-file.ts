@@ -10,7 +10,7 @@ import { makeMatrices } from './make-matrices.js'
 import type { PlannedMatrix } from './make-matrix.js'
 
 /** Changes whenever the same weights give other bytes, or plans have other keys. */
-const FORMAT = 'layerprune int8 12'
+const FORMAT = 'layerprune int8 13'
 
 /** Hex digits of the hashes in file names. */
 const DIGITS = 32

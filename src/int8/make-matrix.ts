@@ -22,6 +22,8 @@ export interface PlannedMatrix extends WeightMatrix {
   smoothing: Smoothing | null
   /** Size of the blocks in which its inputs are rotated. */
   block: number
+  /** Size of the blocks in which its outputs are rotated, so that what reads them need not be; null if they are not. */
+  outputBlock: number | null
   /** Whether its quantisation residuals are kept. */
   keepsResiduals: boolean
 }
@@ -43,7 +45,9 @@ export async function makeMatrix(matrix: PlannedMatrix, decode: Decode): Promise
       )
     else scaleInputs(weights, scales, matrix)
   }
-  rotateInputs(weights, matrix, new Rotation(matrix.block))
+  const { inputs, outputs, byOutput, block, outputBlock } = matrix
+  rotate(weights, new Rotation(block), byOutput ? 1 : outputs)
+  if (outputBlock !== null) rotate(weights, new Rotation(outputBlock), byOutput ? inputs : 1)
   const made = roundMatrix(weights, matrix)
   const output = made.scales.findIndex((scale) => !Number.isFinite(scale))
   if (output === -1) return made
@@ -90,13 +94,16 @@ async function readWeights(matrix: WeightMatrix, decode: Decode): Promise<Float3
   return takeOutputs(await readNumbers(matrix.numbers, decode), matrix)
 }
 
-/** Rotates the inputs of a matrix in blocks. */
-function rotateInputs(weights: Float32Array, { outputs, byOutput }: WeightMatrix, rotation: Rotation): void {
-  if (byOutput) rotation.rotateRows(weights)
+/**
+ * Rotates weights in blocks, along an axis of their matrix.
+ * @param stride  distance of neighbours on that axis: 1 or the length of a row
+ */
+function rotate(weights: Float32Array, rotation: Rotation, stride: number): void {
+  if (stride === 1) rotation.rotateRows(weights)
   else {
-    const size = rotation.size * outputs
+    const size = rotation.size * stride
     for (let start = 0; start < weights.length; start += size) {
-      rotation.rotateColumns(weights.subarray(start, start + size), outputs)
+      rotation.rotateColumns(weights.subarray(start, start + size), stride)
     }
   }
 }

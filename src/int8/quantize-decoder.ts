@@ -11,7 +11,13 @@ import { cloneModel, DataLocation, makeFloatTensor } from '../graph/onnx.js'
 import { blockRotation, type QuantizedMatrix, quantizeProducts } from '../graph/quantize-products.js'
 import { findRateNodes } from '../graph/rate-nodes.js'
 import { indexGraph } from '../graph/topology.js'
-import { findGatedMlps, findValueMatrices, findWeightProducts } from '../graph/weight-products.js'
+import { findValueMixes } from '../graph/value-mixes.js'
+import {
+  findGatedMlps,
+  findValueMatrices,
+  findWeightProducts,
+  type WeightProduct,
+} from '../graph/weight-products.js'
 import type { ProgressOptions } from '../progress.js'
 import { makeFolder } from '../write-files.js'
 import { findInt8File, identifyMatrices, writeInt8File } from './int8-file.js'
@@ -29,10 +35,13 @@ export interface Int8Options extends ProgressOptions {
 }
 
 /** A planned int8 matrix, and how tokens are multiplied by it. */
-type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals'>
+type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals' | 'comesRotated'>
 
 /** Tokens are rotated in blocks of at most this size: larger ones cost more than they gain. */
-const LARGEST_BLOCK = 64
+const LARGEST_BLOCK = 32
+
+/** The same for means of values, which are rotated by the weights, at no cost. */
+const LARGEST_MIX_BLOCK = 64
 
 /** Blocks of this size are cheap, however few outputs are computed from the tokens. */
 const CHEAP_BLOCK = 16
@@ -51,9 +60,9 @@ const LEAST_BLOCK = 8
  * distances move by 0.003 if tokens are rounded as they are. So tokens are rotated in blocks of channels before that, by
  * an orthogonal matrix that the weights absorb (Ashkboos et al. 2024, arXiv 2404.00456, rotate the whole residual
  * stream; behind the weights of its norms, which are small where its channels are large, blocks are enough, and every
- * family allows them). The weights of the value projection keep their residuals: attention averages values over many
- * tokens, which cancels the errors of tokens but not those of weights. Rates of linear attention, whose errors add up
- * over tokens, keep the residuals of both.
+ * family allows them). What attention returns is rotated by the matrix of its values. The weights of that matrix keep
+ * their residuals: attention averages values over many tokens, which cancels the errors of tokens but not those of
+ * weights. Rates of linear attention, whose errors add up over tokens, keep the residuals of both.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no such matrix, a weight is not finite, or the file cannot be written
  */
@@ -97,14 +106,14 @@ function writeGraph(source: DecoderGraph, plans: Plan[], layout: Layout, path: s
   const weightsFolder = commonFolder([source.weightsFolder, dirname(path)])!
   const locate = (place: Place) => ({ ...place, location: relative(weightsFolder, path) })
   const quantized = new Map(
-    plans.map(({ name, keepsTokenResiduals, block }): [string, QuantizedMatrix] => {
+    plans.map(({ name, keepsTokenResiduals, block, comesRotated }): [string, QuantizedMatrix] => {
       const { values, residuals, scales } = layout.matrices.get(name)!
       const places = {
         values: locate(values),
         residuals: residuals && locate(residuals),
         scales: locate(scales),
       }
-      return [name, { ...places, keepsTokenResiduals, block }]
+      return [name, { ...places, keepsTokenResiduals, block, comesRotated }]
     }),
   )
   const result = quantizeProducts(moveRoot(source, weightsFolder), quantized)
@@ -125,6 +134,7 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
       [mlp.down.name, { ...mlp, side: 'down' }],
     ]),
   )
+  const { values: rotatedValues, readers: rotatedReaders } = chooseMixBlocks(decoder, products)
   const rates = findRateNodes(topology)
   const readings = new Map<string, number>()
   for (const { node, matrix } of products) {
@@ -134,13 +144,16 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
   const plans = products.map(({ node, matrix }): [string, Plan] => {
     const { name } = matrix
     const isRate = rates.has(topology.producer.get(node.output[0]!)!)
-    const block = chooseBlock(matrix.inputs, readings.get(node.input[0]!)!)
+    const comesIn = rotatedReaders.get(name)
+    const block = comesIn ?? chooseBlock(matrix.inputs, readings.get(node.input[0]!)!)
     return [
       name,
       {
         ...matrix,
         smoothing: smoothings.get(name) ?? null,
         block,
+        comesRotated: comesIn !== undefined,
+        outputBlock: rotatedValues.get(name) ?? null,
         keepsResiduals: isRate || values.has(name),
         keepsTokenResiduals: isRate || block < LEAST_BLOCK,
       },
@@ -155,9 +168,33 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
  */
 function chooseBlock(width: number, outputs: number): number {
   const limit = Math.min(Math.max(CHEAP_BLOCK, outputs / OUTPUTS_PER_CHANNEL), LARGEST_BLOCK)
+  return largestBlock(width, limit)
+}
+
+/** The largest block up to a limit that divides a width. */
+function largestBlock(width: number, limit: number): number {
   let block = Math.min(width, Math.floor(limit))
   while (width % block !== 0) block--
   return block
+}
+
+/**
+ * Attention's means of rotated values are rotated, so that matrices of values rotate them, once and for all: sizes of
+ * their blocks, and of those of the matrices that read the means, by name.
+ */
+function chooseMixBlocks(
+  { model }: DecoderGraph,
+  products: WeightProduct[],
+): Record<'values' | 'readers', Map<string, number>> {
+  const values = new Map<string, number>()
+  const readers = new Map<string, number>()
+  for (const mix of findValueMixes(model.graph, products)) {
+    const block = largestBlock(mix.unit, LARGEST_MIX_BLOCK)
+    if (block < LEAST_BLOCK) continue
+    values.set(mix.values, block)
+    for (const name of mix.readers) readers.set(name, block)
+  }
+  return { values, readers }
 }
 
 /** Rewrites the locations of weights relative to another root. */

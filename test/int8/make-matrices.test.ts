@@ -36,6 +36,7 @@ it('threads round packed weights, which are decoded for them', async () => {
       part: null,
       smoothing: null,
       block: 16,
+      outputBlock: 32,
       keepsResiduals: true,
     }
   })

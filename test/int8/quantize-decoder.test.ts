@@ -84,6 +84,44 @@ describe('the rates of linear attention', () => {
   })
 })
 
+describe('the values of attention', () => {
+  it.each([
+    // heads of 8, and with a bias behind the values, a norm of them, a gate of their means
+    ['llama', true],
+    ['qwen2', false],
+    ['gemma4', false],
+    ['qwen3-next', false],
+  ])('of %s come rotated to what reads their means: %s', async (name, isExpected) => {
+    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
+    const { graph } = describeQuantized(decoder).model
+    const outputs = graph.node.filter(({ input }) => /o_proj.*int8$/.test(input[1] ?? ''))
+    expect(outputs.length).toBeGreaterThan(0)
+    const areRotatedHere = outputs.map(({ input }) => input[0]!.includes('rotated_by'))
+    expect(areRotatedHere).toContain(!isExpected)
+    expect(new Set(areRotatedHere).size).toBe(1)
+  })
+})
+
+describe('the scales of tokens', () => {
+  it.each([
+    ['llama', true],
+    ['phi3-longrope', true],
+    // with a bias, with a norm of queries and keys, with some channels that are not rotated
+    ['qwen2', false],
+    ['qwen3', false],
+    ['gpt-neox', false],
+  ])('of queries and keys of %s are in the cosines and sines: %s', async (name, isExpected) => {
+    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
+    const { graph } = describeQuantized(decoder).model
+    const ropes = graph.node.filter(({ opType }) => opType === 'RotaryEmbedding')
+    expect(ropes.length).toBeGreaterThan(0)
+    for (const { input } of ropes) {
+      expect(input[0]!.includes('product_of_values')).toBe(isExpected)
+      for (const table of input.slice(2)) expect(table.includes('int8.scale/')).toBe(isExpected)
+    }
+  })
+})
+
 describe('--dtype q8 from safetensors', () => {
   const measure = (
     dtype: 'fp32' | 'q8',
