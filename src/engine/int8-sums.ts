@@ -1,5 +1,5 @@
 import {
-  createModel,
+  createOwnModel,
   DataType,
   makeGraph,
   makeInt8Tensor,
@@ -28,20 +28,16 @@ export function int8SumsOverflow(ort: Ort): Promise<boolean> {
 }
 
 async function multiplyLargest(ort: Ort): Promise<Int32Array> {
-  const model = createModel({
-    irVersion: 10n,
-    opsetImport: [{ domain: '', version: 21n }],
-    graph: {
-      ...makeGraph({
-        name: 'int8_sums',
-        node: [makeNode('MatMulInteger', ['tokens', 'weights'], ['sums'])],
-        input: [makeValueInfo('tokens', DataType.UINT8, [SIZE, SIZE])],
-        output: [makeValueInfo('sums', DataType.INT32, [SIZE, SIZE])],
-      }),
-      initializer: [makeInt8Tensor('weights', [SIZE, SIZE], new Int8Array(SIZE * SIZE).fill(LARGEST_WEIGHT))],
-    },
+  const graph = makeGraph({
+    name: 'int8_sums',
+    node: [makeNode('MatMulInteger', ['tokens', 'weights'], ['sums'])],
+    input: [makeValueInfo('tokens', DataType.UINT8, [SIZE, SIZE])],
+    output: [makeValueInfo('sums', DataType.INT32, [SIZE, SIZE])],
   })
-  const session = await ort.InferenceSession.create(serializeModel(model), { intraOpNumThreads: 1 })
+  const weights = new Int8Array(SIZE * SIZE).fill(LARGEST_WEIGHT)
+  graph.initializer = [makeInt8Tensor('weights', [SIZE, SIZE], weights)]
+  const model = serializeModel(createOwnModel(graph))
+  const session = await ort.InferenceSession.create(model, { intraOpNumThreads: 1 })
   try {
     const tokens = new ort.Tensor('uint8', new Uint8Array(SIZE * SIZE).fill(LARGEST_TOKEN), [SIZE, SIZE])
     const { sums } = await session.run({ tokens })

@@ -1,4 +1,11 @@
-import { createModel, DataType, makeFloatTensor, makeGraph, makeNode, makeValueInfo } from '../graph/onnx.js'
+import {
+  createOwnModel,
+  DataType,
+  makeFloatTensor,
+  makeGraph,
+  makeNode,
+  makeValueInfo,
+} from '../graph/onnx.js'
 import { createSession } from './session.js'
 
 /** Not a power of two: rows a whole number of pages apart evict each other from the cache of some processors. */
@@ -16,11 +23,7 @@ export async function measurePeak(threads: number | undefined, runs = RUNS): Pro
   })
   const numbers = Float32Array.from({ length: SIZE * SIZE }, (_, index) => (index % 17) / 17)
   graph.initializer = [makeFloatTensor('right', [SIZE, SIZE], numbers)]
-  const model = createModel({
-    irVersion: 10n,
-    opsetImport: [{ domain: '', version: 21n }],
-    graph,
-  })
+  const model = createOwnModel(graph)
   const session = await createSession(
     ort,
     { model, weightsFolder: '', states: [] },

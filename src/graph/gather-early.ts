@@ -1,5 +1,5 @@
 import { isFusedNorm } from './fused-norms.js'
-import { type GraphProto, makeNode, type NodeProto } from './onnx.js'
+import { type GraphProto, makeNode, type NodeProto, readInteger } from './onnx.js'
 import { isInt8Step } from './quantize-products.js'
 import { indexGraph, nodesDownstream, type Topology } from './topology.js'
 
@@ -97,13 +97,9 @@ function feedsProductsOnly(topology: Topology, { nodes }: Region, entry: string)
 
 function isRowwise(node: NodeProto, isActivation: (name: string) => boolean): boolean {
   const { opType, input } = node
-  if (/^(Simplified)?LayerNormalization$/.test(opType)) return LAST_AXES.has(axisOf(node))
+  if (/^(Simplified)?LayerNormalization$/.test(opType)) return LAST_AXES.has(readInteger(node, 'axis') ?? -1)
   const isProduct = PRODUCTS.has(opType) && !isActivation(input[1]!)
   return isProduct || ROWWISE.has(opType) || isFusedNorm(node) || isInt8Step(node)
-}
-
-function axisOf({ attribute }: NodeProto): number {
-  return Number(attribute.find(({ name }) => name === 'axis')?.i ?? -1)
 }
 
 /** Whether nothing outside a region reads what it writes, except the tensor that it leads to. */

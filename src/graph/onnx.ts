@@ -51,6 +51,17 @@ export function createModel(init: MessageInitShape<typeof ModelProtoSchema> & { 
   return create(ModelProtoSchema, init) as ModelProto
 }
 
+/** Makes a model of our own around a graph of default operators. */
+export function createOwnModel(graph: GraphProto): ModelProto {
+  return createModel({ irVersion: 10n, opsetImport: [{ domain: '', version: 21n }], graph })
+}
+
+/** An integer attribute of a node; undefined if the node does not state it. */
+export function readInteger({ attribute }: NodeProto, name: string): number | undefined {
+  const held = attribute.find((candidate) => candidate.name === name)
+  return held && Number(held.i)
+}
+
 /** The version of the default operators that a model uses; 0 if it does not say. */
 export function opsetOf({ opsetImport }: ParsedModel): number {
   return Number(opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0)

@@ -1,5 +1,5 @@
 import type { DecoderGraph } from './decoder-graph.js'
-import { DataType, type NodeProto } from './onnx.js'
+import { DataType, type NodeProto, readInteger } from './onnx.js'
 
 /** What a graph computes in, read from the graph itself and not from its file name. */
 export interface GraphPrecision {
@@ -19,7 +19,7 @@ export function describePrecision({ model, states }: DecoderGraph): GraphPrecisi
   const half = usesHalfPrecision(nodes, model.graph.initializer, states)
   const bits = nodes
     .filter(({ opType }) => opType === 'MatMulNBits')
-    .map((node) => Number(integerAttribute(node, 'bits') ?? 4n))
+    .map((node) => readInteger(node, 'bits') ?? 4)
   if (bits.length > 0) return { dtype: `q${Math.min(...bits)}${half ? 'f16' : ''}`, sharesScaleInBatch }
   if (nodes.some(({ opType }) => opType === 'MatMulBnb4')) return { dtype: 'bnb4', sharesScaleInBatch }
   if (
@@ -45,11 +45,7 @@ function usesHalfPrecision(
   const matrices = initializers.filter(({ dims }) => dims.length > 1)
   if (matrices.some(({ dataType }) => dataType === DataType.FLOAT16)) return true
   const toHalf = nodes.filter(
-    (node) => node.opType === 'Cast' && integerAttribute(node, 'to') === BigInt(DataType.FLOAT16),
+    (node) => node.opType === 'Cast' && readInteger(node, 'to') === DataType.FLOAT16,
   )
   return toHalf.some(({ output }) => states.includes(output[0]!))
-}
-
-function integerAttribute(node: NodeProto, name: string): bigint | undefined {
-  return node.attribute.find((attribute) => attribute.name === name)?.i
 }

@@ -6,6 +6,7 @@ import {
   makeNode,
   makeValueInfo,
   type NodeProto,
+  readInteger,
   type TensorProto,
   TOKENS,
 } from './onnx.js'
@@ -39,7 +40,7 @@ export class ScaledRopes {
       return undefined
     const rows = reader.input[1]!
     const isCounted = !this.#constants.has(rows) || this.#startsAtZero(rows)
-    return isCounted && integer(reader, 'rotary_embedding_dim') === 0 ? reader : undefined
+    return isCounted && (readInteger(reader, 'rotary_embedding_dim') ?? 0) === 0 ? reader : undefined
   }
 
   /**
@@ -49,7 +50,7 @@ export class ScaledRopes {
    */
   scale(rope: NodeProto, width: number, scales: string): void {
     const [tensor, rows, ...tables] = rope.input as [string, string, string, string]
-    const pairs = width / integer(rope, 'num_heads') / 2
+    const pairs = width / readInteger(rope, 'num_heads')! / 2
     const scaled = tables.map((table) => this.#scaleTable(table, rows, pairs, scales))
     rope.input = [tensor, this.#makeRows(), ...scaled]
   }
@@ -122,8 +123,4 @@ export class ScaledRopes {
   #name(part: string): string {
     return `ropes${this.#step}${part}`
   }
-}
-
-function integer({ attribute }: NodeProto, name: string): number {
-  return Number(attribute.find((held) => held.name === name)?.i ?? 0)
 }

@@ -1,4 +1,4 @@
-import type { NodeProto, TensorProto } from './onnx.js'
+import { type NodeProto, readInteger, type TensorProto } from './onnx.js'
 import type { Topology } from './topology.js'
 
 /** Outputs [start, end) of a matrix. */
@@ -70,12 +70,12 @@ function traceStored(tensor: TensorProto | undefined, byOutput: boolean): Traced
 
 function takePart(
   { dims, order, ...source }: Traced,
-  { attribute, output }: NodeProto,
+  node: NodeProto,
   name: string,
   sizes: number[] | undefined,
 ): Traced | undefined {
-  const axis = Number(attribute.find(({ name }) => name === 'axis')?.i ?? 0n)
-  const part = output.indexOf(name)
+  const axis = readInteger(node, 'axis') ?? 0
+  const part = node.output.indexOf(name)
   if (sizes === undefined || axis < 0 || sizes.reduce((sum, size) => sum + size) !== dims[axis])
     return undefined
   const start = sizes.slice(0, part).reduce((sum, size) => sum + size, 0)

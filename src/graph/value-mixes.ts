@@ -1,4 +1,4 @@
-import type { GraphProto, NodeProto, TensorProto } from './onnx.js'
+import { type GraphProto, type NodeProto, readInteger, type TensorProto } from './onnx.js'
 import { readIntegers } from './stored-matrix.js'
 import { indexGraph, type Topology } from './topology.js'
 import type { WeightProduct } from './weight-products.js'
@@ -81,12 +81,11 @@ function isMixture({ opType, input }: NodeProto, name: string, { nodes, producer
  * @param width of the values of all heads
  */
 function unitOf(reader: NodeProto, name: string, width: number, context: Context): number | null {
-  const { opType, input, output, attribute } = reader
+  const { opType, input, output } = reader
   const { topology, constants } = context
-  const integer = (attributeName: string) => Number(attribute.find(({ name }) => name === attributeName)?.i)
   if (isMixture(reader, name, topology)) {
     const returnsMore = output.slice(1).some((other) => topology.consumers.has(other))
-    return returnsMore ? null : opType === 'MatMul' ? width : width / integer('kv_num_heads')
+    return returnsMore ? null : opType === 'MatMul' ? width : width / readInteger(reader, 'kv_num_heads')!
   }
   switch (opType) {
     case 'Reshape':

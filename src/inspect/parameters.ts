@@ -1,5 +1,5 @@
 import type { DecoderGraph } from '../graph/decoder-graph.js'
-import { DataType, type NodeProto, type TensorProto } from '../graph/onnx.js'
+import { DataType, type NodeProto, readInteger, type TensorProto } from '../graph/onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, type Topology } from '../graph/topology.js'
 import { bitsOfWeight, countDims } from '../graph/weight-sizes.js'
 
@@ -101,8 +101,7 @@ function isLearnt(tensor: TensorProto): boolean {
 }
 
 function countElements(tensor: TensorProto, reader: NodeProto): number {
-  const attribute = (name: string, otherwise: number) =>
-    Number(reader.attribute.find((candidate) => candidate.name === name)?.i ?? otherwise)
+  const attribute = (name: string, otherwise: number) => readInteger(reader, name) ?? otherwise
   if (reader.opType === 'MatMulNBits' && reader.input[1] === tensor.name)
     return attribute('K', 0) * attribute('N', 0)
   if (reader.opType === 'GatherBlockQuantized' && tensor.dataType === DataType.UINT8) {

@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
+import type { GraphProto } from '../../src/graph/onnx.js'
 import { tapStates } from '../../src/graph/tap.js'
 import { findWeightMatrices } from '../../src/graph/weight-products.js'
 import { inspectModel, measureSimilarity } from '../../src/index.js'
@@ -25,6 +26,12 @@ const cached = () =>
   readdirSync(join(home, 'layerprune'))
     .filter((name) => name.endsWith('.int8'))
     .map((name) => join(home, 'layerprune', name))
+
+/** The graph of a family's fixture in int8. */
+async function quantize(name: string): Promise<GraphProto> {
+  const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
+  return describeQuantized(decoder).model.graph
+}
 
 describe('weights in 8 bits', () => {
   it.each([true, false])('are rounded output by output, stored by output: %s', (byOutput) => {
@@ -59,8 +66,7 @@ describe('the rates of linear attention', () => {
     ['qwen3-next', ['in_proj_ba'], ['in_proj_qkvz', 'out_proj']],
     ['kimi-linear', ['f_a_proj', 'f_b_proj', 'b_proj'], ['g_a_proj', 'g_b_proj', 'o_proj']],
   ])('of %s keep the residuals of tokens and weights', async (name, rates, others) => {
-    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
-    const { graph } = describeQuantized(decoder).model
+    const graph = await quantize(name)
     const residuals = graph.initializer.map(({ name }) => name).filter((name) => name.endsWith('.residuals'))
     const multiplied = new Set(
       graph.node.filter(({ output }) => output[0]!.includes('token_residuals')).map(({ input }) => input[1]!),
@@ -92,8 +98,7 @@ describe('the values of attention', () => {
     ['gemma4', false],
     ['qwen3-next', false],
   ])('of %s come rotated to what reads their means: %s', async (name, isExpected) => {
-    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
-    const { graph } = describeQuantized(decoder).model
+    const graph = await quantize(name)
     const outputs = graph.node.filter(({ input }) => /o_proj.*int8$/.test(input[1] ?? ''))
     expect(outputs.length).toBeGreaterThan(0)
     const areRotatedHere = outputs.map(({ input }) => input[0]!.includes('rotated_by'))
@@ -111,8 +116,7 @@ describe('the scales of tokens', () => {
     ['qwen3', false],
     ['gpt-neox', false],
   ])('of queries and keys of %s are in the cosines and sines: %s', async (name, isExpected) => {
-    const { decoder } = await openModel({ model: join(FIXTURES, 'families', name), format: 'safetensors' })
-    const { graph } = describeQuantized(decoder).model
+    const graph = await quantize(name)
     const ropes = graph.node.filter(({ opType }) => opType === 'RotaryEmbedding')
     expect(ropes.length).toBeGreaterThan(0)
     for (const { input } of ropes) {
