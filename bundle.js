@@ -9,7 +9,7 @@ import { build } from 'rolldown'
 
 await build({
   cwd: import.meta.dirname,
-  input: { layerprune: './dist/cli.js' },
+  input: { layerprune: './dist/cli/main.js' },
   platform: 'node',
   external: (id) => !id.startsWith('.') && !isAbsolute(id),
   output: { dir: 'program', cleanDir: true, chunkFileNames: '[name].js' },

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** ONNX Runtime leaves the thread that ran it rounding the smallest numbers to zero, which these files look at. */
-const FIRST = ['test/weights/encode-floats.test.ts', 'test/report/perplexity-svg.test.ts']
+const FIRST = ['test/files/weights/encode-floats.test.ts', 'test/results/report/perplexity-svg.test.ts']
 
 class Sequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

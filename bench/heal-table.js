@@ -15,9 +15,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { locateModel } from '../dist/engine/model.js'
 import { evaluatePerplexity, healModel, makePlan, pruneModel, repairModel } from '../dist/index.js'
-import { parseBlocks } from '../dist/layers/blocks.js'
-import { locateModel } from '../dist/model.js'
+import { parseBlocks } from '../dist/model/layers/blocks.js'
 import { handOver } from './figures.js'
 
 /** Texts that heal itself measures on, by which it chooses the step whose weights it writes. */

@@ -10,9 +10,9 @@
  * solves once or twice; running the texts through the model comes on top.
  */
 import { parseArgs } from 'node:util'
-import { addMoments, makeMoments, sketchOutputs, sumSquaresAfter } from '../dist/repair/moments.js'
-import { solveRidge } from '../dist/repair/solve-change.js'
-import { openTileProducts } from '../dist/repair/tile-products.js'
+import { addMoments, makeMoments, sketchOutputs, sumSquaresAfter } from '../dist/jobs/repair/moments.js'
+import { solveRidge } from '../dist/jobs/repair/solve-change.js'
+import { openTileProducts } from '../dist/jobs/repair/tile-products.js'
 import { handOver } from './figures.js'
 
 const { values } = parseArgs({

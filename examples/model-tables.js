@@ -1,8 +1,8 @@
 /** The models that can be read, as the pages show them. */
-import { WRAPPERS } from '../dist/checkpoint/wrappers.js'
-import { FAMILIES } from '../dist/families/table.js'
-import { ARCHITECTURES } from '../dist/gguf/architectures.js'
-import { hasArchitectureFile } from '../dist/prune/mergekit-support.js'
+import { WRAPPERS } from '../dist/files/checkpoint/wrappers.js'
+import { ARCHITECTURES } from '../dist/files/gguf/architectures.js'
+import { hasArchitectureFile } from '../dist/jobs/prune/mergekit-support.js'
+import { FAMILIES } from '../dist/model/families/table.js'
 
 const families = Object.entries(FAMILIES).sort(byName)
 const wrappers = Object.entries(WRAPPERS)

@@ -1,7 +1,7 @@
 // Hubs, mirrors and dataset cards that are wrong.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openDataset } from '../../dist/data/dataset.js'
+import { openDataset } from '../../dist/texts/data/dataset.js'
 import { mutateAnswer, withHub } from './hostile-hub.js'
 import { measure } from './measure.js'
 import { mutateDatasetCard } from './mutate-card.js'

@@ -1,4 +1,4 @@
-import { measureSimilarity } from '../../dist/similarity/measure.js'
+import { measureSimilarity } from '../../dist/jobs/similarity/measure.js'
 import { TEXTS } from './sound-files.js'
 
 /** The distances of a model's blocks over three short texts. */

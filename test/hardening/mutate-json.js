@@ -1,5 +1,5 @@
 // Damage to JSON documents as documents: numbers, strings, token ids.
-import { toStrictJson } from '../../dist/checkpoint/python-json.js'
+import { toStrictJson } from '../../dist/files/checkpoint/python-json.js'
 import { pick } from './random.js'
 
 const NUMBERS = [1e9, 1e9, 1e9, 2 ** 31, 2 ** 53, 1e308, -1, 0, 1, 1.5, 1e-320]

@@ -1,5 +1,5 @@
 // Damage to files: of their bytes, and of ONNX graphs as graphs, which get further than bytes do.
-import { parseModel, serializeModel } from '../../dist/graph/onnx.js'
+import { parseModel, serializeModel } from '../../dist/model/graph/onnx/onnx.js'
 import { HOSTILE_TEXTS } from './mutate-json.js'
 import { pick } from './random.js'
 

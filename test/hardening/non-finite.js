@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { openSafetensors } from '../../dist/checkpoint/safetensors.js'
-import { LayerpruneError } from '../../dist/errors.js'
-import { openModel, prepareModel } from '../../dist/model.js'
+import { LayerpruneError } from '../../dist/base/errors.js'
+import { openModel, prepareModel } from '../../dist/engine/model.js'
+import { openSafetensors } from '../../dist/files/checkpoint/safetensors.js'
 import { makeRandom } from './random.js'
 
 const FAMILIES = fileURLToPath(new URL('../fixtures/families', import.meta.url))

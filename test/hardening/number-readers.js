@@ -1,5 +1,5 @@
 // Numbers that a model cannot have: NaN and Inf in its weights, counts that its files do not bear out, ids of no token.
-import { toStrictJson } from '../../dist/checkpoint/python-json.js'
+import { toStrictJson } from '../../dist/files/checkpoint/python-json.js'
 import { evaluatePerplexity, inspectModel, planLayers, STRATEGIES } from '../../dist/index.js'
 import { measure } from './measure.js'
 import { mutateIds, mutateNumbers } from './mutate-json.js'

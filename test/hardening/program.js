@@ -1,5 +1,5 @@
 // The program in this process: what it prints is held against what may reach a terminal.
-import { LayerpruneError } from '../../dist/errors.js'
+import { LayerpruneError } from '../../dist/base/errors.js'
 import { WrongSuccess } from './outcomes.js'
 
 /** Control characters but line feed and tab, and those that turn the direction of text. */
@@ -43,7 +43,7 @@ async function capture(args, folder) {
   process.argv = [argv[0], 'layerprune', ...args]
   try {
     // each address is a module of its own
-    await import(`../../dist/cli.js?${runs++}`)
+    await import(`../../dist/cli/main.js?${runs++}`)
     return { ...texts, exitCode: process.exitCode }
   } finally {
     process.exitCode = undefined

@@ -1,9 +1,13 @@
 // What the program saved is read again by it, damaged: bytes of it, or its numbers.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readPlan, readSavedDocuments, readSimilarityResult } from '../../dist/documents/read-saved.js'
-import { renderPage } from '../../dist/report/page.js'
-import { mergeShards } from '../../dist/similarity/merge-shards.js'
+import { mergeShards } from '../../dist/jobs/similarity/merge-shards.js'
+import {
+  readPlan,
+  readSavedDocuments,
+  readSimilarityResult,
+} from '../../dist/results/documents/read-saved.js'
+import { renderPage } from '../../dist/results/report/page.js'
 import { mutateBytes } from './mutate.js'
 import { mutateNumbers } from './mutate-json.js'
 import { runProgram } from './program.js'

@@ -2,7 +2,7 @@
 //   node test/hardening/worker.js FOLDER   with documents.json in it, and room for files
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { LayerpruneError } from '../../dist/errors.js'
+import { LayerpruneError } from '../../dist/base/errors.js'
 import { WrongSuccess } from './outcomes.js'
 import { makeReaders } from './readers.js'
 

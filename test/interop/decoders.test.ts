@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, it } from 'vitest'
-import { keepLayers } from '../../src/prune/layer-numbers.js'
-import { pruneModel } from '../../src/prune/prune.js'
+import { pruneModel } from '../../src/jobs/prune/prune.js'
+import { keepLayers } from '../../src/jobs/write-model/layer-numbers.js'
 import { ROOT } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 import { describeWithPython, python } from './needs.js'
@@ -100,9 +100,9 @@ describeWithPython('decoders that are pruned by their configs', () => {
     expect(checked.filter(({ passedOver }) => !(passedOver! < 1e-5))).toEqual([])
   })
 
-  it('are all made that src/prune/proven-families.ts lists', async () => {
+  it('are all made that src/jobs/prune/proven-families.ts lists', async () => {
     const settings = await readFile(join(import.meta.dirname, 'decoder_settings.py'), 'utf8')
-    const source = await readFile(join(ROOT, 'src/prune/proven-families.ts'), 'utf8')
+    const source = await readFile(join(ROOT, 'src/jobs/prune/proven-families.ts'), 'utf8')
     const tables = source.slice(0, source.indexOf('export function'))
     const listed = [...tables.matchAll(/^ {2}'?([\w-]+)'?[:,]/gm)].map(([, name]) => name!)
     expect(listed.length).toBeGreaterThan(30)

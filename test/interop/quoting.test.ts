@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
-import { formatSliceConfig } from '../../src/mergekit.js'
-import { formatPeftScript } from '../../src/recipe/peft-script.js'
-import { formatYaml } from '../../src/yaml.js'
+import { formatYaml } from '../../src/base/yaml.js'
+import { formatPeftScript } from '../../src/jobs/recipe/peft-script.js'
+import { formatSliceConfig } from '../../src/results/mergekit.js'
 import { axolotlConfigOf, TRICKY_STRINGS, trainingOf } from '../support/tricky-strings.js'
 import { describeWithPython, python } from './needs.js'
 

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { isHarmlessKey } from '../../src/families/harmless-keys.js'
-import { findNeverRead } from '../../src/families/never-read.js'
-import { FAMILY_NAMES } from '../../src/families/read-keys.js'
+import { isHarmlessKey } from '../../src/model/families/harmless-keys.js'
+import { findNeverRead } from '../../src/model/families/never-read.js'
+import { FAMILY_NAMES } from '../../src/model/families/read-keys.js'
 import { listFixtures, readConfig } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 

@@ -1,4 +1,4 @@
-import type { EvaluationResult } from '../../src/documents/evaluation-result.js'
+import type { EvaluationResult } from '../../src/results/documents/evaluation-result.js'
 import { exampleResult } from './similarity-example.js'
 
 /** An evaluation of a model of 30 layers, of cuts of 8 by start; null is a perplexity that is not finite. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { readArray, readGgufHeader } from '../../src/gguf/header.js'
-import { TENSOR_TYPES } from '../../src/gguf/tensor-types.js'
+import { readArray, readGgufHeader } from '../../src/files/gguf/header.js'
+import { TENSOR_TYPES } from '../../src/files/gguf/tensor-types.js'
 
 /** Values of metadata with their types, as a GGUF file states them. */
 export type Value =

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Block } from '../../src/layers/block.js'
-import { pruneModel } from '../../src/prune/prune.js'
+import { pruneModel } from '../../src/jobs/prune/prune.js'
+import type { Block } from '../../src/model/layers/block.js'
 import { FIXTURES } from './paths.js'
 import { makeTempFolder } from './temp-folder.js'
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { openSafetensors } from '../../src/checkpoint/safetensors.js'
+import { openSafetensors } from '../../src/files/checkpoint/safetensors.js'
 import { copyFixture } from './fixture-model.js'
 
 /** A few batches of texts of tokens drawn by chance, of several lengths. */

@@ -1,8 +1,8 @@
 // Runs the built program again and again in this process, which has loaded it once. Each message { args, cwd, env } is
 // a run; the answer is what a process of its own would have left: { exitCode, stdout, stderr }.
-import { setQuiet } from '../../dist/terminal/output.js'
+import { setQuiet } from '../../dist/cli/terminal/output.js'
 
-const PROGRAM = new URL('../../dist/cli.js', import.meta.url)
+const PROGRAM = new URL('../../dist/cli/main.js', import.meta.url)
 const { log, info, debug, warn, error } = console
 let runs = 0
 

@@ -1,8 +1,8 @@
 import * as ort from 'onnxruntime-node'
-import type { ModelConfig } from '../../src/checkpoint/config.js'
-import { planInputs } from '../../src/engine/inputs.js'
-import { createSession } from '../../src/engine/session.js'
-import type { DecoderGraph } from '../../src/graph/decoder-graph.js'
+import { planInputs } from '../../src/engine/sessions/inputs.js'
+import { createSession } from '../../src/engine/sessions/session.js'
+import type { ModelConfig } from '../../src/files/checkpoint/config.js'
+import type { DecoderGraph } from '../../src/model/graph/decoder-graph.js'
 
 /** Token ids that every fixture has. */
 export const TEXTS = [

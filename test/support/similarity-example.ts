@@ -1,4 +1,4 @@
-import type { ScoredBlock, SimilarityResult } from '../../src/documents/similarity-result.js'
+import type { ScoredBlock, SimilarityResult } from '../../src/results/documents/similarity-result.js'
 
 /** A result with the given distances of blocks of `layersToSkip` layers, every other field plausible. */
 export function exampleResult(

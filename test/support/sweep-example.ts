@@ -1,4 +1,4 @@
-import type { SweepCandidate, SweepResult } from '../../src/documents/sweep-result.js'
+import type { SweepCandidate, SweepResult } from '../../src/results/documents/sweep-result.js'
 import { evaluationOf } from './evaluation-example.js'
 
 /**

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createRandom, type Random, shuffleInPlace } from '../../src/random.js'
+import { createRandom, type Random, shuffleInPlace } from '../../src/base/random.js'
 
 type Row = Record<string, unknown>
 

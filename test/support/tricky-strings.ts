@@ -1,7 +1,7 @@
-import { SCHEMAS } from '../../src/documents/schemas.js'
-import { formatAxolotlConfig } from '../../src/recipe/axolotl.js'
-import type { Training } from '../../src/recipe/recipe.js'
-import { chooseSettings } from '../../src/recipe/settings.js'
+import { formatAxolotlConfig } from '../../src/jobs/recipe/axolotl.js'
+import type { Training } from '../../src/jobs/recipe/recipe.js'
+import { chooseSettings } from '../../src/jobs/recipe/settings.js'
+import { SCHEMAS } from '../../src/results/documents/schemas.js'
 
 const codes = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 

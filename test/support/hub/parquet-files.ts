@@ -1,5 +1,5 @@
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { createRandom } from '../../../src/random.js'
+import { createRandom } from '../../../src/base/random.js'
 
 /** A parquet file of the columns id and text. */
 export function makeParquet(texts: (string | null)[], rowGroupSize = 1000): Uint8Array {

@@ -1,4 +1,4 @@
-import { openDataset } from '../../../src/data/dataset.js'
+import { openDataset } from '../../../src/texts/data/dataset.js'
 import type { SampleDataset } from './sample-datasets.js'
 import type { HubServer } from './server.js'
 

@@ -1,0 +1,148 @@
+import { UsageError } from '../../../base/errors.js'
+import { renamePhase } from '../../../base/progress.js'
+import { VERSION } from '../../../base/version.js'
+import { writeFileAtomically } from '../../../base/write-files.js'
+import { locateModel } from '../../../engine/model.js'
+import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
+import { evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
+import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
+import type { Block } from '../../../model/layers/block.js'
+import { formatBlocks } from '../../../model/layers/blocks.js'
+import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
+import type { TaskResult } from '../../../results/documents/task-result.js'
+import type { NamedCut } from '../../../results/prune-command.js'
+import { formatEvaluation } from '../../terminal/evaluation.js'
+import { formatNextCut } from '../../terminal/next-command.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
+import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
+import { prepareOutputFile } from './output-file.js'
+import { pick } from './pick.js'
+import { planRemoval, readRemovals } from './removal.js'
+import { type RunHooks, runWithHooks } from './run-hooks.js'
+
+export async function run(flags: EvaluateFlags): Promise<void> {
+  const { output, logSamples, dataset = [], plan = [], from } = flags
+  assertSomethingIsAsked(flags)
+  assertPossible(flags)
+  setQuiet(flags.quiet ?? false)
+  const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
+  for (const file of [output, logSamples]) await prepareOutputFile(file, inputs)
+  const removals = await readRemovals(flags)
+  if (flags.against !== undefined) assertTwoModels(flags, removals.length)
+  const samples: TaskSample[] = []
+  const result = await runWithHooks(flags, async (hooks) => {
+    const { id, config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
+    const model = { id, layers: config.layers, family: config.modelType }
+    const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
+    const candidates = plans.map(({ removed }) => removed)
+    return measure(flags, candidates, hooks, (sample) => samples.push(sample))
+  })
+  if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(result, null, 2)}\n`)
+  if (logSamples !== undefined) {
+    const lines = samples.map((sample) => `${JSON.stringify({ ...sample, layerpruneVersion: VERSION })}\n`)
+    await writeFileAtomically(logSamples, lines.join(''))
+  }
+  await printDocument(result, flags, (found, window) =>
+    [
+      ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
+      ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
+      ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
+    ].join('\n\n'),
+  )
+  for (const file of [output, logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
+}
+
+/** The command that makes the cut of the lowest perplexity, if any has one. */
+export function suggestCut(
+  { candidates, shard }: EvaluationResult,
+  { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
+): string[] {
+  if (shard !== undefined) return []
+  const finite = candidates.filter((candidate) => candidate.perplexity !== null)
+  if (finite.length === 0) return []
+  const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
+  const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
+  return [formatNextCut({ model, revision, cut: ['--drop', formatBlocks(lowest.removed)] }, title)]
+}
+
+/** @throws UsageError if two models are to be compared on what is measured of one alone */
+function assertTwoModels({ dataset, task }: EvaluateFlags, removals: number): void {
+  if (removals > 0) throw new UsageError('--against compares two models as they are, without layers removed')
+  if (task !== undefined)
+    throw new UsageError('--against compares what two models predict of texts, not tasks')
+  if (dataset === undefined) throw new UsageError('--against needs texts: give --dataset')
+}
+
+function assertSomethingIsAsked({
+  dataset,
+  task,
+  taskData,
+  limit,
+  numFewshot,
+  logSamples,
+}: EvaluateFlags): void {
+  if (dataset === undefined && task === undefined) {
+    throw new UsageError('nothing to measure: give --dataset for perplexity, --task for accuracy, or both')
+  }
+  const ofTasks = {
+    '--task-data': taskData,
+    '--limit': limit,
+    '--num-fewshot': numFewshot,
+    '--log-samples': logSamples,
+  }
+  const [flag] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? []
+  if (flag !== undefined && task === undefined) throw new UsageError(`${flag} goes with --task`)
+}
+
+/** @throws UsageError if memory is limited, or a part of the texts asked for, of what needs the whole */
+function assertPossible({ task, against, maxMemory, shard, output, json }: EvaluateFlags): void {
+  const [flag] = Object.entries({ '--task': task, '--against': against }).find(([, value]) => value) ?? []
+  if (maxMemory !== undefined && flag !== undefined) {
+    throw new UsageError(`--max-memory loads a model layer by layer, and ${flag} runs it whole`)
+  }
+  if (shard === undefined) return
+  if (flag !== undefined) {
+    throw new UsageError(`--shard measures a part of the texts of --dataset for merge, without ${flag}`)
+  }
+  if (output === undefined && json !== true) {
+    throw new UsageError('--shard measures a part for merge, and no file was given for it', {
+      hint: `-o evaluation.shard-${shard.index}-of-${shard.count}.json`,
+    })
+  }
+}
+
+/** Perplexity, tasks, or both in one document. */
+async function measure(
+  { dataset, task: tasks, ...flags }: EvaluateFlags,
+  candidates: Block[][],
+  hooks: RunHooks,
+  onDocument: (sample: TaskSample) => void,
+): Promise<EvaluationResult | TaskResult> {
+  const options = {
+    ...pick(
+      flags,
+      EVALUATE_OPTIONS.filter((name) => name !== 'dataset'),
+    ),
+    ...hooks,
+    candidates,
+  }
+  const { against } = flags
+  if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
+  const next = tasks && 'tasks'
+  const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
+  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset, onProgress }))
+  if (tasks === undefined) return evaluation!
+  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument }
+  const measured = await measureTasks({ ...options, ...ofTasks })
+  if (evaluation === undefined) return measured
+  return {
+    ...evaluation,
+    tasks: measured.tasks,
+    taskSettings: measured.taskSettings,
+    candidates: evaluation.candidates.map((candidate, index) => ({
+      ...candidate,
+      tasks: measured.candidates[index]!.tasks,
+    })),
+  }
+}

@@ -1,0 +1,33 @@
+import { healModel } from '../../../jobs/heal/heal-model.js'
+import { formatHealed } from '../../terminal/healed.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { createProgress } from '../../terminal/progress.js'
+import { HEAL_OPTIONS, type HealFlags } from '../heal.js'
+import { listenForInterruption } from './interruption.js'
+import { pick } from './pick.js'
+import { reportDownload } from './run-hooks.js'
+import { formatTypedCommand } from './typed-command.js'
+
+export async function run(flags: HealFlags): Promise<void> {
+  const { quiet = false, output } = flags
+  setQuiet(quiet)
+  const interruption = listenForInterruption(() =>
+    printNote('stopping after the current step; press Ctrl-C again to stop at once'),
+  )
+  const progress = createProgress({ quiet })
+  try {
+    const result = await healModel({
+      ...pick(flags, HEAL_OPTIONS),
+      command: formatTypedCommand(),
+      signal: interruption.signal,
+      onNote: printNote,
+      onProgress: progress.update,
+      onDownload: reportDownload(progress.update),
+    })
+    progress.stop()
+    await printDocument(result, flags, (result) => formatHealed(result, output))
+  } finally {
+    progress.stop()
+    interruption.stop()
+  }
+}

@@ -1,0 +1,41 @@
+import { writeFileAtomically } from '../../../base/write-files.js'
+import { planLayers } from '../../../jobs/strategies/plan-layers.js'
+import type { Strategy } from '../../../jobs/strategies/strategy.js'
+import { formatBlocks } from '../../../model/layers/blocks.js'
+import type { Plan } from '../../../results/documents/plan.js'
+import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
+import { printDocument, printNote } from '../../terminal/output.js'
+import { formatPlan } from '../../terminal/plan.js'
+import { PLAN_OPTIONS, type PlanFlags } from '../plan.js'
+import { prepareOutputFile } from './output-file.js'
+import { pick } from './pick.js'
+import { runWithHooks } from './run-hooks.js'
+
+export async function run(flags: PlanFlags): Promise<void> {
+  const { output, dataset = [] } = flags
+  await prepareOutputFile(output, dataset)
+  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_OPTIONS), ...hooks }))
+  if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
+  await printDocument(plan, flags, (shown, window) =>
+    [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),
+  )
+  if (output !== undefined) printNote(`wrote the plan to ${output}`)
+}
+
+/** Strategies that choose by what the cut model does, so that evaluate need not be next. */
+const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired', 'task'] satisfies Strategy[]
+
+/** The command that checks a plan, unless its strategy did, and the one that makes the cut. */
+function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {
+  const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--plan', output]
+  const texts = ['--dataset', ...(dataset ?? ['texts.jsonl'])]
+  const check = { command: 'evaluate', model, revision, words: [...texts, ...cut] }
+  return [
+    ...(CHECKED.includes(strategy) ? [] : [formatNextCommand('To check it by perplexity', check)]),
+    formatNextCut({
+      model,
+      revision,
+      cut: [...cut, ...(strategy === 'repaired' ? ['--repair', ...texts] : [])],
+    }),
+  ]
+}

@@ -1,0 +1,186 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InterruptedError, LayerpruneError, UsageError } from '../../../base/errors.js'
+import { writeFileAtomically } from '../../../base/write-files.js'
+import { healModel } from '../../../jobs/heal/heal-model.js'
+import type { HealResult } from '../../../jobs/heal/heal-result.js'
+import type { HealOptions } from '../../../jobs/heal/heal-work.js'
+import { openTrainable } from '../../../jobs/heal/open-trainable.js'
+import { hasState, removeState, statePath } from '../../../jobs/heal/saved-state.js'
+import type { PruneOptions } from '../../../jobs/prune/prune.js'
+import type { RepairReport } from '../../../jobs/repair/repair-report.js'
+import { nameFlag } from '../../../jobs/run/identity.js'
+import { formatBlocks } from '../../../model/layers/blocks.js'
+import type { PruneResult } from '../../../results/documents/prune-result.js'
+import type { PruneFlags } from '../prune.js'
+import { HEAL_ONLY } from '../prune-heal-flags.js'
+import { pick } from './pick.js'
+import { formatTypedCommand } from './typed-command.js'
+
+/** What is trained with, of the flags of `prune`. */
+const SHARED_OPTIONS = [
+  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'] as const),
+  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads', 'force', 'ignoreConfigKey'] as const),
+] as const
+
+type SharedOptions = Omit<HealOptions, 'model' | 'output'>
+
+/** What a pruned model is, and how it was repaired. */
+export interface Pruned {
+  result: PruneResult
+  repair?: RepairReport | undefined
+  /** Weights that the repair changed, while they are in memory. */
+  replacements?: PruneOptions['replacements']
+}
+
+/**
+ * What the flags say of the training; undefined if none is asked for.
+ * @throws UsageError if they contradict each other
+ */
+export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
+  if (!flags.heal) {
+    const given = HEAL_ONLY.find((name) => flags[name] !== undefined)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --heal`)
+    return undefined
+  }
+  const { dataset, healSteps: steps, healMinutes: minutes } = flags
+  if (dataset === undefined) throw new UsageError('--heal needs texts to train on: give --dataset')
+  if (flags.dryRun)
+    throw new UsageError('--heal and --dry-run do not go together: training is all there is to do')
+  if (flags.allDtypes)
+    throw new UsageError('--heal trains one set of weights, and --all-dtypes was asked for')
+  if (flags.tokenizer !== undefined) {
+    throw new UsageError("--heal trains with the model's own tokenizer, and --tokenizer names another")
+  }
+  return { ...pick(flags, SHARED_OPTIONS), dataset, steps, minutes }
+}
+
+/** The cut that is healed. */
+interface Healing {
+  flags: PruneFlags
+  /** Flags that the result depends on, besides those that name the layers. */
+  making: string[]
+  removed: PruneResult['plan']['removed']
+  heal: SharedOptions
+}
+
+/**
+ * Prunes a model into a folder beside the output, trains it there, and writes the healed one. A training that is
+ * stopped leaves that folder and its own state, with which --resume continues.
+ * @param prune writes the pruned model to the folder that it is given
+ * @throws InterruptedError if the signal was aborted
+ * @throws LayerpruneError if the model cannot be trained, or the stopped training is that of another cut
+ */
+export async function pruneAndHeal(
+  { flags, making, removed, heal }: Healing,
+  prune: (output: string) => Promise<Pruned>,
+): Promise<Pruned & { heal: HealResult }> {
+  const { output, resume, force } = flags
+  const stage = new Stage(output, ['--drop', formatBlocks(removed), ...making])
+  if (!resume) await stage.clear(force)
+  const pruned = resume ? await stage.read() : await stage.fill(prune)
+  try {
+    const healed = await healModel({
+      ...heal,
+      model: stage.model,
+      named: `${flags.model} without ${formatBlocks(removed)}`,
+      output,
+      command: formatTypedCommand(),
+      resume: await hasState(output),
+    })
+    await stage.remove()
+    const { output: path, files, sizeBytes } = healed
+    return { ...pruned, result: { ...pruned.result, output: path, files, sizeBytes }, heal: healed }
+  } catch (cause) {
+    if (await hasState(output)) throw cause
+    if (heal.signal?.aborted) {
+      throw new InterruptedError('before the first step of training; --resume continues from there')
+    }
+    await stage.remove()
+    throw cause
+  }
+}
+
+/**
+ * Checks whether a pruned model can be trained, before it is made.
+ * @throws LayerpruneError if not
+ */
+export async function assertHealable(
+  flags: PruneFlags,
+  { format }: Pick<PruneResult, 'format'>,
+): Promise<void> {
+  if (format !== 'safetensors') {
+    throw new LayerpruneError(`--heal trains safetensors, and the weights to prune are ${format}`, {
+      hint: 'prune the safetensors of the model: --format safetensors',
+    })
+  }
+  await openTrainable(pick(flags, ['model', 'revision', 'format', 'ignoreConfigKey']))
+}
+
+/** The folder that holds the pruned model while it is trained, and what is known of it. */
+class Stage {
+  readonly #folder: string
+  readonly #output: string
+  /** Flags that the result depends on. */
+  readonly #making: string[]
+
+  constructor(output: string, making: string[]) {
+    this.#folder = `${output.replace(/[\\/]+$/, '')}.layerprune-pruned`
+    this.#output = output
+    this.#making = making
+  }
+
+  get model(): string {
+    return join(this.#folder, 'model')
+  }
+
+  get #record(): string {
+    return join(this.#folder, 'prune.json')
+  }
+
+  /** @throws LayerpruneError if a training was stopped that `force` does not drop */
+  async clear(force: boolean | undefined): Promise<void> {
+    const known = await this.#readRecord()
+    if (!force && (known !== undefined || (await hasState(this.#output)))) {
+      throw new LayerpruneError(`a training was stopped, and ${this.#folder} holds its model`, {
+        hint: 'continue it with --resume, or start again with --force',
+      })
+    }
+    await removeState(statePath(this.#output))
+    await this.remove()
+  }
+
+  async fill(prune: (output: string) => Promise<Pruned>): Promise<Pruned> {
+    const { result, repair } = await prune(this.model)
+    const pruned = { result, repair }
+    await writeFileAtomically(this.#record, JSON.stringify({ making: this.#making, pruned }))
+    return pruned
+  }
+
+  /** @throws LayerpruneError if there is no model to go on with, or it was made in another way */
+  async read(): Promise<Pruned> {
+    const known = await this.#readRecord()
+    if (known === undefined) {
+      throw new LayerpruneError(`no training can be resumed: there is no ${this.#record}`, {
+        hint: 'start without --resume, or name the --output of the stopped run',
+      })
+    }
+    const [before, now] = [known.making, this.#making].map((words) => words.join(' '))
+    if (before === now) return known.pruned
+    throw new LayerpruneError(`the training cannot be resumed: it was started with ${before}, not ${now}`, {
+      hint: 'use the flags of the stopped run, or start again with --force',
+    })
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #readRecord(): Promise<{ making: string[]; pruned: Pruned } | undefined> {
+    const text = await readFile(this.#record, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+      throw error
+    })
+    return text === undefined ? undefined : JSON.parse(text)
+  }
+}

@@ -1,0 +1,136 @@
+import { basename, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { UsageError } from '../../../base/errors.js'
+import { locateModel } from '../../../engine/model.js'
+import type { HealResult } from '../../../jobs/heal/heal-result.js'
+import { type PruneOptions, pruneModel } from '../../../jobs/prune/prune.js'
+import { describeRepairInCard } from '../../../jobs/repair/describe-repair.js'
+import { type RepairModelOptions, repairModel } from '../../../jobs/repair/repair-model.js'
+import type { RepairReport } from '../../../jobs/repair/repair-report.js'
+import { formatBlocks } from '../../../model/layers/blocks.js'
+import type { PruneResult } from '../../../results/documents/prune-result.js'
+import { formatUpload } from '../../../results/prune-command.js'
+import { openDataset } from '../../../texts/data/dataset.js'
+import { formatTrained } from '../../terminal/healed.js'
+import { formatNextCommand } from '../../terminal/next-command.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { createProgress } from '../../terminal/progress.js'
+import { formatPruned } from '../../terminal/pruned.js'
+import { formatRepaired } from '../../terminal/repaired.js'
+import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
+import { WEIGHT_OPTIONS } from '../measuring-flags.js'
+import { PRUNE_OPTIONS, type PruneFlags } from '../prune.js'
+import { listenForInterruption } from './interruption.js'
+import { listMakingFlags } from './making-flags.js'
+import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
+import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
+import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
+import { planRemoval, readRemoval } from './removal.js'
+import { readRepairOptions } from './repair-options.js'
+import { reportDownload } from './run-hooks.js'
+import { formatTypedCommand } from './typed-command.js'
+
+export async function run(flags: PruneFlags, command: Command): Promise<void> {
+  const { quiet = false } = flags
+  setQuiet(quiet)
+  const repairOptions = readRepairOptions(flags)
+  if (repairOptions !== undefined && flags.allDtypes) {
+    throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
+  }
+  const healOptions = readHealOptions(flags)
+  const removal = await readRemoval(flags)
+  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const { signal } = interruption
+  const onNote = printOnce(printNote)
+  const model = pick(flags, WEIGHT_OPTIONS)
+  const progress = createProgress({ quiet })
+  const onProgress = progress.update
+  const hooks = { signal, onNote, onProgress, onDownload: reportDownload(onProgress) }
+  const making = listMakingFlags(command)
+  const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
+  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, ...hooks }
+  try {
+    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
+    const plan = await planRemoval(removal, {
+      id,
+      layers: config.layers,
+      family: config.modelType,
+    })
+    const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
+    if (samples !== undefined) await openDataset(samples)
+    const { removed } = plan
+    const prune = async (output: string): Promise<Pruned> => {
+      const own = { ...options, plan }
+      if (repairOptions ?? healOptions) {
+        const planned = await pruneModel({ ...own, dryRun: true, onNote: undefined })
+        if (healOptions) await assertHealable(flags, planned)
+      }
+      const repair =
+        repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
+      const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
+      const result = await pruneModel({ ...own, ...repair?.changes, card, output })
+      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
+    }
+    const made = healOptions
+      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks } }, prune)
+      : await prune(flags.output)
+    const { replacements } = made
+    const pruned = { removed, replacements, trained: healOptions && flags.output }
+    const running = { ...model, ...pick(flags, ['threads', 'maxMemory']), ...hooks }
+    const measures = measuresModels(flags) ? await measurePruned({ ...running, ...pruned, samples }) : {}
+    progress.stop()
+    await show(describe(made, measures), flags)
+  } finally {
+    progress.stop()
+    interruption.stop()
+  }
+}
+
+type Shown = PruneResult & { repair?: RepairReport; heal?: HealResult }
+
+/** What is printed as JSON. */
+function describe(
+  { result, repair, heal }: Pruned & { heal?: HealResult },
+  measures: Pick<PruneResult, 'tokensPerSecond' | 'samples'>,
+): Shown {
+  return { ...result, ...measures, ...(repair && { repair }), ...(heal && { heal }) }
+}
+
+async function show(written: Shown, flags: PruneFlags): Promise<void> {
+  // a line feed is no letter of a sample as a person reads it
+  const shown = flags.json ? written : withPlainSamples(written)
+  await printDocument(shown, flags, ({ repair, heal, ...pruned }) =>
+    [
+      formatPruned(pruned, flags.output),
+      ...(repair ? [formatRepaired(repair, heal)] : []),
+      ...(heal && !repair ? [formatTrained(heal)] : []),
+      ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
+      '',
+      suggestNext(pruned, flags),
+    ].join('\n'),
+  )
+}
+
+/** The command that measures what was written, or that writes it after all. */
+function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
+  const { model, revision, output, dataset = ['texts.jsonl'] } = flags
+  if (dryRun) {
+    const words = ['--drop', formatBlocks(plan.removed), '-o', output]
+    return formatNextCommand('To write it', { command: 'prune', model, revision, words })
+  }
+  const words = ['--dataset', ...[dataset].flat()]
+  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
+  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
+}
+
+interface Repair {
+  changes: Pick<PruneOptions, 'replacements'>
+  report: RepairReport
+}
+
+/** Fits the repair and measures it. */
+async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
+  const { replacements, report } = await repairModel(options)
+  return { changes: { replacements }, report }
+}

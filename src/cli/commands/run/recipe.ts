@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import { formatCount, formatDuration } from '../../../base/format-numbers.js'
+import { quoteForShell } from '../../../base/quote-for-shell.js'
+import { writeFilesAtomically } from '../../../base/write-files.js'
+import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
+import { makeRecipe } from '../../../jobs/recipe/recipe.js'
+import { formatCommand } from '../../../results/prune-command.js'
+import { printDocument, printWarning } from '../../terminal/output.js'
+import { RECIPE_OPTIONS, type RecipeFlags } from '../recipe.js'
+import { pick } from './pick.js'
+
+export async function run(flags: RecipeFlags): Promise<void> {
+  const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_OPTIONS))
+  const heal = await estimateHealing({ model: flags.model })
+  await writeFilesAtomically(flags.output, files)
+  if (unreached !== undefined) printWarning(unreached)
+  await printDocument({ ...training, heal }, flags, ({ settings, epochs, targets, output, heal }) =>
+    [
+      `rank ${settings.rank}, learning rate ${settings.learningRate} (of the paper: ${settings.origin}), ${settings.steps} steps of ${settings.batchSize} x ${settings.maxLength} tokens`,
+      ...(epochs === null ? [] : [describeEpochs(epochs, settings.steps)]),
+      `changes ${[...targets.modules, ...targets.parameters].join(', ')}`,
+      'Run one of these on a machine with a GPU:',
+      `  axolotl train ${quoteForShell(join(flags.output, 'axolotl.yaml'))}`,
+      `  python ${quoteForShell(join(flags.output, 'heal.py'))}`,
+      ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
+    ].join('\n'),
+  )
+}
+
+/** A model that reads the same texts more often than this learns them by heart. */
+const MANY_EPOCHS = 10
+const FEW_EPOCHS = 3
+
+/** `about 1.2 epochs of the texts`, and how many steps would do if they are many. */
+function describeEpochs(epochs: number, steps: number): string {
+  const count = epochs < MANY_EPOCHS ? epochs.toPrecision(2) : formatCount(Math.round(epochs))
+  const advice = `, too many: give more texts, or --steps ${Math.ceil((FEW_EPOCHS * steps) / epochs)} for ${FEW_EPOCHS}`
+  return `about ${count} epochs of the texts${epochs > MANY_EPOCHS ? advice : ''}`
+}
+
+/** The flags that name the texts, those with their defaults omitted. */
+function nameTexts({ dataset, datasetColumn, datasetConfig, datasetSplit }: RecipeFlags): string[] {
+  return [
+    ...['--dataset', ...[dataset].flat()],
+    ...(datasetColumn === undefined || datasetColumn === 'text' ? [] : ['--dataset-column', datasetColumn]),
+    ...(datasetConfig === undefined ? [] : ['--dataset-config', datasetConfig]),
+    ...(datasetSplit === undefined || datasetSplit === 'train' ? [] : ['--dataset-split', datasetSplit]),
+  ]
+}
+
+/** What training on this machine would take. */
+function formatEstimate(
+  heal: HealingEstimate,
+  settings: { steps: number; batchSize: number; maxLength: number },
+  words: string[],
+  { model }: RecipeFlags,
+): string[] {
+  if ('problem' in heal) return [`layerprune heal cannot train it here: ${heal.problem}`]
+  const { steps, batchSize, maxLength, seconds, tokensPerSecond } = heal
+  const all = settings.steps * settings.batchSize * settings.maxLength
+  return [
+    `Or train it on this machine, ${steps} steps of ${batchSize} x ${maxLength} tokens in about ${formatDuration(seconds)} (${formatCount(Math.round(tokensPerSecond))} tokens/s; all the steps above would take ${formatDuration(all / tokensPerSecond)}):`,
+    `  ${formatCommand('heal', { model, words })}`,
+  ]
+}

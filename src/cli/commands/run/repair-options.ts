@@ -1,0 +1,39 @@
+import { UsageError } from '../../../base/errors.js'
+import type { PhaseFigures } from '../../../jobs/repair/phase-meter.js'
+import type { RepairModelOptions } from '../../../jobs/repair/repair-model.js'
+import { nameFlag } from '../../../jobs/run/identity.js'
+import { printNote } from '../../terminal/output.js'
+import { formatRepairPhases } from '../../terminal/repair-phases.js'
+import type { PruneHealFlags } from '../prune-heal-flags.js'
+import { MEASURING_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
+import { pick } from './pick.js'
+
+/**
+ * What the flags say of the repair; undefined if none is asked for.
+ * @throws UsageError if they contradict each other
+ */
+export function readRepairOptions(
+  flags: RepairFlags & PruneHealFlags & { dryRun?: boolean | undefined },
+): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
+  if (!flags.repair) {
+    if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size goes with --repair')
+    const own = (['verbose', 'maxMemory'] as const).find((name) => flags[name] !== undefined)
+    if (own !== undefined) throw new UsageError(`${nameFlag(own)} goes with --repair`)
+    const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair or --heal`)
+    return undefined
+  }
+  if (flags.dryRun)
+    throw new UsageError('--repair and --dry-run do not go together: a repair is a measurement')
+  if (flags.heal && flags.maxMemory !== undefined) {
+    throw new UsageError('--max-memory limits a repair, and --heal was asked for', {
+      hint: 'repair the model first, and give layerprune heal a --max-memory of its own',
+    })
+  }
+  const { dataset } = flags
+  if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
+  const onPhases = flags.verbose
+    ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases))
+    : undefined
+  return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal, onPhases }
+}

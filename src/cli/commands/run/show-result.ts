@@ -1,0 +1,35 @@
+import { formatList } from '../../../base/format-numbers.js'
+import { type CheckAdvice, formatCheckAdvice } from '../../terminal/check-advice.js'
+import { formatCutOfResult, formatSweepAdvice } from '../../terminal/next-command.js'
+import { printDocument, printNote } from '../../terminal/output.js'
+import { formatSummary } from '../../terminal/summary.js'
+import { formatVerifiedSummary } from '../../terminal/verification.js'
+import type { VerifiedResult } from './result-files.js'
+
+/**
+ * Prints a result, as a report or as JSON, and says which files it was written to.
+ * @param advice  how its blocks could be checked, if the run can do that and did not
+ */
+export async function showResult(
+  result: VerifiedResult,
+  { heatmap, output, ...flags }: { json?: boolean; heatmap?: boolean; output: string },
+  files: string[],
+  advice?: CheckAdvice,
+): Promise<void> {
+  const map = heatmap ? await import('../../terminal/heatmap.js') : undefined
+  await printDocument(result, flags, (shown, window) =>
+    [
+      formatSummary(shown, { ...window, drawMap: map?.drawBlockMap }),
+      ...(shown.verification ? [formatVerifiedSummary(shown, shown.verification, window)] : []),
+      ...(shown.partial || shown.shard
+        ? []
+        : shown.bestBlocks
+          ? [formatSweepAdvice(shown)]
+          : [...(shown.verification ? [] : [formatCheckAdvice(advice)]), formatCutOfResult(shown)]),
+    ].join('\n\n'),
+  )
+  if (result.bestBlocks && !result.shard) {
+    printNote('slice.yaml is of one block: give --layers-to-skip, here or to slice-config --from')
+  }
+  printNote(`wrote ${formatList(files)} to ${output}`)
+}

@@ -1,0 +1,165 @@
+import { LayerpruneError } from '../../../base/errors.js'
+import { formatQuantity } from '../../../base/format-numbers.js'
+import { renamePhase } from '../../../base/progress.js'
+import { ensureWritableFolder, writeFileAtomically } from '../../../base/write-files.js'
+import type { RunRate } from '../../../jobs/run/run-rate.js'
+import { measureSimilarity } from '../../../jobs/similarity/measure.js'
+import { VERIFIED_DISTANCE_TEXTS } from '../../../jobs/strategies/verification-sizes.js'
+import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
+import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
+import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
+import { formatRoofline } from '../../terminal/roofline.js'
+import { RUN_OPTIONS } from '../measuring-flags.js'
+import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
+import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
+import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
+import { listenForInterruption } from './interruption.js'
+import { prepareOutputFile } from './output-file.js'
+import { pick } from './pick.js'
+import { writeResultFiles } from './result-files.js'
+import { reportDownload } from './run-hooks.js'
+import { showResult } from './show-result.js'
+
+export async function run(given: SimilarityFlags): Promise<void> {
+  setQuiet(given.quiet ?? false)
+  const flags = leaveTextsToCheck(given)
+  const { output, plot: plots = [] } = flags
+  await ensureWritableFolder(output)
+  const plotting = plots.length > 0 ? await import('../../../results/report/plot.js') : undefined
+  for (const path of plots) {
+    plotting!.assertPlotFile(path)
+    await prepareOutputFile(path, [flags.dataset].flat())
+  }
+  const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
+  const resumeFrom = await findEarlierRun(checkpoint, flags)
+  const interruption = listenForInterruption(() =>
+    printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
+  )
+  const { signal } = interruption
+  const progress = createProgress({ quiet: flags.quiet ?? false })
+  try {
+    const { result, rate } = await measure(flags, checkpoint, { resumeFrom, signal, progress })
+    if (flags.json) noteSkippedRows(result)
+    let written = await writeResultFiles(output, result)
+    await checkpoint.remove()
+    const verification = await checkBestBlocks(flags, result, { signal, progress })
+    progress.stop()
+    const verified = { ...result, ...(verification && { verification }) }
+    if (verification) written = await writeResultFiles(output, verified)
+    for (const path of plots) {
+      await writeFileAtomically(path, await plotting!.drawPlot(result, path, { kind: 'heatmap' }))
+    }
+    await showResult(verified, flags, written, adviseCheck(result, flags, rate))
+    for (const path of plots) printNote(`wrote ${path}`)
+  } finally {
+    progress.stop()
+    interruption.stop()
+  }
+}
+
+/** The blocks are checked on texts that the distances are not measured on, so that some must be left. */
+function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
+  const { verify, datasetSize, until, verifySize } = flags
+  if (verify === undefined || datasetSize !== undefined || until !== undefined) return flags
+  printNote(
+    `measuring distances on the first ${formatQuantity(VERIFIED_DISTANCE_TEXTS, 'text')}, and perplexity on the ${verifySize} after them; --dataset-size and --verify-size change that`,
+  )
+  return { ...flags, datasetSize: VERIFIED_DISTANCE_TEXTS }
+}
+
+/** The partial result that an earlier run left, if it is to be continued. */
+async function findEarlierRun(
+  checkpoint: CheckpointFile,
+  { resume }: SimilarityFlags,
+): Promise<SimilarityResult | undefined> {
+  const found = resume ? await checkpoint.read() : undefined
+  if (found) {
+    printNote(`continuing after the ${formatQuantity(found.dataset.samples, 'text')} of ${checkpoint.path}`)
+  } else if (resume) {
+    printNote(`there is no ${checkpoint.path} to resume: starting from the beginning`)
+  } else if (checkpoint.exists()) {
+    printNote(`${checkpoint.path} of an earlier run will be overwritten; --resume would continue it`)
+  }
+  return found
+}
+
+/** What is reported to, and what stops the work. */
+interface Hooks {
+  signal: AbortSignal
+  progress: ProgressDisplay
+}
+
+/** Measures with a progress bar, and leaves a checkpoint however the run ends. */
+async function measure(
+  flags: SimilarityFlags,
+  checkpoint: CheckpointFile,
+  { resumeFrom, signal, progress }: Hooks & { resumeFrom: SimilarityResult | undefined },
+): Promise<{ result: SimilarityResult; rate: RunRate | null }> {
+  const next = flags.verify && `perplexity of ${formatQuantity(flags.verify, 'block')}`
+  let partial: SimilarityResult | undefined
+  let rate: RunRate | null = null
+  try {
+    const result = await measureSimilarity({
+      ...pick(flags, SIMILARITY_OPTIONS),
+      resumeFrom,
+      signal,
+      onProgress: renamePhase(progress.update, 'distances', { next: next || undefined }),
+      onDownload: reportDownload(progress.update),
+      onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
+      onPartialResult: (result) => {
+        partial = result
+      },
+      onRoofline: flags.verbose ? (roofline) => printNote(formatRoofline(roofline)) : undefined,
+      onRate: (measured) => {
+        rate = measured
+      },
+      onNote: printNote,
+    })
+    return { result, rate }
+  } catch (error) {
+    progress.stop()
+    if (partial) {
+      await checkpoint.write(partial)
+      printWarning(
+        `what was measured so far (${formatQuantity(partial.dataset.samples, 'text')}) is in ${checkpoint.path}, marked partial; --resume continues from it`,
+      )
+    }
+    throw error
+  }
+}
+
+/** Checks the best blocks by perplexity, if that was asked for. */
+async function checkBestBlocks(
+  flags: SimilarityFlags,
+  result: SimilarityResult,
+  { signal, progress }: Hooks,
+) {
+  const { verify, verifySize } = flags
+  if (verify === undefined) return undefined
+  const { id, samples, skipped } = result.dataset
+  if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
+    throw new LayerpruneError(
+      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: none is left to check the blocks`,
+      { hint: `--dataset-size ${Math.max(1, Math.floor(MEASURED_SHARE * samples))}` },
+    )
+  }
+  printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
+  const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
+  return verifyBlocks({
+    ...pick(flags, RUN_OPTIONS),
+    signal,
+    onProgress: progress.update,
+    distances: result.distances,
+    layersToSkip: result.layersToSkip,
+    verify,
+    verifySize,
+    // at least as many as were read
+    datasetSkip: flags.datasetSize ?? samples + skipped.empty,
+  })
+}
+
+function noteSkippedRows({ dataset }: SimilarityResult): void {
+  const { empty, notText } = dataset.skipped
+  if (empty + notText > 0)
+    printNote(`skipped ${formatQuantity(empty + notText, 'row')}: ${empty} empty, ${notText} without text`)
+}

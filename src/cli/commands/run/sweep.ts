@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError, UsageError } from '../../../base/errors.js'
+import { formatList, formatQuantity } from '../../../base/format-numbers.js'
+import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../../base/write-files.js'
+import type { SweepProgress } from '../../../jobs/sweep/progress.js'
+import { sweepCuts } from '../../../jobs/sweep/sweep.js'
+import { planRecommended } from '../../../results/documents/sweep-plan.js'
+import type { SweepResult } from '../../../results/documents/sweep-result.js'
+import { formatSweepCsv } from '../../../results/report/csv.js'
+import { drawSweep } from '../../../results/report/sweep-svg.js'
+import { formatNextCut } from '../../terminal/next-command.js'
+import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
+import { formatSweep } from '../../terminal/sweep.js'
+import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
+import { pick } from './pick.js'
+import { printOnce } from './print-once.js'
+import { runWithHooks } from './run-hooks.js'
+
+export async function run(flags: SweepFlags): Promise<void> {
+  const { output, strategy: strategies, task: tasks, minTask, shard } = flags
+  const unasked = Object.keys(minTask ?? {}).find((name) => !tasks?.includes(name))
+  if (unasked !== undefined) throw new UsageError(`--min-task ${unasked} needs --task ${unasked}`)
+  setQuiet(flags.quiet ?? false)
+  await ensureWritableFolder(output)
+  const partial = join(output, `${nameSweep({ shard })}.partial.json`)
+  const resumeFrom = await readProgress(partial, flags)
+  const result = await runWithHooks(flags, (hooks) =>
+    sweepCuts({
+      ...pick(flags, SWEEP_OPTIONS),
+      strategies,
+      tasks,
+      resumeFrom,
+      ...hooks,
+      onNote: printOnce(printNote),
+      onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify(progress)}\n`),
+    }),
+  )
+  const written = await writeSweepFiles(output, result)
+  await rm(partial, { force: true })
+  await showSweep(result, flags, written)
+}
+
+/**
+ * Writes a sweep to a folder: its JSON, table, curves and, if a cut is recommended, the plan of it; of a shard its JSON
+ * alone.
+ * @returns the names of the files
+ */
+export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {
+  const json = `${JSON.stringify(sweep, null, 2)}\n`
+  const files: Record<string, string> = sweep.shard
+    ? { [`${nameSweep(sweep)}.json`]: json }
+    : { 'sweep.json': json, 'sweep.csv': formatSweepCsv(sweep), 'sweep.svg': drawSweep(sweep) }
+  const plan = planRecommended(sweep)
+  if (plan !== null) files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
+  await writeFilesAtomically(folder, files)
+  return Object.keys(files)
+}
+
+/** Prints a sweep, as a table or as JSON, with the next command, and says which files it was written to. */
+export async function showSweep(
+  sweep: SweepResult,
+  flags: { json?: boolean; output: string; dataset?: string[] },
+  files: string[],
+): Promise<void> {
+  await printDocument(flags.json ? sweep : withPlainSamples(sweep), flags, (shown, window) =>
+    [
+      formatSweep(shown, window),
+      ...(shown.samples?.length ? [formatSamples(shown.samples)] : []),
+      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, flags)]),
+    ].join('\n\n'),
+  )
+  printNote(`wrote ${formatList(files)} to ${flags.output}`)
+}
+
+/** The command that makes the recommended cut, repaired if it was measured so; of merged shards, with samples. */
+function formatCutOfSweep(
+  { model, dataset, candidates }: SweepResult,
+  { output, dataset: texts }: { output: string; dataset?: string[] },
+): string {
+  const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
+  const isMerged = texts === undefined
+  const cut = [
+    ...['--plan', join(output, 'plan.json')],
+    ...(isRepaired ? ['--repair'] : []),
+    ...(isRepaired || isMerged ? ['--dataset', ...(texts ?? namesOf(dataset))] : []),
+    ...(isMerged ? ['--samples', '3'] : []),
+  ]
+  return formatNextCut(
+    { model: model.id, revision: model.askedRevision, cut },
+    isMerged ? 'To make the cut, and see what the whole and the cut model say' : undefined,
+  )
+}
+
+/** What --dataset named. */
+function namesOf({ id, shares }: SweepResult['dataset']): string[] {
+  return shares?.map((part) => `${part.id}:${part.share}`) ?? [id]
+}
+
+/** Name of a sweep's JSON file without its ending. */
+function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
+  return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
+}
+
+async function readProgress(path: string, { resume }: SweepFlags): Promise<SweepProgress | undefined> {
+  if (!existsSync(path)) {
+    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
+    return undefined
+  }
+  if (!resume) {
+    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
+    return undefined
+  }
+  try {
+    const progress: SweepProgress = JSON.parse(await readFile(path, 'utf8'))
+    printNote(`continuing after the ${formatQuantity(Object.keys(progress.texts).length, 'text')} of ${path}`)
+    return progress
+  } catch (cause) {
+    throw new LayerpruneError(
+      `${path} is not what an interrupted sweep leaves: ${(cause as Error).message}`,
+      {
+        hint: 'start again without --resume',
+        cause,
+      },
+    )
+  }
+}

@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { quoteForShell } from '../../../base/quote-for-shell.js'
+import { isRepoId } from '../../../files/hub/repo.js'
+
+/** Says nothing of what is written. */
+const DRY_RUN = '--dry-run'
+
+/**
+ * The command line as it was typed, for a model card. Of files and folders here their names alone, and of addresses no
+ * name and password: both are private once the model is published.
+ */
+export function formatTypedCommand(words = process.argv.slice(2)): string {
+  return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)]
+    .map(quoteForShell)
+    .join(' ')
+}
+
+function withoutPlace(word: string): string {
+  const [, flag, value] = /^(--[\w-]+=)(.*)$/s.exec(word) ?? []
+  if (flag !== undefined) return `${flag}${withoutPlace(value!)}`
+  if (/^https?:\/\//i.test(word)) return word.replace(/(?<=^https?:\/\/)[^/]*@/i, '')
+  if (!/[/\\]/.test(word) || (isRepoId(word) && !existsSync(word))) return word
+  return basename(word)
+}

@@ -1,0 +1,29 @@
+import { formatCount, formatQuantity } from '../../base/format-numbers.js'
+import type { HealResult } from '../../jobs/heal/heal-result.js'
+import type { RepairReport } from '../../jobs/repair/repair-report.js'
+import { describeTraining } from './healed.js'
+import { formatForms } from './perplexities.js'
+
+/**
+ * What a repair changed and gave, as a person reads it.
+ * @param heal what training after it gave, on the same texts
+ */
+export function formatRepaired(report: RepairReport, heal?: HealResult): string {
+  const { cuts, changed, evaluation } = report
+  const healed = { perplexity: heal?.perplexity.after ?? null, error: heal?.standardError.after ?? null }
+  const forms = ['whole', 'cut', 'repaired'] as const
+  return [
+    ...cuts.map(
+      ({ start, end, layer, heldOutShare }) =>
+        `Repaired before ${start}:${end} in layer ${layer}: ${Math.round(100 * heldOutShare)} % of the squared error remains on held-out texts.`,
+    ),
+    `Changed: ${changed.flatMap(({ weight, bias }) => [weight, bias ?? []].flat()).join(', ')}.`,
+    ...(heal ? [describeTraining(heal)] : []),
+    `Perplexity on ${formatQuantity(evaluation.texts, 'other text')} of ${evaluation.id} (${formatCount(evaluation.scoredTokens)} tokens):`,
+    formatForms(
+      heal ? [...forms, 'healed' as const] : forms,
+      { ...report.perplexity, healed: healed.perplexity },
+      { ...report.standardError, healed: healed.error },
+    ),
+  ].join('\n')
+}

@@ -1,0 +1,70 @@
+import type { Tensor } from 'onnxruntime-node'
+import { TOP_TOKEN_OUTPUT } from '../../model/graph/heads/continuation-head.js'
+import { TARGETS_INPUT } from '../../model/graph/heads/likelihood.js'
+import { STATE_INPUT } from '../../model/graph/segment.js'
+import type { GraphRunner } from './graph-runner.js'
+import { chunksOf, type ScoredPosition, type State, takeRows } from './scored-positions.js'
+
+type Ort = typeof import('onnxruntime-node')
+
+/** Tokens whose likelihood after a part of a text is asked for. Several may follow the same part. */
+export interface Continuation {
+  /** Place of the text in its batch. */
+  text: number
+  /** Of each of its tokens, the place of the token after which it stands. */
+  places: number[]
+  ids: number[]
+}
+
+export interface ContinuationScores {
+  /** Of each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
+  logLikelihoods: Float64Array
+  /** Of each continuation, whether every token is the most likely one. */
+  isTop: boolean[]
+}
+
+interface Target extends ScoredPosition {
+  continuation: number
+}
+
+/**
+ * Scores continuations from the last state of their texts.
+ * @param head   of `takeContinuationHead`
+ * @param state  [batch, tokens, hidden]
+ */
+export async function scoreContinuations(
+  ort: Ort,
+  head: GraphRunner,
+  state: State,
+  continuations: Continuation[],
+): Promise<ContinuationScores> {
+  const targets = continuations.flatMap(({ text, places, ids }, continuation) =>
+    ids.map((target, index): Target => ({ continuation, text, token: places[index]!, target })),
+  )
+  const scores: ContinuationScores = {
+    logLikelihoods: new Float64Array(continuations.length),
+    isTop: continuations.map(() => true),
+  }
+  for (const chunk of chunksOf(targets)) {
+    const outputs = await head.run(makeFeeds(ort, head, state, chunk))
+    const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
+    const tops = outputs[TOP_TOKEN_OUTPUT]!.data as BigInt64Array
+    for (const [index, { continuation, target }] of chunk.entries()) {
+      scores.logLikelihoods[continuation]! += likelihoods[index]!
+      if (Number(tops[index]) !== target) scores.isTop[continuation] = false
+    }
+  }
+  return scores
+}
+
+function makeFeeds(ort: Ort, head: GraphRunner, state: State, chunk: Target[]): Record<string, Tensor> {
+  const ids = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
+  return head.makeFeeds(
+    chunk.map(({ target }) => ({ ids: [target], origin: '' })),
+    1,
+    {
+      [STATE_INPUT]: takeRows(ort, [state], chunk),
+      [TARGETS_INPUT]: new ort.Tensor('int64', ids, [chunk.length, 1]),
+    },
+  )
+}

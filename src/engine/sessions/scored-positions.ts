@@ -1,0 +1,58 @@
+import type { TypedTensor } from 'onnxruntime-node'
+import { chunk } from '../../base/chunk.js'
+import type { EncodedText } from '../../texts/tokens/windows.js'
+
+type Ort = typeof import('onnxruntime-node')
+
+/** A state of a batch, [batch, tokens, hidden], texts padded on the right. */
+export type State = TypedTensor<'float32' | 'float16'>
+
+/** A token of a batch that has one after it to predict. */
+export interface ScoredPosition {
+  text: number
+  token: number
+  /** The token that follows. */
+  target: number
+}
+
+/** Rows of logits that are held at a time unless fewer are asked for. */
+export const CHUNK_ROWS = 128
+
+/** How many rows of logits a head makes at a time. */
+export interface HeadRows {
+  /** Of how many models a row is made for each position; 1 if omitted. */
+  models?: number
+  /** At most, unless one position takes more. */
+  rows?: number
+}
+
+/** The scored positions of a batch in chunks that a head takes at once. */
+export function chunkPositions(batch: EncodedText[], head: HeadRows = {}): ScoredPosition[][] {
+  const positions = batch.flatMap(({ ids }, text) =>
+    ids.slice(1).map((target, token) => ({ text, token, target })),
+  )
+  return chunksOf(positions, head)
+}
+
+export function chunksOf<Position>(
+  positions: Position[],
+  { models = 1, rows = CHUNK_ROWS }: HeadRows = {},
+): Position[][] {
+  return chunk(positions, Math.max(1, Math.floor(rows / models)))
+}
+
+/** States of the same shape at some positions, those of one position together: [positions * states, 1, hidden]. */
+export function takeRows(ort: Ort, states: State[], positions: ScoredPosition[]): State {
+  const [first] = states as [State, ...State[]]
+  const [, tokens, hidden] = first.dims as [number, number, number]
+  const count = positions.length * states.length
+  const Numbers = first.data.constructor as Float32ArrayConstructor
+  const rows = new Numbers(count * hidden)
+  for (const [index, { text, token }] of positions.entries()) {
+    const start = (text * tokens + token) * hidden
+    for (const [model, { data }] of states.entries()) {
+      rows.set(data.subarray(start, start + hidden), (index * states.length + model) * hidden)
+    }
+  }
+  return new ort.Tensor(first.type, rows, [count, 1, hidden]) as State
+}

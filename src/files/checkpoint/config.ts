@@ -1,0 +1,221 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError } from '../../base/errors.js'
+import { isObject } from '../../base/is-object.js'
+import type { Dialect } from './dialect.js'
+import { otherForm } from './other-forms.js'
+import { toStrictJson } from './python-json.js'
+import { assertRegularFile } from './regular-file.js'
+import { nameWrapper, readTextConfig } from './wrappers.js'
+
+const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
+
+/** A dtype of plain weights, in PyTorch's and mergekit's words. */
+export type StoredDtype = (typeof STORED_DTYPES)[number]
+
+/** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
+export const LEARNT_POSITIONS = {
+  biogpt: 1024,
+  gpt2: 1024,
+  gpt_bigcode: 1024,
+  gpt_neo: 2048,
+  'openai-gpt': 512,
+  opt: 2048,
+}
+
+/** Families that have no heads of attention. */
+const WITHOUT_ATTENTION = new Set(['falcon_mamba', 'mamba', 'mamba2'])
+
+/** What a checkpoint's config says of the decoder, whatever the family calls it. */
+export interface ModelConfig {
+  /** `model_type` of the decoder, as config.json or genai_config.json states it. */
+  family: string
+  /** `model_type` at the top of the file: of the whole model. */
+  modelType: string
+  /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
+  wrapper: string | null
+  layers: number
+  hiddenSize: number
+  heads: number
+  /** Key and value heads; equal to `heads` if they are not grouped. */
+  kvHeads: number
+  headDim: number
+  /** Longest text that the model's position encoding is made for; null if the config does not say. */
+  maxPositions: number | null
+  /** What the weights are stored in: float32, float16 or bfloat16; null if the config states none of these. */
+  storedDtype: StoredDtype | null
+  /** The decoder's own part of the file, as it was read. */
+  raw: Record<string, unknown>
+  /** What messages call the file that states it; config.json if omitted. */
+  origin?: string
+  /** How its weights are stored otherwise than those of its family. */
+  dialect?: Dialect | undefined
+  /** Keys that the user lets be ignored, though it is not known what they mean; none if omitted. */
+  ignoredKeys?: readonly string[]
+}
+
+/** A config as it was read. */
+export interface ConfigFile {
+  path: string
+  content: Record<string, unknown>
+}
+
+/**
+ * Reads `config.json` of a model folder, or `genai_config.json` if onnxruntime-genai's builder left only that.
+ * @param names files of the model, to say what is there instead
+ * @throws LayerpruneError if neither is there, or it is not a JSON object
+ */
+export async function readConfigFile(folder: string, names: string[] = []): Promise<ConfigFile> {
+  const path = join(folder, 'config.json')
+  const content = await readJsonObject(path)
+  if (content) return { path, content }
+  const genaiPath = join(folder, 'genai_config.json')
+  const genai = await readJsonObject(genaiPath)
+  if (genai) return { path: genaiPath, content: flattenGenaiConfig(genai) }
+  throw (
+    otherForm(folder, names) ??
+    new LayerpruneError(`${folder} has no config.json`, {
+      hint: 'the model folder must hold config.json and tokenizer.json beside its weights, as on the Hub',
+    })
+  )
+}
+
+/**
+ * Reads the config of a model folder.
+ * @throws LayerpruneError if there is none or it does not state the decoder's sizes
+ */
+export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  const { content, path } = await readConfigFile(folder)
+  return interpretConfig(content, path)
+}
+
+export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
+  await assertRegularFile(path)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  try {
+    const value: unknown = JSON.parse(toStrictJson(text))
+    if (isObject(value)) return value
+  } catch (cause) {
+    const reason = (cause as Error).message.replace(/\s+/g, ' ')
+    throw new LayerpruneError(`${path} is not valid JSON: ${reason}`, { cause })
+  }
+  throw new LayerpruneError(`${path} must hold a JSON object`)
+}
+
+/** The genai builder's config in the words of config.json. */
+function flattenGenaiConfig(genai: Record<string, unknown>): Record<string, unknown> {
+  const model = isObject(genai.model) ? genai.model : {}
+  const decoder = isObject(model.decoder) ? model.decoder : {}
+  return {
+    ...decoder,
+    head_dim: decoder.head_size,
+    model_type: model.type,
+    max_position_embeddings: model.context_length,
+  }
+}
+
+/** The keys of a config that are the decoder's own: of a model with other parts, those of its text. */
+export function decoderPart(config: Record<string, unknown>): Record<string, unknown> {
+  const text = readTextConfig(config)
+  if (text !== undefined) return text
+  return isObject(config.text_config) ? { ...config, ...config.text_config } : config
+}
+
+const HINT = 'take config.json from the model it belongs to'
+
+/** No model has so many layers; what the weights hold is the closer limit, once they are opened. */
+const MOST_LAYERS = 100_000
+
+/**
+ * What the content of a config says of the decoder. `path` is how messages name it.
+ * @throws LayerpruneError if it does not state the decoder's sizes
+ */
+export function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {
+  const raw = decoderPart(config)
+  const count = (...keys: string[]): number | undefined => {
+    for (const key of keys) {
+      const value = raw[key]
+      if (value === undefined || value === null) continue
+      if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+      throw new LayerpruneError(
+        `${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`,
+        { hint: HINT },
+      )
+    }
+    return undefined
+  }
+  const need = (...keys: string[]): number => {
+    const value = count(...keys)
+    if (value !== undefined) return value
+    throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
+  }
+  const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
+  const heads = WITHOUT_ATTENTION.has(String(raw.model_type))
+    ? 1
+    : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
+  const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
+  const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
+  if (layers > MOST_LAYERS) {
+    throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
+      hint: HINT,
+    })
+  }
+  const family = typeof raw.model_type === 'string' ? raw.model_type : 'unknown'
+  const wrapper = nameWrapper(config)
+  return {
+    family,
+    modelType: wrapper ?? family,
+    wrapper,
+    layers,
+    hiddenSize,
+    heads,
+    kvHeads: keyValueHeads(raw, count) ?? heads,
+    headDim: latentHeadDim(count) ?? count('head_dim') ?? Math.floor(hiddenSize / heads),
+    maxPositions: stretchesWithText(raw)
+      ? null
+      : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
+        LEARNT_POSITIONS[raw.model_type as keyof typeof LEARNT_POSITIONS] ??
+        null),
+    storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
+    raw,
+  }
+}
+
+/** Size of a head of queries and keys in latent attention, whose config may state that of a part as `head_dim`. */
+function latentHeadDim(count: (key: string) => number | undefined): number | undefined {
+  const own = count('qk_nope_head_dim')
+  const shared = count('qk_rope_head_dim')
+  return own === undefined || shared === undefined ? undefined : own + shared
+}
+
+/** Dynamic NTK has a position encoding for texts of any length. */
+function stretchesWithText(raw: Record<string, unknown>): boolean {
+  return [raw.rope_parameters, raw.rope_scaling].some(
+    (rope) => isObject(rope) && (rope.rope_type ?? rope.type) === 'dynamic',
+  )
+}
+
+/** Nemotron-H names a kind for each layer, in a list or with a letter; transformers 5 writes no number beside it. */
+function countListedLayers({
+  model_type,
+  layers_block_type,
+  hybrid_override_pattern,
+}: Record<string, unknown>) {
+  if (model_type !== 'nemotron_h') return undefined
+  const kinds = layers_block_type ?? hybrid_override_pattern
+  return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
+}
+
+/** Falcon says it with two flags; the others name the number. */
+function keyValueHeads(raw: Record<string, unknown>, count: (...keys: string[]) => number | undefined) {
+  if (raw.model_type === 'falcon' && raw.new_decoder_architecture !== true) {
+    return raw.multi_query === false ? undefined : 1
+  }
+  return count('num_key_value_heads', 'num_kv_heads', 'n_head_kv')
+}

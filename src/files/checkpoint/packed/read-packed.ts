@@ -1,0 +1,137 @@
+import { isObject } from '../../../base/is-object.js'
+import { quoteName, type TensorLocation } from '../safetensors-header.js'
+import { readAwq } from './awq.js'
+import { readBitsandbytes } from './bitsandbytes.js'
+import { readCompressedTensors } from './compressed-tensors.js'
+import { readFp8 } from './fp8.js'
+import { readGptq } from './gptq.js'
+import { readMlx } from './mlx.js'
+import { readModelOpt } from './modelopt.js'
+import { readMxfp4 } from './mxfp4.js'
+import { RawTensors } from './raw-tensors.js'
+import { refused } from './refusal.js'
+import { stored } from './scales.js'
+
+type Section = Record<string, unknown>
+type Tensors = ReadonlyMap<string, TensorLocation>
+
+/** What config.json says of how weights are quantised, and the key that it says it under. */
+interface Settings {
+  key: string
+  settings: Section
+}
+
+/** Keys of config.json that say how weights are quantised. */
+export const QUANTIZATION_KEYS = ['quantization_config', 'compression_config', 'quantization'] as const
+
+/** Tensors that only a quantised checkpoint has, by the end of their name. */
+const QUANTIZED_TENSORS: Record<string, string> = {
+  '.qweight': 'gptq or awq',
+  '.qzeros': 'gptq or awq',
+  '.weight_packed': 'compressed-tensors',
+  '.weight_scale': 'fp8 or int8',
+  '.weight_scale_inv': 'fp8',
+  '.absmax': 'bitsandbytes',
+  '.SCB': 'bitsandbytes',
+  '.codebooks': 'aqlm',
+  _proj_blocks: 'mxfp4',
+}
+
+/** What a checkpoint's tensors stand for. */
+export interface LogicalTensors {
+  /** By the names that the model's code knows. */
+  tensors: Map<string, TensorLocation>
+  /** The form of those that are packed, in a word; null if all are plain numbers. */
+  form: string | null
+}
+
+/**
+ * Finds what the tensors of a checkpoint stand for, by config.json's word on how they are quantised.
+ *
+ * What is said of activations or of cached keys and values is ignored: the numbers are those of the weights.
+ * @param config content of config.json
+ * @throws LayerpruneError if the method is not known, or tensors do not fit each other or the config
+ */
+export function readPackedTensors(config: Section, tensors: Tensors): LogicalTensors {
+  const settings = findSettings(config)
+  const raw = new RawTensors(tensors)
+  const form = settings === undefined ? readDoubles(raw) : readQuantized(settings, raw)
+  const logical = raw.logical()
+  assertUnderstood(logical)
+  return { tensors: logical, form }
+}
+
+function findSettings(config: Section): Settings | undefined {
+  for (const key of QUANTIZATION_KEYS) {
+    const settings = config[key]
+    if (settings === undefined || settings === null) continue
+    if (!isObject(settings)) throw refused(`config.json has ${key} ${quoteName(String(settings))}`)
+    return { key, settings }
+  }
+  return undefined
+}
+
+/** The packed weights of a quantised checkpoint, and the name of their form. */
+function readQuantized(found: Settings, raw: RawTensors): string {
+  const { key, settings } = found
+  switch (findMethod(found)) {
+    case 'fp8':
+    case 'fbgemm_fp8':
+      readFp8(raw, readBlock(settings.weight_block_size))
+      return 'fp8'
+    case 'compressed-tensors':
+      return readCompressedTensors(raw, settings)
+    case 'modelopt':
+      return readModelOpt(raw)
+    case 'gptq':
+      return readGptq(raw, settings)
+    case 'awq':
+      return readAwq(raw, settings)
+    case 'bitsandbytes':
+      return readBitsandbytes(raw)
+    case 'mxfp4':
+      return readMxfp4(raw)
+    case 'mlx':
+      return readMlx(raw, settings)
+    default:
+      throw refused(`config.json has ${key} ${describeMethod(settings)}`)
+  }
+}
+
+/** The method by its name, or by the keys that only one has. */
+function findMethod({ settings }: Settings): string | undefined {
+  if (typeof settings.quant_method === 'string') return settings.quant_method
+  if (settings.load_in_4bit === true || settings.load_in_8bit === true) return 'bitsandbytes'
+  if (settings.quant_algo !== undefined) return 'modelopt'
+  if (settings.group_size !== undefined && settings.bits !== undefined) return 'mlx'
+  return undefined
+}
+
+function readBlock(size: unknown): number[] | undefined {
+  if (size === undefined || size === null) return undefined
+  const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0
+  if (Array.isArray(size) && size.length === 2 && size.every(isSize)) return size
+  throw refused(`config.json has weight_block_size ${quoteName(JSON.stringify(size))}, expected two sizes`)
+}
+
+/** Numbers in float64 are rounded to float32 as they are read. */
+function readDoubles(raw: RawTensors): string | null {
+  const doubles = raw.ofDtypes('F64')
+  for (const tensor of doubles) raw.pack(tensor.name, tensor, stored(tensor))
+  return doubles.length === 0 ? null : 'float64'
+}
+
+/** @throws LayerpruneError if a tensor has a type or a name that only packed ones have */
+function assertUnderstood(tensors: Tensors): void {
+  for (const { name, dtype, expression } of tensors.values()) {
+    if (expression !== undefined) continue
+    if (/^F(4|6_|8_)/.test(dtype)) throw refused(`tensor ${quoteName(name)} is ${dtype}`)
+    const suffix = Object.keys(QUANTIZED_TENSORS).find((end) => name.endsWith(end))
+    if (suffix !== undefined) throw refused(`tensor ${quoteName(name)} is of ${QUANTIZED_TENSORS[suffix]}`)
+  }
+}
+
+function describeMethod(settings: Section): string {
+  if (typeof settings.quant_method === 'string') return quoteName(settings.quant_method)
+  return `of the keys ${Object.keys(settings).slice(0, 8).map(quoteName).join(', ')}`
+}

@@ -1,0 +1,60 @@
+import type { Stats } from 'node:fs'
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { LayerpruneError } from '../../base/errors.js'
+
+/**
+ * Checks that a file of a model can be read to its end: a pipe or a device may have no end, and opening one may
+ * wait for ever. A missing file or a folder is left to the reader to report.
+ * @throws LayerpruneError if it is anything else
+ */
+export async function assertRegularFile(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined)
+  if (stats === undefined || stats.isFile() || stats.isDirectory()) return
+  throw new LayerpruneError(`${path}: expected a file, found ${describe(stats)}`, {
+    hint: "put the model's file in its place",
+  })
+}
+
+function describe(stats: Stats): string {
+  if (stats.isFIFO()) return 'a named pipe'
+  return stats.isSocket() ? 'a socket' : 'a device'
+}
+
+/**
+ * Opens a file of a model for as long as it is used.
+ * @param use  gets the real path too, symlinks resolved
+ * @throws LayerpruneError if it cannot be opened; what `use` throws
+ */
+export async function withModelFile<T>(
+  path: string,
+  use: (handle: FileHandle, file: string) => Promise<T>,
+): Promise<T> {
+  const failed = (cause: Error) => {
+    throw unreadable(path, cause)
+  }
+  const file = await realpath(path).catch(failed)
+  await assertRegularFile(file)
+  const handle = await open(file, 'r').catch(failed)
+  try {
+    return await use(handle, file)
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * @param start  the first 8 bytes of a file
+ * @throws LayerpruneError if git-lfs has not replaced it by what it points at
+ */
+export function assertNoPointer(start: Buffer, path: string): void {
+  if (start.toString('latin1') !== 'version ') return
+  throw new LayerpruneError(`${path} is a git-lfs pointer, not weights`, {
+    hint: 'fetch the weights with git lfs pull',
+  })
+}
+
+/** The error for a path that the file system does not let us read. */
+export function unreadable(path: string, cause: Error & { code?: string }): LayerpruneError {
+  const reason = cause.code === 'ENOENT' ? 'no such file' : (cause.code ?? cause.message)
+  return new LayerpruneError(`cannot read ${path}: ${reason}`, { cause })
+}

@@ -1,0 +1,123 @@
+import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { type Model, openModel, prepareModel } from '../../engine/model.js'
+import { type Comparison, comparePair } from '../../engine/sessions/comparison.js'
+import {
+  type DecoderPieces,
+  FED_BY_PIECES,
+  openDecoderPieces,
+  type State,
+} from '../../engine/sessions/decoder-pieces.js'
+import { openRunner } from '../../engine/sessions/graph-runner.js'
+import { releaseAll } from '../../engine/sessions/session.js'
+import { takePairHead } from '../../model/graph/heads/comparison.js'
+import type { AgainstFigures, EvaluationResult } from '../../results/documents/evaluation-result.js'
+import { findTokenizerDifference } from '../../texts/tokens/same-tokenizer.js'
+import { loadTokenizer } from '../../texts/tokens/tokenizer.js'
+import type { EncodedText } from '../../texts/tokens/windows.js'
+import { describeModel } from '../run/describe-model.js'
+import { chooseRunSettings } from '../run/run-options.js'
+import type { OnAdvance } from './batch-work.js'
+import type { Compared, EvaluatorOptions } from './evaluator.js'
+import { type EvaluationOptions, evaluatePerplexity } from './perplexity.js'
+
+export interface AgainstOptions extends Omit<EvaluationOptions, 'candidates' | 'maxMemory' | 'shard'> {
+  /** Folder or file of the model that `model` is compared with, or its id on the Hub; its best weights are read. */
+  against: string
+}
+
+/** An evaluation of a model, and what another model with the same tokenizer does on the same texts. */
+export type AgainstResult = EvaluationResult & { against: AgainstFigures }
+
+/**
+ * Measures the perplexity of two models on the same texts, and how far what the one predicts is from what the other
+ * does. Their heads run in one graph, which their logits never leave.
+ * @throws UsageError if an option is out of range or does not fit both models
+ * @throws LayerpruneError if a model or the dataset cannot be used, or the tokenizers differ; and as
+ *   `evaluatePerplexity`
+ */
+export async function evaluateAgainst({ against, ...options }: AgainstOptions): Promise<AgainstResult> {
+  const { signal, onNote, onDownload } = options
+  const reference = await prepareModel(
+    await openModel({ model: against, signal, onNote, onDownload }),
+    options,
+  )
+  const evaluation = await evaluatePerplexity({ ...options, candidates: [[]] }, async (model, session) => {
+    await assertComparable(model, reference, options)
+    return openPair(model, reference, session)
+  })
+  const [own] = evaluation.candidates
+  if (own === undefined || own.perplexity === null) {
+    throw new LayerpruneError(`the perplexity of ${evaluation.model.id} is not a finite number`, {
+      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+    })
+  }
+  const { perplexity, standardError, bitsPerByte } = evaluation
+  const { excess, kl, agreement } = own
+  return {
+    ...evaluation,
+    perplexity: own.perplexity,
+    standardError: own.standardError,
+    bitsPerByte: own.bitsPerByte,
+    candidates: [],
+    against: {
+      model: await describeModel(reference, options),
+      ...{ perplexity, standardError, bitsPerByte },
+      ...{ excess, kl, agreement },
+    },
+  }
+}
+
+/** @throws UsageError or LayerpruneError if the models cannot be run on the same tokens in the same batches */
+async function assertComparable(
+  model: Model,
+  reference: Model,
+  { maxLength, batchSize }: EvaluationOptions,
+): Promise<void> {
+  const [own, other] = [model, reference].map((each) => chooseRunSettings({ maxLength, batchSize }, each))
+  if (other!.maxLength < own!.maxLength) {
+    throw new UsageError(`${reference.id} takes at most ${other!.maxLength} tokens`, {
+      hint: `--max-length ${other!.maxLength}`,
+    })
+  }
+  if (other!.batchSize < own!.batchSize) {
+    throw new UsageError(`${reference.id} quantises activations with one scale per batch`, {
+      hint: '--batch-size 1',
+    })
+  }
+  const tokenizers = [await loadTokenizer(model.tokenizer), await loadTokenizer(reference.tokenizer)] as const
+  const difference = findTokenizerDifference(...tokenizers)
+  if (difference === null) return
+  throw new LayerpruneError(`${model.id} and ${reference.id} have different tokenizers: ${difference}`, {
+    hint: 'bits per byte of two runs can be compared',
+  })
+}
+
+async function openPair(model: Model, reference: Model, { signal, ...session }: EvaluatorOptions) {
+  const ort = await import('onnxruntime-node')
+  const open = ({ decoder, config }: Model) => openDecoderPieces(decoder, config, [0, config.layers], session)
+  const [own, other] = [await open(model), await open(reference)]
+  const pair = takePairHead(model.decoder, reference.decoder)
+  const head = openRunner(pair, model.config, FED_BY_PIECES, { ...session, shared: true, keepsMemory: true })
+  head.catch(() => {})
+  return {
+    async compare(batch: EncodedText[], _: unknown, onAdvance?: OnAdvance): Promise<Compared[]> {
+      signal?.throwIfAborted()
+      const state = await runWhole(own, batch)
+      onAdvance?.({ share: 1 / 3, candidates: 0 })
+      const states = { state, reference: await runWhole(other, batch) }
+      onAdvance?.({ share: 2 / 3, candidates: 0 })
+      return (await comparePair(ort, await head, states, batch)).map(asCompared)
+    },
+    async close() {
+      await Promise.all([own.close(), other.close(), releaseAll([head])])
+    },
+  }
+}
+
+async function runWhole(pieces: DecoderPieces, batch: EncodedText[]): Promise<State> {
+  return pieces.run(0, await pieces.embed(batch), batch)
+}
+
+function asCompared({ logLikelihoods, divergences, agreements }: Comparison): Compared {
+  return { nats: logLikelihoods.map((value) => 0 - value), divergences, agreements }
+}

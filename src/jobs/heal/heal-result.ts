@@ -1,0 +1,47 @@
+import type { SCHEMAS } from '../../results/documents/schemas.js'
+import type { TrainingSettings } from './settings.js'
+import type { CurvePoint } from './train.js'
+
+/** What `heal --json` prints. Keys may be added, none changes meaning. */
+export interface HealResult {
+  schema: typeof SCHEMAS.heal
+  /** As the user named it. */
+  model: string
+  /** Real path of the folder. */
+  output: string
+  /** Whether the folder holds a whole model or an adapter for the one that was trained. */
+  written: 'model' | 'adapter'
+  trained: {
+    /** Paths of the modules. */
+    modules: string[]
+    /** Rank and alpha of the adapters; null if whole matrices were trained. */
+    adapters: { rank: number; alpha: number } | null
+    parameters: number
+  }
+  /** The model whose probabilities were learnt, as the user named it; null if the next token was. */
+  teacher: string | null
+  settings: TrainingSettings
+  data: {
+    training: { id: string; texts: number; sequences: number }
+    heldOut: { id: string; texts: number; scoredTokens: number; repeated: number }
+  }
+  /** Steps taken. */
+  steps: number
+  /** The step whose weights were written: that of the lowest held-out loss. */
+  bestStep: number
+  ended: 'steps' | 'minutes' | 'patience'
+  seconds: number
+  tokensPerSecond: number
+  /**
+   * Losses in nats per token; those on held-out texts are of the next token, and of weights that were not rounded yet.
+   */
+  curve: CurvePoint[]
+  /** Of the model as it was and as it was written, on the held-out texts; null if it is not finite. */
+  perplexity: { before: number; after: number | null }
+  standardError: { before: number | null; after: number | null }
+  files: { name: string; sizeBytes: number }[]
+  sizeBytes: number
+}
+
+/** What is known before the files are written. */
+export type HealFacts = Omit<HealResult, 'output' | 'files' | 'sizeBytes'>

@@ -1,0 +1,249 @@
+import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { formatQuantity } from '../../base/format-numbers.js'
+import {
+  chooseModelWeights,
+  type LocatedModel,
+  locateModel,
+  type Model,
+  openWeights,
+  prepareModel,
+  provideWeights,
+} from '../../engine/model.js'
+import type { ComputedDtype } from '../../files/checkpoint/choose-weights.js'
+import { ADAPTER_FILE } from '../../files/checkpoint/other-forms.js'
+import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
+import { describeDecoder } from '../../model/builder/build-decoder.js'
+import { joinTeacher } from '../../model/gradient/join-teacher.js'
+import type { Teacher } from '../../model/gradient/loss.js'
+import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
+import { readStoredPart } from '../../model/graph/stored-part.js'
+import { createChatWriter } from '../../texts/tokens/chat-writer.js'
+import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { mostTokens } from '../run/length-limits.js'
+import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { listCompanions } from '../write-model/companion-files.js'
+import { checkOutputFolder, type OutputFolder } from '../write-model/output-folder.js'
+import { findCommonStates } from './common-states.js'
+import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
+import { hasState, statePath } from './saved-state.js'
+import { chooseTraining, type TrainingOptions, type TrainingSettings } from './settings.js'
+import { listTargets } from './targets.js'
+import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
+
+export interface HealOptions
+  extends Omit<RunOptions, 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
+    Omit<HealTextOptions, 'dataset'>,
+    Omit<TrainingOptions, 'maxLength'>,
+    FormOptions {
+  /** Folder to write the healed model to. */
+  output: string
+  /** What result and card call the model; as `model` names it if omitted. */
+  named?: string | undefined
+  /** Names of the modules to train, or the ends of their paths; those of the MLPs if omitted. */
+  targets?: string[] | undefined
+  /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
+  teacher?: string | undefined
+  /** Precision that frozen weights are held in, the one they are stored in or fp32; they are computed with in fp32. */
+  dtype?: HeldDtype | undefined
+  /** Writes the adapter alone instead of the model. */
+  adapter?: boolean | undefined
+  /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
+  layersAtOnce?: number | undefined
+  /** Memory, in bytes, that the training is to stay within, by holding fewer layers at once. */
+  maxMemory?: number | undefined
+  /** Continues a training that was stopped. */
+  resume?: boolean | undefined
+  /** Replaces a model that is in the output folder, and a training that was stopped. */
+  force?: boolean | undefined
+  /** The command that is run, for the model card. */
+  command?: string | undefined
+}
+
+/** Precisions that frozen weights can be held in. */
+export type HeldDtype = Exclude<ComputedDtype, 'q8'>
+
+/** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
+export const MAX_LENGTH = 256
+
+/** Sequences to read at most if minutes decide: as many as no processor trains on in that time. */
+const SEQUENCES_A_MINUTE = 1000
+
+/** @throws UsageError if an option is out of range, or two contradict each other */
+export function checkOptions(options: HealOptions): void {
+  const { wholeMatrices, adapter, rank, alpha, evaluateSize, teacher, teacherStates } = options
+  const { layersAtOnce, maxMemory } = options
+  assertRunCounts({ ...options, batchSize: undefined })
+  assertCounts({
+    'texts to measure on': evaluateSize,
+    'layers at once': layersAtOnce,
+    'max memory': maxMemory,
+  })
+  if (layersAtOnce !== undefined && maxMemory !== undefined) {
+    throw new UsageError('--max-memory chooses the layers that are held at once, which --layers-at-once says')
+  }
+  if (teacherStates !== undefined && teacher === undefined) {
+    throw new UsageError('--teacher-states goes with --teacher')
+  }
+  if (!wholeMatrices) return
+  if (adapter) throw new UsageError('--adapter writes adapters, and --whole-matrices trains none')
+  if (rank !== undefined || alpha !== undefined) {
+    throw new UsageError('--rank and --alpha are those of adapters, and --whole-matrices trains none')
+  }
+}
+
+/** A teacher in one graph with the decoder that is trained. */
+export interface OpenedTeacher extends Teacher {
+  /** As the user named it. */
+  id: string
+  model: Model
+}
+
+/** What a training works with. */
+export interface Work {
+  located: LocatedModel
+  model: Model
+  folder: OutputFolder
+  settings: TrainingSettings
+  /** Stored tensors of the decoder. */
+  tensors: Map<string, TensorLocation>
+  modules: string[]
+  form: TrainedForm
+  /** With the trained weights as inputs, without a teacher. */
+  adapted: DecoderGraph
+  /** Null if the next token is learnt. */
+  teacher: OpenedTeacher | null
+  tokenizer: TokenizerThread
+  texts: HealTexts
+}
+
+/**
+ * Opens the model, checks where the healed one will be, and reads the texts; nothing is trained or written yet.
+ * @throws as `healModel`
+ */
+export async function openWork(options: HealOptions): Promise<Work> {
+  const { output, force, signal, onNote, onProgress } = options
+  onProgress?.({ phase: 'opening the model', done: 0, total: null })
+  const located = await locateModel(options)
+  const folder = await checkOutputFolder(output, {
+    source: located.folder,
+    known: [...(await listCompanions(located.source)), ...(options.adapter ? [ADAPTER_FILE] : [])],
+    force,
+    onNote,
+  })
+  await checkStopped(options)
+  if (options.adapter && located.config.wrapper !== null) {
+    throw new LayerpruneError(
+      `no adapter can be written for ${located.config.wrapper}: transformers names its modules in another way than the checkpoint`,
+      { hint: 'without --adapter the healed model itself is written' },
+    )
+  }
+  const model = await openFrozen(located, options)
+  if (!options.adapter) assertPlain(model)
+  const settings = chooseSettings(options, model)
+  const tensors = decoderTensors(model)
+  const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
+  const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
+  const { form, teacher } = await addTeacher(trainable, located, options)
+  const adapted = trainable.decoder
+  const tokenizer = new TokenizerThread(located.folder, signal)
+  try {
+    onProgress?.({ phase: 'reading texts', done: 0, total: null })
+    const texts = await readTexts(options, located, tokenizer, settings)
+    return { located, model, folder, settings, tensors, modules, form, adapted, teacher, tokenizer, texts }
+  } catch (cause) {
+    tokenizer.close()
+    throw cause
+  }
+}
+
+/** Opens the safetensors of a model. */
+async function openFrozen(
+  located: LocatedModel,
+  { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,
+): Promise<Model> {
+  const chosen = chooseModelWeights(located, { format: 'safetensors', dtype }, 'train')
+  await provideWeights(located, chosen)
+  return prepareModel(await openWeights(located, chosen, { onNote }), { signal, onNote })
+}
+
+const PLAIN_MODEL = 'take the model that it was made from'
+
+/** @throws LayerpruneError if a model's weights are packed */
+export function assertPlain(
+  { id, packing }: Model,
+  hint = `train an adapter for it with layerprune heal --adapter, or ${PLAIN_MODEL}`,
+): void {
+  if (packing === null) return
+  throw new LayerpruneError(
+    `the weights of ${id} are packed (${packing.form}), so nothing can be merged into them or learnt from them`,
+    { hint },
+  )
+}
+
+async function addTeacher(
+  form: TrainedForm,
+  located: LocatedModel,
+  options: HealOptions,
+): Promise<{ form: TrainedForm; teacher: OpenedTeacher | null }> {
+  const { teacher: id, teacherStates: weight, ignoreConfigKey: _, revision: __, ...others } = options
+  if (id === undefined) return { form, teacher: null }
+  // the teacher's 16-bit weights are held as the student's are, whichever type they are stored in
+  const model = await openFrozen(await locateModel({ ...others, model: id }), {
+    ...options,
+    dtype: undefined,
+  })
+  assertPlain(model, PLAIN_MODEL)
+  const { student, teacher } = joinTeacher(form.decoder, model.decoder)
+  const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
+  return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }
+}
+
+/** A training that was stopped is neither lost nor continued unless the user says so. */
+async function checkStopped({ output, resume, force }: HealOptions): Promise<void> {
+  const path = statePath(output)
+  const isThere = await hasState(output)
+  if (isThere && !resume && !force) {
+    throw new LayerpruneError(`a training was stopped, and ${path} holds its state`, {
+      hint: 'continue it with --resume, or start again with --force',
+    })
+  }
+  if (!isThere && resume) {
+    throw new LayerpruneError(`no training can be resumed: there is no ${path}`, {
+      hint: 'start without --resume, or name the --output of the stopped training',
+    })
+  }
+}
+
+function chooseSettings(options: HealOptions, model: Model): TrainingSettings {
+  const asked = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
+  const { maxLength } = chooseRunSettings({ maxLength: asked }, model, options.onNote)
+  if (maxLength < 2) throw new UsageError('max length must be at least 2: one token has none before it')
+  return chooseTraining(options, maxLength)
+}
+
+/** Stored tensors that the graph computes with; a model of images and text has others too. */
+export function decoderTensors({ decoder, tensors }: Model): Map<string, TensorLocation> {
+  const used = new Set(decoder.model.graph.initializer.map(({ name }) => readStoredPart(name).tensor))
+  return new Map([...tensors!].filter(([name]) => used.has(name)))
+}
+
+async function readTexts(
+  options: HealOptions,
+  located: LocatedModel,
+  tokenizer: TokenizerThread,
+  { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
+): Promise<HealTexts> {
+  const writeChat = createChatWriter(() => located.tokenizer)
+  const texts = await readHealTexts({ ...options, writeChat }, tokenizer.encode, {
+    maxLength,
+    batchSize: microBatchSize,
+    most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,
+    endToken: await findEndToken(located),
+  })
+  if (texts.repeated > 0) {
+    options.onNote?.(
+      `passed over ${formatQuantity(texts.repeated, 'text')} to train on, which the model is measured on`,
+    )
+  }
+  return texts
+}

@@ -1,0 +1,63 @@
+import { createRandom, shuffleInPlace } from '../../base/random.js'
+import type { DatasetRow } from '../../texts/data/dataset.js'
+import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
+import type { EncodedText } from '../../texts/tokens/windows.js'
+
+/** Longest text that is tokenised as a whole. */
+const MOST_TOKENS_OF_TEXT = 1_000_000
+
+interface PackOptions {
+  /** Tokens of a sequence. */
+  maxLength: number
+  /** Sequences to make at most. */
+  most: number
+  /** The token that ends a text; null if the tokenizer has none. */
+  endToken: number | null
+  /** Asked about each text. */
+  accepts: (text: string) => boolean
+}
+
+/**
+ * Packs texts into sequences of equal length, as `layerprune recipe` does: each text with an end token, one after the
+ * other, cut after every `maxLength` tokens. What is left at the end is dropped.
+ */
+export async function packTexts(
+  rows: AsyncIterable<DatasetRow>,
+  encode: EncodeAnywhere,
+  { maxLength, most, endToken, accepts }: PackOptions,
+): Promise<{ sequences: EncodedText[]; texts: number }> {
+  const sequences: EncodedText[] = []
+  let tokens: number[] = []
+  let texts = 0
+  for await (const { text, origin, addSpecialTokens } of rows) {
+    if (sequences.length >= most) break
+    if (!accepts(text)) continue
+    texts++
+    tokens = tokens.concat(await encode(text, MOST_TOKENS_OF_TEXT, addSpecialTokens), endToken ?? [])
+    let start = 0
+    for (; start + maxLength <= tokens.length && sequences.length < most; start += maxLength) {
+      sequences.push({ ids: tokens.slice(start, start + maxLength), origin })
+    }
+    tokens = tokens.slice(start)
+  }
+  return { sequences, texts }
+}
+
+/** Gives the sequences of each step; all come once before any comes again, in an order of their own each time. */
+export function chooseSequences<T>(
+  sequences: readonly T[],
+  { seed, perStep }: { seed: number; perStep: number },
+): (step: number) => T[] {
+  const orders = new Map<number, T[]>()
+  const orderOf = (round: number) => {
+    const known = orders.get(round) ?? shuffleInPlace([...sequences], createRandom(seed + round))
+    orders.clear()
+    orders.set(round, known)
+    return known
+  }
+  return (step) =>
+    Array.from({ length: perStep }, (_, index) => {
+      const place = step * perStep + index
+      return orderOf(Math.floor(place / sequences.length))[place % sequences.length]!
+    })
+}

@@ -1,0 +1,33 @@
+import { digest } from '../../base/digest.js'
+import type { Model } from '../../engine/model.js'
+import { readHubSettings } from '../../files/hub/settings.js'
+import { fingerprintModel } from '../run/fingerprint.js'
+import { nameFlag } from '../run/identity.js'
+import type { HealOptions, Work } from './heal-work.js'
+import type { RunIdentity } from './saved-state.js'
+
+/**
+ * What must be the same for a training to go on as if it had never been stopped: models by their bytes, texts by their
+ * tokens.
+ * @throws LayerpruneError if a file of weights changes while it is read
+ */
+export async function identifyRun(
+  { model, settings, form, teacher, texts }: Work,
+  { signal, onNote, onProgress }: HealOptions,
+): Promise<RunIdentity> {
+  const { training, heldOut } = texts
+  const hashModel = (model: Model) =>
+    fingerprintModel(model, { folder: readHubSettings().layerpruneFolder, signal, onNote, onProgress })
+  return {
+    contents: {
+      'the model': await hashModel(model),
+      'the teacher': teacher === null ? 'none' : await hashModel(teacher.model),
+      'what is trained': digest([form.trained, form.adapters?.form]),
+      'the text to train on': digest(training.sequences.map(({ ids }) => ids)),
+      'the text to measure on': digest(heldOut.batches.flat().map(({ ids }) => ids)),
+    },
+    settings: Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [nameFlag(name), `${value}`]),
+    ),
+  }
+}

@@ -1,0 +1,75 @@
+import { UsageError } from '../../base/errors.js'
+import { assertCounts } from '../run/run-options.js'
+
+/** How a model is trained. */
+export interface TrainingSettings {
+  /** Steps asked for; null if `minutes` decides. */
+  steps: number | null
+  /** Minutes after which training ends; null if only the steps count. */
+  minutes: number | null
+  /** Sequences of a step. */
+  batchSize: number
+  /** Sequences that run at once; the gradients of a step's other runs are added to theirs. */
+  microBatchSize: number
+  /** Tokens of a sequence. */
+  maxLength: number
+  /** Peak of the learning rate. */
+  learningRate: number
+  warmupSteps: number
+  weightDecay: number
+  /** Largest norm of the gradients; larger ones are scaled down to it. */
+  clip: number
+  seed: number
+  /** What the states of the teacher after each cut count beside its probabilities; null if they are not learnt. */
+  teacherStates: number | null
+  /** Steps between measurements on held-out texts. */
+  evaluateEvery: number
+  /** Measurements in a row without a lower loss after which training stops; null if it never stops early. */
+  patience: number | null
+}
+
+export type TrainingOptions = { [K in keyof TrainingSettings]?: NonNullable<TrainingSettings[K]> | undefined }
+
+const DEFAULT_STEPS = 200
+
+/**
+ * Fills in omitted settings.
+ * @throws UsageError if one is out of range
+ */
+export function chooseTraining(options: TrainingOptions, maxLength: number): TrainingSettings {
+  const { steps, minutes, batchSize = 4, microBatchSize = Math.min(4, batchSize), patience } = options
+  const { learningRate = 1e-3, weightDecay = 0, clip = 1, warmupSteps = 10, seed = 0 } = options
+  assertCounts({
+    steps,
+    'batch size': batchSize,
+    'sequences at once': microBatchSize,
+    'steps between measurements': options.evaluateEvery,
+    patience,
+  })
+  const positive = {
+    'learning rate': learningRate,
+    'largest norm of gradients': clip,
+    'weight of states': options.teacherStates,
+    minutes,
+  }
+  for (const [name, value] of Object.entries(positive)) {
+    if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
+      throw new UsageError(`${name} must be a number above 0, found ${value}`)
+    }
+  }
+  return {
+    steps: steps ?? (minutes === undefined ? DEFAULT_STEPS : null),
+    minutes: minutes ?? null,
+    batchSize,
+    microBatchSize,
+    maxLength,
+    learningRate,
+    warmupSteps,
+    weightDecay,
+    clip,
+    seed,
+    teacherStates: options.teacherStates ?? null,
+    evaluateEvery: options.evaluateEvery ?? 50,
+    patience: patience ?? null,
+  }
+}

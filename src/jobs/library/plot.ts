@@ -1,0 +1,56 @@
+import { UsageError } from '../../base/errors.js'
+import type { EvaluationResult } from '../../results/documents/evaluation-result.js'
+import type { Metric } from '../../results/documents/metrics.js'
+import { SCHEMAS } from '../../results/documents/schemas.js'
+import type { SimilarityResult } from '../../results/documents/similarity-result.js'
+import type { SweepResult } from '../../results/documents/sweep-result.js'
+import type { HeatScale } from '../../results/report/heatmap-svg.js'
+import { drawPerplexities } from '../../results/report/perplexity-svg.js'
+import { convertPlot, drawPlot, type PlotKind } from '../../results/report/plot.js'
+import { drawSweep } from '../../results/report/sweep-svg.js'
+
+export interface PlotOptions {
+  /** What is drawn: distances, the perplexities of candidates, or what cuts of every size cost. */
+  from: SimilarityResult | EvaluationResult | SweepResult
+  /** Of distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
+  kind?: PlotKind | undefined
+  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  scale?: HeatScale | undefined
+  /** Of distances: the metric; if omitted, the one that ranked. */
+  metric?: Metric | undefined
+  /** Of distances: the size of the blocks; that of the run if omitted. */
+  layersToSkip?: number | undefined
+  /** 'svg' if omitted, which is text. */
+  format?: 'svg' | 'png' | undefined
+}
+
+/**
+ * Draws a result, as the command plot does.
+ * @returns the text of an SVG, or the bytes of a PNG
+ * @throws UsageError if the options do not go with what is drawn
+ */
+export function plotResult({ from, format = 'svg', ...options }: PlotOptions): Promise<string | Uint8Array> {
+  const file = `plot.${format}`
+  if (isDistances(from)) return plotDistances(from, file, options)
+  const [given] = Object.entries(options).filter(([, value]) => value !== undefined)
+  if (given !== undefined)
+    throw new UsageError(`${given[0]} goes with distances, and ${from.schema} was given`)
+  return convertPlot(isEvaluation(from) ? drawPerplexities(from) : drawSweep(from), file)
+}
+
+function plotDistances(
+  result: SimilarityResult,
+  file: string,
+  { kind = 'curve', scale, metric, layersToSkip }: Omit<PlotOptions, 'from' | 'format'>,
+): Promise<string | Uint8Array> {
+  if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale goes with kind: 'heatmap'")
+  return drawPlot(result, file, { kind, scale, metric, layersToSkip })
+}
+
+function isDistances(from: PlotOptions['from']): from is SimilarityResult {
+  return from.schema === SCHEMAS.similarity
+}
+
+function isEvaluation(from: PlotOptions['from']): from is EvaluationResult {
+  return from.schema === SCHEMAS.evaluation
+}

@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayerpruneError } from '../../base/errors.js'
+import { toStrictJson } from '../../files/checkpoint/python-json.js'
+import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
+import { formatEdited } from '../write-model/json-text.js'
+import { type PlannedFile, type PlannedModel, textFile } from '../write-model/planned-file.js'
+import { cutGenaiConfig } from './genai-config.js'
+import type { Section } from './layer-keys.js'
+import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
+
+interface Options extends PruneConfigOptions {
+  onNote?: ((message: string) => void) | undefined
+  /** Edits the content of config.json last. */
+  edit?: ((config: Section) => void) | undefined
+}
+
+/**
+ * config.json and genai_config.json of a pruned model, those of them that the model has.
+ * @throws LayerpruneError if config.json cannot say what the kept layers need
+ */
+export async function planConfigs(
+  folder: string,
+  { onNote, edit, ...options }: Options,
+): Promise<Omit<PlannedModel, 'sizes'>> {
+  const files: PlannedFile[] = []
+  let unproven: string | undefined
+  const original = await readJson(join(folder, 'config.json'))
+  if (original !== undefined) {
+    const pruned = pruneConfig(original.content, options)
+    const { config, notes } = pruned
+    unproven = pruned.unproven
+    for (const note of notes) onNote?.(note)
+    edit?.(config)
+    files.push(textFile('config.json', formatEdited(config, original.text)))
+  }
+  const genai = await readJson(join(folder, 'genai_config.json'))
+  if (genai !== undefined) {
+    const config = cutGenaiConfig(genai.content, options.layers)
+    files.push(textFile('genai_config.json', formatEdited(config, genai.text)))
+  }
+  return { files, unproven }
+}
+
+/** Whether the JSON is an object was checked when the model was located. */
+async function readJson(path: string): Promise<{ text: string; content: Section } | undefined> {
+  await assertRegularFile(path)
+  try {
+    const text = await readFile(path, 'utf8')
+    return { text, content: JSON.parse(toStrictJson(text)) }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,123 @@
+import type { OnProgress } from '../../base/progress.js'
+import type { Model } from '../../engine/model.js'
+import type { SessionOptions } from '../../engine/sessions/session.js'
+import type { Replacement } from '../../files/weights/replacement.js'
+import { replaceWeights } from '../../model/graph/replace-weights.js'
+import type { Block } from '../../model/layers/block.js'
+import type { Sample } from '../../results/documents/prune-result.js'
+import { type DatasetOptions, openDataset } from '../../texts/data/dataset.js'
+import { createChatWriter } from '../../texts/tokens/chat-writer.js'
+import { skipRows } from '../../texts/tokens/scored-texts.js'
+import type { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
+import { readEndTokens } from '../evaluate/end-tokens.js'
+import { generateGreedy } from '../evaluate/generate-greedy.js'
+import { type NextToken, openNextToken } from '../evaluate/next-token.js'
+import { mostTokens } from '../run/length-limits.js'
+
+export interface SampleOptions extends DatasetOptions {
+  /** How many texts. */
+  count: number
+  /** Texts to skip at the start of the dataset, those that the cut was chosen or repaired on. */
+  skip: number
+}
+
+/** What is removed from a model, and how it is run. */
+export interface WritingOptions extends Partial<SessionOptions> {
+  removed: Block[]
+  /** New values of weights, as the pruned model has them. */
+  replacements?: ReadonlyMap<string, Replacement> | undefined
+  /** The pruned model, if it is not what `removed` and `replacements` make of the whole one. */
+  pruned?: Model | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: OnProgress | undefined
+}
+
+/** A model that is opened to predict next tokens. */
+export interface SampledModel {
+  model: Model
+  runner: NextToken
+  tokenizer: TokenizerThread
+}
+
+/** Tokens of a beginning, and those that are written after it. */
+const BEGINNING_TOKENS = 32
+const CONTINUATION_TOKENS = 40
+/** Of a text that is worth continuing. */
+const LEAST_TOKENS = 8
+
+/**
+ * Lets a model, whole and without layers, continue the beginnings of texts.
+ * @throws LayerpruneError if the texts cannot be read
+ */
+export async function writeSamples(
+  { model, runner, tokenizer }: SampledModel,
+  samples: SampleOptions,
+  { removed, replacements, pruned: given, threads, device = 'cpu', signal, onProgress }: WritingOptions,
+): Promise<Sample[]> {
+  const beginnings = await readBeginnings(model, samples, tokenizer)
+  if (beginnings.length === 0) return []
+  const longest = longestOf(beginnings)
+  const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
+  const endTokens = await readEndTokens(model)
+  // each run has all tokens before it
+  const workOf = (ofText: number) => ofText * longest + (ofText * (ofText + 1)) / 2
+  const write = (runner: NextToken, removed: Block[], before: number) => {
+    const report = (done: number) =>
+      onProgress?.({
+        ...{ phase: 'samples', unit: 'token', isMost: true },
+        done: before * beginnings.length + done,
+        total: 2 * tokens * beginnings.length,
+        share: (workOf(before) + workOf(done / beginnings.length)) / (2 * workOf(tokens)),
+      })
+    report(0)
+    return generateGreedy(runner, beginnings, {
+      ...{ removed, tokens, endTokens, signal },
+      onTokens: report,
+    })
+  }
+  const whole = await write(runner, [], 0)
+  const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
+  const [other, cut] = given ? [given, []] : [repaired, removed]
+  const prunedRunner = other ? await openNextToken(other, cut, { threads, device }) : runner
+  try {
+    const pruned = await write(prunedRunner, cut, tokens)
+    return await Promise.all(
+      beginnings.map(
+        async ({ origin, ids }, index): Promise<Sample> => ({
+          origin,
+          beginning: await tokenizer.decode(ids),
+          whole: await decodeAfter(tokenizer, ids, whole[index]!),
+          pruned: await decodeAfter(tokenizer, ids, pruned[index]!),
+        }),
+      ),
+    )
+  } finally {
+    if (prunedRunner !== runner) await prunedRunner.close()
+  }
+}
+
+/** The beginnings of the first texts that are long enough, at most half of each. */
+async function readBeginnings(
+  model: Model,
+  { count, skip, ...options }: SampleOptions,
+  { encode }: TokenizerThread,
+): Promise<EncodedText[]> {
+  const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
+  const writeChat = createChatWriter(() => model.tokenizer)
+  const dataset = await openDataset({ ...options, datasetSize: undefined, writeChat })
+  const beginnings: EncodedText[] = []
+  for await (const { text, origin, addSpecialTokens } of skipRows(dataset.rows(), skip)) {
+    const ids = await encode(text, 2 * most, addSpecialTokens)
+    if (ids.length < LEAST_TOKENS) continue
+    beginnings.push({ ids: ids.slice(0, Math.min(most, Math.floor(ids.length / 2))), origin })
+    if (beginnings.length === count) break
+  }
+  return beginnings
+}
+
+/** What tokens say after others: a word's space belongs to it, which a tokenizer may omit at the start of a text. */
+async function decodeAfter({ decode }: TokenizerThread, before: number[], ids: number[]): Promise<string> {
+  const [beginning, whole] = await Promise.all([decode(before), decode([...before, ...ids])])
+  return whole.startsWith(beginning) ? whole.slice(beginning.length) : decode(ids)
+}

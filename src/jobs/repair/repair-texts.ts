@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto'
+import { LayerpruneError } from '../../base/errors.js'
+import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
+import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
+import { type ReadText, splitByLength } from '../../texts/tokens/windows.js'
+import type { RunOptions, RunSettings } from '../run/run-options.js'
+import { HELD_OUT_EVERY } from './repair-cuts.js'
+
+export interface RepairTextOptions extends RunOptions {
+  /** Texts to fit the repair on; 128 if omitted. */
+  datasetSize?: number | undefined
+  /** Data to measure on, read with the dataset's other options; if omitted, what follows in the dataset. */
+  evaluateOn?: string | string[] | undefined
+  /** Texts to measure on; 64 if omitted. */
+  evaluateSize?: number | undefined
+  /** Reads the texts to measure on before those to fit on, so that training can go on with all that follow. */
+  evaluateFirst?: boolean | undefined
+}
+
+/** Texts of a repair, without those of fewer than two tokens; none is in both. */
+export interface RepairTexts {
+  calibration: ReadSet
+  evaluation: ReadSet
+}
+
+interface ReadSet extends TextSet {
+  /** Texts passed over because they are in the other set, which was read first. */
+  repeated: number
+}
+
+export interface TextSet {
+  /** Name of the dataset. */
+  id: string
+  batches: ReadText[][]
+}
+
+export const CALIBRATION_TEXTS = 128
+export const EVALUATION_TEXTS = 64
+
+/**
+ * Reads the texts that a repair is fitted on and those that it is measured on. A text of the set that is read first is
+ * passed over when it occurs again in the other.
+ * @throws LayerpruneError if either set would have no text
+ */
+export async function readRepairTexts(
+  options: RepairTextOptions & ReadingOptions,
+  encode: EncodeAnywhere,
+  { batchSize, maxLength }: RunSettings,
+): Promise<RepairTexts> {
+  const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize } = options
+  const dataset = await openDataset({ ...options, datasetSize: undefined })
+  const rows = dataset.rows()
+  const other =
+    evaluateOn === undefined
+      ? undefined
+      : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
+  const otherRows = other?.rows()
+  try {
+    const known = new Set<string>()
+    const take = async (
+      from: typeof rows,
+      { id }: Dataset,
+      count: number,
+      split = splitByLength,
+    ): Promise<ReadSet> => {
+      const before = new Set(known)
+      let repeated = 0
+      const accepts = (text: string) => {
+        const isNew = !before.has(hash(text))
+        if (isNew) known.add(hash(text))
+        else repeated++
+        return isNew
+      }
+      const texts = await takeScoredTexts(from, count, encode, maxLength, accepts)
+      return { id, batches: split(texts, batchSize), repeated }
+    }
+    const takeEvaluation = () => take(otherRows ?? rows, other ?? dataset, evaluateSize ?? EVALUATION_TEXTS)
+    const early = evaluateFirst ? await takeEvaluation() : undefined
+    const calibration = await take(rows, dataset, datasetSize, splitToHoldOut)
+    const evaluation = early ?? (await takeEvaluation())
+    assertTexts({ calibration, evaluation }, { dataset, other: other ?? dataset, evaluateFirst })
+    return { calibration, evaluation }
+  } finally {
+    await rows.return(undefined)
+    await otherRows?.return(undefined)
+  }
+}
+
+/** Batches of texts to fit on, so small that there are several: one of them at least is held out. */
+function splitToHoldOut(texts: ReadText[], batchSize: number): ReadText[][] {
+  const isOneBatch = texts.length <= batchSize
+  return splitByLength(texts, isOneBatch ? Math.ceil(texts.length / HELD_OUT_EVERY) : batchSize)
+}
+
+interface TextSources {
+  dataset: Dataset
+  /** The dataset that is measured on. */
+  other: Dataset
+  evaluateFirst: boolean | undefined
+}
+
+function assertTexts(
+  { calibration, evaluation }: RepairTexts,
+  { dataset, other, evaluateFirst }: TextSources,
+): void {
+  const count = ({ batches }: TextSet) => batches.flat().length
+  const [fitted, measured] = [count(calibration), count(evaluation)]
+  const describe = (set: ReadSet, first: number, purpose: string) =>
+    first === 0
+      ? ''
+      : ` ${set.repeated > 0 ? `but ${set.repeated} of those` : `after the ${first}`} that the repair is ${purpose} on`
+  if (fitted === 0) {
+    throw noTexts(
+      dataset,
+      `to fit the repair on${evaluateFirst ? describe(calibration, measured, 'measured') : ''}`,
+    )
+  }
+  if (fitted === 1) {
+    throw new LayerpruneError(
+      `one text of ${dataset.id} is too little to fit the repair on: it is fitted on some texts and checked on others`,
+      { hint: 'give more texts with --dataset or --dataset-size' },
+    )
+  }
+  if (measured === 0) {
+    throw noTexts(other, `to measure on${evaluateFirst ? '' : describe(evaluation, fitted, 'fitted')}`)
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
+}
+
+function noTexts({ id, column }: Dataset, purpose: string): LayerpruneError {
+  return new LayerpruneError(`${id} holds no text of two tokens or more in column ${column} ${purpose}`, {
+    hint: 'give more texts with --dataset, others with --evaluate-on, or fewer to fit on with --dataset-size',
+  })
+}

@@ -1,0 +1,32 @@
+import type { Model } from '../../engine/model.js'
+import type { RunMeter } from '../../engine/sessions/run-meter.js'
+import { countTokenRows } from '../../engine/sessions/token-ids.js'
+import { countParameters } from './parameters.js'
+
+/** How fast a run went, from which the time of other runs of the same model can be estimated. */
+export interface RunRate {
+  /** Tokens through all layers, the time to load the model not counted. */
+  tokensPerSecond: number
+  loadingSeconds: number
+  /** See `countHeadShare`. */
+  headShare: number
+}
+
+/** The rate of a run; null if it measured nothing, as one that was resumed at its end. */
+export function describeRate({ decoder, config }: Model, { tokens, seconds }: RunMeter): RunRate | null {
+  if (tokens === 0) return null
+  const total = Object.values(seconds).reduce((sum, part) => sum + part, 0)
+  return {
+    tokensPerSecond: tokens / (total - seconds.loading),
+    loadingSeconds: seconds.loading,
+    headShare: countHeadShare({ decoder, config }),
+  }
+}
+
+/** What the head costs per token, as a share of what all layers cost. */
+export function countHeadShare({ decoder, config }: Pick<Model, 'decoder' | 'config'>): number {
+  const { attention, mixers, mlp, other, head } = countParameters(decoder)
+  const rows = countTokenRows(decoder.model.graph)
+  // a head that is tied to the embedding is as large as it
+  return (Number.isFinite(rows) ? rows * config.hiddenSize : head) / (attention + mixers + mlp + other)
+}

@@ -1,0 +1,122 @@
+import { UsageError } from '../../base/errors.js'
+import { formatConfidence, formatEstimate, formatQuantity } from '../../base/format-numbers.js'
+import type { Block } from '../../model/layers/block.js'
+import { assertBlockSize } from '../../model/layers/blocks.js'
+import { nameLayers } from '../../model/layers/names.js'
+import { describeMetric, type Metric } from '../../results/documents/metrics.js'
+import {
+  findBestBlock,
+  findCertainty,
+  type Recommending,
+  recommendBlock,
+} from '../../results/documents/result-views.js'
+import type { SimilarityResult } from '../../results/documents/similarity-result.js'
+
+/** What must hold of a result; what is omitted is not checked. */
+export interface Expectations {
+  /** Size of the block; that of `expect` if omitted, else that of the run. */
+  layersToSkip?: number | undefined
+  /** The recommended block. */
+  expect?: Block | undefined
+  /** Of the recommended block, inclusive. */
+  maxDistance?: number | undefined
+  /** That the block of the smallest distance is the one, inclusive. */
+  minConfidence?: number | undefined
+}
+
+/** One expectation and whether it holds. */
+export interface Check {
+  holds: boolean
+  /** What was found, and what was expected if it differs. */
+  text: string
+}
+
+/**
+ * Compares a result with what is expected of it; that it is whole is always expected.
+ * @throws UsageError if nothing is expected, or it does not fit the model
+ */
+export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
+  const { expect: block, maxDistance, minConfidence } = expected
+  if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
+    throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
+  }
+  assertPossible(maxDistance, saved.metric)
+  const size = expectedSize(saved, expected)
+  const { partial, shard, dataset } = saved
+  const found = recommendBlock(saved, size)
+  const name = nameLayers(found)
+  const checks: Check[] = []
+  if (partial || shard) {
+    const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
+    checks.push({
+      holds: false,
+      text: `the result is of ${what}, ${formatQuantity(dataset.samples, 'text')} alone: expected a whole one`,
+    })
+  }
+  if (block !== undefined) {
+    const holds = found.start === block.start
+    checks.push({
+      holds,
+      text: `the best block is ${name}${holds ? '' : `: expected ${nameLayers(block)}`}`,
+    })
+  }
+  if (maxDistance !== undefined) {
+    const distance = saved.distances[size]![found.start]!
+    const estimate = formatEstimate(distance, saved.standardErrors[size]![found.start]!)
+    checks.push({
+      holds: distance <= maxDistance,
+      text: `the distance of ${name} is ${estimate}: expected at most ${maxDistance}`,
+    })
+  }
+  if (minConfidence !== undefined) {
+    checks.push(checkConfidence(saved, size, minConfidence))
+  }
+  return checks
+}
+
+/** Distances give a confidence only for the block of the smallest one, whichever block perplexity recommends. */
+function checkConfidence(saved: SimilarityResult & Recommending, size: number, least: number): Check {
+  const certainty = findCertainty(saved, size)
+  const nearest = findBestBlock(saved.distances, size)
+  const isRecommended = nearest.start === recommendBlock(saved, size).start
+  const name = `${nameLayers(nearest)}${isRecommended ? '' : ', the smallest distance,'}`
+  const confidence = certainty === null ? 'not known' : formatConfidence(certainty.confidence)
+  return {
+    holds: certainty !== null && certainty.confidence >= least,
+    text: `the confidence in ${name} is ${confidence}: expected at least ${formatConfidence(least)}`,
+  }
+}
+
+/** A limit that no block can exceed would check nothing. */
+function assertPossible(maxDistance: number | undefined, metric: Metric): void {
+  const { title, limit } = describeMetric(metric)
+  if (maxDistance !== undefined && maxDistance > limit) {
+    throw new UsageError(`--max-distance ${maxDistance}: the ${title} is never above ${limit}`)
+  }
+}
+
+function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, expected: Expectations): number {
+  const { expect: block, layersToSkip: asked } = expected
+  if (block === undefined) {
+    if (asked === undefined && bestBlocks !== undefined) {
+      throw new UsageError('the result has the nearest block of every size, and none of them is named', {
+        hint: 'give --layers-to-skip',
+      })
+    }
+    const size = asked ?? layersToSkip
+    assertBlockSize(size, model.layers)
+    return size
+  }
+  const size = block.end - block.start
+  if (size < 1 || size >= model.layers || block.end > model.layers) {
+    throw new UsageError(
+      `[${block.start}, ${block.end}) is not a block of a model with ${model.layers} layers`,
+    )
+  }
+  if (asked !== undefined && asked !== size) {
+    throw new UsageError(
+      `--expect names ${formatQuantity(size, 'layer')}, --layers-to-skip ${asked}: they must agree`,
+    )
+  }
+  return size
+}

@@ -1,0 +1,30 @@
+import { LayerpruneError } from '../../base/errors.js'
+import { listMetrics } from '../../results/documents/metrics.js'
+import type { SimilarityResult } from '../../results/documents/similarity-result.js'
+import { findDifference, identify } from '../run/identity.js'
+import { describeSettings, type RunDescription } from './build-result.js'
+import { type Measurement, restoreMeasurement } from './measurement.js'
+
+/**
+ * Takes up the measurement of a partial result.
+ * @throws LayerpruneError if its run had another model or other settings; it names the first difference
+ */
+export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
+  if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it has already finished')
+  const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
+  const difference = findDifference(
+    { ...identify(partial, listMetrics(partial)), '--shard': nameShard(partial) },
+    { ...identify(current, run.settings.metrics), '--shard': nameShard(current) },
+  )
+  if (difference) {
+    const { name, first, second } = difference
+    throw new LayerpruneError(`the run cannot be resumed: ${name} was ${first} and is ${second}`, {
+      hint: 'use what the stopped run used, or start again without --resume',
+    })
+  }
+  return restoreMeasurement(partial, 'the partial result')
+}
+
+function nameShard({ shard }: Pick<SimilarityResult, 'shard'>): string {
+  return shard === undefined ? 'not given' : `${shard.index}/${shard.count}`
+}

@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from 'node:util'
+import { findFixedBatch } from '../../engine/sessions/runs.js'
+import type { Block } from '../../model/layers/block.js'
+import { normalizeBlocks } from '../../model/layers/blocks.js'
+import { findBestBlock } from '../../results/documents/result-views.js'
+import type { ChosenCut } from '../../results/documents/sweep-result.js'
+import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
+import { measureSimilarity } from '../similarity/measure.js'
+import { openCalibration } from '../strategies/calibration.js'
+import { asBlocks, deepestBlock, lowestLayers } from '../strategies/choose-layers.js'
+import { removeGreedily } from '../strategies/greedy.js'
+import { LastTokenDistances } from './last-token-distances.js'
+import type { SweepSettings, SweepStrategy } from './options.js'
+
+/** The blocks that a strategy removes, for each size. */
+type BlocksOfSize = (size: number) => Block[]
+
+/**
+ * Chooses the layers of every size by every strategy. Cuts of a size that several strategies choose are one cut.
+ * @throws as `measureSimilarity`, `openCalibration` and `removeGreedily`
+ */
+export async function chooseCuts(settings: SweepSettings, layers: number): Promise<ChosenCut[]> {
+  const { strategies, sizes } = settings
+  const measured = await measureStates(settings, layers)
+  const { distances } = measured
+  const chosen: ChosenCut[] = []
+  for (const strategy of strategies) {
+    const blocksOf = await chooseBlocks(strategy, settings, layers, measured)
+    for (const layersToSkip of sizes) {
+      const removed = normalizeBlocks(blocksOf(layersToSkip), layers)
+      const same = chosen.find((cut) => isDeepStrictEqual(cut.removed, removed))
+      if (same !== undefined) same.strategies.push(strategy)
+      else {
+        const [block, another] = removed
+        const distance = another === undefined ? (distances?.[layersToSkip]?.[block!.start] ?? null) : null
+        chosen.push({ strategies: [strategy], layersToSkip, removed, distance })
+      }
+    }
+  }
+  return chosen.sort((a, b) => a.layersToSkip - b.layersToSkip)
+}
+
+/** What strategies ask of the states; undefined if none asks. */
+interface MeasuredStates {
+  /** `distances[n][l]`, angular, at the last token of each text. */
+  distances?: Record<string, number[]>
+  /** Block influence of each layer, over all tokens. */
+  influence?: number[]
+}
+
+/** Measures both in one run, if both are asked for. */
+async function measureStates(settings: SweepSettings, layers: number): Promise<MeasuredStates> {
+  const { strategies } = settings
+  const { shard, resumeFrom, ...options } = settings
+  if (!strategies.includes('block-influence')) {
+    if (!strategies.includes('angular')) return {}
+    return { distances: (await measureSimilarity({ ...options, layersToSkip: 1 })).distances }
+  }
+  const last = new LastTokenDistances(layers)
+  const { distances } = await measureSimilarity({
+    ...options,
+    metric: 'block-influence',
+    tokens: 'all',
+    layersToSkip: 1,
+    onGram: (batch, gram) => last.addBatch(batch, gram),
+  })
+  return { influence: distances[1]!, ...(strategies.includes('angular') && { distances: last.means() }) }
+}
+
+async function chooseBlocks(
+  strategy: SweepStrategy,
+  settings: SweepSettings,
+  layers: number,
+  { distances, influence }: MeasuredStates,
+): Promise<BlocksOfSize> {
+  switch (strategy) {
+    case 'angular':
+      return (size) => [findBestBlock(distances!, size)]
+    case 'deepest':
+      return (size) => [deepestBlock(layers, size)]
+    case 'block-influence':
+      return (size) => asBlocks(lowestLayers(influence!, size))
+    case 'greedy-perplexity':
+      return chooseGreedily(settings, layers)
+  }
+}
+
+/** One search removes one layer after another, up to the largest size. */
+async function chooseGreedily(settings: SweepSettings, layers: number): Promise<BlocksOfSize> {
+  const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
+  const { model, batches, settings: texts } = await openCalibration(settings)
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength }
+  const session = { threads, device, limit, signal, onNote, onProgress }
+  const evaluator = await openMeasuringEvaluator(model, session)
+  try {
+    const steps = await removeGreedily(evaluator, batches, {
+      layers,
+      n: sizes.at(-1)!,
+      hasFixedBatch: findFixedBatch(model.decoder.model.graph) !== null,
+      onProgress,
+    })
+    return (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
+  } finally {
+    await evaluator.close()
+  }
+}

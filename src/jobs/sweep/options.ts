@@ -1,0 +1,142 @@
+import { UsageError } from '../../base/errors.js'
+import { formatList } from '../../base/format-numbers.js'
+import type { Shard } from '../../texts/tokens/placed-rows.js'
+import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import type { TaskOptions } from '../tasks/prepare-tasks.js'
+import type { SweepProgress } from './progress.js'
+
+/** Strategies that a sweep takes: those that choose layers of every size without measuring cuts of each. */
+export const SWEEP_STRATEGIES = ['angular', 'block-influence', 'greedy-perplexity', 'deepest'] as const
+
+export type SweepStrategy = (typeof SWEEP_STRATEGIES)[number]
+
+export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
+  /** `angular` if omitted. */
+  strategies?: SweepStrategy[] | undefined
+  /** Numbers of layers to remove; 1 to half of the model's layers if omitted. */
+  sizes?: number[] | undefined
+  /** Texts that the layers are chosen on, the first of the dataset; 32 if omitted. */
+  datasetSize?: number | undefined
+  /** Texts that cuts are measured on, those that follow; 32 if omitted. */
+  verifySize?: number | undefined
+  /** Whether every cut is measured repaired too. */
+  repair?: boolean | undefined
+  /** Whether every cut is measured on all texts, also those that lose much on the first ones. */
+  full?: boolean | undefined
+  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  maxMemory?: number | undefined
+  /** Measures every Nth candidate from the ith on. */
+  shard?: Shard | undefined
+  /** The largest perplexity of a cut as a multiple of the whole model's; above 1. */
+  maxPerplexityRatio?: number | undefined
+  /** The largest size on disk of the weights of a cut, in bytes. */
+  maxSize?: number | undefined
+  /** The least accuracy on tasks, by name; above 0. */
+  minTask?: Record<string, number> | undefined
+  /** After how many texts the whole model and the recommended cut are shown to continue; 0 if omitted. */
+  samples?: number | undefined
+  /** What an earlier run of the same sweep left. */
+  resumeFrom?: SweepProgress | undefined
+  /** Called after each part of the work with all that is needed to continue from there. */
+  onSaved?: ((progress: SweepProgress) => Promise<void>) | undefined
+}
+
+/** Options with what was omitted filled in, for a model of some layers. */
+export type SweepSettings = SweepOptions &
+  Required<{ [K in 'strategies' | 'sizes' | 'datasetSize' | 'verifySize']: NonNullable<SweepOptions[K]> }>
+
+const DEFAULT_TEXTS = 32
+
+/** @throws UsageError if an option is out of range, or does not fit the model */
+export function chooseSweepSettings(options: SweepOptions, layers: number): SweepSettings {
+  const { strategies = ['angular'], datasetSize = DEFAULT_TEXTS, verifySize = DEFAULT_TEXTS } = options
+  const { maxPerplexityRatio, maxSize, minTask, shard } = options
+  const sizes =
+    options.sizes ?? Array.from({ length: Math.max(1, Math.floor(layers / 2)) }, (_, index) => index + 1)
+  assertRunCounts({ ...options, datasetSize })
+  assertCounts({ 'texts to verify on': verifySize })
+  const wrong = sizes.find((size) => !(Number.isSafeInteger(size) && size > 0 && size < layers))
+  if (sizes.length === 0 || wrong !== undefined) {
+    throw new UsageError(`sizes must be 1 to ${layers - 1}, for a model of ${layers} layers, found ${wrong}`)
+  }
+  const unknown = strategies.find((name) => !SWEEP_STRATEGIES.includes(name))
+  if (strategies.length === 0 || unknown !== undefined) {
+    throw new UsageError(
+      `a sweep takes the strategies ${formatList([...SWEEP_STRATEGIES])}, found ${unknown}`,
+    )
+  }
+  if (maxPerplexityRatio !== undefined && !(maxPerplexityRatio > 1)) {
+    throw new UsageError(`the perplexity ratio must be above 1, found ${maxPerplexityRatio}`)
+  }
+  if (shard !== undefined && (maxPerplexityRatio ?? maxSize ?? minTask) !== undefined) {
+    throw new UsageError('a shard has a part of the cuts, and the largest within limits is one of all', {
+      hint: 'give the limits to layerprune merge',
+    })
+  }
+  assertWithinMemory(options)
+  assertSamples(options)
+  return {
+    ...options,
+    strategies: [...new Set(strategies)],
+    sizes: [...new Set(sizes)].sort((a, b) => a - b),
+    datasetSize,
+    verifySize,
+  }
+}
+
+/** @throws UsageError if memory is limited, and something is asked for that has to hold the whole model */
+function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOptions): void {
+  if (maxMemory === undefined) return
+  assertCounts({ 'max memory': maxMemory })
+  if (repair) {
+    throw new UsageError(
+      'a repair is fitted with the whole model loaded, which a memory limit does not allow',
+      {
+        hint: 'omit --repair here, and give it to prune on a machine with enough memory',
+      },
+    )
+  }
+  if (tasks !== undefined) {
+    throw new UsageError('tasks run with the whole model loaded, which a memory limit does not allow', {
+      hint: 'omit --max-memory, or measure the cuts on texts alone',
+    })
+  }
+  if (samples > 0) {
+    throw new UsageError(
+      'each token of a sample needs the whole model, which a memory limit would load again each time',
+      {
+        hint: 'omit --samples here, and give it to prune',
+      },
+    )
+  }
+}
+
+/** @throws UsageError if samples are asked for, and no cut can be recommended as it is */
+function assertSamples({
+  samples = 0,
+  shard,
+  repair,
+  maxPerplexityRatio,
+  maxSize,
+  minTask,
+}: SweepOptions): void {
+  if (!(Number.isSafeInteger(samples) && samples >= 0)) {
+    throw new UsageError(`samples must be a whole number of at least 0, found ${samples}`)
+  }
+  if (samples === 0) return
+  if (shard !== undefined) {
+    throw new UsageError('samples show the recommended cut, and a shard recommends none', {
+      hint: 'omit --samples here: layerprune merge prints the command that shows them',
+    })
+  }
+  if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
+    throw new UsageError('samples show the recommended cut, and without a limit none is recommended', {
+      hint: 'add --max-perplexity-ratio, --max-size or --min-task',
+    })
+  }
+  if (repair) {
+    throw new UsageError('samples show the cut without a repair', {
+      hint: 'omit --samples here, and give it to prune --repair',
+    })
+  }
+}

@@ -1,0 +1,85 @@
+import { digest } from '../../base/digest.js'
+import { LayerpruneError } from '../../base/errors.js'
+import type { Block } from '../../model/layers/block.js'
+import { formatBlocks } from '../../model/layers/blocks.js'
+import type { ChosenCut } from '../../results/documents/sweep-result.js'
+import type { TaskResult } from '../../results/documents/task-result.js'
+import type { EncodedText } from '../../texts/tokens/windows.js'
+import type { Compared, Evaluator } from '../evaluate/evaluator.js'
+
+/** What a sweep has done so far. Numbers survive JSON to the last bit. */
+export interface SweepProgress {
+  /** Digest of the model and of all options that change numbers. */
+  identity: string
+  /** All cuts, in whichever shard; undefined until all strategies have chosen. */
+  chosen?: ChosenCut[]
+  /** What texts gave, by the digest of their tokens, then by the blocks removed. */
+  texts: Record<string, Record<string, SavedText>>
+  /** Of the candidates of its shard; undefined until they are measured. */
+  tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
+}
+
+/** null for what is not finite, which JSON has no word for. */
+type SavedText = [nats: number | null, divergence: number | null, agreement: number | null]
+
+type Comparing = Pick<Evaluator, 'compare' | 'close'>
+
+/** @throws LayerpruneError if the progress is of another sweep */
+export function assertSameSweep({ identity }: SweepProgress, expected: string): void {
+  if (identity === expected) return
+  throw new LayerpruneError('the sweep cannot be resumed: it was made with another model or other flags', {
+    hint: 'give the same flags, or start again without --resume',
+  })
+}
+
+/**
+ * An evaluator that remembers what texts gave, and runs only those that it does not know.
+ * @param label       tells evaluators apart that remember in one place
+ * @param onMeasured  called after each batch that was run
+ */
+export function rememberTexts(
+  evaluator: Comparing,
+  remembered: SweepProgress['texts'],
+  label: string,
+  onMeasured: () => Promise<void>,
+): Comparing {
+  return {
+    async compare(batch, candidates, onAdvance) {
+      const known = batch.map(({ ids }) => {
+        const key = digest([label, ids])
+        remembered[key] ??= {}
+        return remembered[key]
+      })
+      const names = [[], ...candidates].map(nameCut)
+      const isKnown = (text: number) => names.every((name) => known[text]![name] !== undefined)
+      const places = batch.flatMap((_, text) => (isKnown(text) ? [] : [text]))
+      if (places.length > 0) {
+        const compared = await evaluator.compare(
+          places.map((text): EncodedText => batch[text]!),
+          candidates,
+          onAdvance,
+        )
+        for (const [row, text] of places.entries()) {
+          for (const [index, name] of names.entries()) known[text]![name] = saveText(compared[index]!, row)
+        }
+        await onMeasured()
+      }
+      return names.map((name) => restoreTexts(known.map((text) => text[name]!)))
+    },
+    close: () => evaluator.close(),
+  }
+}
+
+function nameCut(removed: Block[]): string {
+  return removed.length === 0 ? 'none' : formatBlocks(removed)
+}
+
+function saveText({ nats, divergences, agreements }: Compared, text: number): SavedText {
+  const finite = (value: number) => (Number.isFinite(value) ? value : null)
+  return [finite(nats[text]!), finite(divergences[text]!), finite(agreements[text]!)]
+}
+
+function restoreTexts(texts: SavedText[]): Compared {
+  const numbers = (place: 0 | 1 | 2) => Float64Array.from(texts, (text) => text[place] ?? Infinity)
+  return { nats: numbers(0), divergences: numbers(1), agreements: numbers(2) }
+}

@@ -1,0 +1,44 @@
+import { InterruptedError } from '../../base/errors.js'
+import { formatQuantity } from '../../base/format-numbers.js'
+import { openModel, prepareModel } from '../../engine/model.js'
+import type { Block } from '../../model/layers/block.js'
+import type { Sample } from '../../results/documents/prune-result.js'
+import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { openNextToken } from '../evaluate/next-token.js'
+import { writeSamples } from '../prune/write-samples.js'
+import type { SweepSettings } from './options.js'
+
+/**
+ * What the whole model and a cut say after the same beginnings, of texts after those that the cut was chosen and
+ * measured on.
+ * @param count  how many texts
+ * @throws InterruptedError if `signal` was aborted
+ */
+export async function sampleCut(settings: SweepSettings, removed: Block[], count: number): Promise<Sample[]> {
+  const { datasetSize, verifySize, threads, device = 'cpu', signal, onNote, onProgress } = settings
+  const skip = datasetSize + verifySize
+  const model = await prepareModel(await openModel({ ...settings, onNote: undefined }), {
+    signal,
+    onProgress,
+  })
+  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const runner = await openNextToken(model, removed, { threads, device })
+  try {
+    const written = await writeSamples(
+      { model, runner, tokenizer },
+      { ...settings, count, skip },
+      { removed, threads, device, signal, onProgress },
+    )
+    if (written.length < count) {
+      onNote?.(
+        `${formatQuantity(written.length, 'sample')} instead of ${count}: the dataset has no more texts after the first ${skip}`,
+      )
+    }
+    return written
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError('while samples were written') : cause
+  } finally {
+    tokenizer.close()
+    await runner.close()
+  }
+}

@@ -1,0 +1,80 @@
+import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { type DataRecord, type RecordsOptions, readRecords } from '../../texts/data/records.js'
+import type { TaskDefinition } from './definition.js'
+import { makeDocuments, type TaskDocument } from './documents.js'
+
+export interface LoadOptions extends Pick<RecordsOptions, 'signal' | 'onNote'> {
+  /** Files or folders that hold the documents of tasks, by their names, instead of what the definitions name. */
+  taskData?: Record<string, string> | undefined
+  /** Documents of each task that are measured, the first ones; all if omitted. */
+  limit?: number | undefined
+  /** Examples before each document; as the task says if omitted. */
+  numFewshot?: number | undefined
+}
+
+/** The documents of a task, and how many examples precede each. */
+export interface LoadedTask {
+  definition: TaskDefinition
+  examples: number
+  documents: TaskDocument[]
+}
+
+/**
+ * Reads the documents of a task.
+ * @throws LayerpruneError if there are none, or they cannot be read or do not fit the task
+ */
+export async function loadTask(task: TaskDefinition, options: LoadOptions): Promise<LoadedTask> {
+  const { limit = Infinity, onNote } = options
+  const examples = countExamples(task, options.numFewshot)
+  if (examples !== (options.numFewshot ?? examples)) {
+    onNote?.(`${task.name} has its own examples, so --num-fewshot does not change it`)
+  }
+  const records = await readSplit(task, task.split, options, limit)
+  if (records.length === 0) throw new LayerpruneError(`task ${task.name}: its split ${task.split} is empty`)
+  const pool = examples === 0 ? [] : await readSplit(task, task.exampleSplit, options, Infinity)
+  return {
+    definition: task,
+    examples,
+    documents: makeDocuments(task, records, { examples: pool, count: examples }),
+  }
+}
+
+/** A task that says 0 has its examples in its text. */
+function countExamples({ examples }: TaskDefinition, asked: number | undefined): number {
+  return examples === 0 ? 0 : (asked ?? examples ?? 0)
+}
+
+async function readSplit(
+  task: TaskDefinition,
+  split: string,
+  options: LoadOptions,
+  limit: number,
+): Promise<DataRecord[]> {
+  const { config, prepare } = task
+  const rows = readRecords({
+    ...options,
+    dataset: findData(task, split, options.taskData),
+    datasetConfig: config,
+    split,
+  })
+  const records: DataRecord[] = []
+  for await (const { fields, origin } of rows) {
+    records.push({ origin, fields: prepare === undefined ? fields : prepare(fields, origin) })
+    if (records.length >= limit) break
+  }
+  return records
+}
+
+function findData(
+  { name, dataset, files, split: measured }: TaskDefinition,
+  split: string,
+  taskData: LoadOptions['taskData'] = {},
+): string | string[] {
+  const given = taskData[name]
+  if (given !== undefined) return given
+  if (files === undefined) return dataset
+  const found = files[split]
+  if (found !== undefined) return found
+  const what = split === measured ? 'documents' : 'examples'
+  throw new UsageError(`task ${name}: data_files has no split ${split}, which holds the ${what}`)
+}

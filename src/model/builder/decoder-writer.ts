@@ -1,0 +1,12 @@
+import { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { type StoredTensors, Weights } from './weights.js'
+
+/** Writes the graph of a decoder, whose tensors it takes from a checkpoint. */
+export class DecoderWriter extends GraphWriter {
+  readonly weights: Weights
+
+  constructor(stored: StoredTensors) {
+    super()
+    this.weights = new Weights(stored, this)
+  }
+}

@@ -1,0 +1,186 @@
+import type { LightningAttention } from '../families/description.js'
+import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { DataType } from '../graph/onnx/onnx.js'
+import type { DecoderWriter } from './decoder-writer.js'
+import { writeActivation, writeLinear } from './linear.js'
+import { writeNorm } from './norm.js'
+import type { SharedInputs } from './shared-inputs.js'
+
+/** int64 scalars: tokens of a text, of a block, number of blocks. */
+interface Blocks {
+  tokens: string
+  size: string
+  count: string
+}
+
+/** Factors by a token's place in its block; the axis of blocks has one entry. */
+interface Decays {
+  /** [heads, 1, size, 1] */
+  queries: string
+  keys: string
+  /** [heads, 1, size, size] */
+  scores: string
+  /** [heads, 1, 1]: negative logarithm of the factor from token to token. */
+  rates: string
+}
+
+/**
+ * Writes lightning attention: [batch, tokens, hidden] to the same shape.
+ *
+ * Tokens are padded to whole blocks. Within a block scores are computed as in attention; what is older is read from
+ * a state, which is a sum over the blocks before.
+ */
+export function writeLightningAttention(
+  writer: DecoderWriter,
+  lightning: LightningAttention,
+  input: string,
+  { shape }: SharedInputs,
+): string {
+  const { heads, headDim } = lightning
+  const blocks = writeBlocks(writer, shape.tokens, lightning.block)
+  const decays = writeDecays(writer, lightning, blocks)
+  const [query, key, value] = writeInputs(writer, lightning, input, blocks)
+  const turned = writer.op('Transpose', [key], { perm: [0, 1, 2, 4, 3] })
+  const scores = writer.op('Mul', [writer.op('MatMul', [query, turned]), decays.scores])
+  const own = writer.op('MatMul', [scores, value])
+
+  const fading = writer.op('Transpose', [writer.op('Mul', [key, decays.keys])], { perm: [0, 1, 2, 4, 3] })
+  const states = writeStates(writer, lightning, writer.op('MatMul', [fading, value]), decays.rates, blocks)
+  const older = writer.op('MatMul', [writer.op('Mul', [query, decays.queries]), states])
+  const byToken = writer.op('Transpose', [writer.op('Add', [own, older])], { perm: [0, 2, 3, 1, 4] })
+  const padded = writer.op('Reshape', [byToken, writer.integers([0, -1, 1, heads * headDim])])
+  const attended = writer.op('Slice', [
+    writer.op('Squeeze', [padded, writer.integers([2])]),
+    writer.integers([0]),
+    asList(writer, blocks.tokens),
+    writer.integers([1]),
+  ])
+  const gate = writer.op('Sigmoid', [writeLinear(writer, lightning.gate, input)])
+  const gated = writer.op('Mul', [writeNorm(writer, lightning.norm, attended), gate])
+  return writeLinear(writer, lightning.output, gated)
+}
+
+/** A text shorter than a block is one block of its own length. */
+function writeBlocks(writer: GraphWriter, tokens: string, block: number): Blocks {
+  const size = writer.op('Min', [tokens, writer.integers([block], [])])
+  const last = writer.op('Sub', [tokens, writer.integers([1], [])])
+  const count = writer.op('Add', [writer.op('Div', [last, size]), writer.integers([1], [])])
+  return { tokens, size, count }
+}
+
+/** Queries, keys and values: each [batch, heads, blocks, size of a block, head size], with zeros behind the text. */
+function writeInputs(
+  writer: DecoderWriter,
+  { packed, activation, heads, headDim }: LightningAttention,
+  input: string,
+  { tokens, size, count }: Blocks,
+): [query: string, key: string, value: string] {
+  const active = writeActivation(writer, activation, writeLinear(writer, packed, input))
+  const missing = writer.op('Sub', [writer.op('Mul', [size, count]), tokens])
+  const pads = writer.op(
+    'Concat',
+    [writer.integers([0, 0, 0, 0]), asList(writer, missing), writer.integers([0])],
+    {
+      axis: 0,
+    },
+  )
+  const form = writer.op(
+    'Concat',
+    [
+      writer.integers([0]),
+      asList(writer, count),
+      asList(writer, size),
+      writer.integers([heads, 3 * headDim]),
+    ],
+    { axis: 0 },
+  )
+  const perHead = writer.op('Reshape', [writer.op('Pad', [active, pads]), form])
+  const byHead = writer.op('Transpose', [perHead], { perm: [0, 3, 1, 2, 4] })
+  const parts = writer.ops('Split', [byHead, writer.integers([headDim, headDim, headDim])], 3, { axis: -1 })
+  return parts as [string, string, string]
+}
+
+/** What is known at the start of each block: [batch, heads, blocks, head size, head size], as what the blocks add. */
+function writeStates(
+  writer: GraphWriter,
+  { heads, headDim }: LightningAttention,
+  added: string,
+  rates: string,
+  { size, count }: Blocks,
+): string {
+  const distance = writer.op('Sub', [writeDistances(writer, count), writer.integers([1], [])])
+  const tokens = writer.op('Mul', [distance, size])
+  const weights = writeFading(writer, tokens, rates)
+  const flat = writer.op('Reshape', [added, writer.integers([0, 0, 0, headDim * headDim])])
+  const sums = writer.op('MatMul', [weights, flat])
+  return writer.op('Reshape', [sums, writer.integers([0, heads, -1, headDim, headDim])])
+}
+
+/** int64 [count, count]: row minus column. */
+function writeDistances(writer: GraphWriter, count: string): string {
+  const numbers = writer.op('Range', [writer.integers([0], []), count, writer.integers([1], [])])
+  return writer.op('Sub', [writer.op('Unsqueeze', [numbers, writer.integers([1])]), numbers])
+}
+
+/** e^(-rate * distance), 0 of negative distances: [heads, ...] for int64 distances [a, b]. */
+function writeFading(writer: GraphWriter, distances: string, rates: string): string {
+  const none = writer.integers([0], [])
+  const past = writer.op('Cast', [writer.op('Max', [distances, none])], { to: DataType.FLOAT })
+  const factors = writer.op('Exp', [writer.op('Neg', [writer.op('Mul', [past, rates])])])
+  return writer.op('Where', [writer.op('Less', [distances, none]), writer.float(0), factors])
+}
+
+function writeDecays(
+  writer: DecoderWriter,
+  { decay, heads, block }: LightningAttention,
+  { size }: Blocks,
+): Decays {
+  const perBlock = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
+  if (decay.kind === 'stored') {
+    const first = (tensor: string, axes: number[]) =>
+      writer.op('Slice', [
+        tensor,
+        writer.integers(axes.map(() => 0)),
+        writer.op(
+          'Concat',
+          axes.map(() => asList(writer, size)),
+          { axis: 0 },
+        ),
+        writer.integers(axes),
+      ])
+    const last = (tensor: string) =>
+      writer.op('Slice', [
+        tensor,
+        asList(writer, writer.op('Neg', [size])),
+        writer.integers([block]),
+        writer.integers([1]),
+      ])
+    const scores = writer.weights.float(decay.scores, [1, heads, block, block])
+    return {
+      queries: perBlock(first(writer.weights.float(decay.queries, [heads, block, 1]), [1])),
+      keys: perBlock(last(writer.weights.float(decay.keys, [heads, block, 1]))),
+      scores: perBlock(first(writer.op('Squeeze', [scores, writer.integers([0])]), [1, 2])),
+      rates: writer.weights.float(decay.rates, [heads, 1, 1]),
+    }
+  }
+  const rates = writer.floats(decay.rates, [heads, 1, 1])
+  const places = writer.op('Unsqueeze', [
+    writer.op('Range', [
+      writer.integers([1], []),
+      writer.op('Add', [size, writer.integers([1], [])]),
+      writer.integers([1], []),
+    ]),
+    writer.integers([1]),
+  ])
+  return {
+    queries: perBlock(writeFading(writer, places, rates)),
+    keys: perBlock(writeFading(writer, writer.op('Sub', [size, places]), rates)),
+    scores: perBlock(writeFading(writer, writeDistances(writer, size), rates)),
+    rates,
+  }
+}
+
+/** An int64 scalar as a list of one. */
+function asList(writer: GraphWriter, scalar: string): string {
+  return writer.op('Unsqueeze', [scalar, writer.integers([0])])
+}

@@ -1,0 +1,18 @@
+import type { QueryGrowth } from '../families/description.js'
+import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { DataType } from '../graph/onnx/onnx.js'
+import { type TokenShape, writePositions } from './rope.js'
+
+/** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
+export function writeQueryGrowth(
+  writer: GraphWriter,
+  { rate, period, offset }: QueryGrowth,
+  shape: TokenShape,
+): string {
+  const scalar = (value: number) => writer.integers([value], [])
+  const positions = writePositions(writer, shape, offset)
+  const periods = writer.op('Cast', [writer.op('Div', [positions, scalar(period)])], { to: DataType.FLOAT })
+  const logarithms = writer.op('Log', [writer.op('Add', [periods, writer.float(1)])])
+  const factors = writer.op('Add', [writer.op('Mul', [logarithms, writer.float(rate)]), writer.float(1)])
+  return writer.op('Unsqueeze', [factors, writer.integers([-1])])
+}

@@ -1,0 +1,126 @@
+import type { Rope, RopeFrequencies } from '../families/description.js'
+import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { DataType } from '../graph/onnx/onnx.js'
+
+/** Cosines and sines of a rope as tables [rows, dimensions / 2], and each token's row in them. */
+export interface RopeTables {
+  cosines: string
+  sines: string
+  /** int64 [batch, tokens], or [1]: the row of the first token of every text. */
+  rows: string
+}
+
+/** Names of the graph's inputs and what the decoder derives from their shape. */
+export interface TokenShape {
+  inputIds: string
+  attentionMask: string
+  /** int64 scalars */
+  batch: string
+  tokens: string
+  /** Null if texts are texts, not prefix trees. */
+  tree: TreeInputs | null
+  /** Whether attention is written for texts of more than a thousand tokens, at some cost to shorter ones. */
+  areLong: boolean
+}
+
+/** The inputs that `tree-attention.ts` describes: int64 [batch, tokens]. */
+export interface TreeInputs {
+  positions: string
+  seenUntil: string
+}
+
+/** int64 [tokens], or [batch, tokens] if texts are prefix trees: positions of the tokens, of which the first is `offset`. */
+export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape, offset: number): string {
+  const scalar = (value: number) => writer.integers([value], [])
+  if (tree !== null) return writer.op('Add', [tree.positions, scalar(offset)])
+  return writer.op('Range', [scalar(offset), writer.op('Add', [tokens, scalar(offset)]), scalar(1)])
+}
+
+/**
+ * Writes the tables of a rope, by position times frequency in float32 as transformers computes them.
+ *
+ * If the frequencies depend on a text's own length, each text of a batch has its own section of the tables, so that
+ * its states do not depend on the other texts.
+ */
+export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
+  const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])
+  const column = writer.op('Unsqueeze', [
+    writer.op('Cast', [positions], { to: DataType.FLOAT }),
+    writer.integers([1]),
+  ])
+  const scale = (table: string) =>
+    rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
+  if (rope.frequencies.kind === 'fixed') {
+    const { perPair } = rope.frequencies
+    const angles = writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])])
+    const [cosines, sines] = [scale(writer.op('Cos', [angles])), scale(writer.op('Sin', [angles]))]
+    return { cosines, sines, rows: shape.tree?.positions ?? writer.integers([0]) }
+  }
+  const pairs = rope.dimensions / 2
+  const { frequencies, factors } = writeSetsByLength(writer, rope.frequencies, pairs, shape)
+  const angles = writer.op('Mul', [column, writer.op('Unsqueeze', [frequencies, writer.integers([1])])])
+  const sections = writer.op('Range', [
+    writer.integers([0], []),
+    writer.op('Mul', [shape.batch, shape.tokens]),
+    writer.integers([1], []),
+  ])
+  const rows = writer.op('Reshape', [sections, writer.op('Shape', [shape.inputIds])])
+  const finish = (table: string) => {
+    const multiplied =
+      factors === null
+        ? table
+        : writer.op('Mul', [table, writer.op('Unsqueeze', [factors, writer.integers([1])])])
+    return scale(writer.op('Reshape', [multiplied, writer.integers([-1, pairs])]))
+  }
+  return { cosines: finish(writer.op('Cos', [angles])), sines: finish(writer.op('Sin', [angles])), rows }
+}
+
+/** By the length of each text: frequencies [batch, pairs], and factors on cosines and sines [batch, 1] if there are any. */
+function writeSetsByLength(
+  writer: GraphWriter,
+  frequencies: Exclude<RopeFrequencies, { kind: 'fixed' }>,
+  pairs: number,
+  shape: TokenShape,
+): { frequencies: string; factors: string | null } {
+  const length = writer.op('ReduceSum', [shape.attentionMask, writer.integers([1])], { keepdims: 1 })
+  if (frequencies.kind === 'two sets') {
+    const { short, long, longestShort, factors } = frequencies
+    const isLong = writer.op('Greater', [length, writer.integers([longestShort])])
+    const choose = (long: number[], short: number[]) =>
+      writer.op('Where', [isLong, ...[long, short].map((set) => writer.floats(set, [1, set.length]))])
+    return {
+      frequencies: choose(long, short),
+      factors: factors === undefined ? null : choose([factors.long], [factors.short]),
+    }
+  }
+  const { base, factor, positions } = frequencies
+  const counted = writer.op('Cast', [writer.op('Max', [length, writer.integers([positions])])], {
+    to: DataType.FLOAT,
+  })
+  const ratio = writer.op('Sub', [
+    writer.op('Mul', [counted, writer.float(factor / positions)]),
+    writer.float(factor - 1),
+  ])
+  const growth = writer.op('Pow', [ratio, writer.float(pairs / (pairs - 1))])
+  const grown = writer.op('Mul', [growth, writer.float(base)])
+  const exponents = Array.from({ length: pairs }, (_, pair) => -pair / pairs)
+  return {
+    frequencies: writer.op('Pow', [grown, writer.floats(exponents, [1, pairs])]),
+    factors: null,
+  }
+}
+
+/** Rotates queries or keys [batch, tokens, heads * head size]. */
+export function writeRotation(
+  writer: GraphWriter,
+  rope: Rope,
+  tables: RopeTables,
+  input: string,
+  { heads, headDim }: { heads: number; headDim: number },
+): string {
+  return writer.op('RotaryEmbedding', [input, tables.rows, tables.cosines, tables.sines], {
+    interleaved: rope.interleaved ? 1 : 0,
+    num_heads: heads,
+    rotary_embedding_dim: rope.dimensions < headDim ? rope.dimensions : 0,
+  })
+}

@@ -1,0 +1,65 @@
+import type { Alibi, Attention } from '../families/description.js'
+import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { DataType } from '../graph/onnx/onnx.js'
+
+/** The part of a layer's attention that its spans depend on. */
+export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' | 'alibi'>
+
+/**
+ * int64: the first key that a query sees, negative if the window is longer than the text before it; null if it sees all.
+ * @param queries int64: positions of queries
+ */
+export function writeFirstSeen(
+  writer: GraphWriter,
+  queries: string,
+  { window, chunk }: SpanForm,
+): string | null {
+  if (window !== null) return writer.op('Sub', [queries, writer.integers([window - 1], [])])
+  if (chunk === null) return null
+  const size = writer.integers([chunk], [])
+  return writer.op('Mul', [writer.op('Div', [queries, size]), size])
+}
+
+/** The bias on the scores of each stack of query heads, from the positions of queries and keys. */
+export function writeSpanBias(writer: GraphWriter, queries: string, keys: string, form: SpanForm): string {
+  const { heads, kvHeads, alibi } = form
+  const column = writer.op('Unsqueeze', [queries, writer.integers([1])])
+  let masked = writer.op('Greater', [keys, column])
+  const first = writeFirstSeen(writer, column, form)
+  if (first !== null) masked = writer.op('Or', [masked, writer.op('Less', [keys, first])])
+  const mask = writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)])
+  const perGroup = heads / kvHeads
+  if (alibi === null) return writer.op('Tile', [mask, writer.integers([perGroup, 1])])
+  const slopes = writeSlopes(writer, keys, alibi, [kvHeads, perGroup, 1, 1])
+  return writeStacks(writer, writer.op('Add', [slopes, mask]), { queries, keys }, form)
+}
+
+/**
+ * Biases [..., key heads, heads of a group, queries, keys] as [..., key heads, stacked queries, keys].
+ * @param places  int64 [queries] and [keys]
+ * @param leading  int64 [1]: sizes of the dimensions before
+ */
+export function writeStacks(
+  writer: GraphWriter,
+  biases: string,
+  { queries, keys }: { queries: string; keys: string },
+  { heads, kvHeads }: SpanForm,
+  leading: string[] = [],
+): string {
+  // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
+  const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([heads / kvHeads])])
+  const shape = [...leading, writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
+  return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })
+}
+
+/** Positions of keys times the slope of each head. */
+export function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
+  const { slopes, inBfloat16, scale } = alibi
+  const round = (tensor: string) =>
+    inBfloat16
+      ? writer.op('Cast', [writer.op('Cast', [tensor], { to: DataType.BFLOAT16 })], { to: DataType.FLOAT })
+      : tensor
+  const positions = round(writer.op('Cast', [keys], { to: DataType.FLOAT }))
+  const products = round(writer.op('Mul', [positions, round(writer.floats(slopes, shape))]))
+  return scale === 1 ? products : writer.op('Mul', [products, writer.float(scale)])
+}

@@ -1,0 +1,60 @@
+import type { Decoder, Mixer } from '../families/description.js'
+import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import type { TreeInputs } from './rope.js'
+import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'
+
+/** int64: places of queries [queries] and of keys [keys] in the batch; first query [1], and the end of both [1]. */
+interface Places {
+  queries: string
+  keys: string
+  start: string
+  end: string
+}
+
+/**
+ * Whether a decoder can read prefix trees: what a token makes of those before it depends on which it sees and on their
+ * positions alone. Recurrences and convolutions go by the order in which tokens are written, and frequencies that depend
+ * on the length of a text know one length for all of a tree.
+ */
+export function canReadTrees({ layers }: Decoder): boolean {
+  return layers.every(({ mixer, preface }) =>
+    [mixer, preface?.attention ?? null].every((part) => part === null || mixesByPosition(part)),
+  )
+}
+
+function mixesByPosition(mixer: Mixer): boolean {
+  if (mixer.kind === 'parallel') return mixer.branches.every(({ mixer: branch }) => mixesByPosition(branch))
+  if (mixer.kind !== 'attention' && mixer.kind !== 'latent') return false
+  return mixer.rope === null || mixer.rope.frequencies.kind === 'fixed'
+}
+
+/** The bias on the scores of each stack of query heads, [batch, 1 or key heads, stacked queries, keys]. */
+export function writeTreeBias(
+  writer: GraphWriter,
+  { positions, seenUntil }: TreeInputs,
+  { queries, keys, start, end }: Places,
+  form: SpanForm,
+): string {
+  const { heads, kvHeads, alibi } = form
+  const column = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([-1])])
+  const row = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
+  const take = (tensor: string, from: string) => writer.op('Slice', [tensor, from, end, writer.integers([1])])
+  const first = writer.integers([0])
+  const keyPositions = row(take(positions, first))
+  const places = column(queries)
+  let masked = writer.op('Or', [
+    writer.op('Greater', [keys, places]),
+    writer.op('LessOrEqual', [row(take(seenUntil, first)), places]),
+  ])
+  const firstSeen = writeFirstSeen(writer, column(take(positions, start)), form)
+  if (firstSeen !== null) {
+    masked = writer.op('Or', [masked, writer.op('Less', [keyPositions, firstSeen])])
+  }
+  const mask = row(writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)]))
+  const perGroup = heads / kvHeads
+  if (alibi === null) return writer.op('Tile', [mask, writer.integers([1, 1, perGroup, 1])])
+  const byHead = writer.op('Unsqueeze', [keyPositions, writer.integers([1, 2])])
+  const slopes = writeSlopes(writer, byHead, alibi, [kvHeads, perGroup, 1, 1])
+  const batch = writer.op('Shape', [positions], { start: 0, end: 1 })
+  return writeStacks(writer, writer.op('Add', [slopes, row(mask)]), { queries, keys }, form, [batch])
+}

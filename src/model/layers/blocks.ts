@@ -1,0 +1,104 @@
+import { UsageError } from '../../base/errors.js'
+import type { Block } from './block.js'
+
+/**
+ * Blocks of a model of `layers` layers in the one form that plans have: by start, disjoint, those that touch
+ * joined into one.
+ * @param blocks  in any order, half-open, 0-based
+ * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would be kept
+ */
+export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
+  if (!Number.isInteger(layers) || layers < 1) {
+    throw new UsageError(`a model has a whole number of layers, at least 1, found ${layers}`)
+  }
+  const sorted = [...blocks].sort((a, b) => a.start - b.start)
+  const normalized: Block[] = []
+  for (const [index, { start, end }] of sorted.entries()) {
+    if (!Number.isInteger(start) || !Number.isInteger(end)) {
+      throw new UsageError(`block [${start}, ${end}): start and end must be whole numbers`)
+    }
+    if (start >= end) {
+      throw new UsageError(`block [${start}, ${end}) is empty: start must be below end`, {
+        hint: 'end is exclusive: start 21, end 29 are layers 21..28',
+      })
+    }
+    if (start < 0 || end > layers) {
+      throw new UsageError(
+        `block [${start}, ${end}) is outside the model: expected 0 <= start and end <= ${layers}, its layers`,
+      )
+    }
+    const last = normalized.at(-1)
+    if (last !== undefined && start < last.end) {
+      const before = sorted[index - 1]!
+      throw new UsageError(`blocks [${before.start}, ${before.end}) and [${start}, ${end}) overlap`)
+    }
+    if (last !== undefined && start === last.end) last.end = end
+    else normalized.push({ start, end })
+  }
+  if (countLayers(normalized) === layers) {
+    throw new UsageError(`no layer would be kept: all ${layers} layers are removed`)
+  }
+  return normalized
+}
+
+/** @throws UsageError unless a block of n layers can be taken out of a model of `layers` layers */
+export function assertBlockSize(n: number, layers: number): void {
+  if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
+  if (n < 1 || n >= layers) {
+    throw new UsageError(
+      `layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`,
+    )
+  }
+}
+
+/**
+ * The runs of kept layers when blocks are taken out of a model of `layers` layers, by start.
+ * @throws UsageError if `normalizeBlocks` does
+ */
+export function keptSlices(layers: number, removed: Block[]): Block[] {
+  const kept: Block[] = []
+  let next = 0
+  for (const { start, end } of [...normalizeBlocks(removed, layers), { start: layers, end: layers }]) {
+    if (start > next) kept.push({ start: next, end: start })
+    next = end
+  }
+  return kept
+}
+
+/** Whether a layer is in one of the blocks. */
+export function includesLayer(blocks: Block[], layer: number): boolean {
+  return blocks.some(({ start, end }) => start <= layer && layer < end)
+}
+
+/** Layers in blocks that do not overlap. */
+export function countLayers(blocks: Block[]): number {
+  return blocks.reduce((sum, { start, end }) => sum + end - start, 0)
+}
+
+/**
+ * Reads blocks as they are written on the command line, `11:19` half-open, `11..18` with its last layer as they are
+ * printed, `7` for one layer; several between commas, in either form.
+ * @throws UsageError if the text is nothing of that kind
+ */
+export function parseBlocks(text: string): Block[] {
+  return text.split(',').map((part) => {
+    const [, first, separator, last] = /^(\d+)(?:(:|\.\.)(\d+))?$/.exec(part.trim()) ?? []
+    if (first === undefined) {
+      throw new UsageError(`'${text}' names no layers: expected for example 11:19, 11..18 or 11:19,25..26`, {
+        hint: '0-based: 11:19 (end exclusive) and 11..18 (last layer included) are the same, and 7 is layer 7 alone',
+      })
+    }
+    const start = Number(first)
+    if (separator === undefined) return { start, end: start + 1 }
+    if (separator === ':') return { start, end: Number(last) }
+    if (Number(last) < start) {
+      throw new UsageError(`'${part.trim()}' is empty: the first layer must not be after the last`)
+    }
+    return { start, end: Number(last) + 1 }
+  })
+}
+
+/** Blocks as they are written on the command line: `11:19,25:27`. */
+export function formatBlocks(blocks: Block[]): string {
+  return blocks.map(({ start, end }) => `${start}:${end}`).join(',')
+}

@@ -1,0 +1,32 @@
+import type { WeightExpression } from '../../files/checkpoint/weight-expression.js'
+
+/** As measured of weights of 45 million numbers: codes as numbers, these times their scales, and what is between. */
+const COPIES: Partial<Record<WeightExpression['kind'], number>> = {
+  'row-words': 3,
+  lookup: 3,
+  'ggml-blocks': 4,
+}
+
+/** Copies in float32 that a packed weight takes at the peak while it is decoded, itself included. */
+export function countDecodingCopies(expression: WeightExpression): number {
+  switch (expression.kind) {
+    case 'combined':
+      return Math.max(2, countDecodingCopies(expression.left) + countGathered(expression.right))
+    case 'integers':
+      return expression.bits === 4 || expression.bits === 8 ? 2 : 3
+    case 'transposed':
+    case 'reshaped':
+    case 'rows':
+    case 'gathered':
+      return Math.max(2, countDecodingCopies(expression.of))
+    default:
+      return COPIES[expression.kind] ?? 1
+  }
+}
+
+/** Scales that are spread over all numbers take as much as these; a product beside them is there with the sum. */
+function countGathered(right: WeightExpression): number {
+  if (right.kind === 'transposed') return 2 * countGathered(right.of)
+  if (right.kind === 'product') return 2
+  return right.kind === 'gathered' ? 1 : 0
+}

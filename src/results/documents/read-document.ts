@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises'
+import { LayerpruneError } from '../../base/errors.js'
+import { isObject } from '../../base/is-object.js'
+import type { EvaluationResult } from './evaluation-result.js'
+import { findSchemaProblem } from './json-schema.js'
+import type { Plan } from './plan.js'
+import type { PruneResult } from './prune-result.js'
+import { SCHEMAS } from './schemas.js'
+import type { SweepResult } from './sweep-result.js'
+import type { TaskResult } from './task-result.js'
+import type { ReportedResult } from './verification.js'
+
+/** The documents that one command writes and another reads. */
+interface Documents {
+  similarity: ReportedResult
+  evaluation: EvaluationResult
+  plan: Plan
+  sweep: SweepResult
+  tasks: TaskResult
+  prune: PruneResult
+}
+
+type DocumentKind = keyof Documents
+
+type SavedDocument<Kind extends DocumentKind> = { [K in Kind]: { kind: K; document: Documents[K] } }[Kind]
+
+const KINDS: DocumentKind[] = ['similarity', 'evaluation', 'plan', 'sweep', 'tasks', 'prune']
+
+const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
+  similarity: {
+    name: 'a similarity result',
+    hint: 'give the similarity.json that layerprune similarity wrote',
+  },
+  evaluation: { name: 'an evaluation', hint: 'give what layerprune evaluate --json printed' },
+  plan: { name: 'a plan', hint: 'give the plan.json that layerprune wrote' },
+  sweep: { name: 'a sweep', hint: 'give the sweep.json that layerprune sweep wrote' },
+  tasks: { name: 'a result of tasks', hint: 'give what layerprune evaluate --task --json printed' },
+  prune: { name: 'a pruned model', hint: 'give what layerprune prune --json printed' },
+  any: {
+    name: 'a saved result',
+    hint: 'give what similarity, sweep, evaluate, plan or prune wrote or printed with --json',
+  },
+}
+
+/**
+ * Reads a document of ours and checks all that its JSON schema says.
+ * @param expected  any kind if omitted
+ * @throws LayerpruneError if the file cannot be read, is of another kind or does not fit its schema
+ */
+export async function readDocument<Kind extends DocumentKind = DocumentKind>(
+  path: string,
+  expected?: Kind,
+): Promise<SavedDocument<Kind>> {
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
+  })
+  const { name, hint } = WORDS[expected ?? 'any']
+  const fail = (found: string) => new LayerpruneError(`${path} is not ${name}: ${found}`, { hint })
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (cause) {
+    throw fail(`not valid JSON: ${(cause as Error).message}`)
+  }
+  if (!isObject(document)) throw fail('expected a JSON object')
+  const kind = KINDS.find((name) => SCHEMAS[name] === document.schema)
+  if (kind === undefined || kind !== (expected ?? kind)) {
+    const found = `schema is ${JSON.stringify(document.schema) ?? 'missing'}${kind ? ` (${WORDS[kind].name})` : ''}`
+    throw fail(`${found}, expected ${expected ? `"${SCHEMAS[expected]}"` : 'one of layerprune'}`)
+  }
+  const problem = findSchemaProblem(kind, document)
+  if (problem === null) return { kind, document } as unknown as SavedDocument<Kind>
+  throw new LayerpruneError(`${path} is not ${WORDS[kind].name}: ${problem}`, {
+    hint: 'it may be damaged, or of another version of layerprune: make it again',
+  })
+}

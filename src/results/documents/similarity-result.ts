@@ -1,0 +1,118 @@
+import type { Block } from '../../model/layers/block.js'
+import type { DatasetShare } from '../../texts/data/shares.js'
+import type { Shard } from '../../texts/tokens/placed-rows.js'
+import type { TokenSelection } from '../../texts/tokens/token-selection.js'
+import type { Certainty, SizeCertainty } from './certainty.js'
+import type { Metric } from './metrics.js'
+import type { SavedProgress } from './saved-progress.js'
+import type { SCHEMAS } from './schemas.js'
+
+/** A block with its mean distance by a metric; the angular one is in [0, 1]. */
+export interface ScoredBlock extends Block {
+  distance: number
+  /** Standard error of the mean over texts; null if only one text was measured. */
+  standardError: number | null
+}
+
+/** The model that an adapter is merged into. */
+export interface BaseModel {
+  /** As the user or adapter_config.json named it: a folder or a Hub id. */
+  id: string
+  /** Commit of the Hub; null for a folder. */
+  revision: string | null
+}
+
+/** What one metric says of all blocks. */
+export interface MetricResult {
+  /** `distances[n][l]`: mean distance between state l and state l + n, for every n from 1 to layers. */
+  distances: Record<string, number[]>
+  /** Same shape as `distances`. */
+  standardErrors: Record<string, (number | null)[]>
+  /** Of the blocks of `layersToSkip` layers. */
+  best: ScoredBlock
+}
+
+/** What `similarity --json` prints and `similarity.json` holds. Keys may be added, none changes meaning. */
+export interface SimilarityResult extends MetricResult {
+  schema: typeof SCHEMAS.similarity
+  model: {
+    /** As the user named it: a folder or a Hub id. */
+    id: string
+    /** Commit of the Hub; null for a folder. */
+    revision: string | null
+    /** What --revision asked for; null if the main branch was taken. */
+    askedRevision: string | null
+    /** `model_type` of config.json. */
+    family: string
+    layers: number
+    hiddenSize: number
+    /** Precision of the weights: fp32, bf16, fp16, q8, q4, ... */
+    dtype: string
+    /** What the checkpoint stores, in mergekit's words, if known: float32, float16 or bfloat16. */
+    checkpointDtype: string | null
+    /** The graph or weight file that was read, relative to the model folder. */
+    file: string
+    /** Of config, tokenizer and weights, wherever they lie. */
+    fingerprint: string
+    /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+    ignoredConfigKeys?: string[]
+    /** What the model, an adapter, was merged into, and its commit on the Hub; omitted if it is no adapter. */
+    base?: BaseModel
+  }
+  dataset: {
+    id: string
+    /** Configuration, split and commit on the Hub; null for files on disk. */
+    config: string | null
+    split: string | null
+    revision: string | null
+    /**
+     * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
+     * omitted if no shares were asked for.
+     */
+    shares?: DatasetShare[]
+    column: string
+    /** Texts measured. */
+    samples: number
+    /** Non-padding tokens read by the model. */
+    tokens: number
+    /** Rows passed over because they held no text. */
+    skipped: { empty: number; notText: number }
+    /** Of the texts read, in their order: the digest of `ReadPosition`. */
+    fingerprint: string
+  }
+  /** What else decides which numbers come out; omitted if it was not asked for. */
+  settings: {
+    maxLength: number
+    batchSize: number
+    datasetSize?: number
+    shuffle?: number
+    until?: number
+  }
+  /** What `blocks`, `best`, `certainty`, `distances` and `standardErrors` are by. */
+  metric: Metric
+  tokens: TokenSelection
+  layersToSkip: number
+  /**
+   * The block of the smallest distance of every size from 1 to layers - 1, by size. Present only if no size was asked for:
+   * `layersToSkip`, `blocks` and `best` are then those of one layer.
+   */
+  bestBlocks?: Record<string, ScoredBlock>
+  /** Every block of `layersToSkip` layers, by start. */
+  blocks: ScoredBlock[]
+  /** How sure it is that `best` is the best; null if only one text was measured. */
+  certainty: Certainty | null
+  /**
+   * The same for every size n from 1 to layers - 1, each for itself, in short; omitted by versions that did not
+   * measure it.
+   */
+  certaintyBySize?: Record<string, SizeCertainty> | null
+  /** Present if more metrics were asked for, which decide nothing: each of them by name. */
+  metrics?: Partial<Record<Metric, MetricResult>>
+  /** Present and true if the run was interrupted: the means are over `samples` texts only. */
+  partial?: true
+  /** Present if one shard of the dataset was measured. */
+  shard?: Shard
+  /** Of a shard or a partial result: what merging and resuming go on from. */
+  progress?: SavedProgress
+  layerpruneVersion: string
+}

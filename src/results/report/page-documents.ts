@@ -1,0 +1,103 @@
+import {
+  formatCount,
+  formatDistance,
+  formatEstimate,
+  formatPerplexity,
+  formatQuantity,
+} from '../../base/format-numbers.js'
+import { formatBlocks, includesLayer } from '../../model/layers/blocks.js'
+import { describeLayers, formatLayers } from '../../model/layers/names.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
+import { type Plan, rankLayers } from '../documents/plan.js'
+import { formatSliceConfig } from '../mergekit.js'
+import { formatPruneCommand } from '../prune-command.js'
+import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import { renderTaskTable } from './page-tasks.js'
+import { drawPerplexities } from './perplexity-svg.js'
+import type { SliceFacts } from './slice-facts.js'
+import { escapeXml } from './svg.js'
+
+/** What the removal of blocks did to the perplexity. */
+export function renderEvaluation(evaluation: EvaluationResult, number: number): string {
+  const { model, dataset, settings, candidates, perplexity, standardError, bitsPerByte, tasks } = evaluation
+  const id = `evaluation-${number}`
+  const finite = candidates.flatMap((candidate) =>
+    candidate.perplexity === null ? [] : [candidate.perplexity],
+  )
+  const lowest = Math.min(...finite)
+  const rows = candidates.map((candidate) => {
+    const layers = candidate.removed.map(formatLayers).join(', ')
+    const strip = `<td class="wide-cell">${renderStrip(model.layers, candidate.removed)}</td>`
+    if (candidate.perplexity === null) {
+      return `<tr><td>${layers}</td>${strip}<td>not finite</td><td></td><td></td><td></td></tr>`
+    }
+    return (
+      `<tr${candidate.perplexity === lowest ? ' class="best"' : ''}><td>${layers}</td>${strip}<td>${formatFigure(candidate)}</td>` +
+      `<td>${formatPerplexity(candidate.perplexity / perplexity)}</td><td>${formatDistance(candidate.bitsPerByte)}</td><td>${formatEstimate(candidate.excess.difference, candidate.excess.standardError)}</td></tr>`
+    )
+  })
+  return `<section class="evaluation" aria-labelledby="${id}-title">
+<header class="of"><h3 id="${id}-title">Perplexity</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
+<div class="scroll perplexities" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th><th scope="col">perplexity</th><th scope="col">× whole</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
+<tbody><tr><td>none</td><td class="wide-cell"></td><td>${formatFigure({ perplexity, standardError })}</td><td>1.00</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
+${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${number}`), '', drawPerplexities(evaluation))}
+${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) }, `with-${number}`)}
+<details class="settings"><summary>What was measured</summary>${renderFacts([
+    ['family', model.family],
+    ...nameBase(model),
+    ['read from', `${model.file} in ${model.dtype}`],
+    ['column', dataset.column],
+    ['texts skipped first', dataset.skippedTexts],
+    ['longest text', formatQuantity(settings.maxLength, 'token')],
+    ['scored', settings.scored],
+    ['layerprune', evaluation.layerpruneVersion],
+  ])}</details>
+</section>`
+}
+
+function formatFigure({
+  perplexity,
+  standardError,
+}: {
+  perplexity: number
+  standardError: number | null
+}): string {
+  const text = formatPerplexity(perplexity)
+  return standardError === null ? text : `${text} ± ${formatPerplexity(standardError)}`
+}
+
+/** The layers that a plan removes, and the slices that do so. */
+export function renderPlan(plan: Plan, number: number, facts: SliceFacts): string {
+  const { model, strategy, removed, layersToSkip, layerpruneVersion } = plan
+  const id = `plan-${number}`
+  const yaml = formatSliceConfig({
+    model: model.id,
+    layers: model.layers,
+    removed,
+    dtype: facts.findStoredDtype(model),
+    problem: facts.findProblem(model, removed),
+  })
+  return `<section class="plan" aria-labelledby="${id}-title">
+<header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
+${renderStrip(model.layers, removed)}
+<div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: ['--drop', formatBlocks(removed)] }))}
+<details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details>${renderInfluence(plan)}</div><div>${renderFacts(
+    [
+      ['strategy', strategy],
+      ['layers removed', layersToSkip],
+      ['family', model.family],
+      ['layerprune', layerpruneVersion],
+    ],
+  )}</div></div>
+</section>`
+}
+
+/** The layers, the one of least influence first, if the plan has a score of each. */
+function renderInfluence(plan: Plan): string {
+  const rows = rankLayers(plan)?.map(
+    ({ layer, influence }) =>
+      `<tr${includesLayer(plan.removed, layer) ? ' class="best"' : ''}><td>${layer}</td><td>${formatDistance(influence)}</td></tr>`,
+  )
+  if (rows === undefined) return ''
+  return `<details><summary>Layers by block influence</summary><div class="scroll" tabindex="0" role="region" aria-label="Table of layers by block influence"><table><thead><tr><th scope="col">layer</th><th scope="col">block influence</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`
+}

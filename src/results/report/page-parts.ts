@@ -1,0 +1,63 @@
+import { formatJson } from '../../base/clean-text.js'
+import type { Block } from '../../model/layers/block.js'
+import { includesLayer } from '../../model/layers/blocks.js'
+import { formatLayers } from '../../model/layers/names.js'
+import type { BaseModel } from '../documents/similarity-result.js'
+import { escapeXml } from './svg.js'
+
+/** A picture of all layers in a row, the removed ones filled. */
+export function renderStrip(layers: number, removed: Block[]): string {
+  const cells = Array.from(
+    { length: layers },
+    (_, layer) => `<i${includesLayer(removed, layer) ? ' class="goes"' : ''}></i>`,
+  )
+  const label = `${layers} layers, of which ${removed.map(formatLayers).join(', ')} are removed`
+  return (
+    `<div class="strip"><div class="layers" role="img" aria-label="${label}">${cells.join('')}</div>` +
+    `<div class="ends" aria-hidden="true"><span>layer 0</span><span>${layers - 1}</span></div></div>`
+  )
+}
+
+/**
+ * Text with a title and a button that copies it.
+ * @param kind  its class: yaml or command
+ */
+export function renderCopy(kind: 'yaml' | 'command', title: string, text: string): string {
+  return `<div class="copied ${kind}"><div class="caption"><h4>${title}</h4><button type="button" class="copy">Copy</button></div><pre tabindex="0" aria-label="${title}">${escapeXml(text)}</pre></div>`
+}
+
+/**
+ * A picture with buttons that save it.
+ * @param name  of the files, without an ending
+ * @param caption  HTML
+ */
+export function renderFigure(name: string, caption: string, picture: string): string {
+  return `<figure data-name="${escapeXml(name)}"><figcaption><span>${caption}</span><span class="save"><button type="button" data-as="svg">SVG</button><button type="button" data-as="png">PNG</button></span></figcaption>${picture}</figure>`
+}
+
+/** A name that can be a file's: letters, digits and dashes. */
+export function fileName(...parts: string[]): string {
+  return parts
+    .map((part) => part.split(/[\\/]/).at(-1)!)
+    .join('-')
+    .replace(/[^\w.-]+/g, '-')
+}
+
+/** Names and values, one per line; those without a value are omitted. */
+export function renderFacts(facts: [name: string, value: string | number | null | undefined][]): string {
+  const lines = facts
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `<div><dt>${name}</dt><dd>${escapeXml(String(value))}</dd></div>`)
+  return `<dl class="facts">${lines.join('')}</dl>`
+}
+
+/** What an adapter is merged into, as a fact; none of a whole model. */
+export function nameBase({ base }: { base?: BaseModel | undefined }): [name: string, value: string][] {
+  if (base === undefined) return []
+  return [['merged into', base.revision === null ? base.id : `${base.id} at ${base.revision}`]]
+}
+
+/** JSON that can stand inside a script element. */
+export function renderData(value: unknown): string {
+  return `<script type="application/json" class="data">${formatJson(value).replaceAll('<', '\\u003c')}</script>`
+}

@@ -1,0 +1,80 @@
+import { createRequire } from 'node:module'
+import { extname } from 'node:path'
+import { UsageError } from '../../base/errors.js'
+import type { Metric } from '../documents/metrics.js'
+import { resizeResult, selectMetric } from '../documents/result-views.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+import { drawDistanceCurve } from './curve-svg.js'
+import { drawHeatMap, type HeatScale } from './heatmap-svg.js'
+
+export type PlotKind = 'curve' | 'heatmap'
+
+/** Pixels of a PNG per pixel of its SVG. */
+const PNG_SCALE = 2
+/** Dots per inch at which sharp draws a pixel of an SVG as one. */
+const PLAIN_DPI = 72
+
+/** What is drawn of a result. */
+export interface DrawnOptions {
+  kind: PlotKind
+  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  scale?: HeatScale | undefined
+  /** If omitted, the metric that ranked. */
+  metric?: Metric | undefined
+  /** Size of the blocks; that of the run if omitted. */
+  layersToSkip?: number | undefined
+}
+
+/**
+ * A plot of a result in the format of the file's name, svg or png.
+ * @throws UsageError for any other ending, or a metric or size that the result does not have
+ */
+export function drawPlot(
+  saved: SimilarityResult,
+  path: string,
+  { kind, scale, metric = saved.metric, layersToSkip = saved.layersToSkip }: DrawnOptions,
+): Promise<string | Uint8Array> {
+  const result = resizeResult(selectMetric(saved, metric), layersToSkip)
+  const svg = kind === 'curve' ? drawDistanceCurve(result) : drawHeatMap(result, { scale: scale ?? 'row' })
+  return convertPlot(svg, path)
+}
+
+/**
+ * An SVG in the format of the file's name. A PNG has the light colours and twice the pixels.
+ * @throws UsageError if the name ends in neither .svg nor .png
+ */
+export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
+  if (assertPlotFile(path) === '.svg') return svg
+  const { default: sharp } = await import('sharp')
+  await addFonts()
+  return sharp(Buffer.from(svg), { density: PLAIN_DPI * PNG_SCALE })
+    .png()
+    .toBuffer()
+}
+
+/** @throws UsageError if the name ends in neither .svg nor .png */
+export function assertPlotFile(path: string): '.svg' | '.png' {
+  const ending = extname(path).toLowerCase()
+  if (ending === '.svg' || ending === '.png') return ending
+  throw new UsageError(`${path} is no name for a plot: expected one that ends in .svg or .png`)
+}
+
+const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']
+let added: Promise<void> | undefined
+
+/**
+ * Adds fonts of our own to those that sharp draws letters with: a container often has none, and every letter would be
+ * a box. sharp adds a font for all pictures when a text asks for its file.
+ */
+function addFonts(): Promise<void> {
+  const { resolve } = createRequire(import.meta.url)
+  added ??= import('sharp').then(async ({ default: sharp }) => {
+    for (const name of FONTS) {
+      const fontfile = resolve(`dejavu-fonts-ttf/ttf/${name}`)
+      await sharp({ text: { text: 'a', font: 'DejaVu Sans', fontfile } })
+        .png()
+        .toBuffer()
+    }
+  })
+  return added
+}

@@ -1,0 +1,77 @@
+import { cleanLines } from '../../base/clean-text.js'
+import { formatQuantity } from '../../base/format-numbers.js'
+import { describeTokens } from '../../texts/tokens/token-selection.js'
+import type { SimilarityResult } from '../documents/similarity-result.js'
+
+export const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`
+
+/** Colours of paper, text, text of less weight and grid, of the light and the dark scheme. */
+export const INK = {
+  light: { paper: '#ffffff', ink: '#1f2328', quiet: '#59636e', grid: '#d8dee4' },
+  dark: { paper: '#0d1117', ink: '#e6edf3', quiet: '#9198a1', grid: '#30363d' },
+}
+
+export type Ink = (typeof INK)['light']
+
+// Okabe and Ito's colours, which are distinct with any colour vision. Plain rules, no CSS variables: viewers that do not
+// know these would draw black. Classes are prefixed because plots are also set into HTML pages.
+/** Colours of what is measured and of the best of it. */
+export const MARKS = {
+  light: { curve: '#0072b2', best: '#d55e00' },
+  dark: { curve: '#56b4e9', best: '#e69f00' },
+}
+
+export type CurveColors = (typeof MARKS)['light']
+
+/** Classes that every plot has. */
+export function inkRules({ paper, ink, quiet, grid }: Ink): string {
+  return [
+    `.lp-paper{fill:${paper}}`,
+    `.lp-ink{fill:${ink}}`,
+    `.lp-quiet{fill:${quiet}}`,
+    `.lp-grid{stroke:${grid}}`,
+  ].join('')
+}
+
+/** What a plot is of, the one line on the model, the other on the texts. */
+export function describeOrigin({
+  model,
+  dataset,
+  tokens,
+  partial,
+}: Pick<SimilarityResult, 'model' | 'dataset' | 'tokens' | 'partial'>): [model: string, dataset: string] {
+  const measured = [
+    formatQuantity(dataset.samples, 'text'),
+    tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
+  ].join(', ')
+  return [
+    describeDrawn(model),
+    `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
+  ]
+}
+
+/** The end of a name says most: a long one loses its start. */
+export function shorten(name: string, length: number): string {
+  const letters = [...name]
+  return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`
+}
+
+/** A length in pixels to a tenth. */
+export function px(value: number): string {
+  return String(Math.round(value * 10) / 10)
+}
+
+/** Text for XML and HTML, in elements and in quoted attributes. */
+export function escapeXml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+  // XML has no way to write most control characters
+  return cleanLines(text).replace(/[&<>"]/g, (letter) => entities[letter]!)
+}
+
+/** The model that a picture is of: `SmolLM2-135M (30 layers, fp32)`. */
+export function describeDrawn({ id, layers, dtype }: { id: string; layers: number; dtype: string }): string {
+  return `${shorten(id, 70)} (${formatQuantity(layers, 'layer')}, ${dtype})`
+}
+
+/** Standard errors either side that hold the mean in 19 of 20 samples. */
+export const BAND = 1.96

@@ -1,0 +1,388 @@
+import { UsageError } from '../../base/errors.js'
+import { formatQuantity } from '../../base/format-numbers.js'
+import { type Random, shuffleInPlace } from '../../base/random.js'
+import type { DataSource } from '../../files/byte-source.js'
+import { isChat } from './columns.js'
+import { estimateTexts, FileCount, type TextTotal } from './count-texts.js'
+import { listDataFiles } from './files.js'
+import { DEFAULT_SPLIT, findHubDataset, type HubDataset } from './hub-dataset.js'
+import type { DataKind } from './kind.js'
+import { isPiped, openPiped } from './piped.js'
+import { type ReadOrder, readRows } from './read-rows.js'
+import type { DataRow } from './row.js'
+import { type DatasetShare, mixRows, readShares } from './shares.js'
+import { shuffleRows } from './shuffle.js'
+import { openLocalSource } from './source.js'
+import { isAddress, openWebFile, publicNameOf } from './web-file.js'
+
+export interface DatasetOptions {
+  /**
+   * Files, folders and https addresses of files; a folder is read in name order, recursively, only its files of a known
+   * kind. Or the id of one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine.
+   * `-` is standard input, and pipes are read like it: once, what was read is kept in a temporary file. All but these may
+   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
+   */
+  dataset: string | string[]
+  /**
+   * Column that holds the text, 'text' if omitted; plain text files have none. Several between commas, as
+   * `prompt,completion`, are joined by line ends. A column of chats is written by the model's chat template.
+   */
+  datasetColumn?: string | undefined
+  /** Configuration of a dataset on the Hub; its default one if omitted. */
+  datasetConfig?: string | undefined
+  /** Split of a dataset on the Hub; 'train' if omitted. Files on disk are the split train. */
+  datasetSplit?: string | undefined
+  /** Branch, tag or commit of a dataset on the Hub. */
+  datasetRevision?: string | undefined
+  /** At most this many texts, counted after empty rows and rows without text are skipped; all if omitted. */
+  datasetSize?: number | undefined
+  /** Seed of a sample spread over the dataset's files; its texts in their own order if omitted. */
+  shuffle?: number | undefined
+  /** Plain text files hold one document per line, not one per file; always so on the Hub. */
+  textLines?: boolean | undefined
+  signal?: AbortSignal | undefined
+  /** Called with waits for the network, and if a mix ends because one of its parts does. */
+  onNote?: ((message: string) => void) | undefined
+}
+
+/** What a dataset needs from those who read it. */
+export interface ReadingOptions {
+  /**
+   * Writes a chat as one text with its special tokens; undefined for a chat with parts that are no text. Without it,
+   * rows of chats count as rows without text.
+   */
+  writeChat?: ((chat: unknown[], origin: string) => Promise<string | undefined>) | undefined
+  /**
+   * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
+   * Whole row groups of Parquet files among them are not even downloaded, unless rows are shuffled.
+   */
+  skipRows?: number | undefined
+}
+
+export const DEFAULT_COLUMN = 'text'
+
+export interface DatasetRow {
+  text: string
+  /** Where it came from, for messages: `kjv.jsonl:12`, 1-based line or row; the file alone for a document. */
+  origin: string
+  /** False if the text has the special tokens in it that the tokenizer would add. */
+  addSpecialTokens?: false
+}
+
+/** Which dataset is read; configuration, split and revision are null for files on disk. */
+export interface DatasetName {
+  /** As the user named it. */
+  id: string
+  config: string | null
+  split: string | null
+  /** Commit of the Hub. */
+  revision: string | null
+  /** Of the files, folders and datasets on the Hub; omitted if files are read one after another. */
+  shares?: DatasetShare[]
+}
+
+export interface Dataset extends DatasetName {
+  column: string
+  /** Rows skipped so far by the latest `rows()`: without a visible character, or not a string at all. */
+  skipped: { empty: number; notText: number }
+  /**
+   * The texts, read as they are requested, from the beginning at each call.
+   * Ending early closes the file that is being read.
+   * @throws LayerpruneError, with file and line or row, if the content of a file is not what its name says
+   * @throws the signal's reason once it is aborted
+   */
+  rows(): AsyncGenerator<DatasetRow>
+  /** How many texts `rows()` will yield, by what it has read so far; null while that is not known. */
+  countTexts(): TextTotal | null
+}
+
+export interface DatasetFile {
+  source: DataSource
+  kind: DataKind
+  /** Omitted if it is not known before the file is read. */
+  sizeBytes?: number
+}
+
+/**
+ * Opens a dataset on disk: JSON Lines, JSON, CSV, TSV, plain text and Parquet, all but the last also packed with
+ * gzip or Zstandard; or a dataset on the Hub, which is streamed.
+ * Finds the files and checks their names; their content is checked as they are read. Memory holds one row and
+ * one chunk of a file (for Parquet, one page of the column), however large the dataset.
+ * @throws UsageError if the options contradict each other
+ * @throws LayerpruneError if a path is missing, of an unknown kind, or a folder without data, or the Hub's
+ *   dataset is not available
+ */
+export async function openDataset(options: DatasetOptions & ReadingOptions): Promise<Dataset> {
+  const { datasetSize, shuffle } = options
+  const paths = [options.dataset].flat()
+  if (paths.length === 0) throw new UsageError('no dataset: expected at least one file or folder')
+  if (datasetSize !== undefined && !(Number.isInteger(datasetSize) && datasetSize > 0)) {
+    throw new UsageError(`dataset size: expected a whole number above 0, found ${datasetSize}`)
+  }
+  if (shuffle !== undefined && !(Number.isSafeInteger(shuffle) && shuffle >= 0)) {
+    throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
+  }
+  const shares = readShares(paths)
+  if (shares !== undefined) return openMix(paths, shares, options)
+  const asked = await findHubDataset(options)
+  if (asked !== undefined) {
+    const { files, ...name } = await openRepo(asked, options)
+    return createDataset(name, files, { ...options, textLines: true })
+  }
+  assertNoHubOptions(paths, options)
+  return createDataset(nameFiles(paths), await openFiles(paths, options), options)
+}
+
+async function openMix(paths: string[], shares: DatasetShare[], options: ReadOptions): Promise<Dataset> {
+  const { datasetRevision, textLines = false } = options
+  const onHub = await Promise.all(shares.map(({ id }) => findHubDataset({ ...options, dataset: id })))
+  if (onHub.every((asked) => asked === undefined)) assertNoHubOptions(paths, options)
+  if (datasetRevision !== undefined && shares.length > 1) {
+    throw new UsageError(`--dataset-revision ${datasetRevision}: ${shares.length} datasets are mixed`, {
+      hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
+    })
+  }
+  const parts: DatasetPart[] = []
+  const named: DatasetShare[] = []
+  for (const [index, { id, share }] of shares.entries()) {
+    const asked = onHub[index]
+    if (asked !== undefined) {
+      const { files, config, split, revision } = await openRepo(asked, options)
+      parts.push({ id, share, files, textLines: true })
+      named.push({ id, share, config, split, revision })
+    } else {
+      const name = publicNameOf(id)
+      parts.push({ id: name, share, files: await openFiles([id], options), textLines })
+      named.push({ id: name, share })
+    }
+  }
+  return makeDataset({ ...nameFiles(paths), shares: named }, parts, options)
+}
+
+async function openRepo({ id, ...asked }: HubDataset, options: ReadOptions) {
+  const { openDatasetRepo } = await import('./hub/dataset-repo.js')
+  return openDatasetRepo(id, { ...options, ...asked, dataset: id })
+}
+
+function nameFiles(paths: string[]): DatasetName {
+  return { id: paths.map(publicNameOf).join(', '), config: null, split: null, revision: null }
+}
+
+async function openFiles(paths: string[], options: ReadOptions): Promise<DatasetFile[]> {
+  const opened: DatasetFile[] = []
+  for (const path of paths) {
+    if (await isPiped(path)) {
+      opened.push(await openPiped(path, options.onNote))
+      continue
+    }
+    if (isAddress(path)) {
+      opened.push(await openWebFile(path, options))
+      continue
+    }
+    const files = await listDataFiles([path])
+    opened.push(...files.map(({ path, ...file }) => ({ ...file, source: openLocalSource(path, path) })))
+  }
+  return opened
+}
+
+/** Files on disk have no configurations and no revisions, and together are one split. */
+function assertNoHubOptions(paths: string[], options: ReadOptions): void {
+  const { datasetConfig, datasetSplit, datasetRevision } = options
+  const files = `files on disk (${paths.map(publicNameOf).join(', ')})`
+  if (datasetConfig !== undefined)
+    throw new UsageError(`--dataset-config ${datasetConfig}: ${files} have no configurations`)
+  if (datasetRevision !== undefined)
+    throw new UsageError(`--dataset-revision ${datasetRevision}: ${files} have no revisions`)
+  if (datasetSplit !== undefined && datasetSplit !== DEFAULT_SPLIT) {
+    throw new UsageError(`--dataset-split ${datasetSplit}: ${files} are the split train`, {
+      hint: 'name the files of the split you want with --dataset',
+    })
+  }
+}
+
+type ReadOptions = Omit<DatasetOptions, 'dataset'> & ReadingOptions
+type FileList = Iterable<DatasetFile> | AsyncIterable<DatasetFile>
+
+/** A dataset over files from anywhere, on disk or not, which may be listed while the first of them are read. */
+export function createDataset(name: DatasetName, files: FileList, options: ReadOptions): Dataset {
+  const { textLines = false } = options
+  return makeDataset(name, [{ id: name.id, share: 1, files, textLines }], options)
+}
+
+/** Files of which a share of the texts is taken. */
+interface DatasetPart extends DatasetShare {
+  files: FileList
+  /** Whether plain text files hold one document per line. */
+  textLines: boolean
+}
+
+function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptions): Dataset {
+  const reader = new DatasetReader(parts, options)
+  return {
+    ...name,
+    column: reader.column,
+    skipped: reader.skipped,
+    rows: () => reader.readTexts(),
+    countTexts: () => reader.countTexts(),
+  }
+}
+
+interface SourcedRow extends DataRow {
+  source: DataSource
+}
+
+/** Reads the texts of files in the order that the options ask for. */
+class DatasetReader {
+  readonly column: string
+  readonly skipped = { empty: 0, notText: 0 }
+  readonly #parts: DatasetPart[]
+  readonly #options: ReadOptions
+  /** Of the files that were opened. */
+  #counts: FileCount[] = []
+  #texts = 0
+  #isAtEnd = false
+
+  constructor(parts: DatasetPart[], options: ReadOptions) {
+    this.column = options.datasetColumn ?? DEFAULT_COLUMN
+    this.#parts = parts
+    this.#options = options
+  }
+
+  async *readTexts(): AsyncGenerator<DatasetRow> {
+    const { datasetSize, signal } = this.#options
+    this.skipped.empty = 0
+    this.skipped.notText = 0
+    this.#counts = []
+    this.#texts = 0
+    this.#isAtEnd = false
+    for await (const row of this.#readInOrder()) {
+      signal?.throwIfAborted()
+      const read = await this.#readText(row)
+      if (read === undefined) this.skipped.notText++
+      else if (!isText(read.text)) this.skipped.empty++
+      else {
+        yield read
+        if (++this.#texts === datasetSize) break
+      }
+    }
+    this.#isAtEnd = true
+  }
+
+  countTexts(): TextTotal | null {
+    if (this.#isAtEnd) return { texts: this.#texts, isEstimate: false }
+    const { datasetSize = Infinity } = this.#options
+    const totalBytes = this.#sumBytes()
+    const found = totalBytes === null ? null : estimateTexts(this.#counts, totalBytes)
+    if ((found ?? Infinity) < datasetSize) return { texts: Math.max(found!, this.#texts), isEstimate: true }
+    return datasetSize === Infinity ? null : { texts: datasetSize, isEstimate: false }
+  }
+
+  /** Bytes of all files; null if they are not known, or only a part of them is read. */
+  #sumBytes(): number | null {
+    const [{ files }, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    if (others.length > 0 || !Array.isArray(files)) return null
+    let bytes = 0
+    for (const { sizeBytes } of files as DatasetFile[]) {
+      if (sizeBytes === undefined) return null
+      bytes += sizeBytes
+    }
+    return bytes || null
+  }
+
+  /** @returns undefined for a row that is neither a text nor a chat */
+  async #readText({ value, position, source }: SourcedRow): Promise<DatasetRow | undefined> {
+    const { writeChat } = this.#options
+    const origin = position === undefined ? source.name : `${source.name}:${position}`
+    if (typeof value === 'string') return { text: value, origin }
+    if (writeChat === undefined || !isChat(value)) return undefined
+    const text = await writeChat(value, origin)
+    return text === undefined ? undefined : { text, origin, addSpecialTokens: false }
+  }
+
+  #readInOrder(): AsyncGenerator<SourcedRow> {
+    const { shuffle, skipRows = 0 } = this.#options
+    const [part, ...others] = this.#parts as [DatasetPart, ...DatasetPart[]]
+    const skip = { rows: skipRows }
+    if (others.length > 0) return skipFirst(this.#readMixed(), skipRows)
+    return shuffle === undefined
+      ? this.#readOneByOne(part, skip)
+      : skipFirst(this.#readShuffled(part, shuffle), skipRows)
+  }
+
+  #readMixed(): AsyncGenerator<SourcedRow> {
+    const { shuffle, onNote } = this.#options
+    const sources = this.#parts.map((part) => ({
+      share: part.share,
+      rows: shuffle === undefined ? this.#readOneByOne(part) : this.#readShuffled(part, shuffle),
+    }))
+    return mixRows(
+      sources,
+      ({ value }) => isText(value) || isChat(value),
+      (part, texts) =>
+        onNote?.(
+          `the dataset ends with the ${formatQuantity(texts, 'text')} of ${this.#parts[part]!.id}, to keep the shares`,
+        ),
+    )
+  }
+
+  async *#readOneByOne(part: DatasetPart, skip = { rows: 0 }): AsyncGenerator<SourcedRow> {
+    for await (const file of part.files) {
+      this.#options.signal?.throwIfAborted()
+      yield* this.#readFile(file, part, { skip })
+    }
+  }
+
+  #readShuffled(part: DatasetPart, seed: number): AsyncGenerator<SourcedRow> {
+    const open = (file: DatasetFile, random: Random) =>
+      this.#readFile(file, part, { shuffle: (count) => shuffleInPlace([...Array(count).keys()], random) })
+    return shuffleRows(part.files, open, seed)
+  }
+
+  async *#readFile(
+    { source, kind, sizeBytes }: DatasetFile,
+    { textLines }: DatasetPart,
+    order: ReadOrder,
+  ): AsyncGenerator<SourcedRow> {
+    const { column } = this
+    const read = abortable(source, this.#options.signal)
+    // the size of a pipe or a stream is not known
+    const count = sizeBytes === undefined ? undefined : new FileCount(sizeBytes, kind.packing !== null)
+    if (count !== undefined) this.#counts.push(count)
+    const onRows = (rows: number) => count?.setRows(rows)
+    for await (const row of readRows(count?.watch(read) ?? read, kind, {
+      column,
+      textLines,
+      ...order,
+      onRows,
+    })) {
+      if (isText(row.value) || isChat(row.value)) count?.addText(row.value, row.position)
+      yield { ...row, source }
+    }
+    count?.end()
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && /\S/.test(value)
+}
+
+async function* skipFirst(rows: AsyncGenerator<SourcedRow>, count: number): AsyncGenerator<SourcedRow> {
+  let left = count
+  for await (const row of rows) {
+    if (left > 0) left--
+    else yield row
+  }
+}
+
+function abortable(source: DataSource, signal: AbortSignal | undefined): DataSource {
+  if (!signal) return source
+  return {
+    ...source,
+    async *readBytes() {
+      for await (const chunk of source.readBytes()) {
+        signal.throwIfAborted()
+        yield chunk
+      }
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import type { DataSource } from '../../files/byte-source.js'
+import { readJsonl } from './jsonl.js'
+import type { DataFormat, DataKind } from './kind.js'
+import type { ColumnContext, DataRow, RowSkip } from './row.js'
+
+/** Where in a file reading begins, and in which order. */
+export interface ReadOrder {
+  /** Rows at the start to skip; counted down. */
+  skip?: RowSkip | undefined
+  /** Order of the separately readable parts of a file, from their number. */
+  shuffle?: ((count: number) => number[]) | undefined
+  /** Called with the number of rows of a file that says it. */
+  onRows?: ((rows: number) => void) | undefined
+}
+
+/** Reads the rows of one file, wherever it is; the file is closed when the iteration ends, early or not. */
+export async function* readRows(
+  source: DataSource,
+  kind: DataKind,
+  options: { column: string; textLines: boolean } & ReadOrder,
+): AsyncGenerator<DataRow> {
+  const context: ColumnContext = { name: source.name, column: options.column }
+  if (kind.format === 'parquet') {
+    const { readParquet } = await import('./parquet/parquet.js')
+    const file = await source.openRandomAccess()
+    try {
+      yield* readParquet(file, context, options)
+    } finally {
+      await file.close()
+    }
+    return
+  }
+  const rows = await readStream(source, { ...kind, format: kind.format }, context, options.textLines)
+  for await (const row of rows) {
+    if (options.skip !== undefined && options.skip.rows > 0) options.skip.rows--
+    else yield row
+  }
+}
+
+/** Loads the reader of a format when a file has it. */
+async function readStream(
+  source: DataSource,
+  { format, packing, isLines }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
+  context: ColumnContext,
+  textLines: boolean,
+): Promise<AsyncGenerator<DataRow>> {
+  const bytes = unpack(source, packing)
+  switch (format) {
+    case 'jsonl':
+      return readJsonl(bytes, context)
+    case 'json': {
+      const { readJson } = await import('./json.js')
+      return readJson(bytes, context)
+    }
+    case 'csv':
+    case 'tsv': {
+      const { readCsv } = await import('./csv.js')
+      return readCsv(bytes, { ...context, delimiter: format === 'csv' ? ',' : '\t' })
+    }
+    case 'text': {
+      const { readTextDocument, readTextLines } = await import('./text.js')
+      return textLines || isLines ? readTextLines(bytes, source.name) : readTextDocument(bytes, source.name)
+    }
+  }
+}
+
+export async function* unpack(
+  source: DataSource,
+  packing: DataKind['packing'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const bytes = source.readBytes()
+  if (packing === 'gzip') yield* (await import('./gzip.js')).gunzip(bytes, source.name)
+  else if (packing === 'zstd') yield* (await import('./zstd.js')).unzstd(bytes, source.name)
+  else yield* bytes
+}

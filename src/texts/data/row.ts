@@ -1,0 +1,48 @@
+import { LayerpruneError } from '../../base/errors.js'
+
+/** What a format reader yields: the value of the column, whatever it is, or the whole row as an object. */
+export interface DataRow {
+  /** undefined if the row lacks the column. */
+  value: unknown
+  /** 1-based line of a line format, row of the others; undefined if the file is one document. */
+  position: number | undefined
+}
+
+/** What every format reader gets. */
+export interface ReadContext {
+  /** The file, for messages. */
+  name: string
+  /** Null for whole rows. */
+  column: string | null
+}
+
+/** What a reader of one column gets. */
+export interface ColumnContext extends ReadContext {
+  column: string
+}
+
+/** Rows at the start of a dataset that are still to be skipped; a reader counts them down. */
+export interface RowSkip {
+  rows: number
+}
+
+/** No line, row or document may be longer; a longer one means a file of another kind, and V8's strings have a limit. */
+export const MAX_ROW_BYTES = 1 << 28
+
+const MAX_COLUMNS_NAMED = 20
+
+/** The error for a file without the column: it lists the existing columns, and suggests the one that holds text. */
+export function missingColumnError(
+  { name, column }: ColumnContext,
+  columns: { name: string; isText: boolean }[],
+): LayerpruneError {
+  const names = columns.slice(0, MAX_COLUMNS_NAMED).map((candidate) => candidate.name)
+  const more = columns.length > names.length ? ` and ${columns.length - names.length} more` : ''
+  const found = names.length === 0 ? 'none' : `${names.join(', ')}${more}`
+  const texts = columns.filter((candidate) => candidate.isText)
+  const hint =
+    texts.length === 1
+      ? `--dataset-column ${texts[0]!.name}`
+      : 'name the column that holds the text with --dataset-column'
+  return new LayerpruneError(`column '${column}' is not in ${name}; columns: ${found}`, { hint })
+}
