@@ -1,10 +1,12 @@
 /**
- * Writes what the pages show of the program: the demo's output and picture, the tables of docs/models.md.
+ * Writes what the pages show of the program: the demo's output and picture, the tables of docs/models.md, the picture of
+ * docs/architecture.md.
  * Run it with `npm run docs` after a change of what people see; the tests compare the pages with the program.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { drawArchitecture } from './architecture-picture.js'
 import { countModels, formatArchitectures, formatFamilies, formatWrappers } from './model-tables.js'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -14,6 +16,7 @@ const output = execFileSync(process.execPath, ['examples/demo.js'], {
   stdio: ['ignore', 'pipe', 'inherit'],
 })
 copyFileSync('layerprune-output/distances.svg', 'examples/distances.svg')
+writeFileSync('docs/images/architecture.svg', drawArchitecture('.'))
 
 const fence = (text) => `\`\`\`text\n${text}\n\`\`\``
 const ending = /^Nearest block:[\s\S]*? -o \S+$/m.exec(output)[0]

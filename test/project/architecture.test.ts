@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, it } from 'vitest'
+import { drawArchitecture } from '../../examples/architecture-picture.js'
 import { ROOT } from '../support/paths.js'
 import { readPage } from '../support/shown-text.js'
 
@@ -17,6 +18,10 @@ it('docs/architecture.md names every folder', () => {
     ([, name]) => name!,
   )
   expect([...folders].filter((name) => name.includes('/')).sort()).toEqual(named.sort())
+})
+
+it('the picture in docs/architecture.md shows the imports of today', () => {
+  expect(readPage('docs/images/architecture.svg'), 'run `npm run docs`').toBe(drawArchitecture(ROOT))
 })
 
 it('nothing below the commands knows of them or of the terminal', () => {

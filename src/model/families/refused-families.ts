@@ -12,7 +12,7 @@ const SEVERAL_STREAMS =
 const ONE_STREAM = 'only models with one residual stream can be measured'
 const ONLY_DECODERS = 'only decoders (causal language models) can be read'
 const IN_TURNS = 'only models that run each layer once can be measured'
-const CUT_ONLY = 'prune --remove can cut its safetensors; to measure it, use an ONNX export'
+const CUT_ONLY = 'prune --drop can cut its safetensors; to measure it, use an ONNX export'
 const OTHER_FAMILY = 'take a model of a family that docs/models.md lists'
 
 function refuseAll(names: string[], refusal: Refusal): [string, Refusal][] {
