@@ -2,7 +2,8 @@ import { join, posix } from 'node:path'
 import { LayerpruneError, UsageError } from '../base/errors.js'
 import { formatBits, formatList } from '../base/format-numbers.js'
 import type { ProgressOptions } from '../base/progress.js'
-import { type Adapter, isAdapter, openAdapter } from '../files/checkpoint/adapter/adapter.js'
+import type { Adapter } from '../files/checkpoint/adapter/adapter.js'
+import { isAdapter, openAdapter } from '../files/checkpoint/adapter/open-adapter.js'
 import {
   type ChosenWeights,
   chooseWeights,
@@ -13,13 +14,9 @@ import {
 import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '../files/checkpoint/config.js'
 import { findGguf, findParts } from '../files/checkpoint/gguf-names.js'
 import { readLogicalTensors } from '../files/checkpoint/logical-tensors.js'
-import {
-  type ModelSource,
-  type ModelSourceOptions,
-  openModelSource,
-  readModelName,
-} from '../files/checkpoint/model-source.js'
+import { type ModelSource, type ModelSourceOptions, readModelName } from '../files/checkpoint/model-source.js'
 import type { Dtype } from '../files/checkpoint/onnx-files.js'
+import { openModelSource } from '../files/checkpoint/open-model-source.js'
 import { ADAPTER_FILE } from '../files/checkpoint/other-forms.js'
 import { listIgnoredQuantization } from '../files/checkpoint/packed/ignored.js'
 import { describePacking, type Packing } from '../files/checkpoint/packed/packing.js'

@@ -20,9 +20,10 @@ import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
 import { hasState, loadState, removeState, saveState, statePath } from './saved-state.js'
 import { countTokenCost } from './step-cost.js'
-import { startTraining, type TrainingState, train } from './train.js'
+import { startTraining, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
 import { estimateTraining, fitLayers } from './training-memory.js'
+import type { TrainingState } from './training-state.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it

@@ -7,18 +7,12 @@ import type { ReadText } from '../../texts/tokens/windows.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
 import { findTasks } from '../tasks/find-tasks.js'
 import { type OpenTasks, openTasks } from '../tasks/open-tasks.js'
-import { type PreparedDocument, readTasks, type TaskOptions } from '../tasks/prepare-tasks.js'
+import { type PreparedDocument, readTasks } from '../tasks/prepare-tasks.js'
 import { scoreTasks, type TaskScores } from '../tasks/score-tasks.js'
 import { shareRuns } from '../tasks/share-runs.js'
 import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
-import type { PlanOptions } from './plan-layers.js'
-
-/** Options of the strategy `task` and of objectives `task:NAME`, of which `evaluate --task` has the same. */
-export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
-  /** Name of a task, or a YAML file of one's own. */
-  task?: string | undefined
-}
+import type { PlanOptions } from './plan-options.js'
 
 /** A model, and how its cuts are measured. */
 export interface Searched {

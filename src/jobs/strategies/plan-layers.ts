@@ -8,12 +8,13 @@ import { makePlan, type Plan } from '../../results/documents/plan.js'
 import { planVerifiedBlock } from '../../results/documents/verified-plan.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
-import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import { assertCounts, assertRunCounts } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
 import { type LossStep, measureDivergence, removeByLoss } from './greedy.js'
-import { planByTask, type TaskPlanOptions } from './plan-by-task.js'
+import { planByTask } from './plan-by-task.js'
+import type { PlanOptions } from './plan-options.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import { type Objective, type Strategy, taskOf } from './strategy.js'
 import {
@@ -22,20 +23,6 @@ import {
   VERIFIED_DISTANCE_TEXTS,
 } from './verification-sizes.js'
 import { verifyBlocks } from './verify-blocks.js'
-
-export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
-  strategy: Strategy
-  /** Number of layers to remove, 1 to layers - 1. */
-  layersToSkip: number
-  /** Not needed for `deepest` and `task`. */
-  dataset?: string | string[] | undefined
-  /** `greedy-perplexity` and `repaired`: what they keep low; the perplexity if omitted. */
-  objective?: Objective | undefined
-  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
-  verify?: number | undefined
-  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
-  verifySize?: number | undefined
-}
 
 const DEFAULT_TEXTS: Record<Exclude<Strategy, 'deepest' | 'task'>, number> = {
   angular: 128,
