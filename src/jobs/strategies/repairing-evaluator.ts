@@ -8,13 +8,8 @@ import type { Block } from '../../model/layers/block.js'
 import { includesLayer, normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Costs, OnAdvance } from '../evaluate/batch-work.js'
-import {
-  type Compared,
-  comparePaths,
-  type Evaluator,
-  type PathBatch,
-  runPaths,
-} from '../evaluate/evaluator.js'
+import type { Compared, Evaluator } from '../evaluate/evaluator.js'
+import { comparePaths, type PathBatch, runPaths } from '../evaluate/run-paths.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import type { Moments } from '../repair/moments.js'
 import { type LayerOutput, openProductLayers, type ProductLayers } from '../repair/product-layers.js'
