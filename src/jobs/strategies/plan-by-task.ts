@@ -87,6 +87,13 @@ export async function planByTask(
   }
 }
 
+/** @throws UsageError if texts are given to a plan that is made from the documents of a task */
+export function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
+  if (flag === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
+}
+
 async function openWhole(options: PlanOptions): Promise<Searched> {
   const { threads, device = 'cpu', signal, onProgress } = options
   const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)

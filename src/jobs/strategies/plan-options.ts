@@ -1,3 +1,4 @@
+import type { Plan } from '../../results/documents/plan.js'
 import type { RunOptions } from '../run/run-options.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { Objective, Strategy } from './strategy.js'
@@ -21,3 +22,9 @@ export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOption
   /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
   verifySize?: number | undefined
 }
+
+/** Options of a plan that is made from texts. */
+export type TextPlanOptions = PlanOptions & { dataset: string | string[]; datasetSize: number }
+
+/** What a strategy finds. */
+export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
