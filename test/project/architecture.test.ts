@@ -114,6 +114,30 @@ it.each(FLOORS)('the rooms of %s import only from the floors below theirs', (fol
   expect(showArrows(upward)).toEqual([])
 })
 
+/** Groups of files that import each other in a circle, of types too (Tarjan's strongly connected components). */
+function findCircles(): string[][] {
+  const [order, lowest, open] = [new Map<string, number>(), new Map<string, number>(), [] as string[]]
+  const circles: string[][] = []
+  const visit = (file: string): void => {
+    order.set(file, order.size)
+    lowest.set(file, order.get(file)!)
+    open.push(file)
+    for (const other of importsOf.get(file)!) {
+      if (!order.has(other)) visit(other)
+      if (open.includes(other)) lowest.set(file, Math.min(lowest.get(file)!, lowest.get(other)!))
+    }
+    if (lowest.get(file) !== order.get(file)) return
+    const group = open.splice(open.indexOf(file))
+    if (group.length > 1) circles.push(group.sort())
+  }
+  for (const file of files) if (!order.has(file)) visit(file)
+  return circles
+}
+
+it('only one circle of imports is left: an expert is an MLP, and an MLP may hold experts', () => {
+  expect(findCircles()).toEqual([['model/builder/experts.ts', 'model/builder/mlp.ts']])
+})
+
 it('help and usage errors load no job and no package but commander', () => {
   const loaded = new Set(['cli/main.ts'])
   const packages = new Set<string>()

@@ -1,6 +1,6 @@
 import { formatAxolotlConfig } from '../../src/jobs/recipe/axolotl.js'
-import type { Training } from '../../src/jobs/recipe/recipe.js'
 import { chooseSettings } from '../../src/jobs/recipe/settings.js'
+import type { Training } from '../../src/jobs/recipe/training.js'
 import { SCHEMAS } from '../../src/results/documents/schemas.js'
 
 const codes = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)

@@ -1,13 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { UsageError } from '../../base/errors.js'
-import type { Expectations } from '../../jobs/similarity/check-result.js'
 import type { Block } from '../../model/layers/block.js'
 import { parseBlocks } from '../../model/layers/blocks.js'
 import { confidence, wholeNumber } from './arguments.js'
-
-export interface CheckFlags extends Expectations {
-  from: string
-}
+import type { CheckFlags } from './run/check.js'
 
 export function makeCheckCommand(): Command {
   return new Command('check')

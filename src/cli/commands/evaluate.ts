@@ -1,26 +1,9 @@
 import { Command } from 'commander'
-import type { EvaluationOptions } from '../../jobs/evaluate/perplexity.js'
-import type { TaskEvaluationOptions } from '../../jobs/tasks/measure-tasks.js'
 import { memorySize, namedPath, shard, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
-import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
+import { addRunFlags } from './measuring-flags.js'
+import { addRemovalFlags } from './removal-flags.js'
+import type { EvaluateFlags } from './run/evaluate.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
-
-export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
-export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
-
-export interface EvaluateFlags
-  extends Omit<Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>, 'dataset'>,
-    Pick<TaskEvaluationOptions, (typeof TASK_OPTIONS)[number]>,
-    RemovalFlags {
-  dataset?: string[]
-  task?: string[]
-  against?: string
-  logSamples?: string
-  output?: string
-  json?: boolean
-  quiet?: boolean
-}
 
 export function makeEvaluateCommand(): Command {
   const command = new Command('evaluate').description(

@@ -1,10 +1,6 @@
 import { Command } from 'commander'
-import { addWeightFlags, type WeightFlags } from './measuring-flags.js'
-
-export interface InspectFlags extends WeightFlags {
-  json?: boolean
-  quiet?: boolean
-}
+import { addWeightFlags } from './measuring-flags.js'
+import type { InspectFlags } from './run/inspect.js'
 
 export function makeInspectCommand(): Command {
   const command = new Command('inspect').description(

@@ -25,6 +25,8 @@ export const RUN_OPTIONS = [
   ...(['batchSize', 'maxLength'] as const),
 ] as const
 
+export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
+
 export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
 

@@ -1,13 +1,6 @@
 import { Command } from 'commander'
 import { memorySize, ratioAboveOne } from './arguments.js'
-
-export interface MergeFlags {
-  output: string
-  maxPerplexityRatio?: number
-  maxSize?: number
-  json?: boolean
-  quiet?: boolean
-}
+import type { MergeFlags } from './run/merge.js'
 
 export function makeMergeCommand(): Command {
   return new Command('merge')

@@ -1,31 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { PlanOptions } from '../../jobs/strategies/plan-layers.js'
 import { isObjective, type Objective, STRATEGIES } from '../../jobs/strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addRunFlags } from './measuring-flags.js'
+import type { PlanFlags } from './run/plan.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
-
-export const PLAN_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...([
-    'layersToSkip',
-    'strategy',
-    'objective',
-    'verify',
-    'verifySize',
-    'task',
-    'taskData',
-    'limit',
-    'numFewshot',
-  ] as const),
-] as const
-
-export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
-  dataset?: string[]
-  output?: string
-  json?: boolean
-  quiet?: boolean
-}
 
 export function makePlanCommand(): Command {
   const command = new Command('plan').description(

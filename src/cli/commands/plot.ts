@@ -1,17 +1,7 @@
 import { Command, Option } from 'commander'
-import { METRICS, type Metric } from '../../results/documents/metrics.js'
-import type { HeatScale } from '../../results/report/heatmap-svg.js'
-import type { PlotKind } from '../../results/report/plot.js'
+import { METRICS } from '../../results/documents/metrics.js'
 import { wholeNumber } from './arguments.js'
-
-export interface PlotFlags {
-  from: string
-  output: string
-  kind: PlotKind | 'perplexity' | 'accuracy'
-  scale?: HeatScale
-  metric?: Metric
-  layersToSkip?: number
-}
+import type { PlotFlags } from './run/plot.js'
 
 export function makePlotCommand(): Command {
   return new Command('plot')

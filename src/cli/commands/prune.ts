@@ -1,27 +1,11 @@
 import { Command, Option } from 'commander'
 import { FORMATS, GRAPH_DTYPES } from '../../files/checkpoint/onnx-files.js'
-import type { PruneOptions } from '../../jobs/prune/prune.js'
 import { wholeNumber } from './arguments.js'
-import { ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
-import { addPruneHealFlags, type PruneHealFlags } from './prune-heal-flags.js'
-import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
-import { addRepairFlags, type RepairFlags } from './repair-flags.js'
-
-export const PRUNE_OPTIONS = [
-  ...WEIGHT_OPTIONS,
-  ...(['allDtypes', 'output', 'unproven', 'force', 'dryRun'] as const),
-] as const
-
-export interface PruneFlags
-  extends Pick<PruneOptions, (typeof PRUNE_OPTIONS)[number]>,
-    RemovalFlags,
-    RepairFlags,
-    PruneHealFlags {
-  samples?: number
-  speed: boolean
-  json?: boolean
-  quiet?: boolean
-}
+import { ignoreConfigKeyOption } from './measuring-flags.js'
+import type { PruneFlags } from './prune-flags.js'
+import { addPruneHealFlags } from './prune-heal-flags.js'
+import { addRemovalFlags } from './removal-flags.js'
+import { addRepairFlags } from './repair-flags.js'
 
 const EPILOGUE = `
 Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same.

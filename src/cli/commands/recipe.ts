@@ -1,21 +1,6 @@
 import { Command } from 'commander'
-import type { RecipeOptions } from '../../jobs/recipe/recipe.js'
 import { wholeNumber } from './arguments.js'
-
-export const RECIPE_OPTIONS = [
-  'model',
-  'dataset',
-  'datasetColumn',
-  'datasetConfig',
-  'datasetSplit',
-  'maxLength',
-  'steps',
-] as const
-
-export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_OPTIONS)[number]> {
-  output: string
-  json?: boolean
-}
+import type { RecipeFlags } from './run/recipe.js'
 
 export function makeRecipeCommand(): Command {
   return new Command('recipe')

@@ -1,8 +1,5 @@
 import { Command } from 'commander'
-
-export interface ReportFlags {
-  output: string
-}
+import type { ReportFlags } from './run/report.js'
 
 export function makeReportCommand(): Command {
   return new Command('report')

@@ -1,27 +1,10 @@
 import { Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.js'
-import type { SimilarityOptions } from '../../jobs/similarity/options.js'
 import { METRICS } from '../../results/documents/metrics.js'
 import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addRunFlags } from './measuring-flags.js'
+import type { SimilarityFlags } from './run/similarity.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
-
-export const SIMILARITY_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...(['layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'] as const),
-] as const
-
-export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_OPTIONS)[number]> {
-  resume?: boolean
-  verify?: number
-  verifySize: number
-  output: string
-  plot?: string[]
-  heatmap?: boolean
-  json?: boolean
-  quiet?: boolean
-  verbose?: boolean
-}
 
 const HELP = `
 Writes similarity.json, layer_distances.csv, distances.svg and slice.yaml to the output folder, and while it runs

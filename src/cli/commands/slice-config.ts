@@ -1,13 +1,7 @@
 import { Command, Option } from 'commander'
 import { wholeNumber } from './arguments.js'
-import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
-
-export interface SliceConfigFlags extends RemovalFlags {
-  model?: string
-  numLayers?: number
-  format: 'mergekit' | 'llama-quantize'
-  output?: string
-}
+import { addRemovalFlags } from './removal-flags.js'
+import type { SliceConfigFlags } from './run/slice-config.js'
 
 export function makeSliceConfigCommand(): Command {
   const command = new Command('slice-config').description(

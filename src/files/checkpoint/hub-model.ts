@@ -9,15 +9,6 @@ import { DEFAULT_REVISION, type Repo } from '../hub/repo.js'
 import { UnreachableError } from '../hub/retry.js'
 import type { ModelSource, ModelSourceOptions } from './model-source.js'
 
-export interface DownloadProgress {
-  /** The file that is downloaded now. */
-  file: string
-  /** Bytes of all files so far. */
-  doneBytes: number
-  /** Bytes of all files that are known to be needed. */
-  totalBytes: number
-}
-
 /** A download that is worth a line. */
 const NOTED_BYTES = 10e6
 

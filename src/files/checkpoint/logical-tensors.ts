@@ -1,6 +1,6 @@
 import { mergeAdapter } from './adapter/merge-adapter.js'
 import { type LogicalTensors, readPackedTensors } from './packed/read-packed.js'
-import type { SafetensorsCheckpoint } from './safetensors.js'
+import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 
 /**
  * What the tensors of a checkpoint stand for, those that an adapter changes included.

@@ -94,7 +94,7 @@ function nameGraph(folder: string, dtype: GraphDtype): string {
 
 function findNamed(graphs: string[], model: string, modelFile: string): string {
   const file = posix.normalize(modelFile.replaceAll('\\', '/'))
-  if (posix.isAbsolute(file) || file === '..' || file.startsWith('../..')) {
+  if (posix.isAbsolute(file) || file === '..' || file.startsWith('../')) {
     throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${model}`)
   }
   if (!graphs.includes(file)) {

@@ -3,39 +3,13 @@ import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { readExactly } from '../read-exactly.js'
 import { assertNoPointer, withModelFile } from './regular-file.js'
+import { DTYPE_BITS, type SafetensorsDtype } from './safetensors-dtype.js'
 import type { StoredPart, WeightExpression } from './weight-expression.js'
 
 /** The format's own limit on the header's length. */
 const MAX_HEADER_BYTES = 100_000_000
 /** The first 8 bytes: header length, little-endian uint64. */
 const LENGTH_BYTES = 8
-
-const DTYPE_BITS = {
-  F64: 64,
-  F32: 32,
-  F16: 16,
-  BF16: 16,
-  I64: 64,
-  I32: 32,
-  I16: 16,
-  I8: 8,
-  U64: 64,
-  U32: 32,
-  U16: 16,
-  U8: 8,
-  BOOL: 8,
-  C64: 64,
-  F8_E4M3: 8,
-  F8_E5M2: 8,
-  F8_E4M3FNUZ: 8,
-  F8_E5M2FNUZ: 8,
-  F8_E8M0: 8,
-  F6_E2M3: 6,
-  F6_E3M2: 6,
-  F4: 4,
-} as const
-
-export type SafetensorsDtype = keyof typeof DTYPE_BITS
 
 /** Where one tensor's bytes are. */
 export interface TensorLocation extends StoredPart {
@@ -81,11 +55,6 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     }
     return { file, tensors, metadata }
   })
-}
-
-/** Bytes of one number, of a type that fills whole bytes. */
-export function bytesOfNumber(dtype: SafetensorsDtype): number {
-  return DTYPE_BITS[dtype] / 8
 }
 
 /** A name from a file as messages show it: on one line, and cut to the length of a line. */

@@ -1,14 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
-import type { Adapter } from './adapter/adapter.js'
 import { otherForm } from './other-forms.js'
 import { unreadable } from './regular-file.js'
-import type { TensorLocation } from './safetensors-header.js'
+import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 import { quoteName, readSafetensorsHeader } from './safetensors-header.js'
 import { openShards, type ShardedForm } from './shards.js'
 
-export type { SafetensorsDtype, TensorLocation } from './safetensors-header.js'
+export type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
+export type { SafetensorsDtype } from './safetensors-dtype.js'
+export type { TensorLocation } from './safetensors-header.js'
 
 const WHOLE_FILE = 'model.safetensors'
 /** Says which of several files holds a tensor. */
@@ -17,19 +18,6 @@ const SHARDED: ShardedForm = {
   indexFile: INDEX_FILE,
   extension: '.safetensors',
   readHeader: readSafetensorsHeader,
-}
-
-/** The tensors of a model, however many files they are spread over. */
-export interface SafetensorsCheckpoint {
-  /** Real paths, symlinks resolved. */
-  files: string[]
-  tensors: Map<string, TensorLocation>
-  /** The metadata of the headers; if shards differ, the later one wins. */
-  metadata: Record<string, string>
-  /** Path of the index that says which file holds a tensor; undefined if one file holds all. */
-  index?: string | undefined
-  /** What is added to its tensors as they are read. */
-  adapter?: Adapter | undefined
 }
 
 /**

@@ -3,7 +3,7 @@ import { basename, extname, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { unreadable } from './regular-file.js'
-import type { SafetensorsCheckpoint } from './safetensors.js'
+import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 import type { SafetensorsHeader, TensorLocation } from './safetensors-header.js'
 import { quoteName } from './safetensors-header.js'
 

@@ -1,5 +1,5 @@
 import { GGML_BLOCKS, type GgmlBlockType } from './ggml-types.js'
-import type { SafetensorsDtype } from './safetensors-header.js'
+import type { SafetensorsDtype } from './safetensors-dtype.js'
 
 /** Numbers or codes that lie one after the other in a file. */
 export interface StoredPart {

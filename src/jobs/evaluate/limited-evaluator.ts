@@ -9,18 +9,10 @@ import { normalizeBlocks } from '../../model/layers/blocks.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
 import { countHeadShare } from '../run/run-rate.js'
 import type { Costs, OnAdvance } from './batch-work.js'
-import {
-  type Compared,
-  comparePaths,
-  countTokensPerSecond,
-  type EvaluatorOptions,
-  findBoundaries,
-  keptPieces,
-  openEvaluator,
-  type PathBatch,
-  runPaths,
-  type TimedEvaluator,
-} from './evaluator.js'
+import type { Compared, EvaluatorOptions, TimedEvaluator } from './evaluator.js'
+import { countTokensPerSecond, findBoundaries, keptPieces } from './kept-pieces.js'
+import { openEvaluator } from './open-evaluator.js'
+import { comparePaths, type PathBatch, runPaths } from './run-paths.js'
 
 export type MeasuringEvaluator = Omit<TimedEvaluator, 'scoreContinuations'>
 type LimitedOptions = EvaluatorOptions & { limit: MemoryLimit }

@@ -6,7 +6,7 @@ import type { Figures } from '../../results/documents/evaluation-result.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { TextWork } from '../run/text-work.js'
 import type { OnAdvance } from './batch-work.js'
-import { openEvaluator } from './evaluator.js'
+import { openEvaluator } from './open-evaluator.js'
 import { Tally } from './tally.js'
 import { assertWholeFinite } from './whole-model.js'
 

@@ -8,7 +8,7 @@ import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
-import { findBoundaries, keptPieces } from './evaluator.js'
+import { findBoundaries, keptPieces } from './kept-pieces.js'
 
 /** A model, whole or without some blocks of layers, that says which token is the most likely to follow a text. */
 export interface NextToken {

@@ -14,15 +14,24 @@ import { writePlannedFiles } from '../write-model/write-planned.js'
 import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
 import type { HealFacts, HealResult } from './heal-result.js'
-import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
+import {
+  checkOptions,
+  type HealData,
+  type HealOptions,
+  openWork,
+  type Student,
+  type Work,
+} from './heal-work.js'
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
 import { hasState, loadState, removeState, saveState, statePath } from './saved-state.js'
+import type { TrainingSettings } from './settings.js'
 import { countTokenCost } from './step-cost.js'
-import { startTraining, type TrainingState, train } from './train.js'
+import { startTraining, train } from './train.js'
 import { mergeTrained } from './trained-form.js'
 import { estimateTraining, fitLayers } from './training-memory.js'
+import type { TrainingState } from './training-state.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
@@ -37,7 +46,8 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
   checkOptions(options)
   const { signal, output, adapter } = options
   const work = await openWork(options)
-  const { located, model, form, adapted, tensors, tokenizer } = work
+  const { student, data, settings, folder } = work
+  const { located, model, form, adapted, tensors } = student
   try {
     const { ended, state, before } = await trainForm(work, options)
     const { parameters } = state.best
@@ -45,20 +55,20 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
     const decoder = adapter
       ? storeWeights(adapted, form.trained, parameters)
       : replaceWeights(model.decoder, replacements)
-    const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
+    const after = await measureHeldOut({ ...model, decoder }, 'after', data, settings, options)
     const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
     const made = { name: basename(resolve(output)), command: options.command }
     const files = adapter
       ? await planAdapter(located, form, parameters, tensors, facts, made)
       : await planHealedModel(located, replacements, facts, made)
-    const result = describeFiles(facts, work.folder, files)
-    await write(work.folder, files, options)
+    const result = describeFiles(facts, folder, files)
+    await write(folder, files, options)
     await removeState(statePath(output))
     return result
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(await describeStop(output)) : cause
   } finally {
-    tokenizer.close()
+    data.tokenizer.close()
   }
 }
 
@@ -74,9 +84,11 @@ interface Trained {
 }
 
 async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
-  const { model, settings, form, teacher, texts } = work
+  const { settings } = work
+  const { model, form, teacher } = work.student
+  const { training, heldOut } = work.data.texts
   const { output, signal, threads, device = 'cpu', onProgress } = options
-  const layersAtOnce = chooseLayersAtOnce(work, options)
+  const layersAtOnce = chooseLayersAtOnce(work.student, settings, options)
   const identity = await identifyRun(work, options)
   const { state, before } = options.resume
     ? await loadState(statePath(output), form.start, identity, settings.weightDecay)
@@ -92,11 +104,11 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
     const ended = await train({
       source,
       settings,
-      choose: chooseSequences(texts.training.sequences, {
+      choose: chooseSequences(training.sequences, {
         seed: settings.seed,
         perStep: settings.batchSize,
       }),
-      heldOut: texts.heldOut.batches,
+      heldOut: heldOut.batches,
       state,
       signal,
       onCheckpoint: (state) => saveState(statePath(output), state, { identity, before }),
@@ -109,7 +121,11 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
 }
 
 /** How many layers are held at once, and a note of the memory that this takes. */
-function chooseLayersAtOnce({ model, form, teacher, settings }: Work, options: HealOptions): number {
+function chooseLayersAtOnce(
+  { model, form, teacher }: Student,
+  settings: TrainingSettings,
+  options: HealOptions,
+): number {
   const { device = 'cpu', maxMemory, layersAtOnce, onNote } = options
   const { layers } = model.config
   const batch = { texts: settings.microBatchSize, tokens: settings.maxLength }
@@ -126,9 +142,12 @@ function chooseLayersAtOnce({ model, form, teacher, settings }: Work, options: H
   return chosen
 }
 
-async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
-  const clock = new ForwardClock(work.texts.heldOut.batches)
-  const before = await measureHeldOut(work.model, 'before', work, {
+async function startState(
+  { student: { model, form }, data, settings }: Work,
+  options: HealOptions,
+): Promise<Omit<Trained, 'ended'>> {
+  const clock = new ForwardClock(data.texts.heldOut.batches)
+  const before = await measureHeldOut(model, 'before', data, settings, {
     ...options,
     onProgress: (progress) => {
       if (progress.phase === 'perplexity before') clock.note(progress.done)
@@ -140,14 +159,15 @@ async function startState(work: Work, options: HealOptions): Promise<Omit<Traine
       hint: 'its weights may be damaged: download or prune it again',
     })
   }
-  noteDuration(clock.tokensPerSecond(), work, options)
-  return { state: startTraining(work.form.start, Math.log(before.perplexity), work.settings), before }
+  noteDuration(clock.tokensPerSecond(), model, settings, options)
+  return { state: startTraining(form.start, Math.log(before.perplexity), settings), before }
 }
 
 /** Says how long the training takes, if that is a minute or more and no limit in minutes was given. */
 function noteDuration(
   forwardPerSecond: number | undefined,
-  { model, settings }: Work,
+  model: Model,
+  settings: TrainingSettings,
   { onNote }: HealOptions,
 ): void {
   const { steps, minutes, batchSize, maxLength } = settings
@@ -163,7 +183,8 @@ function noteDuration(
 async function measureHeldOut(
   model: Model,
   stage: 'before' | 'after',
-  { texts, tokenizer, settings }: Work,
+  { texts, tokenizer }: HealData,
+  { maxLength }: TrainingSettings,
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
@@ -174,7 +195,7 @@ async function measureHeldOut(
     device,
     signal,
     batches,
-    countBytes: (text) => countScoredBytes(text, tokenizer.decode, settings.maxLength),
+    countBytes: (text) => countScoredBytes(text, tokenizer.decode, maxLength),
     phase:
       stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
     onProgress,
@@ -193,7 +214,7 @@ function compare(
 }
 
 function describeWork(
-  { located, modules, form, teacher, settings, texts }: Work,
+  { student: { located, modules, form, teacher }, data: { texts }, settings }: Work,
   { optimizer, seconds, curve, best }: TrainingState,
   { adapter, named = located.id }: HealOptions,
 ): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError'> {

@@ -1,6 +1,6 @@
 import type { SCHEMAS } from '../../results/documents/schemas.js'
 import type { TrainingSettings } from './settings.js'
-import type { CurvePoint } from './train.js'
+import type { CurvePoint } from './training-state.js'
 
 /** What `heal --json` prints. Keys may be added, none changes meaning. */
 export interface HealResult {

@@ -3,13 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import type { LocatedModel } from '../../engine/model.js'
-import {
-  type Dataset,
-  type DatasetOptions,
-  type DatasetRow,
-  openDataset,
-  type ReadingOptions,
-} from '../../texts/data/dataset.js'
+import { type Dataset, type DatasetRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
 import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../../texts/tokens/windows.js'

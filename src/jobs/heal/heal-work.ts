@@ -98,12 +98,10 @@ export interface OpenedTeacher extends Teacher {
   model: Model
 }
 
-/** What a training works with. */
-export interface Work {
+/** The model that is trained, and the parts of it that are. */
+export interface Student {
   located: LocatedModel
   model: Model
-  folder: OutputFolder
-  settings: TrainingSettings
   /** Stored tensors of the decoder. */
   tensors: Map<string, TensorLocation>
   modules: string[]
@@ -112,8 +110,20 @@ export interface Work {
   adapted: DecoderGraph
   /** Null if the next token is learnt. */
   teacher: OpenedTeacher | null
+}
+
+/** The texts of a training. */
+export interface HealData {
   tokenizer: TokenizerThread
   texts: HealTexts
+}
+
+/** What a training works with. */
+export interface Work {
+  student: Student
+  data: HealData
+  settings: TrainingSettings
+  folder: OutputFolder
 }
 
 /**
@@ -140,20 +150,29 @@ export async function openWork(options: HealOptions): Promise<Work> {
   const model = await openFrozen(located, options)
   if (!options.adapter) assertPlain(model)
   const settings = chooseSettings(options, model)
-  const tensors = decoderTensors(model)
-  const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
-  const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed: settings.seed })
-  const { form, teacher } = await addTeacher(trainable, located, options)
-  const adapted = trainable.decoder
+  const student = await openStudent(located, model, settings, options)
   const tokenizer = new TokenizerThread(located.folder, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
-    return { located, model, folder, settings, tensors, modules, form, adapted, teacher, tokenizer, texts }
+    return { student, data: { tokenizer, texts }, settings, folder }
   } catch (cause) {
     tokenizer.close()
     throw cause
   }
+}
+
+async function openStudent(
+  located: LocatedModel,
+  model: Model,
+  { seed }: TrainingSettings,
+  options: HealOptions,
+): Promise<Student> {
+  const tensors = decoderTensors(model)
+  const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
+  const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed })
+  const { form, teacher } = await addTeacher(trainable, located, options)
+  return { located, model, tensors, modules, form, adapted: trainable.decoder, teacher }
 }
 
 /** Opens the safetensors of a model. */

@@ -12,7 +12,7 @@ import type { RunIdentity } from './saved-state.js'
  * @throws LayerpruneError if a file of weights changes while it is read
  */
 export async function identifyRun(
-  { model, settings, form, teacher, texts }: Work,
+  { student: { model, form, teacher }, data: { texts }, settings }: Work,
   { signal, onNote, onProgress }: HealOptions,
 ): Promise<RunIdentity> {
   const { training, heldOut } = texts

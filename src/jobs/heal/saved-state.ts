@@ -8,7 +8,8 @@ import type { Replacement } from '../../files/weights/replacement.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
 import { findDifference } from '../run/identity.js'
 import { AdamW, type Parameters } from './optimizer.js'
-import { ADAM, type TrainingState } from './train.js'
+import { ADAM } from './train.js'
+import type { TrainingState } from './training-state.js'
 
 /** What a run trains, on what and how, each by the name that messages call it by. */
 export interface RunIdentity {

@@ -5,37 +5,13 @@ import type { GradientSource } from './gradient-source.js'
 import { type AdamSettings, AdamW, clipGradients, type Parameters, scheduledRate } from './optimizer.js'
 import type { TrainingSettings } from './settings.js'
 import { describeTraining, type StepPart } from './training-progress.js'
+import type { TrainingState } from './training-state.js'
 
 /** PyTorch's defaults. */
 export const ADAM: Pick<AdamSettings, 'betas' | 'epsilon'> = { betas: [0.9, 0.999], epsilon: 1e-8 }
 
 /** Steps after which the pace is known, if minutes are given instead of steps. */
 const PACE_STEPS = 3
-
-/** A measurement on held-out texts. */
-export interface CurvePoint {
-  /** Steps taken. */
-  step: number
-  /** Mean over the steps since the last measurement, in nats per token; null before the first step. */
-  trainingLoss: number | null
-  /** In nats per token. */
-  heldOutLoss: number
-}
-
-/** All that training depends on besides its settings and texts: with it, a stopped run continues to the bit. */
-export interface TrainingState {
-  parameters: Parameters
-  optimizer: AdamW
-  /** Steps of the whole training; null until the pace is known. */
-  steps: number | null
-  /** Seconds trained. */
-  seconds: number
-  curve: CurvePoint[]
-  /** Loss of each step, in nats per token. */
-  losses: number[]
-  /** The weights of the lowest held-out loss. */
-  best: { step: number; heldOutLoss: number; parameters: Parameters }
-}
 
 export interface TrainOptions extends ProgressOptions {
   source: Pick<GradientSource, 'addGradients' | 'measure'>

@@ -2,7 +2,7 @@ import { formatPerplexity } from '../../base/format-numbers.js'
 import type { Progress } from '../../base/progress.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { TrainingSettings } from './settings.js'
-import type { TrainingState } from './train.js'
+import type { TrainingState } from './training-state.js'
 
 /** What a forward and a backward pass cost, as a multiple of the forward pass. */
 const TRAINING_COST = 3

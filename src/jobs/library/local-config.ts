@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { isAdapter } from '../../files/checkpoint/adapter/adapter.js'
+import { isAdapter } from '../../files/checkpoint/adapter/open-adapter.js'
 import { type ModelConfig, readModelConfig } from '../../files/checkpoint/config.js'
 
 /**

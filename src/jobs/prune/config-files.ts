@@ -6,8 +6,8 @@ import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { formatEdited } from '../write-model/json-text.js'
 import { type PlannedFile, type PlannedModel, textFile } from '../write-model/planned-file.js'
 import { cutGenaiConfig } from './genai-config.js'
-import type { Section } from './layer-keys.js'
 import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
+import type { Section } from './section.js'
 
 interface Options extends PruneConfigOptions {
   onNote?: ((message: string) => void) | undefined

@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
-import type { Section } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /**
  * The content of genai_config.json for the kept layers.

@@ -1,11 +1,10 @@
+import type { Section } from './section.js'
 /** What configs say of layers by their number, and how it is said of the kept layers. */
 
 import { expandAttentionTypes } from '../../model/families/attention-types.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLimits } from './layer-limits.js'
 import { readPeriods } from './layer-periods.js'
-
-export type Section = Record<string, unknown>
 
 /** What a key could not say of the kept layers, or should be known to the user. */
 export interface KeyOutcome {

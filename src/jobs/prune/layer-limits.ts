@@ -1,5 +1,5 @@
 import type { KeptLayers } from '../write-model/layer-numbers.js'
-import type { Section } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /** Why some cuts of a family cannot be right, or undefined for those that are; by `model_type`. */
 const LIMITS: Record<string, (layers: KeptLayers, section: Section) => string | undefined> = {

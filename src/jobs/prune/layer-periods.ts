@@ -1,5 +1,5 @@
 import type { KeptLayers } from '../write-model/layer-numbers.js'
-import type { Section } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /** A number that chooses layers by dividing their number. */
 interface Period {

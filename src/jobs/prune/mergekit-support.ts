@@ -1,7 +1,8 @@
 import { isObject } from '../../base/is-object.js'
 import { findWrapper } from '../../files/checkpoint/wrappers.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
-import { COUNTS, cutLayerKeys, type Section } from './layer-keys.js'
+import { COUNTS, cutLayerKeys } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /** The release that these facts were found with, by test/interop/check_mergekit_families.py. */
 const MERGEKIT = 'mergekit 0.1.5'

@@ -2,7 +2,7 @@ import { decoderPart } from '../../files/checkpoint/config.js'
 import { nameWrapper } from '../../files/checkpoint/wrappers.js'
 import { isKnownFamily } from '../../model/builder/build-decoder.js'
 import { runsAlone } from '../../model/families/unknown-family.js'
-import type { Section } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /**
  * Decoders, beside the families that can always be built, whose pruned models were compared in transformers with the whole

@@ -5,10 +5,11 @@ import { readTextConfig } from '../../files/checkpoint/wrappers.js'
 import type { Decoder, Layer } from '../../model/families/description.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLayerDifference } from './compare-layers.js'
-import { countExtraLayers, cutLayerKeys, type KeyOutcome, type Section } from './layer-keys.js'
+import { countExtraLayers, cutLayerKeys, type KeyOutcome } from './layer-keys.js'
 import { findVisionLimit } from './layer-limits.js'
 import { findUnproven } from './proven-families.js'
 import { cutQuantization, findQuantization } from './quantization-lists.js'
+import type { Section } from './section.js'
 
 /** The config of a pruned model, and what the user should know of it. */
 export interface PrunedConfig {

@@ -13,8 +13,8 @@ import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { type PlannedFile, type PlannedModel, sumPlanned, sumSizes } from '../write-model/planned-file.js'
 import { planConfigs } from './config-files.js'
 import { fixCacheShapes, renumberCaches } from './graph-caches.js'
-import type { Section } from './layer-keys.js'
 import { packWeights } from './pack-weights.js'
+import type { Section } from './section.js'
 
 interface Options extends ModelOptions {
   removed: Block[]

@@ -4,7 +4,7 @@ import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { QUANTIZATION_KEYS } from '../../files/checkpoint/packed/read-packed.js'
 import { type KeptLayers, renumber } from '../write-model/layer-numbers.js'
-import type { Section } from './layer-keys.js'
+import type { Section } from './section.js'
 
 /** A pattern that is true of some layers only: `layers.3.`, `layers\.(0|1)\.`, `layers.1*`. */
 const PATTERN_OF_LAYERS = /(^(re|[+-]):|[*?()[\]|^$\\]).*|.*[*?()[\]|^$\\]/

@@ -1,7 +1,7 @@
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import { formatYaml } from '../../base/yaml.js'
-import type { Training } from './recipe.js'
 import { describeOrigin } from './settings.js'
+import type { Training } from './training.js'
 import type { TrainingData } from './training-data.js'
 
 /** An axolotl config that heals a model with QLoRA, with comments that say where its numbers come from. */

@@ -1,6 +1,6 @@
 import { formatJson } from '../../base/clean-text.js'
-import type { Training } from './recipe.js'
 import { describeOrigin } from './settings.js'
+import type { Training } from './training.js'
 import type { TrainingData } from './training-data.js'
 
 /** A Python script that does the same as the axolotl config, with only PEFT and transformers. */

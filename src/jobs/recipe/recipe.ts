@@ -11,9 +11,10 @@ import { findPlan } from '../write-model/find-plan.js'
 import { formatAxolotlConfig } from './axolotl.js'
 import { estimateEpochs } from './epochs.js'
 import { formatPeftScript } from './peft-script.js'
-import { changeSettings, chooseSettings, type HealingSettings } from './settings.js'
-import { type AdapterTargets, describeUnreached, findTargets, nameInTransformers } from './targets.js'
-import { nameTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.js'
+import { changeSettings, chooseSettings } from './settings.js'
+import { describeUnreached, findTargets, nameInTransformers } from './targets.js'
+import type { Training } from './training.js'
+import { nameTrainingData, type TrainingDataOptions } from './training-data.js'
 
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
@@ -24,22 +25,6 @@ export interface RecipeOptions extends TrainingDataOptions {
   maxLength?: number | undefined
   /** Steps of training; if omitted, the paper's 5,000. */
   steps?: number | undefined
-}
-
-/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
-export interface Training {
-  schema: typeof SCHEMAS.recipe
-  /** As the user named it. */
-  model: string
-  data: TrainingData
-  settings: HealingSettings
-  /** About how often the texts are read; null if that cannot be told from their files. */
-  epochs: number | null
-  targets: AdapterTargets
-  /** Where the adapter is written. */
-  output: string
-  /** Token that pads sequences if the tokenizer names none of its own; null if it does. */
-  padToken: string | null
 }
 
 export interface Recipe {

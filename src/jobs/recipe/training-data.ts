@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js'
-import { type DatasetOptions, DEFAULT_COLUMN } from '../../texts/data/dataset.js'
+import { DEFAULT_COLUMN } from '../../texts/data/dataset.js'
+import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { listDataFiles } from '../../texts/data/files.js'
 import { findHubDataset } from '../../texts/data/hub-dataset.js'
 import { describePiped, isPiped } from '../../texts/data/piped.js'

@@ -7,22 +7,13 @@ import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { ClosingProduct } from './closing-product.js'
 import { type FitReading, type LayerFit, openLayerFit } from './layer-fit.js'
-import { makeReplacements } from './make-replacements.js'
+import { makeReplacements, type WeightChange } from './make-replacements.js'
 import { joinMoments, type Moments, makeMoments, type SplitMoments, takeLastProduct } from './moments.js'
 import type { PhaseMeter, RepairPhase } from './phase-meter.js'
 import type { RepairWork } from './repair-work.js'
 import { type ChosenRidge, chooseRidge, solveRidge } from './solve-change.js'
 import type { Kept, TensorStore } from './tensor-store.js'
 import type { TileProducts } from './tile-products.js'
-
-/** The change of one product. */
-export interface WeightChange {
-  product: ClosingProduct
-  /** [inputs, hidden]; added to the weight, and in one more row to the bias if the product names one. */
-  values: Float32Array
-  /** Ridge strength chosen on held-out texts, see `solveRidge`. */
-  ridge: number
-}
 
 export interface FittedLayer {
   changes: WeightChange[]

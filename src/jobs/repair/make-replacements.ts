@@ -1,7 +1,16 @@
 import { readFloats } from '../../engine/sessions/read-floats.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import type { WeightChange } from './fit-layer.js'
+import type { ClosingProduct } from './closing-product.js'
+
+/** The change of one product. */
+export interface WeightChange {
+  product: ClosingProduct
+  /** [inputs, hidden]; added to the weight, and in one more row to the bias if the product names one. */
+  values: Float32Array
+  /** Ridge strength chosen on held-out texts, see `solveRidge`. */
+  ridge: number
+}
 
 /**
  * The complete changed weights of products, in float32 and in the shapes in which they are stored.

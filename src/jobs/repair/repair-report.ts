@@ -1,5 +1,5 @@
 import type { Figures } from '../../results/documents/evaluation-result.js'
-import type { WeightChange } from './fit-layer.js'
+import type { WeightChange } from './make-replacements.js'
 import type { LayerRepair } from './repair-cuts.js'
 import type { RepairTexts } from './repair-texts.js'
 

@@ -1,6 +1,6 @@
 import type { OnProgress } from '../../base/progress.js'
 import type { ClosingProduct } from './closing-product.js'
-import { MOST_TRIES } from './solve-change.js'
+import { MOST_TRIES } from './ridges.js'
 
 /** What the work of a repair depends on. */
 export interface RepairSizes {

@@ -1,20 +1,15 @@
 import { factorize } from './cholesky.js'
 import { type Moments, type SplitMoments, sketchOutputs, sumSquaresAfter } from './moments.js'
 import type { RepairWork } from './repair-work.js'
+import { FIRST_TRIED, STRENGTHS } from './ridges.js'
 import type { TileProducts } from './tile-products.js'
 
-/** Ridge strengths to try, see `solveRidge`. */
-export const STRENGTHS = [1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
-const FIRST_TRIED = 0.1
 /**
  * Of so many times as many outputs, ridges are tried on a sketch: most of the work of a try would be in solving for each
  * output, and a sketch tells two ridges apart as well.
  */
 const SKETCH = 256
 const WIDE = 4
-
-/** Ridges that are tried at most: from the first to the strongest. */
-export const MOST_TRIES = STRENGTHS.length - STRENGTHS.indexOf(FIRST_TRIED)
 
 /** A ridge chosen on held-out texts. */
 export interface ChosenRidge {

@@ -3,7 +3,7 @@ import { UsageError } from '../../base/errors.js'
 import type { OnProgress } from '../../base/progress.js'
 import type { Model, ModelOptions } from '../../engine/model.js'
 import type { Device } from '../../engine/sessions/device.js'
-import type { DatasetOptions } from '../../texts/data/dataset.js'
+import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { DEFAULT_MAX_LENGTH } from '../../texts/tokens/windows.js'
 import { findLengthLimits } from './length-limits.js'
 

@@ -8,7 +8,7 @@ import type {
   ScoredBlock,
   SimilarityResult,
 } from '../../results/documents/similarity-result.js'
-import type { DatasetName } from '../../texts/data/dataset.js'
+import type { DatasetName } from '../../texts/data/dataset-options.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'

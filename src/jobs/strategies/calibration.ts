@@ -48,3 +48,20 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   }
   return { model, batches, texts, settings, dataset }
 }
+
+/** The texts that a plan is made from, as it names them. */
+export function describeTexts(
+  { id, column, shares }: Calibration['dataset'],
+  { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
+  { datasetSize, shuffle }: Pick<RunOptions, 'datasetSize' | 'shuffle'>,
+) {
+  return {
+    id,
+    ...(shares && { shares }),
+    column,
+    texts,
+    maxLength: settings.maxLength,
+    readTexts: datasetSize,
+    ...(shuffle !== undefined && { shuffle }),
+  }
+}

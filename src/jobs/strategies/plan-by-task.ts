@@ -4,21 +4,16 @@ import { formatQuantity } from '../../base/format-numbers.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
 import type { Plan } from '../../results/documents/plan.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
-import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
+import type { Evaluator } from '../evaluate/evaluator.js'
+import { openEvaluator } from '../evaluate/open-evaluator.js'
 import { findTasks } from '../tasks/find-tasks.js'
 import { type OpenTasks, openTasks } from '../tasks/open-tasks.js'
-import { type PreparedDocument, readTasks, type TaskOptions } from '../tasks/prepare-tasks.js'
+import { type PreparedDocument, readTasks } from '../tasks/prepare-tasks.js'
 import { scoreTasks, type TaskScores } from '../tasks/score-tasks.js'
 import { shareRuns } from '../tasks/share-runs.js'
 import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
-import type { PlanOptions } from './plan-layers.js'
-
-/** Options of the strategy `task` and of objectives `task:NAME`, of which `evaluate --task` has the same. */
-export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
-  /** Name of a task, or a YAML file of one's own. */
-  task?: string | undefined
-}
+import type { PlanOptions } from './plan-options.js'
 
 /** A model, and how its cuts are measured. */
 export interface Searched {
@@ -90,6 +85,13 @@ export async function planByTask(
   } finally {
     await evaluator.close()
   }
+}
+
+/** @throws UsageError if texts are given to a plan that is made from the documents of a task */
+export function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
+  if (flag === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
 }
 
 async function openWhole(options: PlanOptions): Promise<Searched> {

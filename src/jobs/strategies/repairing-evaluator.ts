@@ -8,19 +8,15 @@ import type { Block } from '../../model/layers/block.js'
 import { includesLayer, normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Costs, OnAdvance } from '../evaluate/batch-work.js'
-import {
-  type Compared,
-  comparePaths,
-  type Evaluator,
-  type PathBatch,
-  runPaths,
-} from '../evaluate/evaluator.js'
+import type { Compared, Evaluator } from '../evaluate/evaluator.js'
+import { comparePaths, type PathBatch, runPaths } from '../evaluate/run-paths.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import type { Moments } from '../repair/moments.js'
 import { type LayerOutput, openProductLayers, type ProductLayers } from '../repair/product-layers.js'
 import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import { countHeadShare } from '../run/run-rate.js'
+import { PieceNumbers } from './pieces.js'
 import { relativeError } from './relative-error.js'
 import { type Trunk, Trunks } from './trunks.js'
 
@@ -80,6 +76,7 @@ export class RepairingEvaluator implements Evaluator {
   readonly #options: Options
   readonly #parts: Parts
   readonly #costs: Costs
+  readonly #pieces: PieceNumbers
   #calibration: CalibrationBatch[] = []
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
@@ -93,6 +90,7 @@ export class RepairingEvaluator implements Evaluator {
     this.#model = model
     this.#options = options
     this.#parts = parts
+    this.#pieces = new PieceNumbers(model.config.layers)
     this.#costs = { ofPiece: () => 1, head: model.config.layers * countHeadShare(model) }
   }
 
@@ -184,8 +182,8 @@ export class RepairingEvaluator implements Evaluator {
     return paths.map((path) => {
       const place = trunk.pieces.findIndex((_, index) => isBranch(path, trunk.pieces, index))
       if (path === undefined || place < 0) return Infinity
-      const end = this.#endOf(path[place]!)
-      const own = trunk.pieces.findIndex((piece) => this.#endOf(piece) === end)
+      const { end } = this.#pieces.at(path[place]!)
+      const own = trunk.pieces.findIndex((piece) => this.#pieces.at(piece).end === end)
       const after = this.#branches.get(trunk.states[place]!)!.get(path[place]!)!
       return errorOf(after, end) - errorOf(trunk.states[own + 1]!, end)
     })
@@ -201,7 +199,8 @@ export class RepairingEvaluator implements Evaluator {
       this.#branches.set(state, known)
       const leaving = others.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
       const missing = leaving.filter((other) => !known.has(other))
-      const { output } = missing.length > 0 ? await this.#runLayer(this.#layerOf(piece), state, texts) : {}
+      const { output } =
+        missing.length > 0 ? await this.#runLayer(this.#pieces.at(piece).layer, state, texts) : {}
       for (const other of missing) known.set(other, await this.#runPiece(other, state, texts, output))
       states.push(await this.#runPiece(piece, state, texts, output))
     }
@@ -234,20 +233,6 @@ export class RepairingEvaluator implements Evaluator {
     return this.#model.config.layers
   }
 
-  /** Number of the piece that is `layer`, changed to do what the layers up to `end` did too. */
-  #pieceOf(layer: number, end: number): number {
-    return (layer + 1) * (this.#layers + 1) + end
-  }
-
-  /** The number of the whole model's state that comes after a piece. */
-  #endOf(piece: number): number {
-    return piece < this.#layers ? piece + 1 : piece % (this.#layers + 1)
-  }
-
-  #layerOf(piece: number): number {
-    return piece < this.#layers ? piece : Math.floor(piece / (this.#layers + 1)) - 1
-  }
-
   get #repairedPieces() {
     const { pieces } = this.#parts
     return {
@@ -263,7 +248,9 @@ export class RepairingEvaluator implements Evaluator {
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, this.#layers))
     const paths = removed.map((blocks) => this.#findPath(blocks))
     const needed = removed.filter((_, index) => paths[index] !== undefined).flat()
-    const unknown = new Map(needed.map((block) => [this.#pieceOf(block.start - 1, block.end), block]))
+    const unknown = new Map(
+      needed.map((block) => [this.#pieces.ofChanged({ layer: block.start - 1, end: block.end }), block]),
+    )
     for (const piece of this.#changes.keys()) unknown.delete(piece)
     let done = 0
     for (const { start, end } of unknown.values()) {
@@ -281,7 +268,7 @@ export class RepairingEvaluator implements Evaluator {
     for (let layer = 0; layer < this.#layers; layer++) {
       if (includesLayer(blocks, layer)) continue
       const block = blocks.find(({ start }) => start === layer + 1)
-      path.push(block === undefined ? layer : this.#pieceOf(layer, block.end))
+      path.push(block === undefined ? layer : this.#pieces.ofChanged({ layer, end: block.end }))
     }
     return path
   }
@@ -301,7 +288,7 @@ export class RepairingEvaluator implements Evaluator {
       await layers.addMoments(product, { texts, output, target: states[end]! }, moments)
     }
     const change = await solveRidge(products, moments, RIDGE)
-    this.#changes.set(this.#pieceOf(layer, end), Float32Array.from(change))
+    this.#changes.set(this.#pieces.ofChanged({ layer, end }), Float32Array.from(change))
   }
 
   /** @param known  what the layer, unchanged, makes of the state; it is run if omitted */
@@ -311,7 +298,7 @@ export class RepairingEvaluator implements Evaluator {
     const change = this.#changes.get(piece)
     if (change === undefined) return known?.state ?? (await this.#runLayer(piece, state, texts)).state
     const { closing, layers } = this.#parts
-    const product = closing[this.#layerOf(piece)]!
+    const product = closing[this.#pieces.at(piece).layer]!
     return layers.addChange(product, known ?? (await layers.run(product, state, texts)), change)
   }
 

@@ -1,17 +1,11 @@
 import { relative } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
-import type { SafetensorsDtype } from '../../files/checkpoint/safetensors-header.js'
+import type { SafetensorsDtype } from '../../files/checkpoint/safetensors-dtype.js'
 import type { StoredPart, WeightExpression } from '../../files/checkpoint/weight-expression.js'
 import { setExternalData } from '../graph/onnx/external-data.js'
 import { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
-import { writeCombined } from './combined.js'
-import { writeGgmlBlocks } from './ggml/ggml-blocks.js'
-import { writeIntegers, writeRowWords } from './integers.js'
-import { writeLookup } from './lookup.js'
-import { writeGathered, writeReshaped, writeRows, writeTransposed } from './rearranged.js'
-import { writeConstant, writeStored } from './stored.js'
 
 const PART_TYPES: Partial<Record<SafetensorsDtype, DataType>> = {
   F64: DataType.DOUBLE,
@@ -31,8 +25,8 @@ export interface View {
   dims?: number[]
 }
 
-/** Writes weight expressions as nodes. */
-export class ExpressionWriter extends GraphWriter {
+/** The part of a writer that the kinds of expressions need: nested expressions are written through it. */
+export abstract class ExpressionWriter extends GraphWriter {
   /** Initializers that are parts of files. */
   readonly parts = new Set<string>()
   readonly #folder: string
@@ -87,36 +81,5 @@ export class ExpressionWriter extends GraphWriter {
    * @param ids int64 [count]; if given, only these rows are computed, counted along the first axis
    * @returns float32 in the expression's shape, or [count, ...] of its rows
    */
-  expression(expression: WeightExpression, ids?: string): string {
-    switch (expression.kind) {
-      case 'stored':
-        return writeStored(this, expression, ids)
-      case 'constant':
-        return writeConstant(this, expression)
-      case 'integers':
-        return writeIntegers(this, expression, ids)
-      case 'row-words':
-        return this.#lookUp(writeRowWords(this, expression), ids)
-      case 'lookup':
-        return writeLookup(this, expression, ids)
-      case 'ggml-blocks':
-        return writeGgmlBlocks(this, expression, ids)
-      case 'combined':
-        return writeCombined(this, expression, ids)
-      case 'product':
-        return this.op('MatMul', [this.expression(expression.left, ids), this.expression(expression.right)])
-      case 'gathered':
-        return this.#lookUp(writeGathered(this, expression), ids)
-      case 'transposed':
-        return this.#lookUp(writeTransposed(this, expression), ids)
-      case 'reshaped':
-        return this.#lookUp(writeReshaped(this, expression), ids)
-      case 'rows':
-        return this.#lookUp(writeRows(this, expression), ids)
-    }
-  }
-
-  #lookUp(whole: string, ids: string | undefined): string {
-    return ids === undefined ? whole : this.op('Gather', [whole, ids])
-  }
+  abstract expression(expression: WeightExpression, ids?: string): string
 }

@@ -8,7 +8,7 @@ import {
   makeNode,
   type NodeProto,
 } from '../graph/onnx/onnx.js'
-import { ExpressionWriter } from './expression-writer.js'
+import { WeightWriter } from './weight-writer.js'
 
 /** A graph that computes its packed weights itself. */
 export interface UnpackedModel {
@@ -28,7 +28,7 @@ export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): U
     dataLocation === DataLocation.EXTERNAL && packed?.has(name) === true
   const names = new Set(graph.initializer.filter(isPacked).map(({ name }) => name))
   if (packed === undefined || names.size === 0) return { model, parts: new Set() }
-  const writer = new ExpressionWriter(weightsFolder)
+  const writer = new WeightWriter(weightsFolder)
   const isLookUp = (node: NodeProto) =>
     node.opType === 'Gather' && names.has(node.input[0]!) && !node.attribute.some(({ i }) => i !== 0n)
   const others = graph.node.flatMap((node) => {
@@ -53,7 +53,7 @@ export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): U
 
 /** The nodes that look up rows of a packed table, instead of a given node. */
 function writeLookUp(
-  writer: ExpressionWriter,
+  writer: WeightWriter,
   table: WeightExpression,
   { input, output }: NodeProto,
 ): NodeProto[] {

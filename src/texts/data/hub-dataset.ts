@@ -1,6 +1,6 @@
 import { agree, parseRepoAddress } from '../../files/hub/address.js'
 import { isOnlyOnHub } from '../../files/hub/only-on-hub.js'
-import type { DatasetOptions } from './dataset.js'
+import type { DatasetOptions } from './dataset-options.js'
 import { detectKind } from './kind.js'
 
 type NamingOptions = Pick<DatasetOptions, 'dataset' | 'datasetConfig' | 'datasetSplit' | 'datasetRevision'>

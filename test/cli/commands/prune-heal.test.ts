@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import type { PruneFlags } from '../../../src/cli/commands/prune.js'
+import type { PruneFlags } from '../../../src/cli/commands/prune-flags.js'
 import { readHealOptions } from '../../../src/cli/commands/run/prune-heal.js'
 import { findSchemaProblem } from '../../../src/results/documents/json-schema.js'
 import { EXAMPLES, FIXTURES, TEXTS } from '../../support/paths.js'

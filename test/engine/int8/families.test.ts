@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type Model, openModel, prepareModel } from '../../../src/engine/model.js'
 import { openWholeSession } from '../../../src/engine/sessions/whole-session.js'
-import { openEvaluator } from '../../../src/jobs/evaluate/evaluator.js'
+import { openEvaluator } from '../../../src/jobs/evaluate/open-evaluator.js'
 import { parseBlocks } from '../../../src/model/layers/blocks.js'
 import {
   fixtureFolder,

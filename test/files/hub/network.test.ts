@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openModelSource } from '../../../src/files/checkpoint/model-source.js'
+import { openModelSource } from '../../../src/files/checkpoint/open-model-source.js'
 import { openDataset } from '../../../src/texts/data/dataset.js'
 import type { Fault } from '../../support/hub/answers.js'
 import { makeParquet, makeTexts } from '../../support/hub/parquet-files.js'

@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openModelSource } from '../../../src/files/checkpoint/model-source.js'
+import { openModelSource } from '../../../src/files/checkpoint/open-model-source.js'
 import { isOnlyOnHub } from '../../../src/files/hub/only-on-hub.js'
 import { listDataFiles } from '../../../src/texts/data/files.js'
 import { findHubDataset } from '../../../src/texts/data/hub-dataset.js'

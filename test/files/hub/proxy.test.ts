@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openModelSource } from '../../../src/files/checkpoint/model-source.js'
+import { openModelSource } from '../../../src/files/checkpoint/open-model-source.js'
 import { type HubServer, startHubServer } from '../../support/hub/server.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 

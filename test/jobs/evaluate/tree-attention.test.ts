@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { createRandom } from '../../../src/base/random.js'
 import { type Model, openModel } from '../../../src/engine/model.js'
-import { openEvaluator } from '../../../src/jobs/evaluate/evaluator.js'
+import { openEvaluator } from '../../../src/jobs/evaluate/open-evaluator.js'
 import type { EncodedRequest } from '../../../src/jobs/tasks/encode-requests.js'
 import { scoreTasks } from '../../../src/jobs/tasks/score-tasks.js'
 import { shareRuns } from '../../../src/jobs/tasks/share-runs.js'

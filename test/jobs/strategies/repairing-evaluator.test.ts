@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
-import { openEvaluator } from '../../../src/jobs/evaluate/evaluator.js'
+import { openEvaluator } from '../../../src/jobs/evaluate/open-evaluator.js'
 import { openRepairingEvaluator } from '../../../src/jobs/strategies/repairing-evaluator.js'
 import { fixtureFolder } from '../../support/fixture-model.js'
 import { drawBatches, makeLinearModel } from '../../support/linear-model.js'

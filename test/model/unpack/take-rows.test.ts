@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { readExpression } from '../../../src/engine/sessions/read-floats.js'
 import { createSession } from '../../../src/engine/sessions/session.js'
-import type { SafetensorsDtype } from '../../../src/files/checkpoint/safetensors-header.js'
+import type { SafetensorsDtype } from '../../../src/files/checkpoint/safetensors-dtype.js'
 import {
   listParts,
   type StoredPart,

@@ -1,7 +1,8 @@
 import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../../src/base/errors.js'
-import { type DatasetOptions, type DatasetRow, openDataset } from '../../../src/texts/data/dataset.js'
+import { type DatasetRow, openDataset } from '../../../src/texts/data/dataset.js'
+import type { DatasetOptions } from '../../../src/texts/data/dataset-options.js'
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []

@@ -1,4 +1,5 @@
 import type { RunRate } from '../../../jobs/run/run-rate.js'
+import type { SimilarityOptions } from '../../../jobs/similarity/options.js'
 import {
   DEFAULT_VERIFIED_BLOCKS,
   VERIFIED_DISTANCE_TEXTS,
@@ -7,7 +8,10 @@ import { estimateVerification } from '../../../jobs/strategies/verification-time
 import { findNearestBlocks } from '../../../results/documents/result-views.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
 import type { CheckAdvice } from '../../terminal/check-advice.js'
-import type { SimilarityFlags } from '../similarity.js'
+
+type AdvisedFlags = Pick<SimilarityOptions, 'shard' | 'maxMemory' | 'datasetSize' | 'until'> & {
+  verifySize: number
+}
 
 /** Part of a dataset's texts that distances are measured on, so that others are left to check the blocks. */
 export const MEASURED_SHARE = 0.8
@@ -18,7 +22,7 @@ export const MEASURED_SHARE = 0.8
  */
 export function adviseCheck(
   { dataset: { samples, tokens }, distances, layersToSkip, model: { layers } }: SimilarityResult,
-  { shard, maxMemory, datasetSize, until, verifySize }: SimilarityFlags,
+  { shard, maxMemory, datasetSize, until, verifySize }: AdvisedFlags,
   rate: RunRate | null,
 ): CheckAdvice | undefined {
   if (shard !== undefined || maxMemory !== undefined || samples < 2) return undefined

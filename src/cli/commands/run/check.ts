@@ -1,9 +1,13 @@
 import { LayerpruneError } from '../../../base/errors.js'
+import type { Expectations } from '../../../jobs/similarity/check-result.js'
 import { checkResult } from '../../../jobs/similarity/check-result.js'
 import { readSimilarityResult } from '../../../results/documents/read-saved.js'
 import { printFailure, printResult } from '../../terminal/output.js'
-import type { CheckFlags } from '../check.js'
 import { noteRecommendation } from './note-recommendation.js'
+
+export interface CheckFlags extends Expectations {
+  from: string
+}
 
 export async function run({ from, ...expected }: CheckFlags): Promise<void> {
   const result = await readSimilarityResult(from)

@@ -4,7 +4,9 @@ import { VERSION } from '../../../base/version.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { locateModel } from '../../../engine/model.js'
 import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
+import type { EvaluationOptions } from '../../../jobs/evaluate/perplexity.js'
 import { evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
+import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
 import type { Block } from '../../../model/layers/block.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
@@ -15,11 +17,27 @@ import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
-import { EVALUATE_OPTIONS, type EvaluateFlags, TASK_OPTIONS } from '../evaluate.js'
+import { RUN_OPTIONS, TASK_OPTIONS } from '../measuring-flags.js'
+import type { RemovalFlags } from '../removal-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { planRemoval, readRemovals } from './removal.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
+
+const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
+
+export interface EvaluateFlags
+  extends Omit<Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>, 'dataset'>,
+    Pick<TaskEvaluationOptions, (typeof TASK_OPTIONS)[number]>,
+    RemovalFlags {
+  dataset?: string[]
+  task?: string[]
+  against?: string
+  logSamples?: string
+  output?: string
+  json?: boolean
+  quiet?: boolean
+}
 
 export async function run(flags: EvaluateFlags): Promise<void> {
   const { output, logSamples, dataset = [], plan = [], from } = flags

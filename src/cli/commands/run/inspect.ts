@@ -1,10 +1,15 @@
 import { inspectModel } from '../../../jobs/inspect/inspect-model.js'
 import { formatInspection } from '../../terminal/inspection.js'
 import { printDocument } from '../../terminal/output.js'
-import type { InspectFlags } from '../inspect.js'
+import type { WeightFlags } from '../measuring-flags.js'
 import { WEIGHT_OPTIONS } from '../measuring-flags.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
+
+export interface InspectFlags extends WeightFlags {
+  json?: boolean
+  quiet?: boolean
+}
 
 export async function run(flags: InspectFlags): Promise<void> {
   const inspection = await runWithHooks(flags, (hooks) =>

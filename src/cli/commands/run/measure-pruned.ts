@@ -5,7 +5,7 @@ import type { SampleOptions } from '../../../jobs/prune/write-samples.js'
 import { CALIBRATION_TEXTS, EVALUATION_TEXTS } from '../../../jobs/repair/repair-texts.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
-import type { PruneFlags } from '../prune.js'
+import type { PruneFlags } from '../prune-flags.js'
 import { pick } from './pick.js'
 
 /** Whether both models are run at the end. */

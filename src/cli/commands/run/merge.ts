@@ -7,12 +7,19 @@ import { readDocument } from '../../../results/documents/read-document.js'
 import { readEvaluation, readSimilarityResult, readSweep } from '../../../results/documents/read-saved.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
-import type { MergeFlags } from '../merge.js'
 import { suggestCut } from './evaluate.js'
 import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
 import { showSweep, writeSweepFiles } from './sweep.js'
+
+export interface MergeFlags {
+  output: string
+  maxPerplexityRatio?: number
+  maxSize?: number
+  json?: boolean
+  quiet?: boolean
+}
 
 export async function run(files: string[], flags: MergeFlags): Promise<void> {
   setQuiet(flags.quiet ?? false)

@@ -1,15 +1,38 @@
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { planLayers } from '../../../jobs/strategies/plan-layers.js'
+import type { PlanOptions } from '../../../jobs/strategies/plan-options.js'
 import type { Strategy } from '../../../jobs/strategies/strategy.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
-import { PLAN_OPTIONS, type PlanFlags } from '../plan.js'
+import { RUN_OPTIONS } from '../measuring-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
+
+const PLAN_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...([
+    'layersToSkip',
+    'strategy',
+    'objective',
+    'verify',
+    'verifySize',
+    'task',
+    'taskData',
+    'limit',
+    'numFewshot',
+  ] as const),
+] as const
+
+export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
+  dataset?: string[]
+  output?: string
+  json?: boolean
+  quiet?: boolean
+}
 
 export async function run(flags: PlanFlags): Promise<void> {
   const { output, dataset = [] } = flags

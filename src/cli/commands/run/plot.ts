@@ -1,16 +1,27 @@
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
+import type { Metric } from '../../../results/documents/metrics.js'
 import {
   readEvaluation,
   readMeasuredTasks,
   readSimilarityResult,
 } from '../../../results/documents/read-saved.js'
 import { drawAccuracies } from '../../../results/report/accuracy-svg.js'
+import type { HeatScale } from '../../../results/report/heatmap-svg.js'
 import { drawPerplexities } from '../../../results/report/perplexity-svg.js'
+import type { PlotKind } from '../../../results/report/plot.js'
 import { assertPlotFile, convertPlot, drawPlot } from '../../../results/report/plot.js'
 import { printNote } from '../../terminal/output.js'
-import type { PlotFlags } from '../plot.js'
 import { prepareOutputFile } from './output-file.js'
+
+export interface PlotFlags {
+  from: string
+  output: string
+  kind: PlotKind | 'perplexity' | 'accuracy'
+  scale?: HeatScale
+  metric?: Metric
+  layersToSkip?: number
+}
 
 export async function run({ from, output, kind, scale, metric, layersToSkip }: PlotFlags): Promise<void> {
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')

@@ -1,8 +1,11 @@
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { makeReport } from '../../../jobs/library/report.js'
 import { printNote, printResult } from '../../terminal/output.js'
-import type { ReportFlags } from '../report.js'
 import { prepareOutputFile } from './output-file.js'
+
+export interface ReportFlags {
+  output: string
+}
 
 export async function run(files: string[], { output }: ReportFlags): Promise<void> {
   if (output !== '-') await prepareOutputFile(output, files)

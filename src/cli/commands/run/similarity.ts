@@ -4,13 +4,13 @@ import { renamePhase } from '../../../base/progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../../base/write-files.js'
 import type { RunRate } from '../../../jobs/run/run-rate.js'
 import { measureSimilarity } from '../../../jobs/similarity/measure.js'
+import type { SimilarityOptions } from '../../../jobs/similarity/options.js'
 import { VERIFIED_DISTANCE_TEXTS } from '../../../jobs/strategies/verification-sizes.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
 import { RUN_OPTIONS } from '../measuring-flags.js'
-import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { listenForInterruption } from './interruption.js'
@@ -19,6 +19,23 @@ import { pick } from './pick.js'
 import { writeResultFiles } from './result-files.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
+
+const SIMILARITY_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...(['layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'] as const),
+] as const
+
+export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_OPTIONS)[number]> {
+  resume?: boolean
+  verify?: number
+  verifySize: number
+  output: string
+  plot?: string[]
+  heatmap?: boolean
+  json?: boolean
+  quiet?: boolean
+  verbose?: boolean
+}
 
 export async function run(given: SimilarityFlags): Promise<void> {
   setQuiet(given.quiet ?? false)

@@ -11,9 +11,16 @@ import { keepLayers } from '../../../jobs/write-model/layer-numbers.js'
 import { formatLlamaQuantize } from '../../../results/llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../../results/mergekit.js'
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
-import type { SliceConfigFlags } from '../slice-config.js'
+import type { RemovalFlags } from '../removal-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { planRemoval, readRemoval } from './removal.js'
+
+export interface SliceConfigFlags extends RemovalFlags {
+  model?: string
+  numLayers?: number
+  format: 'mergekit' | 'llama-quantize'
+  output?: string
+}
 
 export async function run(flags: SliceConfigFlags): Promise<void> {
   const { output, from, plan = [] } = flags

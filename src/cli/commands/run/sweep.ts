@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { formatList, formatQuantity } from '../../../base/format-numbers.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../../base/write-files.js'
+import type { SweepOptions, SweepStrategy } from '../../../jobs/sweep/options.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
 import { sweepCuts } from '../../../jobs/sweep/sweep.js'
 import { planRecommended } from '../../../results/documents/sweep-plan.js'
@@ -14,10 +15,37 @@ import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { formatSweep } from '../../terminal/sweep.js'
-import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
+import { RUN_OPTIONS, TASK_OPTIONS } from '../measuring-flags.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { runWithHooks } from './run-hooks.js'
+
+const SWEEP_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...([
+    'sizes',
+    'verifySize',
+    'repair',
+    'full',
+    'maxMemory',
+    'shard',
+    'maxPerplexityRatio',
+    'maxSize',
+    'minTask',
+    'samples',
+  ] as const),
+  ...TASK_OPTIONS,
+] as const
+
+export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_OPTIONS)[number]> {
+  dataset: string[]
+  strategy?: SweepStrategy[]
+  task?: string[]
+  resume?: boolean
+  output: string
+  json?: boolean
+  quiet?: boolean
+}
 
 export async function run(flags: SweepFlags): Promise<void> {
   const { output, strategy: strategies, task: tasks, minTask, shard } = flags

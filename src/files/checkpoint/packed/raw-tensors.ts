@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../../base/errors.js'
-import { quoteName, type SafetensorsDtype, type TensorLocation } from '../safetensors-header.js'
+import type { SafetensorsDtype } from '../safetensors-dtype.js'
+import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import { listParts, type WeightExpression } from '../weight-expression.js'
 
 type Tensors = ReadonlyMap<string, TensorLocation>

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { LayerpruneError } from '../../../base/errors.js'
-import type { SafetensorsCheckpoint } from '../safetensors.js'
+import type { SafetensorsCheckpoint } from '../safetensors-checkpoint.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import { openShards, type ShardedForm } from '../shards.js'
 import { readPytorchFile } from './pytorch-file.js'

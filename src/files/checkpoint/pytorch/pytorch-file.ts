@@ -1,12 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { LayerpruneError } from '../../../base/errors.js'
 import { assertNoPointer, withModelFile } from '../regular-file.js'
-import {
-  bytesOfNumber,
-  quoteName,
-  type SafetensorsHeader,
-  type TensorLocation,
-} from '../safetensors-header.js'
+import { bytesOfNumber } from '../safetensors-dtype.js'
+import { quoteName, type SafetensorsHeader, type TensorLocation } from '../safetensors-header.js'
 import { PickleError } from './pickle.js'
 import { readStateDict, type StoredTensor } from './state-dict.js'
 import {

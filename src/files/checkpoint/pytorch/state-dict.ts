@@ -1,5 +1,5 @@
 import { LayerpruneError } from '../../../base/errors.js'
-import type { SafetensorsDtype } from '../safetensors-header.js'
+import type { SafetensorsDtype } from '../safetensors-dtype.js'
 import { quoteName } from '../safetensors-header.js'
 import { Name, type PickleMeaning, type PickleValue, readPickle } from './pickle.js'
 

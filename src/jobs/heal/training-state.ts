@@ -1,0 +1,26 @@
+import type { AdamW, Parameters } from './optimizer.js'
+
+/** A measurement on held-out texts. */
+export interface CurvePoint {
+  /** Steps taken. */
+  step: number
+  /** Mean over the steps since the last measurement, in nats per token; null before the first step. */
+  trainingLoss: number | null
+  /** In nats per token. */
+  heldOutLoss: number
+}
+
+/** All that training depends on besides its settings and texts: with it, a stopped run continues to the bit. */
+export interface TrainingState {
+  parameters: Parameters
+  optimizer: AdamW
+  /** Steps of the whole training; null until the pace is known. */
+  steps: number | null
+  /** Seconds trained. */
+  seconds: number
+  curve: CurvePoint[]
+  /** Loss of each step, in nats per token. */
+  losses: number[]
+  /** The weights of the lowest held-out loss. */
+  best: { step: number; heldOutLoss: number; parameters: Parameters }
+}

@@ -1,0 +1,30 @@
+import type { Plan } from '../../results/documents/plan.js'
+import type { RunOptions } from '../run/run-options.js'
+import type { TaskOptions } from '../tasks/prepare-tasks.js'
+import type { Objective, Strategy } from './strategy.js'
+
+/** Options of the strategy `task` and of objectives `task:NAME`, of which `evaluate --task` has the same. */
+export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
+  /** Name of a task, or a YAML file of one's own. */
+  task?: string | undefined
+}
+
+export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
+  strategy: Strategy
+  /** Number of layers to remove, 1 to layers - 1. */
+  layersToSkip: number
+  /** Not needed for `deepest` and `task`. */
+  dataset?: string | string[] | undefined
+  /** `greedy-perplexity` and `repaired`: what they keep low; the perplexity if omitted. */
+  objective?: Objective | undefined
+  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
+  verify?: number | undefined
+  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
+  verifySize?: number | undefined
+}
+
+/** Options of a plan that is made from texts. */
+export type TextPlanOptions = PlanOptions & { dataset: string | string[]; datasetSize: number }
+
+/** What a strategy finds. */
+export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
