@@ -2,14 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { isHarmlessKey } from '../../src/model/families/harmless-keys.js'
-import { findNeverRead } from '../../src/model/families/never-read.js'
-import { FAMILY_NAMES } from '../../src/model/families/read-keys.js'
+import { findNeverRead, readNames } from '../../src/model/families/never-read.js'
 import { listFixtures, readConfig } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 
 /** Names that the code of any family reads, and some that none reads. */
 const NAMES = new Set([
-  ...Object.values(FAMILY_NAMES).flatMap((names) => names.trim().split(/\s+/)),
+  ...Object.values(readNames().families).flatMap((names) => names.trim().split(/\s+/)),
   'some_trainer_note',
   '_saved_by',
 ])

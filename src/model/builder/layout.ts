@@ -3,7 +3,7 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { ConfigReader, type CountLimits } from '../families/config-reader.js'
 import { LLAMA_NAMES } from '../families/differences.js'
-import type { Family } from '../families/table.js'
+import type { Family } from '../families/family.js'
 
 export type Tensors = ReadonlyMap<string, TensorLocation>
 

@@ -8,6 +8,7 @@ import {
 } from './delta-parts.js'
 import type { Delta } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { allButEvery, QWEN_EXPERTS } from './family-parts.js'
 import { describeLatent, readLatentForm } from './latent-parts.js'
 import {
@@ -18,7 +19,6 @@ import {
   readGroups,
   sigmoidRouting,
 } from './router-parts.js'
-import type { Family } from './table.js'
 
 type Has = (name: string) => boolean
 

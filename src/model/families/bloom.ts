@@ -1,7 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { rope } from './family-parts.js'
-import type { Family } from './table.js'
 
 /** Names that both families give to their parts. */
 const NAMES = {

@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Mlp } from './description.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { rope, softmaxRouting } from './family-parts.js'
 import { isHarmlessKey } from './harmless-keys.js'
-import type { Family } from './table.js'
 
 /** DBRX, whose config has an object for attention and one for the experts. */
 export const DBRX_FAMILIES: Record<string, Family> = {

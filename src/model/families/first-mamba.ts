@@ -1,10 +1,10 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Mamba } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeExperts, FEED_FORWARD_EXPERTS, softmaxRouting } from './family-parts.js'
 import { describeBambaLayer, describePureMamba } from './mamba-layers.js'
 import { describeMamba, FIRST_TRAINED_KEYS, type MambaSizes, readRank } from './mamba-parts.js'
-import type { Family } from './table.js'
 
 /** Decoders whose layers have the first Mamba instead of attention. */
 export const FIRST_MAMBA_FAMILIES: Record<string, Family> = {

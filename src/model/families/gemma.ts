@@ -1,8 +1,8 @@
 import type { ConfigReader } from './config-reader.js'
+import type { Family } from './family.js'
 import { describeGemma, describeSandwichedGemma } from './family-bases.js'
 import { allButEvery, readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readPattern, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** The Gemmas. */
 export const GEMMA_FAMILIES: Record<string, Family> = {

@@ -2,10 +2,10 @@ import type { ConfigReader } from './config-reader.js'
 import { checkExperts } from './describe-layer.js'
 import type { KeySharing, Linear, Mlp } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
+import type { Family } from './family.js'
 import { NOT_CAUSAL } from './family-bases.js'
 import { allButEvery, readAttentionBias, rope, softmaxRouting } from './family-parts.js'
 import { type LayerType, readLayerTypes, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 type TypeOf = (layer: number) => LayerType
 

@@ -2,10 +2,10 @@ import { LEARNT_POSITIONS } from '../../files/checkpoint/config.js'
 import { makeAlibiSlopes } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { describeGpt2, NEOX_NAMES } from './family-bases.js'
 import { rope } from './family-parts.js'
 import { isHarmlessKey } from './harmless-keys.js'
-import type { Family } from './table.js'
 
 const BIAS = { qkv: true, output: true, mlp: true }
 

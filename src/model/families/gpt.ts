@@ -2,10 +2,10 @@ import { LEARNT_POSITIONS } from '../../files/checkpoint/config.js'
 import { expandAttentionTypes } from './attention-types.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { describeGpt2, NEOX_NAMES, readGpt2Scale } from './family-bases.js'
 import { rope } from './family-parts.js'
 import { readWindow } from './layer-types.js'
-import type { Family } from './table.js'
 
 const LAYER_NORM = { kind: 'layer' } as const
 

@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Mlp } from './description.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { readAttentionBias, readMultipliers, rope } from './family-parts.js'
 import { readBambaMixer } from './mamba-parts.js'
-import type { Family } from './table.js'
 import { describeGraniteExperts } from './with-experts.js'
 
 /** Granites whose layers have an MLP that every token passes, with or without experts beside it. */

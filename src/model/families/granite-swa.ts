@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { readAttentionBias, readMultipliers, rope } from './family-parts.js'
 import { describeGraniteMixture } from './granite-moe.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Granites with windows, sinks and a base of the rotary embedding for each layer. */
 export const WINDOWED_GRANITE_FAMILIES: Record<string, Family> = {

@@ -8,10 +8,10 @@ import {
 } from './delta-parts.js'
 import type { Delta, Experts } from './description.js'
 import type { Differences, ExpertParts, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeExperts, MIXTRAL_EXPERTS } from './family-parts.js'
 import { describeLatent, readLatentForm } from './latent-parts.js'
 import { readExpertLayers } from './router-parts.js'
-import type { Family } from './table.js'
 
 /** What is added to the sum of the chosen scores. */
 const SUM_EPSILON = 1e-20

@@ -1,8 +1,8 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences, Sizes } from './differences.js'
+import type { Family } from './family.js'
 import { readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 const APERTUS_FIXED = { mlp_bias: false, post_norm: false, qk_norm: true }
 

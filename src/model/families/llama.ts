@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { describeGlm, GLM4_NORMS } from './family-bases.js'
 import { readAttentionBias, readMultipliers, readQwenWindows, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Decoders with the layer of Llama. */
 export const LLAMA_FAMILIES: Record<string, Family> = {

@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { QueryGrowth } from './description.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './family-parts.js'
 import { describeRoutedExperts, type RoutedExperts } from './router-parts.js'
-import type { Family } from './table.js'
 
 /** Llama 4, whose layers differ in positions, in which tokens they see, and in their MLP. */
 export const LLAMA4_FAMILIES: Record<string, Family> = {

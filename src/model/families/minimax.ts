@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { LightningAttention, Residual } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeExperts, MIXTRAL_EXPERTS, readExpertCount, rope, softmaxRouting } from './family-parts.js'
 import { readLayerKinds, readWindow } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Epsilon of the norm inside linear attention, whatever that of the others. */
 const INNER_EPSILON = 1e-6

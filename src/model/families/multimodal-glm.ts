@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { GLM4_NORMS } from './family-bases.js'
 import { rope } from './family-parts.js'
 import { readExtraLayers } from './router-parts.js'
-import type { Family } from './table.js'
 import { describeGlm4Moe } from './with-router.js'
 
 /**

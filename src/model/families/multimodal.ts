@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Linear } from './description.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import {
   describeExperts,
   QWEN_EXPERTS,
@@ -11,7 +12,6 @@ import {
   rope,
   softmaxRouting,
 } from './family-parts.js'
-import type { Family } from './table.js'
 
 /**
  * Decoders that exist only inside models of images and text. Their rotary embedding has three positions, one for time,

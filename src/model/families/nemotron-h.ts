@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Experts, Linear, Mlp } from './description.js'
 import type { Differences, ExpertParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeMamba2, readMamba2Sizes } from './mamba-parts.js'
 import { readGroupedRouting } from './router-parts.js'
-import type { Family } from './table.js'
 
 type Kind = 'linear_attention' | 'full_attention' | 'mlp' | 'moe'
 

@@ -1,9 +1,29 @@
-import { FAMILY_NAMES, MADE_NAMES, READ_VERSION, SHARED_NAMES } from './read-keys.js'
+import { readFileSync } from 'node:fs'
+import { packageFile } from '../../base/package-file.js'
 
-/** What the list of names can hold: others, as with a dot, are not looked for. */
-const KEY = /^[a-z_][A-Za-z0-9_]*$/
+/** Which keys of config.json the code of transformers may read; test/fixtures/make-read-keys.py writes it. */
+interface ReadNames {
+  /** The version of transformers whose source was read. */
+  version: string
+  /** Names that the code of all families may read from a config, between spaces. */
+  shared: string
+  /** Names that only the code of a family may read, by `model_type`. */
+  families: Record<string, string>
+  /** Sources of regular expressions for names that the code puts together. */
+  patterns: string[]
+}
 
-let shared: Set<string> | undefined
+/** Form of the names that the list can hold. Other keys, such as those with a dot, may be read. */
+const KEY = /^_?[a-z][A-Za-z0-9_]*$/
+
+let read: ReadNames | undefined
+
+let common: { names: Set<string>; patterns: RegExp[] } | undefined
+
+export function readNames(): ReadNames {
+  read ??= JSON.parse(readFileSync(packageFile('assets/transformers-names.json'), 'utf8')) as ReadNames
+  return read
+}
 
 /**
  * Makes a test of whether transformers' own code of a family never reads a key, whatever its value. No key passes if
@@ -11,26 +31,39 @@ let shared: Set<string> | undefined
  * @param config the whole content of config.json
  */
 export function findNeverRead(family: string, config: Record<string, unknown>): (key: string) => boolean {
-  const names = Object.hasOwn(FAMILY_NAMES, family) ? FAMILY_NAMES[family] : undefined
+  const { families, version } = readNames()
+  const names = Object.hasOwn(families, family) ? families[family] : undefined
   if (
     names === undefined ||
     config.auto_map !== undefined ||
-    !isOfKnownVersion(config.transformers_version)
+    !isKnownVersion(config.transformers_version, version)
   ) {
     return () => false
   }
   return (key) => {
-    shared ??= new Set(split(SHARED_NAMES))
-    const isRead = shared.has(key) || split(names).includes(key) || MADE_NAMES.some((name) => name.test(key))
-    return KEY.test(key) && !isRead
+    if (!KEY.test(key)) return false
+    const shared = readCommon()
+    return !(
+      shared.names.has(key) ||
+      split(names).includes(key) ||
+      shared.patterns.some((pattern) => pattern.test(key))
+    )
   }
 }
 
-function isOfKnownVersion(version: unknown): boolean {
+function readCommon(): { names: Set<string>; patterns: RegExp[] } {
+  if (common === undefined) {
+    const { shared, patterns } = readNames()
+    common = { names: new Set(split(shared)), patterns: patterns.map((source) => new RegExp(source)) }
+  }
+  return common
+}
+
+function isKnownVersion(version: unknown, known: string): boolean {
   if (version === undefined || version === null) return true
   const [, major, minor] = /^(\d+)\.(\d+)(\.|$)/.exec(String(version)) ?? []
   if (major === undefined || minor === undefined) return false
-  const [readMajor, readMinor] = READ_VERSION.split('.').map(Number)
+  const [readMajor, readMinor] = known.split('.').map(Number)
   return Number(major) < readMajor! || (Number(major) === readMajor && Number(minor) <= readMinor!)
 }
 

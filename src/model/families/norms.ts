@@ -1,7 +1,7 @@
+import type { Family } from './family.js'
 import { describeCohere, POST_NORMS } from './family-bases.js'
 import { allButEvery, readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readPattern, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Decoders whose norms are not where Llama's are: after attention and MLP, or one for both in parallel. */
 export const NORM_FAMILIES: Record<string, Family> = {

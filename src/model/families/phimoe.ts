@@ -1,6 +1,6 @@
+import type { Family } from './family.js'
 import { describeExperts, MIXTRAL_EXPERTS, readAttentionBias, rope } from './family-parts.js'
 import { readWindow } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Phi with experts that SparseMixer chooses. */
 export const PHIMOE_FAMILIES: Record<string, Family> = {

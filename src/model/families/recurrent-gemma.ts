@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { GatedRecurrence } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeGemma } from './family-bases.js'
 import { rope } from './family-parts.js'
-import type { Family } from './table.js'
 
 /** Sharpness of the decay, the same in all models. */
 const SHARPNESS = 8

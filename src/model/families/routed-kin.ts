@@ -1,5 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences, ExpertParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeCohere, POST_NORMS } from './family-bases.js'
 import {
   allButEvery,
@@ -19,7 +20,6 @@ import {
   readMlpTypes,
   sigmoidRouting,
 } from './router-parts.js'
-import type { Family } from './table.js'
 
 type Has = (name: string) => boolean
 

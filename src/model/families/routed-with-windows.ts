@@ -1,5 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { allButEvery, QWEN_EXPERTS, readAttentionBias, readExpertCount, rope } from './family-parts.js'
 import { readLayerRopes } from './layer-ropes.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
@@ -9,7 +10,6 @@ import {
   readGroupedRouting,
   readMlpTypes,
 } from './router-parts.js'
-import type { Family } from './table.js'
 
 type Has = (name: string) => boolean
 

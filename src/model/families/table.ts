@@ -1,8 +1,7 @@
 import { BAILING_FAMILIES } from './bailing.js'
 import { BLOOM_FAMILIES } from './bloom.js'
-import type { ConfigReader } from './config-reader.js'
 import { DBRX_FAMILIES } from './dbrx.js'
-import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { FIRST_MAMBA_FAMILIES } from './first-mamba.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GEMMA4_FAMILIES } from './gemma4.js'
@@ -31,20 +30,6 @@ import { MAMBA_FAMILIES } from './with-mamba.js'
 import { ROUTER_FAMILIES } from './with-router.js'
 import { SINK_FAMILIES } from './with-sinks.js'
 import { ZAMBA2_FAMILIES } from './zamba2.js'
-
-/** A kind of decoder, by `model_type`. */
-export interface Family {
-  /** The models that people know it by. */
-  title: string
-  /** What sets it apart from Llama, in a few words. */
-  notes: string
-  /** What the names of the decoder's tensors start with, unless it was saved without its head; default `model.` */
-  prefix?: string | string[]
-  /** Keys of published configs that state what the family always does; any other value is refused. */
-  fixed?: Record<string, unknown>
-  /** @param has whether the checkpoint has a tensor, by its full name */
-  describe: (config: ConfigReader, has: (name: string) => boolean) => Differences
-}
 
 /** The families that can be read from safetensors, each described by its differences from Llama. */
 export const FAMILIES: Record<string, Family> = {

@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Routing, ShortConvolution } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { describeExperts, readAttentionBias, rope } from './family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Keys of LFM 2's first configs that state what the family always does. */
 const LFM2_FIXED = { hidden_act: 'silu', block_use_swiglu: true, use_pos_enc: true }

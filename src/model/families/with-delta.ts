@@ -10,6 +10,7 @@ import {
 } from './delta-parts.js'
 import type { Delta, DeltaProjections, Experts } from './description.js'
 import type { Differences, ExpertParts, LayerNorms, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { POST_NORMS } from './family-bases.js'
 import {
   allButEvery,
@@ -22,7 +23,6 @@ import {
   rope,
   softmaxRouting,
 } from './family-parts.js'
-import type { Family } from './table.js'
 
 /** Keys of Qwen's configs that state what its hybrids always do. */
 const QWEN_FIXED = { attn_output_gate: true, output_gate_type: 'swish' }

@@ -1,5 +1,6 @@
 import type { Experts, Linear } from './description.js'
 import type { ExpertParts } from './differences.js'
+import type { Family } from './family.js'
 import {
   describeExperts,
   describeSharedExpert,
@@ -14,7 +15,6 @@ import {
   softmaxRouting,
 } from './family-parts.js'
 import { readWindow } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Decoders with a mixture of experts. */
 export const EXPERT_FAMILIES: Record<string, Family> = {

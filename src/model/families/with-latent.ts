@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Experts } from './description.js'
 import type { Differences, ExpertParts } from './differences.js'
+import type { Family } from './family.js'
 import { QWEN_EXPERTS, softmaxRouting } from './family-parts.js'
 import { describeLatent, type LatentForm, readLatentForm, type UsualSizes } from './latent-parts.js'
 import {
@@ -11,7 +12,6 @@ import {
   readGroupedRouting,
   readGroups,
 } from './router-parts.js'
-import type { Family } from './table.js'
 
 /** Decoders with multi-head latent attention in all layers. */
 export const LATENT_FAMILIES: Record<string, Family> = {

@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Mixer } from './description.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { readAttentionBias, rope } from './family-parts.js'
 import { describeBambaLayer, describePureMamba } from './mamba-layers.js'
 import {
@@ -12,7 +13,6 @@ import {
   readTimeStepLimit,
   TIME_STEP_KEYS,
 } from './mamba-parts.js'
-import type { Family } from './table.js'
 
 /** Decoders whose layers have a state space (Mamba, Mamba-2) instead of attention, or beside it. */
 export const MAMBA_FAMILIES: Record<string, Family> = {

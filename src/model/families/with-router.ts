@@ -1,5 +1,6 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
+import type { Family } from './family.js'
 import { allButEvery, MIXTRAL_EXPERTS, QWEN_EXPERTS, readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import {
@@ -11,7 +12,6 @@ import {
   readMlpTypes,
   sigmoidRouting,
 } from './router-parts.js'
-import type { Family } from './table.js'
 
 type Has = (name: string) => boolean
 

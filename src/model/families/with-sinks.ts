@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Experts, Linear, Mlp } from './description.js'
 import type { ExpertParts } from './differences.js'
+import type { Family } from './family.js'
 import { allButEvery, readExpertCount, rope, softmaxRouting } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
-import type { Family } from './table.js'
 
 /** Scaling of gpt-oss's rotary embedding if the config states none. */
 const USUAL_ROPE = {

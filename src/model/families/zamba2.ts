@@ -1,9 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Linear, Preface } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
+import type { Family } from './family.js'
 import { rope } from './family-parts.js'
 import { describeMamba2, readMamba2Sizes, TIME_STEP_KEYS } from './mamba-parts.js'
-import type { Family } from './table.js'
 
 export const ZAMBA2_FAMILIES: Record<string, Family> = {
   zamba2: {

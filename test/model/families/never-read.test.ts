@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { FAMILY_NAMES, READ_VERSION } from '../../../src/model/families/read-keys.js'
+import { readNames } from '../../../src/model/families/never-read.js'
 import { FAMILIES } from '../../../src/model/families/table.js'
 import { buildFrom, fixtureFolder, measureBlocks } from '../../support/fixture-model.js'
+
+const { families: FAMILY_NAMES, version: READ_VERSION } = readNames()
 
 const STRAY = {
   unsloth_fixed: true,
