@@ -81,7 +81,7 @@ export function drawAccuracies(measured: MeasuredOnTasks): string | null {
       .ticks(5)
       .flatMap((tick) => [
         `<line class="lp-grid" x1="${px(x(tick))}" x2="${px(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`,
-        `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${Math.round(100 * tick)}%</text>`,
+        `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatAccuracy(tick)}</text>`,
       ]),
     ...drawn,
     `<text class="lp-ink" x="${(MARGIN.left + right) / 2}" y="${height - 12}" text-anchor="middle">share of right answers</text>`,
