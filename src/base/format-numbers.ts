@@ -77,9 +77,9 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** Empty if there is none. */
+/** An accuracy, its error or a difference of two, to 4 decimals: `0.5500`; empty if there is none. */
 export function formatAccuracy(accuracy: number | undefined): string {
-  return accuracy === undefined ? '' : formatShare(accuracy)
+  return accuracy === undefined ? '' : accuracy.toFixed(4)
 }
 
 /** Whole tokens; empty if there is none. */

@@ -3,20 +3,11 @@ import type { Block } from '../../model/layers/block.js'
 import { formatLayers } from '../../model/layers/names.js'
 import type { Metric } from '../../results/documents/metrics.js'
 import type { ScoredBlock } from '../../results/documents/similarity-result.js'
+import type { TableColumn } from '../../results/documents/table-column.js'
 import { paint } from './color.js'
 import { displayWidth } from './display-width.js'
 
-export interface Column {
-  title: string
-  align: 'left' | 'right'
-}
-
-interface BlockColumn {
-  column: Column
-  cell: (block: ScoredBlock) => string
-  /** Columns that the window must have for it to be shown. */
-  from: number
-}
+export type Column = Pick<TableColumn<never>, 'title' | 'align'>
 
 /**
  * An aligned table in Markdown, so that it stays one when pasted into a GitHub issue.
@@ -33,6 +24,29 @@ export function formatTable(columns: Column[], rows: string[][]): string {
     ),
   )
   return [lines[0], rule, ...lines.slice(1)].join('\n')
+}
+
+interface RowOptions<Row> {
+  /** Columns of the window. */
+  width?: number
+  color?: boolean
+  /** Whether the row is the one to notice, which is green. */
+  isMarked?: (row: Row) => boolean
+}
+
+/** A table with the columns that the window has room for. */
+export function formatRows<Row>(
+  columns: TableColumn<Row>[],
+  rows: Row[],
+  { width = 80, color = false, isMarked = () => false }: RowOptions<Row> = {},
+): string {
+  const shown = columns.filter(({ from }) => from !== undefined && width >= from)
+  const [title, rule, ...lines] = formatTable(
+    shown,
+    rows.map((row) => shown.map(({ cell }) => cell(row))),
+  ).split('\n')
+  const painted = lines.map((line, i) => (isMarked(rows[i]!) ? paint('green', line, color) : line))
+  return [title, rule, ...painted].join('\n')
 }
 
 /** Distances of the same blocks by one more metric. */
@@ -56,40 +70,28 @@ export function formatBlockTable(
   const isBest = ({ start, end }: Block) => start === best.start && end === best.end
   const hasError = blocks.some(({ standardError }) => standardError !== null)
   const added = others.map(
-    ({ metric, distances, best }): BlockColumn => ({
-      column: { title: metric, align: 'right' },
+    ({ metric, distances, best }): TableColumn<ScoredBlock> => ({
+      ...{ title: metric, align: 'right', from: 0 },
       cell: ({ start }) => `${start === best.start ? '* ' : ''}${formatDistance(distances[start]!)}`,
-      from: 0,
     }),
   )
   const wider = width - others.reduce((sum, { metric }) => sum + Math.max(8, metric.length) + 3, 0)
-  const columns: BlockColumn[] = [
-    { column: { title: 'start', align: 'right' }, cell: ({ start }) => `${start}`, from: 48 },
-    { column: { title: 'end', align: 'right' }, cell: ({ end }) => `${end}`, from: 48 },
-    { column: { title: 'layers removed', align: 'right' }, cell: formatLayers, from: 0 },
+  const columns: TableColumn<ScoredBlock>[] = [
+    { title: 'start', align: 'right', from: 48, cell: ({ start }) => `${start}` },
+    { title: 'end', align: 'right', from: 48, cell: ({ end }) => `${end}` },
+    { title: 'layers removed', align: 'right', from: 0, cell: formatLayers },
     {
-      column: { title: others.length > 0 ? metric : 'distance', align: 'right' },
+      ...{ title: others.length > 0 ? metric : 'distance', align: 'right', from: 0 },
       cell: ({ distance }) => formatDistance(distance),
-      from: 0,
     },
     {
-      column: { title: '± std err', align: 'right' },
+      ...{ title: '± std err', align: 'right', from: hasError ? 64 : undefined },
       cell: ({ standardError }) => (standardError === null ? '' : formatDistance(standardError)),
-      from: hasError ? 64 : Number.POSITIVE_INFINITY,
     },
     ...added,
-    { column: { title: '', align: 'left' }, cell: (block) => (isBest(block) ? 'nearest' : ''), from: 0 },
+    { title: '', align: 'left', from: 0, cell: (block) => (isBest(block) ? 'nearest' : '') },
   ]
-  const shown = columns.filter(({ from }) => wider >= from)
-  const table = formatTable(
-    shown.map(({ column }) => column),
-    blocks.map((block) => shown.map(({ cell }) => cell(block))),
-  )
-  const bestLine = 2 + blocks.findIndex(isBest)
-  return table
-    .split('\n')
-    .map((line, i) => (i === bestLine ? paint('green', line, color) : line))
-    .join('\n')
+  return formatRows(columns, blocks, { width: wider, color, isMarked: isBest })
 }
 
 function escapeCell(text: string): string {

@@ -1,67 +1,63 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../../base/format-numbers.js'
 import type { PairedDifference } from '../../base/statistics/paired-difference.js'
+import type { Block } from '../../model/layers/block.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
-import { formatLayers } from '../../model/layers/names.js'
+import { formatRemoved } from '../../model/layers/names.js'
 import { listShownTasks } from '../../results/documents/shown-tasks.js'
-import {
-  type CutTaskFigures,
-  TASK_METRICS,
-  type TaskFigures,
-  type TaskMetric,
-  type TaskResult,
-} from '../../results/documents/task-result.js'
+import type { TableColumn } from '../../results/documents/table-column.js'
+import { formatTaskValue, listTaskMeasures, type TaskMeasure } from '../../results/documents/task-measures.js'
+import type { CutTaskFigures, TaskFigures, TaskResult } from '../../results/documents/task-result.js'
 import { formatNextCut } from './next-command.js'
-import { type Column, formatTable } from './table.js'
+import { formatRows } from './table.js'
 
 type Measured = Pick<TaskResult, 'tasks' | 'candidates' | 'taskSettings'>
 
-/** Columns that a narrow window has no room for come last. */
-const COLUMNS: { column: Column; from: number }[] = [
-  { column: { title: 'task', align: 'left' }, from: 0 },
-  { column: { title: 'documents', align: 'right' }, from: 110 },
-  { column: { title: 'examples', align: 'right' }, from: 124 },
-  { column: { title: 'metric', align: 'left' }, from: 0 },
-  { column: { title: 'layers removed', align: 'left' }, from: 0 },
-  { column: { title: 'value', align: 'right' }, from: 0 },
-  { column: { title: '± std err', align: 'right' }, from: 76 },
-  { column: { title: 'lost (95 % between)', align: 'left' }, from: 64 },
-]
+interface TaskRow {
+  measure: TaskMeasure
+  /** Null for the whole model, whose row names the task. */
+  cut: { removed: Block[]; figures: CutTaskFigures | null } | null
+}
 
 /**
- * What a model, whole and cut, reaches on tasks as a table: of a group of tasks its mean alone.
+ * What a model, whole and cut, reaches on tasks as a table, and only the mean of a group of tasks.
  * @param width  columns of the window
  */
 export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
-  const rows = listShownTasks(tasks)
-    .map((name) => [name, tasks[name]!] as const)
-    .flatMap(([name, whole]) =>
-      metricsOf(whole).flatMap((metric) => [
-        [
-          name,
-          formatCount(whole.documents),
-          `${whole.fewshot}`,
-          metric,
-          'none',
-          ...figureCells(whole, metric),
-          '',
-        ],
-        ...candidates.map(({ removed, tasks: cut }) => {
-          const layers = removed.map(formatLayers).join(', ')
-          const figures = cut[name]
-          return figures
-            ? ['', '', '', '', layers, ...figureCells(figures, metric), formatLoss(figures, metric)]
-            : ['', '', '', '', layers, 'not finite', '', '']
-        }),
-      ]),
-    )
-  const shown = COLUMNS.flatMap(({ from }, index) =>
-    candidates.length === 0 || width >= from ? [index] : [],
-  ).filter((index) => candidates.length > 0 || index < COLUMNS.length - 1)
-  const table = formatTable(
-    shown.map((index) => COLUMNS[index]!.column),
-    rows.map((row) => shown.map((index) => row[index]!)),
-  )
-  return [table, '', describeProtocol(Object.values(tasks), taskSettings, candidates.length > 0)].join('\n')
+  const isCompared = candidates.length > 0
+  const rows = listTaskMeasures(tasks).flatMap((measure): TaskRow[] => [
+    { measure, cut: null },
+    ...candidates.map(({ removed, tasks: cut }) => ({
+      ...{ measure, cut: { removed, figures: cut[measure.name] ?? null } },
+    })),
+  ])
+  return [
+    formatRows(listColumns(isCompared), rows, { width }),
+    '',
+    describeProtocol(Object.values(tasks), taskSettings, isCompared),
+  ].join('\n')
+}
+
+function listColumns(isCompared: boolean): TableColumn<TaskRow>[] {
+  const ofWhole = (cell: (measure: TaskMeasure) => string) => (row: TaskRow) =>
+    row.cut === null ? cell(row.measure) : ''
+  // only a comparison takes more columns than any window has
+  const whenWide = (least: number) => (isCompared ? least : 0)
+  return [
+    { title: 'task', align: 'left', from: 0, cell: ofWhole(({ name }) => name) },
+    {
+      ...{ title: 'documents', align: 'right', from: whenWide(110) },
+      cell: ofWhole(({ whole }) => formatCount(whole.documents)),
+    },
+    {
+      ...{ title: 'examples', align: 'right', from: whenWide(124) },
+      cell: ofWhole(({ whole }) => `${whole.fewshot}`),
+    },
+    { title: 'metric', align: 'left', from: 0, cell: ofWhole(({ metric }) => metric) },
+    { title: 'layers removed', align: 'left', from: 0, cell: ({ cut }) => formatRemoved(cut?.removed ?? []) },
+    { title: 'value', align: 'right', from: 0, cell: formatValue },
+    { title: '± std err', align: 'right', from: whenWide(76), cell: formatError },
+    { title: 'lost (95 % between)', align: 'left', from: isCompared ? 64 : undefined, cell: formatLoss },
+  ]
 }
 
 /** The command that makes the cut of the highest accuracy, the mean over tasks; nothing if there is none. */
@@ -84,22 +80,27 @@ export function suggestCutByTasks({
   ]
 }
 
-function metricsOf(figures: TaskFigures): TaskMetric[] {
-  return TASK_METRICS.filter((metric) => figures[metric] !== undefined)
+/** Undefined if a likelihood was not finite. */
+function figuresOf({ measure, cut }: TaskRow): TaskFigures | undefined {
+  return cut === null ? measure.whole : (cut.figures ?? undefined)
 }
 
-function figureCells(figures: TaskFigures, metric: TaskMetric): [value: string, error: string] {
-  const error = figures.standardError[metric] ?? null
-  return [formatFigure(figures[metric]!, metric), error === null ? '' : formatFigure(error, metric)]
+function formatValue(row: TaskRow): string {
+  const { metric } = row.measure
+  const figures = figuresOf(row)
+  return figures === undefined ? 'not finite' : formatTaskValue(figures[metric]!, metric)
 }
 
-function formatFigure(value: number, metric: TaskMetric): string {
-  return metric === 'perplexity' ? formatPerplexity(value) : value.toFixed(4)
+function formatError(row: TaskRow): string {
+  const { metric } = row.measure
+  const error = figuresOf(row)?.standardError[metric] ?? null
+  return error === null ? '' : formatTaskValue(error, metric)
 }
 
 /** `3.1 points (1.9 to 4.3)` of an accuracy, `5.21 (4.80 to 5.63)` of a perplexity; below zero what is gained. */
-function formatLoss({ difference }: CutTaskFigures, metric: TaskMetric): string {
-  const { difference: mean, interval } = difference[metric] as PairedDifference
+function formatLoss({ measure: { metric }, cut }: TaskRow): string {
+  if (!cut?.figures) return ''
+  const { difference: mean, interval } = cut.figures.difference[metric] as PairedDifference
   const isAccuracy = metric !== 'perplexity'
   // what is lost of an accuracy is what it is lower by
   const lost = (value: number) =>

@@ -6,6 +6,11 @@ export function formatLayers({ start, end }: Block): string {
   return end - start === 1 ? `${start}` : `${start}..${end - 1}`
 }
 
+/** Blocks as people read them: `3, 21..28`; `none` if there are none. */
+export function formatRemoved(removed: Block[]): string {
+  return removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')
+}
+
 /** A block with its noun: `layers 21..28`, `layer 21`. */
 export function nameLayers(block: Block): string {
   return `${block.end - block.start === 1 ? 'layer' : 'layers'} ${formatLayers(block)}`

@@ -3,19 +3,7 @@ import { formatAccuracy, formatQuantity } from '../../base/format-numbers.js'
 import { formatLayers } from '../../model/layers/names.js'
 import { listShownTasks } from '../documents/shown-tasks.js'
 import type { TaskFigures, TaskResult } from '../documents/task-result.js'
-import {
-  BAND,
-  type CurveColors,
-  describeDrawn,
-  escapeXml,
-  FONT,
-  INK,
-  type Ink,
-  inkRules,
-  MARKS,
-  px,
-  shorten,
-} from './svg.js'
+import { BAND, describeDrawn, escapeXml, INK, MARKS, px, type Scheme, shorten, svgFrame } from './svg.js'
 
 const WIDTH = 760
 const MARGIN = { top: 84, right: 90, bottom: 56, left: 150 }
@@ -41,11 +29,8 @@ interface Row {
   range: [low: number, high: number] | null
 }
 
-const rulesOf = (scheme: 'light' | 'dark') => inkRules(INK[scheme]) + markRules(MARKS[scheme], INK[scheme])
-
-function markRules({ curve, best }: CurveColors, { ink }: Ink): string {
-  return `.lp-bar{fill:${curve}}.lp-whole-bar{fill:${best}}.lp-range{stroke:${ink}}`
-}
+const rulesOf = (scheme: Scheme) =>
+  `.lp-bar{fill:${MARKS[scheme].curve}}.lp-whole-bar{fill:${MARKS[scheme].best}}.lp-range{stroke:${INK[scheme].ink}}`
 
 /**
  * SVG of the accuracy of a model and its cuts on each task as bars, with 1.96 standard errors either side if they are
@@ -55,39 +40,36 @@ function markRules({ curve, best }: CurveColors, { ink }: Ink): string {
 export function drawAccuracies(measured: MeasuredOnTasks): string | null {
   const groups = listGroups(measured)
   if (groups.length === 0) return null
-  const { model } = measured
   const rows = groups.reduce((sum, group) => sum + group.rows.length, 0)
   const bottom = MARGIN.top + TITLE_HEIGHT * groups.length + ROW_HEIGHT * rows
   const height = bottom + MARGIN.bottom
   const right = WIDTH - MARGIN.right
   const x = scaleLinear([0, 1], [MARGIN.left, right])
-  const heading = describeDrawn(model)
   let top = MARGIN.top
   const drawn = groups.flatMap((group) => {
     const y = top
     top += TITLE_HEIGHT + ROW_HEIGHT * group.rows.length
     return drawGroup(group, y, x)
   })
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"` +
-      ` role="img" ${FONT}>`,
-    `<title>Accuracy on ${formatQuantity(listShownTasks(measured.tasks).length, 'task')} of the whole model and ${formatQuantity(measured.candidates.length, 'cut')}</title>`,
-    `<style>${rulesOf('light')}@media (prefers-color-scheme:dark){${rulesOf('dark')}}</style>`,
-    `<rect class="lp-paper" width="${WIDTH}" height="${height}"/>`,
-    '<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Accuracy on tasks</text>',
-    `<text class="lp-quiet" x="${WIDTH - 24}" y="28" text-anchor="end">lines: ± ${BAND} standard errors</text>`,
-    `<text class="lp-quiet" x="20" y="48">${escapeXml(heading)}</text>`,
+  const frame = {
+    ...{ width: WIDTH, height, rulesOf },
+    described: `Accuracy on ${formatQuantity(listShownTasks(measured.tasks).length, 'task')} of the whole model and ${formatQuantity(measured.candidates.length, 'cut')}`,
+    heading: {
+      title: 'Accuracy on tasks',
+      note: { text: `lines: ± ${BAND} standard errors` },
+      origin: [describeDrawn(measured.model)],
+    },
+  }
+  return svgFrame(frame, [
     ...x
       .ticks(5)
       .flatMap((tick) => [
         `<line class="lp-grid" x1="${px(x(tick))}" x2="${px(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`,
-        `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${Math.round(100 * tick)}%</text>`,
+        `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatAccuracy(tick)}</text>`,
       ]),
     ...drawn,
     `<text class="lp-ink" x="${(MARGIN.left + right) / 2}" y="${height - 12}" text-anchor="middle">share of right answers</text>`,
-    '</svg>',
-    '',
-  ].join('\n')
+  ])
 }
 
 function listGroups({ tasks, candidates }: MeasuredOnTasks): Group[] {

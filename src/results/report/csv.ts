@@ -1,4 +1,5 @@
 import type { ScoredBlock } from '../documents/similarity-result.js'
+import { listSweepRows, type SweepRow } from '../documents/sweep-columns.js'
 import type { SweepResult } from '../documents/sweep-result.js'
 
 /**
@@ -10,42 +11,33 @@ export function formatDistancesCsv(blocks: ScoredBlock[]): string {
   return `${['block_start,block_end,average_distance', ...rows].join('\n')}\n`
 }
 
-const SWEEP_COLUMNS = [
-  ...([
-    'layers_removed',
-    'removed',
-    'strategies',
-    'distance',
-    'perplexity',
-    'perplexity_ratio',
-    'kl',
-  ] as const),
-  ...(['agreement', 'repaired_perplexity', 'parameters', 'bytes', 'tokens_per_second'] as const),
+type Cell = string | number | null | undefined
+
+const SWEEP_COLUMNS: [title: string, value: (row: SweepRow) => Cell][] = [
+  ['layers_removed', (row) => row.layersToSkip],
+  ['removed', (row) => row.removed.map(({ start, end }) => `${start}:${end}`).join(' ')],
+  ['strategies', (row) => row.strategies.join(' ')],
+  ['distance', (row) => row.distance],
+  ['perplexity', (row) => row.perplexity],
+  ['perplexity_ratio', (row) => row.ratio],
+  ['kl', (row) => row.kl],
+  ['agreement', (row) => row.agreement],
+  ['repaired_perplexity', (row) => row.repaired],
+  ['parameters', (row) => row.parameters],
+  ['bytes', (row) => row.bytes],
+  ['tokens_per_second', (row) => row.tokensPerSecond],
 ]
 
 /**
  * A sweep as CSV, the whole model first and then a row for each cut. Blocks are half-open with spaces between them, as
  * in `3:4 11:19`; a column of accuracies for each task follows. What was not measured, or is not a finite number, is empty.
  */
-export function formatSweepCsv({ whole, candidates }: SweepResult): string {
-  const tasks = Object.keys(whole.tasks ?? {})
-  const rows = candidates.map((cut) => {
-    const { kl, agreement } = cut.perplexity === null ? { kl: null, agreement: null } : cut
-    return [
-      ...[cut.layersToSkip, cut.removed.map(({ start, end }) => `${start}:${end}`).join(' ')],
-      ...[cut.strategies.join(' '), cut.distance, cut.perplexity],
-      ...[cut.perplexity === null ? null : cut.perplexity / whole.perplexity, kl, agreement],
-      ...[cut.repaired?.perplexity, cut.parameters, cut.bytes, cut.tokensPerSecond],
-      ...tasks.map((name) => cut.tasks?.[name]?.acc),
-    ]
-  })
-  const first = [
-    ...[0, '', '', null, whole.perplexity, 1, 0, 1, null],
-    ...[whole.parameters, whole.bytes, whole.tokensPerSecond],
-    ...tasks.map((name) => whole.tasks![name]!.acc),
+export function formatSweepCsv(sweep: SweepResult): string {
+  const tasks = Object.keys(sweep.whole.tasks ?? {})
+  const columns: typeof SWEEP_COLUMNS = [
+    ...SWEEP_COLUMNS,
+    ...tasks.map((name): (typeof SWEEP_COLUMNS)[number] => [name, (row) => row.tasks[name]?.acc]),
   ]
-  const lines = [[...SWEEP_COLUMNS, ...tasks], first, ...rows].map((row) =>
-    row.map((cell) => cell ?? '').join(','),
-  )
-  return `${lines.join('\n')}\n`
+  const rows = listSweepRows(sweep).map((row) => columns.map(([, value]) => value(row) ?? ''))
+  return `${[columns.map(([title]) => title), ...rows].map((cells) => cells.join(',')).join('\n')}\n`
 }

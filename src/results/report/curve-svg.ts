@@ -4,36 +4,22 @@ import { capitalize, formatEstimate, formatQuantity } from '../../base/format-nu
 import { nameLayers } from '../../model/layers/names.js'
 import { describeMetric } from '../documents/metrics.js'
 import type { ScoredBlock, SimilarityResult } from '../documents/similarity-result.js'
-import {
-  BAND,
-  type CurveColors,
-  describeOrigin,
-  escapeXml,
-  FONT,
-  INK,
-  type Ink,
-  inkRules,
-  MARKS,
-  px,
-} from './svg.js'
+import { BAND, describeOrigin, INK, MARKS, px, type Scheme, svgFrame } from './svg.js'
 
 const WIDTH = 760
 const HEIGHT = 436
 const MARGIN = { top: 84, right: 24, bottom: 56, left: 68 }
 
-const LIGHT = styleRules(INK.light, MARKS.light)
-const DARK = styleRules(INK.dark, MARKS.dark)
-
-function styleRules(ink: Ink, { curve, best }: CurveColors): string {
+function rulesOf(scheme: Scheme): string {
+  const [{ ink, paper }, { curve, best }] = [INK[scheme], MARKS[scheme]]
   return [
-    inkRules(ink),
     `.lp-curve{stroke:${curve};fill:none}`,
     `.lp-dot{fill:${curve}}`,
     `.lp-band{fill:${curve};fill-opacity:0.2}`,
     `.lp-error{stroke:${curve};stroke-opacity:0.5}`,
-    `.lp-best{fill:${best};stroke:${ink.paper}}`,
+    `.lp-best{fill:${best};stroke:${paper}}`,
     `.lp-best-rule{stroke:${best}}`,
-    `.lp-best-name{fill:${ink.ink};stroke:${ink.paper};stroke-width:4px;paint-order:stroke}`,
+    `.lp-best-name{fill:${ink};stroke:${paper};stroke-width:4px;paint-order:stroke}`,
   ].join('')
 }
 
@@ -48,23 +34,23 @@ export function drawDistanceCurve(result: SimilarityResult): string {
   const x = scaleStarts(blocks)
   const y = scaleDistances(blocks, limit)
   const size = formatQuantity(layersToSkip, 'layer')
-  const described =
-    `${capitalize(title)} by start layer over ${formatQuantity(blocks.length, 'block')} of ${size}; ` +
-    `smallest ${formatEstimate(best.distance, best.standardError)} for ${nameLayers(best)}`
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
-      ` role="img" ${FONT}>`,
-    `<title>${escapeXml(described)}</title>`,
-    `<style>${LIGHT}@media (prefers-color-scheme:dark){${DARK}}</style>`,
-    `<rect class="lp-paper" width="${WIDTH}" height="${HEIGHT}"/>`,
-    ...drawHeading(result, size, withErrors),
+  const frame = {
+    ...{ width: WIDTH, height: HEIGHT, rulesOf },
+    described:
+      `${capitalize(title)} by start layer over ${formatQuantity(blocks.length, 'block')} of ${size}; ` +
+      `smallest ${formatEstimate(best.distance, best.standardError)} for ${nameLayers(best)}`,
+    heading: {
+      title: `${capitalize(title)} across ${size}`,
+      note: withErrors ? { text: `band: ± ${BAND} standard errors` } : undefined,
+      origin: describeOrigin(result),
+    },
+  }
+  return svgFrame(frame, [
     ...drawAxes(x, y, size, title),
     ...(withErrors ? drawErrors(blocks, x, y, limit) : []),
     ...drawCurve(blocks, x, y),
     ...drawBest(best, x, y),
-    '</svg>',
-    '',
-  ].join('\n')
+  ])
 }
 
 type Scale = (value: number) => number
@@ -99,20 +85,6 @@ function scaleDistances(blocks: ScoredBlock[], limit: number): Axis {
 function bandOf({ distance, standardError }: ScoredBlock, limit: number): [low: number, high: number] {
   const reach = BAND * (standardError ?? 0)
   return [Math.max(0, distance - reach), Math.min(limit, distance + reach)]
-}
-
-function drawHeading(result: SimilarityResult, size: string, withErrors: boolean): string[] {
-  const lines = describeOrigin(result)
-  return [
-    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${capitalize(describeMetric(result.metric).title)} across ${size}</text>`,
-    ...(withErrors
-      ? [
-          `<text class="lp-quiet" x="${WIDTH - MARGIN.right}" y="28" text-anchor="end">` +
-            `band: ± ${BAND} standard errors</text>`,
-        ]
-      : []),
-    ...lines.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
-  ]
 }
 
 function drawAxes(x: Axis, y: Axis, size: string, title: string): string[] {

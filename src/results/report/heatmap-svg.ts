@@ -5,7 +5,7 @@ import { describeMetric } from '../documents/metrics.js'
 import { findBestBlock } from '../documents/result-views.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 import { colorOf, placeOn, rangeOf } from './heat-shades.js'
-import { describeOrigin, escapeXml, FONT, INK, inkRules, px } from './svg.js'
+import { describeOrigin, px, svgFrame } from './svg.js'
 
 /** What a colour stands for: the place between smallest and largest of its row, or of the whole map. */
 export type HeatScale = 'row' | 'absolute'
@@ -85,38 +85,29 @@ export function drawHeatMap(result: HeatMapped, options: HeatMapOptions = {}): s
   const { scale = 'row', heading = true } = options
   const { model, metric, distances, layersToSkip } = result
   const frame = frameHeatMap(model.layers, options)
-  const height = px(frame.height)
   const best = findBestBlock(distances, layersToSkip)
-  const described =
-    `${capitalize(describeMetric(metric).title)} of every block by start and size; smallest for ${formatQuantity(layersToSkip, 'layer')}: ` +
-    `${nameLayers(best)}, ${formatDistance(distances[layersToSkip]![best.start]!)}`
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${frame.width} ${height}" width="${frame.width}"` +
-      ` height="${height}" role="img" ${FONT}>`,
-    `<title>${escapeXml(described)}</title>`,
-    `<style>${inkRules(INK.light)}@media (prefers-color-scheme:dark){${inkRules(INK.dark)}}</style>`,
-    `<rect class="lp-paper" width="${frame.width}" height="${height}"/>`,
-    ...(heading ? drawHeading(result, best, frame) : []),
+  const { title } = describeMetric(metric)
+  const distance = formatDistance(distances[layersToSkip]![best.start]!)
+  const whole = {
+    ...{ width: frame.width, height: px(frame.height) },
+    described:
+      `${capitalize(title)} of every block by start and size; smallest for ${formatQuantity(layersToSkip, 'layer')}: ` +
+      `${nameLayers(best)}, ${distance}`,
+    heading: heading
+      ? {
+          title: `${capitalize(title)} of every block`,
+          note: { text: `${nameLayers(best)}: ${distance}`, isImportant: true },
+          origin: describeOrigin(result),
+        }
+      : undefined,
+  }
+  return svgFrame(whole, [
     ...drawAxes(frame, model.layers),
     ...drawCells(result, frame, scale),
     ...drawBestOfEach(result, frame),
     drawChosen(options.chosen ?? best, frame),
     ...drawLegend(result, frame, scale),
-    '</svg>',
-    '',
-  ].join('\n')
-}
-
-function drawHeading(result: HeatMapped, best: Block, { width }: HeatMapFrame): string[] {
-  const distance = formatDistance(result.distances[result.layersToSkip]![best.start]!)
-  return [
-    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${capitalize(describeMetric(result.metric).title)} of every block</text>`,
-    `<text class="lp-ink" x="${width - 24}" y="28" text-anchor="end" font-weight="600">` +
-      `${nameLayers(best)}: ${distance}</text>`,
-    ...describeOrigin(result).map(
-      (text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`,
-    ),
-  ]
+  ])
 }
 
 function drawAxes({ left, bottom, cellWidth, cellHeight }: HeatMapFrame, layers: number): string[] {

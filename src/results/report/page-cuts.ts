@@ -1,6 +1,7 @@
 import { formatDistance, formatPerplexity } from '../../base/format-numbers.js'
 import type { Block } from '../../model/layers/block.js'
 import { formatLayers } from '../../model/layers/names.js'
+import { listShownTasks } from '../documents/shown-tasks.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
@@ -25,7 +26,7 @@ const LOSS_NOTE =
 /** Every cut that any document of a model names, side by side; nothing unless one was measured. */
 export function renderCuts(story: ModelStory): string {
   const cuts = gatherCuts(story)
-  const tasks = [...new Set(listTaskResults(story).flatMap(({ tasks }) => Object.keys(tasks)))]
+  const tasks = [...new Set(listTaskResults(story).flatMap(({ tasks }) => listShownTasks(tasks)))]
   const hasLoss = cuts.some(({ perplexity }) => perplexity !== undefined)
   if (!hasLoss && tasks.length === 0) return ''
   const hasKl = cuts.some(({ kl }) => kl !== undefined)

@@ -1,17 +1,20 @@
-import {
-  formatCount,
-  formatDistance,
-  formatEstimate,
-  formatPerplexity,
-  formatQuantity,
-} from '../../base/format-numbers.js'
+import { formatCount, formatDistance, formatQuantity } from '../../base/format-numbers.js'
 import { formatBlocks, includesLayer } from '../../model/layers/blocks.js'
-import { describeLayers, formatLayers } from '../../model/layers/names.js'
+import { describeLayers } from '../../model/layers/names.js'
+import { listEvaluationColumns, listEvaluationRows } from '../documents/evaluation-columns.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { type Plan, rankLayers } from '../documents/plan.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
-import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip } from './page-parts.js'
+import {
+  fileName,
+  nameBase,
+  renderCopy,
+  renderFacts,
+  renderFigure,
+  renderStrip,
+  renderTable,
+} from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
 import type { SliceFacts } from './slice-facts.js'
@@ -19,27 +22,19 @@ import { escapeXml } from './svg.js'
 
 /** What the removal of blocks did to the perplexity. */
 export function renderEvaluation(evaluation: EvaluationResult, number: number): string {
-  const { model, dataset, settings, candidates, perplexity, standardError, bitsPerByte, tasks } = evaluation
+  const { model, dataset, settings, candidates, tasks } = evaluation
   const id = `evaluation-${number}`
-  const finite = candidates.flatMap((candidate) =>
-    candidate.perplexity === null ? [] : [candidate.perplexity],
-  )
-  const lowest = Math.min(...finite)
-  const rows = candidates.map((candidate) => {
-    const layers = candidate.removed.map(formatLayers).join(', ')
-    const strip = `<td class="wide-cell">${renderStrip(model.layers, candidate.removed)}</td>`
-    if (candidate.perplexity === null) {
-      return `<tr><td>${layers}</td>${strip}<td>not finite</td><td></td><td></td><td></td></tr>`
-    }
-    return (
-      `<tr${candidate.perplexity === lowest ? ' class="best"' : ''}><td>${layers}</td>${strip}<td>${formatFigure(candidate)}</td>` +
-      `<td>${formatPerplexity(candidate.perplexity / perplexity)}</td><td>${formatDistance(candidate.bitsPerByte)}</td><td>${formatEstimate(candidate.excess.difference, candidate.excess.standardError)}</td></tr>`
-    )
+  // the page does not show the model that it is compared with
+  const { against: _, ...own } = evaluation
+  const table = renderTable(listEvaluationColumns(own), listEvaluationRows(own), {
+    label: 'Table of perplexities',
+    className: 'perplexities',
+    layers: model.layers,
+    isBest: ({ isLowest }) => isLowest,
   })
   return `<section class="evaluation" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Perplexity</h3><p>${escapeXml(dataset.id)} · ${formatQuantity(dataset.texts, 'text')}, ${formatCount(dataset.scoredTokens)} tokens scored</p></header>
-<div class="scroll perplexities" tabindex="0" role="region" aria-label="Table of perplexities"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th><th scope="col">perplexity</th><th scope="col">× whole</th><th scope="col">bits per byte</th><th scope="col">nats lost per token</th></tr></thead>
-<tbody><tr><td>none</td><td class="wide-cell"></td><td>${formatFigure({ perplexity, standardError })}</td><td>1.00</td><td>${formatDistance(bitsPerByte)}</td><td></td></tr>${rows.join('')}</tbody></table></div>
+${table}
 ${candidates.length === 0 ? '' : renderFigure(fileName(model.id, `perplexity-${number}`), '', drawPerplexities(evaluation))}
 ${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })) }, `with-${number}`)}
 <details class="settings"><summary>What was measured</summary>${renderFacts([
@@ -53,17 +48,6 @@ ${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candida
     ['layerprune', evaluation.layerpruneVersion],
   ])}</details>
 </section>`
-}
-
-function formatFigure({
-  perplexity,
-  standardError,
-}: {
-  perplexity: number
-  standardError: number | null
-}): string {
-  const text = formatPerplexity(perplexity)
-  return standardError === null ? text : `${text} ± ${formatPerplexity(standardError)}`
 }
 
 /** The layers that a plan removes, and the slices that do so. */

@@ -3,6 +3,7 @@ import type { Block } from '../../model/layers/block.js'
 import { includesLayer } from '../../model/layers/blocks.js'
 import { formatLayers } from '../../model/layers/names.js'
 import type { BaseModel } from '../documents/similarity-result.js'
+import type { TableColumn } from '../documents/table-column.js'
 import { escapeXml } from './svg.js'
 
 /** A picture of all layers in a row, the removed ones filled. */
@@ -16,6 +17,48 @@ export function renderStrip(layers: number, removed: Block[]): string {
     `<div class="strip"><div class="layers" role="img" aria-label="${label}">${cells.join('')}</div>` +
     `<div class="ends" aria-hidden="true"><span>layer 0</span><span>${layers - 1}</span></div></div>`
   )
+}
+
+/**
+ * A table of the columns that the page has.
+ * @param label  for screen readers
+ * @param className  of the box that scrolls, if it has one of its own
+ * @param layers  of the whole model, if each row has a picture of them after its name
+ */
+export function renderTable<Row extends { removed: Block[] }>(
+  columns: TableColumn<Row>[],
+  rows: Row[],
+  {
+    label,
+    className,
+    layers,
+    isBest,
+  }: { label: string; className?: string; layers?: number; isBest: (row: Row) => boolean },
+): string {
+  const shown = columns.flatMap(({ title, cell, page }) =>
+    page === undefined
+      ? []
+      : [
+          {
+            title: escapeXml(page.title ?? title),
+            isWide: page.isWide,
+            html: (row: Row) => escapeXml(cell(row)),
+          },
+        ],
+  )
+  if (layers !== undefined) {
+    const html = ({ removed }: Row) => (removed.length === 0 ? '' : renderStrip(layers, removed))
+    const afterName = shown.findIndex(({ title }) => title === 'removed') + 1
+    shown.splice(afterName, 0, { title: '', isWide: true, html })
+  }
+  const classOf = ({ isWide = false }) => (isWide ? ' class="wide-cell"' : '')
+  const heads = shown.map((column) => `<th scope="col"${classOf(column)}>${column.title}</th>`)
+  const lines = rows.map((row) => {
+    const cells = shown.map((column) => `<td${classOf(column)}>${column.html(row)}</td>`)
+    return `<tr${isBest(row) ? ' class="best"' : ''}>${cells.join('')}</tr>`
+  })
+  return `<div class="scroll${className === undefined ? '' : ` ${className}`}" tabindex="0" role="region" aria-label="${label}"><table><thead><tr>${heads.join('')}</tr></thead>
+<tbody>${lines.join('')}</tbody></table></div>`
 }
 
 /**

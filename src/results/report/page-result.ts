@@ -13,6 +13,7 @@ import { describeTokens } from '../../texts/tokens/token-selection.js'
 import { describeMetric, listMetrics } from '../documents/metrics.js'
 import { findBestBlock, recommendBlock, selectMetric } from '../documents/result-views.js'
 import type { ReportedResult, VerifiedBlock } from '../documents/verification.js'
+import { isLowestRow, listVerificationRows, VERIFICATION_COLUMNS } from '../documents/verification-columns.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
@@ -24,6 +25,7 @@ import {
   renderFacts,
   renderFigure,
   renderStrip,
+  renderTable,
 } from './page-parts.js'
 import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
@@ -162,14 +164,13 @@ function renderMetrics(rows: MetricRow[]): string {
 
 function renderVerification({ verification }: ReportedResult): string {
   if (verification === undefined) return ''
-  const rows = verification.blocks.map(
-    (block) =>
-      `<tr${block.perplexityRank === 1 ? ' class="best"' : ''}><td>${formatLayers(block)}</td><td>${formatDistance(block.distance)}</td>` +
-      `<td>${block.distanceRank}</td><td>${block.perplexity === null ? 'not finite' : formatPerplexity(block.perplexity)}</td>` +
-      `<td>${block.standardError === null ? '' : formatPerplexity(block.standardError)}</td><td>${block.perplexityRank}</td></tr>`,
-  )
+  const table = renderTable(VERIFICATION_COLUMNS, listVerificationRows(verification.blocks), {
+    label: 'Table of checked blocks',
+    className: 'verification',
+    isBest: isLowestRow,
+  })
   return `<h4>Checked by perplexity on ${formatQuantity(verification.dataset.texts, 'other text')} (whole model ${formatPerplexity(verification.perplexity)})</h4>
-<div class="scroll verification" tabindex="0" role="region" aria-label="Table of checked blocks"><table><thead><tr><th scope="col">layers</th><th scope="col">distance</th><th scope="col">rank</th><th scope="col">perplexity</th><th scope="col">± std err</th><th scope="col">rank</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
+${table}
 `
 }
 

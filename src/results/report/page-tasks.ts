@@ -1,13 +1,8 @@
-import { formatPerplexity } from '../../base/format-numbers.js'
 import type { PairedDifference } from '../../base/statistics/paired-difference.js'
 import type { Block } from '../../model/layers/block.js'
-import { formatLayers } from '../../model/layers/names.js'
-import {
-  type CutTaskFigures,
-  TASK_METRICS,
-  type TaskFigures,
-  type TaskResult,
-} from '../documents/task-result.js'
+import { formatRemoved } from '../../model/layers/names.js'
+import { formatTaskValue, listTaskMeasures } from '../documents/task-measures.js'
+import type { CutTaskFigures, TaskFigures, TaskResult } from '../documents/task-result.js'
 import { drawAccuracies, type MeasuredOnTasks } from './accuracy-svg.js'
 import { fileName, renderFigure, renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
@@ -30,26 +25,23 @@ ${renderTaskTable(result, number)}
  */
 export function renderTaskTable(measured: MeasuredOnTasks, number: number | string): string {
   const { model, tasks, candidates } = measured
-  const columns = Object.entries(tasks).flatMap(([name, figures]) =>
-    TASK_METRICS.filter((metric) => figures[metric] !== undefined).map((metric) => ({ name, metric })),
-  )
+  const measures = listTaskMeasures(tasks)
   const renderRow = (removed: Block[], of: Record<string, TaskFigures | CutTaskFigures | null>) => {
-    const cells = columns.map(({ name, metric }) => {
+    const cells = measures.map(({ name, metric }) => {
       const figures = of[name]
       if (!figures) return '<td>not finite</td>'
       const value = figures[metric]!
       const error = figures.standardError[metric]
-      const format = (number: number) =>
-        metric === 'perplexity' ? formatPerplexity(number) : number.toFixed(3)
+      const format = (number: number) => formatTaskValue(number, metric)
       const difference = 'difference' in figures ? formatDifference(figures.difference[metric], format) : ''
       return `<td>${format(value)}${typeof error === 'number' ? ` ± ${format(error)}` : ''}${difference}</td>`
     })
     const strip = removed.length === 0 ? '' : renderStrip(model.layers, removed)
-    return `<tr><td>${removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')}</td><td class="wide-cell">${strip}</td>${cells.join('')}</tr>`
+    return `<tr><td>${formatRemoved(removed)}</td><td class="wide-cell">${strip}</td>${cells.join('')}</tr>`
   }
-  const heads = columns.map(
-    ({ name, metric }) =>
-      `<th scope="col">${escapeXml(name)} <small>${metric}, ${tasks[name]!.documents} documents</small></th>`,
+  const heads = measures.map(
+    ({ name, metric, whole }) =>
+      `<th scope="col">${escapeXml(name)} <small>${metric}, ${whole.documents} documents</small></th>`,
   )
   const bars = drawAccuracies(measured)
   return `<div class="scroll" tabindex="0" role="region" aria-label="Table of tasks"><table><thead><tr><th scope="col">removed</th><th scope="col" class="wide-cell"></th>${heads.join('')}</tr></thead><tbody>${[renderRow([], tasks), ...candidates.map(({ removed, tasks }) => renderRow(removed, tasks))].join('')}</tbody></table></div>${candidates.length === 0 ? '' : DIFFERENCE_NOTE}${bars === null ? '' : renderFigure(fileName(model.id, `accuracy-${number}`), '', bars)}`

@@ -2,26 +2,14 @@ import { type ScaleLogarithmic, scaleLinear, scaleLog } from 'd3-scale'
 import { formatCount, formatPerplexity, formatQuantity } from '../../base/format-numbers.js'
 import { formatLayers } from '../../model/layers/names.js'
 import type { EvaluationResult } from '../documents/evaluation-result.js'
-import {
-  BAND,
-  type CurveColors,
-  describeDrawn,
-  escapeXml,
-  FONT,
-  INK,
-  inkRules,
-  MARKS,
-  px,
-  shorten,
-} from './svg.js'
+import { BAND, describeScored, MARKS, px, type Scheme, shorten, svgFrame } from './svg.js'
 
 const WIDTH = 760
 const MARGIN = { top: 102, right: 90, bottom: 56, left: 150 }
 const ROW_HEIGHT = 24
 
-const rulesOf = (scheme: 'light' | 'dark') => inkRules(INK[scheme]) + markRules(MARKS[scheme])
-
-function markRules({ curve, best }: CurveColors): string {
+function rulesOf(scheme: Scheme): string {
+  const { curve, best } = MARKS[scheme]
   return `.lp-dot{fill:${curve}}.lp-error{stroke:${curve}}.lp-best{fill:${best}}.lp-whole{stroke:${best}}`
 }
 
@@ -30,7 +18,7 @@ function markRules({ curve, best }: CurveColors): string {
  * logarithmic scale that starts at the whole model. It follows the reader's light or dark scheme.
  */
 export function drawPerplexities(evaluation: EvaluationResult): string {
-  const { model, dataset, candidates, perplexity: whole } = evaluation
+  const { candidates, perplexity: whole } = evaluation
   const rows = [...candidates].sort((a, b) => (a.perplexity ?? Infinity) - (b.perplexity ?? Infinity))
   const bottom = MARGIN.top + ROW_HEIGHT * rows.length
   const height = bottom + MARGIN.bottom
@@ -39,19 +27,16 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
   const least = Math.min(whole, ...rows.map((row) => rangeOf(row)?.[0] ?? whole))
   const x = scaleLog([least / 1.05, Math.min(most * 1.05, Number.MAX_VALUE)], [MARGIN.left, right])
   const ticks = chooseTicks(x)
-  const origin = [
-    describeDrawn(model),
-    `${shorten(dataset.id, 50)}: ${formatQuantity(dataset.texts, 'text')}, ${formatQuantity(dataset.scoredTokens, 'token')} scored`,
-  ]
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"` +
-      ` role="img" ${FONT}>`,
-    `<title>Perplexity of ${formatQuantity(rows.length, 'cut')}; whole model ${formatPerplexity(whole)}</title>`,
-    `<style>${rulesOf('light')}@media (prefers-color-scheme:dark){${rulesOf('dark')}}</style>`,
-    `<rect class="lp-paper" width="${WIDTH}" height="${height}"/>`,
-    '<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Perplexity without layers</text>',
-    `<text class="lp-quiet" x="${WIDTH - 24}" y="28" text-anchor="end">bars: ± ${BAND} standard errors</text>`,
-    ...origin.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
+  const frame = {
+    ...{ width: WIDTH, height, rulesOf },
+    described: `Perplexity of ${formatQuantity(rows.length, 'cut')}; whole model ${formatPerplexity(whole)}`,
+    heading: {
+      title: 'Perplexity without layers',
+      note: { text: `bars: ± ${BAND} standard errors` },
+      origin: describeScored(evaluation),
+    },
+  }
+  return svgFrame(frame, [
     ...ticks.flatMap((tick) => [
       `<line class="lp-grid" x1="${px(x(tick))}" x2="${px(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`,
       `<text class="lp-quiet" x="${px(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatShort(tick)}</text>`,
@@ -60,9 +45,7 @@ export function drawPerplexities(evaluation: EvaluationResult): string {
     `<text class="lp-ink" x="${px(x(whole))}" y="${MARGIN.top - 10}">whole model ${formatPerplexity(whole)}</text>`,
     `<text class="lp-ink" x="${(MARGIN.left + right) / 2}" y="${height - 12}" text-anchor="middle">perplexity, logarithmic scale</text>`,
     ...rows.flatMap((row, index) => drawRow(row, index, x, right)),
-    '</svg>',
-    '',
-  ].join('\n')
+  ])
 }
 
 type Candidate = EvaluationResult['candidates'][number]

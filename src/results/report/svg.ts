@@ -1,9 +1,10 @@
 import { cleanLines } from '../../base/clean-text.js'
 import { formatQuantity } from '../../base/format-numbers.js'
 import { describeTokens } from '../../texts/tokens/token-selection.js'
+import type { EvaluationResult } from '../documents/evaluation-result.js'
 import type { SimilarityResult } from '../documents/similarity-result.js'
 
-export const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`
+const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`
 
 /** Colours of paper, text, text of less weight and grid, of the light and the dark scheme. */
 export const INK = {
@@ -24,7 +25,7 @@ export const MARKS = {
 export type CurveColors = (typeof MARKS)['light']
 
 /** Classes that every plot has. */
-export function inkRules({ paper, ink, quiet, grid }: Ink): string {
+function inkRules({ paper, ink, quiet, grid }: Ink): string {
   return [
     `.lp-paper{fill:${paper}}`,
     `.lp-ink{fill:${ink}}`,
@@ -33,7 +34,57 @@ export function inkRules({ paper, ink, quiet, grid }: Ink): string {
   ].join('')
 }
 
-/** What a plot is of, the one line on the model, the other on the texts. */
+export type Scheme = 'light' | 'dark'
+
+interface SvgFrame {
+  width: number
+  height: number | string
+  /** For screen readers. */
+  described: string
+  /** Classes of the plot's own, beside those of paper, text and grid; none if omitted. */
+  rulesOf?: (scheme: Scheme) => string
+  /** Above the plot; none if omitted. */
+  heading?: SvgHeading | undefined
+}
+
+interface SvgHeading {
+  title: string
+  /** To the right of the title; an important one is as dark as the title. */
+  note?: { text: string; isImportant?: boolean } | undefined
+  /** Lines below the title. */
+  origin: string[]
+}
+
+/** A whole SVG around what is drawn: size, font, colours of the light and the dark scheme, and heading. */
+export function svgFrame({ width, height, described, rulesOf, heading }: SvgFrame, drawn: string[]): string {
+  const rules = (scheme: Scheme) => inkRules(INK[scheme]) + (rulesOf?.(scheme) ?? '')
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"` +
+      ` role="img" ${FONT}>`,
+    `<title>${escapeXml(described)}</title>`,
+    `<style>${rules('light')}@media (prefers-color-scheme:dark){${rules('dark')}}</style>`,
+    `<rect class="lp-paper" width="${width}" height="${height}"/>`,
+    ...(heading ? drawHeading(heading, width) : []),
+    ...drawn,
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
+function drawHeading({ title, note, origin }: SvgHeading, width: number): string[] {
+  const [ink, weight] = note?.isImportant ? ['lp-ink', ' font-weight="600"'] : ['lp-quiet', '']
+  return [
+    `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${escapeXml(title)}</text>`,
+    ...(note
+      ? [
+          `<text class="${ink}" x="${width - 24}" y="28" text-anchor="end"${weight}>${escapeXml(note.text)}</text>`,
+        ]
+      : []),
+    ...origin.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
+  ]
+}
+
+/** Two caption lines: the model, then the texts. */
 export function describeOrigin({
   model,
   dataset,
@@ -50,7 +101,22 @@ export function describeOrigin({
   ]
 }
 
-/** The end of a name says most: a long one loses its start. */
+/** The model, and the texts that were scored: two caption lines. */
+export function describeScored({
+  model,
+  dataset,
+}: {
+  model: EvaluationResult['model']
+  dataset: EvaluationResult['dataset']
+}): [model: string, dataset: string] {
+  const { id, texts, scoredTokens } = dataset
+  return [
+    describeDrawn(model),
+    `${shorten(id, 50)}: ${formatQuantity(texts, 'text')}, ${formatQuantity(scoredTokens, 'token')} scored`,
+  ]
+}
+
+/** Truncates at the start; the end of a name is the informative part. */
 export function shorten(name: string, length: number): string {
   const letters = [...name]
   return letters.length <= length ? name : `…${letters.slice(1 - length).join('')}`

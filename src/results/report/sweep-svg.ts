@@ -3,7 +3,7 @@ import { line } from 'd3-shape'
 import { formatCount, formatPerplexity, formatQuantity, formatSize } from '../../base/format-numbers.js'
 import { formatLayers } from '../../model/layers/names.js'
 import type { SweepCandidate, SweepResult } from '../documents/sweep-result.js'
-import { describeDrawn, escapeXml, FONT, INK, inkRules, px, shorten } from './svg.js'
+import { describeScored, escapeXml, INK, px, type Scheme, svgFrame } from './svg.js'
 
 const WIDTH = 760
 const HEIGHT = 440
@@ -23,8 +23,7 @@ const LINES = {
   dark: ['#56b4e9', '#e69f00', '#2bc49b', '#dd88cc'],
 }
 
-const rulesOf = (scheme: 'light' | 'dark') =>
-  inkRules(INK[scheme]) +
+const rulesOf = (scheme: Scheme) =>
   LINES[scheme].map((color, i) => `.lp-line-${i}{stroke:${color}}.lp-dot-${i}{fill:${color}}`).join('') +
   `.lp-ring{stroke:${INK[scheme].ink};fill:none}.lp-limit{stroke:${INK[scheme].quiet}}`
 
@@ -54,13 +53,13 @@ export function drawSweep(sweep: SweepResult): string {
   const byLayers = scaleLinear([0, most], insetOf(0))
   const byBytes = scaleLinear([Math.min(...sizes), Math.max(...sizes)], insetOf(1))
   const layerTicks = byLayers.ticks(Math.min(most, 10)).filter((tick) => Number.isInteger(tick))
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
-      ` role="img" ${FONT}>`,
-    `<title>${escapeXml(`Perplexity of ${formatQuantity(sweep.candidates.length, 'cut')} of ${sweep.model.id} over the whole model's, by layers removed and by size`)}</title>`,
-    `<style>${rulesOf('light')}@media (prefers-color-scheme:dark){${rulesOf('dark')}}</style>`,
-    `<rect class="lp-paper" width="${WIDTH}" height="${HEIGHT}"/>`,
-    ...drawHeading(sweep, curves),
+  const frame = {
+    ...{ width: WIDTH, height: HEIGHT, rulesOf },
+    described: `Perplexity of ${formatQuantity(sweep.candidates.length, 'cut')} of ${sweep.model.id} over the whole model's, by layers removed and by size`,
+    heading: { title: 'Perplexity without layers, × the whole model’s', origin: describeScored(sweep) },
+  }
+  return svgFrame(frame, [
+    ...drawLegend(sweep, curves),
     ...drawRatios(sweep, y),
     ...drawPanel(
       0,
@@ -74,9 +73,7 @@ export function drawSweep(sweep: SweepResult): string {
     ),
     ...drawCurves(sweep, curves, (cut) => byLayers(cut.layersToSkip), y),
     ...drawCurves(sweep, curves, (cut) => byBytes(cut.bytes), y),
-    '</svg>',
-    '',
-  ].join('\n')
+  ])
 }
 
 function insetOf(panel: 0 | 1): [number, number] {
@@ -111,14 +108,10 @@ function scaleRatios({ limits }: SweepResult, curves: Curve[]) {
   return scaleLog([Math.min(1, ...ratios), high], [BOTTOM - INSET, TOP + INSET])
 }
 
-function drawHeading({ model, dataset, strategies }: SweepResult, curves: Curve[]): string[] {
-  const origin = [
-    describeDrawn(model),
-    `${shorten(dataset.id, 50)}: ${formatQuantity(dataset.texts, 'text')}, ${formatQuantity(dataset.scoredTokens, 'token')} scored`,
-  ]
+function drawLegend({ strategies }: SweepResult, curves: Curve[]): string[] {
   const names = curves.map(({ color, isRepaired }) => `${strategies[color]}${isRepaired ? ', repaired' : ''}`)
   let left = 20
-  const legend = curves.flatMap(({ color, isRepaired }, index) => {
+  return curves.flatMap(({ color, isRepaired }, index) => {
     const at = left
     left += 40 + 7 * names[index]!.length
     return [
@@ -126,11 +119,6 @@ function drawHeading({ model, dataset, strategies }: SweepResult, curves: Curve[
       `<text class="lp-ink" x="${at + 28}" y="90">${escapeXml(names[index]!)}</text>`,
     ]
   })
-  return [
-    '<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">Perplexity without layers, × the whole model’s</text>',
-    ...origin.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
-    ...legend,
-  ]
 }
 
 /** Values like 1, 2, 5, 10, whose gaps look alike on a logarithmic scale; all that there are if it is a short one. */

@@ -1,5 +1,6 @@
-import { formatPerplexity } from '../../base/format-numbers.js'
 import type { Block } from '../../model/layers/block.js'
+import { listShownTasks } from '../documents/shown-tasks.js'
+import { formatTaskValue } from '../documents/task-measures.js'
 import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from '../documents/task-result.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 
@@ -24,7 +25,7 @@ export function listTaskResults({
 }
 
 /**
- * How a cut does on each task that it was measured on, by name.
+ * How a cut does on each task or group that it was measured on, by name.
  * @param removed  none for the whole model
  */
 export function findTaskFigures(story: Checks, removed: Block[]): Map<string, TaskFigures | null> {
@@ -32,7 +33,10 @@ export function findTaskFigures(story: Checks, removed: Block[]): Map<string, Ta
   for (const { tasks, candidates } of listTaskResults(story)) {
     const figures =
       removed.length === 0 ? tasks : candidates.find((cut) => isSameCut(cut.removed, removed))?.tasks
-    for (const [name, value] of Object.entries(figures ?? {})) if (!found.has(name)) found.set(name, value)
+    for (const name of listShownTasks(tasks)) {
+      const value = figures?.[name]
+      if (value !== undefined && !found.has(name)) found.set(name, value)
+    }
   }
   return found
 }
@@ -42,5 +46,5 @@ export function formatTask(figures: TaskFigures): string {
   const metric = TASK_METRICS.find((name: TaskMetric) => figures[name] !== undefined)
   if (metric === undefined) return ''
   const value = figures[metric]!
-  return `${metric} ${metric === 'perplexity' ? formatPerplexity(value) : value.toFixed(3)}`
+  return `${metric} ${formatTaskValue(value, metric)}`
 }

@@ -17,7 +17,7 @@ const numbersOf = (svg: string, shape: string, name: string) =>
 it('draws a bar for the whole model and each cut, as long as its accuracy, with its interval', () => {
   const svg = drawAccuracies(measured(figures(0.25)))!
   expect(textsOf(svg)).toEqual(
-    expect.arrayContaining(['arc_easy, acc, 500 documents', 'none removed', '12..19', '50.0%', '25.0%']),
+    expect.arrayContaining(['arc_easy, acc, 500 documents', 'none removed', '12..19', '0.5000', '0.2500']),
   )
   const [, whole, cut] = numbersOf(svg, 'rect', 'width')
   expect(cut).toBeCloseTo(whole! / 2, 5)

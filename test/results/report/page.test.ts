@@ -119,7 +119,7 @@ describe('reachVerdict', () => {
     const checks = checksOf([{ ...cut(6, 30), tasks }], { tasks: { arc_easy: figures(0.55) } })
     expect(reachVerdict(valley(), 4, checks)).toMatchObject({
       badge: 'Checked by perplexity and by task',
-      reason: expect.stringContaining('arc_easy acc 0.410 (whole acc 0.550).'),
+      reason: expect.stringContaining('arc_easy acc 0.4100 (whole acc 0.5500).'),
     })
   })
 
@@ -272,13 +272,13 @@ describe('renderPage', () => {
       row!.replace(/<td class="wide-cell">.*?<\/td>/, '').replace(/<\/td>(<td>)?/g, '|'),
     )
     expect(rows).toEqual([
-      `5<small>sweep</small>|0.0200|${formatPerplexity(2 * evaluation.perplexity)}|2.00||acc 0.375|`,
+      `5<small>sweep</small>|0.0200|${formatPerplexity(2 * evaluation.perplexity)}|2.00||acc 0.3750|`,
       '0..7<small></small>|0.1400|80.00|4.00|0.5000||',
-      '5..8<small>verified, pruned</small>|0.0500||||acc 0.250|',
+      '5..8<small>verified, pruned</small>|0.0500||||acc 0.2500|',
       '6..9<small>nearest</small>|0.0400|||||',
     ])
     expect(page).toContain('<td>tokens/s, reading 256 tokens</td><td>100</td><td>130</td><td>+30 %</td>')
-    expect(page).toContain('<td>0.250 ± 0.100<br><small>-0.250 (-0.500 to +0.125)</small></td>')
+    expect(page).toContain('<td>0.2500 ± 0.1000<br><small>-0.2500 (-0.5000 to +0.1250)</small></td>')
     expect(page).toContain('<title>Accuracy on 1 task of the whole model and 1 cut</title>')
     expect(page).toContain('Once &lt;upon&gt; …')
     expect(page).toContain('<dt>pruned</dt><dd>(nothing)</dd>')

@@ -1,0 +1,25 @@
+import { formatAccuracy, formatPerplexity } from '../../base/format-numbers.js'
+import { listShownTasks } from './shown-tasks.js'
+import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from './task-result.js'
+
+/** A metric of a task or group, with the figures of the whole model. */
+export interface TaskMeasure {
+  name: string
+  metric: TaskMetric
+  whole: TaskFigures
+}
+
+/** What tables of tasks show: each metric of each task, and only the mean of a group of tasks. */
+export function listTaskMeasures(tasks: TaskResult['tasks']): TaskMeasure[] {
+  return listShownTasks(tasks).flatMap((name) => {
+    const whole = tasks[name]!
+    return TASK_METRICS.filter((metric) => whole[metric] !== undefined).map((metric) => ({
+      ...{ name, metric, whole },
+    }))
+  })
+}
+
+/** A value of a metric, its error or a difference of two, as every table shows it. */
+export function formatTaskValue(value: number, metric: TaskMetric): string {
+  return metric === 'perplexity' ? formatPerplexity(value) : formatAccuracy(value)
+}
