@@ -83,59 +83,93 @@ export function quantizeProducts(
   quantized: Map<string, QuantizedMatrix>,
 ): DecoderGraph {
   const model = cloneModel(decoder.model)
-  const graph = model.graph
+  const { graph } = model
   const topology = indexGraph(graph)
   const products = findWeightProducts(decoder, topology)
-  const isOfAllTokens = findTensorsOfAllTokens(topology)
-  const downOf = new Map(findGatedMlps(products, topology).map(({ up, down }) => [up.name, down.name]))
-  /** By name of a `down` matrix: scales that its tokens lack. */
-  const lackingScales = new Map<string, string>()
-  /** By name of an output that lacks its scales: what is read instead. */
-  const unscaled = new Map<string, string>()
-  const ropes = new ScaledRopes(graph, STEP)
-  const rounded = new Map<string, RoundedTensor>()
-  const weights = new Map<string, TensorProto>()
-  const replacements = new Map<NodeProto, NodeProto[]>()
-  for (const { node, matrix } of products) {
-    const input = node.input[0]!
-    const form = quantized.get(matrix.name)!
-    const rotated = form.comesRotated ? input : rotatedName(input, form.block)
-    const steps: NodeProto[] = []
-    if (!rounded.has(rotated)) {
-      const shape = `${rotated}${STEP}shape`
-      steps.push(makeNode('Shape', [input], [shape]))
-      if (!form.comesRotated) steps.push(...rotateBlocks(input, form.block, shape))
-      const rows = roundRows(rotated, {
-        width: matrix.inputs,
-        shape,
-        isOfAllTokens: isOfAllTokens(input),
-        lackingScales: lackingScales.get(matrix.name),
-      })
-      steps.push(...rows.nodes)
-      graph.valueInfo.push(...rows.valueInfos)
-      rounded.set(rotated, rows)
-    }
-    const parts = makeWeights(matrix, form)
-    for (const tensor of Object.values(parts)) weights.set(tensor.name, tensor)
-    const tokens = rounded.get(rotated)!
-    const output = node.output[0]!
-    const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
-    steps.push(...nodes)
-    const down = downOf.get(matrix.name)
-    const rope = ropes.find(output, topology)
-    if (down !== undefined) lackingScales.set(down, tokens.scales)
-    else if (rope !== undefined) ropes.scale(rope, matrix.outputs, tokens.scales)
-    else steps.push(makeNode('Mul', [sum, tokens.scales], [output]))
-    if (down !== undefined || rope !== undefined) unscaled.set(output, sum)
-    replacements.set(node, steps)
-  }
+  const rewriter = new ProductRewriter(graph, topology, products)
+  const replacements = new Map(
+    products.map((product) => [product.node, rewriter.rewrite(product, quantized.get(product.matrix.name)!)]),
+  )
   graph.node = graph.node.flatMap((node) => replacements.get(node) ?? [node])
-  renameReads(graph, unscaled)
-  ropes.addTo(graph)
-  graph.initializer.push(...weights.values(), ...makeConstants(), ...widthsOf(products, quantized))
+  rewriter.finish()
+  graph.initializer.push(...makeConstants(), ...widthsOf(products, quantized))
   sortNodes(graph)
   removeDeadNodes(graph)
   return { ...decoder, model }
+}
+
+/** Writes the steps of int8 products, which share the tokens that they round. */
+class ProductRewriter {
+  readonly #graph: GraphProto
+  readonly #topology: Topology
+  readonly #isOfAllTokens: (name: string) => boolean
+  /** By name of an `up` matrix: its `down`. */
+  readonly #downOf: Map<string, string>
+  readonly #ropes: ScaledRopes
+  readonly #rounded = new Map<string, RoundedTensor>()
+  readonly #weights = new Map<string, TensorProto>()
+  /** By name of a `down` matrix: scales that its tokens lack. */
+  readonly #lackingScales = new Map<string, string>()
+  /** By name of an output that lacks its scales: what is read instead. */
+  readonly #unscaled = new Map<string, string>()
+
+  constructor(graph: GraphProto, topology: Topology, products: WeightProduct[]) {
+    this.#graph = graph
+    this.#topology = topology
+    this.#isOfAllTokens = findTensorsOfAllTokens(topology)
+    this.#downOf = new Map(findGatedMlps(products, topology).map(({ up, down }) => [up.name, down.name]))
+    this.#ropes = new ScaledRopes(graph, STEP)
+  }
+
+  /** @returns the nodes that compute the product, in the order of their reads */
+  rewrite({ node, matrix }: WeightProduct, form: QuantizedMatrix): NodeProto[] {
+    const output = node.output[0]!
+    const { tokens, nodes: rounding } = this.#round(node.input[0]!, matrix, form)
+    const parts = makeWeights(matrix, form)
+    for (const tensor of Object.values(parts)) this.#weights.set(tensor.name, tensor)
+    const { sum, nodes } = multiplyRounded(output, tokens, parts, form)
+    return [...rounding, ...nodes, ...this.#scale(sum, tokens.scales, matrix, output)]
+  }
+
+  /** Makes the other nodes read what was rewritten. */
+  finish(): void {
+    renameReads(this.#graph, this.#unscaled)
+    this.#ropes.addTo(this.#graph)
+    this.#graph.initializer.push(...this.#weights.values())
+  }
+
+  /** Rounds the tokens of an input, unless another product has. */
+  #round(
+    input: string,
+    { name, inputs }: WeightMatrix,
+    form: QuantizedMatrix,
+  ): { tokens: RoundedTensor; nodes: NodeProto[] } {
+    const rotated = form.comesRotated ? input : rotatedName(input, form.block)
+    const known = this.#rounded.get(rotated)
+    if (known !== undefined) return { tokens: known, nodes: [] }
+    const shape = `${rotated}${STEP}shape`
+    const rows = roundRows(rotated, {
+      width: inputs,
+      shape,
+      isOfAllTokens: this.#isOfAllTokens(input),
+      lackingScales: this.#lackingScales.get(name),
+    })
+    this.#graph.valueInfo.push(...rows.valueInfos)
+    this.#rounded.set(rotated, rows)
+    const rotation = form.comesRotated ? [] : rotateBlocks(input, form.block, shape)
+    return { tokens: rows, nodes: [makeNode('Shape', [input], [shape]), ...rotation, ...rows.nodes] }
+  }
+
+  /** Multiplies sums by their tokens' scales, or leaves that to the products or ropes that read them. */
+  #scale(sum: string, scales: string, { name, outputs }: WeightMatrix, output: string): NodeProto[] {
+    const down = this.#downOf.get(name)
+    const rope = this.#ropes.find(output, this.#topology)
+    if (down === undefined && rope === undefined) return [makeNode('Mul', [sum, scales], [output])]
+    if (down !== undefined) this.#lackingScales.set(down, scales)
+    else this.#ropes.scale(rope!, outputs, scales)
+    this.#unscaled.set(output, sum)
+    return []
+  }
 }
 
 /** The initializers of an int8 matrix. */
