@@ -29,8 +29,8 @@ export interface AgainstOptions extends Omit<EvaluationOptions, 'candidates' | '
 export type AgainstResult = EvaluationResult & { against: AgainstFigures }
 
 /**
- * Measures the perplexity of two models on the same texts, and how far what the one predicts is from what the other
- * does. Their heads run in one graph, which their logits never leave.
+ * Measures the perplexity of two models on the same texts, and how far their predictions diverge. Their
+ * heads run in one graph, which their logits never leave.
  * @throws UsageError if an option is out of range or does not fit both models
  * @throws LayerpruneError if a model or the dataset cannot be used, or the tokenizers differ; and as
  *   `evaluatePerplexity`

@@ -19,11 +19,11 @@ export interface Evaluator {
   measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]>
   /**
    * As `measure`, and compares what each candidate predicts with what the whole model does.
-   * @returns of the whole model, then of each candidate
+   * @returns results of the whole model, then of each candidate
    */
   compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]>
   /**
-   * Runs a batch likewise, and scores what may follow parts of its texts.
+   * Runs a batch as `measure` does, and scores what may follow parts of its texts.
    * @returns for each candidate, the scores of the continuations
    */
   scoreContinuations(

@@ -1,7 +1,7 @@
 import type { DecoderPieces } from '../../engine/sessions/decoder-pieces.js'
 import type { Block } from '../../model/layers/block.js'
 
-/** Of a pass through some pieces, by the mean time that each took so far; null if one of them did not run. */
+/** Tokens per second through some pieces, by the mean time that each took so far; null if one of them did not run. */
 export function countTokensPerSecond(pieces: DecoderPieces, path: number[]): number | null {
   const seconds = path.map((piece) => pieces.secondsPerToken(piece))
   return seconds.some((value) => value === null) ? null : 1 / seconds.reduce((a, b) => a! + b!, 0)!

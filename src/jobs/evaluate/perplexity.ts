@@ -182,7 +182,7 @@ function chooseSession(
 
 interface ScoredBatch {
   batch: ReadText[]
-  /** Of the whole model, then of each candidate. */
+  /** The whole model's, then each candidate's. */
   compared: Compared[]
   decode: TokenizerThread['decode']
   maxLength: number

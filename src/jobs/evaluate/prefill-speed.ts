@@ -12,7 +12,7 @@ const MOST_MS = 10_000
 export interface PrefillSpeed {
   /** Tokens of the prompt. */
   tokens: number
-  /** Of each cut, up to the token that follows the prompt. */
+  /** For each cut, up to the token that follows the prompt. */
   tokensPerSecond: number[]
 }
 

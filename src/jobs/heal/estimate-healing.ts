@@ -17,7 +17,7 @@ export type HealingEstimate =
       seconds: number
       /** In sequences of that length. */
       tokensPerSecond: number
-      /** Of one large float32 matrix product, 1e9 floating-point operations per second. */
+      /** Speed of one large float32 matrix product, 1e9 floating-point operations per second. */
       peakGflops: number
     }
   | {

@@ -29,7 +29,7 @@ export interface GradientOptions extends SessionOptions {
    * runs of so many layers alone, and each run is computed again on the way back (Chen et al. 2016, arXiv 1604.06174).
    */
   layersAtOnce?: number | undefined
-  /** Learnt from instead of the next token; in one graph with the decoder. */
+  /** Distillation teacher; must share a graph with the decoder. */
   teacher?: Teacher | undefined
 }
 

@@ -29,7 +29,7 @@ export function formatHealedCard(
   })
 }
 
-/** What a card says of how its model was made. */
+/** Describes in a card how its model was made. */
 export interface HowMade {
   /** Name of the folder that is written. */
   name: string

@@ -155,7 +155,7 @@ async function startState(
     },
   })
   if (before === undefined) {
-    throw new LayerpruneError('the model gives the texts to measure on no finite perplexity', {
+    throw new LayerpruneError("the model's perplexity on the held-out texts is not finite", {
       hint: 'its weights may be damaged: download or prune it again',
     })
   }

@@ -36,7 +36,7 @@ export interface HealResult {
    * Losses in nats per token; those on held-out texts are of the next token, and of weights that were not rounded yet.
    */
   curve: CurvePoint[]
-  /** Of the model as it was and as it was written, on the held-out texts; null if it is not finite. */
+  /** Before training and as written, on the held-out texts; null if it is not finite. */
   perplexity: { before: number; after: number | null }
   standardError: { before: number | null; after: number | null }
   files: { name: string; sizeBytes: number }[]

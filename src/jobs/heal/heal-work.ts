@@ -79,15 +79,19 @@ export function checkOptions(options: HealOptions): void {
     'max memory': maxMemory,
   })
   if (layersAtOnce !== undefined && maxMemory !== undefined) {
-    throw new UsageError('--max-memory chooses the layers that are held at once, which --layers-at-once says')
+    throw new UsageError(
+      '--max-memory and --layers-at-once exclude each other: both set how many layers are held',
+    )
   }
   if (teacherStates !== undefined && teacher === undefined) {
-    throw new UsageError('--teacher-states goes with --teacher')
+    throw new UsageError('--teacher-states requires --teacher')
   }
   if (!wholeMatrices) return
-  if (adapter) throw new UsageError('--adapter writes adapters, and --whole-matrices trains none')
+  if (adapter) throw new UsageError('--adapter cannot be combined with --whole-matrices')
   if (rank !== undefined || alpha !== undefined) {
-    throw new UsageError('--rank and --alpha are those of adapters, and --whole-matrices trains none')
+    throw new UsageError(
+      '--rank and --alpha cannot be combined with --whole-matrices, which trains no adapter',
+    )
   }
 }
 

@@ -27,7 +27,7 @@ interface SavedNumbers {
   curve: TrainingState['curve']
   losses: number[]
   best: { step: number; heldOutLoss: number }
-  /** Of the model before the first step. */
+  /** The model's before the first step. */
   before: Figures
 }
 

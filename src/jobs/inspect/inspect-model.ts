@@ -33,7 +33,7 @@ export interface Inspection {
     base?: BaseModel
     /** `model_type` of the decoder. */
     family: string
-    /** `model_type` of the model of images or sound and text that holds the decoder; null for a decoder by itself. */
+    /** `model_type` of the model of images or sound and text that holds the decoder; null for a standalone decoder. */
     wrapper: string | null
     /** The models that people know the family by; null if its safetensors cannot be read. */
     title: string | null
@@ -59,7 +59,7 @@ export interface Inspection {
     | { possible: true; format: Format; file: string; dtype: string; packing: Packing | null }
     | { possible: false; problem: string; hint: string | null }
   /**
-   * Of the decoder, and `outside` it: of towers for images or sound, which are neither run nor changed. Null if the
+   * Counts of the decoder, and `outside` it: of towers for images or sound, which are neither run nor changed. Null if the
    * model cannot be analysed.
    */
   parameters: (ParameterCounts & { total: number; outside: number }) | null

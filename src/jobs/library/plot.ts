@@ -12,13 +12,13 @@ import { drawSweep } from '../../results/report/sweep-svg.js'
 export interface PlotOptions {
   /** What is drawn: distances, the perplexities of candidates, or what cuts of every size cost. */
   from: SimilarityResult | EvaluationResult | SweepResult
-  /** Of distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
+  /** For distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
   kind?: PlotKind | undefined
-  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  /** For a heat map: whether each row has its own colours, which it has if omitted. */
   scale?: HeatScale | undefined
-  /** Of distances: the metric; if omitted, the one that ranked. */
+  /** For distances: the metric; if omitted, the one that ranked. */
   metric?: Metric | undefined
-  /** Of distances: the size of the blocks; that of the run if omitted. */
+  /** For distances: the size of the blocks; that of the run if omitted. */
   layersToSkip?: number | undefined
   /** 'svg' if omitted, which is text. */
   format?: 'svg' | 'png' | undefined
@@ -27,14 +27,14 @@ export interface PlotOptions {
 /**
  * Draws a result, as the command plot does.
  * @returns the text of an SVG, or the bytes of a PNG
- * @throws UsageError if the options do not go with what is drawn
+ * @throws UsageError if an option does not apply to what is drawn
  */
 export function plotResult({ from, format = 'svg', ...options }: PlotOptions): Promise<string | Uint8Array> {
   const file = `plot.${format}`
   if (isDistances(from)) return plotDistances(from, file, options)
   const [given] = Object.entries(options).filter(([, value]) => value !== undefined)
   if (given !== undefined)
-    throw new UsageError(`${given[0]} goes with distances, and ${from.schema} was given`)
+    throw new UsageError(`${given[0]} applies to similarity results only, found ${from.schema}`)
   return convertPlot(isEvaluation(from) ? drawPerplexities(from) : drawSweep(from), file)
 }
 
@@ -43,7 +43,7 @@ function plotDistances(
   file: string,
   { kind = 'curve', scale, metric, layersToSkip }: Omit<PlotOptions, 'from' | 'format'>,
 ): Promise<string | Uint8Array> {
-  if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale goes with kind: 'heatmap'")
+  if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale requires kind: 'heatmap'")
   return drawPlot(result, file, { kind, scale, metric, layersToSkip })
 }
 

@@ -1,12 +1,11 @@
-import type { Section } from './section.js'
-/** What configs say of layers by their number, and how it is said of the kept layers. */
-
+/** Cuts the keys of a config that describe layers by their number. */
 import { expandAttentionTypes } from '../../model/families/attention-types.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLimits } from './layer-limits.js'
 import { readPeriods } from './layer-periods.js'
+import type { Section } from './section.js'
 
-/** What a key could not say of the kept layers, or should be known to the user. */
+/** What the user should know of a key, or why it cannot describe the kept layers. */
 export interface KeyOutcome {
   notes: string[]
   /** Why a kept layer would be computed differently. */
@@ -31,7 +30,7 @@ const PER_LAYER = new Set([
   'activation_sparsity_pattern',
 ])
 
-/** Lists that are as long as the model has layers by chance at most. */
+/** Lists whose length can match the layer count only by coincidence. */
 const NEVER_PER_LAYER =
   /^architectures$|^time_step_|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
 

@@ -108,7 +108,7 @@ function textSection(config: Section): Section {
   return isObject(config.text_config) ? config.text_config : config
 }
 
-/** Says of each layer which mixer it has, instead of the rule that the family has for that. */
+/** Writes layer_types explicitly instead of relying on the family's rule. */
 function spellLayerTypes(original: Section, { layers }: Decoder): Section {
   const config = structuredClone(original)
   const section = textSection(config)

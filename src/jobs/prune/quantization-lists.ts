@@ -1,4 +1,4 @@
-/** What a config says of the modules whose weights are quantised or not: lists and keys that name them. */
+/** Lists and keys of a config that name the modules whose weights are quantised or not. */
 
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'

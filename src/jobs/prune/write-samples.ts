@@ -44,7 +44,7 @@ export interface SampledModel {
 /** Tokens of a beginning, and those that are written after it. */
 const BEGINNING_TOKENS = 32
 const CONTINUATION_TOKENS = 40
-/** Of a text that is worth continuing. */
+/** Least length of a text that is worth continuing. */
 const LEAST_TOKENS = 8
 
 /**

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import type { HealingSettings } from './settings.js'
 import type { TrainingData } from './training-data.js'
 
-/** Of English text with the usual tokenizers. */
+/** For English text with the usual tokenizers. */
 const BYTES_PER_TOKEN = 4
 
 /**

@@ -72,7 +72,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   const settings = changeSettings(chosen, { maxLength, steps })
   if (config.maxPositions !== null && maxLength > config.maxPositions) {
     throw new LayerpruneError(
-      `max length ${maxLength} is over the ${config.maxPositions} positions of the model`,
+      `max length ${maxLength} exceeds the ${config.maxPositions} positions of the model`,
     )
   }
   const data = await nameTrainingData(options)

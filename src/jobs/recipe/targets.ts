@@ -33,7 +33,7 @@ const EXPERTS_ALONE = new Set([
   'solar_open',
 ])
 
-/** What an adapter does not change though it is named, in words; undefined if it changes all. */
+/** Describes targets that PEFT will not adapt; undefined if it adapts all. */
 export function describeUnreached(family: string, { modules }: AdapterTargets): string | undefined {
   if (!EXPERTS_ALONE.has(family) || modules.length === 0) return undefined
   return `PEFT 0.21 changes the experts of ${family} models alone: their other MLPs stay as they are`

@@ -3,7 +3,7 @@ import { formatCount, formatPerplexity, formatQuantity } from '../../base/format
 import type { CardContent } from '../../results/documents/card-content.js'
 import type { RepairReport } from './repair-report.js'
 
-/** What a model card says of a repair: what was changed, on which texts, and with what result. */
+/** Describes a repair in a model card: what was changed, on which texts, and with what result. */
 export function describeRepairInCard(report: RepairReport): CardContent {
   const { calibration, evaluation, perplexity } = report
   return {

@@ -293,8 +293,8 @@ function writeSquares(graph: GraphProto, residual: string, weights: string): voi
 }
 
 /**
- * The products of features with weighted features, of which those below the diagonal would be the others again: block
- * by block, as rows of the transposed features and columns of the weighted ones.
+ * The weighted Gram matrix of the features, its upper triangle only, block by block: as rows of the transposed features
+ * and columns of the weighted ones.
  * @returns names of the panels
  */
 function writePanels(graph: GraphProto, bounds: number[]): string[] {

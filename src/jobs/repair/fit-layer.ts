@@ -79,7 +79,7 @@ export async function fitLayer(
 interface Reading {
   fit: LayerFit
   moments: SplitMoments
-  /** Of each batch: of several products the input of the first; of one its features and the layer's own output. */
+  /** By batch: for several products the input of the first; for one its features and the layer's own output. */
   left: Kept[][]
 }
 

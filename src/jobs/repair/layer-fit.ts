@@ -48,7 +48,7 @@ export interface FitBatch {
 export interface FitReading {
   /** The input of the first of several products. */
   input?: Tensor
-  /** Of a single product its features, [batch * tokens, features], and the layer's own output. */
+  /** For a single product its features, [batch * tokens, features], and the layer's own output. */
   alone?: { features: Tensor; state: State }
 }
 

@@ -101,13 +101,13 @@ export async function sumSquaresAfter(
     const own = { rows: panel.columns, columns: hidden, data: change.subarray(start, end) }
     const data = scratch.subarray(0, end)
     await products.multiply(panel, own, { rows: panel.rows, columns: hidden, data })
-    // what is above the diagonal stands for what is below it too
+    // the matrix is symmetric: entries above the diagonal count twice
     quadratic += 2 * dot(data.subarray(0, start), change) + dot(data.subarray(start), own.data)
   }
   return squares - 2 * dot(residual, change) + quadratic
 }
 
-/** Of as many numbers as the first has. */
+/** Dot product over the length of the first vector. */
 function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0
   for (let at = 0; at < a.length; at++) sum += a[at]! * b[at]!

@@ -30,7 +30,7 @@ export class PhaseMeter {
     }
   }
 
-  /** Of the phases that there were. */
+  /** Figures of the phases that have run. */
   figures(): PhaseFigures[] {
     return PHASES.flatMap((phase) => this.#figures.get(phase) ?? [])
   }

@@ -24,7 +24,7 @@ type Ort = typeof import('onnxruntime-node')
 
 /** What a layer makes of a batch. */
 export interface LayerOutput {
-  /** Of its product, [batch * tokens, features]. */
+  /** Features of its product, [batch * tokens, features]. */
   features: Tensor
   /** Its own output. */
   state: State

@@ -7,7 +7,7 @@ export interface RepairSizes {
   /** Numbers of a layer. */
   parameters: number
   hidden: number
-  /** Of a batch, on average. */
+  /** Tokens of a batch, on average. */
   tokens: number
   batches: number
 }

@@ -5,8 +5,8 @@ import { FIRST_TRIED, STRENGTHS } from './ridges.js'
 import type { TileProducts } from './tile-products.js'
 
 /**
- * Of so many times as many outputs, ridges are tried on a sketch: most of the work of a try would be in solving for each
- * output, and a sketch tells two ridges apart as well.
+ * Outputs of the sketch on which ridges are tried if there are over WIDE times as many: most of the work of a try would be
+ * in solving for each output, and a sketch tells two ridges apart as well.
  */
 const SKETCH = 256
 const WIDE = 4

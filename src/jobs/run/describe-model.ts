@@ -6,7 +6,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 import { fingerprintModel } from './fingerprint.js'
 
 /**
- * What a result says of the model that it is measured on.
+ * Describes the measured model in a result.
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if a file of the model changes meanwhile
  */

@@ -1,7 +1,7 @@
 import type { Metric } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 
-/** What must be the same for numbers of two runs to belong together: by the name that messages give it. */
+/** Settings that must match for two runs to be merged, keyed by their name in messages. */
 export type Identity = Record<string, string>
 
 type Identified = Pick<

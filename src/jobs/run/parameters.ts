@@ -53,7 +53,7 @@ const PARTS: [keyof ParameterCounts, RegExp][] = [
   ['attention', /attn|attention|mixer\.[qkvo]_proj|layers\.\d+\.linear\./i],
 ]
 
-/** Counts the learnt numbers of a decoder; each quantised number counts as the number that it stands for. */
+/** Counts the learnt numbers of a decoder; a quantised value counts as one number. */
 export function countParameters({ model, states }: DecoderGraph): ParameterCounts {
   const graph = model.graph
   const topology = indexGraph(graph)

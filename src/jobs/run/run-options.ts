@@ -91,7 +91,7 @@ export function chooseRunSettings(
   )
   if (broken !== undefined) {
     const hint = `--max-length ${broken.tokens}`
-    throw new UsageError(`max length ${asked} is over ${broken.refused}`, { hint })
+    throw new UsageError(`max length ${asked} exceeds ${broken.refused}`, { hint })
   }
   const limit = limits.reduce((least, other) => (other.tokens < least.tokens ? other : least))
   if ((asked ?? DEFAULT_MAX_LENGTH) > limit.tokens) {

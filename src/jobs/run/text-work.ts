@@ -7,7 +7,7 @@ import type { EncodedText } from '../../texts/tokens/windows.js'
  * each window and take longer than the others.
  */
 export class TextWork {
-  /** Of windows before the last. */
+  /** Texts and tokens of the windows before the last. */
   #before: { texts: number; tokens: number }
   /** Tokens of the last window up to each of its texts, in the order in which they run. */
   #ends: number[] = []
@@ -58,7 +58,7 @@ export class TextWork {
     return left > 0 ? Math.min(1, Math.max(0, this.#tokensOf(texts) - this.#skipped) / left) : 1
   }
 
-  /** Of all windows so far. */
+  /** Texts and tokens of all windows so far. */
   #known(): { texts: number; tokens: number } {
     const { texts, tokens } = this.#before
     return { texts: texts + this.#ends.length, tokens: tokens + (this.#ends.at(-1) ?? 0) }

@@ -69,7 +69,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
   }
 }
 
-/** Of every size that leaves a layer. */
+/** For every size that leaves a layer. */
 function listBestBlocks(
   layers: number,
   measured: Pick<MetricResult, 'distances' | 'standardErrors'>,

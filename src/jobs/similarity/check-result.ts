@@ -18,7 +18,7 @@ export interface Expectations {
   layersToSkip?: number | undefined
   /** The recommended block. */
   expect?: Block | undefined
-  /** Of the recommended block, inclusive. */
+  /** For the recommended block, inclusive. */
   maxDistance?: number | undefined
   /** That the block of the smallest distance is the one, inclusive. */
   minConfidence?: number | undefined

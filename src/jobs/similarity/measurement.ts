@@ -9,7 +9,7 @@ import { blockIndex, countBlocks } from './distances.js'
 export interface Measurement {
   metrics: readonly Metric[]
   /**
-   * Of every block by every metric, as `addDistances` orders them; those of a size can be compared by the first
+   * Distances of every block by every metric, as `addDistances` orders them; those of a size can be compared by the first
    * metric.
    */
   statistics: TextStatistics
@@ -38,7 +38,7 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
   return { tokenless, window: { ...window }, statistics: statistics.save() }
 }
 
-/** What a saved result says of a measurement. */
+/** A measurement as saved results hold it. */
 interface SavedMeasurement {
   model: { layers: number }
   dataset: { tokens: number }

@@ -5,7 +5,7 @@ import { countParameters } from '../run/parameters.js'
 
 /** How near a run came to what the machine can do. */
 export interface Roofline {
-  /** Of the model's matrix products, 1e9 floating-point operations a second; null if not all weights are used. */
+  /** Speed of the model's matrix products, 1e9 floating-point operations a second; null if not all weights are used. */
   gflops: number | null
   /** The same of one large float32 matrix product, measured after the run. */
   peakGflops: number

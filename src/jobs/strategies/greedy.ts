@@ -13,7 +13,7 @@ export type { Measuring } from './race.js'
 /** A removed layer, and how well the rest of the model does. */
 export interface GreedyStep {
   layer: number
-  /** Of the model without this layer and those of the steps before, over the calibration texts. */
+  /** Loss of the model without this layer and those of the steps before, over the calibration texts. */
   perplexity: number
 }
 
@@ -66,7 +66,7 @@ export async function removeByLoss(
   const measured = new Map<number, Pick<Runner, 'earlier' | 'added'>>()
   const tokens = countScored(batches.flat())
   const steps: LossStep[] = []
-  /** Of each text, of the model that candidates branch off from. */
+  /** For each text, the loss of the model that candidates branch off from. */
   let losses: Float64Array = new Float64Array(batches.flat().length)
   for (let step = 0; step < n; step++) {
     const removed = steps.map(({ layer }) => layer)

@@ -60,9 +60,9 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
 /** @throws UsageError if an option is given that the strategy does not take */
 function assertTaken({ strategy, task, objective }: PlanOptions): void {
   const { takes } = PLANNERS[strategy]
-  if (takes !== 'task' && task !== undefined) throw new UsageError('--task goes with --strategy task')
+  if (takes !== 'task' && task !== undefined) throw new UsageError('--task requires --strategy task')
   if (takes !== 'objective' && objective !== undefined) {
-    throw new UsageError('--objective goes with --strategy greedy-perplexity or repaired')
+    throw new UsageError('--objective requires --strategy greedy-perplexity or repaired')
   }
 }
 

@@ -18,11 +18,11 @@ export interface Runner {
   layer: number
   /** Blocks that are removed with it. */
   removed: Block[]
-  /** Of each text in nats, with this layer removed; NaN if not measured, Infinity if not finite. */
+  /** Loss of each text in nats, with this layer removed; NaN if not measured, Infinity if not finite. */
   losses: Float64Array
-  /** Likewise, when fewer other layers were removed, if it was measured then. */
+  /** The same when fewer other layers were removed, if it was measured then. */
   earlier: Float64Array | undefined
-  /** Of each text in nats, what its layer added to the loss then; NaN if not measured. */
+  /** For each text, what its layer added to the loss then, in nats; NaN if not measured. */
   added: Float64Array | undefined
   /** See `measureErrors`, if that is known. */
   error: number | undefined
@@ -140,7 +140,7 @@ export function countRunning(candidates: number, done: number, known: number): n
   return Math.min(candidates, Math.max(FINALISTS, Math.ceil(candidates * Math.min(share, 2 ** -known))))
 }
 
-/** Of the texts measured so far, in nats. */
+/** Sum over the texts measured so far, in nats. */
 export function lossOf({ losses }: Runner): number {
   return losses.reduce((sum, value) => (Number.isNaN(value) ? sum : sum + value), 0)
 }

@@ -67,7 +67,7 @@ interface Parts {
 /** Calibration texts that run together. */
 interface CalibrationBatch {
   texts: EncodedText[]
-  /** Of the whole model, by number. */
+  /** The whole model's, by number. */
   states: State[]
 }
 
@@ -83,7 +83,7 @@ export class RepairingEvaluator implements Evaluator {
   readonly #trunks = new Trunks()
   /** What changed pieces made of states of trunks, by the state and the number of the piece. */
   readonly #branches = new WeakMap<State, Map<number, State>>()
-  /** Of states against the whole model's at the same place. */
+  /** Error of a state against the whole model's at the same place. */
   readonly #errors = new WeakMap<State, number>()
 
   constructor(model: Model, options: Options, parts: Parts) {

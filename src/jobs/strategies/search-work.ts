@@ -49,7 +49,7 @@ export class SearchWork {
     }
   }
 
-  /** Of a round, if no candidate is significantly worse. */
+  /** Work of a round in which no candidate is significantly worse. */
   #plan(step: number, round: Round): number {
     const { layers, isMonotone, hasErrors } = this.#search
     const done = round.first / this.#tokens.length

@@ -75,7 +75,7 @@ export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
   )
 }
 
-/** Of equals, the one with the smaller distance is the lower. */
+/** Whether another block ranks lower: by perplexity, and by the smaller distance among equals. */
 function isLower(other: number, place: number, perplexities: number[], index: number): boolean {
   const own = perplexities[index]!
   return other < own || (other === own && place < index)

@@ -130,7 +130,7 @@ function assertSamples({
     })
   }
   if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
-    throw new UsageError('samples show the recommended cut, and without a limit none is recommended', {
+    throw new UsageError('--samples needs a limit, such as --max-perplexity-ratio', {
       hint: 'add --max-perplexity-ratio, --max-size or --min-task',
     })
   }

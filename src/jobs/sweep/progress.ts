@@ -15,7 +15,7 @@ export interface SweepProgress {
   chosen?: ChosenCut[]
   /** What texts gave, by the digest of their tokens, then by the blocks removed. */
   texts: Record<string, Record<string, SavedText>>
-  /** Of the candidates of its shard; undefined until they are measured. */
+  /** Results of the candidates of its shard; undefined until they are measured. */
   tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
 }
 

@@ -6,8 +6,7 @@ function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
 }
 
 /**
- * Of the cuts that hold to the limits, the one of the most layers; if the size alone is limited, the one of the lowest
- * perplexity.
+ * Chooses the cut of the most layers within the limits; if the size alone is limited, the one of the lowest perplexity.
  * @returns null without limits, or if no cut holds
  */
 export function recommendCut(

@@ -143,10 +143,7 @@ class DefinitionReader {
     if (isFormat && files === undefined)
       throw this.wrong('dataset_kwargs.data_files', `is missing: dataset_path is ${dataset}`)
     if (!isFormat && files !== undefined) {
-      throw this.wrong(
-        'dataset_kwargs.data_files',
-        `goes with dataset_path ${FILE_FORMATS.join(' or ')} only`,
-      )
+      throw this.wrong('dataset_kwargs.data_files', `is for dataset_path ${FILE_FORMATS.join(' or ')} only`)
     }
     return {
       dataset,

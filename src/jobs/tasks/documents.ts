@@ -19,7 +19,7 @@ export interface TaskDocument {
   requests: TaskRequest[]
   /** Places of the right choices; none if the document names no choice that there is. */
   gold: number[]
-  /** Of each choice, in characters: what `acc_norm` divides by. */
+  /** Length of each choice in characters: what `acc_norm` divides by. */
   choiceLengths: number[]
 }
 

@@ -29,7 +29,7 @@ export interface TaskSample {
   origin: string
   /** Places of the right choices. */
   gold: number[]
-  /** Of each choice, in nats, by the whole model, then by each candidate. */
+  /** For each choice, in nats, by the whole model, then by each candidate. */
   logLikelihoods: number[][]
   /** Values of the metrics, by the whole model, then by each candidate; null if a likelihood is not finite. */
   metrics: (Partial<Record<TaskMetric, number>> | null)[]

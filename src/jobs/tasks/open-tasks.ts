@@ -26,9 +26,9 @@ export interface OpenTasksOptions extends TaskOptions {
   maxLength?: number | undefined
 }
 
-/** What tasks say of a model, whole and cut. */
+/** Results of tasks for a model, whole and cut. */
 export interface MeasuredTasks extends Pick<TaskResult, 'tasks' | 'candidates'> {
-  /** Of the whole model, then of each candidate. */
+  /** The whole model's, then each candidate's. */
   scores: TaskScores[]
   values: ValuesByTask[]
 }
@@ -38,7 +38,7 @@ const DEFAULT_MAX_LENGTH = 2048
 
 /** How tasks are put to a model. */
 interface TaskRun {
-  /** Of the whole model. */
+  /** The whole model's. */
   layers: number
   /** Texts run at once; as many as is fastest if undefined. */
   batchSize: number | undefined

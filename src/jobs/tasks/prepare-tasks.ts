@@ -25,7 +25,7 @@ export interface PreparedTask extends Omit<LoadedTask, 'documents'> {
 export interface PreparedTasks {
   tasks: PreparedTask[]
   groups: FoundTasks['groups']
-  /** Of all documents. */
+  /** Those of all documents. */
   requests: EncodedRequest[]
   /** What is run to score them, longest first. */
   runs: SharedRun[]

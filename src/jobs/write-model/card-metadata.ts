@@ -38,7 +38,7 @@ export async function formatFrontMatter(base: string, metadata: CardMetadata): P
   return `---\n${addMetadata(base, { ...metadata, datasets }, measured) ?? base}---\n\n`
 }
 
-/** Those of datasets that are on the Hub, once each; names of files say nothing to others. */
+/** Ids of the datasets on the Hub, without repeats; local file names mean nothing to readers. */
 async function chooseOnHub(names: string[]): Promise<string[]> {
   const found: string[] = []
   for (const name of new Set(names)) if (await isOnlyOnHub(name)) found.push(name)

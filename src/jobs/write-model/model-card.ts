@@ -50,7 +50,7 @@ export async function formatModelCard(options: CardOptions): Promise<string> {
 }
 
 /**
- * A model's card, kept word for word, after a section of ours.
+ * A model's card, kept word for word, after a section that this program writes.
  * @param folder of the model; undefined if it has no card
  * @throws LayerpruneError if the model's card cannot be read
  */
@@ -66,7 +66,7 @@ export async function putSectionFirst(
   return `${await formatFrontMatter(frontMatter, metadata)}${section.trimEnd()}\n${rest}`
 }
 
-/** A card without what an earlier section of ours says of how to use its folder, which is another one now. */
+/** Drops usage instructions that an earlier run wrote for a different folder. */
 function withoutInstructions(body: string): string {
   return body
     .replaceAll(/To measure it on tasks:\n\n```sh\nlm_eval [^\n]*\n```\n\n?/g, '')

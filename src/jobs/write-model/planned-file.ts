@@ -13,13 +13,13 @@ export interface FileRange {
 export interface RowParts {
   /** Path of the file. */
   file: string
-  /** Of the first row. */
+  /** Where the first row starts. */
   rowsFromByte: number
   rowBytes: number
   rows: number
   /** First byte and end (exclusive) of each part within a row. */
   kept: [start: number, end: number][]
-  /** Of all parts of all rows. */
+  /** Size of all parts of all rows. */
   sizeBytes: number
 }
 

@@ -144,7 +144,7 @@ describe('sweep', () => {
   it.each([
     [['--strategy', 'verified'], 'Allowed choices are angular'],
     [['--max-perplexity-ratio', '0.9'], 'Expected a number above 1'],
-    [['--samples', '1'], 'without a limit none is recommended'],
+    [['--samples', '1'], '--samples needs a limit, such as --max-perplexity-ratio'],
     [['--samples', '1', '--shard', '1/2'], 'samples show the recommended cut, and a shard recommends none'],
     [['--max-memory', '1GB', '--repair'], 'a repair is fitted with the whole model loaded'],
     [[...LIMITS, '--samples', '1', '--repair'], 'samples show the cut without a repair'],

@@ -8,7 +8,7 @@ const SEEN = 64
 it('texts of which sparse attention would not see all are refused, and cut if no length is asked for', async () => {
   const model = await openModel({ model: fixtureFolder('deepseek-v32') })
   expect(() => chooseRunSettings({ maxLength: SEEN + 1 }, model)).toThrow(
-    'max length 65 is over the 64 tokens up to which the sparse attention of deepseek_v32 sees all (index_topk)',
+    'max length 65 exceeds the 64 tokens up to which the sparse attention of deepseek_v32 sees all (index_topk)',
   )
   expect(chooseRunSettings({ maxLength: SEEN }, model).maxLength).toBe(SEEN)
   const notes: string[] = []

@@ -25,7 +25,7 @@ const STATED = { sliding_window: { window_size: WINDOW, layers: [] } }
 it('longer texts than a window that the graph has lost are refused, and cut if no length is asked for', async () => {
   const model = await openWith('genai-llama', STATED)
   expect(() => chooseRunSettings({ maxLength: WINDOW + 1 }, model)).toThrow(
-    'max length 9 is over the window of 8 tokens that attention has by the config: model.onnx has no window',
+    'max length 9 exceeds the window of 8 tokens that attention has by the config: model.onnx has no window',
   )
   expect(chooseRunSettings({ maxLength: WINDOW }, model).maxLength).toBe(WINDOW)
   const notes: string[] = []

@@ -1,6 +1,6 @@
 import { type GgufHeader, readArray } from '../../../files/gguf/header.js'
 
-/** What a GGUF file says of its model that a card says too: licence and languages, in the Hub's words. */
+/** Facts of a GGUF file for the model card: licence and languages, in the Hub's terms. */
 export function readCardFacts(header: GgufHeader): Record<string, unknown> {
   const license = header.metadata.get('general.license')?.value
   const languages = readArray(header, 'general.languages')?.filter((language) => typeof language === 'string')
