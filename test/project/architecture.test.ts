@@ -57,7 +57,7 @@ const ROOMS: Record<string, string[][]> = {
       'random',
       'statistics',
     ],
-    ['clean-library-logs', 'start-thread', 'version', 'write-files', 'yaml'],
+    ['clean-library-logs', 'read-table', 'start-thread', 'version', 'write-files', 'yaml'],
   ],
   files: [['byte-source', 'read-exactly'], ['hub'], ['checkpoint'], ['gguf', 'weights']],
   texts: [['data'], ['tokens']],

@@ -1,5 +1,6 @@
 /** Cuts the keys of a config that describe layers by their number. */
 import { expandAttentionTypes } from '../../model/families/attention-types.js'
+import { findCutFacts } from '../../model/families/find-facts.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLimits } from './layer-limits.js'
 import { readPeriods } from './layer-periods.js'
@@ -62,30 +63,17 @@ const FROM_THE_END = ['num_kv_shared_layers']
 /** Number of the last layer of a kind. */
 const LAST_OF_KIND = 'moe_layer_end_index'
 
-/** Families whose first layer is dense and all others have experts, unless a list says something else. */
-const FIRST_IS_DENSE = new Set(['glm4_moe_lite', 'hy_v3'])
-
-/** What families take for keys that a config omits, as far as it depends on the layers. */
-const DEFAULTS: Record<string, Section> = {
-  smollm3: { no_rope_layer_interval: 4 },
-  llama4_text: { no_rope_layer_interval: 4 },
-  minicpm: { scale_depth: 1 },
-  minicpm3: { scale_depth: 1.4 },
-  recurrent_gemma: { block_types: ['recurrent', 'recurrent', 'attention'] },
-  gemma3n_text: { num_kv_shared_layers: 15, hidden_size_per_layer_input: 256 },
-  gemma4_text: { hidden_size_per_layer_input: 256 },
-}
-
 /**
  * Lets every known key of a decoder's config speak of the kept layers; in place.
  * @param section the object that holds the number of layers
  */
 export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   const outcome: KeyOutcome = { notes: [], problems: [] }
-  const stated = { ...DEFAULTS[String(section.model_type)], ...section }
+  const facts = findCutFacts(section.model_type)
+  const stated: Section = { ...facts.layerDefaults, ...section }
   const periods = readPeriods(stated, layers)
   outcome.problems.push(...findLimits(stated, layers))
-  if (FIRST_IS_DENSE.has(String(section.model_type))) {
+  if (facts.firstIsDense) {
     section.mlp_layer_types ??= ['dense', ...Array(layers.whole - 1).fill('sparse')]
   }
   cutLists(section, layers, outcome)
@@ -96,7 +84,7 @@ export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   for (const key of FROM_THE_END) cutFromTheEnd(section, key, layers)
   for (const key of COUNTS) if (section[key] === layers.whole) section[key] = layers.kept.length
   cutAttentionTypes(section, layers)
-  writeOutCycle(section, stated.block_types, layers)
+  if (facts.layerCycle !== undefined) writeOutCycle(section, facts.layerCycle, stated, layers)
   scaleByDepth(section, stated.scale_depth, layers)
   for (const { key, period, holds, spell, chosen } of periods) {
     if (holds) continue
@@ -192,10 +180,11 @@ function cutAttentionTypes(section: Section, { whole, kept }: KeptLayers): void 
   if (kinds?.length === whole) section.attention_types = [[kept.map((layer) => kinds[layer]), 1]]
 }
 
-/** RecurrentGemma repeats a short list of kinds: one kind per layer is a list that is repeated once. */
-function writeOutCycle(section: Section, kinds: unknown, { kept }: KeptLayers): void {
-  if (section.model_type !== 'recurrent_gemma' || !Array.isArray(kinds)) return
-  section.block_types = kept.map((layer) => kinds[layer % kinds.length])
+/** A short list of kinds is repeated: one kind per layer is a list that is repeated once. */
+function writeOutCycle(section: Section, key: string, stated: Section, { kept }: KeptLayers): void {
+  const kinds = stated[key]
+  if (!Array.isArray(kinds)) return
+  section[key] = kept.map((layer) => kinds[layer % kinds.length])
 }
 
 /** MiniCPM multiplies what a layer adds to the stream by scale_depth / sqrt(layers). */

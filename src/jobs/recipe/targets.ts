@@ -1,4 +1,6 @@
+import { readTable } from '../../base/read-table.js'
 import type { Decoder, Experts, Linear, Mlp } from '../../model/families/description.js'
+import { findFamily } from '../../model/families/find-facts.js'
 
 /** What an adapter changes, in PEFT's words. */
 export interface AdapterTargets {
@@ -8,45 +10,21 @@ export interface AdapterTargets {
   parameters: string[]
 }
 
-/**
- * Families in which PEFT 0.21 takes the modules of MLPs for experts, by their names, and so leaves the MLPs without
- * experts, or beside them, as they are.
- */
-const EXPERTS_ALONE = new Set([
-  'afmoe',
-  'cohere2_moe',
-  'deepseek_v2',
-  'deepseek_v3',
-  'deepseek_v32',
-  'dots1',
-  'ernie4_5_moe',
-  'exaone_moe',
-  'glm4_moe',
-  'glm4_moe_lite',
-  'glm_moe_dsa',
-  'hunyuan_v1_moe',
-  'kimi_k2',
-  'mellum',
-  'qwen3_moe',
-  'qwen3_next',
-  'sarvam_mla',
-  'solar_open',
-])
+/** Facts about a release of PEFT. */
+interface PeftFacts {
+  version: string
+  /**
+   * Families in which PEFT takes the modules of MLPs for experts, by their names, and so leaves the MLPs without experts,
+   * or beside them, as they are.
+   */
+  expertsAlone: string[]
+}
 
 /** Describes targets that PEFT will not adapt; undefined if it adapts all. */
 export function describeUnreached(family: string, { modules }: AdapterTargets): string | undefined {
-  if (!EXPERTS_ALONE.has(family) || modules.length === 0) return undefined
-  return `PEFT 0.21 changes the experts of ${family} models alone: their other MLPs stay as they are`
-}
-
-/** Names of modules in published files for which transformers has others. */
-const RENAMED: Record<string, Record<string, string>> = {
-  exaone: { c_fc_0: 'gate_proj', c_fc_1: 'up_proj', c_proj: 'down_proj' },
-}
-
-/** Where transformers 5 keeps the experts of a layer, if that is not where it does those of other families. */
-const EXPERTS: Record<string, string[]> = {
-  dbrx: ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2'],
+  const { version, expertsAlone } = readTable<PeftFacts>('peft-0.21')
+  if (!expertsAlone.includes(family) || modules.length === 0) return undefined
+  return `PEFT ${version} changes the experts of ${family} models alone: their other MLPs stay as they are`
 }
 
 /**
@@ -54,10 +32,10 @@ const EXPERTS: Record<string, string[]> = {
  * @param family the decoder's `model_type`
  */
 export function nameInTransformers({ modules, parameters }: AdapterTargets, family: string): AdapterTargets {
-  const names = RENAMED[family] ?? {}
+  const { moduleNames = {}, expertParameters = parameters } = findFamily(family) ?? {}
   return {
-    modules: modules.map((name) => names[name] ?? name),
-    parameters: EXPERTS[family] ?? parameters,
+    modules: modules.map((name) => moduleNames[name] ?? name),
+    parameters: expertParameters,
   }
 }
 

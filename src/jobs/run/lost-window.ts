@@ -1,13 +1,11 @@
 import { isObject } from '../../base/is-object.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
+import { findCutFacts } from '../../model/families/find-facts.js'
 import { type GraphProto, MICROSOFT_DOMAIN, type NodeProto } from '../../model/graph/onnx/onnx.js'
 import { listScalars } from '../../model/graph/scalar-constants.js'
 
 /** Position of the input that adds to the scores of attention, and may hide tokens. */
 const BIAS_INPUT = 10
-
-/** Families whose window is off unless the config says otherwise. */
-const OFF_BY_DEFAULT = /^(qwen\d|smollm3)/
 
 /**
  * The window of tokens that attention has by the config and not in the graph, which some exporters lose: of longer
@@ -39,7 +37,8 @@ function mayHideTokens({ attribute, input }: NodeProto): boolean {
 function statedWindow({ family, raw }: ModelConfig): number | null {
   const { sliding_window, use_sliding_window, layer_types } = raw
   const window = isObject(sliding_window) ? sliding_window.window_size : sliding_window
-  const isOn = isObject(sliding_window) || (use_sliding_window ?? !OFF_BY_DEFAULT.test(family)) === true
+  const isOn =
+    isObject(sliding_window) || (use_sliding_window ?? !findCutFacts(family).windowOffByDefault) === true
   const slides = !Array.isArray(layer_types) || layer_types.includes('sliding_attention')
   return typeof window === 'number' && window > 0 && isOn && slides ? window : null
 }

@@ -11,6 +11,7 @@ export const DBRX_FAMILIES: Record<string, Family> = {
     title: 'DBRX',
     notes: 'layer norms without bias, clipped queries, keys and values from one matrix, experts in one stack',
     prefix: 'transformer.',
+    expertParameters: ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2'],
     describe: describeDbrx,
   },
 }

@@ -2,7 +2,7 @@ import type { ConfigReader } from './config-reader.js'
 import { checkExperts } from './describe-layer.js'
 import type { KeySharing, Linear, Mlp } from './description.js'
 import type { Differences, ExpertParts, Sizes } from './differences.js'
-import type { Family } from './family.js'
+import type { Cut, Family } from './family.js'
 import { NOT_CAUSAL } from './family-bases.js'
 import { allButEvery, readAttentionBias, rope, softmaxRouting } from './family-parts.js'
 import { type LayerType, readLayerTypes, readWindow, windowsOf } from './layer-types.js'
@@ -14,12 +14,18 @@ const FULL_HEAD_DIM = 512
 
 const FULL_ROPE = { rope_type: 'proportional', partial_rotary_factor: 0.25, rope_theta: 1_000_000 }
 
+const GEMMA4 = { hidden_size_per_layer_input: 256 }
+
 /** Gemma 4. */
 export const GEMMA4_FAMILIES: Record<string, Family> = {
   gemma4_text: {
     title: 'Gemma 4',
     notes:
       'as Gemma 3 with normed values, unscaled scores, other heads in layers of full attention, layers that read earlier keys, a factor on the stream, experts beside the MLP, embeddings per layer',
+    sharesKeysByType: true,
+    cutLimit: endsInFullAttention,
+    layerDefaults: GEMMA4,
+    cutsPerLayerEmbeddings: true,
     describe: (config) => ({
       ...describeGemma4(config, 512),
       ...readExperts(config),
@@ -29,6 +35,8 @@ export const GEMMA4_FAMILIES: Record<string, Family> = {
   gemma4_unified_text: {
     title: 'Gemma 4 12B',
     notes: 'as Gemma 4 without experts and embeddings per layer',
+    sharesKeysByType: true,
+    cutLimit: endsInFullAttention,
     describe: (config) => describeGemma4(config, 1024),
   },
 }
@@ -85,6 +93,11 @@ function readTypes(config: ConfigReader): TypeOf {
   const last = config.layers('num_hidden_layers') - 1
   const types = readLayerTypes(config, allButEvery(6))
   return (layer) => (layer === last ? 'full_attention' : types(layer))
+}
+
+function endsInFullAttention({ kept }: Cut, { layer_types }: Record<string, unknown>): string | undefined {
+  if (!Array.isArray(layer_types) || layer_types[kept.at(-1)!] === 'full_attention') return undefined
+  return 'the last layer of Gemma 4 must be one of full attention'
 }
 
 /** Heads of layers with full attention, by either spelling: keys of their own, or a list of what is special about a layer. */
@@ -154,7 +167,7 @@ function readMlpSize(
 }
 
 function readPerLayer(config: ConfigReader): Differences {
-  const size = config.number('hidden_size_per_layer_input', 256)
+  const size = config.number('hidden_size_per_layer_input', GEMMA4.hidden_size_per_layer_input)
   if (size === 0) {
     config.ignore('vocab_size_per_layer_input')
     return {}
@@ -163,7 +176,7 @@ function readPerLayer(config: ConfigReader): Differences {
   if (vocabulary < config.count('vocab_size')) {
     throw config.refuse('vocab_size_per_layer_input', 'at least vocab_size')
   }
-  return { perLayerEmbeddings: { size: config.count('hidden_size_per_layer_input', 256), vocabulary } }
+  return { perLayerEmbeddings: { size: config.count('hidden_size_per_layer_input', size), vocabulary } }
 }
 
 /** Experts beside the MLP, each with norms of its own; the router has one too, without a norm before it. */

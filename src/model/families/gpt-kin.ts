@@ -60,6 +60,10 @@ export const GPT_KIN: Record<string, Family> = {
     title: 'GPT-NeoX Japanese 2.7B',
     notes: 'as GPT-NeoX, one part after the other; one bias, after the attention of the last layer',
     prefix: 'gpt_neox_japanese.',
+    cutLimit: ({ whole, kept }) =>
+      kept.at(-1) === whole - 1
+        ? undefined
+        : 'only the last layer of gpt_neox_japanese has a bias after its attention',
     describe: (config) => ({
       tied: true,
       norm: { kind: 'layer' },

@@ -1,10 +1,12 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences, Sizes } from './differences.js'
-import type { Family } from './family.js'
+import { type Family, keepsNumbers } from './family.js'
 import { readAttentionBias, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 
 const APERTUS_FIXED = { mlp_bias: false, post_norm: false, qk_norm: true }
+
+const MINICPM = { scale_depth: 1 }
 
 const EPSILON = { norm: { epsilon: 1e-5 } } as const
 
@@ -84,6 +86,8 @@ export const LLAMA_KIN: Record<string, Family> = {
   diffllama: {
     title: 'DiffLlama',
     notes: 'differential attention: half of the heads is taken from the other half',
+    cutLimit: (cut) =>
+      keepsNumbers(cut) ? undefined : 'attention of diffllama depends on the number of the layer',
     describe: (config) => {
       const kvHeads = config.count('num_key_value_heads', config.count('num_attention_heads'))
       if (kvHeads % 2 !== 0) throw config.refuse('num_key_value_heads', 'an even number')
@@ -100,6 +104,7 @@ export const LLAMA_KIN: Record<string, Family> = {
     title: 'EXAONE 3 and 3.5',
     notes: "Llama under GPT's names",
     prefix: 'transformer.',
+    moduleNames: { c_fc_0: 'gate_proj', c_fc_1: 'up_proj', c_proj: 'down_proj' },
     describe: (config) => ({
       kvHeads: 8,
       names: {
@@ -187,6 +192,7 @@ export const LLAMA_KIN: Record<string, Family> = {
     title: 'MiniCPM 1B and 2B, MiniCPM 4',
     notes: 'factors on embedding, residual sums and logits that depend on the sizes',
     fixed: { pe_type: 'ROPE' },
+    layerDefaults: MINICPM,
     describe: describeMinicpm,
   },
 }
@@ -299,7 +305,7 @@ function describeMinicpm(config: ConfigReader): Differences {
   return {
     tied: true,
     embedding: { scale: config.number('scale_emb', 1) },
-    residualMultiplier: Math.fround(config.number('scale_depth', 1) / Math.sqrt(layers)),
+    residualMultiplier: Math.fround(config.number('scale_depth', MINICPM.scale_depth) / Math.sqrt(layers)),
     head: { scale: config.positive('dim_model_base', 1) / width },
     bias: readAttentionBias(config),
     rope: (layer: number, sizes: Sizes) => {

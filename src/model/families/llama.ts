@@ -5,6 +5,8 @@ import { describeGlm, GLM4_NORMS } from './family-bases.js'
 import { readAttentionBias, readMultipliers, readQwenWindows, rope } from './family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 
+const SMOLLM3 = { no_rope_layer_interval: 4 }
+
 /** Decoders with the layer of Llama. */
 export const LLAMA_FAMILIES: Record<string, Family> = {
   llama: {
@@ -29,6 +31,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   qwen2: {
     title: 'Qwen 1.5, 2 and 2.5, DeepSeek R1 Distill Qwen',
     notes: 'biases on queries, keys and values; windows in the upper layers',
+    windowOffByDefault: true,
     describe: (config) => ({
       bias: { qkv: true },
       rope: rope(config),
@@ -38,6 +41,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   qwen3: {
     title: 'Qwen 3',
     notes: 'norms on the heads of queries and keys',
+    windowOffByDefault: true,
     describe: (config) => ({
       bias: readAttentionBias(config),
       headDim: 128,
@@ -49,8 +53,10 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   smollm3: {
     title: 'SmolLM 3',
     notes: 'layers without rotary embedding',
+    windowOffByDefault: true,
+    layerDefaults: SMOLLM3,
     describe: (config) => {
-      const interval = config.length('no_rope_layer_interval', 4)
+      const interval = config.length('no_rope_layer_interval', SMOLLM3.no_rope_layer_interval)
       const layers = config.layers('num_hidden_layers')
       const usesRope = config.numbers(
         'no_rope_layers',

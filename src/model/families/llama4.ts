@@ -5,12 +5,15 @@ import type { Family } from './family.js'
 import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './family-parts.js'
 import { describeRoutedExperts, type RoutedExperts } from './router-parts.js'
 
+const LLAMA4 = { no_rope_layer_interval: 4 }
+
 /** Llama 4, whose layers differ in positions, in which tokens they see, and in their MLP. */
 export const LLAMA4_FAMILIES: Record<string, Family> = {
   llama4_text: {
     title: 'Llama 4 Scout and Maverick',
     notes: 'tokens see only their chunk in three layers of four, which alone have rotary embedding; experts',
     fixed: { for_llm_compressor: false },
+    layerDefaults: LLAMA4,
     describe: describeLlama4,
   },
 }
@@ -52,7 +55,7 @@ function describeLlama4(config: ConfigReader, has: (name: string) => boolean): D
 
 /** `no_rope_layers` says 1 of the layers that have rotary embedding. */
 function readRotatedLayers(config: ConfigReader): (layer: number) => boolean {
-  const interval = config.length('no_rope_layer_interval', 4)
+  const interval = config.length('no_rope_layer_interval', LLAMA4.no_rope_layer_interval)
   const stated = config.numbers('no_rope_layers', [])
   if (stated.length === 0) return (layer) => (layer + 1) % interval !== 0
   if (stated.length !== config.layers('num_hidden_layers')) {

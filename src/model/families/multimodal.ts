@@ -21,21 +21,25 @@ export const MULTIMODAL_FAMILIES: Record<string, Family> = {
   qwen2_vl_text: {
     title: 'Qwen 2 VL (text)',
     notes: 'as Qwen 2',
+    windowOffByDefault: true,
     describe: (config) => describeQwen2Text(config),
   },
   qwen2_5_vl_text: {
     title: 'Qwen 2.5 VL (text)',
     notes: 'as Qwen 2',
+    windowOffByDefault: true,
     describe: (config) => describeQwen2Text(config),
   },
   qwen2_5_omni_text: {
     title: 'Qwen 2.5 Omni (thinker)',
     notes: 'as Qwen 2',
+    windowOffByDefault: true,
     describe: (config) => ({ ...describeQwen2Text(config, 28), kvHeads: 4, norm: { epsilon: 1e-6 } }),
   },
   qwen3_omni_moe_text: {
     title: 'Qwen 3 Omni 30B-A3B (thinker)',
     notes: 'as Qwen 3 30B-A3B',
+    windowOffByDefault: true,
     describe: (config, has) => {
       config.ignore('sliding_window')
       return {
@@ -53,12 +57,14 @@ export const MULTIMODAL_FAMILIES: Record<string, Family> = {
   qwen3_vl_text: {
     title: 'Qwen 3 VL (text)',
     notes: 'as Qwen 3',
+    windowOffByDefault: true,
     describe: (config) => ({ ...describeQwen3Text(config), kvHeads: 32, headDim: 128 }),
   },
   qwen3_vl_moe_text: {
     title: 'Qwen 3 VL 30B-A3B and 235B-A22B (text)',
     notes: 'as Qwen 3, with experts in one stack, transposed in published files',
     fixed: { norm_topk_prob: true },
+    windowOffByDefault: true,
     describe: (config, has) => ({
       ...describeQwen3Text(config),
       kvHeads: 16,

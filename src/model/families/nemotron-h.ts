@@ -75,6 +75,7 @@ export const NEMOTRON_H_FAMILIES: Record<string, Family> = {
     notes:
       'one part a layer: Mamba-2, attention without rotary embedding, an MLP or experts, so that a block of n layers is n / 2 usual ones',
     prefix: ['backbone.', 'model.'],
+    halfLayers: true,
     describe: describeNemotron,
   },
 }

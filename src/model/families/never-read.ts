@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { packageFile } from '../../base/package-file.js'
+import { readTable } from '../../base/read-table.js'
 
 /** Which keys of config.json the code of transformers may read; test/fixtures/make-read-keys.py writes it. */
 interface ReadNames {
@@ -16,13 +15,10 @@ interface ReadNames {
 /** Form of the names that the list can hold. Other keys, such as those with a dot, may be read. */
 const KEY = /^_?[a-z][A-Za-z0-9_]*$/
 
-let read: ReadNames | undefined
-
 let common: { names: Set<string>; patterns: RegExp[] } | undefined
 
 export function readNames(): ReadNames {
-  read ??= JSON.parse(readFileSync(packageFile('assets/transformers-names.json'), 'utf8')) as ReadNames
-  return read
+  return readTable('transformers-names')
 }
 
 /**

@@ -10,11 +10,15 @@ const SHARPNESS = 8
 
 const KINDS = ['recurrent', 'attention']
 
+const CYCLE = ['recurrent', 'recurrent', 'attention']
+
 export const RECURRENT_GEMMA_FAMILIES: Record<string, Family> = {
   recurrent_gemma: {
     title: 'RecurrentGemma 2B and 9B',
     notes: 'a gated linear recurrence in two layers of three, attention with a window in the others',
     fixed: { embeddings_scale_by_sqrt_dim: true },
+    layerDefaults: { block_types: CYCLE },
+    layerCycle: 'block_types',
     describe: describeRecurrentGemma,
   },
 }
@@ -47,7 +51,7 @@ function describeRecurrentGemma(config: ConfigReader): Differences {
 
 /** The kinds of the first layers, which the others repeat. */
 function readKinds(config: ConfigReader): (layer: number) => boolean {
-  const kinds = config.texts('block_types', ['recurrent', 'recurrent', 'attention'])
+  const kinds = config.texts('block_types', CYCLE)
   if (kinds.length === 0 || kinds.some((kind) => !KINDS.includes(kind))) {
     throw config.refuse('block_types', `a list of ${KINDS.join(' and ')}`)
   }

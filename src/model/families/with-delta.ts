@@ -33,12 +33,14 @@ export const DELTA_FAMILIES: Record<string, Family> = {
     title: 'Qwen 3.5 (dense)',
     notes: 'linear attention by the gated delta rule in three layers of four, gated attention in the others',
     fixed: QWEN_FIXED,
+    windowOffByDefault: true,
     describe: (config) => describeQwenHybrid(config, stackedInputs),
   },
   qwen3_5_moe_text: {
     title: 'Qwen 3.5 (experts)',
     notes: 'as the dense Qwen 3.5, with experts and one that every token passes',
     fixed: { ...QWEN_FIXED, norm_topk_prob: true, decoder_sparse_step: 1 },
+    windowOffByDefault: true,
     describe: (config, has) => {
       if (config.numbers('mlp_only_layers', []).length > 0) {
         throw config.refuse('mlp_only_layers', 'an empty list: all layers of the family have experts')
@@ -56,6 +58,7 @@ export const DELTA_FAMILIES: Record<string, Family> = {
     title: 'Qwen 3 Next',
     notes: 'as Qwen 3.5 with experts, which some layers can lack; inputs of linear attention in two matrices',
     fixed: QWEN_FIXED,
+    windowOffByDefault: true,
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
       const normalized = config.flag('norm_topk_prob', true)
@@ -72,6 +75,10 @@ export const DELTA_FAMILIES: Record<string, Family> = {
     title: 'OLMo Hybrid',
     notes:
       'linear attention by the gated delta rule in three layers of four, layers as in OLMo 2 between them',
+    cutLimit: ({ kept }, { layer_types }) =>
+      !Array.isArray(layer_types) || new Set(kept.map((layer) => layer_types[layer])).size > 1
+        ? undefined
+        : 'olmo_hybrid needs a layer of full attention and one of linear attention',
     describe: describeOlmoHybrid,
   },
 }

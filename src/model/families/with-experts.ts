@@ -42,6 +42,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
   qwen3_moe: {
     title: 'Qwen 3 30B-A3B and 235B-A22B',
     notes: 'as Qwen 3, with experts',
+    windowOffByDefault: true,
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
       const size = readWindow(config, 4096)
@@ -67,6 +68,7 @@ export const EXPERT_FAMILIES: Record<string, Family> = {
   qwen2_moe: {
     title: 'Qwen 1.5 MoE, Qwen 2 57B-A14B',
     notes: 'as Qwen 2, with experts and one that every token passes',
+    windowOffByDefault: true,
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
       const settings = {

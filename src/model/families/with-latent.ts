@@ -13,6 +13,8 @@ import {
   readGroups,
 } from './router-parts.js'
 
+const MINICPM3 = { scale_depth: 1.4 }
+
 /** Decoders with multi-head latent attention in all layers. */
 export const LATENT_FAMILIES: Record<string, Family> = {
   deepseek_v2: {
@@ -37,6 +39,7 @@ export const LATENT_FAMILIES: Record<string, Family> = {
     title: 'GLM 4.7 Flash',
     notes: 'as DeepSeek V3',
     fixed: { moe_layer_freq: 1 },
+    firstIsDense: true,
     describe: (config, has) => ({
       ...describeDeepseek3(config, has, {
         experts: { count: 64, perToken: 4, inner: 1536, shared: 1, scale: 1.8 },
@@ -107,6 +110,7 @@ export const LATENT_FAMILIES: Record<string, Family> = {
   minicpm3: {
     title: 'MiniCPM 3 4B',
     notes: 'latent attention; factors on embedding, residual sums and logits that depend on the sizes',
+    layerDefaults: MINICPM3,
     describe: describeMinicpm3,
   },
 }
@@ -270,7 +274,9 @@ function describeMinicpm3(config: ConfigReader): Differences {
   const width = config.count('hidden_size')
   const value = Math.floor(width / config.count('num_attention_heads'))
   const sizes = { own: 64, shared: 32, value, latent: 256, queryLatent: 768 }
-  const depth = config.isNull('scale_depth') ? Math.sqrt(layers) : config.number('scale_depth', 1.4)
+  const depth = config.isNull('scale_depth')
+    ? Math.sqrt(layers)
+    : config.number('scale_depth', MINICPM3.scale_depth)
   const base = config.isNull('dim_model_base') ? width : config.positive('dim_model_base', 256)
   return {
     ...ofLatent(readLatentForm(config, sizes, {})),

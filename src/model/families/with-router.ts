@@ -100,6 +100,7 @@ export const ROUTER_FAMILIES: Record<string, Family> = {
     title: 'Hy3',
     notes: 'as GLM 4.5, norms on the heads of queries and keys',
     fixed: { first_k_dense_replace: 1, qk_norm: true, route_norm: true, moe_router_use_sigmoid: true },
+    firstIsDense: true,
     describe: describeHunyuan3,
   },
   minimax_m2: {

@@ -11,6 +11,7 @@ export const ZAMBA2_FAMILIES: Record<string, Family> = {
     notes:
       'Mamba-2 in all layers, whose input some add attention and an MLP to; these share their weights, and each has adapters of its own',
     fixed: { use_conv_bias: true, use_long_context: false, time_step_limit: null },
+    cutLimit: () => 'layers of zamba2 share weights that are stored in one of them',
     describe: describeZamba2,
   },
 }
