@@ -2,7 +2,7 @@
 
 import { isObject } from '../../base/is-object.js'
 import { QUANTIZATION_KEYS } from './packed/read-packed.js'
-import { TEXT_DEFAULTS } from './text-defaults.js'
+import { textDefaults } from './text-defaults.js'
 
 type Section = Record<string, unknown>
 
@@ -136,7 +136,7 @@ export function readTextConfig(config: Section): Section | undefined {
     model_type: modelType,
   }
   const present = Object.entries(taken).filter(([, value]) => value !== undefined)
-  return { ...TEXT_DEFAULTS[modelType], ...stated, ...Object.fromEntries(present) }
+  return { ...textDefaults(modelType), ...stated, ...Object.fromEntries(present) }
 }
 
 /** @returns undefined if it is the decoder's class that decides */

@@ -1,3 +1,5 @@
+import { readTable } from '../../base/read-table.js'
+
 /**
  * How a pruned model is healed (Gromov et al. 2024, arXiv 2403.17887, appendix A.1): QLoRA on the MLPs only, 5,000
  * steps of 16 sequences, cosine schedule with 100 steps of warm-up, alpha equal to the rank, dropout 0.05.
@@ -26,22 +28,18 @@ const BILLION = 1e9
  * Which other sizes and later families are like them is our choice. Ranks below 64 come from a sweep by accuracy on
  * MMLU after the deepest layers were removed (appendix B.3): on Mistral 7B a lower rank raised the loss on text.
  */
-const MODELS: {
-  family: RegExp
-  over: number
-  upTo: number
-  rank: number
-  learningRate: number
-  name: string
-}[] = [
-  { family: /^llama/, over: 4, upTo: 10, rank: 2, learningRate: 3e-4, name: 'Llama-2 7B' },
-  { family: /^llama/, over: 10, upTo: 40, rank: 64, learningRate: 3e-4, name: 'Llama-2 13B' },
-  { family: /^llama/, over: 40, upTo: 100, rank: 8, learningRate: 3e-5, name: 'Llama-2 70B' },
-  { family: /^qwen/, over: 4, upTo: 10, rank: 64, learningRate: 3e-4, name: 'Qwen 7B' },
-  { family: /^qwen/, over: 10, upTo: 20, rank: 64, learningRate: 3e-4, name: 'Qwen 14B' },
-  { family: /^mistral/, over: 4, upTo: 10, rank: 4, learningRate: 3e-6, name: 'Mistral 7B' },
-  { family: /^phi$/, over: 0, upTo: 5, rank: 64, learningRate: 2e-4, name: 'Phi-2' },
-]
+interface PaperModels {
+  models: {
+    /** Regular expression for the `model_type`. */
+    family: string
+    /** Billions of parameters: more than `over`, at most `upTo`. */
+    over: number
+    upTo: number
+    rank: number
+    learningRate: number
+    name: string
+  }[]
+}
 
 /** The paper takes sequences of 2,048 tokens up to 7B parameters and of 4,096 from 13B on; the boundary is ours. */
 const LONG_FROM = 10 * BILLION
@@ -57,8 +55,9 @@ export function chooseSettings(
   maxPositions: number | null,
 ): HealingSettings {
   const size = parameters / BILLION
-  const like = MODELS.find(
-    ({ family: known, over, upTo }) => known.test(family) && over < size && size <= upTo,
+  const { models } = readTable<PaperModels>('arxiv-2403.17887')
+  const like = models.find(
+    ({ family: known, over, upTo }) => new RegExp(known).test(family) && over < size && size <= upTo,
   )
   const longest = parameters < LONG_FROM ? 2048 : 4096
   return {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { readTable } from '../../../src/base/read-table.js'
 import { interpretConfig } from '../../../src/files/checkpoint/config.js'
-import { TEXT_DEFAULTS } from '../../../src/files/checkpoint/text-defaults.js'
+import { textDefaults } from '../../../src/files/checkpoint/text-defaults.js'
 import { readTextConfig, WRAPPERS } from '../../../src/files/checkpoint/wrappers.js'
 import { FAMILIES } from '../../../src/model/families/table.js'
 
@@ -10,22 +11,25 @@ const DEFAULTS: Record<string, Record<string, Record<string, unknown>>> = JSON.p
   readFileSync(new URL('../../fixtures/default-configs.json', import.meta.url), 'utf8'),
 )
 
+const SIZED = Object.keys(readTable<{ textSizes: object }>('transformers-5.24').textSizes)
+
 describe('sizes that text_config omits', () => {
   const known = Object.keys(DEFAULTS).flatMap((version) =>
-    Object.keys(TEXT_DEFAULTS)
-      .filter((family) => Object.hasOwn(DEFAULTS[version]!, family))
-      .map((family) => ({ version, family })),
+    SIZED.filter((family) => Object.hasOwn(DEFAULTS[version]!, family)).map((family) => ({
+      version,
+      family,
+    })),
   )
 
   it.each(known)('are those of transformers $version for $family', ({ version, family }) => {
-    expect(DEFAULTS[version]![family]).toMatchObject(TEXT_DEFAULTS[family]!)
+    expect(DEFAULTS[version]![family]).toMatchObject(textDefaults(family))
   })
 
   it('are known of the decoder of every model that can be read', () => {
     const decoders = Object.values(WRAPPERS).map(({ text }) => text)
     const known = decoders.filter((family) => Object.hasOwn(FAMILIES, family))
     expect(known.length).toBeGreaterThan(10)
-    expect(Object.keys(TEXT_DEFAULTS)).toEqual(expect.arrayContaining(known))
+    expect(SIZED).toEqual(expect.arrayContaining(known))
   })
 
   it('are read, as Gemma 3 4B was published', () => {
