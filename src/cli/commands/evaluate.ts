@@ -1,17 +1,15 @@
 import { Command } from 'commander'
 import type { EvaluationOptions } from '../../jobs/evaluate/perplexity.js'
+import type { EVALUATION_LIST, TASK_LIST } from '../../jobs/library/option-lists.js'
 import type { TaskEvaluationOptions } from '../../jobs/tasks/measure-tasks.js'
 import { memorySize, namedPath, shard, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addRunFlags } from './measuring-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
-export const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
-export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
-
 export interface EvaluateFlags
-  extends Omit<Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>, 'dataset'>,
-    Pick<TaskEvaluationOptions, (typeof TASK_OPTIONS)[number]>,
+  extends Pick<EvaluationOptions, (typeof EVALUATION_LIST)['flags'][number]>,
+    Pick<TaskEvaluationOptions, (typeof TASK_LIST)['flags'][number]>,
     RemovalFlags {
   dataset?: string[]
   task?: string[]

@@ -1,30 +1,12 @@
 import { Command, Option } from 'commander'
 import { DEVICES } from '../../engine/sessions/device.js'
 import type { HealOptions } from '../../jobs/heal/heal-work.js'
+import type { HEAL_LIST } from '../../jobs/library/option-lists.js'
 import { memorySize, positiveNumber, wholeNumber } from './arguments.js'
 import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
-export const HEAL_OPTIONS = [
-  ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
-  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
-  ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
-  ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce', 'maxMemory'] as const),
-  ...([
-    'teacher',
-    'teacherStates',
-    'dtype',
-    'rank',
-    'alpha',
-    'targets',
-    'wholeMatrices',
-    'learningRate',
-    'warmupSteps',
-  ] as const),
-  ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
-] as const
-
-export interface HealFlags extends Pick<HealOptions, (typeof HEAL_OPTIONS)[number]> {
+export interface HealFlags extends Pick<HealOptions, (typeof HEAL_LIST)['flags'][number]> {
   json?: boolean
   quiet?: boolean
 }

@@ -1,26 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { PLAN_LIST } from '../../jobs/library/option-lists.js'
 import type { PlanOptions } from '../../jobs/strategies/plan-layers.js'
 import { isObjective, type Objective, STRATEGIES } from '../../jobs/strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addRunFlags } from './measuring-flags.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
-export const PLAN_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...([
-    'layersToSkip',
-    'strategy',
-    'objective',
-    'verify',
-    'verifySize',
-    'task',
-    'taskData',
-    'limit',
-    'numFewshot',
-  ] as const),
-] as const
-
-export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
+export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_LIST)['flags'][number]> {
   dataset?: string[]
   output?: string
   json?: boolean

@@ -1,19 +1,15 @@
 import { Command, Option } from 'commander'
 import { FORMATS, GRAPH_DTYPES } from '../../files/checkpoint/onnx-files.js'
+import type { PRUNE_LIST } from '../../jobs/library/option-lists.js'
 import type { PruneOptions } from '../../jobs/prune/prune.js'
 import { wholeNumber } from './arguments.js'
-import { ignoreConfigKeyOption, WEIGHT_OPTIONS } from './measuring-flags.js'
+import { ignoreConfigKeyOption } from './measuring-flags.js'
 import { addPruneHealFlags, type PruneHealFlags } from './prune-heal-flags.js'
 import { addRemovalFlags, type RemovalFlags } from './removal-flags.js'
 import { addRepairFlags, type RepairFlags } from './repair-flags.js'
 
-export const PRUNE_OPTIONS = [
-  ...WEIGHT_OPTIONS,
-  ...(['allDtypes', 'output', 'unproven', 'force', 'dryRun'] as const),
-] as const
-
 export interface PruneFlags
-  extends Pick<PruneOptions, (typeof PRUNE_OPTIONS)[number]>,
+  extends Pick<PruneOptions, (typeof PRUNE_LIST)['flags'][number]>,
     RemovalFlags,
     RepairFlags,
     PruneHealFlags {

@@ -1,18 +1,9 @@
 import { Command } from 'commander'
+import type { RECIPE_LIST } from '../../jobs/library/option-lists.js'
 import type { RecipeOptions } from '../../jobs/recipe/recipe.js'
 import { wholeNumber } from './arguments.js'
 
-export const RECIPE_OPTIONS = [
-  'model',
-  'dataset',
-  'datasetColumn',
-  'datasetConfig',
-  'datasetSplit',
-  'maxLength',
-  'steps',
-] as const
-
-export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_OPTIONS)[number]> {
+export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
   output: string
   json?: boolean
 }

@@ -1,17 +1,13 @@
 import { Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.js'
+import type { SIMILARITY_LIST } from '../../jobs/library/option-lists.js'
 import type { SimilarityOptions } from '../../jobs/similarity/options.js'
 import { METRICS } from '../../results/documents/metrics.js'
 import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addRunFlags } from './measuring-flags.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
-export const SIMILARITY_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...(['layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'] as const),
-] as const
-
-export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_OPTIONS)[number]> {
+export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_LIST)['flags'][number]> {
   resume?: boolean
   verify?: number
   verifySize: number

@@ -1,31 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { SWEEP_LIST } from '../../jobs/library/option-lists.js'
 import type { SweepOptions, SweepStrategy } from '../../jobs/sweep/options.js'
 import { memorySize, ratioAboveOne, shard, wholeNumber } from './arguments.js'
-import { addTaskFlags, TASK_OPTIONS } from './evaluate.js'
-import { addRunFlags, RUN_OPTIONS } from './measuring-flags.js'
+import { addTaskFlags } from './evaluate.js'
+import { addRunFlags } from './measuring-flags.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
-
-export const SWEEP_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...([
-    'sizes',
-    'verifySize',
-    'repair',
-    'full',
-    'maxMemory',
-    'shard',
-    'maxPerplexityRatio',
-    'maxSize',
-    'minTask',
-    'samples',
-  ] as const),
-  ...TASK_OPTIONS,
-] as const
 
 /** SWEEP_STRATEGIES of src/jobs/sweep/options.ts: their names alone, for the help loads no job. */
 const STRATEGIES: SweepStrategy[] = ['angular', 'block-influence', 'greedy-perplexity', 'deepest']
 
-export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_OPTIONS)[number]> {
+export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
   dataset: string[]
   strategy?: SweepStrategy[]
   task?: string[]

@@ -1,14 +1,15 @@
 import { InterruptedError, UsageError } from '../../base/errors.js'
 import { formatDistance, formatQuantity } from '../../base/format-numbers.js'
 import { type OnProgress, renamePhase } from '../../base/progress.js'
-import { locateModel, type Model } from '../../engine/model.js'
+import { locateModel, type Model, type ModelOptions } from '../../engine/model.js'
 import { findFixedBatch } from '../../engine/sessions/runs.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
 import { makePlan, type Plan } from '../../results/documents/plan.js'
 import { planVerifiedBlock } from '../../results/documents/verified-plan.js'
+import type { SelectionOptions } from '../../texts/data/dataset.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { type Evaluator, openEvaluator } from '../evaluate/evaluator.js'
-import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import { assertCounts, assertRunCounts, type BatchOptions } from '../run/run-options.js'
 import { measureSimilarity } from '../similarity/measure.js'
 import { type Calibration, openCalibration } from './calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from './choose-layers.js'
@@ -23,7 +24,7 @@ import {
 } from './verification-sizes.js'
 import { verifyBlocks } from './verify-blocks.js'
 
-export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
+export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOptions, TaskPlanOptions {
   strategy: Strategy
   /** Number of layers to remove, 1 to layers - 1. */
   layersToSkip: number

@@ -1,8 +1,9 @@
 import { healModel } from '../../../jobs/heal/heal-model.js'
+import { HEAL_LIST } from '../../../jobs/library/option-lists.js'
 import { formatHealed } from '../../terminal/healed.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress } from '../../terminal/progress.js'
-import { HEAL_OPTIONS, type HealFlags } from '../heal.js'
+import type { HealFlags } from '../heal.js'
 import { listenForInterruption } from './interruption.js'
 import { pick } from './pick.js'
 import { reportDownload } from './run-hooks.js'
@@ -17,7 +18,7 @@ export async function run(flags: HealFlags): Promise<void> {
   const progress = createProgress({ quiet })
   try {
     const result = await healModel({
-      ...pick(flags, HEAL_OPTIONS),
+      ...pick(flags, HEAL_LIST.flags),
       command: formatTypedCommand(),
       signal: interruption.signal,
       onNote: printNote,

@@ -1,4 +1,5 @@
 import { writeFileAtomically } from '../../../base/write-files.js'
+import { PLAN_LIST } from '../../../jobs/library/option-lists.js'
 import { planLayers } from '../../../jobs/strategies/plan-layers.js'
 import type { Strategy } from '../../../jobs/strategies/strategy.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
@@ -6,7 +7,7 @@ import type { Plan } from '../../../results/documents/plan.js'
 import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
-import { PLAN_OPTIONS, type PlanFlags } from '../plan.js'
+import type { PlanFlags } from '../plan.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
@@ -14,7 +15,7 @@ import { runWithHooks } from './run-hooks.js'
 export async function run(flags: PlanFlags): Promise<void> {
   const { output, dataset = [] } = flags
   await prepareOutputFile(output, dataset)
-  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_OPTIONS), ...hooks }))
+  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks }))
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
   await printDocument(plan, flags, (shown, window) =>
     [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),

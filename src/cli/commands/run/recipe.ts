@@ -3,14 +3,15 @@ import { formatCount, formatDuration } from '../../../base/format-numbers.js'
 import { quoteForShell } from '../../../base/quote-for-shell.js'
 import { writeFilesAtomically } from '../../../base/write-files.js'
 import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
+import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import { makeRecipe } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
 import { printDocument, printWarning } from '../../terminal/output.js'
-import { RECIPE_OPTIONS, type RecipeFlags } from '../recipe.js'
+import type { RecipeFlags } from '../recipe.js'
 import { pick } from './pick.js'
 
 export async function run(flags: RecipeFlags): Promise<void> {
-  const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_OPTIONS))
+  const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
   const heal = await estimateHealing({ model: flags.model })
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)

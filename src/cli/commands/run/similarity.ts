@@ -2,6 +2,7 @@ import { LayerpruneError } from '../../../base/errors.js'
 import { formatQuantity } from '../../../base/format-numbers.js'
 import { renamePhase } from '../../../base/progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../../base/write-files.js'
+import { RUN_LIST, SIMILARITY_LIST } from '../../../jobs/library/option-lists.js'
 import type { RunRate } from '../../../jobs/run/run-rate.js'
 import { measureSimilarity } from '../../../jobs/similarity/measure.js'
 import { VERIFIED_DISTANCE_TEXTS } from '../../../jobs/strategies/verification-sizes.js'
@@ -9,8 +10,7 @@ import type { SimilarityResult } from '../../../results/documents/similarity-res
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
-import { RUN_OPTIONS } from '../measuring-flags.js'
-import { SIMILARITY_OPTIONS, type SimilarityFlags } from '../similarity.js'
+import type { SimilarityFlags } from '../similarity.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { listenForInterruption } from './interruption.js'
@@ -100,7 +100,7 @@ async function measure(
   let rate: RunRate | null = null
   try {
     const result = await measureSimilarity({
-      ...pick(flags, SIMILARITY_OPTIONS),
+      ...pick(flags, SIMILARITY_LIST.flags),
       resumeFrom,
       signal,
       onProgress: renamePhase(progress.update, 'distances', { next: next || undefined }),
@@ -146,7 +146,7 @@ async function checkBestBlocks(
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
   const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
   return verifyBlocks({
-    ...pick(flags, RUN_OPTIONS),
+    ...pick(flags, RUN_LIST.flags),
     signal,
     onProgress: progress.update,
     distances: result.distances,

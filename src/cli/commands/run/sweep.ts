@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { formatList, formatQuantity } from '../../../base/format-numbers.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../../base/write-files.js'
+import { SWEEP_LIST } from '../../../jobs/library/option-lists.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
 import { sweepCuts } from '../../../jobs/sweep/sweep.js'
 import { planRecommended } from '../../../results/documents/sweep-plan.js'
@@ -14,7 +15,7 @@ import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { formatSweep } from '../../terminal/sweep.js'
-import { SWEEP_OPTIONS, type SweepFlags } from '../sweep.js'
+import type { SweepFlags } from '../sweep.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { runWithHooks } from './run-hooks.js'
@@ -29,7 +30,7 @@ export async function run(flags: SweepFlags): Promise<void> {
   const resumeFrom = await readProgress(partial, flags)
   const result = await runWithHooks(flags, (hooks) =>
     sweepCuts({
-      ...pick(flags, SWEEP_OPTIONS),
+      ...pick(flags, SWEEP_LIST.flags),
       strategies,
       tasks,
       resumeFrom,
