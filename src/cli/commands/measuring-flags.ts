@@ -2,33 +2,12 @@ import { type Command, Option } from 'commander'
 import type { ModelOptions } from '../../engine/model.js'
 import { DEVICES } from '../../engine/sessions/device.js'
 import { DTYPES, FORMATS } from '../../files/checkpoint/onnx-files.js'
+import type { INSPECT_LIST, RUN_LIST } from '../../jobs/library/option-lists.js'
 import type { RunOptions } from '../../jobs/run/run-options.js'
 import { wholeNumber } from './arguments.js'
 
-/** Options that say which weights of which model are read. */
-export const WEIGHT_OPTIONS = [
-  'model',
-  'revision',
-  'base',
-  'modelFile',
-  'format',
-  'dtype',
-  'ignoreConfigKey',
-] as const
-
-/** Options that say what is run on which texts, the same in every command that runs a model. */
-export const RUN_OPTIONS = [
-  ...WEIGHT_OPTIONS,
-  ...(['tokenizer', 'device', 'threads'] as const),
-  ...(['dataset', 'datasetColumn', 'datasetSize', 'shuffle'] as const),
-  ...(['datasetConfig', 'datasetSplit', 'datasetRevision', 'textLines'] as const),
-  ...(['batchSize', 'maxLength'] as const),
-] as const
-
-export const TASK_OPTIONS = ['taskData', 'limit', 'numFewshot'] as const
-
-export type WeightFlags = Pick<ModelOptions, (typeof WEIGHT_OPTIONS)[number]>
-export type RunFlags = Pick<RunOptions, (typeof RUN_OPTIONS)[number]>
+export type WeightFlags = Pick<ModelOptions, (typeof INSPECT_LIST)['flags'][number]>
+export type RunFlags = Pick<RunOptions, (typeof RUN_LIST)['flags'][number]>
 
 /** The formats of model.ts: their names alone, for the help loads no model code. */
 export function addWeightFlags(command: Command): Command {

@@ -1,19 +1,15 @@
 import type { Command } from 'commander'
+import type { REPAIR_LIST } from '../../jobs/library/option-lists.js'
 import type { RepairModelOptions } from '../../jobs/repair/repair-model.js'
 import { memorySize, wholeNumber } from './arguments.js'
 import { COLUMN_HELP } from './measuring-flags.js'
-
-/** Options of a repair that flags of `prune` give. */
-export const REPAIR_OPTIONS = [
-  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSize', 'shuffle'] as const),
-  ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads', 'maxMemory'] as const),
-] as const
 
 /** Those that say nothing to a prune that neither repairs nor trains, which may read texts as samples. */
 export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
 
 /** Flags of `prune` that repair the model. */
-export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_OPTIONS)[number]>> {
+export interface RepairFlags
+  extends Partial<Pick<RepairModelOptions, (typeof REPAIR_LIST)['flags'][number]>> {
   repair?: boolean
   verbose?: boolean
 }

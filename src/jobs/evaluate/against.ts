@@ -18,9 +18,9 @@ import { describeModel } from '../run/describe-model.js'
 import { chooseRunSettings } from '../run/run-options.js'
 import type { OnAdvance } from './batch-work.js'
 import type { Compared, EvaluatorOptions } from './evaluator.js'
-import { type EvaluationOptions, evaluatePerplexity } from './perplexity.js'
+import { evaluatePerplexity, type ScoringOptions } from './perplexity.js'
 
-export interface AgainstOptions extends Omit<EvaluationOptions, 'candidates' | 'maxMemory' | 'shard'> {
+export interface AgainstOptions extends ScoringOptions {
   /** Folder or file of the model that `model` is compared with, or its id on the Hub; its best weights are read. */
   against: string
 }
@@ -71,7 +71,7 @@ export async function evaluateAgainst({ against, ...options }: AgainstOptions): 
 async function assertComparable(
   model: Model,
   reference: Model,
-  { maxLength, batchSize }: EvaluationOptions,
+  { maxLength, batchSize }: ScoringOptions,
 ): Promise<void> {
   const [own, other] = [model, reference].map((each) => chooseRunSettings({ maxLength, batchSize }, each))
   if (other!.maxLength < own!.maxLength) {

@@ -29,17 +29,21 @@ import { countScoredBytes } from './scored-bytes.js'
 import { ShardRecord } from './shard-record.js'
 import { assertWholeFinite } from './whole-model.js'
 
-export interface EvaluationOptions extends RunOptions {
-  /** Blocks to remove, for each candidate. The whole model is measured in any case. */
-  candidates?: Block[][] | undefined
+/** Options of every measurement of a model's predictions of texts. */
+export interface ScoringOptions extends RunOptions {
   /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
+  /** Called with every text, in the order in which they were run, for comparisons over texts. */
+  onText?: ((score: TextScore) => void) | undefined
+}
+
+export interface EvaluationOptions extends ScoringOptions {
+  /** Blocks to remove, for each candidate. The whole model is measured in any case. */
+  candidates?: Block[][] | undefined
   /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
   maxMemory?: number | undefined
   /** Measures every Nth batch from the ith on, of all texts. */
   shard?: Shard | undefined
-  /** Called with every text, in the order in which they were run, for comparisons over texts. */
-  onText?: ((score: TextScore) => void) | undefined
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   provideWeights,
 } from '../../engine/model.js'
 import type { ComputedDtype } from '../../files/checkpoint/choose-weights.js'
+import type { ModelSourceOptions } from '../../files/checkpoint/model-source.js'
 import { ADAPTER_FILE } from '../../files/checkpoint/other-forms.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { describeDecoder } from '../../model/builder/build-decoder.js'
@@ -20,7 +21,7 @@ import { readStoredPart } from '../../model/graph/stored-part.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
 import { mostTokens } from '../run/length-limits.js'
-import { assertCounts, assertRunCounts, chooseRunSettings, type RunOptions } from '../run/run-options.js'
+import { assertCounts, assertRunCounts, chooseRunSettings, type RunningOptions } from '../run/run-options.js'
 import { listCompanions } from '../write-model/companion-files.js'
 import { checkOutputFolder, type OutputFolder } from '../write-model/output-folder.js'
 import { findCommonStates } from './common-states.js'
@@ -31,9 +32,10 @@ import { listTargets } from './targets.js'
 import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
 
 export interface HealOptions
-  extends Omit<RunOptions, 'batchSize' | 'format' | 'dtype' | 'modelFile'>,
-    Omit<HealTextOptions, 'dataset'>,
-    Omit<TrainingOptions, 'maxLength'>,
+  extends ModelSourceOptions,
+    HealTextOptions,
+    TrainingOptions,
+    RunningOptions,
     FormOptions {
   /** Folder to write the healed model to. */
   output: string

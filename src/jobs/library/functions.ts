@@ -17,90 +17,122 @@ import { verifyBlocks as verify } from '../strategies/verify-blocks.js'
 import { mergeSweeps as mergeSweepShards, type SweepShard } from '../sweep/merge-sweeps.js'
 import { sweepCuts as sweep } from '../sweep/sweep.js'
 import { measureTasks as scoreTasks } from '../tasks/measure-tasks.js'
-import { checkOptions, type OptionSpecs } from './check-options.js'
-import * as specs from './option-specs.js'
+import { checkOptions } from './check-options.js'
+import type { OptionList } from './option-lists.js'
+import * as lists from './option-lists.js'
 import { plotResult as draw } from './plot.js'
 
-/** A function of one options object, behind a check of options that no compiler may have seen. */
-function checked<Options, Result>(
+type Names<List extends OptionList> = List['flags'][number] | List['given'][number]
+
+type RequiredNames<Options> = {
+  [Name in keyof Options]-?: undefined extends Options[Name] ? never : Name
+}[keyof Options]
+
+/** Any list that has every option of a type, no other, and requires what the type does; else what is wrong with it. */
+type Complete<Options, List extends OptionList> = [
+  Exclude<keyof Options, Names<List>>,
+  Exclude<Names<List>, keyof Options>,
+  Exclude<RequiredNames<Options>, List['required'][number]>,
+  Exclude<List['required'][number], RequiredNames<Options>>,
+] extends [never, never, never, never]
+  ? unknown
+  : {
+      missing: Exclude<keyof Options, Names<List>>
+      unknown: Exclude<Names<List>, keyof Options>
+      required: RequiredNames<Options>
+    }
+
+/** Checks the options of a function, which no compiler may have seen, before it runs. */
+function checked<Options, Result, List extends OptionList>(
   name: string,
-  options: OptionSpecs<NoInfer<Options>>,
+  list: List & Complete<NoInfer<Options>, List>,
   run: (options: Options) => Result,
 ): (options: Options) => Result {
   return (given) => {
-    checkOptions(name, given, options)
+    checkOptions(name, given, list)
     return run(given)
   }
 }
 
-/** Likewise of a function that works for a while: what is wrong with the options is thrown to whoever waits for it. */
-function checkedJob<Options, Result>(
+/** The same for a function that returns a promise, which rejects if an option is wrong. */
+function checkedJob<Options, Result, List extends OptionList>(
   name: string,
-  options: OptionSpecs<NoInfer<Options>>,
+  list: List & Complete<NoInfer<Options>, List>,
   run: (options: Options) => Promise<Result>,
 ): (options: Options) => Promise<Result> {
-  const job = checked(name, options, run)
-  return async (given) => job(given)
+  return async (given) => {
+    checkOptions(name, given, list)
+    return run(given)
+  }
+}
+
+/** Checks options for a function that takes more than these. */
+function checkMore<Options, List extends OptionList>(
+  name: string,
+  given: Options,
+  list: List & Complete<NoInfer<Options>, List>,
+): void {
+  checkOptions(name, given, list)
 }
 
 /** Says what a model is, how many parameters and layers it has, and whether it can be analysed here. */
-export const inspectModel = checkedJob('inspectModel', specs.MODEL_SPECS, inspect)
+export const inspectModel = checkedJob('inspectModel', lists.INSPECT_LIST, inspect)
 
 /** Measures how far every block of layers rotates the residual stream, and names the nearest. */
-export const measureSimilarity = checkedJob('measureSimilarity', specs.SIMILARITY_SPECS, measure)
+export const measureSimilarity = checkedJob('measureSimilarity', lists.SIMILARITY_LIST, measure)
 
 /** Measures the nearest blocks of a result by perplexity, on texts after those of the result. */
-export const verifyBlocks = checkedJob('verifyBlocks', specs.VERIFICATION_SPECS, verify)
+export const verifyBlocks = checkedJob('verifyBlocks', lists.VERIFICATION_LIST, verify)
 
 /** Measures the perplexity of a model, whole and without blocks of layers. */
 export const evaluatePerplexity = checkedJob(
   'evaluatePerplexity',
-  specs.EVALUATION_SPECS,
+  lists.EVALUATION_LIST,
   (options: EvaluationOptions) => evaluate(options),
 )
 
 /** Compares the predictions of two models with the same tokenizer. */
-export const evaluateAgainst = checkedJob('evaluateAgainst', specs.AGAINST_SPECS, compareModels)
+export const evaluateAgainst = checkedJob('evaluateAgainst', lists.AGAINST_LIST, compareModels)
 
 /** Measures the accuracy of a model on tasks, whole and without blocks of layers. */
-export const measureTasks = checkedJob('measureTasks', specs.TASK_SPECS, scoreTasks)
+export const measureTasks = checkedJob('measureTasks', lists.TASK_LIST, scoreTasks)
 
 /** Chooses the layers to remove by a strategy. */
-export const planLayers = checkedJob('planLayers', specs.PLAN_SPECS, plan)
+export const planLayers = checkedJob('planLayers', lists.PLAN_LIST, plan)
 
 /** Measures what cuts of every size cost and gain. */
-export const sweepCuts = checkedJob('sweepCuts', specs.SWEEP_SPECS, sweep)
+export const sweepCuts = checkedJob('sweepCuts', lists.SWEEP_LIST, sweep)
 
 /** Writes a model without some of its layers. */
-export const pruneModel = checkedJob('pruneModel', specs.PRUNE_SPECS, prune)
+export const pruneModel = checkedJob('pruneModel', lists.PRUNE_LIST, prune)
 
 /** Runs a model whole and pruned: how fast each is, and what each says. */
-export const comparePruned = checkedJob('comparePruned', specs.COMPARISON_SPECS, compare)
+export const comparePruned = checkedJob('comparePruned', lists.COMPARISON_LIST, compare)
 
 /** Refits weights around a cut by least squares. */
-export const repairModel = checkedJob('repairModel', specs.REPAIR_SPECS, repair)
+export const repairModel = checkedJob('repairModel', lists.REPAIR_LIST, repair)
 
 /** Trains a model on texts. */
-export const healModel = checkedJob('healModel', specs.HEAL_SPECS, heal)
+export const healModel = checkedJob('healModel', lists.HEAL_LIST, heal)
 
 /** Writes the files with which a pruned model is trained on a GPU. */
-export const makeRecipe = checkedJob('makeRecipe', specs.RECIPE_SPECS, prepareTraining)
+export const makeRecipe = checkedJob('makeRecipe', lists.RECIPE_LIST, prepareTraining)
 
 /** Draws a result as SVG or PNG. */
-export const plotResult = checkedJob('plotResult', specs.PLOT_SPECS, draw)
+export const plotResult = checkedJob('plotResult', lists.PLOT_LIST, draw)
 
 /** Makes a plan of blocks that are known. */
-export const makePlan = checked('makePlan', specs.MAKE_PLAN_SPECS, plans.makePlan)
+export const makePlan = checked('makePlan', lists.MAKE_PLAN_LIST, plans.makePlan)
 
 /** Writes a cut as the YAML of mergekit. */
-export const formatSliceConfig = checked('formatSliceConfig', specs.SLICE_SPECS, formatSlices)
+export const formatSliceConfig = checked('formatSliceConfig', lists.SLICE_LIST, formatSlices)
 
 /**
  * Compares a saved result with what is expected of it.
  * @throws UsageError if nothing is expected, or it does not fit the model
  */
 export function checkResult(result: SimilarityResult, expected: Expectations): Check[] {
-  checkOptions('checkResult', expected, specs.EXPECTATION_SPECS)
+  checkMore('checkResult', expected, lists.EXPECTATION_LIST)
   return check(result, expected)
 }
 
@@ -109,6 +141,6 @@ export function checkResult(result: SimilarityResult, expected: Expectations): C
  * @throws LayerpruneError if one is not a shard, belongs to another sweep, is there twice or is missing
  */
 export function mergeSweeps(shards: SweepShard[], limits: SweepLimits = {}) {
-  checkOptions('mergeSweeps', limits, specs.LIMIT_SPECS)
+  checkMore('mergeSweeps', limits, lists.LIMIT_LIST)
   return mergeSweepShards(shards, limits)
 }

@@ -7,12 +7,8 @@ import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { DEFAULT_MAX_LENGTH } from '../../texts/tokens/windows.js'
 import { findLengthLimits } from './length-limits.js'
 
-/** Options of every run of a model over texts. */
-export interface RunOptions extends ModelOptions, DatasetOptions {
-  /** Texts run at once; 8 if omitted. */
-  batchSize?: number | undefined
-  /** Tokens read of each text, from its start; 1024 if omitted, or what the model can take. */
-  maxLength?: number | undefined
+/** How a model is run, and how the run is followed and stopped. */
+export interface RunningOptions {
   /** Threads of ONNX Runtime; its own choice if omitted. */
   threads?: number | undefined
   device?: Device | undefined
@@ -20,6 +16,17 @@ export interface RunOptions extends ModelOptions, DatasetOptions {
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
 }
+
+/** Options of every run of a model over whatever is put to it. */
+export interface BatchOptions extends RunningOptions {
+  /** Texts run at once; 8 if omitted. */
+  batchSize?: number | undefined
+  /** Tokens read of each text, from its start; 1024 if omitted, or what the model can take. */
+  maxLength?: number | undefined
+}
+
+/** Options of every run of a model over texts. */
+export interface RunOptions extends ModelOptions, DatasetOptions, BatchOptions {}
 
 /** How texts are put to a model. */
 export interface RunSettings {

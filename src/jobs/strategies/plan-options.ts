@@ -1,5 +1,7 @@
+import type { ModelOptions } from '../../engine/model.js'
 import type { Plan } from '../../results/documents/plan.js'
-import type { RunOptions } from '../run/run-options.js'
+import type { SelectionOptions } from '../../texts/data/dataset-options.js'
+import type { BatchOptions } from '../run/run-options.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { Objective, Strategy } from './strategy.js'
 
@@ -9,7 +11,7 @@ export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 
   task?: string | undefined
 }
 
-export interface PlanOptions extends Omit<RunOptions, 'dataset'>, TaskPlanOptions {
+export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOptions, TaskPlanOptions {
   strategy: Strategy
   /** Number of layers to remove, 1 to layers - 1. */
   layersToSkip: number

@@ -1,19 +1,20 @@
 import { InterruptedError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
 import { VERSION } from '../../base/version.js'
-import { openModel, prepareModel } from '../../engine/model.js'
+import { type ModelOptions, openModel, prepareModel } from '../../engine/model.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import type { TaskMetric, TaskResult } from '../../results/documents/task-result.js'
+import type { SelectionOptions } from '../../texts/data/dataset-options.js'
 import type { Advance } from '../evaluate/batch-work.js'
 import { openEvaluator } from '../evaluate/open-evaluator.js'
 import { describeModel } from '../run/describe-model.js'
-import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import { assertCounts, assertRunCounts, type BatchOptions } from '../run/run-options.js'
 import { type MeasuredTasks, type OpenTasks, openTasks } from './open-tasks.js'
 import { readTasks, type TaskOptions } from './prepare-tasks.js'
 
-export interface TaskEvaluationOptions extends Omit<RunOptions, 'dataset'>, TaskOptions {
+export interface TaskEvaluationOptions extends ModelOptions, SelectionOptions, BatchOptions, TaskOptions {
   /** Blocks to remove, for each candidate. The whole model is measured in any case. */
   candidates?: Block[][] | undefined
   /** Called with every document, by task and in the order of the dataset. */

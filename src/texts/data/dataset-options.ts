@@ -1,13 +1,7 @@
 import type { DatasetShare } from './shares.js'
 
-export interface DatasetOptions {
-  /**
-   * Files, folders and https addresses of files; a folder is read in name order, recursively, only its files of a known
-   * kind. Or the id of one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine.
-   * `-` is standard input, and pipes are read like it: once, what was read is kept in a temporary file. All but these may
-   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
-   */
-  dataset: string | string[]
+/** Which texts of a dataset are read, and how. */
+export interface SelectionOptions {
   /**
    * Column that holds the text, 'text' if omitted; plain text files have none. Several between commas, as
    * `prompt,completion`, are joined by line ends. A column of chats is written by the model's chat template.
@@ -28,6 +22,16 @@ export interface DatasetOptions {
   signal?: AbortSignal | undefined
   /** Called with waits for the network, and if a mix ends because one of its parts does. */
   onNote?: ((message: string) => void) | undefined
+}
+
+export interface DatasetOptions extends SelectionOptions {
+  /**
+   * Files, folders and https addresses of files; a folder is read in name order, recursively, only its files of a known
+   * kind. Or the id of one dataset on the Hub, or the address of its page, if nothing of that name exists on this machine.
+   * `-` is standard input, and pipes are read like it: once, what was read is kept in a temporary file. All but these may
+   * have a share of the texts, as `a.jsonl:0.7`: each is read in its own order, and every start of the mix has the shares.
+   */
+  dataset: string | string[]
 }
 
 /** Which dataset is read; configuration, split and revision are null for files on disk. */

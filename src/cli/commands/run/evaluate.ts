@@ -6,6 +6,7 @@ import { locateModel } from '../../../engine/model.js'
 import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
 import type { EvaluationOptions } from '../../../jobs/evaluate/perplexity.js'
 import { evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
+import { EVALUATION_LIST, TASK_LIST } from '../../../jobs/library/option-lists.js'
 import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
 import type { Block } from '../../../model/layers/block.js'
@@ -17,18 +18,15 @@ import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
-import { RUN_OPTIONS, TASK_OPTIONS } from '../measuring-flags.js'
 import type { RemovalFlags } from '../removal-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { planRemoval, readRemovals } from './removal.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
 
-const EVALUATE_OPTIONS = [...RUN_OPTIONS, 'datasetSkip', 'maxMemory', 'shard'] as const
-
 export interface EvaluateFlags
-  extends Omit<Pick<EvaluationOptions, (typeof EVALUATE_OPTIONS)[number]>, 'dataset'>,
-    Pick<TaskEvaluationOptions, (typeof TASK_OPTIONS)[number]>,
+  extends Pick<EvaluationOptions, (typeof EVALUATION_LIST)['flags'][number]>,
+    Pick<TaskEvaluationOptions, (typeof TASK_LIST)['flags'][number]>,
     RemovalFlags {
   dataset?: string[]
   task?: string[]
@@ -50,7 +48,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
   const result = await runWithHooks(flags, async (hooks) => {
-    const { id, config } = await locateModel({ ...pick(flags, EVALUATE_OPTIONS), onNote: undefined })
+    const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
     const model = { id, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
     const candidates = plans.map(({ removed }) => removed)
@@ -138,10 +136,7 @@ async function measure(
   onDocument: (sample: TaskSample) => void,
 ): Promise<EvaluationResult | TaskResult> {
   const options = {
-    ...pick(
-      flags,
-      EVALUATE_OPTIONS.filter((name) => name !== 'dataset'),
-    ),
+    ...pick(flags, EVALUATION_LIST.flags),
     ...hooks,
     candidates,
   }
@@ -151,7 +146,7 @@ async function measure(
   const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
   const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset, onProgress }))
   if (tasks === undefined) return evaluation!
-  const ofTasks = { ...pick(flags, TASK_OPTIONS), tasks, onDocument }
+  const ofTasks = { ...pick(flags, TASK_LIST.flags), tasks, onDocument }
   const measured = await measureTasks({ ...options, ...ofTasks })
   if (evaluation === undefined) return measured
   return {

@@ -1,5 +1,6 @@
 import { healModel } from '../../../jobs/heal/heal-model.js'
 import type { HealOptions } from '../../../jobs/heal/heal-work.js'
+import { HEAL_LIST } from '../../../jobs/library/option-lists.js'
 import { formatHealed } from '../../terminal/healed.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress } from '../../terminal/progress.js'
@@ -8,26 +9,7 @@ import { pick } from './pick.js'
 import { reportDownload } from './run-hooks.js'
 import { formatTypedCommand } from './typed-command.js'
 
-const HEAL_OPTIONS = [
-  ...(['model', 'revision', 'ignoreConfigKey', 'output', 'force', 'resume', 'adapter'] as const),
-  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
-  ...(['datasetSize', 'shuffle', 'textLines', 'evaluateOn', 'evaluateSize'] as const),
-  ...(['steps', 'minutes', 'batchSize', 'microBatchSize', 'maxLength', 'layersAtOnce', 'maxMemory'] as const),
-  ...([
-    'teacher',
-    'teacherStates',
-    'dtype',
-    'rank',
-    'alpha',
-    'targets',
-    'wholeMatrices',
-    'learningRate',
-    'warmupSteps',
-  ] as const),
-  ...(['weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience', 'device', 'threads'] as const),
-] as const
-
-export interface HealFlags extends Pick<HealOptions, (typeof HEAL_OPTIONS)[number]> {
+export interface HealFlags extends Pick<HealOptions, (typeof HEAL_LIST)['flags'][number]> {
   json?: boolean
   quiet?: boolean
 }
@@ -41,7 +23,7 @@ export async function run(flags: HealFlags): Promise<void> {
   const progress = createProgress({ quiet })
   try {
     const result = await healModel({
-      ...pick(flags, HEAL_OPTIONS),
+      ...pick(flags, HEAL_LIST.flags),
       command: formatTypedCommand(),
       signal: interruption.signal,
       onNote: printNote,

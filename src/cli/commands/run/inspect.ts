@@ -1,8 +1,8 @@
 import { inspectModel } from '../../../jobs/inspect/inspect-model.js'
+import { INSPECT_LIST } from '../../../jobs/library/option-lists.js'
 import { formatInspection } from '../../terminal/inspection.js'
 import { printDocument } from '../../terminal/output.js'
 import type { WeightFlags } from '../measuring-flags.js'
-import { WEIGHT_OPTIONS } from '../measuring-flags.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
 
@@ -13,7 +13,7 @@ export interface InspectFlags extends WeightFlags {
 
 export async function run(flags: InspectFlags): Promise<void> {
   const inspection = await runWithHooks(flags, (hooks) =>
-    inspectModel({ ...pick(flags, WEIGHT_OPTIONS), ...hooks }),
+    inspectModel({ ...pick(flags, INSPECT_LIST.flags), ...hooks }),
   )
   await printDocument(inspection, flags, formatInspection)
 }

@@ -1,4 +1,5 @@
 import { writeFileAtomically } from '../../../base/write-files.js'
+import { PLAN_LIST } from '../../../jobs/library/option-lists.js'
 import { planLayers } from '../../../jobs/strategies/plan-layers.js'
 import type { PlanOptions } from '../../../jobs/strategies/plan-options.js'
 import type { Strategy } from '../../../jobs/strategies/strategy.js'
@@ -7,27 +8,11 @@ import type { Plan } from '../../../results/documents/plan.js'
 import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
-import { RUN_OPTIONS } from '../measuring-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
 
-const PLAN_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...([
-    'layersToSkip',
-    'strategy',
-    'objective',
-    'verify',
-    'verifySize',
-    'task',
-    'taskData',
-    'limit',
-    'numFewshot',
-  ] as const),
-] as const
-
-export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[number]> {
+export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_LIST)['flags'][number]> {
   dataset?: string[]
   output?: string
   json?: boolean
@@ -37,7 +22,7 @@ export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_OPTIONS)[numbe
 export async function run(flags: PlanFlags): Promise<void> {
   const { output, dataset = [] } = flags
   await prepareOutputFile(output, dataset)
-  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_OPTIONS), ...hooks }))
+  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks }))
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
   await printDocument(plan, flags, (shown, window) =>
     [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),

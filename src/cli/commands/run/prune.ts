@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { UsageError } from '../../../base/errors.js'
 import { locateModel } from '../../../engine/model.js'
 import type { HealResult } from '../../../jobs/heal/heal-result.js'
+import { INSPECT_LIST, PRUNE_LIST } from '../../../jobs/library/option-lists.js'
 import { type PruneOptions, pruneModel } from '../../../jobs/prune/prune.js'
 import { describeRepairInCard } from '../../../jobs/repair/describe-repair.js'
 import { type RepairModelOptions, repairModel } from '../../../jobs/repair/repair-model.js'
@@ -18,8 +19,7 @@ import { createProgress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
 import { formatRepaired } from '../../terminal/repaired.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
-import { WEIGHT_OPTIONS } from '../measuring-flags.js'
-import { PRUNE_OPTIONS, type PruneFlags } from '../prune-flags.js'
+import type { PruneFlags } from '../prune-flags.js'
 import { listenForInterruption } from './interruption.js'
 import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
@@ -43,13 +43,13 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
   const { signal } = interruption
   const onNote = printOnce(printNote)
-  const model = pick(flags, WEIGHT_OPTIONS)
+  const model = pick(flags, INSPECT_LIST.flags)
   const progress = createProgress({ quiet })
   const onProgress = progress.update
   const hooks = { signal, onNote, onProgress, onDownload: reportDownload(onProgress) }
   const making = listMakingFlags(command)
   const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
-  const options = { ...pick(flags, PRUNE_OPTIONS), card: typed, ...hooks }
+  const options = { ...pick(flags, PRUNE_LIST.flags), card: typed, ...hooks }
   try {
     const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
     const plan = await planRemoval(removal, {

@@ -3,29 +3,20 @@ import { formatCount, formatDuration } from '../../../base/format-numbers.js'
 import { quoteForShell } from '../../../base/quote-for-shell.js'
 import { writeFilesAtomically } from '../../../base/write-files.js'
 import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
+import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import type { RecipeOptions } from '../../../jobs/recipe/recipe.js'
 import { makeRecipe } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
 import { printDocument, printWarning } from '../../terminal/output.js'
 import { pick } from './pick.js'
 
-const RECIPE_OPTIONS = [
-  'model',
-  'dataset',
-  'datasetColumn',
-  'datasetConfig',
-  'datasetSplit',
-  'maxLength',
-  'steps',
-] as const
-
-export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_OPTIONS)[number]> {
+export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
   output: string
   json?: boolean
 }
 
 export async function run(flags: RecipeFlags): Promise<void> {
-  const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_OPTIONS))
+  const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
   const heal = await estimateHealing({ model: flags.model })
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)

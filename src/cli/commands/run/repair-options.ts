@@ -1,11 +1,12 @@
 import { UsageError } from '../../../base/errors.js'
+import { REPAIR_LIST } from '../../../jobs/library/option-lists.js'
 import type { PhaseFigures } from '../../../jobs/repair/phase-meter.js'
 import type { RepairModelOptions } from '../../../jobs/repair/repair-model.js'
 import { nameFlag } from '../../../jobs/run/identity.js'
 import { printNote } from '../../terminal/output.js'
 import { formatRepairPhases } from '../../terminal/repair-phases.js'
 import type { PruneHealFlags } from '../prune-heal-flags.js'
-import { MEASURING_ONLY, REPAIR_OPTIONS, type RepairFlags } from '../repair-flags.js'
+import { MEASURING_ONLY, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
 
 /**
@@ -35,5 +36,5 @@ export function readRepairOptions(
   const onPhases = flags.verbose
     ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases))
     : undefined
-  return { ...pick(flags, REPAIR_OPTIONS), dataset, evaluateFirst: flags.heal, onPhases }
+  return { ...pick(flags, REPAIR_LIST.flags), dataset, evaluateFirst: flags.heal, onPhases }
 }

@@ -2,6 +2,7 @@ import { LayerpruneError } from '../../../base/errors.js'
 import { formatQuantity } from '../../../base/format-numbers.js'
 import { renamePhase } from '../../../base/progress.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../../base/write-files.js'
+import { RUN_LIST, SIMILARITY_LIST } from '../../../jobs/library/option-lists.js'
 import type { RunRate } from '../../../jobs/run/run-rate.js'
 import { measureSimilarity } from '../../../jobs/similarity/measure.js'
 import type { SimilarityOptions } from '../../../jobs/similarity/options.js'
@@ -10,7 +11,6 @@ import type { SimilarityResult } from '../../../results/documents/similarity-res
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
-import { RUN_OPTIONS } from '../measuring-flags.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { listenForInterruption } from './interruption.js'
@@ -20,12 +20,7 @@ import { writeResultFiles } from './result-files.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
-const SIMILARITY_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...(['layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'] as const),
-] as const
-
-export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_OPTIONS)[number]> {
+export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_LIST)['flags'][number]> {
   resume?: boolean
   verify?: number
   verifySize: number
@@ -117,7 +112,7 @@ async function measure(
   let rate: RunRate | null = null
   try {
     const result = await measureSimilarity({
-      ...pick(flags, SIMILARITY_OPTIONS),
+      ...pick(flags, SIMILARITY_LIST.flags),
       resumeFrom,
       signal,
       onProgress: renamePhase(progress.update, 'distances', { next: next || undefined }),
@@ -163,7 +158,7 @@ async function checkBestBlocks(
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
   const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
   return verifyBlocks({
-    ...pick(flags, RUN_OPTIONS),
+    ...pick(flags, RUN_LIST.flags),
     signal,
     onProgress: progress.update,
     distances: result.distances,

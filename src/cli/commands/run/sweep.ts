@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { formatList, formatQuantity } from '../../../base/format-numbers.js'
 import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../../base/write-files.js'
+import { SWEEP_LIST } from '../../../jobs/library/option-lists.js'
 import type { SweepOptions, SweepStrategy } from '../../../jobs/sweep/options.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
 import { sweepCuts } from '../../../jobs/sweep/sweep.js'
@@ -15,29 +16,11 @@ import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { formatSweep } from '../../terminal/sweep.js'
-import { RUN_OPTIONS, TASK_OPTIONS } from '../measuring-flags.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { runWithHooks } from './run-hooks.js'
 
-const SWEEP_OPTIONS = [
-  ...RUN_OPTIONS,
-  ...([
-    'sizes',
-    'verifySize',
-    'repair',
-    'full',
-    'maxMemory',
-    'shard',
-    'maxPerplexityRatio',
-    'maxSize',
-    'minTask',
-    'samples',
-  ] as const),
-  ...TASK_OPTIONS,
-] as const
-
-export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_OPTIONS)[number]> {
+export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
   dataset: string[]
   strategy?: SweepStrategy[]
   task?: string[]
@@ -57,7 +40,7 @@ export async function run(flags: SweepFlags): Promise<void> {
   const resumeFrom = await readProgress(partial, flags)
   const result = await runWithHooks(flags, (hooks) =>
     sweepCuts({
-      ...pick(flags, SWEEP_OPTIONS),
+      ...pick(flags, SWEEP_LIST.flags),
       strategies,
       tasks,
       resumeFrom,
