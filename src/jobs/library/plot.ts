@@ -27,14 +27,14 @@ export interface PlotOptions {
 /**
  * Draws a result, as the command plot does.
  * @returns the text of an SVG, or the bytes of a PNG
- * @throws UsageError if the options do not go with what is drawn
+ * @throws UsageError if an option does not apply to the result
  */
 export function plotResult({ from, format = 'svg', ...options }: PlotOptions): Promise<string | Uint8Array> {
   const file = `plot.${format}`
   if (isDistances(from)) return plotDistances(from, file, options)
   const [given] = Object.entries(options).filter(([, value]) => value !== undefined)
   if (given !== undefined)
-    throw new UsageError(`${given[0]} goes with distances, and ${from.schema} was given`)
+    throw new UsageError(`${given[0]} applies to similarity results only, found ${from.schema}`)
   return convertPlot(isEvaluation(from) ? drawPerplexities(from) : drawSweep(from), file)
 }
 
@@ -43,7 +43,7 @@ function plotDistances(
   file: string,
   { kind = 'curve', scale, metric, layersToSkip }: Omit<PlotOptions, 'from' | 'format'>,
 ): Promise<string | Uint8Array> {
-  if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale goes with kind: 'heatmap'")
+  if (scale !== undefined && kind !== 'heatmap') throw new UsageError("scale requires kind: 'heatmap'")
   return drawPlot(result, file, { kind, scale, metric, layersToSkip })
 }
 

@@ -49,7 +49,7 @@ export type SweepCandidate = ChosenCut &
 
 /** What a cut must hold to; what is omitted does not matter. */
 export interface SweepLimits {
-  /** Of the perplexity (repaired, if it was repaired) over the whole model's. */
+  /** The largest perplexity (after the repair, if there was one) over the whole model's. */
   maxPerplexityRatio?: number
   /** Bytes on disk of the weights. */
   maxSize?: number
