@@ -32,9 +32,9 @@ export interface PruneResult {
   parameters: WholeAndPruned | null
   /** Size of the files that hold weights, including the graph itself. */
   bytes: WholeAndPruned
-  /** Only of the command: null if the model could not be run here, or that was not wanted. */
+  /** Only from the command; null if the model could not be run here, or `--no-speed` was given. */
   tokensPerSecond?: (WholeAndPruned & { /** Length of the text that was run. */ tokens: number }) | null
-  /** Only of the command, if texts were given. */
+  /** Only from the command, if texts were given. */
   samples?: Sample[]
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string

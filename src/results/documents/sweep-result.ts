@@ -47,7 +47,7 @@ export type SweepCandidate = ChosenCut &
     tasks?: TaskCandidate['tasks']
   }
 
-/** What a cut must hold to; what is omitted does not matter. */
+/** The limits that a cut must meet; an omitted one does not apply. */
 export interface SweepLimits {
   /** The largest perplexity (after the repair, if there was one) over the whole model's. */
   maxPerplexityRatio?: number
