@@ -93,7 +93,7 @@ describe('plot', () => {
     [['-o', 'plot.svg', '--layers-to-skip', '12'], 'layers to skip must be 1 to 11'],
     [
       ['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'],
-      '--layers-to-skip does not go with',
+      '--layers-to-skip cannot be combined with',
     ],
   ])('refuses %j', async (args, message) => {
     const { exitCode, stderr } = await plot(...args)

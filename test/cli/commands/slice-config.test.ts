@@ -124,7 +124,7 @@ describe('slice-config', () => {
     [['--from', 'similarity.json', '--start', '1'], 2, '--start'],
     [['--start', '1', '--end', '2'], 2, 'the model is not named'],
     [['--model', LLAMA], 2, 'no layers are named'],
-    [['--model', LLAMA, '--start', '1'], 2, '--end, which is missing'],
+    [['--model', LLAMA, '--start', '1'], 2, '--start requires --end'],
     [['--model', LLAMA, '--drop', '0:1', '--drop', '1:2'], 2, 'named more than once'],
     [['--model', LLAMA, '--drop', '0:1', '--plan', 'plan.json'], 2, 'named more than once'],
     [['--model', LLAMA, '--drop', '0-1'], 2, "'0-1' names no layers"],
