@@ -18,7 +18,7 @@ export interface SliceConfigOptions {
   removed: Block[]
   /** float16, bfloat16 or float32; null keeps what the checkpoint stores. */
   dtype: string | null
-  /** Why mergekit cannot make the cut, if that is known: a comment of the YAML says so. */
+  /** Why mergekit cannot make the cut, if that is known, for a comment in the YAML. */
   problem?: string | undefined
 }
 

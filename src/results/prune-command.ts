@@ -16,7 +16,7 @@ export function formatPruneCommand({ model, revision, cut }: NamedCut): string {
   return formatCommand('prune', { model, revision, words: [...cut, '-o', output] })
 }
 
-/** A command of ours for a model, as a POSIX shell reads it. */
+/** A layerprune command for a model, quoted for a POSIX shell. */
 export function formatCommand(
   command: string,
   { model, revision = null, words }: Omit<NamedCut, 'cut'> & { words: string[] },

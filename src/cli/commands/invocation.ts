@@ -1,6 +1,6 @@
 import { quoteForShell } from '../../base/quote-for-shell.js'
 
-/** A name that is no command of ours, with what to type instead. */
+/** A name that is not a layerprune command, with what to type instead. */
 export interface Misnamed {
   problem: string
   hint: string

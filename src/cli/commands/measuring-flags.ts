@@ -37,7 +37,7 @@ export function addWeightFlags(command: Command): Command {
     .addOption(ignoreConfigKeyOption())
 }
 
-/** Said of --dataset-column, whose default commander adds. */
+/** Help for --dataset-column; commander adds the default. */
 export const COLUMN_HELP = 'column that holds the text or chat; a,b joins two, as prompt,completion'
 
 /** A key each time that it is given. */

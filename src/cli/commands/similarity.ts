@@ -110,13 +110,15 @@ function addResultFlags(command: Command): Command {
 function assertVerifiable({ verify, until, layersToSkip, shard, maxMemory }: SimilarityFlags): void {
   if (layersToSkip === undefined && (verify ?? until) !== undefined) {
     const flag = verify === undefined ? '--until' : '--verify'
-    throw new UsageError(`${flag} is about blocks of one size: give --layers-to-skip`, {
+    throw new UsageError(`${flag} requires --layers-to-skip`, {
       hint: 'layerprune sweep measures cuts of every size by perplexity',
     })
   }
   if (verify === undefined) return
   if (shard !== undefined)
-    throw new UsageError('--verify checks a whole result, and --shard measures a part of one')
+    throw new UsageError('--verify cannot be combined with --shard, which measures only a part of the result')
   if (maxMemory !== undefined)
-    throw new UsageError('--verify runs the model whole, and --max-memory in segments')
+    throw new UsageError(
+      '--verify cannot be combined with --max-memory, because it runs the whole model at once',
+    )
 }

@@ -5,7 +5,7 @@ import { describeMetric, type Metric } from '../../results/documents/metrics.js'
 import type { ScoredBlock } from '../../results/documents/similarity-result.js'
 import { paint } from './color.js'
 
-/** Wider than this a chart of some hundred points says no more. */
+/** A wider chart of about a hundred points shows nothing more. */
 const MAX_WIDTH = 100
 const MIN_COLUMNS = 16
 const TICKS = 4

@@ -6,7 +6,7 @@ export interface CheckAdvice {
   flags: string
   blocks: number
   texts: number
-  /** Of that run in all; null if no rate was measured. */
+  /** Duration of the whole run; null if no rate was measured. */
   seconds: number | null
 }
 

@@ -34,7 +34,7 @@ function formatBash(commands: CompletedCommand[]): string {
           `    ${names.map((flag) => `'${name} ${flag}'`).join('|')}) words='${choices.join(' ')}' ;;`,
       ),
   )
-  // a flag whose value is no fixed list takes files, which bash completes by itself
+  // flags without a fixed list of values take files, which bash completes on its own
   const free = commands.flatMap(({ name, flags }) =>
     flags
       .filter(({ takesValue, choices }) => takesValue && choices.length === 0)

@@ -70,7 +70,7 @@ export function printResult(text: string): Promise<void> {
 
 /**
  * Writes to stdout, with a final newline, and resolves once it is handed over: await it, then let the process end
- * by itself (set process.exitCode, do not call process.exit).
+ * on its own (set process.exitCode, do not call process.exit).
  */
 function writeResult(text: string): Promise<void> {
   return aboveLiveLine(() => new Promise((resolve) => process.stdout.write(endLine(text), () => resolve())))
@@ -97,7 +97,7 @@ export function printFailure(error: unknown): void {
 
 /**
  * A failure as lines `error: what went wrong` and, if there is one, `hint: what to do`.
- * An error that is no LayerpruneError is a fault of ours and says so.
+ * An error other than a LayerpruneError is a bug in layerprune, and its line says so.
  * @param debug  adds the stack and the causes
  */
 export function formatFailure(error: unknown, { debug = false, color = false } = {}): string {

@@ -8,7 +8,7 @@ interface Point {
 /** The first part of the work, which is not counted in the speed: it includes what is done once. */
 const WARM_UP = 0.05
 
-/** Less time and work says nothing about the rest. */
+/** With less time and work, no estimate of the rest is reliable. */
 const LEAST_MS = 3000
 const LEAST_SHARE = 0.1
 
@@ -103,7 +103,7 @@ export class PhaseClock {
     return before + way * (endsAtMs - before)
   }
 
-  /** Where the speed is measured from: after the warm-up, once as much again is done. */
+  /** Where the speed is measured from: after the warm-up, once as much work again has been done. */
   #start(amountOf: (point: Point) => number): Point {
     if (this.#warm === undefined) return this.#first
     const warmingUp = amountOf(this.#warm) - amountOf(this.#first)

@@ -1,7 +1,7 @@
 import { formatCount, formatDuration, formatQuantity } from '../../base/format-numbers.js'
 import type { Progress } from '../../base/progress.js'
 
-/** What a line of progress says, apart from the time that passes. */
+/** The contents of a progress line, apart from the elapsed time. */
 export interface ProgressLine extends Progress {
   /** When the phase began, in milliseconds of any clock. */
   startedAtMs: number
@@ -34,7 +34,7 @@ export function describeProgress(line: ProgressLine, nowMs: number): string {
 
 type Part = 'counts' | 'detail' | 'rate' | 'left' | 'elapsed' | 'next'
 
-/** What is omitted first if there is no room; what follows says what the time left is the time of. */
+/** Omitted first if there is no room; the rest says what the remaining time refers to. */
 const OMITTED: Part[] = ['rate', 'detail', 'next', 'elapsed']
 /** The same if the detail is all that is said. */
 const OMITTED_IF_UNCOUNTED: Part[] = ['next', 'elapsed']
@@ -84,7 +84,7 @@ function pluralOf(unit: NonNullable<Progress['unit']>): string {
   return unit === 'MB' ? unit : `${unit}s`
 }
 
-/** What is left, and how long it has taken if that says more. */
+/** The remaining time, or the elapsed time if that is more informative. */
 function setTimes(words: Map<Part, string>, line: ProgressLine, nowMs: number): void {
   const { startedAtMs, endsAtMs, isMost, unit } = line
   const isEnding = endsAtMs !== null && shareOf(line) !== 1

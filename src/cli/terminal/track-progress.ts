@@ -16,7 +16,7 @@ interface Phase {
 export class ProgressTracker {
   readonly #phases = new Map<string, Phase>()
   #current: Phase | undefined
-  /** Of the last report. */
+  /** Time of the last report. */
   #reportedAtMs = 0
 
   /** @param nowMs of a clock that lines are read by */

@@ -19,7 +19,7 @@ export function formatVerification(blocks: VerifiedBlock[], whole: number, { col
   return formatRows(VERIFICATION_COLUMNS, rows, { color, isMarked: isLowestRow })
 }
 
-/** What perplexity says of the nearest blocks of a result, and which it recommends. */
+/** The perplexities of a result's nearest blocks, and which block they recommend. */
 export function formatVerifiedSummary(
   { model }: Pick<SimilarityResult, 'model'>,
   { blocks, perplexity, recommended, dataset }: Verification,

@@ -12,13 +12,13 @@ import { drawSweep } from '../../results/report/sweep-svg.js'
 export interface PlotOptions {
   /** What is drawn: distances, the perplexities of candidates, or what cuts of every size cost. */
   from: SimilarityResult | EvaluationResult | SweepResult
-  /** For distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
+  /** Of distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
   kind?: PlotKind | undefined
-  /** For a heat map: whether each row has its own colours, which it has if omitted. */
+  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
   scale?: HeatScale | undefined
-  /** For distances: the metric; if omitted, the one that ranked. */
+  /** Of distances: the metric; if omitted, the one that ranked. */
   metric?: Metric | undefined
-  /** For distances: the size of the blocks; that of the run if omitted. */
+  /** Of distances: the size of the blocks; that of the run if omitted. */
   layersToSkip?: number | undefined
   /** 'svg' if omitted, which is text. */
   format?: 'svg' | 'png' | undefined
@@ -27,7 +27,7 @@ export interface PlotOptions {
 /**
  * Draws a result, as the command plot does.
  * @returns the text of an SVG, or the bytes of a PNG
- * @throws UsageError if an option does not apply to what is drawn
+ * @throws UsageError if an option does not apply to the result
  */
 export function plotResult({ from, format = 'svg', ...options }: PlotOptions): Promise<string | Uint8Array> {
   const file = `plot.${format}`

@@ -1,4 +1,4 @@
-/** What a model card says of how a model was made, beside what its plan says. */
+/** How a model was made, for its card, beside the plan. */
 export interface CardContent {
   /** Name of the model; that of the folder that it is written to if omitted. */
   name?: string | undefined

@@ -42,7 +42,7 @@ export interface ComparisonOptions {
 }
 
 /**
- * Compares the best block with every other over the same texts, and says how sure it is that it is the best.
+ * Compares the best block with every other over the same texts, and estimates the confidence that it is the best.
  *
  * Each comparison is one-sided, with Student's t of the paired difference: for a number of texts settled
  * beforehand its tail, for a run that stops by what it sees a tail that holds at all times (`anytimeTail`). The

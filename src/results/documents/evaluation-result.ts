@@ -9,9 +9,9 @@ import type { TaskCandidate, TaskResult } from './task-result.js'
 export interface Figures {
   /** The exponential of the mean negative log-likelihood of a scored token. */
   perplexity: number
-  /** Of the perplexity, over texts; null if only one text was measured. */
+  /** Standard error of the perplexity, over texts; null if only one text was measured. */
   standardError: number | null
-  /** Negative log-likelihood of the scored tokens in bits over the bytes of text that they stand for. */
+  /** Negative log-likelihood of the scored tokens in bits, divided by the bytes of text that they cover. */
   bitsPerByte: number
 }
 
@@ -53,10 +53,10 @@ export interface FailedCandidate {
 /** What one text scored. */
 export interface TextFigures {
   scoredTokens: number
-  /** Bytes in UTF-8 of the text that the scored tokens stand for. */
+  /** UTF-8 bytes of the text that the scored tokens cover. */
   scoredBytes: number
   /**
-   * Of the whole model, then of each candidate, over the scored tokens of the text: negative log-likelihood and
+   * For the whole model, then for each candidate, over the scored tokens of the text: negative log-likelihood and
    * KL(whole || candidate) in nats, and how often the most probable next token is the whole model's. Null is not finite.
    */
   scores: [nats: number | null, divergence: number | null, agreement: number | null][]
@@ -64,7 +64,7 @@ export interface TextFigures {
 
 /** Which part of an evaluation this is, and what `merge` makes the whole of: every Nth batch from the ith on. */
 export interface EvaluationShard extends Shard {
-  /** Of the tokens of all texts, of whichever shard, in their order. */
+  /** Digest of the tokens of all texts in order, whichever shard they belong to. */
   textsFingerprint: string
   /** The texts of each batch. */
   batches: TextFigures[][]
@@ -80,7 +80,7 @@ export interface EvaluationResult extends Figures {
     /** Texts measured; those of a single token are not. */
     texts: number
     scoredTokens: number
-    /** Bytes in UTF-8 of the text that the scored tokens stand for. */
+    /** UTF-8 bytes of the text that the scored tokens cover. */
     scoredBytes: number
   }
   settings: {

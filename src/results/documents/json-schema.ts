@@ -44,7 +44,7 @@ type Check = (value: unknown, place: string) => Problem | undefined
 const UNCHECKED = ['$schema', '$id', '$defs', 'title', 'description', 'then']
 
 /**
- * What keeps a JSON value from being what its schema says: the first problem in words, with its place as a JSON
+ * The first problem that keeps a JSON value from matching its schema, in words, with its place as a JSON
  * pointer and the value there; null if there is none.
  */
 export function findSchemaProblem(name: SchemaName, value: unknown): string | null {
@@ -87,7 +87,7 @@ const isString = (value: unknown) => typeof value === 'string'
 const isAny = (_: unknown): _ is unknown => true
 const isList: (value: unknown) => value is unknown[] = Array.isArray
 
-/** The check that each keyword stands for, in the order in which they are made. */
+/** The check for each keyword, in the order in which they run. */
 const KEYWORDS: Record<string, (schema: Schema, root: Schema) => Check> = {
   $ref: ({ $ref }, root) => followReference($ref!, root),
   type: ({ type }) => {
@@ -180,7 +180,7 @@ function checkEntries(check: (place: string, key: string, value: unknown) => Pro
       : undefined
 }
 
-/** Of the problems of all alternatives the one that lies deepest: its alternative was meant. */
+/** Reports the deepest problem among the alternatives: its alternative is the likely intent. */
 function checkAlternatives(checks: Check[]): Check {
   return (value, place) => {
     const problems = checks.map((check) => check(value, place))

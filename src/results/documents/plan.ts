@@ -17,7 +17,7 @@ export interface PlannedModel {
   base?: BaseModel | undefined
 }
 
-/** What a plan says of a model, of what a result says. */
+/** The model of a result as a plan describes it. */
 export function nameModel({ id, layers, family, base }: SimilarityResult['model']): PlannedModel {
   return { id, layers, family, ...(base && { base }) }
 }

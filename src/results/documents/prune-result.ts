@@ -20,7 +20,7 @@ export interface Sample {
 export interface PruneResult {
   schema: typeof SCHEMAS.prune
   plan: Plan
-  /** Of what was written: tensors of PyTorch's files become safetensors. */
+  /** Format of the written model: tensors from PyTorch files become safetensors. */
   format: 'onnx' | 'safetensors' | 'gguf'
   /** Layers of the pruned model. */
   layers: number
@@ -30,11 +30,11 @@ export interface PruneResult {
   sizeBytes: number
   /** Numbers that the weights hold, those outside the decoder too; null if they are packed in a way that hides them. */
   parameters: WholeAndPruned | null
-  /** Of the files that hold weights; of a graph its own too. */
+  /** Size of the files that hold weights, including the graph itself. */
   bytes: WholeAndPruned
-  /** Only of the command: null if the model could not be run here, or that was not wanted. */
-  tokensPerSecond?: (WholeAndPruned & { /** Of the text that was run. */ tokens: number }) | null
-  /** Only of the command, if texts were given. */
+  /** Only from the command; null if the model could not be run here, or `--no-speed` was given. */
+  tokensPerSecond?: (WholeAndPruned & { /** Length of the text that was run. */ tokens: number }) | null
+  /** Only from the command, if texts were given. */
   samples?: Sample[]
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string

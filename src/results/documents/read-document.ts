@@ -43,7 +43,7 @@ const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
 }
 
 /**
- * Reads a document of ours and checks all that its JSON schema says.
+ * Reads a layerprune document and checks it against its JSON schema.
  * @param expected  any kind if omitted
  * @throws LayerpruneError if the file cannot be read, is of another kind or does not fit its schema
  */

@@ -73,7 +73,7 @@ export function findCertainty(
 
 /**
  * A result as of a run that asked for blocks of another size: all sizes are in it, except the comparison of its
- * best block with every other. `findCertainty` says how sure that one is.
+ * best block with every other. For its confidence, see `findCertainty`.
  * @throws UsageError if the model has no such block
  */
 export function resizeResult(result: SimilarityResult, layersToSkip: number): SimilarityResult {

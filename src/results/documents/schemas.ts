@@ -1,4 +1,4 @@
-/** JSON documents of ours by the `schema` that each states; `schemas/NAME.json` describes it. */
+/** The JSON documents of layerprune by the `schema` that each states; `schemas/NAME.json` describes it. */
 export const SCHEMAS = {
   similarity: 'layerprune.similarity/1',
   evaluation: 'layerprune.evaluation/1',

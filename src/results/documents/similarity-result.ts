@@ -22,13 +22,13 @@ export interface BaseModel {
   revision: string | null
 }
 
-/** What one metric says of all blocks. */
+/** The distances of all blocks by one metric. */
 export interface MetricResult {
   /** `distances[n][l]`: mean distance between state l and state l + n, for every n from 1 to layers. */
   distances: Record<string, number[]>
   /** Same shape as `distances`. */
   standardErrors: Record<string, (number | null)[]>
-  /** Of the blocks of `layersToSkip` layers. */
+  /** The nearest block of `layersToSkip` layers. */
   best: ScoredBlock
 }
 
@@ -52,7 +52,7 @@ export interface SimilarityResult extends MetricResult {
     checkpointDtype: string | null
     /** The graph or weight file that was read, relative to the model folder. */
     file: string
-    /** Of config, tokenizer and weights, wherever they lie. */
+    /** Digest of config, tokenizer and weights, wherever they are stored. */
     fingerprint: string
     /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
     ignoredConfigKeys?: string[]
@@ -77,7 +77,7 @@ export interface SimilarityResult extends MetricResult {
     tokens: number
     /** Rows passed over because they held no text. */
     skipped: { empty: number; notText: number }
-    /** Of the texts read, in their order: the digest of `ReadPosition`. */
+    /** Digest of the texts read, in their order, as `ReadPosition` computes it. */
     fingerprint: string
   }
   /** What else decides which numbers come out; omitted if it was not asked for. */
@@ -112,7 +112,7 @@ export interface SimilarityResult extends MetricResult {
   partial?: true
   /** Present if one shard of the dataset was measured. */
   shard?: Shard
-  /** Of a shard or a partial result: what merging and resuming go on from. */
+  /** Only in a shard or a partial result: the state that merging and resuming continue from. */
   progress?: SavedProgress
   layerpruneVersion: string
 }

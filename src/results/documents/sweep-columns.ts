@@ -22,7 +22,7 @@ export interface SweepRow extends Extent {
   distance: number | null
   /** Null if it is not finite. */
   perplexity: number | null
-  /** Of its perplexity over the whole model's. */
+  /** Its perplexity over the whole model's; null if it is not finite. */
   ratio: number | null
   kl: number | null
   agreement: number | null

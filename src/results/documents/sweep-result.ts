@@ -47,9 +47,9 @@ export type SweepCandidate = ChosenCut &
     tasks?: TaskCandidate['tasks']
   }
 
-/** What a cut must hold to; what is omitted does not matter. */
+/** The limits that a cut must meet; an omitted one does not apply. */
 export interface SweepLimits {
-  /** Of the perplexity (repaired, if it was repaired) over the whole model's. */
+  /** The largest perplexity (after the repair, if there was one) over the whole model's. */
   maxPerplexityRatio?: number
   /** Bytes on disk of the weights. */
   maxSize?: number

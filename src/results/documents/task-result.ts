@@ -17,7 +17,7 @@ export interface TaskFigures extends ByMetric<number> {
   documents: number
   /** Examples before each document. */
   fewshot: number
-  /** Of a group: its tasks, whose documents count alike. */
+  /** Only for a group: its tasks, whose documents have equal weight. */
   tasks?: string[]
 }
 
@@ -43,7 +43,7 @@ export interface TaskResult {
   schema: typeof SCHEMAS.tasks
   model: SimilarityResult['model']
   taskSettings: TaskSettings
-  /** Of the whole model, by name. */
+  /** Figures of the whole model by task name. */
   tasks: Record<string, TaskFigures>
   candidates: TaskCandidate[]
   layerpruneVersion: string

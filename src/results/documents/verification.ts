@@ -7,9 +7,9 @@ export interface VerifiedBlock extends Block {
   distance: number
   /** By distance among all blocks of its size, 1 for the smallest. */
   distanceRank: number
-  /** Of the model without the block; null if it is not finite. */
+  /** Perplexity of the model without the block; null if it is not finite. */
   perplexity: number | null
-  /** Of the perplexity, over texts. */
+  /** Standard error of the perplexity, over texts. */
   standardError: number | null
   /** By perplexity among those verified, 1 for the lowest. */
   perplexityRank: number
@@ -19,7 +19,7 @@ export interface VerifiedBlock extends Block {
 export interface Verification {
   dataset: Pick<EvaluationResult['dataset'], 'id' | 'column' | 'skippedTexts' | 'texts' | 'scoredTokens'>
   settings: EvaluationResult['settings']
-  /** Of the whole model. */
+  /** Perplexity of the whole model. */
   perplexity: number
   /** By distance. */
   blocks: VerifiedBlock[]

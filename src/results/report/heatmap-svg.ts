@@ -7,7 +7,7 @@ import type { SimilarityResult } from '../documents/similarity-result.js'
 import { colorOf, placeOn, rangeOf } from './heat-shades.js'
 import { describeOrigin, px, svgFrame } from './svg.js'
 
-/** What a colour stands for: the place between smallest and largest of its row, or of the whole map. */
+/** Whether colours range from the smallest to the largest distance of each row, or of the whole map. */
 export type HeatScale = 'row' | 'absolute'
 
 export type HeatMapped = Pick<
@@ -179,7 +179,7 @@ function sizesOf(layers: number): number[] {
   return Array.from({ length: layers - 1 }, (_, i) => i + 1)
 }
 
-/** Neighbours have an edge in common: each rounded by itself would leave a line of the paper between them. */
+/** Neighbours share an edge: rounding each cell separately would leave a line of paper between them. */
 function drawCell(n: number, start: number, { left, bottom, cellWidth, cellHeight }: HeatMapFrame): string {
   const [x0, x1] = [start, start + 1].map((column) => px(left + column * cellWidth))
   const [y0, y1] = [n, n - 1].map((row) => px(bottom - row * cellHeight))

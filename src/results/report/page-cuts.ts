@@ -7,15 +7,15 @@ import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 import { findTaskFigures, formatTask, listTaskResults } from './task-figures.js'
 
-/** A cut with what all documents of its model say of it. */
+/** A cut with the figures from all documents of its model. */
 interface Cut {
   removed: Block[]
   /** How it was found: the nearest block, a strategy, ... */
   sources: Set<string>
   distance?: number
-  /** Of the first document that measured it; null if it is not finite. */
+  /** From the first document that measured it; null if it is not finite. */
   perplexity?: number | null
-  /** Of the whole model over the same texts. */
+  /** The whole model's perplexity over the same texts. */
   whole?: number
   kl?: number | null
 }

@@ -4,7 +4,7 @@ import type { PruneResult, Sample, WholeAndPruned } from '../documents/prune-res
 import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'
 
-/** What a pruned model gains in size and speed, and what it and the whole one say. */
+/** The gains of a pruned model in size and speed, and samples from it and the whole model. */
 export function renderPruned(result: PruneResult, number: number): string {
   const { plan, layers, parameters, bytes, tokensPerSecond, samples = [] } = result
   const id = `pruned-${number}`

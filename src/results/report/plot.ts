@@ -14,10 +14,10 @@ const PNG_SCALE = 2
 /** Dots per inch at which sharp draws a pixel of an SVG as one. */
 const PLAIN_DPI = 72
 
-/** What is drawn of a result. */
+/** How a result is drawn. */
 export interface DrawnOptions {
   kind: PlotKind
-  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  /** For a heat map: 'row' gives each row its own colours, which is the default. */
   scale?: HeatScale | undefined
   /** If omitted, the metric that ranked. */
   metric?: Metric | undefined
@@ -56,14 +56,14 @@ export async function convertPlot(svg: string, path: string): Promise<string | U
 export function assertPlotFile(path: string): '.svg' | '.png' {
   const ending = extname(path).toLowerCase()
   if (ending === '.svg' || ending === '.png') return ending
-  throw new UsageError(`${path} is no name for a plot: expected one that ends in .svg or .png`)
+  throw new UsageError(`${path} is not a plot file: expected a name that ends in .svg or .png`)
 }
 
 const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']
 let added: Promise<void> | undefined
 
 /**
- * Adds fonts of our own to those that sharp draws letters with: a container often has none, and every letter would be
+ * Adds the fonts of this package to those that sharp draws letters with: a container often has none, and every letter would be
  * a box. sharp adds a font for all pictures when a text asks for its file.
  */
 function addFonts(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Block } from '../../model/layers/block.js'
 
-/** What a saved file says of its model. */
+/** The model as a saved file describes it. */
 export interface CutModel {
   /** Folder or Hub id. */
   id: string
@@ -12,7 +12,7 @@ export interface CutModel {
   checkpointDtype?: string | null | undefined
 }
 
-/** What mergekit slices say beside the layers. */
+/** Facts about mergekit slices beside the layers. */
 export interface SliceFacts {
   /** Why mergekit would not make a cut, in words; undefined if no reason is known. */
   findProblem: (model: CutModel, removed: Block[]) => string | undefined

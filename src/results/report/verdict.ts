@@ -18,7 +18,7 @@ import { type Checks, findTaskFigures, formatTask } from './task-figures.js'
 /** What a recommendation rests on: a run of the cut model, distances alone, or part of the texts. */
 export type Standing = 'checked' | 'nearest' | 'partial'
 
-/** Which layers to remove, and what says so, in the words of the page. */
+/** Which layers to remove, and the evidence, in the words of the page. */
 export interface Verdict extends Block {
   headline: string
   /** How large the block is and how far the stream rotates across it. */
@@ -33,8 +33,8 @@ const MAX_NAMED = 4
 const NO_CHECKS: Checks = { evaluations: [], tasks: [], sweeps: [] }
 
 /**
- * What a result says of blocks of `n` layers: for the size it was measured for, the block that perplexity picked if
- * that was asked for, else the nearest. Only a block whose cut was run is called one to remove.
+ * The verdict on blocks of `n` layers: for the size that the run asked for, the block that perplexity picked if blocks
+ * were verified, else the nearest. Only a block whose cut was run is called one to remove.
  */
 export function reachVerdict(result: ReportedResult, n: number, checks: Checks = NO_CHECKS): Verdict {
   const { model, metric, distances, standardErrors } = result
@@ -89,7 +89,7 @@ function describeVerification({ recommended, perplexity, dataset }: Verification
   return `Perplexity on ${formatQuantity(dataset.texts, 'other text')} ${picks}: ${value}, whole model ${formatPerplexity(perplexity)}.`
 }
 
-/** What evaluations say of a block, and whether none of its cuts of the same size is better. */
+/** How a block does in the evaluations, and whether none of its cuts of the same size is better. */
 function findEvaluated(
   { evaluations }: Checks,
   block: Block,
@@ -141,7 +141,7 @@ function describeDistances(result: ReportedResult, n: number): string {
   )
 }
 
-/** Of a result that compared only blocks of the size asked for. */
+/** For a result that compared only blocks of the size asked for. */
 function describeUnknown({ distances }: ReportedResult, n: number): string {
   const row = distances[n]!
   const others = row.map((distance, start) => ({ start, end: start + n, distance }))

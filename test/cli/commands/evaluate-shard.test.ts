@@ -86,7 +86,7 @@ describe('evaluate --shard', () => {
   })
 
   it.each([
-    [['--shard', '1/2'], 'no file was given for it\nhint: -o evaluation.shard-1-of-2.json'],
+    [['--shard', '1/2'], 'needs an output file for layerprune merge\nhint: -o evaluation.shard-1-of-2.json'],
     [['--shard', '1/2', '--json', '--task', 'piqa'], '--shard measures a part of the texts'],
     [
       ['--max-memory', '1GB', '--task', 'piqa'],

@@ -98,7 +98,7 @@ describe('evaluate --task', () => {
 
   it.each<[what: string, flags: string[], message: string]>([
     ['nothing', [], 'error: nothing to measure: give --dataset for perplexity, --task for accuracy, or both'],
-    ['a limit without a task', ['--dataset', TEXTS, '--limit', '3'], 'error: --limit goes with --task'],
+    ['a limit without a task', ['--dataset', TEXTS, '--limit', '3'], 'error: --limit requires --task'],
     ['data without a name', ['--task', 'piqa', '--task-data', 'x'], 'Expected the name of a task and a path'],
   ])('refuses %s', async (_, flags, message) => {
     const { exitCode, stderr } = await runProgram([...BASICS, ...flags], { cwd })

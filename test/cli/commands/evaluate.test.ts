@@ -147,7 +147,7 @@ describe('evaluate', () => {
   it.each([
     ['a block outside the model', ['--drop', '2:9'], 2, /block \[2, 9\) is outside the model/],
     ['every layer', ['--drop', '0:3'], 2, /no layer would be kept: all 3 layers are removed/],
-    ['half a block', ['--start', '1'], 2, /--start goes with --end/],
+    ['half a block', ['--start', '1'], 2, /--start requires --end/],
     ['layers named twice', ['--drop', '1', '--start', '0', '--end', '1'], 2, /named more than once/],
     ['no plan', ['--plan', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
     ['a number that is none', ['--dataset-skip', '-1'], 2, /--dataset-skip/],

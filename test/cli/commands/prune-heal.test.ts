@@ -78,9 +78,9 @@ const FLAGS = { model: 'model', output: 'out', speed: false, dataset: ['texts.js
 
 it.each<[Partial<PruneFlags>, string]>([
   [{ heal: true, dataset: undefined }, '--heal needs texts to train on: give --dataset'],
-  [{ healSteps: 3 }, '--heal-steps goes with --heal'],
-  [{ resume: true }, '--resume goes with --heal'],
-  [{ heal: true, dryRun: true }, '--heal and --dry-run do not go together'],
+  [{ healSteps: 3 }, '--heal-steps requires --heal'],
+  [{ resume: true }, '--resume requires --heal'],
+  [{ heal: true, dryRun: true }, '--heal cannot be combined with --dry-run'],
   [{ heal: true, allDtypes: true }, '--heal trains one set of weights, and --all-dtypes was asked for'],
   [{ heal: true, tokenizer: 'other' }, "--heal trains with the model's own tokenizer"],
 ])('%j is wrong usage', (flags, message) => {

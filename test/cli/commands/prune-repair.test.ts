@@ -184,7 +184,7 @@ hint: give more texts with --dataset or --dataset-size
     const texts = ['--dataset', 'fit.jsonl']
     const cases: [args: string[], exitCode: number, error: string][] = [
       [['--drop', '5'], 2, '--repair needs texts to fit on: give --dataset'],
-      [['--drop', '5', ...texts, '--dry-run'], 2, '--repair and --dry-run do not go together'],
+      [['--drop', '5', ...texts, '--dry-run'], 2, '--repair cannot be combined with --dry-run'],
       [['--drop', '5', ...texts], 1, 'to measure on after the 24 that the repair is fitted on'],
       [['--drop', '0:2', ...texts], 2, 'the block [0, 2) cannot be repaired'],
       [['--drop', '5', ...texts, '--dtype', 'q8'], 1, 'its weights are quantised'],
@@ -203,9 +203,9 @@ hint: give more texts with --dataset or --dataset-size
     const without = (...flags: string[]) =>
       runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...flags], { cwd })
     const fitted = await without(...texts, '--dataset-size', '8')
-    expect(fitted.stderr).toContain('--dataset-size goes with --repair')
-    expect((await without('--verbose')).stderr).toContain('--verbose goes with --repair')
-    expect((await without('--max-memory', '1GB')).stderr).toContain('--max-memory goes with --repair')
+    expect(fitted.stderr).toContain('--dataset-size requires --repair')
+    expect((await without('--verbose')).stderr).toContain('--verbose requires --repair')
+    expect((await without('--max-memory', '1GB')).stderr).toContain('--max-memory requires --repair')
     expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')
   })
 })

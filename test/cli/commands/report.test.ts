@@ -88,12 +88,12 @@ describe('plot', () => {
   })
 
   it.each([
-    [['-o', 'plot.gif'], 'plot.gif is no name for a plot: expected one that ends in .svg or .png'],
-    [['-o', 'plot.svg', '--scale', 'row'], '--scale goes with --kind heatmap'],
+    [['-o', 'plot.gif'], 'plot.gif is not a plot file: expected a name that ends in .svg or .png'],
+    [['-o', 'plot.svg', '--scale', 'row'], '--scale requires --kind heatmap'],
     [['-o', 'plot.svg', '--layers-to-skip', '12'], 'layers to skip must be 1 to 11'],
     [
       ['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'],
-      '--layers-to-skip does not go with',
+      '--layers-to-skip cannot be combined with',
     ],
   ])('refuses %j', async (args, message) => {
     const { exitCode, stderr } = await plot(...args)
@@ -123,6 +123,6 @@ describe('similarity', () => {
   it('refuses the name of a plot before it measures', async () => {
     const { exitCode, stderr } = await measure('--plot', 'a.jpg')
     expect(exitCode).toBe(2)
-    expect(stderr).toContain('a.jpg is no name for a plot')
+    expect(stderr).toContain('a.jpg is not a plot file')
   })
 })

@@ -76,8 +76,8 @@ describe('similarity without a size', () => {
   })
 
   it.each([
-    [['--verify', '2'], '--verify is about blocks of one size: give --layers-to-skip'],
-    [['--until', '0.9'], '--until is about blocks of one size: give --layers-to-skip'],
+    [['--verify', '2'], '--verify requires --layers-to-skip'],
+    [['--until', '0.9'], '--until requires --layers-to-skip'],
   ])('refuses %j', async (flags, message) => {
     const { exitCode, stderr } = await runProgram(
       ['similarity', '--model', model, '--dataset', dataset, ...flags],

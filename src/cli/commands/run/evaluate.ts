@@ -108,7 +108,7 @@ function assertSomethingIsAsked({
     '--log-samples': logSamples,
   }
   const [flag] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? []
-  if (flag !== undefined && task === undefined) throw new UsageError(`${flag} goes with --task`)
+  if (flag !== undefined && task === undefined) throw new UsageError(`${flag} requires --task`)
 }
 
 /** @throws UsageError if memory is limited, or a part of the texts asked for, of what needs the whole */
@@ -122,7 +122,7 @@ function assertPossible({ task, against, maxMemory, shard, output, json }: Evalu
     throw new UsageError(`--shard measures a part of the texts of --dataset for merge, without ${flag}`)
   }
   if (output === undefined && json !== true) {
-    throw new UsageError('--shard measures a part for merge, and no file was given for it', {
+    throw new UsageError('--shard needs an output file for layerprune merge', {
       hint: `-o evaluation.shard-${shard.index}-of-${shard.count}.json`,
     })
   }

@@ -26,7 +26,7 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
   const { kind } = await readDocument(files[0]!)
   if (kind === 'sweep') return mergeSweepFiles(files, flags)
   if (flags.maxPerplexityRatio !== undefined || flags.maxSize !== undefined) {
-    throw new UsageError('--max-perplexity-ratio and --max-size go with shards of a sweep')
+    throw new UsageError('--max-perplexity-ratio and --max-size apply only to shards of a sweep')
   }
   if (kind === 'evaluation') return mergeEvaluationFiles(files, flags)
   const shards = await Promise.all(

@@ -24,14 +24,14 @@ export interface PlotFlags {
 }
 
 export async function run({ from, output, kind, scale, metric, layersToSkip }: PlotFlags): Promise<void> {
-  if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale goes with --kind heatmap')
+  if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale requires --kind heatmap')
   assertPlotFile(output)
   await prepareOutputFile(output, [from])
   if (kind === 'perplexity' || kind === 'accuracy') {
     const [flag] = Object.entries({ '--layers-to-skip': layersToSkip, '--metric': metric })
       .filter(([, value]) => value !== undefined)
       .map(([name]) => name)
-    if (flag !== undefined) throw new UsageError(`${flag} does not go with --kind ${kind}`)
+    if (flag !== undefined) throw new UsageError(`${flag} cannot be combined with --kind ${kind}`)
     const svg = kind === 'accuracy' ? await drawTasks(from) : drawPerplexities(await readEvaluation(from))
     return writePlot(output, await convertPlot(svg, output))
   }

@@ -40,13 +40,13 @@ export interface Pruned {
 export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
   if (!flags.heal) {
     const given = HEAL_ONLY.find((name) => flags[name] !== undefined)
-    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --heal`)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} requires --heal`)
     return undefined
   }
   const { dataset, healSteps: steps, healMinutes: minutes } = flags
   if (dataset === undefined) throw new UsageError('--heal needs texts to train on: give --dataset')
   if (flags.dryRun)
-    throw new UsageError('--heal and --dry-run do not go together: training is all there is to do')
+    throw new UsageError('--heal cannot be combined with --dry-run, because training is the work itself')
   if (flags.allDtypes)
     throw new UsageError('--heal trains one set of weights, and --all-dtypes was asked for')
   if (flags.tokenizer !== undefined) {

@@ -28,9 +28,9 @@ interface RemovalOrigin {
   /** Commit on the Hub, if one was asked for. */
   revision?: string | undefined
   layers: number
-  /** What the checkpoint stores, if the file says so. */
+  /** The dtype that the checkpoint stores, if the file records it. */
   storedDtype?: string | null | undefined
-  /** The config's `model_type`, if the file says it. */
+  /** The config's `model_type`, if the file records it. */
   family?: string | undefined
 }
 
@@ -58,11 +58,11 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
   const ways = [start ?? end, drop[0] ?? plan[0], from].filter((way) => way !== undefined)
   if (ways.length > 1) throw namedTwice()
   if (layersToSkip !== undefined && from === undefined) {
-    throw new UsageError('--layers-to-skip goes with --from')
+    throw new UsageError('--layers-to-skip requires --from')
   }
   if (start !== undefined || end !== undefined) {
-    if (start === undefined) throw new UsageError('--end goes with --start, which is missing')
-    if (end === undefined) throw new UsageError('--start goes with --end, which is missing')
+    if (start === undefined) throw new UsageError('--end requires --start')
+    if (end === undefined) throw new UsageError('--start requires --end')
     return [{ blocks: [{ start, end }], strategy: 'explicit' }]
   }
   if (from !== undefined) return [await readRecommended(from, layersToSkip)]

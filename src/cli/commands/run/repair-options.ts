@@ -17,17 +17,17 @@ export function readRepairOptions(
   flags: RepairFlags & PruneHealFlags & { dryRun?: boolean | undefined },
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
-    if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size goes with --repair')
+    if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size requires --repair')
     const own = (['verbose', 'maxMemory'] as const).find((name) => flags[name] !== undefined)
-    if (own !== undefined) throw new UsageError(`${nameFlag(own)} goes with --repair`)
+    if (own !== undefined) throw new UsageError(`${nameFlag(own)} requires --repair`)
     const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)
-    if (given !== undefined) throw new UsageError(`${nameFlag(given)} goes with --repair or --heal`)
+    if (given !== undefined) throw new UsageError(`${nameFlag(given)} requires --repair or --heal`)
     return undefined
   }
   if (flags.dryRun)
-    throw new UsageError('--repair and --dry-run do not go together: a repair is a measurement')
+    throw new UsageError('--repair cannot be combined with --dry-run, because a repair is a measurement')
   if (flags.heal && flags.maxMemory !== undefined) {
-    throw new UsageError('--max-memory limits a repair, and --heal was asked for', {
+    throw new UsageError('--max-memory is not supported with --heal', {
       hint: 'repair the model first, and give layerprune heal a --max-memory of its own',
     })
   }

@@ -43,7 +43,7 @@ async function formatSlices(result: VerifiedResult): Promise<string> {
   return formatSliceConfig({ model, revision: pinnedRevision(result.model), layers, removed, dtype, problem })
 }
 
-/** The commit for a slice config, if a revision was asked for: otherwise the name alone says what is meant. */
+/** The commit for a slice config, if a revision was asked for: otherwise the name alone identifies the model. */
 export function pinnedRevision({
   revision,
   askedRevision,

@@ -95,7 +95,7 @@ async function findEarlierRun(
   return found
 }
 
-/** What is reported to, and what stops the work. */
+/** The progress line to report to, and the signal that stops the work. */
 interface Hooks {
   signal: AbortSignal
   progress: ProgressDisplay

@@ -63,7 +63,7 @@ async function writeLlamaQuantize(
   printNote(`wrote ${output}`)
 }
 
-/** @returns the options, and the model's `model_type` if a saved file says it */
+/** @returns the options, and the model's `model_type` if a saved file records it */
 async function readOptions(
   flags: SliceConfigFlags,
 ): Promise<SliceConfigOptions & { family: string | undefined }> {
