@@ -1,5 +1,5 @@
 /** The models that can be read, as the pages show them. */
-import { WRAPPERS } from '../dist/files/checkpoint/wrappers.js'
+import { WRAPPERS } from '../dist/files/checkpoint/known-models.js'
 import { ARCHITECTURES } from '../dist/files/gguf/architectures.js'
 import { hasArchitectureFile } from '../dist/jobs/prune/mergekit-support.js'
 import { FAMILIES } from '../dist/model/families/table.js'

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, it } from 'vitest'
 import { drawArchitecture } from '../../examples/architecture-picture.js'
+import { findWrapper } from '../../src/files/checkpoint/known-models.js'
+import { FAMILIES } from '../../src/model/families/table.js'
 import { ROOT } from '../support/paths.js'
 import { readPage } from '../support/shown-text.js'
 
@@ -35,6 +37,21 @@ it('nothing below the commands knows of them or of the terminal', () => {
   for (const file of files.filter((name) => name.startsWith('cli/terminal/'))) {
     expect(textOf(file), file).not.toMatch(/from '\.\.\/commands\//)
   }
+})
+
+it('a family is named where it is described, and in the table of what files must know', () => {
+  const homes = /^(model\/families\/|files\/gguf\/|files\/checkpoint\/known-models\.ts)/
+  const mixers = new Set(['mamba', 'mamba2'])
+  const named = files
+    .filter((file) => !homes.test(file))
+    .flatMap((file) =>
+      [...textOf(file).matchAll(/(?<=')[\w.-]+(?=')|(?<=[{,]\s*)\w+(?=: )/g)].map(([name]) => ({
+        file,
+        name,
+      })),
+    )
+    .filter(({ name }) => (Object.hasOwn(FAMILIES, name) || findWrapper(name)) && !mixers.has(name))
+  expect(named.map(({ file, name }) => `${file} names ${name}`)).toEqual([])
 })
 
 /** The folders of `src`, from the ground up. Each imports only from those before it. Imports of types count. */

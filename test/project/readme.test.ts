@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { WRAPPERS } from '../../src/files/checkpoint/wrappers.js'
+import { WRAPPERS } from '../../src/files/checkpoint/known-models.js'
 import { ARCHITECTURES } from '../../src/files/gguf/architectures.js'
 import { hasArchitectureFile } from '../../src/jobs/prune/mergekit-support.js'
 import { FAMILIES } from '../../src/model/families/table.js'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import type { Dialect } from './dialect.js'
+import { type DecoderFacts, findDecoderFacts } from './known-models.js'
 import { otherForm } from './other-forms.js'
 import { toStrictJson } from './python-json.js'
 import { assertRegularFile } from './regular-file.js'
@@ -12,19 +13,6 @@ const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
 /** A dtype of plain weights, in PyTorch's and mergekit's words. */
 export type StoredDtype = (typeof STORED_DTYPES)[number]
-
-/** Rows of the table of positions that a family learns, if its config does not say; as transformers has them. */
-export const LEARNT_POSITIONS = {
-  biogpt: 1024,
-  gpt2: 1024,
-  gpt_bigcode: 1024,
-  gpt_neo: 2048,
-  'openai-gpt': 512,
-  opt: 2048,
-}
-
-/** Families that have no heads of attention. */
-const WITHOUT_ATTENTION = new Set(['falcon_mamba', 'mamba', 'mamba2'])
 
 /** What a checkpoint's config says of the decoder, whatever the family calls it. */
 export interface ModelConfig {
@@ -156,11 +144,14 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
-  const heads = WITHOUT_ATTENTION.has(String(raw.model_type))
-    ? 1
-    : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
+  const facts = findDecoderFacts(raw.model_type)
+  const heads =
+    facts.hasHeads === false
+      ? 1
+      : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
-  const layers = countListedLayers(raw) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
+  const layers =
+    countListedLayers(raw, facts) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
     throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
       hint: HINT,
@@ -175,12 +166,12 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     layers,
     hiddenSize,
     heads,
-    kvHeads: keyValueHeads(raw, count) ?? heads,
+    kvHeads: keyValueHeads(raw, facts, count) ?? heads,
     headDim: latentHeadDim(count) ?? count('head_dim') ?? Math.floor(hiddenSize / heads),
     maxPositions: stretchesWithText(raw)
       ? null
       : (count('max_position_embeddings', 'n_positions', 'max_seq_len', 'max_sequence_length') ??
-        LEARNT_POSITIONS[raw.model_type as keyof typeof LEARNT_POSITIONS] ??
+        facts.learntPositions ??
         null),
     storedDtype: STORED_DTYPES.find((name) => name === storedDtype) ?? null,
     raw,
@@ -201,21 +192,21 @@ function stretchesWithText(raw: Record<string, unknown>): boolean {
   )
 }
 
-/** Nemotron-H names a kind for each layer, in a list or with a letter; transformers 5 writes no number beside it. */
-function countListedLayers({
-  model_type,
-  layers_block_type,
-  hybrid_override_pattern,
-}: Record<string, unknown>) {
-  if (model_type !== 'nemotron_h') return undefined
-  const kinds = layers_block_type ?? hybrid_override_pattern
+/** Layers of a config that names a kind for each; transformers 5 then writes no number beside the list. */
+function countListedLayers(
+  raw: Record<string, unknown>,
+  { layerKinds = [] }: DecoderFacts,
+): number | undefined {
+  const kinds = layerKinds.map((key) => raw[key]).find((value) => value !== undefined && value !== null)
   return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
 }
 
-/** Falcon says it with two flags; the others name the number. */
-function keyValueHeads(raw: Record<string, unknown>, count: (...keys: string[]) => number | undefined) {
-  if (raw.model_type === 'falcon' && raw.new_decoder_architecture !== true) {
+function keyValueHeads(
+  raw: Record<string, unknown>,
+  { flagsMultiQuery }: DecoderFacts,
+  count: (...keys: string[]) => number | undefined,
+): number | undefined {
+  if (flagsMultiQuery && raw.new_decoder_architecture !== true)
     return raw.multi_query === false ? undefined : 1
-  }
   return count('num_key_value_heads', 'num_kv_heads', 'n_head_kv')
 }

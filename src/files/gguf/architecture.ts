@@ -44,6 +44,8 @@ export interface Architecture {
   dialect?: Dialect
   /** The family that it is instead if the metadata state a number under this key. */
   variant?: { key: string; architecture: Architecture }
+  /** llama.cpp gives it its windows only if it has exactly this many layers. */
+  windowsNeedLayers?: number
   /** Further keys of config.json; undefined ones are omitted. */
   settings?: (facts: Facts) => Record<string, unknown>
 }

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/is-object.js'
 import { readTable } from '../../base/read-table.js'
-import { findWrapper } from '../../files/checkpoint/wrappers.js'
+import { findWrapper } from '../../files/checkpoint/known-models.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { COUNTS, cutLayerKeys } from './layer-keys.js'
 import type { Section } from './section.js'

@@ -1,5 +1,6 @@
 import { decoderPart } from '../../files/checkpoint/config.js'
-import { findWrapper, nameWrapper } from '../../files/checkpoint/wrappers.js'
+import { findWrapper } from '../../files/checkpoint/known-models.js'
+import { nameWrapper } from '../../files/checkpoint/wrappers.js'
 import { isKnownFamily } from '../../model/builder/build-decoder.js'
 import { CUT_ONLY_FAMILIES } from '../../model/families/cut-only.js'
 import { runsAlone } from '../../model/families/unknown-family.js'

@@ -1,11 +1,20 @@
 import { quoteForShell } from '../../base/quote-for-shell.js'
+import { readTable } from '../../base/read-table.js'
 import { formatYaml } from '../../base/yaml.js'
 import { describeOrigin } from './settings.js'
 import type { Training } from './training.js'
 import type { TrainingData } from './training-data.js'
 
+/** Facts about a release of axolotl. */
+interface AxolotlFacts {
+  version: string
+  /** It refuses gradient checkpointing of models with one of these in their names. */
+  withoutGradientCheckpointing: string[]
+}
+
 /** An axolotl config that heals a model with QLoRA, with comments that say where its numbers come from. */
 export function formatAxolotlConfig({ model, data, settings, targets, output, padToken }: Training): string {
+  const { withoutGradientCheckpointing } = readTable<AxolotlFacts>('axolotl-0.19')
   const hasExperts = targets.parameters.length > 0
   const { maxLength, microBatchSize, batchSize } = settings
   const config = {
@@ -32,8 +41,7 @@ export function formatAxolotlConfig({ model, data, settings, targets, output, pa
     lr_scheduler: 'cosine',
     warmup_steps: settings.warmupSteps,
     bf16: 'auto',
-    // axolotl refuses it of models with this in their names
-    gradient_checkpointing: !/mpt/i.test(model),
+    gradient_checkpointing: !withoutGradientCheckpointing.some((part) => model.toLowerCase().includes(part)),
     logging_steps: 10,
     save_steps: 500,
     save_total_limit: 2,

@@ -1,4 +1,4 @@
-import { LEARNT_POSITIONS } from '../../files/checkpoint/config.js'
+import { DECODERS } from '../../files/checkpoint/known-models.js'
 import { makeAlibiSlopes } from './bloom.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
@@ -40,7 +40,7 @@ export const GPT_KIN: Record<string, Family> = {
     describe: (config) => {
       const base = describeGpt2(config, {
         activation: 'gelu',
-        positions: LEARNT_POSITIONS['openai-gpt'],
+        positions: DECODERS['openai-gpt'].learntPositions,
       })
       const { positions } = base.embedding!
       config.ignore('n_special', 'predict_special_tokens')
@@ -156,7 +156,7 @@ export const GPT_KIN: Record<string, Family> = {
           positions: {
             kind: 'learnt',
             name: 'embed_positions',
-            count: config.length('max_position_embeddings', LEARNT_POSITIONS.biogpt),
+            count: config.length('max_position_embeddings', DECODERS.biogpt.learntPositions),
             offset: 2,
           },
         },

@@ -1,4 +1,4 @@
-import { LEARNT_POSITIONS } from '../../files/checkpoint/config.js'
+import { DECODERS } from '../../files/checkpoint/known-models.js'
 import { expandAttentionTypes } from './attention-types.js'
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
@@ -16,7 +16,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     notes: 'learnt positions, matrices stored transposed',
     prefix: 'transformer.',
     describe: (config) => ({
-      ...describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt2 }),
+      ...describeGpt2(config, { activation: 'gelu_new', positions: DECODERS.gpt2.learntPositions }),
       transposed: true,
       scale: readGpt2Scale(config),
     }),
@@ -30,7 +30,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
       const isMultiQuery = config.flag('multi_query', true)
       const base = describeGpt2(config, {
         activation: 'gelu_pytorch_tanh',
-        positions: LEARNT_POSITIONS.gpt_bigcode,
+        positions: DECODERS.gpt_bigcode.learntPositions,
       })
       config.ignore('num_key_value_heads')
       return {
@@ -49,7 +49,10 @@ export const GPT_FAMILIES: Record<string, Family> = {
     describe: (config) => {
       const window = config.length('window_size', 256)
       const types = readGptNeoLayers(config)
-      const base = describeGpt2(config, { activation: 'gelu_new', positions: LEARNT_POSITIONS.gpt_neo })
+      const base = describeGpt2(config, {
+        activation: 'gelu_new',
+        positions: DECODERS.gpt_neo.learntPositions,
+      })
       return {
         ...base,
         names: { ...base.names, attention: 'attn.attention', output: 'out_proj' },

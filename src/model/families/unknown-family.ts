@@ -1,5 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
-import { findWrapper } from '../../files/checkpoint/wrappers.js'
+import { findWrapper } from '../../files/checkpoint/known-models.js'
 import { findRefusal } from './refused-families.js'
 import { FAMILIES } from './table.js'
 

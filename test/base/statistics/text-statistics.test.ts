@@ -147,7 +147,7 @@ describe('TextStatistics', () => {
     const saved = differences([{ sums: [1, 2, 3], count: 1 }]).save()
     expect(() => TextStatistics.restore(saved, 4, [{ from: 1, size: 2 }])).toThrow('3 sums, expected 4')
     expect(() => TextStatistics.restore({ ...saved, texts: -1 }, 3, [{ from: 1, size: 2 }])).toThrow(
-      'a count is -1',
+      'a count is not a positive whole number',
     )
   })
 })

@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../../base/errors.js'
+import { findDecoderFacts } from '../known-models.js'
 import { combineBlocks, combineWith, stored } from '../packed/scales.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
@@ -34,8 +35,6 @@ const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16']
 /** What the embedding table and the head are called. */
 const TABLE_OR_HEAD =
   /(^|\.)(embed_tokens|wte|word_embeddings|embed_in|tok_embeddings|lm_head|embed_out|output)\.weight$/
-/** GPT-2's matrices are [inputs, outputs]. */
-const TRANSPOSED: Record<string, RegExp> = { gpt2: /\.(c_attn|c_proj|c_fc|q_attn)\.weight$/ }
 
 /**
  * Merges a LoRA adapter into the tensors of its base: a weight becomes W + alpha / rank B A, computed as it is read.
@@ -132,7 +131,7 @@ function addLowRank(
       `the matrices of ${quoteName(module)} are [${into!.shape.join(', ')}] and [${back!.shape.join(', ')}], expected matrices of rank ${rank}`,
     )
   }
-  const isTransposed = isTable || TRANSPOSED[String(config.model_type)]?.test(weight.name) === true
+  const isTransposed = isTable || findDecoderFacts(config.model_type).transposed?.test(weight.name) === true
   const shape: [number, number] = isTransposed ? [inputs!, outputs!] : [outputs!, inputs!]
   assertShape(weight, shape, module)
   const scaled = combineWith('Mul', stored(back!), scale)

@@ -99,6 +99,7 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
     ...LLAMA,
     family: 'exaone4',
     tensors: rename(AFTER_NORMS),
+    windowsNeedLayers: 64,
     settings: (facts) => ({
       sliding_window: window(facts),
       layer_types: window(facts) ? layerTypes(facts, 4) : undefined,

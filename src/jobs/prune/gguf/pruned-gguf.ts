@@ -16,8 +16,6 @@ import { type KeptGgufTensor, planGgufParts } from './gguf-parts.js'
 import { placeReplacements } from './place-replacements.js'
 
 const LAYERS = 'blk.'
-/** Numbers of layers by which llama.cpp knows a model of an architecture, and what it computes in no other. */
-const BY_COUNT = [{ architecture: 'exaone4', layers: 64, only: 'windows' }]
 
 /**
  * The files of a GGUF model without some of its layers: every number of a kept tensor, the tokenizer and all other
@@ -101,9 +99,9 @@ function findDifference(
     }
     return describeDecoder(described, describeCheckpoint(file, decoder).tensors)
   }
-  const rule = BY_COUNT.find(({ architecture }) => architecture === nameArchitecture(gguf.file.header))
-  if (rule?.layers === layers.whole) {
-    return `llama.cpp gives ${rule.architecture} its ${rule.only} only if it has ${rule.layers} layers`
+  const { windowsNeedLayers } = gguf.decoder.architecture
+  if (windowsNeedLayers === layers.whole) {
+    return `llama.cpp gives ${nameArchitecture(gguf.file.header)} its windows only if it has ${windowsNeedLayers} layers`
   }
   const whole = describe(gguf.file)
   const expected = { ...whole, layers: layers.kept.map((layer) => whole.layers[layer]!) }
