@@ -20,7 +20,7 @@ import { makeReportCommand } from './commands/report.js'
 import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { makeSweepCommand } from './commands/sweep.js'
-import { guardOutput, printFailure, printResult, widthOf } from './terminal/output.js'
+import { guardOutput, printFailure, printResult, setFlags, widthOf } from './terminal/output.js'
 import { wrapHelp } from './terminal/wrap-help.js'
 
 const program = new Command('layerprune')
@@ -50,6 +50,7 @@ Examples:
   )
 
 guardOutput()
+setFlags(listFlags())
 cleanLibraryLogs()
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError, writeOut: printHelp })
@@ -70,6 +71,15 @@ try {
     printFailure(error)
     process.exitCode = error instanceof LayerpruneError ? error.exitCode : 1
   }
+}
+
+/** The flag of each option of the library that has one. */
+function listFlags(): Map<string, string> {
+  const defined = program.commands.flatMap(({ options }) => options).filter(({ negate }) => !negate)
+  return new Map([
+    ...defined.map((option) => [option.attributeName(), option.long!] as const),
+    ['resumeFrom', '--resume'],
+  ])
 }
 
 /** Help, or the version. */

@@ -158,7 +158,7 @@ function findDifference(
 
 function cannotProve(reason: string): LayerpruneError {
   return new LayerpruneError(`a pruned model cannot be shown to be right: ${reason}`, {
-    hint: '--unproven writes it anyway: compare its logits with those of the whole model before you use it',
+    hint: '`unproven` writes it anyway: compare its logits with those of the whole model before you use it',
   })
 }
 
@@ -166,7 +166,7 @@ function cannotSay(problem: string): LayerpruneError {
   return new LayerpruneError(
     `config.json cannot say what these layers need once others are gone: ${problem}`,
     {
-      hint: 'remove other layers, or cut an ONNX graph of the model (--format onnx)',
+      hint: 'remove other layers, or cut an ONNX graph of the model (`format: onnx`)',
     },
   )
 }

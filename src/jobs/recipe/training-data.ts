@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { DEFAULT_COLUMN } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { listDataFiles } from '../../texts/data/files.js'
@@ -33,7 +34,7 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   const { dataset, datasetColumn: column = DEFAULT_COLUMN } = options
   const paths = [dataset].flat()
   if (column.includes(',')) {
-    throw new UsageError(`--dataset-column ${column}: the script of a recipe reads one column`, {
+    throw new UsageError(`${nameOption('datasetColumn', column)}: the script of a recipe reads one column`, {
       hint: 'write the joined texts to a JSON Lines file, or train with layerprune heal',
     })
   }
@@ -61,7 +62,7 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   if (other !== undefined || loader === undefined || loader === null) {
     throw new UsageError(
       `the training data must be of one kind of jsonl, json, csv, text or parquet, found ${files.slice(0, 3).join(', ')}`,
-      { hint: 'name files of one kind with --dataset' },
+      { hint: 'name files of one kind with `dataset`' },
     )
   }
   // the column in which datasets puts the lines of a text file

@@ -85,7 +85,7 @@ export async function repairModel(
       ),
     )
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
-      onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
+      onNote?.('the repair did not lower the perplexity of the cut: without `repair` the model is no worse')
     }
     options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
 import { nameLayers } from '../../model/layers/names.js'
@@ -38,7 +39,7 @@ export interface Check {
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
   const { expect: block, maxDistance, minConfidence } = expected
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
-    throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
+    throw new UsageError('nothing is expected: give `maxDistance`, `expect` or `minConfidence`')
   }
   assertPossible(maxDistance, saved.metric)
   const size = expectedSize(saved, expected)
@@ -91,7 +92,7 @@ function checkConfidence(saved: SimilarityResult & Recommending, size: number, l
 function assertPossible(maxDistance: number | undefined, metric: Metric): void {
   const { title, limit } = describeMetric(metric)
   if (maxDistance !== undefined && maxDistance > limit) {
-    throw new UsageError(`--max-distance ${maxDistance}: the ${title} is never above ${limit}`)
+    throw new UsageError(`${nameOption('maxDistance', maxDistance)}: the ${title} is never above ${limit}`)
   }
 }
 
@@ -100,7 +101,7 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   if (block === undefined) {
     if (asked === undefined && bestBlocks !== undefined) {
       throw new UsageError('the result has the nearest block of every size, and none of them is named', {
-        hint: 'give --layers-to-skip',
+        hint: 'give `layersToSkip`',
       })
     }
     const size = asked ?? layersToSkip
@@ -115,7 +116,7 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   }
   if (asked !== undefined && asked !== size) {
     throw new UsageError(
-      `--expect names ${formatQuantity(size, 'layer')}, --layers-to-skip ${asked}: they must agree`,
+      `${nameOption('expect')} names ${formatQuantity(size, 'layer')}, ${nameOption('layersToSkip', asked)}: they must agree`,
     )
   }
   return size

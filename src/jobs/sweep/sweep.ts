@@ -119,7 +119,7 @@ function explainTaken(cause: Error): never {
   throw new LayerpruneError(
     `the layers are chosen, which took memory that is not free again: ${cause.message}`,
     {
-      hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+      hint: 'the same command with `resumeFrom` measures the cuts within the limit, or raise it',
       cause,
     },
   )

@@ -143,7 +143,7 @@ function summarize(
   const failed = Object.keys(tasks).find((name) => tasks[name] === null)
   if (failed !== undefined) {
     throw new LayerpruneError(`the whole model gives a choice of ${failed} no finite likelihood`, {
-      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
     })
   }
   return {

@@ -114,7 +114,7 @@ function makeAdapter(
   const [product] = products
   if (product === undefined) {
     throw new LayerpruneError(`${module} cannot have an adapter: no plain product has its weight`, {
-      hint: 'choose other modules with --targets',
+      hint: 'choose other modules with `targets`',
     })
   }
   const { inputs } = product.stored

@@ -97,7 +97,7 @@ function findStates(segment: DecoderGraph, { decoder, common }: Teacher, from = 
   return common!.states.map(({ student, teacher }) => {
     if (student < from) {
       throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {
-        hint: 'train without --layers-at-once, or without --teacher-states',
+        hint: 'train without `layersAtOnce`, or without `teacherStates`',
       })
     }
     return { student: segment.states[student - from]!, teacher: decoder.states[teacher]! }
