@@ -189,7 +189,7 @@ it('plan --strategy task removes the layers without which right answers are like
   await expect(planLayers({ ...options, strategy: 'deepest', layersToSkip: 1 })).rejects.toThrow(
     '--task requires',
   )
-  await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give --task')
+  await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give `task`')
   const withTexts = { ...options, layersToSkip: 1, dataset: 'texts.jsonl' }
   await expect(planLayers(withTexts)).rejects.toThrow(
     '--strategy task chooses on the documents of the task: omit --dataset',

@@ -7,7 +7,7 @@ import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import type { RecipeOptions } from '../../../jobs/recipe/recipe.js'
 import { makeRecipe } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
-import { printDocument, printWarning } from '../../terminal/output.js'
+import { nameFlags, printDocument, printWarning } from '../../terminal/output.js'
 import { pick } from './pick.js'
 
 export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
@@ -17,7 +17,7 @@ export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['f
 
 export async function run(flags: RecipeFlags): Promise<void> {
   const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
-  const heal = await estimateHealing({ model: flags.model })
+  const heal = withFlags(await estimateHealing({ model: flags.model }))
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)
   await printDocument({ ...training, heal }, flags, ({ settings, epochs, targets, output, heal }) =>
@@ -31,6 +31,11 @@ export async function run(flags: RecipeFlags): Promise<void> {
       ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
     ].join('\n'),
   )
+}
+
+/** Why nothing can be trained here, in words of the command line. */
+function withFlags(heal: HealingEstimate): HealingEstimate {
+  return 'problem' in heal ? { problem: nameFlags(heal.problem) } : heal
 }
 
 /** A model that reads the same texts more often than this learns them by heart. */
