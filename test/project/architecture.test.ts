@@ -51,6 +51,7 @@ const ROOMS: Record<string, string[][]> = {
       'errors',
       'format-numbers',
       'is-object',
+      'name-option',
       'package-file',
       'progress',
       'quote-for-shell',
@@ -72,7 +73,7 @@ const ROOMS: Record<string, string[][]> = {
     ['sweep'],
     ['library'],
   ],
-  cli: [['terminal'], ['commands'], ['main']],
+  cli: [['terminal'], ['commands'], ['program'], ['main']],
 }
 
 const importsOf = new Map(

@@ -148,7 +148,7 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ['org/several', {}, 'dataset org/several has several configurations: a, b', '`datasetConfig: a`'],
     ['org/several', { datasetConfig: 'c' }, "no configuration 'c'; it has a, b", '`datasetConfig: a`'],
     ['org/several', { datasetConfig: 'b' }, 'org/several/b.jsonl is not there', undefined],
-    ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '--dataset-split'],
+    ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '`datasetSplit'],
     [
       'org/folders',
       { datasetSplit: 'dev' },
