@@ -40,7 +40,7 @@ export function createProgress({
 }
 
 function warnOfFailure({ message }: Error): void {
-  printWarning(`the progress bar cannot be drawn any more: ${message}`)
+  printWarning(`the progress bar can no longer be drawn: ${message}`)
 }
 
 function createBarDisplay(bar: Bar, stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {

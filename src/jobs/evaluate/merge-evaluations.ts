@@ -58,7 +58,7 @@ function assertSameEvaluation(part: Part, first: Part): void {
   const differing = Object.keys(expected).find((key) => !isDeepStrictEqual(found[key], expected[key]))
   if (differing === undefined) return
   throw new LayerpruneError(
-    `${part.file} and ${first.file} are of different evaluations: ${differing} differ`,
+    `${part.file} and ${first.file} belong to different evaluations: ${differing} differ`,
   )
 }
 

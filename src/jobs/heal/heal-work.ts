@@ -229,12 +229,12 @@ async function checkStopped({ output, resume, force }: HealOptions): Promise<voi
   const path = statePath(output)
   const isThere = await hasState(output)
   if (isThere && !resume && !force) {
-    throw new LayerpruneError(`a training was stopped, and ${path} holds its state`, {
+    throw new LayerpruneError(`${path} holds the state of a stopped training`, {
       hint: 'continue it with `resume`, or start again with `force`',
     })
   }
   if (!isThere && resume) {
-    throw new LayerpruneError(`no training can be resumed: there is no ${path}`, {
+    throw new LayerpruneError(`there is no training to resume: missing ${path}`, {
       hint: 'start without `resume`, or name the `output` of the stopped training',
     })
   }
@@ -268,7 +268,7 @@ async function readTexts(
   })
   if (texts.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(texts.repeated, 'text')} to train on, which the model is measured on`,
+      `skipped ${formatQuantity(texts.repeated, 'text')} to train on, because the model is measured on them`,
     )
   }
   return texts

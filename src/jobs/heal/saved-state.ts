@@ -93,7 +93,7 @@ export async function loadState(
   const { tensors, metadata } = await readSafetensorsHeader(path)
   const numbers: SavedNumbers = JSON.parse(metadata[KEY] ?? 'null')
   if (numbers === null) {
-    throw new LayerpruneError(`${path} is no state of a training`, { hint: 'start again with `force`' })
+    throw new LayerpruneError(`${path} is not a saved training state`, { hint: 'start again with `force`' })
   }
   assertSameRun(numbers.identity, identity)
   const readGroup = async (group: string): Promise<Parameters> => {

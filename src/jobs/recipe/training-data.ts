@@ -43,13 +43,13 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
     const { id, datasetConfig: config = null, datasetSplit: split = 'train', datasetRevision } = asked
     if (datasetRevision === undefined) return { from: 'hub', id, config, split, column }
     throw new UsageError(
-      `a recipe reads the latest revision of a dataset, and ${dataset} names ${datasetRevision}`,
+      `a recipe reads the latest revision of a dataset, but ${dataset} names ${datasetRevision}`,
     )
   }
   for (const path of paths) {
     if (!(await isPiped(path))) continue
     throw new UsageError(
-      `a recipe names its texts for a later run, and ${describePiped(path)} can be read only now`,
+      `a recipe names its texts for a later run, but ${describePiped(path)} can be read only now`,
       {
         hint: 'save them to a file and name that',
       },

@@ -130,12 +130,12 @@ async function readTexts(
   const { calibration, evaluation } = texts
   if (evaluation.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
+      `skipped ${formatQuantity(evaluation.repeated, 'text')} to measure on, because the repair is fitted on them`,
     )
   }
   if (calibration.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(calibration.repeated, 'text')} to fit on, which the repair is measured on too`,
+      `skipped ${formatQuantity(calibration.repeated, 'text')} to fit on, because the repair is measured on them`,
     )
   }
   return texts

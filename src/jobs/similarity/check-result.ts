@@ -51,7 +51,7 @@ export function checkResult(saved: SimilarityResult & Recommending, expected: Ex
     const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
     checks.push({
       holds: false,
-      text: `the result is of ${what}, ${formatQuantity(dataset.samples, 'text')} alone: expected a whole one`,
+      text: `the result is only that of ${what}, over ${formatQuantity(dataset.samples, 'text')}: expected a complete one`,
     })
   }
   if (block !== undefined) {
@@ -100,7 +100,7 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   const { expect: block, layersToSkip: asked } = expected
   if (block === undefined) {
     if (asked === undefined && bestBlocks !== undefined) {
-      throw new UsageError('the result has the nearest block of every size, and none of them is named', {
+      throw new UsageError('the result has the nearest block of every size: choose one size', {
         hint: 'give `layersToSkip`',
       })
     }

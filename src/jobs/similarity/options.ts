@@ -84,7 +84,9 @@ export function checkOptions(options: SimilarityOptions): void {
   assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemory })
   const { until, shard, tokens } = options
   if (until !== undefined && options.layersToSkip === undefined) {
-    throw new UsageError('until stops when the best block of one size is sure: give its layers to skip')
+    throw new UsageError(
+      'until needs one size of block, which is decided with confidence: give layers to skip',
+    )
   }
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (options.metric !== undefined) assertMetrics([options.metric].flat())

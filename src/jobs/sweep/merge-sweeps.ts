@@ -51,6 +51,8 @@ function assertSameSweep({ file, sweep }: SweepShard, first: SweepShard): void {
   }
   const differing = SHARED.find((key) => !isDeepStrictEqual(sweep[key], first.sweep[key]))
   if (differing !== undefined) {
-    throw new LayerpruneError(`${file} and ${first.file} are of different sweeps: their ${differing} differ`)
+    throw new LayerpruneError(
+      `${file} and ${first.file} belong to different sweeps: their ${differing} differ`,
+    )
   }
 }

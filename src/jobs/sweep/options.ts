@@ -70,9 +70,12 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
     throw new UsageError(`the perplexity ratio must be above 1, found ${maxPerplexityRatio}`)
   }
   if (shard !== undefined && (maxPerplexityRatio ?? maxSize ?? minTask) !== undefined) {
-    throw new UsageError('a shard has a part of the cuts, and the largest within limits is one of all', {
-      hint: 'give the limits to layerprune merge',
-    })
+    throw new UsageError(
+      'a shard measures only some of the cuts, so it cannot find the largest within limits',
+      {
+        hint: 'give the limits to layerprune merge',
+      },
+    )
   }
   assertWithinMemory(options)
   assertSamples(options)

@@ -142,7 +142,7 @@ function summarize(
   const tasks = summarizeTasks(prepared, whole!)
   const failed = Object.keys(tasks).find((name) => tasks[name] === null)
   if (failed !== undefined) {
-    throw new LayerpruneError(`the whole model gives a choice of ${failed} no finite likelihood`, {
+    throw new LayerpruneError(`the whole model's likelihood of a choice of ${failed} is not finite`, {
       hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
     })
   }

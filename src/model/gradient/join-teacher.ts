@@ -37,7 +37,7 @@ function assertSameTokens(student: DecoderGraph, teacher: DecoderGraph): void {
   const [own, other] = [student, teacher].map(findLogitSize)
   if (own !== undefined && own === other) return
   throw new LayerpruneError(
-    `the teacher has ${other ?? 'no'} logits per token, and the model that learns from it ${own ?? 'none'}`,
+    `the teacher has ${other ?? 'no'} logits per token, the model that learns from it ${own ?? 'none'}`,
     { hint: 'take the whole model that the pruned one was made from' },
   )
 }

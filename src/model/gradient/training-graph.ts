@@ -96,7 +96,7 @@ function takeEnd(
 function findStates(segment: DecoderGraph, { decoder, common }: Teacher, from = 0): CommonState[] {
   return common!.states.map(({ student, teacher }) => {
     if (student < from) {
-      throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {
+      throw new LayerpruneError("the teacher's states can be learnt only with all layers held at once", {
         hint: 'train without `layersAtOnce`, or without `teacherStates`',
       })
     }

@@ -86,10 +86,9 @@ function assertNoneRead(graph: GraphProto, last: string, removed: Set<NodeProto>
   const needed = [...nodesUpstream(topology, [last])].map((position) => topology.nodes[position]!)
   const read = needed.find((node) => removed.has(node) && isProduct(node))
   if (read === undefined) return
-  throw new LayerpruneError(
-    `layers that are kept read keys and values of a layer that is removed (${read.output[0]})`,
-    { hint: 'remove other layers: the last layers of this model share keys and values with earlier ones' },
-  )
+  throw new LayerpruneError(`kept layers read the keys and values of a removed layer (${read.output[0]})`, {
+    hint: 'remove other layers: the last layers of this model share keys and values with earlier ones',
+  })
 }
 
 function isOfRemoved(cache: string, blocks: Block[]): boolean {

@@ -170,7 +170,7 @@ describe('similarity --verify', () => {
       'measuring distances on the first 128 texts, and perplexity on the 32 after them',
     )
     expect(stderr).toMatch(
-      /error: \S+ holds 7 texts, and the distances are measured on all: none is left to check the blocks\nhint: --dataset-size 5\n/,
+      /error: \S+ holds 7 texts, and the distances are measured on all: no text is left to check the blocks\nhint: --dataset-size 5\n/,
     )
   })
 })

@@ -180,7 +180,7 @@ it('is not continued with other settings or texts', async () => {
   const options = optionsFor('llama')
   await expect(healModel({ ...options, onProgress: endAfter(3) })).rejects.toBe(END)
   const resume = (changes: Partial<HealOptions>) => healModel({ ...options, ...changes, resume: true })
-  await expect(healModel(options)).rejects.toThrow('a training was stopped')
+  await expect(healModel(options)).rejects.toThrow('holds the state of a stopped training')
   await expect(resume({ learningRate: 0.5 })).rejects.toThrow('`learningRate` was 0.02 and is 0.5')
   await expect(resume({ shuffle: 3 })).rejects.toThrow('the text to train on is not that of the stopped run')
 })
@@ -201,7 +201,7 @@ it('is not continued with a model of the same size and other weights', async () 
 it.each([
   ['mixtral', {}, 'models with experts cannot be trained here'],
   ['llama', { targets: ['up_prj'] }, 'the checkpoint has no module up_prj to train'],
-  ['llama', { resume: true }, 'no training can be resumed'],
+  ['llama', { resume: true }, 'there is no training to resume'],
   ['llama', { wholeMatrices: true }, '`rank` and `alpha` cannot be combined with `wholeMatrices`'],
   ['llama', { dtype: 'bf16' }, 'stores its matrices in fp32, but `dtype: bf16` was given'],
   ['llama', { maxMemory: 1e8 }, '100 MB of memory is too little: to train this model on 4 sequences'],
@@ -210,7 +210,7 @@ it.each([
   ['llama', { teacherStates: 1 }, '`teacherStates` requires `teacher`'],
   ['llama', { teacher: fixtureFolder('llama'), teacherStates: 1 }, 'has no layerprune-plan.json'],
   ['llama', { teacher: fixtureFolder('apertus1p5') }, 'the teacher has 301 logits per token'],
-  ['mamba', {}, 'no gradient passes the operator'],
+  ['mamba', {}, 'gradients cannot pass through the operator'],
   ['llama', { evaluateSize: 100 }, 'holds fewer than 16 tokens to train on'],
 ])('%s with %j: %s', async (model, changes, message) => {
   await expect(healModel(optionsFor(model, changes as Partial<HealOptions>))).rejects.toThrow(message)

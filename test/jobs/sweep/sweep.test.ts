@@ -134,7 +134,7 @@ describe('sweepCuts', () => {
     expect(() => mergeSweeps([one])).toThrow('1 shard of 2 is missing: 2')
     expect(() => mergeSweeps([two, two])).toThrow('are both shard 2 of 2')
     const other = { file: 'other.json', sweep: { ...one.sweep, sizes: [1] } }
-    expect(() => mergeSweeps([two, other])).toThrow('of different sweeps: their sizes differ')
+    expect(() => mergeSweeps([two, other])).toThrow('belong to different sweeps: their sizes differ')
   })
 
   it('measures cuts that lose too much on the first texts alone, and all of them in full if asked to', async () => {

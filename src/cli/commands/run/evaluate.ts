@@ -115,11 +115,13 @@ function assertSomethingIsAsked({
 function assertPossible({ task, against, maxMemory, shard, output, json }: EvaluateFlags): void {
   const [flag] = Object.entries({ '--task': task, '--against': against }).find(([, value]) => value) ?? []
   if (maxMemory !== undefined && flag !== undefined) {
-    throw new UsageError(`--max-memory loads a model layer by layer, and ${flag} runs it whole`)
+    throw new UsageError(`--max-memory cannot be combined with ${flag}, which runs the whole model at once`)
   }
   if (shard === undefined) return
   if (flag !== undefined) {
-    throw new UsageError(`--shard measures a part of the texts of --dataset for merge, without ${flag}`)
+    throw new UsageError(
+      `--shard measures a part of the texts of --dataset, so it cannot be combined with ${flag}`,
+    )
   }
   if (output === undefined && json !== true) {
     throw new UsageError('--shard needs an output file for layerprune merge', {

@@ -33,7 +33,7 @@ export function chooseSamples(
   const texts = evaluateOn ?? dataset
   const planTexts = countPlanTexts(plan, texts)
   if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
-    onNote?.('samples may be of texts that the layers were chosen on: those were read with another --shuffle')
+    onNote?.('samples may use texts that the layers were chosen on: those were read with another --shuffle')
   }
   const isHeldOut = heal && evaluateOn === undefined
   const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0

@@ -48,7 +48,7 @@ export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
   if (flags.dryRun)
     throw new UsageError('--heal cannot be combined with --dry-run, because training is the work itself')
   if (flags.allDtypes)
-    throw new UsageError('--heal trains one set of weights, and --all-dtypes was asked for')
+    throw new UsageError('--heal cannot be combined with --all-dtypes, because it trains one set of weights')
   if (flags.tokenizer !== undefined) {
     throw new UsageError("--heal trains with the model's own tokenizer, and --tokenizer names another")
   }
@@ -110,7 +110,7 @@ export async function assertHealable(
   { format }: Pick<PruneResult, 'format'>,
 ): Promise<void> {
   if (format !== 'safetensors') {
-    throw new LayerpruneError(`--heal trains safetensors, and the weights to prune are ${format}`, {
+    throw new LayerpruneError(`--heal needs safetensors, but the weights to prune are ${format}`, {
       hint: 'prune the safetensors of the model: --format safetensors',
     })
   }
@@ -142,7 +142,7 @@ class Stage {
   async clear(force: boolean | undefined): Promise<void> {
     const known = await this.#readRecord()
     if (!force && (known !== undefined || (await hasState(this.#output)))) {
-      throw new LayerpruneError(`a training was stopped, and ${this.#folder} holds its model`, {
+      throw new LayerpruneError(`${this.#folder} holds the model of a stopped training`, {
         hint: 'continue it with --resume, or start again with --force',
       })
     }
@@ -161,7 +161,7 @@ class Stage {
   async read(): Promise<Pruned> {
     const known = await this.#readRecord()
     if (known === undefined) {
-      throw new LayerpruneError(`no training can be resumed: there is no ${this.#record}`, {
+      throw new LayerpruneError(`there is no training to resume: missing ${this.#record}`, {
         hint: 'start without --resume, or name the --output of the stopped run',
       })
     }

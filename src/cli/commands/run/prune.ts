@@ -36,7 +36,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   setQuiet(quiet)
   const repairOptions = readRepairOptions(flags)
   if (repairOptions !== undefined && flags.allDtypes) {
-    throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
+    throw new UsageError(
+      '--repair cannot be combined with --all-dtypes, because it fits the weights of one graph',
+    )
   }
   const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)

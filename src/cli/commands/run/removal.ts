@@ -115,8 +115,8 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
   if (saved.bestBlocks !== undefined && layersToSkip === undefined) throw noSizeError(file)
   const n = layersToSkip ?? saved.layersToSkip
   assertBlockSize(n, model.layers)
-  if (partial) printWarning(`${file} is of an interrupted run`)
-  if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
+  if (partial) printWarning(`${file} comes from an interrupted run`)
+  if (shard) printWarning(`${file} covers only shard ${shard.index} of ${shard.count}`)
   const origin = describeOrigin(file, model)
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
@@ -172,7 +172,7 @@ async function readPlanFile(file: string): Promise<Removal> {
 }
 
 function noSizeError(file: string): UsageError {
-  return new UsageError(`${file} has the nearest block of every size, and none of them is named`, {
+  return new UsageError(`${file} has the nearest block of every size: choose one size`, {
     hint: 'give --layers-to-skip with --from',
   })
 }

@@ -151,7 +151,7 @@ async function checkBestBlocks(
   const { id, samples, skipped } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
     throw new LayerpruneError(
-      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: none is left to check the blocks`,
+      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: no text is left to check the blocks`,
       { hint: `--dataset-size ${Math.max(1, Math.floor(MEASURED_SHARE * samples))}` },
     )
   }

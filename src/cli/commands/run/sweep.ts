@@ -130,7 +130,7 @@ async function readProgress(path: string, { resume }: SweepFlags): Promise<Sweep
     return progress
   } catch (cause) {
     throw new LayerpruneError(
-      `${path} is not what an interrupted sweep leaves: ${(cause as Error).message}`,
+      `${path} is not the progress of an interrupted sweep: ${(cause as Error).message}`,
       {
         hint: 'start again without --resume',
         cause,
