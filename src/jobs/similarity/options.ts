@@ -85,7 +85,7 @@ export function checkOptions(options: SimilarityOptions): void {
   const { until, shard, tokens } = options
   if (until !== undefined && options.layersToSkip === undefined) {
     throw new UsageError(
-      'until needs one size of block, which is decided with confidence: give layers to skip',
+      'until stops once the best block of one size is certain: give layers to skip',
     )
   }
   if (tokens !== undefined) parseTokenSelection(tokens)

@@ -61,7 +61,7 @@ it('a stopped prune --heal continues with --resume, if the cut is the same', asy
   })
   expect(existsSync(join(cwd, 'out'))).toBe(false)
   const again = (...flags: string[]) => runProgram([...LLAMA, ...more, ...flags], { cwd })
-  expect((await again()).stderr).toContain('out.layerprune-pruned holds its model')
+  expect((await again()).stderr).toContain('out.layerprune-pruned holds the model of a stopped training')
   const other = await runProgram([...LLAMA.slice(0, -1), '2', ...more, '--resume'], { cwd })
   expect(other.stderr).toMatch(
     /: it was started with --drop 1:2 .* --heal-steps 200, not --drop 2:3 .* --heal-steps 200\n/,

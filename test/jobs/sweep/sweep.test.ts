@@ -187,7 +187,7 @@ describe('sweepCuts', () => {
     [{ sizes: [12] }, 'sizes must be 1 to 11, for a model of 12 layers, found 12'],
     [{ strategies: ['verified'] }, 'a sweep takes the strategies angular, block-influence'],
     [{ maxPerplexityRatio: 1 }, 'the perplexity ratio must be above 1, found 1'],
-    [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard has a part of the cuts'],
+    [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard measures only some of the cuts'],
     [{ maxMemory: 1e9, tasks: ['piqa'] }, 'tasks run with the whole model loaded'],
     [{ maxMemory: 1e9, samples: 1 }, 'each token of a sample needs the whole model'],
   ])('refuses %o', async (options, message) => {
