@@ -62,7 +62,7 @@ export function drawBlockMap(result: Mapped, { width = 80, color = false, trueco
   ].join('\n')
 }
 
-/** Rows from the largest size down, that of single layers and of the size asked for among them. */
+/** Rows from the largest size down, always with single layers and the requested size. */
 function chooseRows({ model, distances, layersToSkip }: Mapped, step: number, most: number): Row[] {
   const { layers } = model
   const rowStep = Math.max(step, Math.ceil((layers - 1) / most))

@@ -112,7 +112,7 @@ function formatClock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** The share of the units that are done; null if it is not known. */
+/** Share of the units done; null if unknown. */
 export function shareOf({ done, total, share }: Progress): number | null {
   if (share !== undefined) return share
   if (total === null) return null

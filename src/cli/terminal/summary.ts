@@ -66,7 +66,7 @@ export function formatSummary(
   ].join('\n')
 }
 
-/** Says that a result is of a part of the texts, if it is. */
+/** Notes if a result covers only some of the texts. */
 function describeParts({ partial, shard, dataset }: SimilarityResult, color: boolean): string[] {
   return [
     ...(partial ? [`PARTIAL: interrupted after ${formatQuantity(dataset.samples, 'text')}.`] : []),

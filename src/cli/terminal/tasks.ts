@@ -102,7 +102,7 @@ function formatLoss({ measure: { metric }, cut }: TaskRow): string {
   if (!cut?.figures) return ''
   const { difference: mean, interval } = cut.figures.difference[metric] as PairedDifference
   const isAccuracy = metric !== 'perplexity'
-  // what is lost of an accuracy is what it is lower by
+  // loss of accuracy, as a positive number
   const lost = (value: number) =>
     isAccuracy ? (0 - value * 100).toFixed(1) : `${value < 0 ? '-' : ''}${formatPerplexity(Math.abs(value))}`
   const [low, high] = interval === null || !isAccuracy ? (interval ?? []) : [interval[1], interval[0]]

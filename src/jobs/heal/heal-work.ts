@@ -68,7 +68,7 @@ export type HeldDtype = Exclude<ComputedDtype, 'q8'>
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
 export const MAX_LENGTH = 256
 
-/** Sequences to read at most if minutes decide: as many as no processor trains on in that time. */
+/** Maximum sequences to read if minutes decide: more than any processor trains on in that time. */
 const SEQUENCES_A_MINUTE = 1000
 
 /** @throws UsageError if an option is out of range, or two contradict each other */

@@ -6,7 +6,7 @@ import type { HealOptions, Work } from './heal-work.js'
 import type { RunIdentity } from './saved-state.js'
 
 /**
- * What must be the same for a training to go on as if it had never been stopped: models by their bytes, texts by their
+ * Settings and inputs that must match for a training to resume: models by their bytes, texts by their
  * tokens.
  * @throws LayerpruneError if a file of weights changes while it is read
  */

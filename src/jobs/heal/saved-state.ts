@@ -35,7 +35,7 @@ interface SavedNumbers {
 const KEY = 'layerprune.training'
 const GROUPS = ['parameters', 'means', 'squares'] as const
 
-/** Where the state of a training is kept until its model is written. */
+/** Path of the training state, kept until the model is written. */
 export function statePath(output: string): string {
   return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
 }

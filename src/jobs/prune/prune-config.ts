@@ -96,7 +96,7 @@ function cutConfig(
   }
 }
 
-/** A decoder inside another model need not state its number of layers, if it is that of its class. */
+/** The config of a wrapped decoder may omit its number of layers if it is the default of its class. */
 function stateLayers(config: Section): void {
   const { text_config: text } = config
   const layers = readTextConfig(config)?.num_hidden_layers
@@ -140,7 +140,7 @@ function layerType({ mixer }: Layer): string {
   }
 }
 
-/** How a pruned config would compute a kept layer differently, in words. */
+/** Describes how a pruned config would compute a kept layer differently. */
 function findDifference(
   expected: Layer[],
   config: Section,

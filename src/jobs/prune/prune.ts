@@ -165,7 +165,7 @@ async function writeFolder(
   }
 }
 
-/** `--all-dtypes` excludes the flags that name one graph. */
+/** @throws UsageError if options that name one graph are given with `allDtypes` */
 function chooseFormat({
   allDtypes,
   format,

@@ -30,7 +30,7 @@ export interface RecipeOptions extends TrainingDataOptions {
 
 export interface Recipe {
   training: Training
-  /** What the adapter does not change though it should, in words; undefined if it changes all. */
+  /** Describes targets that the adapter cannot reach; undefined if it reaches all. */
   unreached: string | undefined
   /** Content by file name. */
   files: Record<string, string>

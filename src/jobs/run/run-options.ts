@@ -77,7 +77,7 @@ export function assertRunCounts({
   }
 }
 
-/** Processors of the machine, or as many as this process may use if that cannot be known. */
+/** Processors of the machine, or those available to this process if that cannot be known. */
 function countProcessors(): number {
   return Math.max(cpus().length, availableParallelism())
 }

@@ -15,7 +15,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 
 /** What must hold of a result; what is omitted is not checked. */
 export interface Expectations {
-  /** Size of the block; that of `expect` if omitted, else that of the run. */
+  /** Block size; if omitted, that of `expect` or of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
   expect?: Block | undefined

@@ -84,9 +84,7 @@ export function checkOptions(options: SimilarityOptions): void {
   assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemory })
   const { until, shard, tokens } = options
   if (until !== undefined && options.layersToSkip === undefined) {
-    throw new UsageError(
-      'until stops once the best block of one size is certain: give layers to skip',
-    )
+    throw new UsageError('until stops once the best block of one size is certain: give layers to skip')
   }
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (options.metric !== undefined) assertMetrics([options.metric].flat())

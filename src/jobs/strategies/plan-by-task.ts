@@ -139,7 +139,7 @@ function splitScores(
   })
 }
 
-/** The negative logarithm of the share of the right choices; of a single continuation, of its probability. */
+/** The negative logarithm of the right choice's share of the probability; for a single continuation, of its probability. */
 function missOf(gold: number[], values: number[]): number {
   if (values.length === 1) return 0 - values[0]!
   return logSum(values) - logSum(gold.map((place) => values[place]!))

@@ -20,9 +20,9 @@ import { scoreTasks, type TaskScores } from './score-tasks.js'
 import { judgeTasks, summarizeTasks, type ValuesByTask } from './task-figures.js'
 
 export interface OpenTasksOptions extends TaskOptions {
-  /** Texts run at once; as many as is fastest if omitted. */
+  /** Texts run at once; the fastest number if omitted. */
   batchSize?: number | undefined
-  /** Tokens that a context and its continuation may have; as many as the model takes if omitted. */
+  /** Maximum tokens of a context and its continuation; the model's limit if omitted. */
   maxLength?: number | undefined
 }
 
@@ -40,7 +40,7 @@ const DEFAULT_MAX_LENGTH = 2048
 interface TaskRun {
   /** The whole model's. */
   layers: number
-  /** Texts run at once; as many as is fastest if undefined. */
+  /** Texts run at once; the fastest number if undefined. */
   batchSize: number | undefined
   /** Whether texts may be prefix trees. */
   trees: boolean

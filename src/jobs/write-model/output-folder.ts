@@ -112,7 +112,7 @@ function isNumbered(name: string, start: string): boolean {
   return name.startsWith(start) && /^[0-9a-f]{8}$/.test(name.slice(start.length))
 }
 
-/** Puts back the model that a run with --force had moved away when it was killed, before the new one was in place. */
+/** Restores the model that a killed run with `force` had moved away. */
 async function restoreReplaced(path: string, output: string, onNote: CheckOptions['onNote']): Promise<void> {
   if ((await lstat(path).catch(ignoreMissing)) !== undefined) return
   const parent = dirname(path)

@@ -64,7 +64,7 @@ function passNode(passage: Passage): (string | undefined)[] {
   })
 }
 
-/** Forms of operators that the graphs do not use, and no rule covers. */
+/** Forms of operators that no rule covers. */
 function isSupported({ opType, input, attribute }: NodeProto): boolean {
   if (opType === 'Slice') return input.length === 4
   if (opType === 'ReduceSum' || opType === 'ReduceLogSumExp') {

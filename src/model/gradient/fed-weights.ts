@@ -45,7 +45,7 @@ export function feedWeights(
 }
 
 /**
- * Gives inputs of the graph that are trained their values, so that it can be run without them.
+ * Turns trained inputs of the graph back into stored weights with their values.
  * @returns a new graph; the given one is not changed
  */
 export function storeWeights(

@@ -36,7 +36,7 @@ interface GraphOptions {
 }
 
 interface LossOptions extends GraphOptions {
-  /** Learnt from instead of the next token. */
+  /** Its probabilities are learnt instead of the next token. */
   teacher?: Teacher | undefined
 }
 

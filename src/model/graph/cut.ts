@@ -70,7 +70,7 @@ function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): vo
   renameReads(graph, others)
 }
 
-/** In a model whose layers are of several kinds, the last cache of a kind may be removed and still be read. */
+/** If layers have several kinds, the last cache of a kind may be removed and still be read. */
 function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   const missing = graph.input.find(({ name }) => isOfRemoved(name, blocks))
   if (missing === undefined) return

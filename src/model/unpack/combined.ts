@@ -4,7 +4,7 @@ import type { ExpressionWriter } from './expression-writer.js'
 /** How the numbers on the right are spread along an axis: one for each number, one for all, or one for each block. */
 type Spread = 'each' | 'all' | 'blocks'
 
-/** Combines numbers with those of their blocks, without making the latter as many as the former if that can be. */
+/** Combines values with per-block values, broadcasting rather than repeating them where possible. */
 export function writeCombined(
   writer: ExpressionWriter,
   expression: CombinedExpression,

@@ -18,7 +18,7 @@ export async function run(flags: InspectFlags): Promise<void> {
   await printDocument(withFlags(inspection), flags, formatInspection)
 }
 
-/** What cannot be done, and why, in words of the command line. */
+/** Names options by their flags in the problem and its hint. */
 function withFlags(inspection: Inspection): Inspection {
   const { analysis } = inspection
   if (analysis.possible) return inspection

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { ensureWritableFolder } from '../../../base/write-files.js'
 
-/** No page or result is larger. */
+/** Larger than any page or result. */
 const MAX_OUTPUT_BYTES = 64e6
 
 /**

@@ -17,7 +17,7 @@ import { HEAL_ONLY } from '../prune-heal-flags.js'
 import { pick } from './pick.js'
 import { formatTypedCommand } from './typed-command.js'
 
-/** What is trained with, of the flags of `prune`. */
+/** Flags of `prune` that the training takes too. */
 const SHARED_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'] as const),
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads', 'force', 'ignoreConfigKey'] as const),
@@ -25,16 +25,16 @@ const SHARED_OPTIONS = [
 
 type SharedOptions = Omit<HealOptions, 'model' | 'output'>
 
-/** What a pruned model is, and how it was repaired. */
+/** A pruned model, and its repair. */
 export interface Pruned {
   result: PruneResult
   repair?: RepairReport | undefined
-  /** Weights that the repair changed, while they are in memory. */
+  /** Weights that the repair changed, if still in memory. */
   replacements?: PruneOptions['replacements']
 }
 
 /**
- * What the flags say of the training; undefined if none is asked for.
+ * Options of the training from the flags; undefined if none is requested.
  * @throws UsageError if they contradict each other
  */
 export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
@@ -55,10 +55,9 @@ export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
   return { ...pick(flags, SHARED_OPTIONS), dataset, steps, minutes }
 }
 
-/** The cut that is healed. */
 interface Healing {
   flags: PruneFlags
-  /** Flags that the result depends on, besides those that name the layers. */
+  /** Flags that the result depends on, other than those that name the layers. */
   making: string[]
   removed: PruneResult['plan']['removed']
   heal: SharedOptions
@@ -102,7 +101,7 @@ export async function pruneAndHeal(
 }
 
 /**
- * Checks whether a pruned model can be trained, before it is made.
+ * Checks whether a model can be trained once pruned.
  * @throws LayerpruneError if not
  */
 export async function assertHealable(
@@ -117,11 +116,10 @@ export async function assertHealable(
   await openTrainable(pick(flags, ['model', 'revision', 'format', 'ignoreConfigKey']))
 }
 
-/** The folder that holds the pruned model while it is trained, and what is known of it. */
+/** The folder that holds the pruned model, and its record, during training. */
 class Stage {
   readonly #folder: string
   readonly #output: string
-  /** Flags that the result depends on. */
   readonly #making: string[]
 
   constructor(output: string, making: string[]) {
@@ -157,7 +155,7 @@ class Stage {
     return pruned
   }
 
-  /** @throws LayerpruneError if there is no model to go on with, or it was made in another way */
+  /** @throws LayerpruneError if there is no model to resume with, or it was made with other flags */
   async read(): Promise<Pruned> {
     const known = await this.#readRecord()
     if (known === undefined) {

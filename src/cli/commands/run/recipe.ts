@@ -33,16 +33,16 @@ export async function run(flags: RecipeFlags): Promise<void> {
   )
 }
 
-/** Why nothing can be trained here, in words of the command line. */
+/** Names options by their flags in the problem. */
 function withFlags(heal: HealingEstimate): HealingEstimate {
   return 'problem' in heal ? { problem: nameFlags(heal.problem) } : heal
 }
 
-/** A model that reads the same texts more often than this learns them by heart. */
+/** Beyond this, a model memorizes its texts. */
 const MANY_EPOCHS = 10
 const FEW_EPOCHS = 3
 
-/** `about 1.2 epochs of the texts`, and how many steps would do if they are many. */
+/** `about 1.2 epochs of the texts`, with advice if they are too many. */
 function describeEpochs(epochs: number, steps: number): string {
   const count = epochs < MANY_EPOCHS ? epochs.toPrecision(2) : formatCount(Math.round(epochs))
   const advice = `, too many: give more texts, or --steps ${Math.ceil((FEW_EPOCHS * steps) / epochs)} for ${FEW_EPOCHS}`
@@ -59,7 +59,6 @@ function nameTexts({ dataset, datasetColumn, datasetConfig, datasetSplit }: Reci
   ]
 }
 
-/** What training on this machine would take. */
 function formatEstimate(
   heal: HealingEstimate,
   settings: { steps: number; batchSize: number; maxLength: number },

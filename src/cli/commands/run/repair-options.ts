@@ -10,7 +10,7 @@ import { MEASURING_ONLY, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
 
 /**
- * What the flags say of the repair; undefined if none is asked for.
+ * Options of the repair from the flags; undefined if none is requested.
  * @throws UsageError if they contradict each other
  */
 export function readRepairOptions(

@@ -58,13 +58,13 @@ export class Blocks {
     return writer.op('BitwiseOr', [low, raised])
   }
 
-  /** Unsigned integers in float32, less the one that stands for 0. */
+  /** Unsigned integers in float32, minus the zero point. */
   centred(integers: string, zero: number): string {
     const { writer } = this
     return writer.op('Sub', [writer.cast(integers, DataType.FLOAT), writer.float(zero)])
   }
 
-  /** The values of a table that integers stand for. */
+  /** The values of a table at integer indices. */
   lookUp(integers: string, table: readonly number[]): string {
     const { writer } = this
     return writer.op('Gather', [writer.floats([...table]), writer.cast(integers, DataType.INT32)])
