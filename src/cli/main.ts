@@ -34,12 +34,11 @@ try {
   }
 }
 
-/** Help, or the version. */
 function printHelp(text: string): void {
   void printResult(wrapHelp(text, widthOf(process.stdout)))
 }
 
-/** Fails with commander's own message, and its suggestion or a pointer to the help as the hint. */
+/** Fails with commander's message; the hint is its suggestion, or points to the help. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
   const misnamed = command === undefined ? findMisnamed(given) : undefined

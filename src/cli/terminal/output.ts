@@ -27,7 +27,7 @@ export function setFlags(byOption: ReadonlyMap<string, string>): void {
   flags = byOption
 }
 
-/** A message of the library with the flags of the options that it names. */
+/** Replaces the options that a message names by their flags. */
 export function nameFlags(message: string): string {
   return message.replace(NAMED_OPTION, (named, option: string, value?: string) => {
     const flag = flags.get(option)
@@ -56,17 +56,17 @@ export function guardOutput(): void {
   process.stderr.on('error', () => {})
 }
 
-/** What a person's terminal has room for and shows. */
+/** The size and colours of a terminal. */
 export interface Window {
   /** Columns. */
   width: number
   color: boolean
-  /** Whether colours may be any, not the few of `paint` alone. */
+  /** Whether any RGB colour can be shown, not only those of `paint`. */
   truecolor: boolean
 }
 
 /**
- * Prints what a command found on stdout: as JSON, or as `format` puts it for a person. Its strings may come from
+ * Prints the result of a command on stdout: as JSON, or as text by `format`. Its strings may come from
  * anybody's files, so in JSON what could steer a terminal is escaped, and `format` gets a copy without it.
  */
 export function printDocument<T>(
