@@ -1,55 +1,17 @@
 import '../engine/no-telemetry.js'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { cleanLibraryLogs } from '../base/clean-library-logs.js'
 import { LayerpruneError, UsageError } from '../base/errors.js'
 import { formatList } from '../base/format-numbers.js'
-import { VERSION } from '../base/version.js'
 import { normalizeArguments } from './commands/arguments.js'
-import { makeCheckCommand } from './commands/check.js'
-import { makeCompletionCommand } from './commands/completion.js'
-import { makeEvaluateCommand } from './commands/evaluate.js'
-import { makeHealCommand } from './commands/heal.js'
-import { makeInspectCommand } from './commands/inspect.js'
 import { findMisnamed, readInvocation } from './commands/invocation.js'
-import { makeMergeCommand } from './commands/merge.js'
-import { makePlanCommand } from './commands/plan.js'
-import { makePlotCommand } from './commands/plot.js'
-import { makePruneCommand } from './commands/prune.js'
-import { makeRecipeCommand } from './commands/recipe.js'
-import { makeReportCommand } from './commands/report.js'
-import { makeSimilarityCommand } from './commands/similarity.js'
-import { makeSliceConfigCommand } from './commands/slice-config.js'
-import { makeSweepCommand } from './commands/sweep.js'
-import { guardOutput, printFailure, printResult, widthOf } from './terminal/output.js'
+import { listFlags, makeProgram } from './program.js'
+import { guardOutput, printFailure, printResult, setFlags, widthOf } from './terminal/output.js'
 import { wrapHelp } from './terminal/wrap-help.js'
 
-const program = new Command('layerprune')
-  .description('Find the block of layers a language model can do without, and write the mergekit slices.')
-  .version(VERSION)
-  .addCommand(makeSimilarityCommand())
-  .addCommand(makeMergeCommand())
-  .addCommand(makeSliceConfigCommand())
-  .addCommand(makeInspectCommand())
-  .addCommand(makeSweepCommand())
-  .addCommand(makePlanCommand())
-  .addCommand(makeEvaluateCommand())
-  .addCommand(makePruneCommand())
-  .addCommand(makeHealCommand())
-  .addCommand(makeRecipeCommand())
-  .addCommand(makeReportCommand())
-  .addCommand(makePlotCommand())
-  .addCommand(makeCheckCommand())
-  .addCommand(makeCompletionCommand())
-  .addHelpText(
-    'after',
-    `
-Examples:
-  layerprune similarity --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 8
-  layerprune slice-config --from layerprune-output/similarity.json -o slice.yaml
-  layerprune similarity --help`,
-  )
-
+const program = makeProgram()
 guardOutput()
+setFlags(listFlags(program))
 cleanLibraryLogs()
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureOutput({ outputError: printUsageError, writeOut: printHelp })
@@ -72,12 +34,11 @@ try {
   }
 }
 
-/** Help, or the version. */
 function printHelp(text: string): void {
   void printResult(wrapHelp(text, widthOf(process.stdout)))
 }
 
-/** Fails with commander's own message, and its suggestion or a pointer to the help as the hint. */
+/** Fails with commander's message; the hint is its suggestion, or points to the help. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
   const misnamed = command === undefined ? findMisnamed(given) : undefined

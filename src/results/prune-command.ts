@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path'
+import { nameFlag } from '../base/name-option.js'
 import { quoteForShell } from '../base/quote-for-shell.js'
 
 /** A cut in words of the command line. */
@@ -21,7 +22,7 @@ export function formatCommand(
   command: string,
   { model, revision = null, words }: Omit<NamedCut, 'cut'> & { words: string[] },
 ): string {
-  const of = ['--model', model, ...(revision === null ? [] : ['--revision', revision])]
+  const of = [nameFlag('model'), model, ...(revision === null ? [] : [nameFlag('revision'), revision])]
   return ['layerprune', command, ...of, ...words].map(quoteForShell).join(' ')
 }
 

@@ -128,7 +128,7 @@ describe('a model that cannot be read says what to do', () => {
       /m\.gguf is truncated: expected at least 4 bytes, found \d/,
       /download or copy the file again/,
     ],
-    [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /--model-file a\.gguf/],
+    [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /`modelFile: a\.gguf`/],
     [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
     [
       ['adapter_config.json', 'adapter_model.safetensors'],
@@ -206,7 +206,7 @@ describe('a model that cannot be read says what to do', () => {
     it('names the choices', async () => {
       await expect(open({ swirl: 3 })).rejects.toMatchObject({
         message: expect.stringContaining('swirl = 3, which is not known of llama models'),
-        hint: expect.stringContaining('--ignore-config-key swirl'),
+        hint: expect.stringContaining('`ignoreConfigKey: swirl`'),
       })
     })
 

@@ -68,6 +68,7 @@ const ROOMS: Record<string, string[][]> = {
       'errors',
       'format-numbers',
       'is-object',
+      'name-option',
       'package-file',
       'progress',
       'quote-for-shell',
@@ -89,7 +90,7 @@ const ROOMS: Record<string, string[][]> = {
     ['sweep'],
     ['library'],
   ],
-  cli: [['terminal'], ['commands'], ['main']],
+  cli: [['terminal'], ['commands'], ['program'], ['main']],
 }
 
 const importsOf = new Map(

@@ -43,7 +43,7 @@ it('the Slurm array and a shell line as in Kubernetes measure shards that merge'
   await promisify(execFile)('sh', ['-c', here], { cwd, env: { ...env, JOB_COMPLETION_INDEX: '1' } })
   const files = ['out/similarity.shard-1-of-2.json', 'out/similarity.shard-2-of-2.json']
   const alone = await runProgram(['slice-config', '--from', files[0]!], { cwd })
-  expect(alone.stderr).toContain(`${files[0]} is of shard 1 of 2 alone`)
+  expect(alone.stderr).toContain(`${files[0]} covers only shard 1 of 2`)
   const merged = await runProgram(['merge', ...files, '-o', 'out', '--json'], { cwd })
   expect(merged.stderr).toContain(
     'wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to out',

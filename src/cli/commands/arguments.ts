@@ -3,10 +3,10 @@ import { assertMetrics, type Metric } from '../../results/documents/metrics.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
 import { parseTokenSelection, type TokenSelection } from '../../texts/tokens/token-selection.js'
 
-/** PruneMe's spellings of our flags that differ by more than underscores. */
+/** PruneMe's flags whose names differ from ours by more than underscores. */
 const ALIASES: Record<string, string> = { '--model-path': '--model', '--dataset-subset': '--dataset-split' }
 
-/** Takes PruneMe's flags as they are: `--model_path X`, `--batch_size=8`. Values are left alone. */
+/** Accepts PruneMe's flags, such as `--model_path X` and `--batch_size=8`. Values do not change. */
 export function normalizeArguments(args: string[]): string[] {
   return args.map((argument) => {
     if (!/^--[a-z]/.test(argument)) return argument
@@ -25,7 +25,6 @@ export function wholeNumber(minimum: number): (value: string) => number {
   }
 }
 
-/** Parses a number above 0. */
 export function positiveNumber(value: string): number {
   const number = Number(value)
   if (/^\d*\.?\d+(e-?\d+)?$/i.test(value) && number > 0) return number
@@ -45,7 +44,7 @@ export function memorySize(value: string): number {
   throw new InvalidArgumentError('Expected a size, for example 500MB, 4GB or 4GiB')
 }
 
-/** Parses `NAME=PATH`, after those of the same flag before. */
+/** Parses `NAME=PATH` and adds it to earlier values of the flag. */
 export function namedPath(value: string, before: Record<string, string> = {}): Record<string, string> {
   const [, name, path] = /^([^=]+)=(.+)$/s.exec(value) ?? []
   if (name !== undefined && path !== undefined) return { ...before, [name]: path }
@@ -82,7 +81,7 @@ export function tokenSelection(value: string): TokenSelection {
   }
 }
 
-/** Parses one or more metrics between commas, after those of the same flag before. */
+/** Parses comma-separated metrics and adds them to earlier values of the flag. */
 export function metrics(value: string, before: Metric[] = []): Metric[] {
   const names: string[] = [...before, ...value.split(',').map((name) => name.trim())]
   try {

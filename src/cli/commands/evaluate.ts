@@ -64,7 +64,7 @@ Examples:
     )
 }
 
-/** Flags that say which tasks are measured, and how; `--log-samples` is evaluate's alone. */
+/** Flags for tasks; `--log-samples` belongs to `evaluate` only. */
 export function addTaskFlags(command: Command): Command {
   const list = (value: string, before: string[] = []) => [...before, value]
   return command

@@ -6,7 +6,7 @@ export interface Misnamed {
   hint: string
 }
 
-/** PruneMe's script, whose flags `similarity` takes as they are. */
+/** PruneMe's script; `similarity` accepts its flags. */
 const PRUNEME_SCRIPT = /^layer_similarity(\.py)?$/
 const NAMES_MODEL = /^--model([_-]path)?(=|$)/
 

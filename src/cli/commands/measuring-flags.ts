@@ -9,7 +9,7 @@ import { wholeNumber } from './arguments.js'
 export type WeightFlags = Pick<ModelOptions, (typeof INSPECT_LIST)['flags'][number]>
 export type RunFlags = Pick<RunOptions, (typeof RUN_LIST)['flags'][number]>
 
-/** The formats of model.ts: their names alone, for the help loads no model code. */
+/** Names of the formats, written out because the help loads no model code. */
 export function addWeightFlags(command: Command): Command {
   return command
     .requiredOption(
@@ -40,7 +40,7 @@ export function addWeightFlags(command: Command): Command {
 /** Help for --dataset-column; commander adds the default. */
 export const COLUMN_HELP = 'column that holds the text or chat; a,b joins two, as prompt,completion'
 
-/** A key each time that it is given. */
+/** Repeatable, one key each. */
 export function ignoreConfigKeyOption(): Option {
   return new Option(
     '--ignore-config-key <name>',
@@ -50,7 +50,7 @@ export function ignoreConfigKeyOption(): Option {
 
 /**
  * @param requireTexts  whether --dataset must be given
- * @param textsRead  what is read without --dataset-size, for the help
+ * @param textsRead  the default of --dataset-size, for the help
  */
 export function addRunFlags(command: Command, { requireTexts = true, textsRead = 'all' } = {}): Command {
   return addDatasetFlags(addModelFlags(command), requireTexts, textsRead)
@@ -85,7 +85,6 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
     )
 }
 
-/** Which texts of a dataset are read, and as what. */
 export function addReadingFlags(command: Command): Command {
   return command
     .option(

@@ -9,7 +9,7 @@ export interface PruneHealFlags {
   resume?: boolean
 }
 
-/** Those that say nothing to a prune without training. */
+/** Flags that require --heal. */
 export const HEAL_ONLY = ['healSteps', 'healMinutes', 'resume'] as const
 
 export function addPruneHealFlags(command: Command): Command {

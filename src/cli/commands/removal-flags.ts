@@ -15,7 +15,7 @@ export interface RemovalFlags {
 
 /**
  * Adds the flags that name the layers to remove.
- * @param several  --drop and --plan may be repeated, each a candidate of its own
+ * @param several  --drop and --plan are repeatable, one candidate each
  */
 export function addRemovalFlags(command: Command, { several = false } = {}): Command {
   const again = several ? '; repeatable, each a candidate' : ''

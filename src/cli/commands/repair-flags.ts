@@ -4,7 +4,7 @@ import type { RepairModelOptions } from '../../jobs/repair/repair-model.js'
 import { memorySize, wholeNumber } from './arguments.js'
 import { COLUMN_HELP } from './measuring-flags.js'
 
-/** Those that say nothing to a prune that neither repairs nor trains, which may read texts as samples. */
+/** Flags that require --repair or --heal. Texts alone may be given for samples. */
 export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
 
 /** Flags of `prune` that repair the model. */

@@ -41,7 +41,6 @@ export function makeSimilarityCommand(): Command {
     })
 }
 
-/** Flags that say what is measured. */
 function addMeasurementFlags(command: Command): Command {
   return command
     .option(
@@ -79,7 +78,6 @@ function addMeasurementFlags(command: Command): Command {
     )
 }
 
-/** Flags that say what is made of it. */
 function addResultFlags(command: Command): Command {
   return command
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
@@ -106,7 +104,7 @@ function addResultFlags(command: Command): Command {
     .option('--quiet', 'print nothing but the result, warnings and errors')
 }
 
-/** @throws UsageError if --verify or --until is given with a flag that excludes it, or without one that it needs */
+/** @throws UsageError if --verify or --until is combined with a flag that excludes it, or lacks one that it needs */
 function assertVerifiable({ verify, until, layersToSkip, shard, maxMemory }: SimilarityFlags): void {
   if (layersToSkip === undefined && (verify ?? until) !== undefined) {
     const flag = verify === undefined ? '--until' : '--verify'

@@ -6,7 +6,7 @@ import { addRunFlags } from './measuring-flags.js'
 import type { SweepFlags } from './run/sweep.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
-/** SWEEP_STRATEGIES of src/jobs/sweep/options.ts: their names alone, for the help loads no job. */
+/** SWEEP_STRATEGIES of src/jobs/sweep/options.ts, written out because the help loads no job. */
 const STRATEGIES: SweepStrategy[] = ['angular', 'block-influence', 'greedy-perplexity', 'deepest']
 
 const HELP = `

@@ -3,17 +3,16 @@ import { startThread } from '../../base/start-thread.js'
 import type { Bar } from './bar.js'
 import type { ProgressLine } from './progress-line.js'
 
-/** What the thread shows; null hides the bar. */
+/** The line to show; null hides the bar. */
 export interface BarRequest {
-  /** Counts the requests. */
   number: number
   shown: { line: ProgressLine; width: number } | null
 }
 
-/** Holds the number of the last request that was carried out. */
+/** Holds the number of the last request handled. */
 export type DrawnSignal = Int32Array<SharedArrayBuffer>
 
-/** A thread that does not answer in this time has ended. */
+/** A thread that does not answer within this time counts as ended. */
 const MOST_WAIT_MS = 2000
 
 /** Heap for short-lived objects; V8 takes three times 16 MB if it may. */
@@ -27,7 +26,7 @@ export function clockMs(): number {
 let running: BarThread | undefined
 
 /**
- * The bar on a terminal of this process, drawn by a thread of its own.
+ * A bar on this process's terminal, drawn by another thread.
  * @param onFailure  called if the thread ends, after which no bar is drawn
  */
 export function openBarThread(fd: number, onFailure: (error: Error) => void): Bar {

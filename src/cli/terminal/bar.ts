@@ -2,7 +2,6 @@ import cliProgress from 'cli-progress'
 import { cleanLine } from '../../base/clean-text.js'
 import { formatProgress, type ProgressLine } from './progress-line.js'
 
-/** A line that is redrawn in place. */
 export interface Bar {
   show(line: ProgressLine, width: number): void
   /** Takes the line off the screen, the cursor at its start. */
@@ -11,7 +10,7 @@ export interface Bar {
 
 const DRAWS_PER_SECOND = 5
 
-/** A bar that redraws itself while the event loop of its thread runs: the time passes in it. */
+/** A bar that redraws itself, to update its times, while its thread's event loop runs. */
 export function createBar(stream: NodeJS.WritableStream, now: () => number): Bar {
   let shown: { line: ProgressLine; width: number } | undefined
   const bar = new cliProgress.SingleBar({
@@ -19,7 +18,7 @@ export function createBar(stream: NodeJS.WritableStream, now: () => number): Bar
     format: () => (shown === undefined ? '' : cleanLine(formatProgress(shown.line, now(), shown.width))),
     fps: DRAWS_PER_SECOND,
     clearOnComplete: true,
-    // leaves line wrapping and signals alone: neither needs mending when the process is killed
+    // leave line wrapping and signals unchanged: a killed process could not restore them
     linewrap: true,
     gracefulExit: false,
   })

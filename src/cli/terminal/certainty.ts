@@ -12,7 +12,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 const MAX_NAMED = 5
 
 /**
- * How far the second nearest block lies behind the nearest, and how sure it is which is the nearest: one line each,
+ * The lead of the nearest block over the second, and the confidence that it is the nearest: one line per fact,
  * if known.
  */
 export function describeCertainty({ blocks, best, certainty, tokens }: SimilarityResult): string[] {

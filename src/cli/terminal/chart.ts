@@ -5,7 +5,7 @@ import { describeMetric, type Metric } from '../../results/documents/metrics.js'
 import type { ScoredBlock } from '../../results/documents/similarity-result.js'
 import { paint } from './color.js'
 
-/** A wider chart of about a hundred points shows nothing more. */
+/** A chart of about a hundred points gains nothing from more width. */
 const MAX_WIDTH = 100
 const MIN_COLUMNS = 16
 const TICKS = 4
@@ -63,7 +63,7 @@ export function drawChart(
 
 type DotScale = ReturnType<typeof scaleLinear<number, number>>
 
-/** Distance to dot down, with a tick every few rows, each in the middle of its row. */
+/** Maps distances to dots from the top, with a tick in the middle of every few rows. */
 function scaleDistances(blocks: ScoredBlock[]): { y: DotScale; labels: Map<number, string>; rows: number } {
   const distances = blocks.map(({ distance }) => distance)
   const [low, high] = [Math.min(...distances), Math.max(...distances)]
@@ -79,7 +79,6 @@ function scaleDistances(blocks: ScoredBlock[]): { y: DotScale; labels: Map<numbe
   }
 }
 
-/** Start layer to dot across. */
 function scaleStarts(blocks: ScoredBlock[], columns: number): DotScale {
   const [first, last] = [blocks[0]!.start, blocks.at(-1)!.start]
   const lastDot = columns * DOTS_ACROSS - 1

@@ -1,6 +1,6 @@
 import { formatDuration, formatQuantity } from '../../base/format-numbers.js'
 
-/** How the nearest blocks can be checked by perplexity, and how long that takes. */
+/** Flags that check the nearest blocks by perplexity, and the time it takes. */
 export interface CheckAdvice {
   /** Flags to add to the command that was run. */
   flags: string

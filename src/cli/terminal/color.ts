@@ -26,9 +26,9 @@ export function hasTruecolor({ FORCE_COLOR, COLORTERM }: NodeJS.ProcessEnv = pro
 }
 
 /**
- * Text in colours of its own, on a terminal with truecolor.
+ * Text in given colours, for a terminal with truecolor.
  * @param ink  `#rrggbb`
- * @param paper  `#rrggbb`; that of the terminal if omitted
+ * @param paper  `#rrggbb`; the terminal's background if omitted
  */
 export function paintRgb(text: string, ink: string, paper?: string): string {
   const ground = paper === undefined ? '' : `\u001b[48;2;${readRgb(paper)}m`
@@ -39,7 +39,6 @@ function readRgb(color: string): string {
   return [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)).join(';')
 }
 
-/** Text in a style, or unchanged if `color` is false. */
 export function paint(style: Style, text: string, color: boolean): string {
   const [open, close] = CODES[style]
   return color ? `\u001b[${open}m${text}\u001b[${close}m` : text

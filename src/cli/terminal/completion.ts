@@ -2,7 +2,6 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 export type Shell = (typeof SHELLS)[number]
 
-/** A command as completion sees it. */
 export interface CompletedCommand {
   name: string
   summary: string
@@ -12,7 +11,7 @@ export interface CompletedCommand {
 }
 
 export interface CompletedFlag {
-  /** As they are typed: `-o`, `--output`. */
+  /** Such as `-o` and `--output`. */
   names: string[]
   summary: string
   takesValue: boolean
@@ -20,7 +19,7 @@ export interface CompletedFlag {
   choices: readonly string[]
 }
 
-/** A script for the shell that completes the commands of layerprune, their flags, and values of a fixed list. */
+/** A shell script that completes commands, flags, and flag values of a fixed list. */
 export function formatCompletion(shell: Shell, commands: CompletedCommand[]): string {
   return { bash: formatBash, zsh: formatZsh, fish: formatFish }[shell](commands)
 }

@@ -4,7 +4,6 @@ import type { HealResult } from '../../jobs/heal/heal-result.js'
 import { formatUpload } from '../../results/prune-command.js'
 import { formatForms } from './perplexities.js'
 
-/** What a training wrote, did and gave, as a person reads it. */
 export function formatHealed(result: HealResult, output: string): string {
   const { written, sizeBytes } = result
   return [
@@ -15,7 +14,7 @@ export function formatHealed(result: HealResult, output: string): string {
   ].join('\n')
 }
 
-/** What a training did and gave. */
+/** Describes a training and the perplexity it reached. */
 export function formatTrained(result: HealResult): string {
   const { data, perplexity, standardError } = result
   const { heldOut } = data

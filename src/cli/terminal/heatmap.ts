@@ -8,7 +8,7 @@ import { paint, paintRgb } from './color.js'
 /** From the largest distance of a row to its smallest. */
 const SHADES = [' ', '░', '▒', '▓', '█']
 const MAX_LINES = 40
-/** On viridis, the best block of each size, and the one of the size asked for. */
+/** Colours on viridis: the best block of each size, and that of the requested size. */
 const BEST = '#d55e00'
 const CHOSEN = '#ffffff'
 
@@ -21,13 +21,12 @@ interface Cell {
 }
 
 interface Row {
-  /** Layers of its blocks. */
+  /** Size of its blocks. */
   n: number
   cells: Cell[]
 }
 
 interface Layout {
-  /** First layers that share a column. */
   step: number
   /** Columns of a cell. */
   cellWidth: number
@@ -62,7 +61,7 @@ export function drawBlockMap(result: Mapped, { width = 80, color = false, trueco
   ].join('\n')
 }
 
-/** Rows from the largest size down, that of single layers and of the size asked for among them. */
+/** Rows from the largest size down, always with single layers and the requested size. */
 function chooseRows({ model, distances, layersToSkip }: Mapped, step: number, most: number): Row[] {
   const { layers } = model
   const rowStep = Math.max(step, Math.ceil((layers - 1) / most))
@@ -91,7 +90,7 @@ function drawShades(rows: Row[], { cellWidth, ...layout }: Layout, color: boolea
   })
 }
 
-/** Two rows per line, the upper one in the ink of half blocks and the lower one on their paper. */
+/** Two rows per line: half blocks, the upper row as foreground and the lower as background. */
 function drawHalfBlocks(rows: Row[], { cellWidth, ...layout }: Layout): string[] {
   const padded = rows.length % 2 === 0 ? rows : [undefined, ...rows]
   return Array.from({ length: padded.length / 2 }, (_, line) => {
@@ -114,7 +113,7 @@ function drawHalfBlocks(rows: Row[], { cellWidth, ...layout }: Layout): string[]
   })
 }
 
-/** The size of a line's first row, and whether the size asked for is among its rows. */
+/** The size of a line's first row, marked if the requested size is among its rows. */
 function drawLabel(
   sizes: number[],
   { labelWidth, layersToSkip }: Pick<Layout, 'labelWidth' | 'layersToSkip'>,

@@ -3,7 +3,7 @@ import { type Recommending, recommendBlock } from '../../results/documents/resul
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import { formatCommand, formatPruneCommand, type NamedCut } from '../../results/prune-command.js'
 
-/** A command, ready to be copied, under a line that says what it does. */
+/** A command to copy, under a line that says what it does. */
 export function formatNextCommand(
   title: string,
   { command, ...words }: { command: string } & Parameters<typeof formatCommand>[1],
@@ -11,7 +11,6 @@ export function formatNextCommand(
   return `${title}:\n  ${formatCommand(command, words)}`
 }
 
-/** The command that makes a cut, under a line that says so. */
 export function formatNextCut(cut: NamedCut, title = 'To make the cut'): string {
   return `${title}:\n  ${formatPruneCommand(cut)}`
 }

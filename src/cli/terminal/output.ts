@@ -10,12 +10,30 @@ export interface LiveLine {
   show(): void
 }
 
+/** An option as messages of the library name it, with a value or without. */
+const NAMED_OPTION = /`([a-zA-Z]+)(?:: ([^`]+))?`/g
+
 let quiet = false
+let flags: ReadonlyMap<string, string> = new Map()
 let liveLine: LiveLine | null = null
 
 /** Silences notes, not warnings and failures. */
 export function setQuiet(value: boolean): void {
   quiet = value
+}
+
+/** Makes notes, warnings and failures name options by their flags, such as `maxMemory` by `--max-memory`. */
+export function setFlags(byOption: ReadonlyMap<string, string>): void {
+  flags = byOption
+}
+
+/** Replaces the options that a message names by their flags. */
+export function nameFlags(message: string): string {
+  return message.replace(NAMED_OPTION, (named, option: string, value?: string) => {
+    const flag = flags.get(option)
+    if (flag === undefined) return named
+    return value === undefined ? flag : `${flag} ${value}`
+  })
 }
 
 /** Makes room for every printed line above the live line, until called with null. */
@@ -38,17 +56,17 @@ export function guardOutput(): void {
   process.stderr.on('error', () => {})
 }
 
-/** What a person's terminal has room for and shows. */
+/** The size and colours of a terminal. */
 export interface Window {
   /** Columns. */
   width: number
   color: boolean
-  /** Whether colours may be any, not the few of `paint` alone. */
+  /** Whether any RGB colour can be shown, not only those of `paint`. */
   truecolor: boolean
 }
 
 /**
- * Prints what a command found on stdout: as JSON, or as `format` puts it for a person. Its strings may come from
+ * Prints the result of a command on stdout: as JSON, or as text by `format`. Its strings may come from
  * anybody's files, so in JSON what could steer a terminal is escaped, and `format` gets a copy without it.
  */
 export function printDocument<T>(
@@ -78,12 +96,12 @@ function writeResult(text: string): Promise<void> {
 
 /** Prints something worth knowing to stderr; silent after setQuiet(true). */
 export function printNote(text: string): void {
-  if (!quiet) writeToStderr(cleanLine(text))
+  if (!quiet) writeToStderr(cleanLine(nameFlags(text)))
 }
 
 /** Warns on stderr of something that may make the result different from what is expected. */
 export function printWarning(text: string): void {
-  writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${cleanLine(text)}`)
+  writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${cleanLine(nameFlags(text))}`)
 }
 
 /**
@@ -104,8 +122,8 @@ export function formatFailure(error: unknown, { debug = false, color = false } =
   const message = error instanceof Error ? error.message || error.name : String(error)
   const { kind, hint } = classifyFailure(error, debug)
   return [
-    `${paint('red', 'error:', color)} ${kind}${cleanLine(message)}`,
-    ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${cleanLine(hint)}`]),
+    `${paint('red', 'error:', color)} ${kind}${cleanLine(nameFlags(message))}`,
+    ...(hint === undefined ? [] : [`${paint('dim', 'hint:', color)} ${cleanLine(nameFlags(hint))}`]),
     ...(debug ? [cleanLines(inspect(error))] : []),
   ].join('\n')
 }

@@ -1,11 +1,11 @@
-/** A point of a phase: how much of it was done after how much time of its own. */
+/** A point of a phase: the amount done after a time of its own. */
 interface Point {
   activeMs: number
   share: number
   done: number
 }
 
-/** The first part of the work, which is not counted in the speed: it includes what is done once. */
+/** Share of the work that the speed ignores, because it includes one-time work. */
 const WARM_UP = 0.05
 
 /** With less time and work, no estimate of the rest is reliable. */
@@ -33,7 +33,7 @@ export class PhaseClock {
     this.#last = this.#first
   }
 
-  /** What is done of the phase, 0 to 1. */
+  /** Share of the phase that is done, 0 to 1. */
   get share(): number {
     return this.#last.share
   }
@@ -52,7 +52,7 @@ export class PhaseClock {
   }
 
   /**
-   * Notes that the phase has come so far.
+   * Records the progress of the phase.
    * @param nowMs    of the clock by which the phase will end
    * @param activeMs how long the phase has been at work since the last point
    */
@@ -103,7 +103,7 @@ export class PhaseClock {
     return before + way * (endsAtMs - before)
   }
 
-  /** Where the speed is measured from: after the warm-up, once as much work again has been done. */
+  /** Start of the speed measurement: after the warm-up, once the same amount of work again is done. */
   #start(amountOf: (point: Point) => number): Point {
     if (this.#warm === undefined) return this.#first
     const warmingUp = amountOf(this.#warm) - amountOf(this.#first)

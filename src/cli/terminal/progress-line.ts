@@ -14,7 +14,7 @@ export interface ProgressLine extends Progress {
 const MOST_BAR = 30
 const LEAST_BAR = 5
 
-/** Time left from which on the seconds are not worth saying. */
+/** Remaining time from which seconds are not shown. */
 const LONG_SECONDS = 3600
 
 /** One line of at most `width` columns: a bar if the end is known and there is room, then words. */
@@ -36,7 +36,7 @@ type Part = 'counts' | 'detail' | 'rate' | 'left' | 'elapsed' | 'next'
 
 /** Omitted first if there is no room; the rest says what the remaining time refers to. */
 const OMITTED: Part[] = ['rate', 'detail', 'next', 'elapsed']
-/** The same if the detail is all that is said. */
+/** The same if only the detail is shown. */
 const OMITTED_IF_UNCOUNTED: Part[] = ['next', 'elapsed']
 
 function fitWords(line: ProgressLine, nowMs: number, width: number): string {
@@ -54,7 +54,7 @@ function joinWords({ phase }: ProgressLine, words: string[]): string {
   return words.length === 0 ? phase : `${phase}: ${words.join(', ')}`
 }
 
-/** In the order in which they are said. */
+/** In the order of display. */
 function listWords(line: ProgressLine, nowMs: number): Map<Part, string> {
   const { unit, unitsPerSecond, detail, next } = line
   const words = new Map<Part, string>()
@@ -112,7 +112,7 @@ function formatClock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** The share of the units that are done; null if it is not known. */
+/** Share of the units done; null if unknown. */
 export function shareOf({ done, total, share }: Progress): number | null {
   if (share !== undefined) return share
   if (total === null) return null

@@ -5,10 +5,9 @@ import { printNote, printWarning, setLiveLine, widthOf } from './output.js'
 import { describeProgress, type ProgressLine } from './progress-line.js'
 import { ProgressTracker } from './track-progress.js'
 
-/** Shows how far a command is. */
 export interface ProgressDisplay {
   update: OnProgress
-  /** Takes the bar away. Call it however the work ends. */
+  /** Removes the bar. Call it even if the work fails. */
   stop: () => void
 }
 
@@ -17,7 +16,6 @@ interface DisplayOptions {
   stream?: NodeJS.WriteStream
   /** Draws on the stream; by default a bar on stderr. */
   bar?: Bar
-  /** Milliseconds, of any start. */
   now?: () => number
 }
 
@@ -40,7 +38,7 @@ export function createProgress({
 }
 
 function warnOfFailure({ message }: Error): void {
-  printWarning(`the progress bar cannot be drawn any more: ${message}`)
+  printWarning(`the progress bar can no longer be drawn: ${message}`)
 }
 
 function createBarDisplay(bar: Bar, stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {

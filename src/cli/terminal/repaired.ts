@@ -5,8 +5,8 @@ import { describeTraining } from './healed.js'
 import { formatForms } from './perplexities.js'
 
 /**
- * What a repair changed and gave, as a person reads it.
- * @param heal what training after it gave, on the same texts
+ * Describes a repair and the perplexity it reached.
+ * @param heal result of a training after it, on the same texts
  */
 export function formatRepaired(report: RepairReport, heal?: HealResult): string {
   const { cuts, changed, evaluation } = report

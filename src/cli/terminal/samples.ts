@@ -1,6 +1,6 @@
 import type { Sample } from '../../results/documents/prune-result.js'
 
-/** A document whose samples have spaces instead of line feeds, as they are shown. */
+/** Replaces line feeds in a document's samples by spaces. */
 export function withPlainSamples<T extends { samples?: Sample[] }>(document: T): T {
   const samples = document.samples?.map(({ origin, beginning, whole, pruned }) => ({
     origin,
@@ -11,7 +11,7 @@ export function withPlainSamples<T extends { samples?: Sample[] }>(document: T):
   return { ...document, ...(samples && { samples }) }
 }
 
-/** What two models say after the same beginnings, one after another. */
+/** Continuations of the same beginnings by two models. */
 export function formatSamples(samples: Sample[]): string {
   return [
     'What each says next, by the most likely token each time:',

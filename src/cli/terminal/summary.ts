@@ -27,7 +27,7 @@ interface SummaryOptions {
 }
 
 /**
- * The whole report of a similarity run for a person: what was measured, the table of blocks, the chart, how far
+ * The whole report of a similarity run: what was measured, the table of blocks, the chart, how far
  * the second nearest block is and how sure that is, and a closing sentence that names the nearest.
  * @param width  columns of the window
  * @param drawMap  shows the blocks of every size too, if it is given
@@ -66,7 +66,7 @@ export function formatSummary(
   ].join('\n')
 }
 
-/** Says that a result is of a part of the texts, if it is. */
+/** Notes if a result covers only some of the texts. */
 function describeParts({ partial, shard, dataset }: SimilarityResult, color: boolean): string[] {
   return [
     ...(partial ? [`PARTIAL: interrupted after ${formatQuantity(dataset.samples, 'text')}.`] : []),
@@ -74,7 +74,7 @@ function describeParts({ partial, shard, dataset }: SimilarityResult, color: boo
   ].map((line) => paint('yellow', line, color))
 }
 
-/** The nearest block of every size, and how sure it is that it is the nearest. */
+/** The nearest block of every size, and the confidence in it. */
 function formatBestBlocks(result: SimilarityResult, bestBlocks: Record<string, ScoredBlock>): string {
   const { metric } = result
   return formatTable(
@@ -109,7 +109,7 @@ export function formatConclusion({ model, dataset, metric, tokens, best }: Simil
   return `Nearest block: ${describeLayers(model.layers, [best])}, ${describeMetric(metric).title} ${estimate} over ${texts}.`
 }
 
-/** Which metrics choose the block that the first one does, and what the others choose. */
+/** Which metrics agree with the first, and the blocks that the others choose. */
 function describeAgreement(metric: Metric, best: Block, others: MetricColumn[]): string[] {
   if (others.length === 0) return []
   const chosenBy = new Map<number, MetricColumn[]>([[best.start, []]])

@@ -30,11 +30,11 @@ interface RowOptions<Row> {
   /** Columns of the window. */
   width?: number
   color?: boolean
-  /** Whether the row is the one to notice, which is green. */
+  /** Marked rows are green. */
   isMarked?: (row: Row) => boolean
 }
 
-/** A table with the columns that the window has room for. */
+/** A table of the columns that fit the window. */
 export function formatRows<Row>(
   columns: TableColumn<Row>[],
   rows: Row[],

@@ -60,7 +60,7 @@ function listColumns(isCompared: boolean): TableColumn<TaskRow>[] {
   ]
 }
 
-/** The command that makes the cut of the highest accuracy, the mean over tasks; nothing if there is none. */
+/** The command for the cut with the highest mean accuracy; nothing if there is none. */
 export function suggestCutByTasks({
   tasks,
   candidates,
@@ -97,12 +97,12 @@ function formatError(row: TaskRow): string {
   return error === null ? '' : formatTaskValue(error, metric)
 }
 
-/** `3.1 points (1.9 to 4.3)` of an accuracy, `5.21 (4.80 to 5.63)` of a perplexity; below zero what is gained. */
+/** `3.1 points (1.9 to 4.3)` for an accuracy, `5.21 (4.80 to 5.63)` for a perplexity; gains are negative. */
 function formatLoss({ measure: { metric }, cut }: TaskRow): string {
   if (!cut?.figures) return ''
   const { difference: mean, interval } = cut.figures.difference[metric] as PairedDifference
   const isAccuracy = metric !== 'perplexity'
-  // what is lost of an accuracy is what it is lower by
+  // loss of accuracy, as a positive number
   const lost = (value: number) =>
     isAccuracy ? (0 - value * 100).toFixed(1) : `${value < 0 ? '-' : ''}${formatPerplexity(Math.abs(value))}`
   const [low, high] = interval === null || !isAccuracy ? (interval ?? []) : [interval[1], interval[0]]

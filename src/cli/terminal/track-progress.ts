@@ -5,12 +5,12 @@ import { type ProgressLine, shareOf } from './progress-line.js'
 interface Phase {
   clock: PhaseClock
   startedAtMs: number
-  /** When it was last at work. */
+  /** Time of its last report. */
   leftAtMs: number
 }
 
 /**
- * Makes lines of reports, each with the speed of its phase and when that will end. A phase that is back at its start
+ * Turns reports into lines with the speed and the end of their phase. A phase that is back at its start
  * begins anew.
  */
 export class ProgressTracker {

@@ -11,7 +11,7 @@ import { paint } from './color.js'
 import { formatRows } from './table.js'
 
 /**
- * Blocks with their ranks by distance and by perplexity side by side, the one with the lowest perplexity marked.
+ * Blocks with their ranks by distance and by perplexity, the lowest perplexity marked.
  * @param whole  perplexity of the whole model
  */
 export function formatVerification(blocks: VerifiedBlock[], whole: number, { color = false } = {}): string {
@@ -19,7 +19,6 @@ export function formatVerification(blocks: VerifiedBlock[], whole: number, { col
   return formatRows(VERIFICATION_COLUMNS, rows, { color, isMarked: isLowestRow })
 }
 
-/** The perplexities of a result's nearest blocks, and which block they recommend. */
 export function formatVerifiedSummary(
   { model }: Pick<SimilarityResult, 'model'>,
   { blocks, perplexity, recommended, dataset }: Verification,

@@ -1,7 +1,7 @@
-/** How much further a continued line is indented than its first. */
+/** Extra indent of a continued line. */
 const CONTINUATION = 4
 
-/** A space that does not part a flag from its value. */
+/** A space that does not separate a flag from its value. */
 const BETWEEN_ARGUMENTS = /(?<!(?:^| )--?[\w-]+) | (?=-)/
 
 /**
@@ -15,7 +15,7 @@ export function wrapHelp(text: string, width: number): string {
     .join('\n')
 }
 
-/** Joins the lines of a paragraph, which are broken in the source only to be readable there. */
+/** Joins the lines of a paragraph, which are broken only for the source. */
 function joinParagraphs(lines: string[]): string[] {
   const joined: string[] = []
   for (const line of lines) {

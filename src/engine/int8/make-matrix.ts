@@ -53,7 +53,7 @@ export async function makeMatrix(matrix: PlannedMatrix, decode: Decode): Promise
   if (output === -1) return made
   throw new LayerpruneError(
     `tensor ${matrix.name}: the weights of output ${output} are too large for float32 once they are rotated`,
-    { hint: 'the weights are damaged: download them again; --dtype fp32 computes with them as they are' },
+    { hint: 'the weights are damaged: download them again; `dtype: fp32` computes with them as they are' },
   )
 }
 

@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import {
   type ChosenWeights,
   chooseWeights,
@@ -49,13 +50,16 @@ function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, p
   const { format, computedIn } = { computedIn: 'fp32', ...weights }
   if (format === 'onnx' || format === 'gguf') {
     throw new LayerpruneError(`the adapter ${id} cannot be merged into the ${format} weights of ${base}`, {
-      hint: 'name the checkpoint that it was trained on with --base: safetensors or PyTorch files',
+      hint: 'name the checkpoint that it was trained on with `base`: safetensors or PyTorch files',
     })
   }
   if (computedIn === 'fp32' || computedIn === 'q8') return
-  throw new LayerpruneError(`an adapter is merged in fp32, but --dtype ${computedIn} was given`, {
-    hint: 'omit --dtype',
-  })
+  throw new LayerpruneError(
+    `an adapter is merged in fp32, but ${nameOption('dtype', computedIn)} was given`,
+    {
+      hint: 'omit `dtype`',
+    },
+  )
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join, posix } from 'node:path'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { Adapter } from '../../files/checkpoint/adapter/adapter.js'
 import { isAdapter, openAdapter } from '../../files/checkpoint/adapter/open-adapter.js'
 import type { WeightOptions } from '../../files/checkpoint/choose-weights.js'
@@ -106,13 +107,13 @@ async function locateBase(
 ): Promise<{ source: ModelSource; adapter?: LocatedAdapter }> {
   if (!isAdapter(named.names)) {
     if (base === undefined) return { source: named }
-    throw new UsageError(`--base ${base} was given, but ${named.id} is no adapter`)
+    throw new UsageError(`${nameOption('base', base)} was given, but ${named.id} is no adapter`)
   }
   const adapter = await openAdapter(named)
   const model = base ?? adapter.config.base
   if (model === null) {
     throw new LayerpruneError(`${ADAPTER_FILE} of ${named.id} does not name its base model`, {
-      hint: 'name it with --base, a folder or a Hub id',
+      hint: 'name it with `base`, a folder or a Hub id',
     })
   }
   const stated = base === undefined && (await isOnlyOnHub(model)) ? adapter.config.baseRevision : null
@@ -124,7 +125,7 @@ async function locateBase(
     onDownload,
   }).catch((cause: LayerpruneError) => {
     throw new LayerpruneError(`the base model of the adapter ${named.id}: ${cause.message}`, {
-      hint: 'name the model that the adapter was trained on with --base, a folder or a Hub id',
+      hint: 'name the model that the adapter was trained on with `base`, a folder or a Hub id',
       cause,
     })
   })
@@ -175,7 +176,7 @@ function ignoreKeys(config: ModelConfig, { ignoreConfigKey = [], onNote }: Model
   for (const key of ignoredKeys) {
     if (!Object.hasOwn(config.raw, key)) throw new UsageError(`${origin} has no key ${key} to ignore`)
     onNote?.(
-      `${origin}: ${key} is ignored, as --ignore-config-key says; if it matters, the numbers are wrong`,
+      `${origin}: ${key} is ignored, as ${nameOption('ignoreConfigKey')} says; if it matters, the numbers are wrong`,
     )
   }
   return { ...config, ignoredKeys }

@@ -1,6 +1,7 @@
 import { join, posix } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { formatBits, formatList } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { ChosenWeights, TensorFormat, WeightOptions } from '../../files/checkpoint/choose-weights.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { readLogicalTensors } from '../../files/checkpoint/logical-tensors.js'
@@ -149,18 +150,21 @@ function openCheckpoint(
 function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, packing: Packing | null, file: string): void {
   if (packing !== null) {
     throw new LayerpruneError(
-      `${file} stores its matrices in ${packing.form}, but --dtype ${dtype} was given`,
+      `${file} stores its matrices in ${packing.form}, but ${nameOption('dtype', dtype)} was given`,
       {
-        hint: 'omit --dtype: they are decoded in each run, and computed with in float32',
+        hint: 'omit `dtype`: they are decoded in each run, and computed with in float32',
       },
     )
   }
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
-  throw new LayerpruneError(`${file} stores its matrices in ${stored}, but --dtype ${dtype} was given`, {
-    hint: `--dtype ${stored}`,
-  })
+  throw new LayerpruneError(
+    `${file} stores its matrices in ${stored}, but ${nameOption('dtype', dtype)} was given`,
+    {
+      hint: nameOption('dtype', stored),
+    },
+  )
 }
 
 async function openFromOnnx(
@@ -175,7 +179,7 @@ async function openFromOnnx(
   const precision = describePrecision(decoder)
   if (dtype === 'fp32' && precision.dtype !== 'fp32') {
     throw new LayerpruneError(`fp32 was requested, but ${file} computes in ${precision.dtype}`, {
-      hint: `--dtype ${precision.dtype}, or another --model-file`,
+      hint: `${nameOption('dtype', precision.dtype)}, or another ${nameOption('modelFile')}`,
     })
   }
   if (dtype === undefined && modelFile === undefined) {

@@ -1,3 +1,4 @@
+import { nameOption } from '../../base/name-option.js'
 /** Where a model can run, as transformers.js names it. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml'] as const
 
@@ -13,5 +14,7 @@ const NEEDS: Record<Exclude<Device, 'cpu'>, string> = {
 
 /** What to do if a device cannot be used. */
 export function hintForDevice(device: Device): string {
-  return device === 'cpu' ? 'npm rebuild onnxruntime-node' : `${NEEDS[device]}; or --device cpu`
+  return device === 'cpu'
+    ? 'npm rebuild onnxruntime-node'
+    : `${NEEDS[device]}; or ${nameOption('device', 'cpu')}`
 }

@@ -43,7 +43,7 @@ export class GraphRunner {
     } catch (cause) {
       const message = (cause as Error).message.trim()
       const hint = /alloc/i.test(message)
-        ? 'run fewer or shorter texts at once: --batch-size, --max-length'
+        ? 'run fewer or shorter texts at once: `batchSize`, `maxLength`'
         : 'the graph or its weights may be damaged: download or export the model again'
       throw new LayerpruneError(`ONNX Runtime cannot run the graph: ${message}`, { hint, cause })
     }

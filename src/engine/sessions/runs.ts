@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { dimensions, type GraphProto } from '../../model/graph/onnx/onnx.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
@@ -68,6 +69,6 @@ export function assertBatchSize(texts: number, fixedBatch: number | null): void 
   if (fixedBatch === null || fixedBatch === texts) return
   throw new LayerpruneError(
     `the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts}`,
-    { hint: `--batch-size ${fixedBatch}` },
+    { hint: nameOption('batchSize', fixedBatch) },
   )
 }

@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { formatQuantity, formatSize } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 
 /** What a run may take, and the longest text that it has to run. */
 export interface MemoryLimit {
@@ -16,6 +17,6 @@ export function tooLittleMemory(leastBytes: number, { maxMemory, maxLength }: Me
   const least = `${Math.ceil(leastBytes / 1e6)}MB`
   return new LayerpruneError(
     `${formatSize(maxMemory)} of memory is too little: this model takes at least ${least} for texts of ${formatQuantity(maxLength, 'token')}`,
-    { hint: `--max-memory ${least}, or a smaller --max-length` },
+    { hint: `${nameOption('maxMemory', least)}, or a smaller ${nameOption('maxLength')}` },
   )
 }

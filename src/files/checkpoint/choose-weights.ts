@@ -1,4 +1,5 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { chooseOnnxFile, type Dtype, type FORMATS, hasGraph, type OnnxFile } from './onnx-files.js'
 import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
@@ -88,7 +89,7 @@ export function chooseWeights(model: ModelFacts, asked: WeightOptions, purpose: 
   if (found === undefined && dtype === 'fp32') return takeWhatThereIs(model, asked)
   if (found === undefined || computed === undefined) return { weights: takeGraph(model, asked) }
   if (computed === 'fp16' && hasGraph(model.names, 'fp16')) {
-    const note = `reading the fp16 graph; --format ${found.format} reads ${found.file}, and computes in float32`
+    const note = `reading the fp16 graph; ${nameOption('format', found.format)} reads ${found.file}, and computes in float32`
     return { weights: takeGraph(model, asked), note }
   }
   return {
@@ -114,7 +115,9 @@ function takeTensors(
   purpose: Purpose,
 ): ChosenWeights {
   if (modelFile !== undefined) {
-    throw new UsageError(`--model-file ${modelFile} names a graph, but --format ${format} was given`)
+    throw new UsageError(
+      `${nameOption('modelFile', modelFile)} names a graph, but ${nameOption('format', format)} was given`,
+    )
   }
   const name = format === 'pytorch' ? 'PyTorch files' : format
   const computedIn = computed ?? refuseDtype(name, dtype, purpose)
@@ -128,7 +131,7 @@ function takeGguf(
   purpose: Purpose,
 ): Choice {
   if (format !== undefined && format !== 'gguf') {
-    throw new UsageError(`${file} is a GGUF file, but --format ${format} was given`)
+    throw new UsageError(`${file} is a GGUF file, but ${nameOption('format', format)} was given`)
   }
   const computedIn = computed ?? refuseDtype('GGUF files', dtype, purpose)
   return { weights: { format: 'gguf', file, computedIn }, note: describeComputed(file, computedIn) }
@@ -136,8 +139,8 @@ function takeGguf(
 
 function refuseDtype(what: string, dtype: Dtype, purpose: Purpose): never {
   throw new UsageError(
-    `${what} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but --dtype ${dtype} was given`,
-    { hint: 'omit --dtype, or take a graph with --format onnx' },
+    `${what} are computed in ${COMPUTED_DTYPES[purpose].join(' or ')}, but ${nameOption('dtype', dtype)} was given`,
+    { hint: 'omit `dtype`, or take a graph with `format: onnx`' },
   )
 }
 
@@ -145,7 +148,7 @@ function takeGraph({ id, names }: ModelFacts, asked: WeightOptions): ChosenWeigh
   const graph = chooseOnnxFile(names, id, asked)
   if (graph !== undefined) return { format: 'onnx', ...graph }
   throw new LayerpruneError(`${id} has no .onnx graph in onnx/ or at its top`, {
-    hint: 'take a model that has one, or name the file with --model-file',
+    hint: 'take a model that has one, or name the file with `modelFile`',
   })
 }
 
@@ -167,7 +170,7 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
  */
 function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
   const hasOther = computedIn === 'q8' && hasGraph(names, 'q8')
-  return `${describeComputed(file, computedIn)}${hasOther ? '; a q8 graph is present too; read it with --format onnx' : ''}`
+  return `${describeComputed(file, computedIn)}${hasOther ? '; a q8 graph is present too; read it with `format: onnx`' : ''}`
 }
 
 function describeComputed(file: string, computedIn: ComputedDtype): string {

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 
 /** Parts of a split model as llama.cpp names them. */
 const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
@@ -64,18 +65,18 @@ export function findGguf({ names, id, format, modelFile }: GgufChoice): string |
     const models = listGgufModels(names)
     const others = models.length > 0 ? `; it has ${listSome(models)}` : ''
     throw new LayerpruneError(`${id} has no file ${modelFile}${others}`, {
-      hint: 'name one of its files with --model-file',
+      hint: 'name one of its files with `modelFile`',
     })
   }
   if (format !== undefined && format !== 'gguf') return undefined
   if (format === undefined && names.some((name) => OTHER_WEIGHTS.test(name))) return undefined
   const [only, ...others] = listGgufModels(names)
   if (only === undefined && format === 'gguf') {
-    throw new LayerpruneError(`${id} has no GGUF file`, { hint: 'omit --format' })
+    throw new LayerpruneError(`${id} has no GGUF file`, { hint: 'omit `format`' })
   }
   if (others.length === 0) return only
   throw new LayerpruneError(`${id} has several GGUF files: ${listSome(listGgufModels(names))}`, {
-    hint: `choose one with --model-file, as in --model-file ${only}`,
+    hint: `choose one with ${nameOption('modelFile')}, as in ${nameOption('modelFile', only)}`,
   })
 }
 

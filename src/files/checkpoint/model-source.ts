@@ -54,5 +54,5 @@ export function readModelName({ model, revision }: Pick<ModelSourceOptions, 'mod
 } {
   const address = parseRepoAddress(model, 'model')
   if (address === undefined) return { model, revision, isAddress: false }
-  return { model: address.id, revision: agree('--revision', address.revision, revision), isAddress: true }
+  return { model: address.id, revision: agree('`revision`', address.revision, revision), isAddress: true }
 }

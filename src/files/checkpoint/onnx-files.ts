@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 
 /** transformers.js's dtype names with the suffix each has in a file name, best precision first. */
 const DTYPE_SUFFIXES = {
@@ -66,13 +67,13 @@ export function chooseOnnxFile(
     }
     if (present.length > 0) {
       throw new LayerpruneError(`${model} has no ${dtype} graph; it has ${present.join(', ')}`, {
-        hint: `--dtype ${present[0]}`,
+        hint: nameOption('dtype', present[0]),
       })
     }
   }
   if (graphs.length > 0) {
     throw new LayerpruneError(`${model} has no model*.onnx by a known name; it has ${graphs.join(', ')}`, {
-      hint: `--model-file ${graphs[0]}`,
+      hint: nameOption('modelFile', graphs[0]),
     })
   }
   return undefined
@@ -95,7 +96,7 @@ function nameGraph(folder: string, dtype: GraphDtype): string {
 function findNamed(graphs: string[], model: string, modelFile: string): string {
   const file = posix.normalize(modelFile.replaceAll('\\', '/'))
   if (posix.isAbsolute(file) || file === '..' || file.startsWith('../')) {
-    throw new UsageError(`--model-file ${modelFile} lies outside the model folder ${model}`)
+    throw new UsageError(`${nameOption('modelFile', modelFile)} lies outside the model folder ${model}`)
   }
   if (!graphs.includes(file)) {
     throw new LayerpruneError(

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { isOnlyOnHub } from '../hub/only-on-hub.js'
 import { findParts, isGguf } from './gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, readModelName } from './model-source.js'
@@ -28,7 +29,7 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
   }
   if (revision !== undefined) {
     throw new UsageError(
-      `--revision ${revision}: ${model} is a local ${info.isDirectory() ? 'folder' : 'file'}, which has no revisions`,
+      `${nameOption('revision', revision)}: ${model} is a local ${info.isDirectory() ? 'folder' : 'file'}, which has no revisions`,
     )
   }
   const provide = async () => {}
@@ -45,7 +46,7 @@ export async function openModelSource(options: ModelSourceOptions): Promise<Mode
     throw (
       unreadableForm(model) ??
       new LayerpruneError(`${model} is a file, expected the model's folder`, {
-        hint: 'name the folder with --model and a graph inside it with --model-file',
+        hint: 'name the folder with `model` and a graph inside it with `modelFile`',
       })
     )
   }

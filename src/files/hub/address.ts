@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { isRepoId } from './repo.js'
 import { readHubSettings } from './settings.js'
 
@@ -66,7 +67,7 @@ function readViewer([config, split]: string[]): Pick<RepoAddress, 'config' | 'sp
 function hintFor(type: 'model' | 'dataset', id: string, page: string): string {
   if (page !== 'blob' && page !== 'resolve') return `give ${id}`
   return type === 'model'
-    ? `give ${id}, and the file with --model-file`
+    ? `give ${id}, and the file with ${nameOption('modelFile')}`
     : `give ${id}, or download the file and give its path`
 }
 
@@ -83,10 +84,10 @@ function decodePart(part: string): string {
  * @throws UsageError if both are given and differ
  */
 export function agree(
-  flag: string,
+  name: string,
   stated: string | undefined,
   given: string | undefined,
 ): string | undefined {
   if (stated === undefined || given === undefined || stated === given) return given ?? stated
-  throw new UsageError(`${flag} ${given} was given, and the address names ${stated}`)
+  throw new UsageError(`${name} ${given} was given, and the address names ${stated}`)
 }

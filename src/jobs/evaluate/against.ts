@@ -1,4 +1,5 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
 import { type Comparison, comparePair } from '../../engine/sessions/comparison.js'
 import {
@@ -48,7 +49,7 @@ export async function evaluateAgainst({ against, ...options }: AgainstOptions): 
   const [own] = evaluation.candidates
   if (own === undefined || own.perplexity === null) {
     throw new LayerpruneError(`the perplexity of ${evaluation.model.id} is not a finite number`, {
-      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
     })
   }
   const { perplexity, standardError, bitsPerByte } = evaluation
@@ -76,12 +77,12 @@ async function assertComparable(
   const [own, other] = [model, reference].map((each) => chooseRunSettings({ maxLength, batchSize }, each))
   if (other!.maxLength < own!.maxLength) {
     throw new UsageError(`${reference.id} takes at most ${other!.maxLength} tokens`, {
-      hint: `--max-length ${other!.maxLength}`,
+      hint: nameOption('maxLength', other!.maxLength),
     })
   }
   if (other!.batchSize < own!.batchSize) {
     throw new UsageError(`${reference.id} quantises activations with one scale per batch`, {
-      hint: '--batch-size 1',
+      hint: '`batchSize: 1`',
     })
   }
   const tokenizers = [await loadTokenizer(model.tokenizer), await loadTokenizer(reference.tokenizer)] as const

@@ -2,7 +2,7 @@ import type { PrefixTree } from './prefix-tree.js'
 
 /** How far a batch is. */
 export interface Advance {
-  /** Share of its work, 0 to 1. */
+  /** Share of its work that is done, 0 to 1. */
   share: number
   /** Candidates that have been through their layers. */
   candidates: number

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Model } from '../../engine/model.js'
 import { readJsonObject } from '../../files/checkpoint/config.js'
 
-/** Tokens at which a model ends what it says, by generation_config.json, else by config.json; none if neither says. */
+/** End-of-text tokens from generation_config.json, else from config.json; none if neither names any. */
 export async function readEndTokens({
   folder,
   config,

@@ -15,7 +15,7 @@ export interface GenerationOptions {
   onTokens?: ((done: number) => void) | undefined
 }
 
-/** Tokens that are guessed at a time: each costs as much as one of the text so far, and each hit saves a run. */
+/** Tokens guessed at a time: each costs a token of the run, and each correct one saves a run. */
 const MOST_GUESSED = 8
 /** Longest end of a text that is looked for further up. */
 const MOST_MATCHED = 3

@@ -13,7 +13,7 @@ import { assertWholeFinite } from './whole-model.js'
 /** Texts to measure, and how progress is reported. */
 export interface TallyOptions extends ProgressOptions {
   batches: ReadText[][]
-  /** Bytes in UTF-8 that the scored tokens of a text stand for. */
+  /** Length in UTF-8 bytes of a text's scored tokens. */
   countBytes: (text: ReadText) => Promise<number>
   /** How progress names the work, and what follows it. */
   phase: Pick<Progress, 'phase' | 'next'>

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameFlag } from '../../base/name-option.js'
 import { assertCompleteShards } from '../../results/documents/complete-shards.js'
 import type { EvaluationResult, EvaluationShard } from '../../results/documents/evaluation-result.js'
 import { EvaluationSums } from './evaluation-sums.js'
@@ -42,7 +43,7 @@ function asShard({ file, evaluation }: EvaluationPart): Part {
   const { shard, candidates } = evaluation
   if (shard === undefined) {
     throw new LayerpruneError(`${file} is not a shard of an evaluation`, {
-      hint: 'measure a part of the texts with layerprune evaluate --shard i/N',
+      hint: `measure a part of the texts with layerprune evaluate ${nameFlag('shard')} i/N`,
     })
   }
   const isWhole = shard.batches.flat().every(({ scores }) => scores.length === candidates.length + 1)
@@ -57,7 +58,7 @@ function assertSameEvaluation(part: Part, first: Part): void {
   const differing = Object.keys(expected).find((key) => !isDeepStrictEqual(found[key], expected[key]))
   if (differing === undefined) return
   throw new LayerpruneError(
-    `${part.file} and ${first.file} are of different evaluations: ${differing} differ`,
+    `${part.file} and ${first.file} belong to different evaluations: ${differing} differ`,
   )
 }
 

@@ -257,6 +257,6 @@ function noTextError(
   const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
   return new LayerpruneError(
     `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,
-    { hint: skip === 0 ? 'check --dataset and --dataset-column' : 'skip fewer texts' },
+    { hint: skip === 0 ? 'check `dataset` and `datasetColumn`' : 'skip fewer texts' },
   )
 }

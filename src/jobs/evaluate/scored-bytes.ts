@@ -1,7 +1,7 @@
 import type { ReadText } from '../../texts/tokens/windows.js'
 
 /**
- * Bytes in UTF-8 of the text that the scored tokens of a text, all but the first, stand for.
+ * Length in UTF-8 bytes of a text's scored tokens, which are all but the first.
  *
  * A text of fewer tokens than `maxLength` counts with all its bytes. One that may have been cut there counts with
  * what its tokens decode to, a character that the cut splits counting as U+FFFD. Where the first token is no special

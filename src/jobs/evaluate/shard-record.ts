@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LayerpruneError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { EvaluationShard, TextFigures } from '../../results/documents/evaluation-result.js'
 import { isInShard, type Shard } from '../../texts/tokens/placed-rows.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
@@ -35,7 +36,9 @@ export class ShardRecord {
     if (this.#batches.length === 0 && this.#seen > 0) {
       throw new LayerpruneError(
         `shard ${index} of ${count} has no text: the texts make ${formatQuantity(this.#seen, 'batch', 'batches')}, which are not divided`,
-        { hint: `use at most ${formatQuantity(this.#seen, 'shard')}, or a smaller --batch-size` },
+        {
+          hint: `use at most ${formatQuantity(this.#seen, 'shard')}, or a smaller ${nameOption('batchSize')}`,
+        },
       )
     }
     return { index, count, textsFingerprint: this.#fingerprint.digest('hex'), batches: this.#batches }

@@ -2,7 +2,7 @@ import { TextStatistics } from '../../base/statistics/text-statistics.js'
 import type { Block } from '../../model/layers/block.js'
 import type { CutFigures, FailedCandidate, Figures } from '../../results/documents/evaluation-result.js'
 
-/** Adds up what texts score under a list of candidates, of which the first is what the others are compared with. */
+/** Adds up the scores of texts under each candidate; the first is the reference of the others. */
 export class Tally {
   scoredTokens = 0
   scoredBytes = 0

@@ -10,6 +10,6 @@ export function assertWholeFinite(nats: number, { origin }: EncodedText): void {
   if (Number.isFinite(nats)) return
   throw new LayerpruneError(
     `the whole model's log-likelihood of ${origin} is ${-nats}: no perplexity can be measured`,
-    { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged' },
+    { hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged' },
   )
 }

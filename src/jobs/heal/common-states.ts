@@ -16,7 +16,7 @@ export async function findCommonStates(
   const plan = await findPlan(located)
   if (plan === undefined) {
     throw new LayerpruneError(`${id} has no ${PLAN_FILE}, which says where the states of a teacher belong`, {
-      hint: 'prune it with layerprune prune, or train without --teacher-states',
+      hint: 'prune it with layerprune prune, or train without `teacherStates`',
     })
   }
   const { model, removed } = plan
@@ -29,7 +29,7 @@ export async function findCommonStates(
     throw new LayerpruneError(
       `${whole.id} is not the model that ${id} was cut from, according to its ${PLAN_FILE}`,
       {
-        hint: 'name the whole model with --teacher',
+        hint: 'name the whole model with `teacher`',
       },
     )
   }

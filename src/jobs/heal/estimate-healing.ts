@@ -10,7 +10,7 @@ import { countTokenCost } from './step-cost.js'
 /** How fast this machine trains a model. */
 export type HealingEstimate =
   | {
-      /** What `heal` does unless it is asked for something else. */
+      /** Defaults of `heal`. */
       steps: number
       batchSize: number
       maxLength: number

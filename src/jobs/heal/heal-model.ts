@@ -73,7 +73,7 @@ export async function healModel(options: HealOptions): Promise<HealResult> {
 }
 
 async function describeStop(output: string): Promise<string> {
-  return (await hasState(output)) ? 'the training; --resume continues it' : 'before the first step'
+  return (await hasState(output)) ? 'the training; `resume` continues it' : 'before the first step'
 }
 
 interface Trained {

@@ -27,7 +27,7 @@ export interface HealResult {
   }
   /** Steps taken. */
   steps: number
-  /** The step whose weights were written: that of the lowest held-out loss. */
+  /** The step with the lowest held-out loss, whose weights were written. */
   bestStep: number
   ended: 'steps' | 'minutes' | 'patience'
   seconds: number

@@ -96,6 +96,6 @@ function hash(text: string): string {
 
 function noTexts({ id, column }: Dataset, what: string): LayerpruneError {
   return new LayerpruneError(`${id} holds ${what} in column ${column}`, {
-    hint: 'give more texts with --dataset, others with --evaluate-on, or measure on fewer with --evaluate-size',
+    hint: 'give more texts with `dataset`, others with `evaluateOn`, or measure on fewer with `evaluateSize`',
   })
 }

@@ -1,5 +1,6 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
+import { nameFlag } from '../../base/name-option.js'
 import {
   chooseModelWeights,
   type LocatedModel,
@@ -67,7 +68,7 @@ export type HeldDtype = Exclude<ComputedDtype, 'q8'>
 /** Tokens of a sequence, unless the user says otherwise or the model takes fewer. */
 export const MAX_LENGTH = 256
 
-/** Sequences to read at most if minutes decide: as many as no processor trains on in that time. */
+/** Maximum sequences to read if minutes decide: more than any processor trains on in that time. */
 const SEQUENCES_A_MINUTE = 1000
 
 /** @throws UsageError if an option is out of range, or two contradict each other */
@@ -82,17 +83,17 @@ export function checkOptions(options: HealOptions): void {
   })
   if (layersAtOnce !== undefined && maxMemory !== undefined) {
     throw new UsageError(
-      '--max-memory and --layers-at-once exclude each other: both set how many layers are held',
+      '`maxMemory` and `layersAtOnce` exclude each other: both set how many layers are held',
     )
   }
   if (teacherStates !== undefined && teacher === undefined) {
-    throw new UsageError('--teacher-states requires --teacher')
+    throw new UsageError('`teacherStates` requires `teacher`')
   }
   if (!wholeMatrices) return
-  if (adapter) throw new UsageError('--adapter cannot be combined with --whole-matrices')
+  if (adapter) throw new UsageError('`adapter` cannot be combined with `wholeMatrices`')
   if (rank !== undefined || alpha !== undefined) {
     throw new UsageError(
-      '--rank and --alpha cannot be combined with --whole-matrices, which trains no adapter',
+      '`rank` and `alpha` cannot be combined with `wholeMatrices`, which trains no adapter',
     )
   }
 }
@@ -150,7 +151,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   if (options.adapter && located.config.wrapper !== null) {
     throw new LayerpruneError(
       `no adapter can be written for ${located.config.wrapper}: transformers names its modules in another way than the checkpoint`,
-      { hint: 'without --adapter the healed model itself is written' },
+      { hint: 'without `adapter` the healed model itself is written' },
     )
   }
   const model = await openFrozen(located, options)
@@ -196,7 +197,7 @@ const PLAIN_MODEL = 'take the model that it was made from'
 /** @throws LayerpruneError if a model's weights are packed */
 export function assertPlain(
   { id, packing }: Model,
-  hint = `train an adapter for it with layerprune heal --adapter, or ${PLAIN_MODEL}`,
+  hint = `train an adapter for it with layerprune heal ${nameFlag('adapter')}, or ${PLAIN_MODEL}`,
 ): void {
   if (packing === null) return
   throw new LayerpruneError(
@@ -228,13 +229,13 @@ async function checkStopped({ output, resume, force }: HealOptions): Promise<voi
   const path = statePath(output)
   const isThere = await hasState(output)
   if (isThere && !resume && !force) {
-    throw new LayerpruneError(`a training was stopped, and ${path} holds its state`, {
-      hint: 'continue it with --resume, or start again with --force',
+    throw new LayerpruneError(`${path} holds the state of a stopped training`, {
+      hint: 'continue it with `resume`, or start again with `force`',
     })
   }
   if (!isThere && resume) {
-    throw new LayerpruneError(`no training can be resumed: there is no ${path}`, {
-      hint: 'start without --resume, or name the --output of the stopped training',
+    throw new LayerpruneError(`there is no training to resume: missing ${path}`, {
+      hint: 'start without `resume`, or name the `output` of the stopped training',
     })
   }
 }
@@ -267,7 +268,7 @@ async function readTexts(
   })
   if (texts.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(texts.repeated, 'text')} to train on, which the model is measured on`,
+      `skipped ${formatQuantity(texts.repeated, 'text')} to train on, because the model is measured on them`,
     )
   }
   return texts

@@ -3,7 +3,7 @@ export interface AdamSettings {
   /** Decay of the mean of gradients, and of the mean of their squares. */
   betas: [number, number]
   epsilon: number
-  /** Share of a weight that is taken off in each step, times the learning rate. */
+  /** Share of a weight that each step subtracts, times the learning rate. */
   weightDecay: number
 }
 

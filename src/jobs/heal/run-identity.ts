@@ -2,12 +2,11 @@ import { digest } from '../../base/digest.js'
 import type { Model } from '../../engine/model.js'
 import { readHubSettings } from '../../files/hub/settings.js'
 import { fingerprintModel } from '../run/fingerprint.js'
-import { nameFlag } from '../run/identity.js'
 import type { HealOptions, Work } from './heal-work.js'
 import type { RunIdentity } from './saved-state.js'
 
 /**
- * What must be the same for a training to go on as if it had never been stopped: models by their bytes, texts by their
+ * Settings and inputs that must match for a training to resume: models by their bytes, texts by their
  * tokens.
  * @throws LayerpruneError if a file of weights changes while it is read
  */
@@ -26,8 +25,6 @@ export async function identifyRun(
       'the text to train on': digest(training.sequences.map(({ ids }) => ids)),
       'the text to measure on': digest(heldOut.batches.flat().map(({ ids }) => ids)),
     },
-    settings: Object.fromEntries(
-      Object.entries(settings).map(([name, value]) => [nameFlag(name), `${value}`]),
-    ),
+    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, `${value}`])),
   }
 }

@@ -1,5 +1,6 @@
 import { access, rm } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { writeFileAtomically } from '../../base/write-files.js'
 import { readSafetensorsHeader } from '../../files/checkpoint/safetensors-header.js'
 import { encodeTensors } from '../../files/weights/encode-tensors.js'
@@ -34,7 +35,7 @@ interface SavedNumbers {
 const KEY = 'layerprune.training'
 const GROUPS = ['parameters', 'means', 'squares'] as const
 
-/** Where the state of a training is kept until its model is written. */
+/** Path of the training state, kept until the model is written. */
 export function statePath(output: string): string {
   return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
 }
@@ -92,7 +93,7 @@ export async function loadState(
   const { tensors, metadata } = await readSafetensorsHeader(path)
   const numbers: SavedNumbers = JSON.parse(metadata[KEY] ?? 'null')
   if (numbers === null) {
-    throw new LayerpruneError(`${path} is no state of a training`, { hint: 'start again with --force' })
+    throw new LayerpruneError(`${path} is not a saved training state`, { hint: 'start again with `force`' })
   }
   assertSameRun(numbers.identity, identity)
   const readGroup = async (group: string): Promise<Parameters> => {
@@ -101,7 +102,7 @@ export async function loadState(
       const location = tensors.get(`${group}/${name}`)
       if (location?.shape[0] !== length) {
         throw new LayerpruneError(`${path} has no values of ${name}`, {
-          hint: 'start again with --force',
+          hint: 'start again with `force`',
         })
       }
       values.set(name, await readTensor(location))
@@ -127,9 +128,9 @@ function assertSameRun(saved: RunIdentity, current: RunIdentity): void {
   const setting = findDifference(saved.settings, current.settings)
   const change = content
     ? `${content.name} is not that of the stopped run`
-    : setting && `${setting.name} was ${setting.first} and is ${setting.second}`
+    : setting && `${nameOption(setting.name)} was ${setting.first} and is ${setting.second}`
   if (change === undefined) return
   throw new LayerpruneError(`the training cannot be resumed: ${change}`, {
-    hint: 'use what the stopped run used, or start again with --force',
+    hint: 'use what the stopped run used, or start again with `force`',
   })
 }

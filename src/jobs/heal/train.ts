@@ -100,7 +100,7 @@ async function takeStep(options: TrainOptions, sequences: EncodedText[]): Promis
     throw new LayerpruneError(
       `step ${optimizer.steps + 1}: the loss or its gradient is not a finite number`,
       {
-        hint: 'train with a lower --learning-rate',
+        hint: 'train with a lower `learningRate`',
       },
     )
   }

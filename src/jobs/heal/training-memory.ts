@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { formatQuantity, formatSize } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import { countCastBytes, type LoadedWeight, listLoadedWeights } from '../../engine/sessions/loaded-weights.js'
 import { PROGRAM_BYTES, SESSION_BYTES } from '../../engine/sessions/memory-figures.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
@@ -88,6 +89,8 @@ export function fitLayers(
   const least = `${Math.ceil(Math.min(...counts.map(memory)) / 1e6)}MB`
   throw new LayerpruneError(
     `${formatSize(maxMemory)} of memory is too little: to train this model on ${formatQuantity(texts, 'sequence')} of ${formatQuantity(tokens, 'token')} at once takes about ${least}`,
-    { hint: `--max-memory ${least}, a smaller --micro-batch-size or --max-length, or --dtype bf16` },
+    {
+      hint: `${nameOption('maxMemory', least)}, a smaller ${nameOption('microBatchSize')} or ${nameOption('maxLength')}, or ${nameOption('dtype', 'bf16')}`,
+    },
   )
 }

@@ -106,7 +106,7 @@ export const sweepCuts = checkedJob('sweepCuts', lists.SWEEP_LIST, sweep)
 /** Writes a model without some of its layers. */
 export const pruneModel = checkedJob('pruneModel', lists.PRUNE_LIST, prune)
 
-/** Runs a model whole and pruned: how fast each is, and what each says. */
+/** Runs a model whole and pruned, to compare their speed and their continuations of texts. */
 export const comparePruned = checkedJob('comparePruned', lists.COMPARISON_LIST, compare)
 
 /** Refits weights around a cut by least squares. */

@@ -12,13 +12,13 @@ import { drawSweep } from '../../results/report/sweep-svg.js'
 export interface PlotOptions {
   /** What is drawn: distances, the perplexities of candidates, or what cuts of every size cost. */
   from: SimilarityResult | EvaluationResult | SweepResult
-  /** Of distances: the curve of one size of block, or the map of all; 'curve' if omitted. */
+  /** Similarity results only: a curve of one block size, or a heat map of all; 'curve' if omitted. */
   kind?: PlotKind | undefined
-  /** Of a heat map: whether each row has its own colours, which it has if omitted. */
+  /** Heat maps only: one colour scale per row, or one for all; 'row' if omitted. */
   scale?: HeatScale | undefined
-  /** Of distances: the metric; if omitted, the one that ranked. */
+  /** Similarity results only; the metric that ranked the blocks if omitted. */
   metric?: Metric | undefined
-  /** Of distances: the size of the blocks; that of the run if omitted. */
+  /** Similarity results only: the block size; that of the run if omitted. */
   layersToSkip?: number | undefined
   /** 'svg' if omitted, which is text. */
   format?: 'svg' | 'png' | undefined

@@ -31,7 +31,7 @@ export function findDecoderDifference(expected: Decoder, found: Decoder): string
   return part && `${part} of the model would be another`
 }
 
-/** Layers that make keys and values for others have nothing special about them once none is left to read them. */
+/** A layer that shares its keys and values is an ordinary one once no layer reads them. */
 function withoutUnreadKeys(layers: Layer[]): Layer[] {
   const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
   const read = new Set(

@@ -75,7 +75,7 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
     let written = samples === undefined ? [] : await write(samples)
     if (samples !== undefined && samples.skip > 0 && written.length === 0) {
       options.onNote?.(
-        `the samples are of texts that the layers were chosen or repaired on: the dataset has no others after the first ${samples.skip}`,
+        `the samples use texts that the layers were chosen or repaired on: the dataset has no others after the first ${samples.skip}`,
       )
       written = await write({ ...samples, skip: 0 })
     }

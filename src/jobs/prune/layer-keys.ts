@@ -48,7 +48,7 @@ const LAYER_NUMBERS = new Set([
 /** Lists of numbers of layers inside an object, counted from 1. */
 const NESTED_LAYER_NUMBERS = { section: 'linear_attn_config', keys: ['kda_layers', 'full_attn_layers'] }
 
-/** A number k such that the layers before k are of one kind and those from k on of another. */
+/** A number k: layers before k have one kind, those from k on another. */
 const BOUNDARIES = [
   'max_window_layers',
   'first_k_dense_replace',
@@ -57,7 +57,7 @@ const BOUNDARIES = [
   'moe_layer_start_index',
 ]
 
-/** A number k such that the last k layers are of another kind. */
+/** A number k: the last k layers have another kind. */
 const FROM_THE_END = ['num_kv_shared_layers']
 
 /** Number of the last layer of a kind. */

@@ -10,7 +10,7 @@ const BYTES_OF_NUMBER = 2
 /**
  * Makes the packed weights that get new values plain ones: a tensor of bfloat16 stands where the codes did, and what
  * else belonged to them is omitted.
- * @param logical what the whole checkpoint's tensors stand for
+ * @param logical the decoded tensors of the whole checkpoint
  * @returns the tensors of the pruned model, and the names of the modules, in its numbering, that are plain now
  */
 export function unpackReplaced(

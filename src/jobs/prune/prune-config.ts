@@ -96,7 +96,7 @@ function cutConfig(
   }
 }
 
-/** A decoder inside another model need not state its number of layers, if it is that of its class. */
+/** The config of a wrapped decoder may omit its number of layers if it is the default of its class. */
 function stateLayers(config: Section): void {
   const { text_config: text } = config
   const layers = readTextConfig(config)?.num_hidden_layers
@@ -140,7 +140,7 @@ function layerType({ mixer }: Layer): string {
   }
 }
 
-/** How a pruned config would compute a kept layer differently, in words. */
+/** Describes how a pruned config would compute a kept layer differently. */
 function findDifference(
   expected: Layer[],
   config: Section,
@@ -158,7 +158,7 @@ function findDifference(
 
 function cannotProve(reason: string): LayerpruneError {
   return new LayerpruneError(`a pruned model cannot be shown to be right: ${reason}`, {
-    hint: '--unproven writes it anyway: compare its logits with those of the whole model before you use it',
+    hint: '`unproven` writes it anyway: compare its logits with those of the whole model before you use it',
   })
 }
 
@@ -166,7 +166,7 @@ function cannotSay(problem: string): LayerpruneError {
   return new LayerpruneError(
     `config.json cannot say what these layers need once others are gone: ${problem}`,
     {
-      hint: 'remove other layers, or cut an ONNX graph of the model (--format onnx)',
+      hint: 'remove other layers, or cut an ONNX graph of the model (`format: onnx`)',
     },
   )
 }

@@ -165,7 +165,7 @@ async function writeFolder(
   }
 }
 
-/** `--all-dtypes` excludes the flags that name one graph. */
+/** @throws UsageError if options that name one graph are given with `allDtypes` */
 function chooseFormat({
   allDtypes,
   format,
@@ -176,11 +176,11 @@ function chooseFormat({
   if (!allDtypes) return format
   if ((format ?? 'onnx') !== 'onnx' || dtype !== undefined || modelFile !== undefined) {
     throw new UsageError(
-      '--all-dtypes prunes every graph: --format onnx alone fits, without --dtype and --model-file',
+      '`allDtypes` prunes every graph: `format: onnx` alone fits, without `dtype` and `modelFile`',
     )
   }
   if (replacements !== undefined) {
-    throw new UsageError('--all-dtypes cannot be repaired: weights are fitted for one graph')
+    throw new UsageError('`allDtypes` cannot be repaired: weights are fitted for one graph')
   }
   return 'onnx'
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameFlag } from '../../base/name-option.js'
 import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../../engine/model.js'
 import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { openSafetensors } from '../../files/checkpoint/safetensors.js'
@@ -29,7 +30,7 @@ export interface RecipeOptions extends TrainingDataOptions {
 
 export interface Recipe {
   training: Training
-  /** What the adapter does not change though it should, in words; undefined if it changes all. */
+  /** Describes targets that the adapter cannot reach; undefined if it reaches all. */
   unreached: string | undefined
   /** Content by file name. */
   files: Record<string, string>
@@ -46,7 +47,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   if (located.config.wrapper !== null) {
     throw new LayerpruneError(
       `no recipe can be written for ${located.config.wrapper}: its towers have modules of the same names as its decoder`,
-      { hint: 'train the pruned model with the tools of its own family, or use prune --repair' },
+      { hint: `train the pruned model with the tools of its own family, or use prune ${nameFlag('repair')}` },
     )
   }
   if (located.gguf !== undefined) {

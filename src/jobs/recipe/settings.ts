@@ -41,7 +41,7 @@ interface PaperModels {
   }[]
 }
 
-/** The paper takes sequences of 2,048 tokens up to 7B parameters and of 4,096 from 13B on; the boundary is ours. */
+/** The paper takes sequences of 2,048 tokens up to 7B parameters and of 4,096 from 13B on; the exact boundary is our choice. */
 const LONG_FROM = 10 * BILLION
 
 /**

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { DEFAULT_COLUMN } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { listDataFiles } from '../../texts/data/files.js'
@@ -33,7 +34,7 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   const { dataset, datasetColumn: column = DEFAULT_COLUMN } = options
   const paths = [dataset].flat()
   if (column.includes(',')) {
-    throw new UsageError(`--dataset-column ${column}: the script of a recipe reads one column`, {
+    throw new UsageError(`${nameOption('datasetColumn', column)}: the script of a recipe reads one column`, {
       hint: 'write the joined texts to a JSON Lines file, or train with layerprune heal',
     })
   }
@@ -42,13 +43,13 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
     const { id, datasetConfig: config = null, datasetSplit: split = 'train', datasetRevision } = asked
     if (datasetRevision === undefined) return { from: 'hub', id, config, split, column }
     throw new UsageError(
-      `a recipe reads the latest revision of a dataset, and ${dataset} names ${datasetRevision}`,
+      `a recipe reads the latest revision of a dataset, but ${dataset} names ${datasetRevision}`,
     )
   }
   for (const path of paths) {
     if (!(await isPiped(path))) continue
     throw new UsageError(
-      `a recipe names its texts for a later run, and ${describePiped(path)} can be read only now`,
+      `a recipe names its texts for a later run, but ${describePiped(path)} can be read only now`,
       {
         hint: 'save them to a file and name that',
       },
@@ -61,7 +62,7 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   if (other !== undefined || loader === undefined || loader === null) {
     throw new UsageError(
       `the training data must be of one kind of jsonl, json, csv, text or parquet, found ${files.slice(0, 3).join(', ')}`,
-      { hint: 'name files of one kind with --dataset' },
+      { hint: 'name files of one kind with `dataset`' },
     )
   }
   // the column in which datasets puts the lines of a text file

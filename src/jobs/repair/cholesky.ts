@@ -89,7 +89,7 @@ function factorizeTile({ rows, data }: Tile): void {
     if (!(pivot > 0)) {
       throw new LayerpruneError(
         'the texts are too few, or too much alike, to fit the repair on: its equations have no single solution',
-        { hint: 'give more or other texts with --dataset and --dataset-size' },
+        { hint: 'give more or other texts with `dataset` and `datasetSize`' },
       )
     }
     const scale = 1 / Math.sqrt(pivot)

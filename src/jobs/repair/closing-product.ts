@@ -51,7 +51,7 @@ export function findProducts(decoder: DecoderGraph, layer: number): ClosingProdu
     return [...[...inner, ...narrower].map((product) => ({ ...product, bias: null })), widest]
   }
   throw new LayerpruneError(`the cut after layer ${layer} cannot be repaired: ${obstacle}`, {
-    hint: 'a repair changes the weight by which that layer adds to the residual stream: prune without --repair',
+    hint: 'a repair changes the weight by which that layer adds to the residual stream: prune without `repair`',
   })
 }
 

@@ -180,7 +180,7 @@ function assertFinite(squares: Tensor, { layer }: ClosingProduct): number {
   throw new LayerpruneError(
     `a value in layer ${layer} is not a finite number, so the cut cannot be repaired`,
     {
-      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
     },
   )
 }

@@ -134,7 +134,7 @@ function findProductsBefore({ decoder }: Model, { start, end }: Block): ClosingP
   if (start === 0) {
     throw new UsageError(
       `the block [0, ${end}) cannot be repaired: a repair changes the layer before a block, and there is none`,
-      { hint: 'remove later layers, or prune without --repair' },
+      { hint: 'remove later layers, or prune without `repair`' },
     )
   }
   return findProducts(decoder, start - 1)

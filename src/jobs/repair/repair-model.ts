@@ -85,7 +85,7 @@ export async function repairModel(
       ),
     )
     if (!((figures.repaired?.perplexity ?? Infinity) < (figures.cut?.perplexity ?? Infinity))) {
-      onNote?.('the repair did not lower the perplexity of the cut: without --repair the model is no worse')
+      onNote?.('the repair did not lower the perplexity of the cut: without `repair` the model is no worse')
     }
     options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
@@ -130,12 +130,12 @@ async function readTexts(
   const { calibration, evaluation } = texts
   if (evaluation.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(evaluation.repeated, 'text')} to measure on, which the repair is fitted on too`,
+      `skipped ${formatQuantity(evaluation.repeated, 'text')} to measure on, because the repair is fitted on them`,
     )
   }
   if (calibration.repeated > 0) {
     options.onNote?.(
-      `passed over ${formatQuantity(calibration.repeated, 'text')} to fit on, which the repair is measured on too`,
+      `skipped ${formatQuantity(calibration.repeated, 'text')} to fit on, because the repair is measured on them`,
     )
   }
   return texts

@@ -119,7 +119,7 @@ function assertTexts(
   if (fitted === 1) {
     throw new LayerpruneError(
       `one text of ${dataset.id} is too little to fit the repair on: it is fitted on some texts and checked on others`,
-      { hint: 'give more texts with --dataset or --dataset-size' },
+      { hint: 'give more texts with `dataset` or `datasetSize`' },
     )
   }
   if (measured === 0) {
@@ -133,6 +133,6 @@ function hash(text: string): string {
 
 function noTexts({ id, column }: Dataset, purpose: string): LayerpruneError {
   return new LayerpruneError(`${id} holds no text of two tokens or more in column ${column} ${purpose}`, {
-    hint: 'give more texts with --dataset, others with --evaluate-on, or fewer to fit on with --dataset-size',
+    hint: 'give more texts with `dataset`, others with `evaluateOn`, or fewer to fit on with `datasetSize`',
   })
 }

@@ -9,7 +9,7 @@ const WIDE_PANEL = 256
 const LARGE_SIZE = 4096
 const LEAST_WIDTH = 32
 
-/** Where the panels of a matrix start, with the end of the last. No panel is of two groups of rows. */
+/** Starts of a matrix's panels and the end of the last. No panel spans two groups of rows. */
 export function panelBounds(groups: number[]): number[] {
   const isLarge = groups.reduce((sum, size) => sum + size, 0) > LARGE_SIZE
   const width = isLarge ? WIDE_PANEL : PANEL_WIDTH

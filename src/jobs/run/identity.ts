@@ -1,3 +1,4 @@
+import { nameOption } from '../../base/name-option.js'
 import type { Metric } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 
@@ -20,19 +21,19 @@ export function identify(result: Identified, metrics: readonly Metric[]): Identi
   return {
     'the version of layerprune': layerpruneVersion,
     'the model': model.fingerprint.slice(0, 12),
-    '--dtype': model.dtype,
+    [nameOption('dtype')]: model.dtype,
     'the file of the model': model.file,
-    '--dataset-column': dataset.column,
-    '--dataset-config': `${dataset.config}`,
-    '--dataset-split': `${dataset.split}`,
+    [nameOption('datasetColumn')]: dataset.column,
+    [nameOption('datasetConfig')]: `${dataset.config}`,
+    [nameOption('datasetSplit')]: `${dataset.split}`,
     'the revision of the dataset': `${dataset.revision}`,
     ...(dataset.shares && {
       'the shares of the datasets': dataset.shares.map(nameShare).join(':'),
     }),
-    '--layers-to-skip': `${layersToSkip}`,
-    '--metric': metrics.join(','),
-    '--tokens': tokens,
-    ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameFlag(key), `${value}`])),
+    [nameOption('layersToSkip')]: `${layersToSkip}`,
+    [nameOption('metric')]: metrics.join(','),
+    [nameOption('tokens')]: tokens,
+    ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [nameOption(key), `${value}`])),
   }
 }
 
@@ -50,9 +51,4 @@ export function findDifference(
   const name = names.find((name) => first[name] !== second[name])
   if (name === undefined) return undefined
   return { name, first: first[name] ?? 'not given', second: second[name] ?? 'not given' }
-}
-
-/** The flag of an option: its name with hyphens. */
-export function nameFlag(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os'
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { OnProgress } from '../../base/progress.js'
 import type { Model, ModelOptions } from '../../engine/model.js'
 import type { Device } from '../../engine/sessions/device.js'
@@ -76,7 +77,7 @@ export function assertRunCounts({
   }
 }
 
-/** Processors of the machine, or as many as this process may use if that cannot be known. */
+/** Processors of the machine, or those available to this process if that cannot be known. */
 function countProcessors(): number {
   return Math.max(cpus().length, availableParallelism())
 }
@@ -97,12 +98,12 @@ export function chooseRunSettings(
     ({ tokens, refused }) => refused !== null && asked !== undefined && asked > tokens,
   )
   if (broken !== undefined) {
-    const hint = `--max-length ${broken.tokens}`
+    const hint = nameOption('maxLength', broken.tokens)
     throw new UsageError(`max length ${asked} exceeds ${broken.refused}`, { hint })
   }
   const limit = limits.reduce((least, other) => (other.tokens < least.tokens ? other : least))
   if ((asked ?? DEFAULT_MAX_LENGTH) > limit.tokens) {
-    const not = asked === undefined ? '' : `, not at the ${asked} of --max-length`
+    const not = asked === undefined ? '' : `, not at the ${asked} of ${nameOption('maxLength')}`
     onNote?.(`texts are cut at ${limit.tokens} tokens, ${limit.what}${not}`)
   }
   if (precision.sharesScaleInBatch && batchSize > 1) {

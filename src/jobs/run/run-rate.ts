@@ -23,7 +23,7 @@ export function describeRate({ decoder, config }: Model, { tokens, seconds }: Ru
   }
 }
 
-/** What the head costs per token, as a share of what all layers cost. */
+/** Cost of the head per token, as a share of the cost of all layers. */
 export function countHeadShare({ decoder, config }: Pick<Model, 'decoder' | 'config'>): number {
   const { attention, mixers, mlp, other, head } = countParameters(decoder)
   const rows = countTokenRows(decoder.model.graph)

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { formatConfidence, formatEstimate, formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
 import { nameLayers } from '../../model/layers/names.js'
@@ -14,7 +15,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 
 /** What must hold of a result; what is omitted is not checked. */
 export interface Expectations {
-  /** Size of the block; that of `expect` if omitted, else that of the run. */
+  /** Block size; if omitted, that of `expect` or of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
   expect?: Block | undefined
@@ -38,7 +39,7 @@ export interface Check {
 export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
   const { expect: block, maxDistance, minConfidence } = expected
   if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
-    throw new UsageError('nothing is expected: give --max-distance, --expect or --min-confidence')
+    throw new UsageError('nothing is expected: give `maxDistance`, `expect` or `minConfidence`')
   }
   assertPossible(maxDistance, saved.metric)
   const size = expectedSize(saved, expected)
@@ -50,7 +51,7 @@ export function checkResult(saved: SimilarityResult & Recommending, expected: Ex
     const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
     checks.push({
       holds: false,
-      text: `the result is of ${what}, ${formatQuantity(dataset.samples, 'text')} alone: expected a whole one`,
+      text: `the result is only that of ${what}, over ${formatQuantity(dataset.samples, 'text')}: expected a complete one`,
     })
   }
   if (block !== undefined) {
@@ -91,7 +92,7 @@ function checkConfidence(saved: SimilarityResult & Recommending, size: number, l
 function assertPossible(maxDistance: number | undefined, metric: Metric): void {
   const { title, limit } = describeMetric(metric)
   if (maxDistance !== undefined && maxDistance > limit) {
-    throw new UsageError(`--max-distance ${maxDistance}: the ${title} is never above ${limit}`)
+    throw new UsageError(`${nameOption('maxDistance', maxDistance)}: the ${title} is never above ${limit}`)
   }
 }
 
@@ -99,8 +100,8 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   const { expect: block, layersToSkip: asked } = expected
   if (block === undefined) {
     if (asked === undefined && bestBlocks !== undefined) {
-      throw new UsageError('the result has the nearest block of every size, and none of them is named', {
-        hint: 'give --layers-to-skip',
+      throw new UsageError('the result has the nearest block of every size: choose one size', {
+        hint: 'give `layersToSkip`',
       })
     }
     const size = asked ?? layersToSkip
@@ -115,7 +116,7 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   }
   if (asked !== undefined && asked !== size) {
     throw new UsageError(
-      `--expect names ${formatQuantity(size, 'layer')}, --layers-to-skip ${asked}: they must agree`,
+      `${nameOption('expect')} names ${formatQuantity(size, 'layer')}, ${nameOption('layersToSkip', asked)}: they must agree`,
     )
   }
   return size

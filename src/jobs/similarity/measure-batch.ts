@@ -51,7 +51,7 @@ function addToken(
     const where = state === layers ? `the output of layer ${layers - 1}` : `the input of layer ${state}`
     throw new LayerpruneError(
       `${message} (${where}) for ${text.origin}, token ${token} of ${text.ids.length}: no angle can be measured`,
-      { hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged', cause },
+      { hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged', cause },
     )
   }
 }

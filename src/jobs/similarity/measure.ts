@@ -1,5 +1,6 @@
 import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import { formatQuantity, formatSize } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import { MIN_TEXTS } from '../../base/statistics/sequential.js'
 import type { Model } from '../../engine/model.js'
 import { estimateMemory } from '../../engine/sessions/estimate-memory.js'
@@ -209,7 +210,7 @@ function noteMemory(
   const freeBytes = process.availableMemory?.()
   if (freeBytes === undefined || totalBytes <= freeBytes) return
   onNote?.(
-    `the run takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free: --max-memory keeps it within a limit`,
+    `the run takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free: ${nameOption('maxMemory')} keeps it within a limit`,
   )
 }
 
@@ -251,6 +252,6 @@ function noTextError({ dataset, settings }: RunDescription, measurement: Measure
   }
   return new LayerpruneError(
     `${dataset.id} holds no text to measure: ${formatQuantity(skipped.empty + tokenless, 'empty row')}, ${formatQuantity(skipped.notText, 'row')} without text in column ${dataset.column}`,
-    { hint: 'check --dataset and --dataset-column' },
+    { hint: 'check `dataset` and `datasetColumn`' },
   )
 }

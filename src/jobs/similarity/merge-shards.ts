@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { formatCount, formatList } from '../../base/format-numbers.js'
+import { nameFlag, nameOption } from '../../base/name-option.js'
 import { listMetrics } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import { findDifference, type Identity, identify } from '../run/identity.js'
@@ -57,12 +58,12 @@ function addMeasurement(merged: Measurement, other: Measurement): Measurement {
 function assertMergeable({ file, result }: ShardResult, first: ShardResult): void {
   if (result.shard === undefined) {
     throw new LayerpruneError(`${file} is not the result of a shard`, {
-      hint: 'measure the parts of a dataset with layerprune similarity --shard i/N',
+      hint: `measure the parts of a dataset with layerprune similarity ${nameFlag('shard')} i/N`,
     })
   }
   if (result.partial) {
     throw new LayerpruneError(`${file} is partial: its run was interrupted`, {
-      hint: 'finish it with the same command and --resume',
+      hint: 'finish it with the same command and `resumeFrom`',
     })
   }
   const difference =
@@ -105,7 +106,7 @@ function assertComplete(shards: ShardResult[]): void {
     const list = formatList([...missing.map(String), ...(more > 0 ? [`${formatCount(more)} more`] : [])])
     throw new LayerpruneError(
       `of ${formatCount(count)} shards ${list} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      { hint: `measure with --shard ${missing[0]}/${count}, and name all files` },
+      { hint: `measure with ${nameOption('shard', `${missing[0]}/${count}`)}, and name all files` },
     )
   }
 }

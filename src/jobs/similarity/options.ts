@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { Progress } from '../../base/progress.js'
 import { MIN_TEXTS } from '../../base/statistics/sequential.js'
 import type { Model } from '../../engine/model.js'
@@ -83,7 +84,7 @@ export function checkOptions(options: SimilarityOptions): void {
   assertCounts({ 'layers to skip': options.layersToSkip, 'max memory': options.maxMemory })
   const { until, shard, tokens } = options
   if (until !== undefined && options.layersToSkip === undefined) {
-    throw new UsageError('until stops when the best block of one size is sure: give its layers to skip')
+    throw new UsageError('until stops once the best block of one size is certain: give layers to skip')
   }
   if (tokens !== undefined) parseTokenSelection(tokens)
   if (options.metric !== undefined) assertMetrics([options.metric].flat())
@@ -117,7 +118,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   const { until, datasetSize, shuffle, shard } = options
   if (until !== undefined && options.tokens === undefined) {
     onNote?.(
-      `--until compares the ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which takes fewer texts but is another measure than the paper's last token and can choose another block; --tokens last keeps the paper's`,
+      `${nameOption('until')} compares the ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which takes fewer texts but is another measure than the paper's last token and can choose another block; ${nameOption('tokens', 'last')} keeps the paper's`,
     )
   }
   return {

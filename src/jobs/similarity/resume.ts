@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { listMetrics } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import { findDifference, identify } from '../run/identity.js'
@@ -13,13 +14,13 @@ export function resumeMeasurement(partial: SimilarityResult, run: RunDescription
   if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it has already finished')
   const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
   const difference = findDifference(
-    { ...identify(partial, listMetrics(partial)), '--shard': nameShard(partial) },
-    { ...identify(current, run.settings.metrics), '--shard': nameShard(current) },
+    { ...identify(partial, listMetrics(partial)), [nameOption('shard')]: nameShard(partial) },
+    { ...identify(current, run.settings.metrics), [nameOption('shard')]: nameShard(current) },
   )
   if (difference) {
     const { name, first, second } = difference
     throw new LayerpruneError(`the run cannot be resumed: ${name} was ${first} and is ${second}`, {
-      hint: 'use what the stopped run used, or start again without --resume',
+      hint: 'use what the stopped run used, or start again without `resumeFrom`',
     })
   }
   return restoreMeasurement(partial, 'the partial result')

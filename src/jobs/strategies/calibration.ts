@@ -42,7 +42,7 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
     throw new LayerpruneError(
       `${dataset.id} holds no text of two tokens or more in column ${dataset.column}`,
       {
-        hint: 'check --dataset and --dataset-column',
+        hint: 'check `dataset` and `datasetColumn`',
       },
     )
   }

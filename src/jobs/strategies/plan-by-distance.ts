@@ -37,7 +37,7 @@ export async function planVerified(options: TextPlanOptions): Promise<Found> {
   return planVerifiedBlock(result, verification)
 }
 
-/** The influence of a layer is that of a block of one, over all tokens (Men et al. 2024, ShortGPT, arXiv 2403.03853). */
+/** A layer's influence is the distance of a block of one over all tokens (Men et al. 2024, ShortGPT, arXiv 2403.03853). */
 export async function planByInfluence(options: TextPlanOptions): Promise<Found> {
   const { distances, dataset, settings } = await measureSimilarity({
     ...options,

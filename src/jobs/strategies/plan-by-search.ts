@@ -1,5 +1,6 @@
 import { InterruptedError } from '../../base/errors.js'
 import { formatDistance, formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import type { OnProgress } from '../../base/progress.js'
 import type { Model } from '../../engine/model.js'
 import { findFixedBatch } from '../../engine/sessions/runs.js'
@@ -37,7 +38,7 @@ export function planByRepairedSearch(options: TextPlanOptions): Promise<Found> {
 /** Measures cuts as they are, on the documents of a task alone. */
 export async function searchByTask(options: PlanOptions): Promise<Found> {
   const { objective } = options
-  assertNoTexts(options, `--objective ${objective}`)
+  assertNoTexts(options, nameOption('objective', objective))
   const { scores, ...found } = await planByTask(options, taskOf(objective)!)
   return { ...found, scores: { objective, ...scores } }
 }

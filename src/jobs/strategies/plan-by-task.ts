@@ -1,6 +1,7 @@
 import { chunk } from '../../base/chunk.js'
 import { InterruptedError, LayerpruneError, UsageError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
 import type { Plan } from '../../results/documents/plan.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
@@ -89,9 +90,9 @@ export async function planByTask(
 
 /** @throws UsageError if texts are given to a plan that is made from the documents of a task */
 export function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
-  const flag = dataset.length > 0 ? '--dataset' : datasetSize === undefined ? undefined : '--dataset-size'
-  if (flag === undefined) return
-  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${flag}`)
+  const given = dataset.length > 0 ? 'dataset' : datasetSize === undefined ? undefined : 'datasetSize'
+  if (given === undefined) return
+  throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${nameOption(given)}`)
 }
 
 async function openWhole(options: PlanOptions): Promise<Searched> {
@@ -138,7 +139,7 @@ function splitScores(
   })
 }
 
-/** The negative logarithm of the share of the right choices; of a single continuation, of its probability. */
+/** The negative logarithm of the right choice's share of the probability; for a single continuation, of its probability. */
 function missOf(gold: number[], values: number[]): number {
   if (values.length === 1) return 0 - values[0]!
   return logSum(values) - logSum(gold.map((place) => values[place]!))

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { locateModel } from '../../engine/model.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
 import { makePlan, type Plan } from '../../results/documents/plan.js'
@@ -60,9 +61,9 @@ export async function planLayers(options: PlanOptions): Promise<Plan> {
 /** @throws UsageError if an option is given that the strategy does not take */
 function assertTaken({ strategy, task, objective }: PlanOptions): void {
   const { takes } = PLANNERS[strategy]
-  if (takes !== 'task' && task !== undefined) throw new UsageError('--task requires --strategy task')
+  if (takes !== 'task' && task !== undefined) throw new UsageError('`task` requires `strategy: task`')
   if (takes !== 'objective' && objective !== undefined) {
-    throw new UsageError('--objective requires --strategy greedy-perplexity or repaired')
+    throw new UsageError('`objective` requires `strategy: greedy-perplexity` or repaired')
   }
 }
 
@@ -74,14 +75,14 @@ function onTexts(
   return (options) => {
     const { strategy, dataset, datasetSize = defaultTexts } = options
     if (dataset === undefined || dataset.length === 0) {
-      throw new UsageError(`the strategy ${strategy} needs texts: give --dataset`)
+      throw new UsageError(`the strategy ${strategy} needs texts: give ${nameOption('dataset')}`)
     }
     return plan({ ...options, dataset, datasetSize })
   }
 }
 
 function planOnTask(options: PlanOptions): Promise<Found> {
-  if (options.task === undefined) throw new UsageError('the strategy task needs a task: give --task')
-  assertNoTexts(options, '--strategy task')
+  if (options.task === undefined) throw new UsageError('the strategy task needs a task: give `task`')
+  assertNoTexts(options, '`strategy: task`')
   return planByTask(options, options.task)
 }

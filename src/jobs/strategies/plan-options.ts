@@ -5,7 +5,7 @@ import type { BatchOptions } from '../run/run-options.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { Objective, Strategy } from './strategy.js'
 
-/** Options of the strategy `task` and of objectives `task:NAME`, of which `evaluate --task` has the same. */
+/** Options of the strategy `task` and of objectives `task:NAME`, as in `evaluate --task`. */
 export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
   /** Name of a task, or a YAML file of one's own. */
   task?: string | undefined
@@ -21,7 +21,7 @@ export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOption
   objective?: Objective | undefined
   /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
   verify?: number | undefined
-  /** `verified`: texts for that, which follow the `datasetSize` texts of the distances; 32 if omitted. */
+  /** `verified`: number of texts to check on, after the `datasetSize` texts of the distances; 32 if omitted. */
   verifySize?: number | undefined
 }
 

@@ -16,7 +16,7 @@ export function isObjective(name: string): name is Objective {
   return name === 'perplexity' || name === 'kl' || /^task:./.test(name)
 }
 
-/** The task that an objective names, as `--task` would; undefined if it is none. */
+/** The task that an objective names; undefined if it names none. */
 export function taskOf(objective: Objective | undefined): string | undefined {
   return objective?.startsWith('task:') ? objective.slice('task:'.length) : undefined
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameFlag } from '../../base/name-option.js'
 import { assertCompleteShards } from '../../results/documents/complete-shards.js'
 import type { SweepLimits, SweepResult } from '../../results/documents/sweep-result.js'
 import { recommendCut } from './recommend.js'
@@ -45,11 +46,13 @@ export function mergeSweeps(shards: SweepShard[], limits: SweepLimits = {}): Swe
 function assertSameSweep({ file, sweep }: SweepShard, first: SweepShard): void {
   if (sweep.shard === undefined) {
     throw new LayerpruneError(`${file} is not a shard of a sweep`, {
-      hint: 'measure a part of the cuts with layerprune sweep --shard i/N',
+      hint: `measure a part of the cuts with layerprune sweep ${nameFlag('shard')} i/N`,
     })
   }
   const differing = SHARED.find((key) => !isDeepStrictEqual(sweep[key], first.sweep[key]))
   if (differing !== undefined) {
-    throw new LayerpruneError(`${file} and ${first.file} are of different sweeps: their ${differing} differ`)
+    throw new LayerpruneError(
+      `${file} and ${first.file} belong to different sweeps: their ${differing} differ`,
+    )
   }
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { formatList } from '../../base/format-numbers.js'
+import { nameFlag, nameOption } from '../../base/name-option.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
@@ -69,9 +70,12 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
     throw new UsageError(`the perplexity ratio must be above 1, found ${maxPerplexityRatio}`)
   }
   if (shard !== undefined && (maxPerplexityRatio ?? maxSize ?? minTask) !== undefined) {
-    throw new UsageError('a shard has a part of the cuts, and the largest within limits is one of all', {
-      hint: 'give the limits to layerprune merge',
-    })
+    throw new UsageError(
+      'a shard measures only some of the cuts, so it cannot find the largest within limits',
+      {
+        hint: 'give the limits to layerprune merge',
+      },
+    )
   }
   assertWithinMemory(options)
   assertSamples(options)
@@ -92,20 +96,20 @@ function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOpti
     throw new UsageError(
       'a repair is fitted with the whole model loaded, which a memory limit does not allow',
       {
-        hint: 'omit --repair here, and give it to prune on a machine with enough memory',
+        hint: 'omit `repair` here, and give it to prune on a machine with enough memory',
       },
     )
   }
   if (tasks !== undefined) {
     throw new UsageError('tasks run with the whole model loaded, which a memory limit does not allow', {
-      hint: 'omit --max-memory, or measure the cuts on texts alone',
+      hint: 'omit `maxMemory`, or measure the cuts on texts alone',
     })
   }
   if (samples > 0) {
     throw new UsageError(
       'each token of a sample needs the whole model, which a memory limit would load again each time',
       {
-        hint: 'omit --samples here, and give it to prune',
+        hint: 'omit `samples` here, and give it to prune',
       },
     )
   }
@@ -126,17 +130,17 @@ function assertSamples({
   if (samples === 0) return
   if (shard !== undefined) {
     throw new UsageError('samples show the recommended cut, and a shard recommends none', {
-      hint: 'omit --samples here: layerprune merge prints the command that shows them',
+      hint: 'omit `samples` here: layerprune merge prints the command that shows them',
     })
   }
   if ((maxPerplexityRatio ?? maxSize ?? minTask) === undefined) {
-    throw new UsageError('--samples needs a limit, such as --max-perplexity-ratio', {
-      hint: 'add --max-perplexity-ratio, --max-size or --min-task',
+    throw new UsageError('`samples` needs a limit, such as `maxPerplexityRatio`', {
+      hint: 'add `maxPerplexityRatio`, `maxSize` or `minTask`',
     })
   }
   if (repair) {
     throw new UsageError('samples show the cut without a repair', {
-      hint: 'omit --samples here, and give it to prune --repair',
+      hint: `omit ${nameOption('samples')} here, and give it to prune ${nameFlag('repair')}`,
     })
   }
 }

@@ -28,7 +28,7 @@ type Comparing = Pick<Evaluator, 'compare' | 'close'>
 export function assertSameSweep({ identity }: SweepProgress, expected: string): void {
   if (identity === expected) return
   throw new LayerpruneError('the sweep cannot be resumed: it was made with another model or other flags', {
-    hint: 'give the same flags, or start again without --resume',
+    hint: 'give the same flags, or start again without `resumeFrom`',
   })
 }
 

@@ -117,9 +117,9 @@ async function prepareLimited(
 /** @throws LayerpruneError that choosing layers left too little memory, which a new process has again */
 function explainTaken(cause: Error): never {
   throw new LayerpruneError(
-    `the layers are chosen, which took memory that is not free again: ${cause.message}`,
+    `the layers are chosen, but the memory for that is not free again: ${cause.message}`,
     {
-      hint: 'the same command with --resume measures the cuts within the limit, or raise it',
+      hint: 'the same command with `resumeFrom` measures the cuts within the limit, or raise it',
       cause,
     },
   )

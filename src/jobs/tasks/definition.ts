@@ -6,7 +6,7 @@ import { compileTemplate, type Template } from './template.js'
 /** How a field of a document is found: by a template, or the same for all documents. */
 export type Rule = { template: Template; field: string } | { value: unknown }
 
-/** A task as lm-evaluation-harness defines it: its documents, what is asked of each, and what is measured. */
+/** A task as lm-evaluation-harness defines it: its documents, their prompts and its metrics. */
 export interface TaskDefinition {
   name: string
   /** Id on the Hub, a file or a folder. */

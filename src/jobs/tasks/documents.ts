@@ -134,7 +134,7 @@ class DocumentMaker {
     return (this.#isTemplate(rule) && parseList(value)) || this.#place(rule, value, choices)
   }
 
-  /** A number is the place of the choice that is asked about. */
+  /** The index of the choice in question. */
   #asked(rule: Rule, record: DataRecord, choices: string[] | undefined): string | number {
     const value = this.#find(rule, record)
     if (typeof value === 'number' && choices !== undefined) return value

@@ -56,7 +56,7 @@ export class ExampleSampler {
     const { name, exampleSplit } = this.#task
     return new LayerpruneError(
       `task ${name}: its split ${exampleSplit} has ${formatQuantity(found, 'document')} for examples, ${this.#drawn} are needed`,
-      { hint: 'use fewer examples: --num-fewshot' },
+      { hint: 'use fewer examples: `numFewshot`' },
     )
   }
 }

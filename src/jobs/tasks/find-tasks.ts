@@ -32,7 +32,7 @@ export async function findTasks(asked: string[]): Promise<FoundTasks> {
         : findBuiltIn(task)
       const other = tasks.get(definition.name)
       if (other !== undefined && definition.name !== task) {
-        throw new UsageError(`${name}: a task ${definition.name} was asked for before`, {
+        throw new UsageError(`${name}: a task named ${definition.name} was given before`, {
           hint: 'give it another name: task in its file',
         })
       }

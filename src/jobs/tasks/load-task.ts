@@ -1,4 +1,5 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { type DataRecord, type RecordsOptions, readRecords } from '../../texts/data/records.js'
 import type { TaskDefinition } from './definition.js'
 import { makeDocuments, type TaskDocument } from './documents.js'
@@ -27,7 +28,7 @@ export async function loadTask(task: TaskDefinition, options: LoadOptions): Prom
   const { limit = Infinity, onNote } = options
   const examples = countExamples(task, options.numFewshot)
   if (examples !== (options.numFewshot ?? examples)) {
-    onNote?.(`${task.name} has its own examples, so --num-fewshot does not change it`)
+    onNote?.(`${task.name} has its own examples, so ${nameOption('numFewshot')} does not change it`)
   }
   const records = await readSplit(task, task.split, options, limit)
   if (records.length === 0) throw new LayerpruneError(`task ${task.name}: its split ${task.split} is empty`)

@@ -20,9 +20,9 @@ import { scoreTasks, type TaskScores } from './score-tasks.js'
 import { judgeTasks, summarizeTasks, type ValuesByTask } from './task-figures.js'
 
 export interface OpenTasksOptions extends TaskOptions {
-  /** Texts run at once; as many as is fastest if omitted. */
+  /** Texts run at once; the fastest number if omitted. */
   batchSize?: number | undefined
-  /** Tokens that a context and its continuation may have; as many as the model takes if omitted. */
+  /** Maximum tokens of a context and its continuation; the model's limit if omitted. */
   maxLength?: number | undefined
 }
 
@@ -40,7 +40,7 @@ const DEFAULT_MAX_LENGTH = 2048
 interface TaskRun {
   /** The whole model's. */
   layers: number
-  /** Texts run at once; as many as is fastest if undefined. */
+  /** Texts run at once; the fastest number if undefined. */
   batchSize: number | undefined
   /** Whether texts may be prefix trees. */
   trees: boolean
@@ -142,8 +142,8 @@ function summarize(
   const tasks = summarizeTasks(prepared, whole!)
   const failed = Object.keys(tasks).find((name) => tasks[name] === null)
   if (failed !== undefined) {
-    throw new LayerpruneError(`the whole model gives a choice of ${failed} no finite likelihood`, {
-      hint: 'half precision can overflow: try --dtype fp32; otherwise the weights may be damaged',
+    throw new LayerpruneError(`the whole model's likelihood of a choice of ${failed} is not finite`, {
+      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
     })
   }
   return {

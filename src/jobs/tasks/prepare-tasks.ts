@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { TaskDefinition } from './definition.js'
 import type { TaskDocument } from './documents.js'
 import type { TaskTokenizer } from './encode-requests.js'
@@ -112,6 +113,6 @@ function assertDataIsUsed({ taskData = {} }: LoadOptions, names: string[]): void
   const unused = Object.keys(taskData).find((name) => !names.includes(name))
   if (unused === undefined) return
   throw new LayerpruneError(
-    `--task-data names ${unused}, which is not one of the tasks: ${names.slice(0, 20).join(', ')}`,
+    `${nameOption('taskData')} names ${unused}, which is not one of the tasks: ${names.slice(0, 20).join(', ')}`,
   )
 }

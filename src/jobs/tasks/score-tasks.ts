@@ -14,14 +14,14 @@ export interface TaskScores {
 }
 
 export interface ScoringOptions {
-  /** Texts run at once; if omitted, as many as RUN_TOKENS padded tokens hold. */
+  /** Texts run at once; if omitted, RUN_TOKENS padded tokens decide. */
   batchSize?: number | undefined
   onAdvance?: OnAdvance | undefined
 }
 
 /** Padded tokens from which on a larger batch is hardly faster. */
 const LEAST_TOKENS = RUN_TOKENS / 4
-/** Length of a text, as a share of the longest of its batch, below which it waits for the next. */
+/** A text shorter than this share of the longest in its batch waits for the next batch. */
 const LEAST_FILLED = 0.8
 
 /**

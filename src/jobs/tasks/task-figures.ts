@@ -102,7 +102,7 @@ function compare(own: DocumentValues, whole: DocumentValues): CutTaskFigures['di
   return Object.fromEntries(differences)
 }
 
-/** The difference of the perplexities, whose error is that of the documents' shares of it (delta method). */
+/** The difference of the perplexities, its standard error by the delta method over documents. */
 function comparePerplexities(own: Float64Array, whole: Float64Array): PairedDifference {
   const [perplexity, other] = [own, whole].map((values) => Math.exp(-estimateMean(values).value)) as [
     number,

@@ -5,13 +5,13 @@ import { yamlNode } from '../../base/yaml.js'
 import { isOnlyOnHub } from '../../files/hub/only-on-hub.js'
 import type { CardResult } from '../../results/documents/card-content.js'
 
-/** What the front matter of a card tells the Hub about a model, in addition to what the card of its base says. */
+/** Front matter of a card, added to that of the base model's card. */
 export interface CardMetadata {
   /** Name of the model. */
   name: string
   /** Hub id of the model that it was made from; null if that is not on the Hub, undefined if the base's card knows. */
   baseModel: string | null | undefined
-  /** What it is to its base, in the Hub's words; a cut is a finetune, which is what the Hub calls changed weights. */
+  /** Relation to the base in the Hub's terms; a cut is a finetune, the Hub's term for changed weights. */
   relation: 'finetune' | 'adapter'
   /** The library that loads it; undefined if the Hub can tell from its files. */
   library: 'transformers' | 'transformers.js' | 'peft' | undefined

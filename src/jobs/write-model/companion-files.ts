@@ -66,7 +66,7 @@ export async function resolveInside(folder: string, name: string): Promise<strin
       ? [realFolder, await realpath(blobs).catch(() => blobs)]
       : [realFolder]
   if (allowed.some((inside) => found.startsWith(inside + sep))) return found
-  throw new LayerpruneError(`${path} is a link out of the model's folder, and its content would be copied`, {
+  throw new LayerpruneError(`${path} is a link out of the model's folder, whose content would be copied`, {
     hint: 'put a copy in its place if it belongs to the model, or remove it',
   })
 }

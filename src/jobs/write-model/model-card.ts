@@ -1,6 +1,7 @@
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameFlag } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { describeLayers } from '../../model/layers/names.js'
@@ -109,7 +110,7 @@ function describeCut({ plan, isFromHub, unproven, format, content, ...card }: Ca
     ...(unproven === undefined
       ? []
       : [
-          `**Not proven to be right** (\`--unproven\`): ${unproven}. Compare its logits with those of the whole model before you use it.`,
+          `**Not proven to be right** (\`${nameFlag('unproven')}\`): ${unproven}. Compare its logits with those of the whole model before you use it.`,
         ]),
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
@@ -123,7 +124,7 @@ function describeCut({ plan, isFromHub, unproven, format, content, ...card }: Ca
 }
 
 function formatPlainCut(id: string, { removed }: Plan, name: string): string {
-  return formatCommand('prune', { model: id, words: ['--drop', formatBlocks(removed), '-o', name] })
+  return formatCommand('prune', { model: id, words: [nameFlag('drop'), formatBlocks(removed), '-o', name] })
 }
 
 /** How a model is measured on tasks, in Markdown. */

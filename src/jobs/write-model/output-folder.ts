@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, statfs } from 'node
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { removeAbandoned } from '../../base/abandoned-files.js'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { explainFailure, makeFolder, shortenName } from '../../base/write-files.js'
 import { inspectModelFolder } from './model-files.js'
 
@@ -53,7 +54,7 @@ export async function checkOutputFolder(
   if (names.length === 0) return { path, found: 'empty' }
   if (!force) {
     throw new LayerpruneError(`${output} already exists`, {
-      hint: 'name another folder with --output, or replace this one with --force',
+      hint: 'name another folder with `output`, or replace this one with `force`',
     })
   }
   const { holdsModel, stranger } = await inspectModelFolder(path, known)
@@ -61,8 +62,8 @@ export async function checkOutputFolder(
     ? 'holds no model (no weights and no layerprune-plan.json)'
     : stranger !== undefined && `holds ${stranger}, which is not known to be part of a model`
   if (problem) {
-    throw new LayerpruneError(`${output} ${problem}, so --force does not replace it`, {
-      hint: 'name another folder with --output',
+    throw new LayerpruneError(`${output} ${problem}, so ${nameOption('force')} does not replace it`, {
+      hint: 'name another folder with `output`',
     })
   }
   return { path, found: 'model' }
@@ -111,7 +112,7 @@ function isNumbered(name: string, start: string): boolean {
   return name.startsWith(start) && /^[0-9a-f]{8}$/.test(name.slice(start.length))
 }
 
-/** Puts back the model that a run with --force had moved away when it was killed, before the new one was in place. */
+/** Restores the model that a killed run with `force` had moved away. */
 async function restoreReplaced(path: string, output: string, onNote: CheckOptions['onNote']): Promise<void> {
   if ((await lstat(path).catch(ignoreMissing)) !== undefined) return
   const parent = dirname(path)

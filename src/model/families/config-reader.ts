@@ -1,5 +1,6 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { nameOption } from '../../base/name-option.js'
 import { adviseOnConfig, CONFIG_FILE } from '../../files/checkpoint/config-file.js'
 
 /** Limits of the files, which no count in a config can exceed. */
@@ -178,7 +179,7 @@ export class ConfigReader {
       throw new LayerpruneError(
         `${this.#path} has ${key} = ${shorten(value)}, which is not known of ${family} models and could change what they compute`,
         {
-          hint: `if it does not, --ignore-config-key ${key} reads the model anyway; otherwise use an ONNX export`,
+          hint: `if it does not, ${nameOption('ignoreConfigKey', key)} reads the model anyway; otherwise use an ONNX export`,
         },
       )
     }
@@ -191,7 +192,7 @@ export class ConfigReader {
   assertUnread(key: string, family: string): void {
     if (!this.#read.has(key)) return
     throw new UsageError(
-      `--ignore-config-key ${key}: ${family} models are known to have ${key}, so it is not ignored`,
+      `${nameOption('ignoreConfigKey', key)}: ${family} models are known to have ${key}, so it is not ignored`,
     )
   }
 

@@ -1,3 +1,4 @@
+import { nameFlag } from '../../base/name-option.js'
 /** Families that cannot be read, and why. */
 
 /** What is known of a family that is refused. */
@@ -12,7 +13,7 @@ const SEVERAL_STREAMS =
 const ONE_STREAM = 'only models with one residual stream can be measured'
 const ONLY_DECODERS = 'only decoders (causal language models) can be read'
 const IN_TURNS = 'only models that run each layer once can be measured'
-const CUT_ONLY = 'prune --drop can cut its safetensors; to measure it, use an ONNX export'
+const CUT_ONLY = `prune ${nameFlag('drop')} can cut its safetensors; to measure it, use an ONNX export`
 const OTHER_FAMILY = 'take a model of a family that docs/models.md lists'
 
 function refuseAll(names: string[], refusal: Refusal): [string, Refusal][] {

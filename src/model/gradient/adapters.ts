@@ -19,7 +19,7 @@ import type { TrainedWeight } from './trained.js'
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), in PEFT's words. */
 export interface AdapterForm {
   rank: number
-  /** Scales what adapters add by alpha / rank. */
+  /** The adapters' output is scaled by alpha / rank. */
   alpha: number
 }
 
@@ -114,7 +114,7 @@ function makeAdapter(
   const [product] = products
   if (product === undefined) {
     throw new LayerpruneError(`${module} cannot have an adapter: no plain product has its weight`, {
-      hint: 'choose other modules with --targets',
+      hint: 'choose other modules with `targets`',
     })
   }
   const { inputs } = product.stored
@@ -129,7 +129,7 @@ function makeAdapter(
   }
 }
 
-/** A product, and what its adapter adds to it, under the product's name. */
+/** A product plus its adapter's output, under the product's name. */
 function writeAdapter(
   writer: GraphWriter,
   node: NodeProto,

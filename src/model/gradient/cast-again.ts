@@ -44,7 +44,7 @@ export function castAgain(decoder: DecoderGraph, nodes: readonly NodeProto[]): M
   return packed
 }
 
-/** The same expression of parts with other names, which ONNX Runtime does not take for the same. */
+/** The same expression with renamed parts, so that ONNX Runtime does not merge the two. */
 function renameParts<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(renameParts) as T

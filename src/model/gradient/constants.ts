@@ -14,7 +14,7 @@ export function stringAttribute({ attribute }: NodeProto, name: string, otherwis
   return found === undefined ? otherwise : new TextDecoder().decode(found.s)
 }
 
-/** The whole numbers that a graph holds as a constant; undefined if it is no such constant. */
+/** The integers of a constant; undefined if the tensor is not one. */
 export function readConstant(tensor: TensorProto | undefined): number[] | undefined {
   if (tensor?.dataType !== DataType.INT64 || tensor.rawData.length === 0) return undefined
   const { buffer, byteOffset, length } = tensor.rawData

@@ -59,12 +59,12 @@ function passNode(passage: Passage): (string | undefined)[] {
   const { node } = passage
   const rule = isSupported(node) ? findRule(node.opType) : undefined
   if (rule !== undefined) return rule(passage)
-  throw new LayerpruneError(`no gradient passes the operator ${node.opType} (${node.output[0]})`, {
+  throw new LayerpruneError(`gradients cannot pass through the operator ${node.opType} (${node.output[0]})`, {
     hint: 'train layers after it alone, or heal this model on a GPU: layerprune recipe',
   })
 }
 
-/** Forms of operators that the graphs do not use, and no rule covers. */
+/** Forms of operators that no rule covers. */
 function isSupported({ opType, input, attribute }: NodeProto): boolean {
   if (opType === 'Slice') return input.length === 4
   if (opType === 'ReduceSum' || opType === 'ReduceLogSumExp') {

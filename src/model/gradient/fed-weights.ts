@@ -26,7 +26,7 @@ export function feedWeights(
   for (const weight of fed) {
     const initializers = graph.initializer.filter(({ name }) => readStoredPart(name).tensor === weight.name)
     if (initializers.length === 0 || weight.shape.length > 2) {
-      throw new LayerpruneError(`${weight.name} cannot be trained: it is no matrix or vector of the graph`)
+      throw new LayerpruneError(`${weight.name} cannot be trained: it is not a matrix or vector of the graph`)
     }
     graph.initializer = graph.initializer.filter((initializer) => !initializers.includes(initializer))
     graph.input.push(makeValueInfo(weight.name, DataType.FLOAT, weight.shape))
@@ -45,7 +45,7 @@ export function feedWeights(
 }
 
 /**
- * Gives inputs of the graph that are trained their values, so that it can be run without them.
+ * Turns trained inputs of the graph back into stored weights with their values.
  * @returns a new graph; the given one is not changed
  */
 export function storeWeights(

@@ -16,7 +16,7 @@ import { floatAttribute, integerAttribute } from './constants.js'
 export interface Head {
   nodes: NodeProto[]
   logits: string
-  /** What the logits are a plain product with; undefined if they are computed otherwise, or if it may be trained. */
+  /** The table that the logits are a plain product with; undefined if there is none, or if it may be trained. */
   table: Table | undefined
 }
 
@@ -35,12 +35,12 @@ interface Table {
 export interface HeadCopy {
   /** [positions, 1, vocabulary] */
   logits: string
-  /** What the table is multiplied by, [positions, 1, hidden]; undefined if the head has none. */
+  /** Factor of the table, [positions, 1, hidden]; undefined if the head has no table. */
   multiplied: string | undefined
 }
 
 /**
- * Takes the head of a decoder, and gives the graph what it reads besides the state.
+ * Takes the head of a decoder, and adds the tensors it reads to the graph.
  * @throws LayerpruneError if the decoder has none
  */
 export function takeHead(

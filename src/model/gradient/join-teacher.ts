@@ -11,7 +11,7 @@ const PREFIX = 'teacher/'
 /**
  * Puts a decoder and the teacher that it learns from into one graph; both read the same tokens.
  * @returns new graphs; the given ones are not changed
- * @throws LayerpruneError if they have not as many tokens
+ * @throws LayerpruneError if their vocabularies differ in size
  */
 export function joinTeacher(
   student: DecoderGraph,
@@ -37,12 +37,12 @@ function assertSameTokens(student: DecoderGraph, teacher: DecoderGraph): void {
   const [own, other] = [student, teacher].map(findLogitSize)
   if (own !== undefined && own === other) return
   throw new LayerpruneError(
-    `the teacher has ${other ?? 'no'} logits per token, and the model that learns from it ${own ?? 'none'}`,
+    `the teacher has ${other ?? 'no'} logits per token, the model that learns from it ${own ?? 'none'}`,
     { hint: 'take the whole model that the pruned one was made from' },
   )
 }
 
-/** Renames all that a graph computes and holds, in place; its inputs keep their names. */
+/** Prefixes all tensors of a graph except its inputs, in place. */
 function prefixNames(graph: GraphProto): GraphProto {
   const names = new Map<string, string>()
   for (const { name } of graph.initializer) names.set(name, PREFIX + name)

@@ -9,7 +9,7 @@ export interface BatchSize {
   tokens: number
 }
 
-/** Share of the tokens that a run of queries sees on average: attention omits keys that come later. */
+/** Average share of the tokens that a run of queries sees: attention omits later keys. */
 const SEEN = 0.625
 
 /** Runs of queries that attention is computed in. */
@@ -49,7 +49,7 @@ function isOf({ output }: NodeProto, scope: string): boolean {
   return /^[^./]*/.exec(output[0]!)![0] === scope
 }
 
-/** A tensor of unknown shape is taken for a small one: large ones are products and what is made of them. */
+/** Tensors of unknown shape count as small: large ones come from products, whose shapes are known. */
 function countNumbers(shape: Dimension[] | undefined, { texts, tokens }: BatchSize): number {
   if (shape === undefined) return 0
   return shape.reduce<number>((product, size, axis) => {

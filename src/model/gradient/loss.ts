@@ -10,21 +10,21 @@ export const WEIGHTS_INPUT = 'layerprune.weights'
 /** float32: the sum of the weighted negative logarithms of the targets' probabilities, in nats. */
 export const LOSS_OUTPUT = 'layerprune.loss'
 
-/** Runs of positions whose logits are computed one after another: those of all would be the largest tensor by far. */
+/** Runs of positions whose logits are computed in turn; all at once would be by far the largest tensor. */
 export const CHUNKS = 4
 
-/** Numbers of a state in a student and in its teacher. */
+/** Index of the same state in a student and in its teacher. */
 export interface StatePair {
   student: number
   teacher: number
 }
 
-/** A decoder whose probabilities another learns, in one graph with it. */
+/** A decoder whose probabilities another learns, in the same graph. */
 export interface Teacher {
   decoder: DecoderGraph
   /** The output that holds its logits. */
   logits: string
-  /** States that are learnt too, and what they count beside the probabilities; none if omitted. */
+  /** States that are learnt too, and their weight in the loss; none if omitted. */
   common?: { states: readonly StatePair[]; weight: number } | undefined
 }
 
@@ -38,9 +38,9 @@ export interface WrittenLoss {
 interface LossInputs {
   student: DecoderGraph
   state: string
-  /** Of the student. */
+  /** The student's. */
   hiddenSize: number
-  /** If there is one, the student's loss is its distance from the teacher. */
+  /** If given, the loss is the student's divergence from it. */
   teacher?: (Teacher & { state: string }) | undefined
 }
 
@@ -105,11 +105,11 @@ function writeSizes(writer: GraphWriter, rows: string): string {
 }
 
 interface ChunkLoss {
-  /** Of each position, before it is weighted: [positions, 1]. */
+  /** Unweighted loss of each position, [positions, 1]. */
   losses: string
   /** [positions, vocabulary]: the gradients of the logits of a position that counts 1, without those at its target. */
   errors: string
-  /** Tokens, [positions, 1], whose logits have a gradient that is smaller by one; undefined if none has. */
+  /** Tokens, [positions, 1], at which one is subtracted from the gradient; undefined if none. */
   targets?: string
 }
 

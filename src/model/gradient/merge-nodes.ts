@@ -1,7 +1,7 @@
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { GraphProto } from '../graph/onnx/onnx.js'
 
-/** Adds what a writer wrote to a graph, in place; constants that both have under one name are the same. */
+/** Adds a writer's nodes and constants to a graph, in place; constants of the same name are equal. */
 export function mergeNodes(graph: GraphProto, writer: GraphWriter): void {
   const known = new Set(graph.initializer.map(({ name }) => name))
   graph.node.push(...writer.nodes)

@@ -8,12 +8,12 @@ export interface Passage {
   node: NodeProto
   /** Gradient of each output; undefined if the loss does not depend on it. */
   outputs: (string | undefined)[]
-  /** Whether the gradient of an input is asked for. */
+  /** Whether the gradient of an input is needed. */
   needs: (input: number) => boolean
   shapes: Shapes
 }
 
-/** Gradients of a node's inputs by their place; those that nobody asked for may be omitted. */
+/** Gradients of a node's inputs, by index; those not needed may be omitted. */
 export type InputGradients = (string | undefined)[]
 
 /**

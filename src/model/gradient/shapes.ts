@@ -1,7 +1,7 @@
 import { dimensions, type GraphProto, type NodeProto } from '../graph/onnx/onnx.js'
 import { integerAttribute, readConstant } from './constants.js'
 
-/** Length of an axis: a number, or a name that stands for the same length wherever it is used. */
+/** Length of an axis: a number, or a name for an unknown length. */
 export type Dimension = number | string
 
 /**
@@ -98,7 +98,7 @@ export class Shapes {
     return rows === undefined || columns === undefined ? undefined : [...first.slice(0, -2), rows, columns]
   }
 
-  /** As ONNX reads the target: 0 copies a length, -1 is what remains. */
+  /** 0 copies the length of the axis, -1 is inferred. */
   #reshape(shape: Dimension[], target: number[] | undefined): Dimension[] | undefined {
     return target?.map((size, axis) => (size === 0 ? shape[axis]! : size === -1 ? this.#newName() : size))
   }

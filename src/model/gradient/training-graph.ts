@@ -36,7 +36,7 @@ interface GraphOptions {
 }
 
 interface LossOptions extends GraphOptions {
-  /** Learnt from instead of the next token. */
+  /** Its probabilities are learnt instead of the next token. */
   teacher?: Teacher | undefined
 }
 
@@ -96,8 +96,8 @@ function takeEnd(
 function findStates(segment: DecoderGraph, { decoder, common }: Teacher, from = 0): CommonState[] {
   return common!.states.map(({ student, teacher }) => {
     if (student < from) {
-      throw new LayerpruneError('the states of a teacher can be learnt only if all layers are held at once', {
-        hint: 'train without --layers-at-once, or without --teacher-states',
+      throw new LayerpruneError("the teacher's states can be learnt only with all layers held at once", {
+        hint: 'train without `layersAtOnce`, or without `teacherStates`',
       })
     }
     return { student: segment.states[student - from]!, teacher: decoder.states[teacher]! }

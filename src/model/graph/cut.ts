@@ -70,7 +70,7 @@ function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): vo
   renameReads(graph, others)
 }
 
-/** In a model whose layers are of several kinds, the last cache of a kind may be removed and still be read. */
+/** If layers have several kinds, the last cache of a kind may be removed and still be read. */
 function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   const missing = graph.input.find(({ name }) => isOfRemoved(name, blocks))
   if (missing === undefined) return
@@ -86,10 +86,9 @@ function assertNoneRead(graph: GraphProto, last: string, removed: Set<NodeProto>
   const needed = [...nodesUpstream(topology, [last])].map((position) => topology.nodes[position]!)
   const read = needed.find((node) => removed.has(node) && isProduct(node))
   if (read === undefined) return
-  throw new LayerpruneError(
-    `layers that are kept read keys and values of a layer that is removed (${read.output[0]})`,
-    { hint: 'remove other layers: the last layers of this model share keys and values with earlier ones' },
-  )
+  throw new LayerpruneError(`kept layers read the keys and values of a removed layer (${read.output[0]})`, {
+    hint: 'remove other layers: the last layers of this model share keys and values with earlier ones',
+  })
 }
 
 function isOfRemoved(cache: string, blocks: Block[]): boolean {

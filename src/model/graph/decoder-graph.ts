@@ -25,7 +25,7 @@ export interface DecoderGraph {
   mapsMatrices?: boolean
   /** Whether its matrices are int8, or to be made so first: until then it cannot run. */
   int8?: 'awaited' | 'made'
-  /** Tokens of the longest text for which full attention is what the model's sparse attention is. */
+  /** Tokens of the longest text for which the model's sparse attention equals full attention. */
   longestDense?: number | null
 }
 

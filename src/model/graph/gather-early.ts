@@ -86,7 +86,7 @@ function findRegion(
   return region
 }
 
-/** Whether a region multiplies a tensor by weights only, which is what makes it worth being gathered. */
+/** Whether a region multiplies a tensor by weights only, so that gathering saves work. */
 function feedsProductsOnly(topology: Topology, { nodes }: Region, entry: string): boolean {
   const readers = topology.consumers.get(entry)!.filter((position) => nodes.has(position))
   return readers.every((reader) => {

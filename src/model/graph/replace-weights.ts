@@ -7,7 +7,7 @@ import { setInlineData } from './onnx/external-data.js'
 import { cloneModel } from './onnx/onnx.js'
 import { readStoredPart, type StoredPart } from './stored-part.js'
 
-/** The type in which a packed weight is written if its values change: what it loses to that is a 256th of a number. */
+/** Packed weights that change are written in this type; rounding error at most 1/256. */
 export const REPLACED_DTYPE = 'BF16'
 
 /**

@@ -53,7 +53,7 @@ function assertIndependent({ model, states }: DecoderGraph, from: number, segmen
   if (!segment.node.some((node) => isProduct(node) && outputs.has(node.output[0]!))) return
   throw new LayerpruneError(
     `the layers from ${from} on read keys and values of earlier layers, so that the decoder cannot be divided there`,
-    { hint: 'run it without --max-memory, and evaluate one candidate at a time' },
+    { hint: 'run it without `maxMemory`, and evaluate one candidate at a time' },
   )
 }
 

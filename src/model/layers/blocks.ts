@@ -65,7 +65,6 @@ export function keptSlices(layers: number, removed: Block[]): Block[] {
   return kept
 }
 
-/** Whether a layer is in one of the blocks. */
 export function includesLayer(blocks: Block[], layer: number): boolean {
   return blocks.some(({ start, end }) => start <= layer && layer < end)
 }

@@ -17,7 +17,7 @@ export function nameLayers(block: Block): string {
 }
 
 /**
- * Blocks in words nobody can misread, by start: `layers 21..28 (0-based, 8 of 32)`.
+ * Blocks by start, unambiguously: `layers 21..28 (0-based, 8 of 32)`.
  * @param layers  layers of the whole model
  */
 export function describeLayers(layers: number, blocks: Block[]): string {

@@ -1,10 +1,10 @@
 import type { CombinedExpression } from '../../files/checkpoint/weight-expression.js'
 import type { ExpressionWriter } from './expression-writer.js'
 
-/** How the numbers on the right are spread along an axis: one for each number, one for all, or one for each block. */
+/** How the right operand is broadcast along an axis: per number, to all, or per block. */
 type Spread = 'each' | 'all' | 'blocks'
 
-/** Combines numbers with those of their blocks, without making the latter as many as the former if that can be. */
+/** Combines values with per-block values, broadcasting rather than repeating them where possible. */
 export function writeCombined(
   writer: ExpressionWriter,
   expression: CombinedExpression,
@@ -41,12 +41,12 @@ export function writeCombined(
   return writer.op('Reshape', [combined, writer.shape(shape, ids)])
 }
 
-/** The number of the block that each row is in. */
+/** The block index of each row. */
 function blockIds(writer: ExpressionWriter, ids: string, block: number): string {
   return block === 1 ? ids : writer.op('Div', [ids, writer.integers([block])])
 }
 
-/** Repeats each number for its block along one axis, the last block of which is smaller. */
+/** Repeats each number over its block along one axis, whose last block is smaller. */
 function writeSpread(
   writer: ExpressionWriter,
   grid: string,

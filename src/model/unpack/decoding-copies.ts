@@ -1,6 +1,6 @@
 import type { WeightExpression } from '../../files/checkpoint/weight-expression.js'
 
-/** As measured of weights of 45 million numbers: codes as numbers, these times their scales, and what is between. */
+/** Measured on 45M weights: decoded codes, scaled values, intermediates. */
 const COPIES: Partial<Record<WeightExpression['kind'], number>> = {
   'row-words': 3,
   lookup: 3,
@@ -24,7 +24,7 @@ export function countDecodingCopies(expression: WeightExpression): number {
   }
 }
 
-/** Scales that are spread over all numbers take as much as these; a product beside them is there with the sum. */
+/** Scales broadcast to all numbers take the same memory; a product and the sum exist at the same time. */
 function countGathered(right: WeightExpression): number {
   if (right.kind === 'transposed') return 2 * countGathered(right.of)
   if (right.kind === 'product') return 2

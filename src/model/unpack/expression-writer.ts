@@ -37,7 +37,6 @@ export abstract class ExpressionWriter extends GraphWriter {
     this.#folder = folder
   }
 
-  /** A part of a file as an initializer. */
   part(part: StoredPart, { type = PART_TYPES[part.dtype]!, dims = part.shape }: View = {}): string {
     const name = `packed:${part.name}@${part.offsetBytes}:${DataType[type]}[${dims}]`
     if (this.parts.has(name)) return name
@@ -54,12 +53,11 @@ export abstract class ExpressionWriter extends GraphWriter {
     return this.integers(ids === undefined ? shape : [-1, ...shape.slice(1)])
   }
 
-  /** A constant of uint8 without dimensions. */
+  /** A uint8 scalar. */
   byte(value: number): string {
     return this.bytes([value], [])
   }
 
-  /** A constant of uint8. */
   bytes(values: number[], shape: number[]): string {
     const name = `bytes[${shape}]:${values}`
     const tensor = create(TensorProtoSchema, {

@@ -25,7 +25,7 @@ export function writeIntegers(
   return writer.op('Reshape', [ordered, writer.shape(shape, ids)])
 }
 
-/** Separates integers of less than 8 bits, 8 of which lie in as many bytes as one has bits; as uint8. */
+/** Unpacks integers of n < 8 bits, eight of which fill n bytes; as uint8. */
 function writeSeparated(
   writer: ExpressionWriter,
   { part, shape, bits }: IntegersExpression,
@@ -49,7 +49,7 @@ function writeSeparated(
   return writer.op('Reshape', [writer.op('Concat', integers, { axis: -1 }), writer.shape(shape, ids)])
 }
 
-/** Integers of which 32-bit words hold consecutive rows, as float32 [rows, columns]. */
+/** Integers whose consecutive rows share 32-bit words, as float32 [rows, columns]. */
 export function writeRowWords(writer: ExpressionWriter, { part, shape, bits }: RowWordsExpression): string {
   const [rows, columns] = shape
   const perWord = 32 / bits

@@ -23,7 +23,7 @@ function toFloat(writer: ExpressionWriter, numbers: string, dtype: string): stri
   return dtype === 'F32' ? numbers : writer.cast(numbers, DataType.FLOAT)
 }
 
-/** One number, which is combined with numbers of any shape of as many axes. */
+/** One number, broadcast to any shape of the same rank. */
 export function writeConstant(writer: ExpressionWriter, { value, shape }: ConstantExpression): string {
   const dims = shape.map(() => 1)
   return writer.floats([value], dims)

@@ -11,7 +11,7 @@ export function takeRows(expression: WeightExpression, start: number, end: numbe
   return take(expression, start, end, shape) ?? { kind: 'rows', shape, of: expression, start, end }
 }
 
-/** Of a list, each number counts as a row. */
+/** In a list, each number is a row. */
 function takeNumbers(expression: WeightExpression, start: number, end: number): WeightExpression {
   const part = expression.kind === 'stored' && cutPart(expression.part, expression.shape[0]!, start, end)
   if (!part) throw new Error(`no part of a list of kind ${expression.kind} can be taken`)
@@ -83,7 +83,7 @@ function takeCombined(
   return start % height === 0 ? takeBlocks(first, last, height) : undefined
 }
 
-/** Of a stack of transposed matrices, whole ones. */
+/** From a stack of transposed matrices, whole matrices. */
 function takeTransposed(
   { of, shape: whole }: Extract<WeightExpression, { kind: 'transposed' }>,
   start: number,

@@ -51,7 +51,7 @@ export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): U
   return { model: copyMessage(model, { graph: edited }), parts: writer.parts }
 }
 
-/** The nodes that look up rows of a packed table, instead of a given node. */
+/** The nodes that replace a lookup in a packed table. */
 function writeLookUp(
   writer: WeightWriter,
   table: WeightExpression,
@@ -77,7 +77,7 @@ function readNames(nodes: NodeProto[]): string[] {
   return [...new Set(names)]
 }
 
-/** Constants of integers are named by what they hold, so that a graph can have them already. */
+/** Drops constants that the graph has already: integer constants are named by their values. */
 function withoutRepeats(initializers: GraphProto['initializer']): GraphProto['initializer'] {
   return [...new Map(initializers.map((tensor) => [tensor.name, tensor])).values()]
 }

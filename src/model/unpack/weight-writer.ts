@@ -7,7 +7,6 @@ import { writeLookup } from './lookup.js'
 import { writeGathered, writeReshaped, writeRows, writeTransposed } from './rearranged.js'
 import { writeConstant, writeStored } from './stored.js'
 
-/** Writes weight expressions as nodes. */
 export class WeightWriter extends ExpressionWriter {
   expression(expression: WeightExpression, ids?: string): string {
     switch (expression.kind) {

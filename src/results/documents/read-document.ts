@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { nameFlag } from '../../base/name-option.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { findSchemaProblem } from './json-schema.js'
 import type { Plan } from './plan.js'
@@ -31,14 +32,17 @@ const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
     name: 'a similarity result',
     hint: 'give the similarity.json that layerprune similarity wrote',
   },
-  evaluation: { name: 'an evaluation', hint: 'give what layerprune evaluate --json printed' },
+  evaluation: { name: 'an evaluation', hint: `give what layerprune evaluate ${nameFlag('json')} printed` },
   plan: { name: 'a plan', hint: 'give the plan.json that layerprune wrote' },
   sweep: { name: 'a sweep', hint: 'give the sweep.json that layerprune sweep wrote' },
-  tasks: { name: 'a result of tasks', hint: 'give what layerprune evaluate --task --json printed' },
-  prune: { name: 'a pruned model', hint: 'give what layerprune prune --json printed' },
+  tasks: {
+    name: 'a result of tasks',
+    hint: `give what layerprune evaluate ${nameFlag('task')} ${nameFlag('json')} printed`,
+  },
+  prune: { name: 'a pruned model', hint: `give what layerprune prune ${nameFlag('json')} printed` },
   any: {
     name: 'a saved result',
-    hint: 'give what similarity, sweep, evaluate, plan or prune wrote or printed with --json',
+    hint: `give what similarity, sweep, evaluate, plan or prune wrote or printed with ${nameFlag('json')}`,
   },
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../../base/errors.js'
+import { nameFlag } from '../../base/name-option.js'
 import { countLayers, normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { describeMetric, type Metric } from './metrics.js'
@@ -71,7 +72,7 @@ export async function readMeasuredTasks(
   if (kind === 'tasks') return checkCuts(path, document)
   if (kind !== 'evaluation' || document.tasks === undefined) {
     throw new LayerpruneError(`${path} has no results of tasks`, {
-      hint: 'give what layerprune evaluate --task --json printed',
+      hint: `give what layerprune evaluate ${nameFlag('task')} ${nameFlag('json')} printed`,
     })
   }
   const { model, tasks, candidates } = checkCuts(path, document)

@@ -1,4 +1,5 @@
 import { formatCount, formatDistance, formatQuantity } from '../../base/format-numbers.js'
+import { nameFlag } from '../../base/name-option.js'
 import { formatBlocks, includesLayer } from '../../model/layers/blocks.js'
 import { describeLayers } from '../../model/layers/names.js'
 import { listEvaluationColumns, listEvaluationRows } from '../documents/evaluation-columns.js'
@@ -64,7 +65,7 @@ export function renderPlan(plan: Plan, number: number, facts: SliceFacts): strin
   return `<section class="plan" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
 ${renderStrip(model.layers, removed)}
-<div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: ['--drop', formatBlocks(removed)] }))}
+<div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: [nameFlag('drop'), formatBlocks(removed)] }))}
 <details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details>${renderInfluence(plan)}</div><div>${renderFacts(
     [
       ['strategy', strategy],

@@ -6,6 +6,7 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../../base/format-numbers.js'
+import { nameFlag } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { formatLayers } from '../../model/layers/names.js'
@@ -88,7 +89,7 @@ ${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors,
 }
 
 function formatCommandOf({ model }: ReportedResult, { start, end }: Block): string {
-  const cut = ['--drop', formatBlocks([{ start, end }])]
+  const cut = [nameFlag('drop'), formatBlocks([{ start, end }])]
   return formatPruneCommand({ model: model.id, revision: model.askedRevision, cut })
 }
 

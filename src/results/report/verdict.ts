@@ -6,6 +6,7 @@ import {
   formatPerplexity,
   formatQuantity,
 } from '../../base/format-numbers.js'
+import { nameFlag } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { countLayers } from '../../model/layers/blocks.js'
 import { formatLayers, nameLayers } from '../../model/layers/names.js'
@@ -75,7 +76,7 @@ function judge(result: ReportedResult, n: number, block: Block, checks: Checks):
       ...(perplexity ? [perplexity.reason] : []),
       ...(tasks ? [tasks] : []),
       certainty,
-      ...(by.length === 0 ? ['Not checked: --verify 8 checks the nearest by perplexity.'] : []),
+      ...(by.length === 0 ? [`Not checked: ${nameFlag('verify')} 8 checks the nearest by perplexity.`] : []),
     ].join(' '),
   }
 }
@@ -150,7 +151,7 @@ function describeUnknown({ distances }: ReportedResult, n: number): string {
     ...(second === undefined
       ? []
       : [`Next nearest: ${nameLayers(second)}, ${formatDistance(second.distance - best!.distance)} more.`]),
-    `How sure it is was not measured for blocks of ${n}: --layers-to-skip ${n} measures it.`,
+    `How sure it is was not measured for blocks of ${n}: ${nameFlag('layersToSkip')} ${n} measures it.`,
   ].join(' ')
 }
 

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
+import { nameOption } from '../../base/name-option.js'
 import { type Random, shuffleInPlace } from '../../base/random.js'
 import type { DataSource } from '../../files/byte-source.js'
 import { isChat } from './columns.js'
@@ -90,9 +91,12 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
   const onHub = await Promise.all(shares.map(({ id }) => findHubDataset({ ...options, dataset: id })))
   if (onHub.every((asked) => asked === undefined)) assertNoHubOptions(paths, options)
   if (datasetRevision !== undefined && shares.length > 1) {
-    throw new UsageError(`--dataset-revision ${datasetRevision}: ${shares.length} datasets are mixed`, {
-      hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
-    })
+    throw new UsageError(
+      `${nameOption('datasetRevision', datasetRevision)}: ${shares.length} datasets are mixed`,
+      {
+        hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
+      },
+    )
   }
   const parts: DatasetPart[] = []
   const named: DatasetShare[] = []
@@ -142,12 +146,12 @@ function assertNoHubOptions(paths: string[], options: ReadOptions): void {
   const { datasetConfig, datasetSplit, datasetRevision } = options
   const files = `files on disk (${paths.map(publicNameOf).join(', ')})`
   if (datasetConfig !== undefined)
-    throw new UsageError(`--dataset-config ${datasetConfig}: ${files} have no configurations`)
+    throw new UsageError(`${nameOption('datasetConfig', datasetConfig)}: ${files} have no configurations`)
   if (datasetRevision !== undefined)
-    throw new UsageError(`--dataset-revision ${datasetRevision}: ${files} have no revisions`)
+    throw new UsageError(`${nameOption('datasetRevision', datasetRevision)}: ${files} have no revisions`)
   if (datasetSplit !== undefined && datasetSplit !== DEFAULT_SPLIT) {
-    throw new UsageError(`--dataset-split ${datasetSplit}: ${files} are the split train`, {
-      hint: 'name the files of the split you want with --dataset',
+    throw new UsageError(`${nameOption('datasetSplit', datasetSplit)}: ${files} are the split train`, {
+      hint: 'name the files of the split you want with `dataset`',
     })
   }
 }

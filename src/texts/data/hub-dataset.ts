@@ -28,9 +28,9 @@ export async function findHubDataset(options: NamingOptions): Promise<HubDataset
     const split = datasetSplit === DEFAULT_SPLIT ? undefined : datasetSplit
     return {
       id: address.id,
-      datasetConfig: agree('--dataset-config', address.config, datasetConfig),
-      datasetSplit: agree('--dataset-split', address.split, split),
-      datasetRevision: agree('--dataset-revision', address.revision, datasetRevision),
+      datasetConfig: agree('`datasetConfig`', address.config, datasetConfig),
+      datasetSplit: agree('`datasetSplit`', address.split, split),
+      datasetRevision: agree('`datasetRevision`', address.revision, datasetRevision),
     }
   }
   if (detectKind(name) !== undefined || !(await isOnlyOnHub(name))) return undefined

@@ -60,8 +60,8 @@ async function openOnce(path: string, onNote?: (message: string) => void): Promi
 
 function openStdin(): Readable {
   if (!process.stdin.isTTY) return process.stdin
-  throw new UsageError('--dataset - reads texts from standard input, which is the terminal', {
-    hint: 'pipe them, for example zcat texts.jsonl.gz | layerprune ... --dataset -',
+  throw new UsageError('`dataset: -` reads texts from standard input, which is the terminal', {
+    hint: 'pipe them, for example zcat texts.jsonl.gz | layerprune ... `dataset: -`',
   })
 }
 

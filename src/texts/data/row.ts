@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 
 /** What a format reader yields: the value of the column, whatever it is, or the whole row as an object. */
 export interface DataRow {
@@ -42,7 +43,7 @@ export function missingColumnError(
   const texts = columns.filter((candidate) => candidate.isText)
   const hint =
     texts.length === 1
-      ? `--dataset-column ${texts[0]!.name}`
-      : 'name the column that holds the text with --dataset-column'
+      ? nameOption('datasetColumn', texts[0]!.name)
+      : 'name the column that holds the text with `datasetColumn`'
   return new LayerpruneError(`column '${column}' is not in ${name}; columns: ${found}`, { hint })
 }

@@ -27,7 +27,7 @@ export async function* readTextDocument(
       sizeBytes += chunk.length
       if (sizeBytes > maxBytes) {
         throw new LayerpruneError(`${name}: expected a document of at most ${maxBytes} bytes, found more`, {
-          hint: '--text-lines reads one document per line instead of one per file',
+          hint: '`textLines` reads one document per line instead of one per file',
         })
       }
       yield chunk

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import type { HubOptions } from '../../files/hub/hub.js'
 import type { DatasetFile } from './dataset-file.js'
@@ -10,7 +11,7 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 /** What to do about an address of another kind than http and https. */
 const HINTS: Record<string, (address: string) => string> = {
   s3: (address) =>
-    `sign its address: --dataset "$(aws s3 presign ${quoteForShell(address)})"; or copy it: aws s3 cp ${quoteForShell(address)} .`,
+    `sign its address: ${nameOption('dataset')} "$(aws s3 presign ${quoteForShell(address)})"; or copy it: aws s3 cp ${quoteForShell(address)} .`,
   gs: (address) => `copy it: gcloud storage cp ${quoteForShell(address)} .`,
   hf: (address) => `give the id of the dataset: ${address.replace(/^hf:\/\/(datasets\/)?/i, '')}`,
   file: (address) => `give its path: ${address.replace(/^file:\/\//i, '')}`,

@@ -24,7 +24,7 @@ type Program = ReturnType<typeof parse>
 const DATE: Record<string, string> = { Y: '2024', m: '07', d: '26', b: 'Jul', B: 'July', H: '00', M: '00' }
 
 const NO_TEMPLATE_HINT =
-  'name the tokenizer of a chat model of the same vocabulary with --tokenizer, or another column with --dataset-column'
+  'name the tokenizer of a chat model of the same vocabulary with `tokenizer`, or another column with `datasetColumn`'
 
 /**
  * Opens the chat template of a model.

@@ -92,7 +92,7 @@ export function assertSamePosition(found: ReadPosition, expected: ReadPosition):
       ? `the dataset has ${found.rows} texts, but ${expected.rows} of it were read before`
       : `the first ${expected.rows} texts of the dataset are not those that were read before`
   throw new LayerpruneError(`the run cannot be resumed: ${what}`, {
-    hint: 'name the same dataset in the same order, or start again without --resume',
+    hint: 'name the same dataset in the same order, or start again without `resumeFrom`',
   })
 }
 

@@ -90,7 +90,7 @@ describe('checkResult', () => {
     const [first] = checkResult({ ...sure, partial: true }, { maxDistance: 1 })
     expect(first).toEqual({
       holds: false,
-      text: 'the result is of an interrupted run, 128 texts alone: expected a whole one',
+      text: 'the result is only that of an interrupted run, over 128 texts: expected a complete one',
     })
     expect(checkResult({ ...sure, shard: { index: 1, count: 2 } }, { maxDistance: 1 })[0]!.text).toContain(
       'shard 1 of 2',

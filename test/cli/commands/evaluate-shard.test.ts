@@ -65,12 +65,12 @@ describe('evaluate --shard', () => {
     [
       'other texts',
       (two) => ({ ...two, shard: { ...two.shard!, textsFingerprint: 'other' } }),
-      'other.json and 1.json are of different evaluations: their texts differ',
+      'other.json and 1.json belong to different evaluations: their texts differ',
     ],
     [
       'other cuts',
       (two) => ({ ...two, candidates: two.candidates.toReversed() }),
-      'of different evaluations: their candidates differ',
+      'belong to different evaluations: their candidates differ',
     ],
     [
       'a score too few',
@@ -90,7 +90,7 @@ describe('evaluate --shard', () => {
     [['--shard', '1/2', '--json', '--task', 'piqa'], '--shard measures a part of the texts'],
     [
       ['--max-memory', '1GB', '--task', 'piqa'],
-      '--max-memory loads a model layer by layer, and --task runs it whole',
+      '--max-memory cannot be combined with --task, which runs the whole model at once',
     ],
   ])('refuses %j', async (flags, message) => {
     const { exitCode, stderr } = await runProgram(['evaluate', ...FLAGS, ...flags], { cwd })

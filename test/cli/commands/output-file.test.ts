@@ -30,7 +30,7 @@ describe('a file that a command writes', () => {
     [['plot', '--from', 'map.svg'], 'map.svg', 'is the file map.svg that is read'],
     [['evaluate', ...READ], 'texts.jsonl', 'is the file texts.jsonl that is read'],
     [['plan', ...READ, '--layers-to-skip', '1'], 'texts.jsonl', 'is the file texts.jsonl that is read'],
-    [SLICE, 'm/weights.safetensors', 'is there already and was not written by layerprune'],
+    [SLICE, 'm/weights.safetensors', 'already exists and was not written by layerprune'],
     [['report', 'similarity.json'], 'm/config.json', 'was not written by layerprune'],
     [['evaluate', ...READ], 'm/config.json', 'was not written by layerprune'],
     [['plan', ...READ, '--layers-to-skip', '1'], 'm/tokenizer.json', 'was not written by layerprune'],

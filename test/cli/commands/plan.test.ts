@@ -170,7 +170,7 @@ describe('similarity --verify', () => {
       'measuring distances on the first 128 texts, and perplexity on the 32 after them',
     )
     expect(stderr).toMatch(
-      /error: \S+ holds 7 texts, and the distances are measured on all: none is left to check the blocks\nhint: --dataset-size 5\n/,
+      /error: \S+ holds 7 texts, and the distances are measured on all: no text is left to check the blocks\nhint: --dataset-size 5\n/,
     )
   })
 })
@@ -187,12 +187,12 @@ it('plan --strategy task removes the layers without which right answers are like
   expect(steps[0]!.layer).toBe(losses.indexOf(Math.min(...losses)))
   expect(Math.log(steps[0]!.perplexity)).toBeCloseTo(Math.min(...losses), 4)
   await expect(planLayers({ ...options, strategy: 'deepest', layersToSkip: 1 })).rejects.toThrow(
-    '--task requires',
+    '`task` requires',
   )
-  await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give --task')
+  await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give `task`')
   const withTexts = { ...options, layersToSkip: 1, dataset: 'texts.jsonl' }
   await expect(planLayers(withTexts)).rejects.toThrow(
-    '--strategy task chooses on the documents of the task: omit --dataset',
+    '`strategy: task` chooses on the documents of the task: omit `dataset`',
   )
   await expect(planLayers({ ...options, task: 'mmlu', taskData: {}, layersToSkip: 1 })).rejects.toThrow(
     'mmlu is a group',

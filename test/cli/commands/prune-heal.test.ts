@@ -61,7 +61,7 @@ it('a stopped prune --heal continues with --resume, if the cut is the same', asy
   })
   expect(existsSync(join(cwd, 'out'))).toBe(false)
   const again = (...flags: string[]) => runProgram([...LLAMA, ...more, ...flags], { cwd })
-  expect((await again()).stderr).toContain('out.layerprune-pruned holds its model')
+  expect((await again()).stderr).toContain('out.layerprune-pruned holds the model of a stopped training')
   const other = await runProgram([...LLAMA.slice(0, -1), '2', ...more, '--resume'], { cwd })
   expect(other.stderr).toMatch(
     /: it was started with --drop 1:2 .* --heal-steps 200, not --drop 2:3 .* --heal-steps 200\n/,
@@ -81,16 +81,19 @@ it.each<[Partial<PruneFlags>, string]>([
   [{ healSteps: 3 }, '--heal-steps requires --heal'],
   [{ resume: true }, '--resume requires --heal'],
   [{ heal: true, dryRun: true }, '--heal cannot be combined with --dry-run'],
-  [{ heal: true, allDtypes: true }, '--heal trains one set of weights, and --all-dtypes was asked for'],
+  [
+    { heal: true, allDtypes: true },
+    '--heal cannot be combined with --all-dtypes, because it trains one set of weights',
+  ],
   [{ heal: true, tokenizer: 'other' }, "--heal trains with the model's own tokenizer"],
 ])('%j is wrong usage', (flags, message) => {
   expect(() => readHealOptions({ ...FLAGS, ...flags })).toThrow(message)
 })
 
 it.each([
-  [['--resume'], 'no training can be resumed: there is no out.layerprune-pruned'],
+  [['--resume'], 'there is no training to resume: missing out.layerprune-pruned'],
   [['--model', join(FIXTURES, 'families/mixtral')], 'models with experts cannot be trained here'],
-  [['--model', join(EXAMPLES, 'model'), '--format', 'onnx'], '--heal trains safetensors'],
+  [['--model', join(EXAMPLES, 'model'), '--format', 'onnx'], '--heal needs safetensors'],
 ])('with %j nothing is pruned', async (flags, message) => {
   const cwd = makeTempFolder()
   const { exitCode, stderr } = await runProgram([...LLAMA, ...TRAIN, ...flags], { cwd })

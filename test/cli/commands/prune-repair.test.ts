@@ -150,7 +150,7 @@ hint: give more texts with --dataset or --dataset-size
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl', '--dataset-size', '10']
     const { exitCode, stdout, stderr } = await repair(cwd, '--drop', '5', ...texts, '--json')
     expect(exitCode, stderr).toBe(0)
-    expect(stderr).toContain('passed over 3 texts to measure on, which the repair is fitted on too')
+    expect(stderr).toContain('skipped 3 texts to measure on, because the repair is fitted on them')
     expect(JSON.parse(stdout).repair.evaluation).toMatchObject({ texts: 2, repeated: 3 })
 
     const same = await repair(

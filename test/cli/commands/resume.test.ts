@@ -123,14 +123,15 @@ describe('resuming', () => {
     const resume = (options: Partial<SimilarityOptions>) =>
       expect(measureSimilarity({ ...OPTIONS, resumeFrom: partial, ...options })).rejects
     const prefix = 'the run cannot be resumed: '
-    await resume({ batchSize: 3 }).toThrow(`${prefix}--batch-size was 2 and is 3`)
-    await resume({ maxLength: 9 }).toThrow(`${prefix}--max-length was 128 and is 9`)
-    await resume({ tokens: 'all' }).toThrow(`${prefix}--tokens was last and is all`)
-    await resume({ until: 0.9 }).toThrow(`${prefix}--tokens was last and is tail:32`)
-    await resume({ until: 0.9, tokens: 'last' }).toThrow(`${prefix}--until was not given and is 0.9`)
-    await resume({ layersToSkip: 2 }).toThrow(`${prefix}--layers-to-skip was 1 and is 2`)
-    await resume({ datasetSize: 5 }).toThrow(`${prefix}--dataset-size was not given and is 5`)
-    await resume({ shard: { index: 1, count: 2 } }).toThrow(`${prefix}--shard was not given and is 1/2`)
+    const changed = (option: string) => `${prefix}\`${option}\``
+    await resume({ batchSize: 3 }).toThrow(`${changed('batchSize')} was 2 and is 3`)
+    await resume({ maxLength: 9 }).toThrow(`${changed('maxLength')} was 128 and is 9`)
+    await resume({ tokens: 'all' }).toThrow(`${changed('tokens')} was last and is all`)
+    await resume({ until: 0.9 }).toThrow(`${changed('tokens')} was last and is tail:32`)
+    await resume({ until: 0.9, tokens: 'last' }).toThrow(`${changed('until')} was not given and is 0.9`)
+    await resume({ layersToSkip: 2 }).toThrow(`${changed('layersToSkip')} was 1 and is 2`)
+    await resume({ datasetSize: 5 }).toThrow(`${changed('datasetSize')} was not given and is 5`)
+    await resume({ shard: { index: 1, count: 2 } }).toThrow(`${changed('shard')} was not given and is 1/2`)
     await resume({ model: `${LLAMA}/../mistral` }).toThrow(`${prefix}the model was`)
     const folder = makeTempFolder()
     const other = join(folder, 'other.jsonl')

@@ -182,6 +182,6 @@ describe('slice-config --format llama-quantize', () => {
   it('refuses a model that is no GGUF file', async () => {
     const { exitCode, stderr } = await write(EXAMPLE, '1')
     expect(exitCode).toBe(2)
-    expect(stderr).toContain(`--format llama-quantize: ${EXAMPLE} is no GGUF file`)
+    expect(stderr).toContain(`--format llama-quantize: ${EXAMPLE} is not a GGUF file`)
   })
 })

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LayerpruneError, UsageError } from '../../../src/base/errors.js'
-import { formatFailure } from '../../../src/cli/terminal/output.js'
+import { formatFailure, setFlags } from '../../../src/cli/terminal/output.js'
 import { ROOT } from '../../support/paths.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
@@ -19,6 +19,17 @@ describe('formatFailure', () => {
         'hint: name the column with --dataset-column',
     )
     expect(formatFailure(new UsageError('no'))).toBe('error: no')
+  })
+
+  it('names options of the library by their flags', () => {
+    setFlags(new Map([['maxMemory', '--max-memory']]))
+    const error = new LayerpruneError('`maxMemory: 4GB` was given', {
+      hint: 'omit `maxMemory`, not `other: 1`',
+    })
+    expect(formatFailure(error)).toBe(
+      'error: --max-memory 4GB was given\nhint: omit --max-memory, not `other: 1`',
+    )
+    setFlags(new Map())
   })
 
   it('calls a fault of ours unexpected', () => {

@@ -185,8 +185,8 @@ describe('an adapter is refused', () => {
     ['with a key that is not known', { use_swirl: 3 }, /"use_swirl" 3/, /merge_and_unload/],
     ['of another rank', { r: 5 }, /expected matrices of rank 5/, /merge_and_unload/],
     ['with a scale that is no number', { lora_alpha: '6' }, /lora_alpha must be a number/, /same adapter/],
-    ['without a base', { base_model_name_or_path: null }, /does not name its base/, /--base/],
-    ['with a missing base', { base_model_name_or_path: '/nowhere' }, /base model.*does not exist/, /--base/],
+    ['without a base', { base_model_name_or_path: null }, /does not name its base/, /`base`/],
+    ['with a missing base', { base_model_name_or_path: '/nowhere' }, /base model.*does not exist/, /`base`/],
     [
       'of another base',
       { base_model_name_or_path: fixtureFolder('gpt2') },
@@ -215,7 +215,7 @@ describe('an adapter is refused', () => {
       message: expect.stringMatching(
         /q_proj" of the adapter is for a weight of \[32, 32\], but .*q_proj\.weight of .* is \[64, 32\]/,
       ),
-      hint: expect.stringContaining('--base'),
+      hint: expect.stringContaining('`base`'),
     })
   })
 

@@ -24,7 +24,7 @@ describe('of safetensors and graphs', () => {
     [undefined, 'fp32', 'reading model.safetensors in fp32'],
     ['fp32', 'fp32', 'reading model.safetensors in fp32'],
     ['bf16', 'bf16', 'weights as they are stored, computed in float32'],
-    ['q8', 'q8', 'a q8 graph is present too; read it with --format onnx'],
+    ['q8', 'q8', 'a q8 graph is present too; read it with `format: onnx`'],
   ] as const)('safetensors are measured with the dtype %s', (dtype, computedIn, note) => {
     const choice = choose(both, { dtype })
     expect(choice.weights).toEqual({ format: 'safetensors', file: WEIGHTS, computedIn })
@@ -55,14 +55,14 @@ describe('of safetensors and graphs', () => {
     expect(() => choose(both, { format: 'safetensors', dtype: 'q8' }, { purpose })).toThrow(
       expect.objectContaining({
         name: 'UsageError',
-        message: 'safetensors are computed in fp32, but --dtype q8 was given',
+        message: 'safetensors are computed in fp32, but `dtype: q8` was given',
       }),
     )
   })
 
   it.each([
-    [{ format: 'safetensors', dtype: 'q4' }, '--dtype q4'],
-    [{ format: 'safetensors', modelFile: GRAPHS[0] }, `--model-file ${GRAPHS[0]}`],
+    [{ format: 'safetensors', dtype: 'q4' }, '`dtype: q4`'],
+    [{ format: 'safetensors', modelFile: GRAPHS[0] }, `\`modelFile: ${GRAPHS[0]}\``],
     [{ modelFile: '../model.onnx' }, 'outside the model folder'],
   ] as const)('%j is refused', (asked, message) => {
     expect(() => choose(both, asked)).toThrow(

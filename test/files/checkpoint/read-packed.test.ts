@@ -173,8 +173,8 @@ describe('a packed model', () => {
   it('is computed in float32, whatever 16-bit type its other weights have', async () => {
     const opened = openModel({ model: join(PACKED, 'awq'), dtype: 'fp16' })
     await expect(opened).rejects.toMatchObject({
-      message: 'model.safetensors stores its matrices in awq 4-bit, but --dtype fp16 was given',
-      hint: expect.stringContaining('omit --dtype'),
+      message: 'model.safetensors stores its matrices in awq 4-bit, but `dtype: fp16` was given',
+      hint: expect.stringContaining('omit `dtype`'),
     })
   })
 

@@ -128,7 +128,7 @@ describe('a folder with a GGUF file', () => {
       'has no file none.gguf; it has other.gguf',
     )
     await expect(openAs({ modelFile: 'other.gguf', format: 'onnx' })).rejects.toThrow(
-      'other.gguf is a GGUF file, but --format onnx was given',
+      'other.gguf is a GGUF file, but `format: onnx` was given',
     )
   })
 })

@@ -62,7 +62,7 @@ it('an address and the options agree, or are refused', async () => {
   const model = 'https://huggingface.co/org/name/tree/v1'
   expect(readModelName({ model })).toEqual({ model: 'org/name', revision: 'v1', isAddress: true })
   expect(() => readModelName({ model, revision: 'v2' })).toThrow(
-    '--revision v2 was given, and the address names v1',
+    '`revision` v2 was given, and the address names v1',
   )
   const dataset = 'https://huggingface.co/datasets/org/name/viewer/en/test'
   // train is the command line's default
@@ -72,6 +72,6 @@ it('an address and the options agree, or are refused', async () => {
     datasetSplit: 'test',
   })
   await expect(findHubDataset({ dataset, datasetConfig: 'de' })).rejects.toThrow(
-    '--dataset-config de was given, and the address names en',
+    '`datasetConfig` de was given, and the address names en',
   )
 })

@@ -84,7 +84,7 @@ describe('layers that read keys and values of earlier ones', () => {
   it('are not kept without them', async () => {
     const { decoder } = await open()
     expect(() => cutBlocks(decoder, [{ start: 2, end: 3 }])).toThrow(
-      /kept read keys and values of a layer that is removed/,
+      /kept layers read the keys and values of a removed layer/,
     )
     expect(cutBlocks(decoder, [{ start: 2, end: 6 }]).states).toHaveLength(3)
   })

@@ -166,7 +166,7 @@ it('Ctrl-C keeps the steps that were taken', async () => {
     if (stepTaken(progress) === 4) controller.abort()
   }
   const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
-  await expect(stopped).rejects.toThrow('interrupted the training; --resume continues it')
+  await expect(stopped).rejects.toThrow('interrupted the training; `resume` continues it')
   const steps = new Set<number | undefined>()
   await healModel({
     ...options,
@@ -180,8 +180,8 @@ it('is not continued with other settings or texts', async () => {
   const options = optionsFor('llama')
   await expect(healModel({ ...options, onProgress: endAfter(3) })).rejects.toBe(END)
   const resume = (changes: Partial<HealOptions>) => healModel({ ...options, ...changes, resume: true })
-  await expect(healModel(options)).rejects.toThrow('a training was stopped')
-  await expect(resume({ learningRate: 0.5 })).rejects.toThrow('--learning-rate was 0.02 and is 0.5')
+  await expect(healModel(options)).rejects.toThrow('holds the state of a stopped training')
+  await expect(resume({ learningRate: 0.5 })).rejects.toThrow('`learningRate` was 0.02 and is 0.5')
   await expect(resume({ shuffle: 3 })).rejects.toThrow('the text to train on is not that of the stopped run')
 })
 
@@ -201,16 +201,16 @@ it('is not continued with a model of the same size and other weights', async () 
 it.each([
   ['mixtral', {}, 'models with experts cannot be trained here'],
   ['llama', { targets: ['up_prj'] }, 'the checkpoint has no module up_prj to train'],
-  ['llama', { resume: true }, 'no training can be resumed'],
-  ['llama', { wholeMatrices: true }, '--rank and --alpha cannot be combined with --whole-matrices'],
-  ['llama', { dtype: 'bf16' }, 'stores its matrices in fp32, but --dtype bf16 was given'],
+  ['llama', { resume: true }, 'there is no training to resume'],
+  ['llama', { wholeMatrices: true }, '`rank` and `alpha` cannot be combined with `wholeMatrices`'],
+  ['llama', { dtype: 'bf16' }, 'stores its matrices in fp32, but `dtype: bf16` was given'],
   ['llama', { maxMemory: 1e8 }, '100 MB of memory is too little: to train this model on 4 sequences'],
-  ['llama', { maxMemory: 1e9, layersAtOnce: 1 }, '--max-memory and --layers-at-once exclude each other'],
+  ['llama', { maxMemory: 1e9, layersAtOnce: 1 }, '`maxMemory` and `layersAtOnce` exclude each other'],
   ['llama', { maxLength: 1 }, 'max length must be at least 2'],
-  ['llama', { teacherStates: 1 }, '--teacher-states requires --teacher'],
+  ['llama', { teacherStates: 1 }, '`teacherStates` requires `teacher`'],
   ['llama', { teacher: fixtureFolder('llama'), teacherStates: 1 }, 'has no layerprune-plan.json'],
   ['llama', { teacher: fixtureFolder('apertus1p5') }, 'the teacher has 301 logits per token'],
-  ['mamba', {}, 'no gradient passes the operator'],
+  ['mamba', {}, 'gradients cannot pass through the operator'],
   ['llama', { evaluateSize: 100 }, 'holds fewer than 16 tokens to train on'],
 ])('%s with %j: %s', async (model, changes, message) => {
   await expect(healModel(optionsFor(model, changes as Partial<HealOptions>))).rejects.toThrow(message)

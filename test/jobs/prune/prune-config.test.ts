@@ -249,7 +249,7 @@ describe('a family', () => {
         message:
           expect.stringContaining(`a pruned model cannot be shown to be right: `) &&
           expect.stringContaining(reason),
-        hint: expect.stringContaining('--unproven'),
+        hint: expect.stringContaining('`unproven`'),
       }),
     )
     expect(prune(config, true).unproven).toContain(reason)

@@ -18,7 +18,7 @@ it('texts of which sparse attention would not see all are refused, and cut if no
 
 it.each([
   [undefined, 128, ['texts are cut at 128 tokens, the positions of the model']],
-  [4096, 128, ['texts are cut at 128 tokens, the positions of the model, not at the 4096 of --max-length']],
+  [4096, 128, ['texts are cut at 128 tokens, the positions of the model, not at the 4096 of `maxLength`']],
   [128, 128, []],
 ])('a length of %s on a model of 128 positions is %s', async (asked, expected, expectedNotes) => {
   const notes: string[] = []

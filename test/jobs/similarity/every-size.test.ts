@@ -44,14 +44,14 @@ describe('similarity without a size', () => {
     expect(stdout.split('\n').filter((line) => /^\| +\d+ \|/.test(line))).toHaveLength(11)
     expect(stdout).toContain('angular distance across blocks of every size')
     expect(stdout).toContain('layerprune sweep --model ')
-    expect(stderr).toContain('slice.yaml is of one block: give --layers-to-skip')
+    expect(stderr).toContain('slice.yaml describes one block: give --layers-to-skip')
     expect(readdirSync(join(cwd, 'layerprune-output'))).toEqual(['similarity.json'])
   })
 
   it('makes --from and check ask for a size', async () => {
     const slices = await runProgram(['slice-config', '--from', saved], { cwd })
     expect(slices.exitCode).toBe(2)
-    expect(slices.stderr).toContain('has the nearest block of every size, and none of them is named')
+    expect(slices.stderr).toContain('has the nearest block of every size: choose one size')
     const { exitCode, stdout } = await runProgram(
       ['slice-config', '--from', saved, '--layers-to-skip', '4'],
       {

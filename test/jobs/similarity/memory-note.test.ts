@@ -26,7 +26,7 @@ describe('a run without a limit of memory', () => {
   it('says so if it takes more than is free', async () => {
     expect(await notesOn(50e6)).toEqual([
       expect.stringMatching(
-        /^the run takes about \d+ MB of memory, and 50\.0 MB are free: --max-memory keeps it within a limit$/,
+        /^the run takes about \d+ MB of memory, and 50\.0 MB are free: `maxMemory` keeps it within a limit$/,
       ),
     ])
     expect(await notesOn(8e9)).toEqual([])

@@ -52,11 +52,11 @@ describe('mergeShards', () => {
     const { shard, ...whole } = two
     expect(merge(one, whole)).toThrow('b.json is not the result of a shard')
     const others: [Partial<SimilarityResult>, string][] = [
-      [{ settings: { ...two.settings, maxLength: 5 } }, '--max-length is 5, there 128'],
-      [{ settings: { ...two.settings, datasetSize: 6 } }, '--dataset-size is 6, there not given'],
-      [{ settings: { ...two.settings, shuffle: 1 } }, '--shuffle is 1, there not given'],
-      [{ tokens: 'tail:2' }, '--tokens is tail:2, there last'],
-      [{ layersToSkip: 2 }, '--layers-to-skip is 2, there 1'],
+      [{ settings: { ...two.settings, maxLength: 5 } }, '`maxLength` is 5, there 128'],
+      [{ settings: { ...two.settings, datasetSize: 6 } }, '`datasetSize` is 6, there not given'],
+      [{ settings: { ...two.settings, shuffle: 1 } }, '`shuffle` is 1, there not given'],
+      [{ tokens: 'tail:2' }, '`tokens` is tail:2, there last'],
+      [{ layersToSkip: 2 }, '`layersToSkip` is 2, there 1'],
       [{ layerpruneVersion: '0.0.1' }, 'the version of layerprune is 0.0.1'],
       [{ model: { ...two.model, fingerprint: 'f'.repeat(64) } }, 'the model is ffffffffffff'],
       [{ dataset: { ...two.dataset, fingerprint: 'e'.repeat(64) } }, 'the dataset is eeeeeeeeeeee'],

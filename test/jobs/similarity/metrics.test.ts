@@ -100,7 +100,7 @@ describe('several metrics', () => {
         { file: 'a.json', result: one },
         { file: 'b.json', result: other },
       ]),
-    ).toThrow('b.json does not belong with a.json: --metric is angular, there euclidean,angular')
+    ).toThrow('b.json does not belong with a.json: `metric` is angular, there euclidean,angular')
   })
 
   it('resumes with the same metrics only', async () => {
@@ -115,7 +115,7 @@ describe('several metrics', () => {
     expect(partial!.dataset.samples).toBe(2)
     expect(await measureSimilarity({ ...OPTIONS, metric: METRICS_ASKED, resumeFrom: partial })).toEqual(both)
     await expect(measureSimilarity({ ...OPTIONS, resumeFrom: partial })).rejects.toThrow(
-      'the run cannot be resumed: --metric was euclidean,angular and is angular',
+      'the run cannot be resumed: `metric` was euclidean,angular and is angular',
     )
   })
 

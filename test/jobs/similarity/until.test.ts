@@ -121,6 +121,6 @@ it.each([
   const result = await measureSimilarity({ ...options, onNote: (note) => notes.push(note) })
   expect(result.tokens).toBe(expected)
   expect(
-    notes.filter((note) => /last 32 tokens.* can choose another block; --tokens last/.test(note)),
+    notes.filter((note) => /last 32 tokens.* can choose another block; `tokens: last`/.test(note)),
   ).toHaveLength(count)
 })

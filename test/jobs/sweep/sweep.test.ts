@@ -134,7 +134,7 @@ describe('sweepCuts', () => {
     expect(() => mergeSweeps([one])).toThrow('1 shard of 2 is missing: 2')
     expect(() => mergeSweeps([two, two])).toThrow('are both shard 2 of 2')
     const other = { file: 'other.json', sweep: { ...one.sweep, sizes: [1] } }
-    expect(() => mergeSweeps([two, other])).toThrow('of different sweeps: their sizes differ')
+    expect(() => mergeSweeps([two, other])).toThrow('belong to different sweeps: their sizes differ')
   })
 
   it('measures cuts that lose too much on the first texts alone, and all of them in full if asked to', async () => {
@@ -187,7 +187,7 @@ describe('sweepCuts', () => {
     [{ sizes: [12] }, 'sizes must be 1 to 11, for a model of 12 layers, found 12'],
     [{ strategies: ['verified'] }, 'a sweep takes the strategies angular, block-influence'],
     [{ maxPerplexityRatio: 1 }, 'the perplexity ratio must be above 1, found 1'],
-    [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard has a part of the cuts'],
+    [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard measures only some of the cuts'],
     [{ maxMemory: 1e9, tasks: ['piqa'] }, 'tasks run with the whole model loaded'],
     [{ maxMemory: 1e9, samples: 1 }, 'each token of a sample needs the whole model'],
   ])('refuses %o', async (options, message) => {

@@ -125,7 +125,7 @@ describe('tasks', () => {
     )
     await expect(findTasks(['gone.yaml'])).rejects.toThrow('the task file gone.yaml cannot be read: ENOENT')
     await expect(findTasks(['piqa', write({ ...BASE, task: 'piqa' })])).rejects.toThrow(
-      'a task piqa was asked for before',
+      'a task named piqa was given before',
     )
   })
 })

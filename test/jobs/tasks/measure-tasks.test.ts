@@ -102,7 +102,7 @@ it.each<[what: string, tasks: string[], options: object, problem: string]>([
     'data of no task',
     ['piqa'],
     { taskData: { arc: 'x' } },
-    '--task-data names arc, which is not one of the tasks: piqa',
+    '`taskData` names arc, which is not one of the tasks: piqa',
   ],
   [
     'data that lack the split',

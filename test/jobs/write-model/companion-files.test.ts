@@ -27,7 +27,7 @@ describe('a link out of the folder of a model', () => {
       mkdirSync(join(model, name, '..'), { recursive: true })
       symlinkSync(join(place, 'secret'), join(model, name))
       await expect(prune(model)).rejects.toThrow(
-        `${join(model, name)} is a link out of the model's folder, and its content would be copied`,
+        `${join(model, name)} is a link out of the model's folder, whose content would be copied`,
       )
       expect(readdirSync(place)).not.toContain('out')
     },

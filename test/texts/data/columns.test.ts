@@ -97,7 +97,7 @@ describe('a column of chats', () => {
     writeFileSync(join(folder, 'x.jsonl'), JSON.stringify({ id: 7, messages: [turn('user', 'a')] }))
     const { message, hint } = await readError(folder, ['x.jsonl'])
     expect(message).toBe("column 'text' is not in x.jsonl; columns: id, messages")
-    expect(hint).toBe('--dataset-column messages')
+    expect(hint).toBe('`datasetColumn: messages`')
   })
 
   it('with parts that are no text counts as without text', async () => {

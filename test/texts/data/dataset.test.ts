@@ -133,7 +133,7 @@ test('plain text is a document a file, or a line with textLines', async () => {
   const long = collect(readTextDocument(inPieces('x'.repeat(2000), 100), 'x.txt', 1000))
   await expect(long).rejects.toMatchObject({
     message: 'x.txt: expected a document of at most 1000 bytes, found more',
-    hint: expect.stringContaining('--text-lines'),
+    hint: expect.stringContaining('`textLines`'),
   })
 })
 

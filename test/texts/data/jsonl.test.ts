@@ -58,11 +58,11 @@ test('a missing column names the columns there are and proposes the one with tex
   await writeFile(join(folder, 'one.jsonl'), '{"id":1,"body":"x"}\n')
   expect(await readError(folder, ['one.jsonl'])).toEqual({
     message: "column 'text' is not in one.jsonl; columns: id, body",
-    hint: '--dataset-column body',
+    hint: '`datasetColumn: body`',
   })
   await writeFile(join(folder, 'two.jsonl'), '{"title":"x","body":"x"}\n')
   expect((await readError(folder, ['two.jsonl'])).hint).toBe(
-    'name the column that holds the text with --dataset-column',
+    'name the column that holds the text with `datasetColumn`',
   )
   const wide = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`c${i}`, i]))
   await writeFile(join(folder, 'wide.jsonl'), JSON.stringify(wide))

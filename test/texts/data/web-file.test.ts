@@ -84,7 +84,7 @@ it.each([
 })
 
 it.each([
-  ['s3://bucket/a.parquet', '--dataset "$(aws s3 presign s3://bucket/a.parquet)"'],
+  ['s3://bucket/a.parquet', '`dataset` "$(aws s3 presign s3://bucket/a.parquet)"'],
   ['gs://bucket/a.jsonl', 'gcloud storage cp gs://bucket/a.jsonl .'],
   ['hf://datasets/org/name', 'give the id of the dataset: org/name'],
   ['file:///data/a.jsonl', 'give its path: /data/a.jsonl'],

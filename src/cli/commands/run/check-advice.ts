@@ -13,7 +13,7 @@ type AdvisedFlags = Pick<SimilarityOptions, 'shard' | 'maxMemory' | 'datasetSize
   verifySize: number
 }
 
-/** Part of a dataset's texts that distances are measured on, so that others are left to check the blocks. */
+/** Share of a dataset's texts to measure distances on; the rest is left to check the blocks. */
 export const MEASURED_SHARE = 0.8
 
 /**

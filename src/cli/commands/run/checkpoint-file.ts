@@ -5,12 +5,12 @@ import { writeFileAtomically } from '../../../base/write-files.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
 import { nameResult } from './result-files.js'
 
-/** Milliseconds from one checkpoint to the next, at least; the first comes at once. */
+/** Minimum time between checkpoints; the first is written at once. */
 const INTERVAL_MS = 1000
-/** Writing takes at most one part in so many of the time. */
+/** Writing takes at most 1/200 of the time. */
 const TIME_SHARE = 200
 
-/** The partial result of a run, written while it runs, from which it can be resumed however it ended. */
+/** The partial result of a run, written as it goes, to resume from however it ends. */
 export interface CheckpointFile {
   path: string
   /** Whether an earlier run left one. */
@@ -18,7 +18,7 @@ export interface CheckpointFile {
   /** The partial result of an earlier run in the same folder; undefined if there is none. */
   read(): Promise<SimilarityResult | undefined>
   write(partial: SimilarityResult): Promise<void>
-  /** Writes if the last time is long enough ago. A failure is reported once and ends only the checkpoints. */
+  /** Writes if enough time has passed. A failure is reported once and ends only the checkpoints. */
   writeSometimes(takePartial: () => SimilarityResult): Promise<void>
   remove(): Promise<void>
 }

@@ -69,7 +69,7 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   for (const file of [output, logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
 }
 
-/** The command that makes the cut of the lowest perplexity, if any has one. */
+/** The command for the cut with the lowest perplexity, if any is finite. */
 export function suggestCut(
   { candidates, shard }: EvaluationResult,
   { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
@@ -82,7 +82,7 @@ export function suggestCut(
   return [formatNextCut({ model, revision, cut: ['--drop', formatBlocks(lowest.removed)] }, title)]
 }
 
-/** @throws UsageError if two models are to be compared on what is measured of one alone */
+/** @throws UsageError if flags for one model are combined with --against */
 function assertTwoModels({ dataset, task }: EvaluateFlags, removals: number): void {
   if (removals > 0) throw new UsageError('--against compares two models as they are, without layers removed')
   if (task !== undefined)
@@ -111,15 +111,17 @@ function assertSomethingIsAsked({
   if (flag !== undefined && task === undefined) throw new UsageError(`${flag} requires --task`)
 }
 
-/** @throws UsageError if memory is limited, or a part of the texts asked for, of what needs the whole */
+/** @throws UsageError if --max-memory or --shard is combined with flags that need the whole */
 function assertPossible({ task, against, maxMemory, shard, output, json }: EvaluateFlags): void {
   const [flag] = Object.entries({ '--task': task, '--against': against }).find(([, value]) => value) ?? []
   if (maxMemory !== undefined && flag !== undefined) {
-    throw new UsageError(`--max-memory loads a model layer by layer, and ${flag} runs it whole`)
+    throw new UsageError(`--max-memory cannot be combined with ${flag}, which runs the whole model at once`)
   }
   if (shard === undefined) return
   if (flag !== undefined) {
-    throw new UsageError(`--shard measures a part of the texts of --dataset for merge, without ${flag}`)
+    throw new UsageError(
+      `--shard measures a part of the texts of --dataset, so it cannot be combined with ${flag}`,
+    )
   }
   if (output === undefined && json !== true) {
     throw new UsageError('--shard needs an output file for layerprune merge', {
@@ -128,7 +130,6 @@ function assertPossible({ task, against, maxMemory, shard, output, json }: Evalu
   }
 }
 
-/** Perplexity, tasks, or both in one document. */
 async function measure(
   { dataset, task: tasks, ...flags }: EvaluateFlags,
   candidates: Block[][],

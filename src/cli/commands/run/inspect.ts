@@ -1,7 +1,7 @@
-import { inspectModel } from '../../../jobs/inspect/inspect-model.js'
+import { type Inspection, inspectModel } from '../../../jobs/inspect/inspect-model.js'
 import { INSPECT_LIST } from '../../../jobs/library/option-lists.js'
 import { formatInspection } from '../../terminal/inspection.js'
-import { printDocument } from '../../terminal/output.js'
+import { nameFlags, printDocument } from '../../terminal/output.js'
 import type { WeightFlags } from '../measuring-flags.js'
 import { pick } from './pick.js'
 import { runWithHooks } from './run-hooks.js'
@@ -15,5 +15,13 @@ export async function run(flags: InspectFlags): Promise<void> {
   const inspection = await runWithHooks(flags, (hooks) =>
     inspectModel({ ...pick(flags, INSPECT_LIST.flags), ...hooks }),
   )
-  await printDocument(inspection, flags, formatInspection)
+  await printDocument(withFlags(inspection), flags, formatInspection)
+}
+
+/** Names options by their flags in the problem and its hint. */
+function withFlags(inspection: Inspection): Inspection {
+  const { analysis } = inspection
+  if (analysis.possible) return inspection
+  const hint = analysis.hint === null ? null : nameFlags(analysis.hint)
+  return { ...inspection, analysis: { ...analysis, problem: nameFlags(analysis.problem), hint } }
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 
-/** Flags that do not change what is written, and those that name the model and the layers, which a card says apart. */
+/** Flags that do not change the output, and those for the model and layers, which a card shows separately. */
 const OTHERS = new Set([
   ...['model', 'output', 'force', 'dryRun', 'json', 'quiet', 'threads', 'resume', 'samples', 'speed'],
   ...['start', 'end', 'drop', 'plan', 'from', 'layersToSkip'],
@@ -23,7 +23,6 @@ export function listMakingFlags(command: Command): string[] {
   })
 }
 
-/** As a POSIX shell reads it. */
 function quote(text: string): string {
   return /^[\w./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -8,7 +8,6 @@ import type { PruneResult } from '../../../results/documents/prune-result.js'
 import type { PruneFlags } from '../prune-flags.js'
 import { pick } from './pick.js'
 
-/** Whether both models are run at the end. */
 export function measuresModels({ speed, dryRun }: PruneFlags): boolean {
   return speed && dryRun !== true
 }
@@ -33,7 +32,7 @@ export function chooseSamples(
   const texts = evaluateOn ?? dataset
   const planTexts = countPlanTexts(plan, texts)
   if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
-    onNote?.('samples may be of texts that the layers were chosen on: those were read with another --shuffle')
+    onNote?.('samples may use texts that the layers were chosen on: those were read with another --shuffle')
   }
   const isHeldOut = heal && evaluateOn === undefined
   const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0
@@ -42,7 +41,7 @@ export function chooseSamples(
   return { ...options, dataset: texts, count, skip }
 }
 
-/** Texts from the start of a dataset that a plan was made from. */
+/** Number of texts at the start of the dataset that the plan was made from. */
 function countPlanTexts({ dataset }: Plan, given: string | string[]): number {
   if (dataset === undefined || !isSameDataset(String(dataset.id), [given].flat())) return 0
   const { texts, readTexts, verification } = dataset as {
@@ -53,13 +52,12 @@ function countPlanTexts({ dataset }: Plan, given: string | string[]): number {
   return readTexts ?? texts + (verification?.texts ?? 0)
 }
 
-/** However its files are spelled. */
+/** Compares files by their paths, however these are written. */
 function isSameDataset(id: string, given: string[]): boolean {
   const spell = (paths: string[]) => paths.map((path) => resolve(path)).join('\n')
   return spell(id.split(', ')) === spell(given)
 }
 
-/** Runs both models. */
 export async function measurePruned(
   options: ComparisonOptions,
 ): Promise<Pick<PruneResult, 'tokensPerSecond' | 'samples'>> {

@@ -3,7 +3,7 @@ import { findBestBlock, recommendBlock } from '../../../results/documents/result
 import type { ReportedResult } from '../../../results/documents/verification.js'
 import { printNote } from '../../terminal/output.js'
 
-/** Says on stderr which block is taken from a result whose blocks were checked by perplexity, and which is not. */
+/** Notes which block is taken from a result that perplexity checked, and which has the smallest distance. */
 export function noteRecommendation(file: string, result: ReportedResult, n: number): void {
   if (result.verification === undefined) return
   const nearest = nameLayers(findBestBlock(result.distances, n))

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { ensureWritableFolder } from '../../../base/write-files.js'
 
-/** No page or result is larger. */
+/** Larger than any page or result. */
 const MAX_OUTPUT_BYTES = 64e6
 
 /**
@@ -44,7 +44,7 @@ async function assertReplaceable(
   }
   if (size === 0 || /\.(svg|png)$/i.test(path)) return
   if (size <= MAX_OUTPUT_BYTES && (await readFile(path)).includes('layerprune')) return
-  throw new LayerpruneError(`${path} is there already and was not written by layerprune`, {
+  throw new LayerpruneError(`${path} already exists and was not written by layerprune`, {
     hint: 'name another file with --output, or remove this one first',
   })
 }

@@ -30,10 +30,10 @@ export async function run(flags: PlanFlags): Promise<void> {
   if (output !== undefined) printNote(`wrote the plan to ${output}`)
 }
 
-/** Strategies that choose by what the cut model does, so that evaluate need not be next. */
+/** Strategies that already measure the cut model, so `evaluate` is not suggested next. */
 const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired', 'task'] satisfies Strategy[]
 
-/** The command that checks a plan, unless its strategy did, and the one that makes the cut. */
+/** Commands that check a plan, unless its strategy did, and that make the cut. */
 function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {
   const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--plan', output]
   const texts = ['--dataset', ...(dataset ?? ['texts.jsonl'])]

@@ -1,4 +1,4 @@
-/** Prints a note the first time only: the steps of a command open the same model. */
+/** Prints each note once, although the steps of a command open the same model. */
 export function printOnce(print: (note: string) => void): (note: string) => void {
   const printed = new Set<string>()
   return (note) => {

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InterruptedError, LayerpruneError, UsageError } from '../../../base/errors.js'
+import { nameFlag } from '../../../base/name-option.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { healModel } from '../../../jobs/heal/heal-model.js'
 import type { HealResult } from '../../../jobs/heal/heal-result.js'
@@ -9,7 +10,6 @@ import { openTrainable } from '../../../jobs/heal/open-trainable.js'
 import { hasState, removeState, statePath } from '../../../jobs/heal/saved-state.js'
 import type { PruneOptions } from '../../../jobs/prune/prune.js'
 import type { RepairReport } from '../../../jobs/repair/repair-report.js'
-import { nameFlag } from '../../../jobs/run/identity.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import type { PruneFlags } from '../prune-flags.js'
@@ -17,7 +17,7 @@ import { HEAL_ONLY } from '../prune-heal-flags.js'
 import { pick } from './pick.js'
 import { formatTypedCommand } from './typed-command.js'
 
-/** What is trained with, of the flags of `prune`. */
+/** Flags of `prune` that the training takes too. */
 const SHARED_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'] as const),
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads', 'force', 'ignoreConfigKey'] as const),
@@ -25,16 +25,16 @@ const SHARED_OPTIONS = [
 
 type SharedOptions = Omit<HealOptions, 'model' | 'output'>
 
-/** What a pruned model is, and how it was repaired. */
+/** A pruned model, and its repair. */
 export interface Pruned {
   result: PruneResult
   repair?: RepairReport | undefined
-  /** Weights that the repair changed, while they are in memory. */
+  /** Weights that the repair changed, if still in memory. */
   replacements?: PruneOptions['replacements']
 }
 
 /**
- * What the flags say of the training; undefined if none is asked for.
+ * Options of the training from the flags; undefined if none is requested.
  * @throws UsageError if they contradict each other
  */
 export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
@@ -48,17 +48,16 @@ export function readHealOptions(flags: PruneFlags): SharedOptions | undefined {
   if (flags.dryRun)
     throw new UsageError('--heal cannot be combined with --dry-run, because training is the work itself')
   if (flags.allDtypes)
-    throw new UsageError('--heal trains one set of weights, and --all-dtypes was asked for')
+    throw new UsageError('--heal cannot be combined with --all-dtypes, because it trains one set of weights')
   if (flags.tokenizer !== undefined) {
     throw new UsageError("--heal trains with the model's own tokenizer, and --tokenizer names another")
   }
   return { ...pick(flags, SHARED_OPTIONS), dataset, steps, minutes }
 }
 
-/** The cut that is healed. */
 interface Healing {
   flags: PruneFlags
-  /** Flags that the result depends on, besides those that name the layers. */
+  /** Flags that the result depends on, other than those that name the layers. */
   making: string[]
   removed: PruneResult['plan']['removed']
   heal: SharedOptions
@@ -102,7 +101,7 @@ export async function pruneAndHeal(
 }
 
 /**
- * Checks whether a pruned model can be trained, before it is made.
+ * Checks whether a model can be trained once pruned.
  * @throws LayerpruneError if not
  */
 export async function assertHealable(
@@ -110,18 +109,17 @@ export async function assertHealable(
   { format }: Pick<PruneResult, 'format'>,
 ): Promise<void> {
   if (format !== 'safetensors') {
-    throw new LayerpruneError(`--heal trains safetensors, and the weights to prune are ${format}`, {
+    throw new LayerpruneError(`--heal needs safetensors, but the weights to prune are ${format}`, {
       hint: 'prune the safetensors of the model: --format safetensors',
     })
   }
   await openTrainable(pick(flags, ['model', 'revision', 'format', 'ignoreConfigKey']))
 }
 
-/** The folder that holds the pruned model while it is trained, and what is known of it. */
+/** The folder that holds the pruned model, and its record, during training. */
 class Stage {
   readonly #folder: string
   readonly #output: string
-  /** Flags that the result depends on. */
   readonly #making: string[]
 
   constructor(output: string, making: string[]) {
@@ -142,7 +140,7 @@ class Stage {
   async clear(force: boolean | undefined): Promise<void> {
     const known = await this.#readRecord()
     if (!force && (known !== undefined || (await hasState(this.#output)))) {
-      throw new LayerpruneError(`a training was stopped, and ${this.#folder} holds its model`, {
+      throw new LayerpruneError(`${this.#folder} holds the model of a stopped training`, {
         hint: 'continue it with --resume, or start again with --force',
       })
     }
@@ -157,11 +155,11 @@ class Stage {
     return pruned
   }
 
-  /** @throws LayerpruneError if there is no model to go on with, or it was made in another way */
+  /** @throws LayerpruneError if there is no model to resume with, or it was made with other flags */
   async read(): Promise<Pruned> {
     const known = await this.#readRecord()
     if (known === undefined) {
-      throw new LayerpruneError(`no training can be resumed: there is no ${this.#record}`, {
+      throw new LayerpruneError(`there is no training to resume: missing ${this.#record}`, {
         hint: 'start without --resume, or name the --output of the stopped run',
       })
     }

@@ -36,7 +36,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   setQuiet(quiet)
   const repairOptions = readRepairOptions(flags)
   if (repairOptions !== undefined && flags.allDtypes) {
-    throw new UsageError('--repair fits the weights of one graph, and --all-dtypes was asked for')
+    throw new UsageError(
+      '--repair cannot be combined with --all-dtypes, because it fits the weights of one graph',
+    )
   }
   const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)
@@ -89,7 +91,6 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
 
 type Shown = PruneResult & { repair?: RepairReport; heal?: HealResult }
 
-/** What is printed as JSON. */
 function describe(
   { result, repair, heal }: Pruned & { heal?: HealResult },
   measures: Pick<PruneResult, 'tokensPerSecond' | 'samples'>,
@@ -98,7 +99,7 @@ function describe(
 }
 
 async function show(written: Shown, flags: PruneFlags): Promise<void> {
-  // a line feed is no letter of a sample as a person reads it
+  // samples are printed on one line
   const shown = flags.json ? written : withPlainSamples(written)
   await printDocument(shown, flags, ({ repair, heal, ...pruned }) =>
     [
@@ -112,7 +113,7 @@ async function show(written: Shown, flags: PruneFlags): Promise<void> {
   )
 }
 
-/** The command that measures what was written, or that writes it after all. */
+/** Suggests a command that measures the written model, or that writes it after a dry run. */
 function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
   const { model, revision, output, dataset = ['texts.jsonl'] } = flags
   if (dryRun) {
@@ -129,7 +130,6 @@ interface Repair {
   report: RepairReport
 }
 
-/** Fits the repair and measures it. */
 async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
   const { replacements, report } = await repairModel(options)
   return { changes: { replacements }, report }

@@ -7,7 +7,7 @@ import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import type { RecipeOptions } from '../../../jobs/recipe/recipe.js'
 import { makeRecipe } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
-import { printDocument, printWarning } from '../../terminal/output.js'
+import { nameFlags, printDocument, printWarning } from '../../terminal/output.js'
 import { pick } from './pick.js'
 
 export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
@@ -17,7 +17,7 @@ export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['f
 
 export async function run(flags: RecipeFlags): Promise<void> {
   const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
-  const heal = await estimateHealing({ model: flags.model })
+  const heal = withFlags(await estimateHealing({ model: flags.model }))
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)
   await printDocument({ ...training, heal }, flags, ({ settings, epochs, targets, output, heal }) =>
@@ -33,11 +33,16 @@ export async function run(flags: RecipeFlags): Promise<void> {
   )
 }
 
-/** A model that reads the same texts more often than this learns them by heart. */
+/** Names options by their flags in the problem. */
+function withFlags(heal: HealingEstimate): HealingEstimate {
+  return 'problem' in heal ? { problem: nameFlags(heal.problem) } : heal
+}
+
+/** Beyond this, a model memorizes its texts. */
 const MANY_EPOCHS = 10
 const FEW_EPOCHS = 3
 
-/** `about 1.2 epochs of the texts`, and how many steps would do if they are many. */
+/** `about 1.2 epochs of the texts`, with advice if they are too many. */
 function describeEpochs(epochs: number, steps: number): string {
   const count = epochs < MANY_EPOCHS ? epochs.toPrecision(2) : formatCount(Math.round(epochs))
   const advice = `, too many: give more texts, or --steps ${Math.ceil((FEW_EPOCHS * steps) / epochs)} for ${FEW_EPOCHS}`
@@ -54,7 +59,6 @@ function nameTexts({ dataset, datasetColumn, datasetConfig, datasetSplit }: Reci
   ]
 }
 
-/** What training on this machine would take. */
 function formatEstimate(
   heal: HealingEstimate,
   settings: { steps: number; batchSize: number; maxLength: number },

@@ -17,13 +17,13 @@ import { pinnedRevision } from './result-files.js'
 /** Layers to remove, as the user named them, not yet checked against a model. */
 export interface Removal extends Pick<Plan, 'strategy' | 'scores' | 'dataset'> {
   blocks: Block[]
-  /** The file that they come from and the model it is about; undefined if the user named the layers. */
+  /** The file that names them, and its model; undefined if the user named the layers. */
   origin?: RemovalOrigin | undefined
 }
 
 interface RemovalOrigin {
   file: string
-  /** As the file names it: a folder or a Hub id. */
+  /** A folder or a Hub id, as the file gives it. */
   model: string
   /** Commit on the Hub, if one was asked for. */
   revision?: string | undefined
@@ -37,7 +37,7 @@ interface RemovalOrigin {
 const WAYS = '--start and --end, --drop, --plan or --from'
 
 /**
- * The removal that the flags name, by exactly one way.
+ * The one removal that the flags name.
  * @throws UsageError if none or more than one is named
  * @throws LayerpruneError if a file they name cannot be used
  */
@@ -86,7 +86,7 @@ export async function planRemoval(removal: Removal, model: PlannedModel): Promis
   return makePlan({ model, strategy, removed: blocks, scores, dataset })
 }
 
-/** What a result, or a sweep within its limits, recommends. */
+/** The recommendation of a result, or of a sweep within its limits. */
 async function readRecommended(file: string, layersToSkip: number | undefined): Promise<Removal> {
   const { kind } = await readDocument(file)
   return kind === 'sweep' ? readRecommendedCut(file, layersToSkip) : readRecommendedBlock(file, layersToSkip)
@@ -115,8 +115,8 @@ async function readRecommendedBlock(file: string, layersToSkip: number | undefin
   if (saved.bestBlocks !== undefined && layersToSkip === undefined) throw noSizeError(file)
   const n = layersToSkip ?? saved.layersToSkip
   assertBlockSize(n, model.layers)
-  if (partial) printWarning(`${file} is of an interrupted run`)
-  if (shard) printWarning(`${file} is of shard ${shard.index} of ${shard.count} alone`)
+  if (partial) printWarning(`${file} comes from an interrupted run`)
+  if (shard) printWarning(`${file} covers only shard ${shard.index} of ${shard.count}`)
   const origin = describeOrigin(file, model)
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
@@ -151,7 +151,7 @@ function describeOrigin(file: string, model: ReportedResult['model']): RemovalOr
   }
 }
 
-/** The block that perplexity recommends, with what was measured; undefined if it checked none of this size. */
+/** The block that perplexity recommends, and its measurements; undefined if none of this size was checked. */
 function takeVerifiedBlock(file: string, saved: ReportedResult, n: number): Removal | undefined {
   if (saved.verification === undefined) return undefined
   noteRecommendation(file, saved, n)
@@ -172,7 +172,7 @@ async function readPlanFile(file: string): Promise<Removal> {
 }
 
 function noSizeError(file: string): UsageError {
-  return new UsageError(`${file} has the nearest block of every size, and none of them is named`, {
+  return new UsageError(`${file} has the nearest block of every size: choose one size`, {
     hint: 'give --layers-to-skip with --from',
   })
 }

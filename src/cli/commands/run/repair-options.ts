@@ -1,8 +1,8 @@
 import { UsageError } from '../../../base/errors.js'
+import { nameFlag } from '../../../base/name-option.js'
 import { REPAIR_LIST } from '../../../jobs/library/option-lists.js'
 import type { PhaseFigures } from '../../../jobs/repair/phase-meter.js'
 import type { RepairModelOptions } from '../../../jobs/repair/repair-model.js'
-import { nameFlag } from '../../../jobs/run/identity.js'
 import { printNote } from '../../terminal/output.js'
 import { formatRepairPhases } from '../../terminal/repair-phases.js'
 import type { PruneHealFlags } from '../prune-heal-flags.js'
@@ -10,7 +10,7 @@ import { MEASURING_ONLY, type RepairFlags } from '../repair-flags.js'
 import { pick } from './pick.js'
 
 /**
- * What the flags say of the repair; undefined if none is asked for.
+ * Options of the repair from the flags; undefined if none is requested.
  * @throws UsageError if they contradict each other
  */
 export function readRepairOptions(

@@ -29,7 +29,7 @@ export async function showResult(
     ].join('\n\n'),
   )
   if (result.bestBlocks && !result.shard) {
-    printNote('slice.yaml is of one block: give --layers-to-skip, here or to slice-config --from')
+    printNote('slice.yaml describes one block: give --layers-to-skip, here or to slice-config --from')
   }
   printNote(`wrote ${formatList(files)} to ${output}`)
 }

@@ -69,7 +69,7 @@ export async function run(given: SimilarityFlags): Promise<void> {
   }
 }
 
-/** The blocks are checked on texts that the distances are not measured on, so that some must be left. */
+/** Leaves texts to check the blocks on, other than those of the distances. */
 function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
   const { verify, datasetSize, until, verifySize } = flags
   if (verify === undefined || datasetSize !== undefined || until !== undefined) return flags
@@ -79,7 +79,7 @@ function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
   return { ...flags, datasetSize: VERIFIED_DISTANCE_TEXTS }
 }
 
-/** The partial result that an earlier run left, if it is to be continued. */
+/** The partial result of an earlier run, if it is to be resumed. */
 async function findEarlierRun(
   checkpoint: CheckpointFile,
   { resume }: SimilarityFlags,
@@ -95,7 +95,6 @@ async function findEarlierRun(
   return found
 }
 
-/** The progress line to report to, and the signal that stops the work. */
 interface Hooks {
   signal: AbortSignal
   progress: ProgressDisplay
@@ -140,7 +139,6 @@ async function measure(
   }
 }
 
-/** Checks the best blocks by perplexity, if that was asked for. */
 async function checkBestBlocks(
   flags: SimilarityFlags,
   result: SimilarityResult,
@@ -151,7 +149,7 @@ async function checkBestBlocks(
   const { id, samples, skipped } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
     throw new LayerpruneError(
-      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: none is left to check the blocks`,
+      `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: no text is left to check the blocks`,
       { hint: `--dataset-size ${Math.max(1, Math.floor(MEASURED_SHARE * samples))}` },
     )
   }

@@ -51,7 +51,7 @@ async function writeLlamaQuantize(
   const located = existsSync(model) ? await locateModel({ model }) : undefined
   const file = located?.gguf === undefined ? model : join(located.folder, located.gguf.name)
   if (!isGguf(file)) {
-    throw new UsageError(`--format llama-quantize: ${model} is no GGUF file`, {
+    throw new UsageError(`--format llama-quantize: ${model} is not a GGUF file`, {
       hint: 'name the file with --model',
     })
   }
@@ -82,7 +82,7 @@ async function readOptions(
   }
   const layers = config?.layers ?? flags.numLayers ?? origin?.layers
   if (layers === undefined) {
-    throw new UsageError(`${model} is no folder here, so its number of layers is not known`, {
+    throw new UsageError(`${model} is not a local folder, so its number of layers is not known`, {
       hint: 'give --num-layers',
     })
   }

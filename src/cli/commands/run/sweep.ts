@@ -70,7 +70,7 @@ export async function writeSweepFiles(folder: string, sweep: SweepResult): Promi
   return Object.keys(files)
 }
 
-/** Prints a sweep, as a table or as JSON, with the next command, and says which files it was written to. */
+/** Prints a sweep as a table or as JSON, then the next command and the files written. */
 export async function showSweep(
   sweep: SweepResult,
   flags: { json?: boolean; output: string; dataset?: string[] },
@@ -86,7 +86,7 @@ export async function showSweep(
   printNote(`wrote ${formatList(files)} to ${flags.output}`)
 }
 
-/** The command that makes the recommended cut, repaired if it was measured so; of merged shards, with samples. */
+/** The command for the recommended cut, with --repair if it was measured so, and with --samples for merged shards. */
 function formatCutOfSweep(
   { model, dataset, candidates }: SweepResult,
   { output, dataset: texts }: { output: string; dataset?: string[] },
@@ -105,12 +105,10 @@ function formatCutOfSweep(
   )
 }
 
-/** What --dataset named. */
 function namesOf({ id, shares }: SweepResult['dataset']): string[] {
   return shares?.map((part) => `${part.id}:${part.share}`) ?? [id]
 }
 
-/** Name of a sweep's JSON file without its ending. */
 function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
   return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
 }
@@ -130,7 +128,7 @@ async function readProgress(path: string, { resume }: SweepFlags): Promise<Sweep
     return progress
   } catch (cause) {
     throw new LayerpruneError(
-      `${path} is not what an interrupted sweep leaves: ${(cause as Error).message}`,
+      `${path} is not the progress of an interrupted sweep: ${(cause as Error).message}`,
       {
         hint: 'start again without --resume',
         cause,

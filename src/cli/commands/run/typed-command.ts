@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { quoteForShell } from '../../../base/quote-for-shell.js'
 import { isRepoId } from '../../../files/hub/repo.js'
 
-/** Says nothing of what is written. */
+/** Does not change what is written. */
 const DRY_RUN = '--dry-run'
 
 /**

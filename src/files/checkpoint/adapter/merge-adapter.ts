@@ -28,7 +28,7 @@ interface Change {
   whole?: TensorLocation
 }
 
-const OTHER_BASE = 'name the model that the adapter was trained on with --base'
+const OTHER_BASE = 'name the model that the adapter was trained on with `base`'
 const PREFIX = 'base_model.model.'
 const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.weight)?$/
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16']

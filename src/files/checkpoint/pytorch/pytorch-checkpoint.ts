@@ -60,7 +60,7 @@ function findOnlyFile(folder: string, names: string[]): string {
   const [first, ...others] = listOthers(names)
   if (first === undefined) {
     throw new LayerpruneError(`${folder} has no PyTorch weights: expected ${WHOLE_FILE} or ${INDEX_FILE}`, {
-      hint: 'omit --format to read what the model has',
+      hint: 'omit `format` to read what the model has',
     })
   }
   if (others.length > 0) {

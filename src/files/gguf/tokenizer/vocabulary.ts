@@ -24,7 +24,7 @@ export interface Vocabulary {
   header: GgufHeader
 }
 
-const HINT = 'name the folder or the Hub id of the model it was converted from with --tokenizer'
+const HINT = 'name the folder or the Hub id of the model it was converted from with `tokenizer`'
 
 /**
  * Reads the vocabulary of a GGUF file.

@@ -5,7 +5,7 @@ import type { MetadataEdit } from './encode-header.js'
 
 /** Counts of layers from the first on that are unlike the others. */
 const LEADING_COUNTS = ['leading_dense_block_count']
-/** Lists with a number for each part of a head, of which there may be as many as layers. */
+/** Lists with a number for each part of a head, whose length may equal the layer count. */
 const NOT_PER_LAYER = /^rope\./
 
 /**

@@ -84,7 +84,7 @@ function cutGguf(file: GgufFile, layers: KeptLayers): CutGguf {
   return { kept, edits, pruned: { headers: file.headers, header: applyEdits(file.header, edits), tensors } }
 }
 
-/** How the pruned file would be read as a model that computes something else, in words. */
+/** Describes how the pruned file would be read as a different model. */
 function findDifference(
   { config, gguf }: LocatedModel & { gguf: LocatedGguf },
   pruned: GgufFile,

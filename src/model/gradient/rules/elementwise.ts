@@ -23,7 +23,7 @@ export const addRule = binary(same, same)
 
 const differenceRule = binary(same, (gradient, { writer }) => writer.op('Neg', [gradient]))
 
-/** What is subtracted from itself is zero, whatever it is. */
+/** x - x is 0 for every x. */
 export const subRule: Rule = (gradient, passage) =>
   passage.node.input[0] === passage.node.input[1] ? [] : differenceRule(gradient, passage)
 
@@ -40,7 +40,7 @@ export const divRule = binary(
   },
 )
 
-/** Of the smaller or the larger of two: the gradient belongs to the one that was taken, the first if they are equal. */
+/** Min and Max: the gradient goes to the input that was chosen, the first if they are equal. */
 export const extremeRule = binary(
   (gradient, { writer, node }) =>
     writer.op('Where', [

@@ -5,7 +5,7 @@ import type { Dimension } from '../shapes.js'
 
 export const identityRule: Rule = (gradient) => [gradient]
 
-/** Numbers that become whole ones or truth values have no gradient. */
+/** Casts to integers or booleans have no gradient. */
 export const castRule: Rule = (gradient, { node }) =>
   integerAttribute(node, 'to', DataType.UNDEFINED) === DataType.FLOAT ? [gradient] : []
 
@@ -21,7 +21,7 @@ export const reshapeRule: Rule = (gradient, { writer, node, shapes }) => {
     : [writer.op('Reshape', [gradient, writer.integers(target)])]
 }
 
-/** A shape as Reshape takes it: 0 copies the length of the same axis, -1 is what remains; undefined if it is not known. */
+/** A shape as Reshape takes it (0 copies the axis, -1 is inferred); undefined if unknown. */
 function findTarget(to: Dimension[] | undefined, from: Dimension[] | undefined): number[] | undefined {
   const target = to?.map((size, axis) => (typeof size === 'number' ? size : size === from?.[axis] ? 0 : -1))
   return target === undefined || target.filter((size) => size === -1).length > 1 ? undefined : target
@@ -47,7 +47,7 @@ export const rotationRule: Rule = (gradient, { writer, node }) => {
   ]
 }
 
-/** Parts of which the loss does not depend on count as zeros. */
+/** Parts that the loss does not depend on count as zeros. */
 export function splitRule({ writer, node, outputs }: Passage): InputGradients {
   const parts = outputs.map((gradient, index) => gradient ?? writeZeros({ writer }, node.output[index]!))
   return [writer.op('Concat', parts, { axis: integerAttribute(node, 'axis', 0) })]
@@ -60,7 +60,7 @@ export const concatRule: Rule = (gradient, { writer, node }) => {
   return writer.ops('Split', [gradient, sizes], node.input.length, { axis })
 }
 
-/** Zeros around the gradient; of slices of one axis in steps of one. */
+/** Pads the gradient with zeros; slices of one axis in steps of one only. */
 export const sliceRule: Rule = (gradient, { writer, node }) => {
   const [input, start, , axes] = node.input as [string, string, string, string]
   const length = writer.op('Gather', [writer.op('Shape', [input]), axes])

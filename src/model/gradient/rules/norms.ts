@@ -6,9 +6,7 @@ import type { InputGradients, Passage } from '../rule.js'
 const EPSILON = 1e-5
 const FUSED_EPSILON = 1e-12
 
-/** Which tensors of a node its norm reads and writes. */
 interface NormTensors {
-  /** What is normed. */
   input: string
   scale: string
   epsilon: number
@@ -35,7 +33,7 @@ export function normRule(gradient: string, passage: Passage): InputGradients {
   return [found.input, found.scale, found.bias]
 }
 
-/** Norms that add two tensors first; what they add may be an output too. */
+/** Norms that add two tensors first; the sum may be an output too. */
 export function fusedNormRule(passage: Passage): InputGradients {
   const { writer, node, outputs, needs } = passage
   const [gradient, ofSum] = [outputs[0], outputs[SUM_OUTPUT]]
@@ -81,7 +79,7 @@ function passNorm(gradient: string, passage: Passage, norm: NormTensors): NormGr
   return found
 }
 
-/** Sums over all axes but the last, which a weight of one axis is repeated along. */
+/** Sums over all axes but the last, for a weight of one axis. */
 function sumRows({ writer, shapes }: Passage, gradient: string, weight: string): string {
   const size = shapes.of(weight)?.[0]
   if (typeof size !== 'number') throw new Error(`the length of ${weight} is not known`)

@@ -49,7 +49,7 @@ function rightGradient(gradient: string, passage: Passage): string {
   return sumBatch(passage, product, 1)
 }
 
-/** Of a matrix that rows are multiplied by: one product over the rows of all batches. */
+/** Gradient of a weight matrix: one product over the rows of all batches. */
 function weightGradient(gradient: string, passage: Passage): string {
   const { writer, node, shapes } = passage
   const { alpha, transA, transB } = formOf(passage)

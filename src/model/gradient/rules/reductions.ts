@@ -9,16 +9,15 @@ export const softmaxRule: Rule = (gradient, { writer, node }) => {
   return [writer.op('Mul', [probabilities, writer.op('Sub', [gradient, shared])])]
 }
 
-/** Of y = log(sum(exp(x))) along axes that keep a length of one: dx = dy exp(x - y). */
+/** ReduceLogSumExp, y = log(sum(exp(x))), with kept axes: dx = dy exp(x - y). */
 export const logSumExpRule: Rule = (gradient, { writer, node }) => {
   const share = writer.op('Exp', [writer.op('Sub', [node.input[0]!, node.output[0]!])])
   return [writer.op('Mul', [gradient, share])]
 }
 
-/** Of a sum along axes that keep a length of one. */
+/** ReduceSum with kept axes. */
 export const reduceSumRule: Rule = (gradient, { writer, node }) => [
   writer.op('Expand', [gradient, writer.op('Shape', [node.input[0]!])]),
 ]
 
-/** Of a tensor that is repeated to a shape. */
 export const expandRule: Rule = (gradient, passage) => [sumToInput(passage, gradient, 0)]

@@ -17,7 +17,7 @@ interface Search {
 }
 
 /**
- * Finds the first number of a part that is not finite, or the first code that stands for none.
+ * Finds the first number of a part that is not finite, or the first code that decodes to none.
  * @returns its index in the part; null if there is none
  */
 export async function findNonFiniteNumber(read: PartRead, reader: WeightReader): Promise<Found | null> {
@@ -79,7 +79,7 @@ function searchCodes(table: readonly number[]): Search | null {
   return { bytesOfNumber: 1, find }
 }
 
-/** As float32, which is what they are rounded to. */
+/** As float32, to which they are rounded. */
 function findInDoubles(piece: Uint8Array<ArrayBuffer>): Found | null {
   const values = new Float64Array(piece.buffer, piece.byteOffset, piece.byteLength / 8)
   const index = values.findIndex((value) => !Number.isFinite(Math.fround(value)))

@@ -75,7 +75,7 @@ function isExternal({ dataLocation }: TensorProto): boolean {
   return dataLocation === DataLocation.EXTERNAL
 }
 
-/** Checks the scales and other numbers that a packed weight is computed from, and its codes if some stand for none. */
+/** Checks the scales and other numbers of a packed weight, and its codes if some decode to no number. */
 async function assertFiniteParts(expression: WeightExpression, reader: WeightReader): Promise<void> {
   for (const read of listParts(expression)) {
     const found = await findNonFiniteNumber(read, reader)

@@ -122,7 +122,7 @@ function addComparison(model: ModelProto): void {
   removeDeadNodes(graph)
 }
 
-/** Of the last of three axes; from opset 18 on the axes are an input. Much faster than ArgMax of as many numbers. */
+/** Maximum over the last of three axes, which are an input from opset 18 on. Much faster than ArgMax. */
 function reduceMax(model: ModelProto, tensor: string, result: string): NodeProto {
   if (opsetOf(model) < 18) return makeNode('ReduceMax', [tensor], [result], { axes: [2] })
   model.graph.initializer.push(makeInt64Tensor(name('last_axis'), [1], [2]))

@@ -33,7 +33,7 @@ export interface QuantizedMatrix {
   values: ExternalData
   /** Quantisation residuals of the weights in 254ths of a step, in the same shape; null if not kept. */
   residuals: ExternalData | null
-  /** float32 [outputs]: the weight that an int8 value of 1 stands for. */
+  /** float32 [outputs]: the weight of an int8 value of 1. */
   scales: ExternalData
   /** Whether the residuals of tokens are multiplied too. */
   keepsTokenResiduals: boolean
@@ -237,7 +237,7 @@ function rotateBlocks(input: string, block: number, shape: string): NodeProto[] 
   ]
 }
 
-/** A tensor [..., width] as 8-bit values and 8-bit residuals, the latter in 254ths of a step. */
+/** A tensor [..., width] as 8-bit values and 8-bit residuals in 254ths of a step. */
 interface RoundedTensor {
   values: string
   residuals: string

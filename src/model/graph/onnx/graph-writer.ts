@@ -25,7 +25,7 @@ const MICROSOFT_OPERATORS = new Set([
 
 type Attributes = NonNullable<Parameters<typeof makeNode>[3]>
 
-/** Collects the nodes and small constants of a graph and names their tensors; '' stands for an omitted input. */
+/** Collects the nodes and small constants of a graph and names their tensors; '' is an omitted input. */
 export class GraphWriter {
   readonly nodes: NodeProto[] = []
   readonly initializers = new Map<string, TensorProto>()

@@ -21,7 +21,7 @@ export function joinGraphs(
   if (versions[0] !== versions[1]) {
     throw new LayerpruneError(
       `the graphs of the two models use versions ${versions.join(' and ')} of ONNX's operators and cannot be joined`,
-      { hint: 'read both from the same format: --format safetensors or --format onnx' },
+      { hint: 'read both from the same format: `format: safetensors` or `format: onnx`' },
     )
   }
   const shared = new Set(own.input.map(({ name }) => name).filter((name) => !apart.includes(name)))

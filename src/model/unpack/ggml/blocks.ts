@@ -38,7 +38,7 @@ export class Blocks {
   }
 
   /**
-   * Unsigned integers of a few bits, which each byte holds one above the other.
+   * Unsigned integers of a few bits, packed into bytes.
    * @param bytes  uint8 [B, groups, 1, n]
    * @param shifts  where each of them begins in a byte
    * @returns uint8 in `shape` of a block: of each group the n lowest integers, then those above
@@ -51,20 +51,20 @@ export class Blocks {
     return this.reshape(writer.op('BitwiseAnd', [shifted, writer.byte(2 ** bits - 1)]), shape)
   }
 
-  /** Integers with more bits above their lowest ones; uint8. */
+  /** Integers from their low and high bits; uint8. */
   above(low: string, high: string, lowBits: number): string {
     const { writer } = this
     const raised = writer.op('BitShift', [high, writer.byte(lowBits)], { direction: 'LEFT' })
     return writer.op('BitwiseOr', [low, raised])
   }
 
-  /** Unsigned integers in float32, less the one that stands for 0. */
+  /** Unsigned integers in float32, minus the zero point. */
   centred(integers: string, zero: number): string {
     const { writer } = this
     return writer.op('Sub', [writer.cast(integers, DataType.FLOAT), writer.float(zero)])
   }
 
-  /** The values of a table that integers stand for. */
+  /** The values of a table at integer indices. */
   lookUp(integers: string, table: readonly number[]): string {
     const { writer } = this
     return writer.op('Gather', [writer.floats([...table]), writer.cast(integers, DataType.INT32)])

@@ -14,7 +14,7 @@ function toFloat({ writer }: Blocks, integers: string): string {
   return writer.cast(integers, DataType.FLOAT)
 }
 
-/** Scale times number less the least number, group by group. */
+/** Scale times number minus the minimum, per group. */
 function writeAboveLeast({ writer }: Blocks, scales: string, numbers: string, least: string): string {
   return writer.op('Sub', [writer.op('Mul', [scales, numbers]), least])
 }

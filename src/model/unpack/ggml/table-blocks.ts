@@ -1,4 +1,4 @@
-/** Types whose 4-bit codes stand for the values of a table. */
+/** Types whose 4-bit codes index a table of values. */
 import type { Blocks } from './blocks.js'
 import { readNibbles } from './plain-blocks.js'
 

@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../../base/errors.js'
+import { nameOption } from '../../../base/name-option.js'
 import type { ParquetExport, TreeEntry } from '../../../files/hub/answers.js'
 import { type Hub, listTree, openHub, resolveRevision } from '../../../files/hub/hub.js'
 import { EntryNotFoundError, explainMissing } from '../../../files/hub/refusal.js'
@@ -104,7 +105,7 @@ function chooseConfig(repo: Repo, configs: DatasetConfig[], asked: string | unde
     if (found) return found
     throw new LayerpruneError(
       `dataset ${repo.id} has no configuration '${asked}'; it has ${listNames(names)}`,
-      { hint: `--dataset-config ${names[0]}` },
+      { hint: nameOption('datasetConfig', names[0]) },
     )
   }
   const found =
@@ -147,13 +148,13 @@ async function listAll({ hub, repo }: Listing, folder: string): Promise<TreeEntr
 function noSplit(repo: Repo, config: string, split: string, splits: string[]): never {
   const of = config === DEFAULT_CONFIG ? '' : ` (configuration ${config})`
   throw new LayerpruneError(`dataset ${repo.id}${of} has no split '${split}'; it has ${listNames(splits)}`, {
-    hint: `--dataset-split ${splits[0]}`,
+    hint: nameOption('datasetSplit', splits[0]),
   })
 }
 
 function severalConfigs(repo: Repo, names: string[]): LayerpruneError {
   return new LayerpruneError(`dataset ${repo.id} has several configurations: ${listNames(names)}`, {
-    hint: `name one, for example --dataset-config ${names[0]}`,
+    hint: `name one, for example ${nameOption('datasetConfig', names[0])}`,
   })
 }
 

@@ -145,23 +145,23 @@ describe('what a dataset does not have is refused by naming what it has', () => 
   )
 
   it.each([
-    ['org/several', {}, 'dataset org/several has several configurations: a, b', '--dataset-config a'],
-    ['org/several', { datasetConfig: 'c' }, "no configuration 'c'; it has a, b", '--dataset-config a'],
+    ['org/several', {}, 'dataset org/several has several configurations: a, b', '`datasetConfig: a`'],
+    ['org/several', { datasetConfig: 'c' }, "no configuration 'c'; it has a, b", '`datasetConfig: a`'],
     ['org/several', { datasetConfig: 'b' }, 'org/several/b.jsonl is not there', undefined],
-    ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '--dataset-split'],
+    ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '`datasetSplit'],
     [
       'org/folders',
       { datasetSplit: 'dev' },
       "no split 'dev'; it has train, validation",
-      '--dataset-split train',
+      '`datasetSplit: train`',
     ],
     [
       'org/configs',
       { datasetConfig: 'en', datasetSplit: 'dev' },
       "(configuration en) has no split 'dev'; it has train, test",
-      '--dataset-split train',
+      '`datasetSplit: train`',
     ],
-    ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '--dataset-column body'],
+    ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '`datasetColumn: body`'],
     ['org/types', { datasetColumn: 'words' }, 'expected a column of strings or chats, found list', undefined],
     [
       'org/types',

@@ -75,7 +75,7 @@ test.each([
 test('a missing column proposes the one string column', async () => {
   expect(await readError(DATA, ['types.parquet'])).toEqual({
     message: "column 'text' is not in types.parquet; columns: id, score, words, meta, blob, when, body",
-    hint: '--dataset-column body',
+    hint: '`datasetColumn: body`',
   })
   expect((await readAll(DATA, ['types.parquet'], { datasetColumn: 'body' })).texts).toEqual(TEXTS)
 })
