@@ -2,8 +2,7 @@ import { LayerpruneError } from '../../../base/errors.js'
 import { combineBlocks, combineWith, stored } from '../packed/scales.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
-import type { Adapter } from './adapter.js'
-import { refusedAdapter } from './adapter-config.js'
+import { type Adapter, refusedAdapter } from './adapter-config.js'
 
 type Tensors = ReadonlyMap<string, TensorLocation>
 
