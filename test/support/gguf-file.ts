@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { idOfGgmlType } from '../../src/files/checkpoint/ggml-types.js'
 import { readArray, readGgufHeader } from '../../src/files/gguf/header.js'
-import { TENSOR_TYPES } from '../../src/files/gguf/tensor-types.js'
 
 /** Values of metadata with their types, as a GGUF file states them. */
 export type Value =
@@ -117,12 +117,12 @@ export async function changeGguf(path: string, changes: Record<string, Value | u
   ])
   const changed = Object.entries({ ...Object.fromEntries(stated), ...changes })
   const metadata = Object.fromEntries(changed.flatMap(([key, value]) => (value ? [[key, value]] : [])))
-  const typeNumber = (name: string) => [...TENSOR_TYPES].find(([, type]) => type.name === name)![0]
+
   const tensors = [...header.tensors.values()].map(
     ({ name, shape, type, offsetBytes, sizeBytes }): Tensor => ({
       name,
       sizes: shape.toReversed(),
-      type: typeNumber(type.name),
+      type: idOfGgmlType(type.name),
       bytes: bytes.subarray(offsetBytes, offsetBytes + sizeBytes),
     }),
   )

@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
-import { readFully } from '../../files/checkpoint/read-fully.js'
+import { readPart } from '../../files/checkpoint/read-fully.js'
 import type { WeightExpression } from '../../files/checkpoint/weight-expression.js'
 import { decodeFloats } from '../../files/weights/decode-floats.js'
 import type { GatedMlp, StoredNumbers, WeightMatrix } from '../../model/graph/int8/weight-products.js'
@@ -37,13 +36,14 @@ export async function makeMatrix(matrix: PlannedMatrix, decode: Decode): Promise
   const weights = await readWeights(matrix, decode)
   if (smoothing !== null) {
     const scales = await findSmoothingScales(smoothing, decode)
-    if (smoothing.side === 'up')
-      scaleOutputs(
+    if (smoothing.side === 'down') scaleChannels(weights, scales, matrix, 'inputs')
+    else
+      scaleChannels(
         weights,
-        scales.map((scale) => 1 / scale),
+        Float32Array.from(scales, (scale) => 1 / scale),
         matrix,
+        'outputs',
       )
-    else scaleInputs(weights, scales, matrix)
   }
   const { inputs, outputs, byOutput, block, outputBlock } = matrix
   rotate(weights, new Rotation(block), byOutput ? 1 : outputs)
@@ -110,34 +110,20 @@ function rotate(weights: Float32Array, rotation: Rotation, stride: number): void
 
 async function readNumbers(numbers: StoredNumbers, decode: Decode): Promise<Float32Array> {
   if ('expression' in numbers) return decode(numbers.expression)
-  const { file, offsetBytes, sizeBytes, dataType } = numbers
-  const bytes = new Uint8Array(sizeBytes)
-  const handle = await open(file)
-  try {
-    await readFully(handle, file, bytes, offsetBytes)
-  } finally {
-    await handle.close()
-  }
-  return decodeFloats(bytes, FLOAT_DTYPES.get(dataType)!)
+  return decodeFloats(await readPart(numbers), FLOAT_DTYPES.get(numbers.dataType)!)
 }
 
-function scaleInputs(
+/** Multiplies the weights of each input, or of each output, by its factor. */
+function scaleChannels(
   weights: Float32Array,
   factors: Float32Array,
   { inputs, outputs, byOutput }: WeightMatrix,
+  channels: 'inputs' | 'outputs',
 ): void {
+  const rowLength = byOutput ? inputs : outputs
+  const areRows = byOutput === (channels === 'outputs')
   for (let index = 0; index < weights.length; index++) {
-    weights[index]! *= factors[byOutput ? index % inputs : Math.floor(index / outputs)]!
-  }
-}
-
-function scaleOutputs(
-  weights: Float32Array,
-  factors: Float32Array,
-  { inputs, outputs, byOutput }: WeightMatrix,
-): void {
-  for (let index = 0; index < weights.length; index++) {
-    weights[index]! *= factors[byOutput ? Math.floor(index / inputs) : index % outputs]!
+    weights[index]! *= factors[areRows ? Math.floor(index / rowLength) : index % rowLength]!
   }
 }
 

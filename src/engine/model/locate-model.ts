@@ -1,7 +1,7 @@
 import { join, posix } from 'node:path'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
-import type { Adapter } from '../../files/checkpoint/adapter/adapter.js'
+import type { Adapter } from '../../files/checkpoint/adapter/adapter-config.js'
 import { isAdapter, openAdapter } from '../../files/checkpoint/adapter/open-adapter.js'
 import type { WeightOptions } from '../../files/checkpoint/choose-weights.js'
 import {

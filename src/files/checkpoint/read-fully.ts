@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import { readExactly } from '../read-exactly.js'
 
@@ -22,4 +22,29 @@ export async function readFully(
     if (cause instanceof LayerpruneError) throw cause
     throw new LayerpruneError(`cannot read ${path}: ${cause.message}`, { cause })
   })
+}
+
+/**
+ * Reads a part of a file.
+ * @throws LayerpruneError if the file ends too early or cannot be read
+ */
+export async function readPart({
+  file,
+  offsetBytes,
+  sizeBytes,
+}: {
+  file: string
+  offsetBytes: number
+  sizeBytes: number
+}): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(sizeBytes)
+  const handle = await open(file).catch((cause: Error) => {
+    throw new LayerpruneError(`cannot read ${file}: ${cause.message}`, { cause })
+  })
+  try {
+    await readFully(handle, file, bytes, offsetBytes)
+    return bytes
+  } finally {
+    await handle.close()
+  }
 }

@@ -1,4 +1,4 @@
-import type { Adapter } from './adapter/adapter.js'
+import type { Adapter } from './adapter/adapter-config.js'
 import type { TensorLocation } from './safetensors-header.js'
 
 /** The tensors of a model, however many files they are spread over. */

@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
+import { GGML_TYPES, type GgmlType } from '../checkpoint/ggml-types.js'
 import { assertRegularFile, unreadable } from '../checkpoint/regular-file.js'
 import { quoteName } from '../checkpoint/safetensors-header.js'
 import { FileCursor } from './file-cursor.js'
 import { type MetadataEntry, readElements, readEntry, type Scalar } from './metadata-values.js'
-import { TENSOR_TYPES, type TensorType } from './tensor-types.js'
 
 /** 'GGUF', little-endian. */
 const MAGIC = 0x46554747
@@ -25,7 +25,7 @@ const LEAST_TENSOR_BYTES = 24
 /** Where one tensor's bytes are, and how its numbers are stored. */
 export interface GgufTensor {
   name: string
-  type: TensorType
+  type: GgmlType
   /** As elsewhere, the axis whose numbers are neighbours last; a file has them in reverse. */
   shape: number[]
   /** Real path, symlinks resolved. */
@@ -157,7 +157,7 @@ function readTensor(cursor: FileCursor, refuse: (what: string) => Error): Stated
   const sizes = Array.from({ length: axes }, () => cursor.u64()).reverse()
   const typeNumber = cursor.u32()
   const offset = cursor.u64()
-  const type = TENSOR_TYPES.get(typeNumber)
+  const type = GGML_TYPES.get(typeNumber)
   if (type === undefined) throw refuse(`${where} has the unknown type ${typeNumber}`)
   const rowLength = sizes.at(-1) ?? 1n
   if (rowLength % BigInt(type.numbers) !== 0n) {

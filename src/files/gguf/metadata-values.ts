@@ -1,24 +1,28 @@
 import type { FileCursor } from './file-cursor.js'
 
-/** Types of metadata by the number that a file has for them, with the bytes of one value; a string's are its least. */
+export type Scalar = number | bigint | boolean | string
+
+type Refuse = (what: string) => Error
+type ReadValue = (cursor: FileCursor, what: string, refuse: Refuse) => Scalar
+
+/** Types of metadata by their id in a file: name, bytes of a value (at least, for strings and arrays), how it is read. */
 const VALUE_TYPES = [
-  ['uint8', 1],
-  ['int8', 1],
-  ['uint16', 2],
-  ['int16', 2],
-  ['uint32', 4],
-  ['int32', 4],
-  ['float32', 4],
-  ['bool', 1],
-  ['string', 8],
-  ['array', 12],
-  ['uint64', 8],
-  ['int64', 8],
-  ['float64', 8],
-] as const
+  ['uint8', 1, (cursor) => cursor.u8()],
+  ['int8', 1, (cursor) => cursor.i8()],
+  ['uint16', 2, (cursor) => cursor.u16()],
+  ['int16', 2, (cursor) => cursor.i16()],
+  ['uint32', 4, (cursor) => cursor.u32()],
+  ['int32', 4, (cursor) => cursor.i32()],
+  ['float32', 4, (cursor) => cursor.f32()],
+  ['bool', 1, readFlag],
+  ['string', 8, (cursor, what) => cursor.string(what, MOST_STRING_BYTES)],
+  ['array', 12, refuseArray],
+  ['uint64', 8, (cursor) => asNumber(cursor.u64())],
+  ['int64', 8, (cursor) => asNumber(cursor.i64())],
+  ['float64', 8, (cursor) => cursor.f64()],
+] as const satisfies (readonly [string, number, ReadValue])[]
 
 export type ValueType = (typeof VALUE_TYPES)[number][0]
-export type Scalar = number | bigint | boolean | string
 
 /** Where a value of the metadata lies, and the value unless it is a long array. */
 export interface MetadataEntry {
@@ -45,22 +49,23 @@ const MOST_ELEMENTS = 1 << 24
  * Reads a value with its type, from where the type is stated.
  * @throws LayerpruneError if the type is unknown, or an array is of arrays or longer than the file
  */
-export function readEntry(cursor: FileCursor, what: string, refuse: (what: string) => Error): MetadataEntry {
+export function readEntry(cursor: FileCursor, what: string, refuse: Refuse): MetadataEntry {
   const type = readType(cursor, what, refuse)
   if (type !== 'array') {
     const startBytes = cursor.position
-    const value = readScalar(cursor, type, what, refuse)
+    const value = typeOf(type)[2](cursor, what, refuse)
     return { type, elementType: null, value, count: 1, startBytes, endBytes: cursor.position }
   }
   const elementType = readType(cursor, `${what}, of an array,`, refuse)
-  if (elementType === 'array') throw refuse(`${what} is an array of arrays`)
-  const count = cursor.length(`the length of ${what}`, sizeOf(elementType))
+  if (elementType === 'array') refuseArray(cursor, what, refuse)
+  const [, sizeBytes, read] = typeOf(elementType)
+  const count = cursor.length(`the length of ${what}`, sizeBytes)
   if (count > MOST_ELEMENTS) throw refuse(`${what} has ${count} elements, expected at most ${MOST_ELEMENTS}`)
   const startBytes = cursor.position
   const value =
     count > LONG_ARRAY
       ? skipElements(cursor, elementType, count, what)
-      : Array.from({ length: count }, () => readScalar(cursor, elementType, what, refuse))
+      : Array.from({ length: count }, () => read(cursor, what, refuse))
   return { type, elementType, value, count, startBytes, endBytes: cursor.position }
 }
 
@@ -69,83 +74,55 @@ export function readElements(
   cursor: FileCursor,
   { elementType, count, startBytes }: MetadataEntry,
   what: string,
-  refuse: (what: string) => Error,
+  refuse: Refuse,
 ): Scalar[] {
+  const [, , read] = typeOf(elementType!)
   cursor.position = startBytes
-  return Array.from({ length: count }, () => readScalar(cursor, elementType!, what, refuse))
+  return Array.from({ length: count }, () => read(cursor, what, refuse))
 }
 
-function readType(cursor: FileCursor, what: string, refuse: (what: string) => Error): ValueType {
+function readType(cursor: FileCursor, what: string, refuse: Refuse): ValueType {
   const number = cursor.u32()
   const type = VALUE_TYPES[number]
   if (type === undefined) throw refuse(`${what} has the unknown type ${number}`)
   return type[0]
 }
 
-/** The number that a file has for a type. */
+/** Id of a type in a file. */
 export function numberOfType(type: ValueType): number {
   return VALUE_TYPES.findIndex(([name]) => name === type)
 }
 
 /** A whole number as a file holds it. */
 export function encodeInteger(type: ValueType, value: number): Uint8Array {
-  const bytes = Buffer.alloc(sizeOf(type))
+  const bytes = Buffer.alloc(typeOf(type)[1])
   if (type === 'uint64' || type === 'int64') bytes.writeBigInt64LE(BigInt(value))
   else if (type.startsWith('u')) bytes.writeUIntLE(value, 0, bytes.length)
   else bytes.writeIntLE(value, 0, bytes.length)
   return bytes
 }
 
-function sizeOf(type: ValueType): number {
-  return VALUE_TYPES.find(([name]) => name === type)![1]
+function typeOf(type: ValueType): readonly [name: string, sizeBytes: number, read: ReadValue] {
+  return VALUE_TYPES.find(([name]) => name === type)!
 }
 
 function skipElements(cursor: FileCursor, type: ValueType, count: number, what: string): undefined {
   if (type !== 'string') {
-    cursor.skip(count * sizeOf(type))
+    cursor.skip(count * typeOf(type)[1])
     return undefined
   }
   for (let element = 0; element < count; element++) cursor.skip(cursor.stringLength(what, MOST_STRING_BYTES))
   return undefined
 }
 
-function readScalar(
-  cursor: FileCursor,
-  type: ValueType,
-  what: string,
-  refuse: (what: string) => Error,
-): Scalar {
-  switch (type) {
-    case 'uint8':
-      return cursor.u8()
-    case 'int8':
-      return cursor.i8()
-    case 'uint16':
-      return cursor.u16()
-    case 'int16':
-      return cursor.i16()
-    case 'uint32':
-      return cursor.u32()
-    case 'int32':
-      return cursor.i32()
-    case 'float32':
-      return cursor.f32()
-    case 'float64':
-      return cursor.f64()
-    case 'uint64':
-      return asNumber(cursor.u64())
-    case 'int64':
-      return asNumber(cursor.i64())
-    case 'string':
-      return cursor.string(what, MOST_STRING_BYTES)
-    case 'bool': {
-      const byte = cursor.u8()
-      if (byte > 1) throw refuse(`${what} is a flag of ${byte}, expected 0 or 1`)
-      return byte === 1
-    }
-    case 'array':
-      throw refuse(`${what} is an array of arrays`)
-  }
+function readFlag(cursor: FileCursor, what: string, refuse: Refuse): boolean {
+  const byte = cursor.u8()
+  if (byte > 1) throw refuse(`${what} is a flag of ${byte}, expected 0 or 1`)
+  return byte === 1
+}
+
+function refuseArray(_: FileCursor, what: string, refuse: Refuse): never {
+  throw refuse(`${what} is an array of arrays`)
 }
 
 /** A number if it is exact as one. */

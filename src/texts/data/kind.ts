@@ -1,3 +1,5 @@
+import type { DataSource } from '../../files/byte-source.js'
+
 /** How the rows of a file are written. */
 export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
 
@@ -8,6 +10,13 @@ export interface DataKind {
   packing: 'gzip' | 'zstd' | null
   /** Of plain text: each line is a text, whatever the options say. */
   isLines?: true
+}
+
+export interface DatasetFile {
+  source: DataSource
+  kind: DataKind
+  /** Omitted if it is not known before the file is read. */
+  sizeBytes?: number
 }
 
 const FORMAT_BY_EXTENSION = new Map<string, DataFormat>([

@@ -1,17 +1,7 @@
 import type { DataSource } from '../../files/byte-source.js'
 import { readJsonl } from './jsonl.js'
 import type { DataFormat, DataKind } from './kind.js'
-import type { ColumnContext, DataRow, RowSkip } from './row.js'
-
-/** Where in a file reading begins, and in which order. */
-export interface ReadOrder {
-  /** Rows at the start to skip; counted down. */
-  skip?: RowSkip | undefined
-  /** Order of the separately readable parts of a file, from their number. */
-  shuffle?: ((count: number) => number[]) | undefined
-  /** Called with the number of rows of a file that says it. */
-  onRows?: ((rows: number) => void) | undefined
-}
+import type { ColumnContext, DataRow, ReadOrder } from './row.js'
 
 /** Reads the rows of one file, wherever it is; the file is closed when the iteration ends, early or not. */
 export async function* readRows(

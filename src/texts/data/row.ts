@@ -22,9 +22,14 @@ export interface ColumnContext extends ReadContext {
   column: string
 }
 
-/** Rows at the start of a dataset that are still to be skipped; a reader counts them down. */
-export interface RowSkip {
-  rows: number
+/** Where in a file reading begins, and in which order. */
+export interface ReadOrder {
+  /** Rows at the start of the dataset still to be skipped; a reader counts them down. */
+  skip?: { rows: number } | undefined
+  /** Order of the parts that can be read separately (row groups), given how many there are; their own if omitted. */
+  shuffle?: ((count: number) => number[]) | undefined
+  /** Called with the number of rows, if the file states it. */
+  onRows?: ((rows: number) => void) | undefined
 }
 
 /** No line, row or document may be longer; a longer one means a file of another kind, and V8's strings have a limit. */

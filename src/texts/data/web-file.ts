@@ -3,8 +3,7 @@ import { UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import type { HubOptions } from '../../files/hub/hub.js'
-import type { DatasetFile } from './dataset-file.js'
-import { detectKind, KNOWN_KINDS } from './kind.js'
+import { type DatasetFile, detectKind, KNOWN_KINDS } from './kind.js'
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
+import { idOfGgmlType } from '../../../src/files/checkpoint/ggml-types.js'
 import { type GgufFile, openGguf } from '../../../src/files/gguf/gguf-file.js'
-import { numberOfTensorType } from '../../../src/files/gguf/tensor-types.js'
 import { encodeFloats } from '../../../src/files/weights/encode-floats.js'
 import { pruneModel } from '../../../src/jobs/prune/prune.js'
 import { cutBlocks } from '../../../src/model/graph/cut.js'
@@ -86,7 +86,7 @@ describe('a model in several parts', () => {
       const encoded = own.map(({ name, shape, type, offsetBytes, sizeBytes }) => ({
         name,
         sizes: shape.toReversed(),
-        type: numberOfTensorType(type.name),
+        type: idOfGgmlType(type.name),
         bytes: content.subarray(offsetBytes, offsetBytes + sizeBytes),
       }))
       const counts = {

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../../../base/errors.js'
 import { isObject } from '../../../base/is-object.js'
-import { quoteName } from '../safetensors-header.js'
+import { quoteName, type TensorLocation } from '../safetensors-header.js'
 
 /** What adapter_config.json says of a LoRA adapter. */
 export interface AdapterConfig {
@@ -10,6 +10,20 @@ export interface AdapterConfig {
   baseRevision: string | null
   /** Rank of a module's matrices, and what their product is multiplied by. */
   scaleOf(module: string): { rank: number; scale: number }
+}
+
+/** A LoRA adapter; only the headers of its weights were read. */
+export interface Adapter {
+  /** As the user named it. */
+  id: string
+  /** Folder of its files. */
+  folder: string
+  config: AdapterConfig
+  /** Its weights, relative to the folder. */
+  file: string
+  /** Real path of its weights. */
+  path: string
+  tensors: ReadonlyMap<string, TensorLocation>
 }
 
 /** Keys that change nothing in what is computed, or only through the tensors. */

@@ -3,8 +3,7 @@ import { findDecoderFacts } from '../known-models.js'
 import { combineBlocks, combineWith, stored } from '../packed/scales.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
-import type { Adapter } from './adapter.js'
-import { refusedAdapter } from './adapter-config.js'
+import { type Adapter, refusedAdapter } from './adapter-config.js'
 
 type Tensors = ReadonlyMap<string, TensorLocation>
 

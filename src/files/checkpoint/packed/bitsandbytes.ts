@@ -1,8 +1,8 @@
+import { closeSync, openSync, readSync } from 'node:fs'
 import { isObject } from '../../../base/is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
-import { readSmallTensor } from './read-small.js'
 import { combineWith, stored } from './scales.js'
 
 /** What bitsandbytes writes as JSON beside each 4-bit weight. */
@@ -12,6 +12,9 @@ interface QuantState {
   nestedBlockSize: number
   nestedOffset: number
 }
+
+/** A state takes a few hundred bytes. */
+const MOST_STATE_BYTES = 65_536
 
 /** The state of a weight, by the end of its name. */
 const STATE = /\.weight\.quant_state\.bitsandbytes__(nf4|fp4)$/
@@ -131,4 +134,23 @@ function readState(tensor: TensorLocation): QuantState {
     nestedBlockSize: nested,
     nestedOffset: offset as number,
   }
+}
+
+/**
+ * The bytes of a small tensor.
+ * @throws LayerpruneError if it is large, or its file ends before it
+ */
+function readSmallTensor({ name, file, offsetBytes, sizeBytes }: TensorLocation): Buffer {
+  if (sizeBytes > MOST_STATE_BYTES) {
+    throw damaged(`tensor ${quoteName(name)} has ${sizeBytes} bytes, expected at most ${MOST_STATE_BYTES}`)
+  }
+  const bytes = Buffer.alloc(sizeBytes)
+  const handle = openSync(file, 'r')
+  try {
+    const readBytes = readSync(handle, bytes, 0, sizeBytes, offsetBytes)
+    if (readBytes !== sizeBytes) throw damaged(`${file} is truncated in tensor ${quoteName(name)}`)
+  } finally {
+    closeSync(handle)
+  }
+  return bytes
 }

@@ -3,8 +3,7 @@ import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
 import { readFp8 } from './fp8.js'
 import { readNvfp4 } from './nvfp4.js'
-import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
-import { refused } from './refusal.js'
+import { assertShape, damaged, type RawTensors, refused } from './raw-tensors.js'
 import { combineGroups, combineWith, readFp4, scale, stored, subtractZeros } from './scales.js'
 
 type Section = Record<string, unknown>

@@ -1,7 +1,6 @@
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
-import { assertShape, type RawTensors } from './raw-tensors.js'
-import { refused } from './refusal.js'
+import { assertShape, type RawTensors, refused } from './raw-tensors.js'
 import { combineBlocks, findGroupSize, stored } from './scales.js'
 
 type Section = Record<string, unknown>

@@ -2,8 +2,7 @@ import { isObject } from '../../../base/is-object.js'
 import { float8Values } from '../float8.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { IntegersExpression, WeightExpression } from '../weight-expression.js'
-import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
-import { refused } from './refusal.js'
+import { assertShape, damaged, type RawTensors, refused } from './raw-tensors.js'
 import { combineGroups, readFp4, readScales, stored } from './scales.js'
 
 type Section = Record<string, unknown>

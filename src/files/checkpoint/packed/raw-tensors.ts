@@ -83,6 +83,13 @@ function placeOf({ file, offsetBytes }: TensorLocation): string {
   return `${offsetBytes}:${file}`
 }
 
+/** The error for weights that are quantised in an unknown way. */
+export function refused(found: string): LayerpruneError {
+  return new LayerpruneError(`the checkpoint is quantised in a way that cannot be read: ${found}`, {
+    hint: 'use the checkpoint in float32, float16 or bfloat16 that it was made from',
+  })
+}
+
 /** The error for tensors that do not fit each other or the config. */
 export function damaged(what: string): LayerpruneError {
   return new LayerpruneError(what, { hint: 'take config.json and all weights from the same model' })

@@ -8,8 +8,7 @@ import { readGptq } from './gptq.js'
 import { readMlx } from './mlx.js'
 import { readModelOpt } from './modelopt.js'
 import { readMxfp4 } from './mxfp4.js'
-import { RawTensors } from './raw-tensors.js'
-import { refused } from './refusal.js'
+import { RawTensors, refused } from './raw-tensors.js'
 import { stored } from './scales.js'
 
 type Section = Record<string, unknown>

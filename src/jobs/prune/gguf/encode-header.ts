@@ -1,6 +1,6 @@
+import { idOfGgmlType } from '../../../files/checkpoint/ggml-types.js'
 import type { GgufHeader, GgufTensor } from '../../../files/gguf/header.js'
 import { encodeInteger, type MetadataEntry, numberOfType } from '../../../files/gguf/metadata-values.js'
-import { numberOfTensorType } from '../../../files/gguf/tensor-types.js'
 import type { FileRange } from '../../write-model/planned-file.js'
 
 const MAGIC = 'GGUF'
@@ -86,7 +86,7 @@ function describeTensors(tensors: WrittenTensor[], alignment: number): Uint8Arra
       encodeString(name),
       encodeU32(shape.length),
       ...shape.toReversed().map(encodeU64),
-      encodeU32(numberOfTensorType(type)),
+      encodeU32(idOfGgmlType(type)),
       encodeU64(place),
     ]
   })

@@ -5,8 +5,7 @@ import { type Hub, listTree } from '../../../files/hub/hub.js'
 import { EntryNotFoundError } from '../../../files/hub/refusal.js'
 import { openRemoteSource } from '../../../files/hub/remote-file.js'
 import { fileUrl, isSafePath, type Repo } from '../../../files/hub/repo.js'
-import type { DatasetFile } from '../dataset-file.js'
-import { type DataFormat, detectKind } from '../kind.js'
+import { type DataFormat, type DatasetFile, detectKind } from '../kind.js'
 import { type FilePattern, parsePattern } from './file-pattern.js'
 
 /** A file that a pattern found; the size is null if the pattern itself named the file. */

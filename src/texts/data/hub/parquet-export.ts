@@ -4,7 +4,7 @@ import { fetchJson, type Hub } from '../../../files/hub/hub.js'
 import { openRemoteSource } from '../../../files/hub/remote-file.js'
 import { apiOf, type Repo } from '../../../files/hub/repo.js'
 import type { Pin } from '../../../files/hub/same-content.js'
-import type { DatasetFile } from '../dataset-file.js'
+import type { DatasetFile } from '../kind.js'
 
 /** The export is a convenience: if it does not answer in time, the dataset's own files are read. */
 const DEADLINE_MS = 10_000

@@ -3,7 +3,7 @@ import { type parquetHeader, readPage } from 'hyparquet/src/column.js'
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { LayerpruneError } from '../../../base/errors.js'
 import { chooseColumns, hasTurnFields, joinColumns } from '../columns.js'
-import { type ColumnContext, type DataRow, missingColumnError, type RowSkip } from '../row.js'
+import { type ColumnContext, type DataRow, missingColumnError, type ReadOrder } from '../row.js'
 import { decodeUtf8 } from '../utf8.js'
 import { ChunkBytes } from './chunk.js'
 import { PAGE_COMPRESSORS } from './compressors.js'
@@ -31,27 +31,19 @@ interface ColumnChunk {
 /** Values of one column of a row group, in order, in parts of any size. */
 type ReadValues = (group: number) => AsyncIterable<ArrayLike<unknown>>
 
-interface ParquetOrder {
-  skip?: RowSkip | undefined
-  shuffle?: ((count: number) => number[]) | undefined
-  onRows?: ((rows: number) => void) | undefined
-}
-
 /**
  * Reads a column of a Parquet file, or several together, as rows are requested; the bytes of other columns and of
  * skipped row groups are not read.
  * Of a column of strings, memory holds one page and what was read ahead of it, at most a few megabytes; of a column of
  * chats one row group.
- * @param order.skip     rows still to be skipped; counted down
- * @param order.shuffle  order in which row groups are read, from their number; their own if omitted
- * @param order.onRows   called with the number of rows of the file
+
  * @throws LayerpruneError, with the file, if it is cut short or corrupt, packed in an unknown way, or a column is
  *   missing or holds neither strings nor chats
  */
 export async function* readParquet(
   file: AsyncBuffer,
   context: ColumnContext,
-  { skip, shuffle, onRows }: ParquetOrder = {},
+  { skip, shuffle, onRows }: ReadOrder = {},
 ): AsyncGenerator<DataRow> {
   const { metadata, schema } = await readMetadata(file, context.name)
   onRows?.(Number(metadata.num_rows))
