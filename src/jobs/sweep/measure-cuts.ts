@@ -13,7 +13,7 @@ import { rememberTexts, type SweepProgress } from './progress.js'
 /** Perplexity over the whole model's above which a cut is measured on the first texts alone. */
 export const HOPELESS_RATIO = 4
 
-/** The first texts are this fraction of all, and at least `LEAST_PROBED`. */
+/** The first texts are an eighth of all, and at least `LEAST_PROBED`. */
 const PROBE_SHARE = 8
 const LEAST_PROBED = 4
 /** Standard errors by which a cut must be above the ratio. */
