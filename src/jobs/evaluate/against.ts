@@ -26,7 +26,7 @@ export interface AgainstOptions extends ScoringOptions {
   against: string
 }
 
-/** An evaluation of a model, and what another model with the same tokenizer does on the same texts. */
+/** An evaluation of a model, with the figures of another model of the same tokenizer on the same texts. */
 export type AgainstResult = EvaluationResult & { against: AgainstFigures }
 
 /**

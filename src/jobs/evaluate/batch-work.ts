@@ -1,16 +1,16 @@
 import type { PrefixTree } from './prefix-tree.js'
 
-/** How far a batch is. */
+/** Progress of a batch. */
 export interface Advance {
   /** Share of its work that is done, 0 to 1. */
   share: number
-  /** Candidates that have been through their layers. */
+  /** Candidates whose layers have all run. */
   candidates: number
 }
 
 export type OnAdvance = (advance: Advance) => void
 
-/** What parts of a model cost, in any unit. */
+/** Costs of the parts of a model, in any unit. */
 export interface Costs {
   ofPiece: (piece: number) => number
   head: number

@@ -3,7 +3,7 @@ import type { Block } from '../../model/layers/block.js'
 import type { EvaluationResult, Figures, TextFigures } from '../../results/documents/evaluation-result.js'
 import { Tally } from './tally.js'
 
-/** Adds up what texts score under the whole model and under candidates, in the order in which they come. */
+/** Adds up the scores of texts under the whole model and each candidate. */
 export class EvaluationSums {
   readonly #removed: Block[][]
   readonly #tally: Tally

@@ -35,7 +35,7 @@ export interface Evaluator {
   close(): Promise<void>
 }
 
-/** An evaluator that knows how fast the layers ran. */
+/** An evaluator that times its layers. */
 export interface TimedEvaluator extends Evaluator {
   /**
    * Tokens per second of a pass through the layers that remain without some blocks, by the mean time that each took so
@@ -44,20 +44,20 @@ export interface TimedEvaluator extends Evaluator {
   tokensPerSecond(removed: Block[]): number | null
 }
 
-/** What a model predicts of the texts of a batch; values are not finite numbers if one on the way was not. */
+/** A model's predictions of the texts of a batch; values are not finite if an intermediate one was not. */
 export interface Compared {
   /** For each text, the negative log-likelihood of its tokens but the first, in nats. */
   nats: Float64Array
   /** For each text, the sum over the same tokens of KL(whole || model), in nats. */
   divergences: Float64Array
-  /** For each text, at how many of them the whole model's most probable token is the model's too. */
+  /** For each text, the number of them at which both models have the same most probable token. */
   agreements: Float64Array
 }
 
 export interface EvaluatorOptions extends SessionOptions, ProgressOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
-  /** What the process may take of memory; the model is loaded layer by layer then. */
+  /** Memory limit of the process; the model is then loaded layer by layer. */
   limit?: MemoryLimit | undefined
   signal?: AbortSignal | undefined
   onNote?: ((message: string) => void) | undefined

@@ -6,7 +6,7 @@ import type { NextToken } from './next-token.js'
 export interface GenerationOptions {
   /** Blocks of layers to omit; none for the whole model. */
   removed: Block[]
-  /** Most tokens that are added to each text. */
+  /** Maximum tokens added to each text. */
   tokens: number
   /** Tokens that end a text; they are not returned. */
   endTokens: ReadonlySet<number>
@@ -17,7 +17,7 @@ export interface GenerationOptions {
 
 /** Tokens guessed at a time: each costs a token of the run, and each correct one saves a run. */
 const MOST_GUESSED = 8
-/** Longest end of a text that is looked for further up. */
+/** Longest suffix that is searched for earlier in the text. */
 const MOST_MATCHED = 3
 
 /**
@@ -58,7 +58,7 @@ export async function generateGreedy(
   return continuations
 }
 
-/** What followed the longest end of a text that it has further up; nothing if it has none. */
+/** The tokens that followed the longest repeated suffix of a text; none if nothing repeats. */
 function guessNext(ids: number[], most: number): number[] {
   for (let length = Math.min(MOST_MATCHED, ids.length - 1); length > 0 && most > 0; length--) {
     const end = ids.length - length

@@ -16,7 +16,7 @@ import { comparePaths, type PathBatch, runPaths } from './run-paths.js'
 
 export type MeasuringEvaluator = Omit<TimedEvaluator, 'scoreContinuations'>
 type LimitedOptions = EvaluatorOptions & { limit: MemoryLimit }
-/** A batch on its way, of which the evaluator runs parts. */
+/** A batch that the evaluator runs in parts. */
 type RunBatch = { texts: EncodedText[]; onAdvance: OnAdvance | undefined }
 
 /**
@@ -49,7 +49,7 @@ export async function openLimitedEvaluator(
 /** Texts and paths that run at a time. */
 type Portion = Pick<PieceRun, 'texts' | 'paths'>
 
-/** Paths that fit at least: the whole model's, which others are compared with, and one more. */
+/** Minimum paths at a time: the whole model's, as the reference, and one more. */
 const LEAST_PATHS = 2
 
 class LimitedEvaluator implements MeasuringEvaluator {
@@ -58,7 +58,7 @@ class LimitedEvaluator implements MeasuringEvaluator {
   readonly #boundaries: number[]
   readonly #options: LimitedOptions & { costs: Costs }
   readonly #memory: PieceMemory
-  /** What the process takes before anything is loaded. */
+  /** Memory of the process before anything is loaded. */
   readonly #takenBytes: number
   #isNoted = false
 

@@ -14,7 +14,7 @@ export interface EvaluationPart {
 type Part = EvaluationPart & { shard: EvaluationShard }
 
 /**
- * Puts the shards of an evaluation together: what one run would have measured, to the last bit unless the shards ran on
+ * Merges the shards of an evaluation into what one run would have measured, to the last bit unless the shards ran on
  * different processors.
  * @throws LayerpruneError if one is not a shard, belongs to another evaluation, is there twice or is missing
  */
@@ -62,7 +62,7 @@ function assertSameEvaluation(part: Part, first: Part): void {
   )
 }
 
-/** What shards of one evaluation have in common, by the name that messages give it. */
+/** Properties that the shards of one evaluation share, keyed by their name in messages. */
 function identify({ evaluation, shard }: Part): Record<string, unknown> {
   const { model, dataset, settings, candidates, layerpruneVersion } = evaluation
   const { id, revision, askedRevision, base, ...sameModel } = model

@@ -10,9 +10,9 @@ import { normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { findBoundaries, keptPieces } from './kept-pieces.js'
 
-/** A model, whole or without some blocks of layers, that says which token is the most likely to follow a text. */
+/** Predicts the most likely next token of a text, with the whole model or without some blocks of layers. */
 export interface NextToken {
-  /** Most texts that it takes at once. */
+  /** Maximum texts at once. */
   maxBatch: number
   /**
    * Runs all tokens of the texts.

@@ -26,7 +26,6 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     ...{ texts, costs, onAdvance },
     signal: options.signal,
   })
-  /** Loads what the paths of candidates need. */
   const openPaths = async (candidates: Block[][], head: Head, onAdvance: OnAdvance | undefined) => {
     const paths = candidates.map(pathOf)
     const hasLoaded = await pieces.load(paths.flat(), { ...options, head })

@@ -40,7 +40,7 @@ export interface ScoringOptions extends RunOptions {
 export interface EvaluationOptions extends ScoringOptions {
   /** Blocks to remove, for each candidate. The whole model is measured in any case. */
   candidates?: Block[][] | undefined
-  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  /** Memory limit of the process in bytes; layers are then loaded as needed. */
   maxMemory?: number | undefined
   /** Measures every Nth batch from the ith on, of all texts. */
   shard?: Shard | undefined
@@ -55,7 +55,7 @@ export type OpenEvaluator = (
   options: EvaluatorOptions,
 ) => Promise<Pick<Evaluator, 'compare' | 'close'>>
 
-/** What one text scored. */
+/** The score of one text. */
 export interface TextScore {
   /** Where the text came from: file and line or row. */
   origin: string
@@ -158,7 +158,7 @@ function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[]
   return (batches) => work.addWindow(batches.filter(() => isInShard(seen++, shard)))
 }
 
-/** Texts that are measured, as far as is known. */
+/** Number of texts to measure, if known. */
 function countTexts(
   dataset: Dataset,
   { datasetSkip = 0, shard }: EvaluationOptions,
@@ -192,7 +192,7 @@ interface ScoredBatch {
   maxLength: number
 }
 
-/** @throws LayerpruneError if the whole model gives a text no finite log-likelihood */
+/** @throws LayerpruneError if the whole model's log-likelihood of a text is not finite */
 async function scoreTexts(
   { batch, compared, decode, maxLength }: ScoredBatch,
   onText: EvaluationOptions['onText'],

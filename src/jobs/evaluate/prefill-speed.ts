@@ -2,13 +2,13 @@ import type { ProgressOptions } from '../../base/progress.js'
 import type { Block } from '../../model/layers/block.js'
 import type { NextToken } from './next-token.js'
 
-/** Tokens of the prompt, if the model takes as many. */
+/** Tokens of the prompt, or the model's limit if lower. */
 const TOKENS = 256
 const ROUNDS = 5
 /** No further round is started after this time. */
 const MOST_MS = 10_000
 
-/** How fast cuts of a model read a prompt. */
+/** Speed at which cuts of a model read a prompt. */
 export interface PrefillSpeed {
   /** Tokens of the prompt. */
   tokens: number

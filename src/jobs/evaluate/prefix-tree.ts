@@ -1,12 +1,12 @@
 /** Sequences that start alike, merged: every path from the root is one sequence or the start of some. */
 export interface PrefixTree {
-  /** Sequences that end here, by their place in the list. */
+  /** Indices of the sequences that end here. */
   ends: number[]
   /** Longer sequences, by their next item. */
   next: Map<number, PrefixTree>
 }
 
-/** Merges sequences by what they have in common at their start, so that it need be worked through once. */
+/** Merges sequences by their common prefixes, so that each prefix is processed once. */
 export function buildPrefixTree(sequences: number[][]): PrefixTree {
   const root: PrefixTree = { ends: [], next: new Map() }
   for (const [index, sequence] of sequences.entries()) {

@@ -4,7 +4,7 @@ import { BatchWork, type Costs, type OnAdvance } from './batch-work.js'
 import type { Compared } from './evaluator.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
-/** What runs a batch, and what is made of each last state. */
+/** The pieces that run a batch, and the score of each last state. */
 export interface Scoring<Score> {
   pieces: Pick<DecoderPieces, 'embed' | 'run'>
   score: (state: State) => Promise<Score>
@@ -13,7 +13,7 @@ export interface Scoring<Score> {
 /** Texts that run together, and how. */
 export interface PathBatch {
   texts: EncodedText[]
-  /** To which texts are padded; the longest text's if omitted. */
+  /** Length that texts are padded to; the longest text's if omitted. */
   tokens?: number | undefined
   /**
    * Whether each piece runs along all paths before the next one does: it is needed once for all of them, and a state of

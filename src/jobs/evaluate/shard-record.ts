@@ -7,7 +7,7 @@ import { isInShard, type Shard } from '../../texts/tokens/placed-rows.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
 /**
- * What a shard of an evaluation keeps for `mergeEvaluations`. Batches are those of an unsharded run, for what a text
+ * The record of a shard for `mergeEvaluations`. Batches are those of an unsharded run, for what a text
  * scores may depend, in the last digits, on the texts beside it.
  */
 export class ShardRecord {

@@ -7,7 +7,7 @@ import { openTrainable } from './open-trainable.js'
 import { chooseTraining } from './settings.js'
 import { countTokenCost } from './step-cost.js'
 
-/** How fast this machine trains a model. */
+/** Speed at which this machine trains a model. */
 export type HealingEstimate =
   | {
       /** Defaults of `heal`. */
@@ -28,7 +28,7 @@ export type HealingEstimate =
 /** Products that are timed: some tenths of a second. */
 const PRODUCTS = 10
 
-/** Part of that peak that a step of training reaches. */
+/** Share of that peak that a training step reaches. */
 const EFFICIENCY = 0.65
 
 /**

@@ -2,7 +2,7 @@ import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
 
 /** Times a measurement over batches of texts, without its first batch, before which the model is loaded. */
 export class ForwardClock {
-  /** Tokens run until so many texts were done, padding included. */
+  /** Tokens run, padding included, by the number of texts done. */
   readonly #tokensAfter = new Map<number, number>()
   readonly #now: () => number
   #first: { ms: number; tokens: number } | undefined

@@ -83,7 +83,7 @@ export class GradientSource {
 
   /**
    * Runs texts forward and back.
-   * @param share what each predicted token counts in the loss
+   * @param share weight of each predicted token in the loss
    * @param gradients the gradients of the texts are added to these, in place
    */
   async addGradients(
@@ -114,7 +114,7 @@ export class GradientSource {
     return { nats: readNumber(outputs) / share, tokens }
   }
 
-  /** The loss of the next token, whatever is learnt from, forward alone. */
+  /** The next-token loss, forward only, even if a teacher is learnt from. */
   async measure(texts: EncodedText[], parameters: Parameters): Promise<Loss> {
     const feeds = { ...this.#feedParameters(parameters), ...this.#feedTargets(texts, 1) }
     const outputs = await this.#run(SCORE, texts, feeds, () => ({
@@ -195,7 +195,7 @@ export class GradientSource {
     )
   }
 
-  /** What follows each token, and what that counts: nothing at the last token of a text and at padding. */
+  /** The next tokens and their weights, which are 0 at the last token of a text and at padding. */
   #feedTargets(texts: EncodedText[], share: number): Record<string, Tensor> {
     const tokens = longestOf(texts)
     const targets = new BigInt64Array(texts.length * tokens)

@@ -120,7 +120,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
   }
 }
 
-/** How many layers are held at once, and a note of the memory that this takes. */
+/** Chooses how many layers are held at once, and notes the memory. */
 function chooseLayersAtOnce(
   { model, form, teacher }: Student,
   settings: TrainingSettings,
@@ -163,7 +163,7 @@ async function startState(
   return { state: startTraining(form.start, Math.log(before.perplexity), settings), before }
 }
 
-/** Says how long the training takes, if that is a minute or more and no limit in minutes was given. */
+/** Notes the duration of the training if it is a minute or more and no limit in minutes was given. */
 function noteDuration(
   forwardPerSecond: number | undefined,
   model: Model,

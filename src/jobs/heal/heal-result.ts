@@ -43,5 +43,5 @@ export interface HealResult {
   sizeBytes: number
 }
 
-/** What is known before the files are written. */
+/** The result without its files, which are written last. */
 export type HealFacts = Omit<HealResult, 'output' | 'files' | 'sizeBytes'>

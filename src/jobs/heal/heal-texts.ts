@@ -22,13 +22,13 @@ export interface HealTextOptions extends DatasetOptions {
 export interface HealTexts {
   training: { id: string; texts: number; sequences: EncodedText[] }
   heldOut: { id: string; batches: ReadText[][] }
-  /** Texts passed over because they are among those to measure on. */
+  /** Texts skipped because they are among those to measure on. */
   repeated: number
 }
 
 interface ReadOptions {
   maxLength: number
-  /** Sequences to read at most. */
+  /** Maximum sequences to read. */
   most: number
   batchSize: number
   endToken: number | null

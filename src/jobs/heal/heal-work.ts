@@ -40,7 +40,7 @@ export interface HealOptions
     FormOptions {
   /** Folder to write the healed model to. */
   output: string
-  /** What result and card call the model; as `model` names it if omitted. */
+  /** Name of the model in the result and card; `model` if omitted. */
   named?: string | undefined
   /** Names of the modules to train, or the ends of their paths; those of the MLPs if omitted. */
   targets?: string[] | undefined
@@ -52,7 +52,7 @@ export interface HealOptions
   adapter?: boolean | undefined
   /** Layers whose values are held at once; all if omitted. Fewer take less memory and more time. */
   layersAtOnce?: number | undefined
-  /** Memory, in bytes, that the training is to stay within, by holding fewer layers at once. */
+  /** Memory limit in bytes, kept by holding fewer layers at once. */
   maxMemory?: number | undefined
   /** Continues a training that was stopped. */
   resume?: boolean | undefined
@@ -105,7 +105,7 @@ export interface OpenedTeacher extends Teacher {
   model: Model
 }
 
-/** The model that is trained, and the parts of it that are. */
+/** The model that is trained, and its trained parts. */
 export interface Student {
   located: LocatedModel
   model: Model
@@ -125,7 +125,7 @@ export interface HealData {
   texts: HealTexts
 }
 
-/** What a training works with. */
+/** The model, texts and settings of a training. */
 export interface Work {
   student: Student
   data: HealData
@@ -224,7 +224,7 @@ async function addTeacher(
   return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }
 }
 
-/** A training that was stopped is neither lost nor continued unless the user says so. */
+/** A stopped training is neither dropped nor resumed unless the user asks for it. */
 async function checkStopped({ output, resume, force }: HealOptions): Promise<void> {
   const path = statePath(output)
   const isThere = await hasState(output)

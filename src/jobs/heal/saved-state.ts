@@ -14,12 +14,11 @@ import type { TrainingState } from './training-state.js'
 
 /** What a run trains, on what and how, each by the name that messages call it by. */
 export interface RunIdentity {
-  /** Hashes of what files hold. */
+  /** Hashes of file contents. */
   contents: Record<string, string>
   settings: Record<string, string>
 }
 
-/** What is saved beside the weights. */
 interface SavedNumbers {
   identity: RunIdentity
   taken: number
@@ -40,7 +39,7 @@ export function statePath(output: string): string {
   return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
 }
 
-/** Whether a training was stopped whose model would be in a folder. */
+/** Whether a stopped training has a folder as its output. */
 export function hasState(output: string): Promise<boolean> {
   return access(statePath(output)).then(
     () => true,

@@ -1,11 +1,11 @@
 import { UsageError } from '../../base/errors.js'
 import { assertCounts } from '../run/run-options.js'
 
-/** How a model is trained. */
+/** Settings of a training. */
 export interface TrainingSettings {
   /** Steps asked for; null if `minutes` decides. */
   steps: number | null
-  /** Minutes after which training ends; null if only the steps count. */
+  /** Time limit in minutes; null if only the steps count. */
   minutes: number | null
   /** Sequences of a step. */
   batchSize: number
@@ -20,7 +20,7 @@ export interface TrainingSettings {
   /** Largest norm of the gradients; larger ones are scaled down to it. */
   clip: number
   seed: number
-  /** What the states of the teacher after each cut count beside its probabilities; null if they are not learnt. */
+  /** Weight of the teacher's states after each cut in the loss; null if they are not learnt. */
   teacherStates: number | null
   /** Steps between measurements on held-out texts. */
   evaluateEvery: number

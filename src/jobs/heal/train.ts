@@ -10,7 +10,7 @@ import type { TrainingState } from './training-state.js'
 /** PyTorch's defaults. */
 export const ADAM: Pick<AdamSettings, 'betas' | 'epsilon'> = { betas: [0.9, 0.999], epsilon: 1e-8 }
 
-/** Steps after which the pace is known, if minutes are given instead of steps. */
+/** Steps that measure the pace, if minutes are given instead of steps. */
 const PACE_STEPS = 3
 
 export interface TrainOptions extends ProgressOptions {
@@ -77,7 +77,7 @@ export async function train(options: TrainOptions): Promise<'steps' | 'minutes' 
   }
 }
 
-/** How many steps there is time for. */
+/** The number of steps that the minutes allow. */
 function planSteps({ minutes }: TrainingSettings, { seconds, optimizer }: TrainingState): number {
   return Math.max(optimizer.steps, Math.floor((60 * minutes! * optimizer.steps) / seconds))
 }

@@ -19,7 +19,7 @@ export interface FormOptions {
   alpha?: number | undefined
 }
 
-/** What is trained of a model, and how it becomes weights of the checkpoint. */
+/** The trained parts of a model, and how they become weights of the checkpoint. */
 export interface TrainedForm {
   /** Has the trained weights as inputs. */
   decoder: DecoderGraph
@@ -32,7 +32,7 @@ export interface TrainedForm {
 
 const DEFAULT_RANK = 16
 
-/** Numbers that a random value is one of. */
+/** Resolution of random values. */
 const GRAINS = 2 ** 24
 
 /**

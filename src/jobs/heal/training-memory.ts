@@ -18,7 +18,7 @@ const LOGITS_OF_ONE = 2
 /** Values of each trained number: its weight now and at its best, its gradient twice, and AdamW's two means. */
 const TRAINED_COPIES = 6
 
-/** Memory in use is as much larger than what is held if sessions run in turn and free what they took. */
+/** Ratio of memory in use to memory held if sessions run in turn. */
 const FRAGMENTATION = 1.15
 
 /** The memory of a process that trains, in bytes, by the number of layers whose values are held at once. */

@@ -4,10 +4,10 @@ import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { TrainingSettings } from './settings.js'
 import type { TrainingState } from './training-state.js'
 
-/** What a forward and a backward pass cost, as a multiple of the forward pass. */
+/** Cost of a forward and a backward pass, in forward passes. */
 const TRAINING_COST = 3
 
-/** How far a training is, apart from the steps that it has taken. */
+/** Progress within a step of training. */
 export interface StepPart {
   /** Share of the step that is done. */
   ofStep?: number
@@ -15,7 +15,7 @@ export interface StepPart {
   ofMeasurement?: number
 }
 
-/** Describes how far a training is: the measurements between its steps are part of its work. */
+/** Describes the progress of a training, whose work includes the measurements between steps. */
 export function describeTraining(
   settings: TrainingSettings,
   heldOut: EncodedText[][],

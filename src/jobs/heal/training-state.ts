@@ -10,7 +10,7 @@ export interface CurvePoint {
   heldOutLoss: number
 }
 
-/** All that training depends on besides its settings and texts: with it, a stopped run continues to the bit. */
+/** The state of a training besides its settings and texts: with it, a stopped run resumes bit for bit. */
 export interface TrainingState {
   parameters: Parameters
   optimizer: AdamW

@@ -35,18 +35,18 @@ export interface Inspection {
     family: string
     /** `model_type` of the model of images or sound and text that holds the decoder; null for a standalone decoder. */
     wrapper: string | null
-    /** The models that people know the family by; null if its safetensors cannot be read. */
+    /** Well-known models of the family; null if its safetensors cannot be read. */
     title: string | null
     layers: number
     hiddenSize: number
     heads: number
     kvHeads: number
     headDim: number
-    /** Tokens that its position encoding is made for; null if the config does not say. */
+    /** Positions of the config; null if it does not say. */
     maxPositions: number | null
     /** What the checkpoint stores: float32, float16 or bfloat16; null if the config states none of these. */
     checkpointDtype: string | null
-    /** Keys of config.json that were ignored on the user's word; omitted if there are none. */
+    /** Keys of config.json ignored at the user's request; omitted if there are none. */
     ignoredConfigKeys?: string[]
   }
   /** Weight files, graphs and shards in the model's folder. */

@@ -5,7 +5,7 @@ import { OPTION_KINDS, type OptionName } from './option-kinds.js'
 import type { OptionList } from './option-lists.js'
 import { type OptionKind, VALUE_KINDS } from './value-kinds.js'
 
-/** Longest distance of a misspelt name from the one that was meant. */
+/** Maximum edits between a misspelt name and its suggestion. */
 const MOST_EDITS = 3
 
 /**
@@ -48,7 +48,7 @@ function unknownOption(caller: string, name: string, known: string[]): UsageErro
   return new UsageError(`${caller} has no option ${name}`, { hint })
 }
 
-/** Letters to insert, delete or replace to make one text of another (Levenshtein 1966). */
+/** Letters to insert, delete or replace to turn one text into another (Levenshtein 1966). */
 function countEdits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...from].entries()) {

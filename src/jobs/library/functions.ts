@@ -75,7 +75,7 @@ function checkMore<Options, List extends OptionList>(
   checkOptions(name, given, list)
 }
 
-/** Says what a model is, how many parameters and layers it has, and whether it can be analysed here. */
+/** Describes a model: its family, parameters, layers, and whether it can be analysed. */
 export const inspectModel = checkedJob('inspectModel', lists.INSPECT_LIST, inspect)
 
 /** Measures how far every block of layers rotates the residual stream, and names the nearest. */
@@ -100,7 +100,7 @@ export const measureTasks = checkedJob('measureTasks', lists.TASK_LIST, scoreTas
 /** Chooses the layers to remove by a strategy. */
 export const planLayers = checkedJob('planLayers', lists.PLAN_LIST, plan)
 
-/** Measures what cuts of every size cost and gain. */
+/** Measures the costs and gains of cuts of every size. */
 export const sweepCuts = checkedJob('sweepCuts', lists.SWEEP_LIST, sweep)
 
 /** Writes a model without some of its layers. */
@@ -115,7 +115,7 @@ export const repairModel = checkedJob('repairModel', lists.REPAIR_LIST, repair)
 /** Trains a model on texts. */
 export const healModel = checkedJob('healModel', lists.HEAL_LIST, heal)
 
-/** Writes the files with which a pruned model is trained on a GPU. */
+/** Writes the files to train a pruned model on a GPU. */
 export const makeRecipe = checkedJob('makeRecipe', lists.RECIPE_LIST, prepareTraining)
 
 /** Draws a result as SVG or PNG. */

@@ -3,7 +3,7 @@ import { DTYPES, FORMATS } from '../../files/checkpoint/onnx-files.js'
 import { STRATEGIES } from '../strategies/strategy.js'
 import type { OptionKind } from './value-kinds.js'
 
-/** What the value of an option must be: a name means the same in every job. */
+/** The kind of each option's value, the same in every job. */
 export const OPTION_KINDS = {
   // the model
   model: 'text',

@@ -7,9 +7,9 @@ import type { OptionKind } from './value-kinds.js'
 
 /** The options of one function. */
 export interface OptionList {
-  /** Flags of the command give these. */
+  /** Set by flags of the command. */
   flags: readonly OptionName[]
-  /** Only code gives these, or a flag of another name. */
+  /** Set only by code, or by a flag of another name. */
   given: readonly OptionName[]
   required: readonly OptionName[]
   /** Where a name means something else than in other functions. */
@@ -29,7 +29,7 @@ const TRAINED_ON = ['dataset', ...READING, 'evaluateOn', 'evaluateSize'] as cons
 const RUNNING = ['batchSize', 'maxLength', 'threads', 'device'] as const
 const TASK_DATA = ['taskData', 'limit', 'numFewshot'] as const
 
-/** What is run, of any texts or tasks. */
+/** Options of any run on texts or tasks. */
 const ANY_RUN = [...WEIGHTS, 'tokenizer', ...READING, ...RUNNING] as const
 const RUN = [...ANY_RUN, 'dataset'] as const
 

@@ -10,7 +10,7 @@ import { convertPlot, drawPlot, type PlotKind } from '../../results/report/plot.
 import { drawSweep } from '../../results/report/sweep-svg.js'
 
 export interface PlotOptions {
-  /** What is drawn: distances, the perplexities of candidates, or what cuts of every size cost. */
+  /** The result to draw: distances, perplexities of candidates, or a sweep. */
   from: SimilarityResult | EvaluationResult | SweepResult
   /** Similarity results only: a curve of one block size, or a heat map of all; 'curve' if omitted. */
   kind?: PlotKind | undefined

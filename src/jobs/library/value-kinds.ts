@@ -24,7 +24,7 @@ export const VALUE_KINDS = {
   ],
 } as const satisfies Record<string, [words: string, is: (value: unknown) => boolean]>
 
-/** What the value of an option must be: of a kind, or one of some strings. */
+/** A kind of value, or a list of allowed strings. */
 export type OptionKind = keyof typeof VALUE_KINDS | readonly string[]
 
 function isBlock(value: unknown): boolean {

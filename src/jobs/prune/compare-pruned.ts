@@ -15,7 +15,7 @@ export interface ComparisonOptions extends ModelOptions, Omit<WritingOptions, 'p
   samples?: SampleOptions | undefined
   /** Folder of the pruned model, if it was trained after the cut. */
   trained?: string | undefined
-  /** Memory that the process may take, in bytes; a model that takes more is not run. */
+  /** Memory limit of the process in bytes; a model that exceeds it is not run. */
   maxMemory?: number | undefined
 }
 

@@ -6,7 +6,7 @@ import { findLimits } from './layer-limits.js'
 import { readPeriods } from './layer-periods.js'
 import type { Section } from './section.js'
 
-/** What the user should know of a key, or why it cannot describe the kept layers. */
+/** Notes on a key, or why it cannot describe the kept layers. */
 export interface KeyOutcome {
   notes: string[]
   /** Why a kept layer would be computed differently. */

@@ -8,7 +8,7 @@ interface Period {
   remainder?: { key: string; countsFrom: 0 | 1 }
   /** The rule holds only if this list is omitted. */
   unless?: string
-  /** Says for each kept layer whether it is chosen, if the family has a way to. */
+  /** Writes for each kept layer whether it is chosen, if the family allows it. */
   spell?: (section: Section, chosen: boolean[]) => void
 }
 

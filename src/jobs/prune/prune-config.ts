@@ -11,7 +11,7 @@ import { findUnproven } from './proven-families.js'
 import { cutQuantization, findQuantization } from './quantization-lists.js'
 import type { Section } from './section.js'
 
-/** The config of a pruned model, and what the user should know of it. */
+/** The config of a pruned model, and notes on it. */
 export interface PrunedConfig {
   config: Section
   notes: string[]
@@ -21,13 +21,13 @@ export interface PrunedConfig {
 
 export interface PruneConfigOptions {
   layers: KeptLayers
-  /** What the names of tensors in layers start with, if the config may name them. */
+  /** Prefix of the tensor names in layers, if the config may name them. */
   tensorPrefix?: string | undefined
-  /** What a config lets the decoder compute, given whether it is the pruned one; omitted if it is not known. */
+  /** Describes the decoder of a config, given whether it is the pruned one; omitted if unknown. */
   describe?: ((config: ModelConfig, isPruned: boolean) => Decoder) | undefined
   /** Why there is no `describe`, if that is known. */
   undescribed?: string | undefined
-  /** The model is a graph, which holds what layers compute: the config need not say it. */
+  /** The model is a graph, which defines its layers without the config. */
   isGraph?: boolean | undefined
   /** Accepts families whose pruned models were not compared with the whole ones. */
   unproven?: boolean | undefined
@@ -103,7 +103,7 @@ function stateLayers(config: Section): void {
   if (isObject(text) && layers !== undefined) text.num_hidden_layers ??= layers
 }
 
-/** Where a config says what its decoder is. */
+/** The section of a config that describes its decoder. */
 function textSection(config: Section): Section {
   return isObject(config.text_config) ? config.text_config : config
 }

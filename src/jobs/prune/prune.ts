@@ -44,13 +44,13 @@ export interface PruneOptions extends ModelOptions {
   unproven?: boolean | undefined
   /** Replaces a model that is in the output folder. */
   force?: boolean | undefined
-  /** Says what would be written, and writes nothing. */
+  /** Returns what would be written, and writes nothing. */
   dryRun?: boolean | undefined
   /** New values of tensors, by their names in the whole checkpoint or graph. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
-  /** For the model card: the command that made the model, and what else was done and measured. */
+  /** For the model card: the command that made the model, and further sections. */
   card?: CardContent | undefined
-  /** Stops the work, of which nothing is left then. */
+  /** Stops the work without leaving files. */
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
 }
@@ -98,7 +98,7 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   return result
 }
 
-/** All that the folder of the pruned model will hold. */
+/** All files of the pruned model. */
 async function planFiles(
   model: LocatedModel,
   format: Format,

@@ -17,18 +17,18 @@ import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { mostTokens } from '../run/length-limits.js'
 
 export interface SampleOptions extends DatasetOptions {
-  /** How many texts. */
+  /** Number of texts. */
   count: number
   /** Texts to skip at the start of the dataset, those that the cut was chosen or repaired on. */
   skip: number
 }
 
-/** What is removed from a model, and how it is run. */
+/** The layers to remove, and how the model is run. */
 export interface WritingOptions extends Partial<SessionOptions> {
   removed: Block[]
   /** New values of weights, as the pruned model has them. */
   replacements?: ReadonlyMap<string, Replacement> | undefined
-  /** The pruned model, if it is not what `removed` and `replacements` make of the whole one. */
+  /** The pruned model, if `removed` and `replacements` do not describe it. */
   pruned?: Model | undefined
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
@@ -44,7 +44,7 @@ export interface SampledModel {
 /** Tokens of a beginning, and those that are written after it. */
 const BEGINNING_TOKENS = 32
 const CONTINUATION_TOKENS = 40
-/** Least length of a text that is worth continuing. */
+/** Minimum length of a text to continue. */
 const LEAST_TOKENS = 8
 
 /**

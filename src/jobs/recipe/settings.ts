@@ -17,7 +17,7 @@ export interface HealingSettings {
   maxLength: number
   /** Sequences that a device takes at once; the rest of the batch is accumulated. Our choice: the paper names none. */
   microBatchSize: number
-  /** Which model of the paper rank and rate are those of. */
+  /** The paper's model that rank and learning rate come from. */
   origin: string
 }
 

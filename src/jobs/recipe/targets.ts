@@ -2,7 +2,7 @@ import { readTable } from '../../base/read-table.js'
 import type { Decoder, Experts, Linear, Mlp } from '../../model/families/description.js'
 import { findFamily } from '../../model/families/find-facts.js'
 
-/** What an adapter changes, in PEFT's words. */
+/** Targets of an adapter, in PEFT's terms. */
 export interface AdapterTargets {
   /** Names of linear modules, or the ends of their paths if the name alone would match others too. */
   modules: string[]
@@ -39,7 +39,7 @@ export function nameInTransformers({ modules, parameters }: AdapterTargets, fami
   }
 }
 
-/** Where transformers 5 keeps the experts of a layer, however they are stored. */
+/** Paths of a layer's experts in transformers 5, regardless of how they are stored. */
 function fusedExperts({ expert }: Experts): string[] {
   return [expert(0).kind === 'plain' ? 'experts.up_proj' : 'experts.gate_up_proj', 'experts.down_proj']
 }

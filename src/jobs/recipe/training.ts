@@ -3,14 +3,14 @@ import type { HealingSettings } from './settings.js'
 import type { AdapterTargets } from './targets.js'
 import type { TrainingData } from './training-data.js'
 
-/** What is trained, on what, and how: what `recipe --json` prints. Keys may be added, none changes meaning. */
+/** The model, data and settings of a training, as printed by `recipe --json`. Keys may be added, none changes meaning. */
 export interface Training {
   schema: typeof SCHEMAS.recipe
   /** As the user named it. */
   model: string
   data: TrainingData
   settings: HealingSettings
-  /** About how often the texts are read; null if that cannot be told from their files. */
+  /** Estimated passes over the texts; null if their files do not tell. */
   epochs: number | null
   targets: AdapterTargets
   /** Where the adapter is written. */

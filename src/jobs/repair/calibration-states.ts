@@ -5,7 +5,7 @@ import type { KeptBatch } from './fit-layer.js'
 import type { RepairLayers } from './repair-layers.js'
 import type { Kept, TensorStore } from './tensor-store.js'
 
-/** The states of the calibration texts in the whole model and in the one that is being repaired, by batch. */
+/** States of the calibration texts in the whole and in the repaired model, by batch. */
 export class CalibrationStates {
   readonly #layers: RepairLayers
   readonly #batches: EncodedText[][]
@@ -56,7 +56,7 @@ export class CalibrationStates {
     this.#at = to
   }
 
-  /** Runs unchanged layers on the states of the model that is being repaired. */
+  /** Runs unchanged layers on the states of the repaired model. */
   runRepaired(from: number, to: number): Promise<void> {
     return this.#advance(this.#repaired, from, to)
   }
@@ -65,7 +65,7 @@ export class CalibrationStates {
     for (const [index, state] of states.entries()) this.#replace(this.#repaired, index, state)
   }
 
-  /** What enters a layer, and the whole model's state, which it should return. */
+  /** The inputs of a layer, and the states of the whole model that it should return. */
   pairs(): KeptBatch[] {
     return this.#batches.map((texts, index) => ({
       texts,

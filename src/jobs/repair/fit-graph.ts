@@ -182,7 +182,7 @@ function editLayer(
   return segment
 }
 
-/** What a layer's own output lacks of the target, and the weights of the tokens. */
+/** The residual of a layer's output against the target, and the weights of the tokens. */
 function writeResidual(
   graph: GraphProto,
   state: string,

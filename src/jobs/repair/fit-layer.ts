@@ -23,7 +23,7 @@ export interface FittedLayer {
   states: Kept[]
 }
 
-/** A batch of texts on its way through a model that is repaired. */
+/** A batch of texts between two layers of the repaired model. */
 export interface KeptBatch {
   texts: EncodedText[]
   /** State that enters the layer. */
@@ -38,10 +38,8 @@ export interface FitOptions extends SessionOptions {
   store: TensorStore
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
-  /** Measures what takes how long. */
   meter: PhaseMeter
   signal?: AbortSignal | undefined
-  /** Counts the work. */
   work?: RepairWork | undefined
 }
 
@@ -75,7 +73,7 @@ export async function fitLayer(
   }
 }
 
-/** What was read of all batches to fit some products. */
+/** Data read from all batches to fit some products. */
 interface Reading {
   fit: LayerFit
   moments: SplitMoments

@@ -60,7 +60,6 @@ export async function measureRepair(
   }
 }
 
-/** What a model does with a piece. */
 type Step = 'omits' | 'runs' | 'runs changed'
 
 /** Models that are the same so far, and their state, by batch. */

@@ -22,7 +22,7 @@ export interface SplitMoments {
   heldOut: Moments
 }
 
-/** What `addMoments` adds: the moments of a batch, or of other batches. */
+/** Moments that `addMoments` adds. */
 export interface AddedMoments {
   /** As of a `SymmetricMatrix`, each row-major. */
   panels: ArrayLike<number>[]

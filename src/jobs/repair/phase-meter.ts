@@ -1,9 +1,9 @@
-/** What a repair does, in the order in which it starts with it. */
+/** Phases of a repair, in the order in which they start. */
 const PHASES = ['opening', 'whole model', 'moments', 'equations', 'changing', 'perplexity'] as const
 
 export type RepairPhase = (typeof PHASES)[number]
 
-/** What a phase took. */
+/** Time and memory of a phase. */
 export interface PhaseFigures {
   phase: RepairPhase
   seconds: number

@@ -22,7 +22,7 @@ import { addMoments, type Moments, makeMoments } from './moments.js'
 
 type Ort = typeof import('onnxruntime-node')
 
-/** What a layer makes of a batch. */
+/** A layer's output for a batch. */
 export interface LayerOutput {
   /** Features of its product, [batch * tokens, features]. */
   features: Tensor

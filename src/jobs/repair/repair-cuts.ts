@@ -31,7 +31,6 @@ export interface RepairOptions extends SessionOptions {
   batches: EncodedText[][]
   /** Keeps states of the texts; in memory if omitted. */
   store?: TensorStore | undefined
-  /** Measures what takes how long. */
   meter?: PhaseMeter | undefined
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined

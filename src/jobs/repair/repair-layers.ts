@@ -4,7 +4,7 @@ import type { SessionOptions } from '../../engine/sessions/session.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 
-/** The whole model on the way of a repair. Each layer that may be changed is a piece of its own. */
+/** The whole model during a repair. Each layer that may change is a separate piece. */
 export interface RepairLayers {
   pieces: DecoderPieces
   /** States at which the pieces begin and end. */

@@ -24,7 +24,7 @@ export interface RepairModelOptions extends RepairTextOptions {
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
-  /** Memory that the process may take, in bytes; layers are then loaded as they are needed, and states may be on disk. */
+  /** Memory limit of the process in bytes; layers are then loaded as needed, and states may be on disk. */
   maxMemory?: number | undefined
   /** Called at the end with the time and the memory of each phase. */
   onPhases?: ((phases: PhaseFigures[]) => void) | undefined

@@ -12,7 +12,7 @@ export interface RepairReport {
     layer: number
     /** The changed tensor of that layer's MLP, by its name in the whole model. */
     weight: string
-    /** Likewise, if the layer has one. */
+    /** The changed bias, if the layer has one. */
     bias: string | null
     /** Ridge strength chosen on held-out texts, as a multiple of the mean square of the inputs. */
     ridge: number

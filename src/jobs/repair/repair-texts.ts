@@ -25,7 +25,7 @@ export interface RepairTexts {
 }
 
 interface ReadSet extends TextSet {
-  /** Texts passed over because they are in the other set, which was read first. */
+  /** Texts skipped because they are in the other set, which was read first. */
   repeated: number
 }
 

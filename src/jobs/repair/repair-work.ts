@@ -2,7 +2,7 @@ import type { OnProgress } from '../../base/progress.js'
 import type { ClosingProduct } from './closing-product.js'
 import { MOST_TRIES } from './ridges.js'
 
-/** What the work of a repair depends on. */
+/** Sizes that the work of a repair depends on. */
 export interface RepairSizes {
   /** Numbers of a layer. */
   parameters: number
@@ -12,13 +12,13 @@ export interface RepairSizes {
   batches: number
 }
 
-/** What a repair may have to do at most. */
+/** Upper bounds of the work of a repair. */
 export interface RepairExtent {
-  /** Layers that are fitted. */
+  /** Maximum layers to fit. */
   most: number
   /** Layers that the whole model runs from the first fitted one on. */
   layers: number
-  /** That are fitted of a layer. */
+  /** Fitted products of each layer. */
   products: ClosingProduct[]
 }
 
@@ -28,7 +28,7 @@ interface FitCosts {
   moments: number
   /** A batch with the change added. */
   change: number
-  /** The equations, and what their solution leaves on the held-out texts. */
+  /** Solving the equations, and the error on the held-out texts. */
   solution: number
 }
 

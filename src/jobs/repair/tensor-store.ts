@@ -4,10 +4,8 @@ import { LayerpruneError } from '../../base/errors.js'
 import { readExactly } from '../../files/read-exactly.js'
 import { cannotKeep, openTemporary } from '../../texts/data/temporary-file.js'
 
-/** A tensor that is kept for later. */
 export interface Kept {
   read(): Promise<Tensor>
-  /** Gives up what is kept. */
   free(): void
 }
 

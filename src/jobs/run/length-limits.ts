@@ -2,17 +2,17 @@ import { formatQuantity } from '../../base/format-numbers.js'
 import type { Model } from '../../engine/model.js'
 import { findLostWindow } from './lost-window.js'
 
-/** Why texts cannot be longer. */
+/** A limit on the length of texts. */
 interface LengthLimit {
   /** Infinity if there is no limit. */
   tokens: number
-  /** What the limit is, in a few words. */
+  /** Describes the limit in a few words. */
   what: string
-  /** What a length that was asked for is over if it is refused; null if texts are cut at the limit instead. */
+  /** Describes what a longer length exceeds if it is refused; null if texts are cut at the limit instead. */
   refused: string | null
 }
 
-/** What limits the length of texts: the model's positions, and how far its graph computes as the model does. */
+/** Limits on the length of texts: the model's positions, and the length up to which its graph equals the model. */
 export function findLengthLimits({ config, decoder, format, file }: Model): LengthLimit[] {
   const positions = config.maxPositions ?? Infinity
   const window = (format === 'onnx' && findLostWindow(config, decoder.model.graph)) || Infinity

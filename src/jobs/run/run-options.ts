@@ -8,7 +8,7 @@ import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { DEFAULT_MAX_LENGTH } from '../../texts/tokens/windows.js'
 import { findLengthLimits } from './length-limits.js'
 
-/** How a model is run, and how the run is followed and stopped. */
+/** Options to run a model, report progress and stop. */
 export interface RunningOptions {
   /** Threads of ONNX Runtime; its own choice if omitted. */
   threads?: number | undefined
@@ -18,7 +18,7 @@ export interface RunningOptions {
   onProgress?: OnProgress | undefined
 }
 
-/** Options of every run of a model over whatever is put to it. */
+/** Options of every run of a model. */
 export interface BatchOptions extends RunningOptions {
   /** Texts run at once; 8 if omitted. */
   batchSize?: number | undefined
@@ -29,7 +29,7 @@ export interface BatchOptions extends RunningOptions {
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions, BatchOptions {}
 
-/** How texts are put to a model. */
+/** Settings of a run over texts. */
 export interface RunSettings {
   /** Texts run at once. */
   batchSize: number

@@ -3,7 +3,7 @@ import type { RunMeter } from '../../engine/sessions/run-meter.js'
 import { countTokenRows } from '../../engine/sessions/token-ids.js'
 import { countParameters } from './parameters.js'
 
-/** How fast a run went, from which the time of other runs of the same model can be estimated. */
+/** Speed of a run, to estimate the time of other runs of the same model. */
 export interface RunRate {
   /** Tokens through all layers, the time to load the model not counted. */
   tokensPerSecond: number

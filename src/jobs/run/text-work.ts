@@ -3,7 +3,7 @@ import type { TextTotal } from '../../texts/data/count-texts.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
 /**
- * How much of the work of a run over texts is done. Its unit is the token, because batches of long texts come first in
+ * The share of the work of a run over texts that is done. Its unit is the token, because batches of long texts come first in
  * each window and take longer than the others.
  */
 export class TextWork {
@@ -28,7 +28,7 @@ export class TextWork {
     })
   }
 
-  /** Notes that texts did not have to run, because what they give is known. */
+  /** Records texts that did not have to run because their results are known. */
   skip(texts: EncodedText[]): void {
     for (const { ids } of texts) this.#skipped += ids.length
   }

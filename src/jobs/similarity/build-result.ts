@@ -15,7 +15,7 @@ import type { SimilaritySettings } from './options.js'
 
 const DEFAULT_LEVEL = 0.95
 
-/** What was measured: the parts of a result that are known before the first text. */
+/** The parts of a result that are known before the first text. */
 export interface RunDescription {
   model: SimilarityResult['model']
   dataset: DatasetName & { column: string }
@@ -69,7 +69,6 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
   }
 }
 
-/** For every size that leaves a layer. */
 function listBestBlocks(
   layers: number,
   measured: Pick<MetricResult, 'distances' | 'standardErrors'>,
@@ -142,7 +141,7 @@ export function findBestSoFar(
   return findBestBlock({ [n]: means }, n)
 }
 
-/** How sure it is which block of each size is the best, by size; null if only one text was measured. */
+/** Confidence in the best block of each size, by size; null if only one text was measured. */
 function assessSizes(run: RunDescription, measurement: Measurement): SimilarityResult['certaintyBySize'] {
   const sizes = Array.from({ length: run.model.layers - 1 }, (_, index) => index + 1)
   const assessed = sizes.flatMap((n) => {
@@ -152,7 +151,7 @@ function assessSizes(run: RunDescription, measurement: Measurement): SimilarityR
   return assessed.length === 0 ? null : Object.fromEntries(assessed)
 }
 
-/** How sure it is which block of n layers is the best; null if only one text was measured. */
+/** Confidence in the best block of n layers; null if only one text was measured. */
 export function assessCertainty(
   { model: { layers }, settings: { until } }: RunDescription,
   { statistics }: Measurement,

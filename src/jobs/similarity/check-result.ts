@@ -13,22 +13,22 @@ import {
 } from '../../results/documents/result-views.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 
-/** What must hold of a result; what is omitted is not checked. */
+/** Expectations of a result; omitted ones are not checked. */
 export interface Expectations {
   /** Block size; if omitted, that of `expect` or of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
   expect?: Block | undefined
-  /** For the recommended block, inclusive. */
+  /** Maximum distance of the recommended block, inclusive. */
   maxDistance?: number | undefined
-  /** That the block of the smallest distance is the one, inclusive. */
+  /** Minimum confidence in the block of the smallest distance, inclusive. */
   minConfidence?: number | undefined
 }
 
 /** One expectation and whether it holds. */
 export interface Check {
   holds: boolean
-  /** What was found, and what was expected if it differs. */
+  /** The finding, and the expectation if it differs. */
   text: string
 }
 

@@ -81,7 +81,6 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   return buildResult(run, measurement)
 }
 
-/** What is measured, and what is known of it so far. */
 interface Job {
   options: SimilarityOptions
   run: RunDescription
@@ -89,13 +88,13 @@ interface Job {
   measurement: Measurement
   meter: RunMeter
   work: TextWork
-  /** How many texts will be measured; null while that is not known. */
+  /** Number of texts to measure; null while unknown. */
   countTexts: () => TextTotal | null
   /** The best block so far; undefined before the first batch. */
   best: Block | undefined
 }
 
-/** Measures the rows in windows: all of them, or until it is sure which block is the best. */
+/** Measures the rows in windows: all of them, or until the best block is certain. */
 async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController): Promise<void> {
   const { options, run, model, measurement, meter } = job
   const { settings } = run

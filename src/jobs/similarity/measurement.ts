@@ -5,7 +5,7 @@ import type { SavedProgress, WindowProgress } from '../../results/documents/save
 import { DATASET_START, type ReadPosition } from '../../texts/tokens/placed-rows.js'
 import { blockIndex, countBlocks } from './distances.js'
 
-/** What a run has measured so far, and how far it has read. */
+/** The measurements of a run so far, and its position in the dataset. */
 export interface Measurement {
   metrics: readonly Metric[]
   /**
@@ -38,7 +38,7 @@ export function saveProgress({ tokenless, window, statistics }: Measurement): Sa
   return { tokenless, window: { ...window }, statistics: statistics.save() }
 }
 
-/** A measurement as saved results hold it. */
+/** The form of a measurement in saved results. */
 interface SavedMeasurement {
   model: { layers: number }
   dataset: { tokens: number }

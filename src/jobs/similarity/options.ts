@@ -25,7 +25,7 @@ import {
 import type { RunRate } from '../run/run-rate.js'
 import type { Roofline } from './roofline.js'
 
-/** How far a run is, and what it has found. */
+/** Progress of a run, and the best block so far. */
 export interface SimilarityProgress extends Progress {
   /** The block that is the best so far. */
   best?: Block | undefined
@@ -42,27 +42,27 @@ export interface SimilarityOptions extends RunOptions {
   until?: number | undefined
   /** Measures this part of the dataset only. */
   shard?: Shard | undefined
-  /** Runs the model in segments of layers, so that the process takes no more memory than this, in bytes. */
+  /** Memory limit of the process in bytes; the model is then run in segments of layers. */
   maxMemory?: number | undefined
-  /** A partial result of the same run, to be continued. */
+  /** A partial result of the same run to resume. */
   resumeFrom?: SimilarityResult | undefined
   onProgress?: ((progress: SimilarityProgress) => void) | undefined
-  /** Given the means so far, marked partial, if a run is stopped or fails after some texts were measured. */
+  /** Receives the means so far, marked partial, if a run stops or fails after some texts. */
   onPartialResult?: ((partial: SimilarityResult) => void) | undefined
-  /** Given at the end how close the run came to what the machine can do; measuring that takes half a second. */
+  /** Receives the run's speed against the machine's peak at the end; measuring that takes half a second. */
   onRoofline?: ((roofline: Roofline) => void) | undefined
-  /** Given at the end how fast the run was; null if it measured nothing. */
+  /** Receives the speed of the run at the end; null if it measured nothing. */
   onRate?: ((rate: RunRate | null) => void) | undefined
-  /** Given the inner products of the states of each batch, as `addBatch` takes them. */
+  /** Receives the inner products of the states of each batch, as `addBatch` takes them. */
   onGram?: ((batch: AskedBatch, gram: Float64Array) => void) | undefined
-  /** Called after every batch; what it returns is waited for. `takePartial` makes the result so far. */
+  /** Called and awaited after every batch. `takePartial` makes the result so far. */
   onBatch?: ((takePartial: () => SimilarityResult) => Promise<void> | void) | undefined
 }
 
-/** Options that are in force for a run, with omitted ones filled in. */
+/** Options of a run with omitted ones filled in. */
 export interface SimilaritySettings extends RunSettings {
   layersToSkip: number
-  /** Whether no size was asked for. */
+  /** Whether the sizes were left open. */
   everySize: boolean
   metrics: readonly Metric[]
   tokens: TokenSelection

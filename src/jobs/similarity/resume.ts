@@ -7,7 +7,7 @@ import { describeSettings, type RunDescription } from './build-result.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
 
 /**
- * Takes up the measurement of a partial result.
+ * Restores the measurement of a partial result.
  * @throws LayerpruneError if its run had another model or other settings; it names the first difference
  */
 export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {

@@ -3,7 +3,7 @@ import { measurePeak } from '../../engine/sessions/matrix-peak.js'
 import type { Phase, RunMeter } from '../../engine/sessions/run-meter.js'
 import { countParameters } from '../run/parameters.js'
 
-/** How near a run came to what the machine can do. */
+/** Speed of a run against the machine's peak. */
 export interface Roofline {
   /** Speed of the model's matrix products, 1e9 floating-point operations a second; null if not all weights are used. */
   gflops: number | null
@@ -12,7 +12,7 @@ export interface Roofline {
   tokensPerSecond: number
   /** Part of the tokens run that was padding, 0 to 1. */
   padding: number
-  /** Time by what it was spent on. */
+  /** Seconds by phase. */
   seconds: Record<Phase, number>
 }
 

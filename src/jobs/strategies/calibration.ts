@@ -7,7 +7,7 @@ import type { ReadText } from '../../texts/tokens/windows.js'
 import { openInputs } from '../run/open-inputs.js'
 import { chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
 
-/** A model and the texts that a plan for it is made from, all in memory. */
+/** A model and the texts that its plan is made from, in memory. */
 export interface Calibration {
   model: Model
   batches: ReadText[][]

@@ -10,14 +10,14 @@ import { SearchWork } from './search-work.js'
 
 export type { Measuring } from './race.js'
 
-/** A removed layer, and how well the rest of the model does. */
+/** A removed layer, and the perplexity of the model without it. */
 export interface GreedyStep {
   layer: number
   /** Loss of the model without this layer and those of the steps before, over the calibration texts. */
   perplexity: number
 }
 
-/** A removed layer, and what the model without it and those of the steps before loses per scored token, in nats. */
+/** A removed layer, and the model's loss per scored token without it and those before, in nats. */
 export interface LossStep {
   layer: number
   loss: number
@@ -42,7 +42,7 @@ export interface GreedySearch {
   /** Layers to remove, fewer than `layers`. */
   n: number
   onProgress?: OnProgress | undefined
-  /** How progress names a loss; as a perplexity if omitted. */
+  /** Formats a loss for progress; as a perplexity if omitted. */
   describeLoss?: ((loss: number) => string) | undefined
   /** Whether the model takes batches of this size alone. */
   hasFixedBatch?: boolean | undefined
@@ -83,7 +83,6 @@ export async function removeByLoss(
   return steps
 }
 
-/** The candidates of a step, with what is known of them. */
 async function lineUp(
   evaluator: Measuring,
   { layers, removed, rounds }: { layers: number; removed: number[]; rounds: Round[] },

@@ -1,4 +1,4 @@
-/** A layer as a path runs it: as it is, or changed so that it also does what the layers after it up to `end` did. */
+/** A layer of a path: unchanged, or changed to replace the layers after it up to `end` too. */
 export interface Piece {
   layer: number
   /** Number of the whole model's state that comes after it. */

@@ -19,7 +19,7 @@ export async function planByDistance(options: TextPlanOptions): Promise<Found> {
   }
 }
 
-/** Removes the block that perplexity recommends of those of the smallest distances. */
+/** Removes the block with the lowest perplexity among those of the smallest distances. */
 export async function planVerified(options: TextPlanOptions): Promise<Found> {
   const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS, onProgress } = options
   const next = `perplexity of ${formatQuantity(verify, 'block')}`

@@ -12,9 +12,8 @@ import type { Found, PlanOptions, TextPlanOptions } from './plan-options.js'
 import { type Strategy, taskOf } from './strategy.js'
 import { VERIFIED_DISTANCE_TEXTS } from './verification-sizes.js'
 
-/** How a strategy plans. */
 interface Planner {
-  /** Options that only strategies like it take. */
+  /** The option that only such strategies take. */
   takes?: 'task' | 'objective'
   plan: (options: PlanOptions, layers: number) => Found | Promise<Found>
 }

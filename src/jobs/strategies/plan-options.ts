@@ -7,7 +7,7 @@ import type { Objective, Strategy } from './strategy.js'
 
 /** Options of the strategy `task` and of objectives `task:NAME`, as in `evaluate --task`. */
 export interface TaskPlanOptions extends Partial<Pick<TaskOptions, 'taskData' | 'limit' | 'numFewshot'>> {
-  /** Name of a task, or a YAML file of one's own. */
+  /** Name of a built-in task, or a YAML file. */
   task?: string | undefined
 }
 
@@ -17,9 +17,9 @@ export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOption
   layersToSkip: number
   /** Not needed for `deepest` and `task`. */
   dataset?: string | string[] | undefined
-  /** `greedy-perplexity` and `repaired`: what they keep low; the perplexity if omitted. */
+  /** `greedy-perplexity` and `repaired`: the loss to minimize; the perplexity if omitted. */
   objective?: Objective | undefined
-  /** `verified`: blocks that are checked by perplexity, those of the smallest distances; 8 if omitted. */
+  /** `verified`: number of nearest blocks to check by perplexity; 8 if omitted. */
   verify?: number | undefined
   /** `verified`: number of texts to check on, after the `datasetSize` texts of the distances; 32 if omitted. */
   verifySize?: number | undefined
@@ -28,5 +28,5 @@ export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOption
 /** Options of a plan that is made from texts. */
 export type TextPlanOptions = PlanOptions & { dataset: string | string[]; datasetSize: number }
 
-/** What a strategy finds. */
+/** The result of a strategy. */
 export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>

@@ -28,14 +28,13 @@ export interface Runner {
   error: number | undefined
 }
 
-/** Texts that are measured together. */
 export interface Round {
   batch: ReadText[]
   /** Number of the first of them among all texts. */
   first: number
 }
 
-/** How far a round is. */
+/** Progress of a round. */
 export interface RaceState {
   round: Round
   /** Candidates that were measured; parts of one count. */
@@ -57,9 +56,9 @@ export interface RaceReport {
 const FIRST_WAVE = 4
 /** Candidates that are always measured on all texts, unless they are significantly worse than the best. */
 const FINALISTS = 3
-/** Fewest texts that a candidate is dropped on. */
+/** Minimum texts before a candidate may be dropped. */
 const LEAST_TEXTS = 4
-/** With which a candidate that is no worse than another is taken to be worse, by Student's t over the texts. */
+/** Probability of dropping a candidate that is no worse, by Student's t over the texts. */
 const ERROR_PROBABILITY = 0.01
 
 /**
@@ -121,7 +120,7 @@ export async function race(
   return running
 }
 
-/** How many things are known of candidates before they run. */
+/** Number of values known about candidates before they run. */
 function countKnown(runners: Runner[]): number {
   const isKnown = [
     runners.some(({ added }) => added !== undefined),
@@ -165,7 +164,7 @@ async function measureRound(
   }
 }
 
-/** Those that are best by what is known of them, in that order: by the mean of their ranks. */
+/** The best candidates by the values known, ordered by their mean rank. */
 function takeKnown(runners: Runner[], known: number): Runner[] {
   const ranks = [
     rankBy(runners, ({ added }) => added && meanOf(added)),
@@ -202,7 +201,7 @@ function findLeader(runners: Runner[]): Runner | undefined {
   return first
 }
 
-/** Whether losses are significantly above others, by the texts of which both are known. */
+/** Whether losses are significantly above others on the texts that both have. */
 function isWorse(losses: Float64Array | undefined, others: Float64Array | undefined): boolean {
   if (losses === undefined || others === undefined) return false
   const differences: number[] = []
@@ -215,7 +214,7 @@ function isWorse(losses: Float64Array | undefined, others: Float64Array | undefi
   return value > upperQuantile(ERROR_PROBABILITY, differences.length - 1) * standardError!
 }
 
-/** Ascending; what is not finite comes last. */
+/** Ascending; values that are not finite come last. */
 function compare(a: number, b: number): number {
   return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE)
 }

@@ -189,7 +189,7 @@ export class RepairingEvaluator implements Evaluator {
     })
   }
 
-  /** Runs a batch along a path, and the changed pieces with which others leave it; each layer runs once. */
+  /** Runs a batch along a path, and the changed pieces at which others branch off; each layer runs once. */
   async #follow(texts: EncodedText[], pieces: number[], others: (number[] | undefined)[]): Promise<Trunk> {
     const states = [this.#trunks.whole(texts)?.states[0] ?? (await this.#parts.pieces.embed(texts))]
     for (const [place, piece] of pieces.entries()) {

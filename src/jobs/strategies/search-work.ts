@@ -9,9 +9,9 @@ interface Search {
   onProgress?: OnProgress | undefined
   /** Whether candidates are known after the first race. */
   isMonotone: boolean
-  /** Whether something is known of them before each. */
+  /** Whether values are known about them before each. */
   hasErrors: boolean
-  /** How a loss is named; as a perplexity if omitted. */
+  /** Formats a loss; as a perplexity if omitted. */
   describeLoss?: ((loss: number) => string) | undefined
 }
 

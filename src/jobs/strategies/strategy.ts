@@ -9,7 +9,7 @@ export const STRATEGIES = [
   'task',
 ] as const
 
-/** What strategies that search, `greedy-perplexity` and `repaired`, keep low; of a task how unlikely right answers are. */
+/** The loss that `greedy-perplexity` and `repaired` minimize; for a task, how unlikely its right answers are. */
 export type Objective = 'perplexity' | 'kl' | `task:${string}`
 
 export function isObjective(name: string): name is Objective {

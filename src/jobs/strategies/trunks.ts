@@ -1,7 +1,7 @@
 import type { State } from '../../engine/sessions/decoder-pieces.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
-/** A way of a batch through the pieces of a model. */
+/** The path of a batch through the pieces of a model. */
 export interface Trunk {
   pieces: number[]
   /** Before each piece and after the last. */

@@ -12,7 +12,7 @@ export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
   distances: Record<string, number[]>
   /** Size n of the blocks. */
   layersToSkip: number
-  /** How many blocks are checked, those of the smallest distances. */
+  /** Number of nearest blocks to check. */
   verify: number
   /** Texts that the blocks are checked on. */
   verifySize: number

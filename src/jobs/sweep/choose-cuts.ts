@@ -40,7 +40,7 @@ export async function chooseCuts(settings: SweepSettings, layers: number): Promi
   return chosen.sort((a, b) => a.layersToSkip - b.layersToSkip)
 }
 
-/** What strategies ask of the states; undefined if none asks. */
+/** Measurements of the states that strategies need; undefined if none needs them. */
 interface MeasuredStates {
   /** `distances[n][l]`, angular, at the last token of each text. */
   distances?: Record<string, number[]>
@@ -48,7 +48,7 @@ interface MeasuredStates {
   influence?: number[]
 }
 
-/** Measures both in one run, if both are asked for. */
+/** Measures both in one run if both are needed. */
 async function measureStates(settings: SweepSettings, layers: number): Promise<MeasuredStates> {
   const { strategies } = settings
   const { shard, resumeFrom, ...options } = settings

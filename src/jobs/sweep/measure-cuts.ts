@@ -13,7 +13,7 @@ import { rememberTexts, type SweepProgress } from './progress.js'
 /** Perplexity over the whole model's above which a cut is measured on the first texts alone. */
 export const HOPELESS_RATIO = 4
 
-/** The first texts are one in so many, and not fewer than that. */
+/** The first texts are an eighth of all, and at least `LEAST_PROBED`. */
 const PROBE_SHARE = 8
 const LEAST_PROBED = 4
 /** Standard errors by which a cut must be above the ratio. */
@@ -25,7 +25,7 @@ export interface Remember {
   onMeasured: () => Promise<void>
 }
 
-/** What a cut predicts, and how many texts say so. */
+/** Figures of a cut, and the number of texts behind them. */
 export type MeasuredCut = CutPredictions & { texts: number }
 
 /**

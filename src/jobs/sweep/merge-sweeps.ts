@@ -11,7 +11,7 @@ export interface SweepShard {
   sweep: SweepResult
 }
 
-/** What shards of one sweep have in common. */
+/** Properties that the shards of one sweep share. */
 const SHARED = [
   'model',
   'dataset',

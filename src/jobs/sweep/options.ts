@@ -24,7 +24,7 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   repair?: boolean | undefined
   /** Whether every cut is measured on all texts, also those that lose much on the first ones. */
   full?: boolean | undefined
-  /** Memory that the process may take, in bytes; layers are then loaded as they are needed. */
+  /** Memory limit of the process in bytes; layers are then loaded as needed. */
   maxMemory?: number | undefined
   /** Measures every Nth candidate from the ith on. */
   shard?: Shard | undefined
@@ -34,15 +34,15 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   maxSize?: number | undefined
   /** The least accuracy on tasks, by name; above 0. */
   minTask?: Record<string, number> | undefined
-  /** After how many texts the whole model and the recommended cut are shown to continue; 0 if omitted. */
+  /** Number of texts that the whole model and the recommended cut continue; 0 if omitted. */
   samples?: number | undefined
-  /** What an earlier run of the same sweep left. */
+  /** Progress of an earlier run of the same sweep. */
   resumeFrom?: SweepProgress | undefined
   /** Called after each part of the work with all that is needed to continue from there. */
   onSaved?: ((progress: SweepProgress) => Promise<void>) | undefined
 }
 
-/** Options with what was omitted filled in, for a model of some layers. */
+/** Options with omitted ones filled in for a model. */
 export type SweepSettings = SweepOptions &
   Required<{ [K in 'strategies' | 'sizes' | 'datasetSize' | 'verifySize']: NonNullable<SweepOptions[K]> }>
 
@@ -88,7 +88,7 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
   }
 }
 
-/** @throws UsageError if memory is limited, and something is asked for that has to hold the whole model */
+/** @throws UsageError if `maxMemory` is combined with an option that needs the whole model in memory */
 function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOptions): void {
   if (maxMemory === undefined) return
   assertCounts({ 'max memory': maxMemory })
@@ -115,7 +115,7 @@ function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOpti
   }
 }
 
-/** @throws UsageError if samples are asked for, and no cut can be recommended as it is */
+/** @throws UsageError if samples are requested but no unrepaired cut can be recommended */
 function assertSamples({
   samples = 0,
   shard,

@@ -7,19 +7,19 @@ import type { TaskResult } from '../../results/documents/task-result.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Compared, Evaluator } from '../evaluate/evaluator.js'
 
-/** What a sweep has done so far. Numbers survive JSON to the last bit. */
+/** Progress of a sweep. Numbers survive JSON to the last bit. */
 export interface SweepProgress {
   /** Digest of the model and of all options that change numbers. */
   identity: string
   /** All cuts, in whichever shard; undefined until all strategies have chosen. */
   chosen?: ChosenCut[]
-  /** What texts gave, by the digest of their tokens, then by the blocks removed. */
+  /** Scores of texts, by the digest of their tokens, then by the blocks removed. */
   texts: Record<string, Record<string, SavedText>>
   /** Results of the candidates of its shard; undefined until they are measured. */
   tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
 }
 
-/** null for what is not finite, which JSON has no word for. */
+/** null if not finite, which JSON cannot express. */
 type SavedText = [nats: number | null, divergence: number | null, agreement: number | null]
 
 type Comparing = Pick<Evaluator, 'compare' | 'close'>

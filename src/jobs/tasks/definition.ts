@@ -32,7 +32,7 @@ export interface TaskDefinition {
   targetDelimiter: string
   exampleDelimiter: string
   metrics: TaskMetric[]
-  /** What is done to the fields of each row first. */
+  /** Prepares the fields of each row. */
   prepare?: (fields: Record<string, unknown>, where: string) => Record<string, unknown>
 }
 

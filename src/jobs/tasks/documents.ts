@@ -5,13 +5,13 @@ import { ExampleSampler } from './examples.js'
 import { parseList } from './literals.js'
 import { countCharacters } from './python-text.js'
 
-/** A text and what may follow it: how likely that is decides. */
+/** A context and a continuation, whose likelihood is measured. */
 export interface TaskRequest {
   context: string
   continuation: string
 }
 
-/** A document of a task as it is put to a model. */
+/** A document of a task as the model sees it. */
 export interface TaskDocument {
   /** Where it came from: file and line or row. */
   origin: string
@@ -23,7 +23,7 @@ export interface TaskDocument {
   choiceLengths: number[]
 }
 
-/** What a document says, by the rules of its task. */
+/** The parts of a document by the rules of its task. */
 interface Answered {
   text: string | number
   target: unknown

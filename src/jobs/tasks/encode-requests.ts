@@ -3,19 +3,19 @@ import type { TokenPrefix } from '../../texts/tokens/tokenizer.js'
 import type { TaskRequest } from './documents.js'
 import { stripEnd } from './python-text.js'
 
-/** Text to token ids and what else of a tokenizer is needed. */
+/** The parts of a tokenizer that tasks need. */
 export interface TaskTokenizer {
   /** With the special tokens that the tokenizer adds. */
   encode(text: string): Promise<number[]>
   /** Without them. */
   encodePlain(text: string): Promise<number[]>
-  /** What stands before a text of no context, the token that begins a text or else ends one; null if there is none. */
+  /** Token before a text without context: the one that begins a text, or else ends one; null if there is none. */
   prefix: TokenPrefix | null
 }
 
 /** A continuation as it is scored: the tokens `ids` after token `from` of what is run. */
 export interface EncodedRequest {
-  /** What is run: all tokens but the last of the continuation. */
+  /** Tokens to run: all but the last of the continuation. */
   input: number[]
   /** Place of the token after which the first of the continuation stands. */
   from: number

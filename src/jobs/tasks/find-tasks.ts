@@ -5,7 +5,7 @@ import { prepareHellaswag } from './hellaswag.js'
 import { MMLU_GROUPS, MMLU_TASKS } from './mmlu.js'
 import { readTaskFile } from './read-task-file.js'
 
-/** Tasks that were asked for, those of groups one by one. */
+/** The requested tasks, with groups expanded. */
 export interface FoundTasks {
   /** By name, each once. */
   tasks: TaskDefinition[]

@@ -21,7 +21,7 @@ export interface TaskEvaluationOptions extends ModelOptions, SelectionOptions, B
   onDocument?: ((sample: TaskSample) => void) | undefined
 }
 
-/** What was measured of one document. */
+/** Measurements of one document. */
 export interface TaskSample {
   task: string
   /** Place in the split, from 0. */

@@ -36,7 +36,7 @@ export interface MeasuredTasks extends Pick<TaskResult, 'tasks' | 'candidates'> 
 /** Tokens that a model can take if its config does not say, as lm-evaluation-harness has it. */
 const DEFAULT_MAX_LENGTH = 2048
 
-/** How tasks are put to a model. */
+/** How tasks are run. */
 interface TaskRun {
   /** The whole model's. */
   layers: number
@@ -46,7 +46,7 @@ interface TaskRun {
   trees: boolean
 }
 
-/** Tasks ready to be put to a model, whole or without some of its layers. */
+/** Tasks ready to run on a model, whole or without some of its layers. */
 export class OpenTasks {
   readonly prepared: PreparedTasks
   readonly settings: TaskSettings

@@ -9,7 +9,7 @@ import { type LoadedTask, type LoadOptions, loadTask } from './load-task.js'
 import { type SharedRun, shareRuns } from './share-runs.js'
 
 export interface TaskOptions extends LoadOptions {
-  /** Names of tasks or groups of tasks, or YAML files of one's own. */
+  /** Names of built-in tasks or groups, or YAML files. */
   tasks: string[]
 }
 
@@ -28,7 +28,7 @@ export interface PreparedTasks {
   groups: FoundTasks['groups']
   /** Those of all documents. */
   requests: EncodedRequest[]
-  /** What is run to score them, longest first. */
+  /** Runs that score them, longest first. */
   runs: SharedRun[]
 }
 
@@ -101,7 +101,7 @@ function chooseAmongExamples(task: TaskDefinition): TaskDefinition {
   return { ...task, split: task.exampleSplit, avoidsDocument: true }
 }
 
-/** What is given for a group is given for each of its tasks. */
+/** Gives the data of a group to each of its tasks. */
 function spreadGroupData(data: LoadOptions['taskData'] = {}, groups: FoundTasks['groups']) {
   const ofGroups = Object.entries(groups).flatMap(([group, tasks]) =>
     data[group] === undefined ? [] : tasks.map((task) => [task, data[group]!] as const),

@@ -1,4 +1,4 @@
-/** What `str.isspace` of Python holds for; JavaScript's `\s` has neither the separators nor NEL, and has the BOM. */
+/** White space of Python's `str.isspace`; JavaScript's `\s` lacks the separators and NEL, and has the BOM. */
 const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]'
 const SPACES = new RegExp(`${SPACE}+`)
 const LEADING = new RegExp(`^${SPACE}+`)

@@ -5,7 +5,7 @@ import type { Evaluator } from '../evaluate/evaluator.js'
 import type { PreparedTasks } from './prepare-tasks.js'
 import type { SharedRun } from './share-runs.js'
 
-/** How likely a model finds the choices of all documents. */
+/** A model's likelihoods of the choices of all documents. */
 export interface TaskScores {
   /** By request, in nats; not a finite number if a value on the way was not. */
   logLikelihoods: Float64Array

@@ -2,7 +2,7 @@ import { RUN_TOKENS } from '../../engine/sessions/memory-figures.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { EncodedRequest } from './encode-requests.js'
 
-/** A text that is run, and what is scored on it. */
+/** A text to run, and the continuations scored on it. */
 export interface SharedRun extends EncodedText {
   requests: PlacedRequest[]
 }
@@ -14,7 +14,7 @@ export interface PlacedRequest {
   places: number[]
 }
 
-/** Part of a text that must be in a tree already for the rest to be added: attention is longer in a larger tree. */
+/** Minimum share of a text already in a tree for the rest to be added: a larger tree slows attention. */
 const LEAST_SHARED = 1 / 4
 
 /**

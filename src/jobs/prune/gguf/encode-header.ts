@@ -5,13 +5,13 @@ import type { FileRange } from '../../write-model/planned-file.js'
 
 const MAGIC = 'GGUF'
 
-/** What a value of the metadata becomes; one without an edit is copied. */
+/** An edit of a metadata value; values without one are copied. */
 export type MetadataEdit =
   | { kind: 'value'; value: number }
   /** Elements of an array that are kept, by their numbers. */
   | { kind: 'elements'; kept: number[] }
 
-/** A tensor of a file that is written: what is said of it, without a place. */
+/** A tensor of a file to write, without its offset. */
 export interface WrittenTensor extends Pick<GgufTensor, 'name' | 'shape' | 'sizeBytes'> {
   /** Name of its type. */
   type: string
