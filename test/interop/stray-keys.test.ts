@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { isHarmlessKey } from '../../src/model/families/harmless-keys.js'
-import { findNeverRead, readNames } from '../../src/model/families/never-read.js'
+import { isHarmlessKey } from '../../src/model/families/describe/harmless-keys.js'
+import { findNeverRead, readNames } from '../../src/model/families/describe/never-read.js'
 import { listFixtures, readConfig } from '../support/fixture-model.js'
 import { describeWithPython, python } from './needs.js'
 

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
-import type { Decoder } from '../../model/families/description.js'
+import type { Decoder } from '../../model/families/describe/description.js'
 import { findTargets } from '../recipe/targets.js'
 
 /**

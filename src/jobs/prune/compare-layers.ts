@@ -1,4 +1,4 @@
-import type { Decoder, Layer } from '../../model/families/description.js'
+import type { Decoder, Layer } from '../../model/families/describe/description.js'
 
 /**
  * How layers would compute otherwise than expected, in words; the layer's own number in the names of tensors does not

@@ -1,4 +1,4 @@
-import { type CutFacts, keepsNumbers } from '../../model/families/family.js'
+import { type CutFacts, keepsNumbers } from '../../model/families/describe/family.js'
 import { findCutFacts } from '../../model/families/find-facts.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import type { Section } from './section.js'

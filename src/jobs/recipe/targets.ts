@@ -1,5 +1,5 @@
 import { readTable } from '../../base/read-table.js'
-import type { Decoder, Experts, Linear, Mlp } from '../../model/families/description.js'
+import type { Decoder, Experts, Linear, Mlp } from '../../model/families/describe/description.js'
 import { findFamily } from '../../model/families/find-facts.js'
 
 /** Targets of an adapter, in PEFT's terms. */

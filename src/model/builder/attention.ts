@@ -1,4 +1,4 @@
-import type { Attention, HeadNorm } from '../families/description.js'
+import type { Attention, HeadNorm } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'

@@ -1,4 +1,4 @@
-import type { Attention } from '../families/description.js'
+import type { Attention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { BATCH, TOKENS } from '../graph/onnx/onnx.js'
 import { writeCap } from './cap.js'

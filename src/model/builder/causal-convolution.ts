@@ -1,4 +1,4 @@
-import type { Convolution } from '../families/description.js'
+import type { Convolution } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 
 /**

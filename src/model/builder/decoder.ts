@@ -1,4 +1,4 @@
-import type { Decoder } from '../families/description.js'
+import type { Decoder } from '../families/describe/description.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import {

@@ -1,4 +1,4 @@
-import type { Delta, Linear } from '../families/description.js'
+import type { Delta, Linear } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import { writeDecayRate } from './decay-rate.js'

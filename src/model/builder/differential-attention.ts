@@ -1,4 +1,4 @@
-import type { Attention, Differential } from '../families/description.js'
+import type { Attention, Differential } from '../families/describe/description.js'
 import { type Spans, writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeNorm } from './norm.js'

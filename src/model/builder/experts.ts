@@ -1,4 +1,4 @@
-import type { ExpertGroups, Experts, SharedExpert } from '../families/description.js'
+import type { ExpertGroups, Experts, SharedExpert } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 import { writeCap } from './cap.js'

@@ -1,4 +1,4 @@
-import type { BlockProduct, GatedRecurrence } from '../families/description.js'
+import type { BlockProduct, GatedRecurrence } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear } from './linear.js'

@@ -1,9 +1,9 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
-import { ConfigReader, type CountLimits } from '../families/config-reader.js'
-import { LLAMA_NAMES } from '../families/differences.js'
-import type { Family } from '../families/family.js'
+import { ConfigReader, type CountLimits } from '../families/describe/config-reader.js'
+import { LLAMA_NAMES } from '../families/describe/differences.js'
+import type { Family } from '../families/describe/family.js'
 
 export type Tensors = ReadonlyMap<string, TensorLocation>
 

@@ -1,4 +1,4 @@
-import type { LightningAttention } from '../families/description.js'
+import type { LightningAttention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 import type { DecoderWriter } from './decoder-writer.js'

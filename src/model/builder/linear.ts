@@ -1,4 +1,4 @@
-import type { Activation, Linear, Xielu } from '../families/description.js'
+import type { Activation, Linear, Xielu } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
 

@@ -1,4 +1,4 @@
-import type { Mamba2 } from '../families/description.js'
+import type { Mamba2 } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'

@@ -1,4 +1,4 @@
-import type { Mixer, ParallelMixers } from '../families/description.js'
+import type { Mixer, ParallelMixers } from '../families/describe/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'

@@ -1,4 +1,4 @@
-import type { GateBounds, Linear, Mlp } from '../families/description.js'
+import type { GateBounds, Linear, Mlp } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
 import {

@@ -1,4 +1,4 @@
-import type { Norm } from '../families/description.js'
+import type { Norm } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
 

@@ -1,4 +1,4 @@
-import type { PerLayerEmbeddings } from '../families/description.js'
+import type { PerLayerEmbeddings } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { readProduct, writeProduct } from './linear.js'
 import { writeNorm } from './norm.js'

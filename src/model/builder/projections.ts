@@ -1,4 +1,4 @@
-import type { Attention, Linear, Projections } from '../families/description.js'
+import type { Attention, Linear, Projections } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type Product, readProduct, writeLinear, writeProduct } from './linear.js'

@@ -1,4 +1,4 @@
-import type { QueryGrowth } from '../families/description.js'
+import type { QueryGrowth } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 import { type TokenShape, writePositions } from './rope.js'

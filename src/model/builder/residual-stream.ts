@@ -1,4 +1,4 @@
-import type { Norm } from '../families/description.js'
+import type { Norm } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeNorm, writeSumAndNorm } from './norm.js'
 

@@ -1,4 +1,4 @@
-import type { Rope, RopeFrequencies } from '../families/description.js'
+import type { Rope, RopeFrequencies } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 

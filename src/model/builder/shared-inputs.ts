@@ -1,4 +1,4 @@
-import type { QueryGrowth, Rope } from '../families/description.js'
+import type { QueryGrowth, Rope } from '../families/describe/description.js'
 import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type TextLengths, writeTextLengths } from './fused-attention.js'

@@ -1,4 +1,4 @@
-import type { ShortConvolution } from '../families/description.js'
+import type { ShortConvolution } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'

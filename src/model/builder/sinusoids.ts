@@ -1,4 +1,4 @@
-import type { Sinusoids } from '../families/description.js'
+import type { Sinusoids } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 

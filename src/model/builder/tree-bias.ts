@@ -1,4 +1,4 @@
-import type { Decoder, Mixer } from '../families/description.js'
+import type { Decoder, Mixer } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { TreeInputs } from './rope.js'
 import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'

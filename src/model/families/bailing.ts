@@ -1,16 +1,16 @@
-import type { ConfigReader } from './config-reader.js'
+import type { ConfigReader } from './describe/config-reader.js'
 import {
   countChannels,
   type DeltaSizes,
   describeDelta,
   nameConvolutions,
   readLinearLayers,
-} from './delta-parts.js'
-import type { Delta } from './description.js'
-import type { Differences, MixerParts } from './differences.js'
-import type { Family } from './family.js'
-import { allButEvery, QWEN_EXPERTS } from './family-parts.js'
-import { describeLatent, readLatentForm } from './latent-parts.js'
+} from './describe/delta-parts.js'
+import type { Delta } from './describe/description.js'
+import type { Differences, MixerParts } from './describe/differences.js'
+import type { Family, Has } from './describe/family.js'
+import { allButEvery, QWEN_EXPERTS } from './describe/family-parts.js'
+import { describeLatent, readLatentForm } from './describe/latent-parts.js'
 import {
   describeRoutedExperts,
   type RoutedExperts,
@@ -18,9 +18,7 @@ import {
   readExtraLayers,
   readGroups,
   sigmoidRouting,
-} from './router-parts.js'
-
-type Has = (name: string) => boolean
+} from './describe/router-parts.js'
 
 /** Names of modules, which transformers 5 changes when it saves a model without those of its checkpoint. */
 interface Names {
@@ -30,9 +28,10 @@ interface Names {
 }
 
 const PUBLISHED: Names = { embedding: 'word_embeddings', attention: 'attention', output: 'dense' }
+
 const SAVED: Names = { embedding: 'embed_tokens', attention: 'self_attn', output: 'o_proj' }
 
-/** Ling's decoder, whose linear attention has bounded decays. */
+/** Ling's decoders. */
 export const BAILING_FAMILIES: Record<string, Family> = {
   bailing_hybrid: {
     title: 'Ling 3.0 Flash',

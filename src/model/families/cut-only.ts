@@ -1,4 +1,4 @@
-import type { CutFacts } from './family.js'
+import type { CutFacts } from './describe/family.js'
 
 /** What is known of a decoder that `prune` may cut, though it cannot be described. */
 interface CutOnly extends CutFacts {

@@ -1,5 +1,5 @@
 import { CUT_ONLY_FAMILIES } from './cut-only.js'
-import type { CutFacts, Family } from './family.js'
+import type { CutFacts, Family } from './describe/family.js'
 import { FAMILIES } from './table.js'
 
 /** @returns undefined if decoders of this `model_type` cannot be described */

@@ -1,11 +1,10 @@
-import type { ConfigReader } from './config-reader.js'
-import { checkExperts } from './describe-layer.js'
-import type { KeySharing, Linear, Mlp } from './description.js'
-import type { Differences, ExpertParts, Sizes } from './differences.js'
-import type { Cut, Family } from './family.js'
-import { NOT_CAUSAL } from './family-bases.js'
-import { allButEvery, readAttentionBias, rope, softmaxRouting } from './family-parts.js'
-import { type LayerType, readLayerTypes, readWindow, windowsOf } from './layer-types.js'
+import type { ConfigReader } from './describe/config-reader.js'
+import { checkExperts } from './describe/describe-layer.js'
+import type { KeySharing, Linear, Mlp } from './describe/description.js'
+import type { Differences, ExpertParts, Sizes } from './describe/differences.js'
+import type { Cut, Family } from './describe/family.js'
+import { allButEvery, NOT_CAUSAL, readAttentionBias, rope, softmaxRouting } from './describe/family-parts.js'
+import { type LayerType, readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 
 type TypeOf = (layer: number) => LayerType
 
@@ -16,7 +15,6 @@ const FULL_ROPE = { rope_type: 'proportional', partial_rotary_factor: 0.25, rope
 
 const GEMMA4 = { hidden_size_per_layer_input: 256 }
 
-/** Gemma 4. */
 export const GEMMA4_FAMILIES: Record<string, Family> = {
   gemma4_text: {
     title: 'Gemma 4',

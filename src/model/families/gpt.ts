@@ -1,16 +1,34 @@
 import { DECODERS } from '../../files/checkpoint/known-models.js'
-import { expandAttentionTypes } from './attention-types.js'
-import type { ConfigReader } from './config-reader.js'
-import type { Differences } from './differences.js'
-import type { Family } from './family.js'
-import { describeGpt2, NEOX_NAMES, readGpt2Scale } from './family-bases.js'
-import { rope } from './family-parts.js'
-import { readWindow } from './layer-types.js'
+import { expandAttentionTypes } from './describe/attention-types.js'
+import type { ConfigReader } from './describe/config-reader.js'
+import type { Differences, Sizes } from './describe/differences.js'
+import type { Family } from './describe/family.js'
+import { rope } from './describe/family-parts.js'
 
-const LAYER_NORM = { kind: 'layer' } as const
-
-/** Decoders with layer norms and a plain MLP, in the line of GPT-2. */
 export const GPT_FAMILIES: Record<string, Family> = {
+  'openai-gpt': {
+    title: 'GPT 1',
+    notes: 'as GPT-2, with norms of the sums',
+    prefix: 'transformer.',
+    describe: (config) => {
+      const base = describeGpt2(config, {
+        activation: 'gelu',
+        positions: DECODERS['openai-gpt'].learntPositions,
+      })
+      const { positions } = base.embedding!
+      config.ignore('n_special', 'predict_special_tokens')
+      return {
+        ...base,
+        names: { ...base.names, embedding: 'tokens_embed' },
+        keys: { ...base.keys, activation: 'afn' },
+        activationNames: { gelu: 'gelu_tanh' },
+        norms: { beforeMixer: null, beforeMlp: null, streamAfterMixer: 'ln_1', streamAfterMlp: 'ln_2' },
+        noFinalNorm: true,
+        embedding: { positions: { ...positions!, name: 'positions_embed' } },
+        transposed: true,
+      }
+    },
+  },
   gpt2: {
     title: 'GPT-2, DistilGPT-2',
     notes: 'learnt positions, matrices stored transposed',
@@ -100,6 +118,28 @@ export const GPT_FAMILIES: Record<string, Family> = {
       }
     },
   },
+  codegen: {
+    title: 'CodeGen 1 and 2',
+    notes: 'as GPT-J, with queries, values and keys of each quarter of the heads in one matrix',
+    prefix: 'transformer.',
+    fixed: { scale_attn_weights: true },
+    describe: (config) => {
+      const { tied: _, ...base } = describeGpt2(config, { activation: 'gelu_new', positions: 2048 })
+      if (config.isNull('rotary_dim')) throw config.refuse('rotary_dim', 'a number')
+      return {
+        ...base,
+        names: { ...base.names, packed: 'qkv_proj', output: 'out_proj', up: 'fc_in', down: 'fc_out' },
+        norms: { beforeMixer: 'ln_1', beforeMlp: null },
+        parallel: true,
+        embedding: {},
+        head: { bias: true },
+        bias: { qkv: false, output: false, mlp: true },
+        layout: 'quarters',
+        rope: rope(config, { interleaved: true, dimensions: config.count('rotary_dim', 64) }),
+        extras: [/\.attn\.causal_mask$/],
+      }
+    },
+  },
   gpt_neox: {
     title: 'Pythia, GPT-NeoX 20B, Dolly 2',
     notes: 'attention and MLP in parallel with a norm each, queries, keys and values by head in one matrix',
@@ -107,7 +147,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     describe: (config) => {
       const bias = config.flag('attention_bias', true)
       return {
-        norm: LAYER_NORM,
+        norm: { kind: 'layer' },
         parallel: config.flag('use_parallel_residual', true),
         names: NEOX_NAMES,
         head: { name: 'embed_out' },
@@ -120,104 +160,28 @@ export const GPT_FAMILIES: Record<string, Family> = {
       }
     },
   },
-  opt: {
-    title: 'OPT, Galactica',
-    notes: 'learnt positions; norms after the sums in 350M',
-    fixed: { learned_embeddings: true, scale_embeddings: false },
-    describe: describeOpt,
-  },
-  phi: {
-    title: 'Phi 1, 1.5 and 2',
-    notes: 'attention and MLP in parallel with one norm, part of each head rotated',
+  gpt_neox_japanese: {
+    title: 'GPT-NeoX Japanese 2.7B',
+    notes: 'as GPT-NeoX, one part after the other; one bias, after the attention of the last layer',
+    prefix: 'gpt_neox_japanese.',
+    cutLimit: ({ whole, kept }) =>
+      kept.at(-1) === whole - 1
+        ? undefined
+        : 'only the last layer of gpt_neox_japanese has a bias after its attention',
     describe: (config) => ({
-      norm: LAYER_NORM,
-      norms: { beforeMlp: null },
-      parallel: true,
-      names: { output: 'dense', up: 'fc1', down: 'fc2', finalNorm: 'final_layernorm' },
-      bias: { qkv: true, output: true, mlp: true },
-      head: { bias: true },
+      tied: true,
+      norm: { kind: 'layer' },
+      names: NEOX_NAMES,
+      keys: { kvHeads: null },
+      head: { name: 'embed_out' },
+      outputBias: (layer, { layers }) => (layer === layers - 1 ? 'dense_bias' : null),
+      layout: 'grouped',
       mlp: 'plain',
-      activation: 'gelu_new',
-      headNorm: config.flag('qk_layernorm', false)
-        ? { span: 'head', query: 'q_layernorm', key: 'k_layernorm', bias: true }
-        : undefined,
-      rope: rope(config, { partial: 0.5 }),
+      innerMultiple: config.length('intermediate_multiple_size', 4),
+      activation: 'gelu',
+      rope: rope(config, { partial: 1, keys: { theta: 'rotary_emb_base', partial: 'rotary_pct' } }),
     }),
   },
-  stablelm: {
-    title: 'StableLM 2, Zephyr 1.6B and 3B',
-    notes: 'layer norms, part of each head rotated, parallel layers in some',
-    describe: (config) => {
-      const parallel = config.flag('use_parallel_residual', false)
-      return {
-        kvHeads: 32,
-        norm: LAYER_NORM,
-        norms: parallel ? { beforeMlp: null } : {},
-        parallel,
-        bias: { qkv: config.flag('use_qkv_bias', false) },
-        headNorm: config.flag('qk_layernorm', false)
-          ? { span: 'each head', query: 'q_layernorm.norms.{head}', key: 'k_layernorm.norms.{head}' }
-          : undefined,
-        rope: rope(config, { partial: 0.25 }),
-      }
-    },
-  },
-  starcoder2: {
-    title: 'StarCoder 2',
-    notes: 'layer norms, plain MLP, biases everywhere',
-    fixed: { mlp_type: 'default', norm_type: 'layer_norm', scale_attn_weights: true },
-    describe: (config) => {
-      const bias = config.flag('use_bias', true)
-      const window = readWindow(config, null)
-      return {
-        tied: true,
-        kvHeads: 2,
-        norm: { ...LAYER_NORM, key: 'norm_epsilon' },
-        bias: { qkv: bias, output: bias, mlp: bias },
-        mlp: 'plain',
-        names: { up: 'c_fc', down: 'c_proj' },
-        activation: 'gelu_pytorch_tanh',
-        rope: rope(config),
-        window: () => window,
-      }
-    },
-  },
-}
-
-function describeOpt(config: ConfigReader): Differences {
-  const bias = config.flag('enable_bias', true)
-  const hasWeights = config.flag('layer_norm_elementwise_affine', true)
-  const isBefore = config.flag('do_layer_norm_before', true)
-  const size = config.count('word_embed_proj_dim', config.count('hidden_size'))
-  return {
-    inner: 'decoder.',
-    tied: true,
-    names: { finalNorm: 'final_layer_norm', output: 'out_proj', mlp: '', up: 'fc1', down: 'fc2' },
-    keys: { inner: 'ffn_dim', activation: 'activation_function' },
-    norm: { kind: 'layer', key: null, weight: hasWeights, bias: hasWeights },
-    norms: isBefore
-      ? { beforeMixer: 'self_attn_layer_norm', beforeMlp: 'final_layer_norm' }
-      : {
-          beforeMixer: null,
-          beforeMlp: null,
-          streamAfterMixer: 'self_attn_layer_norm',
-          streamAfterMlp: 'final_layer_norm',
-        },
-    noFinalNorm: !isBefore || config.flag('_remove_final_layer_norm', false),
-    embedding: {
-      size,
-      projections: { into: 'project_in', back: 'project_out' },
-      positions: {
-        kind: 'learnt',
-        name: 'embed_positions',
-        count: config.length('max_position_embeddings', 2048),
-        offset: 2,
-      },
-    },
-    bias: { qkv: bias, output: bias, mlp: bias },
-    mlp: 'plain',
-    activation: 'relu',
-  }
 }
 
 /** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list beside it must say the same. */
@@ -234,4 +198,63 @@ function readGptNeoLayers(config: ConfigReader): string[] {
     throw config.refuse('attention_layers', 'the same as attention_types')
   }
   return kinds as string[]
+}
+
+/** GPT-2 and the families that use its names: learnt positions, layer norms, plain MLP, biases everywhere. */
+function describeGpt2(config: ConfigReader, usual: { activation: string; positions: number }): Differences {
+  if (config.flag('add_cross_attention', false)) throw config.refuse('add_cross_attention', 'false')
+  return {
+    tied: true,
+    names: {
+      layers: 'h',
+      embedding: 'wte',
+      finalNorm: 'ln_f',
+      attention: 'attn',
+      packed: 'c_attn',
+      output: 'c_proj',
+      up: 'c_fc',
+      down: 'c_proj',
+    },
+    keys: {
+      hidden: 'n_embd',
+      layers: 'n_layer',
+      heads: 'n_head',
+      inner: 'n_inner',
+      activation: 'activation_function',
+    },
+    norm: { kind: 'layer', key: 'layer_norm_epsilon' },
+    norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
+    embedding: {
+      positions: {
+        kind: 'learnt',
+        name: 'wpe',
+        count:
+          config.length('n_positions', undefined) ??
+          config.length('max_position_embeddings', usual.positions),
+        offset: 0,
+      },
+    },
+    bias: { qkv: true, output: true, mlp: true },
+    layout: 'stacked',
+    mlp: 'plain',
+    innerMultiple: 4,
+    activation: usual.activation,
+    extras: [/\.attn\.(bias|masked_bias)$/],
+  }
+}
+
+function readGpt2Scale(config: ConfigReader): (layer: number, sizes: Sizes) => number {
+  const isScaled = config.flag('scale_attn_weights', true)
+  const byLayer = config.flag('scale_attn_by_inverse_layer_idx', false)
+  return (layer, { headDim }) => (isScaled ? headDim ** -0.5 : 1) / (byLayer ? layer + 1 : 1)
+}
+
+const NEOX_NAMES = {
+  embedding: 'embed_in',
+  finalNorm: 'final_layer_norm',
+  attention: 'attention',
+  packed: 'query_key_value',
+  output: 'dense',
+  up: 'dense_h_to_4h',
+  down: 'dense_4h_to_h',
 }

@@ -1,23 +1,29 @@
-import type { ConfigReader } from './config-reader.js'
+import { DEEPSEEK3, describeDeepseek3 } from './deepseek.js'
+import type { ConfigReader } from './describe/config-reader.js'
 import {
   countChannels,
   type DeltaSizes,
   describeDelta,
   nameConvolutions,
   readLinearLayers,
-} from './delta-parts.js'
-import type { Delta, Experts } from './description.js'
-import type { Differences, ExpertParts, MixerParts } from './differences.js'
-import type { Family } from './family.js'
-import { describeExperts, MIXTRAL_EXPERTS } from './family-parts.js'
-import { describeLatent, readLatentForm } from './latent-parts.js'
-import { readExpertLayers } from './router-parts.js'
+} from './describe/delta-parts.js'
+import type { Delta, Experts } from './describe/description.js'
+import type { Differences, ExpertParts, MixerParts } from './describe/differences.js'
+import type { Family, Has } from './describe/family.js'
+import { describeExperts, MIXTRAL_EXPERTS } from './describe/family-parts.js'
+import { describeLatent, readLatentForm } from './describe/latent-parts.js'
+import { readExpertLayers } from './describe/router-parts.js'
 
 /** What is added to the sum of the chosen scores. */
 const SUM_EPSILON = 1e-20
 
-/** Kimi's decoder, whose linear attention has a decay for each element of a key. */
 export const KIMI_FAMILIES: Record<string, Family> = {
+  kimi_k2: {
+    title: 'Kimi K2',
+    notes: 'as DeepSeek V3',
+    fixed: { moe_layer_freq: 1 },
+    describe: (config, has) => describeDeepseek3(config, has, DEEPSEEK3),
+  },
   kimi_linear: {
     title: 'Kimi Linear',
     notes:
@@ -35,8 +41,6 @@ export const KIMI_FAMILIES: Record<string, Family> = {
     describe: describeKimi,
   },
 }
-
-type Has = (name: string) => boolean
 
 function describeKimi(config: ConfigReader, has: Has): Differences {
   const { sizes, isLinear } = readLinearAttention(config)

@@ -1,13 +1,13 @@
-import type { ConfigReader } from './config-reader.js'
-import type { Differences } from './differences.js'
-import type { Family } from './family.js'
-import { describeGlm, GLM4_NORMS } from './family-bases.js'
-import { readAttentionBias, readMultipliers, readQwenWindows, rope } from './family-parts.js'
-import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
+import type { ConfigReader } from './describe/config-reader.js'
+import type { QueryGrowth } from './describe/description.js'
+import type { Differences } from './describe/differences.js'
+import type { Family } from './describe/family.js'
+import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
+import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
+import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
 
-const SMOLLM3 = { no_rope_layer_interval: 4 }
+const LLAMA4 = { no_rope_layer_interval: 4 }
 
-/** Decoders with the layer of Llama. */
 export const LLAMA_FAMILIES: Record<string, Family> = {
   llama: {
     title: 'Llama 1 to 3.3, SmolLM 1 and 2, TinyLlama, Yi, DeepSeek LLM',
@@ -18,176 +18,120 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
       rope: rope(config),
     }),
   },
-  mistral: {
-    title: 'Mistral 7B to Large, Ministral 8B, Zephyr',
-    notes: 'a sliding window in all layers, or those that layer_types names',
-    describe: describeMistral,
-  },
-  ministral: {
-    title: 'Ministral',
-    notes: 'as Mistral, with a window in some layers',
-    describe: describeMistral,
-  },
-  qwen2: {
-    title: 'Qwen 1.5, 2 and 2.5, DeepSeek R1 Distill Qwen',
-    notes: 'biases on queries, keys and values; windows in the upper layers',
-    windowOffByDefault: true,
-    describe: (config) => ({
-      bias: { qkv: true },
-      rope: rope(config),
-      window: readQwenWindows(config, (layer, first) => layer >= first),
-    }),
-  },
-  qwen3: {
-    title: 'Qwen 3',
-    notes: 'norms on the heads of queries and keys',
-    windowOffByDefault: true,
-    describe: (config) => ({
-      bias: readAttentionBias(config),
-      headDim: 128,
-      headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
-      rope: rope(config),
-      window: readQwenWindows(config, (layer, first) => layer >= first),
-    }),
-  },
-  smollm3: {
-    title: 'SmolLM 3',
-    notes: 'layers without rotary embedding',
-    windowOffByDefault: true,
-    layerDefaults: SMOLLM3,
+  cwm: {
+    title: 'Code World Model 32B',
+    notes: 'a window in three layers of four',
     describe: (config) => {
-      const interval = config.length('no_rope_layer_interval', SMOLLM3.no_rope_layer_interval)
-      const layers = config.layers('num_hidden_layers')
-      const usesRope = config.numbers(
-        'no_rope_layers',
-        Array.from({ length: layers }, (_, layer) => Number((layer + 1) % interval !== 0)),
-      )
-      if (usesRope.length !== layers)
-        throw config.refuse('no_rope_layers', `${layers} numbers, one per layer`)
-      const shared = rope(config, { theta: 2_000_000 })
-      const window = config.flag('use_sliding_window', false) ? readWindow(config, null) : null
-      config.ignore('sliding_window')
-      const types = readLayerTypes(config, (layer) => window !== null && !usesRope[layer])
-      return {
-        tied: true,
-        kvHeads: 4,
-        bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
-        rope: (layer, sizes) => (usesRope[layer] ? shared(layer, sizes) : null),
-        window: windowsOf(config, types, window),
-      }
-    },
-  },
-  granite: {
-    title: 'Granite 3 and 4.1 (dense)',
-    notes: 'factors on embedding, scores, residual sums and logits',
-    describe: (config) => ({
-      ...readMultipliers(config),
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
-      rope: rope(config),
-    }),
-  },
-  phi3: {
-    title: 'Phi 3, 3.5 and 4',
-    notes: 'queries, keys and values in one matrix, gate and up in another; LongRoPE',
-    fixed: { attention_bias: false, full_attn_mod: 1, interpolate_factor: 1 },
-    describe: (config) => {
-      const window = readWindow(config, null)
+      const types = readLayerTypes(config, (layer) => layer % 4 !== 0)
       return {
         norm: { epsilon: 1e-5 },
-        layout: 'stacked',
-        mlp: 'gated in one',
-        rope: rope(config, { partial: 1, yarnIsLongrope: true, originalPositions: 4096 }),
-        window: () => window,
-      }
-    },
-  },
-  arcee: {
-    title: 'Arcee AFM 4.5B',
-    notes: 'plain MLP with squared ReLU',
-    describe: (config) => ({
-      norm: { epsilon: 1e-5 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
-      mlp: 'plain',
-      activation: 'relu2',
-      rope: rope(config),
-    }),
-  },
-  ernie4_5: {
-    title: 'ERNIE 4.5 (dense)',
-    notes: 'interleaved rope',
-    describe: (config) => {
-      const bias = config.flag('use_bias', false)
-      return {
-        tied: true,
-        kvHeads: 2,
+        kvHeads: 8,
         headDim: 128,
-        norm: { epsilon: 1e-5 },
-        bias: { qkv: bias, output: bias, mlp: bias },
-        rope: rope(config, { theta: 500_000, interleaved: true }),
+        bias: { mlp: config.flag('mlp_bias', false) },
+        rope: rope(config, { theta: 1_000_000, usual: CWM_ROPE }),
+        window: windowsOf(config, types, readWindow(config, 8192)),
       }
     },
   },
-  glm: {
-    title: 'GLM 4 9B, GLM Edge',
-    notes: 'gate and up in one matrix, half of each head rotated, interleaved',
-    describe: describeGlm,
-  },
-  glm4: {
-    title: 'GLM 4 0414, GLM Z1',
-    notes: 'as GLM with norms before and after attention and MLP',
-    describe: (config) => ({ ...describeGlm(config), norms: GLM4_NORMS }),
-  },
-  helium: {
-    title: 'Helium 1',
-    notes: 'interleaved rope',
-    describe: (config) => ({
-      headDim: 128,
-      norm: { epsilon: 1e-8 },
-      bias: { qkv: config.flag('attention_bias', false), mlp: config.flag('mlp_bias', false) },
-      rope: rope(config, { theta: 100_000, interleaved: true }),
-    }),
-  },
-  hunyuan_v1_dense: {
-    title: 'Hunyuan 0.5B to 7B (dense)',
-    notes: 'norms on heads after the rotation',
-    fixed: {
-      norm_type: 'rms',
-      use_qk_norm: true,
-      use_rotary_pos_emb: true,
-      cla_share_factor: 2,
-      use_cla: false,
-      class_num: 0,
-      pool_type: 'last',
-    },
-    describe: (config) => {
-      config.ignore('attention_head_dim', 'dense_list')
-      return {
-        norm: { epsilon: 1e-5 },
-        bias: readAttentionBias(config),
-        headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-        rope: rope(config, { knowsAlpha: true }),
-      }
-    },
-  },
-  seed_oss: {
-    title: 'Seed OSS',
-    notes: 'biases on queries, keys and values',
-    describe: (config) => ({
-      kvHeads: 8,
-      headDim: 128,
-      bias: {
-        qkv: config.flag('attention_bias', true),
-        output: config.flag('attention_out_bias', false),
-        mlp: config.flag('mlp_bias', false),
-      },
-      rope: rope(config),
-    }),
+  llama4_text: {
+    title: 'Llama 4 Scout and Maverick',
+    notes: 'tokens see only their chunk in three layers of four, which alone have rotary embedding; experts',
+    fixed: { for_llm_compressor: false },
+    layerDefaults: LLAMA4,
+    describe: describeLlama4,
   },
 }
 
-/** transformers reads a `mistral` that has layer_types as `ministral`. */
-function describeMistral(config: ConfigReader): Differences {
-  const window = readWindow(config, 4096)
-  const types = readLayerTypes(config, () => window !== null)
-  return { kvHeads: 8, rope: rope(config), window: windowsOf(config, types, window) }
+const CWM_ROPE = {
+  rope_type: 'llama3',
+  rope_theta: 1_000_000,
+  factor: 16,
+  high_freq_factor: 4,
+  low_freq_factor: 1,
+  original_max_position_embeddings: 8192,
+}
+
+function describeLlama4(config: ConfigReader, has: (name: string) => boolean): Differences {
+  const rotates = readRotatedLayers(config)
+  const hasExperts = readExpertLayers(config)
+  const isNormed = config.flag('use_qk_norm', true)
+  const growth = readTemperature(config)
+  const inner = config.count('intermediate_size', 8192)
+  const routed: RoutedExperts = {
+    names: FEED_FORWARD_EXPERTS,
+    count: config.count('num_local_experts', 16),
+    perToken: config.count('num_experts_per_tok', 1),
+    inner,
+    routing: { scores: 'sigmoid', choiceBias: null, normalized: null, scale: 1, weighsInputs: true },
+    choiceBias: null,
+    shared: { modules: ['feed_forward.shared_expert'], inner },
+    transposed: true,
+  }
+  const shared = rope(config, { theta: 500_000, interleaved: true })
+  return {
+    kvHeads: 8,
+    headDim: 128,
+    names: { mlp: 'feed_forward' },
+    norm: { epsilon: 1e-5 },
+    bias: readAttentionBias(config),
+    headNorm: (layer) =>
+      isNormed && rotates(layer)
+        ? { span: 'head', query: 'qk_norm', key: 'qk_norm', weight: false, afterRope: true }
+        : null,
+    rope: (layer, sizes) => (rotates(layer) ? shared(layer, sizes) : null),
+    queryGrowth: (layer) => (rotates(layer) ? null : growth),
+    chunk: readChunks(config, rotates),
+    mlpSize: config.count('intermediate_size_mlp', 16_384),
+    experts: (layer, parts) => (hasExperts(layer) ? describeRoutedExperts(parts, has, routed) : null),
+  }
+}
+
+/** `no_rope_layers` says 1 of the layers that have rotary embedding. */
+function readRotatedLayers(config: ConfigReader): (layer: number) => boolean {
+  const interval = config.length('no_rope_layer_interval', LLAMA4.no_rope_layer_interval)
+  const stated = config.numbers('no_rope_layers', [])
+  if (stated.length === 0) return (layer) => (layer + 1) % interval !== 0
+  if (stated.length !== config.layers('num_hidden_layers')) {
+    throw config.refuse('no_rope_layers', 'a 0 or 1 for each layer (num_hidden_layers)')
+  }
+  return (layer) => stated[layer] !== 0
+}
+
+function readExpertLayers(config: ConfigReader): (layer: number) => boolean {
+  const step = config.length('interleave_moe_layer_step', 1)
+  const listed: number[] | null = config.numbers('moe_layers', null)
+  return listed === null ? (layer) => (layer + 1) % step === 0 : (layer) => listed.includes(layer)
+}
+
+/** How queries grow in layers without rotary embedding. The first configs state the switch as a number. */
+function readTemperature(config: ConfigReader): QueryGrowth {
+  const tuned = config.raw('attn_temperature_tuning') ?? true
+  if (typeof tuned !== 'boolean' && typeof tuned !== 'number') {
+    throw config.refuse('attn_temperature_tuning', 'true or false')
+  }
+  const rate = config.number('attn_scale', 0.1)
+  return { rate: tuned ? rate : 0, period: config.length('floor_scale', 8192), offset: 1 }
+}
+
+/** The size of the chunks of each layer that has them. */
+function readChunks(
+  config: ConfigReader,
+  rotates: (layer: number) => boolean,
+): (layer: number) => number | null {
+  const size = config.isNull('attention_chunk_size') ? null : config.length('attention_chunk_size', 8192)
+  const types = config.texts('layer_types', undefined)
+  if (types === undefined) return (layer) => (rotates(layer) ? size : null)
+  const layers = config.layers('num_hidden_layers')
+  if (types.length !== layers) {
+    throw config.contradicts(`has ${types.length} layer_types for ${layers} layers (num_hidden_layers)`)
+  }
+  if (types.some((type) => type !== 'full_attention' && type !== 'chunked_attention')) {
+    throw config.refuse('layer_types', 'only full_attention and chunked_attention')
+  }
+  return (layer) => {
+    if (types[layer] === 'full_attention') return null
+    if (size === null)
+      throw config.refuse('layer_types', 'no chunked_attention without an attention_chunk_size')
+    return size
+  }
 }

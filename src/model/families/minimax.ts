@@ -1,9 +1,16 @@
-import type { ConfigReader } from './config-reader.js'
-import type { LightningAttention, Residual } from './description.js'
-import type { Differences, MixerParts } from './differences.js'
-import type { Family } from './family.js'
-import { describeExperts, MIXTRAL_EXPERTS, readExpertCount, rope, softmaxRouting } from './family-parts.js'
-import { readLayerKinds, readWindow } from './layer-types.js'
+import type { ConfigReader } from './describe/config-reader.js'
+import type { LightningAttention, Residual } from './describe/description.js'
+import type { Differences, MixerParts } from './describe/differences.js'
+import type { Family, Has } from './describe/family.js'
+import {
+  describeExperts,
+  MIXTRAL_EXPERTS,
+  readExpertCount,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
+import { readLayerKinds, readWindow } from './describe/layer-types.js'
+import { describeRoutedExperts, type RoutedExperts, sigmoidRouting } from './describe/router-parts.js'
 
 /** Epsilon of the norm inside linear attention, whatever that of the others. */
 const INNER_EPSILON = 1e-6
@@ -16,6 +23,18 @@ export const MINIMAX_FAMILIES: Record<string, Family> = {
     notes:
       'lightning attention in most layers, experts in all; mixer and MLP are added to the normed stream, with factors on both',
     describe: describeMinimax,
+  },
+  minimax_m2: {
+    title: 'MiniMax M2',
+    notes: 'experts chosen by sigmoids and a bias, norms over all queries and all keys',
+    fixed: {
+      qk_norm_type: 'per_layer',
+      scoring_func: 'sigmoid',
+      shared_intermediate_size: 0,
+      use_qk_norm: true,
+      use_routing_bias: true,
+    },
+    describe: describeMinimaxM2,
   },
 }
 
@@ -94,4 +113,38 @@ function describeLightning(
 /** Powers of 2^(-8 / heads), times a factor of the layer. */
 function listRates(heads: number, factor: number): number[] {
   return Array.from({ length: heads }, (_, head) => 2 ** ((-8 * (head + 1)) / heads) * factor)
+}
+
+/** Attention is full in all layers of M2; the keys for linear attention are those of its predecessor. */
+function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
+  const types = config.numbers('attn_type_list', [])
+  if (types.some((type) => type !== 1)) throw config.refuse('attn_type_list', 'only 1: full attention')
+  for (const part of ['full_attention', 'linear_attention', 'mlp']) {
+    config.expect(`layernorm_${part}_beta`, 1)
+  }
+  config.ignore(
+    'shared_moe_mode',
+    'mlp_intermediate_size',
+    'use_mtp',
+    'num_mtp_modules',
+    'mtp_transformer_layers',
+  )
+  const routed: RoutedExperts = {
+    names: MIXTRAL_EXPERTS,
+    count: config.count('num_local_experts', 256),
+    perToken: config.count('num_experts_per_tok', 8),
+    inner: config.count('intermediate_size', 1536),
+    routing: sigmoidRouting(1, 0),
+    choiceBias: ['block_sparse_moe.e_score_correction_bias', 'mlp.e_score_correction_bias'],
+    shared: null,
+  }
+  const headDim = config.count('head_dim', 128)
+  const rotated = config.count('rotary_dim', undefined)
+  return {
+    kvHeads: 8,
+    headDim,
+    headNorm: { span: 'all heads', query: 'q_norm', key: 'k_norm' },
+    rope: rope(config, { theta: 5_000_000, partial: rotated === undefined ? 1 : rotated / headDim }),
+    experts: (_layer, parts) => describeRoutedExperts(parts, has, routed),
+  }
 }

@@ -1,67 +1,85 @@
+import { APERTUS_FAMILIES } from './apertus.js'
+import { ARCEE_FAMILIES } from './arcee.js'
+import { ARIA_FAMILIES } from './aria.js'
+import { AXK1_FAMILIES } from './axk1.js'
 import { BAILING_FAMILIES } from './bailing.js'
 import { BLOOM_FAMILIES } from './bloom.js'
-import { DBRX_FAMILIES } from './dbrx.js'
-import type { Family } from './family.js'
-import { FIRST_MAMBA_FAMILIES } from './first-mamba.js'
+import { COHERE_FAMILIES } from './cohere.js'
+import { CTRL_FAMILIES } from './ctrl.js'
+import { DEEPSEEK_FAMILIES } from './deepseek.js'
+import type { Family } from './describe/family.js'
+import { ERNIE_FAMILIES } from './ernie.js'
+import { EXAONE_FAMILIES } from './exaone.js'
+import { FALCON_FAMILIES } from './falcon.js'
+import { FLINT_FAMILIES } from './flint.js'
 import { GEMMA_FAMILIES } from './gemma.js'
 import { GEMMA4_FAMILIES } from './gemma4.js'
+import { GLM_FAMILIES } from './glm.js'
 import { GPT_FAMILIES } from './gpt.js'
-import { GPT_KIN } from './gpt-kin.js'
-import { SHARED_GRANITE_FAMILIES } from './granite-moe.js'
-import { WINDOWED_GRANITE_FAMILIES } from './granite-swa.js'
+import { GPT_OSS_FAMILIES } from './gpt-oss.js'
+import { GRANITE_FAMILIES } from './granite.js'
+import { HUNYUAN_FAMILIES } from './hunyuan.js'
+import { INTERNLM_FAMILIES } from './internlm.js'
 import { KIMI_FAMILIES } from './kimi.js'
+import { KOLIBRI_FAMILIES } from './kolibri.js'
+import { LAGUNA_FAMILIES } from './laguna.js'
+import { LFM_FAMILIES } from './lfm.js'
 import { LLAMA_FAMILIES } from './llama.js'
-import { LLAMA_KIN } from './llama-kin.js'
-import { LLAMA4_FAMILIES } from './llama4.js'
+import { MAMBA_FAMILIES } from './mamba.js'
+import { MIMO_FAMILIES } from './mimo.js'
+import { MINICPM_FAMILIES } from './minicpm.js'
 import { MINIMAX_FAMILIES } from './minimax.js'
-import { MULTIMODAL_FAMILIES } from './multimodal.js'
-import { MULTIMODAL_GLM_FAMILIES } from './multimodal-glm.js'
-import { NEMOTRON_H_FAMILIES } from './nemotron-h.js'
-import { NORM_FAMILIES } from './norms.js'
-import { PHIMOE_FAMILIES } from './phimoe.js'
-import { RECURRENT_GEMMA_FAMILIES } from './recurrent-gemma.js'
-import { ROUTED_KIN } from './routed-kin.js'
-import { WINDOWED_MIXTURES } from './routed-with-windows.js'
-import { CONVOLUTION_FAMILIES } from './with-convolution.js'
-import { DELTA_FAMILIES } from './with-delta.js'
-import { EXPERT_FAMILIES } from './with-experts.js'
-import { LATENT_FAMILIES } from './with-latent.js'
-import { MAMBA_FAMILIES } from './with-mamba.js'
-import { ROUTER_FAMILIES } from './with-router.js'
-import { SINK_FAMILIES } from './with-sinks.js'
-import { ZAMBA2_FAMILIES } from './zamba2.js'
+import { MISTRAL_FAMILIES } from './mistral.js'
+import { MPT_FAMILIES } from './mpt.js'
+import { NEMOTRON_FAMILIES } from './nemotron.js'
+import { OLMO_FAMILIES } from './olmo.js'
+import { OPT_FAMILIES } from './opt.js'
+import { OTHERS_FAMILIES } from './others.js'
+import { PHI_FAMILIES } from './phi.js'
+import { QWEN_FAMILIES } from './qwen.js'
+import { SARVAM_FAMILIES } from './sarvam.js'
+import { ZAMBA_FAMILIES } from './zamba.js'
 
 /** The families that can be read from safetensors, each described by its differences from Llama. */
 export const FAMILIES: Record<string, Family> = {
-  ...LLAMA_FAMILIES,
-  ...GEMMA_FAMILIES,
-  ...NORM_FAMILIES,
-  ...GPT_FAMILIES,
-  ...BLOOM_FAMILIES,
-  ...EXPERT_FAMILIES,
-  ...LLAMA_KIN,
-  ...GPT_KIN,
-  ...SHARED_GRANITE_FAMILIES,
-  ...WINDOWED_GRANITE_FAMILIES,
-  ...PHIMOE_FAMILIES,
-  ...DELTA_FAMILIES,
-  ...MULTIMODAL_FAMILIES,
-  ...MULTIMODAL_GLM_FAMILIES,
-  ...CONVOLUTION_FAMILIES,
-  ...RECURRENT_GEMMA_FAMILIES,
-  ...MINIMAX_FAMILIES,
-  ...SINK_FAMILIES,
-  ...GEMMA4_FAMILIES,
-  ...KIMI_FAMILIES,
-  ...ROUTER_FAMILIES,
-  ...LATENT_FAMILIES,
+  ...APERTUS_FAMILIES,
+  ...ARCEE_FAMILIES,
+  ...ARIA_FAMILIES,
+  ...AXK1_FAMILIES,
   ...BAILING_FAMILIES,
-  ...ROUTED_KIN,
-  ...WINDOWED_MIXTURES,
-  ...LLAMA4_FAMILIES,
-  ...DBRX_FAMILIES,
+  ...BLOOM_FAMILIES,
+  ...COHERE_FAMILIES,
+  ...CTRL_FAMILIES,
+  ...DEEPSEEK_FAMILIES,
+  ...ERNIE_FAMILIES,
+  ...EXAONE_FAMILIES,
+  ...FALCON_FAMILIES,
+  ...FLINT_FAMILIES,
+  ...GEMMA_FAMILIES,
+  ...GEMMA4_FAMILIES,
+  ...GLM_FAMILIES,
+  ...GPT_FAMILIES,
+  ...GPT_OSS_FAMILIES,
+  ...GRANITE_FAMILIES,
+  ...HUNYUAN_FAMILIES,
+  ...INTERNLM_FAMILIES,
+  ...KIMI_FAMILIES,
+  ...KOLIBRI_FAMILIES,
+  ...LAGUNA_FAMILIES,
+  ...LFM_FAMILIES,
+  ...LLAMA_FAMILIES,
   ...MAMBA_FAMILIES,
-  ...FIRST_MAMBA_FAMILIES,
-  ...ZAMBA2_FAMILIES,
-  ...NEMOTRON_H_FAMILIES,
+  ...MIMO_FAMILIES,
+  ...MINICPM_FAMILIES,
+  ...MINIMAX_FAMILIES,
+  ...MISTRAL_FAMILIES,
+  ...MPT_FAMILIES,
+  ...NEMOTRON_FAMILIES,
+  ...OLMO_FAMILIES,
+  ...OPT_FAMILIES,
+  ...OTHERS_FAMILIES,
+  ...PHI_FAMILIES,
+  ...QWEN_FAMILIES,
+  ...SARVAM_FAMILIES,
+  ...ZAMBA_FAMILIES,
 }

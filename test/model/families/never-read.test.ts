@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readNames } from '../../../src/model/families/never-read.js'
+import { readNames } from '../../../src/model/families/describe/never-read.js'
 import { FAMILIES } from '../../../src/model/families/table.js'
 import { buildFrom, fixtureFolder, measureBlocks } from '../../support/fixture-model.js'
 

@@ -1,0 +1,49 @@
+import { describeDeepseek3, type UsualDeepseek3 } from './deepseek.js'
+import type { ConfigReader } from './describe/config-reader.js'
+import type { Experts } from './describe/description.js'
+import type { Differences } from './describe/differences.js'
+import type { Family, Has } from './describe/family.js'
+import { readExpertLayers } from './describe/router-parts.js'
+
+export const AXK1_FAMILIES: Record<string, Family> = {
+  axk1: {
+    title: 'A.X K1',
+    notes: 'as DeepSeek V3, with a norm after the experts',
+    describe: describeAxk1,
+  },
+}
+
+const AXK1: UsualDeepseek3 = {
+  experts: { count: 192, perToken: 8, inner: 2048, shared: 1, scale: 2.5, groups: { count: 8, kept: 4 } },
+  sizes: { queryLatent: 1536 },
+  dense: 1,
+  extraLayers: 0,
+}
+
+/** Published checkpoints have no bias to choose by, and norms behind the MLPs of all layers, used behind experts only. */
+function describeAxk1(config: ConfigReader, has: Has): Differences {
+  const differences = describeDeepseek3(config, has, AXK1)
+  const step = config.has('mlp_layer_types') ? 1 : config.length('moe_layer_freq', 1)
+  config.ignore('moe_layer_freq')
+  const readExpertsOf = differences.experts!
+  const listed = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: AXK1.dense })
+  const hasExperts = (layer: number) => listed(layer) && layer % step === 0
+  return {
+    ...differences,
+    norms: (layer, name) => {
+      if (!hasExperts(layer)) return {}
+      const saved = 'mlp.post_mlp_layernorm'
+      return { afterMlp: has(name(`${saved}.weight`)) ? saved : 'post_mlp_layernorm' }
+    },
+    experts: (layer, parts) =>
+      hasExperts(layer) ? withoutMissingBias(readExpertsOf(layer, parts), has) : null,
+    extras: [/\.post_mlp_layernorm\.weight$/],
+  }
+}
+
+function withoutMissingBias(experts: Experts | null, has: Has): Experts | null {
+  if (experts === null || experts.routing.scores === 'sparse mixer') return experts
+  const { choiceBias } = experts.routing
+  if (choiceBias === null || has(choiceBias)) return experts
+  return { ...experts, routing: { ...experts.routing, choiceBias: null } }
+}

@@ -1,0 +1,189 @@
+import type { ConfigReader } from './config-reader.js'
+import type { Experts, LargestScores, Linear, Mlp, Rope, Routing } from './description.js'
+import type { Differences, ExpertParts, Sizes } from './differences.js'
+import type { Has } from './family.js'
+import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
+import { type RopeOptions, readRope } from './rope-config.js'
+
+/** The same rotary embedding in all layers that have one; its keys may stay unread if none has one. */
+export function rope(config: ConfigReader, options: Omit<RopeOptions, 'headDim'> = {}) {
+  config.ignore('rope_parameters', 'rope_scaling', 'rope_theta', 'partial_rotary_factor')
+  config.ignore(...Object.values(options.keys ?? {}))
+  let known: Rope | undefined
+  return (_layer: number, { headDim }: Sizes): Rope => (known ??= readRope(config, { ...options, headDim }))
+}
+
+/** Whether a layer is not the last of each group of `period`, the usual place of full attention. */
+export function allButEvery(period: number): (layer: number) => boolean {
+  return (layer) => period > 0 && (layer + 1) % period !== 0
+}
+
+/** Qwen's windows: off unless `use_sliding_window`, then in the layers from `max_window_layers` on. */
+export function readQwenWindows(
+  config: ConfigReader,
+  slides: (layer: number, maxWindowLayers: number) => boolean,
+  usualFirst = 28,
+): (layer: number) => number | null {
+  const isOn = config.flag('use_sliding_window', false)
+  const window = isOn ? readWindow(config, 4096) : null
+  if (!isOn) config.ignore('sliding_window')
+  const first = config.number('max_window_layers', usualFirst)
+  const types = readLayerTypes(config, (layer) => window !== null && slides(layer, first))
+  return windowsOf(config, types, window)
+}
+
+/** A bias on queries, keys, values and output, by `attention_bias`. */
+export function readAttentionBias(config: ConfigReader): { qkv: boolean; output: boolean } {
+  const bias = config.flag('attention_bias', false)
+  return { qkv: bias, output: bias }
+}
+
+/** Granite's factors: on the embedding, the scores, what each layer adds, and the logits. */
+export function readMultipliers(config: ConfigReader): Differences {
+  const attention = config.number('attention_multiplier', 1)
+  return {
+    embedding: { scale: config.number('embedding_multiplier', 1) },
+    residualMultiplier: config.number('residual_multiplier', 1),
+    head: { scale: 1 / config.positive('logits_scaling', 1) },
+    scale: () => attention,
+  }
+}
+
+export interface ExpertNames {
+  /** Module of the router and of the experts' list. */
+  router: string
+  experts: string
+  gate: string
+  up: string
+  down: string
+  /** Modules of router and experts if transformers 5 saved them in one stack; `mlp.gate` and `mlp.experts`. */
+  stackRouter?: string
+  stack?: string
+}
+
+export const QWEN_EXPERTS: ExpertNames = {
+  router: 'mlp.gate',
+  experts: 'mlp.experts',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+}
+
+export const FEED_FORWARD_EXPERTS: ExpertNames = {
+  router: 'feed_forward.router',
+  experts: 'feed_forward.experts',
+  gate: 'gate_proj',
+  up: 'up_proj',
+  down: 'down_proj',
+  stack: 'feed_forward.experts',
+  stackRouter: 'feed_forward.router',
+}
+
+export const MIXTRAL_EXPERTS: ExpertNames = {
+  router: 'block_sparse_moe.gate',
+  experts: 'block_sparse_moe.experts',
+  gate: 'w1',
+  up: 'w3',
+  down: 'w2',
+}
+
+/** The usual router: a softmax, of whose largest scores a sum of one can be made. */
+export function softmaxRouting(normalized: boolean): LargestScores {
+  return { scores: 'softmax', choiceBias: null, normalized: normalized ? { sumEpsilon: 0 } : null, scale: 1 }
+}
+
+/**
+ * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
+ * one stack of all experts.
+ */
+export function describeExperts(
+  { hidden, activation, name }: ExpertParts,
+  has: (name: string) => boolean,
+  settings: {
+    names: ExpertNames
+    count: number
+    perToken: number
+    routing: Routing
+    inner: number
+    /** How the matrices of a stack are stored; as those of Linear if omitted. */
+    transposed?: Linear['transposed']
+  },
+): Experts {
+  const { count, perToken, routing, inner, names, transposed = false } = settings
+  const module = names.stack ?? 'mlp.experts'
+  const isStacked = has(name(`${module}.gate_up_proj`))
+  const linear = (weight: string, inputs: number, outputs: number): Linear => ({
+    weight: name(weight),
+    bias: null,
+    inputs,
+    outputs,
+  })
+  const stack = (weight: string, inputs: number, outputs: number, index: number): Linear => ({
+    ...linear(weight, inputs, outputs),
+    transposed,
+    stack: { count, index },
+  })
+  const separate = (index: number): Mlp => {
+    const module = `${names.experts}.${index}`
+    return {
+      kind: 'gated',
+      gate: linear(`${module}.${names.gate}.weight`, hidden, inner),
+      up: linear(`${module}.${names.up}.weight`, hidden, inner),
+      activation,
+      down: linear(`${module}.${names.down}.weight`, inner, hidden),
+    }
+  }
+  const stacked = (index: number): Mlp => ({
+    kind: 'gated in one',
+    gateUp: stack(`${module}.gate_up_proj`, hidden, 2 * inner, index),
+    activation,
+    down: stack(`${module}.down_proj`, inner, hidden, index),
+  })
+  return {
+    router: linear(`${isStacked ? (names.stackRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),
+    count,
+    perToken,
+    routing,
+    expert: isStacked ? stacked : separate,
+    shared: null,
+  }
+}
+
+/** Qwen's expert for every token, weighted by the sigmoid of a product. */
+export function describeSharedExpert(
+  { hidden, name, gated }: ExpertParts,
+  inner: number,
+): NonNullable<Experts['shared']> {
+  const gate = { weight: name('mlp.shared_expert_gate.weight'), bias: null, inputs: hidden, outputs: 1 }
+  return { mlp: gated('mlp.shared_expert', inner), gate }
+}
+
+/** Which layers of a Qwen mixture have experts. */
+export function readSparseLayers(config: ConfigReader): (layer: number) => boolean {
+  const step = config.length('decoder_sparse_step', 1)
+  const dense: number[] = config.numbers('mlp_only_layers', [])
+  return (layer) => !dense.includes(layer) && (layer + 1) % step === 0
+}
+
+/** The number of experts, in the word of either version of transformers. */
+export function readExpertCount(config: ConfigReader, otherwise: number): number {
+  return config.count('num_experts', undefined) ?? config.count('num_local_experts', otherwise)
+}
+
+export const ALL_BIASES = { qkv: true, output: true, mlp: true }
+
+export const HEAD_NORM = { span: 'head', query: 'q_norm', key: 'k_norm' } as const
+
+/** The tensor of a layer's sinks: by its published name, or that of transformers 5. */
+export function findSinks(has: Has, published: string): (layer: number) => string {
+  return (layer) =>
+    ['model.', ''].some((prefix) => has(`${prefix}layers.${layer}.self_attn.${published}`))
+      ? published
+      : 'sinks'
+}
+
+export function readBiases(config: ConfigReader): Differences['bias'] {
+  return { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) }
+}
+
+export const NOT_CAUSAL = 'take the causal model that it was made from'

@@ -1,0 +1,88 @@
+import type { ConfigReader } from './config-reader.js'
+
+export type LayerType = 'full_attention' | 'sliding_attention'
+
+/**
+ * Which attention each layer has: the config's own list, or the family's rule if there is none.
+ * @param slides the rule: whether a layer sees only a window
+ */
+export function readLayerTypes(
+  config: ConfigReader,
+  slides: (layer: number) => boolean,
+): (layer: number) => LayerType {
+  return readLayerKinds(config, 'layer_types', ['full_attention', 'sliding_attention'], (layer) =>
+    slides(layer) ? 'sliding_attention' : 'full_attention',
+  )
+}
+
+/**
+ * Which kind of a part each layer has: the config's own list, or the family's rule if there is none.
+ * @param key   of the list
+ * @param kinds those that the family knows
+ */
+export function readLayerKinds<Kind extends string>(
+  config: ConfigReader,
+  key: string,
+  kinds: Kind[],
+  usual: (layer: number) => Kind,
+): (layer: number) => Kind {
+  const layers = config.layers('num_hidden_layers')
+  const types = config.texts(key, undefined)
+  if (types === undefined) return usual
+  if (types.length !== layers) {
+    throw config.contradicts(`has ${types.length} ${key} for ${layers} layers (num_hidden_layers)`)
+  }
+  const isKnown = (type: string): type is Kind => (kinds as string[]).includes(type)
+  if (!types.every(isKnown)) {
+    throw config.refuse(key, `only ${kinds.slice(0, -1).join(', ')} and ${kinds.at(-1)}`)
+  }
+  return (layer) => types[layer]!
+}
+
+/**
+ * The window of each layer that slides.
+ * @param window tokens seen, the token itself included; null if the model has no window
+ * @throws LayerpruneError if a layer slides and there is no window
+ */
+export function windowsOf(
+  config: ConfigReader,
+  typeOf: (layer: number) => LayerType,
+  window: number | null,
+): (layer: number) => number | null {
+  return (layer) => {
+    if (typeOf(layer) === 'full_attention') return null
+    if (window === null) throw config.refuse('layer_types', 'no sliding_attention without a sliding_window')
+    return window
+  }
+}
+
+/** A window: null if the config says null, the family's own if it says nothing. */
+export function readWindow(config: ConfigReader, otherwise: number | null): number | null {
+  return config.isNull('sliding_window') ? null : config.length('sliding_window', otherwise)
+}
+
+/** Period of full attention. transformers 4 also saves it with an underscore, which none reads. */
+export function readPattern(config: ConfigReader, otherwise: number): number {
+  const pattern = config.length('sliding_window_pattern', otherwise)
+  if (config.has('layer_types')) config.ignore('_sliding_window_pattern')
+  else config.expect('_sliding_window_pattern', pattern)
+  return pattern
+}
+
+/** A count that is the same in all layers, or a list of one for each. */
+export function readLayerCounts(
+  config: ConfigReader,
+  key: string,
+  otherwise: number,
+): (layer: number) => number {
+  if (!Array.isArray(config.raw(key))) {
+    const count = config.count(key, otherwise)
+    return () => count
+  }
+  const counts = config.numbers(key)
+  const layers = config.layers('num_hidden_layers')
+  if (counts.length !== layers || !counts.every((count) => Number.isSafeInteger(count) && count > 0)) {
+    throw config.refuse(key, `a count, or one for each of ${layers} layers`)
+  }
+  return (layer) => counts[layer]!
+}

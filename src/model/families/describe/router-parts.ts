@@ -1,0 +1,183 @@
+import type { ConfigReader } from './config-reader.js'
+import type { ExpertGroups, Experts, LargestScores } from './description.js'
+import type { Differences, ExpertParts } from './differences.js'
+import type { Has } from './family.js'
+import { describeExperts, type ExpertNames, QWEN_EXPERTS } from './family-parts.js'
+
+/** A mixture of experts whose router chooses by more than it weighs by, with an MLP beside it that has no gate. */
+export interface RoutedExperts {
+  names: ExpertNames
+  count: number
+  perToken: number
+  /** Width of an expert. */
+  inner: number
+  /** Without the name of a bias. */
+  routing: LargestScores
+  /** Names that the bias may have in a layer, the published one first; null if there is none. */
+  choiceBias: string[] | null
+  /** Modules that the shared expert may be, the published one first; null if there is none. */
+  shared: { modules: string[]; inner: number; scale?: number } | null
+  /** How the matrices of a stack are stored; as those of Linear if omitted. */
+  transposed?: boolean
+}
+
+/** Describes a layer's experts under those of their names that the checkpoint has. */
+export function describeRoutedExperts(
+  parts: ExpertParts,
+  has: (name: string) => boolean,
+  { choiceBias, shared, ...experts }: RoutedExperts,
+): Experts {
+  const find = (names: string[], tensor = '') =>
+    names.find((name) => has(parts.name(`${name}${tensor}`))) ?? names[0]!
+  const bias = choiceBias === null ? null : parts.name(find(choiceBias))
+  return {
+    ...describeExperts(parts, has, { ...experts, routing: { ...experts.routing, choiceBias: bias } }),
+    shared:
+      shared === null
+        ? null
+        : {
+            mlp: parts.gated(find(shared.modules, '.gate_proj.weight'), shared.inner),
+            gate: null,
+            scale: shared.scale ?? 1,
+          },
+  }
+}
+
+/** Sum to which a router adds nothing that float32 could tell from zero, unless all chosen scores are zero. */
+const SUM_EPSILON = 1e-20
+
+/** DeepSeek V3's router without groups: sigmoids, weighed to a sum of one and multiplied by a factor. */
+export function sigmoidRouting(scale: number, sumEpsilon = SUM_EPSILON): LargestScores {
+  return { scores: 'sigmoid', choiceBias: null, normalized: { sumEpsilon }, scale }
+}
+
+/** DeepSeek V3's router over groups of experts, by the keys that its kin share. */
+export function readGroupedRouting(
+  config: ConfigReader,
+  { count, perToken }: { count: number; perToken: number },
+  usual: { isNormalized: boolean; scale: number; groups?: UsualGroups | undefined },
+): LargestScores {
+  const scale = config.number('routed_scaling_factor', usual.scale)
+  const isNormalized = config.flag('norm_topk_prob', usual.isNormalized)
+  expectV3Router(config)
+  return {
+    ...sigmoidRouting(scale),
+    normalized: isNormalized ? { sumEpsilon: SUM_EPSILON } : null,
+    groups: readGroups(config, { count, perToken, scoredBy: 2 }, usual.groups),
+  }
+}
+
+/** Words of published configs for the only router that there is. */
+function expectV3Router(config: ConfigReader): void {
+  config.expect('topk_method', 'noaux_tc')
+  const scoring = config.text('scoring_func', 'sigmoid')
+  if (scoring !== 'sigmoid' && scoring !== 'noaux_tc') throw config.refuse('scoring_func', '"sigmoid"')
+}
+
+interface UsualGroups {
+  count: number
+  kept: number
+}
+
+/**
+ * The groups that experts are chosen from; null if that is all of them.
+ * @param scoredBy how many of a group's scores count
+ */
+export function readGroups(
+  config: ConfigReader,
+  { count, perToken, scoredBy }: { count: number; perToken: number; scoredBy: number },
+  usual: UsualGroups = { count: 1, kept: 1 },
+  key = 'n_group',
+): ExpertGroups | null {
+  const groups = config.count(key, usual.count)
+  const kept = config.count('topk_group', usual.kept)
+  if (count % groups !== 0) throw config.refuse(key, `a divisor of ${count} experts`)
+  if (kept > groups) throw config.refuse('topk_group', `at most ${key}, ${groups}`)
+  if (groups === kept) return null
+  const size = count / groups
+  if (size < scoredBy) throw config.refuse(key, `groups of at least ${scoredBy} of ${count} experts`)
+  if (kept * size < perToken)
+    throw config.refuse('topk_group', `groups of at least ${perToken} experts in all`)
+  return { count: groups, kept, scoredBy }
+}
+
+/** Which layers have experts: by a list, or all from a number on. */
+export function readExpertLayers(
+  config: ConfigReader,
+  first: { key: string; otherwise: number },
+): (layer: number) => boolean {
+  const boundary = config.number(first.key, first.otherwise)
+  return readMlpTypes(config) ?? ((layer) => layer >= boundary)
+}
+
+/** Which layers have experts by the list of them; undefined if the config has none. */
+export function readMlpTypes(config: ConfigReader): ((layer: number) => boolean) | undefined {
+  const types = config.texts('mlp_layer_types', undefined)
+  if (types === undefined) return undefined
+  const layers = config.layers('num_hidden_layers')
+  if (types.length < layers || types.some((type) => type !== 'dense' && type !== 'sparse')) {
+    throw config.refuse('mlp_layer_types', `"dense" or "sparse" for each of ${layers} layers`)
+  }
+  return (layer) => types[layer] === 'sparse'
+}
+
+/** How many layers for multi-token prediction follow those of the decoder in the files, stored or not. */
+export function readExtraLayers(config: ConfigReader, otherwise = 0): number {
+  const key = config.choose('num_nextn_predict_layers', 'num_mtp_layers')
+  const count = config.number(key, otherwise)
+  if (!Number.isSafeInteger(count) || count < 0 || count > 64)
+    throw config.refuse(key, 'a small whole number')
+  return count
+}
+
+interface ExpertCounts {
+  count: number
+  perToken: number
+  inner: number
+}
+
+export function readExpertCounts(
+  config: ConfigReader,
+  usual: { count?: number; perToken?: number; inner: number },
+  key = 'n_routed_experts',
+): ExpertCounts {
+  const { count, perToken } = usual
+  return {
+    count: count === undefined ? config.count(key) : config.count(key, count),
+    perToken:
+      perToken === undefined
+        ? config.count('num_experts_per_tok')
+        : config.count('num_experts_per_tok', perToken),
+    inner: config.count('moe_intermediate_size', usual.inner),
+  }
+}
+
+/** Experts under the names of DeepSeek V3. */
+export function describeV3Experts(
+  config: ConfigReader,
+  has: Has,
+  settings: {
+    experts: ExpertCounts
+    isNormalized: boolean
+    scale: number
+    /** First layer that has experts if the config does not say; null if all have, whatever it says. */
+    firstSparse: number | null
+    /** Number of shared experts, which are one MLP of their width together. */
+    shared: number
+  },
+): NonNullable<Differences['experts']> {
+  const { experts, firstSparse, shared } = settings
+  const isSparse =
+    firstSparse === null
+      ? () => true
+      : readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: firstSparse })
+  config.ignore('intermediate_size')
+  const routed: RoutedExperts = {
+    names: QWEN_EXPERTS,
+    ...experts,
+    routing: readGroupedRouting(config, experts, settings),
+    choiceBias: ['mlp.gate.e_score_correction_bias', 'mlp.e_score_correction_bias', 'mlp.gate.expert_bias'],
+    shared: { modules: ['mlp.shared_experts'], inner: experts.inner * shared },
+  }
+  return (layer, parts) => (isSparse(layer) ? describeRoutedExperts(parts, has, routed) : null)
+}

@@ -1,0 +1,109 @@
+import type { ConfigReader } from './describe/config-reader.js'
+import type { Differences } from './describe/differences.js'
+import type { Family, Has } from './describe/family.js'
+import { allButEvery, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
+import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
+import { describeV3Experts, readExpertLayers } from './describe/router-parts.js'
+import { POST_NORMS } from './olmo.js'
+
+export const EXAONE_FAMILIES: Record<string, Family> = {
+  exaone: {
+    title: 'EXAONE 3 and 3.5',
+    notes: "Llama under GPT's names",
+    prefix: 'transformer.',
+    moduleNames: { c_fc_0: 'gate_proj', c_fc_1: 'up_proj', c_proj: 'down_proj' },
+    describe: (config) => ({
+      kvHeads: 8,
+      names: {
+        layers: 'h',
+        embedding: 'wte',
+        finalNorm: 'ln_f',
+        attention: 'attn.attention',
+        output: 'out_proj',
+        gate: 'c_fc_0',
+        up: 'c_fc_1',
+        down: 'c_proj',
+      },
+      keys: { layers: 'num_layers', activation: config.choose('activation_function', 'hidden_act') },
+      norm: { key: config.choose('layer_norm_epsilon', 'rms_norm_eps'), epsilon: 1e-5 },
+      norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
+      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      rope: rope(config, { theta: 500_000 }),
+    }),
+  },
+  exaone4: {
+    title: 'EXAONE 4',
+    notes: 'as OLMo 2 with norms on heads; rotary embedding in the layers with a window',
+    describe: (config) => {
+      const window = readWindow(config, 4096)
+      const pattern = config.raw('sliding_window_pattern') ?? 4
+      const types = readLayerTypes(config, (layer) => {
+        if (window === null) return false
+        if (!Number.isSafeInteger(pattern)) {
+          throw config.refuse('sliding_window_pattern', 'a whole number, or layer_types')
+        }
+        return allButEvery(pattern as number)(layer)
+      })
+      const shared = rope(config)
+      return {
+        ...POST_NORMS,
+        kvHeads: 32,
+        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        rope: (layer, sizes) =>
+          window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
+        window: windowsOf(config, types, window),
+      }
+    },
+  },
+  exaone_moe: {
+    title: 'K-EXAONE',
+    notes: 'as GLM 4.5; windows in three layers of four, which alone have rotary embedding',
+    describe: describeExaoneMoe,
+  },
+}
+
+function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
+  const window = readWindow(config, 4096)
+  const pattern = config.raw('sliding_window_pattern') ?? 4
+  const types = readLayerTypes(config, (layer) => {
+    if (window === null) return false
+    if (!Number.isSafeInteger(pattern)) {
+      throw config.refuse('sliding_window_pattern', 'a whole number, or layer_types')
+    }
+    return allButEvery(pattern as number)(layer)
+  })
+  const shared = rope(config)
+  const experts = {
+    count: config.count('num_experts', 64),
+    perToken: config.count('num_experts_per_tok', 8),
+    inner: config.count('moe_intermediate_size', 1024),
+  }
+  expectExpertLayers(config)
+  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
+  return {
+    kvHeads: 32,
+    norm: { epsilon: 1e-5 },
+    headNorm: HEAD_NORM,
+    rope: (layer, sizes) =>
+      window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
+    window: windowsOf(config, types, window),
+    extras: [/^mtp\./],
+    experts: describeV3Experts(config, has, {
+      experts,
+      isNormalized: true,
+      scale: 2.5,
+      firstSparse: 1,
+      shared: config.count('num_shared_experts', 1),
+    }),
+  }
+}
+
+/** Keys of the first K-EXAONE, which no code reads any more: they must say what the ones that are read do. */
+function expectExpertLayers(config: ConfigReader): void {
+  const isSparse = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 1 })
+  const listed = config.raw('is_moe_layer')
+  if (Array.isArray(listed) && listed.some((hasExperts, layer) => hasExperts !== isSparse(layer))) {
+    throw config.refuse('is_moe_layer', 'the layers that first_k_dense_replace or mlp_layer_types says')
+  }
+  config.expect('first_last_k_dense_replace', config.raw('first_k_dense_replace') ?? 1)
+}

@@ -1,0 +1,95 @@
+import type { ConfigReader } from './describe/config-reader.js'
+import type { Experts, Linear, Mlp } from './describe/description.js'
+import type { ExpertParts } from './describe/differences.js'
+import type { Family } from './describe/family.js'
+import { allButEvery, readExpertCount, rope, softmaxRouting } from './describe/family-parts.js'
+import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
+
+/** Scaling of gpt-oss's rotary embedding if the config states none. */
+const USUAL_ROPE = {
+  rope_type: 'yarn',
+  factor: 32,
+  beta_fast: 32,
+  beta_slow: 1,
+  truncate: false,
+  original_max_position_embeddings: 4096,
+}
+
+export const GPT_OSS_FAMILIES: Record<string, Family> = {
+  gpt_oss: {
+    title: 'gpt-oss in bfloat16',
+    notes: 'sinks, a window in every other layer, biases, experts with bounded gates',
+    // 1.702 is what quick GELU has too
+    fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
+    describe: (config, has) => {
+      const perToken = readExpertsPerToken(config)
+      const experts = {
+        count: readExpertCount(config, 128),
+        perToken,
+        inner: config.count('intermediate_size'),
+        limit: config.positive('swiglu_limit', 7),
+      }
+      // Stated beside the rope's own length, which is the one that is used
+      config.ignore('initial_context_length')
+      const hasBias = config.flag('attention_bias', true)
+      return {
+        kvHeads: 8,
+        headDim: 64,
+        norm: { epsilon: 1e-5 },
+        bias: { qkv: hasBias, output: hasBias },
+        activation: 'quick_gelu',
+        activationNames: { silu: 'quick_gelu' },
+        sinks: 'sinks',
+        rope: rope(config, { theta: 150_000, usual: USUAL_ROPE }),
+        window: windowsOf(config, readLayerTypes(config, allButEvery(2)), readWindow(config, 128)),
+        experts: (_layer, parts) => describeExperts(parts, has, experts),
+      }
+    },
+  },
+}
+
+/** The first published configs state the number under two names. */
+function readExpertsPerToken(config: ConfigReader): number {
+  const perToken = config.count('num_experts_per_tok', 4)
+  config.expect('experts_per_token', perToken)
+  return perToken
+}
+
+/** A GGUF file has a stack each of gates and of the other projections, all as in Linear. */
+function describeExperts(
+  { hidden, activation, name }: ExpertParts,
+  has: (name: string) => boolean,
+  { count, perToken, inner, limit }: { count: number; perToken: number; inner: number; limit: number },
+): Experts {
+  const isSeparate = has(name('mlp.experts.gate_proj'))
+  const stack = (module: string, inputs: number, outputs: number, index: number): Linear => ({
+    weight: name(`mlp.experts.${module}`),
+    bias: name(`mlp.experts.${module}_bias`),
+    inputs,
+    outputs,
+    transposed: !isSeparate,
+    stack: { count, index },
+  })
+  return {
+    router: {
+      weight: name('mlp.router.weight'),
+      bias: name('mlp.router.bias'),
+      inputs: hidden,
+      outputs: count,
+    },
+    count,
+    perToken,
+    // A softmax over the chosen outputs alone
+    routing: softmaxRouting(true),
+    expert: (index): Mlp => {
+      const shared = { activation, bounds: { limit }, down: stack('down_proj', inner, hidden, index) }
+      if (isSeparate) {
+        const [gate, up] = ['gate_proj', 'up_proj'].map((module) => stack(module, hidden, inner, index))
+        return { kind: 'gated', gate: gate!, up: up!, ...shared }
+      }
+      const gateUp = stack('gate_up_proj', hidden, 2 * inner, index)
+      return { kind: 'gated in one', gateUp, interleaved: true, ...shared }
+    },
+    shared: null,
+  }
+}
