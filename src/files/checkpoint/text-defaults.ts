@@ -3,7 +3,7 @@ import { readTable } from '../../base/read-table.js'
 type Sizes = [
   vocabulary: number,
   hidden: number,
-  inner: number | null,
+  intermediateSize: number | null,
   layers: number,
   heads: number,
   positions: number,
@@ -22,11 +22,11 @@ interface TransformersFacts {
 export function textDefaults(modelType: string): Record<string, number> {
   const { textSizes } = readTable<TransformersFacts>('transformers-5.24')
   if (!Object.hasOwn(textSizes, modelType)) return {}
-  const [vocabulary, hidden, inner, layers, heads, positions] = textSizes[modelType]!
+  const [vocabulary, hidden, intermediateSize, layers, heads, positions] = textSizes[modelType]!
   return {
     vocab_size: vocabulary,
     hidden_size: hidden,
-    ...(inner === null ? {} : { intermediate_size: inner }),
+    ...(intermediateSize === null ? {} : { intermediate_size: intermediateSize }),
     num_hidden_layers: layers,
     num_attention_heads: heads,
     max_position_embeddings: positions,

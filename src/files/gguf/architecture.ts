@@ -22,7 +22,7 @@ export interface ConfigKeys {
   hidden: string
   heads: string
   kvHeads: string | null
-  inner: string
+  intermediateSize: string
   positions: string
 }
 

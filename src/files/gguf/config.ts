@@ -10,7 +10,7 @@ const USUAL_KEYS: ConfigKeys = {
   hidden: 'hidden_size',
   heads: 'num_attention_heads',
   kvHeads: 'num_key_value_heads',
-  inner: 'intermediate_size',
+  intermediateSize: 'intermediate_size',
   positions: 'max_position_embeddings',
 }
 
@@ -94,7 +94,7 @@ function readCommon(facts: Facts, architecture: Architecture): Record<string, un
     [keys.heads]: heads,
     ...(keys.kvHeads !== null && { [keys.kvHeads]: kvHeads }),
     head_dim: headDim,
-    [keys.inner]: metadata.shared('feed_forward_length', layers),
+    [keys.intermediateSize]: metadata.shared('feed_forward_length', layers),
     [keys.positions]: positions,
     ...readEpsilon(metadata, architecture),
     ...(architecture.rope && {

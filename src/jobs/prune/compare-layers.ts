@@ -35,11 +35,11 @@ export function findDecoderDifference(expected: Decoder, found: Decoder): string
 function withoutUnreadKeys(layers: Layer[]): Layer[] {
   const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
   const read = new Set(
-    layers.flatMap((layer) => (sharing(layer)?.role === 'reads' ? [sharing(layer)!.kind] : [])),
+    layers.flatMap((layer) => (sharing(layer)?.role === 'consumer' ? [sharing(layer)!.kind] : [])),
   )
   return layers.map((layer) => {
     const own = sharing(layer)
-    if (own === null || own.role === 'reads' || read.has(own.kind)) return layer
+    if (own === null || own.role === 'consumer' || read.has(own.kind)) return layer
     return { ...layer, mixer: { ...layer.mixer, sharing: null } as Layer['mixer'] }
   })
 }

@@ -16,7 +16,7 @@ interface LengthLimit {
 export function findLengthLimits({ config, decoder, format, file }: Model): LengthLimit[] {
   const positions = config.maxPositions ?? Infinity
   const window = (format === 'onnx' && findLostWindow(config, decoder.model.graph)) || Infinity
-  const dense = decoder.longestDense ?? Infinity
+  const dense = decoder.indexTopK ?? Infinity
   return [
     {
       tokens: positions,

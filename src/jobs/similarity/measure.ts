@@ -107,7 +107,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   // the first texts are tokenised while the model is loaded
   const ahead = readAhead(windows, ending)
   let source: GramSource | undefined
-  let sure = false
+  let isSettled = false
   try {
     options.onProgress?.({ phase: 'loading the model', done: 0, total: null })
     source = await openSource(job)
@@ -115,11 +115,11 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
     await meter.time('tokenising', () => tokenizer.loaded)
     for await (const window of meter.timeEach('tokenising', ahead)) {
       await measureWindow(job, source, window)
-      sure = isSure(run, measurement)
-      if (sure) break
+      isSettled = isConfident(run, measurement)
+      if (isSettled) break
     }
     signal?.throwIfAborted()
-    if (!sure) measurement.window = windowFrom(rows.position)
+    if (!isSettled) measurement.window = windowFrom(rows.position)
   } finally {
     await ahead.return(undefined)
     tokenizer.close()
@@ -233,7 +233,7 @@ function expectTexts(
 }
 
 /** Whether a run that may stop early has measured enough. */
-function isSure(run: RunDescription, measurement: Measurement): boolean {
+function isConfident(run: RunDescription, measurement: Measurement): boolean {
   const { until } = run.settings
   if (until === undefined || measurement.statistics.texts < MIN_TEXTS) return false
   return assessCertainty(run, measurement, run.settings.layersToSkip)!.confidence >= until

@@ -17,8 +17,8 @@ import { solveRidge } from '../repair/solve-change.js'
 import { openTileProducts, type TileProducts } from '../repair/tile-products.js'
 import { countHeadShare } from '../run/run-rate.js'
 import { PieceNumbers } from './pieces.js'
+import { type Prefix, Prefixes } from './prefixes.js'
 import { relativeError } from './relative-error.js'
-import { type Trunk, Trunks } from './trunks.js'
 
 /** Strength of the ridge of every repair, see `solveRidge`. */
 const RIDGE = 0.1
@@ -80,9 +80,9 @@ export class RepairingEvaluator implements Evaluator {
   #calibration: CalibrationBatch[] = []
   /** By number of the changed piece. */
   readonly #changes = new Map<number, Float32Array>()
-  readonly #trunks = new Trunks()
-  /** What changed pieces made of states of trunks, by the state and the number of the piece. */
-  readonly #branches = new WeakMap<State, Map<number, State>>()
+  readonly #prefixes = new Prefixes()
+  /** What changed pieces made of states of prefixes, by the state and the number of the piece. */
+  readonly #variants = new WeakMap<State, Map<number, State>>()
   /** Error of a state against the whole model's at the same place. */
   readonly #errors = new WeakMap<State, number>()
 
@@ -169,36 +169,36 @@ export class RepairingEvaluator implements Evaluator {
    */
   async measureErrors(batch: EncodedText[], removed: Block[], candidates: Block[][]): Promise<number[]> {
     const [base, ...paths] = await this.#findPaths([removed, ...candidates])
-    const trunk = await this.#follow(batch, base!, paths)
+    const prefix = await this.#follow(batch, base!, paths)
     const isWhole = base!.length === this.#layers
-    if (!isWhole && this.#trunks.whole(batch) === undefined) await this.measureErrors(batch, [], [])
-    this.#trunks.set(batch, isWhole ? 'whole' : 'current', trunk)
-    const whole = this.#trunks.whole(batch)!
+    if (!isWhole && this.#prefixes.whole(batch) === undefined) await this.measureErrors(batch, [], [])
+    this.#prefixes.set(batch, isWhole ? 'whole' : 'current', prefix)
+    const whole = this.#prefixes.whole(batch)!
     const errorOf = (state: State, end: number) => {
       const error = this.#errors.get(state) ?? relativeError(state, whole.states[end]!, batch)
       this.#errors.set(state, error)
       return error
     }
     return paths.map((path) => {
-      const place = trunk.pieces.findIndex((_, index) => isBranch(path, trunk.pieces, index))
+      const place = prefix.pieces.findIndex((_, index) => isVariant(path, prefix.pieces, index))
       if (path === undefined || place < 0) return Infinity
       const { end } = this.#pieces.at(path[place]!)
-      const own = trunk.pieces.findIndex((piece) => this.#pieces.at(piece).end === end)
-      const after = this.#branches.get(trunk.states[place]!)!.get(path[place]!)!
-      return errorOf(after, end) - errorOf(trunk.states[own + 1]!, end)
+      const own = prefix.pieces.findIndex((piece) => this.#pieces.at(piece).end === end)
+      const after = this.#variants.get(prefix.states[place]!)!.get(path[place]!)!
+      return errorOf(after, end) - errorOf(prefix.states[own + 1]!, end)
     })
   }
 
   /** Runs a batch along a path, and the changed pieces at which others branch off; each layer runs once. */
-  async #follow(texts: EncodedText[], pieces: number[], others: (number[] | undefined)[]): Promise<Trunk> {
-    const states = [this.#trunks.whole(texts)?.states[0] ?? (await this.#parts.pieces.embed(texts))]
+  async #follow(texts: EncodedText[], pieces: number[], others: (number[] | undefined)[]): Promise<Prefix> {
+    const states = [this.#prefixes.whole(texts)?.states[0] ?? (await this.#parts.pieces.embed(texts))]
     for (const [place, piece] of pieces.entries()) {
       this.#options.signal?.throwIfAborted()
       const state = states[place]!
-      const known = this.#branches.get(state) ?? new Map<number, State>()
-      this.#branches.set(state, known)
-      const leaving = others.flatMap((path) => (isBranch(path, pieces, place) ? [path![place]!] : []))
-      const missing = leaving.filter((other) => !known.has(other))
+      const known = this.#variants.get(state) ?? new Map<number, State>()
+      this.#variants.set(state, known)
+      const variants = others.flatMap((path) => (isVariant(path, pieces, place) ? [path![place]!] : []))
+      const missing = variants.filter((other) => !known.has(other))
       const { output } =
         missing.length > 0 ? await this.#runLayer(this.#pieces.at(piece).layer, state, texts) : {}
       for (const other of missing) known.set(other, await this.#runPiece(other, state, texts, output))
@@ -237,7 +237,7 @@ export class RepairingEvaluator implements Evaluator {
     const { pieces } = this.#parts
     return {
       embed: async (texts: EncodedText[], tokens?: number) =>
-        this.#trunks.first(texts) ?? pieces.embed(texts, tokens),
+        this.#prefixes.first(texts) ?? pieces.embed(texts, tokens),
       run: (piece: number, state: State, texts: EncodedText[]) => this.#runPiece(piece, state, texts),
       compare: pieces.compare.bind(pieces),
     }
@@ -293,7 +293,7 @@ export class RepairingEvaluator implements Evaluator {
 
   /** @param known  what the layer, unchanged, makes of the state; it is run if omitted */
   async #runPiece(piece: number, state: State, texts: EncodedText[], known?: LayerOutput): Promise<State> {
-    const held = this.#trunks.next(texts, piece, state) ?? this.#branches.get(state)?.get(piece)
+    const held = this.#prefixes.next(texts, piece, state) ?? this.#variants.get(state)?.get(piece)
     if (held !== undefined) return held
     const change = this.#changes.get(piece)
     if (change === undefined) return known?.state ?? (await this.#runLayer(piece, state, texts)).state
@@ -334,7 +334,7 @@ export class RepairingEvaluator implements Evaluator {
 }
 
 /** Whether a path leaves another at a place. */
-function isBranch(path: number[] | undefined, other: number[], place: number): boolean {
+function isVariant(path: number[] | undefined, other: number[], place: number): boolean {
   if (path === undefined || path[place] === other[place]) return false
   return path.slice(0, place).every((piece, index) => piece === other[index])
 }

@@ -77,7 +77,7 @@ function finishProducts(
   products: QueryKeyValue & { gate: string | null },
   shared: SharedInputs,
 ): QueryKeyValue & { gate: string | null } {
-  const { heads, kvHeads, clip, queryNorm, keyNorm, valueNorm, normAfterRope, queryGrowth } = attention
+  const { heads, kvHeads, clip, queryNorm, keyNorm, valueNorm, normAfterRope, temperatureScaling } = attention
   const { valueScale = 1 } = attention
   let { query, key, value } = products
   const bound = (tensor: string) => {
@@ -97,7 +97,7 @@ function finishProducts(
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
-  if (queryGrowth) query = writer.op('Mul', [query, shared.growth(queryGrowth)])
+  if (temperatureScaling) query = writer.op('Mul', [query, shared.growth(temperatureScaling)])
   return { query, key, value, gate: products.gate }
 }
 
@@ -108,7 +108,7 @@ function writeGate(
   input: string,
   mixed: string,
 ): string {
-  if (gate === null || gate === 'beside queries') return mixed
+  if (gate === null || gate === 'fused with q') return mixed
   const { product, activation } = gate
   const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [
     writeLinear(writer, product, input),

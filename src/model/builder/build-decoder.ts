@@ -74,7 +74,7 @@ export function buildDecoder(
     model,
     weightsFolder: folder,
     states,
-    longestDense: description.longestDense,
+    indexTopK: description.indexTopK,
     ...(packed.size > 0 && { packed, castsPerRun: true }),
   }
 }

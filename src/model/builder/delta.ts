@@ -1,4 +1,4 @@
-import type { Delta, Linear } from '../families/describe/description.js'
+import type { GatedDeltaNet, Linear } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import { writeDecayRate } from './decay-rate.js'
@@ -19,7 +19,7 @@ interface DeltaInputs {
 }
 
 /** Writes linear attention by the gated delta rule: [batch, tokens, hidden] to the same shape. */
-export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): string {
+export function writeDelta(writer: DecoderWriter, delta: GatedDeltaNet, input: string): string {
   const { keyHeads, valueHeads, keyDim, valueDim, norm, betaScale } = delta
   const inputs = writeInputs(writer, delta, input)
   const isSilu = delta.activation === 'silu'
@@ -61,9 +61,9 @@ export function writeDelta(writer: DecoderWriter, delta: Delta, input: string): 
   return writeLinear(writer, delta.output, gated)
 }
 
-function writeInputs(writer: DecoderWriter, delta: Delta, input: string): DeltaInputs {
+function writeInputs(writer: DecoderWriter, delta: GatedDeltaNet, input: string): DeltaInputs {
   const { projections } = delta
-  if (projections.layout === 'grouped') return writeGroupedInputs(writer, delta, projections, input)
+  if (projections.layout === 'qkv per group') return writeGroupedInputs(writer, delta, projections, input)
   const parts = projections.queriesKeysValues.map((linear) => writeLinear(writer, linear, input))
   return {
     queriesKeysValues: parts.length === 1 ? parts[0]! : writer.op('Concat', parts, { axis: -1 }),
@@ -80,8 +80,8 @@ function writeChain(writer: DecoderWriter, products: Linear[], input: string): s
 /** The outputs of both products are sorted by key head first. */
 function writeGroupedInputs(
   writer: DecoderWriter,
-  { keyHeads, valueHeads, keyDim, valueDim }: Delta,
-  { mixed, rates }: Extract<Delta['projections'], { layout: 'grouped' }>,
+  { keyHeads, valueHeads, keyDim, valueDim }: GatedDeltaNet,
+  { mixed, rates }: Extract<GatedDeltaNet['projections'], { layout: 'qkv per group' }>,
   input: string,
 ): DeltaInputs {
   const perGroup = valueHeads / keyHeads
@@ -103,7 +103,7 @@ function split(writer: GraphWriter, tensor: string, sizes: number[]): string[] {
 }
 
 /** Queries or keys of length 1: an RMS norm gives heads of size n the length sqrt(n). */
-function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, input: string): string {
+function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: GatedDeltaNet, input: string): string {
   const perHead = writer.op('Reshape', [input, writer.integers([0, 0, keyHeads, keyDim])])
   const scale = writer.floats(Array.from({ length: keyDim }, () => keyDim ** -0.5))
   const scaled = writeRmsNorm(writer, perHead, scale, LENGTH_EPSILON / keyDim)
@@ -111,7 +111,11 @@ function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: Delta, inpu
 }
 
 /** Logarithm of the factor on each head's state, or on each row of it. */
-function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: Delta, product: string): string {
+function writeDecay(
+  writer: DecoderWriter,
+  { decay, valueHeads, keyDim }: GatedDeltaNet,
+  product: string,
+): string {
   const perHead = decay.perElement ? keyDim : 1
   const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
   const byHead = writer.op('Reshape', [

@@ -30,12 +30,12 @@ export function writeDifferentialAttention(
   })
   const taken = writer.op('Mul', [second!, writeWeight(writer, differential, headDim)])
   const normed = writeNorm(writer, differential.norm, writer.op('Sub', [first!, taken]))
-  const scaled = writer.op('Mul', [normed, writer.float(1 - differential.initial)])
+  const scaled = writer.op('Mul', [normed, writer.float(1 - differential.lambdaInit)])
   return writer.op('Reshape', [scaled, writer.integers([0, 0, heads * headDim])])
 }
 
 /** How much of the second heads is taken: float32 [1]. */
-function writeWeight(writer: DecoderWriter, { factors, initial }: Differential, headDim: number): string {
+function writeWeight(writer: DecoderWriter, { factors, lambdaInit }: Differential, headDim: number): string {
   const exponential = ([a, b]: [string, string]) => {
     const product = writer.op(
       'Mul',
@@ -44,5 +44,5 @@ function writeWeight(writer: DecoderWriter, { factors, initial }: Differential, 
     return writer.op('Exp', [writer.op('ReduceSum', [product, writer.integers([0])], { keepdims: 1 })])
   }
   const difference = writer.op('Sub', factors.map(exponential))
-  return writer.op('Add', [difference, writer.float(initial)])
+  return writer.op('Add', [difference, writer.float(lambdaInit)])
 }

@@ -9,13 +9,13 @@ import { writeNorm } from './norm.js'
 import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
- * Writes a mixture of experts: each token goes to the `perToken` experts with the largest router weights.
+ * Writes a mixture of experts: each token goes to the `topK` experts with the largest router weights.
  *
  * Tokens are sorted by expert, so that each expert multiplies only its own rows (none if it has no token), and
  * returned to their order before the experts' outputs are summed.
  */
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
-  const { count, perToken, latent, norms } = experts
+  const { count, topK, latent, norms } = experts
   const hidden = writer.op('Reshape', [input, writer.integers([-1, experts.router.inputs])])
   const [shares, chosen] = writeRouting(writer, experts, hidden)
   const normed = norms ? writeNorm(writer, norms.experts, hidden) : hidden
@@ -31,7 +31,7 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
     { keepdims: 0 },
   )
   const order = writer.op('Gather', [writer.op('NonZero', [isFor]), writer.integers([1], [])])
-  const gathered = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([perToken], [])])])
+  const gathered = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([topK], [])])])
   const { routing } = experts
   const weighsInputs = routing.scores !== 'sparse mixer' && (routing.weighsInputs ?? false)
   const rows = weighsInputs ? writer.op('Mul', [gathered, writeColumn(writer, shares, order)]) : gathered
@@ -43,7 +43,7 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
   const ranks = writer.op('Range', [writer.integers([0], []), slotCount, writer.integers([1], [])])
   const places = writer.op('ScatterElements', [order, order, ranks])
   const restored = writer.op('Gather', [sorted, places])
-  const bySlot = writer.op('Reshape', [restored, writer.integers([-1, perToken, width])])
+  const bySlot = writer.op('Reshape', [restored, writer.integers([-1, topK, width])])
   const weighted = weighsInputs
     ? bySlot
     : writer.op('Mul', [bySlot, writer.op('Unsqueeze', [shares, writer.integers([2])])])
@@ -60,10 +60,10 @@ function writeColumn(writer: GraphWriter, shares: string, order: string): string
   return writer.op('Gather', [writer.op('Reshape', [shares, writer.integers([-1, 1])]), order])
 }
 
-/** Weights float32 and numbers int64 of each token's experts, both [tokens, perToken]. */
+/** Weights float32 and numbers int64 of each token's experts, both [tokens, topK]. */
 function writeRouting(
   writer: DecoderWriter,
-  { router, count, perToken, routing, norms }: Experts,
+  { router, count, topK, routing, norms }: Experts,
   tokens: string,
 ): [shares: string, chosen: string] {
   const read = norms
@@ -71,20 +71,19 @@ function writeRouting(
     : tokens
   const products = writeLinear(writer, router, read)
   if (routing.scores === 'sparse mixer') return writeSparseMixer(writer, products, count, routing.nearness)
-  const { choiceBias, groups = null, normalized, scale, cap = null, expertScales } = routing
+  const { correctionBias, groups = null, normalized, scale, cap = null, expertScales } = routing
   const outputs = cap === null ? products : writeCap(writer, products, cap)
   const scores =
     routing.scores === 'softmax'
       ? writer.op('Softmax', [outputs], { axis: -1 })
       : writer.op('Sigmoid', [outputs])
-  const takeLargest = (from: string) =>
-    writer.ops('TopK', [from, writer.integers([perToken])], 2, { axis: -1 })
+  const takeLargest = (from: string) => writer.ops('TopK', [from, writer.integers([topK])], 2, { axis: -1 })
   // sigmoids of large outputs are all 1 in float32, and which is largest would be lost
   const basis = routing.scores === 'sigmoid' && groups === null ? outputs : scores
   const biased =
-    choiceBias === null
+    correctionBias === null
       ? basis
-      : writer.op('Add', [routing.biasesOutputs ? outputs : scores, readBias(writer, choiceBias, count)])
+      : writer.op('Add', [routing.biasesOutputs ? outputs : scores, readBias(writer, correctionBias, count)])
   const eligible = groups === null ? biased : writeEligible(writer, groups, count, biased)
   let [weights, chosen] = takeLargest(eligible)
   if (eligible !== scores) weights = writer.op('GatherElements', [scores, chosen!], { axis: -1 })

@@ -39,7 +39,7 @@ export function writeLayer(
     const map = (mlp: Mlp, input: string) =>
       writeBranch(writer, residual.mlp, writeMlp(writer, mlp, input), norms.afterMlp)
     const add = (branch: string, { stream: factor }: Residual, read: string) => {
-      if (layer.addsToNormed) stream.set(read)
+      if (layer.postNormResidual) stream.set(read)
       if (factor !== 1) stream.scale(writer.float(factor))
       stream.add(branch)
     }

@@ -46,19 +46,19 @@ export function findLayout(config: ModelConfig, family: Family, tensors: Tensors
  */
 function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usual: string): DecoderLayout {
   const reader = new ConfigReader(config.raw, limitCounts(tensors), config.origin)
-  const { inner = '', names, head } = family.describe(reader, (name) => tensors.has(name))
+  const { decoderPrefix = '', names, head } = family.describe(reader, (name) => tensors.has(name))
   const { embedding, layers } = { ...LLAMA_NAMES, ...names }
-  const table = `${inner}${embedding}.weight`
+  const table = `${decoderPrefix}${embedding}.weight`
   const allNames = [...tensors.keys()]
   const prefixes = allNames
     .filter((name) => name === table || name.endsWith(`.${table}`))
     .map((name) => name.slice(0, name.length - table.length))
-    .filter((prefix) => allNames.some((name) => name.startsWith(`${prefix}${inner}${layers}.0.`)))
+    .filter((prefix) => allNames.some((name) => name.startsWith(`${prefix}${decoderPrefix}${layers}.0.`)))
   const [prefix, another] = prefixes
   if (prefix === undefined || another !== undefined) {
     const found = prefixes.map((prefix) => `${prefix}${table}`).join(' and ')
     throw new LayerpruneError(
-      `the checkpoint has ${found || 'no tensor'} for the decoder of ${config.wrapper}, expected one ${table} beside ${inner}${layers}.0`,
+      `the checkpoint has ${found || 'no tensor'} for the decoder of ${config.wrapper}, expected one ${table} beside ${decoderPrefix}${layers}.0`,
       { hint: 'take config.json and all weights from the same model' },
     )
   }
@@ -66,7 +66,7 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
   const parents = ['model', usual.slice(0, -1)]
   const headPrefixes = [...new Set([outer, ''])]
   const starts = [
-    prefix === '' ? `${inner}${layers}.` : prefix,
+    prefix === '' ? `${decoderPrefix}${layers}.` : prefix,
     ...headPrefixes.map((prefix) => `${prefix}${head?.name ?? 'lm_head'}.`),
   ]
   return {

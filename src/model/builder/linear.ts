@@ -21,37 +21,37 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 /**
  * The tensors of a matrix product.
  * @param rows first and last (exclusive) of its outputs, if not all are needed; not of a transposed matrix, nor of a
- *   stack with biases
+ *   fused weight with biases
  */
 export function readProduct(
   writer: DecoderWriter,
   linear: Linear,
   rows?: [start: number, end: number],
 ): Product {
-  const { weight, inputs, outputs, stack } = linear
+  const { weight, inputs, outputs, fused } = linear
   const transposed = isTransposed(writer, linear)
   const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
   const part = transposed ? undefined : rows
-  if (stack === undefined) {
+  if (fused === undefined) {
     const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [outputs], part)
     return { matrix: writer.weights.float(weight, size, part), transposed, bias }
   }
-  const first = stack.index * size[0]
+  const first = fused.index * size[0]
   const [start, end] = part ?? [0, size[0]]
-  const shape = stack.isFlat ? [stack.count * size[0], size[1]] : [stack.count, ...size]
+  const shape = fused.isFlat ? [fused.count * size[0], size[1]] : [fused.count, ...size]
   const matrix = writer.weights.float(weight, shape, [first + start, first + end])
-  const row: [number, number] = [stack.index, stack.index + 1]
-  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [stack.count, outputs], row)
+  const row: [number, number] = [fused.index, fused.index + 1]
+  const bias = linear.bias === null ? null : writer.weights.float(linear.bias, [fused.count, outputs], row)
   return { matrix, transposed, bias }
 }
 
 /** Whether the matrix of a product is stored as [inputs, outputs]. */
 export function isTransposed(
   writer: DecoderWriter,
-  { weight, inputs, outputs, stack, transposed = false }: Linear,
+  { weight, inputs, outputs, fused, transposed = false }: Linear,
 ): boolean {
   if (transposed !== 'by shape') return transposed
-  const usual = [...(stack === undefined ? [] : [stack.count]), outputs, inputs]
+  const usual = [...(fused === undefined ? [] : [fused.count]), outputs, inputs]
   return !writer.weights.hasShape(weight, usual)
 }
 

@@ -54,7 +54,7 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
  */
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {
   const half = linear.outputs / 2
-  if (isTransposed(writer, linear) || linear.adapter || (linear.stack && linear.bias !== null)) {
+  if (isTransposed(writer, linear) || linear.adapter || (linear.fused && linear.bias !== null)) {
     const halves = [writeLinear(writer, linear, input), writer.integers([half, half])]
     const [first, second] = writer.ops('Split', halves, 2, { axis: -1 })
     return [first!, second!]

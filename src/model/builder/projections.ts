@@ -29,7 +29,7 @@ export function writeProjections(
 ): QueryKeyValue & { gate: string | null } {
   const [query, key, value = key] = writeProducts(writer, attention, projections, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
-  return attention.gate === 'beside queries'
+  return attention.gate === 'fused with q'
     ? { ...products, ...splitGate(writer, attention, query!) }
     : products
 }
@@ -70,11 +70,11 @@ function readPacked(
 ): Product[] {
   const { packed } = projections
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim]
-  if (projections.layout === 'grouped') {
+  if (projections.layout === 'qkv per group') {
     const perGroup = [heads / kvHeads, 1, 1]
     return splitGroups(writer, packed, { groups: kvHeads, perGroup, size: headDim }, sizes)
   }
-  if (projections.layout === 'quarters') {
+  if (projections.layout === 'qvk per quarter') {
     const size = (heads * headDim) / QUARTERS
     const quarters = { groups: QUARTERS, perGroup: [1, 1, 1], size }
     const [query, value, key] = splitGroups(writer, packed, quarters, sizes)

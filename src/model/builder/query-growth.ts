@@ -1,12 +1,12 @@
-import type { QueryGrowth } from '../families/describe/description.js'
+import type { TemperatureScaling } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 import { type TokenShape, writePositions } from './rope.js'
 
 /** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
-export function writeQueryGrowth(
+export function writeTemperatureScaling(
   writer: GraphWriter,
-  { rate, period, offset }: QueryGrowth,
+  { rate, period, offset }: TemperatureScaling,
   shape: TokenShape,
 ): string {
   const scalar = (value: number) => writer.integers([value], [])

@@ -1,9 +1,9 @@
-import type { QueryGrowth, Rope } from '../families/describe/description.js'
+import type { Rope, TemperatureScaling } from '../families/describe/description.js'
 import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type TextLengths, writeTextLengths } from './fused-attention.js'
 import type { QueryKeyValue } from './projections.js'
-import { writeQueryGrowth } from './query-growth.js'
+import { writeTemperatureScaling } from './query-growth.js'
 import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
 import type { SpanForm } from './span-bias.js'
 
@@ -43,8 +43,8 @@ export class SharedInputs {
   }
 
   /** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
-  growth(growth: QueryGrowth): string {
-    return once(this.#growths, growth, () => writeQueryGrowth(this.#writer, growth, this.shape))
+  growth(growth: TemperatureScaling): string {
+    return once(this.#growths, growth, () => writeTemperatureScaling(this.#writer, growth, this.shape))
   }
 
   /** The lengths of the texts of a batch. */

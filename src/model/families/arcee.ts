@@ -38,16 +38,19 @@ function describeAfmoe(config: ConfigReader, has: Has): Differences {
   const types = readLayerTypes(config, allButEvery(period))
   const shared = rope(config)
   const dense = config.number('num_dense_layers', 1)
-  const inner = config.count('moe_intermediate_size', 1408)
+  const intermediateSize = config.count('moe_intermediate_size', 1408)
   config.ignore('intermediate_size', 'load_balance_coeff', 'use_grouped_mm')
   const routed: RoutedExperts = {
-    names: { ...QWEN_EXPERTS, router: 'mlp.router.gate', stackRouter: 'mlp.router.gate' },
+    names: { ...QWEN_EXPERTS, router: 'mlp.router.gate', fusedRouter: 'mlp.router.gate' },
     count: config.count('num_experts', 64),
-    perToken: config.count('num_experts_per_tok', 6),
-    inner,
+    topK: config.count('num_experts_per_tok', 6),
+    intermediateSize,
     routing: sigmoidRouting(config.number('route_scale', 1)),
-    choiceBias: ['mlp.expert_bias'],
-    shared: { modules: ['mlp.shared_experts'], inner: inner * config.count('num_shared_experts', 2) },
+    correctionBias: ['mlp.expert_bias'],
+    shared: {
+      modules: ['mlp.shared_experts'],
+      intermediateSize: intermediateSize * config.count('num_shared_experts', 2),
+    },
   }
   return {
     headDim: 128,

@@ -6,17 +6,17 @@ import { readAttentionBias, rope, softmaxRouting } from './describe/family-parts
 export const ARIA_FAMILIES: Record<string, Family> = {
   aria_text: {
     title: 'Aria',
-    notes: 'as Llama, with experts in one stack and one that every token passes',
+    notes: 'as Llama, with fused experts and one that every token passes',
     fixed: { hidden_act: 'silu' },
     describe: describeAria,
   },
 }
 
 function describeAria(config: ConfigReader, has: Has): Differences {
-  const inner = config.count('intermediate_size', 4096)
+  const intermediateSize = config.count('intermediate_size', 4096)
   const count = config.count('moe_num_experts', 8)
-  const perToken = config.count('moe_topk', 2)
-  const sharedInner = inner * config.count('moe_num_shared_experts', 2)
+  const topK = config.count('moe_topk', 2)
+  const sharedIntermediateSize = intermediateSize * config.count('moe_num_shared_experts', 2)
   const describe = (parts: ExpertParts) => {
     const { hidden, activation, name, gated } = parts
     const [gateUp, down] = has(name('mlp.experts.gate_up_proj'))
@@ -28,19 +28,19 @@ function describeAria(config: ConfigReader, has: Has): Differences {
       inputs,
       outputs,
     })
-    const ofStack = (index: number) => ({ transposed: true, stack: { count, index } })
+    const ofFused = (index: number) => ({ transposed: true, fused: { count, index } })
     return {
       router: linear('router.weight', hidden, count),
       count,
-      perToken,
+      topK,
       routing: softmaxRouting(true),
       expert: (index: number) => ({
         kind: 'gated in one' as const,
-        gateUp: { ...linear(`experts.${gateUp}`, hidden, 2 * inner), ...ofStack(index) },
+        gateUp: { ...linear(`experts.${gateUp}`, hidden, 2 * intermediateSize), ...ofFused(index) },
         activation,
-        down: { ...linear(`experts.${down}`, inner, hidden), ...ofStack(index) },
+        down: { ...linear(`experts.${down}`, intermediateSize, hidden), ...ofFused(index) },
       }),
-      shared: { mlp: gated('mlp.shared_experts', sharedInner), gate: null },
+      shared: { mlp: gated('mlp.shared_experts', sharedIntermediateSize), gate: null },
     }
   }
   return {

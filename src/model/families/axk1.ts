@@ -14,7 +14,14 @@ export const AXK1_FAMILIES: Record<string, Family> = {
 }
 
 const AXK1: UsualDeepseek3 = {
-  experts: { count: 192, perToken: 8, inner: 2048, shared: 1, scale: 2.5, groups: { count: 8, kept: 4 } },
+  experts: {
+    count: 192,
+    topK: 8,
+    intermediateSize: 2048,
+    shared: 1,
+    scale: 2.5,
+    groups: { count: 8, kept: 4 },
+  },
   sizes: { queryLatent: 1536 },
   dense: 1,
   extraLayers: 0,
@@ -43,7 +50,7 @@ function describeAxk1(config: ConfigReader, has: Has): Differences {
 
 function withoutMissingBias(experts: Experts | null, has: Has): Experts | null {
   if (experts === null || experts.routing.scores === 'sparse mixer') return experts
-  const { choiceBias } = experts.routing
-  if (choiceBias === null || has(choiceBias)) return experts
-  return { ...experts, routing: { ...experts.routing, choiceBias: null } }
+  const { correctionBias } = experts.routing
+  if (correctionBias === null || has(correctionBias)) return experts
+  return { ...experts, routing: { ...experts.routing, correctionBias: null } }
 }

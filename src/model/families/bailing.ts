@@ -6,7 +6,7 @@ import {
   nameConvolutions,
   readLinearLayers,
 } from './describe/delta-parts.js'
-import type { Delta } from './describe/description.js'
+import type { GatedDeltaNet } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
 import { allButEvery, QWEN_EXPERTS } from './describe/family-parts.js'
@@ -79,13 +79,13 @@ function readSizes(config: ConfigReader): DeltaSizes {
 function readExperts(config: ConfigReader): RoutedExperts {
   const key = (own: string, usual: string) => config.choose(own, usual)
   const count = config.count(key('num_experts', 'num_local_experts'), 512)
-  const perToken = config.count(key('num_experts_per_token', 'num_experts_per_tok'), 8)
-  const inner = config.count('moe_intermediate_size', 768)
+  const topK = config.count(key('num_experts_per_token', 'num_experts_per_tok'), 8)
+  const intermediateSize = config.count('moe_intermediate_size', 768)
   const shared = config.count(key('num_shared_experts', 'n_shared_experts'), 1)
   const routing = sigmoidRouting(config.number('routed_scaling_factor', 2.5))
   const groups = readGroups(
     config,
-    { count, perToken, scoredBy: 2 },
+    { count, topK, scoredBy: 2 },
     { count: 8, kept: 4 },
     key('num_expert_group', 'n_group'),
   )
@@ -93,11 +93,11 @@ function readExperts(config: ConfigReader): RoutedExperts {
   return {
     names: QWEN_EXPERTS,
     count,
-    perToken,
-    inner,
+    topK,
+    intermediateSize,
     routing: { ...routing, groups, normalized: isNormalized ? routing.normalized : null },
-    choiceBias: ['mlp.gate.expert_bias', 'mlp.gate.e_score_correction_bias'],
-    shared: { modules: ['mlp.shared_experts'], inner: inner * shared },
+    correctionBias: ['mlp.gate.expert_bias', 'mlp.gate.e_score_correction_bias'],
+    shared: { modules: ['mlp.shared_experts'], intermediateSize: intermediateSize * shared },
   }
 }
 
@@ -105,7 +105,7 @@ function describeLingDelta(
   parts: MixerParts,
   has: Has,
   { sizes, bound, names }: { sizes: DeltaSizes; bound: number | null; names: Names },
-): Delta {
+): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { values } = countChannels(sizes)
@@ -114,7 +114,7 @@ function describeLingDelta(
   const forget = has(name(`${names.attention}.forget_gate.A_log`)) ? 'forget_gate.' : ''
   return describeDelta(parts, sizes, {
     projections: {
-      layout: 'stacked',
+      layout: 'qkv',
       queriesKeysValues: ['q_proj', 'k_proj', 'v_proj'].map((module) => linear(module, values)),
       gate: [linear('g_proj', values)],
       beta: linear('b_proj', sizes.valueHeads),

@@ -60,9 +60,9 @@ function describeCohere2Moe(config: ConfigReader, has: Has): Differences {
   const { norm, ...cohere } = describeCohere(config)
   const rmsEpsilon = config.positive('rms_norm_eps', null)
   config.ignore('layer_norm_eps')
-  const inner = config.count('intermediate_size')
-  const denseInner = config.count('prefix_dense_intermediate_size', inner)
-  const routed = readCohereExperts(config, inner)
+  const intermediateSize = config.count('intermediate_size')
+  const denseInner = config.count('prefix_dense_intermediate_size', intermediateSize)
+  const routed = readCohereExperts(config, intermediateSize)
   return {
     ...cohere,
     headDim: 128,
@@ -77,7 +77,7 @@ function describeCohere2Moe(config: ConfigReader, has: Has): Differences {
   }
 }
 
-function readCohereExperts(config: ConfigReader, inner: number): RoutedExperts {
+function readCohereExperts(config: ConfigReader, intermediateSize: number): RoutedExperts {
   const scores = config.text('expert_selection_fn', 'softmax')
   const strategy = config.text('shared_expert_combination_strategy', 'average')
   if (scores !== 'softmax' && scores !== 'sigmoid') {
@@ -92,11 +92,14 @@ function readCohereExperts(config: ConfigReader, inner: number): RoutedExperts {
   return {
     names: QWEN_EXPERTS,
     count: config.count('num_experts', 8),
-    perToken: config.count('num_experts_per_tok', 2),
-    inner,
-    routing: { scores, choiceBias: null, normalized: isNormalized ? { sumEpsilon: 0 } : null, scale },
-    choiceBias: null,
-    shared: sharedCount > 0 ? { modules: ['mlp.shared_experts'], inner: inner * sharedCount, scale } : null,
+    topK: config.count('num_experts_per_tok', 2),
+    intermediateSize,
+    routing: { scores, correctionBias: null, normalized: isNormalized ? { sumEpsilon: 0 } : null, scale },
+    correctionBias: null,
+    shared:
+      sharedCount > 0
+        ? { modules: ['mlp.shared_experts'], intermediateSize: intermediateSize * sharedCount, scale }
+        : null,
   }
 }
 

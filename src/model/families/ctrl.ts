@@ -31,7 +31,7 @@ function describeCtrl(config: ConfigReader): Differences {
       up: '0',
       down: '2',
     },
-    keys: { hidden: 'n_embd', layers: 'n_layer', heads: 'n_head', kvHeads: null, inner: 'dff' },
+    keys: { hidden: 'n_embd', layers: 'n_layer', heads: 'n_head', kvHeads: null, intermediateSize: 'dff' },
     norm: { kind: 'layer', key: null, epsilon: 1e-6 },
     norms: { beforeMixer: 'layernorm1', beforeMlp: 'layernorm2' },
     embedding: {

@@ -40,8 +40,8 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
 /** What a family has if the config does not say. */
 interface UsualExperts {
   count: number
-  perToken: number
-  inner: number
+  topK: number
+  intermediateSize: number
   /** Widths of an expert that the expert for every token has. */
   shared: number
 }
@@ -51,20 +51,22 @@ function readExperts(
   config: ConfigReader,
   has: Has,
   usual: UsualExperts,
-  route: (sizes: { count: number; perToken: number }) => Pick<RoutedExperts, 'routing' | 'choiceBias'>,
+  route: (sizes: { count: number; topK: number }) => Pick<RoutedExperts, 'routing' | 'correctionBias'>,
 ): (parts: ExpertParts) => Experts {
   const count = config.count(config.choose('n_routed_experts', 'num_experts'), usual.count)
-  const perToken = config.count('num_experts_per_tok', usual.perToken)
-  const inner = config.count('moe_intermediate_size', usual.inner)
+  const topK = config.count('num_experts_per_tok', usual.topK)
+  const intermediateSize = config.count('moe_intermediate_size', usual.intermediateSize)
   const experts: RoutedExperts = {
     names: QWEN_EXPERTS,
     count,
-    perToken,
-    inner,
-    ...route({ count, perToken }),
+    topK,
+    intermediateSize,
+    ...route({ count, topK }),
     shared: {
       modules: ['mlp.shared_experts'],
-      inner: inner * config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
+      intermediateSize:
+        intermediateSize *
+        config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
     },
   }
   config.ignore('seq_aux', 'ep_size', 'intermediate_size')
@@ -77,14 +79,14 @@ function describeDeepseek2(config: ConfigReader, has: Has): Differences {
     throw config.refuse('topk_method', '"greedy" or "group_limited_greedy"')
   }
   if (method === 'greedy') config.ignore('n_group', 'topk_group')
-  const usual = { count: 64, perToken: 8, inner: 1407, shared: 2 }
+  const usual = { count: 64, topK: 8, intermediateSize: 1407, shared: 2 }
   const experts = readExperts(config, has, usual, (sizes) => ({
     routing: {
       ...softmaxRouting(false),
       groups: method === 'greedy' ? null : readGroups(config, { ...sizes, scoredBy: 1 }),
       scale: config.number('routed_scaling_factor', 1),
     },
-    choiceBias: null,
+    correctionBias: null,
   }))
   const hasExperts = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 0 })
   return {
@@ -103,7 +105,14 @@ export interface UsualDeepseek3 {
 }
 
 export const DEEPSEEK3: UsualDeepseek3 = {
-  experts: { count: 256, perToken: 8, inner: 2048, shared: 1, scale: 2.5, groups: { count: 8, kept: 4 } },
+  experts: {
+    count: 256,
+    topK: 8,
+    intermediateSize: 2048,
+    shared: 1,
+    scale: 2.5,
+    groups: { count: 8, kept: 4 },
+  },
   sizes: { queryLatent: 1536 },
   dense: 3,
   extraLayers: 1,
@@ -113,7 +122,7 @@ export function describeDeepseek3(config: ConfigReader, has: Has, usual: UsualDe
   const { scale, groups } = usual.experts
   const experts = readExperts(config, has, usual.experts, (sizes) => ({
     routing: readGroupedRouting(config, sizes, { isNormalized: true, scale, groups }),
-    choiceBias: ['mlp.gate.e_score_correction_bias'],
+    correctionBias: ['mlp.gate.e_score_correction_bias'],
   }))
   const hasExperts = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: usual.dense })
   return {
@@ -128,7 +137,7 @@ export function readInterleaving(config: ConfigReader): { interleaved: boolean }
 }
 
 /** Sparse attention lets a query see the keys that an indexer finds best: all of them up to that number. */
-export function readIndexer(config: ConfigReader): Pick<Differences, 'longestDense' | 'extras'> {
+export function readIndexer(config: ConfigReader): Pick<Differences, 'indexTopK' | 'extras'> {
   const layers = config.layers('num_hidden_layers')
   const types = config.texts('layer_types', undefined)
   const isSparse = (type: string) => type === 'indexed_attention'
@@ -136,5 +145,5 @@ export function readIndexer(config: ConfigReader): Pick<Differences, 'longestDen
     throw config.refuse('layer_types', `indexed_attention for each of ${layers} layers`)
   }
   config.ignore('index_head_dim', 'index_n_heads')
-  return { longestDense: config.length('index_topk', 2048), extras: [/\.self_attn\.indexer\./] }
+  return { indexTopK: config.length('index_topk', 2048), extras: [/\.self_attn\.indexer\./] }
 }

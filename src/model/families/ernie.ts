@@ -30,21 +30,27 @@ export const ERNIE_FAMILIES: Record<string, Family> = {
 
 function describeErnieMoe(config: ConfigReader, has: Has): Differences {
   const hasBias = config.flag('use_bias', false)
-  const inner = config.count('moe_intermediate_size', 1536)
+  const intermediateSize = config.count('moe_intermediate_size', 1536)
   const sharedCount = config.number('moe_num_shared_experts', 2)
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     count: config.count('moe_num_experts', 64),
-    perToken: config.count('moe_k', 6),
-    inner,
+    topK: config.count('moe_k', 6),
+    intermediateSize,
     routing: {
       scores: 'softmax',
-      choiceBias: null,
+      correctionBias: null,
       normalized: { sumEpsilon: 0, leastSum: config.number('moe_norm_min', 1e-12) },
       scale: 1,
     },
-    choiceBias: ['mlp.moe_statics.e_score_correction_bias', 'mlp.gate.moe_statics.e_score_correction_bias'],
-    shared: sharedCount > 0 ? { modules: ['mlp.shared_experts'], inner: inner * sharedCount } : null,
+    correctionBias: [
+      'mlp.moe_statics.e_score_correction_bias',
+      'mlp.gate.moe_statics.e_score_correction_bias',
+    ],
+    shared:
+      sharedCount > 0
+        ? { modules: ['mlp.shared_experts'], intermediateSize: intermediateSize * sharedCount }
+        : null,
   }
   const isSparse = readErnieLayers(config)
   config.ignore('intermediate_size', 'moe_capacity', 'num_nextn_predict_layers')

@@ -75,8 +75,8 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
   const shared = rope(config)
   const experts = {
     count: config.count('num_experts', 64),
-    perToken: config.count('num_experts_per_tok', 8),
-    inner: config.count('moe_intermediate_size', 1024),
+    topK: config.count('num_experts_per_tok', 8),
+    intermediateSize: config.count('moe_intermediate_size', 1024),
   }
   expectExpertLayers(config)
   config.ignore('num_nextn_predict_layers', 'num_mtp_layers')

@@ -52,7 +52,7 @@ function describeFalcon(config: ConfigReader): Differences {
     tied: true,
     names: BLOOM_NAMES,
     keys: {
-      inner: 'ffn_hidden_size',
+      intermediateSize: 'ffn_hidden_size',
       activation: 'activation',
       kvHeads: isNew ? 'num_kv_heads' : null,
     },
@@ -65,7 +65,7 @@ function describeFalcon(config: ConfigReader): Differences {
         : {},
     parallel: isParallel,
     bias: { qkv: bias, output: bias, mlp: bias },
-    layout: 'grouped',
+    layout: 'qkv per group',
     mlp: 'plain',
     innerMultiple: 4,
     activation: 'gelu',

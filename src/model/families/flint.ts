@@ -21,16 +21,19 @@ function describeFlint(config: ConfigReader, has: Has): Differences {
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     count: config.count('num_experts', 256),
-    perToken: config.count('num_experts_per_tok', 6),
-    inner: config.count('moe_intermediate_size', 512),
+    topK: config.count('num_experts_per_tok', 6),
+    intermediateSize: config.count('moe_intermediate_size', 512),
     routing: {
       scores: 'sigmoid',
-      choiceBias: null,
+      correctionBias: null,
       normalized: config.flag('norm_topk_prob', true) ? { sumEpsilon: 0 } : null,
       scale: 1,
     },
-    choiceBias: null,
-    shared: { modules: ['mlp.shared_expert'], inner: config.count('shared_expert_intermediate_size', 1024) },
+    correctionBias: null,
+    shared: {
+      modules: ['mlp.shared_expert'],
+      intermediateSize: config.count('shared_expert_intermediate_size', 1024),
+    },
   }
   config.ignore('intermediate_size')
   return {

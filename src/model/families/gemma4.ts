@@ -150,8 +150,8 @@ function readSharing(config: ConfigReader, types: TypeOf): (layer: number) => Ke
     throw config.refuse('num_kv_shared_layers', 'a number of layers before which there is one of each type')
   }
   return (layer) => {
-    if (layer >= first) return { role: 'reads', kind: types(layer) }
-    return makers.get(types(layer)) === layer ? { role: 'makes', kind: types(layer) } : null
+    if (layer >= first) return { role: 'consumer', kind: types(layer) }
+    return makers.get(types(layer)) === layer ? { role: 'producer', kind: types(layer) } : null
   }
 }
 
@@ -159,9 +159,10 @@ function readMlpSize(
   config: ConfigReader,
   sharing: (layer: number) => KeySharing | null,
 ): (layer: number) => number {
-  const inner = config.count('intermediate_size')
+  const intermediateSize = config.count('intermediate_size')
   const isDouble = config.flag('use_double_wide_mlp', false)
-  return (layer) => (isDouble && sharing(layer)?.role === 'reads' ? 2 * inner : inner)
+  return (layer) =>
+    isDouble && sharing(layer)?.role === 'consumer' ? 2 * intermediateSize : intermediateSize
 }
 
 function readPerLayer(config: ConfigReader): Differences {
@@ -185,8 +186,8 @@ function readExperts(config: ConfigReader): Differences {
   }
   const numbers = {
     count: config.count('num_experts'),
-    perToken: config.count('top_k_experts'),
-    inner: config.count('moe_intermediate_size'),
+    topK: config.count('top_k_experts'),
+    intermediateSize: config.count('moe_intermediate_size'),
   }
   return {
     norms: {
@@ -202,20 +203,20 @@ function describeSum(
   config: ConfigReader,
   mlp: Mlp,
   { hidden, activation, name, makeNorm }: ExpertParts,
-  { count, perToken, inner }: { count: number; perToken: number; inner: number },
+  { count, topK, intermediateSize }: { count: number; topK: number; intermediateSize: number },
 ): Mlp {
   const norm = (module: string) => makeNorm(name(module))
-  const stack = (module: string, inputs: number, outputs: number, index: number): Linear => ({
+  const fused = (module: string, inputs: number, outputs: number, index: number): Linear => ({
     weight: name(`experts.${module}`),
     bias: null,
     inputs,
     outputs,
-    stack: { count, index },
+    fused: { count, index },
   })
   const experts = checkExperts(config, {
     router: { weight: name('router.proj.weight'), bias: null, inputs: hidden, outputs: count },
     count,
-    perToken,
+    topK,
     routing: { ...softmaxRouting(true), expertScales: name('router.per_expert_scale') },
     norms: {
       router: { ...norm('router'), weight: name('router.scale') },
@@ -224,9 +225,9 @@ function describeSum(
     },
     expert: (index): Mlp => ({
       kind: 'gated in one',
-      gateUp: stack('gate_up_proj', hidden, 2 * inner, index),
+      gateUp: fused('gate_up_proj', hidden, 2 * intermediateSize, index),
       activation,
-      down: stack('down_proj', inner, hidden, index),
+      down: fused('down_proj', intermediateSize, hidden, index),
     }),
     shared: null,
   })

@@ -26,10 +26,10 @@ export const GLM_FAMILIES: Record<string, Family> = {
     fixed: { moe_layer_freq: 1 },
     describe: (config, has) => ({
       ...describeGlm4Moe(config, has, {
-        inner: 1408,
+        intermediateSize: 1408,
         isNormed: false,
         scale: 1,
-        perToken: 8,
+        topK: 8,
         extraLayers: 1,
       }),
       norm: { epsilon: 1e-5 },
@@ -43,7 +43,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
     firstIsDense: true,
     describe: (config, has) => ({
       ...describeDeepseek3(config, has, {
-        experts: { count: 64, perToken: 4, inner: 1536, shared: 1, scale: 1.8 },
+        experts: { count: 64, topK: 4, intermediateSize: 1536, shared: 1, scale: 1.8 },
         sizes: { own: 192, value: 256, queryLatent: 768 },
         dense: 1,
         extraLayers: 1,
@@ -59,7 +59,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
       assertOwnIndexers(config)
       return {
         ...describeDeepseek3(config, has, {
-          experts: { count: 256, perToken: 8, inner: 2048, shared: 1, scale: 2.5 },
+          experts: { count: 256, topK: 8, intermediateSize: 2048, shared: 1, scale: 2.5 },
           sizes: { own: 192, value: 256, queryLatent: 2048 },
           dense: 3,
           extraLayers: 1,
@@ -81,11 +81,11 @@ export const GLM_FAMILIES: Record<string, Family> = {
     fixed: { moe_layer_freq: 1, use_qk_norm: false },
     describe: (config, has) => ({
       ...describeGlm4Moe(config, has, {
-        inner: 1408,
+        intermediateSize: 1408,
         hasBias: true,
         isNormed: false,
         scale: 1,
-        perToken: 8,
+        topK: 8,
         extraLayers: 1,
       }),
       norm: { epsilon: 1e-5 },
@@ -125,12 +125,12 @@ function assertOwnIndexers(config: ConfigReader): void {
 }
 
 interface Glm4MoeSettings {
-  inner: number
+  intermediateSize: number
   /** Whether queries, keys and values have biases. */
   hasBias?: boolean
   isNormed: boolean
   scale: number
-  perToken: number
+  topK: number
   extraLayers: number
 }
 

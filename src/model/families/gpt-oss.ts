@@ -22,11 +22,11 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
     // 1.702 is what quick GELU has too
     fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
     describe: (config, has) => {
-      const perToken = readExpertsPerToken(config)
+      const topK = readExpertsPerToken(config)
       const experts = {
         count: readExpertCount(config, 128),
-        perToken,
-        inner: config.count('intermediate_size'),
+        topK,
+        intermediateSize: config.count('intermediate_size'),
         limit: config.positive('swiglu_limit', 7),
       }
       // Stated beside the rope's own length, which is the one that is used
@@ -50,25 +50,30 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
 
 /** The first published configs state the number under two names. */
 function readExpertsPerToken(config: ConfigReader): number {
-  const perToken = config.count('num_experts_per_tok', 4)
-  config.expect('experts_per_token', perToken)
-  return perToken
+  const topK = config.count('num_experts_per_tok', 4)
+  config.expect('experts_per_token', topK)
+  return topK
 }
 
-/** A GGUF file has a stack each of gates and of the other projections, all as in Linear. */
+/** A GGUF file fuses the gates of all experts and their other projections, all as in Linear. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: (name: string) => boolean,
-  { count, perToken, inner, limit }: { count: number; perToken: number; inner: number; limit: number },
+  {
+    count,
+    topK,
+    intermediateSize,
+    limit,
+  }: { count: number; topK: number; intermediateSize: number; limit: number },
 ): Experts {
   const isSeparate = has(name('mlp.experts.gate_proj'))
-  const stack = (module: string, inputs: number, outputs: number, index: number): Linear => ({
+  const fused = (module: string, inputs: number, outputs: number, index: number): Linear => ({
     weight: name(`mlp.experts.${module}`),
     bias: name(`mlp.experts.${module}_bias`),
     inputs,
     outputs,
     transposed: !isSeparate,
-    stack: { count, index },
+    fused: { count, index },
   })
   return {
     router: {
@@ -78,16 +83,22 @@ function describeExperts(
       outputs: count,
     },
     count,
-    perToken,
+    topK,
     // A softmax over the chosen outputs alone
     routing: softmaxRouting(true),
     expert: (index): Mlp => {
-      const shared = { activation, bounds: { limit }, down: stack('down_proj', inner, hidden, index) }
+      const shared = {
+        activation,
+        bounds: { limit },
+        down: fused('down_proj', intermediateSize, hidden, index),
+      }
       if (isSeparate) {
-        const [gate, up] = ['gate_proj', 'up_proj'].map((module) => stack(module, hidden, inner, index))
+        const [gate, up] = ['gate_proj', 'up_proj'].map((module) =>
+          fused(module, hidden, intermediateSize, index),
+        )
         return { kind: 'gated', gate: gate!, up: up!, ...shared }
       }
-      const gateUp = stack('gate_up_proj', hidden, 2 * inner, index)
+      const gateUp = fused('gate_up_proj', hidden, 2 * intermediateSize, index)
       return { kind: 'gated in one', gateUp, interleaved: true, ...shared }
     },
     shared: null,

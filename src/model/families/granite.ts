@@ -22,13 +22,13 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
     fixed: { position_embedding_type: 'rope' },
     describe: (config, has) => {
       const count = config.count('num_local_experts', 8)
-      const perToken = config.count('num_experts_per_tok', 2)
-      const inner = config.count('intermediate_size')
+      const topK = config.count('num_experts_per_tok', 2)
+      const intermediateSize = config.count('intermediate_size')
       return {
         ...readMultipliers(config),
         bias: readAttentionBias(config),
         rope: rope(config),
-        experts: (_layer, parts) => describeGraniteExperts(parts, has, { count, perToken, inner }),
+        experts: (_layer, parts) => describeGraniteExperts(parts, has, { count, topK, intermediateSize }),
       }
     },
   },
@@ -88,20 +88,20 @@ function describeGraniteMixture(
 
 interface GraniteExperts {
   count: number
-  perToken: number
-  inner: number
+  topK: number
+  intermediateSize: number
 }
 
 /** Null if the config says that there are none. */
-function readExperts(config: ConfigReader, inner: string): GraniteExperts | null {
+function readExperts(config: ConfigReader, sizeKey: string): GraniteExperts | null {
   if (config.number('num_local_experts', 8) === 0) {
-    config.ignore('num_experts_per_tok', inner)
+    config.ignore('num_experts_per_tok', sizeKey)
     return null
   }
   return {
     count: config.count('num_local_experts', 8),
-    perToken: config.count('num_experts_per_tok', 2),
-    inner: config.count(inner),
+    topK: config.count('num_experts_per_tok', 2),
+    intermediateSize: config.count(sizeKey),
   }
 }
 
@@ -110,7 +110,7 @@ function describeShared(
   config: ConfigReader,
   { hidden, activation, name }: { hidden: number; activation: Activation; name: (tensor: string) => string },
 ): { mlp: Mlp; gate: null } {
-  const inner = config.count('shared_intermediate_size', 1024)
+  const intermediateSize = config.count('shared_intermediate_size', 1024)
   const linear = (module: string, inputs: number, outputs: number) => ({
     weight: name(`shared_mlp.${module}.weight`),
     bias: null,
@@ -120,9 +120,9 @@ function describeShared(
   return {
     mlp: {
       kind: 'gated in one',
-      gateUp: linear('input_linear', hidden, 2 * inner),
+      gateUp: linear('input_linear', hidden, 2 * intermediateSize),
       activation,
-      down: linear('output_linear', inner, hidden),
+      down: linear('output_linear', intermediateSize, hidden),
     },
     gate: null,
   }
@@ -139,7 +139,7 @@ function describeHybrid(config: ConfigReader, has: (name: string) => boolean): D
     bias: readAttentionBias(config),
     rope: config.text('position_embedding_type', null) === 'rope' ? rotary : undefined,
     names: { mlp: 'shared_mlp', gateUp: 'input_linear', down: 'output_linear' },
-    keys: { inner: 'shared_intermediate_size' },
+    keys: { intermediateSize: 'shared_intermediate_size' },
     mlp: 'gated in one',
     mixer: (layer, parts) => (attends[layer] ? null : mamba!(parts)),
     experts: (_layer, parts) =>
@@ -203,11 +203,11 @@ function describeWindowed(config: ConfigReader): Differences {
   }
 }
 
-/** Granite's experts in one stack, under the names of published checkpoints or those that transformers 5 can save. */
+/** Granite's fused experts, under the names of published checkpoints or those that transformers 5 can save. */
 function describeGraniteExperts(
   { hidden, activation, name }: ExpertParts,
   has: (name: string) => boolean,
-  { count, perToken, inner }: { count: number; perToken: number; inner: number },
+  { count, topK, intermediateSize }: { count: number; topK: number; intermediateSize: number },
 ): Experts {
   const own = (tensor: string) => name(`block_sparse_moe.${tensor}`)
   const [router, gateUp, down] = has(own('router.weight'))
@@ -222,13 +222,13 @@ function describeGraniteExperts(
   return {
     router: linear(router!, hidden, count),
     count,
-    perToken,
+    topK,
     routing: softmaxRouting(true),
     expert: (index) => ({
       kind: 'gated in one',
-      gateUp: { ...linear(gateUp!, hidden, 2 * inner), stack: { count, index } },
+      gateUp: { ...linear(gateUp!, hidden, 2 * intermediateSize), fused: { count, index } },
       activation,
-      down: { ...linear(down!, inner, hidden), stack: { count, index } },
+      down: { ...linear(down!, intermediateSize, hidden), fused: { count, index } },
     }),
     shared: null,
   }

@@ -61,27 +61,27 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
 }
 
 function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
-  const inner = config.count('intermediate_size')
-  const perToken = readLayerCounts(config, 'moe_topk', 1)
+  const intermediateSize = config.count('intermediate_size')
+  const topK = readLayerCounts(config, 'moe_topk', 1)
   const count = readSame(config, 'num_experts', 1)
-  config.expect('num_experts_per_tok', perToken(0))
-  expectSame(config, 'moe_intermediate_size', inner)
+  config.expect('num_experts_per_tok', topK(0))
+  expectSame(config, 'moe_intermediate_size', intermediateSize)
   expectSame(config, 'num_shared_expert', 1)
   config.ignore('attention_head_dim', 'dense_list', 'capacity_factor')
   const routed = {
-    names: { ...QWEN_EXPERTS, router: 'mlp.gate.wg', stackRouter: 'mlp.gate.wg' },
+    names: { ...QWEN_EXPERTS, router: 'mlp.gate.wg', fusedRouter: 'mlp.gate.wg' },
     count,
     routing: softmaxRouting(true),
-    inner,
-    choiceBias: null,
-    shared: { modules: ['mlp.shared_mlp'], inner },
+    intermediateSize,
+    correctionBias: null,
+    shared: { modules: ['mlp.shared_mlp'], intermediateSize },
   }
   return {
     norm: { epsilon: 1e-5 },
     bias: readAttentionBias(config),
     headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
     rope: rope(config, { knowsAlpha: true }),
-    experts: (layer, parts) => describeRoutedExperts(parts, has, { ...routed, perToken: perToken(layer) }),
+    experts: (layer, parts) => describeRoutedExperts(parts, has, { ...routed, topK: topK(layer) }),
   }
 }
 
@@ -101,19 +101,19 @@ function expectSame(config: ConfigReader, key: string, count: number): void {
 }
 
 function describeHunyuan3(config: ConfigReader, has: Has): Differences {
-  const inner = config.count('moe_intermediate_size', 1536)
+  const intermediateSize = config.count('moe_intermediate_size', 1536)
   const isSparse = readMlpTypes(config) ?? ((layer) => layer >= 1)
   config.ignore('enable_moe_fp32_combine', 'intermediate_size')
   const routed: RoutedExperts = {
     names: { ...QWEN_EXPERTS, router: 'mlp.router.gate' },
     count: config.count('num_experts', 192),
-    perToken: config.count('num_experts_per_tok', 8),
-    inner,
+    topK: config.count('num_experts_per_tok', 8),
+    intermediateSize,
     routing: sigmoidRouting(config.number('router_scaling_factor', 2.826)),
-    choiceBias: ['mlp.expert_bias', 'mlp.e_score_correction_bias'],
+    correctionBias: ['mlp.expert_bias', 'mlp.e_score_correction_bias'],
     shared: {
       modules: ['mlp.shared_mlp', 'mlp.shared_experts'],
-      inner: inner * config.count('num_shared_experts', 1),
+      intermediateSize: intermediateSize * config.count('num_shared_experts', 1),
     },
   }
   return {

@@ -21,7 +21,7 @@ export const INTERNLM_FAMILIES: Record<string, Family> = {
         norms: { beforeMixer: 'attention_norm', beforeMlp: 'ffn_norm' },
         head: { name: 'output' },
         bias: { qkv: bias, output: bias },
-        layout: 'grouped',
+        layout: 'qkv per group',
         rope: rope(config),
       }
     },

@@ -7,7 +7,7 @@ import {
   nameConvolutions,
   readLinearLayers,
 } from './describe/delta-parts.js'
-import type { Delta, Experts } from './describe/description.js'
+import type { Experts, GatedDeltaNet } from './describe/description.js'
 import type { Differences, ExpertParts, MixerParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
 import { describeExperts, MIXTRAL_EXPERTS } from './describe/family-parts.js'
@@ -106,16 +106,16 @@ function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Ex
   const settings = {
     names: MIXTRAL_EXPERTS,
     count: config.count(key('num_experts', 'num_local_experts'), 256),
-    perToken: config.count(key('num_experts_per_token', 'num_experts_per_tok'), 8),
-    inner: config.count('moe_intermediate_size', 1024),
+    topK: config.count(key('num_experts_per_token', 'num_experts_per_tok'), 8),
+    intermediateSize: config.count('moe_intermediate_size', 1024),
   }
-  const shared = config.count(key('num_shared_experts', 'n_shared_experts'), 1) * settings.inner
+  const shared = config.count(key('num_shared_experts', 'n_shared_experts'), 1) * settings.intermediateSize
   const scale = config.number('routed_scaling_factor', 2.446)
   return (parts) => {
     const module = has(parts.name('block_sparse_moe.gate.weight')) ? 'block_sparse_moe' : 'mlp'
     const routing = {
       scores: 'sigmoid' as const,
-      choiceBias: parts.name(`${module}.gate.e_score_correction_bias`),
+      correctionBias: parts.name(`${module}.gate.e_score_correction_bias`),
       normalized: normalized ? { sumEpsilon: SUM_EPSILON } : null,
       scale,
     }
@@ -127,7 +127,7 @@ function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Ex
 }
 
 /** Linear attention whose gate and decay come through a narrow product. */
-function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): Delta {
+function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { values } = countChannels(sizes)
@@ -140,7 +140,7 @@ function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): Delt
   ]
   return describeDelta(parts, sizes, {
     projections: {
-      layout: 'stacked',
+      layout: 'qkv',
       queriesKeysValues: ['q_proj', 'k_proj', 'v_proj'].map((module) => linear(module, hidden, values)),
       gate: through('g_a_proj', 'g_b_proj'),
       beta: linear('b_proj', hidden, sizes.valueHeads),

@@ -20,19 +20,19 @@ function describeKolibri(config: ConfigReader, has: Has): Differences {
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     count: readExpertCount(config, 384),
-    perToken: config.count('num_experts_per_tok', 6),
-    inner: config.count('moe_intermediate_size', 512),
+    topK: config.count('num_experts_per_tok', 6),
+    intermediateSize: config.count('moe_intermediate_size', 512),
     routing: {
       scores: 'sigmoid',
-      choiceBias: null,
+      correctionBias: null,
       biasesOutputs: true,
       normalized: config.flag('norm_topk_prob', false) ? { sumEpsilon: 0 } : null,
       scale: 1,
     },
-    choiceBias: ['moe.router.expert_bias', 'mlp.gate.e_score_correction_bias'],
+    correctionBias: ['moe.router.expert_bias', 'mlp.gate.e_score_correction_bias'],
     shared: {
       modules: ['mlp.shared_experts'],
-      inner: config.count('shared_expert_intermediate_size', 512),
+      intermediateSize: config.count('shared_expert_intermediate_size', 512),
     },
   }
   return {

@@ -37,16 +37,16 @@ function describeLaguna(config: ConfigReader, has: Has): Differences {
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     count: config.count('num_experts', 256),
-    perToken: config.count('num_experts_per_tok', 8),
-    inner: config.count('moe_intermediate_size', 512),
+    topK: config.count('num_experts_per_tok', 8),
+    intermediateSize: config.count('moe_intermediate_size', 512),
     routing: {
       ...sigmoidRouting(config.number('moe_routed_scaling_factor', 1), 0),
       cap: cap > 0 ? cap : null,
     },
-    choiceBias: ['mlp.experts.e_score_correction_bias', 'mlp.gate.e_score_correction_bias'],
+    correctionBias: ['mlp.experts.e_score_correction_bias', 'mlp.gate.e_score_correction_bias'],
     shared: {
       modules: ['mlp.shared_expert', 'mlp.shared_experts'],
-      inner: config.count('shared_expert_intermediate_size', 512),
+      intermediateSize: config.count('shared_expert_intermediate_size', 512),
     },
   }
   return {

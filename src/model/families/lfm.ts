@@ -18,8 +18,8 @@ const LFM2_EXPERTS = {
   gate: 'w1',
   up: 'w3',
   down: 'w2',
-  stack: 'feed_forward.experts',
-  stackRouter: 'feed_forward.gate',
+  fused: 'feed_forward.experts',
+  fusedRouter: 'feed_forward.gate',
 }
 
 /** Decoders with short convolutions in most layers. */
@@ -43,23 +43,23 @@ export const LFM_FAMILIES: Record<string, Family> = {
       const isBiased = config.flag('use_expert_bias', true)
       const routing: Routing = {
         scores: 'sigmoid',
-        choiceBias: null,
+        correctionBias: null,
         normalized: config.flag('norm_topk_prob', true) ? { sumEpsilon: 1e-6 } : null,
         scale: config.number('routed_scaling_factor', 1),
       }
       const settings = {
         names: LFM2_EXPERTS,
         count: config.count('num_experts', 32),
-        perToken: config.count('num_experts_per_tok', 4),
-        inner: config.count('moe_intermediate_size', 1792),
+        topK: config.count('num_experts_per_tok', 4),
+        intermediateSize: config.count('moe_intermediate_size', 1792),
       }
       config.ignore('intermediate_size')
       return {
         ...describeLfm2(config, attends),
         experts: (layer, parts) => {
           if (layer < dense) return null
-          const choiceBias = isBiased ? parts.name('feed_forward.expert_bias') : null
-          return describeExperts(parts, has, { ...settings, routing: { ...routing, choiceBias } })
+          const correctionBias = isBiased ? parts.name('feed_forward.expert_bias') : null
+          return describeExperts(parts, has, { ...settings, routing: { ...routing, correctionBias } })
         },
       }
     },

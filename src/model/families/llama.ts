@@ -1,5 +1,5 @@
 import type { ConfigReader } from './describe/config-reader.js'
-import type { QueryGrowth } from './describe/description.js'
+import type { TemperatureScaling } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
 import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
@@ -56,15 +56,15 @@ function describeLlama4(config: ConfigReader, has: (name: string) => boolean): D
   const hasExperts = readExpertLayers(config)
   const isNormed = config.flag('use_qk_norm', true)
   const growth = readTemperature(config)
-  const inner = config.count('intermediate_size', 8192)
+  const intermediateSize = config.count('intermediate_size', 8192)
   const routed: RoutedExperts = {
     names: FEED_FORWARD_EXPERTS,
     count: config.count('num_local_experts', 16),
-    perToken: config.count('num_experts_per_tok', 1),
-    inner,
-    routing: { scores: 'sigmoid', choiceBias: null, normalized: null, scale: 1, weighsInputs: true },
-    choiceBias: null,
-    shared: { modules: ['feed_forward.shared_expert'], inner },
+    topK: config.count('num_experts_per_tok', 1),
+    intermediateSize,
+    routing: { scores: 'sigmoid', correctionBias: null, normalized: null, scale: 1, weighsInputs: true },
+    correctionBias: null,
+    shared: { modules: ['feed_forward.shared_expert'], intermediateSize },
     transposed: true,
   }
   const shared = rope(config, { theta: 500_000, interleaved: true })
@@ -79,7 +79,7 @@ function describeLlama4(config: ConfigReader, has: (name: string) => boolean): D
         ? { span: 'head', query: 'qk_norm', key: 'qk_norm', weight: false, afterRope: true }
         : null,
     rope: (layer, sizes) => (rotates(layer) ? shared(layer, sizes) : null),
-    queryGrowth: (layer) => (rotates(layer) ? null : growth),
+    temperatureScaling: (layer) => (rotates(layer) ? null : growth),
     chunk: readChunks(config, rotates),
     mlpSize: config.count('intermediate_size_mlp', 16_384),
     experts: (layer, parts) => (hasExperts(layer) ? describeRoutedExperts(parts, has, routed) : null),
@@ -104,7 +104,7 @@ function readExpertLayers(config: ConfigReader): (layer: number) => boolean {
 }
 
 /** How queries grow in layers without rotary embedding. The first configs state the switch as a number. */
-function readTemperature(config: ConfigReader): QueryGrowth {
+function readTemperature(config: ConfigReader): TemperatureScaling {
   const tuned = config.raw('attn_temperature_tuning') ?? true
   if (typeof tuned !== 'boolean' && typeof tuned !== 'number') {
     throw config.refuse('attn_temperature_tuning', 'true or false')

@@ -140,9 +140,9 @@ function describeJamba(config: ConfigReader, has: (name: string) => boolean): Di
   const experts = {
     names: FEED_FORWARD_EXPERTS,
     count: config.count(config.choose('num_local_experts', 'num_experts'), 16),
-    perToken: config.count('num_experts_per_tok', 2),
+    topK: config.count('num_experts_per_tok', 2),
     routing: softmaxRouting(false),
-    inner: config.count('intermediate_size', 14_336),
+    intermediateSize: config.count('intermediate_size', 14_336),
   }
   config.ignore('use_mamba_kernels', 'use_mambapy', 'use_associative_scan', 'num_logits_to_keep')
   return {

@@ -28,15 +28,15 @@ function describeMimo(config: ConfigReader, has: Has): Differences {
   const isSparse = readMlpTypes(config) ?? ((layer) => layer > 0)
   const counts = {
     count: config.count('n_routed_experts', 256),
-    perToken: config.count('num_experts_per_tok', 8),
+    topK: config.count('num_experts_per_tok', 8),
   }
   config.ignore('intermediate_size')
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     ...counts,
-    inner: config.count('moe_intermediate_size', 2048),
+    intermediateSize: config.count('moe_intermediate_size', 2048),
     routing: readGroupedRouting(config, counts, { isNormalized: true, scale: 1 }),
-    choiceBias: ['mlp.gate.e_score_correction_bias'],
+    correctionBias: ['mlp.gate.e_score_correction_bias'],
     shared: null,
   }
   const sinks = findSinks(has, 'attention_sink_bias')

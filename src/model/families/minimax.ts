@@ -51,16 +51,16 @@ function describeMinimax(config: ConfigReader, has: (name: string) => boolean): 
   const experts = {
     names: MIXTRAL_EXPERTS,
     count: readExpertCount(config, 8),
-    perToken: config.count('num_experts_per_tok', 2),
+    topK: config.count('num_experts_per_tok', 2),
     routing: softmaxRouting(true),
-    inner: config.count('intermediate_size', 14_336),
+    intermediateSize: config.count('intermediate_size', 14_336),
   }
   return {
     kvHeads: 8,
     norm: { epsilon: 1e-5 },
     rope: rope(config, { theta: 1_000_000 }),
     window: () => window,
-    addsToNormed: true,
+    postNormResidual: true,
     residual: (layer) => ({
       mixer: isLinear(layer) ? residuals.linear : residuals.full,
       mlp: residuals.mlp,
@@ -132,10 +132,10 @@ function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   const routed: RoutedExperts = {
     names: MIXTRAL_EXPERTS,
     count: config.count('num_local_experts', 256),
-    perToken: config.count('num_experts_per_tok', 8),
-    inner: config.count('intermediate_size', 1536),
+    topK: config.count('num_experts_per_tok', 8),
+    intermediateSize: config.count('intermediate_size', 1536),
     routing: sigmoidRouting(1, 0),
-    choiceBias: ['block_sparse_moe.e_score_correction_bias', 'mlp.e_score_correction_bias'],
+    correctionBias: ['block_sparse_moe.e_score_correction_bias', 'mlp.e_score_correction_bias'],
     shared: null,
   }
   const headDim = config.count('head_dim', 128)

@@ -34,9 +34,9 @@ export const MISTRAL_FAMILIES: Record<string, Family> = {
       const settings = {
         names: MIXTRAL_EXPERTS,
         count: readExpertCount(config, 8),
-        perToken: config.count('num_experts_per_tok', 2),
+        topK: config.count('num_experts_per_tok', 2),
         routing: softmaxRouting(true),
-        inner: config.count('intermediate_size'),
+        intermediateSize: config.count('intermediate_size'),
       }
       return {
         kvHeads: 8,
@@ -75,7 +75,7 @@ function describeMinistral3(config: ConfigReader): Differences {
       usual: MINISTRAL3_ROPE,
       others: ['llama_4_scaling_beta', 'max_position_embeddings'],
     }),
-    queryGrowth: {
+    temperatureScaling: {
       rate: settings.number('llama_4_scaling_beta'),
       period: settings.length('original_max_position_embeddings'),
       offset: 0,

@@ -17,7 +17,7 @@ export const MPT_FAMILIES: Record<string, Family> = {
   },
   dbrx: {
     title: 'DBRX',
-    notes: 'layer norms without bias, clipped queries, keys and values from one matrix, experts in one stack',
+    notes: 'layer norms without bias, clipped queries, keys and values from one matrix, fused experts',
     prefix: 'transformer.',
     expertParameters: ['experts.mlp.w1', 'experts.mlp.v1', 'experts.mlp.w2'],
     describe: describeDbrx,
@@ -50,7 +50,7 @@ function describeDbrx(config: ConfigReader): Differences {
     kvHeads,
     norm: { kind: 'layer', key: null, bias: false },
     norms: { beforeMixer: 'norm_attn_norm.norm_1', beforeMlp: 'norm_attn_norm.norm_2' },
-    layout: 'stacked',
+    layout: 'qkv',
     clip,
     rope: rope(config, { theta: theta ?? 10_000 }),
     activation,
@@ -63,9 +63,9 @@ function readExperts(config: ConfigReader): { activation: string; experts: Diffe
   const function_ = ffn.object('ffn_act_fn') ?? ffn.assume('ffn_act_fn', {})
   const activation = function_.text('name', 'silu')
   function_.assertAllRead('dbrx', () => false)
-  const inner = ffn.count('ffn_hidden_size', 3584)
+  const intermediateSize = ffn.count('ffn_hidden_size', 3584)
   const count = ffn.count('moe_num_experts', 4)
-  const perToken = ffn.count('moe_top_k', 1)
+  const topK = ffn.count('moe_top_k', 1)
   const power = ffn.isNull('moe_normalize_expert_weights')
     ? null
     : ffn.number('moe_normalize_expert_weights', 1)
@@ -83,20 +83,20 @@ function readExperts(config: ConfigReader): { activation: string; experts: Diffe
         outputs,
       })
       const expert = (index: number): Mlp => {
-        const stack = { count, index, isFlat: true }
+        const fused = { count, index, isFlat: true }
         return {
           kind: 'gated',
-          gate: { ...linear('experts.mlp.w1', hidden, inner), stack },
-          up: { ...linear('experts.mlp.v1', hidden, inner), stack },
+          gate: { ...linear('experts.mlp.w1', hidden, intermediateSize), fused },
+          up: { ...linear('experts.mlp.v1', hidden, intermediateSize), fused },
           activation,
-          down: { ...linear('experts.mlp.w2', inner, hidden), stack, transposed: true },
+          down: { ...linear('experts.mlp.w2', intermediateSize, hidden), fused, transposed: true },
         }
       }
       const routing = softmaxRouting(power === 1)
       return {
         router: linear('router.layer.weight', hidden, count),
         count,
-        perToken,
+        topK,
         routing,
         expert,
         shared: null,
@@ -127,7 +127,7 @@ function describeMpt(config: ConfigReader): Differences {
     keys: { hidden: 'd_model', layers: 'n_layers', heads: 'n_heads', kvHeads: null },
     norm: { kind: 'layer', key: 'layer_norm_epsilon', bias: false },
     norms: { beforeMixer: 'norm_1', beforeMlp: 'norm_2' },
-    layout: 'stacked',
+    layout: 'qkv',
     clip,
     scale: (_layer, { headDim }) => scale ?? headDim ** -0.5,
     alibi: ({ heads }) => ({ slopes: makeAlibiSlopes(heads), inBfloat16: false, scale: 1 }),

@@ -166,12 +166,12 @@ function readKinds(config: ConfigReader): Kind[] {
 
 function readExperts(config: ConfigReader, has: (name: string) => boolean): (parts: ExpertParts) => Experts {
   const count = config.count(config.choose('num_local_experts', 'n_routed_experts'), 8)
-  const inner = config.count('moe_intermediate_size', 7688)
-  const sharedInner = config.count('moe_shared_expert_intermediate_size', 7688)
+  const intermediateSize = config.count('moe_intermediate_size', 7688)
+  const sharedIntermediateSize = config.count('moe_shared_expert_intermediate_size', 7688)
   const latentSize = config.count('moe_latent_size', null)
   const hasBias = config.flag('mlp_bias', false)
-  const perToken = config.count('num_experts_per_tok', 2)
-  const routing = readGroupedRouting(config, { count, perToken }, { isNormalized: true, scale: 1 })
+  const topK = config.count('num_experts_per_tok', 2)
+  const routing = readGroupedRouting(config, { count, topK }, { isNormalized: true, scale: 1 })
   return ({ hidden, activation, name }) => {
     const width = latentSize ?? hidden
     const linear = (module: string, inputs: number, outputs: number, bias = hasBias): Linear => ({
@@ -184,24 +184,27 @@ function readExperts(config: ConfigReader, has: (name: string) => boolean): (par
       if (!has(name('mixer.experts.up_proj'))) {
         return linear(`experts.${index}.${module}`, inputs, outputs, false)
       }
-      return { weight: name(`mixer.experts.${module}`), bias: null, inputs, outputs, stack: { count, index } }
+      return { weight: name(`mixer.experts.${module}`), bias: null, inputs, outputs, fused: { count, index } }
     }
-    const choiceBias = name('mixer.gate.e_score_correction_bias')
+    const correctionBias = name('mixer.gate.e_score_correction_bias')
     const into = linear('fc1_latent_proj', hidden, width)
     const back = linear('fc2_latent_proj', width, hidden)
     const plain = (up: Linear, down: Linear): Mlp => ({ kind: 'plain', up, activation, down })
     return {
       router: linear('gate', hidden, count, false),
       count,
-      perToken,
-      routing: { ...routing, choiceBias },
+      topK,
+      routing: { ...routing, correctionBias },
       latent: latentSize === null ? null : { into, back },
       expert: (index) =>
-        plain(ofExpert(index, 'up_proj', width, inner), ofExpert(index, 'down_proj', inner, width)),
+        plain(
+          ofExpert(index, 'up_proj', width, intermediateSize),
+          ofExpert(index, 'down_proj', intermediateSize, width),
+        ),
       shared: {
         mlp: plain(
-          linear('shared_experts.up_proj', hidden, sharedInner),
-          linear('shared_experts.down_proj', sharedInner, hidden),
+          linear('shared_experts.up_proj', hidden, sharedIntermediateSize),
+          linear('shared_experts.down_proj', sharedIntermediateSize, hidden),
         ),
         gate: null,
       },

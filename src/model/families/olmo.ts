@@ -8,7 +8,7 @@ import {
   readDeltaSizes,
   readLinearLayers,
 } from './describe/delta-parts.js'
-import type { Delta } from './describe/description.js'
+import type { GatedDeltaNet } from './describe/description.js'
 import type { Differences, LayerNorms, MixerParts } from './describe/differences.js'
 import type { Family } from './describe/family.js'
 import {
@@ -60,9 +60,9 @@ export const OLMO_FAMILIES: Record<string, Family> = {
       const settings = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 64),
-        perToken: config.count('num_experts_per_tok', 8),
+        topK: config.count('num_experts_per_tok', 8),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        inner: config.count('intermediate_size'),
+        intermediateSize: config.count('intermediate_size'),
       }
       return {
         norm: { epsilon: 1e-5 },
@@ -81,9 +81,9 @@ export const OLMO_FAMILIES: Record<string, Family> = {
       const settings = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 7),
-        perToken: config.count('num_experts_per_tok', 5),
+        topK: config.count('num_experts_per_tok', 5),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        inner: config.count('intermediate_size', 11_008),
+        intermediateSize: config.count('intermediate_size', 11_008),
       }
       return {
         ...POST_NORMS,
@@ -150,14 +150,14 @@ function describeOlmoDelta(
   has: (name: string) => boolean,
   sizes: DeltaSizes,
   betaScale: number,
-): Delta {
+): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { keys, values } = countChannels(sizes)
   const linear = (module: string, outputs: number) => parts.linear(`linear_attn.${module}`, hidden, outputs)
   return describeDelta(parts, sizes, {
     projections: {
-      layout: 'stacked',
+      layout: 'qkv',
       queriesKeysValues: [linear('q_proj', keys), linear('k_proj', keys), linear('v_proj', values)],
       gate: [linear('g_proj', values)],
       beta: linear('b_proj', sizes.valueHeads),

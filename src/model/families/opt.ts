@@ -22,7 +22,7 @@ export const OPT_FAMILIES: Record<string, Family> = {
         layers: 'num_layers',
         heads: 'attention_heads',
         kvHeads: null,
-        inner: 'ffn_dim',
+        intermediateSize: 'ffn_dim',
         activation: 'activation_function',
       },
       embedding: {
@@ -95,10 +95,10 @@ function describeOpt(config: ConfigReader): Differences {
   const isBefore = config.flag('do_layer_norm_before', true)
   const size = config.count('word_embed_proj_dim', config.count('hidden_size'))
   return {
-    inner: 'decoder.',
+    decoderPrefix: 'decoder.',
     tied: true,
     names: { finalNorm: 'final_layer_norm', output: 'out_proj', mlp: '', up: 'fc1', down: 'fc2' },
-    keys: { inner: 'ffn_dim', activation: 'activation_function' },
+    keys: { intermediateSize: 'ffn_dim', activation: 'activation_function' },
     norm: { kind: 'layer', key: null, weight: hasWeights, bias: hasWeights },
     norms: isBefore
       ? { beforeMixer: 'self_attn_layer_norm', beforeMlp: 'final_layer_norm' }

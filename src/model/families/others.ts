@@ -65,7 +65,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
         rope: rope(config),
         window: windowsOf(config, types, window),
         experts: describeV3Experts(config, has, {
-          experts: readExpertCounts(config, { inner: 1408 }),
+          experts: readExpertCounts(config, { intermediateSize: 1408 }),
           isNormalized: false,
           scale: 1,
           firstSparse: 0,
@@ -154,7 +154,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
         ? { span: 'head', query: 'q_layernorm', key: 'k_layernorm', bias: true }
         : undefined,
       bias: ALL_BIASES,
-      layout: 'grouped',
+      layout: 'qkv per group',
       mlp: 'plain',
       activation: 'relu2',
       rope: rope(config, { partial: 0.5 }),
@@ -212,7 +212,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
       bias: { qkv: config.flag('attention_bias', false) },
       rope: rope(config, { theta: 1_000_000 }),
       experts: describeV3Experts(config, has, {
-        experts: readExpertCounts(config, { count: 128, perToken: 8, inner: 1280 }),
+        experts: readExpertCounts(config, { count: 128, topK: 8, intermediateSize: 1280 }),
         isNormalized: true,
         scale: 1,
         firstSparse: null,
@@ -303,9 +303,9 @@ function describeMellum(config: ConfigReader, has: Has): Differences {
   const settings = {
     names: QWEN_EXPERTS,
     count: readExpertCount(config, 64),
-    perToken: config.count('num_experts_per_tok', 8),
+    topK: config.count('num_experts_per_tok', 8),
     routing: softmaxRouting(config.flag('norm_topk_prob', true)),
-    inner: config.count('moe_intermediate_size', 896),
+    intermediateSize: config.count('moe_intermediate_size', 896),
   }
   config.ignore('intermediate_size', 'num_nextn_predict_layers', 'num_mtp_layers')
   config.ignore('mtp_layer_types', 'mtp_mlp_layer_types')

@@ -29,7 +29,7 @@ export const PHI_FAMILIES: Record<string, Family> = {
       const window = readWindow(config, null)
       return {
         norm: { epsilon: 1e-5 },
-        layout: 'stacked',
+        layout: 'qkv',
         mlp: 'gated in one',
         rope: rope(config, { partial: 1, yarnIsLongrope: true, originalPositions: 4096 }),
         window: () => window,
@@ -45,12 +45,12 @@ export const PHI_FAMILIES: Record<string, Family> = {
       const settings = {
         names: MIXTRAL_EXPERTS,
         count: config.count('num_local_experts', 16),
-        perToken: 2,
+        topK: 2,
         routing: {
           scores: 'sparse mixer',
           nearness: 2 * config.number('router_jitter_noise', 0.01),
         } as const,
-        inner: config.count('intermediate_size'),
+        intermediateSize: config.count('intermediate_size'),
       }
       config.ignore('input_jitter_noise')
       return {

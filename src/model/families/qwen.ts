@@ -7,7 +7,7 @@ import {
   readDeltaSizes,
   readLinearLayers,
 } from './describe/delta-parts.js'
-import type { DeltaProjections, Experts, Linear } from './describe/description.js'
+import type { Experts, GatedDeltaNetProjections, Linear } from './describe/description.js'
 import type { Differences, ExpertParts, MixerParts } from './describe/differences.js'
 import type { Family } from './describe/family.js'
 import {
@@ -51,11 +51,11 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       const settings = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 60),
-        perToken: config.count('num_experts_per_tok', 4),
+        topK: config.count('num_experts_per_tok', 4),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        inner: config.count('moe_intermediate_size', 1408),
+        intermediateSize: config.count('moe_intermediate_size', 1408),
       }
-      const sharedInner = config.count('shared_expert_intermediate_size', 5632)
+      const sharedIntermediateSize = config.count('shared_expert_intermediate_size', 5632)
       config.ignore('intermediate_size')
       return {
         kvHeads: 16,
@@ -64,7 +64,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
         window: readQwenWindows(config, (layer, first) => layer % 2 === 0 && layer < first),
         experts: (layer, parts) => {
           if (!isSparse(layer)) return null
-          const shared = describeSharedExpert(parts, sharedInner)
+          const shared = describeSharedExpert(parts, sharedIntermediateSize)
           return { ...describeExperts(parts, has, settings), shared }
         },
       }
@@ -94,9 +94,9 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       const settings = {
         names: QWEN_EXPERTS,
         count: readExpertCount(config, 128),
-        perToken: config.count('num_experts_per_tok', 8),
+        topK: config.count('num_experts_per_tok', 8),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        inner: config.count('moe_intermediate_size', 768),
+        intermediateSize: config.count('moe_intermediate_size', 768),
       }
       return {
         kvHeads: 4,
@@ -116,7 +116,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
       const normalized = config.flag('norm_topk_prob', true)
-      const experts = readQwenExperts(config, has, { count: 512, perToken: 10, normalized })
+      const experts = readQwenExperts(config, has, { count: 512, topK: 10, normalized })
       config.ignore('intermediate_size')
       return {
         ...describeQwenHybrid(config, groupedInputs),
@@ -141,7 +141,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       if (config.numbers('mlp_only_layers', []).length > 0) {
         throw config.refuse('mlp_only_layers', 'an empty list: all layers of the family have experts')
       }
-      const experts = readQwenExperts(config, has, { count: 256, perToken: 8, normalized: true })
+      const experts = readQwenExperts(config, has, { count: 256, topK: 8, normalized: true })
       config.ignore('intermediate_size')
       return {
         ...describeQwenHybrid(config, stackedInputs),
@@ -176,7 +176,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
   qwen3_vl_moe_text: {
     title: 'Qwen 3 VL 30B-A3B and 235B-A22B (text)',
-    notes: 'as Qwen 3, with experts in one stack, transposed in published files',
+    notes: 'as Qwen 3, with fused experts, transposed in published files',
     fixed: { norm_topk_prob: true },
     windowOffByDefault: true,
     describe: (config, has) => ({
@@ -184,8 +184,8 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       kvHeads: 16,
       experts: readQwen3Experts(config, has, {
         count: 60,
-        perToken: 4,
-        inner: 1408,
+        topK: 4,
+        intermediateSize: 1408,
         isNormalized: true,
         transposed: 'by shape',
       }),
@@ -202,8 +202,8 @@ export const QWEN_FAMILIES: Record<string, Family> = {
         kvHeads: 4,
         experts: readQwen3Experts(config, has, {
           count: 128,
-          perToken: 8,
-          inner: 768,
+          topK: 8,
+          intermediateSize: 768,
           isNormalized: config.flag('norm_topk_prob', true),
         }),
       }
@@ -217,8 +217,8 @@ function readQwen3Experts(
   has: (name: string) => boolean,
   usual: {
     count: number
-    perToken: number
-    inner: number
+    topK: number
+    intermediateSize: number
     isNormalized: boolean
     transposed?: Linear['transposed']
   },
@@ -227,9 +227,9 @@ function readQwen3Experts(
   const settings = {
     names: QWEN_EXPERTS,
     count: readExpertCount(config, usual.count),
-    perToken: config.count('num_experts_per_tok', usual.perToken),
+    topK: config.count('num_experts_per_tok', usual.topK),
     routing: softmaxRouting(usual.isNormalized),
-    inner: config.count('moe_intermediate_size', usual.inner),
+    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
     transposed: usual.transposed,
   }
   config.ignore('intermediate_size')
@@ -257,14 +257,14 @@ function describeQwen3Text(config: ConfigReader, theta = 500_000): Differences {
 function readQwenExperts(
   config: ConfigReader,
   has: (name: string) => boolean,
-  usual: { count: number; perToken: number; normalized: boolean },
+  usual: { count: number; topK: number; normalized: boolean },
 ): (parts: ExpertParts) => Experts {
   const settings = {
     names: QWEN_EXPERTS,
     count: readExpertCount(config, usual.count),
-    perToken: config.count('num_experts_per_tok', usual.perToken),
+    topK: config.count('num_experts_per_tok', usual.topK),
     routing: softmaxRouting(usual.normalized),
-    inner: config.count('moe_intermediate_size', 512),
+    intermediateSize: config.count('moe_intermediate_size', 512),
   }
   const shared = config.count('shared_expert_intermediate_size', 512)
   return (parts) => ({
@@ -276,7 +276,7 @@ function readQwenExperts(
 /** Qwen 3 Next and 3.5: norms of 1 + weight, attention with a gate on its output, a quarter of each head rotated. */
 function describeQwenHybrid(
   config: ConfigReader,
-  inputs: (parts: MixerParts, sizes: DeltaSizes) => DeltaProjections,
+  inputs: (parts: MixerParts, sizes: DeltaSizes) => GatedDeltaNetProjections,
 ): Differences {
   const sizes = readDeltaSizes(config, {
     keyHeads: 16,
@@ -292,7 +292,7 @@ function describeQwenHybrid(
     norm: { weightOffset: 1 },
     bias: readAttentionBias(config),
     headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
-    gate: 'beside queries',
+    gate: 'fused with q',
     rope: rope(config, { partial: 0.25 }),
     mixer: (layer, parts) => {
       if (!isLinear(layer)) return null
@@ -312,10 +312,13 @@ function describeQwenHybrid(
 }
 
 /** Qwen 3.5: all queries, keys and values from one product. */
-function stackedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSizes): DeltaProjections {
+function stackedInputs(
+  { linear, sizes: { hidden } }: MixerParts,
+  delta: DeltaSizes,
+): GatedDeltaNetProjections {
   const { keys, values } = countChannels(delta)
   return {
-    layout: 'stacked',
+    layout: 'qkv',
     queriesKeysValues: [linear('linear_attn.in_proj_qkv', hidden, 2 * keys + values)],
     gate: [linear('linear_attn.in_proj_z', hidden, values)],
     beta: linear('linear_attn.in_proj_b', hidden, delta.valueHeads),
@@ -324,10 +327,13 @@ function stackedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSi
 }
 
 /** Qwen 3 Next: two products, sorted by key head. */
-function groupedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSizes): DeltaProjections {
+function groupedInputs(
+  { linear, sizes: { hidden } }: MixerParts,
+  delta: DeltaSizes,
+): GatedDeltaNetProjections {
   const { keys, values } = countChannels(delta)
   return {
-    layout: 'grouped',
+    layout: 'qkv per group',
     mixed: linear('linear_attn.in_proj_qkvz', hidden, 2 * (keys + values)),
     rates: linear('linear_attn.in_proj_ba', hidden, 2 * delta.valueHeads),
   }

@@ -26,7 +26,7 @@ export const SARVAM_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       config.ignore('q_head_dim')
       return describeDeepseek3(config, has, {
-        experts: { count: 128, perToken: 8, inner: 2048, shared: 1, scale: 2.5 },
+        experts: { count: 128, topK: 8, intermediateSize: 2048, shared: 1, scale: 2.5 },
         sizes: { queryLatent: null },
         dense: 1,
         extraLayers: 0,
@@ -44,7 +44,7 @@ const SARVAM_KEYS: Record<string, string> = {
 
 /** Published under names of its own; transformers 5 can save it under those of GLM 4.5. */
 function describeSarvam(config: ConfigReader, has: Has): Differences {
-  const usual = { inner: 1024, isNormed: true, scale: 2.5, perToken: 6, extraLayers: 0 }
+  const usual = { intermediateSize: 1024, isNormed: true, scale: 2.5, topK: 6, extraLayers: 0 }
   const common: Differences = {
     ...describeGlm4Moe(config, has, usual, (key) => config.choose(SARVAM_KEYS[key]!, key)),
     kvHeads: 4,
@@ -61,7 +61,7 @@ function describeSarvam(config: ConfigReader, has: Has): Differences {
       packed: 'query_key_value',
       output: 'dense',
     },
-    layout: 'stacked',
+    layout: 'qkv',
     ...(common.headNorm && {
       headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm' },
     }),

@@ -24,7 +24,7 @@ interface Blocks {
   layers: number[]
   /** Blocks with weights of their own, which the layers take in turn. */
   count: number
-  inner: number
+  intermediateSize: number
   rank: number
   adaptsAttention: boolean
   /** Whether only the first layer of a block has its weights; transformers ties them if it ties the head. */
@@ -96,7 +96,7 @@ function readBlocks(config: ConfigReader, hidden: number): Blocks {
   return {
     layers: readHybridLayers(config),
     count: config.length('num_mem_blocks', 1),
-    inner: config.count('intermediate_size', 4 * hidden),
+    intermediateSize: config.count('intermediate_size', 4 * hidden),
     rank: config.count('adapter_rank', 128),
     adaptsAttention: config.flag('use_shared_attention_adapter', false),
     tied: config.flag('tie_word_embeddings', true),
@@ -135,7 +135,7 @@ function hasMoreAdapters(
 /** @param place of the layer among those that have a block */
 function describeBlock(blocks: Blocks, place: number, parts: MixerParts): Preface {
   const { hidden } = parts.sizes
-  const { inner, rank, hasBias } = blocks
+  const { intermediateSize, rank, hasBias } = blocks
   const layer = blocks.layers[place]!
   const owner = blocks.tied ? blocks.layers[place % blocks.count]! : layer
   const name = (tensor: string) =>
@@ -175,11 +175,11 @@ function describeBlock(blocks: Blocks, place: number, parts: MixerParts): Prefac
     mlp: {
       kind: 'gated in one',
       gateUp: adapted(
-        linear('feed_forward.gate_up_proj', hidden, 2 * inner, hasBias),
+        linear('feed_forward.gate_up_proj', hidden, 2 * intermediateSize, hasBias),
         'feed_forward.gate_up_proj_adapter_list',
       ),
       activation: parts.activation,
-      down: linear('feed_forward.down_proj', inner, hidden, hasBias),
+      down: linear('feed_forward.down_proj', intermediateSize, hidden, hasBias),
     },
     output: parts.linear('linear', hidden, hidden),
   }

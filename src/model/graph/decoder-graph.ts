@@ -26,7 +26,7 @@ export interface DecoderGraph {
   /** Whether its matrices are int8, or to be made so first: until then it cannot run. */
   int8?: 'awaited' | 'made'
   /** Tokens of the longest text for which the model's sparse attention equals full attention. */
-  longestDense?: number | null
+  indexTopK?: number | null
 }
 
 /** Numbers in a row of a decoder's logits, a name if the graph does not say how many; undefined if it has none. */

@@ -30,7 +30,7 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
       layers: 'n_layer',
       heads: 'n_head',
       kvHeads: null,
-      inner: 'n_inner',
+      intermediateSize: 'n_inner',
       positions: 'n_positions',
     },
     dialect: { transposesMatrices: true },

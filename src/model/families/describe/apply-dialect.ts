@@ -9,7 +9,7 @@ export function applyDialect(differences: Differences, dialect: Dialect = {}): D
     ...(dialect.interleavesRope && rope && { rope: interleave(rope) }),
     ...(dialect.foldsNormOffset && { norm: { ...norm, weightOffset: 0 } }),
     transposed: dialect.transposesMatrices ? false : transposed,
-    layout: dialect.stacksProjections ? 'stacked' : layout,
+    layout: dialect.stacksProjections ? 'qkv' : layout,
   }
 }
 

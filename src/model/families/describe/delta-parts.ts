@@ -1,5 +1,5 @@
 import type { ConfigReader } from './config-reader.js'
-import type { Activation, Decay, Delta, DeltaProjections, Norm } from './description.js'
+import type { Activation, Decay, GatedDeltaNet, GatedDeltaNetProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
 import { readLayerKinds } from './layer-types.js'
 
@@ -56,7 +56,7 @@ export function readLinearLayers(
 
 /** What differs between families. */
 interface DeltaForm {
-  projections: DeltaProjections
+  projections: GatedDeltaNetProjections
   /** Tensors of the convolution. */
   convolutions: string[]
   decay: Decay
@@ -67,7 +67,7 @@ interface DeltaForm {
   output: string
 }
 
-export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaForm): Delta {
+export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaForm): GatedDeltaNet {
   const { kernel, ...heads } = delta
   const { linear, activation, sizes } = parts
   const { convolutions, output, ...rest } = form

@@ -40,14 +40,14 @@ export function applyDifferences(
   differences: Differences,
   { prefix, ...checkpoint }: CheckpointFacts,
 ): Decoder {
-  const { inner = '', extras = [] } = differences
+  const { decoderPrefix = '', extras = [] } = differences
   const names = { ...LLAMA_NAMES, ...differences.names }
   const sizes = readSizes(config, differences)
   const vocabulary = config.count('vocab_size')
   const makeActivation = differences.makeActivation ?? readActivation(config, differences)
   const makeNorm = prepareNorm(config, differences, sizes.hidden)
   const alibi = differences.alibi?.(sizes) ?? null
-  const own = (name: string) => `${prefix}${inner}${name}`
+  const own = (name: string) => `${prefix}${decoderPrefix}${name}`
   const { embedding = {} } = differences
   const tableSize = embedding.size ?? sizes.hidden
   const table = own(`${names.embedding}.weight`)
@@ -90,7 +90,7 @@ export function applyDifferences(
       ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
       ...extras,
     ],
-    longestDense: differences.longestDense ?? null,
+    indexTopK: differences.indexTopK ?? null,
   }
 }
 

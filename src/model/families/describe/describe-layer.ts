@@ -56,7 +56,7 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
       streamAfterMlp: normOf(norms.streamAfterMlp),
     },
     parallel: differences.parallel ?? false,
-    addsToNormed: differences.addsToNormed ?? false,
+    postNormResidual: differences.postNormResidual ?? false,
     residual: describeResidual(differences, index),
     perLayerEmbedding: describePerLayerEmbedding(differences, context, name),
     scalar: differences.layerScalar === undefined ? null : name(differences.layerScalar),
@@ -126,7 +126,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
   const headNorm = ofLayer(differences.headNorm, index)
   const products = describeProducts(differences, context, own)
-  const makesKeys = products.sharing?.role !== 'reads'
+  const makesKeys = products.sharing?.role !== 'consumer'
   return {
     kind: 'attention',
     heads,
@@ -143,7 +143,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
         : null,
     normAfterRope: headNorm?.afterRope ?? false,
     clip: differences.clip ?? null,
-    queryGrowth: ofLayer(differences.queryGrowth, index),
+    temperatureScaling: ofLayer(differences.temperatureScaling, index),
     scale: differences.scale?.(index, sizes) ?? headDim ** -0.5,
     window: differences.window?.(index) ?? null,
     chunk: differences.chunk?.(index) ?? null,
@@ -180,9 +180,9 @@ function describeProducts(
     if (layout !== 'separate') {
       return { layout, packed: linear(names.packed, hidden, queries + 2 * keys, bias.qkv) }
     }
-    const width = gate === 'beside queries' ? 2 * queries : queries
+    const width = gate === 'fused with q' ? 2 * queries : queries
     const query = linear(names.query, hidden, width, bias.qkv)
-    if (sharing?.role === 'reads') return { layout: 'query only', query }
+    if (sharing?.role === 'consumer') return { layout: 'query only', query }
     const key = linear(names.key, hidden, keys, bias.qkv)
     if (differences.keyAsValue?.(index)) return { layout: 'key as value', query, key }
     return { layout, query, key, value: linear(names.value, hidden, kvHeads * valueDim, bias.qkv) }
@@ -223,7 +223,7 @@ function describeDifferential(
       [own('lambda_q1'), own('lambda_k1')],
       [own('lambda_q2'), own('lambda_k2')],
     ],
-    initial: differential(index),
+    lambdaInit: differential(index),
     norm: makeNorm(own('groupnorm'), { size: 2 * sizes.headDim, weight: false }),
   }
 }
@@ -241,7 +241,7 @@ function describeGate(
   { heads, headDim }: Sizes,
   linear: (module: string, outputs: number) => Linear,
 ): Attention['gate'] {
-  if (gate === null || gate === undefined || gate === 'beside queries') return gate ?? null
+  if (gate === null || gate === undefined || gate === 'fused with q') return gate ?? null
   const { module, span, activation } = gate
   return { product: linear(module, span === 'head' ? heads : heads * headDim), activation }
 }
@@ -262,31 +262,39 @@ function describeMlp(
     outputs,
     transposed,
   })
-  const gated = (module: string, inner: number): GatedMlp => ({
+  const gated = (module: string, intermediateSize: number): GatedMlp => ({
     kind: 'gated',
-    gate: linear(`${module}.${names.gate}`, hidden, inner),
-    up: linear(`${module}.${names.up}`, hidden, inner),
+    gate: linear(`${module}.${names.gate}`, hidden, intermediateSize),
+    up: linear(`${module}.${names.up}`, hidden, intermediateSize),
     activation,
-    down: linear(`${module}.${names.down}`, inner, hidden),
+    down: linear(`${module}.${names.down}`, intermediateSize, hidden),
   })
   const parts = { hidden, activation, name, gated, makeNorm }
   const experts = differences.experts?.(index, parts)
   if (experts) return { kind: 'experts', experts: checkExperts(config, experts) }
-  const inner = readMlpSize(config, differences, { hidden, index })
-  if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, inner), parts)
+  const intermediateSize = readMlpSize(config, differences, { hidden, index })
+  if (differences.aroundMlp) return differences.aroundMlp(gated(names.mlp, intermediateSize), parts)
   const module = names.mlp === '' ? '' : `${names.mlp}.`
-  const down = linear(`${module}${names.down}`, inner, hidden)
+  const down = linear(`${module}${names.down}`, intermediateSize, hidden)
   switch (mlp) {
     case 'gated': {
       const { innerNorms, mlpScales: scales } = differences
-      const plain = scales === undefined ? gated(names.mlp, inner) : { ...gated(names.mlp, inner), scales }
+      const plain =
+        scales === undefined
+          ? gated(names.mlp, intermediateSize)
+          : { ...gated(names.mlp, intermediateSize), scales }
       if (innerNorms === undefined) return plain
-      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: inner }) }
+      return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: intermediateSize }) }
     }
     case 'gated in one':
-      return { kind: mlp, gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * inner), activation, down }
+      return {
+        kind: mlp,
+        gateUp: linear(`${module}${names.gateUp}`, hidden, 2 * intermediateSize),
+        activation,
+        down,
+      }
     case 'plain':
-      return { kind: mlp, up: linear(`${module}${names.up}`, hidden, inner), activation, down }
+      return { kind: mlp, up: linear(`${module}${names.up}`, hidden, intermediateSize), activation, down }
   }
 }
 
@@ -296,13 +304,13 @@ function readMlpSize(
   { hidden, index }: { hidden: number; index: number },
 ): number {
   if (mlpSize !== undefined) return typeof mlpSize === 'number' ? mlpSize : mlpSize(index)
-  const key = keys?.inner ?? LLAMA_KEYS.inner
+  const key = keys?.intermediateSize ?? LLAMA_KEYS.intermediateSize
   return innerMultiple === undefined ? config.count(key) : config.count(key, innerMultiple * hidden)
 }
 
 export function checkExperts(config: ConfigReader, experts: Experts): Experts {
-  if (experts.perToken <= experts.count) return experts
+  if (experts.topK <= experts.count) return experts
   throw config.contradicts(
-    `has ${experts.perToken} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,
+    `has ${experts.topK} experts per token (num_experts_per_tok) of ${experts.count}, expected at most all`,
   )
 }

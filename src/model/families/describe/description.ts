@@ -12,10 +12,10 @@ export interface Linear {
   /** `by shape`: unless the tensor has the shape of Linear. */
   transposed?: boolean | 'by shape'
   /**
-   * The weight is one of a stack [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
+   * The weight is that of one of several fused experts [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
    * `isFlat`: the first two axes are one.
    */
-  stack?: { count: number; index: number; isFlat?: boolean }
+  fused?: { count: number; index: number; isFlat?: boolean }
   /** Two products in a row, of a lower rank, whose output is added. */
   adapter?: { into: Linear; back: Linear }
 }
@@ -92,19 +92,19 @@ export type HeadNorm =
 /**
  * Where queries, keys and values come from: three products, two if values are keys before their norm and rotation
  * (`key as value`), one if keys and values are those of an earlier layer (`query only`), or one whose outputs are all queries, then all keys,
- * then all values (`stacked`), or for each key head its queries, its key and its value (`grouped`), or for each
- * quarter of the heads its queries, its values and its keys (`quarters`).
+ * then all values (`qkv`), or for each key head its queries, its key and its value (`qkv per group`), or for each
+ * quarter of the heads its queries, its values and its keys (`qvk per quarter`).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
   | { layout: 'key as value'; query: Linear; key: Linear }
   | { layout: 'query only'; query: Linear }
-  | { layout: 'stacked' | 'grouped' | 'quarters'; packed: Linear }
+  | { layout: 'qkv' | 'qkv per group' | 'qvk per quarter'; packed: Linear }
 
 /** The part of a layer in which tokens see those before them. */
 export type Mixer =
   | Attention
-  | Delta
+  | GatedDeltaNet
   | GatedRecurrence
   | LatentAttention
   | LightningAttention
@@ -124,10 +124,10 @@ export interface Attention {
   valueScale?: number
   projections: Projections
   /**
-   * What the heads' outputs are multiplied by; `beside queries`: the query product gives each head its query, then as
+   * What the heads' outputs are multiplied by; `fused with q`: the query product gives each head its query, then as
    * many numbers whose sigmoid that is.
    */
-  gate: 'beside queries' | OutputGate | null
+  gate: 'fused with q' | OutputGate | null
   output: Linear
   /** Null if the layer has no position embedding of its own. */
   rope: Rope | null
@@ -139,7 +139,7 @@ export interface Attention {
   /** Queries, keys and values are clipped to [-clip, clip]. */
   clip: number | null
   /** Queries grow with their position. */
-  queryGrowth: QueryGrowth | null
+  temperatureScaling: TemperatureScaling | null
   /** Factor on the scores. */
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
@@ -158,12 +158,15 @@ export interface Attention {
   sharing: KeySharing | null
 }
 
-/** Half of the heads, times exp(a . b) of the first factors - exp(a . b) of the second + `initial`, is taken from the others. */
+/**
+ * Differential attention (Ye et al. 2024, arXiv 2410.05258): lambda = exp(a . b) - exp(c . d) + lambdaInit; lambda times
+ * half of the heads is subtracted from the other half.
+ */
 export interface Differential {
   /** Names of vectors of the size of a head. */
   factors: [[a: string, b: string], [a: string, b: string]]
-  /** By the number of the layer; what is left is multiplied by 1 - `initial`. */
-  initial: number
+  /** Depends on the layer's number; the difference is multiplied by 1 - lambdaInit. */
+  lambdaInit: number
   /** Over two heads side by side. */
   norm: Norm
 }
@@ -176,12 +179,12 @@ export interface OutputGate {
 
 /** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
 export interface KeySharing {
-  role: 'makes' | 'reads'
+  role: 'producer' | 'consumer'
   kind: string
 }
 
 /** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
-export interface QueryGrowth {
+export interface TemperatureScaling {
   rate: number
   period: number
   offset: number
@@ -192,7 +195,7 @@ export interface QueryGrowth {
  * [key size, value size]; a token shrinks it by its decay and moves what it holds for the token's key towards the
  * token's value by a part beta.
  */
-export interface Delta {
+export interface GatedDeltaNet {
   kind: 'delta'
   /** Heads of queries and keys; each serves `valueHeads / keyHeads` neighbouring value heads. */
   keyHeads: number
@@ -200,7 +203,7 @@ export interface Delta {
   /** Sizes of a head. */
   keyDim: number
   valueDim: number
-  projections: DeltaProjections
+  projections: GatedDeltaNetProjections
   /** Runs over queries, keys and values side by side. */
   convolution: Convolution
   activation: Activation
@@ -228,13 +231,13 @@ export interface Decay {
 }
 
 /**
- * Products of the layer's input: `stacked`, all queries, all keys, then all values, from one product or several; or
+ * Products of the layer's input: `qkv`, all queries, all keys, then all values, from one product or several; or
  * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays. Gate
  * and decay can take several products, one after the other.
  */
-export type DeltaProjections =
-  | { layout: 'stacked'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
-  | { layout: 'grouped'; mixed: Linear; rates: Linear }
+export type GatedDeltaNetProjections =
+  | { layout: 'qkv'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
+  | { layout: 'qkv per group'; mixed: Linear; rates: Linear }
 
 /**
  * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
@@ -461,7 +464,7 @@ export interface GateBounds {
 export interface Experts {
   router: Linear
   count: number
-  perToken: number
+  topK: number
   routing: Routing
   /** Products before and after the experts, which then have a width of their own. */
   latent?: { into: Linear; back: Linear } | null
@@ -488,7 +491,7 @@ export interface LargestScores {
   /** A softmax over all experts, or the sigmoid of each. */
   scores: 'softmax' | 'sigmoid'
   /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
-  choiceBias: string | null
+  correctionBias: string | null
   /** The bias is added to the router's outputs, of which the largest are chosen, instead of the scores. */
   biasesOutputs?: boolean
   /** If only experts of the best groups can be chosen. */
@@ -555,7 +558,7 @@ export interface Layer {
   /** Mixer and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
   parallel: boolean
   /** Mixer and MLP are added to the normed stream that they read, instead of the stream before the norm. */
-  addsToNormed: boolean
+  postNormResidual: boolean
   /** What each is added with. */
   residual: { mixer: Residual; mlp: Residual }
   perLayerEmbedding: PerLayerEmbedding | null
@@ -644,6 +647,6 @@ export interface Decoder {
   } | null
   /** Names of tensors in old checkpoints that are recomputed. */
   extras: RegExp[]
-  /** Tokens of the longest text of which sparse attention sees all; null if attention is not sparse. */
-  longestDense: number | null
+  /** Attention is sparse in texts of more tokens (`index_topk`); null if it never is. */
+  indexTopK: number | null
 }

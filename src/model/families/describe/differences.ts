@@ -12,9 +12,9 @@ import type {
   Mlp,
   Norm,
   Preface,
-  QueryGrowth,
   Rope,
   Sinusoids,
+  TemperatureScaling,
 } from './description.js'
 
 /** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
@@ -54,7 +54,7 @@ export const LLAMA_KEYS = {
   heads: 'num_attention_heads' as string | null,
   /** Null if the family derives the number in another way. */
   kvHeads: 'num_key_value_heads' as string | null,
-  inner: 'intermediate_size',
+  intermediateSize: 'intermediate_size',
   activation: 'hidden_act',
 }
 
@@ -73,7 +73,7 @@ export interface Sizes {
  */
 export interface Differences {
   /** Further prefix of the decoder's own tensors. */
-  inner?: string
+  decoderPrefix?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
   /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
@@ -111,7 +111,7 @@ export interface Differences {
   /** Factor on what mixer and MLP add to the residual stream. */
   residualMultiplier?: number
   /** Mixer and MLP are added to what their norms give. */
-  addsToNormed?: boolean
+  postNormResidual?: boolean
   /** Factors on the stream and on what is added, if they differ between layers or parts. */
   residual?: (layer: number) => Layer['residual']
   /** Which products have a bias. */
@@ -129,7 +129,7 @@ export interface Differences {
   keyAsValue?: (layer: number) => boolean
   sharing?: (layer: number) => KeySharing | null
   clip?: number | null
-  queryGrowth?: QueryGrowth | ((layer: number) => QueryGrowth | null)
+  temperatureScaling?: TemperatureScaling | ((layer: number) => TemperatureScaling | null)
   scale?: (layer: number, sizes: Sizes) => number
   window?: (layer: number) => number | null
   chunk?: (layer: number) => number | null
@@ -140,7 +140,7 @@ export interface Differences {
   /** Size of a head's value if it is not that of its key, and a factor on it. */
   value?: { size: number; scale: number }
   /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
-  gate?: 'beside queries' | GateModule | null
+  gate?: 'fused with q' | GateModule | null
   /** A layer's mixer; null, or no function, for attention as described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
   /** In the layers that have it, what is added to the mixer's input. */
@@ -174,7 +174,7 @@ export interface Differences {
   extraLayers?: number
   extras?: RegExp[]
   /** Tokens of the longest text of which sparse attention sees all. */
-  longestDense?: number
+  indexTopK?: number
 }
 
 /** Modules of attention with the norms on queries and keys. */
@@ -223,6 +223,6 @@ export interface ExpertParts {
   activation: Activation
   /** Full name of a tensor of the layer. */
   name: (tensor: string) => string
-  gated: (module: string, inner: number) => Mlp
+  gated: (module: string, intermediateSize: number) => Mlp
   makeNorm: MakeNorm
 }

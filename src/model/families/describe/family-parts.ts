@@ -56,9 +56,9 @@ export interface ExpertNames {
   gate: string
   up: string
   down: string
-  /** Modules of router and experts if transformers 5 saved them in one stack; `mlp.gate` and `mlp.experts`. */
-  stackRouter?: string
-  stack?: string
+  /** Modules of router and experts if transformers 5 fused them; `mlp.gate` and `mlp.experts`. */
+  fusedRouter?: string
+  fused?: string
 }
 
 export const QWEN_EXPERTS: ExpertNames = {
@@ -75,8 +75,8 @@ export const FEED_FORWARD_EXPERTS: ExpertNames = {
   gate: 'gate_proj',
   up: 'up_proj',
   down: 'down_proj',
-  stack: 'feed_forward.experts',
-  stackRouter: 'feed_forward.router',
+  fused: 'feed_forward.experts',
+  fusedRouter: 'feed_forward.router',
 }
 
 export const MIXTRAL_EXPERTS: ExpertNames = {
@@ -89,12 +89,17 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
 
 /** The usual router: a softmax, of whose largest scores a sum of one can be made. */
 export function softmaxRouting(normalized: boolean): LargestScores {
-  return { scores: 'softmax', choiceBias: null, normalized: normalized ? { sumEpsilon: 0 } : null, scale: 1 }
+  return {
+    scores: 'softmax',
+    correctionBias: null,
+    normalized: normalized ? { sumEpsilon: 0 } : null,
+    scale: 1,
+  }
 }
 
 /**
  * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
- * one stack of all experts.
+ * fused experts.
  */
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
@@ -102,49 +107,49 @@ export function describeExperts(
   settings: {
     names: ExpertNames
     count: number
-    perToken: number
+    topK: number
     routing: Routing
-    inner: number
-    /** How the matrices of a stack are stored; as those of Linear if omitted. */
+    intermediateSize: number
+    /** How the matrices of fused experts are stored; as those of Linear if omitted. */
     transposed?: Linear['transposed']
   },
 ): Experts {
-  const { count, perToken, routing, inner, names, transposed = false } = settings
-  const module = names.stack ?? 'mlp.experts'
-  const isStacked = has(name(`${module}.gate_up_proj`))
+  const { count, topK, routing, intermediateSize, names, transposed = false } = settings
+  const module = names.fused ?? 'mlp.experts'
+  const isFused = has(name(`${module}.gate_up_proj`))
   const linear = (weight: string, inputs: number, outputs: number): Linear => ({
     weight: name(weight),
     bias: null,
     inputs,
     outputs,
   })
-  const stack = (weight: string, inputs: number, outputs: number, index: number): Linear => ({
+  const fused = (weight: string, inputs: number, outputs: number, index: number): Linear => ({
     ...linear(weight, inputs, outputs),
     transposed,
-    stack: { count, index },
+    fused: { count, index },
   })
   const separate = (index: number): Mlp => {
     const module = `${names.experts}.${index}`
     return {
       kind: 'gated',
-      gate: linear(`${module}.${names.gate}.weight`, hidden, inner),
-      up: linear(`${module}.${names.up}.weight`, hidden, inner),
+      gate: linear(`${module}.${names.gate}.weight`, hidden, intermediateSize),
+      up: linear(`${module}.${names.up}.weight`, hidden, intermediateSize),
       activation,
-      down: linear(`${module}.${names.down}.weight`, inner, hidden),
+      down: linear(`${module}.${names.down}.weight`, intermediateSize, hidden),
     }
   }
   const stacked = (index: number): Mlp => ({
     kind: 'gated in one',
-    gateUp: stack(`${module}.gate_up_proj`, hidden, 2 * inner, index),
+    gateUp: fused(`${module}.gate_up_proj`, hidden, 2 * intermediateSize, index),
     activation,
-    down: stack(`${module}.down_proj`, inner, hidden, index),
+    down: fused(`${module}.down_proj`, intermediateSize, hidden, index),
   })
   return {
-    router: linear(`${isStacked ? (names.stackRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),
+    router: linear(`${isFused ? (names.fusedRouter ?? 'mlp.gate') : names.router}.weight`, hidden, count),
     count,
-    perToken,
+    topK,
     routing,
-    expert: isStacked ? stacked : separate,
+    expert: isFused ? stacked : separate,
     shared: null,
   }
 }
@@ -152,10 +157,10 @@ export function describeExperts(
 /** Qwen's expert for every token, weighted by the sigmoid of a product. */
 export function describeSharedExpert(
   { hidden, name, gated }: ExpertParts,
-  inner: number,
+  intermediateSize: number,
 ): NonNullable<Experts['shared']> {
   const gate = { weight: name('mlp.shared_expert_gate.weight'), bias: null, inputs: hidden, outputs: 1 }
-  return { mlp: gated('mlp.shared_expert', inner), gate }
+  return { mlp: gated('mlp.shared_expert', intermediateSize), gate }
 }
 
 /** Which layers of a Qwen mixture have experts. */

@@ -8,16 +8,16 @@ import { describeExperts, type ExpertNames, QWEN_EXPERTS } from './family-parts.
 export interface RoutedExperts {
   names: ExpertNames
   count: number
-  perToken: number
+  topK: number
   /** Width of an expert. */
-  inner: number
+  intermediateSize: number
   /** Without the name of a bias. */
   routing: LargestScores
   /** Names that the bias may have in a layer, the published one first; null if there is none. */
-  choiceBias: string[] | null
+  correctionBias: string[] | null
   /** Modules that the shared expert may be, the published one first; null if there is none. */
-  shared: { modules: string[]; inner: number; scale?: number } | null
-  /** How the matrices of a stack are stored; as those of Linear if omitted. */
+  shared: { modules: string[]; intermediateSize: number; scale?: number } | null
+  /** How the matrices of fused experts are stored; as those of Linear if omitted. */
   transposed?: boolean
 }
 
@@ -25,18 +25,18 @@ export interface RoutedExperts {
 export function describeRoutedExperts(
   parts: ExpertParts,
   has: (name: string) => boolean,
-  { choiceBias, shared, ...experts }: RoutedExperts,
+  { correctionBias, shared, ...experts }: RoutedExperts,
 ): Experts {
   const find = (names: string[], tensor = '') =>
     names.find((name) => has(parts.name(`${name}${tensor}`))) ?? names[0]!
-  const bias = choiceBias === null ? null : parts.name(find(choiceBias))
+  const bias = correctionBias === null ? null : parts.name(find(correctionBias))
   return {
-    ...describeExperts(parts, has, { ...experts, routing: { ...experts.routing, choiceBias: bias } }),
+    ...describeExperts(parts, has, { ...experts, routing: { ...experts.routing, correctionBias: bias } }),
     shared:
       shared === null
         ? null
         : {
-            mlp: parts.gated(find(shared.modules, '.gate_proj.weight'), shared.inner),
+            mlp: parts.gated(find(shared.modules, '.gate_proj.weight'), shared.intermediateSize),
             gate: null,
             scale: shared.scale ?? 1,
           },
@@ -48,13 +48,13 @@ const SUM_EPSILON = 1e-20
 
 /** DeepSeek V3's router without groups: sigmoids, weighed to a sum of one and multiplied by a factor. */
 export function sigmoidRouting(scale: number, sumEpsilon = SUM_EPSILON): LargestScores {
-  return { scores: 'sigmoid', choiceBias: null, normalized: { sumEpsilon }, scale }
+  return { scores: 'sigmoid', correctionBias: null, normalized: { sumEpsilon }, scale }
 }
 
 /** DeepSeek V3's router over groups of experts, by the keys that its kin share. */
 export function readGroupedRouting(
   config: ConfigReader,
-  { count, perToken }: { count: number; perToken: number },
+  { count, topK }: { count: number; topK: number },
   usual: { isNormalized: boolean; scale: number; groups?: UsualGroups | undefined },
 ): LargestScores {
   const scale = config.number('routed_scaling_factor', usual.scale)
@@ -63,7 +63,7 @@ export function readGroupedRouting(
   return {
     ...sigmoidRouting(scale),
     normalized: isNormalized ? { sumEpsilon: SUM_EPSILON } : null,
-    groups: readGroups(config, { count, perToken, scoredBy: 2 }, usual.groups),
+    groups: readGroups(config, { count, topK, scoredBy: 2 }, usual.groups),
   }
 }
 
@@ -85,7 +85,7 @@ interface UsualGroups {
  */
 export function readGroups(
   config: ConfigReader,
-  { count, perToken, scoredBy }: { count: number; perToken: number; scoredBy: number },
+  { count, topK, scoredBy }: { count: number; topK: number; scoredBy: number },
   usual: UsualGroups = { count: 1, kept: 1 },
   key = 'n_group',
 ): ExpertGroups | null {
@@ -96,8 +96,7 @@ export function readGroups(
   if (groups === kept) return null
   const size = count / groups
   if (size < scoredBy) throw config.refuse(key, `groups of at least ${scoredBy} of ${count} experts`)
-  if (kept * size < perToken)
-    throw config.refuse('topk_group', `groups of at least ${perToken} experts in all`)
+  if (kept * size < topK) throw config.refuse('topk_group', `groups of at least ${topK} experts in all`)
   return { count: groups, kept, scoredBy }
 }
 
@@ -132,23 +131,21 @@ export function readExtraLayers(config: ConfigReader, otherwise = 0): number {
 
 interface ExpertCounts {
   count: number
-  perToken: number
-  inner: number
+  topK: number
+  intermediateSize: number
 }
 
 export function readExpertCounts(
   config: ConfigReader,
-  usual: { count?: number; perToken?: number; inner: number },
+  usual: { count?: number; topK?: number; intermediateSize: number },
   key = 'n_routed_experts',
 ): ExpertCounts {
-  const { count, perToken } = usual
+  const { count, topK } = usual
   return {
     count: count === undefined ? config.count(key) : config.count(key, count),
-    perToken:
-      perToken === undefined
-        ? config.count('num_experts_per_tok')
-        : config.count('num_experts_per_tok', perToken),
-    inner: config.count('moe_intermediate_size', usual.inner),
+    topK:
+      topK === undefined ? config.count('num_experts_per_tok') : config.count('num_experts_per_tok', topK),
+    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
   }
 }
 
@@ -176,8 +173,12 @@ export function describeV3Experts(
     names: QWEN_EXPERTS,
     ...experts,
     routing: readGroupedRouting(config, experts, settings),
-    choiceBias: ['mlp.gate.e_score_correction_bias', 'mlp.e_score_correction_bias', 'mlp.gate.expert_bias'],
-    shared: { modules: ['mlp.shared_experts'], inner: experts.inner * shared },
+    correctionBias: [
+      'mlp.gate.e_score_correction_bias',
+      'mlp.e_score_correction_bias',
+      'mlp.gate.expert_bias',
+    ],
+    shared: { modules: ['mlp.shared_experts'], intermediateSize: experts.intermediateSize * shared },
   }
   return (layer, parts) => (isSparse(layer) ? describeRoutedExperts(parts, has, routed) : null)
 }

@@ -30,7 +30,7 @@ const MIXTRAL: Architecture = {
 }
 
 /** Architectures with the layer of Llama, or nearly. */
-export const LLAMA_KIN: Record<string, Architecture> = {
+export const LLAMA_VARIANTS: Record<string, Architecture> = {
   llama: {
     ...LLAMA,
     dialect: INTERLEAVED,
