@@ -166,9 +166,9 @@ async function writeTexts(nextLength) {
   for (let line = 0; texts.length < Number(values['dataset-size']); ) {
     const length = nextLength()
     while (tokens.length < length) {
-      tokens.push(...encode(JSON.parse(lines[line++ % lines.length]).text, Infinity))
+      tokens.push(...(await encode(JSON.parse(lines[line++ % lines.length]).text, Infinity)))
     }
-    texts.push(JSON.stringify({ text: decode(tokens.slice(0, length)) }))
+    texts.push(JSON.stringify({ text: await decode(tokens.slice(0, length)) }))
     tokens = tokens.slice(length)
   }
   const path = join(output, 'texts.jsonl')

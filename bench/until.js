@@ -139,7 +139,7 @@ async function measureDistances() {
     ]),
   )
   for await (const { text, origin } of dataset.rows()) {
-    const ids = encode(text, Number(values['max-length']))
+    const ids = await encode(text, Number(values['max-length']))
     const batch = { texts: [{ ids, origin }], asked: [ids.map((_, token) => token)] }
     const { value: gram } = await session.measureGrams([batch]).next()
     for (const name of selections) {

@@ -11,7 +11,7 @@ import { openModel } from '../../dist/engine/model.js'
 import { pruneModel } from '../../dist/jobs/prune/prune.js'
 import { openDataset } from '../../dist/texts/data/dataset.js'
 import { readRecords } from '../../dist/texts/data/records.js'
-import { loadTokenizer } from '../../dist/texts/tokens/tokenizer.js'
+import { TokenizerProcess } from '../../dist/texts/tokens/tokenizer-process.js'
 import { makeHubReaders } from './hub-readers.js'
 import { measure } from './measure.js'
 import { mutateBytes, mutateGraph, mutatePickle } from './mutate.js'
@@ -83,9 +83,21 @@ function packedRunner(damaged, mutate) {
   return { variants, mutate, read: (folder) => measure(folder) }
 }
 
+async function encodeApart(place) {
+  const tokenizer = new TokenizerProcess(place)
+  try {
+    return await tokenizer.encode('In the beginning', 16)
+  } finally {
+    tokenizer.close()
+  }
+}
+
 function tokenizerReader(damaged) {
-  const read = async (folder) => void (await loadTokenizer(folder)).encode('In the beginning', 16)
-  return { variants: one(sound.llama, damaged), mutate: mutateBytes, read }
+  return {
+    variants: one(sound.llama, damaged),
+    mutate: mutateBytes,
+    read: async (folder) => void (await encodeApart(folder)),
+  }
 }
 
 function ggufReader(name) {
@@ -95,8 +107,7 @@ function ggufReader(name) {
 const ggufTokenizerReader = {
   variants: one({ 'model.gguf': sound.gguf['llama-tied.gguf'] }, 'model.gguf'),
   mutate: mutateBytes,
-  read: async (folder) =>
-    void (await loadTokenizer(join(folder, 'model.gguf'))).encode('In the beginning', 16),
+  read: async (folder) => void (await encodeApart(join(folder, 'model.gguf'))),
 }
 
 const PLAN = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }

@@ -3,7 +3,7 @@
  * once.
  */
 export async function whileTokenizerStarts<Job>(load: () => Promise<Job>): Promise<Job> {
-  const { startTokenizerThread } = await import('../../texts/tokens/tokenizer-thread.js')
-  startTokenizerThread()
+  const { startTokenizerProcess } = await import('../../texts/tokens/tokenizer-process.js')
+  startTokenizerProcess()
   return load()
 }

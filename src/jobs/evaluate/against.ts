@@ -13,7 +13,7 @@ import { releaseAll } from '../../engine/sessions/session.js'
 import { takePairHead } from '../../model/graph/heads/comparison.js'
 import type { AgainstFigures, EvaluationResult } from '../../results/documents/evaluation-result.js'
 import { findTokenizerDifference } from '../../texts/tokens/same-tokenizer.js'
-import { loadTokenizer } from '../../texts/tokens/tokenizer.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
 import { chooseRunSettings } from '../run/run-options.js'
@@ -85,8 +85,9 @@ async function assertComparable(
       hint: '`batchSize: 1`',
     })
   }
-  const tokenizers = [await loadTokenizer(model.tokenizer), await loadTokenizer(reference.tokenizer)] as const
-  const difference = findTokenizerDifference(...tokenizers)
+  const tokenizers = [model, reference].map(({ tokenizer }) => new TokenizerProcess(tokenizer))
+  const difference = await findTokenizerDifference(tokenizers[0]!, tokenizers[1]!)
+  for (const tokenizer of tokenizers) tokenizer.close()
   if (difference === null) return
   throw new LayerpruneError(`${model.id} and ${reference.id} have different tokenizers: ${difference}`, {
     hint: 'bits per byte of two runs can be compared',

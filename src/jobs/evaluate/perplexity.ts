@@ -10,7 +10,7 @@ import type { TextTotal } from '../../texts/data/count-texts.js'
 import type { Dataset } from '../../texts/data/dataset.js'
 import { isInShard, type Shard } from '../../texts/tokens/placed-rows.js'
 import { batchScoredTexts, skipRows, type TextBatches } from '../../texts/tokens/scored-texts.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
 import { openInputs } from '../run/open-inputs.js'
@@ -90,7 +90,7 @@ export async function evaluatePerplexity(
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const work = new TextWork()
   const rows = skipRows(dataset.rows(), datasetSkip)
   const texts = batchScoredTexts(rows, tokenizer.encode, settings, takeOwn(work, shard))
@@ -188,7 +188,7 @@ interface ScoredBatch {
   batch: ReadText[]
   /** The whole model's, then each candidate's. */
   compared: Compared[]
-  decode: TokenizerThread['decode']
+  decode: TokenizerProcess['decode']
   maxLength: number
 }
 

@@ -6,7 +6,7 @@ import type { LocatedModel } from '../../engine/model.js'
 import { type Dataset, type DatasetRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
-import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
+import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import { EVALUATION_TEXTS } from '../repair/repair-texts.js'
 import { packTexts } from './pack-texts.js'
@@ -40,7 +40,7 @@ interface ReadOptions {
  */
 export async function readHealTexts(
   options: HealTextOptions & ReadingOptions,
-  encode: EncodeAnywhere,
+  encode: Encode,
   { maxLength, most, batchSize, endToken }: ReadOptions,
 ): Promise<HealTexts> {
   const { evaluateOn, evaluateSize = EVALUATION_TEXTS } = options

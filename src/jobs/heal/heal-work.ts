@@ -20,7 +20,7 @@ import type { Teacher } from '../../model/gradient/loss.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { readStoredPart } from '../../model/graph/stored-part.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunningOptions } from '../run/run-options.js'
 import { listCompanions } from '../write-model/companion-files.js'
@@ -121,7 +121,7 @@ export interface Student {
 
 /** The texts of a training. */
 export interface HealData {
-  tokenizer: TokenizerThread
+  tokenizer: TokenizerProcess
   texts: HealTexts
 }
 
@@ -158,7 +158,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   if (!options.adapter) assertPlain(model)
   const settings = chooseSettings(options, model)
   const student = await openStudent(located, model, settings, options)
-  const tokenizer = new TokenizerThread(located.folder, signal)
+  const tokenizer = new TokenizerProcess(located.folder, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
@@ -256,7 +256,7 @@ export function decoderTensors({ decoder, tensors }: Model): Map<string, TensorL
 async function readTexts(
   options: HealOptions,
   located: LocatedModel,
-  tokenizer: TokenizerThread,
+  tokenizer: TokenizerProcess,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
   const writeChat = createChatWriter(() => located.tokenizer)

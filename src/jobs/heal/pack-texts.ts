@@ -1,6 +1,6 @@
 import { createRandom, shuffleInPlace } from '../../base/random.js'
 import type { DatasetRow } from '../../texts/data/dataset.js'
-import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
+import type { Encode } from '../../texts/tokens/tokenizer.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
 /** Longest text that is tokenised as a whole. */
@@ -23,7 +23,7 @@ interface PackOptions {
  */
 export async function packTexts(
   rows: AsyncIterable<DatasetRow>,
-  encode: EncodeAnywhere,
+  encode: Encode,
   { maxLength, most, endToken, accepts }: PackOptions,
 ): Promise<{ sequences: EncodedText[]; texts: number }> {
   const sequences: EncodedText[] = []

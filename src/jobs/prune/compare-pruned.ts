@@ -4,7 +4,7 @@ import { type Model, type ModelOptions, openModel, prepareModel } from '../../en
 import { estimateMemory } from '../../engine/sessions/estimate-memory.js'
 import { countTokenRows } from '../../engine/sessions/token-ids.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { openNextToken } from '../evaluate/next-token.js'
 import { measurePrefill } from '../evaluate/prefill-speed.js'
 import { mostTokens } from '../run/length-limits.js'
@@ -60,7 +60,7 @@ function assertFits({ decoder, config }: Model, maxMemory: number | undefined): 
 
 async function compare(model: Model, options: ComparisonOptions): Promise<Measures> {
   const { removed, samples, threads, device = 'cpu', signal } = options
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const runner = await openNextToken(model, removed, { threads, device })
   try {
     const { tokens, tokensPerSecond } = await measurePrefill(runner, [[], removed], {

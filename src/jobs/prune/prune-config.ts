@@ -3,7 +3,6 @@ import { isObject } from '../../base/is-object.js'
 import { interpretConfig, type ModelConfig } from '../../files/checkpoint/config.js'
 import { readTextConfig } from '../../files/checkpoint/wrappers.js'
 import type { Decoder, Layer } from '../../model/families/describe/description.js'
-import { findCutFacts } from '../../model/families/find-facts.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLayerDifference } from './compare-layers.js'
 import { countExtraLayers, cutLayerKeys, type KeyOutcome } from './layer-keys.js'
@@ -61,9 +60,6 @@ function proveConfig(
   options: PruneConfigOptions & Required<Pick<PruneConfigOptions, 'describe'>>,
 ): PrunedConfig {
   const { layers, describe } = options
-  const stated = textSection(config)
-  const limit = findCutFacts(stated.model_type).cutLimit?.(layers, stated)
-  if (limit !== undefined) throw cannotSay(limit)
   const whole = describe(interpretConfig(config, 'config.json'), false)
   const expected = layers.kept.map((layer) => whole.layers[layer]!)
   const difference = findDifference(expected, cut.config, describe)

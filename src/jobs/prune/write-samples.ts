@@ -9,7 +9,7 @@ import { openDataset } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { skipRows } from '../../texts/tokens/scored-texts.js'
-import type { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import type { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
 import { readEndTokens } from '../evaluate/end-tokens.js'
 import { generateGreedy } from '../evaluate/generate-greedy.js'
@@ -38,7 +38,7 @@ export interface WritingOptions extends Partial<SessionOptions> {
 export interface SampledModel {
   model: Model
   runner: NextToken
-  tokenizer: TokenizerThread
+  tokenizer: TokenizerProcess
 }
 
 /** Tokens of a beginning, and those that are written after it. */
@@ -102,7 +102,7 @@ export async function writeSamples(
 async function readBeginnings(
   model: Model,
   { count, skip, ...options }: SampleOptions,
-  { encode }: TokenizerThread,
+  { encode }: TokenizerProcess,
 ): Promise<EncodedText[]> {
   const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
   const writeChat = createChatWriter(() => model.tokenizer)
@@ -118,7 +118,7 @@ async function readBeginnings(
 }
 
 /** What tokens say after others: a word's space belongs to it, which a tokenizer may omit at the start of a text. */
-async function decodeAfter({ decode }: TokenizerThread, before: number[], ids: number[]): Promise<string> {
+async function decodeAfter({ decode }: TokenizerProcess, before: number[], ids: number[]): Promise<string> {
   const [beginning, whole] = await Promise.all([decode(before), decode([...before, ...ids])])
   return whole.startsWith(beginning) ? whole.slice(beginning.length) : decode(ids)
 }

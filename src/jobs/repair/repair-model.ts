@@ -5,7 +5,7 @@ import type { Replacement } from '../../files/weights/replacement.js'
 import type { Block } from '../../model/layers/block.js'
 import type { ReadingOptions } from '../../texts/data/dataset.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
@@ -47,7 +47,7 @@ export async function repairModel(
   assertCounts({ 'texts to measure on': options.evaluateSize, 'max memory': options.maxMemory })
   const { removed, maxMemory, threads, device = 'cpu', signal, onNote, onProgress } = options
   const session = { threads, device, signal }
-  let tokenizer: TokenizerThread | undefined
+  let tokenizer: TokenizerProcess | undefined
   let layers: RepairLayers | undefined
   let store: TensorStore | undefined
   const meter = new PhaseMeter()
@@ -109,7 +109,7 @@ async function openInputs(options: RepairModelOptions) {
   findRepairs(model, removed)
   const maxLength = options.maxLength ?? Math.min(MAX_LENGTH, mostTokens(model))
   const settings = chooseRunSettings({ ...options, maxLength }, model, onNote)
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const writeChat = createChatWriter(() => model.tokenizer)
@@ -123,7 +123,7 @@ async function openInputs(options: RepairModelOptions) {
 
 async function readTexts(
   options: RepairModelOptions & ReadingOptions,
-  { encode }: TokenizerThread,
+  { encode }: TokenizerProcess,
   settings: RunSettings,
 ): Promise<RepairTexts> {
   const texts = await readRepairTexts(options, encode, settings)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { LayerpruneError } from '../../base/errors.js'
 import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
-import type { EncodeAnywhere } from '../../texts/tokens/tokenizer.js'
+import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
 import { HELD_OUT_EVERY } from './repair-cuts.js'
@@ -45,7 +45,7 @@ export const EVALUATION_TEXTS = 64
  */
 export async function readRepairTexts(
   options: RepairTextOptions & ReadingOptions,
-  encode: EncodeAnywhere,
+  encode: Encode,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
   const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize } = options

@@ -21,7 +21,7 @@ import {
 import { type PlacedWindow, windowPlacedTexts } from '../../texts/tokens/placed-windows.js'
 import { readAhead } from '../../texts/tokens/read-ahead.js'
 import { selectTokens } from '../../texts/tokens/token-selection.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { describeModel } from '../run/describe-model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { describeRate } from '../run/run-rate.js'
@@ -99,7 +99,7 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   const { options, run, model, measurement, meter } = job
   const { settings } = run
   const { signal } = options
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const windows = windowPlacedTexts(rows, measurement.window.start, tokenizer.encode, {
     ...settings,
     windowBatches: (texts) => chooseWindowBatches(settings, texts),

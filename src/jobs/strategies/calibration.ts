@@ -2,7 +2,7 @@ import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import type { Model } from '../../engine/model.js'
 import type { Dataset } from '../../texts/data/dataset.js'
 import { batchScoredTexts } from '../../texts/tokens/scored-texts.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { openInputs } from '../run/open-inputs.js'
 import { chooseRunSettings, type RunOptions, type RunSettings } from '../run/run-options.js'
@@ -27,7 +27,7 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   const { signal, datasetSize } = options
   const { dataset, model } = await openInputs(options)
   const settings = chooseRunSettings(options, model, options.onNote)
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const batches: ReadText[][] = []
   try {
     for await (const batch of batchScoredTexts(dataset.rows(), tokenizer.encode, settings))

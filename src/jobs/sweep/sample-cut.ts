@@ -3,7 +3,7 @@ import { formatQuantity } from '../../base/format-numbers.js'
 import { openModel, prepareModel } from '../../engine/model.js'
 import type { Block } from '../../model/layers/block.js'
 import type { Sample } from '../../results/documents/prune-result.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { openNextToken } from '../evaluate/next-token.js'
 import { writeSamples } from '../prune/write-samples.js'
 import type { SweepSettings } from './options.js'
@@ -21,7 +21,7 @@ export async function sampleCut(settings: SweepSettings, removed: Block[], count
     signal,
     onProgress,
   })
-  const tokenizer = new TokenizerThread(model.tokenizer, signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const runner = await openNextToken(model, removed, { threads, device })
   try {
     const written = await writeSamples(

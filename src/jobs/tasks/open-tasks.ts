@@ -4,7 +4,7 @@ import { takesTrees } from '../../model/graph/tree-attention.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import type { TaskResult, TaskSettings } from '../../results/documents/task-result.js'
-import { TokenizerThread } from '../../texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { OnAdvance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { mostTokens } from '../run/length-limits.js'
@@ -95,7 +95,7 @@ export async function openTasks(
   read?: ReadTasks,
 ): Promise<OpenTasks> {
   const { maxLength, batchSize } = chooseSettings(options, model)
-  const tokenizer = new TokenizerThread(model.tokenizer, options.signal)
+  const tokenizer = new TokenizerProcess(model.tokenizer, options.signal)
   try {
     const prefix = await tokenizer.findPrefix()
     const encode = (text: string) => tokenizer.encode(text, Infinity)

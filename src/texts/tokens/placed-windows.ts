@@ -1,5 +1,5 @@
 import type { PlacedRow, ReadPosition } from './placed-rows.js'
-import type { EncodeAnywhere } from './tokenizer.js'
+import type { Encode } from './tokenizer.js'
 import { type BatchOptions, type TextWindow, windowTexts } from './windows.js'
 
 /** A window with the position after its last text. */
@@ -19,7 +19,7 @@ export interface PlacedWindowOptions extends BatchOptions {
 export async function* windowPlacedTexts(
   rows: AsyncIterable<PlacedRow>,
   start: ReadPosition,
-  encode: EncodeAnywhere,
+  encode: Encode,
   options: PlacedWindowOptions,
 ): AsyncGenerator<PlacedWindow> {
   const windowBatches = (last?: PlacedRow) => options.windowBatches((last?.end ?? start).rows)

@@ -1,4 +1,4 @@
-import type { Tokenizer } from './tokenizer.js'
+import type { TokenizerProcess } from './tokenizer-process.js'
 
 /** Texts that tokenizers of different rules cut differently: spaces, digits, letters with and without marks, code. */
 const PROBES = [
@@ -20,18 +20,24 @@ const LEAST_IDS = 300_000
  * What two tokenizers do differently on texts made to tell them apart, in words, or to ids spread over their
  * vocabularies; null if nothing was found.
  */
-export function findTokenizerDifference(first: Tokenizer, second: Tokenizer): string | null {
+export async function findTokenizerDifference(
+  first: TokenizerProcess,
+  second: TokenizerProcess,
+): Promise<string | null> {
   for (const text of PROBES) {
-    const [own, other] = [first, second].map(({ encode }) => encode(text, 1000))
+    const [own, other] = await Promise.all([first, second].map(({ encode }) => encode(text, 1000)))
     if (own!.join() === other!.join()) continue
     return `${JSON.stringify(text)} has the tokens ${shown(own!)} and ${shown(other!)}`
   }
   const step = Math.ceil(LEAST_IDS / DECODED)
-  for (let id = 0; id < LEAST_IDS; id += id < DECODED / 2 ? 1 : 2 * step) {
-    const [own, other] = [first, second].map(({ decode }) => decode([id]))
-    if (own !== other) return `token ${id} is ${JSON.stringify(own)} and ${JSON.stringify(other)}`
-  }
-  return null
+  const ids: number[] = []
+  for (let id = 0; id < LEAST_IDS; id += id < DECODED / 2 ? 1 : 2 * step) ids.push(id)
+  const [own, other] = await Promise.all(
+    [first, second].map(({ decode }) => Promise.all(ids.map((id) => decode([id])))),
+  )
+  const place = ids.findIndex((_, index) => own![index] !== other![index])
+  if (place < 0) return null
+  return `token ${ids[place]} is ${JSON.stringify(own![place])} and ${JSON.stringify(other![place])}`
 }
 
 function shown(ids: number[]): string {

@@ -1,5 +1,5 @@
 import type { DatasetRow } from '../data/dataset.js'
-import type { EncodeAnywhere } from './tokenizer.js'
+import type { Encode } from './tokenizer.js'
 import { type BatchOptions, type ReadText, readText, windowTexts } from './windows.js'
 
 /** Tokens of the shortest text in which one can be scored, given those before it. */
@@ -17,12 +17,12 @@ export interface TextBatches extends AsyncIterable<ReadText[]> {
  */
 export function batchScoredTexts(
   rows: AsyncIterable<DatasetRow>,
-  encode: EncodeAnywhere,
+  encode: Encode,
   options: BatchOptions,
   onWindow?: (batches: ReadText[][]) => void,
 ): TextBatches {
   // a text of one token has nothing to score, and is treated as one of none
-  const encodeScored: EncodeAnywhere = async (...text) => {
+  const encodeScored: Encode = async (...text) => {
     const ids = await encode(...text)
     return ids.length < LEAST_TOKENS ? [] : ids
   }
@@ -46,7 +46,7 @@ export function batchScoredTexts(
 export async function takeScoredTexts(
   rows: AsyncGenerator<DatasetRow>,
   count: number,
-  encode: EncodeAnywhere,
+  encode: Encode,
   maxLength: number,
   accepts: (text: string) => boolean,
 ): Promise<ReadText[]> {

@@ -1,25 +1,27 @@
-/** A thread that answers texts with their token ids, and token ids with text, and loads the tokenizers for that. */
-import { parentPort } from 'node:worker_threads'
-// every tokenizer needs it: it is loaded before one is asked for
-import '@huggingface/transformers'
-import { cleanLibraryLogs } from '../../base/clean-library-logs.js'
+/** A process that answers texts with their token ids, and token ids with text, and loads the tokenizers for that. */
 import { LayerpruneError } from '../../base/errors.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
-import type { TokenizerAnswer, TokenizerRequest, TokenizerResult, TokenizerTask } from './tokenizer-thread.js'
+import type {
+  TokenizerAnswer,
+  TokenizerRequest,
+  TokenizerResult,
+  TokenizerTask,
+} from './tokenizer-process.js'
 
-cleanLibraryLogs()
-const port = parentPort!
 const tokenizers = new Map<number, Promise<Tokenizer>>()
 
-port.on('message', async (request: TokenizerRequest) => {
+// Ctrl-C reaches the whole group of processes: the parent decides what becomes of this one
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit())
+process.on('message', async (request: TokenizerRequest) => {
   if ('close' in request) tokenizers.delete(request.close)
-  else port.postMessage(await answer(request))
+  else process.send?.(await answer(request))
 })
 
-function answerTask(
+async function answerTask(
   { encode, encodePlain, decode, findPrefix }: Tokenizer,
   task: TokenizerTask,
-): TokenizerResult {
+): Promise<TokenizerResult> {
   if (task === null) return []
   if (task === 'prefix') return findPrefix()
   if ('ids' in task) return decode(task.ids)
@@ -32,9 +34,14 @@ async function answer(request: Extract<TokenizerRequest, { number: number }>): P
   const loading = tokenizers.get(tokenizer) ?? loadTokenizer(folder)
   tokenizers.set(tokenizer, loading)
   try {
-    return { number, result: answerTask(await loading, task) }
+    return { number, result: await answerTask(await loading, task) }
   } catch (error) {
-    if (!(error instanceof LayerpruneError)) throw error
-    return { number, failure: error.message, hint: error.hint }
+    const { message } = error as Error
+    const hint = error instanceof LayerpruneError ? error.hint : undefined
+    return {
+      number,
+      failure: error instanceof LayerpruneError ? message : `the tokenizer in ${folder}: ${message}`,
+      hint,
+    }
   }
 }

@@ -1,24 +1,18 @@
-import { join } from 'node:path'
-import type { PreTrainedTokenizer } from '@huggingface/transformers'
+import { AddedToken, type Encoding, Tokenizer as Tokenizers, templateProcessing } from 'tokenizers'
 import { LayerpruneError } from '../../base/errors.js'
-import { isGguf } from '../../files/checkpoint/gguf-names.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
-import { readGgufHeader } from '../../files/gguf/header.js'
-import { describeTokenizer } from '../../files/gguf/tokenizer/describe-tokenizer.js'
-import { TextStart } from './text-start.js'
-import type { Pipeline } from './token-model.js'
-
-/** What a tokenizer is loaded from; the config if its own file does not state its kind. */
-const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
+import type { TokenizerFiles } from '../../files/gguf/tokenizer/describe-tokenizer.js'
+import { encodeStart } from './text-start.js'
+import { listAddedTokens, nameToken, readTokenizerFiles } from './tokenizer-files.js'
 
 /**
- * Text to token ids, with the special tokens that the model's own tokenizer adds unless the text has them, at most
- * `maxLength` of them.
+ * Text to token ids, with the special tokens that the model's own tokenizer puts around it, at most `maxLength` of
+ * them: the text is cut, and special tokens after it are kept.
  */
-export type Encode = (text: string, maxLength: number, addSpecialTokens?: boolean) => number[]
-
-/** Likewise, in this thread or in another. */
-export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
+export type Encode = (
+  text: string,
+  maxLength: number,
+  addSpecialTokens?: boolean,
+) => number[] | Promise<number[]>
 
 /** A special token. */
 export interface TokenPrefix {
@@ -28,83 +22,102 @@ export interface TokenPrefix {
 }
 
 export interface Tokenizer {
-  encode: Encode
+  encode: (...text: Parameters<Encode>) => Promise<number[]>
   /** Without the special tokens, and whole. */
-  encodePlain: (text: string) => number[]
+  encodePlain: (text: string) => Promise<number[]>
   /** The token that begins a text, or else the one that ends it; null if there is neither. */
   findPrefix: () => TokenPrefix | null
   /** Token ids to text, special tokens omitted. */
-  decode: (ids: number[]) => string
+  decode: (ids: number[]) => Promise<string>
 }
 
 /**
- * Loads the tokenizer of a model folder, or of a GGUF file, through transformers.js.
- *
- * Truncation is done here as Python's tokenizers do it: the text is cut and special tokens that follow it are kept
- * (transformers.js cuts them off).
+ * Loads the tokenizer of a model folder, or of a GGUF file, into Hugging Face's own tokenizers: the same code, and so
+ * the same ids, as in Python. A damaged file can end the process that loads it: use a `TokenizerProcess` for files of
+ * others.
  * @param place  the folder, or the file
  * @throws LayerpruneError if a part of the tokenizer is missing or not understood
  */
 export async function loadTokenizer(place: string): Promise<Tokenizer> {
-  const tokenizer = await (isGguf(place) ? loadFromGguf(place) : loadFromFolder(place))
-  const plain = tokenizer.encode('a', { add_special_tokens: false })
-  const special = tokenizer.encode('a')
-  const trailing = countTrailing(special, plain)
-  const start = new TextStart(tokenizer._tokenizer as unknown as Pipeline)
+  const files = await readTokenizerFiles(place)
+  const tokenizer = build(place, files)
+  const [bos, eos] = [files.config.bos_token, files.config.eos_token].map((token) =>
+    findToken(tokenizer, token),
+  )
+  const encode = async (text: string, addSpecialTokens: boolean): Promise<Encoding> =>
+    tokenizer.encode(text, null, { addSpecialTokens })
+  const { leading, trailing } = await findSpecialTokens(encode)
   return {
-    encode(text, maxLength, addSpecialTokens = true) {
-      const ids = start.encode(text, maxLength, addSpecialTokens)
-      if (ids.length <= maxLength) return ids
-      const kept = addSpecialTokens ? trailing : 0
-      return [...ids.slice(0, maxLength - kept), ...ids.slice(ids.length - kept)]
+    async encode(text, maxLength, addSpecialTokens = true) {
+      const [before, after] = addSpecialTokens ? [leading, trailing] : [[], []]
+      const room = Math.max(0, maxLength - before.length - after.length)
+      const ids = await encodeStart((part) => encode(part, false), text, room)
+      const whole = [...before, ...ids.slice(0, room)]
+      return [...whole.slice(0, maxLength - after.length), ...after]
     },
-    encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }),
-    findPrefix: () => findPrefix(tokenizer),
-    decode: (ids) =>
-      ids.length === 0
-        ? ''
-        : tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    encodePlain: async (text) => (await encode(text, false)).getIds(),
+    findPrefix: () => bos ?? eos ?? null,
+    decode: async (ids) => (ids.length === 0 ? '' : tokenizer.decode(ids, true)),
   }
 }
 
-function findPrefix(tokenizer: PreTrainedTokenizer): TokenPrefix | null {
-  const id = tokenizer.bos_token_id ?? tokenizer.eos_token_id
-  return id === undefined || id === null ? null : { id, text: tokenizer.decode([id]) }
-}
-
-async function loadFromFolder(folder: string): Promise<PreTrainedTokenizer> {
-  for (const name of FILES) await assertRegularFile(join(folder, name))
-  const { AutoTokenizer, env } = await import('@huggingface/transformers')
-  env.allowRemoteModels = false
-  return AutoTokenizer.from_pretrained(folder, { local_files_only: true }).catch((cause: Error) => {
-    throw refused(
-      `the tokenizer in ${folder}`,
-      cause,
-      'the folder must hold tokenizer.json and tokenizer_config.json',
-    )
-  })
-}
-
-async function loadFromGguf(path: string): Promise<PreTrainedTokenizer> {
-  const { tokenizer, config } = describeTokenizer(await readGgufHeader(path))
-  const { PreTrainedTokenizer } = await import('@huggingface/transformers')
+function build(place: string, files: TokenizerFiles): Tokenizers {
+  const { tokenizer: content, config } = files
   try {
-    return new PreTrainedTokenizer(tokenizer, config)
+    const tokenizer = Tokenizers.fromString(JSON.stringify(content))
+    const added = listAddedTokens(files).map(
+      ({ content, special, single_word, lstrip, rstrip, normalized }) =>
+        new AddedToken(content, special, {
+          singleWord: single_word,
+          leftStrip: lstrip,
+          rightStrip: rstrip,
+          normalized,
+        }),
+    )
+    if (added.length > 0) tokenizer.addAddedTokens(added)
+    if (content.post_processor == null || 'add_bos_token' in config || 'add_eos_token' in config) {
+      putAround(tokenizer, config)
+    }
+    return tokenizer
   } catch (cause) {
-    throw refused(`the tokenizer in ${path}`, cause as Error, 'download or convert the file again')
+    throw new LayerpruneError(`the tokenizer in ${place} cannot be loaded: ${(cause as Error).message}`, {
+      hint: 'download the tokenizer again, or name another with `tokenizer`',
+      cause,
+    })
   }
 }
 
-function refused(what: string, cause: Error, hint: string): LayerpruneError {
-  // the TypeError of a library about a missing part does not help a user
-  const reason = cause instanceof TypeError ? 'a part of it is missing or damaged' : cause.message
-  return new LayerpruneError(`${what} cannot be loaded: ${reason}`, { hint, cause })
+/** The tokens around a text, if tokenizer_config.json decides on them. */
+function putAround(tokenizer: Tokenizers, config: Record<string, unknown>): void {
+  const bos = config.add_bos_token === true ? findToken(tokenizer, config.bos_token) : undefined
+  const eos = config.add_eos_token === true ? findToken(tokenizer, config.eos_token) : undefined
+  const around = [bos, eos].filter((token) => token !== undefined)
+  const single = [...(bos ? [`${bos.text}:0`] : []), '$A:0', ...(eos ? [`${eos.text}:0`] : [])].join(' ')
+  const template = templateProcessing(
+    single,
+    `${single} $B:1`,
+    around.map(({ text, id }): [string, number] => [text, id]),
+  )
+  tokenizer.setPostProcessor(template)
 }
 
-/** How many special tokens follow the text's own. */
-function countTrailing(special: number[], plain: number[]): number {
-  for (let end = special.length; end >= plain.length; end--) {
-    if (plain.every((id, index) => special[end - plain.length + index] === id)) return special.length - end
+function findToken(tokenizer: Tokenizers, named: unknown): TokenPrefix | undefined {
+  const text = nameToken(named)
+  const id = text === null ? null : tokenizer.tokenToId(text)
+  return text === null || id === null ? undefined : { id, text }
+}
+
+/** Ids of the special tokens before and after any text. */
+async function findSpecialTokens(
+  encode: (text: string, addSpecialTokens: boolean) => Promise<Encoding>,
+): Promise<{ leading: number[]; trailing: number[] }> {
+  const plain = (await encode('a', false)).getIds()
+  const special = (await encode('a', true)).getIds()
+  for (let start = 0; start + plain.length <= special.length; start++) {
+    if (plain.some((id, index) => special[start + index] !== id)) continue
+    const [leading, trailing] = [special.slice(0, start), special.slice(start + plain.length)]
+    const [other, whole] = [(await encode('b c', false)).getIds(), (await encode('b c', true)).getIds()]
+    if ([...leading, ...other, ...trailing].join() === whole.join()) return { leading, trailing }
   }
   throw new LayerpruneError(
     'the tokenizer writes a text differently when it adds special tokens, which is not supported',

@@ -1,6 +1,6 @@
 import { chunk } from '../../base/chunk.js'
 import type { DatasetRow } from '../data/dataset.js'
-import type { EncodeAnywhere } from './tokenizer.js'
+import type { Encode } from './tokenizer.js'
 
 /** A text as the model reads it. */
 export interface EncodedText {
@@ -55,7 +55,7 @@ export interface BatchOptions {
  */
 export async function* windowTexts<Row extends DatasetRow>(
   rows: AsyncIterable<Row>,
-  encode: EncodeAnywhere,
+  encode: Encode,
   { batchSize, maxLength }: BatchOptions,
   windowBatches: (last: Row | undefined) => number = () => WINDOW_BATCHES,
 ): AsyncGenerator<TextWindow<Row>> {
@@ -91,7 +91,7 @@ export async function* windowTexts<Row extends DatasetRow>(
 
 export async function readText(
   { text, origin, addSpecialTokens }: DatasetRow,
-  encode: EncodeAnywhere,
+  encode: Encode,
   maxLength: number,
 ): Promise<ReadText> {
   const sizeBytes = Buffer.byteLength(text)

@@ -29,15 +29,15 @@ async function continueText(folder: string, beginning: string, like: string): Pr
   const { encode, decode } = await loadTokenizer(folder)
   const model = await openModel({ model: folder })
   const runner = await openNextToken(model, [], { device: 'cpu' })
-  const ids = encode(beginning, 1000)
+  const ids = await encode(beginning, 1000)
   const options = {
     removed: [],
-    tokens: encode(beginning + like, 1000).length - ids.length,
+    tokens: (await encode(beginning + like, 1000)).length - ids.length,
     endTokens: await readEndTokens(model),
   }
   try {
     const [continuation] = await generateGreedy(runner, [{ ids, origin: '' }], options)
-    return decode([...ids, ...continuation!]).slice(decode(ids).length)
+    return (await decode([...ids, ...continuation!])).slice((await decode(ids)).length)
   } finally {
     await runner.close()
   }

@@ -41,8 +41,8 @@ describe('a chat is written as transformers writes it', () => {
     const folder = makeTokenizer({ chat_template: template })
     expect(await write(folder, chat)).toBe(text)
     const { encode } = await loadTokenizer(folder)
-    expect(encode(text, 1000, false)).toEqual(ids)
-    expect(encode(text, 5, false)).toEqual(ids.slice(0, 5))
+    expect(await encode(text, 1000, false)).toEqual(ids)
+    expect(await encode(text, 5, false)).toEqual(ids.slice(0, 5))
   })
 })
 

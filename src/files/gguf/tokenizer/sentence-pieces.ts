@@ -55,14 +55,13 @@ function deriveMerges(vocabulary: Vocabulary, tokens: string[]): [left: string, 
   const { scores } = vocabulary
   if (scores === undefined) throw refuseTokenizer(vocabulary, 'a tokenizer with neither merges nor scores')
   const known = new Set(tokens)
-  const isPiece = (part: string) => known.has(part) || [...part].length === 1
   const byScore = tokens.map((_, id) => id).sort((a, b) => scores[b]! - scores[a]! || a - b)
   return byScore.flatMap((id) => {
-    const token = tokens[id]!
+    const characters = [...tokens[id]!]
     const pairs: [string, string][] = []
-    for (let cut = 1; cut < token.length; cut++) {
-      const [left, right] = [token.slice(0, cut), token.slice(cut)]
-      if (isPiece(left) && isPiece(right)) pairs.push([left, right])
+    for (let cut = 1; cut < characters.length; cut++) {
+      const [left, right] = [characters.slice(0, cut).join(''), characters.slice(cut).join('')]
+      if (known.has(left) && known.has(right)) pairs.push([left, right])
     }
     return pairs
   })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { InterruptedError, LayerpruneError } from '../../../src/base/errors.js'
 import { evaluatePerplexity } from '../../../src/jobs/evaluate/perplexity.js'
 import { loadTokenizer } from '../../../src/texts/tokens/tokenizer.js'
-import { TokenizerThread } from '../../../src/texts/tokens/tokenizer-thread.js'
+import { TokenizerProcess } from '../../../src/texts/tokens/tokenizer-process.js'
 import { FIXTURES, LLAMA, TEXTS } from '../../support/paths.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
@@ -12,6 +12,9 @@ const texts = readFileSync(TEXTS, 'utf8')
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line).text as string)
+
+/** Takes many seconds without a split into words. */
+const LONG_WORD = '中'.repeat(1 << 24)
 
 /** A model folder whose tokenizer splits texts by another pattern. */
 function copyWithPattern(pattern: string): string {
@@ -25,56 +28,65 @@ function copyWithPattern(pattern: string): string {
   return folder
 }
 
-describe('TokenizerThread', () => {
-  it('writes texts as the tokenizer of this thread does, in their order', async () => {
+describe('TokenizerProcess', () => {
+  it('writes texts as a tokenizer of this process does, in their order', async () => {
     const { encode } = await loadTokenizer(LLAMA)
-    const tokenizer = new TokenizerThread(LLAMA)
+    const tokenizer = new TokenizerProcess(LLAMA)
     const answers = await Promise.all(texts.map((text, index) => tokenizer.encode(text, 5 + index)))
     tokenizer.close()
-    expect(answers).toEqual(texts.map((text, index) => encode(text, 5 + index)))
+    expect(answers).toEqual(await Promise.all(texts.map((text, index) => encode(text, 5 + index))))
     expect(new Set(answers.map(({ length }) => length)).size).toBeGreaterThan(1)
   })
 
   it('serves several folders at once, one that cannot be loaded among them', async () => {
     const folders = ['gpt2', 'opt'].map((name) => join(FIXTURES, 'families', name))
-    const tokenizers = [...folders, makeTempFolder()].map((folder) => new TokenizerThread(folder))
+    const tokenizers = [...folders, makeTempFolder()].map((folder) => new TokenizerProcess(folder))
     const answers = tokenizers.map((tokenizer) => tokenizer.encode(texts[0]!, 12))
     for (const tokenizer of tokenizers) tokenizer.close()
     for (const [index, folder] of folders.entries()) {
       const { encode } = await loadTokenizer(folder)
-      expect(await answers[index]).toEqual(encode(texts[0]!, 12))
+      expect(await answers[index]).toEqual(await encode(texts[0]!, 12))
     }
     await expect(answers[2]).rejects.toThrow(LayerpruneError)
   })
 
-  it('tells each who asks of a thread that failed, and starts another for the next', async () => {
-    const tokenizer = new TokenizerThread(LLAMA)
-    await tokenizer.loaded
-    const noText = { slice: () => ({ length: 1e9 }) }
-    await expect(tokenizer.encode(noText as never, 16)).rejects.toThrow(TypeError)
-    await expect(tokenizer.encode(texts[0]!, 16)).rejects.toThrow(TypeError)
-    const next = new TokenizerThread(LLAMA)
+  it('outlives a file that ends the process reading it, and serves the next', async () => {
+    const folder = copyWithPattern(' ')
+    const path = join(folder, 'tokenizer.json')
+    const { model, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    const merges = [['a', 'no such token'], ...model.merges]
+    writeFileSync(
+      path,
+      JSON.stringify({ ...rest, model: { ...model, type: 'Unigram', unk_id: 9, vocab: [['a', 0]], merges } }),
+    )
+    const tokenizer = new TokenizerProcess(folder)
+    const error = await tokenizer.encode('In the beginning', 16).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(LayerpruneError)
+    expect((error as LayerpruneError).message).toContain(folder)
+    const next = new TokenizerProcess(LLAMA)
     expect(await next.encode(texts[3]!, 16)).toHaveLength(16)
     next.close()
   })
 
-  it('gives up a text that its pattern never finishes if it is aborted, and continues with others', async () => {
-    const folder = copyWithPattern('(?:a+)+b|[^b]')
+  it('gives up a text that takes long if it is aborted, and continues with others', async () => {
+    const folder = join(FIXTURES, 'tokenizers', 'unigram-whole')
     const stop = new AbortController()
-    const [stuck, other] = [new TokenizerThread(folder, stop.signal), new TokenizerThread(LLAMA)]
+    const [stuck, other] = [new TokenizerProcess(folder, stop.signal), new TokenizerProcess(LLAMA)]
     await Promise.all([stuck.loaded, other.loaded])
-    const asked = stuck.encode('a'.repeat(60), 16)
+    const asked = stuck.encode(LONG_WORD, 16)
     setTimeout(() => stop.abort(new Error('stopped')), 100)
     await expect(asked).rejects.toThrow('stopped')
     expect(await other.encode(texts[3]!, 16)).toHaveLength(16)
-    expect(await stuck.encode('b', 16)).not.toEqual([])
+    expect(await stuck.encode('mill', 16)).not.toEqual([])
     for (const tokenizer of [stuck, other]) tokenizer.close()
   })
 
   it('is given up by an evaluation that is interrupted', async () => {
-    const folder = copyWithPattern('(?:a+)+b|[^b]')
+    const folder = join(makeTempFolder(), 'model')
+    cpSync(LLAMA, folder, { recursive: true })
+    cpSync(join(FIXTURES, 'tokenizers', 'unigram-whole'), folder, { recursive: true })
     const dataset = join(folder, 'texts.jsonl')
-    writeFileSync(dataset, JSON.stringify({ text: 'a'.repeat(60) }))
+    writeFileSync(dataset, JSON.stringify({ text: LONG_WORD }))
     const stop = new AbortController()
     const evaluation = evaluatePerplexity({ model: folder, dataset, signal: stop.signal })
     setTimeout(() => stop.abort(), 1000)
@@ -85,7 +97,7 @@ describe('TokenizerThread', () => {
     const folder = join(makeTempFolder(), 'model')
     cpSync(LLAMA, folder, { recursive: true })
     rmSync(join(folder, 'tokenizer.json'))
-    const tokenizer = new TokenizerThread(folder)
+    const tokenizer = new TokenizerProcess(folder)
     const asked = tokenizer.encode('In the beginning', 16)
     const error = await tokenizer.loaded.catch((error: unknown) => error)
     await expect(asked).rejects.toEqual(error)
