@@ -75,6 +75,7 @@ function build(place: string, files: TokenizerFiles): Tokenizers {
         }),
     )
     if (added.length > 0) tokenizer.addAddedTokens(added)
+    assertIds(tokenizer, content.added_tokens)
     if (content.post_processor == null || 'add_bos_token' in config || 'add_eos_token' in config) {
       putAround(tokenizer, config)
     }
@@ -84,6 +85,15 @@ function build(place: string, files: TokenizerFiles): Tokenizers {
       hint: 'download the tokenizer again, or name another with `tokenizer`',
       cause,
     })
+  }
+}
+
+/** An id that the vocabulary does not give is ignored by the library without a word. */
+function assertIds(tokenizer: Tokenizers, added: unknown): void {
+  for (const { content, id } of (Array.isArray(added) ? added : []) as { content: string; id: number }[]) {
+    const given = tokenizer.tokenToId(content)
+    if (given !== id)
+      throw new Error(`${JSON.stringify(content)} has the id ${id}, its vocabulary gives ${given}`)
   }
 }
 

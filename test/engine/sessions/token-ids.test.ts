@@ -7,26 +7,39 @@ import { evaluatePerplexity, measureSimilarity } from '../../../src/index.js'
 import { copyFixture, fixtureFolder, listFixtures, readConfig } from '../../support/fixture-model.js'
 import { FIXTURES, TEXTS } from '../../support/paths.js'
 
-/** A llama whose token at the start of texts has another id, or none. */
+/** A llama whose texts start with another id. */
 function withStartToken(id: unknown): string {
   const folder = copyFixture('llama')
   const path = join(folder, 'tokenizer.json')
   const tokenizer = JSON.parse(readFileSync(path, 'utf8'))
-  tokenizer.added_tokens[0].id = id
-  delete tokenizer.model.vocab[tokenizer.added_tokens[0].content]
+  const [token] = Object.values<{ ids: unknown[] }>(tokenizer.post_processor.special_tokens)
+  token!.ids = [id]
   writeFileSync(path, JSON.stringify(tokenizer))
   return folder
 }
 
-it.each([[undefined], [null], [''], [[]], [-1], [1.5], [{}], [300], [2 ** 40]])(
-  'the token id %j is refused',
-  async (id) => {
-    const options = { model: withStartToken(id), dataset: TEXTS, maxLength: 32 }
-    const message = /^token 0 of .*texts\.jsonl:\d has the id .*, expected a whole number from 0 to 299$/
-    await expect(measureSimilarity({ ...options, layersToSkip: 1 })).rejects.toThrow(message)
-    await expect(evaluatePerplexity(options)).rejects.toThrow(message)
-  },
-)
+it('a token id beyond the vocabulary is refused', async () => {
+  const options = { model: withStartToken(300), dataset: TEXTS, maxLength: 32 }
+  const message = /^token 0 of .*texts\.jsonl:\d has the id 300, expected a whole number from 0 to 299$/
+  await expect(measureSimilarity({ ...options, layersToSkip: 1 })).rejects.toThrow(message)
+  await expect(evaluatePerplexity(options)).rejects.toThrow(message)
+})
+
+it.each([[null], [''], [[]], [-1], [1.5], [{}], [2 ** 40]])('the token id %j is refused', async (id) => {
+  const options = { model: withStartToken(id), dataset: TEXTS, maxLength: 32 }
+  await expect(evaluatePerplexity(options)).rejects.toThrow(/^the tokenizer in .* cannot be loaded: /)
+})
+
+it('an id of an added token that is not that of its vocabulary is refused', async () => {
+  const folder = copyFixture('llama')
+  const path = join(folder, 'tokenizer.json')
+  const tokenizer = JSON.parse(readFileSync(path, 'utf8'))
+  tokenizer.added_tokens[0].id = 5
+  writeFileSync(path, JSON.stringify(tokenizer))
+  await expect(evaluatePerplexity({ model: folder, dataset: TEXTS })).rejects.toThrow(
+    /has the id 5, its vocabulary gives 0$/,
+  )
+})
 
 it('the rows of the embedding of every family are found', async () => {
   const exports = readdirSync(join(FIXTURES, 'onnx')).map((name) => join(FIXTURES, 'onnx', name))
