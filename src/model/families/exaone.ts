@@ -48,7 +48,7 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
       return {
         ...POST_NORMS,
         kvHeads: 32,
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        headNorm: HEAD_NORM,
         rope: (layer, sizes) =>
           window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
         window: windowsOf(config, types, window),

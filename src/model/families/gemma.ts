@@ -2,7 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { GatedRecurrence } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { allButEvery, NOT_CAUSAL, readAttentionBias, rope } from './describe/family-parts.js'
+import { allButEvery, HEAD_NORM, NOT_CAUSAL, readAttentionBias, rope } from './describe/family-parts.js'
 import { readLayerTypes, readPattern, readWindow, windowsOf } from './describe/layer-types.js'
 
 /** Sharpness of the decay, the same in all models. */
@@ -53,7 +53,7 @@ export const GEMMA_FAMILIES: Record<string, Family> = {
       }
       return {
         ...describeSandwichedGemma(config, null, null),
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        headNorm: HEAD_NORM,
         rope: (layer, sizes) => (types(layer) === 'full_attention' ? full : sliding)(layer, sizes),
         window: windowsOf(config, types, readWindow(config, 4096)),
       }

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { allButEvery, readExpertCount, rope, softmaxRouting } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 
@@ -58,7 +58,7 @@ function readExpertsPerToken(config: ConfigReader): number {
 /** A GGUF file fuses the gates of all experts and their other projections, all as in Linear. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   {
     count,
     topK,

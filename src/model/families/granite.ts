@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Activation, Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { readAttentionBias, readMultipliers, rope, softmaxRouting } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { readBambaMixer } from './describe/mamba-parts.js'
@@ -73,10 +73,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
 }
 
 /** Experts in every layer, with an MLP that every token passes if its size is not 0. */
-function describeGraniteMixture(
-  config: ConfigReader,
-  has: (name: string) => boolean,
-): Differences['experts'] {
+function describeGraniteMixture(config: ConfigReader, has: Has): Differences['experts'] {
   const experts = readExperts(config, 'intermediate_size')
   if (experts === null) throw config.refuse('num_local_experts', 'a positive whole number')
   const isShared = config.number('shared_intermediate_size', 0) > 0
@@ -128,7 +125,7 @@ function describeShared(
   }
 }
 
-function describeHybrid(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeHybrid(config: ConfigReader, has: Has): Differences {
   const attends = readAttentionLayers(config)
   const mamba = attends.every((attends) => attends) ? null : readBambaMixer(config, 1e-6)
   config.ignore('init_method', ...MAMBA_KEYS)
@@ -206,7 +203,7 @@ function describeWindowed(config: ConfigReader): Differences {
 /** Granite's fused experts, under the names of published checkpoints or those that transformers 5 can save. */
 function describeGraniteExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   { count, topK, intermediateSize }: { count: number; topK: number; intermediateSize: number },
 ): Experts {
   const own = (tensor: string) => name(`block_sparse_moe.${tensor}`)

@@ -1,8 +1,8 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Routing, ShortConvolution } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { describeExperts, readAttentionBias, rope } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import { describeExperts, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './describe/layer-types.js'
 
 /** Keys of LFM 2's first configs that state what the family always does. */
@@ -103,7 +103,7 @@ function describeLfm2(config: ConfigReader, attends: (layer: number) => boolean)
   }
 }
 
-function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeLfm3(config: ConfigReader, has: Has): Differences {
   const kinds: ('conv' | LayerType)[] = ['conv', 'sliding_attention', 'full_attention']
   const kindOf = readLayerKinds(config, 'layer_types', kinds, (layer) =>
     layer % 4 === 2 ? 'full_attention' : layer % 4 === 0 && layer > 0 ? 'sliding_attention' : 'conv',
@@ -124,7 +124,7 @@ function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Dif
       ...usual.norms,
       ...(isSandwiched && { afterMixer: 'post_operator_norm', afterMlp: 'post_ffn_norm' }),
     },
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     gate: config.flag('use_attention_gate', true)
       ? { module: isRenamed ? 'g_proj' : 'gate_proj', span: 'head', activation: 'sigmoid' }
       : null,

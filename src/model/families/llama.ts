@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { TemperatureScaling } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
@@ -51,7 +51,7 @@ const CWM_ROPE = {
   original_max_position_embeddings: 8192,
 }
 
-function describeLlama4(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeLlama4(config: ConfigReader, has: Has): Differences {
   const rotates = readRotatedLayers(config)
   const hasExperts = readExpertLayers(config)
   const isNormed = config.flag('use_qk_norm', true)

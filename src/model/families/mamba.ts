@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mamba } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   describeExperts,
   FEED_FORWARD_EXPERTS,
@@ -103,7 +103,7 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
 
 export function describeFirstMamba(
   config: ConfigReader,
-  has: (name: string) => boolean,
+  has: Has,
   norms: (parts: MixerParts, sizes: MambaSizes) => Mamba['norms'],
 ): Differences {
   const hidden = config.count('hidden_size')
@@ -125,7 +125,7 @@ export function describeFirstMamba(
   }
 }
 
-function describeJamba(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeJamba(config: ConfigReader, has: Has): Differences {
   const hidden = config.count('hidden_size')
   const sizes: MambaSizes = {
     channels: config.length('mamba_expand', 2) * hidden,

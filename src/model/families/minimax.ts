@@ -38,7 +38,7 @@ export const MINIMAX_FAMILIES: Record<string, Family> = {
   },
 }
 
-function describeMinimax(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeMinimax(config: ConfigReader, has: Has): Differences {
   const typeOf = readLayerKinds(config, 'layer_types', TYPES, (layer) => TYPES[layer % 2]!)
   const isLinear = (layer: number) => typeOf(layer) === 'linear_attention'
   const window = readWindow(config, null)
@@ -82,7 +82,7 @@ function readResidual(config: ConfigReader, part: string, published: string): Re
 /** Decays follow from the layer's number unless the checkpoint holds them. */
 function describeLightning(
   { name, linear, makeNorm, activation, sizes }: MixerParts,
-  has: (name: string) => boolean,
+  has: Has,
   { layer, block }: { layer: number; block: number },
 ): LightningAttention {
   const { hidden, heads, headDim } = sizes

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { readAttentionBias, rope } from './describe/family-parts.js'
 import { describeMamba2, readMamba2Sizes } from './describe/mamba-parts.js'
 import { readGroupedRouting } from './describe/router-parts.js'
@@ -92,7 +92,7 @@ export const NEMOTRON_FAMILIES: Record<string, Family> = {
   },
 }
 
-function describeNemotron(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeNemotron(config: ConfigReader, has: Has): Differences {
   const kinds = readKinds(config)
   const sizes = readMamba2Sizes(
     config,
@@ -164,7 +164,7 @@ function readKinds(config: ConfigReader): Kind[] {
   return kinds
 }
 
-function readExperts(config: ConfigReader, has: (name: string) => boolean): (parts: ExpertParts) => Experts {
+function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Experts {
   const count = config.count(config.choose('num_local_experts', 'n_routed_experts'), 8)
   const intermediateSize = config.count('moe_intermediate_size', 7688)
   const sharedIntermediateSize = config.count('moe_shared_expert_intermediate_size', 7688)

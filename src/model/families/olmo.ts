@@ -10,7 +10,7 @@ import {
 } from './describe/delta-parts.js'
 import type { GatedDeltaNet } from './describe/description.js'
 import type { Differences, LayerNorms, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   allButEvery,
   describeExperts,
@@ -107,7 +107,7 @@ export const OLMO_FAMILIES: Record<string, Family> = {
 }
 
 /** OLMo Hybrid: linear attention behind a norm, attention and its MLP before norms; betas of up to 2. */
-function describeOlmoHybrid(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeOlmoHybrid(config: ConfigReader, has: Has): Differences {
   const layers = config.layers('num_hidden_layers')
   const heads = config.count('num_attention_heads')
   const hidden = config.count('hidden_size')
@@ -145,12 +145,7 @@ function nameOlmoNorms(isLinear: boolean, has: (module: string) => boolean): Lay
     : { beforeMixer: null, afterMixer: second, beforeMlp: null, afterMlp: 'post_feedforward_layernorm' }
 }
 
-function describeOlmoDelta(
-  parts: MixerParts,
-  has: (name: string) => boolean,
-  sizes: DeltaSizes,
-  betaScale: number,
-): GatedDeltaNet {
+function describeOlmoDelta(parts: MixerParts, has: Has, sizes: DeltaSizes, betaScale: number): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { keys, values } = countChannels(sizes)

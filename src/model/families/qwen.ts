@@ -9,11 +9,12 @@ import {
 } from './describe/delta-parts.js'
 import type { Experts, GatedDeltaNetProjections, Linear } from './describe/description.js'
 import type { Differences, ExpertParts, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   allButEvery,
   describeExperts,
   describeSharedExpert,
+  HEAD_NORM,
   QWEN_EXPERTS,
   readAttentionBias,
   readExpertCount,
@@ -77,7 +78,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
     describe: (config) => ({
       bias: readAttentionBias(config),
       headDim: 128,
-      headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+      headNorm: HEAD_NORM,
       rope: rope(config),
       window: readQwenWindows(config, (layer, first) => layer >= first),
     }),
@@ -101,7 +102,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       return {
         kvHeads: 4,
         bias: readAttentionBias(config),
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        headNorm: HEAD_NORM,
         rope: rope(config),
         window: () => window,
         experts: (layer, parts) => (isSparse(layer) ? describeExperts(parts, has, settings) : null),
@@ -214,7 +215,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
 /** @param usual what the family has if the config does not say */
 function readQwen3Experts(
   config: ConfigReader,
-  has: (name: string) => boolean,
+  has: Has,
   usual: {
     count: number
     topK: number
@@ -249,14 +250,14 @@ function describeQwen2Text(config: ConfigReader, firstWindow = 80): Differences 
 function describeQwen3Text(config: ConfigReader, theta = 500_000): Differences {
   return {
     bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     rope: rope(config, { theta }),
   }
 }
 
 function readQwenExperts(
   config: ConfigReader,
-  has: (name: string) => boolean,
+  has: Has,
   usual: { count: number; topK: number; normalized: boolean },
 ): (parts: ExpertParts) => Experts {
   const settings = {
@@ -291,7 +292,7 @@ function describeQwenHybrid(
     headDim: 256,
     norm: { weightOffset: 1 },
     bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     gate: 'fused with q',
     rope: rope(config, { partial: 0.25 }),
     mixer: (layer, parts) => {

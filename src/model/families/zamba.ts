@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Linear, Preface } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { rope } from './describe/family-parts.js'
 import { describeMamba2, readMamba2Sizes, TIME_STEP_KEYS } from './describe/mamba-parts.js'
 
@@ -32,7 +32,7 @@ interface Blocks {
   hasBias: boolean
 }
 
-function describeZamba2(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeZamba2(config: ConfigReader, has: Has): Differences {
   const hidden = config.count('hidden_size')
   const heads = config.count('num_attention_heads', 32)
   const width = config.length('mamba_expand', 2) * hidden
@@ -122,11 +122,7 @@ function readHybridLayers(config: ConfigReader): number[] {
 }
 
 /** Whether a layer has adapters for hybrid layers that the model does not have. */
-function hasMoreAdapters(
-  { layers, count }: Blocks,
-  { name }: MixerParts,
-  has: (name: string) => boolean,
-): boolean {
+function hasMoreAdapters({ layers, count }: Blocks, { name }: MixerParts, has: Has): boolean {
   const list = name('shared_transformer.feed_forward.gate_up_proj_adapter_list')
   const next = Array.from({ length: count }, (_, index) => layers.length + index)
   return next.some((place) => has(`${list}.${place}.0.weight`))

@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Decay, GatedDeltaNet, GatedDeltaNetProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
+import type { Has } from './family.js'
 import { readLayerKinds } from './layer-types.js'
 
 /** Sizes of linear attention. */
@@ -97,11 +98,7 @@ export function describeDecay({ name }: MixerParts, { valueHeads }: DeltaSizes):
  * Tensors of a convolution of queries, keys and values: three, or one if the checkpoint has that.
  * @param module of the layer
  */
-export function nameConvolutions(
-  { name }: MixerParts,
-  module: string,
-  has: (name: string) => boolean,
-): string[] {
+export function nameConvolutions({ name }: MixerParts, module: string, has: Has): string[] {
   const joined = name(`${module}.conv1d.weight`)
   if (has(joined)) return [joined]
   return ['q', 'k', 'v'].map((which) => name(`${module}.${which}_conv1d.weight`))

@@ -2,6 +2,7 @@ import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
+import type { Has } from './family.js'
 
 const ACTIVATIONS: Record<string, NamedActivation> = {
   silu: 'silu',
@@ -24,7 +25,7 @@ interface CheckpointFacts {
   /** Prefix of the names of the decoder's tensors. */
   prefix: string
   /** Whether there is a tensor with that full name. */
-  has: (name: string) => boolean
+  has: Has
   /** Whether the checkpoint was saved without its head. */
   isBare: boolean
   /** What the name of the head's module may start with, the likeliest first. */

@@ -103,7 +103,7 @@ export function softmaxRouting(normalized: boolean): LargestScores {
  */
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   settings: {
     names: ExpertNames
     count: number

@@ -1,6 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
 
+/** Whether the checkpoint has a tensor, by its full name. */
+export type Has = (name: string) => boolean
+
 /** Layers of a model that a cut keeps, counted from 0. */
 export interface Cut {
   /** Number of layers before the cut. */
@@ -43,13 +46,10 @@ export interface Family extends CutFacts {
   moduleNames?: Record<string, string>
   /** Ends of the paths where transformers 5 keeps the experts of a layer, if they are not the usual ones. */
   expertParameters?: string[]
-  /** @param has whether the checkpoint has a tensor, by its full name */
-  describe: (config: ConfigReader, has: (name: string) => boolean) => Differences
+  describe: (config: ConfigReader, has: Has) => Differences
 }
 
 /** Whether every kept layer keeps its number: only the last layers are removed. */
 export function keepsNumbers({ kept }: Cut): boolean {
   return kept.at(-1) === kept.length - 1
 }
-
-export type Has = (name: string) => boolean

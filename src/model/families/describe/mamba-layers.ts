@@ -1,7 +1,8 @@
 import type { Differences } from './differences.js'
+import type { Has } from './family.js'
 
 /** Layers of one norm and one mixer, in the names that Mamba's first authors gave them. */
-export function describePureMamba(has: (name: string) => boolean): Differences {
+export function describePureMamba(has: Has): Differences {
   const isOld = has('backbone.embedding.weight') || has('embedding.weight')
   return {
     names: { embedding: isOld ? 'embedding' : 'embeddings', finalNorm: 'norm_f' },

@@ -24,7 +24,7 @@ export interface RoutedExperts {
 /** Describes a layer's experts under those of their names that the checkpoint has. */
 export function describeRoutedExperts(
   parts: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   { correctionBias, shared, ...experts }: RoutedExperts,
 ): Experts {
   const find = (names: string[], tensor = '') =>
