@@ -1,4 +1,4 @@
-/** Slopes of a geometric series; if the number of heads is not a power of two, the next series fills up (ALiBi's appendix). */
+/** Slopes of a geometric series; unless heads are a power of two, the next series fills the rest (ALiBi's appendix). */
 export function makeAlibiSlopes(heads: number): number[] {
   const power = 2 ** Math.floor(Math.log2(heads))
   const slope = (index: number, count: number) => 2 ** ((-8 * index) / count)

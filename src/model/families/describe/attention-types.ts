@@ -1,6 +1,6 @@
 /**
- * GPT-Neo's [[kinds, repeats], ...], written out.
- * @returns undefined if it is of another form, or has more kinds than there are layers
+ * Expands GPT-Neo's [[kinds, repeats], ...] to a list of kinds.
+ * @returns undefined if it has another form or more kinds than there are layers
  */
 export function expandAttentionTypes(types: unknown, layers: number): unknown[] | undefined {
   const kinds: unknown[] = []

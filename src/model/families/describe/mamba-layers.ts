@@ -1,7 +1,7 @@
 import type { Differences } from './differences.js'
 import type { Has } from './family.js'
 
-/** Layers of one norm and one mixer, in the names that Mamba's first authors gave them. */
+/** Layers of one norm and one mixer, under the names of Mamba's authors. */
 export function describePureMamba(has: Has): Differences {
   const isOld = has('backbone.embedding.weight') || has('embedding.weight')
   return {
@@ -13,7 +13,7 @@ export function describePureMamba(has: Has): Differences {
   }
 }
 
-/** Bamba's names, which Falcon H1 and Jamba share. */
+/** Names shared by Bamba, Falcon H1 and Jamba. */
 export function describeBambaLayer(): Differences {
   return {
     kvHeads: 8,
