@@ -27,7 +27,7 @@ const AXK1: UsualDeepseek3 = {
   extraLayers: 0,
 }
 
-/** Published checkpoints have no bias to choose by, and norms behind the MLPs of all layers, used behind experts only. */
+/** Published checkpoints lack the correction bias, and have norms after the MLPs of all layers but use only those after experts. */
 function describeAxk1(config: ConfigReader, has: Has): Differences {
   const differences = describeDeepseek3(config, has, AXK1)
   const step = config.has('mlp_layer_types') ? 1 : config.length('moe_layer_freq', 1)

@@ -28,7 +28,7 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   },
   deepseek_v32: {
     title: 'DeepSeek V3.2',
-    notes: 'as DeepSeek V3; sparse attention, for texts of which it sees all',
+    notes: 'as DeepSeek V3; texts must be short enough for its sparse attention to see all tokens',
     fixed: { moe_layer_freq: 1, rope_interleave: true },
     describe: (config, has) => ({
       ...describeDeepseek3(config, has, DEEPSEEK3),
@@ -37,16 +37,16 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** What a family has if the config does not say. */
+/** The family's defaults. */
 interface UsualExperts {
   count: number
   topK: number
   intermediateSize: number
-  /** Widths of an expert that the expert for every token has. */
+  /** Number of shared experts, which are stored as one MLP of their total width. */
   shared: number
 }
 
-/** DeepSeek V3's names and keys of experts, chosen as `route` says. */
+/** Experts under DeepSeek V3's names and keys, with the routing that `route` gives. */
 function readExperts(
   config: ConfigReader,
   has: Has,
@@ -99,7 +99,7 @@ function describeDeepseek2(config: ConfigReader, has: Has): Differences {
 export interface UsualDeepseek3 {
   experts: UsualExperts & { scale: number; groups?: { count: number; kept: number } }
   sizes: UsualSizes
-  /** Layers without experts, before the others. */
+  /** Number of leading layers without experts. */
   dense: number
   extraLayers: number
 }
@@ -136,7 +136,7 @@ export function readInterleaving(config: ConfigReader): { interleaved: boolean }
   return { interleaved: config.flag('rope_interleave', true) }
 }
 
-/** Sparse attention lets a query see the keys that an indexer finds best: all of them up to that number. */
+/** In sparse attention a query sees the `index_topk` keys that an indexer ranks highest: all keys in shorter texts. */
 export function readIndexer(config: ConfigReader): Pick<Differences, 'indexTopK' | 'extras'> {
   const layers = config.layers('num_hidden_layers')
   const types = config.texts('layer_types', undefined)

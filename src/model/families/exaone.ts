@@ -98,7 +98,7 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Keys of the first K-EXAONE, which no code reads any more: they must say what the ones that are read do. */
+/** Keys of the first K-EXAONE, which no code reads any more; they must agree with the keys that are read. */
 function expectExpertLayers(config: ConfigReader): void {
   const isSparse = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 1 })
   const listed = config.raw('is_moe_layer')

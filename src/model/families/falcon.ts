@@ -69,7 +69,7 @@ function describeFalcon(config: ConfigReader): Differences {
     mlp: 'plain',
     innerMultiple: 4,
     activation: 'gelu',
-    // As transformers computes it: rounded to bfloat16, and scaled as the scores are
+    // as in transformers: rounded to bfloat16, and scaled like the scores
     alibi: hasAlibi
       ? ({ heads, headDim }) => ({ slopes: makeAlibiSlopes(heads), inBfloat16: true, scale: headDim ** -0.5 })
       : undefined,
@@ -114,7 +114,7 @@ function describeFalconH1(config: ConfigReader): Differences {
     embedding: { scale: scale('embedding_multiplier') },
     head: { scale: scale('lm_head_multiplier') },
     rope: rope(config),
-    // A factor on keys is one on scores
+    // a factor on keys is a factor on scores
     scale: (_layer, { headDim }) => keyScale * headDim ** -0.5,
     mlpScales: { gate: gate!, down: down! },
     mixer: (_layer, parts): Mixer => ({

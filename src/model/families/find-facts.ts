@@ -7,7 +7,7 @@ export function findFamily(modelType: unknown): Family | undefined {
   return typeof modelType === 'string' && Object.hasOwn(FAMILIES, modelType) ? FAMILIES[modelType] : undefined
 }
 
-/** What is known of cuts of a family, by `model_type`; nothing of an unknown one. */
+/** Facts about cuts of a family, by `model_type`; empty for an unknown family. */
 export function findCutFacts(modelType: unknown): CutFacts {
   const name = String(modelType)
   return (

@@ -5,7 +5,7 @@ import type { Family, Has } from './describe/family.js'
 import { allButEvery, readExpertCount, rope, softmaxRouting } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 
-/** Scaling of gpt-oss's rotary embedding if the config states none. */
+/** Default scaling of gpt-oss's rotary embedding. */
 const USUAL_ROPE = {
   rope_type: 'yarn',
   factor: 32,
@@ -19,7 +19,7 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
   gpt_oss: {
     title: 'gpt-oss in bfloat16',
     notes: 'sinks, a window in every other layer, biases, experts with bounded gates',
-    // 1.702 is what quick GELU has too
+    // 1.702 is also the factor of quick GELU
     fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
     describe: (config, has) => {
       const topK = readExpertsPerToken(config)
@@ -29,7 +29,7 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
         intermediateSize: config.count('intermediate_size'),
         limit: config.positive('swiglu_limit', 7),
       }
-      // Stated beside the rope's own length, which is the one that is used
+      // the rope's settings have their own original length, which takes precedence
       config.ignore('initial_context_length')
       const hasBias = config.flag('attention_bias', true)
       return {
@@ -48,14 +48,14 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** The first published configs state the number under two names. */
+/** The first published configs state the number under two keys. */
 function readExpertsPerToken(config: ConfigReader): number {
   const topK = config.count('num_experts_per_tok', 4)
   config.expect('experts_per_token', topK)
   return topK
 }
 
-/** A GGUF file fuses the gates of all experts and their other projections, all as in Linear. */
+/** Published files fuse gate and up projections; a GGUF file stores them apart, as [outputs, inputs]. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: Has,
@@ -84,7 +84,7 @@ function describeExperts(
     },
     count,
     topK,
-    // A softmax over the chosen outputs alone
+    // a softmax over the selected outputs only
     routing: softmaxRouting(true),
     expert: (index): Mlp => {
       const shared = {

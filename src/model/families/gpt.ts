@@ -184,7 +184,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list beside it must say the same. */
+/** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list must agree with it. */
 function readGptNeoLayers(config: ConfigReader): string[] {
   const layers = config.layers('num_layers')
   const types = config.raw('attention_types')

@@ -72,7 +72,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** Experts in every layer, with an MLP that every token passes if its size is not 0. */
+/** Experts in every layer, and a shared expert unless its size is 0. */
 function describeGraniteMixture(config: ConfigReader, has: Has): Differences['experts'] {
   const experts = readExperts(config, 'intermediate_size')
   if (experts === null) throw config.refuse('num_local_experts', 'a positive whole number')
@@ -89,7 +89,7 @@ interface GraniteExperts {
   intermediateSize: number
 }
 
-/** Null if the config says that there are none. */
+/** @returns null if the config states 0 experts */
 function readExperts(config: ConfigReader, sizeKey: string): GraniteExperts | null {
   if (config.number('num_local_experts', 8) === 0) {
     config.ignore('num_experts_per_tok', sizeKey)
@@ -102,7 +102,7 @@ function readExperts(config: ConfigReader, sizeKey: string): GraniteExperts | nu
   }
 }
 
-/** The MLP that every token passes. */
+/** The shared expert. */
 function describeShared(
   config: ConfigReader,
   { hidden, activation, name }: { hidden: number; activation: Activation; name: (tensor: string) => string },
@@ -163,7 +163,7 @@ const MAMBA_KEYS = [
   'time_step_limit',
 ]
 
-/** Whether a layer has attention; none has if the config has no list. */
+/** Whether each layer has attention; without a list in the config none has. */
 function readAttentionLayers(config: ConfigReader): boolean[] {
   const key = config.choose('layer_types', 'layers_block_type')
   const layers = config.layers('num_hidden_layers')
@@ -200,7 +200,7 @@ function describeWindowed(config: ConfigReader): Differences {
   }
 }
 
-/** Granite's fused experts, under the names of published checkpoints or those that transformers 5 can save. */
+/** Granite's fused experts, under published names or those of transformers 5. */
 function describeGraniteExperts(
   { hidden, activation, name }: ExpertParts,
   has: Has,

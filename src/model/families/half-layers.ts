@@ -1,7 +1,7 @@
 import { findFamily } from './find-facts.js'
 
 /**
- * What a number of layers is worth in usual ones, if that is another number: undefined if it is not.
+ * Says how many usual layers a number of half layers equals; undefined if the family's layers are usual ones.
  * @param family the decoder's `model_type`
  */
 export function describeHalfLayers(family: string, layers: number): string | undefined {

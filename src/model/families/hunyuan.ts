@@ -85,7 +85,7 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** A count that may be stated for each layer, but must be the same in all. */
+/** A count that may be stated for each layer, but must be the same in all layers. */
 function readSame(config: ConfigReader, key: string, otherwise: number): number {
   const countOf = readLayerCounts(config, key, otherwise)
   const first = countOf(0)
@@ -95,7 +95,7 @@ function readSame(config: ConfigReader, key: string, otherwise: number): number 
   return first
 }
 
-/** A count that the published code reads, and transformers takes for granted. */
+/** Checks a count that the published code reads but transformers assumes. */
 function expectSame(config: ConfigReader, key: string, count: number): void {
   if (readSame(config, key, count) !== count) throw config.refuse(key, `${count} in all layers`)
 }

@@ -5,7 +5,7 @@ import type { Family, Has } from './describe/family.js'
 import { describeExperts, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './describe/layer-types.js'
 
-/** Keys of LFM 2's first configs that state what the family always does. */
+/** Keys of LFM 2's first configs that state constants of the family. */
 const LFM2_FIXED = { hidden_act: 'silu', block_use_swiglu: true, use_pos_enc: true }
 
 const FULL_ROPE = { rope_type: 'proportional', rope_theta: 1_000_000, partial_rotary_factor: 0.5 }
@@ -22,7 +22,6 @@ const LFM2_EXPERTS = {
   fusedRouter: 'feed_forward.gate',
 }
 
-/** Decoders with short convolutions in most layers. */
 export const LFM_FAMILIES: Record<string, Family> = {
   lfm2: {
     title: 'LFM 2 and 2.5',
@@ -72,7 +71,7 @@ export const LFM_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** What the generations of LFM have in common. */
+/** Shared by all generations of LFM. */
 function describeLfm(
   config: ConfigReader,
   hasConvolution: (layer: number) => boolean,
@@ -137,7 +136,7 @@ function describeLfm3(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Sizes that the first configs state a second time, and how the weights were once initialised. */
+/** Sizes that the first configs state twice, and keys about initial weights. */
 function expectSpellings(config: ConfigReader): void {
   for (const key of ['block_dim', 'conv_dim', 'conv_dim_out']) config.expect(key, config.raw('hidden_size'))
   config.expect('num_heads', config.raw('num_attention_heads'))
@@ -147,7 +146,7 @@ function expectSpellings(config: ConfigReader): void {
   config.ignore('block_use_xavier_init', 'conv_use_xavier_init')
 }
 
-/** Whether a layer has attention: by layer_types, or by the numbers of those that do; all if neither is stated. */
+/** Whether a layer has attention: by `layer_types`, or a list of the layers that do; all layers if neither is stated. */
 function readLfm2Layers(config: ConfigReader): (layer: number) => boolean {
   const numbers = config.numbers('full_attn_idxs', undefined)
   const kindOf = readLayerKinds(config, 'layer_types', ['conv', 'full_attention'], (layer) =>
@@ -156,7 +155,7 @@ function readLfm2Layers(config: ConfigReader): (layer: number) => boolean {
   return (layer) => kindOf(layer) === 'full_attention'
 }
 
-/** The width of the MLP: what the config states, or two thirds of it rounded up to a multiple. */
+/** The width of the MLP: as stated, or two thirds of that, rounded up to a multiple. */
 function readLfm2MlpSize(config: ConfigReader): number {
   const usual = config.length('intermediate_size', 12_288)
   const stated = config.length('block_ff_dim', usual)

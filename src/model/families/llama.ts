@@ -86,7 +86,7 @@ function describeLlama4(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** `no_rope_layers` says 1 of the layers that have rotary embedding. */
+/** `no_rope_layers` has a 1 for each layer with rotary embedding. */
 function readRotatedLayers(config: ConfigReader): (layer: number) => boolean {
   const interval = config.length('no_rope_layer_interval', LLAMA4.no_rope_layer_interval)
   const stated = config.numbers('no_rope_layers', [])
@@ -103,7 +103,7 @@ function readExpertLayers(config: ConfigReader): (layer: number) => boolean {
   return listed === null ? (layer) => (layer + 1) % step === 0 : (layer) => listed.includes(layer)
 }
 
-/** How queries grow in layers without rotary embedding. The first configs state the switch as a number. */
+/** Temperature scaling in layers without rotary embedding. The first configs state the switch as a number. */
 function readTemperature(config: ConfigReader): TemperatureScaling {
   const tuned = config.raw('attn_temperature_tuning') ?? true
   if (typeof tuned !== 'boolean' && typeof tuned !== 'number') {
@@ -113,7 +113,7 @@ function readTemperature(config: ConfigReader): TemperatureScaling {
   return { rate: tuned ? rate : 0, period: config.length('floor_scale', 8192), offset: 1 }
 }
 
-/** The size of the chunks of each layer that has them. */
+/** Size of each layer's attention chunks; null for full attention. */
 function readChunks(
   config: ConfigReader,
   rotates: (layer: number) => boolean,

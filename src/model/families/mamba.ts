@@ -21,7 +21,7 @@ import {
   readTimeStepLimit,
 } from './describe/mamba-parts.js'
 
-/** Decoders whose layers have a state space (Mamba, Mamba-2) instead of attention, and hybrids of both. */
+/** Decoders with a state space (Mamba, Mamba-2) instead of attention, and hybrids. */
 export const MAMBA_FAMILIES: Record<string, Family> = {
   mamba: {
     title: 'Mamba',
@@ -166,7 +166,7 @@ function describeJamba(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Whether a layer's number, divided by a period, leaves the offset. */
+/** Whether layer % period equals the offset. */
 function readPeriod(
   config: ConfigReader,
   name: string,

@@ -12,7 +12,7 @@ import {
 import { readLayerKinds, readWindow } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts, sigmoidRouting } from './describe/router-parts.js'
 
-/** Epsilon of the norm inside linear attention, whatever that of the others. */
+/** Epsilon of the norm inside linear attention, whatever the config says. */
 const INNER_EPSILON = 1e-6
 
 const TYPES: ('full_attention' | 'linear_attention')[] = ['full_attention', 'linear_attention']
@@ -70,7 +70,7 @@ function describeMinimax(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** @param published the part's name in keys of the first release, which must say the same */
+/** @param published the part's name in the first release's keys, which must agree */
 function readResidual(config: ConfigReader, part: string, published: string): Residual {
   const stream = config.number(`${part}_alpha_factor`, 1)
   const added = config.number(`${part}_beta_factor`, 1)
@@ -79,7 +79,7 @@ function readResidual(config: ConfigReader, part: string, published: string): Re
   return { stream, added }
 }
 
-/** Decays follow from the layer's number unless the checkpoint holds them. */
+/** Decays are computed from the layer's number unless the checkpoint stores them. */
 function describeLightning(
   { name, linear, makeNorm, activation, sizes }: MixerParts,
   has: Has,
@@ -115,7 +115,7 @@ function listRates(heads: number, factor: number): number[] {
   return Array.from({ length: heads }, (_, head) => 2 ** ((-8 * (head + 1)) / heads) * factor)
 }
 
-/** Attention is full in all layers of M2; the keys for linear attention are those of its predecessor. */
+/** All layers of M2 have full attention; its configs still have its predecessor's keys for linear attention. */
 function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   const types = config.numbers('attn_type_list', [])
   if (types.some((type) => type !== 1)) throw config.refuse('attn_type_list', 'only 1: full attention')

@@ -6,7 +6,7 @@ import type { Family } from './describe/family.js'
 import { rope, softmaxRouting } from './describe/family-parts.js'
 import { isHarmlessKey } from './describe/harmless-keys.js'
 
-/** MosaicML's decoders, whose configs have an object for attention. */
+/** MosaicML's decoders, whose configs nest the attention's settings. */
 export const MPT_FAMILIES: Record<string, Family> = {
   mpt: {
     title: 'MPT 7B and 30B',
@@ -137,7 +137,7 @@ function describeMpt(config: ConfigReader): Differences {
   }
 }
 
-/** What transformers takes for granted of MPT's attention. */
+/** Settings of MPT's attention that transformers assumes. */
 const MPT_ATTENTION = {
   alibi: true,
   alibi_bias_max: 8,

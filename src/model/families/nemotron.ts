@@ -8,7 +8,7 @@ import { readGroupedRouting } from './describe/router-parts.js'
 
 type Kind = 'linear_attention' | 'full_attention' | 'mlp' | 'moe'
 
-/** What a layer is called: by transformers 5, by transformers 4, and in a pattern of letters. */
+/** Names of the kinds of layers in transformers 5, in transformers 4, and in a pattern of letters. */
 const KINDS: Record<string, Kind> = {
   linear_attention: 'linear_attention',
   mamba: 'linear_attention',
@@ -22,7 +22,7 @@ const KINDS: Record<string, Kind> = {
   E: 'moe',
 }
 
-/** Keys that the family's code does not read, or that say how it was trained or is run. */
+/** Keys that the family's code does not read, or about training and inference. */
 const IGNORED = [
   'attention_bias',
   'chunk_size',
@@ -56,7 +56,7 @@ const IGNORED = [
   'use_mamba_kernels',
 ]
 
-/** Keys that are read if a layer has experts. */
+/** Keys that are read only if a layer has experts. */
 const OF_EXPERTS = [
   'moe_intermediate_size',
   'moe_latent_size',
@@ -140,12 +140,12 @@ function describeNemotron(config: ConfigReader, has: Has): Differences {
             norm: { epsilon, beforeGate: false },
           }),
     experts: (layer, parts) => (kinds[layer] === 'moe' ? experts!(parts) : null),
-    // layers that predict further tokens
+    // multi-token prediction
     extras: [/^mtp\./],
   }
 }
 
-/** What each layer is. */
+/** The kind of each layer. */
 function readKinds(config: ConfigReader): Kind[] {
   const list = config.texts(config.choose('layers_block_type', 'layer_types'), undefined)
   const pattern = config.text('hybrid_override_pattern', undefined)

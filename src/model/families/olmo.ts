@@ -106,7 +106,7 @@ export const OLMO_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** OLMo Hybrid: linear attention behind a norm, attention and its MLP before norms; betas of up to 2. */
+/** OLMo Hybrid: a norm before linear attention, norms after attention and its MLP; betas of up to 2. */
 function describeOlmoHybrid(config: ConfigReader, has: Has): Differences {
   const layers = config.layers('num_hidden_layers')
   const heads = config.count('num_attention_heads')
@@ -136,7 +136,7 @@ function describeOlmoHybrid(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Where norms are, and what they are called in checkpoints of transformers 5 or of OLMo itself. */
+/** The norms of a layer, under the names of transformers 5 or of OLMo's own checkpoints. */
 function nameOlmoNorms(isLinear: boolean, has: (module: string) => boolean): LayerNorms {
   const first = has('attention_layer_norm') ? 'attention_layer_norm' : 'input_layernorm'
   const second = has('feedforward_layer_norm') ? 'feedforward_layer_norm' : 'post_attention_layernorm'
@@ -168,8 +168,8 @@ function describeOlmoDelta(parts: MixerParts, has: Has, sizes: DeltaSizes, betaS
 }
 
 /**
- * OLMo Hybrid as published has a theta of null: no rotary embedding. transformers 5 reads a config without any theta as
- * one with the usual theta, other programs as one with none.
+ * OLMo Hybrid as published has a theta of null: no rotary embedding. If the key is absent, transformers 5 assumes the
+ * default theta, but other programs no rotary embedding.
  */
 function readOlmoRope(config: ConfigReader): Differences['rope'] {
   const parameters = config.object('rope_parameters')

@@ -25,12 +25,12 @@ import {
 } from './describe/family-parts.js'
 import { readWindow } from './describe/layer-types.js'
 
-/** Keys of Qwen's configs that state what its hybrids always do. */
+/** Keys of configs that state constants of Qwen's hybrids. */
 const QWEN_FIXED = { attn_output_gate: true, output_gate_type: 'swish' }
 
 /**
- * Those of models of images or sound have rotary embeddings of three positions: time, row and column of an image. For
- * text the three are equal, which gives the usual embedding.
+ * Qwen's multimodal decoders have rotary embeddings of three positions: time, row and column of an image. For text the
+ * three are equal, which gives the usual embedding.
  */
 export const QWEN_FAMILIES: Record<string, Family> = {
   qwen2: {
@@ -212,7 +212,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** @param usual what the family has if the config does not say */
+/** @param usual the family's defaults */
 function readQwen3Experts(
   config: ConfigReader,
   has: Has,
@@ -274,7 +274,7 @@ function readQwenExperts(
   })
 }
 
-/** Qwen 3 Next and 3.5: norms of 1 + weight, attention with a gate on its output, a quarter of each head rotated. */
+/** Qwen 3 Next and 3.5: norms of 1 + weight, gated attention, a quarter of each head rotated. */
 function describeQwenHybrid(
   config: ConfigReader,
   inputs: (parts: MixerParts, sizes: DeltaSizes) => GatedDeltaNetProjections,
@@ -307,7 +307,7 @@ function describeQwenHybrid(
         output: 'linear_attn.out_proj',
       })
     },
-    // layers that predict further tokens
+    // multi-token prediction
     extras: [/^mtp\./],
   }
 }
