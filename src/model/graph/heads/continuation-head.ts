@@ -6,7 +6,7 @@ import { takeLikelihoodHead } from './likelihood.js'
 export const TOP_TOKEN_OUTPUT = 'layerprune.top_token'
 
 /**
- * A likelihood head that also says which token is the most likely.
+ * A likelihood head that also returns the most likely token.
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeContinuationHead(decoder: DecoderGraph): DecoderGraph {

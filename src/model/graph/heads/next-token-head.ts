@@ -7,8 +7,8 @@ import { TARGETS_INPUT, takeLikelihoodHead } from './likelihood.js'
 export const NEXT_TOKEN_OUTPUT = 'layerprune.next_token'
 
 /**
- * The end of a decoder, from state L on, as a graph that takes states at any positions, [positions, 1, hidden], and
- * returns the token that is most likely to follow each; of equals the first.
+ * The end of a decoder as a graph that takes states at any positions, [positions, 1, hidden], and returns the most
+ * likely next token of each, the first one if several are equal.
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeNextTokenHead(decoder: DecoderGraph): DecoderGraph {

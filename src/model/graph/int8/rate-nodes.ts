@@ -4,8 +4,8 @@ import { nodesUpstream, type Topology } from '../onnx/topology.js'
 const RATE_INPUTS = [4, 5]
 
 /**
- * Positions of the nodes whose outputs serve only as rates of linear attention, which adds up an error in them over all
- * the tokens that follow. Their matrices are small: a few outputs for each head.
+ * Positions of the nodes whose outputs are used only as rates of linear attention, where errors accumulate over all
+ * later tokens. Their matrices are small: a few outputs per head.
  */
 export function findRateNodes(topology: Topology): Set<number> {
   const { nodes, consumers } = topology

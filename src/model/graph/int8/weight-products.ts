@@ -8,7 +8,7 @@ import { indexGraph, nodesUpstream, type Topology } from '../onnx/topology.js'
 import { findStoredMatrix, type OutputRange } from '../stored-matrix.js'
 import { countDims, ELEMENT_BITS } from '../weight-sizes.js'
 
-/** Where the numbers of a weight are stored, row by row, or what they are computed from. */
+/** Where the numbers of a weight are stored, row by row, or the expression that computes them. */
 export type StoredNumbers =
   | { file: string; offsetBytes: number; sizeBytes: number; dataType: DataType }
   | { expression: WeightExpression }
@@ -21,7 +21,7 @@ export interface WeightMatrix {
   outputs: number
   /** Whether it is stored as [outputs, inputs]. */
   byOutput: boolean
-  /** If it is stored as part of a larger matrix: how many outputs that has, and which of them belong to this one. */
+  /** If it is part of a larger stored matrix: the outputs of that matrix, and which of them belong to this one. */
   part: { of: number; taken: OutputRange[] } | null
 }
 

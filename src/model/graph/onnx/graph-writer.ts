@@ -35,12 +35,12 @@ export class GraphWriter {
   readonly #uses = new Map<string, number>()
   readonly #namespace: string
 
-  /** @param namespace what the names of its tensors begin with, if its nodes are put into another graph */
+  /** @param namespace prefix of its tensors, if its nodes are added to another graph */
   constructor(namespace = '') {
     this.#namespace = namespace
   }
 
-  /** Calls `write`; the names that it makes begin with `scope`, after those of the calls around this one. */
+  /** Calls `write` with `scope` added to the prefix of names; calls can be nested. */
   inScope<T>(scope: string, write: () => T): T {
     const outer = this.#scope
     this.#scope = outer === '' ? scope : `${outer}.${scope}`
@@ -68,8 +68,8 @@ export class GraphWriter {
   }
 
   /**
-   * States the dimensions of a float32 tensor, by name if they are not known. Tensors of the same dimensions share
-   * memory; without stated dimensions ONNX Runtime takes a second to look through a thousand of them.
+   * Declares the dimensions of a float32 tensor, by name if they are not known. Tensors of equal dimensions share
+   * memory; without declarations ONNX Runtime spends a second on the search among a thousand of them.
    */
   dimensions(tensor: string, dimensions: (number | string)[]): string {
     this.valueInfos.push(makeValueInfo(tensor, DataType.FLOAT, dimensions))
