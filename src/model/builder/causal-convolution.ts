@@ -20,7 +20,7 @@ export function writeCausalConvolution(
   return writer.op('Transpose', [convolved!], { perm: [0, 2, 1] })
 }
 
-/** float32 [channels, 1, size]; programs divide the channels among several tensors in different ways. */
+/** float32 [channels, 1, size]; checkpoints can split the channels among several tensors. */
 function readKernels(writer: DecoderWriter, { weights, channels, size }: Convolution): string {
   let left = channels
   const kernels = weights.map((name, index) => {

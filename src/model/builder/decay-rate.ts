@@ -1,6 +1,6 @@
 import type { DecoderWriter } from './decoder-writer.js'
 
-/** Logarithm of the factor on a state in a step of length 1: -exp(rate), by the name of the stored rate. */
+/** -exp(rate), the logarithm of a state's decay over a unit time step. @param rate name of the stored tensor */
 export function writeDecayRate(writer: DecoderWriter, rate: string, shape: number[]): string {
   return writer.op('Neg', [writer.op('Exp', [writer.weights.float(rate, shape)])])
 }

@@ -28,7 +28,7 @@ type Head = NonNullable<Decoder['head']>
 const IR_VERSION = 10n
 const OPSET = 21n
 
-/** What texts a decoder is written for. */
+/** The texts that a decoder is written for. */
 export interface TextForm {
   /** Whether they may be prefix trees. */
   areTrees: boolean

@@ -9,7 +9,7 @@ import { writeNorm, writeRmsNorm } from './norm.js'
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
 
-/** What the layer's input gives, each [batch, tokens, ...]. */
+/** Projections of the layer's input, each [batch, tokens, ...]. */
 interface DeltaInputs {
   /** Queries, keys and values of all heads, before the convolution. */
   queriesKeysValues: string

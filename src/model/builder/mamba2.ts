@@ -34,7 +34,7 @@ export function writeMamba2(writer: DecoderWriter, mamba: Mamba2, input: string)
   return writeLinear(writer, mamba.output, gated)
 }
 
-/** Gate, x, B, C and time steps side by side. */
+/** Gate, x, B, C and time steps, concatenated. */
 function writeInputs(
   writer: DecoderWriter,
   { inputs, inputScales, heads, headDim, groups, stateSize }: Mamba2,

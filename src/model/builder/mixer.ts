@@ -11,7 +11,7 @@ import { writeMamba2 } from './mamba2.js'
 import type { SharedInputs } from './shared-inputs.js'
 import { writeShortConvolution } from './short-convolution.js'
 
-/** Writes the part of a layer in which tokens see those before them: [batch, tokens, hidden] to the same shape. */
+/** Writes a layer's mixer: [batch, tokens, hidden] to the same shape. */
 export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, shared: SharedInputs): string {
   switch (mixer.kind) {
     case 'attention':

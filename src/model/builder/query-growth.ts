@@ -3,7 +3,7 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 import { type TokenShape, writePositions } from './rope.js'
 
-/** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
+/** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
 export function writeTemperatureScaling(
   writer: GraphWriter,
   { rate, period, offset }: TemperatureScaling,

@@ -4,7 +4,7 @@ import { MICROSOFT_DOMAIN, type NodeProto } from './onnx/onnx.js'
 /** Index of GroupQueryAttention's input of attention sinks. */
 const SINKS_INPUT = 11
 
-/** Whether attention materialises the scores of all pairs of tokens, instead of streaming over the keys. */
+/** Whether attention holds the scores of all pairs of tokens instead of streaming over the keys. */
 export function holdsScores({ model }: Pick<DecoderGraph, 'model'>): boolean {
   const { node } = model.graph
   return node.some(({ opType }) => opType === 'Softmax') || !node.some(passesOnce)

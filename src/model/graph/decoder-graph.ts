@@ -23,7 +23,7 @@ export interface DecoderGraph {
    * Runtime packs a float32 copy when they are loaded.
    */
   mapsMatrices?: boolean
-  /** Whether its matrices are int8, or must be quantised before it can run. */
+  /** Whether its matrices are int8, or must be quantized before it can run. */
   int8?: 'awaited' | 'made'
   /** Tokens of the longest text for which the model's sparse attention equals full attention. */
   indexTopK?: number | null
