@@ -97,7 +97,7 @@ function finishProducts(
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
-  if (temperatureScaling) query = writer.op('Mul', [query, shared.growth(temperatureScaling)])
+  if (temperatureScaling) query = writer.op('Mul', [query, shared.temperature(temperatureScaling)])
   return { query, key, value, gate: products.gate }
 }
 

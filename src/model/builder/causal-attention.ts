@@ -1,7 +1,7 @@
 import type { Attention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { BATCH, TOKENS } from '../graph/onnx/onnx.js'
-import { writeCap } from './cap.js'
+import { writeCap } from './linear.js'
 import type { QueryKeyValue } from './projections.js'
 import type { TokenShape } from './rope.js'
 import { type SpanForm, writeFirstSeen, writeSpanBias } from './span-bias.js'

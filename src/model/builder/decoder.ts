@@ -12,10 +12,9 @@ import {
   TOKENS,
 } from '../graph/onnx/onnx.js'
 import { POSITIONS_INPUT, SEEN_UNTIL_INPUT } from '../graph/tree-attention.js'
-import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLayer } from './layer.js'
-import { writeLinear } from './linear.js'
+import { writeCap, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import { preparePerLayerEmbeddings } from './per-layer-embeddings.js'
 import { ResidualStream } from './residual-stream.js'

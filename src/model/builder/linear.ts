@@ -107,3 +107,14 @@ function writeXielu(writer: DecoderWriter, xielu: Xielu, input: string): string 
   const curve = writer.op('Where', [isPositive, square, bent])
   return writer.op('Add', [curve, writer.op('Mul', [input, beta])])
 }
+
+/** limit * tanh(values / limit) */
+export function writeCap(writer: GraphWriter, values: string, limit: number): string {
+  const bound = writer.float(limit)
+  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [values, bound])]), bound])
+}
+
+/** -exp(rate), the logarithm of a state's decay over a unit time step. @param rate name of the stored tensor */
+export function writeDecayRate(writer: DecoderWriter, rate: string, shape: number[]): string {
+  return writer.op('Neg', [writer.op('Exp', [writer.weights.float(rate, shape)])])
+}

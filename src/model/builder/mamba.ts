@@ -1,8 +1,7 @@
 import type { Mamba } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
-import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 
 /** Writes Mamba's mixer: [batch, tokens, hidden] to the same shape. Each channel is a head of size 1. */

@@ -1,8 +1,7 @@
 import type { Mamba2 } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
-import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
 import { writeRmsNorm } from './norm.js'
 
 /** Writes Mamba-2's mixer: [batch, tokens, hidden] to the same shape. */

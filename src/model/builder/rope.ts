@@ -1,4 +1,4 @@
-import type { Rope, RopeFrequencies } from '../families/describe/description.js'
+import type { Rope, RopeFrequencies, TemperatureScaling } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 
@@ -123,4 +123,18 @@ export function writeRotation(
     num_heads: heads,
     rotary_embedding_dim: rope.dimensions < headDim ? rope.dimensions : 0,
   })
+}
+
+/** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
+export function writeTemperatureScaling(
+  writer: GraphWriter,
+  { rate, period, offset }: TemperatureScaling,
+  shape: TokenShape,
+): string {
+  const scalar = (value: number) => writer.integers([value], [])
+  const positions = writePositions(writer, shape, offset)
+  const periods = writer.op('Cast', [writer.op('Div', [positions, scalar(period)])], { to: DataType.FLOAT })
+  const logarithms = writer.op('Log', [writer.op('Add', [periods, writer.float(1)])])
+  const factors = writer.op('Add', [writer.op('Mul', [logarithms, writer.float(rate)]), writer.float(1)])
+  return writer.op('Unsqueeze', [factors, writer.integers([-1])])
 }

@@ -3,8 +3,7 @@ import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type TextLengths, writeTextLengths } from './fused-attention.js'
 import type { QueryKeyValue } from './projections.js'
-import { writeTemperatureScaling } from './query-growth.js'
-import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
+import { type RopeTables, type TokenShape, writeRopeTables, writeTemperatureScaling } from './rope.js'
 import type { SpanForm } from './span-bias.js'
 
 type KeysAndValues = Pick<QueryKeyValue, 'key' | 'value'>
@@ -17,7 +16,7 @@ export class SharedInputs {
   readonly #writer: DecoderWriter
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
-  readonly #growths = new Map<string, string>()
+  readonly #temperatures = new Map<string, string>()
   #lengths: TextLengths | undefined
   readonly #keysAndValues = new Map<string, KeysAndValues>()
 
@@ -43,8 +42,8 @@ export class SharedInputs {
   }
 
   /** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
-  growth(growth: TemperatureScaling): string {
-    return once(this.#growths, growth, () => writeTemperatureScaling(this.#writer, growth, this.shape))
+  temperature(scaling: TemperatureScaling): string {
+    return once(this.#temperatures, scaling, () => writeTemperatureScaling(this.#writer, scaling, this.shape))
   }
 
   /** The lengths of the texts of a batch. */

@@ -1,5 +1,5 @@
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { Family } from './describe/family.js'
+import { makeAlibiSlopes } from './describe/family-parts.js'
 
 /** Names shared by both families. */
 export const BLOOM_NAMES = {

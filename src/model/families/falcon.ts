@@ -1,12 +1,16 @@
 import { BLOOM_NAMES } from './bloom.js'
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mixer } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { readBiases, rope } from './describe/family-parts.js'
-import { describeBambaLayer } from './describe/mamba-layers.js'
-import { describeMamba2, readBambaSizes, readTimeStepLimit, TIME_STEP_KEYS } from './describe/mamba-parts.js'
+import { makeAlibiSlopes, readBiases, rope } from './describe/family-parts.js'
+import {
+  describeBambaLayer,
+  describeMamba2,
+  readBambaSizes,
+  readTimeStepLimit,
+  TIME_STEP_KEYS,
+} from './describe/mamba-parts.js'
 import { describeFirstMamba } from './mamba.js'
 
 export const FALCON_FAMILIES: Record<string, Family> = {

@@ -55,7 +55,7 @@ function describeLlama4(config: ConfigReader, has: Has): Differences {
   const rotates = readRotatedLayers(config)
   const hasExperts = readExpertLayers(config)
   const isNormed = config.flag('use_qk_norm', true)
-  const growth = readTemperature(config)
+  const temperature = readTemperature(config)
   const intermediateSize = config.count('intermediate_size', 8192)
   const routed: RoutedExperts = {
     names: FEED_FORWARD_EXPERTS,
@@ -79,7 +79,7 @@ function describeLlama4(config: ConfigReader, has: Has): Differences {
         ? { span: 'head', query: 'qk_norm', key: 'qk_norm', weight: false, afterRope: true }
         : null,
     rope: (layer, sizes) => (rotates(layer) ? shared(layer, sizes) : null),
-    temperatureScaling: (layer) => (rotates(layer) ? null : growth),
+    temperatureScaling: (layer) => (rotates(layer) ? null : temperature),
     chunk: readChunks(config, rotates),
     mlpSize: config.count('intermediate_size_mlp', 16_384),
     experts: (layer, parts) => (hasExperts(layer) ? describeRoutedExperts(parts, has, routed) : null),

@@ -9,10 +9,11 @@ import {
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
-import { describeBambaLayer, describePureMamba } from './describe/mamba-layers.js'
 import {
+  describeBambaLayer,
   describeMamba,
   describeMamba2,
+  describePureMamba,
   FIRST_TRAINED_KEYS,
   type MambaSizes,
   readBambaMixer,

@@ -1,9 +1,8 @@
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mlp } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { rope, softmaxRouting } from './describe/family-parts.js'
+import { makeAlibiSlopes, rope, softmaxRouting } from './describe/family-parts.js'
 import { isHarmlessKey } from './describe/harmless-keys.js'
 
 /** MosaicML's decoders, whose configs nest the attention's settings. */

@@ -13,7 +13,6 @@ import { indexGraph } from '../graph/onnx/topology.js'
 import { findStoredMatrix, type OutputRange, type StoredMatrix } from '../graph/stored-matrix.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import { integerAttribute } from './constants.js'
-import { mergeNodes } from './merge-nodes.js'
 import type { TrainedWeight } from './trained.js'
 
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), with PEFT's names. */
@@ -80,7 +79,7 @@ export function addAdapters(
     writer.inScope(`${adapter.module}.adapter`, () => writeAdapter(writer, node, product, adapter, projected))
   }
   graph.node = []
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   for (const { into, back } of adapters) {
     for (const { name, shape } of [into, back]) {
       graph.input.push(makeValueInfo(name, DataType.FLOAT, shape))

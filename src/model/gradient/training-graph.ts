@@ -14,7 +14,6 @@ import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
-import { mergeNodes } from './merge-nodes.js'
 import { addStateLoss, type CommonState } from './state-loss.js'
 import { gradientName } from './trained.js'
 
@@ -81,7 +80,7 @@ function takeEnd(
     const states = findStates(segment, teacher, from)
     return addStateLoss(writer, written, { states, weight: teacher.common.weight, hiddenSize })
   })
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
     makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]),
@@ -150,7 +149,7 @@ function writeGradients(
   const weights = graph.input.filter(({ name }) => trained.includes(name))
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope(GRADIENT_SCOPE, () => differentiate(graph, writer, seeds, wanted))
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   const packed = decoder.castsPerRun ? castAgain(decoder, writer.nodes) : decoder.packed
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {

@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Convolution, Mamba, Mamba2 } from './description.js'
-import type { MixerParts } from './differences.js'
+import type { Differences, MixerParts } from './differences.js'
+import type { Has } from './family.js'
 
 /** Keys about the initial time steps, which training has changed. */
 export const TIME_STEP_KEYS = ['time_step_rank', 'time_step_min', 'time_step_max', 'time_step_floor']
@@ -190,5 +191,27 @@ export function describeMamba(
     rate: own('A_log'),
     skip: own('D'),
     output: linear(`${module}.out_proj`, channels, sizes.hidden, hasBias),
+  }
+}
+
+/** Layers of one norm and one mixer, under the names of Mamba's authors. */
+export function describePureMamba(has: Has): Differences {
+  const isOld = has('backbone.embedding.weight') || has('embedding.weight')
+  return {
+    names: { embedding: isOld ? 'embedding' : 'embeddings', finalNorm: 'norm_f' },
+    keys: { heads: null },
+    norm: { key: 'layer_norm_epsilon', epsilon: 1e-5 },
+    norms: { beforeMixer: 'norm', beforeMlp: null },
+    parts: () => ({ mixer: true, mlp: false }),
+  }
+}
+
+/** Names shared by Bamba, Falcon H1 and Jamba. */
+export function describeBambaLayer(): Differences {
+  return {
+    kvHeads: 8,
+    names: { finalNorm: 'final_layernorm', mlp: 'feed_forward' },
+    norm: { epsilon: 1e-5 },
+    norms: { beforeMlp: 'pre_ff_layernorm' },
   }
 }

@@ -61,3 +61,38 @@ export function takeHead(decoder: DecoderGraph): DecoderGraph {
 function name(part: string): string {
   return `layerprune.head.${part}`
 }
+
+/** Second output of a continuation head: int64 [positions, 1], the most likely token after each position. */
+export const TOP_TOKEN_OUTPUT = 'layerprune.top_token'
+
+/**
+ * A likelihood head that also returns the most likely token.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeContinuationHead(decoder: DecoderGraph): DecoderGraph {
+  const head = takeLikelihoodHead(decoder)
+  const graph = head.model.graph
+  const softmax = graph.node.find(({ opType }) => opType === 'LogSoftmax')!
+  graph.node.push(makeNode('ArgMax', [softmax.input[0]!], [TOP_TOKEN_OUTPUT], { axis: 1, keepdims: 1 }))
+  graph.output.push(makeValueInfo(TOP_TOKEN_OUTPUT, DataType.INT64, ['positions', 1]))
+  return head
+}
+
+/** Output of a next-token head: int64 [positions], the most likely token after each position. */
+export const NEXT_TOKEN_OUTPUT = 'layerprune.next_token'
+
+/**
+ * The end of a decoder as a graph that takes states at any positions, [positions, 1, hidden], and returns the most
+ * likely next token of each, the first one if several are equal.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeNextTokenHead(decoder: DecoderGraph): DecoderGraph {
+  const head = takeLikelihoodHead(decoder)
+  const graph = head.model.graph
+  const [logits] = graph.node.find(({ opType }) => opType === 'LogSoftmax')!.input
+  graph.node.push(makeNode('ArgMax', [logits!], [NEXT_TOKEN_OUTPUT], { axis: 1, keepdims: 0 }))
+  graph.input = graph.input.filter(({ name }) => name !== TARGETS_INPUT)
+  graph.output = [makeValueInfo(NEXT_TOKEN_OUTPUT, DataType.INT64, ['positions'])]
+  removeDeadNodes(graph)
+  return head
+}

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import {
   DataType,
+  type GraphProto,
   MICROSOFT_DOMAIN,
   makeInt64Tensor,
   makeNode,
@@ -49,6 +50,14 @@ export class GraphWriter {
     } finally {
       this.#scope = outer
     }
+  }
+
+  /** Adds the nodes and constants to a graph, in place; constants of the same name are equal. */
+  addTo(graph: GraphProto): void {
+    const known = new Set(graph.initializer.map(({ name }) => name))
+    graph.node.push(...this.nodes)
+    graph.initializer.push(...[...this.initializers.values()].filter(({ name }) => !known.has(name)))
+    graph.valueInfo.push(...this.valueInfos)
   }
 
   /** Adds a node and returns the name of its only output. */
