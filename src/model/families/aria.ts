@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { readAttentionBias, rope, softmaxRouting } from './describe/family-parts.js'
+import { readBiases, rope, softmaxRouting } from './describe/family-parts.js'
 
 export const ARIA_FAMILIES: Record<string, Family> = {
   aria_text: {
@@ -44,7 +44,7 @@ function describeAria(config: ConfigReader, has: Has): Differences {
     }
   }
   return {
-    bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+    bias: readBiases(config),
     rope: rope(config),
     experts: (_layer, parts) => describe(parts),
   }

@@ -2,7 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { QWEN_EXPERTS, softmaxRouting } from './describe/family-parts.js'
+import { type ExpertCounts, QWEN_EXPERTS, readExpertCounts, softmaxRouting } from './describe/family-parts.js'
 import { describeLatentLayers, readLatentForm, type UsualSizes } from './describe/latent-parts.js'
 import {
   describeRoutedExperts,
@@ -38,10 +38,7 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
 }
 
 /** The family's defaults. */
-interface UsualExperts {
-  count: number
-  topK: number
-  intermediateSize: number
+interface UsualExperts extends ExpertCounts {
   /** Number of shared experts, which are stored as one MLP of their total width. */
   shared: number
 }
@@ -53,19 +50,15 @@ function readExperts(
   usual: UsualExperts,
   route: (sizes: { count: number; topK: number }) => Pick<RoutedExperts, 'routing' | 'correctionBias'>,
 ): (parts: ExpertParts) => Experts {
-  const count = config.count(config.choose('n_routed_experts', 'num_experts'), usual.count)
-  const topK = config.count('num_experts_per_tok', usual.topK)
-  const intermediateSize = config.count('moe_intermediate_size', usual.intermediateSize)
+  const counts = readExpertCounts(config, usual, config.choose('n_routed_experts', 'num_experts'))
   const experts: RoutedExperts = {
     names: QWEN_EXPERTS,
-    count,
-    topK,
-    intermediateSize,
-    ...route({ count, topK }),
+    ...counts,
+    ...route(counts),
     shared: {
       modules: ['mlp.shared_experts'],
       intermediateSize:
-        intermediateSize *
+        counts.intermediateSize *
         config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
     },
   }

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { allButEvery, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
+import { allButEvery, HEAD_NORM, readBiases, readExpertCounts, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeV3Experts, readExpertLayers } from './describe/router-parts.js'
 import { POST_NORMS } from './olmo.js'
@@ -27,7 +27,7 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
       keys: { layers: 'num_layers', activation: config.choose('activation_function', 'hidden_act') },
       norm: { key: config.choose('layer_norm_epsilon', 'rms_norm_eps'), epsilon: 1e-5 },
       norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config, { theta: 500_000 }),
     }),
   },
@@ -73,11 +73,7 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
     return allButEvery(pattern as number)(layer)
   })
   const shared = rope(config)
-  const experts = {
-    count: config.count('num_experts', 64),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize: config.count('moe_intermediate_size', 1024),
-  }
+  const experts = readExpertCounts(config, { count: 64, topK: 8, intermediateSize: 1024 }, 'num_experts')
   expectExpertLayers(config)
   config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
   return {

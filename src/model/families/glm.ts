@@ -2,8 +2,8 @@ import { describeDeepseek3, readIndexer } from './deepseek.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, LayerNorms } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { HEAD_NORM, rope } from './describe/family-parts.js'
-import { describeV3Experts, readExpertCounts, readExtraLayers } from './describe/router-parts.js'
+import { HEAD_NORM, readExpertCounts, rope } from './describe/family-parts.js'
+import { describeV3Experts, readExtraLayers } from './describe/router-parts.js'
 
 /**
  * Decoders for images have positions of three numbers, one for each section of a rotated head. For text the three are

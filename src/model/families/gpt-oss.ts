@@ -1,8 +1,14 @@
-import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { allButEvery, readExpertCount, rope, softmaxRouting } from './describe/family-parts.js'
+import {
+  allButEvery,
+  type ExpertCounts,
+  MLP_WIDTH,
+  readExpertCounts,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 
 /** Default scaling of gpt-oss's rotary embedding. */
@@ -22,13 +28,12 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
     // 1.702 is also the factor of quick GELU
     fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
     describe: (config, has) => {
-      const topK = readExpertsPerToken(config)
       const experts = {
-        count: readExpertCount(config, 128),
-        topK,
-        intermediateSize: config.count('intermediate_size'),
+        ...readExpertCounts(config, { count: 128, topK: 4 }, MLP_WIDTH),
         limit: config.positive('swiglu_limit', 7),
       }
+      // the first published configs state the number under two keys
+      config.expect('experts_per_token', experts.topK)
       // the rope's settings have their own original length, which takes precedence
       config.ignore('initial_context_length')
       const hasBias = config.flag('attention_bias', true)
@@ -48,23 +53,11 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** The first published configs state the number under two keys. */
-function readExpertsPerToken(config: ConfigReader): number {
-  const topK = config.count('num_experts_per_tok', 4)
-  config.expect('experts_per_token', topK)
-  return topK
-}
-
 /** Published files fuse gate and up projections; a GGUF file stores them apart, as [outputs, inputs]. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: Has,
-  {
-    count,
-    topK,
-    intermediateSize,
-    limit,
-  }: { count: number; topK: number; intermediateSize: number; limit: number },
+  { count, topK, intermediateSize, limit }: ExpertCounts & { limit: number },
 ): Experts {
   const isSeparate = has(name('mlp.experts.gate_proj'))
   const fused = (module: string, inputs: number, outputs: number, index: number): Linear => ({

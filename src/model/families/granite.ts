@@ -2,7 +2,13 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Activation, Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { readAttentionBias, readMultipliers, rope, softmaxRouting } from './describe/family-parts.js'
+import {
+  readAttentionBias,
+  readBiases,
+  readMultipliers,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { readBambaMixer } from './describe/mamba-parts.js'
 
@@ -12,7 +18,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
     notes: 'factors on embedding, scores, residual sums and logits',
     describe: (config) => ({
       ...readMultipliers(config),
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config),
     }),
   },
@@ -58,7 +64,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
       tied: true,
       kvHeads: 4,
       norm: { epsilon: 1e-5 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
     }),
   },
   granitemoe_swa: {

@@ -1,7 +1,15 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { HEAD_NORM, QWEN_EXPERTS, readAttentionBias, rope, softmaxRouting } from './describe/family-parts.js'
+import {
+  HEAD_NORM,
+  QWEN_EXPERTS,
+  readAttentionBias,
+  readBiases,
+  readExpertCounts,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerCounts } from './describe/layer-types.js'
 import {
   describeRoutedExperts,
@@ -101,26 +109,24 @@ function expectSame(config: ConfigReader, key: string, count: number): void {
 }
 
 function describeHunyuan3(config: ConfigReader, has: Has): Differences {
-  const intermediateSize = config.count('moe_intermediate_size', 1536)
+  const counts = readExpertCounts(config, { count: 192, topK: 8, intermediateSize: 1536 }, 'num_experts')
   const isSparse = readMlpTypes(config) ?? ((layer) => layer >= 1)
   config.ignore('enable_moe_fp32_combine', 'intermediate_size')
   const routed: RoutedExperts = {
     names: { ...QWEN_EXPERTS, router: 'mlp.router.gate' },
-    count: config.count('num_experts', 192),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize,
+    ...counts,
     routing: sigmoidRouting(config.number('router_scaling_factor', 2.826)),
     correctionBias: ['mlp.expert_bias', 'mlp.e_score_correction_bias'],
     shared: {
       modules: ['mlp.shared_mlp', 'mlp.shared_experts'],
-      intermediateSize: intermediateSize * config.count('num_shared_experts', 1),
+      intermediateSize: counts.intermediateSize * config.count('num_shared_experts', 1),
     },
   }
   return {
     kvHeads: 8,
     headDim: 128,
     norm: { epsilon: 1e-5 },
-    bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+    bias: readBiases(config),
     headNorm: HEAD_NORM,
     rope: rope(config, { theta: 11_158_840 }),
     extraLayers: readExtraLayers(config),

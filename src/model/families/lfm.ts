@@ -2,7 +2,13 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Routing, ShortConvolution } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { describeExperts, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
+import {
+  describeExperts,
+  HEAD_NORM,
+  readAttentionBias,
+  readExpertCounts,
+  rope,
+} from './describe/family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './describe/layer-types.js'
 
 /** Keys of LFM 2's first configs that state constants of the family. */
@@ -48,9 +54,7 @@ export const LFM_FAMILIES: Record<string, Family> = {
       }
       const settings = {
         names: LFM2_EXPERTS,
-        count: config.count('num_experts', 32),
-        topK: config.count('num_experts_per_tok', 4),
-        intermediateSize: config.count('moe_intermediate_size', 1792),
+        ...readExpertCounts(config, { count: 32, topK: 4, intermediateSize: 1792 }, 'num_experts'),
       }
       config.ignore('intermediate_size')
       return {

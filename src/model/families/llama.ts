@@ -2,7 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { TemperatureScaling } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
+import { FEED_FORWARD_EXPERTS, readAttentionBias, readBiases, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
 
@@ -14,7 +14,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
     notes: 'RMS norms, rotary embedding of any type, gated MLP',
     fixed: { activation: 'swiglu', is_llama_config: true, rope_interleaved: false },
     describe: (config) => ({
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config),
     }),
   },

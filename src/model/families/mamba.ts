@@ -5,7 +5,9 @@ import type { Family, Has } from './describe/family.js'
 import {
   describeExperts,
   FEED_FORWARD_EXPERTS,
+  MLP_WIDTH,
   readBiases,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -140,10 +142,12 @@ function describeJamba(config: ConfigReader, has: Has): Differences {
   const isSparse = readPeriod(config, 'expert_layer', { period: 2, offset: 1 })
   const experts = {
     names: FEED_FORWARD_EXPERTS,
-    count: config.count(config.choose('num_local_experts', 'num_experts'), 16),
-    topK: config.count('num_experts_per_tok', 2),
+    ...readExpertCounts(
+      config,
+      { count: 16, topK: 2, intermediateSize: 14_336 },
+      { ...MLP_WIDTH, count: config.choose('num_local_experts', 'num_experts') },
+    ),
     routing: softmaxRouting(false),
-    intermediateSize: config.count('intermediate_size', 14_336),
   }
   config.ignore('use_mamba_kernels', 'use_mambapy', 'use_associative_scan', 'num_logits_to_keep')
   return {

@@ -5,7 +5,8 @@ import type { Family, Has } from './describe/family.js'
 import {
   describeExperts,
   MIXTRAL_EXPERTS,
-  readExpertCount,
+  MLP_WIDTH,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -50,10 +51,8 @@ function describeMinimax(config: ConfigReader, has: Has): Differences {
   }
   const experts = {
     names: MIXTRAL_EXPERTS,
-    count: readExpertCount(config, 8),
-    topK: config.count('num_experts_per_tok', 2),
+    ...readExpertCounts(config, { count: 8, topK: 2, intermediateSize: 14_336 }, MLP_WIDTH),
     routing: softmaxRouting(true),
-    intermediateSize: config.count('intermediate_size', 14_336),
   }
   return {
     kvHeads: 8,
@@ -131,9 +130,11 @@ function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   )
   const routed: RoutedExperts = {
     names: MIXTRAL_EXPERTS,
-    count: config.count('num_local_experts', 256),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize: config.count('intermediate_size', 1536),
+    ...readExpertCounts(
+      config,
+      { count: 256, topK: 8, intermediateSize: 1536 },
+      { ...MLP_WIDTH, count: 'num_local_experts' },
+    ),
     routing: sigmoidRouting(1, 0),
     correctionBias: ['block_sparse_moe.e_score_correction_bias', 'mlp.e_score_correction_bias'],
     shared: null,

@@ -4,7 +4,8 @@ import type { Family } from './describe/family.js'
 import {
   describeExperts,
   MIXTRAL_EXPERTS,
-  readExpertCount,
+  MLP_WIDTH,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -33,10 +34,8 @@ export const MISTRAL_FAMILIES: Record<string, Family> = {
       const window = readWindow(config, null)
       const settings = {
         names: MIXTRAL_EXPERTS,
-        count: readExpertCount(config, 8),
-        topK: config.count('num_experts_per_tok', 2),
+        ...readExpertCounts(config, { count: 8, topK: 2 }, MLP_WIDTH),
         routing: softmaxRouting(true),
-        intermediateSize: config.count('intermediate_size'),
       }
       return {
         kvHeads: 8,

@@ -2,7 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { readAttentionBias, rope } from './describe/family-parts.js'
+import { readBiases, rope } from './describe/family-parts.js'
 import { describeMamba2, readMamba2Sizes } from './describe/mamba-parts.js'
 import { readGroupedRouting } from './describe/router-parts.js'
 
@@ -76,7 +76,7 @@ export const NEMOTRON_FAMILIES: Record<string, Family> = {
     notes: 'layer norms of 1 + weight, plain MLP with squared ReLU, half of each head rotated',
     describe: (config) => ({
       norm: { kind: 'layer', key: 'norm_eps', weightOffset: 1 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       mlp: 'plain',
       activation: 'relu2',
       rope: rope(config, { partial: 0.5 }),

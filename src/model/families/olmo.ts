@@ -14,9 +14,10 @@ import type { Family, Has } from './describe/family.js'
 import {
   allButEvery,
   describeExperts,
+  MLP_WIDTH,
   QWEN_EXPERTS,
   readAttentionBias,
-  readExpertCount,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -59,10 +60,8 @@ export const OLMO_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 64),
-        topK: config.count('num_experts_per_tok', 8),
+        ...readExpertCounts(config, { count: 64, topK: 8 }, MLP_WIDTH),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('intermediate_size'),
       }
       return {
         norm: { epsilon: 1e-5 },
@@ -80,10 +79,8 @@ export const OLMO_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 7),
-        topK: config.count('num_experts_per_tok', 5),
+        ...readExpertCounts(config, { count: 7, topK: 5, intermediateSize: 11_008 }, MLP_WIDTH),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('intermediate_size', 11_008),
       }
       return {
         ...POST_NORMS,

@@ -14,10 +14,11 @@ import {
   allButEvery,
   describeExperts,
   describeSharedExpert,
+  type ExpertCounts,
   HEAD_NORM,
   QWEN_EXPERTS,
   readAttentionBias,
-  readExpertCount,
+  readExpertCounts,
   readQwenWindows,
   readSparseLayers,
   rope,
@@ -51,10 +52,8 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       const isSparse = readSparseLayers(config)
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 60),
-        topK: config.count('num_experts_per_tok', 4),
+        ...readExpertCounts(config, { count: 60, topK: 4, intermediateSize: 1408 }),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('moe_intermediate_size', 1408),
       }
       const sharedIntermediateSize = config.count('shared_expert_intermediate_size', 5632)
       config.ignore('intermediate_size')
@@ -94,10 +93,8 @@ export const QWEN_FAMILIES: Record<string, Family> = {
       config.ignore('intermediate_size', 'max_window_layers')
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 128),
-        topK: config.count('num_experts_per_tok', 8),
+        ...readExpertCounts(config, { count: 128, topK: 8, intermediateSize: 768 }),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('moe_intermediate_size', 768),
       }
       return {
         kvHeads: 4,
@@ -216,21 +213,13 @@ export const QWEN_FAMILIES: Record<string, Family> = {
 function readQwen3Experts(
   config: ConfigReader,
   has: Has,
-  usual: {
-    count: number
-    topK: number
-    intermediateSize: number
-    isNormalized: boolean
-    transposed?: Linear['transposed']
-  },
+  usual: ExpertCounts & { isNormalized: boolean; transposed?: Linear['transposed'] },
 ): NonNullable<Differences['experts']> {
   const isSparse = readSparseLayers(config)
   const settings = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, usual.count),
-    topK: config.count('num_experts_per_tok', usual.topK),
+    ...readExpertCounts(config, usual),
     routing: softmaxRouting(usual.isNormalized),
-    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
     transposed: usual.transposed,
   }
   config.ignore('intermediate_size')
@@ -262,10 +251,8 @@ function readQwenExperts(
 ): (parts: ExpertParts) => Experts {
   const settings = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, usual.count),
-    topK: config.count('num_experts_per_tok', usual.topK),
+    ...readExpertCounts(config, { ...usual, intermediateSize: 512 }),
     routing: softmaxRouting(usual.normalized),
-    intermediateSize: config.count('moe_intermediate_size', 512),
   }
   const shared = config.count('shared_expert_intermediate_size', 512)
   return (parts) => ({

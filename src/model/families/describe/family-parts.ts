@@ -104,12 +104,9 @@ export function softmaxRouting(normalized: boolean): LargestScores {
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
   has: Has,
-  settings: {
+  settings: ExpertCounts & {
     names: ExpertNames
-    count: number
-    topK: number
     routing: Routing
-    intermediateSize: number
     /** Whether fused matrices are stored as [inputs, outputs]; false if omitted. */
     transposed?: Linear['transposed']
   },
@@ -170,9 +167,48 @@ export function readSparseLayers(config: ConfigReader): (layer: number) => boole
   return (layer) => !dense.includes(layer) && (layer + 1) % step === 0
 }
 
-/** The number of experts, by its key in either version of transformers. */
-export function readExpertCount(config: ConfigReader, otherwise: number): number {
-  return config.count('num_experts', undefined) ?? config.count('num_local_experts', otherwise)
+export interface ExpertCounts {
+  count: number
+  topK: number
+  /** Width of an expert. */
+  intermediateSize: number
+}
+
+interface ExpertKeys {
+  count?: string
+  intermediateSize?: string
+}
+
+/**
+ * Reads the sizes of a mixture of experts.
+ * @param usual the family's defaults; the config must state the others
+ * @param keys the key of `count` alone, or several keys; without one for `count`, `num_experts` or, as transformers 5
+ *   saves it, `num_local_experts`
+ */
+export function readExpertCounts(
+  config: ConfigReader,
+  usual: Partial<ExpertCounts>,
+  keys: string | ExpertKeys = {},
+): ExpertCounts {
+  const stated: ExpertKeys = typeof keys === 'string' ? { count: keys } : keys
+  const {
+    count = isStated(config, 'num_experts') ? 'num_experts' : 'num_local_experts',
+    intermediateSize = 'moe_intermediate_size',
+  } = stated
+  const read = (key: string, otherwise: number | undefined) =>
+    otherwise === undefined ? config.count(key) : config.count(key, otherwise)
+  return {
+    count: read(count, usual.count),
+    topK: read('num_experts_per_tok', usual.topK),
+    intermediateSize: read(intermediateSize, usual.intermediateSize),
+  }
+}
+
+/** Keys of `readExpertCounts` if experts have the key of an MLP's width. */
+export const MLP_WIDTH = { intermediateSize: 'intermediate_size' }
+
+function isStated(config: ConfigReader, key: string): boolean {
+  return (config.raw(key) ?? null) !== null
 }
 
 export const ALL_BIASES = { qkv: true, output: true, mlp: true }
@@ -187,6 +223,7 @@ export function findSinks(has: Has, published: string): (layer: number) => strin
       : 'sinks'
 }
 
+/** `attention_bias` and `mlp_bias`. */
 export function readBiases(config: ConfigReader): Differences['bias'] {
   return { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) }
 }

@@ -2,15 +2,11 @@ import type { ConfigReader } from './config-reader.js'
 import type { ExpertGroups, Experts, LargestScores } from './description.js'
 import type { Differences, ExpertParts } from './differences.js'
 import type { Has } from './family.js'
-import { describeExperts, type ExpertNames, QWEN_EXPERTS } from './family-parts.js'
+import { describeExperts, type ExpertCounts, type ExpertNames, QWEN_EXPERTS } from './family-parts.js'
 
 /** Experts selected with a correction bias, and optionally a shared expert without a gate (DeepSeek V3). */
-export interface RoutedExperts {
+export interface RoutedExperts extends ExpertCounts {
   names: ExpertNames
-  count: number
-  topK: number
-  /** Width of an expert. */
-  intermediateSize: number
   /** Its `correctionBias` is replaced by the one below. */
   routing: LargestScores
   /** Possible names of the bias, the published one first; null if there is none. */
@@ -127,26 +123,6 @@ export function readExtraLayers(config: ConfigReader, otherwise = 0): number {
   if (!Number.isSafeInteger(count) || count < 0 || count > 64)
     throw config.refuse(key, 'a small whole number')
   return count
-}
-
-interface ExpertCounts {
-  count: number
-  topK: number
-  intermediateSize: number
-}
-
-export function readExpertCounts(
-  config: ConfigReader,
-  usual: { count?: number; topK?: number; intermediateSize: number },
-  key = 'n_routed_experts',
-): ExpertCounts {
-  const { count, topK } = usual
-  return {
-    count: count === undefined ? config.count(key) : config.count(key, count),
-    topK:
-      topK === undefined ? config.count('num_experts_per_tok') : config.count('num_experts_per_tok', topK),
-    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
-  }
 }
 
 /** Experts under the names of DeepSeek V3. */
