@@ -34,26 +34,7 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
   exaone4: {
     title: 'EXAONE 4',
     notes: 'as OLMo 2 with norms on heads; rotary embedding in the layers with a window',
-    describe: (config) => {
-      const window = readWindow(config, 4096)
-      const pattern = config.raw('sliding_window_pattern') ?? 4
-      const types = readLayerTypes(config, (layer) => {
-        if (window === null) return false
-        if (!Number.isSafeInteger(pattern)) {
-          throw config.refuse('sliding_window_pattern', 'a whole number, or layer_types')
-        }
-        return allButEvery(pattern as number)(layer)
-      })
-      const shared = rope(config)
-      return {
-        ...POST_NORMS,
-        kvHeads: 32,
-        headNorm: HEAD_NORM,
-        rope: (layer, sizes) =>
-          window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
-        window: windowsOf(config, types, window),
-      }
-    },
+    describe: (config) => ({ ...POST_NORMS, ...describeExaoneAttention(config) }),
   },
   exaone_moe: {
     title: 'K-EXAONE',
@@ -62,7 +43,8 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
   },
 }
 
-function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
+/** Windows in three layers of four; if the model has windows, only these layers have rotary embedding. */
+function describeExaoneAttention(config: ConfigReader): Differences {
   const window = readWindow(config, 4096)
   const pattern = config.raw('sliding_window_pattern') ?? 4
   const types = readLayerTypes(config, (layer) => {
@@ -73,16 +55,23 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
     return allButEvery(pattern as number)(layer)
   })
   const shared = rope(config)
-  const experts = readExpertCounts(config, { count: 64, topK: 8, intermediateSize: 1024 }, 'num_experts')
-  expectExpertLayers(config)
-  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
   return {
     kvHeads: 32,
-    norm: { epsilon: 1e-5 },
     headNorm: HEAD_NORM,
     rope: (layer, sizes) =>
       window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
     window: windowsOf(config, types, window),
+  }
+}
+
+function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
+  const attention = describeExaoneAttention(config)
+  const experts = readExpertCounts(config, { count: 64, topK: 8, intermediateSize: 1024 }, 'num_experts')
+  expectExpertLayers(config)
+  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
+  return {
+    ...attention,
+    norm: { epsilon: 1e-5 },
     extras: [/^mtp\./],
     experts: describeV3Experts(config, has, {
       experts,

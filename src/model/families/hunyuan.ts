@@ -32,15 +32,7 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
       class_num: 0,
       pool_type: 'last',
     },
-    describe: (config) => {
-      config.ignore('attention_head_dim', 'dense_list')
-      return {
-        norm: { epsilon: 1e-5 },
-        bias: readAttentionBias(config),
-        headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-        rope: rope(config, { knowsAlpha: true }),
-      }
-    },
+    describe: describeHunyuan,
   },
   hunyuan_v1_moe: {
     title: 'Hunyuan A13B',
@@ -68,6 +60,16 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
   },
 }
 
+function describeHunyuan(config: ConfigReader): Differences {
+  config.ignore('attention_head_dim', 'dense_list')
+  return {
+    norm: { epsilon: 1e-5 },
+    bias: readAttentionBias(config),
+    headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
+    rope: rope(config, { knowsAlpha: true }),
+  }
+}
+
 function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   const intermediateSize = config.count('intermediate_size')
   const topK = readLayerCounts(config, 'moe_topk', 1)
@@ -75,7 +77,7 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   config.expect('num_experts_per_tok', topK(0))
   expectSame(config, 'moe_intermediate_size', intermediateSize)
   expectSame(config, 'num_shared_expert', 1)
-  config.ignore('attention_head_dim', 'dense_list', 'capacity_factor')
+  config.ignore('capacity_factor')
   const routed = {
     names: { ...QWEN_EXPERTS, router: 'mlp.gate.wg', fusedRouter: 'mlp.gate.wg' },
     count,
@@ -85,10 +87,7 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
     shared: { modules: ['mlp.shared_mlp'], intermediateSize },
   }
   return {
-    norm: { epsilon: 1e-5 },
-    bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-    rope: rope(config, { knowsAlpha: true }),
+    ...describeHunyuan(config),
     experts: (layer, parts) => describeRoutedExperts(parts, has, { ...routed, topK: topK(layer) }),
   }
 }

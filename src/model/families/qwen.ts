@@ -87,22 +87,21 @@ export const QWEN_FAMILIES: Record<string, Family> = {
     notes: 'as Qwen 3, with experts',
     windowOffByDefault: true,
     describe: (config, has) => {
-      const isSparse = readSparseLayers(config)
       const size = readWindow(config, 4096)
       const window = config.flag('use_sliding_window', false) ? size : null
-      config.ignore('intermediate_size', 'max_window_layers')
-      const settings = {
-        names: QWEN_EXPERTS,
-        ...readExpertCounts(config, { count: 128, topK: 8, intermediateSize: 768 }),
-        routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-      }
+      config.ignore('max_window_layers')
       return {
         kvHeads: 4,
         bias: readAttentionBias(config),
         headNorm: HEAD_NORM,
         rope: rope(config),
         window: () => window,
-        experts: (layer, parts) => (isSparse(layer) ? describeExperts(parts, has, settings) : null),
+        experts: readQwen3Experts(config, has, {
+          count: 128,
+          topK: 8,
+          intermediateSize: 768,
+          isNormalized: config.flag('norm_topk_prob', false),
+        }),
       }
     },
   },
