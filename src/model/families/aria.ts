@@ -6,7 +6,7 @@ import { readBiases, rope, softmaxRouting } from './describe/family-parts.js'
 export const ARIA_FAMILIES: Record<string, Family> = {
   aria_text: {
     title: 'Aria',
-    notes: 'as Llama, with fused experts and one that every token passes',
+    notes: 'as Llama, with fused experts and a shared expert',
     fixed: { hidden_act: 'silu' },
     describe: describeAria,
   },

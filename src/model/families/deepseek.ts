@@ -16,7 +16,7 @@ import {
 export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   deepseek_v2: {
     title: 'DeepSeek V2, V2 Lite, V2.5 and Coder V2',
-    notes: 'latent attention, experts chosen by a softmax and some that every token passes',
+    notes: 'latent attention, experts chosen by a softmax, shared experts',
     fixed: { scoring_func: 'softmax', moe_layer_freq: 1, norm_topk_prob: false },
     describe: describeDeepseek2,
   },

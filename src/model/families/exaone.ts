@@ -38,7 +38,7 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
   },
   exaone_moe: {
     title: 'K-EXAONE',
-    notes: 'as GLM 4.5; windows in three layers of four, which alone have rotary embedding',
+    notes: 'as GLM 4.5; windows in three layers of four, and rotary embedding only there',
     describe: describeExaoneMoe,
   },
 }

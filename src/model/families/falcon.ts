@@ -22,7 +22,7 @@ export const FALCON_FAMILIES: Record<string, Family> = {
   },
   falcon_h1: {
     title: 'Falcon H1',
-    notes: 'attention and Mamba-2 side by side in each layer, factors on their inputs and outputs',
+    notes: 'attention and Mamba-2 in parallel in each layer, factors on their inputs and outputs',
     fixed: { mamba_use_mlp: true },
     describe: describeFalconH1,
   },

@@ -19,7 +19,7 @@ export const GEMMA4_FAMILIES: Record<string, Family> = {
   gemma4_text: {
     title: 'Gemma 4',
     notes:
-      'as Gemma 3 with normed values, unscaled scores, other heads in layers of full attention, layers that read earlier keys, a factor on the stream, experts beside the MLP, embeddings per layer',
+      'as Gemma 3 with normed values, unscaled scores, other heads in layers of full attention, layers that read earlier keys, a factor on the stream, experts in parallel with the MLP, embeddings per layer',
     sharesKeysByType: true,
     cutLimit: endsInFullAttention,
     layerDefaults: GEMMA4,

@@ -22,7 +22,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
   },
   glm4_moe: {
     title: 'GLM 4.5, 4.5 Air and 4.6',
-    notes: 'experts chosen by sigmoids and a bias, and one that every token passes, after the first layers',
+    notes: 'experts chosen by sigmoids and a bias and a shared expert, after the first layers',
     fixed: { moe_layer_freq: 1 },
     describe: (config, has) => ({
       ...describeGlm4Moe(config, has, {

@@ -8,7 +8,7 @@ import { rope } from './describe/family-parts.js'
 export const GPT_FAMILIES: Record<string, Family> = {
   'openai-gpt': {
     title: 'GPT 1',
-    notes: 'as GPT-2, with norms of the sums',
+    notes: 'as GPT-2, with norms after the residual sums',
     prefix: 'transformer.',
     describe: (config) => {
       const base = describeGpt2(config, {
@@ -162,7 +162,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
   },
   gpt_neox_japanese: {
     title: 'GPT-NeoX Japanese 2.7B',
-    notes: 'as GPT-NeoX, one part after the other; one bias, after the attention of the last layer',
+    notes: 'as GPT-NeoX, attention and MLP in sequence; one bias, after the attention of the last layer',
     prefix: 'gpt_neox_japanese.',
     cutLimit: ({ whole, kept }) =>
       kept.at(-1) === whole - 1

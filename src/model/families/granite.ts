@@ -40,7 +40,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
   granitemoeshared: {
     title: 'Granite MoE with a shared expert',
-    notes: 'as Granite 3 MoE, with an expert that every token passes',
+    notes: 'as Granite 3 MoE, with a shared expert',
     fixed: { position_embedding_type: 'rope' },
     describe: (config, has) => ({
       ...readMultipliers(config),
@@ -52,7 +52,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   granitemoehybrid: {
     title: 'Granite 4.0',
     notes:
-      'as Granite, gate and up in one matrix, experts beside it in some; Mamba-2 in most layers of those named H',
+      'as Granite, gate and up in one matrix; experts in some models, Mamba-2 in most layers of those named H',
     fixed: { normalization_function: 'rmsnorm' },
     describe: describeHybrid,
   },
@@ -69,7 +69,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
   granitemoe_swa: {
     title: 'Granite Swash 3B-A600M',
-    notes: 'the same, with experts',
+    notes: 'as Granite Swash 2B, with experts',
     describe: (config, has) => ({
       ...describeWindowed(config),
       bias: readAttentionBias(config),

@@ -36,7 +36,7 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
   },
   hunyuan_v1_moe: {
     title: 'Hunyuan A13B',
-    notes: 'as Hunyuan, with experts and one that every token passes',
+    notes: 'as Hunyuan, with experts and a shared expert',
     fixed: {
       class_num: 0,
       cla_share_factor: 2,

@@ -35,7 +35,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   },
   llama4_text: {
     title: 'Llama 4 Scout and Maverick',
-    notes: 'tokens see only their chunk in three layers of four, which alone have rotary embedding; experts',
+    notes: 'attention in chunks in three layers of four, and rotary embedding only there; experts',
     fixed: { for_llm_compressor: false },
     layerDefaults: LLAMA4,
     describe: describeLlama4,

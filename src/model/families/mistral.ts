@@ -24,7 +24,7 @@ export const MISTRAL_FAMILIES: Record<string, Family> = {
   },
   ministral3: {
     title: 'Ministral 3 3B to 14B (text)',
-    notes: 'as Mistral, with queries that grow with their position',
+    notes: 'as Mistral, with queries scaled by their position',
     describe: describeMinistral3,
   },
   mixtral: {

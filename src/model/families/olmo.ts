@@ -26,7 +26,7 @@ import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js
 export const OLMO_FAMILIES: Record<string, Family> = {
   olmo: {
     title: 'OLMo 1',
-    notes: 'layer norms with nothing learnt, queries, keys and values clipped',
+    notes: 'layer norms without weights, queries, keys and values clipped',
     describe: (config) => ({
       norm: { kind: 'layer', key: null, weight: false, bias: false },
       bias: readAttentionBias(config),

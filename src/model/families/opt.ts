@@ -7,7 +7,7 @@ import { ALL_BIASES } from './describe/family-parts.js'
 export const OPT_FAMILIES: Record<string, Family> = {
   opt: {
     title: 'OPT, Galactica',
-    notes: 'learnt positions; norms after the sums in 350M',
+    notes: 'learnt positions; norms after the residual sums in 350M',
     fixed: { learned_embeddings: true, scale_embeddings: false },
     describe: describeOpt,
   },

@@ -36,7 +36,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
   },
   diffllama: {
     title: 'DiffLlama',
-    notes: 'differential attention: half of the heads is taken from the other half',
+    notes: 'differential attention: half of the heads is subtracted from the other half',
     cutLimit: (cut) =>
       keepsNumbers(cut) ? undefined : 'attention of diffllama depends on the number of the layer',
     describe: (config) => {
@@ -140,7 +140,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
   },
   persimmon: {
     title: 'Persimmon 8B',
-    notes: 'as GPT-NeoX, one part after the other; layer norms on heads, squared ReLU',
+    notes: 'as GPT-NeoX, attention and MLP in sequence; layer norms on heads, squared ReLU',
     describe: (config) => ({
       names: {
         finalNorm: 'final_layernorm',

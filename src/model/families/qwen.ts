@@ -46,7 +46,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
   qwen2_moe: {
     title: 'Qwen 1.5 MoE, Qwen 2 57B-A14B',
-    notes: 'as Qwen 2, with experts and one that every token passes',
+    notes: 'as Qwen 2, with experts and a shared expert',
     windowOffByDefault: true,
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
@@ -131,7 +131,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
   qwen3_5_moe_text: {
     title: 'Qwen 3.5 (experts)',
-    notes: 'as the dense Qwen 3.5, with experts and one that every token passes',
+    notes: 'as the dense Qwen 3.5, with experts and a shared expert',
     fixed: { ...QWEN_FIXED, norm_topk_prob: true, decoder_sparse_step: 1 },
     windowOffByDefault: true,
     describe: (config, has) => {
