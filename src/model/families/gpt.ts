@@ -1,9 +1,9 @@
 import { DECODERS } from '../../files/checkpoint/known-models.js'
-import { expandAttentionTypes } from './describe/attention-types.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, Sizes } from './describe/differences.js'
 import type { Family } from './describe/family.js'
 import { rope } from './describe/family-parts.js'
+import { expandAttentionTypes } from './describe/layer-types.js'
 
 export const GPT_FAMILIES: Record<string, Family> = {
   'openai-gpt': {
