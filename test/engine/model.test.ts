@@ -153,7 +153,7 @@ describe('a model that cannot be read says what to do', () => {
   })
 
   const SIZES = { num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 4 }
-  const ATTENTION = 'of decoders with recurrent layers, only the families named above can be read'
+  const ATTENTION = 'decoders with recurrent layers can be read only if their family is named above'
   const DECODERS = 'only decoders (causal language models) can be read'
   const OTHER_FAMILY = 'take a model of a family that docs/models.md lists'
   const EXPORT = 'use an ONNX export of the model'

@@ -1,6 +1,6 @@
 import { formatBits, formatCount, formatQuantity, formatSize } from '../../base/format-numbers.js'
 import type { Inspection } from '../../jobs/inspect/inspect-model.js'
-import { describeHalfLayers } from '../../model/families/half-layers.js'
+import { describeHalfLayers } from '../../model/families/find-facts.js'
 import { paint } from './color.js'
 import { formatTable } from './table.js'
 

@@ -6,7 +6,7 @@ import {
   formatList,
   formatQuantity,
 } from '../../base/format-numbers.js'
-import { describeHalfLayers } from '../../model/families/half-layers.js'
+import { describeHalfLayers } from '../../model/families/find-facts.js'
 import type { Block } from '../../model/layers/block.js'
 import { describeLayers, formatLayers, nameLayers } from '../../model/layers/names.js'
 import { describeMetric, type Metric } from '../../results/documents/metrics.js'

@@ -13,9 +13,9 @@ import {
   type QuantizedMatrix,
   quantizeProducts,
 } from '../../model/graph/int8/quantize-products.js'
-import { findRateNodes } from '../../model/graph/int8/rate-nodes.js'
 import {
   findGatedMlps,
+  findRateNodes,
   findValueMatrices,
   findWeightProducts,
   type WeightProduct,

@@ -1,6 +1,5 @@
 import type { Tensor } from 'onnxruntime-node'
-import { TOP_TOKEN_OUTPUT } from '../../model/graph/heads/continuation-head.js'
-import { TARGETS_INPUT } from '../../model/graph/heads/likelihood.js'
+import { TARGETS_INPUT, TOP_TOKEN_OUTPUT } from '../../model/graph/heads/likelihood.js'
 import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { GraphRunner } from './graph-runner.js'
 import { chunksOf, type ScoredPosition, type State, takeRows } from './scored-positions.js'

@@ -7,8 +7,11 @@ import {
   takeComparisonHead,
   takePairHead,
 } from '../../model/graph/heads/comparison.js'
-import { takeContinuationHead } from '../../model/graph/heads/continuation-head.js'
-import { TARGETS_INPUT, takeLikelihoodHead } from '../../model/graph/heads/likelihood.js'
+import {
+  TARGETS_INPUT,
+  takeContinuationHead,
+  takeLikelihoodHead,
+} from '../../model/graph/heads/likelihood.js'
 import { describePrecision } from '../../model/graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../../model/graph/segment.js'
 import { takesTrees } from '../../model/graph/tree-attention.js'

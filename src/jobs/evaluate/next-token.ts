@@ -3,7 +3,7 @@ import { openDecoderPieces, type State } from '../../engine/sessions/decoder-pie
 import { type GraphRunner, openRunner } from '../../engine/sessions/graph-runner.js'
 import { findFixedBatch } from '../../engine/sessions/runs.js'
 import type { SessionOptions } from '../../engine/sessions/session.js'
-import { NEXT_TOKEN_OUTPUT, takeNextTokenHead } from '../../model/graph/heads/next-token-head.js'
+import { NEXT_TOKEN_OUTPUT, takeNextTokenHead } from '../../model/graph/heads/likelihood.js'
 import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'

@@ -1,5 +1,5 @@
 /** Cuts the keys of a config that describe layers by their number. */
-import { expandAttentionTypes } from '../../model/families/describe/attention-types.js'
+import { expandAttentionTypes } from '../../model/families/describe/layer-types.js'
 import { findCutFacts } from '../../model/families/find-facts.js'
 import { type KeptLayers, keepExtraLayers } from '../write-model/layer-numbers.js'
 import { findLimits } from './layer-limits.js'

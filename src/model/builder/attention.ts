@@ -27,7 +27,7 @@ export function writeAttention(
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }
 
-/** Each query's mean of values, [batch, tokens, heads * head size]. */
+/** The heads' outputs before gate and output product, [batch, tokens, heads * head size]. */
 function writeMixed(
   writer: DecoderWriter,
   attention: Attention,
@@ -46,7 +46,7 @@ function writeMixed(
   return writeCausalAttention(writer, attention, { ...inputs, sinks }, spans)
 }
 
-/** Queries, keys and values as attention multiplies them; keys and values may be those of an earlier layer. */
+/** Queries, keys and values, normed and rotated; keys and values may come from an earlier layer. */
 function writeQueryKeyValue(
   writer: DecoderWriter,
   attention: Attention,
@@ -97,11 +97,11 @@ function finishProducts(
   query = rotate(writer, attention, shared, query, heads)
   key = rotate(writer, attention, shared, key, kvHeads)
   if (normAfterRope) norm()
-  if (temperatureScaling) query = writer.op('Mul', [query, shared.growth(temperatureScaling)])
+  if (temperatureScaling) query = writer.op('Mul', [query, shared.temperature(temperatureScaling)])
   return { query, key, value, gate: products.gate }
 }
 
-/** The heads' outputs [batch, tokens, heads * head size], gated if a product of its own does that. */
+/** The heads' outputs [batch, tokens, heads * head size], gated if the gate has a product of its own. */
 function writeGate(
   writer: DecoderWriter,
   { gate, heads, headDim }: Attention,

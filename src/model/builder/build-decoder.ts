@@ -26,27 +26,27 @@ export function isKnownFamily(family: string): boolean {
   return Object.hasOwn(FAMILIES, family)
 }
 
-/** Whether the decoder of a checkpoint can be read, be it by itself or inside another model. */
+/** Whether the decoder of a checkpoint can be read, whether standalone or inside another model. */
 export function isKnownDecoder({ family, wrapper }: Pick<ModelConfig, 'family' | 'wrapper'>): boolean {
   return isKnownFamily(family) && (wrapper === null || runsAlone(wrapper))
 }
 
 export interface BuildOptions {
-  /** Whether texts may be prefix trees, if the decoder can read them: it has the inputs of `tree-attention.ts` too. */
+  /** Allows texts to be prefix trees if the decoder supports them: adds the inputs of `tree-attention.ts`. */
   trees?: boolean | undefined
   /**
-   * Most tokens of a text that will be run, if that is known. Attention over long texts is written in another way, which
-   * gradients cannot pass.
+   * Length in tokens of the longest text, if known. Attention over long texts is written in another way, without
+   * gradients.
    */
   longest?: number | undefined
 }
 
-/** Texts of more tokens are long: one pass over the keys is then faster than spans. */
+/** For longer texts fused attention is faster than spans. */
 const LONG_TOKENS = 1024
 
 /**
- * Builds a decoder's graph from config.json and safetensors. The weights stay in their files, in the type in
- * which they are stored; the graph converts them to float32, when it is loaded or in each run, and computes in that.
+ * Builds a decoder's graph from config.json and safetensors. The weights stay in their files in their stored types; the
+ * graph converts them to float32, when it is loaded or in each run, and computes in float32.
  *
  * Inputs: `input_ids` and `attention_mask`, int64 [batch, tokens], texts padded on the right. Output: `logits`.
  * @throws LayerpruneError if the family is not known, a config key could change the computation and is not
@@ -80,8 +80,8 @@ export function buildDecoder(
 }
 
 /**
- * What a decoder of a known family computes and which tensors it takes, by its config and the names of its
- * tensors; `buildDecoder` checks their shapes.
+ * Describes a decoder of a known family from its config and the names of its tensors; `buildDecoder` checks their
+ * shapes.
  * @throws LayerpruneError if the family is not known, or a config key could change the computation and is not
  *   understood
  */
@@ -91,7 +91,7 @@ export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpo
 }
 
 /**
- * Numbers of a checkpoint that are no part of its decoder, such as those of a tower for images.
+ * Counts the parameters of a checkpoint outside its decoder, such as those of a vision tower.
  * @throws LayerpruneError if the family is not known or the decoder cannot be found
  */
 export function countOutside(config: ModelConfig, tensors: Tensors): number {
@@ -101,8 +101,8 @@ export function countOutside(config: ModelConfig, tensors: Tensors): number {
 }
 
 /**
- * What transformers puts before the names of a checkpoint that was saved without the head, as `transformer.` before
- * GPT-2's; empty if the names are complete.
+ * The prefix that transformers adds to the names of a checkpoint saved without its head, such as GPT-2's `transformer.`;
+ * empty if the names are complete.
  * @throws LayerpruneError if the family is not known or the decoder cannot be found
  */
 export function findMissingPrefix(config: ModelConfig, tensors: Tensors): string {
@@ -117,7 +117,7 @@ function findFamily(config: ModelConfig): Family {
   throw unknownFamily(config.raw)
 }
 
-/** In transformers, a decoder of any family sees the tokens that follow unless this key is absent or true. */
+/** In transformers a decoder of any family is causal only if this key is absent or true. */
 function assertCausal(config: ConfigReader): void {
   const value = config.raw('is_causal')
   if (value !== undefined && value !== true) {
@@ -140,7 +140,7 @@ function describeFamily(
   const description = applyDifferences(reader, differences, { prefix, has, isBare, headPrefixes })
   const { ignoredKeys = [] } = config
   for (const key of ignoredKeys) reader.assertUnread(key, config.family)
-  // Code of a wrapper may read its decoder's keys
+  // a wrapper's code may read its decoder's keys
   const isNeverRead = config.wrapper === null ? findNeverRead(config.family, config.raw) : undefined
   reader.assertAllRead(
     config.family,
@@ -149,7 +149,7 @@ function describeFamily(
   return description
 }
 
-/** The classes of transformers that hold a decoder beside other parts multiply its last state by the head, and no more. */
+/** transformers' multimodal classes multiply the decoder's last state by the head and do nothing else with the logits. */
 function withWrappersHead({ wrapper }: ModelConfig, differences: Differences): Differences {
   if (wrapper === null || findWrapper(wrapper)?.scalesLogits) return differences
   return { ...differences, head: { ...differences.head, scale: 1, softcap: null } }

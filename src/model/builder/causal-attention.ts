@@ -1,24 +1,24 @@
 import type { Attention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { BATCH, TOKENS } from '../graph/onnx/onnx.js'
-import { writeCap } from './cap.js'
+import { writeCap } from './linear.js'
 import type { QueryKeyValue } from './projections.js'
 import type { TokenShape } from './rope.js'
 import { type SpanForm, writeFirstSeen, writeSpanBias } from './span-bias.js'
 import { writeTreeBias } from './tree-bias.js'
 
-/** Number of runs of queries in which attention is computed; each omits the keys that none of its queries sees. */
+/** Number of query spans that attention is computed in; each omits keys that none of its queries sees. */
 const SPAN_COUNT = 4
 
-/** The same for long texts: with fewer, more of a window's keys are visited in vain, and more scores are held. */
+/** The same for long texts; with fewer spans, more masked keys are computed and more scores are held. */
 const SPAN_COUNT_OF_LONG = 8
 
-/** A run of neighbouring queries with the keys that any of them sees. */
+/** Consecutive queries with the keys that any of them sees. */
 interface Span {
-  /** int64 [1]: first key, and end (exclusive) of queries and keys alike. */
+  /** int64 [1]: first key, and the end (exclusive) of both queries and keys. */
   firstKey: string
   end: string
-  /** float32, added to scores [batch, key heads, stacked queries, keys]: minus infinity if a key is masked. */
+  /** float32, added to scores [batch, key heads, stacked queries, keys]; minus infinity for masked keys. */
   bias: string
   /** Names of the dimensions of queries and keys. */
   queries: string
@@ -26,7 +26,7 @@ interface Span {
 }
 
 export interface Spans {
-  /** int64: queries of each span. */
+  /** int64: number of queries in each span. */
   sizes: string
   list: Span[]
 }
@@ -34,8 +34,8 @@ export interface Spans {
 /**
  * Divides the tokens of a batch into spans of nearly equal size, for all layers of one form.
  *
- * Texts are padded on the right, so the causal mask alone hides padding from real tokens.
- * The keys that a prefix tree's token sees are anywhere before it, so that spans of trees begin at the first.
+ * Texts are padded on the right, so the causal mask alone hides padding from real tokens. A token of a prefix tree can
+ * see keys anywhere before it, so the keys of such spans start at the first.
  */
 export function writeSpans(
   writer: GraphWriter,
@@ -76,7 +76,7 @@ function seesAll({ window, chunk }: SpanForm): boolean {
   return window === null && chunk === null
 }
 
-/** What the attention of heads depends on; values are as long as keys if `valueDim` is omitted. */
+/** Form of an attention; `valueDim` is `headDim` if omitted. */
 type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'softcap'> & {
   valueDim?: number
 }
@@ -85,7 +85,7 @@ type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' |
  * Causal attention over heads [batch, tokens, heads * head size], to [batch, tokens, heads * value size].
  *
  * Query heads that share a key head are stacked, so that keys and values are never repeated.
- * @param sinks float32 [heads]: logits that take part in the softmax beside the scores; null if none do
+ * @param sinks float32 [heads]: an extra logit per head in the softmax; null if there are none
  */
 export function writeCausalAttention(
   writer: GraphWriter,
@@ -143,8 +143,8 @@ export function writeCausalAttention(
 }
 
 /**
- * The part of a softmax over scores and a sink that falls to the scores, [batch, heads, queries, 1]: the sigmoid of
- * how much larger the logarithm of their summed exponentials is than the sink.
+ * The share of the scores in a softmax over scores and a sink, [batch, heads, queries, 1]:
+ * sigmoid(logsumexp(scores) - sink).
  */
 function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
   const sum = writer.op('ReduceLogSumExp', [scores, writer.integers([-1])], { keepdims: 1 })

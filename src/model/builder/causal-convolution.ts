@@ -1,8 +1,9 @@
-import type { Convolution } from '../families/describe/description.js'
+import type { Convolution, ShortConvolution } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
+import { writeLinear } from './linear.js'
 
 /**
- * Writes a convolution of each channel over a token and those before it: [batch, tokens, channels] to the same shape.
+ * Writes a causal depthwise convolution: [batch, tokens, channels] to the same shape.
  *
  * Texts are padded on the right, so no token of a text sees padding.
  * @param activation applied to the result by the same node
@@ -20,7 +21,7 @@ export function writeCausalConvolution(
   return writer.op('Transpose', [convolved!], { perm: [0, 2, 1] })
 }
 
-/** float32 [channels, 1, size]; programs divide the channels among several tensors in different ways. */
+/** float32 [channels, 1, size]; checkpoints can split the channels among several tensors. */
 function readKernels(writer: DecoderWriter, { weights, channels, size }: Convolution): string {
   let left = channels
   const kernels = weights.map((name, index) => {
@@ -29,4 +30,18 @@ function readKernels(writer: DecoderWriter, { weights, channels, size }: Convolu
     return writer.weights.float(name, [own, 1, size])
   })
   return kernels.length === 1 ? kernels[0]! : writer.op('Concat', kernels, { axis: 0 })
+}
+
+/** Writes a gated short convolution: [batch, tokens, hidden] to the same shape. */
+export function writeShortConvolution(writer: DecoderWriter, mixer: ShortConvolution, input: string): string {
+  const width = mixer.inputs.outputs / 3
+  const [before, after, value] = writer.ops(
+    'Split',
+    [writeLinear(writer, mixer.inputs, input), writer.integers([width, width, width])],
+    3,
+    { axis: -1 },
+  )
+  const gated = writer.op('Mul', [before!, value!])
+  const convolved = writeCausalConvolution(writer, mixer.convolution, gated, 'none')
+  return writeLinear(writer, mixer.output, writer.op('Mul', [after!, convolved]))
 }

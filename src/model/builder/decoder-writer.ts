@@ -1,7 +1,7 @@
 import { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { type StoredTensors, Weights } from './weights.js'
 
-/** Writes the graph of a decoder, whose tensors it takes from a checkpoint. */
+/** Writes the graph of a decoder with the tensors of a checkpoint. */
 export class DecoderWriter extends GraphWriter {
   readonly weights: Weights
 

@@ -12,10 +12,9 @@ import {
   TOKENS,
 } from '../graph/onnx/onnx.js'
 import { POSITIONS_INPUT, SEEN_UNTIL_INPUT } from '../graph/tree-attention.js'
-import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLayer } from './layer.js'
-import { writeLinear } from './linear.js'
+import { writeCap, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import { preparePerLayerEmbeddings } from './per-layer-embeddings.js'
 import { ResidualStream } from './residual-stream.js'
@@ -28,7 +27,7 @@ type Head = NonNullable<Decoder['head']>
 const IR_VERSION = 10n
 const OPSET = 21n
 
-/** What texts a decoder is written for. */
+/** The texts that a decoder is written for. */
 export interface TextForm {
   /** Whether they may be prefix trees. */
   areTrees: boolean

@@ -1,15 +1,14 @@
 import type { GatedDeltaNet, Linear } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { writeCausalConvolution } from './causal-convolution.js'
-import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
 import { writeNorm, writeRmsNorm } from './norm.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
 
-/** What the layer's input gives, each [batch, tokens, ...]. */
+/** Projections of the layer's input, each [batch, tokens, ...]. */
 interface DeltaInputs {
   /** Queries, keys and values of all heads, before the convolution. */
   queriesKeysValues: string

@@ -5,9 +5,9 @@ import { writeNorm } from './norm.js'
 import type { QueryKeyValue } from './projections.js'
 
 /**
- * Causal attention of pairs of heads, the second of which is taken from the first (Ye et al. 2024, arXiv 2410.05258),
- * as transformers computes it: half a head's output is of the values of the first half of the key heads, and half of
- * those of the others; heads in the first half of all are paired with those in the second.
+ * Differential attention (Ye et al. 2024, arXiv 2410.05258) as transformers computes it: head i is paired with head
+ * i + heads / 2, which is subtracted from it. Half of each output comes from the values of the first half of the key
+ * heads, the other half from those of the second.
  * @returns in the shape of the queries, [batch, tokens, heads * head size]
  */
 export function writeDifferentialAttention(
@@ -34,7 +34,7 @@ export function writeDifferentialAttention(
   return writer.op('Reshape', [scaled, writer.integers([0, 0, heads * headDim])])
 }
 
-/** How much of the second heads is taken: float32 [1]. */
+/** lambda, the factor on the subtracted heads: float32 [1]. */
 function writeWeight(writer: DecoderWriter, { factors, lambdaInit }: Differential, headDim: number): string {
   const exponential = ([a, b]: [string, string]) => {
     const product = writer.op(

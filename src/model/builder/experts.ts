@@ -1,18 +1,17 @@
 import type { ExpertGroups, Experts, SharedExpert } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
-import { writeCap } from './cap.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeLinear } from './linear.js'
+import { writeCap, writeLinear } from './linear.js'
 import { writeMlp } from './mlp.js'
 import { writeNorm } from './norm.js'
 import { writeSparseMixer } from './sparse-mixer.js'
 
 /**
- * Writes a mixture of experts: each token goes to the `topK` experts with the largest router weights.
+ * Writes a mixture of experts: each token is processed by the `topK` experts with the largest router weights.
  *
- * Tokens are sorted by expert, so that each expert multiplies only its own rows (none if it has no token), and
- * returned to their order before the experts' outputs are summed.
+ * Tokens are sorted by expert, so each expert multiplies only its own rows, possibly none. They return to their order
+ * before the experts' outputs are summed.
  */
 export function writeExperts(writer: DecoderWriter, experts: Experts, input: string): string {
   const { count, topK, latent, norms } = experts
@@ -60,7 +59,7 @@ function writeColumn(writer: GraphWriter, shares: string, order: string): string
   return writer.op('Gather', [writer.op('Reshape', [shares, writer.integers([-1, 1])]), order])
 }
 
-/** Weights float32 and numbers int64 of each token's experts, both [tokens, topK]. */
+/** Weights (float32) and indices (int64) of each token's experts, both [tokens, topK]. */
 function writeRouting(
   writer: DecoderWriter,
   { router, count, topK, routing, norms }: Experts,
@@ -78,7 +77,7 @@ function writeRouting(
       ? writer.op('Softmax', [outputs], { axis: -1 })
       : writer.op('Sigmoid', [outputs])
   const takeLargest = (from: string) => writer.ops('TopK', [from, writer.integers([topK])], 2, { axis: -1 })
-  // sigmoids of large outputs are all 1 in float32, and which is largest would be lost
+  // sigmoids of large outputs are all 1 in float32, which would lose their order
   const basis = routing.scores === 'sigmoid' && groups === null ? outputs : scores
   const biased =
     correctionBias === null

@@ -4,21 +4,21 @@ import { BATCH, DataType, TOKENS } from '../graph/onnx/onnx.js'
 import type { QueryKeyValue } from './projections.js'
 import type { TokenShape } from './rope.js'
 
-/** Head sizes that the fused operator takes are multiples of it. */
+/** The fused operator requires head sizes that are multiples of this. */
 const HEAD_UNIT = 8
 
-/** The lengths of the texts of a batch, as the fused operator takes them. */
+/** The fused operator's inputs about the lengths of texts. */
 export interface TextLengths {
-  /** int32 [batch]: tokens of each text less one, padding included, as the causal mask alone hides it. */
+  /** int32 [batch]: tokens of each text minus one, padding included, because the causal mask hides padding. */
   lastTokens: string
   /** int32 scalar */
   tokens: string
 }
 
 /**
- * Whether a layer's attention is computed by one node that passes over the keys once and holds no scores of all pairs.
- * It computes whole blocks of pairs, so that on short texts it is slower than spans. It also visits keys before a
- * window, and falls back to scores of all pairs if there are sinks or a soft cap: spans are faster for these.
+ * Whether a layer's attention is computed by one node that streams over the keys instead of holding all scores. It
+ * computes whole blocks of pairs, so spans are faster on short texts. Spans are also faster with windows, because it
+ * visits the keys before a window, and with sinks or a soft cap, for which it falls back to holding all scores.
  */
 export function isFused(attention: Attention, { areLong, tree }: TokenShape): boolean {
   const { window, chunk, alibi, sinks, softcap, differential, headDim } = attention
@@ -33,7 +33,7 @@ export function writeTextLengths(writer: GraphWriter, { inputIds, tokens }: Toke
   return { lastTokens: writer.op('Expand', [lastToken, batch]), tokens: toInt32(tokens) }
 }
 
-/** The same as `writeCausalAttention` for a form that `isFused` accepts. */
+/** Like `writeCausalAttention`, for a form that `isFused` accepts. */
 export function writeFusedAttention(
   writer: GraphWriter,
   { heads, kvHeads, headDim, scale }: Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale'>,
@@ -41,7 +41,7 @@ export function writeFusedAttention(
   { lastTokens, tokens }: TextLengths,
 ): string {
   const noCache = ['', '']
-  // it is fused only if it returns keys and values too
+  // ONNX Runtime uses the fused kernel only if keys and values are outputs too
   const [mixed] = writer.ops('GroupQueryAttention', [query, key, value, ...noCache, lastTokens, tokens], 3, {
     num_heads: heads,
     kv_num_heads: kvHeads,

@@ -18,7 +18,7 @@ export function writeGatedRecurrence(
   const gated = writer.op('Mul', [x, writeBlockGate(writer, recurrence, recurrence.inputGate, x)])
   const added = writer.op('Mul', [gated, writeInputFactor(writer, decay, shape)])
 
-  // A channel is a head whose key and query are the number 1
+  // each channel is a head whose key and query are 1
   const ones = writer.op('Expand', [
     writer.floats([1], [1, 1, 1]),
     writer.op('Concat', [writer.op('Shape', [shape.inputIds]), writer.integers([1])], { axis: 0 }),
@@ -41,7 +41,7 @@ function writeDecay(writer: DecoderWriter, recurrence: GatedRecurrence, x: strin
   return writer.op('Mul', [writer.op('Mul', [gate, writer.float(-sharpness)]), steepness])
 }
 
-/** sqrt(1 - decay squared), but 1 for the first token: [batch, tokens, channels]. */
+/** sqrt(1 - decay^2), but 1 for the first token: [batch, tokens, channels]. */
 function writeInputFactor(writer: DecoderWriter, decay: string, { tokens }: TokenShape): string {
   const squared = writer.op('Exp', [writer.op('Mul', [decay, writer.float(2)])])
   const factor = writer.op('Sqrt', [writer.op('Sub', [writer.float(1), squared])])

@@ -27,7 +27,7 @@ export function writeLatentAttention(
   return writeLinear(writer, attention.output, gated)
 }
 
-/** Multiplies each head [batch, tokens, heads * value size] by the sigmoid of its own number. */
+/** Multiplies each head of [batch, tokens, heads * value size] by the sigmoid of its gate. */
 function writeHeadGate(
   writer: DecoderWriter,
   gate: Linear,
@@ -88,13 +88,12 @@ function writeKeysAndValues(
   }
 }
 
-/** Divides the last axis. */
 function split(writer: GraphWriter, tensor: string, sizes: [number, number]): [string, string] {
   const [first, second] = writer.ops('Split', [tensor, writer.integers(sizes)], 2, { axis: -1 })
   return [first!, second!]
 }
 
-/** Parts of heads [batch, tokens, heads, size of the part] as [batch, tokens, width]. */
+/** Flattens [batch, tokens, heads, size] to [batch, tokens, heads * size]. */
 function joinHeads(writer: GraphWriter, parts: string[], width: number): string {
   const whole = parts.length === 1 ? parts[0]! : writer.op('Concat', parts, { axis: -1 })
   return writer.op('Reshape', [whole, writer.integers([0, 0, width])])

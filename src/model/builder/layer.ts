@@ -66,7 +66,7 @@ export function writeLayer(
   return state
 }
 
-/** What a layer adds for its part of the per-layer embeddings. */
+/** What a layer adds for its per-layer embedding. */
 function writeOwnEmbedding(
   writer: DecoderWriter,
   { gate, activation, projection, norm }: PerLayerEmbedding,
@@ -78,7 +78,7 @@ function writeOwnEmbedding(
   return writeNorm(writer, norm, writeLinear(writer, projection, gated))
 }
 
-/** What the first part of a layer reads. */
+/** The normed stream, to which a preface is added before the norm. */
 function writeInput(
   writer: DecoderWriter,
   { preface, mixer, norms }: Layer,
@@ -100,7 +100,7 @@ function writePreface(writer: DecoderWriter, preface: Preface, state: string, sh
   return writeLinear(writer, preface.output, mapped)
 }
 
-/** What a layer's part adds to the stream, from the part's output. */
+/** The output of a layer's mixer or MLP, normed and scaled as it is added to the stream. */
 function writeBranch(writer: DecoderWriter, { added }: Residual, output: string, norm: Norm | null): string {
   const normed = norm === null ? output : writeNorm(writer, norm, output)
   return writeScaled(writer, normed, added)

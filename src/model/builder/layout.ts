@@ -7,19 +7,19 @@ import type { Family } from '../families/describe/family.js'
 
 export type Tensors = ReadonlyMap<string, TensorLocation>
 
-/** Where the tensors of a decoder are among those of its checkpoint. */
+/** Where a checkpoint keeps the tensors of its decoder. */
 export interface DecoderLayout {
-  /** What the names of the decoder's own tensors start with, as `model.`; empty if it was saved without its head. */
+  /** Prefix of the decoder's tensors, such as `model.`; empty if it was saved without its head. */
   prefix: string
   /** Whether the checkpoint was saved without the head. */
   isBare: boolean
-  /** What the name of the head's module may start with, the likeliest first. */
+  /** Possible prefixes of the head's module, the likeliest first. */
   headPrefixes: string[]
-  /** Whether a tensor belongs to the decoder, rather than to a tower for images or sound beside it. */
+  /** Whether a tensor belongs to the decoder, and not to a vision or audio tower. */
   owns: (name: string) => boolean
 }
 
-/** Limits that no count of a matching config exceeds. */
+/** Limits on the counts of a config that matches these tensors. */
 export function limitCounts(tensors: Tensors): CountLimits {
   let longestAxis = 0
   for (const { shape } of tensors.values()) longestAxis = Math.max(longestAxis, ...shape)
@@ -40,9 +40,9 @@ export function findLayout(config: ModelConfig, family: Family, tensors: Tensors
 }
 
 /**
- * Inside another model a decoder has its usual names behind `language_model.` or the like, as transformers 4 and most
- * published checkpoints have it, or its names without `model.` behind `model.language_model.`: the prefix is what
- * comes before the embedding table, if layers are there too.
+ * A wrapped decoder has its usual names after a prefix such as `language_model.` (transformers 4 and most published
+ * checkpoints), or its names without `model.` after `model.language_model.`. The prefix is what precedes the embedding
+ * table, provided that layers have it too.
  */
 function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usual: string): DecoderLayout {
   const reader = new ConfigReader(config.raw, limitCounts(tensors), config.origin)
@@ -78,7 +78,7 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
   }
 }
 
-/** Whether the class that saved a model is one without a head, as `LlavaModel`. */
+/** Whether the class that saved a model has no head, such as `LlavaModel`. */
 function isBareClass(architectures: unknown): boolean {
   return (
     Array.isArray(architectures) &&

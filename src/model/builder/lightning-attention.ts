@@ -6,29 +6,29 @@ import { writeActivation, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 import type { SharedInputs } from './shared-inputs.js'
 
-/** int64 scalars: tokens of a text, of a block, number of blocks. */
+/** int64 scalars: tokens per text, tokens per block, number of blocks. */
 interface Blocks {
   tokens: string
   size: string
   count: string
 }
 
-/** Factors by a token's place in its block; the axis of blocks has one entry. */
+/** Factors by a token's place in its block; the block axis has length 1. */
 interface Decays {
   /** [heads, 1, size, 1] */
   queries: string
   keys: string
   /** [heads, 1, size, size] */
   scores: string
-  /** [heads, 1, 1]: negative logarithm of the factor from token to token. */
+  /** [heads, 1, 1]: negative logarithm of the decay per token. */
   rates: string
 }
 
 /**
  * Writes lightning attention: [batch, tokens, hidden] to the same shape.
  *
- * Tokens are padded to whole blocks. Within a block scores are computed as in attention; what is older is read from
- * a state, which is a sum over the blocks before.
+ * Tokens are padded to whole blocks. Within a block scores are computed as in attention; earlier blocks are read from a
+ * state that sums over them.
  */
 export function writeLightningAttention(
   writer: DecoderWriter,
@@ -68,7 +68,7 @@ function writeBlocks(writer: GraphWriter, tokens: string, block: number): Blocks
   return { tokens, size, count }
 }
 
-/** Queries, keys and values: each [batch, heads, blocks, size of a block, head size], with zeros behind the text. */
+/** Queries, keys and values: each [batch, heads, blocks, block size, head size], zero-padded after the text. */
 function writeInputs(
   writer: DecoderWriter,
   { packed, activation, heads, headDim }: LightningAttention,
@@ -100,7 +100,7 @@ function writeInputs(
   return parts as [string, string, string]
 }
 
-/** What is known at the start of each block: [batch, heads, blocks, head size, head size], as what the blocks add. */
+/** The state at the start of each block, in the shape of the blocks' contributions: [batch, heads, blocks, head size, head size]. */
 function writeStates(
   writer: GraphWriter,
   { heads, headDim }: LightningAttention,
@@ -122,7 +122,7 @@ function writeDistances(writer: GraphWriter, count: string): string {
   return writer.op('Sub', [writer.op('Unsqueeze', [numbers, writer.integers([1])]), numbers])
 }
 
-/** e^(-rate * distance), 0 of negative distances: [heads, ...] for int64 distances [a, b]. */
+/** e^(-rate * distance), or 0 for negative distances: [heads, ...] for int64 distances [a, b]. */
 function writeFading(writer: GraphWriter, distances: string, rates: string): string {
   const none = writer.integers([0], [])
   const past = writer.op('Cast', [writer.op('Max', [distances, none])], { to: DataType.FLOAT })

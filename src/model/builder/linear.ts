@@ -2,7 +2,7 @@ import type { Activation, Linear, Xielu } from '../families/describe/description
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { DecoderWriter } from './decoder-writer.js'
 
-/** A matrix and a bias as tensors of the graph. */
+/** Names of a matrix and a bias in the graph. */
 export interface Product {
   matrix: string
   /** Whether the matrix is stored as [inputs, outputs]. */
@@ -20,8 +20,7 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
 
 /**
  * The tensors of a matrix product.
- * @param rows first and last (exclusive) of its outputs, if not all are needed; not of a transposed matrix, nor of a
- *   fused weight with biases
+ * @param rows outputs [start, end), if not all are needed; not for a transposed matrix or a fused weight with biases
  */
 export function readProduct(
   writer: DecoderWriter,
@@ -55,7 +54,7 @@ export function isTransposed(
   return !writer.weights.hasShape(weight, usual)
 }
 
-/** A matrix is read as stored: transposing it first would copy every weight. */
+/** Reads the matrix as it is stored: transposing it first would copy every weight. */
 export function writeProduct(
   writer: GraphWriter,
   { matrix, transposed, bias }: Product,
@@ -96,7 +95,7 @@ export function writeActivation(writer: DecoderWriter, activation: Activation, i
   }
 }
 
-/** beta * x, plus a factor times x squared for x > 0, or a factor times (e^min(x, epsilon) - 1 - x) elsewhere. */
+/** beta * x plus positive * x^2 for x > 0, else plus negative * (e^min(x, epsilon) - 1 - x). */
 function writeXielu(writer: DecoderWriter, xielu: Xielu, input: string): string {
   const beta = writer.weights.float(xielu.beta, [])
   const factor = (name: string) => writer.op('Softplus', [writer.weights.float(name, [1])])
@@ -107,4 +106,15 @@ function writeXielu(writer: DecoderWriter, xielu: Xielu, input: string): string 
   const isPositive = writer.op('Greater', [input, writer.float(0)])
   const curve = writer.op('Where', [isPositive, square, bent])
   return writer.op('Add', [curve, writer.op('Mul', [input, beta])])
+}
+
+/** limit * tanh(values / limit) */
+export function writeCap(writer: GraphWriter, values: string, limit: number): string {
+  const bound = writer.float(limit)
+  return writer.op('Mul', [writer.op('Tanh', [writer.op('Div', [values, bound])]), bound])
+}
+
+/** -exp(rate), the logarithm of a state's decay over a unit time step. @param rate name of the stored tensor */
+export function writeDecayRate(writer: DecoderWriter, rate: string, shape: number[]): string {
+  return writer.op('Neg', [writer.op('Exp', [writer.weights.float(rate, shape)])])
 }

@@ -1,11 +1,10 @@
 import type { Mamba } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
-import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
 
-/** Writes Mamba's mixer: [batch, tokens, hidden] to the same shape. Each channel is a head with a value of one number. */
+/** Writes Mamba's mixer: [batch, tokens, hidden] to the same shape. Each channel is a head of size 1. */
 export function writeMamba(writer: DecoderWriter, mamba: Mamba, input: string): string {
   const { channels, stateSize, convolution } = mamba
   const split = (tensor: string, sizes: number[]) =>
@@ -36,7 +35,7 @@ export function writeMamba(writer: DecoderWriter, mamba: Mamba, input: string): 
   return writeLinear(writer, mamba.output, gated)
 }
 
-/** What depends on the token: time steps [batch, tokens, channels], B and C [batch, tokens, state size]. */
+/** Time steps [batch, tokens, channels], B and C [batch, tokens, state size]. */
 function writeParameters(
   writer: DecoderWriter,
   { parameters, norms, timeStep, stateSize }: Mamba,

@@ -1,8 +1,7 @@
 import type { Mamba2 } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
-import { writeDecayRate } from './decay-rate.js'
 import type { DecoderWriter } from './decoder-writer.js'
-import { writeActivation, writeLinear } from './linear.js'
+import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
 import { writeRmsNorm } from './norm.js'
 
 /** Writes Mamba-2's mixer: [batch, tokens, hidden] to the same shape. */
@@ -34,7 +33,7 @@ export function writeMamba2(writer: DecoderWriter, mamba: Mamba2, input: string)
   return writeLinear(writer, mamba.output, gated)
 }
 
-/** Gate, x, B, C and time steps side by side. */
+/** Gate, x, B, C and time steps, concatenated. */
 function writeInputs(
   writer: DecoderWriter,
   { inputs, inputScales, heads, headDim, groups, stateSize }: Mamba2,

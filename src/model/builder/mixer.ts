@@ -1,5 +1,6 @@
 import type { Mixer, ParallelMixers } from '../families/describe/description.js'
 import { writeAttention } from './attention.js'
+import { writeShortConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDelta } from './delta.js'
 import { writeGatedRecurrence } from './gated-recurrence.js'
@@ -9,9 +10,8 @@ import { writeScaled } from './linear.js'
 import { writeMamba } from './mamba.js'
 import { writeMamba2 } from './mamba2.js'
 import type { SharedInputs } from './shared-inputs.js'
-import { writeShortConvolution } from './short-convolution.js'
 
-/** Writes the part of a layer in which tokens see those before them: [batch, tokens, hidden] to the same shape. */
+/** Writes a layer's mixer: [batch, tokens, hidden] to the same shape. */
 export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, shared: SharedInputs): string {
   switch (mixer.kind) {
     case 'attention':

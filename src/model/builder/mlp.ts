@@ -49,7 +49,7 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
 }
 
 /**
- * The two halves of a product's outputs: by two products, unless the matrix stores its outputs side by side or has an
+ * The two halves of a product's outputs: from two products, unless the matrix is stored as [inputs, outputs] or has an
  * adapter.
  */
 function writeHalves(writer: DecoderWriter, linear: Linear, input: string): [first: string, second: string] {

@@ -10,7 +10,7 @@ export function writeNorm(writer: DecoderWriter, norm: Norm, input: string): str
 }
 
 /**
- * Divides the last axis of a tensor by the root of its mean square.
+ * Divides a tensor by the root mean square of its last axis.
  * @param scale factor for each element
  */
 export function writeRmsNorm(writer: GraphWriter, input: string, scale: string, epsilon: number): string {

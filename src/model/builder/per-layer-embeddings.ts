@@ -4,9 +4,9 @@ import { readProduct, writeProduct } from './linear.js'
 import { writeNorm } from './norm.js'
 
 /**
- * Prepares the parts that layers have of a second embedding.
+ * Prepares the per-layer embeddings.
  * @param embedded state 0
- * @returns writes a layer's part, float32 [batch, tokens, size]; null if there is no such embedding
+ * @returns a function that writes a layer's part, float32 [batch, tokens, size]; null if there are none
  */
 export function preparePerLayerEmbeddings(
   writer: DecoderWriter,

@@ -5,7 +5,7 @@ import { type Product, readProduct, writeLinear, writeProduct } from './linear.j
 
 const QUARTERS = 4
 
-/** Those of a layer that makes keys and values of its own. */
+/** Projections of a layer with keys and values of its own. */
 export type OwnProjections = Exclude<Projections, { layout: 'query only' }>
 
 type PackedProjections = Extract<Projections, { packed: Linear }>
@@ -18,8 +18,8 @@ export interface QueryKeyValue {
 }
 
 /**
- * Writes the three products that attention starts with, however their weights are stored.
- * @returns also what the query product gives for the gate, in the shape of the queries; null if that is nothing
+ * Writes the products that give queries, keys and values, however their weights are stored.
+ * @returns also the gate that the query product gives, in the shape of the queries; null if it gives none
  */
 export function writeProjections(
   writer: DecoderWriter,
@@ -34,7 +34,7 @@ export function writeProjections(
     : products
 }
 
-/** Separates what the query product gives each head: its query, then its gate. */
+/** Splits each head of the query product into its query and its gate. */
 function splitGate(
   writer: GraphWriter,
   { heads, headDim }: Attention,
@@ -96,10 +96,10 @@ function splitColumns(writer: GraphWriter, packed: Product, sizes: number[]): Pr
   return matrices.map((matrix, index) => ({ ...packed, matrix, bias: biases ? biases[index]! : null }))
 }
 
-/** Rows stored in groups, each of which has some of every part; they are sorted when the session starts. */
+/** Rows stored in groups that each contain some rows of every part; they are sorted when the session starts. */
 interface Groups {
   groups: number
-  /** Members of each part in a group, each of `size` rows. */
+  /** Members of each part per group; a member has `size` rows. */
   perGroup: number[]
   size: number
 }

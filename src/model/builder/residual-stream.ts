@@ -2,7 +2,7 @@ import type { Norm } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeNorm, writeSumAndNorm } from './norm.js'
 
-/** The residual stream. Its last addition waits for the norm that follows, so that one node does both. */
+/** The residual stream. Its last addition is deferred until the next norm, so that one node does both. */
 export class ResidualStream {
   readonly #writer: DecoderWriter
   #sum: string
@@ -26,7 +26,7 @@ export class ResidualStream {
     return this.#sum
   }
 
-  /** The normed stream, which itself does not change; without a norm, the stream. */
+  /** Returns the normed stream, or the stream if there is no norm; the stream itself does not change. */
   norm(norm: Norm | null): string {
     if (norm === null) return this.value()
     if (this.#pending === null) return writeNorm(this.#writer, norm, this.#sum)
@@ -41,7 +41,7 @@ export class ResidualStream {
     if (norm !== null) this.#sum = this.norm(norm)
   }
 
-  /** Goes on with another stream, made of this one. */
+  /** Continues with a stream derived from this one. */
   set(stream: string): void {
     this.#sum = stream
     this.#pending = null

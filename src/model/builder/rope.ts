@@ -1,8 +1,8 @@
-import type { Rope, RopeFrequencies } from '../families/describe/description.js'
+import type { Rope, RopeFrequencies, TemperatureScaling } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 
-/** Cosines and sines of a rope as tables [rows, dimensions / 2], and each token's row in them. */
+/** Tables of a rope's cosines and sines, [rows, dimensions / 2], and each token's row. */
 export interface RopeTables {
   cosines: string
   sines: string
@@ -10,16 +10,16 @@ export interface RopeTables {
   rows: string
 }
 
-/** Names of the graph's inputs and what the decoder derives from their shape. */
+/** The graph's inputs and values derived from their shape. */
 export interface TokenShape {
   inputIds: string
   attentionMask: string
   /** int64 scalars */
   batch: string
   tokens: string
-  /** Null if texts are texts, not prefix trees. */
+  /** Null if texts are not prefix trees. */
   tree: TreeInputs | null
-  /** Whether attention is written for texts of more than a thousand tokens, at some cost to shorter ones. */
+  /** Whether attention is written for texts of more than a thousand tokens; shorter ones are then slower. */
   areLong: boolean
 }
 
@@ -29,7 +29,7 @@ export interface TreeInputs {
   seenUntil: string
 }
 
-/** int64 [tokens], or [batch, tokens] if texts are prefix trees: positions of the tokens, of which the first is `offset`. */
+/** Positions of the tokens, starting at `offset`: int64 [tokens], or [batch, tokens] if texts are prefix trees. */
 export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape, offset: number): string {
   const scalar = (value: number) => writer.integers([value], [])
   if (tree !== null) return writer.op('Add', [tree.positions, scalar(offset)])
@@ -37,10 +37,10 @@ export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape
 }
 
 /**
- * Writes the tables of a rope, by position times frequency in float32 as transformers computes them.
+ * Writes the tables of a rope; angles are position * frequency in float32, as in transformers.
  *
- * If the frequencies depend on a text's own length, each text of a batch has its own section of the tables, so that
- * its states do not depend on the other texts.
+ * If the frequencies depend on a text's length, each text of a batch has its own section of the tables, so its states do
+ * not depend on the other texts.
  */
 export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
   const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])
@@ -75,7 +75,7 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
   return { cosines: finish(writer.op('Cos', [angles])), sines: finish(writer.op('Sin', [angles])), rows }
 }
 
-/** By the length of each text: frequencies [batch, pairs], and factors on cosines and sines [batch, 1] if there are any. */
+/** Frequencies [batch, pairs], and any factors on cosines and sines [batch, 1], by the length of each text. */
 function writeSetsByLength(
   writer: GraphWriter,
   frequencies: Exclude<RopeFrequencies, { kind: 'fixed' }>,
@@ -123,4 +123,18 @@ export function writeRotation(
     num_heads: heads,
     rotary_embedding_dim: rope.dimensions < headDim ? rope.dimensions : 0,
   })
+}
+
+/** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
+export function writeTemperatureScaling(
+  writer: GraphWriter,
+  { rate, period, offset }: TemperatureScaling,
+  shape: TokenShape,
+): string {
+  const scalar = (value: number) => writer.integers([value], [])
+  const positions = writePositions(writer, shape, offset)
+  const periods = writer.op('Cast', [writer.op('Div', [positions, scalar(period)])], { to: DataType.FLOAT })
+  const logarithms = writer.op('Log', [writer.op('Add', [periods, writer.float(1)])])
+  const factors = writer.op('Add', [writer.op('Mul', [logarithms, writer.float(rate)]), writer.float(1)])
+  return writer.op('Unsqueeze', [factors, writer.integers([-1])])
 }

@@ -3,13 +3,12 @@ import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type TextLengths, writeTextLengths } from './fused-attention.js'
 import type { QueryKeyValue } from './projections.js'
-import { writeTemperatureScaling } from './query-growth.js'
-import { type RopeTables, type TokenShape, writeRopeTables } from './rope.js'
+import { type RopeTables, type TokenShape, writeRopeTables, writeTemperatureScaling } from './rope.js'
 import type { SpanForm } from './span-bias.js'
 
 type KeysAndValues = Pick<QueryKeyValue, 'key' | 'value'>
 
-/** What layers need besides their own tensors, written once for all that need the same. */
+/** Tensors that layers share; each is written once, when the first layer needs it. */
 export class SharedInputs {
   readonly shape: TokenShape
   /** State 0. */
@@ -17,7 +16,7 @@ export class SharedInputs {
   readonly #writer: DecoderWriter
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
-  readonly #growths = new Map<string, string>()
+  readonly #temperatures = new Map<string, string>()
   #lengths: TextLengths | undefined
   readonly #keysAndValues = new Map<string, KeysAndValues>()
 
@@ -32,19 +31,19 @@ export class SharedInputs {
     return once(this.#tables, rope, () => writeRopeTables(this.#writer, rope, this.shape))
   }
 
-  /** Keeps keys and values for the layers that follow, instead of those of the kind that were kept before. */
+  /** Keeps a layer's keys and values for later layers; replaces earlier ones of the same kind. */
   keep(kind: string, { key, value }: KeysAndValues): void {
     this.#keysAndValues.set(kind, { key, value })
   }
 
-  /** Keys and values that the last layer of the kind made. */
+  /** Keys and values of the last producer of this kind. */
   keysAndValues(kind: string): KeysAndValues {
     return this.#keysAndValues.get(kind)!
   }
 
-  /** float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees: the factor on the query of each token. */
-  growth(growth: TemperatureScaling): string {
-    return once(this.#growths, growth, () => writeTemperatureScaling(this.#writer, growth, this.shape))
+  /** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
+  temperature(scaling: TemperatureScaling): string {
+    return once(this.#temperatures, scaling, () => writeTemperatureScaling(this.#writer, scaling, this.shape))
   }
 
   /** The lengths of the texts of a batch. */
@@ -53,7 +52,7 @@ export class SharedInputs {
     return this.#lengths
   }
 
-  /** Runs of queries for a layer's window or chunks. */
+  /** Spans of queries for a layer's window or chunks. */
   spans({ heads, kvHeads, window, chunk, alibi }: SpanForm): Spans {
     const form = { heads, kvHeads, window, chunk, alibi }
     return once(this.#spans, form, () => writeSpans(this.#writer, this.shape, form))

@@ -3,8 +3,8 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 
 /**
- * float32 [..., hidden]: the embedding of each position.
- * @param positions int64 [...]: their numbers
+ * Writes the embedding of each position: float32 [..., hidden].
+ * @param positions int64 [...]
  */
 export function writeSinusoids(
   writer: GraphWriter,

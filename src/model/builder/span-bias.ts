@@ -2,11 +2,11 @@ import type { Alibi, Attention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
 
-/** The part of a layer's attention that its spans depend on. */
+/** The fields of a layer's attention that its spans depend on. */
 export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' | 'alibi'>
 
 /**
- * int64: the first key that a query sees, negative if the window is longer than the text before it; null if it sees all.
+ * int64: the first key that a query sees, negative if its window reaches before the text; null if it sees all keys.
  * @param queries int64: positions of queries
  */
 export function writeFirstSeen(
@@ -46,7 +46,7 @@ export function writeStacks(
   { heads, kvHeads }: SpanForm,
   leading: string[] = [],
 ): string {
-  // stated in full, because a text of fewer tokens than spans leaves some without queries or keys
+  // the shape is explicit, because in texts of fewer tokens than spans some spans have no queries or keys
   const stacked = writer.op('Mul', [writer.op('Shape', [queries]), writer.integers([heads / kvHeads])])
   const shape = [...leading, writer.integers([kvHeads]), stacked, writer.op('Shape', [keys])]
   return writer.op('Reshape', [biases, writer.op('Concat', shape, { axis: 0 })], { allowzero: 1 })

@@ -1,11 +1,11 @@
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 
 /**
- * Chooses two experts for each token as SparseMixer does without training. Each is weighted by its softmax over those
- * not yet chosen whose logit is near the largest of them; the second weight does not know of the first.
+ * Selects two experts for each token as SparseMixer does in inference. Each is weighted by a softmax over the experts
+ * not yet selected whose logit is near the largest; the two weights are not normalized together.
  * @param logits float32 [tokens, count]
- * @param near largest distance from the largest logit, as a part of the larger size of the two
- * @returns weights float32 and numbers int64 of each token's experts, both [tokens, 2]
+ * @param near largest distance from the largest logit, relative to the larger magnitude of the two
+ * @returns weights (float32) and indices (int64) of each token's experts, both [tokens, 2]
  */
 export function writeSparseMixer(
   writer: GraphWriter,

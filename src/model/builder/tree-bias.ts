@@ -3,7 +3,7 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { TreeInputs } from './rope.js'
 import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'
 
-/** int64: places of queries [queries] and of keys [keys] in the batch; first query [1], and the end of both [1]. */
+/** int64: indices of queries [queries] and keys [keys] in the text; first query [1], and the end of both [1]. */
 interface Places {
   queries: string
   keys: string
@@ -12,9 +12,9 @@ interface Places {
 }
 
 /**
- * Whether a decoder can read prefix trees: what a token makes of those before it depends on which it sees and on their
- * positions alone. Recurrences and convolutions go by the order in which tokens are written, and frequencies that depend
- * on the length of a text know one length for all of a tree.
+ * Whether a decoder can read prefix trees: a token's state may depend only on the tokens it sees and their positions.
+ * Recurrences and convolutions depend on the order in which tokens are written, and frequencies that depend on the
+ * length of a text would use one length for the whole tree.
  */
 export function canReadTrees({ layers }: Decoder): boolean {
   return layers.every(({ mixer, preface }) =>

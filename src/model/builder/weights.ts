@@ -16,21 +16,21 @@ const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
   [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
 )
 
-/** The tensors of a checkpoint and where they lie. */
+/** The tensors of a checkpoint and their locations. */
 export interface StoredTensors {
   tensors: SafetensorsCheckpoint['tensors']
-  /** Real path that the graph's references to files start from. */
+  /** Real path that the graph's file references are relative to. */
   folder: string
-  /** The file that states the config; config.json if omitted. */
+  /** The file that holds the config; config.json if omitted. */
   configFile?: string | undefined
 }
 
 /**
- * The tensors of a checkpoint as inputs of a graph. When a tensor is requested, its shape is checked against the
- * config; a tensor that was never requested is an error at the end, so that none is silently omitted.
+ * The tensors of a checkpoint as initializers of a graph. Requested tensors are checked against the shapes that the
+ * config implies; tensors never requested are an error at the end, so none is silently ignored.
  */
 export class Weights {
-  /** Those that are not stored as plain numbers, by the names of their initializers. */
+  /** Packed weights, by the names of their initializers. */
   readonly packed = new Map<string, WeightExpression>()
   readonly #tensors: Map<string, TensorLocation>
   readonly #writer: GraphWriter
@@ -51,13 +51,13 @@ export class Weights {
     return `${this.#tensors.get(name)?.shape}` === `${shape}`
   }
 
-  /** Length of a tensor's first axis, as it is stored; 0 if there is no such tensor. */
+  /** Length of a tensor's first axis; 0 if there is no such tensor. */
   rows(name: string): number {
     return this.#tensors.get(name)?.shape[0] ?? 0
   }
 
   /**
-   * A tensor in the type in which it is stored, float32 if it is packed.
+   * A tensor in its stored type, float32 if it is packed.
    * @param rows first and last (exclusive) of its rows, counted over all axes but the last; all if omitted
    */
   #stored(name: string, shape: number[], rows?: [start: number, end: number]): string {
@@ -91,7 +91,7 @@ export class Weights {
   }
 
   /**
-   * Rows of a table by their numbers, in float32: only they are converted.
+   * Gathers rows of a table and converts only these to float32.
    * @param ids int64 of any shape
    * @throws LayerpruneError if the table is missing, or its shape or type is not as expected
    */
@@ -174,7 +174,7 @@ export class Weights {
   }
 }
 
-/** Type of the initializer that holds a tensor, or stands for one that is packed. */
+/** Type of a tensor's initializer; float32 if the tensor is packed. */
 function typeOf({ dtype, expression }: TensorLocation): DataType | undefined {
   return expression === undefined ? STORED_TYPES.get(dtype) : DataType.FLOAT
 }

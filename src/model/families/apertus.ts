@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { readAttentionBias, rope } from './describe/family-parts.js'
+import { HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
 
 const APERTUS_FIXED = { mlp_bias: false, post_norm: false, qk_norm: true }
 
@@ -37,7 +37,7 @@ function describeApertus(config: ConfigReader): Differences {
   return {
     norm: { epsilon: 1e-5 },
     norms: { beforeMixer: 'attention_layernorm', beforeMlp: 'feedforward_layernorm' },
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     bias: readAttentionBias(config),
     mlp: 'plain',
     makeActivation: isXielu

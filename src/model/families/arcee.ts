@@ -1,7 +1,15 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { allButEvery, HEAD_NORM, QWEN_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
+import {
+  allButEvery,
+  HEAD_NORM,
+  QWEN_EXPERTS,
+  readAttentionBias,
+  readBiases,
+  readExpertCounts,
+  rope,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts, sigmoidRouting } from './describe/router-parts.js'
 
@@ -11,7 +19,7 @@ export const ARCEE_FAMILIES: Record<string, Family> = {
     notes: 'plain MLP with squared ReLU',
     describe: (config) => ({
       norm: { epsilon: 1e-5 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       mlp: 'plain',
       activation: 'relu2',
       rope: rope(config),
@@ -38,18 +46,16 @@ function describeAfmoe(config: ConfigReader, has: Has): Differences {
   const types = readLayerTypes(config, allButEvery(period))
   const shared = rope(config)
   const dense = config.number('num_dense_layers', 1)
-  const intermediateSize = config.count('moe_intermediate_size', 1408)
+  const counts = readExpertCounts(config, { count: 64, topK: 6, intermediateSize: 1408 }, 'num_experts')
   config.ignore('intermediate_size', 'load_balance_coeff', 'use_grouped_mm')
   const routed: RoutedExperts = {
     names: { ...QWEN_EXPERTS, router: 'mlp.router.gate', fusedRouter: 'mlp.router.gate' },
-    count: config.count('num_experts', 64),
-    topK: config.count('num_experts_per_tok', 6),
-    intermediateSize,
+    ...counts,
     routing: sigmoidRouting(config.number('route_scale', 1)),
     correctionBias: ['mlp.expert_bias'],
     shared: {
       modules: ['mlp.shared_experts'],
-      intermediateSize: intermediateSize * config.count('num_shared_experts', 2),
+      intermediateSize: counts.intermediateSize * config.count('num_shared_experts', 2),
     },
   }
   return {

@@ -1,12 +1,12 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { readAttentionBias, rope, softmaxRouting } from './describe/family-parts.js'
+import { readBiases, rope, softmaxRouting } from './describe/family-parts.js'
 
 export const ARIA_FAMILIES: Record<string, Family> = {
   aria_text: {
     title: 'Aria',
-    notes: 'as Llama, with fused experts and one that every token passes',
+    notes: 'as Llama, with fused experts and a shared expert',
     fixed: { hidden_act: 'silu' },
     describe: describeAria,
   },
@@ -44,7 +44,7 @@ function describeAria(config: ConfigReader, has: Has): Differences {
     }
   }
   return {
-    bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+    bias: readBiases(config),
     rope: rope(config),
     experts: (_layer, parts) => describe(parts),
   }

@@ -1,4 +1,4 @@
-import { describeDeepseek3, type UsualDeepseek3 } from './deepseek.js'
+import { DEEPSEEK3, describeDeepseek3, type UsualDeepseek3 } from './deepseek.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
@@ -14,20 +14,13 @@ export const AXK1_FAMILIES: Record<string, Family> = {
 }
 
 const AXK1: UsualDeepseek3 = {
-  experts: {
-    count: 192,
-    topK: 8,
-    intermediateSize: 2048,
-    shared: 1,
-    scale: 2.5,
-    groups: { count: 8, kept: 4 },
-  },
-  sizes: { queryLatent: 1536 },
+  ...DEEPSEEK3,
+  experts: { ...DEEPSEEK3.experts, count: 192 },
   dense: 1,
   extraLayers: 0,
 }
 
-/** Published checkpoints have no bias to choose by, and norms behind the MLPs of all layers, used behind experts only. */
+/** Published checkpoints lack the correction bias, and have norms after the MLPs of all layers but use only those after experts. */
 function describeAxk1(config: ConfigReader, has: Has): Differences {
   const differences = describeDeepseek3(config, has, AXK1)
   const step = config.has('mlp_layer_types') ? 1 : config.length('moe_layer_freq', 1)

@@ -20,7 +20,7 @@ import {
   sigmoidRouting,
 } from './describe/router-parts.js'
 
-/** Names of modules, which transformers 5 changes when it saves a model without those of its checkpoint. */
+/** Modules that transformers 5 renames when it saves a model. */
 interface Names {
   embedding: string
   attention: string
@@ -31,7 +31,6 @@ const PUBLISHED: Names = { embedding: 'word_embeddings', attention: 'attention',
 
 const SAVED: Names = { embedding: 'embed_tokens', attention: 'self_attn', output: 'o_proj' }
 
-/** Ling's decoders. */
 export const BAILING_FAMILIES: Record<string, Family> = {
   bailing_hybrid: {
     title: 'Ling 3.0 Flash',
@@ -66,7 +65,7 @@ function describeBailing(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Sizes of linear attention, by keys that transformers 5 saves or those of published configs. */
+/** Sizes of linear attention, by the keys of transformers 5 or of published configs. */
 function readSizes(config: ConfigReader): DeltaSizes {
   const usual = { heads: config.count('num_attention_heads'), dim: config.count('head_dim', 128) }
   const heads = config.count('linear_num_heads', usual.heads)

@@ -1,7 +1,7 @@
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { Family } from './describe/family.js'
+import { makeAlibiSlopes } from './describe/family-parts.js'
 
-/** Names that both families give to their parts. */
+/** Names shared by both families. */
 export const BLOOM_NAMES = {
   layers: 'h',
   embedding: 'word_embeddings',

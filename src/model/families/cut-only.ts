@@ -1,11 +1,11 @@
 import type { CutFacts } from './describe/family.js'
 
-/** What is known of a decoder that `prune` may cut, though it cannot be described. */
+/** Facts about a decoder that `prune` may cut, although it cannot be described. */
 interface CutOnly extends CutFacts {
   /**
-   * Cuts were compared in transformers with the whole model, its layers passed over: test/interop/decoders.test.ts.
-   * Lists the keys that config.json must state, `|` between alternatives: if it omits them, the family chooses layers
-   * by their number.
+   * Cut models were compared in transformers with the whole model skipping the same layers
+   * (test/interop/decoders.test.ts). Lists the keys that config.json must state, `|` between alternatives: without
+   * them the family derives the kind of a layer from its number.
    */
   proven?: string[]
 }

@@ -2,7 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { QWEN_EXPERTS, softmaxRouting } from './describe/family-parts.js'
+import { type ExpertCounts, QWEN_EXPERTS, readExpertCounts, softmaxRouting } from './describe/family-parts.js'
 import { describeLatentLayers, readLatentForm, type UsualSizes } from './describe/latent-parts.js'
 import {
   describeRoutedExperts,
@@ -16,7 +16,7 @@ import {
 export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   deepseek_v2: {
     title: 'DeepSeek V2, V2 Lite, V2.5 and Coder V2',
-    notes: 'latent attention, experts chosen by a softmax and some that every token passes',
+    notes: 'latent attention, experts chosen by a softmax, shared experts',
     fixed: { scoring_func: 'softmax', moe_layer_freq: 1, norm_topk_prob: false },
     describe: describeDeepseek2,
   },
@@ -28,7 +28,7 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   },
   deepseek_v32: {
     title: 'DeepSeek V3.2',
-    notes: 'as DeepSeek V3; sparse attention, for texts of which it sees all',
+    notes: 'as DeepSeek V3; texts must be short enough for its sparse attention to see all tokens',
     fixed: { moe_layer_freq: 1, rope_interleave: true },
     describe: (config, has) => ({
       ...describeDeepseek3(config, has, DEEPSEEK3),
@@ -37,35 +37,28 @@ export const DEEPSEEK_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** What a family has if the config does not say. */
-interface UsualExperts {
-  count: number
-  topK: number
-  intermediateSize: number
-  /** Widths of an expert that the expert for every token has. */
+/** The family's defaults. */
+interface UsualExperts extends ExpertCounts {
+  /** Number of shared experts, which are stored as one MLP of their total width. */
   shared: number
 }
 
-/** DeepSeek V3's names and keys of experts, chosen as `route` says. */
+/** Experts under DeepSeek V3's names and keys, with the routing that `route` gives. */
 function readExperts(
   config: ConfigReader,
   has: Has,
   usual: UsualExperts,
   route: (sizes: { count: number; topK: number }) => Pick<RoutedExperts, 'routing' | 'correctionBias'>,
 ): (parts: ExpertParts) => Experts {
-  const count = config.count(config.choose('n_routed_experts', 'num_experts'), usual.count)
-  const topK = config.count('num_experts_per_tok', usual.topK)
-  const intermediateSize = config.count('moe_intermediate_size', usual.intermediateSize)
+  const counts = readExpertCounts(config, usual, config.choose('n_routed_experts', 'num_experts'))
   const experts: RoutedExperts = {
     names: QWEN_EXPERTS,
-    count,
-    topK,
-    intermediateSize,
-    ...route({ count, topK }),
+    ...counts,
+    ...route(counts),
     shared: {
       modules: ['mlp.shared_experts'],
       intermediateSize:
-        intermediateSize *
+        counts.intermediateSize *
         config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
     },
   }
@@ -99,7 +92,7 @@ function describeDeepseek2(config: ConfigReader, has: Has): Differences {
 export interface UsualDeepseek3 {
   experts: UsualExperts & { scale: number; groups?: { count: number; kept: number } }
   sizes: UsualSizes
-  /** Layers without experts, before the others. */
+  /** Number of leading layers without experts. */
   dense: number
   extraLayers: number
 }
@@ -136,7 +129,7 @@ export function readInterleaving(config: ConfigReader): { interleaved: boolean }
   return { interleaved: config.flag('rope_interleave', true) }
 }
 
-/** Sparse attention lets a query see the keys that an indexer finds best: all of them up to that number. */
+/** In sparse attention a query sees the `index_topk` keys that an indexer ranks highest: all keys in shorter texts. */
 export function readIndexer(config: ConfigReader): Pick<Differences, 'indexTopK' | 'extras'> {
   const layers = config.layers('num_hidden_layers')
   const types = config.texts('layer_types', undefined)

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { allButEvery, HEAD_NORM, readAttentionBias, rope } from './describe/family-parts.js'
+import { allButEvery, HEAD_NORM, readBiases, readExpertCounts, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeV3Experts, readExpertLayers } from './describe/router-parts.js'
 import { POST_NORMS } from './olmo.js'
@@ -27,42 +27,24 @@ export const EXAONE_FAMILIES: Record<string, Family> = {
       keys: { layers: 'num_layers', activation: config.choose('activation_function', 'hidden_act') },
       norm: { key: config.choose('layer_norm_epsilon', 'rms_norm_eps'), epsilon: 1e-5 },
       norms: { beforeMixer: 'ln_1', beforeMlp: 'ln_2' },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config, { theta: 500_000 }),
     }),
   },
   exaone4: {
     title: 'EXAONE 4',
     notes: 'as OLMo 2 with norms on heads; rotary embedding in the layers with a window',
-    describe: (config) => {
-      const window = readWindow(config, 4096)
-      const pattern = config.raw('sliding_window_pattern') ?? 4
-      const types = readLayerTypes(config, (layer) => {
-        if (window === null) return false
-        if (!Number.isSafeInteger(pattern)) {
-          throw config.refuse('sliding_window_pattern', 'a whole number, or layer_types')
-        }
-        return allButEvery(pattern as number)(layer)
-      })
-      const shared = rope(config)
-      return {
-        ...POST_NORMS,
-        kvHeads: 32,
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
-        rope: (layer, sizes) =>
-          window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
-        window: windowsOf(config, types, window),
-      }
-    },
+    describe: (config) => ({ ...POST_NORMS, ...describeExaoneAttention(config) }),
   },
   exaone_moe: {
     title: 'K-EXAONE',
-    notes: 'as GLM 4.5; windows in three layers of four, which alone have rotary embedding',
+    notes: 'as GLM 4.5; windows in three layers of four, and rotary embedding only there',
     describe: describeExaoneMoe,
   },
 }
 
-function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
+/** Windows in three layers of four; if the model has windows, only these layers have rotary embedding. */
+function describeExaoneAttention(config: ConfigReader): Differences {
   const window = readWindow(config, 4096)
   const pattern = config.raw('sliding_window_pattern') ?? 4
   const types = readLayerTypes(config, (layer) => {
@@ -73,20 +55,23 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
     return allButEvery(pattern as number)(layer)
   })
   const shared = rope(config)
-  const experts = {
-    count: config.count('num_experts', 64),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize: config.count('moe_intermediate_size', 1024),
-  }
-  expectExpertLayers(config)
-  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
   return {
     kvHeads: 32,
-    norm: { epsilon: 1e-5 },
     headNorm: HEAD_NORM,
     rope: (layer, sizes) =>
       window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
     window: windowsOf(config, types, window),
+  }
+}
+
+function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
+  const attention = describeExaoneAttention(config)
+  const experts = readExpertCounts(config, { count: 64, topK: 8, intermediateSize: 1024 }, 'num_experts')
+  expectExpertLayers(config)
+  config.ignore('num_nextn_predict_layers', 'num_mtp_layers')
+  return {
+    ...attention,
+    norm: { epsilon: 1e-5 },
     extras: [/^mtp\./],
     experts: describeV3Experts(config, has, {
       experts,
@@ -98,7 +83,7 @@ function describeExaoneMoe(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** Keys of the first K-EXAONE, which no code reads any more: they must say what the ones that are read do. */
+/** Keys of the first K-EXAONE, which no code reads any more; they must agree with the keys that are read. */
 function expectExpertLayers(config: ConfigReader): void {
   const isSparse = readExpertLayers(config, { key: 'first_k_dense_replace', otherwise: 1 })
   const listed = config.raw('is_moe_layer')

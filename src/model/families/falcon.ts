@@ -1,12 +1,16 @@
 import { BLOOM_NAMES } from './bloom.js'
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mixer } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { readBiases, rope } from './describe/family-parts.js'
-import { describeBambaLayer } from './describe/mamba-layers.js'
-import { describeMamba2, readBambaSizes, readTimeStepLimit, TIME_STEP_KEYS } from './describe/mamba-parts.js'
+import { makeAlibiSlopes, readBiases, rope } from './describe/family-parts.js'
+import {
+  describeBambaLayer,
+  describeMamba2,
+  readBambaSizes,
+  readTimeStepLimit,
+  TIME_STEP_KEYS,
+} from './describe/mamba-parts.js'
 import { describeFirstMamba } from './mamba.js'
 
 export const FALCON_FAMILIES: Record<string, Family> = {
@@ -18,7 +22,7 @@ export const FALCON_FAMILIES: Record<string, Family> = {
   },
   falcon_h1: {
     title: 'Falcon H1',
-    notes: 'attention and Mamba-2 side by side in each layer, factors on their inputs and outputs',
+    notes: 'attention and Mamba-2 in parallel in each layer, factors on their inputs and outputs',
     fixed: { mamba_use_mlp: true },
     describe: describeFalconH1,
   },
@@ -69,7 +73,7 @@ function describeFalcon(config: ConfigReader): Differences {
     mlp: 'plain',
     innerMultiple: 4,
     activation: 'gelu',
-    // As transformers computes it: rounded to bfloat16, and scaled as the scores are
+    // as in transformers: rounded to bfloat16, and scaled like the scores
     alibi: hasAlibi
       ? ({ heads, headDim }) => ({ slopes: makeAlibiSlopes(heads), inBfloat16: true, scale: headDim ** -0.5 })
       : undefined,
@@ -114,7 +118,7 @@ function describeFalconH1(config: ConfigReader): Differences {
     embedding: { scale: scale('embedding_multiplier') },
     head: { scale: scale('lm_head_multiplier') },
     rope: rope(config),
-    // A factor on keys is one on scores
+    // a factor on keys is a factor on scores
     scale: (_layer, { headDim }) => keyScale * headDim ** -0.5,
     mlpScales: { gate: gate!, down: down! },
     mixer: (_layer, parts): Mixer => ({

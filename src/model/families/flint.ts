@@ -1,7 +1,14 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { findSinks, HEAD_NORM, QWEN_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
+import {
+  findSinks,
+  HEAD_NORM,
+  QWEN_EXPERTS,
+  readAttentionBias,
+  readExpertCounts,
+  rope,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
 
@@ -20,9 +27,7 @@ function describeFlint(config: ConfigReader, has: Has): Differences {
   const shared = rope(config)
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
-    count: config.count('num_experts', 256),
-    topK: config.count('num_experts_per_tok', 6),
-    intermediateSize: config.count('moe_intermediate_size', 512),
+    ...readExpertCounts(config, { count: 256, topK: 6, intermediateSize: 512 }, 'num_experts'),
     routing: {
       scores: 'sigmoid',
       correctionBias: null,

@@ -2,10 +2,10 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { GatedRecurrence } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { allButEvery, NOT_CAUSAL, readAttentionBias, rope } from './describe/family-parts.js'
+import { allButEvery, HEAD_NORM, NOT_CAUSAL, readAttentionBias, rope } from './describe/family-parts.js'
 import { readLayerTypes, readPattern, readWindow, windowsOf } from './describe/layer-types.js'
 
-/** Sharpness of the decay, the same in all models. */
+/** Sharpness of the decay in all models. */
 const SHARPNESS = 8
 
 const KINDS = ['recurrent', 'attention']
@@ -53,7 +53,7 @@ export const GEMMA_FAMILIES: Record<string, Family> = {
       }
       return {
         ...describeSandwichedGemma(config, null, null),
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        headNorm: HEAD_NORM,
         rope: (layer, sizes) => (types(layer) === 'full_attention' ? full : sliding)(layer, sizes),
         window: windowsOf(config, types, readWindow(config, 4096)),
       }
@@ -112,7 +112,7 @@ function describeRecurrentGemma(config: ConfigReader): Differences {
   }
 }
 
-/** The kinds of the first layers, which the others repeat. */
+/** Kinds of the first layers; the others repeat them. */
 function readKinds(config: ConfigReader): (layer: number) => boolean {
   const kinds = config.texts('block_types', CYCLE)
   if (kinds.length === 0 || kinds.some((kind) => !KINDS.includes(kind))) {
@@ -153,13 +153,13 @@ function describeRecurrence(
   }
 }
 
-/** A factor of 8 significant bits, as the code of the family keeps it whatever the dtype of the rest. */
+/** Rounds a factor to bfloat16's 8 significant bits, as the family's code does whatever the model's dtype. */
 function roundToBfloat16(value: number): number {
   const step = 2 ** (Math.floor(Math.log2(value)) - 7)
   return Math.round(value / step) * step
 }
 
-/** What the Gemmas share: an embedding scaled by the root of the hidden size, norms of 1 + weight. */
+/** Shared by all Gemmas: an embedding scaled by the root of the hidden size, norms of 1 + weight. */
 function describeGemma(config: ConfigReader): Differences {
   if (config.raw('use_bidirectional_attention')) {
     throw config.refuse('use_bidirectional_attention', 'false: only causal decoders can be read', NOT_CAUSAL)
@@ -173,7 +173,7 @@ function describeGemma(config: ConfigReader): Differences {
   }
 }
 
-/** Gemma 2 and 3: norms before and after attention and MLP, a scale of its own, soft caps. */
+/** Gemma 2 and 3: norms before and after attention and MLP, a configured scale, soft caps. */
 function describeSandwichedGemma(
   config: ConfigReader,
   scoreCap: number | null,

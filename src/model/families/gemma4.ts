@@ -8,7 +8,7 @@ import { type LayerType, readLayerTypes, readWindow, windowsOf } from './describ
 
 type TypeOf = (layer: number) => LayerType
 
-/** Size of the heads of layers with full attention if the config does not say. */
+/** Default of `global_head_dim`: size of the heads in layers with full attention. */
 const FULL_HEAD_DIM = 512
 
 const FULL_ROPE = { rope_type: 'proportional', partial_rotary_factor: 0.25, rope_theta: 1_000_000 }
@@ -19,7 +19,7 @@ export const GEMMA4_FAMILIES: Record<string, Family> = {
   gemma4_text: {
     title: 'Gemma 4',
     notes:
-      'as Gemma 3 with normed values, unscaled scores, other heads in layers of full attention, layers that read earlier keys, a factor on the stream, experts beside the MLP, embeddings per layer',
+      'as Gemma 3 with normed values, unscaled scores, other heads in layers of full attention, layers that read earlier keys, a factor on the stream, experts in parallel with the MLP, embeddings per layer',
     sharesKeysByType: true,
     cutLimit: endsInFullAttention,
     layerDefaults: GEMMA4,
@@ -83,10 +83,10 @@ function describeGemma4(config: ConfigReader, window: number): Differences {
   }
 }
 
-/** Some checkpoints have the keys and values of layers that read those of others. */
+/** Some checkpoints have weights for keys and values in layers that reuse those of earlier layers. */
 const UNREAD = /\.self_attn\.(k_proj|v_proj|k_norm)\.weight$/
 
-/** transformers makes the last layer one of full attention, whatever the config says. */
+/** transformers gives the last layer full attention, whatever the config says. */
 function readTypes(config: ConfigReader): TypeOf {
   const last = config.layers('num_hidden_layers') - 1
   const types = readLayerTypes(config, allButEvery(6))
@@ -98,7 +98,7 @@ function endsInFullAttention({ kept }: Cut, { layer_types }: Record<string, unkn
   return 'the last layer of Gemma 4 must be one of full attention'
 }
 
-/** Heads of layers with full attention, by either spelling: keys of their own, or a list of what is special about a layer. */
+/** Heads in layers with full attention, stated by their own keys or by a `per_layer_config`. */
 function readLayerSizes(
   config: ConfigReader,
   types: TypeOf,
@@ -113,7 +113,7 @@ function readLayerSizes(
       : sizes
 }
 
-/** What transformers 5 saves: layers by number, with leading zeros, and the keys in which they differ. */
+/** `per_layer_config` as transformers 5 saves it: by layer number with leading zeros, the keys in which a layer differs. */
 function readListedSizes(config: ConfigReader, types: TypeOf): NonNullable<Differences['layerSizes']> {
   const listed = config.object('per_layer_config')
   const own = new Map<number, Partial<Sizes>>()
@@ -135,7 +135,7 @@ function readListedSizes(config: ConfigReader, types: TypeOf): NonNullable<Diffe
   return (layer, sizes) => ({ ...sizes, ...own.get(layer) })
 }
 
-/** The last layers read keys and values of the last layer of their type before them. */
+/** The last layers reuse keys and values of the last layer of their type before them. */
 function readSharing(config: ConfigReader, types: TypeOf): (layer: number) => KeySharing | null {
   const layers = config.layers('num_hidden_layers')
   const readers = config.number('num_kv_shared_layers', 0)
@@ -178,7 +178,7 @@ function readPerLayer(config: ConfigReader): Differences {
   return { perLayerEmbeddings: { size: config.count('hidden_size_per_layer_input', size), vocabulary } }
 }
 
-/** Experts beside the MLP, each with norms of its own; the router has one too, without a norm before it. */
+/** Experts in parallel with the MLP, each with its own norms; the router has its own norm on the layer's input. */
 function readExperts(config: ConfigReader): Differences {
   if (!config.flag('enable_moe_block', false)) {
     config.ignore('num_experts', 'top_k_experts', 'moe_intermediate_size')

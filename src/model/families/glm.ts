@@ -2,12 +2,12 @@ import { describeDeepseek3, readIndexer } from './deepseek.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, LayerNorms } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { HEAD_NORM, rope } from './describe/family-parts.js'
-import { describeV3Experts, readExpertCounts, readExtraLayers } from './describe/router-parts.js'
+import { HEAD_NORM, readExpertCounts, rope } from './describe/family-parts.js'
+import { describeV3Experts, readExtraLayers } from './describe/router-parts.js'
 
 /**
- * A position of the decoders of images has three numbers, and each section of a rotated head takes one. For text the
- * three are equal, so that sections do not matter.
+ * Decoders for images have positions of three numbers, one for each section of a rotated head. For text the three are
+ * equal, so sections do not matter.
  */
 export const GLM_FAMILIES: Record<string, Family> = {
   glm: {
@@ -22,7 +22,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
   },
   glm4_moe: {
     title: 'GLM 4.5, 4.5 Air and 4.6',
-    notes: 'experts chosen by sigmoids and a bias, and one that every token passes, after the first layers',
+    notes: 'experts chosen by sigmoids and a bias and a shared expert, after the first layers',
     fixed: { moe_layer_freq: 1 },
     describe: (config, has) => ({
       ...describeGlm4Moe(config, has, {
@@ -53,7 +53,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
   },
   glm_moe_dsa: {
     title: 'GLM 5',
-    notes: 'as DeepSeek V3; sparse attention, for texts of which it sees all',
+    notes: 'as DeepSeek V3; texts must be short enough for its sparse attention to see all tokens',
     fixed: { moe_layer_freq: 1, rope_interleave: true },
     describe: (config, has) => {
       assertOwnIndexers(config)
@@ -113,7 +113,7 @@ function describeGlmText(config: ConfigReader): Differences {
   }
 }
 
-/** @throws LayerpruneError if a layer sees the keys that the indexer of another layer finds */
+/** @throws LayerpruneError if a layer reuses the keys chosen by another layer's indexer */
 function assertOwnIndexers(config: ConfigReader): void {
   config.expect('index_topk_pattern', null)
   config.expect('index_topk_freq', 1)
@@ -135,8 +135,8 @@ interface Glm4MoeSettings {
 }
 
 /**
- * @param usual what the family has if the config does not say
- * @param nameKey the key that a config has for one of GLM 4.5
+ * @param usual the family's defaults
+ * @param nameKey maps GLM 4.5's keys to those of the config
  */
 export function describeGlm4Moe(
   config: ConfigReader,

@@ -1,11 +1,17 @@
-import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { allButEvery, readExpertCount, rope, softmaxRouting } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import {
+  allButEvery,
+  type ExpertCounts,
+  MLP_WIDTH,
+  readExpertCounts,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 
-/** Scaling of gpt-oss's rotary embedding if the config states none. */
+/** Default scaling of gpt-oss's rotary embedding. */
 const USUAL_ROPE = {
   rope_type: 'yarn',
   factor: 32,
@@ -19,17 +25,16 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
   gpt_oss: {
     title: 'gpt-oss in bfloat16',
     notes: 'sinks, a window in every other layer, biases, experts with bounded gates',
-    // 1.702 is what quick GELU has too
+    // 1.702 is also the factor of quick GELU
     fixed: { hidden_act: 'silu', swiglu_alpha: 1.702 },
     describe: (config, has) => {
-      const topK = readExpertsPerToken(config)
       const experts = {
-        count: readExpertCount(config, 128),
-        topK,
-        intermediateSize: config.count('intermediate_size'),
+        ...readExpertCounts(config, { count: 128, topK: 4 }, MLP_WIDTH),
         limit: config.positive('swiglu_limit', 7),
       }
-      // Stated beside the rope's own length, which is the one that is used
+      // the first published configs state the number under two keys
+      config.expect('experts_per_token', experts.topK)
+      // the rope's settings have their own original length, which takes precedence
       config.ignore('initial_context_length')
       const hasBias = config.flag('attention_bias', true)
       return {
@@ -48,23 +53,11 @@ export const GPT_OSS_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** The first published configs state the number under two names. */
-function readExpertsPerToken(config: ConfigReader): number {
-  const topK = config.count('num_experts_per_tok', 4)
-  config.expect('experts_per_token', topK)
-  return topK
-}
-
-/** A GGUF file fuses the gates of all experts and their other projections, all as in Linear. */
+/** Published files fuse gate and up projections; a GGUF file stores them apart, as [outputs, inputs]. */
 function describeExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
-  {
-    count,
-    topK,
-    intermediateSize,
-    limit,
-  }: { count: number; topK: number; intermediateSize: number; limit: number },
+  has: Has,
+  { count, topK, intermediateSize, limit }: ExpertCounts & { limit: number },
 ): Experts {
   const isSeparate = has(name('mlp.experts.gate_proj'))
   const fused = (module: string, inputs: number, outputs: number, index: number): Linear => ({
@@ -84,7 +77,7 @@ function describeExperts(
     },
     count,
     topK,
-    // A softmax over the chosen outputs alone
+    // a softmax over the selected outputs only
     routing: softmaxRouting(true),
     expert: (index): Mlp => {
       const shared = {

@@ -1,14 +1,14 @@
 import { DECODERS } from '../../files/checkpoint/known-models.js'
-import { expandAttentionTypes } from './describe/attention-types.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences, Sizes } from './describe/differences.js'
 import type { Family } from './describe/family.js'
 import { rope } from './describe/family-parts.js'
+import { expandAttentionTypes } from './describe/layer-types.js'
 
 export const GPT_FAMILIES: Record<string, Family> = {
   'openai-gpt': {
     title: 'GPT 1',
-    notes: 'as GPT-2, with norms of the sums',
+    notes: 'as GPT-2, with norms after the residual sums',
     prefix: 'transformer.',
     describe: (config) => {
       const base = describeGpt2(config, {
@@ -162,7 +162,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
   },
   gpt_neox_japanese: {
     title: 'GPT-NeoX Japanese 2.7B',
-    notes: 'as GPT-NeoX, one part after the other; one bias, after the attention of the last layer',
+    notes: 'as GPT-NeoX, attention and MLP in sequence; one bias, after the attention of the last layer',
     prefix: 'gpt_neox_japanese.',
     cutLimit: ({ whole, kept }) =>
       kept.at(-1) === whole - 1
@@ -184,7 +184,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list beside it must say the same. */
+/** `attention_types` is [[kinds, repeats], ...]; an `attention_layers` list must agree with it. */
 function readGptNeoLayers(config: ConfigReader): string[] {
   const layers = config.layers('num_layers')
   const types = config.raw('attention_types')

@@ -1,8 +1,14 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Activation, Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { readAttentionBias, readMultipliers, rope, softmaxRouting } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import {
+  readAttentionBias,
+  readBiases,
+  readMultipliers,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { readBambaMixer } from './describe/mamba-parts.js'
 
@@ -12,7 +18,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
     notes: 'factors on embedding, scores, residual sums and logits',
     describe: (config) => ({
       ...readMultipliers(config),
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config),
     }),
   },
@@ -34,7 +40,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
   granitemoeshared: {
     title: 'Granite MoE with a shared expert',
-    notes: 'as Granite 3 MoE, with an expert that every token passes',
+    notes: 'as Granite 3 MoE, with a shared expert',
     fixed: { position_embedding_type: 'rope' },
     describe: (config, has) => ({
       ...readMultipliers(config),
@@ -46,7 +52,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   granitemoehybrid: {
     title: 'Granite 4.0',
     notes:
-      'as Granite, gate and up in one matrix, experts beside it in some; Mamba-2 in most layers of those named H',
+      'as Granite, gate and up in one matrix; experts in some models, Mamba-2 in most layers of those named H',
     fixed: { normalization_function: 'rmsnorm' },
     describe: describeHybrid,
   },
@@ -58,12 +64,12 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
       tied: true,
       kvHeads: 4,
       norm: { epsilon: 1e-5 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
     }),
   },
   granitemoe_swa: {
     title: 'Granite Swash 3B-A600M',
-    notes: 'the same, with experts',
+    notes: 'as Granite Swash 2B, with experts',
     describe: (config, has) => ({
       ...describeWindowed(config),
       bias: readAttentionBias(config),
@@ -72,11 +78,8 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** Experts in every layer, with an MLP that every token passes if its size is not 0. */
-function describeGraniteMixture(
-  config: ConfigReader,
-  has: (name: string) => boolean,
-): Differences['experts'] {
+/** Experts in every layer, and a shared expert unless its size is 0. */
+function describeGraniteMixture(config: ConfigReader, has: Has): Differences['experts'] {
   const experts = readExperts(config, 'intermediate_size')
   if (experts === null) throw config.refuse('num_local_experts', 'a positive whole number')
   const isShared = config.number('shared_intermediate_size', 0) > 0
@@ -92,7 +95,7 @@ interface GraniteExperts {
   intermediateSize: number
 }
 
-/** Null if the config says that there are none. */
+/** @returns null if the config states 0 experts */
 function readExperts(config: ConfigReader, sizeKey: string): GraniteExperts | null {
   if (config.number('num_local_experts', 8) === 0) {
     config.ignore('num_experts_per_tok', sizeKey)
@@ -105,7 +108,7 @@ function readExperts(config: ConfigReader, sizeKey: string): GraniteExperts | nu
   }
 }
 
-/** The MLP that every token passes. */
+/** The shared expert. */
 function describeShared(
   config: ConfigReader,
   { hidden, activation, name }: { hidden: number; activation: Activation; name: (tensor: string) => string },
@@ -128,7 +131,7 @@ function describeShared(
   }
 }
 
-function describeHybrid(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeHybrid(config: ConfigReader, has: Has): Differences {
   const attends = readAttentionLayers(config)
   const mamba = attends.every((attends) => attends) ? null : readBambaMixer(config, 1e-6)
   config.ignore('init_method', ...MAMBA_KEYS)
@@ -166,7 +169,7 @@ const MAMBA_KEYS = [
   'time_step_limit',
 ]
 
-/** Whether a layer has attention; none has if the config has no list. */
+/** Whether each layer has attention; without a list in the config none has. */
 function readAttentionLayers(config: ConfigReader): boolean[] {
   const key = config.choose('layer_types', 'layers_block_type')
   const layers = config.layers('num_hidden_layers')
@@ -203,10 +206,10 @@ function describeWindowed(config: ConfigReader): Differences {
   }
 }
 
-/** Granite's fused experts, under the names of published checkpoints or those that transformers 5 can save. */
+/** Granite's fused experts, under published names or those of transformers 5. */
 function describeGraniteExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   { count, topK, intermediateSize }: { count: number; topK: number; intermediateSize: number },
 ): Experts {
   const own = (tensor: string) => name(`block_sparse_moe.${tensor}`)

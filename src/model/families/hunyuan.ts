@@ -1,7 +1,15 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { HEAD_NORM, QWEN_EXPERTS, readAttentionBias, rope, softmaxRouting } from './describe/family-parts.js'
+import {
+  HEAD_NORM,
+  QWEN_EXPERTS,
+  readAttentionBias,
+  readBiases,
+  readExpertCounts,
+  rope,
+  softmaxRouting,
+} from './describe/family-parts.js'
 import { readLayerCounts } from './describe/layer-types.js'
 import {
   describeRoutedExperts,
@@ -24,19 +32,11 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
       class_num: 0,
       pool_type: 'last',
     },
-    describe: (config) => {
-      config.ignore('attention_head_dim', 'dense_list')
-      return {
-        norm: { epsilon: 1e-5 },
-        bias: readAttentionBias(config),
-        headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-        rope: rope(config, { knowsAlpha: true }),
-      }
-    },
+    describe: describeHunyuan,
   },
   hunyuan_v1_moe: {
     title: 'Hunyuan A13B',
-    notes: 'as Hunyuan, with experts and one that every token passes',
+    notes: 'as Hunyuan, with experts and a shared expert',
     fixed: {
       class_num: 0,
       cla_share_factor: 2,
@@ -60,6 +60,16 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
   },
 }
 
+function describeHunyuan(config: ConfigReader): Differences {
+  config.ignore('attention_head_dim', 'dense_list')
+  return {
+    norm: { epsilon: 1e-5 },
+    bias: readAttentionBias(config),
+    headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
+    rope: rope(config, { knowsAlpha: true }),
+  }
+}
+
 function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   const intermediateSize = config.count('intermediate_size')
   const topK = readLayerCounts(config, 'moe_topk', 1)
@@ -67,7 +77,7 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
   config.expect('num_experts_per_tok', topK(0))
   expectSame(config, 'moe_intermediate_size', intermediateSize)
   expectSame(config, 'num_shared_expert', 1)
-  config.ignore('attention_head_dim', 'dense_list', 'capacity_factor')
+  config.ignore('capacity_factor')
   const routed = {
     names: { ...QWEN_EXPERTS, router: 'mlp.gate.wg', fusedRouter: 'mlp.gate.wg' },
     count,
@@ -77,15 +87,12 @@ function describeHunyuanMoe(config: ConfigReader, has: Has): Differences {
     shared: { modules: ['mlp.shared_mlp'], intermediateSize },
   }
   return {
-    norm: { epsilon: 1e-5 },
-    bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'query_layernorm', key: 'key_layernorm', afterRope: true },
-    rope: rope(config, { knowsAlpha: true }),
+    ...describeHunyuan(config),
     experts: (layer, parts) => describeRoutedExperts(parts, has, { ...routed, topK: topK(layer) }),
   }
 }
 
-/** A count that may be stated for each layer, but must be the same in all. */
+/** A count that may be stated for each layer, but must be the same in all layers. */
 function readSame(config: ConfigReader, key: string, otherwise: number): number {
   const countOf = readLayerCounts(config, key, otherwise)
   const first = countOf(0)
@@ -95,32 +102,30 @@ function readSame(config: ConfigReader, key: string, otherwise: number): number 
   return first
 }
 
-/** A count that the published code reads, and transformers takes for granted. */
+/** Checks a count that the published code reads but transformers assumes. */
 function expectSame(config: ConfigReader, key: string, count: number): void {
   if (readSame(config, key, count) !== count) throw config.refuse(key, `${count} in all layers`)
 }
 
 function describeHunyuan3(config: ConfigReader, has: Has): Differences {
-  const intermediateSize = config.count('moe_intermediate_size', 1536)
+  const counts = readExpertCounts(config, { count: 192, topK: 8, intermediateSize: 1536 }, 'num_experts')
   const isSparse = readMlpTypes(config) ?? ((layer) => layer >= 1)
   config.ignore('enable_moe_fp32_combine', 'intermediate_size')
   const routed: RoutedExperts = {
     names: { ...QWEN_EXPERTS, router: 'mlp.router.gate' },
-    count: config.count('num_experts', 192),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize,
+    ...counts,
     routing: sigmoidRouting(config.number('router_scaling_factor', 2.826)),
     correctionBias: ['mlp.expert_bias', 'mlp.e_score_correction_bias'],
     shared: {
       modules: ['mlp.shared_mlp', 'mlp.shared_experts'],
-      intermediateSize: intermediateSize * config.count('num_shared_experts', 1),
+      intermediateSize: counts.intermediateSize * config.count('num_shared_experts', 1),
     },
   }
   return {
     kvHeads: 8,
     headDim: 128,
     norm: { epsilon: 1e-5 },
-    bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+    bias: readBiases(config),
     headNorm: HEAD_NORM,
     rope: rope(config, { theta: 11_158_840 }),
     extraLayers: readExtraLayers(config),

@@ -28,7 +28,7 @@ export const INTERNLM_FAMILIES: Record<string, Family> = {
   },
   internlm3: {
     title: 'InternLM 3',
-    notes: 'as Llama, with names of its own for biases',
+    notes: 'as Llama, with its own names for biases',
     describe: (config) => {
       const bias = config.flag(config.choose('bias', 'mlp_bias'), false)
       const qkv = config.choose('qkv_bias', 'attention_bias')

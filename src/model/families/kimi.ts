@@ -14,7 +14,7 @@ import { describeExperts, MIXTRAL_EXPERTS } from './describe/family-parts.js'
 import { describeLatent, readLatentForm } from './describe/latent-parts.js'
 import { readExpertLayers } from './describe/router-parts.js'
 
-/** What is added to the sum of the chosen scores. */
+/** Added to the sum of the selected scores. */
 const SUM_EPSILON = 1e-20
 
 export const KIMI_FAMILIES: Record<string, Family> = {
@@ -55,7 +55,7 @@ function describeKimi(config: ConfigReader, has: Has): Differences {
   ).includes(true)
   return {
     norm: { epsilon: 1e-5 },
-    // transformers 5 gives the MLPs of all layers the name that the experts had
+    // transformers 5 gives the MLPs of all layers the name of the experts' module
     names: { mlp: isRenamed ? 'block_sparse_moe' : 'mlp' },
     mixer: (layer, parts) =>
       isLinear(layer) ? describeKimiDelta(parts, has, sizes) : describeLatent(parts, latent),
@@ -63,7 +63,7 @@ function describeKimi(config: ConfigReader, has: Has): Differences {
   }
 }
 
-/** From the nested object of published configs, or from the keys that transformers 5 saves. */
+/** Reads the nested object of published configs, or the keys of transformers 5. */
 function readLinearAttention(config: ConfigReader): {
   sizes: DeltaSizes
   isLinear: (layer: number) => boolean
@@ -126,7 +126,7 @@ function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Ex
   }
 }
 
-/** Linear attention whose gate and decay come through a narrow product. */
+/** Linear attention with low-rank gate and decay. */
 function describeKimiDelta(parts: MixerParts, has: Has, sizes: DeltaSizes): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes

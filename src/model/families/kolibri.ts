@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { allButEvery, HEAD_NORM, QWEN_EXPERTS, readExpertCount, rope } from './describe/family-parts.js'
+import { allButEvery, HEAD_NORM, QWEN_EXPERTS, readExpertCounts, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
 
@@ -19,9 +19,7 @@ function describeKolibri(config: ConfigReader, has: Has): Differences {
   const shared = rope(config)
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, 384),
-    topK: config.count('num_experts_per_tok', 6),
-    intermediateSize: config.count('moe_intermediate_size', 512),
+    ...readExpertCounts(config, { count: 384, topK: 6, intermediateSize: 512 }),
     routing: {
       scores: 'sigmoid',
       correctionBias: null,

@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { HEAD_NORM, QWEN_EXPERTS, readAttentionBias } from './describe/family-parts.js'
+import { HEAD_NORM, QWEN_EXPERTS, readAttentionBias, readExpertCounts } from './describe/family-parts.js'
 import { readLayerRopes } from './describe/layer-ropes.js'
 import { readLayerCounts, readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import {
@@ -36,9 +36,7 @@ function describeLaguna(config: ConfigReader, has: Has): Differences {
   config.ignore('intermediate_size')
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
-    count: config.count('num_experts', 256),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize: config.count('moe_intermediate_size', 512),
+    ...readExpertCounts(config, { count: 256, topK: 8, intermediateSize: 512 }, 'num_experts'),
     routing: {
       ...sigmoidRouting(config.number('moe_routed_scaling_factor', 1), 0),
       cap: cap > 0 ? cap : null,

@@ -1,11 +1,17 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Routing, ShortConvolution } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { describeExperts, readAttentionBias, rope } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import {
+  describeExperts,
+  HEAD_NORM,
+  readAttentionBias,
+  readExpertCounts,
+  rope,
+} from './describe/family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './describe/layer-types.js'
 
-/** Keys of LFM 2's first configs that state what the family always does. */
+/** Keys of LFM 2's first configs that state constants of the family. */
 const LFM2_FIXED = { hidden_act: 'silu', block_use_swiglu: true, use_pos_enc: true }
 
 const FULL_ROPE = { rope_type: 'proportional', rope_theta: 1_000_000, partial_rotary_factor: 0.5 }
@@ -22,7 +28,6 @@ const LFM2_EXPERTS = {
   fusedRouter: 'feed_forward.gate',
 }
 
-/** Decoders with short convolutions in most layers. */
 export const LFM_FAMILIES: Record<string, Family> = {
   lfm2: {
     title: 'LFM 2 and 2.5',
@@ -49,9 +54,7 @@ export const LFM_FAMILIES: Record<string, Family> = {
       }
       const settings = {
         names: LFM2_EXPERTS,
-        count: config.count('num_experts', 32),
-        topK: config.count('num_experts_per_tok', 4),
-        intermediateSize: config.count('moe_intermediate_size', 1792),
+        ...readExpertCounts(config, { count: 32, topK: 4, intermediateSize: 1792 }, 'num_experts'),
       }
       config.ignore('intermediate_size')
       return {
@@ -72,7 +75,7 @@ export const LFM_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** What the generations of LFM have in common. */
+/** Shared by all generations of LFM. */
 function describeLfm(
   config: ConfigReader,
   hasConvolution: (layer: number) => boolean,
@@ -103,7 +106,7 @@ function describeLfm2(config: ConfigReader, attends: (layer: number) => boolean)
   }
 }
 
-function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeLfm3(config: ConfigReader, has: Has): Differences {
   const kinds: ('conv' | LayerType)[] = ['conv', 'sliding_attention', 'full_attention']
   const kindOf = readLayerKinds(config, 'layer_types', kinds, (layer) =>
     layer % 4 === 2 ? 'full_attention' : layer % 4 === 0 && layer > 0 ? 'sliding_attention' : 'conv',
@@ -124,7 +127,7 @@ function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Dif
       ...usual.norms,
       ...(isSandwiched && { afterMixer: 'post_operator_norm', afterMlp: 'post_ffn_norm' }),
     },
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     gate: config.flag('use_attention_gate', true)
       ? { module: isRenamed ? 'g_proj' : 'gate_proj', span: 'head', activation: 'sigmoid' }
       : null,
@@ -137,7 +140,7 @@ function describeLfm3(config: ConfigReader, has: (name: string) => boolean): Dif
   }
 }
 
-/** Sizes that the first configs state a second time, and how the weights were once initialised. */
+/** Sizes that the first configs state twice, and keys about initial weights. */
 function expectSpellings(config: ConfigReader): void {
   for (const key of ['block_dim', 'conv_dim', 'conv_dim_out']) config.expect(key, config.raw('hidden_size'))
   config.expect('num_heads', config.raw('num_attention_heads'))
@@ -147,7 +150,7 @@ function expectSpellings(config: ConfigReader): void {
   config.ignore('block_use_xavier_init', 'conv_use_xavier_init')
 }
 
-/** Whether a layer has attention: by layer_types, or by the numbers of those that do; all if neither is stated. */
+/** Whether a layer has attention: by `layer_types`, or a list of the layers that do; all layers if neither is stated. */
 function readLfm2Layers(config: ConfigReader): (layer: number) => boolean {
   const numbers = config.numbers('full_attn_idxs', undefined)
   const kindOf = readLayerKinds(config, 'layer_types', ['conv', 'full_attention'], (layer) =>
@@ -156,7 +159,7 @@ function readLfm2Layers(config: ConfigReader): (layer: number) => boolean {
   return (layer) => kindOf(layer) === 'full_attention'
 }
 
-/** The width of the MLP: what the config states, or two thirds of it rounded up to a multiple. */
+/** The width of the MLP: as stated, or two thirds of that, rounded up to a multiple. */
 function readLfm2MlpSize(config: ConfigReader): number {
   const usual = config.length('intermediate_size', 12_288)
   const stated = config.length('block_ff_dim', usual)

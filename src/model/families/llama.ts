@@ -1,8 +1,8 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { TemperatureScaling } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { FEED_FORWARD_EXPERTS, readAttentionBias, rope } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import { FEED_FORWARD_EXPERTS, readAttentionBias, readBiases, rope } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts } from './describe/router-parts.js'
 
@@ -14,7 +14,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
     notes: 'RMS norms, rotary embedding of any type, gated MLP',
     fixed: { activation: 'swiglu', is_llama_config: true, rope_interleaved: false },
     describe: (config) => ({
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config),
     }),
   },
@@ -35,7 +35,7 @@ export const LLAMA_FAMILIES: Record<string, Family> = {
   },
   llama4_text: {
     title: 'Llama 4 Scout and Maverick',
-    notes: 'tokens see only their chunk in three layers of four, which alone have rotary embedding; experts',
+    notes: 'attention in chunks in three layers of four, and rotary embedding only there; experts',
     fixed: { for_llm_compressor: false },
     layerDefaults: LLAMA4,
     describe: describeLlama4,
@@ -51,11 +51,11 @@ const CWM_ROPE = {
   original_max_position_embeddings: 8192,
 }
 
-function describeLlama4(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeLlama4(config: ConfigReader, has: Has): Differences {
   const rotates = readRotatedLayers(config)
   const hasExperts = readExpertLayers(config)
   const isNormed = config.flag('use_qk_norm', true)
-  const growth = readTemperature(config)
+  const temperature = readTemperature(config)
   const intermediateSize = config.count('intermediate_size', 8192)
   const routed: RoutedExperts = {
     names: FEED_FORWARD_EXPERTS,
@@ -79,14 +79,14 @@ function describeLlama4(config: ConfigReader, has: (name: string) => boolean): D
         ? { span: 'head', query: 'qk_norm', key: 'qk_norm', weight: false, afterRope: true }
         : null,
     rope: (layer, sizes) => (rotates(layer) ? shared(layer, sizes) : null),
-    temperatureScaling: (layer) => (rotates(layer) ? null : growth),
+    temperatureScaling: (layer) => (rotates(layer) ? null : temperature),
     chunk: readChunks(config, rotates),
     mlpSize: config.count('intermediate_size_mlp', 16_384),
     experts: (layer, parts) => (hasExperts(layer) ? describeRoutedExperts(parts, has, routed) : null),
   }
 }
 
-/** `no_rope_layers` says 1 of the layers that have rotary embedding. */
+/** `no_rope_layers` has a 1 for each layer with rotary embedding. */
 function readRotatedLayers(config: ConfigReader): (layer: number) => boolean {
   const interval = config.length('no_rope_layer_interval', LLAMA4.no_rope_layer_interval)
   const stated = config.numbers('no_rope_layers', [])
@@ -103,7 +103,7 @@ function readExpertLayers(config: ConfigReader): (layer: number) => boolean {
   return listed === null ? (layer) => (layer + 1) % step === 0 : (layer) => listed.includes(layer)
 }
 
-/** How queries grow in layers without rotary embedding. The first configs state the switch as a number. */
+/** Temperature scaling in layers without rotary embedding. The first configs state the switch as a number. */
 function readTemperature(config: ConfigReader): TemperatureScaling {
   const tuned = config.raw('attn_temperature_tuning') ?? true
   if (typeof tuned !== 'boolean' && typeof tuned !== 'number') {
@@ -113,7 +113,7 @@ function readTemperature(config: ConfigReader): TemperatureScaling {
   return { rate: tuned ? rate : 0, period: config.length('floor_scale', 8192), offset: 1 }
 }
 
-/** The size of the chunks of each layer that has them. */
+/** Size of each layer's attention chunks; null for full attention. */
 function readChunks(
   config: ConfigReader,
   rotates: (layer: number) => boolean,

@@ -1,18 +1,21 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mamba } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   describeExperts,
   FEED_FORWARD_EXPERTS,
+  MLP_WIDTH,
   readBiases,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
-import { describeBambaLayer, describePureMamba } from './describe/mamba-layers.js'
 import {
+  describeBambaLayer,
   describeMamba,
   describeMamba2,
+  describePureMamba,
   FIRST_TRAINED_KEYS,
   type MambaSizes,
   readBambaMixer,
@@ -21,7 +24,7 @@ import {
   readTimeStepLimit,
 } from './describe/mamba-parts.js'
 
-/** Decoders whose layers have a state space (Mamba, Mamba-2) instead of attention, and hybrids of both. */
+/** Decoders with a state space (Mamba, Mamba-2) instead of attention, and hybrids. */
 export const MAMBA_FAMILIES: Record<string, Family> = {
   mamba: {
     title: 'Mamba',
@@ -103,7 +106,7 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
 
 export function describeFirstMamba(
   config: ConfigReader,
-  has: (name: string) => boolean,
+  has: Has,
   norms: (parts: MixerParts, sizes: MambaSizes) => Mamba['norms'],
 ): Differences {
   const hidden = config.count('hidden_size')
@@ -125,7 +128,7 @@ export function describeFirstMamba(
   }
 }
 
-function describeJamba(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeJamba(config: ConfigReader, has: Has): Differences {
   const hidden = config.count('hidden_size')
   const sizes: MambaSizes = {
     channels: config.length('mamba_expand', 2) * hidden,
@@ -139,10 +142,12 @@ function describeJamba(config: ConfigReader, has: (name: string) => boolean): Di
   const isSparse = readPeriod(config, 'expert_layer', { period: 2, offset: 1 })
   const experts = {
     names: FEED_FORWARD_EXPERTS,
-    count: config.count(config.choose('num_local_experts', 'num_experts'), 16),
-    topK: config.count('num_experts_per_tok', 2),
+    ...readExpertCounts(
+      config,
+      { count: 16, topK: 2, intermediateSize: 14_336 },
+      { ...MLP_WIDTH, count: config.choose('num_local_experts', 'num_experts') },
+    ),
     routing: softmaxRouting(false),
-    intermediateSize: config.count('intermediate_size', 14_336),
   }
   config.ignore('use_mamba_kernels', 'use_mambapy', 'use_associative_scan', 'num_logits_to_keep')
   return {
@@ -166,7 +171,7 @@ function describeJamba(config: ConfigReader, has: (name: string) => boolean): Di
   }
 }
 
-/** Whether a layer's number, divided by a period, leaves the offset. */
+/** Whether layer % period equals the offset. */
 function readPeriod(
   config: ConfigReader,
   name: string,

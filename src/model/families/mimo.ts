@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Differences } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import { findSinks, QWEN_EXPERTS } from './describe/family-parts.js'
+import { findSinks, QWEN_EXPERTS, readExpertCounts } from './describe/family-parts.js'
 import { readLayerRopes } from './describe/layer-ropes.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import {
@@ -26,15 +26,11 @@ function describeMimo(config: ConfigReader, has: Has): Differences {
   const types = readLayerTypes(config, (layer) => layer !== 0 && (layer + 1) % 6 !== 0)
   const slides = (layer: number) => types(layer) === 'sliding_attention'
   const isSparse = readMlpTypes(config) ?? ((layer) => layer > 0)
-  const counts = {
-    count: config.count('n_routed_experts', 256),
-    topK: config.count('num_experts_per_tok', 8),
-  }
+  const counts = readExpertCounts(config, { count: 256, topK: 8, intermediateSize: 2048 }, 'n_routed_experts')
   config.ignore('intermediate_size')
   const routed: RoutedExperts = {
     names: QWEN_EXPERTS,
     ...counts,
-    intermediateSize: config.count('moe_intermediate_size', 2048),
     routing: readGroupedRouting(config, counts, { isNormalized: true, scale: 1 }),
     correctionBias: ['mlp.gate.e_score_correction_bias'],
     shared: null,

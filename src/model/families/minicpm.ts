@@ -24,7 +24,7 @@ export const MINICPM_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** From the code that is published with the models; transformers has none. */
+/** Follows the code published with the models; transformers has none. */
 function describeMinicpm(config: ConfigReader): Differences {
   const layers = config.layers('num_hidden_layers')
   const width = config.count('hidden_size')
@@ -39,7 +39,7 @@ function describeMinicpm(config: ConfigReader): Differences {
     rope: (layer: number, sizes: Sizes) => {
       const shared = known(layer, sizes)
       const { frequencies } = shared
-      // the published code makes its tables for the longest text, and takes them for all
+      // the published code computes its tables for the longest text and uses them for all texts
       if (frequencies.kind !== 'two sets' || positions <= frequencies.longestShort) return shared
       return { ...shared, frequencies: { kind: 'fixed', perPair: frequencies.long } }
     },

@@ -5,14 +5,15 @@ import type { Family, Has } from './describe/family.js'
 import {
   describeExperts,
   MIXTRAL_EXPERTS,
-  readExpertCount,
+  MLP_WIDTH,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
 import { readLayerKinds, readWindow } from './describe/layer-types.js'
 import { describeRoutedExperts, type RoutedExperts, sigmoidRouting } from './describe/router-parts.js'
 
-/** Epsilon of the norm inside linear attention, whatever that of the others. */
+/** Epsilon of the norm inside linear attention, whatever the config says. */
 const INNER_EPSILON = 1e-6
 
 const TYPES: ('full_attention' | 'linear_attention')[] = ['full_attention', 'linear_attention']
@@ -38,7 +39,7 @@ export const MINIMAX_FAMILIES: Record<string, Family> = {
   },
 }
 
-function describeMinimax(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeMinimax(config: ConfigReader, has: Has): Differences {
   const typeOf = readLayerKinds(config, 'layer_types', TYPES, (layer) => TYPES[layer % 2]!)
   const isLinear = (layer: number) => typeOf(layer) === 'linear_attention'
   const window = readWindow(config, null)
@@ -50,10 +51,8 @@ function describeMinimax(config: ConfigReader, has: (name: string) => boolean): 
   }
   const experts = {
     names: MIXTRAL_EXPERTS,
-    count: readExpertCount(config, 8),
-    topK: config.count('num_experts_per_tok', 2),
+    ...readExpertCounts(config, { count: 8, topK: 2, intermediateSize: 14_336 }, MLP_WIDTH),
     routing: softmaxRouting(true),
-    intermediateSize: config.count('intermediate_size', 14_336),
   }
   return {
     kvHeads: 8,
@@ -70,7 +69,7 @@ function describeMinimax(config: ConfigReader, has: (name: string) => boolean): 
   }
 }
 
-/** @param published the part's name in keys of the first release, which must say the same */
+/** @param published the part's name in the first release's keys, which must agree */
 function readResidual(config: ConfigReader, part: string, published: string): Residual {
   const stream = config.number(`${part}_alpha_factor`, 1)
   const added = config.number(`${part}_beta_factor`, 1)
@@ -79,10 +78,10 @@ function readResidual(config: ConfigReader, part: string, published: string): Re
   return { stream, added }
 }
 
-/** Decays follow from the layer's number unless the checkpoint holds them. */
+/** Decays are computed from the layer's number unless the checkpoint stores them. */
 function describeLightning(
   { name, linear, makeNorm, activation, sizes }: MixerParts,
-  has: (name: string) => boolean,
+  has: Has,
   { layer, block }: { layer: number; block: number },
 ): LightningAttention {
   const { hidden, heads, headDim } = sizes
@@ -115,7 +114,7 @@ function listRates(heads: number, factor: number): number[] {
   return Array.from({ length: heads }, (_, head) => 2 ** ((-8 * (head + 1)) / heads) * factor)
 }
 
-/** Attention is full in all layers of M2; the keys for linear attention are those of its predecessor. */
+/** All layers of M2 have full attention; its configs still have its predecessor's keys for linear attention. */
 function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   const types = config.numbers('attn_type_list', [])
   if (types.some((type) => type !== 1)) throw config.refuse('attn_type_list', 'only 1: full attention')
@@ -131,9 +130,11 @@ function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   )
   const routed: RoutedExperts = {
     names: MIXTRAL_EXPERTS,
-    count: config.count('num_local_experts', 256),
-    topK: config.count('num_experts_per_tok', 8),
-    intermediateSize: config.count('intermediate_size', 1536),
+    ...readExpertCounts(
+      config,
+      { count: 256, topK: 8, intermediateSize: 1536 },
+      { ...MLP_WIDTH, count: 'num_local_experts' },
+    ),
     routing: sigmoidRouting(1, 0),
     correctionBias: ['block_sparse_moe.e_score_correction_bias', 'mlp.e_score_correction_bias'],
     shared: null,

@@ -4,7 +4,8 @@ import type { Family } from './describe/family.js'
 import {
   describeExperts,
   MIXTRAL_EXPERTS,
-  readExpertCount,
+  MLP_WIDTH,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -23,7 +24,7 @@ export const MISTRAL_FAMILIES: Record<string, Family> = {
   },
   ministral3: {
     title: 'Ministral 3 3B to 14B (text)',
-    notes: 'as Mistral, with queries that grow with their position',
+    notes: 'as Mistral, with queries scaled by their position',
     describe: describeMinistral3,
   },
   mixtral: {
@@ -33,10 +34,8 @@ export const MISTRAL_FAMILIES: Record<string, Family> = {
       const window = readWindow(config, null)
       const settings = {
         names: MIXTRAL_EXPERTS,
-        count: readExpertCount(config, 8),
-        topK: config.count('num_experts_per_tok', 2),
+        ...readExpertCounts(config, { count: 8, topK: 2 }, MLP_WIDTH),
         routing: softmaxRouting(true),
-        intermediateSize: config.count('intermediate_size'),
       }
       return {
         kvHeads: 8,

@@ -1,12 +1,11 @@
-import { makeAlibiSlopes } from './describe/alibi.js'
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Mlp } from './describe/description.js'
 import type { Differences } from './describe/differences.js'
 import type { Family } from './describe/family.js'
-import { rope, softmaxRouting } from './describe/family-parts.js'
+import { makeAlibiSlopes, rope, softmaxRouting } from './describe/family-parts.js'
 import { isHarmlessKey } from './describe/harmless-keys.js'
 
-/** MosaicML's decoders, whose configs have an object for attention. */
+/** MosaicML's decoders, whose configs nest the attention's settings. */
 export const MPT_FAMILIES: Record<string, Family> = {
   mpt: {
     title: 'MPT 7B and 30B',
@@ -137,7 +136,7 @@ function describeMpt(config: ConfigReader): Differences {
   }
 }
 
-/** What transformers takes for granted of MPT's attention. */
+/** Settings of MPT's attention that transformers assumes. */
 const MPT_ATTENTION = {
   alibi: true,
   alibi_bias_max: 8,

@@ -1,14 +1,14 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
-import { readAttentionBias, rope } from './describe/family-parts.js'
+import type { Family, Has } from './describe/family.js'
+import { readBiases, rope } from './describe/family-parts.js'
 import { describeMamba2, readMamba2Sizes } from './describe/mamba-parts.js'
 import { readGroupedRouting } from './describe/router-parts.js'
 
 type Kind = 'linear_attention' | 'full_attention' | 'mlp' | 'moe'
 
-/** What a layer is called: by transformers 5, by transformers 4, and in a pattern of letters. */
+/** Names of the kinds of layers in transformers 5, in transformers 4, and in a pattern of letters. */
 const KINDS: Record<string, Kind> = {
   linear_attention: 'linear_attention',
   mamba: 'linear_attention',
@@ -22,7 +22,7 @@ const KINDS: Record<string, Kind> = {
   E: 'moe',
 }
 
-/** Keys that the family's code does not read, or that say how it was trained or is run. */
+/** Keys that the family's code does not read, or about training and inference. */
 const IGNORED = [
   'attention_bias',
   'chunk_size',
@@ -56,7 +56,7 @@ const IGNORED = [
   'use_mamba_kernels',
 ]
 
-/** Keys that are read if a layer has experts. */
+/** Keys that are read only if a layer has experts. */
 const OF_EXPERTS = [
   'moe_intermediate_size',
   'moe_latent_size',
@@ -76,7 +76,7 @@ export const NEMOTRON_FAMILIES: Record<string, Family> = {
     notes: 'layer norms of 1 + weight, plain MLP with squared ReLU, half of each head rotated',
     describe: (config) => ({
       norm: { kind: 'layer', key: 'norm_eps', weightOffset: 1 },
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       mlp: 'plain',
       activation: 'relu2',
       rope: rope(config, { partial: 0.5 }),
@@ -92,7 +92,7 @@ export const NEMOTRON_FAMILIES: Record<string, Family> = {
   },
 }
 
-function describeNemotron(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeNemotron(config: ConfigReader, has: Has): Differences {
   const kinds = readKinds(config)
   const sizes = readMamba2Sizes(
     config,
@@ -140,12 +140,12 @@ function describeNemotron(config: ConfigReader, has: (name: string) => boolean):
             norm: { epsilon, beforeGate: false },
           }),
     experts: (layer, parts) => (kinds[layer] === 'moe' ? experts!(parts) : null),
-    // layers that predict further tokens
+    // multi-token prediction
     extras: [/^mtp\./],
   }
 }
 
-/** What each layer is. */
+/** The kind of each layer. */
 function readKinds(config: ConfigReader): Kind[] {
   const list = config.texts(config.choose('layers_block_type', 'layer_types'), undefined)
   const pattern = config.text('hybrid_override_pattern', undefined)
@@ -164,7 +164,7 @@ function readKinds(config: ConfigReader): Kind[] {
   return kinds
 }
 
-function readExperts(config: ConfigReader, has: (name: string) => boolean): (parts: ExpertParts) => Experts {
+function readExperts(config: ConfigReader, has: Has): (parts: ExpertParts) => Experts {
   const count = config.count(config.choose('num_local_experts', 'n_routed_experts'), 8)
   const intermediateSize = config.count('moe_intermediate_size', 7688)
   const sharedIntermediateSize = config.count('moe_shared_expert_intermediate_size', 7688)

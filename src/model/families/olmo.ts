@@ -10,13 +10,14 @@ import {
 } from './describe/delta-parts.js'
 import type { GatedDeltaNet } from './describe/description.js'
 import type { Differences, LayerNorms, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   allButEvery,
   describeExperts,
+  MLP_WIDTH,
   QWEN_EXPERTS,
   readAttentionBias,
-  readExpertCount,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
@@ -25,7 +26,7 @@ import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js
 export const OLMO_FAMILIES: Record<string, Family> = {
   olmo: {
     title: 'OLMo 1',
-    notes: 'layer norms with nothing learnt, queries, keys and values clipped',
+    notes: 'layer norms without weights, queries, keys and values clipped',
     describe: (config) => ({
       norm: { kind: 'layer', key: null, weight: false, bias: false },
       bias: readAttentionBias(config),
@@ -59,10 +60,8 @@ export const OLMO_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 64),
-        topK: config.count('num_experts_per_tok', 8),
+        ...readExpertCounts(config, { count: 64, topK: 8 }, MLP_WIDTH),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('intermediate_size'),
       }
       return {
         norm: { epsilon: 1e-5 },
@@ -80,10 +79,8 @@ export const OLMO_FAMILIES: Record<string, Family> = {
     describe: (config, has) => {
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 7),
-        topK: config.count('num_experts_per_tok', 5),
+        ...readExpertCounts(config, { count: 7, topK: 5, intermediateSize: 11_008 }, MLP_WIDTH),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('intermediate_size', 11_008),
       }
       return {
         ...POST_NORMS,
@@ -106,8 +103,8 @@ export const OLMO_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** OLMo Hybrid: linear attention behind a norm, attention and its MLP before norms; betas of up to 2. */
-function describeOlmoHybrid(config: ConfigReader, has: (name: string) => boolean): Differences {
+/** OLMo Hybrid: a norm before linear attention, norms after attention and its MLP; betas of up to 2. */
+function describeOlmoHybrid(config: ConfigReader, has: Has): Differences {
   const layers = config.layers('num_hidden_layers')
   const heads = config.count('num_attention_heads')
   const hidden = config.count('hidden_size')
@@ -136,7 +133,7 @@ function describeOlmoHybrid(config: ConfigReader, has: (name: string) => boolean
   }
 }
 
-/** Where norms are, and what they are called in checkpoints of transformers 5 or of OLMo itself. */
+/** The norms of a layer, under the names of transformers 5 or of OLMo's own checkpoints. */
 function nameOlmoNorms(isLinear: boolean, has: (module: string) => boolean): LayerNorms {
   const first = has('attention_layer_norm') ? 'attention_layer_norm' : 'input_layernorm'
   const second = has('feedforward_layer_norm') ? 'feedforward_layer_norm' : 'post_attention_layernorm'
@@ -145,12 +142,7 @@ function nameOlmoNorms(isLinear: boolean, has: (module: string) => boolean): Lay
     : { beforeMixer: null, afterMixer: second, beforeMlp: null, afterMlp: 'post_feedforward_layernorm' }
 }
 
-function describeOlmoDelta(
-  parts: MixerParts,
-  has: (name: string) => boolean,
-  sizes: DeltaSizes,
-  betaScale: number,
-): GatedDeltaNet {
+function describeOlmoDelta(parts: MixerParts, has: Has, sizes: DeltaSizes, betaScale: number): GatedDeltaNet {
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { keys, values } = countChannels(sizes)
@@ -173,8 +165,8 @@ function describeOlmoDelta(
 }
 
 /**
- * OLMo Hybrid as published has a theta of null: no rotary embedding. transformers 5 reads a config without any theta as
- * one with the usual theta, other programs as one with none.
+ * OLMo Hybrid as published has a theta of null: no rotary embedding. If the key is absent, transformers 5 assumes the
+ * default theta, but other programs no rotary embedding.
  */
 function readOlmoRope(config: ConfigReader): Differences['rope'] {
   const parameters = config.object('rope_parameters')

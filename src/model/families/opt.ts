@@ -7,7 +7,7 @@ import { ALL_BIASES } from './describe/family-parts.js'
 export const OPT_FAMILIES: Record<string, Family> = {
   opt: {
     title: 'OPT, Galactica',
-    notes: 'learnt positions; norms after the sums in 350M',
+    notes: 'learnt positions; norms after the residual sums in 350M',
     fixed: { learned_embeddings: true, scale_embeddings: false },
     describe: describeOpt,
   },
@@ -61,7 +61,7 @@ export const OPT_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** OPT's layer under its names, biases everywhere. */
+/** OPT's layer, with biases everywhere. */
 const OPT_LAYER: Differences = {
   tied: true,
   names: { finalNorm: 'layer_norm', output: 'out_proj', mlp: '', up: 'fc1', down: 'fc2' },
@@ -76,14 +76,14 @@ function readEmbeddingScale(config: ConfigReader, size: string): number {
   return config.flag('scale_embedding', true) ? Math.sqrt(config.count(size)) : 1
 }
 
-/** Whose position is empty: that of the token for padding, counted as positions are. */
+/** The position without an embedding: the number of the padding token. */
 function readPadding(config: ConfigReader): number {
   const padding = config.number('pad_token_id', 1)
   if (Number.isSafeInteger(padding) && padding >= 0) return padding
   throw config.refuse('pad_token_id', 'a whole number of at least 0')
 }
 
-/** Frequencies of fairseq's sinusoids: from 1 to 1/10000, in float32. */
+/** fairseq's frequencies, from 1 to 1/10000, in float32. */
 function makeFrequencies(count: number): number[] {
   const step = Math.fround(-Math.log(10_000) / (count - 1))
   return Array.from({ length: count }, (_, index) => Math.fround(Math.exp(Math.fround(index * step))))

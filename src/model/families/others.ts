@@ -8,14 +8,15 @@ import {
   HEAD_NORM,
   QWEN_EXPERTS,
   readAttentionBias,
-  readExpertCount,
+  readBiases,
+  readExpertCounts,
   rope,
   softmaxRouting,
 } from './describe/family-parts.js'
 import { describeLatentLayers, readLatentForm } from './describe/latent-parts.js'
 import { readLayerRopes } from './describe/layer-ropes.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
-import { describeV3Experts, readExpertCounts, readMlpTypes } from './describe/router-parts.js'
+import { describeV3Experts, readMlpTypes } from './describe/router-parts.js'
 
 const SMOLLM3 = { no_rope_layer_interval: 4 }
 
@@ -35,7 +36,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
   },
   diffllama: {
     title: 'DiffLlama',
-    notes: 'differential attention: half of the heads is taken from the other half',
+    notes: 'differential attention: half of the heads is subtracted from the other half',
     cutLimit: (cut) =>
       keepsNumbers(cut) ? undefined : 'attention of diffllama depends on the number of the layer',
     describe: (config) => {
@@ -65,7 +66,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
         rope: rope(config),
         window: windowsOf(config, types, window),
         experts: describeV3Experts(config, has, {
-          experts: readExpertCounts(config, { intermediateSize: 1408 }),
+          experts: readExpertCounts(config, { intermediateSize: 1408 }, 'n_routed_experts'),
           isNormalized: false,
           scale: 1,
           firstSparse: 0,
@@ -96,7 +97,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
         head: { scale: scaling },
         scale: (_layer, { headDim }) => attention ?? headDim ** -0.5,
         norms: config.flag('use_post_norm', true) ? { afterMixer: 'post_norm1', afterMlp: 'post_norm2' } : {},
-        bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+        bias: readBiases(config),
         rope: rope(config),
       }
     },
@@ -108,7 +109,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
       norm: { epsilon: 1e-5 },
       kvHeads: 8,
       headDim: 128,
-      bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+      bias: readBiases(config),
       rope: rope(config),
     }),
   },
@@ -139,7 +140,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
   },
   persimmon: {
     title: 'Persimmon 8B',
-    notes: 'as GPT-NeoX, one part after the other; layer norms on heads, squared ReLU',
+    notes: 'as GPT-NeoX, attention and MLP in sequence; layer norms on heads, squared ReLU',
     describe: (config) => ({
       names: {
         finalNorm: 'final_layernorm',
@@ -195,7 +196,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
       return {
         tied: true,
         kvHeads: 4,
-        bias: { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) },
+        bias: readBiases(config),
         rope: (layer, sizes) => (usesRope[layer] ? shared(layer, sizes) : null),
         window: windowsOf(config, types, window),
       }
@@ -212,7 +213,11 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
       bias: { qkv: config.flag('attention_bias', false) },
       rope: rope(config, { theta: 1_000_000 }),
       experts: describeV3Experts(config, has, {
-        experts: readExpertCounts(config, { count: 128, topK: 8, intermediateSize: 1280 }),
+        experts: readExpertCounts(
+          config,
+          { count: 128, topK: 8, intermediateSize: 1280 },
+          'n_routed_experts',
+        ),
         isNormalized: true,
         scale: 1,
         firstSparse: null,
@@ -302,10 +307,8 @@ function describeMellum(config: ConfigReader, has: Has): Differences {
   const isSparse = readMlpTypes(config) ?? (() => true)
   const settings = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, 64),
-    topK: config.count('num_experts_per_tok', 8),
+    ...readExpertCounts(config, { count: 64, topK: 8, intermediateSize: 896 }),
     routing: softmaxRouting(config.flag('norm_topk_prob', true)),
-    intermediateSize: config.count('moe_intermediate_size', 896),
   }
   config.ignore('intermediate_size', 'num_nextn_predict_layers', 'num_mtp_layers')
   config.ignore('mtp_layer_types', 'mtp_mlp_layer_types')

@@ -9,14 +9,16 @@ import {
 } from './describe/delta-parts.js'
 import type { Experts, GatedDeltaNetProjections, Linear } from './describe/description.js'
 import type { Differences, ExpertParts, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import {
   allButEvery,
   describeExperts,
   describeSharedExpert,
+  type ExpertCounts,
+  HEAD_NORM,
   QWEN_EXPERTS,
   readAttentionBias,
-  readExpertCount,
+  readExpertCounts,
   readQwenWindows,
   readSparseLayers,
   rope,
@@ -24,12 +26,12 @@ import {
 } from './describe/family-parts.js'
 import { readWindow } from './describe/layer-types.js'
 
-/** Keys of Qwen's configs that state what its hybrids always do. */
+/** Keys of configs that state constants of Qwen's hybrids. */
 const QWEN_FIXED = { attn_output_gate: true, output_gate_type: 'swish' }
 
 /**
- * Those of models of images or sound have rotary embeddings of three positions: time, row and column of an image. For
- * text the three are equal, which gives the usual embedding.
+ * Qwen's multimodal decoders have rotary embeddings of three positions: time, row and column of an image. For text the
+ * three are equal, which gives the usual embedding.
  */
 export const QWEN_FAMILIES: Record<string, Family> = {
   qwen2: {
@@ -44,16 +46,14 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
   qwen2_moe: {
     title: 'Qwen 1.5 MoE, Qwen 2 57B-A14B',
-    notes: 'as Qwen 2, with experts and one that every token passes',
+    notes: 'as Qwen 2, with experts and a shared expert',
     windowOffByDefault: true,
     describe: (config, has) => {
       const isSparse = readSparseLayers(config)
       const settings = {
         names: QWEN_EXPERTS,
-        count: readExpertCount(config, 60),
-        topK: config.count('num_experts_per_tok', 4),
+        ...readExpertCounts(config, { count: 60, topK: 4, intermediateSize: 1408 }),
         routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('moe_intermediate_size', 1408),
       }
       const sharedIntermediateSize = config.count('shared_expert_intermediate_size', 5632)
       config.ignore('intermediate_size')
@@ -77,7 +77,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
     describe: (config) => ({
       bias: readAttentionBias(config),
       headDim: 128,
-      headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+      headNorm: HEAD_NORM,
       rope: rope(config),
       window: readQwenWindows(config, (layer, first) => layer >= first),
     }),
@@ -87,24 +87,21 @@ export const QWEN_FAMILIES: Record<string, Family> = {
     notes: 'as Qwen 3, with experts',
     windowOffByDefault: true,
     describe: (config, has) => {
-      const isSparse = readSparseLayers(config)
       const size = readWindow(config, 4096)
       const window = config.flag('use_sliding_window', false) ? size : null
-      config.ignore('intermediate_size', 'max_window_layers')
-      const settings = {
-        names: QWEN_EXPERTS,
-        count: readExpertCount(config, 128),
-        topK: config.count('num_experts_per_tok', 8),
-        routing: softmaxRouting(config.flag('norm_topk_prob', false)),
-        intermediateSize: config.count('moe_intermediate_size', 768),
-      }
+      config.ignore('max_window_layers')
       return {
         kvHeads: 4,
         bias: readAttentionBias(config),
-        headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+        headNorm: HEAD_NORM,
         rope: rope(config),
         window: () => window,
-        experts: (layer, parts) => (isSparse(layer) ? describeExperts(parts, has, settings) : null),
+        experts: readQwen3Experts(config, has, {
+          count: 128,
+          topK: 8,
+          intermediateSize: 768,
+          isNormalized: config.flag('norm_topk_prob', false),
+        }),
       }
     },
   },
@@ -134,7 +131,7 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
   qwen3_5_moe_text: {
     title: 'Qwen 3.5 (experts)',
-    notes: 'as the dense Qwen 3.5, with experts and one that every token passes',
+    notes: 'as the dense Qwen 3.5, with experts and a shared expert',
     fixed: { ...QWEN_FIXED, norm_topk_prob: true, decoder_sparse_step: 1 },
     windowOffByDefault: true,
     describe: (config, has) => {
@@ -211,25 +208,17 @@ export const QWEN_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** @param usual what the family has if the config does not say */
+/** @param usual the family's defaults */
 function readQwen3Experts(
   config: ConfigReader,
-  has: (name: string) => boolean,
-  usual: {
-    count: number
-    topK: number
-    intermediateSize: number
-    isNormalized: boolean
-    transposed?: Linear['transposed']
-  },
+  has: Has,
+  usual: ExpertCounts & { isNormalized: boolean; transposed?: Linear['transposed'] },
 ): NonNullable<Differences['experts']> {
   const isSparse = readSparseLayers(config)
   const settings = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, usual.count),
-    topK: config.count('num_experts_per_tok', usual.topK),
+    ...readExpertCounts(config, usual),
     routing: softmaxRouting(usual.isNormalized),
-    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
     transposed: usual.transposed,
   }
   config.ignore('intermediate_size')
@@ -249,22 +238,20 @@ function describeQwen2Text(config: ConfigReader, firstWindow = 80): Differences 
 function describeQwen3Text(config: ConfigReader, theta = 500_000): Differences {
   return {
     bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     rope: rope(config, { theta }),
   }
 }
 
 function readQwenExperts(
   config: ConfigReader,
-  has: (name: string) => boolean,
+  has: Has,
   usual: { count: number; topK: number; normalized: boolean },
 ): (parts: ExpertParts) => Experts {
   const settings = {
     names: QWEN_EXPERTS,
-    count: readExpertCount(config, usual.count),
-    topK: config.count('num_experts_per_tok', usual.topK),
+    ...readExpertCounts(config, { ...usual, intermediateSize: 512 }),
     routing: softmaxRouting(usual.normalized),
-    intermediateSize: config.count('moe_intermediate_size', 512),
   }
   const shared = config.count('shared_expert_intermediate_size', 512)
   return (parts) => ({
@@ -273,7 +260,7 @@ function readQwenExperts(
   })
 }
 
-/** Qwen 3 Next and 3.5: norms of 1 + weight, attention with a gate on its output, a quarter of each head rotated. */
+/** Qwen 3 Next and 3.5: norms of 1 + weight, gated attention, a quarter of each head rotated. */
 function describeQwenHybrid(
   config: ConfigReader,
   inputs: (parts: MixerParts, sizes: DeltaSizes) => GatedDeltaNetProjections,
@@ -291,7 +278,7 @@ function describeQwenHybrid(
     headDim: 256,
     norm: { weightOffset: 1 },
     bias: readAttentionBias(config),
-    headNorm: { span: 'head', query: 'q_norm', key: 'k_norm' },
+    headNorm: HEAD_NORM,
     gate: 'fused with q',
     rope: rope(config, { partial: 0.25 }),
     mixer: (layer, parts) => {
@@ -306,7 +293,7 @@ function describeQwenHybrid(
         output: 'linear_attn.out_proj',
       })
     },
-    // layers that predict further tokens
+    // multi-token prediction
     extras: [/^mtp\./],
   }
 }

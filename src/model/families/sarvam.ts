@@ -35,14 +35,14 @@ export const SARVAM_FAMILIES: Record<string, Family> = {
   },
 }
 
-/** Keys of Sarvam's published config for those of GLM 4.5. */
+/** GLM 4.5's keys and their names in Sarvam's published config. */
 const SARVAM_KEYS: Record<string, string> = {
   attention_bias: 'use_qkv_bias',
   n_routed_experts: 'num_experts',
   n_shared_experts: 'num_shared_experts',
 }
 
-/** Published under names of its own; transformers 5 can save it under those of GLM 4.5. */
+/** Published under its own names; transformers 5 saves it under GLM 4.5's. */
 function describeSarvam(config: ConfigReader, has: Has): Differences {
   const usual = { intermediateSize: 1024, isNormed: true, scale: 2.5, topK: 6, extraLayers: 0 }
   const common: Differences = {

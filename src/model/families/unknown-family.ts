@@ -9,7 +9,7 @@ const RECURRENT_KEY =
 
 const DECODER = /(CausalLM|LMHeadModel|ForConditionalGeneration)$/
 
-/** The error for a family that cannot be read, with a hint about what to do instead, if anything. */
+/** The error for a family that cannot be read, with a hint about what to do instead. */
 export function unknownFamily(config: Record<string, unknown>, reason?: string): LayerpruneError {
   const family = typeof config.model_type === 'string' ? config.model_type : 'unknown'
   const refused = `config.json has the model_type ${JSON.stringify(family)}, which is not supported`
@@ -24,7 +24,7 @@ export function unknownFamily(config: Record<string, unknown>, reason?: string):
   )
 }
 
-/** Whether the decoder inside a model of another kind computes on text alone what it does by itself. */
+/** Whether a wrapped decoder gives the same output on text as it does standalone. */
 export function runsAlone(wrapper: string): boolean {
   const known = findWrapper(wrapper)
   return known !== undefined && known.refused === undefined
@@ -40,7 +40,7 @@ export function assertRunsAlone(wrapper: string): void {
     'it is not known how it uses the decoder of its text_config'
   throw new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(wrapper)}, which is not supported: ${reason}`,
-    { hint: refusal?.hint ?? 'use an ONNX export of its decoder, or a model of text only' },
+    { hint: refusal?.hint ?? 'use an ONNX export of its decoder, or a text model' },
   )
 }
 
@@ -51,12 +51,12 @@ function adviseOn(config: Record<string, unknown>): string {
     return 'only decoders (causal language models) can be read'
   }
   if (Object.keys(config).some((key) => RECURRENT_KEY.test(key)) && !isAllAttention(config.layer_types)) {
-    return 'of decoders with recurrent layers, only the families named above can be read'
+    return 'decoders with recurrent layers can be read only if their family is named above'
   }
   return 'use an ONNX export of the model'
 }
 
-/** A family of hybrids may have models without state spaces, whose configs have the keys of the others. */
+/** Some models of a hybrid family have only attention, but their configs have the keys of state spaces too. */
 function isAllAttention(layerTypes: unknown): boolean {
   return (
     Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))

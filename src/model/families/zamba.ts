@@ -1,7 +1,7 @@
 import type { ConfigReader } from './describe/config-reader.js'
 import type { Linear, Preface } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
-import type { Family } from './describe/family.js'
+import type { Family, Has } from './describe/family.js'
 import { rope } from './describe/family-parts.js'
 import { describeMamba2, readMamba2Sizes, TIME_STEP_KEYS } from './describe/mamba-parts.js'
 
@@ -18,21 +18,21 @@ export const ZAMBA_FAMILIES: Record<string, Family> = {
 
 const KINDS = { mamba: false, linear_attention: false, hybrid: true }
 
-/** Settings of the blocks that layers share. */
+/** The attention blocks that several layers share. */
 interface Blocks {
-  /** Numbers of the layers that have one. */
+  /** Numbers of the layers that use one. */
   layers: number[]
-  /** Blocks with weights of their own, which the layers take in turn. */
+  /** Number of distinct blocks, which these layers use in turn. */
   count: number
   intermediateSize: number
   rank: number
   adaptsAttention: boolean
-  /** Whether only the first layer of a block has its weights; transformers ties them if it ties the head. */
+  /** Only the first layer that uses a block stores its weights; transformers ties them if it ties the head. */
   tied: boolean
   hasBias: boolean
 }
 
-function describeZamba2(config: ConfigReader, has: (name: string) => boolean): Differences {
+function describeZamba2(config: ConfigReader, has: Has): Differences {
   const hidden = config.count('hidden_size')
   const heads = config.count('num_attention_heads', 32)
   const width = config.length('mamba_expand', 2) * hidden
@@ -85,7 +85,7 @@ function describeZamba2(config: ConfigReader, has: (name: string) => boolean): D
     preface: (layer, parts) => {
       if (!blocks.layers.includes(layer)) return null
       if (hasMoreAdapters(blocks, parts, has)) {
-        throw config.refuse('layers_block_type', 'as many hybrid layers as there are adapters')
+        throw config.refuse('layers_block_type', 'one hybrid layer for each adapter')
       }
       return describeBlock(blocks, blocks.layers.indexOf(layer), parts)
     },
@@ -104,7 +104,7 @@ function readBlocks(config: ConfigReader, hidden: number): Blocks {
   }
 }
 
-/** Numbers that transformers derives, whatever the config says. */
+/** Sizes that transformers derives, whatever the config says. */
 function expectDerived(config: ConfigReader, values: Record<string, number>): void {
   for (const [key, value] of Object.entries(values)) config.expect(key, value)
 }
@@ -121,18 +121,13 @@ function readHybridLayers(config: ConfigReader): number[] {
   throw config.refuse('hybrid_layer_ids', 'the layers that are hybrid in layers_block_type')
 }
 
-/** Whether a layer has adapters for hybrid layers that the model does not have. */
-function hasMoreAdapters(
-  { layers, count }: Blocks,
-  { name }: MixerParts,
-  has: (name: string) => boolean,
-): boolean {
+function hasMoreAdapters({ layers, count }: Blocks, { name }: MixerParts, has: Has): boolean {
   const list = name('shared_transformer.feed_forward.gate_up_proj_adapter_list')
   const next = Array.from({ length: count }, (_, index) => layers.length + index)
   return next.some((place) => has(`${list}.${place}.0.weight`))
 }
 
-/** @param place of the layer among those that have a block */
+/** @param place of the layer among those that use a block */
 function describeBlock(blocks: Blocks, place: number, parts: MixerParts): Preface {
   const { hidden } = parts.sizes
   const { intermediateSize, rank, hasBias } = blocks

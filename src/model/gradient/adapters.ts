@@ -13,10 +13,9 @@ import { indexGraph } from '../graph/onnx/topology.js'
 import { findStoredMatrix, type OutputRange, type StoredMatrix } from '../graph/stored-matrix.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import { integerAttribute } from './constants.js'
-import { mergeNodes } from './merge-nodes.js'
 import type { TrainedWeight } from './trained.js'
 
-/** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), in PEFT's words. */
+/** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), with PEFT's names. */
 export interface AdapterForm {
   rank: number
   /** The adapters' output is scaled by alpha / rank. */
@@ -25,9 +24,9 @@ export interface AdapterForm {
 
 /** The adapter of a module: it adds scale * B A x to the module's product W x. */
 export interface Adapter {
-  /** Path of the module, as `model.layers.0.mlp.up_proj`. */
+  /** Path of the module, such as `model.layers.0.mlp.up_proj`. */
   module: string
-  /** The matrix of the module, as the checkpoint names it. */
+  /** Name of the module's matrix in the checkpoint. */
   weight: string
   scale: number
   /** Whether the matrix is stored as [outputs, inputs], as PyTorch's Linear stores it. */
@@ -43,15 +42,15 @@ interface FoundProduct {
   stored: StoredMatrix
   tensor: string
   byOutput: boolean
-  /** Outputs of the whole module that the product has, in its order. */
+  /** The module's outputs that the product computes, in its order. */
   taken: OutputRange[]
 }
 
 /**
- * Gives modules low-rank adapters, whose matrices are inputs of the graph.
+ * Adds low-rank adapters to modules; their matrices are inputs of the graph.
  * @param modules paths of modules with a matrix that tokens are multiplied by
  * @returns a new graph; the given one is not changed
- * @throws LayerpruneError if the graph multiplies by the matrix of a module in another way
+ * @throws LayerpruneError if the graph uses the matrix of a module in any other way
  */
 export function addAdapters(
   decoder: DecoderGraph,
@@ -80,7 +79,7 @@ export function addAdapters(
     writer.inScope(`${adapter.module}.adapter`, () => writeAdapter(writer, node, product, adapter, projected))
   }
   graph.node = []
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   for (const { into, back } of adapters) {
     for (const { name, shape } of [into, back]) {
       graph.input.push(makeValueInfo(name, DataType.FLOAT, shape))

@@ -5,9 +5,8 @@ import { indexGraph } from '../graph/onnx/topology.js'
 import { isHalfMatrix } from '../graph/weight-sizes.js'
 
 /**
- * Gives nodes that read weights which are cast or decoded in each run copies of their own, from second names of the same
- * bytes. What they shared with the nodes forward would be kept from the one to the other, and with it all weights in
- * float32.
+ * Gives nodes of the backward pass their own casts of weights that are cast or decoded in each run, from second names of
+ * the same bytes. Sharing the casts of the forward pass would keep all weights in float32 from one pass to the other.
  * @param nodes of the decoder's graph; their inputs change in place, as its lists do
  * @returns the packed weights of the graph
  */

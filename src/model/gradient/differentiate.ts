@@ -7,13 +7,13 @@ import { findRule } from './rules/table.js'
 import { Shapes } from './shapes.js'
 
 /**
- * Writes the gradients of a loss by reverse-mode differentiation: from the tensors whose gradients are known back to
- * those whose gradients are wanted, through the nodes in between and no others.
- * @param graph  its nodes in topological order; does not change
- * @param writer  takes the new nodes
- * @param seeds  gradients that are known, by tensor
- * @param wanted  tensors of which the gradients are wanted
- * @returns gradients by tensor, of those that the loss depends on
+ * Writes the gradients of a loss by reverse-mode differentiation: from tensors with known gradients to those whose
+ * gradients are wanted, through the nodes in between only.
+ * @param graph  nodes in topological order; it is not changed
+ * @param writer  receives the new nodes
+ * @param seeds  known gradients, by tensor
+ * @param wanted  tensors whose gradients are wanted
+ * @returns gradients of the wanted tensors that the loss depends on, by tensor
  * @throws LayerpruneError if an operator in between has no rule
  */
 export function differentiate(

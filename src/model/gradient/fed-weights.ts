@@ -5,7 +5,6 @@ import { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { cloneModel, DataType, makeFloatTensor, makeNode, makeValueInfo } from '../graph/onnx/onnx.js'
 import { readStoredPart } from '../graph/stored-part.js'
 import { takeRows } from './adapters.js'
-import { mergeNodes } from './merge-nodes.js'
 import type { TrainedWeight } from './trained.js'
 
 /**
@@ -39,7 +38,7 @@ export function feedWeights(
   }
   const { node } = graph
   graph.node = []
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   graph.node.push(...node)
   return { decoder: { ...decoder, model }, fed }
 }

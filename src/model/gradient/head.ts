@@ -16,16 +16,16 @@ import { floatAttribute, integerAttribute } from './constants.js'
 export interface Head {
   nodes: NodeProto[]
   logits: string
-  /** The table that the logits are a plain product with; undefined if there is none, or if it may be trained. */
+  /** The table, if the logits are a plain product with it and it is frozen. */
   table: Table | undefined
 }
 
-/** A frozen matrix with a row of hidden numbers for each token of the vocabulary. */
+/** A frozen matrix with a row for each token of the vocabulary. */
 interface Table {
   /** The node that multiplies by it. */
   product: NodeProto
   matrix: string
-  /** As the checkpoint holds it: in float32 or fewer bits. */
+  /** In its stored type. */
   stored: string
   /** Whether it is stored as [hidden, vocabulary]. */
   isTransposed: boolean
@@ -35,7 +35,7 @@ interface Table {
 export interface HeadCopy {
   /** [positions, 1, vocabulary] */
   logits: string
-  /** Factor of the table, [positions, 1, hidden]; undefined if the head has no table. */
+  /** What the table is multiplied by, [positions, 1, hidden]; undefined if the head has no table. */
   multiplied: string | undefined
 }
 

@@ -9,7 +9,7 @@ import type { Teacher } from './loss.js'
 const PREFIX = 'teacher/'
 
 /**
- * Puts a decoder and the teacher that it learns from into one graph; both read the same tokens.
+ * Joins a decoder and its distillation teacher in one graph; both read the same tokens.
  * @returns new graphs; the given ones are not changed
  * @throws LayerpruneError if their vocabularies differ in size
  */

@@ -3,24 +3,24 @@ import { indexGraph } from '../graph/onnx/topology.js'
 import { type Dimension, Shapes } from './shapes.js'
 import { GRADIENT_SCOPE, LOSS_SCOPE } from './training-graph.js'
 
-/** Sequences that run at once, and their tokens. */
+/** Size of a batch: sequences and tokens per sequence. */
 export interface BatchSize {
   texts: number
   tokens: number
 }
 
-/** Average share of the tokens that a run of queries sees: attention omits later keys. */
+/** Average share of the tokens that a span of queries sees: attention omits later keys. */
 const SEEN = 0.625
 
-/** Runs of queries that attention is computed in. */
+/** Spans of queries that attention is computed in. */
 const RUNS = 4
 
 /** Operators whose output is the memory of their first input. */
 const VIEWS = new Set(['Identity', 'Reshape', 'Squeeze', 'Unsqueeze'])
 
 /**
- * The numbers that a graph of gradients keeps from the nodes of its layers for those that compute gradients, to within
- * some tenths: lengths that the graph does not state are guessed.
+ * Estimates how many numbers a graph of gradients keeps from the forward pass for the backward pass, to within some
+ * tens of percent: lengths that the graph does not state are guessed.
  */
 export function countKeptNumbers(graph: GraphProto, batch: BatchSize): number {
   const shapes = new Shapes(graph)
@@ -49,7 +49,7 @@ function isOf({ output }: NodeProto, scope: string): boolean {
   return /^[^./]*/.exec(output[0]!)![0] === scope
 }
 
-/** Tensors of unknown shape count as small: large ones come from products, whose shapes are known. */
+/** Tensors of unknown shape count as small: large ones come from products, which have known shapes. */
 function countNumbers(shape: Dimension[] | undefined, { texts, tokens }: BatchSize): number {
   if (shape === undefined) return 0
   return shape.reduce<number>((product, size, axis) => {

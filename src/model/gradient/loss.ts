@@ -3,14 +3,14 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType, type GraphProto } from '../graph/onnx/onnx.js'
 import { copyHead, type Head, type HeadCopy, takeHead } from './head.js'
 
-/** int64 [batch * tokens, 1]: the token that follows each position; any if the position has no weight. */
+/** int64 [batch * tokens, 1]: the token after each position; any token if the position's weight is 0. */
 export const TARGETS_INPUT = 'layerprune.targets'
-/** float32 [batch * tokens, 1]: what each position counts in the loss. */
+/** float32 [batch * tokens, 1]: weight of each position in the loss. */
 export const WEIGHTS_INPUT = 'layerprune.weights'
-/** float32: the sum of the weighted negative logarithms of the targets' probabilities, in nats. */
+/** float32: weighted sum of the targets' negative log-probabilities, in nats. */
 export const LOSS_OUTPUT = 'layerprune.loss'
 
-/** Runs of positions whose logits are computed in turn; all at once would be by far the largest tensor. */
+/** Number of chunks of positions whose logits are computed in turn; all logits would be by far the largest tensor. */
 export const CHUNKS = 4
 
 /** Index of the same state in a student and in its teacher. */
@@ -19,22 +19,22 @@ export interface StatePair {
   teacher: number
 }
 
-/** A decoder whose probabilities another learns, in the same graph. */
+/** A distillation teacher in the same graph. */
 export interface Teacher {
   decoder: DecoderGraph
   /** The output that holds its logits. */
   logits: string
-  /** States that are learnt too, and their weight in the loss; none if omitted. */
+  /** States that the student must match too, and their weight in the loss; none if omitted. */
   common?: { states: readonly StatePair[]; weight: number } | undefined
 }
 
-/** A loss, and the gradients that are known without differentiation: those of the logits, or of what they come from. */
+/** A loss, and gradients known in closed form: those of the logits or their factors. */
 export interface WrittenLoss {
   loss: string
   seeds: Map<string, string>
 }
 
-/** The decoders that a loss is computed from, each with the tensor [batch, tokens, hidden] that is its last state. */
+/** The decoders that a loss is computed from, each with the tensor of its last state, [batch, tokens, hidden]. */
 interface LossInputs {
   student: DecoderGraph
   state: string
@@ -47,7 +47,7 @@ interface LossInputs {
 /**
  * Writes the loss of a decoder from its last state on: the cross entropy of the next token or, with a teacher, the
  * Kullback-Leibler divergence of its probabilities from the teacher's. Heads, from the final norm to the logits, are
- * repeated for each run of positions.
+ * repeated for each chunk of positions.
  * @param graph takes the weights of the heads
  * @throws LayerpruneError if a decoder has no head
  */
@@ -94,7 +94,7 @@ function writeTeacherRows(writer: GraphWriter, state: string): string {
   return writer.op('Reshape', [state, shape])
 }
 
-/** int64 [CHUNKS]: positions of each run. */
+/** int64 [CHUNKS]: number of positions in each chunk. */
 function writeSizes(writer: GraphWriter, rows: string): string {
   const count = writer.op('Gather', [writer.op('Shape', [rows]), writer.integers([0])])
   const bounds = Array.from({ length: CHUNKS + 1 }, (_, index) =>
@@ -107,15 +107,15 @@ function writeSizes(writer: GraphWriter, rows: string): string {
 interface ChunkLoss {
   /** Unweighted loss of each position, [positions, 1]. */
   losses: string
-  /** [positions, vocabulary]: the gradients of the logits of a position that counts 1, without those at its target. */
+  /** [positions, vocabulary]: gradients of the logits for weights of 1, before one is subtracted at the targets. */
   errors: string
-  /** Tokens, [positions, 1], at which one is subtracted from the gradient; undefined if none. */
+  /** [positions, 1]: tokens at which one is subtracted from the gradient; undefined if there are none. */
   targets?: string
 }
 
 /**
- * The gradient of a logit is weight * (probability - one at the target). A logarithm of a probability is taken as that
- * of the largest one minus the distance of the logits, because a small probability may be zero in float32.
+ * The gradient of a logit is weight * (probability - one at the target). The log-probability of a target is that of the
+ * likeliest token minus the distance of their logits, because a small probability may be zero in float32.
  */
 function writeCrossEntropy(writer: GraphWriter, logits: string, targets: string): ChunkLoss {
   const flat = flatten(writer, logits)
@@ -145,8 +145,8 @@ function flatten(writer: GraphWriter, logits: string): string {
 }
 
 /**
- * Two tensors [positions, 1] that are complete at the same time. Otherwise ONNX Runtime would compute the loss of all
- * chunks at the end, and keep their logits until then.
+ * Forces two tensors [positions, 1] to be computed at the same time. Otherwise ONNX Runtime would compute the losses of
+ * all chunks at the end and keep their logits until then.
  */
 function computeTogether(writer: GraphWriter, first: string, second: string): [string, string] {
   const both = writer.op('Concat', [first, second], { axis: 1 })
@@ -154,9 +154,9 @@ function computeTogether(writer: GraphWriter, first: string, second: string): [s
 }
 
 /**
- * Where the loss of a chunk passes its gradient on. If the logits are a plain product with a table, that is what is
- * multiplied: the table's rows of the targets are subtracted from the product of probabilities and table, so that no
- * other tensor as large as the logits is made.
+ * Where the loss of a chunk passes its gradient on. If the logits are a plain product with a table, that is the other
+ * factor: the targets' rows of the table are subtracted from the product of probabilities and table, which avoids a
+ * second tensor of the logits' size.
  * @returns a tensor and its gradient
  */
 function writeSeed(
@@ -186,7 +186,7 @@ function writeAtTargets(writer: GraphWriter, errors: string, targets: string): s
   return writer.op('ScatterElements', [errors, targets, minusOnes], { axis: 1, reduction: 'add' })
 }
 
-/** The rows of a table that belong to tokens, in float32: [positions, 1, hidden]. */
+/** The tokens' rows of a table, in float32: [positions, 1, hidden]. */
 function takeRows(writer: GraphWriter, stored: string, tokens: string, isTransposed: boolean): string {
   const taken = writer.op('Gather', [stored, tokens], { axis: isTransposed ? 1 : 0 })
   const rows = isTransposed ? writer.op('Transpose', [taken], { perm: [1, 2, 0] }) : taken

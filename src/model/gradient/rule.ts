@@ -2,7 +2,7 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { NodeProto } from '../graph/onnx/onnx.js'
 import type { Dimension, Shapes } from './shapes.js'
 
-/** A node through which a gradient passes, and what its rule may use. */
+/** A node that a gradient passes through, and what its rule may use. */
 export interface Passage {
   writer: GraphWriter
   node: NodeProto
@@ -17,19 +17,19 @@ export interface Passage {
 export type InputGradients = (string | undefined)[]
 
 /**
- * How the gradient of the first output of a node becomes those of its inputs.
+ * Maps the gradient of a node's first output to the gradients of its inputs.
  * @param gradient of the first output, in its shape
  */
 export type Rule = (gradient: string, passage: Passage) => InputGradients
 
-/** Sums a gradient over the axes along which an input was repeated to the shape of the output. */
+/** Sums a gradient over the axes along which an input was broadcast to the shape of the output. */
 export function sumToInput(passage: Passage, gradient: string, input: number): string {
   const { node, shapes } = passage
   return sumToTensor(passage, gradient, shapes.of(node.output[0]!), node.input[input]!)
 }
 
 /**
- * Sums a gradient over the axes along which a tensor was repeated.
+ * Sums a gradient over the axes along which a tensor was broadcast.
  * @param from shape of the gradient; undefined if it is not known
  */
 export function sumToTensor(
@@ -52,7 +52,7 @@ function isSame(from: Dimension[], to: Dimension[]): boolean {
   return from.length === to.length && from.every((size, axis) => size === to[axis])
 }
 
-/** Axes along which a shape was repeated; undefined if that is not known. */
+/** Axes along which a shape was broadcast; undefined if unknown. */
 function repeatedAxes(from: Dimension[], to: Dimension[]): number[] | undefined {
   const added = from.length - to.length
   const axes = from.flatMap((size, axis) => {
@@ -64,7 +64,7 @@ function repeatedAxes(from: Dimension[], to: Dimension[]): number[] | undefined 
   return axes.some(Number.isNaN) ? undefined : axes
 }
 
-/** The sum over the axes whose lengths differ from those of a tensor when the graph runs. */
+/** Sums over the axes whose lengths differ from those of a tensor at run time. */
 function writeSumByShape(writer: GraphWriter, gradient: string, tensor: string): string {
   const shape = writer.op('Shape', [gradient])
   const own = writer.op('Shape', [tensor])

@@ -5,8 +5,8 @@ import { integerAttribute, readConstant } from './constants.js'
 export type Dimension = number | string
 
 /**
- * Shapes of a graph's tensors as far as they follow from its weights, its inputs and what it states. They decide where
- * a gradient needs no sum, so a shape that is not known costs time and is never wrong.
+ * Shapes of a graph's tensors, inferred from its weights, its inputs and its declarations. They decide where a gradient
+ * needs no sum, so an unknown shape costs time but is never wrong.
  */
 export class Shapes {
   readonly #known = new Map<string, Dimension[]>()
@@ -131,7 +131,7 @@ const KEEPS_SHAPE = new Set([
   ...['LayerNormalization', 'SimplifiedLayerNormalization'],
 ])
 
-/** The shape of two tensors that have the same, whichever of them says a length as a number. */
+/** The common shape of two tensors, with a number for each length that either of them knows. */
 function mergeShapes(
   first: Dimension[] | undefined,
   second: Dimension[] | undefined,

@@ -1,7 +1,7 @@
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { WEIGHTS_INPUT, type WrittenLoss } from './loss.js'
 
-/** States that a teacher and its student should have in common, as tensors [batch, tokens, hidden] of one graph. */
+/** States that a student should match, as tensors [batch, tokens, hidden] of the graph it shares with its teacher. */
 export interface CommonState {
   student: string
   teacher: string
@@ -9,14 +9,14 @@ export interface CommonState {
 
 interface StateLossOptions {
   states: readonly CommonState[]
-  /** What they count beside the probabilities. */
+  /** Their weight relative to the loss of the probabilities. */
   weight: number
   hiddenSize: number
 }
 
 /**
- * Adds to a loss how far states are from a teacher's: the square of their distance as a part of that of the teacher's
- * length, weighted at each position as the loss is.
+ * Adds the distance of states from a teacher's to a loss: the squared distance divided by the squared length of the
+ * teacher's state, with the positions weighted as in the loss.
  */
 export function addStateLoss(
   writer: GraphWriter,

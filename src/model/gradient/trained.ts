@@ -4,7 +4,7 @@ export interface TrainedWeight {
   shape: number[]
 }
 
-/** The output that holds the gradient of a trained weight, in the weight's shape. */
+/** Output with the gradient of a trained weight, in the weight's shape. */
 export function gradientName(weight: string): string {
   return `${weight}/gradient`
 }

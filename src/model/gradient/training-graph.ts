@@ -14,7 +14,6 @@ import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { castAgain } from './cast-again.js'
 import { differentiate } from './differentiate.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT, writeLoss } from './loss.js'
-import { mergeNodes } from './merge-nodes.js'
 import { addStateLoss, type CommonState } from './state-loss.js'
 import { gradientName } from './trained.js'
 
@@ -23,12 +22,12 @@ export const GRADIENT_INPUT = 'layerprune.state_gradient'
 /** float32 [batch, tokens, hidden]: the gradient of the state before a segment. */
 export const GRADIENT_OUTPUT = 'layerprune.gradient'
 
-/** What the names of the nodes that compute the loss from the last state, and those that compute gradients, begin with. */
+/** Prefixes of the nodes that compute the loss from the last state, and of those that compute gradients. */
 export const LOSS_SCOPE = 'loss'
 export const GRADIENT_SCOPE = 'gradient'
 
 interface GraphOptions {
-  /** State that the graph starts from; if omitted, it starts at the token ids and gives the gradient of no state. */
+  /** State that the graph starts from; if omitted, it starts at the token ids and returns no gradient of a state. */
   from?: number | undefined
   /** Names of the inputs that are trained. */
   trained: readonly string[]
@@ -36,13 +35,13 @@ interface GraphOptions {
 }
 
 interface LossOptions extends GraphOptions {
-  /** Its probabilities are learnt instead of the next token. */
+  /** Its probabilities are the targets instead of the next token. */
   teacher?: Teacher | undefined
 }
 
 /**
- * The end of a decoder, from a state or the token ids, as a graph that returns the loss of a batch and its gradients:
- * of the trained weights that it has, and of the state it starts from.
+ * The end of a decoder, from a state or the token ids, as a graph that returns the loss of a batch and its gradients
+ * with respect to its trained weights and the state it starts from.
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if the decoder has no head, or no gradient passes an operator
  */
@@ -61,7 +60,7 @@ export function takeScoreGraph(decoder: DecoderGraph, hiddenSize: number): Decod
   return segment
 }
 
-/** The end of a decoder with its loss, and the gradients of its logits. */
+/** The end of a decoder, its loss, and the gradients of its logits. */
 function takeEnd(
   decoder: DecoderGraph,
   { from, teacher, hiddenSize }: Pick<LossOptions, 'from' | 'teacher' | 'hiddenSize'>,
@@ -81,7 +80,7 @@ function takeEnd(
     const states = findStates(segment, teacher, from)
     return addStateLoss(writer, written, { states, weight: teacher.common.weight, hiddenSize })
   })
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   graph.node.push(makeNode('Identity', [loss], [LOSS_OUTPUT]))
   graph.input.push(
     makeValueInfo(TARGETS_INPUT, DataType.INT64, ['positions', 1]),
@@ -114,8 +113,8 @@ function addTeacher(graph: GraphProto, { decoder }: Teacher): string {
 }
 
 /**
- * A run of layers as a graph that returns gradients from that of the state after them: of the trained weights that it
- * has, and of the state before it.
+ * A run of layers as a graph that takes the gradient of the state after them, and returns those of its trained weights
+ * and of the state before them.
  * @param to state after the last layer
  * @returns a new graph; the given one is not changed
  * @throws LayerpruneError if no gradient passes an operator
@@ -131,7 +130,7 @@ export function takeBackwardGraph(
   return writeGradients(segment, new Map([[segment.states.at(-1)!, GRADIENT_INPUT]]), options)
 }
 
-/** What only the head reads, such as trained weights, is no input of the layers. */
+/** Adds the decoder's inputs that the nodes read; those that only the head reads, such as trained weights, are omitted. */
 function addMissingInputs(graph: GraphProto, decoder: DecoderGraph): void {
   const known = new Set(graph.input.map(({ name }) => name))
   const read = new Set(graph.node.flatMap(({ input }) => input))
@@ -150,7 +149,7 @@ function writeGradients(
   const weights = graph.input.filter(({ name }) => trained.includes(name))
   const wanted = [...weights.map(({ name }) => name), ...(from === undefined ? [] : [STATE_INPUT])]
   const gradients = writer.inScope(GRADIENT_SCOPE, () => differentiate(graph, writer, seeds, wanted))
-  mergeNodes(graph, writer)
+  writer.addTo(graph)
   const packed = decoder.castsPerRun ? castAgain(decoder, writer.nodes) : decoder.packed
   graph.node = orderForMemory(graph.node, new Set(gradients.values()))
   for (const info of [...weights, ...(from === undefined ? [] : [state])]) {
@@ -165,9 +164,9 @@ function writeGradients(
 }
 
 /**
- * Puts the nodes that end in a wanted gradient last, those of late layers after those of early ones. ONNX Runtime computes
- * what the last node of the list needs first, and so on backwards: the gradients of a layer are complete before those
- * of the layer below, and what they are computed from is not kept until the end.
+ * Puts the nodes that compute a wanted gradient last, those of late layers after those of early ones. ONNX Runtime
+ * computes the inputs of the list's last node first, and so on backwards, so the gradients of a layer are complete
+ * before those of the layer below, and their inputs are freed early.
  */
 function orderForMemory(nodes: NodeProto[], gradients: ReadonlySet<string>): NodeProto[] {
   const read = new Set(nodes.flatMap(({ input }) => input))

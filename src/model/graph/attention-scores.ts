@@ -1,10 +1,10 @@
 import type { DecoderGraph } from './decoder-graph.js'
 import { MICROSOFT_DOMAIN, type NodeProto } from './onnx/onnx.js'
 
-/** Position of the input of logits that take part in the softmax beside the scores. */
+/** Index of GroupQueryAttention's input of attention sinks. */
 const SINKS_INPUT = 11
 
-/** Whether attention holds scores of pairs of tokens, rather than passing over the keys once in one node. */
+/** Whether attention holds the scores of all pairs of tokens instead of streaming over the keys. */
 export function holdsScores({ model }: Pick<DecoderGraph, 'model'>): boolean {
   const { node } = model.graph
   return node.some(({ opType }) => opType === 'Softmax') || !node.some(passesOnce)

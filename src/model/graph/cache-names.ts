@@ -1,4 +1,4 @@
-/** How `past_key_values.3.key`, `past_3.value`, `present.3.key` and the like name the layer whose cache they hold. */
+/** The layer number in names such as `past_key_values.3.key`, `past_3.value` and `present.3.key`. */
 const CACHE = /^((?:past|present)[a-z_]*[._])(\d+)/
 
 /** The layer whose cache an input or output of a decoder holds; undefined if it holds none. */
@@ -7,7 +7,7 @@ export function layerOfCache(name: string): number | undefined {
   return layer === undefined ? undefined : Number(layer)
 }
 
-/** Other caches hold the state of a convolution or a recurrence, which is as long whatever came before. */
+/** Other caches hold the state of a convolution or a recurrence, whose size does not depend on the past. */
 const KEYS_OR_VALUES = /^past_key_values[._]|^past[._].*(key|value)/
 
 /** Whether an input is the cache of attention: [batch, key heads, past tokens, head size]. */

@@ -10,7 +10,7 @@ import {
 } from './onnx/onnx.js'
 import { countDims, isHalfMatrix } from './weight-sizes.js'
 
-/** The type of most numbers in a graph's stored matrices; undefined if there is no such matrix. */
+/** The most common type in a graph's stored matrices, by numbers; undefined if there is no such matrix. */
 export function findMatrixType({ initializer }: GraphProto): DataType | undefined {
   const counts = new Map<DataType, number>()
   for (const tensor of initializer) {
@@ -23,8 +23,7 @@ export function findMatrixType({ initializer }: GraphProto): DataType | undefine
 }
 
 /**
- * Makes ONNX Runtime cast 16-bit matrices and compute packed weights in each run, so that they stay mapped from their
- * files.
+ * Makes ONNX Runtime cast 16-bit matrices and decode packed weights in each run, so that they stay memory-mapped.
  * @param parts names of the initializers that packed weights are computed from
  * @returns a new model that shares nodes and weights with the given one
  */
@@ -36,10 +35,10 @@ export function castWeightsPerRun(model: ModelProto, parts: ReadonlySet<string> 
 }
 
 /**
- * Makes ONNX Runtime compute in each run what depends on weights alone: a weight that is an input with a default is not
- * a constant that can be folded. The nodes for that come first in the list, because ONNX Runtime computes the inputs of
- * a node in reverse order of that list: one matrix is float32 at a time, not those of a whole layer.
- * @param names the initializers that stay mapped from their files
+ * Prevents constant folding of weights: ONNX Runtime does not fold a weight that is an input with a default. The nodes
+ * that read such weights come first in the list, because ONNX Runtime computes the inputs of a node in reverse list
+ * order: then one matrix at a time is float32, not those of a whole layer.
+ * @param names the initializers that stay memory-mapped
  * @returns a new model that shares nodes and weights with the given one
  */
 export function computeWeightsPerRun(model: ModelProto, names: ReadonlySet<string>): ModelProto {

@@ -55,7 +55,7 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
   return cast
 }
 
-/** Some exports read the length of the past from one layer's cache; if that layer is removed, another's is used. */
+/** Some exports read the past's length from one layer's cache; if that layer is removed, another layer's cache is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
   const kept = Array.from({ length: layers }, (_, layer) => layer).filter(
     (layer) => !includesLayer(blocks, layer),
@@ -70,7 +70,7 @@ function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): vo
   renameReads(graph, others)
 }
 
-/** If layers have several kinds, the last cache of a kind may be removed and still be read. */
+/** If layers are of several kinds, a cut can remove the last cache of a kind that is still read. */
 function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   const missing = graph.input.find(({ name }) => isOfRemoved(name, blocks))
   if (missing === undefined) return
@@ -80,7 +80,7 @@ function assertCachesLeft(graph: GraphProto, blocks: Block[]): void {
   )
 }
 
-/** Products of a removed layer that are still read are keys and values which later layers share. */
+/** If products of a removed layer are still read, they are keys and values that later layers share. */
 function assertNoneRead(graph: GraphProto, last: string, removed: Set<NodeProto>): void {
   const topology = indexGraph(graph)
   const needed = [...nodesUpstream(topology, [last])].map((position) => topology.nodes[position]!)

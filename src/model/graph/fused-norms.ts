@@ -1,15 +1,15 @@
 import { type GraphProto, makeNode, type NodeProto } from './onnx/onnx.js'
 
-/** The plain norm in each norm that adds a branch to the residual stream first. */
+/** The plain norms of the norms that first add a branch to the residual stream. */
 const PLAIN_NORMS = new Map([
   ['SkipSimplifiedLayerNormalization', 'SimplifiedLayerNormalization'],
   ['SkipLayerNormalization', 'LayerNormalization'],
 ])
 
-/** Position of the sum among the outputs of a fused norm. */
+/** Output index of the sum in a fused norm. */
 export const SUM_OUTPUT = 3
 
-/** ONNX Runtime's default, if a fused norm states none. */
+/** ONNX Runtime's default epsilon. */
 const DEFAULT_EPSILON = 1e-12
 
 export function isFusedNorm({ opType }: NodeProto): boolean {

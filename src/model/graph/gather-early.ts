@@ -102,7 +102,7 @@ function isRowwise(node: NodeProto, isActivation: (name: string) => boolean): bo
   return isProduct || ROWWISE.has(opType) || isFusedNorm(node) || isInt8Step(node)
 }
 
-/** Whether nothing outside a region reads what it writes, except the tensor that it leads to. */
+/** Whether only a region's last tensor is read outside it. */
 function isClosed(topology: Topology, { nodes }: Region, tensor: string): boolean {
   const readersOf = (name: string) => topology.consumers.get(name) ?? []
   const outputs = [...nodes].flatMap((position) => topology.nodes[position]!.output)

@@ -15,19 +15,19 @@ import {
 import { indexGraph, type Topology } from './onnx/topology.js'
 
 /**
- * Outputs of a tile of a matrix. ONNX Runtime adds up a product of at least 2 rows with so many outputs in runs of 256
- * inputs, as it does with a matrix that it has packed, but with more outputs in runs of 128.
+ * Outputs per tile of a matrix. ONNX Runtime sums a product of at least 2 rows with this many outputs in runs of 256
+ * inputs, as for packed matrices; with more outputs it sums in runs of 128.
  */
 const TILE_OUTPUTS = 64
 
 type MatrixSize = [outputs: number, inputs: number]
 
-/** Rows that a product needs to give the numbers of a packed matrix: one row is multiplied in an order of its own. */
+/** Fewest rows for which a product equals that of a packed matrix: a single row is summed in another order. */
 export const LEAST_ROWS = 2
 
 /**
- * Matrices of a graph that products can multiply by as they are stored, by name: [outputs, inputs], read by nothing
- * else, with outputs that can be divided into tiles. What experts multiply is omitted: they may get one row.
+ * Matrices that products can read as stored, by name: [outputs, inputs], read by nothing else, divisible into tiles.
+ * Experts' matrices are omitted, because an expert may get a single row.
  */
 export function findMappableMatrices(graph: GraphProto): Map<string, TensorProto> {
   const topology = indexGraph(graph)
@@ -42,9 +42,9 @@ export function findMappableMatrices(graph: GraphProto): Map<string, TensorProto
 }
 
 /**
- * Leaves the matrices of `findMappableMatrices` mapped from their files: they are not packed, and those stored in 16
- * bits are cast to float32 in each run. Each is divided into tiles, so that a product of LEAST_ROWS or more gives the
- * numbers of a packed matrix to the last bit.
+ * Keeps the matrices of `findMappableMatrices` memory-mapped: they are not packed, and 16-bit ones are cast to float32 in
+ * each run. Each is divided into tiles, so that a product of at least LEAST_ROWS rows equals that of a packed matrix
+ * bit for bit.
  * @returns a new model that shares nodes and weights with the given one
  */
 export function mapMatrices(model: ModelProto): ModelProto {
@@ -76,7 +76,7 @@ function findReaders(name: string, topology: Topology): NodeProto[] {
   return readers.flatMap((node) => (node.opType === 'Cast' ? findReaders(node.output[0]!, topology) : [node]))
 }
 
-/** Tensors that have as many rows as a router sends to an expert. */
+/** Tensors with one row for each token that a router sends to an expert. */
 function findRouted({ nodes, producer }: Topology): Set<string> {
   const routed = new Set<string>()
   for (const { opType, input, output } of nodes) {
@@ -91,7 +91,7 @@ function tileDims([outputs, inputs]: MatrixSize): bigint[] {
   return [outputs / TILE_OUTPUTS, TILE_OUTPUTS, inputs].map(BigInt)
 }
 
-/** The nodes that multiply by a matrix in tiles, instead of a product with the whole of it. */
+/** Nodes that replace a product with a matrix by products with its tiles. */
 function writeTiles(product: NodeProto, size: MatrixSize, constants: Map<string, TensorProto>): NodeProto[] {
   const [tokens, matrix] = product.input as [string, string]
   const [output] = product.output as [string]

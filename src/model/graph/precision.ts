@@ -1,13 +1,13 @@
 import type { DecoderGraph } from './decoder-graph.js'
 import { DataType, type NodeProto, readInteger } from './onnx/onnx.js'
 
-/** What a graph computes in, read from the graph itself and not from its file name. */
+/** The precision of a graph, read from the graph itself and not from its file name. */
 export interface GraphPrecision {
-  /** fp32, fp16, bf16, q8, q4, q4f16, ... in transformers.js's words. */
+  /** transformers.js's name: fp32, fp16, bf16, q8, q4, q4f16, ... */
   dtype: string
   /**
-   * Whether activations are quantised with one scale for a whole batch, so that a text's numbers would depend
-   * on the texts beside it.
+   * Whether activations are quantized with one scale for a whole batch, so that a text's results would depend on the
+   * other texts.
    */
   sharesScaleInBatch: boolean
 }

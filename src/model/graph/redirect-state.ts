@@ -2,8 +2,8 @@ import { findFusedNorm, makePlainNorm } from './fused-norms.js'
 import type { GraphProto } from './onnx/onnx.js'
 
 /**
- * Makes everything that reads a state read another tensor of the same type and shape, in place. A fused norm that
- * makes the state and norms it is replaced by a plain norm of the other tensor.
+ * Makes all readers of a state read another tensor of the same type and shape, in place. A fused norm that computes the
+ * state is replaced by a plain norm of the other tensor.
  */
 export function redirectState(graph: GraphProto, state: string, replacement: string): void {
   const index = findFusedNorm(graph, state)

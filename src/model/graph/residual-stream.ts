@@ -176,7 +176,7 @@ function onlyActivation(topology: Topology, { input }: NodeProto, onPath: Set<nu
   return activations.length === 1 ? activations : []
 }
 
-/** Says what is wrong if a layer's attention is not in the sum that opens the layer. */
+/** Explains why a layer's attention is not in the sum that opens the layer. */
 function checkAttentionOrder(
   graph: GraphProto,
   topology: Topology,

@@ -1,6 +1,6 @@
 import { DataType, type GraphProto, type TensorProto } from './onnx/onnx.js'
 
-/** The whole numbers and floats that a graph holds as constants of one element, its subgraphs included. */
+/** Values of all one-element constants of a graph, its subgraphs included. */
 export function listScalars({ node, initializer }: GraphProto): number[] {
   const attributes = node.flatMap(({ opType, attribute }) => attribute.map((held) => ({ opType, ...held })))
   return [

@@ -23,8 +23,8 @@ export const STATE_INPUT = 'layerprune.state'
 const NOTHING = 'layerprune.nothing'
 
 /**
- * Takes the part of a decoder between two states. State `from` is an input, [batch, tokens, hidden] in the type that
- * the graph computes it in; position encodings, masks and empty caches come from the decoder's own inputs as before.
+ * Takes the part of a decoder between two states. State `from` becomes an input, [batch, tokens, hidden] in the graph's
+ * own type; position encodings, masks and empty caches still come from the decoder's inputs.
  * The only output is state `to`.
  * @param from if omitted, the segment starts at the token ids
  * @param to   at least `from`; state 0 alone is the embedding
@@ -46,7 +46,7 @@ export function takeSegment(
   return { ...decoder, model, states: kept }
 }
 
-/** Keys and values that a segment reads from layers before it would be computed by those layers again. */
+/** Refuses segments that read keys and values of earlier layers: those layers would have to run again. */
 function assertIndependent({ model, states }: DecoderGraph, from: number, segment: GraphProto): void {
   const before = nodesWithin(indexGraph(model.graph), states, { start: 0, end: from })
   const outputs = new Set(before.flatMap(({ output }) => output))
@@ -58,8 +58,8 @@ function assertIndependent({ model, states }: DecoderGraph, from: number, segmen
 }
 
 /**
- * Makes a decoder start from a state that is an input, and keeps all its outputs. Nodes that only the layers below
- * needed remain until dead nodes are removed.
+ * Makes a decoder start from a state that is an input, and keeps all its outputs. Nodes that only the earlier layers
+ * used remain until dead nodes are removed.
  * @returns a new graph with states `from`..layers
  */
 export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
@@ -74,8 +74,8 @@ export function feedState(decoder: DecoderGraph, from: number): DecoderGraph {
 }
 
 /**
- * Makes the fused norm of a state read the input state and add zeros to it. A plain norm would round differently, and
- * numbers would depend on where a decoder is divided.
+ * Makes the fused norm of a state read the input state and add zeros to it. A plain norm would round differently, so
+ * results would depend on where a decoder is divided.
  */
 function startFusedNorm(graph: GraphProto, state: string): void {
   const index = findFusedNorm(graph, state)

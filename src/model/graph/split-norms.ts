@@ -1,21 +1,21 @@
 import { fusedAddends, isFusedNorm, makePlainNorm, SUM_OUTPUT } from './fused-norms.js'
 import { copyMessage, DataType, type ModelProto, makeNode, type NodeProto } from './onnx/onnx.js'
 
-/** Position of the bias among the inputs of a fused norm. */
+/** Input index of the bias in a fused norm. */
 const BIAS_INPUTS = new Map([
   ['SkipSimplifiedLayerNormalization', 3],
   ['SkipLayerNormalization', 4],
 ])
 
 /**
- * Splits each norm of float32 that adds a branch to the residual stream into a sum and a norm. ONNX Runtime's kernels of
- * these two use a processor's wide registers, its kernel of both does not and takes two to six times as long.
+ * Splits each fused float32 norm into a sum and a norm. ONNX Runtime's kernels for these two are vectorized; its fused
+ * kernel is not and takes two to six times as long.
  * @returns a new model that shares other nodes and the weights with the given one, which is not changed
  */
 export function splitFusedNorms(model: ModelProto): ModelProto {
   const { graph } = model
   const isFloat = ({ dataType }: { dataType: number }) => dataType === DataType.FLOAT
-  // with weights of 16 bits the fused norm rounds once, at its end
+  // with 16-bit weights the fused norm rounds only once
   const halves = new Set(graph.initializer.filter((tensor) => !isFloat(tensor)).map(({ name }) => name))
   const isSplittable = (node: NodeProto) => {
     const bias = node.input[BIAS_INPUTS.get(node.opType)!] ?? ''

@@ -1,7 +1,7 @@
-/** What an initializer of a built graph holds of a stored tensor. */
+/** The part of a stored tensor that an initializer of a built graph holds. */
 export interface StoredPart {
   tensor: string
-  /** First and last (exclusive) of its rows, counted over all axes but the last; undefined if it holds all. */
+  /** Rows [start, end), counted over all axes but the last; undefined for the whole tensor. */
   rows: [start: number, end: number] | undefined
 }
 
@@ -10,7 +10,7 @@ export function nameStoredPart({ tensor, rows }: StoredPart): string {
   return rows === undefined ? tensor : `${tensor}[${rows.join(':')}]`
 }
 
-/** Reads from the name of an initializer what it holds. */
+/** The inverse of `nameStoredPart`. */
 export function readStoredPart(initializer: string): StoredPart {
   const part = /^(.*)\[(\d+):(\d+)\]$/.exec(initializer)
   if (part === null) return { tensor: initializer, rows: undefined }

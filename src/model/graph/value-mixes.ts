@@ -3,19 +3,19 @@ import { type GraphProto, type NodeProto, readInteger, type TensorProto } from '
 import { indexGraph, type Topology } from './onnx/topology.js'
 import { readIntegers } from './stored-matrix.js'
 
-/** Values and what multiplies attention's means of them, with nothing between that mixes or changes channels of a head. */
+/** A value projection and the matrices that read attention's means of the values, with no change of channels in between. */
 export interface ValueMix {
-  /** Name of the matrix that makes the values. */
+  /** Name of the value projection's matrix. */
   values: string
-  /** Names of the matrices that multiply their means. */
+  /** Names of the matrices that read the means. */
   readers: string[]
-  /** Divides the size of the values of each head. */
+  /** A divisor of the size of each head's values. */
   unit: number
 }
 
 /**
- * Finds the values whose channels may be changed by any linear map of `unit` neighbouring ones at a time, if the
- * matrices that read their means undo it. Attention with a bias, a norm or a gate behind the values is not among them.
+ * Finds value projections whose channels can be mixed linearly in groups of `unit` neighbours if the matrices that read
+ * their means undo it. Attention with a bias, a norm or a gate after the values is not among them.
  */
 export function findValueMixes(graph: GraphProto, products: WeightProduct[]): ValueMix[] {
   const topology = indexGraph(graph)
@@ -36,7 +36,7 @@ interface Context {
   constants: Map<string, TensorProto>
 }
 
-/** The products that read means of values; undefined if anything else reads the values, or means of others are joined. */
+/** Products that read means of the values; undefined if anything else reads the values or other means are joined in. */
 function followValues(
   { node, matrix }: WeightProduct,
   productOf: Map<NodeProto, WeightProduct>,
@@ -67,7 +67,7 @@ function followValues(
   return isMixed && isComplete ? { readers: [...readers.values()], unit } : undefined
 }
 
-/** Whether a node means values, its input `name`, over tokens. */
+/** Whether a node averages its input `name` over tokens. */
 function isMixture({ opType, input }: NodeProto, name: string, { nodes, producer }: Topology): boolean {
   if (opType === 'GroupQueryAttention') return input[2] === name
   return (
@@ -76,9 +76,9 @@ function isMixture({ opType, input }: NodeProto, name: string, { nodes, producer
 }
 
 /**
- * What the number of channels that may be changed together must divide so that they are still neighbours behind a node;
- * null if they are not, or are changed.
- * @param width of the values of all heads
+ * The number that a group's size must divide so that its channels are still neighbours after a node; null if the node
+ * reorders or changes channels.
+ * @param width of all heads' values
  */
 function unitOf(reader: NodeProto, name: string, width: number, context: Context): number | null {
   const { opType, input, output } = reader

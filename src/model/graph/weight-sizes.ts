@@ -14,10 +14,10 @@ export const ELEMENT_BITS: ReadonlyMap<DataType, number> = new Map([
   [DataType.UINT4, 4],
 ])
 
-/** Types of shapes, indices and constants, which no weight has. */
+/** Types of shapes, indices and constants, never of weights. */
 const NOT_OF_WEIGHTS = new Set<DataType>([DataType.DOUBLE, DataType.INT64, DataType.INT32])
 
-/** Bits per number of a weight; undefined if the tensor has no type that weights are stored in. */
+/** Bits per number of a weight; undefined if the tensor's type is not one of weights. */
 export function bitsOfWeight({ dataType }: TensorProto): number | undefined {
   return NOT_OF_WEIGHTS.has(dataType) ? undefined : ELEMENT_BITS.get(dataType)
 }
@@ -26,7 +26,7 @@ export function countDims({ dims }: TensorProto): number {
   return dims.reduce((product, dim) => product * Number(dim), 1)
 }
 
-/** Whether a weight is a 16-bit matrix; biases and norms are so small that they are cast to float32 once. */
+/** Whether a weight is a 16-bit matrix. Biases and norms are small, so they are cast to float32 once. */
 export function isHalfMatrix({ dataType, dims }: TensorProto): boolean {
   return dims.length > 1 && (dataType === DataType.FLOAT16 || dataType === DataType.BFLOAT16)
 }

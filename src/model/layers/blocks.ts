@@ -2,8 +2,7 @@ import { UsageError } from '../../base/errors.js'
 import type { Block } from './block.js'
 
 /**
- * Blocks of a model of `layers` layers in the one form that plans have: by start, disjoint, those that touch
- * joined into one.
+ * Blocks of a model of `layers` layers in the form that plans have: sorted by start, with adjacent blocks joined.
  * @param blocks  in any order, half-open, 0-based
  * @throws UsageError if a block is empty, leaves the model or overlaps another, or if no layer would be kept
  */
@@ -41,7 +40,7 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
   return normalized
 }
 
-/** @throws UsageError unless a block of n layers can be taken out of a model of `layers` layers */
+/** @throws UsageError unless a block of n layers can be removed from a model of `layers` layers */
 export function assertBlockSize(n: number, layers: number): void {
   if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
   if (n < 1 || n >= layers) {
@@ -52,7 +51,7 @@ export function assertBlockSize(n: number, layers: number): void {
 }
 
 /**
- * The runs of kept layers when blocks are taken out of a model of `layers` layers, by start.
+ * The runs of kept layers when blocks are removed from a model of `layers` layers, by start.
  * @throws UsageError if `normalizeBlocks` does
  */
 export function keptSlices(layers: number, removed: Block[]): Block[] {
@@ -75,9 +74,9 @@ export function countLayers(blocks: Block[]): number {
 }
 
 /**
- * Reads blocks as they are written on the command line, `11:19` half-open, `11..18` with its last layer as they are
- * printed, `7` for one layer; several between commas, in either form.
- * @throws UsageError if the text is nothing of that kind
+ * Parses blocks as written on the command line: `11:19` is half-open, `11..18` includes the last layer, `7` is one
+ * layer; commas separate several.
+ * @throws UsageError if the text has another form
  */
 export function parseBlocks(text: string): Block[] {
   return text.split(',').map((part) => {

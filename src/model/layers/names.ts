@@ -1,12 +1,12 @@
 import type { Block } from './block.js'
 import { countLayers } from './blocks.js'
 
-/** The layers of a block as people read them, first and last: `21..28` for [21, 29), `21` for [21, 22). */
+/** A block as its first and last layer: `21..28` for [21, 29), `21` for [21, 22). */
 export function formatLayers({ start, end }: Block): string {
   return end - start === 1 ? `${start}` : `${start}..${end - 1}`
 }
 
-/** Blocks as people read them: `3, 21..28`; `none` if there are none. */
+/** A list of blocks: `3, 21..28`; `none` if there are none. */
 export function formatRemoved(removed: Block[]): string {
   return removed.length === 0 ? 'none' : removed.map(formatLayers).join(', ')
 }

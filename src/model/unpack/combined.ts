@@ -46,7 +46,7 @@ function blockIds(writer: ExpressionWriter, ids: string, block: number): string 
   return block === 1 ? ids : writer.op('Div', [ids, writer.integers([block])])
 }
 
-/** Repeats each number over its block along one axis, whose last block is smaller. */
+/** Repeats each number over its block along one axis whose last block is smaller. */
 function writeSpread(
   writer: ExpressionWriter,
   grid: string,

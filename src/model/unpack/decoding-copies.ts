@@ -7,7 +7,7 @@ const COPIES: Partial<Record<WeightExpression['kind'], number>> = {
   'ggml-blocks': 4,
 }
 
-/** Copies in float32 that a packed weight takes at the peak while it is decoded, itself included. */
+/** Peak number of float32 copies while a packed weight is decoded, the result included. */
 export function countDecodingCopies(expression: WeightExpression): number {
   switch (expression.kind) {
     case 'combined':

@@ -19,19 +19,19 @@ const PART_TYPES: Partial<Record<SafetensorsDtype, DataType>> = {
   U8: DataType.UINT8,
 }
 
-/** How a graph sees the bytes of a part if not by its own type or shape. */
+/** Overrides of a part's type or shape. */
 export interface View {
   type?: DataType
   dims?: number[]
 }
 
-/** The part of a writer that the kinds of expressions need: nested expressions are written through it. */
+/** What the writers of each kind of expression need; they write nested expressions through it. */
 export abstract class ExpressionWriter extends GraphWriter {
   /** Initializers that are parts of files. */
   readonly parts = new Set<string>()
   readonly #folder: string
 
-  /** @param folder real path that the graph's references to files start from */
+  /** @param folder real path that the graph's file references are relative to */
   constructor(folder: string) {
     super('packed:')
     this.#folder = folder

@@ -2,7 +2,7 @@ import type { IntegersExpression, RowWordsExpression } from '../../files/checkpo
 import { DataType } from '../graph/onnx/onnx.js'
 import type { ExpressionWriter } from './expression-writer.js'
 
-/** Integers whose bits lie one after the other, as float32. */
+/** Integers with contiguous bits, as float32. */
 export function writeIntegers(
   writer: ExpressionWriter,
   expression: IntegersExpression,
@@ -13,7 +13,7 @@ export function writeIntegers(
     const bytes = writer.part(part, { type: DataType.UINT8, dims: shape })
     return writer.cast(ids === undefined ? bytes : writer.op('Gather', [bytes, ids]), DataType.FLOAT)
   }
-  // ONNX Runtime casts 4-bit integers, but looks up no rows of them
+  // ONNX Runtime can cast 4-bit integers, but not gather them
   const codes =
     bits === 4 && ids === undefined
       ? writer.part(part, { type: DataType.UINT4, dims: shape })
@@ -25,7 +25,7 @@ export function writeIntegers(
   return writer.op('Reshape', [ordered, writer.shape(shape, ids)])
 }
 
-/** Unpacks integers of n < 8 bits, eight of which fill n bytes; as uint8. */
+/** Unpacks integers of n < 8 bits, eight in n bytes, as uint8. */
 function writeSeparated(
   writer: ExpressionWriter,
   { part, shape, bits }: IntegersExpression,

@@ -2,7 +2,7 @@ import type { LookupExpression } from '../../files/checkpoint/weight-expression.
 import { DataType } from '../graph/onnx/onnx.js'
 import type { ExpressionWriter } from './expression-writer.js'
 
-/** The values of codes; a byte of 4-bit codes gives two. */
+/** Looks up the values of codes; a byte holds two 4-bit codes. */
 export function writeLookup(
   writer: ExpressionWriter,
   { part, shape, bits, isHighFirst, table }: LookupExpression,

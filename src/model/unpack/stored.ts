@@ -13,7 +13,7 @@ export function writeStored(
   if (!isFloat8(part.dtype)) {
     return toFloat(writer, writer.op('Gather', [writer.part(part, { dims: shape }), ids]), part.dtype)
   }
-  // ONNX Runtime looks up no rows of 8-bit floats
+  // ONNX Runtime cannot gather 8-bit floats
   const codes = writer.op('Gather', [writer.part(part, { type: DataType.UINT8, dims: shape }), ids])
   const table = writer.floats(float8Values(part.dtype))
   return writer.op('Gather', [table, writer.cast(codes, DataType.INT32)])

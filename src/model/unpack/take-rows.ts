@@ -1,8 +1,8 @@
 import type { StoredPart, WeightExpression } from '../../files/checkpoint/weight-expression.js'
 
 /**
- * Rows [start, end) of an expression, counted over all axes but the last. If they are stored one after the other, only
- * they are read; otherwise the whole is computed first.
+ * Rows [start, end) of an expression, counted over all axes but the last. Only these are read if they are stored
+ * contiguously; otherwise the whole tensor is computed first.
  * @returns an expression of the shape [end - start, width], or [end - start] of a list
  */
 export function takeRows(expression: WeightExpression, start: number, end: number): WeightExpression {
@@ -57,7 +57,7 @@ function cutPart(part: StoredPart, rows: number, start: number, end: number): St
   return { ...part, offsetBytes: part.offsetBytes + start * rowBytes, sizeBytes }
 }
 
-/** The blocks of a stack's matrices lie one after the other like its rows, unless one reaches into the next matrix. */
+/** The blocks of stacked matrices are contiguous like their rows, unless a block reaches into the next matrix. */
 function takeCombined(
   expression: Extract<WeightExpression, { kind: 'combined' }>,
   start: number,
@@ -83,7 +83,7 @@ function takeCombined(
   return start % height === 0 ? takeBlocks(first, last, height) : undefined
 }
 
-/** From a stack of transposed matrices, whole matrices. */
+/** Takes whole matrices of a stack of transposed ones. */
 function takeTransposed(
   { of, shape: whole }: Extract<WeightExpression, { kind: 'transposed' }>,
   start: number,

@@ -18,8 +18,8 @@ export interface UnpackedModel {
 }
 
 /**
- * Writes into a decoder's graph the nodes that compute its packed weights. Of a table that rows are looked up in, only
- * these are computed.
+ * Adds to a decoder's graph the nodes that decode its packed weights. Of a table that is only looked up, only those rows
+ * are decoded.
  * @returns a new model that shares nodes and weights with the given one
  */
 export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): UnpackedModel {
@@ -77,7 +77,7 @@ function readNames(nodes: NodeProto[]): string[] {
   return [...new Set(names)]
 }
 
-/** Drops constants that the graph has already: integer constants are named by their values. */
+/** Drops constants that the graph already has: integer constants are named by their values. */
 function withoutRepeats(initializers: GraphProto['initializer']): GraphProto['initializer'] {
   return [...new Map(initializers.map((tensor) => [tensor.name, tensor])).values()]
 }

@@ -1,7 +1,7 @@
 import type { Dialect } from '../../../files/checkpoint/dialect.js'
 import type { Differences } from './differences.js'
 
-/** A family as a GGUF file stores it: the same numbers in another order, which costs nothing to describe. */
+/** Adjusts a family to how a GGUF file stores it: the same numbers in another order. */
 export function applyDialect(differences: Differences, dialect: Dialect = {}): Differences {
   const { rope, norm, layout, transposed } = differences
   return {

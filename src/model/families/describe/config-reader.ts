@@ -3,7 +3,7 @@ import { isObject } from '../../../base/is-object.js'
 import { nameOption } from '../../../base/name-option.js'
 import { adviseOnConfig, CONFIG_FILE } from '../../../files/checkpoint/config-file.js'
 
-/** Limits of the files, which no count in a config can exceed. */
+/** Limits on the counts of a config, from the checkpoint's files. */
 export interface CountLimits {
   /** Length of the longest axis of any tensor. */
   longestAxis: number
@@ -32,7 +32,7 @@ export class ConfigReader {
     this.#path = path
   }
 
-  /** The error for values that do not fit each other, after the name of the file. */
+  /** The error for values that contradict each other. @param what follows the file's name */
   contradicts(what: string): LayerpruneError {
     return new LayerpruneError(`${this.#file} ${what}`, { hint: this.#hint })
   }
@@ -115,12 +115,12 @@ export class ConfigReader {
     return this.assume(key, value as Record<string, unknown>)
   }
 
-  /** A nested object as it would be read if the config stated it. */
+  /** A reader of a nested object that the config need not have. */
   assume(key: string, value: Record<string, unknown>): ConfigReader {
     return new ConfigReader(value, this.#limits, this.#file, `${this.#path} ${key}`)
   }
 
-  /** Of two names for one thing the first that is present; if both are, they must agree. */
+  /** Chooses between two keys of the same meaning: `own` if present, else `usual`. If both are present they must agree. */
   choose(own: string, usual: string): string {
     if (!this.has(own)) return this.has(usual) ? usual : own
     this.expect(usual, this.raw(own))
@@ -135,7 +135,7 @@ export class ConfigReader {
     return this.#values[key] !== undefined && this.#values[key] !== null
   }
 
-  /** Whether the key is present and null, if that means something other than absence. */
+  /** Whether the key is present and null, for keys where null and absence differ. */
   isNull(key: string): boolean {
     this.#read.add(key)
     return this.#values[key] === null
@@ -147,7 +147,7 @@ export class ConfigReader {
     return this.#values[key]
   }
 
-  /** Checks a key that may be present with one value only. */
+  /** Checks that a key, if present, has this value. */
   expect(key: string, value: unknown): void {
     const found = this.raw(key)
     if (found !== undefined && found !== null && found !== value) {
@@ -155,7 +155,7 @@ export class ConfigReader {
     }
   }
 
-  /** Marks keys as read that do not change the computation. */
+  /** Marks keys as read because they do not change the computation. */
   ignore(...keys: string[]): void {
     for (const key of keys) this.#read.add(key)
   }
@@ -170,8 +170,8 @@ export class ConfigReader {
   }
 
   /**
-   * Checks that every key was read, apart from those that never change the computation.
-   * @throws LayerpruneError that names the first such key
+   * Checks that every key was read, except harmless ones.
+   * @throws LayerpruneError that names the first unread key
    */
   assertAllRead(family: string, isHarmless: (key: string, value: unknown) => boolean): void {
     for (const [key, value] of Object.entries(this.#values)) {
@@ -186,7 +186,7 @@ export class ConfigReader {
   }
 
   /**
-   * Checks that a key which is to be ignored is not one that the family reads.
+   * Checks that the family does not read a key that the user wants to ignore.
    * @throws UsageError
    */
   assertUnread(key: string, family: string): void {

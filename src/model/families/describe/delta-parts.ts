@@ -1,6 +1,7 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Decay, GatedDeltaNet, GatedDeltaNetProjections, Norm } from './description.js'
 import type { MixerParts } from './differences.js'
+import type { Has } from './family.js'
 import { readLayerKinds } from './layer-types.js'
 
 /** Sizes of linear attention. */
@@ -13,7 +14,7 @@ export interface DeltaSizes {
   kernel: number
 }
 
-/** @param usual what the family has if the config does not say */
+/** @param usual the family's defaults */
 export function readDeltaSizes(
   config: ConfigReader,
   usual: {
@@ -54,7 +55,7 @@ export function readLinearLayers(
   return (layer) => kindOf(layer) === 'linear_attention'
 }
 
-/** What differs between families. */
+/** What differs between the families with this mixer. */
 interface DeltaForm {
   projections: GatedDeltaNetProjections
   /** Tensors of the convolution. */
@@ -63,7 +64,7 @@ interface DeltaForm {
   betaScale: number
   norm: Norm
   gateActivation: Activation
-  /** Module of the last product in the layer. */
+  /** Module of the output product. */
   output: string
 }
 
@@ -82,7 +83,7 @@ export function describeDelta(parts: MixerParts, delta: DeltaSizes, form: DeltaF
   }
 }
 
-/** The usual decay: one rate and one bias for each value head. */
+/** The usual decay, with one rate and one bias per value head. */
 export function describeDecay({ name }: MixerParts, { valueHeads }: DeltaSizes): Decay {
   return {
     rate: name('linear_attn.A_log'),
@@ -94,20 +95,16 @@ export function describeDecay({ name }: MixerParts, { valueHeads }: DeltaSizes):
 }
 
 /**
- * Tensors of a convolution of queries, keys and values: three, or one if the checkpoint has that.
- * @param module of the layer
+ * Tensors of the convolution of queries, keys and values: one if the checkpoint joins them, otherwise three.
+ * @param module the mixer, relative to the layer
  */
-export function nameConvolutions(
-  { name }: MixerParts,
-  module: string,
-  has: (name: string) => boolean,
-): string[] {
+export function nameConvolutions({ name }: MixerParts, module: string, has: Has): string[] {
   const joined = name(`${module}.conv1d.weight`)
   if (has(joined)) return [joined]
   return ['q', 'k', 'v'].map((which) => name(`${module}.${which}_conv1d.weight`))
 }
 
-/** Outputs of the products that give all queries or all keys, and all values. */
+/** Widths of all queries (or all keys) and of all values. */
 export function countChannels({ keyHeads, valueHeads, keyDim, valueDim }: DeltaSizes): {
   keys: number
   values: number

@@ -2,6 +2,7 @@ import type { ConfigReader } from './config-reader.js'
 import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
+import type { Has } from './family.js'
 
 const ACTIVATIONS: Record<string, NamedActivation> = {
   silu: 'silu',
@@ -23,16 +24,15 @@ const ACTIVATIONS: Record<string, NamedActivation> = {
 interface CheckpointFacts {
   /** Prefix of the names of the decoder's tensors. */
   prefix: string
-  /** Whether there is a tensor with that full name. */
-  has: (name: string) => boolean
+  has: Has
   /** Whether the checkpoint was saved without its head. */
   isBare: boolean
-  /** What the name of the head's module may start with, the likeliest first. */
+  /** Possible prefixes of the head's module, the likeliest first. */
   headPrefixes: string[]
 }
 
 /**
- * Describes a decoder by a config and its family's differences from Llama.
+ * Describes a decoder from its config and its family's differences from Llama.
  * @throws LayerpruneError if the config lacks a number or asks for something unknown
  */
 export function applyDifferences(
@@ -94,13 +94,13 @@ export function applyDifferences(
   }
 }
 
-/** @param prefix what the names of tensors in layers start with */
+/** @param prefix of the tensors in layers */
 function matchExtraLayers(prefix: string, layers: number, count: number): RegExp[] {
   const escaped = prefix.replaceAll('.', '\\.')
   return Array.from({ length: count }, (_, index) => new RegExp(`^${escaped}${layers + index}\\.`))
 }
 
-/** The names are those of Gemma 4. */
+/** Under Gemma 4's names. */
 function describePerLayerEmbeddings(
   { perLayerEmbeddings }: Differences,
   { hidden, layers }: Sizes,
@@ -188,14 +188,14 @@ function prepareNorm(config: ConfigReader, { norm = {} }: Differences, hidden: n
   })
 }
 
-/** Heads of transformers' classes for sequences, tokens and answers, which have no language model head. */
+/** Heads of transformers' classifiers and question answering, which replace the language model head. */
 const OTHER_HEADS = ['score', 'classifier', 'qa_outputs']
-/** Heads of reward models, beside which a language model head may be saved, or tied, or not be there. */
+/** Heads of reward models, which may be saved with or without a language model head. */
 const VALUE_HEADS = ['v_head', 'v_head.summary']
 
 /**
- * The head has its own matrix, or uses the embedding table if the file has none and the config ties them. A checkpoint
- * that was saved without its head has none unless tied; one with a head for another task has none.
+ * The head uses its own matrix if the checkpoint has one, else the embedding table if the config ties them.
+ * @returns null if the checkpoint was saved without a head, or with one for another task
  */
 function describeHead(
   config: ConfigReader,

@@ -34,7 +34,6 @@ interface LayerContext {
   own: (name: string) => string
 }
 
-/** Describes one layer of a decoder. */
 export function describeLayer(config: ConfigReader, differences: Differences, context: LayerContext): Layer {
   const { index, names, makeNorm, own } = context
   const name = (tensor: string) => own(`${names.layers}.${index}.${tensor}`)
@@ -71,7 +70,7 @@ function describeResidual(
   return residual?.(index) ?? { mixer: usual, mlp: usual }
 }
 
-/** The names are those of Gemma 3n and Gemma 4, the only models that have it. */
+/** Under the names of Gemma 3n and Gemma 4, the only families that have it. */
 function describePerLayerEmbedding(
   { perLayerEmbeddings }: Differences,
   { sizes, makeActivation, makeNorm }: LayerContext,
@@ -155,7 +154,6 @@ function describeAttention(differences: Differences, context: LayerContext, name
   }
 }
 
-/** The products that attention starts and ends with. */
 function describeProducts(
   differences: Differences,
   { index, sizes, names }: LayerContext,
@@ -195,7 +193,7 @@ function describeProducts(
   }
 }
 
-/** @param module full name, with `{head}` for the head's number if each has a tensor of its own */
+/** @param module full name, with `{head}` for the head's number if each head has its own tensor */
 function describeHeadNorm(
   { span, bias = false, weight }: HeadNorms,
   module: string,
@@ -228,7 +226,7 @@ function describeDifferential(
   }
 }
 
-/** What all layers have, or what the function says of this one. */
+/** Resolves a field that is either the same in all layers or a function of the layer. */
 function ofLayer<T extends object>(
   all: T | ((layer: number) => T | null) | undefined,
   layer: number,

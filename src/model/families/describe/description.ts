@@ -1,6 +1,6 @@
 /**
- * What a decoder computes, as the family table states it: every choice in which families differ, with the names
- * of the tensors that take part. `decoder.ts` writes any such description as a graph.
+ * What a decoder computes: every choice in which families differ, and the names of its tensors.
+ * `builder/decoder.ts` turns any such description into a graph.
  */
 
 /** A matrix product; the weight is [outputs, inputs] as in PyTorch's Linear, or [inputs, outputs] as in Conv1D. */
@@ -9,26 +9,26 @@ export interface Linear {
   bias: string | null
   inputs: number
   outputs: number
-  /** `by shape`: unless the tensor has the shape of Linear. */
+  /** The weight is [inputs, outputs]; `by shape`: unless its shape is [outputs, inputs]. */
   transposed?: boolean | 'by shape'
   /**
-   * The weight is that of one of several fused experts [count, outputs, inputs], or [count, inputs, outputs] if transposed; so is the bias.
-   * `isFlat`: the first two axes are one.
+   * Weight and bias are slices of a tensor that fuses `count` experts: [count, outputs, inputs], or
+   * [count, inputs, outputs] if transposed. `isFlat`: its first two axes are merged.
    */
   fused?: { count: number; index: number; isFlat?: boolean }
-  /** Two products in a row, of a lower rank, whose output is added. */
+  /** A low-rank adapter, whose output is added. */
   adapter?: { into: Linear; back: Linear }
 }
 
 export interface Norm {
-  /** `rms`: divided by the root of the mean square; `layer`: centred first. */
+  /** `rms`: x / sqrt(mean(x^2) + epsilon); `layer` subtracts the mean first. */
   kind: 'rms' | 'layer'
-  /** Null if nothing is learnt. */
+  /** Null if the norm has no weight. */
   weight: string | null
   bias: string | null
   size: number
   epsilon: number
-  /** Added to the stored weight, as Gemma's 1. */
+  /** Added to the stored weight; Gemma adds 1. */
   weightOffset: number
 }
 
@@ -44,12 +44,12 @@ export type NamedActivation =
 
 export type Activation = NamedActivation | Xielu
 
-/** xIELU (Huang and Schlag 2024, arXiv 2411.13010), whose numbers are tensors of the layer. */
+/** xIELU (Huang and Schlag 2024, arXiv 2411.13010); its parameters are tensors of the layer. */
 export interface Xielu {
   kind: 'xielu'
-  /** [1]: softplus gives the factor on the square of positive inputs. */
+  /** [1]: softplus(positive) is the factor on the square of positive inputs. */
   positive: string
-  /** [1]: softplus, plus `beta`, gives the factor on negative inputs. */
+  /** [1]: softplus(negative) + beta is the factor on negative inputs. */
   negative: string
   /** Scalars: the factor on the input itself, and the largest input that counts as negative. */
   beta: string
@@ -58,11 +58,11 @@ export interface Xielu {
 
 /** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) with one of its scalings. */
 export interface Rope {
-  /** Leading elements of a head that are rotated; the others pass unchanged. */
+  /** Number of leading elements of a head that are rotated. */
   dimensions: number
-  /** Pairs are neighbours (2i, 2i + 1) instead of (i, i + dimensions / 2). */
+  /** Rotates the pairs (2i, 2i + 1) instead of (i, i + dimensions / 2). */
   interleaved: boolean
-  /** Factor on cosines and sines. */
+  /** Multiplies cosines and sines. */
   attentionFactor: number
   frequencies: RopeFrequencies
 }
@@ -75,25 +75,28 @@ export type RopeFrequencies =
       short: number[]
       long: number[]
       longestShort: number
-      /** Factors on cosines and sines if each set has its own, beside `attentionFactor`. */
+      /** Further factors on cosines and sines, if each set has its own. */
       factors?: { short: number; long: number }
     }
   /** Dynamic NTK: the base grows with the text's length if that exceeds `positions`. */
   | { kind: 'growing base'; base: number; factor: number; positions: number }
 
 /**
- * A norm on queries or keys: over each head with one weight for all (`head`), over all heads at once, or over each
- * head with a weight of its own, as rows of one tensor or as one tensor per head.
+ * A norm on queries or keys: over each head with a shared weight (`head`), over all heads at once (`all heads`), or over
+ * each head with its own weight (`each head`), stored as a row of one tensor or as one tensor per head.
  */
 export type HeadNorm =
   | { span: 'head' | 'all heads'; norm: Norm }
   | { span: 'each head'; norm: Norm; weight: string | ((head: number) => string) }
 
 /**
- * Where queries, keys and values come from: three products, two if values are keys before their norm and rotation
- * (`key as value`), one if keys and values are those of an earlier layer (`query only`), or one whose outputs are all queries, then all keys,
- * then all values (`qkv`), or for each key head its queries, its key and its value (`qkv per group`), or for each
- * quarter of the heads its queries, its values and its keys (`qvk per quarter`).
+ * The products that give queries, keys and values:
+ * - `separate`: one for each;
+ * - `key as value`: values are the keys before norm and rotation;
+ * - `query only`: keys and values come from an earlier layer;
+ * - `qkv`: one product gives all queries, then all keys, then all values;
+ * - `qkv per group`: one product gives, for each key head, its queries, key and value (Falcon, GPT-NeoX);
+ * - `qvk per quarter`: one product gives, for each quarter of the heads, its queries, values and keys (CodeGen).
  */
 export type Projections =
   | { layout: 'separate'; query: Linear; key: Linear; value: Linear }
@@ -101,7 +104,7 @@ export type Projections =
   | { layout: 'query only'; query: Linear }
   | { layout: 'qkv' | 'qkv per group' | 'qvk per quarter'; packed: Linear }
 
-/** The part of a layer in which tokens see those before them. */
+/** The part of a layer that mixes information across tokens. */
 export type Mixer =
   | Attention
   | GatedDeltaNet
@@ -118,42 +121,42 @@ export interface Attention {
   heads: number
   kvHeads: number
   headDim: number
-  /** Size of a head's value if it is not that of its key. */
+  /** Size of a head's value; `headDim` if omitted. */
   valueDim?: number
   /** Factor on values; 1 if omitted. */
   valueScale?: number
   projections: Projections
   /**
-   * What the heads' outputs are multiplied by; `fused with q`: the query product gives each head its query, then as
-   * many numbers whose sigmoid that is.
+   * Multiplies the heads' outputs. `fused with q`: the query product gives each head its query, then its gate before
+   * the sigmoid, of the same size.
    */
   gate: 'fused with q' | OutputGate | null
   output: Linear
-  /** Null if the layer has no position embedding of its own. */
+  /** Null if the layer has no rotary embedding. */
   rope: Rope | null
   queryNorm: HeadNorm | null
   keyNorm: HeadNorm | null
   valueNorm: HeadNorm | null
-  /** The norms come after the rotation. */
+  /** Queries and keys are normed after the rotation instead of before it. */
   normAfterRope: boolean
   /** Queries, keys and values are clipped to [-clip, clip]. */
   clip: number | null
-  /** Queries grow with their position. */
+  /** Scales queries by their position. */
   temperatureScaling: TemperatureScaling | null
   /** Factor on the scores. */
   scale: number
   /** A token sees itself and the `window - 1` tokens before it. */
   window: number | null
-  /** A token sees itself and those before it in the same run of `chunk` tokens, counted from the first. */
+  /** Tokens are split into chunks of this many; a token sees only itself and earlier tokens of its chunk. */
   chunk: number | null
   /** Scores become cap * tanh(score / cap). */
   softcap: number | null
   alibi: Alibi | null
-  /** Tensor [heads] of logits that take part in the softmax beside the scores and carry no value; null if none do. */
+  /** Tensor [heads] of attention sinks: an extra logit per head in the softmax, without a value; null if there are none. */
   sinks: string | null
-  /** A norm over all heads before the output's product. */
+  /** A norm over all heads before the output product. */
   outputNorm: Norm | null
-  /** Heads are taken in pairs; null if each is by itself. */
+  /** Null for ordinary attention. */
   differential: Differential | null
   sharing: KeySharing | null
 }
@@ -163,7 +166,7 @@ export interface Attention {
  * half of the heads is subtracted from the other half.
  */
 export interface Differential {
-  /** Names of vectors of the size of a head. */
+  /** Names of vectors [headDim]. */
   factors: [[a: string, b: string], [a: string, b: string]]
   /** Depends on the layer's number; the difference is multiplied by 1 - lambdaInit. */
   lambdaInit: number
@@ -171,19 +174,19 @@ export interface Differential {
   norm: Norm
 }
 
-/** An activation of a product of the layer's input: a factor for each element of the heads' outputs, or for each head. */
+/** A gate computed from the layer's input: one factor for each head, or for each element of the heads' outputs. */
 export interface OutputGate {
   product: Linear
   activation: 'sigmoid' | 'softplus'
 }
 
-/** Keys and values that one layer makes and later ones of its kind read instead of making their own. */
+/** Cross-layer KV sharing: a producer's keys and values are reused by later layers of the same kind. */
 export interface KeySharing {
   role: 'producer' | 'consumer'
   kind: string
 }
 
-/** The query at a position is multiplied by 1 + rate * ln(1 + floor((position + offset) / period)). */
+/** Multiplies the query at each position by 1 + rate * ln(1 + floor((position + offset) / period)). */
 export interface TemperatureScaling {
   rate: number
   period: number
@@ -191,62 +194,62 @@ export interface TemperatureScaling {
 }
 
 /**
- * Linear attention by the gated delta rule (Yang et al. 2024, arXiv 2412.06464). Each value head has a state of
- * [key size, value size]; a token shrinks it by its decay and moves what it holds for the token's key towards the
- * token's value by a part beta.
+ * Linear attention by the gated delta rule (Yang et al. 2024, arXiv 2412.06464). Each value head has a state
+ * [keyDim, valueDim]. Each token multiplies it by its decay, then moves the value stored under its key towards its own
+ * value by a fraction beta.
  */
 export interface GatedDeltaNet {
   kind: 'delta'
-  /** Heads of queries and keys; each serves `valueHeads / keyHeads` neighbouring value heads. */
+  /** Heads of queries and keys; each serves `valueHeads / keyHeads` consecutive value heads. */
   keyHeads: number
   valueHeads: number
   /** Sizes of a head. */
   keyDim: number
   valueDim: number
   projections: GatedDeltaNetProjections
-  /** Runs over queries, keys and values side by side. */
+  /** Over the concatenated queries, keys and values. */
   convolution: Convolution
   activation: Activation
   decay: Decay
   /** Factor on the sigmoid that gives beta. */
   betaScale: number
-  /** Over each head's output, which is then multiplied by the gate's activation. */
+  /** Over each head's output, before it is multiplied by the activated gate. */
   norm: Norm
   gateActivation: Activation
   output: Linear
 }
 
 /**
- * A state is multiplied by exp(-exp(rate) * softplus(product + bias)), or, if there is a bound, by
+ * The decay of a state: exp(-exp(rate) * softplus(product + bias)), or with a bound
  * exp(bound * sigmoid(exp(rate) * (product + bias))).
  */
 export interface Decay {
-  /** One number for each value head. */
+  /** Tensor with one number per value head. */
   rate: string
   rateShape: number[]
   bias: string
-  /** A head has a product and a bias for each element of its key, instead of one of each. */
+  /** Product and bias have one number for each element of a head's key, instead of one per head. */
   perElement: boolean
   bound: number | null
 }
 
 /**
- * Products of the layer's input: `qkv`, all queries, all keys, then all values, from one product or several; or
- * two products, whose outputs are for each key head its query, key, values and gates, and its betas and decays. Gate
- * and decay can take several products, one after the other.
+ * Products of the layer's input. `qkv`: all queries, all keys, then all values, from one product or several; gate and
+ * decay may each be a chain of products. `qkv per group`: for each key head, one product gives its query, key, values
+ * and gates, the other its betas and decays.
  */
 export type GatedDeltaNetProjections =
   | { layout: 'qkv'; queriesKeysValues: Linear[]; gate: Linear[]; beta: Linear; decay: Linear[] }
   | { layout: 'qkv per group'; mixed: Linear; rates: Linear }
 
 /**
- * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): keys and values of all heads come from one narrow
- * latent.
+ * Multi-head latent attention (DeepSeek 2024, arXiv 2405.04434): the keys and values of all heads are expanded from one
+ * narrow latent.
  */
 export interface LatentAttention {
   kind: 'latent'
   heads: number
-  /** Elements of a head's query and key: its own, then those that the keys of all heads share. */
+  /** Elements of a head's query and key: those of its own, then those that the keys of all heads share. */
   ownDim: number
   sharedDim: number
   valueDim: number
@@ -255,20 +258,20 @@ export interface LatentAttention {
   /** Gives the latent, then the shared elements of the keys. */
   compressed: Linear
   latentNorm: Norm
-  /** Gives for each head its own elements of the key, then its value. */
+  /** Gives each head its own elements of the key, then its value. */
   expanded: Linear
-  /** Gives for each head a number whose sigmoid its output is multiplied by. */
+  /** One number per head; its sigmoid multiplies the head's output. */
   gate: Linear | null
   output: Linear
-  /** Of the shared elements, in queries too; null if the layer has no position embedding of its own. */
+  /** Rotates the shared elements of queries and keys; null if the layer has no rotary embedding. */
   rope: Rope | null
   /** Factor on the scores. */
   scale: number
 }
 
 /**
- * Linear attention in blocks of tokens (Qin et al. 2024, arXiv 2405.17381): a key counts for less by the same factor
- * with each token after it.
+ * Linear attention in blocks of tokens (Qin et al. 2024, arXiv 2405.17381): each further token multiplies a key's weight
+ * by the head's constant factor.
  */
 export interface LightningAttention {
   kind: 'lightning'
@@ -276,20 +279,20 @@ export interface LightningAttention {
   headDim: number
   /** Gives each head its query, its key and its value. */
   packed: Linear
-  /** Of all three. */
+  /** Of queries, keys and values. */
   activation: Activation
-  /** Tokens of a block. */
+  /** Tokens per block. */
   block: number
   decay: LightningDecay
-  /** Over all heads, whose outputs are then multiplied by the sigmoid of the gate. */
+  /** Over all heads, before their outputs are multiplied by the sigmoid of the gate. */
   norm: Norm
   gate: Linear
   output: Linear
 }
 
 /**
- * How much each head forgets from token to token: the negative logarithm of the factor, or the names of tensors that
- * hold it and what follows from it, rounded as each was stored.
+ * How fast each head forgets: `rates` are the negative logarithms of the factor per token. Stored decays also name the
+ * tensors derived from the rates, because each was rounded on its own.
  */
 export type LightningDecay =
   | { kind: 'computed'; rates: number[] }
@@ -297,15 +300,15 @@ export type LightningDecay =
       kind: 'stored'
       /** [heads, 1, 1] */
       rates: string
-      /** [heads, block, 1]: factors on the queries of a block if what they read is older. */
+      /** [heads, block, 1]: factors on a block's queries for reading the state of earlier blocks. */
       queries: string
-      /** [heads, block, 1]: factors on the keys of a block for what comes later; a shorter block has the last ones. */
+      /** [heads, block, 1]: factors on a block's keys when the state is updated; a shorter block uses the last ones. */
       keys: string
       /** [1, heads, block, block]: factors on the scores within a block. */
       scores: string
     }
 
-/** A product of the input gives three tensors, B, C and x; the output is a product of C * convolution(B * x). */
+/** A gated convolution (LFM): a product of the input gives B, C and x; C * convolution(B * x) enters the output product. */
 export interface ShortConvolution {
   kind: 'convolution'
   /** B, C and x, in this order. */
@@ -315,38 +318,38 @@ export interface ShortConvolution {
 }
 
 /**
- * A state space whose decays depend on the token (Dao and Gu 2024, arXiv 2405.21060). Each head has a state of
- * [state size, head size]; a token with the time step t multiplies it by exp(-exp(rate) * t) and adds B times t * x; C
- * reads it.
+ * Mamba-2, a state space with token-dependent decay (Dao and Gu 2024, arXiv 2405.21060). Each head has a state
+ * [stateSize, headDim]. A token with time step t multiplies it by exp(-exp(rate) * t), adds the outer product of B and
+ * t * x, and reads it with C.
  */
 export interface Mamba2 {
   kind: 'mamba2'
   heads: number
   headDim: number
-  /** Groups of neighbouring heads that share B and C. */
+  /** Groups of consecutive heads that share B and C. */
   groups: number
   stateSize: number
   /** Gate, x, B, C and time steps, in this order. */
   inputs: Linear
-  /** Factors on the five parts of the product. */
+  /** Factors on these five parts. */
   inputScales: number[]
-  /** Runs over x, B and C side by side. */
+  /** Over the concatenated x, B and C. */
   convolution: Convolution
   activation: Activation
-  /** The time step is softplus(product + bias), but within limits; Infinity if there is none. */
+  /** The time step is softplus(product + bias), clamped to [least, most]; `most` is Infinity without a limit. */
   timeStep: { bias: string; least: number; most: number }
   /** [heads]. */
   rate: string
-  /** [heads]: factor on x, which is added to what C reads. */
+  /** [heads]: skip * x is added to the output. */
   skip: string
-  /** Each group's outputs are normed, after or before they are multiplied by the gate's SiLU; null without a norm. */
+  /** RMS norm over each group's outputs, after or before they are multiplied by silu(gate); null without a norm. */
   norm: { weight: string; groups: number; epsilon: number; beforeGate: boolean } | null
   output: Linear
 }
 
 /**
- * The first state space whose decays depend on the token (Gu and Dao 2023, arXiv 2312.00752): each channel has a state
- * of numbers, each with a rate of its own, and a time step of its own.
+ * Mamba, the first state space with token-dependent decay (Gu and Dao 2023, arXiv 2312.00752): each channel has its own
+ * time step and `stateSize` numbers of state, each with its own rate.
  */
 export interface Mamba {
   kind: 'mamba'
@@ -354,39 +357,39 @@ export interface Mamba {
   stateSize: number
   /** x and gate, in this order. */
   inputs: Linear
-  /** Runs over x. */
+  /** Over x. */
   convolution: Convolution
   activation: Activation
-  /** From x: what gives the time steps, B and C, in this order. */
+  /** From x: the low-rank time steps, B and C, in this order. */
   parameters: Linear
-  /** Norms on what gives the time steps, on B and on C. */
+  /** Norms on those three; null without norms. */
   norms: { timeStep: Norm; b: Norm; c: Norm } | null
-  /** Its bias is inside the softplus that gives the time steps. */
+  /** Expands the time steps to all channels; softplus is applied after its bias. */
   timeStep: Linear
-  /** [channels, state size]. */
+  /** [channels, stateSize]. */
   rate: string
-  /** [channels]: factor on x, which is added to what C reads. */
+  /** [channels]: skip * x is added to the output. */
   skip: string
   output: Linear
 }
 
 /**
- * The real-gated linear recurrence of Griffin (De et al. 2024, arXiv 2402.19427): each channel has a state of one
- * number. A token multiplies it by a = exp(-sharpness * sigmoid(gate) * softplus(rate)) and adds its own gated number
- * times sqrt(1 - a squared), the first token without that factor.
+ * The real-gated linear recurrent unit of Griffin (De et al. 2024, arXiv 2402.19427): each channel has one number of
+ * state. A token multiplies it by a = exp(-sharpness * sigmoid(gate) * softplus(rate)) and adds its gated input times
+ * sqrt(1 - a^2); the first token adds its gated input as it is.
  */
 export interface GatedRecurrence {
   kind: 'recurrence'
   channels: number
-  /** Gives what convolution and recurrence run over. */
+  /** Input of the convolution, whose output enters the recurrence. */
   input: Linear
   convolution: Convolution
-  /** Gives what the states are multiplied by once it is activated. */
+  /** Its activated outputs multiply the states. */
   gate: Linear
   activation: Activation
-  /** Blocks of neighbouring channels. */
+  /** Number of blocks of consecutive channels. */
   blocks: number
-  /** Products of the convolution's output within each block: gates on the recurrence's input and on its decay. */
+  /** Block-diagonal products of the convolution's output: gates on the recurrence's input and on its decay. */
   inputGate: BlockProduct
   decayGate: BlockProduct
   /** [channels] */
@@ -401,27 +404,27 @@ export interface BlockProduct {
   bias: string
 }
 
-/** Mixers that read the same input, and whose outputs are summed. */
+/** Mixers that read the same input and whose outputs are summed. */
 export interface ParallelMixers {
   kind: 'parallel'
   /** Factors on the input and the output of each. */
   branches: { mixer: Mixer; inputScale: number; outputScale: number }[]
 }
 
-/** A convolution of each channel over the token itself and the `size - 1` tokens before it. */
+/** A causal depthwise convolution over the token itself and the `size - 1` tokens before it. */
 export interface Convolution {
   channels: number
-  /** [channels, 1, size], or several that follow each other. */
+  /** [channels, 1, size], possibly split along the channels. */
   weights: string[]
   bias: string | null
   size: number
 }
 
-/** A bias on the scores that grows with a key's position (Press et al. 2021, arXiv 2108.12409). */
+/** ALiBi, a bias on the scores that grows with a key's position (Press et al. 2021, arXiv 2108.12409). */
 export interface Alibi {
-  /** Growth per token, one value for each head. */
+  /** Growth per token, one number per head. */
   slopes: number[]
-  /** Slopes, positions and their products are rounded to bfloat16, whatever the dtype of the rest. */
+  /** Slopes, positions and their products are rounded to bfloat16, whatever the model's dtype. */
   inBfloat16: boolean
   /** Factor on the products. */
   scale: number
@@ -436,12 +439,12 @@ export type Mlp =
       activation: Activation
       down: Linear
       bounds?: GateBounds
-      /** A norm before the last product. */
+      /** A norm before the down product. */
       innerNorm?: Norm
-      /** Factors on the outputs of the gate's and the last product. */
+      /** Factors on the outputs of the gate product and the down product. */
       scales?: { gate: number; down: number }
     }
-  /** Gate and up projection are the two halves of one matrix, or its rows by turns. */
+  /** One matrix holds the gate and up projections: its two halves, or alternating rows if interleaved. */
   | {
       kind: 'gated in one'
       gateUp: Linear
@@ -451,12 +454,12 @@ export type Mlp =
       down: Linear
     }
   | { kind: 'experts'; experts: Experts }
-  /** The sum of MLPs side by side, each between norms of its own. */
+  /** The sum of parallel MLPs, each with its own norms. */
   | { kind: 'sum'; parts: { before: Norm | null; mlp: Mlp; after: Norm | null }[] }
 
 export type GatedMlp = Extract<Mlp, { kind: 'gated' }>
 
-/** The gate is at most `limit` before its activation, the other projection within [-limit, limit] and then grown by 1. */
+/** The gate is at most `limit` before its activation; the up projection is clamped to [-limit, limit], then grows by 1. */
 export interface GateBounds {
   limit: number
 }
@@ -466,16 +469,15 @@ export interface Experts {
   count: number
   topK: number
   routing: Routing
-  /** Products before and after the experts, which then have a width of their own. */
+  /** Products before and after the experts, which then work in a latent space of their own width. */
   latent?: { into: Linear; back: Linear } | null
-  /** Norms of what the router reads, which is then multiplied by a factor, and of what the experts read. */
+  /** Norms on the router's input, which is then multiplied by `routerScale`, and on the experts' input. */
   norms?: { router: Norm; routerScale: number; experts: Norm }
-  /** The experts' own MLP. */
   expert: (index: number) => Mlp
   shared: SharedExpert | null
 }
 
-/** An MLP that every token passes through, weighted by the sigmoid of a product if there is a gate. */
+/** An MLP that every token passes through, weighted by sigmoid(gate) if there is a gate. */
 export interface SharedExpert {
   mlp: Mlp
   gate: Linear | null
@@ -483,56 +485,56 @@ export interface SharedExpert {
   scale?: number
 }
 
-/** How the router's outputs choose experts and weigh them. */
+/** How the router's outputs select and weight experts. */
 export type Routing = LargestScores | SparseMixer
 
-/** The experts of the largest scores. */
+/** Selects the experts with the largest scores. */
 export interface LargestScores {
   /** A softmax over all experts, or the sigmoid of each. */
   scores: 'softmax' | 'sigmoid'
-  /** Added to the scores, one number for each expert, to choose by but not to weigh by. */
+  /** Tensor [count] added to the scores for selection only, not for weighting (`e_score_correction_bias`). */
   correctionBias: string | null
-  /** The bias is added to the router's outputs, of which the largest are chosen, instead of the scores. */
+  /** The bias is added to the router's outputs instead of the scores, and the largest of these are selected. */
   biasesOutputs?: boolean
-  /** If only experts of the best groups can be chosen. */
+  /** Only experts of the best groups can be selected. */
   groups?: ExpertGroups | null
-  /** Whether the chosen experts' scores are scaled to a sum of one, what is added to their sum before, and its least. */
+  /** The selected scores are divided by max(sum + sumEpsilon, leastSum); null if they are used as they are. */
   normalized: { sumEpsilon: number; leastSum?: number } | null
-  /** Factor on the weights. */
+  /** Factor on the experts' weights. */
   scale: number
-  /** The experts' inputs are weighed instead of their outputs. */
+  /** Weights multiply the experts' inputs instead of their outputs. */
   weighsInputs?: boolean
   /** The router's outputs become cap * tanh(output / cap). */
   cap?: number | null
-  /** Tensor of a further factor for each expert. */
+  /** Tensor [count] of further factors. */
   expertScales?: string
 }
 
-/** Neighbouring experts in groups of equal size. */
+/** Groups of consecutive experts, all of equal size. */
 export interface ExpertGroups {
   count: number
-  /** Groups whose experts can be chosen. */
+  /** Number of groups whose experts can be selected. */
   kept: number
-  /** A group's score is the sum of that many of its largest scores, the bias included. */
+  /** A group's score is the sum of this many of its largest scores, bias included. */
   scoredBy: number
 }
 
 /**
- * SparseMixer (Liu et al. 2023, arXiv 2310.00811): two experts, each weighted by the softmax over those not yet
- * chosen whose logit is near the largest.
+ * SparseMixer (Liu et al. 2023, arXiv 2310.00811): two experts, each weighted by a softmax over the experts not yet
+ * selected whose logit is near the largest.
  */
 export interface SparseMixer {
   scores: 'sparse mixer'
-  /** The largest relative distance that is near. */
+  /** Largest relative distance that counts as near. */
   nearness: number
 }
 
 /**
- * Attention and an MLP that read the stream and the embeddings side by side; the result is added to what the mixer's
- * norm reads, not to the stream.
+ * Attention and an MLP over the concatenated stream and embeddings (Zamba). The result is added to the input of the
+ * mixer's norm, not to the stream.
  */
 export interface Preface {
-  /** Over the stream and the embeddings, of twice the hidden size. */
+  /** Over stream and embeddings, 2 * hidden size. */
   norm: Norm
   attention: Attention
   mlpNorm: Norm
@@ -540,41 +542,39 @@ export interface Preface {
   output: Linear
 }
 
-/** Mixer or MLP is null if the layer has none. */
+/** Mixer and MLP are null if the layer has none. */
 export interface Layer {
   preface: Preface | null
   mixer: Mixer | null
   mlp: Mlp | null
-  /** Norms before and after mixer and MLP; null if there is none. */
   norms: {
     beforeMixer: Norm | null
     afterMixer: Norm | null
     beforeMlp: Norm | null
     afterMlp: Norm | null
-    /** Norms of the residual stream itself, after mixer or MLP were added. */
+    /** Norms of the residual stream itself, after the mixer or MLP was added. */
     streamAfterMixer: Norm | null
     streamAfterMlp: Norm | null
   }
-  /** Mixer and MLP read the same state, instead of one after the other; `beforeMlp` null shares its norm. */
+  /** Mixer and MLP read the same state instead of running in sequence; they share one norm if `beforeMlp` is null. */
   parallel: boolean
-  /** Mixer and MLP are added to the normed stream that they read, instead of the stream before the norm. */
+  /** Mixer and MLP are added to the normed stream that they read, not to the stream before the norm. */
   postNormResidual: boolean
-  /** What each is added with. */
   residual: { mixer: Residual; mlp: Residual }
   perLayerEmbedding: PerLayerEmbedding | null
-  /** Tensor [1]: a factor on the residual stream itself, at the end of the layer. */
+  /** Tensor [1]: factor on the residual stream at the end of the layer. */
   scalar: string | null
 }
 
-/** Factors on the residual stream and on what is added to it. */
+/** stream * state + added * output. */
 export interface Residual {
   stream: number
   added: number
 }
 
 /**
- * What a layer adds after its MLP: a product of the stream, activated, times the layer's own part of an embedding,
- * multiplied by a second matrix and normed.
+ * What a layer adds after its MLP: norm(projection(activation(gate(stream)) * the layer's part of the per-layer
+ * embedding)).
  */
 export interface PerLayerEmbedding {
   gate: Linear
@@ -584,19 +584,17 @@ export interface PerLayerEmbedding {
 }
 
 /**
- * A second embedding, of which each layer has a part of `size` numbers: the row of the token, times a factor, plus a
- * normed product of state 0; the sum is divided by the root of 2.
+ * A second embedding with `size` numbers per layer: (scale * the token's row + norm(projectionScale *
+ * projection(state 0))) / sqrt(2).
  */
 export interface PerLayerEmbeddings {
   /** [vocabulary, layers * size] */
   weight: string
   vocabulary: number
   size: number
-  /** Factor on the rows. */
   scale: number
   /** Gives the parts of all layers. */
   projection: Linear
-  /** Factor on the product before the norm. */
   projectionScale: number
   norm: Norm
 }
@@ -609,14 +607,14 @@ export interface LearntPositions {
   offset: number
 }
 
-/** Sines, then cosines, of a position times each frequency (Vaswani et al. 2017, arXiv 1706.03762). */
+/** Sines, then cosines, of position * frequency (Vaswani et al. 2017, arXiv 1706.03762). */
 export interface Sinusoids {
   kind: 'sinusoids'
-  /** Half as many as the hidden size. */
+  /** Hidden size / 2 frequencies. */
   frequencies: number[]
-  /** Number of the first token's position. */
+  /** Position of the first token. */
   offset: number
-  /** Number of a position whose embedding is zero; null if there is none. */
+  /** Position whose embedding is zero; null if there is none. */
   empty: number | null
 }
 
@@ -625,8 +623,9 @@ export interface Decoder {
   hiddenSize: number
   embedding: {
     weight: string
-    /** Width of the table, if it is not the hidden size. */
+    /** Width of the table. */
     size: number
+    /** Maps the table's width to the hidden size; null if they are equal. */
     projection: Linear | null
     scale: number
     norm: Norm | null
@@ -635,9 +634,9 @@ export interface Decoder {
   perLayerEmbeddings: PerLayerEmbeddings | null
   layers: Layer[]
   finalNorm: Norm | null
-  /** Null if the checkpoint was saved without one. */
+  /** Null if the checkpoint was saved without a language model head. */
   head: {
-    /** Maps the final state to the width of the embedding table. */
+    /** Maps the final state to the width of the embedding table; null if they are equal. */
     projection: Linear | null
     linear: Linear
     /** Factor on the logits. */
@@ -645,8 +644,8 @@ export interface Decoder {
     /** Logits become cap * tanh(logit / cap). */
     softcap: number | null
   } | null
-  /** Names of tensors in old checkpoints that are recomputed. */
+  /** Names of tensors that may be in a checkpoint and are not used. */
   extras: RegExp[]
-  /** Attention is sparse in texts of more tokens (`index_topk`); null if it never is. */
+  /** Attention is sparse in texts longer than this many tokens (`index_topk`); null if it never is. */
   indexTopK: number | null
 }

@@ -17,7 +17,7 @@ import type {
   TemperatureScaling,
 } from './description.js'
 
-/** Where a decoder's numbers and tensors are found. All names are relative: to the model, the layer, its part. */
+/** Names of modules, each relative to its parent: the model, a layer, or a layer's attention or MLP. */
 export const LLAMA_NAMES = {
   layers: 'layers',
   embedding: 'embed_tokens',
@@ -44,7 +44,7 @@ export const LLAMA_NORMS = {
   streamAfterMlp: null as string | null,
 }
 
-/** Modules of a layer's norms that are not where Llama's are. */
+/** Modules of a layer's norms that differ from Llama's. */
 export type LayerNorms = Partial<typeof LLAMA_NORMS>
 
 export const LLAMA_KEYS = {
@@ -52,13 +52,13 @@ export const LLAMA_KEYS = {
   layers: 'num_hidden_layers',
   /** Null if the family has no attention. */
   heads: 'num_attention_heads' as string | null,
-  /** Null if the family derives the number in another way. */
+  /** Null if the family computes the number. */
   kvHeads: 'num_key_value_heads' as string | null,
   intermediateSize: 'intermediate_size',
   activation: 'hidden_act',
 }
 
-/** What all layers of a decoder have in common. */
+/** Sizes of a decoder; those of a layer can differ (`layerSizes`). */
 export interface Sizes {
   hidden: number
   heads: number
@@ -68,25 +68,25 @@ export interface Sizes {
 }
 
 /**
- * How a family differs from Llama, whose layer is: RMS norm, attention with rotary embedding, sum, RMS norm, gated MLP,
- * sum. Omitted fields are as in Llama.
+ * How a family differs from Llama, whose layer is: RMS norm, attention with rotary embedding, residual addition, RMS
+ * norm, gated MLP, residual addition. Omitted fields are as in Llama.
  */
 export interface Differences {
-  /** Further prefix of the decoder's own tensors. */
+  /** Added to the family's prefix for the decoder's tensors, but not for the head. */
   decoderPrefix?: string
   names?: Partial<typeof LLAMA_NAMES>
   keys?: Partial<typeof LLAMA_KEYS>
-  /** Full name of the head's module, `lm_head`; number of tokens that it knows, if not all. */
+  /** `name`: module of the head, default `lm_head`; `size`: number of logits, default the vocabulary. */
   head?: { name?: string; bias?: boolean; size?: number; scale?: number; softcap?: number | null }
-  /** Number of layers, if it is not what the config's key says. */
+  /** Number of layers, if the config's key does not give it. */
   layers?: number
-  /** Whether the head is the embedding table if the config does not say. */
+  /** Default of `tie_word_embeddings`. */
   tied?: boolean
-  /** Key and value heads if the config does not say. */
+  /** Default number of key and value heads. */
   kvHeads?: number
-  /** Size of a head if the config does not say. */
+  /** Default of `head_dim`. */
   headDim?: number
-  /** Sizes of a layer, if they differ between layers. */
+  /** Sizes per layer, if layers differ. */
   layerSizes?: (layer: number, sizes: Sizes) => Sizes
   norm?: {
     kind?: Norm['kind']
@@ -104,26 +104,26 @@ export interface Differences {
     scale?: number
     norm?: string
     positions?: (Pick<LearntPositions, 'kind' | 'count' | 'offset'> & { name: string }) | Sinusoids
-    /** Width of the table, with the modules that map it to the hidden size and back. */
+    /** Width of the table, default the hidden size; `projections` map it to the hidden size and back. */
     size?: number
     projections?: { into: string; back: string }
   }
-  /** Factor on what mixer and MLP add to the residual stream. */
+  /** Factor on the outputs of mixer and MLP before they are added to the residual stream. */
   residualMultiplier?: number
-  /** Mixer and MLP are added to what their norms give. */
+  /** Mixer and MLP are added to their normed inputs instead of the stream. */
   postNormResidual?: boolean
-  /** Factors on the stream and on what is added, if they differ between layers or parts. */
+  /** The same factors, and factors on the stream itself, if they differ between layers or parts. */
   residual?: (layer: number) => Layer['residual']
   /** Which products have a bias. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
-  /** In the layers that have it, the name in attention's module of a bias on its last product. */
+  /** Name in the attention module of a bias on the output product; null for layers without it. */
   outputBias?: (layer: number, sizes: Sizes) => string | null
   layout?: Exclude<Attention['projections']['layout'], 'key as value' | 'query only'>
-  /** Weights of the layers are stored as [inputs, outputs]. */
+  /** The layers' weights are stored as [inputs, outputs]. */
   transposed?: boolean
   /** Null for a layer without rotary embedding. */
   rope?: (layer: number, sizes: Sizes) => Rope | null
-  /** Norms on queries and keys; null for a layer without. */
+  /** Norms on queries and keys; null for layers without them. */
   headNorm?: HeadNorms | ((layer: number) => HeadNorms | null)
   /** Layers whose values are their keys before norm and rotation. */
   keyAsValue?: (layer: number) => boolean
@@ -135,69 +135,70 @@ export interface Differences {
   chunk?: (layer: number) => number | null
   softcap?: number | null
   alibi?: (sizes: Sizes) => Alibi
-  /** Name in attention's module of the tensor of sinks; null for a layer without. */
+  /** Name in the attention module of the tensor of sinks; null for layers without it. */
   sinks?: string | ((layer: number) => string | null)
-  /** Size of a head's value if it is not that of its key, and a factor on it. */
+  /** Size of a head's value if it differs from its key's, and a factor on the values. */
   value?: { size: number; scale: number }
-  /** Whether the query product also gives a gate on the heads' outputs, or which module of attention does. */
+  /** Gate on the heads' outputs: part of the query product, or a module of its own. */
   gate?: 'fused with q' | GateModule | null
-  /** A layer's mixer; null, or no function, for attention as described here. */
+  /** A layer's mixer; null for layers with the attention described here. */
   mixer?: (layer: number, parts: MixerParts) => Mixer | null
-  /** In the layers that have it, what is added to the mixer's input. */
+  /** What is added to the mixer's input; null for layers without it. */
   preface?: (layer: number, parts: MixerParts) => Preface | null
   /** Which parts a layer has; both if omitted. */
   parts?: (layer: number) => { mixer: boolean; mlp: boolean }
   mlp?: 'gated' | 'gated in one' | 'plain'
-  /** Factors on the outputs of a gated MLP's gate and last product. */
+  /** Factors on the outputs of a gated MLP's gate and down products. */
   mlpScales?: { gate: number; down: number }
-  /** Width of the MLP, if it is not what the config's key says. */
+  /** Width of the MLP, if the config's key does not give it. */
   mlpSize?: number | ((layer: number) => number)
-  /** What a layer has instead of its MLP alone. */
+  /** Wraps a layer's MLP, as Gemma 4 adds experts to it. */
   aroundMlp?: (mlp: Mlp, parts: ExpertParts) => Mlp
-  /** Width of each layer's part of a second embedding, and rows of its table. */
+  /** Per-layer embeddings: width of each layer's part, and rows of the table. */
   perLayerEmbeddings?: { size: number; vocabulary: number }
-  /** Name of the tensor in each layer that the stream is multiplied by. */
+  /** Name in each layer of a scalar tensor that multiplies the stream. */
   layerScalar?: string
-  /** Width of the MLP if the config does not say, as a multiple of the hidden size. */
+  /** Default width of the MLP, as a multiple of the hidden size. */
   innerMultiple?: number
+  /** Default of the config's activation. */
   activation?: string
-  /** A name that means something else in this family. */
+  /** Activations by names that mean something else in this family. */
   activationNames?: Partial<Record<string, Activation>>
-  /** An activation with tensors of its own, instead of the one that the config names. */
+  /** An activation with parameters, instead of one that the config names. */
   makeActivation?: (name: (tensor: string) => string) => Activation
-  /** What is taken from the heads of the first half by those of the second, before the layer's factors. */
+  /** Differential attention: `lambdaInit` of each layer. */
   differential?: (layer: number) => number
-  /** Modules of norms before the last product of attention, and of a gated MLP. */
+  /** Modules of norms before the output product of attention and the down product of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
-  /** Layers for multi-token prediction, stored behind the last one and left alone. */
+  /** Number of layers for multi-token prediction that are stored after the last one; they are ignored. */
   extraLayers?: number
   extras?: RegExp[]
-  /** Tokens of the longest text of which sparse attention sees all. */
+  /** Longest text, in tokens, that sparse attention sees completely. */
   indexTopK?: number
 }
 
-/** Modules of attention with the norms on queries and keys. */
+/** Modules of the norms on queries and keys, relative to attention. */
 export interface HeadNorms {
   span: HeadNorm['span']
   query: string
   key: string
   bias?: boolean
-  /** False if nothing is learnt. */
+  /** False for norms without weights. */
   weight?: boolean
   afterRope?: boolean
   /** Values are normed too, without weights. */
   values?: boolean
 }
 
-/** A module of attention whose product gates the heads' outputs, each by one number or each element by its own. */
+/** A module of attention that gates the heads' outputs, with one number per head or per element. */
 export interface GateModule {
   module: string
   span: 'head' | 'element'
   activation: 'sigmoid' | 'softplus'
 }
 
-/** Makes the family's kind of norm; only norms of heads and of mixers have a size or form of their own. */
+/** Describes a norm of the family's kind. @param module its full name @param options overrides */
 export type MakeNorm = (
   module: string,
   options?: { size?: number; bias?: boolean; weight?: boolean; weightOffset?: number; epsilon?: number },
@@ -211,9 +212,8 @@ export interface MixerParts {
   attention: () => Attention
   /** Full name of a tensor or module of the layer. */
   name: (tensor: string) => string
-  /** A product by its module's name in the layer; without bias unless that is stated. */
+  /** @param module relative to the layer @param bias false if omitted */
   linear: (module: string, inputs: number, outputs: number, bias?: boolean) => Linear
-  /** Takes the module's full name. */
   makeNorm: MakeNorm
 }
 

@@ -5,7 +5,7 @@ import type { Has } from './family.js'
 import { readLayerTypes, readWindow, windowsOf } from './layer-types.js'
 import { type RopeOptions, readRope } from './rope-config.js'
 
-/** The same rotary embedding in all layers that have one; its keys may stay unread if none has one. */
+/** One rotary embedding for all layers that have one; no error if no layer does and its keys are never read. */
 export function rope(config: ConfigReader, options: Omit<RopeOptions, 'headDim'> = {}) {
   config.ignore('rope_parameters', 'rope_scaling', 'rope_theta', 'partial_rotary_factor')
   config.ignore(...Object.values(options.keys ?? {}))
@@ -13,7 +13,7 @@ export function rope(config: ConfigReader, options: Omit<RopeOptions, 'headDim'>
   return (_layer: number, { headDim }: Sizes): Rope => (known ??= readRope(config, { ...options, headDim }))
 }
 
-/** Whether a layer is not the last of each group of `period`, the usual place of full attention. */
+/** True except for every `period`-th layer, which usually has full attention. */
 export function allButEvery(period: number): (layer: number) => boolean {
   return (layer) => period > 0 && (layer + 1) % period !== 0
 }
@@ -32,13 +32,13 @@ export function readQwenWindows(
   return windowsOf(config, types, window)
 }
 
-/** A bias on queries, keys, values and output, by `attention_bias`. */
+/** `attention_bias`: biases on queries, keys, values and output. */
 export function readAttentionBias(config: ConfigReader): { qkv: boolean; output: boolean } {
   const bias = config.flag('attention_bias', false)
   return { qkv: bias, output: bias }
 }
 
-/** Granite's factors: on the embedding, the scores, what each layer adds, and the logits. */
+/** Granite's factors on embedding, scores, residual branches and logits. */
 export function readMultipliers(config: ConfigReader): Differences {
   const attention = config.number('attention_multiplier', 1)
   return {
@@ -87,7 +87,7 @@ export const MIXTRAL_EXPERTS: ExpertNames = {
   down: 'w2',
 }
 
-/** The usual router: a softmax, of whose largest scores a sum of one can be made. */
+/** The usual router: a softmax over all experts. @param normalized whether the selected scores are scaled to a sum of 1 */
 export function softmaxRouting(normalized: boolean): LargestScores {
   return {
     scores: 'softmax',
@@ -98,19 +98,16 @@ export function softmaxRouting(normalized: boolean): LargestScores {
 }
 
 /**
- * Experts as published, each with three matrices of its own, or as transformers 5 can save them, gate and up in
- * fused experts.
+ * Describes experts as published, each with three matrices, or as transformers 5 can save them: fused over all experts,
+ * with gate and up in one tensor.
  */
 export function describeExperts(
   { hidden, activation, name }: ExpertParts,
-  has: (name: string) => boolean,
-  settings: {
+  has: Has,
+  settings: ExpertCounts & {
     names: ExpertNames
-    count: number
-    topK: number
     routing: Routing
-    intermediateSize: number
-    /** How the matrices of fused experts are stored; as those of Linear if omitted. */
+    /** Whether fused matrices are stored as [inputs, outputs]; false if omitted. */
     transposed?: Linear['transposed']
   },
 ): Experts {
@@ -154,7 +151,7 @@ export function describeExperts(
   }
 }
 
-/** Qwen's expert for every token, weighted by the sigmoid of a product. */
+/** Qwen's shared expert, weighted by a sigmoid gate. */
 export function describeSharedExpert(
   { hidden, name, gated }: ExpertParts,
   intermediateSize: number,
@@ -163,23 +160,62 @@ export function describeSharedExpert(
   return { mlp: gated('mlp.shared_expert', intermediateSize), gate }
 }
 
-/** Which layers of a Qwen mixture have experts. */
+/** Which layers of a Qwen mixture have experts, by `decoder_sparse_step` and `mlp_only_layers`. */
 export function readSparseLayers(config: ConfigReader): (layer: number) => boolean {
   const step = config.length('decoder_sparse_step', 1)
   const dense: number[] = config.numbers('mlp_only_layers', [])
   return (layer) => !dense.includes(layer) && (layer + 1) % step === 0
 }
 
-/** The number of experts, in the word of either version of transformers. */
-export function readExpertCount(config: ConfigReader, otherwise: number): number {
-  return config.count('num_experts', undefined) ?? config.count('num_local_experts', otherwise)
+export interface ExpertCounts {
+  count: number
+  topK: number
+  /** Width of an expert. */
+  intermediateSize: number
+}
+
+interface ExpertKeys {
+  count?: string
+  intermediateSize?: string
+}
+
+/**
+ * Reads the sizes of a mixture of experts.
+ * @param usual the family's defaults; the config must state the others
+ * @param keys the key of `count` alone, or several keys; without one for `count`, `num_experts` or, as transformers 5
+ *   saves it, `num_local_experts`
+ */
+export function readExpertCounts(
+  config: ConfigReader,
+  usual: Partial<ExpertCounts>,
+  keys: string | ExpertKeys = {},
+): ExpertCounts {
+  const stated: ExpertKeys = typeof keys === 'string' ? { count: keys } : keys
+  const {
+    count = isStated(config, 'num_experts') ? 'num_experts' : 'num_local_experts',
+    intermediateSize = 'moe_intermediate_size',
+  } = stated
+  const read = (key: string, otherwise: number | undefined) =>
+    otherwise === undefined ? config.count(key) : config.count(key, otherwise)
+  return {
+    count: read(count, usual.count),
+    topK: read('num_experts_per_tok', usual.topK),
+    intermediateSize: read(intermediateSize, usual.intermediateSize),
+  }
+}
+
+/** Keys of `readExpertCounts` if experts have the key of an MLP's width. */
+export const MLP_WIDTH = { intermediateSize: 'intermediate_size' }
+
+function isStated(config: ConfigReader, key: string): boolean {
+  return (config.raw(key) ?? null) !== null
 }
 
 export const ALL_BIASES = { qkv: true, output: true, mlp: true }
 
 export const HEAD_NORM = { span: 'head', query: 'q_norm', key: 'k_norm' } as const
 
-/** The tensor of a layer's sinks: by its published name, or that of transformers 5. */
+/** Name of a layer's tensor of sinks: as published, or as transformers 5 saves it. */
 export function findSinks(has: Has, published: string): (layer: number) => string {
   return (layer) =>
     ['model.', ''].some((prefix) => has(`${prefix}layers.${layer}.self_attn.${published}`))
@@ -187,8 +223,18 @@ export function findSinks(has: Has, published: string): (layer: number) => strin
       : 'sinks'
 }
 
+/** `attention_bias` and `mlp_bias`. */
 export function readBiases(config: ConfigReader): Differences['bias'] {
   return { ...readAttentionBias(config), mlp: config.flag('mlp_bias', false) }
 }
 
 export const NOT_CAUSAL = 'take the causal model that it was made from'
+
+/** Slopes of a geometric series; unless heads are a power of two, the next series fills the rest (ALiBi's appendix). */
+export function makeAlibiSlopes(heads: number): number[] {
+  const power = 2 ** Math.floor(Math.log2(heads))
+  const slope = (index: number, count: number) => 2 ** ((-8 * index) / count)
+  const first = Array.from({ length: power }, (_, index) => slope(index + 1, power))
+  const rest = Array.from({ length: heads - power }, (_, index) => slope(2 * index + 1, 2 * power))
+  return [...first, ...rest]
+}

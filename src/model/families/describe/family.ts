@@ -1,6 +1,9 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Differences } from './differences.js'
 
+/** Whether the checkpoint has a tensor, by its full name. */
+export type Has = (name: string) => boolean
+
 /** Layers of a model that a cut keeps, counted from 0. */
 export interface Cut {
   /** Number of layers before the cut. */
@@ -9,7 +12,7 @@ export interface Cut {
   kept: number[]
 }
 
-/** What a cut of its layers needs to know of a family. */
+/** Facts about a family that matter when layers are cut. */
 export interface CutFacts {
   /** Values of omitted keys that layers depend on. */
   layerDefaults?: Record<string, unknown>
@@ -21,35 +24,32 @@ export interface CutFacts {
   sharesKeysByType?: boolean
   /** A cut can remove a layer's columns of the table of embeddings per layer. */
   cutsPerLayerEmbeddings?: boolean
-  /** Why the kept layers would compute something else, whatever the config says; undefined if they would not. */
+  /** Why the kept layers would compute something else, whatever the config says; undefined if the cut is possible. */
   cutLimit?: (cut: Cut, config: Record<string, unknown>) => string | undefined
   /** `sliding_window` has no effect unless `use_sliding_window` is true. */
   windowOffByDefault?: boolean
 }
 
-/** A kind of decoder, by `model_type`. Everything that is known of it, apart from facts about other programs. */
+/** A kind of decoder, by `model_type`: everything known about it, except facts about other programs. */
 export interface Family extends CutFacts {
-  /** The models that people know it by. */
+  /** The models people know. */
   title: string
   /** What sets it apart from Llama, in a few words. */
   notes: string
-  /** What the names of the decoder's tensors start with, unless it was saved without its head; default `model.` */
+  /** Prefix of the decoder's tensors, unless it was saved without its head; default `model.` */
   prefix?: string | string[]
   /** Keys of published configs that state what the family always does; any other value is refused. */
   fixed?: Record<string, unknown>
   /** Each layer is a mixer or an MLP; a usual layer has both. */
   halfLayers?: boolean
-  /** Names that transformers gives to modules of published files. */
+  /** Modules of published files that transformers renames. */
   moduleNames?: Record<string, string>
-  /** Ends of the paths where transformers 5 keeps the experts of a layer, if they are not the usual ones. */
+  /** Ends of the paths of a layer's experts in transformers 5, if they are not the usual ones. */
   expertParameters?: string[]
-  /** @param has whether the checkpoint has a tensor, by its full name */
-  describe: (config: ConfigReader, has: (name: string) => boolean) => Differences
+  describe: (config: ConfigReader, has: Has) => Differences
 }
 
 /** Whether every kept layer keeps its number: only the last layers are removed. */
 export function keepsNumbers({ kept }: Cut): boolean {
   return kept.at(-1) === kept.length - 1
 }
-
-export type Has = (name: string) => boolean

@@ -1,6 +1,6 @@
 import type { Layer, Routing } from './description.js'
 
-/** Keys that never change what a decoder computes from given weights, by what they are for. */
+/** Keys that never change what a decoder computes from given weights, by purpose. */
 const HARMLESS_KEYS = new Set([
   // What the file is and who wrote it
   'architectures',
@@ -144,8 +144,8 @@ const HARMLESS_PATTERNS = [
 ]
 
 /**
- * Switches of optional parts; an absent key means that the decoder does not have the part. Published configs also
- * carry other families' switches, as false or null. If a family has the part, its entry in the table reads the key.
+ * Switches of optional parts; if the key is absent, the decoder does not have the part. Published configs also carry
+ * other families' switches, as false or null. If a family has the part, its entry reads the key.
  */
 const SWITCHES = new Set([
   // Biases; a tensor without a place is refused whatever the config says
@@ -237,7 +237,7 @@ const SWITCHES = new Set([
   'use_parallel_residual',
 ])
 
-/** Parts that some families always have: there the switch would be wrong. */
+/** Parts that some families always have; there a switch set to false would be wrong. */
 const ALWAYS_ON: Record<string, (layer: Layer) => boolean> = {
   norm_topk_prob: ({ mlp }) => mlp?.kind === 'experts' && isNormalized(mlp.experts.routing),
   qk_layernorm: ({ mixer }) => mixer?.kind === 'attention' && mixer.queryNorm !== null,
@@ -251,9 +251,9 @@ function isNormalized(routing: Routing): boolean {
 }
 
 /**
- * Whether a key that the family did not read can be ignored: it is known not to matter, or it switches off a part that
+ * Whether a key that the family did not read can be ignored: it is known to be harmless, it switches off a part that
  * the layers do not have, or no code reads it.
- * @param isNeverRead not asked about switches: a part that a config switches on may be missing from the description
+ * @param isNeverRead not used for switches, because the description may lack a part that the config switches on
  */
 export function isHarmlessKey(
   key: string,

@@ -3,25 +3,25 @@ import type { LatentAttention, Rope } from './description.js'
 import type { Differences, MixerParts } from './differences.js'
 import { type RopeOptions, readRope, yarnMagnitude } from './rope-config.js'
 
-/** Of norms in latent attention, whatever the config says. */
+/** Epsilon of the norms in latent attention, whatever the config says. */
 const LATENT_EPSILON = 1e-6
 
-/** What a config says of latent attention, the same in all layers. */
+/** Sizes and form of latent attention, the same in all layers. */
 export interface LatentForm {
-  /** Elements of a head's query and key: its own, and those that the keys of all heads share. */
+  /** Elements of a head's query and key: those of its own, and those that the keys of all heads share. */
   own: number
   shared: number
   /** Elements of a head's value. */
   value: number
   latent: number
-  /** Of the queries; null if they come from one product. */
+  /** Width of the queries' latent; null if queries come from one product. */
   queryLatent: number | null
   bias: boolean
   rope: Rope | null
   scale: number
 }
 
-/** What a family has if the config does not say. */
+/** The family's defaults. */
 export interface UsualSizes {
   own?: number
   shared?: number
@@ -56,7 +56,7 @@ export function readLatentForm(
   }
 }
 
-/** YaRN's factor on queries and on keys, which latent attention has in its scores. */
+/** YaRN's factor on queries times its factor on keys, which latent attention applies to the scores. */
 function readScoreFactor(config: ConfigReader): number {
   const settings = config.object('rope_parameters') ?? config.object('rope_scaling')
   const type = settings?.text('rope_type', undefined) ?? settings?.text('type', undefined) ?? 'default'
@@ -64,7 +64,7 @@ function readScoreFactor(config: ConfigReader): number {
   return weight === 0 ? 1 : yarnMagnitude(settings!.positive('factor'), weight) ** 2
 }
 
-/** @param names modules that are not called as DeepSeek's are, and that of a gate on heads if there is one */
+/** @param names modules that differ from DeepSeek's, and the module of a gate on heads if there is one */
 export function describeLatent(
   { name, linear, makeNorm, sizes }: MixerParts,
   { own, shared, value, latent, queryLatent, bias, rope, scale }: LatentForm,

@@ -6,15 +6,15 @@ import type { LayerType } from './layer-types.js'
 
 interface UsualRope {
   theta: number
-  /** Part of a head that is rotated; if omitted, the family always rotates all. */
+  /** Fraction of a head that is rotated; if omitted, the family always rotates whole heads. */
   partial?: number
-  /** The same if `rope_parameters` is there and does not say; 1 if omitted. */
+  /** The fraction if `rope_parameters` is present but omits it; 1 if omitted. */
   unstated?: number
 }
 
 /**
- * A rope for each kind of layer, which only a nested `rope_parameters` states.
- * @param usual the family's own, if the config has no `rope_parameters`
+ * A rope for each kind of layer, read from a nested `rope_parameters`.
+ * @param usual the family's defaults if the config has no `rope_parameters`
  */
 export function readLayerRopes(
   config: ConfigReader,

@@ -3,8 +3,8 @@ import type { ConfigReader } from './config-reader.js'
 export type LayerType = 'full_attention' | 'sliding_attention'
 
 /**
- * Which attention each layer has: the config's own list, or the family's rule if there is none.
- * @param slides the rule: whether a layer sees only a window
+ * The attention of each layer: by the config's list, or else by the family's rule.
+ * @param slides the rule: whether a layer has a sliding window
  */
 export function readLayerTypes(
   config: ConfigReader,
@@ -16,9 +16,9 @@ export function readLayerTypes(
 }
 
 /**
- * Which kind of a part each layer has: the config's own list, or the family's rule if there is none.
+ * The kind of each layer: by the config's list, or else by the family's rule.
  * @param key   of the list
- * @param kinds those that the family knows
+ * @param kinds the values it may have
  */
 export function readLayerKinds<Kind extends string>(
   config: ConfigReader,
@@ -40,9 +40,9 @@ export function readLayerKinds<Kind extends string>(
 }
 
 /**
- * The window of each layer that slides.
+ * The window of each layer; null for full attention.
  * @param window tokens seen, the token itself included; null if the model has no window
- * @throws LayerpruneError if a layer slides and there is no window
+ * @throws LayerpruneError if a layer with sliding attention has no window
  */
 export function windowsOf(
   config: ConfigReader,
@@ -56,12 +56,12 @@ export function windowsOf(
   }
 }
 
-/** A window: null if the config says null, the family's own if it says nothing. */
+/** `sliding_window`: null if it is null, `otherwise` if it is absent. */
 export function readWindow(config: ConfigReader, otherwise: number | null): number | null {
   return config.isNull('sliding_window') ? null : config.length('sliding_window', otherwise)
 }
 
-/** Period of full attention. transformers 4 also saves it with an underscore, which none reads. */
+/** Period of full attention. transformers 4 also saves the key with an underscore, but never reads that. */
 export function readPattern(config: ConfigReader, otherwise: number): number {
   const pattern = config.length('sliding_window_pattern', otherwise)
   if (config.has('layer_types')) config.ignore('_sliding_window_pattern')
@@ -69,7 +69,7 @@ export function readPattern(config: ConfigReader, otherwise: number): number {
   return pattern
 }
 
-/** A count that is the same in all layers, or a list of one for each. */
+/** A count that is either the same in all layers or a list with one entry per layer. */
 export function readLayerCounts(
   config: ConfigReader,
   key: string,
@@ -85,4 +85,19 @@ export function readLayerCounts(
     throw config.refuse(key, `a count, or one for each of ${layers} layers`)
   }
   return (layer) => counts[layer]!
+}
+
+/**
+ * Expands GPT-Neo's [[kinds, repeats], ...] to a list of kinds.
+ * @returns undefined if it has another form or more kinds than there are layers
+ */
+export function expandAttentionTypes(types: unknown, layers: number): unknown[] | undefined {
+  const kinds: unknown[] = []
+  for (const item of Array.isArray(types) ? types : []) {
+    const [cycle, repeats] = Array.isArray(item) ? item : []
+    if (!Array.isArray(cycle) || !Number.isSafeInteger(repeats)) return undefined
+    if (cycle.length === 0 || cycle.length * repeats > layers) return undefined
+    for (let repeat = 0; repeat < repeats; repeat++) kinds.push(...cycle)
+  }
+  return kinds
 }

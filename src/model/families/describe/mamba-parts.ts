@@ -1,11 +1,12 @@
 import type { ConfigReader } from './config-reader.js'
 import type { Activation, Convolution, Mamba, Mamba2 } from './description.js'
-import type { MixerParts } from './differences.js'
+import type { Differences, MixerParts } from './differences.js'
+import type { Has } from './family.js'
 
-/** How time steps were initialised before training. */
+/** Keys about the initial time steps, which training has changed. */
 export const TIME_STEP_KEYS = ['time_step_rank', 'time_step_min', 'time_step_max', 'time_step_floor']
 
-/** How weights were. */
+/** Keys about initial weights. */
 export const FIRST_TRAINED_KEYS = [
   ...TIME_STEP_KEYS,
   'time_step_init_scheme',
@@ -24,7 +25,7 @@ export interface Mamba2Sizes {
   hasConvolutionBias: boolean
 }
 
-/** Where the config has a size, and what the family takes if it says nothing. */
+/** Config key of a size, and the family's default. */
 type Place<T> = [key: string, otherwise: T]
 
 /** @param headDim a head's size, given their number */
@@ -54,7 +55,7 @@ export function readMamba2Sizes(
   }
 }
 
-/** Sizes in the words of Bamba, Granite 4 and Falcon H1. @param width of all heads */
+/** Sizes by the keys of Bamba, Granite 4 and Falcon H1. @param width of all heads */
 export function readBambaSizes(config: ConfigReader, width: number): Mamba2Sizes {
   config.ignore('mamba_chunk_size')
   return readMamba2Sizes(
@@ -75,7 +76,7 @@ export function readBambaSizes(config: ConfigReader, width: number): Mamba2Sizes
   )
 }
 
-/** The range of time steps; published configs have Infinity in it, which transformers 5 writes as an object. */
+/** The range of time steps. It may contain Infinity, which transformers 5 writes as an object. */
 export function readTimeStepLimit(config: ConfigReader): { least: number; most: number } {
   const limit = config.raw('time_step_limit') ?? [0, Infinity]
   const bounds = Array.isArray(limit) ? limit.map(readFloat) : []
@@ -92,7 +93,7 @@ function readFloat(value: unknown): number {
   return float === 'Infinity' ? Infinity : Number.NaN
 }
 
-/** How families differ in the rest of the mixer. */
+/** What else differs between the families with this mixer. */
 interface Mamba2Form {
   /** Module of the layer. */
   module: string
@@ -100,7 +101,7 @@ interface Mamba2Form {
   outputBias: boolean
   activation: Activation
   timeStep: { least: number; most: number }
-  /** Epsilon and place of the norm before the last product; null without one. */
+  /** Epsilon and place of the norm before the output product; null without one. */
   norm: { epsilon: number; beforeGate: boolean } | null
   inputScales?: number[]
 }
@@ -138,7 +139,7 @@ function describeConvolution(
   return { channels, weights: [own('conv1d.weight')], bias: hasBias ? own('conv1d.bias') : null, size }
 }
 
-/** Mamba-2 as Bamba and Granite 4 have it, in a layer's `mamba`. */
+/** Mamba-2 as in Bamba and Granite 4, in the module `mamba`. */
 export function readBambaMixer(config: ConfigReader, usualEpsilon: number): (parts: MixerParts) => Mamba2 {
   const width = config.length('mamba_expand', 2) * config.count('hidden_size')
   const sizes = readBambaSizes(config, width)
@@ -156,13 +157,12 @@ export function readBambaMixer(config: ConfigReader, usualEpsilon: number): (par
     })
 }
 
-/** Sizes of Mamba's mixer. */
 export interface MambaSizes {
   channels: number
   stateSize: number
   kernel: number
   hasConvolutionBias: boolean
-  /** Numbers that give the time steps. */
+  /** Rank of the time steps. */
   rank: number
 }
 
@@ -191,5 +191,27 @@ export function describeMamba(
     rate: own('A_log'),
     skip: own('D'),
     output: linear(`${module}.out_proj`, channels, sizes.hidden, hasBias),
+  }
+}
+
+/** Layers of one norm and one mixer, under the names of Mamba's authors. */
+export function describePureMamba(has: Has): Differences {
+  const isOld = has('backbone.embedding.weight') || has('embedding.weight')
+  return {
+    names: { embedding: isOld ? 'embedding' : 'embeddings', finalNorm: 'norm_f' },
+    keys: { heads: null },
+    norm: { key: 'layer_norm_epsilon', epsilon: 1e-5 },
+    norms: { beforeMixer: 'norm', beforeMlp: null },
+    parts: () => ({ mixer: true, mlp: false }),
+  }
+}
+
+/** Names shared by Bamba, Falcon H1 and Jamba. */
+export function describeBambaLayer(): Differences {
+  return {
+    kvHeads: 8,
+    names: { finalNorm: 'final_layernorm', mlp: 'feed_forward' },
+    norm: { epsilon: 1e-5 },
+    norms: { beforeMlp: 'pre_ff_layernorm' },
   }
 }

@@ -1,6 +1,6 @@
 import { readTable } from '../../../base/read-table.js'
 
-/** Which keys of config.json the code of transformers may read; test/fixtures/make-read-keys.py writes it. */
+/** Keys of config.json that the code of transformers may read; written by test/fixtures/make-read-keys.py. */
 interface ReadNames {
   /** The version of transformers whose source was read. */
   version: string
@@ -8,11 +8,11 @@ interface ReadNames {
   shared: string
   /** Names that only the code of a family may read, by `model_type`. */
   families: Record<string, string>
-  /** Sources of regular expressions for names that the code puts together. */
+  /** Regular expressions for names that the code composes. */
   patterns: string[]
 }
 
-/** Form of the names that the list can hold. Other keys, such as those with a dot, may be read. */
+/** Form of the names in the list. Other keys, such as those with a dot, count as read. */
 const KEY = /^_?[a-z][A-Za-z0-9_]*$/
 
 let common: { names: Set<string>; patterns: RegExp[] } | undefined
@@ -22,8 +22,8 @@ export function readNames(): ReadNames {
 }
 
 /**
- * Makes a test of whether transformers' own code of a family never reads a key, whatever its value. No key passes if
- * the family's code is not known: transformers does not have it, the config brings its own, or a newer version saved it.
+ * Makes a test of whether transformers' code for a family never reads a key. No key passes if that code is not known:
+ * transformers does not have the family, the config brings its own code, or a newer version saved the model.
  * @param config the whole content of config.json
  */
 export function findNeverRead(family: string, config: Record<string, unknown>): (key: string) => boolean {

@@ -3,46 +3,46 @@ import type { Rope, RopeFrequencies } from './description.js'
 
 export interface RopeOptions {
   headDim: number
-  /** Base of the frequencies if the config states none. */
+  /** Default base of the frequencies. */
   theta?: number
-  /** Base of the frequencies, whatever the config states for all layers. */
+  /** Base of the frequencies, whatever the config states. */
   ownTheta?: number
-  /** Part of a head that is rotated if the config states none; if omitted, the family always rotates all. */
+  /** Default fraction of a head that is rotated; if omitted, the family always rotates whole heads. */
   partial?: number
   /** Number of rotated elements, if the family states it. */
   dimensions?: number
   interleaved?: boolean
-  /** Which of the ropes of a nested `rope_parameters`, and of Gemma's old keys. */
+  /** Which rope of a nested `rope_parameters` to read. */
   layerType?: 'full_attention' | 'sliding_attention'
-  /** A base at the top may be another than that in `rope_parameters`, which comes first. */
+  /** The base at the top may differ from the one in `rope_parameters`, which takes precedence. */
   hasOwnTheta?: boolean
-  /** Keys at the top of an old config. */
+  /** Keys at the top level of an old config. */
   keys?: { theta?: string; partial?: string }
-  /** Whether an old config's `rope_scaling` is for this rope; true if omitted. */
+  /** Whether an old config's `rope_scaling` applies to this rope; true if omitted. */
   scaled?: boolean
   /** Old configs call LongRoPE `yarn`. */
   yarnIsLongrope?: boolean
-  /** Length that scaling starts from if the top level of the config does not say, whatever the scaling itself says. */
+  /** Original length if the top level of the config omits it; overrides the one in the scaling's settings. */
   originalPositions?: number
-  /** `dynamic` may state an `alpha`, which sets the base once and for all. */
+  /** `dynamic` may state an `alpha`, which makes the base constant. */
   knowsAlpha?: boolean
   /** Each set of LongRoPE states its own factor on cosines and sines (`short_mscale`, `long_mscale`). */
   hasFactors?: boolean
-  /** Settings if the config states none, in either spelling. */
+  /** Default settings. */
   usual?: Record<string, unknown>
-  /** Keys of the settings that the family reads itself. */
+  /** Keys of the settings that the family reads elsewhere. */
   others?: string[]
-  /** `mrope`, three positions for images, is a type: of text it is the default, whose three positions are equal. */
+  /** Accepts the type `mrope`, three positions for images; for text these are equal, as in the default type. */
   knowsMrope?: boolean
 }
 
-/** Names of rope types that others have for one that transformers knows. */
+/** Other names of transformers' rope types. */
 const OTHER_NAMES = new Map([
   ['su', 'longrope'],
   ['deepseek_yarn', 'yarn'],
 ])
 
-/** Keys that some rope types read and that mean nothing to the others. */
+/** Keys that some rope types read and the others ignore. */
 const ROPE_KEYS = [
   'attention_factor',
   'beta_fast',
@@ -58,7 +58,7 @@ const ROPE_KEYS = [
   'truncate',
 ]
 
-/** Keys for images in the text (three positions, equal for text), and for how YaRN was trained. */
+/** Also keys about positions of images, which do not matter for text, and about YaRN's training. */
 const HARMLESS_KEYS = [...ROPE_KEYS, 'mrope_section', 'mrope_interleaved', 'finetuned']
 
 /**
@@ -91,7 +91,7 @@ export function readRope(config: ConfigReader, options: RopeOptions): Rope {
   return { dimensions, interleaved: options.interleaved ?? false, ...scale }
 }
 
-/** One rope of `rope_parameters`, if each type of layer has its own. */
+/** The rope of one type of layer, if `rope_parameters` nests them. */
 function ofLayerType(
   config: ConfigReader,
   parameters: ConfigReader,
@@ -120,7 +120,7 @@ function readTheta(config: ConfigReader, settings: ConfigReader | undefined, opt
   return options.ownTheta ?? stated ?? top ?? options.theta ?? 10_000
 }
 
-/** Part of a head that is rotated. */
+/** Fraction of a head that is rotated. */
 function readPartial(config: ConfigReader, settings: ConfigReader | undefined, options: RopeOptions): number {
   const key = options.keys?.partial ?? 'partial_rotary_factor'
   const read = (reader: ConfigReader | undefined, key: string): number | undefined => {
@@ -140,7 +140,7 @@ function assertSameScaling(config: ConfigReader, settings: ConfigReader, scaling
   }
 }
 
-/** Odd settings, such as a base of 1 with YaRN, divide by zero. */
+/** Some settings divide by zero, such as a base of 1 with YaRN. */
 function assertFinite(config: ConfigReader, { attentionFactor, frequencies }: Scaling): void {
   const values =
     frequencies.kind === 'fixed'
@@ -238,14 +238,14 @@ function readGrowingBase(
   }
 }
 
-/** Only the first pairs of a head are rotated, by the frequencies that they would have if all were. */
+/** Rotates only the first pairs of a head, with the frequencies they would have if all were rotated. */
 function readProportional(settings: ConfigReader, plain: number[]): number[] {
   const rotated = Math.floor(settings.positive('partial_rotary_factor', 1) * plain.length)
   const factor = settings.positive('factor', 1)
   return plain.map((value, pair) => (pair < rotated ? Math.fround(value / factor) : 0))
 }
 
-/** Long waves are stretched by the factor, short ones kept, those between interpolated (Llama 3.1). */
+/** Stretches long waves by the factor, keeps short ones and interpolates those between (Llama 3.1). */
 function readLlama3(settings: ConfigReader, plain: number[], original: number): number[] {
   const factor = settings.positive('factor')
   const low = settings.positive('low_freq_factor')
@@ -259,7 +259,7 @@ function readLlama3(settings: ConfigReader, plain: number[], original: number): 
   })
 }
 
-/** YaRN (Peng et al. 2023, arXiv 2309.00071), with the options that transformers knows. */
+/** YaRN (Peng et al. 2023, arXiv 2309.00071), with transformers' options. */
 function readYarn(
   config: ConfigReader,
   settings: ConfigReader,
@@ -295,12 +295,12 @@ function readYarn(
   }
 }
 
-/** YaRN's factor on queries and on keys if texts are stretched by `factor`. */
+/** YaRN's factor on queries and on keys if the context is extended by `factor`. */
 export function yarnMagnitude(factor: number, weight: number): number {
   return factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 }
 
-/** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as Phi 3 uses it. */
+/** LongRoPE (Ding et al. 2024, arXiv 2402.13753) as in Phi 3. */
 function readLongrope(
   config: ConfigReader,
   settings: ConfigReader,

@@ -2,29 +2,25 @@ import type { ConfigReader } from './config-reader.js'
 import type { ExpertGroups, Experts, LargestScores } from './description.js'
 import type { Differences, ExpertParts } from './differences.js'
 import type { Has } from './family.js'
-import { describeExperts, type ExpertNames, QWEN_EXPERTS } from './family-parts.js'
+import { describeExperts, type ExpertCounts, type ExpertNames, QWEN_EXPERTS } from './family-parts.js'
 
-/** A mixture of experts whose router chooses by more than it weighs by, with an MLP beside it that has no gate. */
-export interface RoutedExperts {
+/** Experts selected with a correction bias, and optionally a shared expert without a gate (DeepSeek V3). */
+export interface RoutedExperts extends ExpertCounts {
   names: ExpertNames
-  count: number
-  topK: number
-  /** Width of an expert. */
-  intermediateSize: number
-  /** Without the name of a bias. */
+  /** Its `correctionBias` is replaced by the one below. */
   routing: LargestScores
-  /** Names that the bias may have in a layer, the published one first; null if there is none. */
+  /** Possible names of the bias, the published one first; null if there is none. */
   correctionBias: string[] | null
-  /** Modules that the shared expert may be, the published one first; null if there is none. */
+  /** Possible modules of the shared expert, the published one first; null if there is none. */
   shared: { modules: string[]; intermediateSize: number; scale?: number } | null
-  /** How the matrices of fused experts are stored; as those of Linear if omitted. */
+  /** Whether fused matrices are stored as [inputs, outputs]; false if omitted. */
   transposed?: boolean
 }
 
-/** Describes a layer's experts under those of their names that the checkpoint has. */
+/** Describes a layer's experts by the names that the checkpoint has. */
 export function describeRoutedExperts(
   parts: ExpertParts,
-  has: (name: string) => boolean,
+  has: Has,
   { correctionBias, shared, ...experts }: RoutedExperts,
 ): Experts {
   const find = (names: string[], tensor = '') =>
@@ -43,15 +39,15 @@ export function describeRoutedExperts(
   }
 }
 
-/** Sum to which a router adds nothing that float32 could tell from zero, unless all chosen scores are zero. */
+/** DeepSeek V3's addend to the sum of selected scores; it has no effect in float32 unless all of them are zero. */
 const SUM_EPSILON = 1e-20
 
-/** DeepSeek V3's router without groups: sigmoids, weighed to a sum of one and multiplied by a factor. */
+/** DeepSeek V3's router without groups: sigmoids, scaled to a sum of `scale`. */
 export function sigmoidRouting(scale: number, sumEpsilon = SUM_EPSILON): LargestScores {
   return { scores: 'sigmoid', correctionBias: null, normalized: { sumEpsilon }, scale }
 }
 
-/** DeepSeek V3's router over groups of experts, by the keys that its kin share. */
+/** DeepSeek V3's router over groups of experts, by the keys that its variants share. */
 export function readGroupedRouting(
   config: ConfigReader,
   { count, topK }: { count: number; topK: number },
@@ -67,7 +63,7 @@ export function readGroupedRouting(
   }
 }
 
-/** Words of published configs for the only router that there is. */
+/** Checks that the config names V3's router, under any of its published names. */
 function expectV3Router(config: ConfigReader): void {
   config.expect('topk_method', 'noaux_tc')
   const scoring = config.text('scoring_func', 'sigmoid')
@@ -80,8 +76,8 @@ interface UsualGroups {
 }
 
 /**
- * The groups that experts are chosen from; null if that is all of them.
- * @param scoredBy how many of a group's scores count
+ * The groups that experts are selected from; null if all groups are kept.
+ * @param scoredBy how many of a group's largest scores are summed
  */
 export function readGroups(
   config: ConfigReader,
@@ -100,7 +96,7 @@ export function readGroups(
   return { count: groups, kept, scoredBy }
 }
 
-/** Which layers have experts: by a list, or all from a number on. */
+/** Which layers have experts: those of `mlp_layer_types`, or all from the number in `first.key` on. */
 export function readExpertLayers(
   config: ConfigReader,
   first: { key: string; otherwise: number },
@@ -109,7 +105,7 @@ export function readExpertLayers(
   return readMlpTypes(config) ?? ((layer) => layer >= boundary)
 }
 
-/** Which layers have experts by the list of them; undefined if the config has none. */
+/** Which layers have experts by `mlp_layer_types`; undefined if the config has no such list. */
 export function readMlpTypes(config: ConfigReader): ((layer: number) => boolean) | undefined {
   const types = config.texts('mlp_layer_types', undefined)
   if (types === undefined) return undefined
@@ -120,33 +116,13 @@ export function readMlpTypes(config: ConfigReader): ((layer: number) => boolean)
   return (layer) => types[layer] === 'sparse'
 }
 
-/** How many layers for multi-token prediction follow those of the decoder in the files, stored or not. */
+/** Number of layers for multi-token prediction after the decoder's last one, whether stored or not. */
 export function readExtraLayers(config: ConfigReader, otherwise = 0): number {
   const key = config.choose('num_nextn_predict_layers', 'num_mtp_layers')
   const count = config.number(key, otherwise)
   if (!Number.isSafeInteger(count) || count < 0 || count > 64)
     throw config.refuse(key, 'a small whole number')
   return count
-}
-
-interface ExpertCounts {
-  count: number
-  topK: number
-  intermediateSize: number
-}
-
-export function readExpertCounts(
-  config: ConfigReader,
-  usual: { count?: number; topK?: number; intermediateSize: number },
-  key = 'n_routed_experts',
-): ExpertCounts {
-  const { count, topK } = usual
-  return {
-    count: count === undefined ? config.count(key) : config.count(key, count),
-    topK:
-      topK === undefined ? config.count('num_experts_per_tok') : config.count('num_experts_per_tok', topK),
-    intermediateSize: config.count('moe_intermediate_size', usual.intermediateSize),
-  }
 }
 
 /** Experts under the names of DeepSeek V3. */
@@ -157,9 +133,9 @@ export function describeV3Experts(
     experts: ExpertCounts
     isNormalized: boolean
     scale: number
-    /** First layer that has experts if the config does not say; null if all have, whatever it says. */
+    /** Default of `first_k_dense_replace`; null if all layers have experts, whatever the config says. */
     firstSparse: number | null
-    /** Number of shared experts, which are one MLP of their width together. */
+    /** Number of shared experts, which are stored as one MLP of their total width. */
     shared: number
   },
 ): NonNullable<Differences['experts']> {

@@ -1,12 +1,12 @@
 import { floatAttribute, stringAttribute } from '../constants.js'
 import { type Passage, type Rule, sumToInput } from '../rule.js'
 
-/** The rule of an operator of one input: its gradient times the derivative at each number. */
+/** The rule of an operator of one input: the gradient times the derivative at each element. */
 function scaled(derivative: (passage: Passage) => string): Rule {
   return (gradient, passage) => [passage.writer.op('Mul', [gradient, derivative(passage)])]
 }
 
-/** The rule of an operator of two inputs that are repeated to one shape. */
+/** The rule of an operator of two inputs that are broadcast to one shape. */
 function binary(
   left: (gradient: string, passage: Passage) => string,
   right: (gradient: string, passage: Passage) => string,

@@ -10,8 +10,8 @@ export const castRule: Rule = (gradient, { node }) =>
   integerAttribute(node, 'to', DataType.UNDEFINED) === DataType.FLOAT ? [gradient] : []
 
 /**
- * Of a change of shape that keeps the order of the numbers. A tensor whose shape is read only when the gradient arrives is
- * kept until then, so a shape that is known is written as a constant.
+ * The rule of a reshape. A tensor whose shape is read in the backward pass is kept until then, so known shapes are
+ * written as constants.
  */
 export const reshapeRule: Rule = (gradient, { writer, node, shapes }) => {
   const input = node.input[0]!
@@ -34,7 +34,7 @@ export const transposeRule: Rule = (gradient, { writer, node }) => {
   return [writer.op('Transpose', [gradient], { perm: inverse })]
 }
 
-/** The transpose of a rotation is the rotation by the opposite angle; a factor on cosines and sines stays. */
+/** The transpose of a rotation is the rotation by the opposite angle, with the same factor on cosines and sines. */
 export const rotationRule: Rule = (gradient, { writer, node }) => {
   const [, rows, cosines, sines] = node.input as [string, string, string, string]
   const opposite = writer.op('Neg', [sines])

@@ -33,7 +33,7 @@ export function normRule(gradient: string, passage: Passage): InputGradients {
   return [found.input, found.scale, found.bias]
 }
 
-/** Norms that add two tensors first; the sum may be an output too. */
+/** Norms that first add two tensors; the sum may be an output too. */
 export function fusedNormRule(passage: Passage): InputGradients {
   const { writer, node, outputs, needs } = passage
   const [gradient, ofSum] = [outputs[0], outputs[SUM_OUTPUT]]
@@ -54,9 +54,8 @@ export function fusedNormRule(passage: Passage): InputGradients {
 }
 
 /**
- * y = scale * r c + bias, with c = x - mean for a layer norm and x for an RMS norm, where r is one over the root of the
- * mean of c squared plus epsilon. With h = scale * dy: dx = r (h - mean(h)) - r^3 mean(h c) c, without mean(h) for an
- * RMS norm.
+ * y = scale * r c + bias, with c = x - mean(x) for a layer norm and c = x for an RMS norm, and r = 1 / sqrt(mean(c^2) +
+ * epsilon). With h = scale * dy: dx = r (h - mean(h)) - r^3 mean(h c) c, without mean(h) for an RMS norm.
  */
 function passNorm(gradient: string, passage: Passage, norm: NormTensors): NormGradients {
   const { writer } = passage

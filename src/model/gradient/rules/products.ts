@@ -2,8 +2,8 @@ import { floatAttribute, integerAttribute } from '../constants.js'
 import { type Passage, type Rule, sumToTensor } from '../rule.js'
 
 /**
- * Y = alpha op(A) op(B), where op may transpose the last two axes: the gradients are products of that of Y with the
- * other factor, transposed accordingly.
+ * Y = alpha op(A) op(B), where op may transpose the last two axes: the gradient of each factor is the product of Y's
+ * gradient with the other factor, transposed accordingly.
  */
 export const productRule: Rule = (gradient, passage) => {
   const { node, needs, shapes } = passage
@@ -36,7 +36,7 @@ function leftGradient(gradient: string, passage: Passage): string {
     ? multiply(passage, right, gradient, { alpha, transA: transB, transB: true })
     : multiply(passage, gradient, right, { alpha, transA: false, transB: !transB })
   const ranks = node.input.slice(0, 2).map((name) => shapes.of(name)?.length)
-  // a matrix that all of a batch is multiplied by is the usual case; the batch axes are the gradient's own
+  // usually one matrix multiplies the whole batch; the batch axes are then those of the gradient
   return ranks[1] === 2 ? product : sumBatch(passage, product, 0)
 }
 
@@ -73,7 +73,7 @@ function multiply({ writer }: Passage, left: string, right: string, { alpha, tra
   })
 }
 
-/** Sums over batches that one factor was repeated for. */
+/** Sums over batch axes that one factor was broadcast to. */
 function sumBatch(passage: Passage, product: string, input: number): string {
   const { node, shapes } = passage
   const [own, other] = [input, 1 - input].map((index) => shapes.of(node.input[index]!)?.slice(0, -2))

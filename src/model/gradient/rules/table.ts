@@ -5,7 +5,7 @@ import * as norms from './norms.js'
 import { productRule } from './products.js'
 import * as reductions from './reductions.js'
 
-/** Operators of which only the first output matters. */
+/** Operators with a single output that can have a gradient. */
 const RULES: Record<string, Rule> = {
   Add: elementwise.addRule,
   Cast: layout.castRule,
@@ -42,7 +42,7 @@ const RULES: Record<string, Rule> = {
   Where: elementwise.whereRule,
 }
 
-/** Operators of several outputs that may each have a gradient. */
+/** Operators with several outputs that can have gradients. */
 const RULES_OF_ALL_OUTPUTS: Record<string, (passage: Passage) => InputGradients> = {
   SkipLayerNormalization: norms.fusedNormRule,
   SkipSimplifiedLayerNormalization: norms.fusedNormRule,

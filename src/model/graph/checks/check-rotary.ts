@@ -1,12 +1,12 @@
 import { LayerpruneError } from '../../../base/errors.js'
 import { type GraphProto, MICROSOFT_DOMAIN } from '../onnx/onnx.js'
 
-/** Positions of the tables of cosines and sines among the inputs of ONNX Runtime's fused operators. */
+/** Input indices of the tables of cosines and sines in ONNX Runtime's fused operators. */
 const TABLES: Record<string, [number, number]> = { GroupQueryAttention: [7, 8], RotaryEmbedding: [2, 3] }
 
 /**
- * Checks the rotary embedding tables that are stored in a graph: ONNX Runtime 1.30 does not, and a table of another
- * shape crashes the whole process.
+ * Checks the rotary embedding tables stored in a graph: ONNX Runtime 1.30 does not, and a table of another shape crashes
+ * the whole process.
  * @throws LayerpruneError if one is not a matrix
  */
 export function assertRotaryTables(graph: GraphProto, file: string): void {
@@ -17,7 +17,7 @@ export function assertRotaryTables(graph: GraphProto, file: string): void {
       const dims = stored.get(input[place] ?? '')
       if (dims === undefined || dims.length === 2) continue
       throw new LayerpruneError(
-        `${file} is damaged: ${opType} ${name} reads ${input[place]} as a table of rotary embedding, expected [positions, half of a head], found [${dims.join(', ')}]`,
+        `${file} is damaged: ${opType} ${name} reads ${input[place]} as a rotary embedding table, expected [positions, half of a head], found [${dims.join(', ')}]`,
         { hint: 'download or export the model again' },
       )
     }

@@ -9,15 +9,15 @@ interface Found {
   value: number
 }
 
-/** How the numbers of a part that are not finite are found, and how many bytes each takes. */
+/** Finds the first number of a piece that is not finite, for numbers of a given size. */
 interface Search {
   bytesOfNumber: number
-  /** @param before bytes of the part before the piece */
+  /** @param before number of bytes before the piece */
   find(piece: Uint8Array<ArrayBuffer>, before: number): Found | null
 }
 
 /**
- * Finds the first number of a part that is not finite, or the first code that decodes to none.
+ * Finds the first number of a part that is not finite, or the first code that decodes to such a number.
  * @returns its index in the part; null if there is none
  */
 export async function findNonFiniteNumber(read: PartRead, reader: WeightReader): Promise<Found | null> {
@@ -33,7 +33,7 @@ export async function findNonFiniteNumber(read: PartRead, reader: WeightReader):
   return null
 }
 
-/** Null if every bit pattern is finite. */
+/** @returns null if every bit pattern is finite */
 function chooseSearch({ part: { dtype }, isFloat, table, halves }: PartRead): Search | null {
   if (halves !== undefined) return halves.places.length === 0 ? null : searchHalves(halves)
   if (table !== undefined) return searchCodes(table)
@@ -52,13 +52,13 @@ function chooseSearch({ part: { dtype }, isFloat, table, halves }: PartRead): Se
   }
 }
 
-/** Blocks have an even number of bytes if they hold float16 numbers, so that none is divided between two pieces. */
+/** Blocks that hold float16 numbers have an even number of bytes, so no number is split between two pieces. */
 function searchHalves({ blockBytes, places }: NonNullable<PartRead['halves']>): Search {
   const find = (piece: Uint8Array, before: number): Found | null => {
     for (const place of places) {
       const first = (place - (before % blockBytes) + blockBytes) % blockBytes
       for (let at = first; at + 1 < piece.length; at += blockBytes) {
-        // an exponent of ones
+        // all exponent bits set
         if ((piece[at + 1]! & 0x7c) !== 0x7c) continue
         const [value] = decodeFloats(piece.slice(at, at + 2), 'F16')
         return { index: at, value: value! }
@@ -79,7 +79,7 @@ function searchCodes(table: readonly number[]): Search | null {
   return { bytesOfNumber: 1, find }
 }
 
-/** As float32, to which they are rounded. */
+/** Rounds to float32. */
 function findInDoubles(piece: Uint8Array<ArrayBuffer>): Found | null {
   const values = new Float64Array(piece.buffer, piece.byteOffset, piece.byteLength / 8)
   const index = values.findIndex((value) => !Number.isFinite(Math.fround(value)))

@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * Checks weights in another thread. Reading them there, in the order of the graph, also brings them into the system's
- * memory before a run maps them.
+ * Checks weights in another thread. Reading them in the order of the graph also brings them into the page cache before a
+ * run maps them.
  */
 export class FiniteThread {
   readonly #worker: Worker = startThread('model/graph/checks/finite-worker.js', {})
@@ -30,7 +30,7 @@ export class FiniteThread {
   readonly #waiting = new Map<number, Waiting>()
   #count = 0
 
-  /** @param tensors  as of `assertFiniteWeights` */
+  /** @param tensors  see `assertFiniteWeights` */
   constructor(tensors: FiniteOptions['tensors']) {
     this.#tensors = tensors
     this.#worker.on('message', (answer: FiniteAnswer) => {
@@ -45,7 +45,7 @@ export class FiniteThread {
   }
 
   /**
-   * As `assertFiniteWeights`, one graph after another.
+   * Like `assertFiniteWeights`, one graph after another.
    * @param decoder  without packed weights
    */
   check({ model, weightsFolder }: DecoderGraph): Promise<void> {
@@ -54,7 +54,7 @@ export class FiniteThread {
     const checked = new Promise<void>((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject })
     })
-    // whoever waits for it later gets the reason: no unhandled rejection until then
+    // the rejection is not unhandled: a later caller awaits it
     checked.catch(() => {})
     this.#worker.postMessage(task satisfies FiniteTask)
     return checked

@@ -14,12 +14,12 @@ import { countDims, ELEMENT_BITS } from '../weight-sizes.js'
 import { findNonFiniteNumber } from './finite-parts.js'
 
 export interface FiniteOptions extends ProgressOptions {
-  /** The tensors that the weights are stored in, by which errors name them; omitted for an ONNX graph. */
+  /** The stored tensors, whose names errors use; omitted for an ONNX graph. */
   tensors?: ReadonlyMap<string, TensorLocation> | undefined
   signal?: AbortSignal | undefined
 }
 
-/** Fewer bytes are read in a moment. */
+/** Fewer bytes are read without a progress report. */
 const REPORTED_BYTES = 100e6
 
 /**
@@ -47,7 +47,7 @@ export async function assertFiniteWeights(
         await assertFiniteParts(expression, reader)
         continue
       }
-      // numbers inside a graph that layerprune built are not weights
+      // initializers inside a graph that layerprune built are not weights
       if (tensors !== undefined && !isExternal(tensor)) continue
       signal?.throwIfAborted()
       const found = await findIn(tensor, weightsFolder, reader)
@@ -75,7 +75,7 @@ function isExternal({ dataLocation }: TensorProto): boolean {
   return dataLocation === DataLocation.EXTERNAL
 }
 
-/** Checks the scales and other numbers of a packed weight, and its codes if some decode to no number. */
+/** Checks the scales of a packed weight, and its codes if some of them are not finite. */
 async function assertFiniteParts(expression: WeightExpression, reader: WeightReader): Promise<void> {
   for (const read of listParts(expression)) {
     const found = await findNonFiniteNumber(read, reader)
@@ -102,7 +102,7 @@ function notFinite(value: number, place: string): LayerpruneError {
   })
 }
 
-/** @param index of a number in a tensor of the graph, which may be part of a stored one */
+/** @param index of a number in an initializer, which may be part of a stored tensor */
 function describePlace(
   tensor: TensorProto,
   index: number,
@@ -135,7 +135,6 @@ function bytesOfNumber({ dataType }: TensorProto): number {
   return ELEMENT_BITS.get(dataType)! / 8
 }
 
-/** The first number of an initializer that is not finite. */
 async function findIn(
   tensor: TensorProto,
   folder: string,
@@ -162,7 +161,7 @@ async function hasOnly(
   return true
 }
 
-/** The bytes of an initializer, wherever they are; each piece is overwritten by the next. */
+/** Yields the bytes of an initializer, wherever they are stored; each piece overwrites the previous one. */
 async function* readPieces(
   tensor: TensorProto,
   folder: string,

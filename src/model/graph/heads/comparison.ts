@@ -16,19 +16,18 @@ import { HEAD_LOGITS, TARGETS_INPUT, takeHead } from './likelihood.js'
 /** Output of a comparison head: float32 [positions, models, 3], see `COMPARED`. */
 const COMPARISON_OUTPUT = 'layerprune.comparison'
 
-/** Numbers that a comparison head gives for each position and model, in this order. */
+/** Numbers that a comparison head returns for each position and model, in this order. */
 export const COMPARED = ['logLikelihood', 'divergence', 'agreement'] as const
 
 /**
- * The end of a decoder as a graph that compares what several models of the same head predict: it takes their last
- * states, [positions * models, 1, hidden], those of one position together and the reference model's first, and the
- * next token, [positions, models, 1]. For each it returns
- * - the logarithm of the probability of the next token,
- * - the Kullback-Leibler divergence of the model's distribution from the reference's, sum p log(p / q) with p the
- *   reference's, in nats,
+ * The end of a decoder as a graph that compares the predictions of several models with the same head. It takes their
+ * last states, [positions * models, 1, hidden], grouped by position with the reference model first, and the next token,
+ * [positions, models, 1]. For each position and model it returns
+ * - the log-probability of the next token,
+ * - the Kullback-Leibler divergence from the reference, sum p log(p / q) with p the reference's probabilities, in nats,
  * - 1 if the reference's most probable token is also the model's, else 0.
  *
- * Logits stay in the graph. All is in float32: a divergence is exact to about 1e-6, and may be as much below 0.
+ * All is in float32: a divergence is exact to about 1e-6, and may be that far below 0.
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeComparisonHead(decoder: DecoderGraph): DecoderGraph {
@@ -53,10 +52,9 @@ const REFERENCE_PREFIX = 'layerprune.reference.'
 export const REFERENCE_STATE_INPUT = REFERENCE_PREFIX + STATE_INPUT
 
 /**
- * The ends of two decoders as one graph that compares what they predict, as `takeComparisonHead` does for models of
- * one head. It takes the last state of the model and that of the reference, [positions, 1, hidden] each, and the next
- * token, [positions, 2, 1]; of the two models of its output the reference is the first. Inputs made from texts are
- * shared. What the two decoders have in common is held twice.
+ * Like `takeComparisonHead`, for two decoders with different heads. The graph takes the last states of model and
+ * reference, [positions, 1, hidden] each, and the next token, [positions, 2, 1]; its output has the reference first.
+ * Inputs made from texts are shared; weights that the decoders have in common are held twice.
  * @throws LayerpruneError if a decoder has no head
  */
 export function takePairHead(decoder: DecoderGraph, reference: DecoderGraph): DecoderGraph {
@@ -101,7 +99,7 @@ function addComparison(model: ModelProto): void {
     first(name('log_q'), 'log_p'),
     makeNode('Exp', [name('log_p')], [name('p')]),
     makeNode('Transpose', [name('p')], [name('p_column')], { perm: [0, 2, 1] }),
-    // sum p log q, of which the first is sum p log p
+    // sum p log q; the first model's is sum p log p
     makeNode('MatMul', [name('log_q'), name('p_column')], [name('expected')]),
     first(name('expected'), 'negative_entropy'),
     makeNode('Sub', [name('negative_entropy'), name('expected')], [name('divergence')]),
@@ -122,7 +120,7 @@ function addComparison(model: ModelProto): void {
   removeDeadNodes(graph)
 }
 
-/** Maximum over the last of three axes, which are an input from opset 18 on. Much faster than ArgMax. */
+/** Maximum over the last of three axes; opset 18 made the axes an input. Much faster than ArgMax. */
 function reduceMax(model: ModelProto, tensor: string, result: string): NodeProto {
   if (opsetOf(model) < 18) return makeNode('ReduceMax', [tensor], [result], { axes: [2] })
   model.graph.initializer.push(makeInt64Tensor(name('last_axis'), [1], [2]))

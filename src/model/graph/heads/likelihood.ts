@@ -4,18 +4,18 @@ import { DataType, makeInt64Tensor, makeNode, makeValueInfo } from '../onnx/onnx
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes } from '../onnx/topology.js'
 import { feedState } from '../segment.js'
 
-/** Input of a likelihood head: int64 [positions, 1], the token that follows each position. */
+/** Input of a likelihood head: int64 [positions, 1], the token after each position. */
 export const TARGETS_INPUT = 'layerprune.targets'
 
-/** Output of a likelihood head: float32 [positions, 1], the logarithm of each target's probability. */
+/** Output of a likelihood head: float32 [positions, 1], the log-probability of each target. */
 const LIKELIHOOD_OUTPUT = 'layerprune.log_likelihood'
 
 /**
- * The end of a decoder, from state L through its final norm and its head, as a graph that takes states at any
- * positions, [positions, 1, hidden], and returns the probabilities that it gives to the next tokens. Everything between
- * state and `logits` is included, such as logit scales and caps. The softmax is in float32.
+ * The end of a decoder, from state L to its logits, as a graph that takes states at any positions,
+ * [positions, 1, hidden], and returns the log-probabilities of the next tokens. Everything before `logits` is included,
+ * such as logit scales and caps. The softmax is in float32.
  *
- * Positions take the place of the batch, so that an export that keeps only the last token's logits keeps them all.
+ * The batch axis holds positions, so an export that keeps only the last token's logits returns all of them.
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
@@ -34,11 +34,11 @@ export function takeLikelihoodHead(decoder: DecoderGraph): DecoderGraph {
   return head
 }
 
-/** Logits of a head that `takeHead` took, in float32. */
+/** Float32 logits of a graph that `takeHead` made. */
 export const HEAD_LOGITS = name('float')
 
 /**
- * The end of a decoder up to its logits, in float32, as nodes that may be added to; its outputs are the decoder's.
+ * The end of a decoder up to its logits, in float32, for callers that append nodes; its outputs are the decoder's.
  * @throws LayerpruneError if the decoder has no head
  */
 export function takeHead(decoder: DecoderGraph): DecoderGraph {
@@ -60,4 +60,39 @@ export function takeHead(decoder: DecoderGraph): DecoderGraph {
 
 function name(part: string): string {
   return `layerprune.head.${part}`
+}
+
+/** Second output of a continuation head: int64 [positions, 1], the most likely token after each position. */
+export const TOP_TOKEN_OUTPUT = 'layerprune.top_token'
+
+/**
+ * A likelihood head that also returns the most likely token.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeContinuationHead(decoder: DecoderGraph): DecoderGraph {
+  const head = takeLikelihoodHead(decoder)
+  const graph = head.model.graph
+  const softmax = graph.node.find(({ opType }) => opType === 'LogSoftmax')!
+  graph.node.push(makeNode('ArgMax', [softmax.input[0]!], [TOP_TOKEN_OUTPUT], { axis: 1, keepdims: 1 }))
+  graph.output.push(makeValueInfo(TOP_TOKEN_OUTPUT, DataType.INT64, ['positions', 1]))
+  return head
+}
+
+/** Output of a next-token head: int64 [positions], the most likely token after each position. */
+export const NEXT_TOKEN_OUTPUT = 'layerprune.next_token'
+
+/**
+ * The end of a decoder as a graph that takes states at any positions, [positions, 1, hidden], and returns the most
+ * likely next token of each, the first one if several are equal.
+ * @throws LayerpruneError if the decoder has no head
+ */
+export function takeNextTokenHead(decoder: DecoderGraph): DecoderGraph {
+  const head = takeLikelihoodHead(decoder)
+  const graph = head.model.graph
+  const [logits] = graph.node.find(({ opType }) => opType === 'LogSoftmax')!.input
+  graph.node.push(makeNode('ArgMax', [logits!], [NEXT_TOKEN_OUTPUT], { axis: 1, keepdims: 0 }))
+  graph.input = graph.input.filter(({ name }) => name !== TARGETS_INPUT)
+  graph.output = [makeValueInfo(NEXT_TOKEN_OUTPUT, DataType.INT64, ['positions'])]
+  removeDeadNodes(graph)
+  return head
 }

@@ -6,8 +6,8 @@ export function hasInt8Weights({ graph }: ModelProto): boolean {
 }
 
 /**
- * Gives each node that reads an int8 weight a name of its own for it, all but the first: ONNX Runtime, which replaces
- * such a weight in one node after another, fails at one that two nodes share. The numbers remain in one place.
+ * Gives an int8 weight another name for each further node that reads it: ONNX Runtime replaces such a weight node by
+ * node and fails if two nodes share it. The bytes stay shared.
  * @returns a new model that shares other nodes and the weights with the given one, which is not changed
  */
 export function separateInt8Weights(model: ModelProto): ModelProto {

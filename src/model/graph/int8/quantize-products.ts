@@ -31,15 +31,15 @@ import {
 export interface QuantizedMatrix {
   /** int8 [inputs, outputs] */
   values: ExternalData
-  /** Quantisation residuals of the weights in 254ths of a step, in the same shape; null if not kept. */
+  /** Quantization residuals of the weights in 254ths of a step, in the same shape; null if not kept. */
   residuals: ExternalData | null
-  /** float32 [outputs]: the weight of an int8 value of 1. */
+  /** float32 [outputs]: the weight that an int8 value of 1 represents. */
   scales: ExternalData
   /** Whether the residuals of tokens are multiplied too. */
   keepsTokenResiduals: boolean
-  /** Size of the blocks in which tokens are rotated before they are rounded. */
+  /** Tokens are rotated in blocks of this size before they are rounded. */
   block: number
-  /** Whether tokens come rotated, by the matrix that made them. */
+  /** Whether the matrix that made the tokens has rotated them already. */
   comesRotated: boolean
 }
 
@@ -55,10 +55,10 @@ const SECOND = `${PREFIX}.second`
 const EVERY_ROW = `${PREFIX}.every_row`
 /** Name of a dimension: batch times tokens. */
 const ROWS = `${PREFIX}.rows`
-/** Part of the name of every tensor that is computed between an input and its product with a matrix. */
+/** Part of the names of all tensors computed between an input and its product with a matrix. */
 const STEP = '/int8.'
 
-/** The initializer that a graph with rotated blocks lacks: the rotation of rows, float32 [block, block]. */
+/** Initializer that callers must add to a graph with rotated blocks: the rotation of rows, float32 [block, block]. */
 export function blockRotation(block: number): string {
   return `${PREFIX}.rotation_of_${block}`
 }
@@ -69,12 +69,12 @@ export function isInt8Step({ output }: NodeProto): boolean {
 }
 
 /**
- * Multiplies by int8 weights: each token is rounded to 8 bits by a scale of its own, shared by all its products, and
+ * Multiplies by int8 weights: each token is rounded to 8 bits with its own scale, shared by all its products, and
  * products are summed exactly in 32 bits. Residuals of weights or of tokens cost one more product each; the product of
  * both residuals is omitted.
  *
- * The tokens' scales of a gated MLP's `up` are not multiplied in before `down` rounds each token by its own scale: they
- * are part of that scale. Those of queries and keys are multiplied into the cosines and sines by which these are rotated.
+ * The token scales of a gated MLP's `up` are folded into the scales with which `down` rounds its tokens. Those of queries
+ * and keys are folded into the cosines and sines that rotate them.
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
@@ -108,9 +108,9 @@ class ProductRewriter {
   readonly #ropes: ScaledRopes
   readonly #rounded = new Map<string, RoundedTensor>()
   readonly #weights = new Map<string, TensorProto>()
-  /** By name of a `down` matrix: scales that its tokens lack. */
+  /** By name of a `down` matrix: scales not yet multiplied into its tokens. */
   readonly #lackingScales = new Map<string, string>()
-  /** By name of an output that lacks its scales: what is read instead. */
+  /** By name of an output without its scales: the tensor to read instead. */
   readonly #unscaled = new Map<string, string>()
 
   constructor(graph: GraphProto, topology: Topology, products: WeightProduct[]) {
@@ -131,7 +131,7 @@ class ProductRewriter {
     return [...rounding, ...nodes, ...this.#scale(sum, tokens.scales, matrix, output)]
   }
 
-  /** Makes the other nodes read what was rewritten. */
+  /** Makes the other nodes read the rewritten outputs. */
   finish(): void {
     renameReads(this.#graph, this.#unscaled)
     this.#ropes.addTo(this.#graph)
@@ -192,7 +192,7 @@ function makeWeights({ name, inputs, outputs }: WeightMatrix, form: QuantizedMat
 
 /**
  * Multiplies rounded tokens by an int8 matrix, and sums the products of values and residuals.
- * @param output the tensor that the sum times the tokens' scales is
+ * @param output name of the sum times the tokens' scales
  */
 function multiplyRounded(
   output: string,
@@ -202,7 +202,7 @@ function multiplyRounded(
 ): { sum: string; nodes: NodeProto[] } {
   const nodes: NodeProto[] = []
   const multiply = (part: string, rows: string, weight: TensorProto, scale: string) => {
-    // the output can be the input of another product, whose steps are named by it too
+    // the output can be the input of another product, whose steps are named after it too
     const product = `${output}${STEP}product_of_${part}`
     const inputs = [rows, weight.name, scale, scales.name, ZERO_POINT]
     nodes.push(makeNode('MatMulIntegerToFloat', inputs, [product], {}, MICROSOFT_DOMAIN))
@@ -257,7 +257,7 @@ interface Rows {
   shape: string
   /** Whether the tensor is known to be [batch, tokens, width]; if not, it may have no row. */
   isOfAllTokens: boolean
-  /** One per row, [..., 1]: what the tensor should have been multiplied by; undefined if it is complete. */
+  /** Pending scales per row, [..., 1]; undefined if they are already multiplied in. */
   lackingScales: string | undefined
 }
 
@@ -270,9 +270,9 @@ function roundRows(input: string, { width, shape, isOfAllTokens, lackingScales }
   }
   const highest = add('ReduceMax', [input, LAST_AXIS], 'highest', { keepdims: 1 })
   const lowest = add('Neg', [add('ReduceMin', [input, LAST_AXIS], 'lowest', { keepdims: 1 })], 'depth')
-  // zero for a row of zeros, whose products with it are zero, whatever it is rounded to
+  // zero for a row of zeros: its products are then zero, whatever the row is rounded to
   const exact = add('Div', [add('Max', [highest, lowest], 'peak'), LARGEST], 'exact_scale')
-  // the peak shows NaN only if it comes first, and rounding turns NaN into a number
+  // Max keeps NaN only if it comes first, and rounding would turn NaN into a number
   const sum = add('ReduceSum', [input, LAST_AXIS], 'sum', { keepdims: 1 })
   const scale = add('Add', [exact, add('Mul', [sum, ZERO], 'nan')], 'scale')
   // if there is no row, ONNX Runtime keeps the width of the reduced axis
@@ -309,7 +309,7 @@ function roundRows(input: string, { width, shape, isOfAllTokens, lackingScales }
   }
 }
 
-/** Whether a tensor is known to hold all tokens: the inputs of an expert, and everything after them, are not. */
+/** Whether a tensor is known to hold all tokens, unlike the inputs of an expert and everything after them. */
 function findTensorsOfAllTokens(topology: Topology): (name: string) => boolean {
   const choices = topology.nodes.filter(({ opType }) => opType === 'TopK').flatMap(({ output }) => output)
   const chosen = nodesDownstream(topology, choices)

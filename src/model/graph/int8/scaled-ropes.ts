@@ -14,8 +14,8 @@ import type { Topology } from '../onnx/topology.js'
 import { readIntegers } from '../stored-matrix.js'
 
 /**
- * Multiplies rotations of queries and keys by a factor for each token: not their many channels are multiplied, but the
- * few cosines and sines, of which each token then has its own.
+ * Multiplies rotated queries and keys by a factor per token. The factors are multiplied into the cosines and sines,
+ * which are fewer than the channels; each token then has its own.
  */
 export class ScaledRopes {
   readonly #step: string
@@ -25,7 +25,7 @@ export class ScaledRopes {
 
   /**
    * @param graph  whose rotations are scaled
-   * @param step  part of the names of all tensors that it makes
+   * @param step  part of the names of all new tensors
    */
   constructor({ initializer }: GraphProto, step: string) {
     this.#step = step
@@ -78,7 +78,7 @@ export class ScaledRopes {
 
   /**
    * Multiplies the row of each token.
-   * @param rows int64 [batch, tokens]: each token's row of the table; or [1]: that of the first token of every text
+   * @param rows int64 [batch, tokens]: each token's row of the table; or [1]: the row of every text's first token
    * @returns a table [batch * tokens, pairs]
    */
   #scaleTable(table: string, rows: string, pairs: number, scales: string): string {
@@ -102,7 +102,7 @@ export class ScaledRopes {
     return numbers?.length === 1 && numbers[0] === 0
   }
 
-  /** int64 [batch, tokens]: the tokens of a batch, counted. */
+  /** int64 [batch, tokens]: index of each token in the batch. */
   #makeRows(): string {
     const [zero, one] = ['zero', 'one'].map((part) => this.#name(part))
     const count = this.#write('Size', ['input_ids'], this.#name('count'))

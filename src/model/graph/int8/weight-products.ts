@@ -8,7 +8,7 @@ import { indexGraph, nodesUpstream, type Topology } from '../onnx/topology.js'
 import { findStoredMatrix, type OutputRange } from '../stored-matrix.js'
 import { countDims, ELEMENT_BITS } from '../weight-sizes.js'
 
-/** Where the numbers of a weight are stored, row by row, or what they are computed from. */
+/** Where the numbers of a weight are stored, row by row, or the expression that computes them. */
 export type StoredNumbers =
   | { file: string; offsetBytes: number; sizeBytes: number; dataType: DataType }
   | { expression: WeightExpression }
@@ -21,7 +21,7 @@ export interface WeightMatrix {
   outputs: number
   /** Whether it is stored as [outputs, inputs]. */
   byOutput: boolean
-  /** If it is stored as part of a larger matrix: how many outputs that has, and which of them belong to this one. */
+  /** If it is part of a larger stored matrix: the outputs of that matrix, and which of them belong to this one. */
   part: { of: number; taken: OutputRange[] } | null
 }
 
@@ -138,4 +138,33 @@ export function findGatedMlps(
     if (gate?.outputs !== up.outputs || !isUsedOnce(up) || !isUsedOnce(down)) return []
     return [{ up, gate, down }]
   })
+}
+
+/** Inputs of LinearAttention: how fast a state fades, and how far a token moves it. */
+const RATE_INPUTS = [4, 5]
+
+/**
+ * Positions of the nodes whose outputs are used only as rates of linear attention, where errors accumulate over all
+ * later tokens. Their matrices are small: a few outputs per head.
+ */
+export function findRateNodes(topology: Topology): Set<number> {
+  const { nodes, consumers } = topology
+  const rates = nodes.flatMap(({ opType, input }) =>
+    opType === 'LinearAttention' ? RATE_INPUTS.flatMap((index) => input[index] ?? []) : [],
+  )
+  const found = new Set<number>()
+  const isRate = (name: string, reader: number): boolean => {
+    const { opType, input } = nodes[reader]!
+    if (opType !== 'LinearAttention') return found.has(reader)
+    return input.every((other, index) => other !== name || RATE_INPUTS.includes(index))
+  }
+  const upstream = [...nodesUpstream(topology, rates)].sort((a, b) => b - a)
+  for (const position of upstream) {
+    const readers = nodes[position]!.output.map((name) => ({ name, positions: consumers.get(name) ?? [] }))
+    const isForRates = readers.every(
+      ({ name, positions }) => positions.length > 0 && positions.every((reader) => isRate(name, reader)),
+    )
+    if (isForRates) found.add(position)
+  }
+  return found
 }

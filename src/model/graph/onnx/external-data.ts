@@ -49,8 +49,8 @@ export function getExternalData(tensor: TensorProto): {
 }
 
 /**
- * Checks every external weight of a graph against its file and rewrites the locations to real paths relative to
- * one folder, which ONNX Runtime demands (it refuses links that leave the folder, as Python's Hub cache has).
+ * Checks every external weight of a graph against its file and rewrites the locations to real paths relative to one
+ * folder. ONNX Runtime refuses links that leave the folder, as in the Hub cache.
  * @param folder folder that the locations are relative to now; they must not leave it
  * @returns real path of the folder that they are relative to afterwards
  * @throws LayerpruneError if a file is missing, too short, or outside the folder
@@ -113,7 +113,7 @@ export function listExternalFiles(graph: GraphProto, weightsFolder: string): str
   return [...new Set(external.map((tensor) => resolve(weightsFolder, getExternalData(tensor).location)))]
 }
 
-/** Deepest folder that holds all of them; undefined if there are none. */
+/** Deepest folder that contains all of them; undefined if there are none. */
 export function commonFolder(folders: string[]): string | undefined {
   return folders.reduce<string | undefined>((common, folder) => {
     if (common === undefined) return folder

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { TensorProtoSchema } from 'onnx-buf'
 import {
   DataType,
+  type GraphProto,
   MICROSOFT_DOMAIN,
   makeInt64Tensor,
   makeNode,
@@ -35,12 +36,12 @@ export class GraphWriter {
   readonly #uses = new Map<string, number>()
   readonly #namespace: string
 
-  /** @param namespace what the names of its tensors begin with, if its nodes are put into another graph */
+  /** @param namespace prefix of its tensors, if its nodes are added to another graph */
   constructor(namespace = '') {
     this.#namespace = namespace
   }
 
-  /** Calls `write`; the names that it makes begin with `scope`, after those of the calls around this one. */
+  /** Calls `write` with `scope` added to the prefix of names; calls can be nested. */
   inScope<T>(scope: string, write: () => T): T {
     const outer = this.#scope
     this.#scope = outer === '' ? scope : `${outer}.${scope}`
@@ -49,6 +50,14 @@ export class GraphWriter {
     } finally {
       this.#scope = outer
     }
+  }
+
+  /** Adds the nodes and constants to a graph, in place; constants of the same name are equal. */
+  addTo(graph: GraphProto): void {
+    const known = new Set(graph.initializer.map(({ name }) => name))
+    graph.node.push(...this.nodes)
+    graph.initializer.push(...[...this.initializers.values()].filter(({ name }) => !known.has(name)))
+    graph.valueInfo.push(...this.valueInfos)
   }
 
   /** Adds a node and returns the name of its only output. */
@@ -68,8 +77,8 @@ export class GraphWriter {
   }
 
   /**
-   * States the dimensions of a float32 tensor, by name if they are not known. Tensors of the same dimensions share
-   * memory; without stated dimensions ONNX Runtime takes a second to look through a thousand of them.
+   * Declares the dimensions of a float32 tensor, by name if they are not known. Tensors of equal dimensions share
+   * memory; without declarations ONNX Runtime spends a second on the search among a thousand of them.
    */
   dimensions(tensor: string, dimensions: (number | string)[]): string {
     this.valueInfos.push(makeValueInfo(tensor, DataType.FLOAT, dimensions))

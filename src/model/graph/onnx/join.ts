@@ -6,7 +6,7 @@ import { commonFolder, getExternalData } from './external-data.js'
 import { copyMessage, DataLocation, type ModelProto, opsetOf, type TensorProto } from './onnx.js'
 
 /**
- * Puts the nodes of two graphs into one. Inputs of the same name become one, unless they are kept apart; every other
+ * Joins two graphs. Inputs of the same name become one, unless they are kept apart; every other
  * tensor of the second graph, outputs included, gets `prefix` before its name. Its nodes are changed in place.
  * @returns a graph with the outputs of the first, whose weights are relative to a folder above both
  * @throws LayerpruneError if the graphs use other versions of the operators
@@ -56,7 +56,7 @@ export function joinGraphs(
   return { ...first, model: copyMessage(first.model, { graph, opsetImport }), weightsFolder }
 }
 
-/** Every domain once; those of ONNX Runtime have one version. */
+/** Operator sets of both models, without repeats; ONNX Runtime's own domains have only one version. */
 function joinOpsets(first: ModelProto, second: ModelProto): ModelProto['opsetImport'] {
   const domains = new Set(first.opsetImport.map(({ domain }) => domain))
   return [...first.opsetImport, ...second.opsetImport.filter(({ domain }) => !domains.has(domain))]

@@ -23,8 +23,8 @@ const INLINE_LIMIT_BYTES = 4096
 const FILE_LIMIT_BYTES = 2 ** 31 - 1
 
 /**
- * Reads a decoder from an `.onnx` file as published and finds its residual stream. Weights stay where they
- * are, in external data files or inside the `.onnx` itself, and are referred to by position.
+ * Reads a decoder from a published `.onnx` file and finds its residual stream. Weights stay in external data files or
+ * inside the `.onnx` itself and are referred to by position.
  * @param layers number of layers that the model's config states
  * @param provide makes sure that external data files, named relative to the graph's folder, are there
  * @throws LayerpruneError if the file is missing, not ONNX, incomplete, or not a decoder
@@ -52,8 +52,8 @@ export async function readOnnxDecoder(
 }
 
 /**
- * A server's graph may take the tokens of all its texts in one row, with caches in pages, and that of a model with
- * other parts what they make of tokens and images.
+ * Refuses graphs with other inputs: a server's graph may take the tokens of all texts in one row with paged caches, and
+ * that of a multimodal model embeddings instead of tokens.
  */
 function assertTokensOfTexts({ input }: GraphProto, file: string): void {
   const ids = input.find(({ name }) => name === 'input_ids')

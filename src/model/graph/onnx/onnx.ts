@@ -24,7 +24,7 @@ import {
 export type { GraphProto, NodeProto, ParsedModel, TensorProto, ValueInfoProto }
 export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataType }
 
-/** A model that holds a graph, as every one that is worked on does. */
+/** A model that has a graph, unlike the protobuf type, where it is optional. */
 export interface ModelProto extends ParsedModel {
   graph: GraphProto
 }
@@ -46,12 +46,11 @@ export function serializeModel(model: ParsedModel): Uint8Array {
   return toBinary(ModelProtoSchema, model)
 }
 
-/** Makes a model around a graph. */
 export function createModel(init: MessageInitShape<typeof ModelProtoSchema> & { graph: object }): ModelProto {
   return create(ModelProtoSchema, init) as ModelProto
 }
 
-/** Makes a model of our own around a graph of default operators. */
+/** Makes a model of a graph of default operators only. */
 export function createOwnModel(graph: GraphProto): ModelProto {
   return createModel({ irVersion: 10n, opsetImport: [{ domain: '', version: 21n }], graph })
 }
@@ -82,7 +81,7 @@ export function cloneNode(node: NodeProto): NodeProto {
   return copyDeep(node)
 }
 
-/** Messages are plain data with their defaults in the prototype; the library's `clone` asks its schema for each field. */
+/** Messages are plain data with defaults in the prototype, so this is faster than the library's schema-driven `clone`. */
 function copyDeep<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return value.slice() as T & Uint8Array
@@ -94,7 +93,7 @@ function copyDeep<T>(value: T): T {
 
 type AttributeValue = number | string | number[] | { float: number } | { graph: GraphProto }
 
-/** Node of the default domain, or of `domain`. Numbers are integer attributes; floats say so: `{ float: x }`. */
+/** A node of the default domain, or of `domain`. Number attributes are integers; `{ float: x }` makes a float. */
 export function makeNode(
   opType: string,
   input: string[],
@@ -140,7 +139,7 @@ export function makeGraph(parts: {
 
 /**
  * Graph input or output.
- * @param shape  dimensions that are not known are strings; omitted if not even their number is known
+ * @param shape  unknown dimensions are strings; omit it if the rank is unknown
  */
 export function makeValueInfo(
   name: string,

@@ -71,7 +71,7 @@ export function indexGraph(graph: GraphProto): Topology {
   return { nodes, producer, consumers, reads }
 }
 
-/** Inputs of a node and what its subgraphs (If, Loop, Scan) take from the scopes around them, without repeats. */
+/** Inputs of a node, and outer tensors that its subgraphs (If, Loop, Scan) read, without repeats. */
 function tensorsRead(node: NodeProto): string[] {
   const names = new Set(node.input)
   names.delete('')
@@ -115,7 +115,7 @@ export function nodesDownstream(topology: Topology, tensors: Iterable<string>): 
   return found
 }
 
-/** Nodes whose output values `tensors` depend on; with `shapes`, also those of which only the shape matters. */
+/** Nodes whose output values `tensors` depend on; with `shapes`, also nodes whose shapes they depend on. */
 export function nodesUpstream(
   topology: Topology,
   tensors: Iterable<string>,

@@ -3,7 +3,7 @@ import type { GgmlBlocksExpression } from '../../../files/checkpoint/weight-expr
 import { DataType } from '../../graph/onnx/onnx.js'
 import type { ExpressionWriter } from '../expression-writer.js'
 
-/** Blocks of a packed weight as tensors of a graph, B of them, whose bytes are the columns. */
+/** The B blocks of a packed weight as a tensor of a graph, one row per block and one column per byte. */
 export class Blocks {
   readonly writer: ExpressionWriter
   readonly #expression: GgmlBlocksExpression
@@ -40,8 +40,8 @@ export class Blocks {
   /**
    * Unsigned integers of a few bits, packed into bytes.
    * @param bytes  uint8 [B, groups, 1, n]
-   * @param shifts  where each of them begins in a byte
-   * @returns uint8 in `shape` of a block: of each group the n lowest integers, then those above
+   * @param shifts  lowest bit of each integer in a byte
+   * @returns uint8 in `shape` of a block: for each group the n integers of the first shift, then those of the next
    */
   bits(bytes: string, shifts: number[], bits: number, shape: number[]): string {
     const { writer } = this
@@ -70,7 +70,7 @@ export class Blocks {
     return writer.op('Gather', [writer.floats([...table]), writer.cast(integers, DataType.INT32)])
   }
 
-  /** Numbers of all blocks as the weight: in its shape, or of looked-up rows. */
+  /** Reshapes the numbers of all blocks to the weight, or to its looked-up rows. */
   joined(numbers: string): string {
     const { writer } = this
     return writer.op('Reshape', [numbers, writer.shape(this.#expression.shape, this.#ids)])

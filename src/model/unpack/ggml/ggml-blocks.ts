@@ -22,7 +22,7 @@ const WRITERS: Record<GgmlBlockType, (blocks: Blocks) => string> = {
   MXFP4: writeMXFP4,
 }
 
-/** Numbers in the blocks of llama.cpp's types, each computed as its reference does. */
+/** Decodes llama.cpp's block types, each as its reference does. */
 export function writeGgmlBlocks(
   writer: ExpressionWriter,
   expression: GgmlBlocksExpression,

@@ -5,7 +5,7 @@ import type { Blocks } from './blocks.js'
 const TWO_BITS = [0, 2, 4, 6]
 const EACH_BIT = [0, 1, 2, 3, 4, 5, 6, 7]
 
-/** A scale of the block times the integers of its groups: [B, groups, 1]. */
+/** The block's scale times the integer scales of its groups: [B, groups, 1]. */
 function scaleGroups(blocks: Blocks, scale: string, groups: string, count: number): string {
   return blocks.reshape(blocks.writer.op('Mul', [scale, groups]), [count, 1])
 }
@@ -47,8 +47,8 @@ export function writeQ3_K(blocks: Blocks): string {
 }
 
 /**
- * Scales and least numbers of 8 groups, of 6 bits each in 12 bytes: four scales, four least numbers, then four bytes
- * with the low bits of the others, whose high bits are above those of the first.
+ * 6-bit scales and minimums of 8 groups in 12 bytes: four scales, four minimums, then four bytes with the low bits of
+ * the other eight, whose high bits are in the top bits of the first eight bytes.
  */
 function readGroups(blocks: Blocks): { scales: string; least: string } {
   const { writer } = blocks

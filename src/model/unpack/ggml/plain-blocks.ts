@@ -1,4 +1,4 @@
-/** Types of 32 numbers with one scale: a number is an integer times the scale, some with the least number added. */
+/** Types of 32 numbers with one scale: integer * scale, in some types plus a minimum. */
 import { DataType } from '../../graph/onnx/onnx.js'
 import type { Blocks } from './blocks.js'
 
@@ -7,7 +7,7 @@ export function readNibbles(blocks: Blocks, start: number): string {
   return blocks.bits(blocks.bytes(start, start + 16, [1, 1, 16]), [0, 4], 4, [32])
 }
 
-/** 5-bit integers: the low four bits as `readNibbles`, the fifth of all of them in four bytes. */
+/** 5-bit integers: low four bits as in `readNibbles`, high bits in four further bytes. */
 function readFives(blocks: Blocks, highStart: number): string {
   const fifth = blocks.bits(
     blocks.bytes(highStart, highStart + 4, [4, 1, 1]),

@@ -12,7 +12,7 @@ export function writeIQ4_NL(blocks: Blocks): string {
   return blocks.writer.op('Mul', [blocks.half(0), blocks.lookUp(readNibbles(blocks, 2), IQ4_VALUES)])
 }
 
-/** Eight groups of 32; their scales have 6 bits, the high two of all in bytes 2 and 3. */
+/** Eight groups of 32 with 6-bit scales, whose high bits are in bytes 2 and 3. */
 export function writeIQ4_XS(blocks: Blocks): string {
   const high = blocks.bits(blocks.bytes(2, 4, [2, 1, 1]), [0, 2, 4, 6], 2, [8])
   const low = blocks.bits(blocks.bytes(4, 8, [4, 1, 1]), [0, 4], 4, [8])
