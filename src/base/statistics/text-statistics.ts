@@ -46,10 +46,7 @@ export class TextStatistics {
   #product: ExactSums
   readonly #compared: ComparedRun[]
 
-  /**
-   * @param quantities  how many there are
-   * @param compared    runs of those that `difference` may be asked for, two of the same run at a time
-   */
+  /** @param compared runs of quantities that `difference` may be asked for, two of the same run at a time */
   constructor(quantities: number, compared: ComparedRun[]) {
     this.#compared = compared
     this.#sum = new ExactSums(quantities)
@@ -141,10 +138,7 @@ export class TextStatistics {
     return statistics
   }
 
-  /**
-   * Standard error of a weighted sum of quantities whose mean is `mean`: from the sum over texts of
-   * (weighted sum - mean * count)^2.
-   */
+  /** Standard error of a weighted sum of quantities of that mean, from the texts' (weighted sum - mean * count)^2. */
   #errorOf(weights: [weight: number, quantity: number][], mean: number): number | null {
     if (this.texts < 2) return null
     const residuals = new ExactSums(1)

@@ -13,10 +13,7 @@ export interface RemovalFlags {
   layersToSkip?: number
 }
 
-/**
- * Adds the flags that name the layers to remove.
- * @param several  --drop and --plan are repeatable, one candidate each
- */
+/** Adds the flags that name the layers to remove; if `several`, --drop and --plan are repeatable. */
 export function addRemovalFlags(command: Command, { several = false } = {}): Command {
   const again = several ? '; repeatable, each a candidate' : ''
   return command

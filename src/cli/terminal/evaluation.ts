@@ -8,8 +8,7 @@ import type { EvaluationResult } from '../../results/documents/evaluation-result
 import { formatRows } from './table.js'
 
 /**
- * The perplexity of the whole model and of each candidate as a table, the lowest candidate marked, or of two models;
- * and what was scored.
+ * The perplexity of the whole model and each candidate as a table, or of two models, and what was scored.
  * @param width  columns of the window
  */
 export function formatEvaluation(result: EvaluationResult, { width = 80, color = false } = {}): string {

@@ -4,10 +4,7 @@ import type { RepairReport } from '../../jobs/repair/repair-report.js'
 import { describeTraining } from './healed.js'
 import { formatForms } from './perplexities.js'
 
-/**
- * Describes a repair and the perplexity it reached.
- * @param heal result of a training after it, on the same texts
- */
+/** Describes a repair and the perplexity it reached; `heal` is a training after it, on the same texts. */
 export function formatRepaired(report: RepairReport, heal?: HealResult): string {
   const { cuts, changed, evaluation } = report
   const healed = { perplexity: heal?.perplexity.after ?? null, error: heal?.standardError.after ?? null }

@@ -6,8 +6,7 @@ import type { SweepResult } from '../../results/documents/sweep-result.js'
 import { formatRows } from './table.js'
 
 /**
- * What every cut costs and gains as a table, by size, the recommended one marked; on which texts; and which cut holds
- * to the limits.
+ * What every cut costs and gains as a table by size, on which texts, and which cut holds to the limits.
  * @param width  columns of the window
  */
 export function formatSweep(result: SweepResult, { width = 80, color = false } = {}): string {

@@ -18,10 +18,7 @@ interface TaskRow {
   cut: { removed: Block[]; figures: CutTaskFigures | null } | null
 }
 
-/**
- * What a model, whole and cut, reaches on tasks as a table, and only the mean of a group of tasks.
- * @param width  columns of the window
- */
+/** What a model, whole and cut, reaches on tasks as a table; of a group of tasks only the mean. */
 export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
   const isCompared = candidates.length > 0
   const rows = listTaskMeasures(tasks).flatMap((measure): TaskRow[] => [

@@ -171,10 +171,7 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
   return [...new Map(plans).values()]
 }
 
-/**
- * Size of the blocks in which tokens are rotated: it divides their width, and costs more the larger it is.
- * @param outputs of all products that read the tokens
- */
+/** Size of the blocks in which tokens are rotated: divides their width; a larger one costs more per output. */
 function chooseBlock(width: number, outputs: number): number {
   const limit = Math.min(Math.max(CHEAP_BLOCK, outputs / OUTPUTS_PER_CHANNEL), LARGEST_BLOCK)
   return largestBlock(width, limit)
@@ -187,10 +184,7 @@ function largestBlock(width: number, limit: number): number {
   return block
 }
 
-/**
- * Attention's means of rotated values are rotated, so that matrices of values rotate them, once and for all: sizes of
- * their blocks, and of those of the matrices that read the means, by name.
- */
+/** Sizes of the blocks for rotated attention values, and of those for the matrices that read the means, by name. */
 function chooseMixBlocks(
   { model }: DecoderGraph,
   products: WeightProduct[],

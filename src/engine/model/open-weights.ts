@@ -84,8 +84,7 @@ export async function openWeights(
 }
 
 /**
- * Opens the tensors beside a config.json, reading only headers; a model without any is reported with what it has
- * instead.
+ * Opens the tensors beside a config.json, reading only headers; if there are none, the error says what is there.
  * @throws LayerpruneError if they are missing or damaged
  */
 export function openTensors(

@@ -39,9 +39,8 @@ interface LoadOptions extends ProgressOptions {
 export const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
 
 /**
- * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
- * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing, and
- * remains loaded unless `limitWeights` leaves no room for it.
+ * A decoder in pieces that run in any order, and any of which may be omitted: the embedding, runs of layers, the head.
+ * Each is loaded on first use and stays loaded unless `limitWeights` leaves no room for it.
  */
 export class DecoderPieces {
   readonly #ort: Ort
@@ -89,10 +88,7 @@ export class DecoderPieces {
     return new PieceMemory(this.#decoder, this.#config, [...layers, this.#takeComparison()])
   }
 
-  /**
-   * Keeps pieces loaded only as long as their weights fit in so much memory.
-   * @param headRows  rows of logits that heads make at a time
-   */
+  /** Keeps pieces loaded only while their weights fit; heads make `headRows` rows of logits at a time. */
   limitWeights(roomBytes: number, headRows: number): void {
     this.#runners.roomBytes = roomBytes
     this.#headRows = headRows
@@ -121,10 +117,7 @@ export class DecoderPieces {
     return true
   }
 
-  /**
-   * State 0 of a batch.
-   * @param tokens  to which texts are padded; the longest text's if omitted
-   */
+  /** State 0 of a batch, padded to `tokens` or, if omitted, to its longest text. */
   async embed(batch: EncodedText[], tokens = longestOf(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
     if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {

@@ -16,10 +16,9 @@ export interface LoadedWeight {
 }
 
 /**
- * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
- * session starts unless the decoder casts per run or the matrix is mapped; any other takes its stored size, as a packed
- * one does. Each product with an int8 matrix packs a copy of its own. A table outside the graph that is only looked up
- * stays in its file and is omitted.
+ * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32 unless the decoder casts per
+ * run or the matrix is mapped; any other takes its stored size. Each product with an int8 matrix packs its own copy. A
+ * table outside the graph that is only looked up stays in its file and is omitted.
  */
 export function listLoadedWeights({
   model,
@@ -60,8 +59,7 @@ export function listLoadedWeights({
 }
 
 /**
- * Peak bytes of float32 copies in a run: from the first matrix of a shape to the last, ONNX Runtime keeps the memory of
- * one of them.
+ * Peak bytes of float32 copies in a run: ONNX Runtime keeps one copy from a shape's first matrix to its last.
  * @param weights in the order in which they are used
  */
 export function countCastBytes(weights: LoadedWeight[]): number {

@@ -28,10 +28,7 @@ export class RunnerStore {
     return this.#stored.has(name)
   }
 
-  /**
-   * A part, which is loaded unless it is. Parts run in the same order again and again: so those that were loaded last
-   * are released to make room, and the first remain.
-   */
+  /** A part, loaded if it is not. Parts run in the same order each time, so the last loaded are released first. */
   async get(name: string, take: () => DecoderGraph, options?: PartOptions): Promise<GraphRunner> {
     const known = this.#stored.get(name)
     if (known !== undefined) return known.runner

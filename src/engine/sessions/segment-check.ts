@@ -5,10 +5,7 @@ import { copyMessage } from '../../model/graph/onnx/onnx.js'
 import { takeSegment } from '../../model/graph/segment.js'
 import type { Segment } from './memory-plan.js'
 
-/**
- * Checks that the weights of a decoder are finite while its segments run for the first time: those of a segment while
- * the one before it runs, which reads them ahead, and those of no segment at the end.
- */
+/** Checks that weights are finite in a decoder's first run: a segment's while the one before it runs. */
 export class SegmentCheck {
   readonly #decoder: DecoderGraph
   readonly #thread: FiniteThread

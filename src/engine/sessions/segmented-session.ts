@@ -31,10 +31,7 @@ export interface SegmentedOptions extends SessionOptions, MemoryLimit {
   unchecked?: Pick<FiniteOptions, 'tensors'> | undefined
 }
 
-/**
- * From so many runs on it is worth while to pack the weights of a segment: each run with mapped ones casts them, and
- * divides products into tiles.
- */
+/** From so many runs on packing a segment's weights pays: each run with mapped ones casts them and tiles products. */
 const PACKED_RUNS = 8
 
 /** How a segment holds its weights. */

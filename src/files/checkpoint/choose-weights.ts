@@ -14,10 +14,7 @@ const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
   pytorch: findPytorch,
 }
 
-/**
- * What a model is opened for: to run it, to train what is added to it, or to write it again, for which its weights must
- * be as they are stored.
- */
+/** Why a model is opened: to run, to train what is added, or to write it again, with weights as stored. */
 export type Purpose = 'measure' | 'train' | 'change'
 
 /** Precisions that tensors can be computed in, be they in safetensors, PyTorch or GGUF files. */
@@ -164,10 +161,7 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
   return { weights, note: `${family} models cannot be read from ${found.file} yet, so a graph is read` }
 }
 
-/**
- * What is read, and whether a graph could have been meant. A published q8 graph rounds the activations of a whole batch
- * by one scale, which costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
- */
+/** What is read. A published q8 graph rounds activations per batch and costs more accuracy than rounding weights. */
 function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
   const hasOther = computedIn === 'q8' && hasGraph(names, 'q8')
   return `${describeComputed(file, computedIn)}${hasOther ? '; a q8 graph is present too; read it with `format: onnx`' : ''}`

@@ -11,10 +11,7 @@ type Sizes = [
 
 /** Facts about a release of transformers. */
 interface TransformersFacts {
-  /**
-   * Sizes of a decoder whose `text_config` omits them, by `model_type`. In a config.json of its own a decoder states
-   * them, but inside another model's, transformers 4 wrote only what differs from the class.
-   */
+  /** Sizes that a `text_config` omits, by `model_type`: transformers 4 wrote only what differs from the class. */
   textSizes: Record<string, Sizes>
 }
 

@@ -121,10 +121,7 @@ export interface RowsExpression {
   end: number
 }
 
-/**
- * How a weight is computed from what files hold. It is plain data; `src/model/unpack` writes it as nodes of a graph, which is
- * the only definition of each form.
- */
+/** How a weight is computed from what files hold, as plain data: `src/model/unpack` defines each form as nodes. */
 export type WeightExpression =
   | StoredExpression
   | ConstantExpression

@@ -10,10 +10,7 @@ type Section = Record<string, unknown>
 /** Keys whose value at the top comes before that in `text_config`. */
 const FROM_TOP = ['architectures', 'dtype', 'torch_dtype', ...QUANTIZATION_KEYS]
 
-/**
- * The `model_type` of a model whose config holds that of a decoder; null for a decoder by itself.
- * @param config content of config.json
- */
+/** The `model_type` of a model whose config holds a decoder's; null for a standalone decoder. */
 export function nameWrapper(config: Section): string | null {
   const { model_type: type, text_config: text } = config
   if (!isObject(text) && findWrapper(type)?.isFlat === undefined) return null

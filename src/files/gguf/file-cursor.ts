@@ -10,10 +10,7 @@ export interface FileErrors {
   truncated(expectedBytes: number): LayerpruneError
 }
 
-/**
- * Reads little-endian numbers and strings of an open file in their order, through a window. Reading is synchronous: a
- * header has hundreds of thousands of small parts.
- */
+/** Reads little-endian numbers and strings in order through a window; synchronous, because there are many. */
 export class FileCursor {
   readonly #file: number
   readonly #errors: FileErrors

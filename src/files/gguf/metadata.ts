@@ -4,10 +4,7 @@ import type { GgufHeader } from './header.js'
 import { readArray } from './header.js'
 import type { Scalar } from './metadata-values.js'
 
-/**
- * Reads what the metadata of a GGUF file say of its architecture, and remembers which keys were read, so that one that
- * is not understood can be refused instead of ignored.
- */
+/** Reads the architecture's metadata and remembers which keys were read, so that others can be refused. */
 export class Metadata {
   readonly #header: GgufHeader
   readonly #read = new Set<string>()

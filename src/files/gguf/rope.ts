@@ -10,8 +10,7 @@ const MOST_FACTORS = 4096
 type RopeFacts = Pick<Facts, 'metadata' | 'headDim' | 'positions' | 'tensor'>
 
 /**
- * The rotary embedding that a file states, as `rope_parameters` of a config.json. Factors on each wavelength, which
- * Llama 3.1 and LongRoPE have as tensors, are those of LongRoPE.
+ * The rotary embedding of a file as `rope_parameters` of a config.json; factor tensors become LongRoPE's.
  * @throws LayerpruneError if the scaling is not known
  */
 export function readRopeParameters(facts: RopeFacts): Record<string, unknown> {

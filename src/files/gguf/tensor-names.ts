@@ -65,8 +65,7 @@ export const LLAMA_TENSORS: TensorNames = {
 const SETTINGS = /^(rope_freqs|rope_factors_(long|short))\.weight$/
 
 /**
- * The tensors of a file under the names of a checkpoint. One of an unknown name keeps its own, so that it is reported
- * if nothing reads it.
+ * The tensors under a checkpoint's names; an unknown one keeps its own, to be reported if nothing reads it.
  * @param extraLayers  layers behind the last one, which are omitted
  */
 export function nameTensors(

@@ -20,8 +20,7 @@ const SECTIONS = ['spaces', 'models', 'docs', 'blog', 'papers', 'collections']
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co']
 
 /**
- * Reads the address of a page of the Hub, as a browser shows it: of a model or a dataset, of a revision of it, or of a
- * split in the viewer.
+ * Reads the address of a page of the Hub: of a model or a dataset, of a revision of it, or of a split in the viewer.
  * @returns undefined if the text is no web address of the Hub
  * @throws UsageError if the page is another one, such as that of a file
  */

@@ -7,10 +7,7 @@ const BITS = {
   BF16: { exponents: 0x7f807f80, lowest: 0x00800080, signs: 0x80008000 },
 }
 
-/**
- * Finds the first number that is NaN or infinite.
- * @param bytes little-endian numbers, at a multiple of 4 in their buffer
- */
+/** Finds the first number that is NaN or infinite in little-endian bytes at a multiple of 4 in their buffer. */
 export function findNonFinite(
   bytes: Uint8Array<ArrayBuffer>,
   dtype: keyof typeof BITS,

@@ -146,8 +146,7 @@ class LimitedEvaluator implements MeasuringEvaluator {
   }
 
   /**
-   * Fewer texts at a time cost the loading of layers, fewer paths also the runs of those that paths share. Layers get
-   * the memory that remains.
+   * Fewer texts at a time cost the loading of layers, fewer paths also shared runs. Layers get the remaining memory.
    * @throws LayerpruneError if not even the least fits
    */
   #choosePortion({ texts: asked, tokens, paths }: PieceRun): Portion {

@@ -46,10 +46,7 @@ export interface EvaluationOptions extends ScoringOptions {
   shard?: Shard | undefined
 }
 
-/**
- * Opens what candidates are measured with, instead of the model as it is. It advances while it runs a batch, and not at
- * all if it knows what the batch gives.
- */
+/** Opens what measures candidates. It advances while it runs a batch, and not at all if it knows the result. */
 export type OpenEvaluator = (
   model: Model,
   options: EvaluatorOptions,

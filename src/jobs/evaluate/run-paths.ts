@@ -25,10 +25,7 @@ export interface PathBatch {
   signal?: AbortSignal | undefined
 }
 
-/**
- * Runs a batch along several paths through the pieces.
- * @returns the score of each path
- */
+/** Runs a batch along several paths through the pieces; returns the score of each path. */
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],

@@ -75,10 +75,7 @@ export function clipGradients(gradients: Parameters, limit: number): number {
   return norm
 }
 
-/**
- * The learning rate of a step, counted from 0: up in a straight line over the warm-up steps, then down to zero along
- * half a cosine.
- */
+/** The learning rate of a step, counted from 0: linear warm-up, then down to zero along half a cosine. */
 export function scheduledRate(
   step: number,
   { peak, warmupSteps, steps }: { peak: number; warmupSteps: number; steps: number },

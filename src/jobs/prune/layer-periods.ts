@@ -63,10 +63,7 @@ export interface Choice {
   spell: Period['spell']
 }
 
-/**
- * Which of the kept layers each period of a config chooses.
- * @param section with the family's defaults
- */
+/** Which of the kept layers each period of a config (with the family's defaults) chooses. */
 export function readPeriods(section: Section, layers: KeptLayers): Choice[] {
   return PERIODS.flatMap((period) => readPeriod(section, period, layers) ?? [])
 }

@@ -5,10 +5,7 @@ import type { TrainingData } from './training-data.js'
 /** For English text with the usual tokenizers. */
 const BYTES_PER_TOKEN = 4
 
-/**
- * About how often a training reads its texts, by the size of their files.
- * @returns null if the size says nothing: of a dataset on the Hub, and of compressed files
- */
+/** About how often a training reads its texts, by file size; null for a dataset on the Hub or compressed files. */
 export async function estimateEpochs(
   data: TrainingData,
   { steps, batchSize, maxLength }: Pick<HealingSettings, 'steps' | 'batchSize' | 'maxLength'>,

@@ -31,9 +31,8 @@ export interface LayerOutput {
 }
 
 /**
- * Layers of which one product each is fitted or changed. Each layer has one session, which runs it as it is; what
- * fits and changes are made of does not depend on the layer, so that layers of the same shape share it. Sessions are
- * loaded when they are first used.
+ * Layers of which one product each is fitted or changed. Each layer has a session of its own; fits and changes depend
+ * only on the shape, and layers share them. Sessions are loaded when they are first used.
  */
 export class ProductLayers {
   readonly #ort: Ort

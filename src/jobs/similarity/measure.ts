@@ -188,10 +188,7 @@ async function describeRun(
   return { model: await describeModel(model, options), dataset, settings }
 }
 
-/**
- * Where to open the dataset: at a commit on the Hub a resumed run need not download again what it has read; files on
- * disk are read again, to check that they are the same.
- */
+/** Where to open the dataset: a resumed run skips what it read of a Hub commit, but rereads local files to check. */
 function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: SimilarityOptions): ReadPosition {
   if (!resumeFrom?.dataset.revision || shuffle !== undefined) return DATASET_START
   const start = resumeFrom.progress?.window.start ?? DATASET_START

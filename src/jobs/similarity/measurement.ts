@@ -8,10 +8,7 @@ import { blockIndex, countBlocks } from './distances.js'
 /** The measurements of a run so far, and its position in the dataset. */
 export interface Measurement {
   metrics: readonly Metric[]
-  /**
-   * Distances of every block by every metric, as `addDistances` orders them; those of a size can be compared by the first
-   * metric.
-   */
+  /** Distances of every block by every metric, as `addDistances` orders them; comparable by the first metric. */
   statistics: TextStatistics
   /** Tokens read by the model. */
   tokens: number

@@ -15,10 +15,7 @@ export function lowestLayers(scores: number[], n: number): number[] {
     .sort((a, b) => a - b)
 }
 
-/**
- * The deepest n layers but for the last, which the paper found to be needed (Gromov et al. 2024, section 4.2).
- * @param n less than `layers`
- */
+/** The deepest n layers but for the last, which is needed (Gromov et al. 2024, section 4.2); n is below `layers`. */
 export function deepestBlock(layers: number, n: number): Block {
   return { start: layers - 1 - n, end: layers - 1 }
 }

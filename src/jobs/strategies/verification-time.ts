@@ -4,8 +4,7 @@ import { buildPrefixTree, type PrefixTree } from '../evaluate/prefix-tree.js'
 import type { RunRate } from '../run/run-rate.js'
 
 /**
- * About how many seconds it takes to check blocks by perplexity: the whole model and each cut run from the layer at
- * which they part, and each has its own head.
+ * About how many seconds it takes to check blocks by perplexity: each cut runs from its block on, with its own head.
  * @param tokens  of all texts that they are checked on
  */
 export function estimateVerification(

@@ -79,10 +79,7 @@ export async function measureRepaired(
   return predictions.map(({ texts, ...figures }) => figures)
 }
 
-/**
- * Measures all cuts on the first texts, and on the others those that have not lost too much by then. The perplexity of a
- * cut that has is the whole model's times what it lost on the first texts.
- */
+/** Measures all cuts on the first texts, and those that lost little on the others too; for the rest it extrapolates. */
 async function measureInTurn(
   settings: SweepSettings,
   removed: Block[][],

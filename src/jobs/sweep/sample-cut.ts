@@ -9,9 +9,7 @@ import { writeSamples } from '../prune/write-samples.js'
 import type { SweepSettings } from './options.js'
 
 /**
- * What the whole model and a cut say after the same beginnings, of texts after those that the cut was chosen and
- * measured on.
- * @param count  how many texts
+ * What the whole model and a cut say after `count` beginnings, of texts after those already used.
  * @throws InterruptedError if `signal` was aborted
  */
 export async function sampleCut(settings: SweepSettings, removed: Block[], count: number): Promise<Sample[]> {

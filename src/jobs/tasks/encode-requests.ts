@@ -25,9 +25,8 @@ export interface EncodedRequest {
 }
 
 /**
- * Tokenises contexts with their continuations as lm-evaluation-harness does for a decoder: both as one text, and what
- * the context alone does not have belongs to the continuation; spaces at the end of the context too. Each context is
- * tokenised once.
+ * Tokenizes contexts with their continuations as lm-evaluation-harness does: both as one text, and what the context
+ * alone lacks belongs to the continuation, spaces at its end too. Each context is tokenized once.
  */
 export class RequestEncoder {
   readonly #tokenizer: TaskTokenizer

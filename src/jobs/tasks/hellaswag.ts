@@ -4,8 +4,7 @@ import { capitalize, strip } from './python-text.js'
 type Fields = Record<string, unknown>
 
 /**
- * Adds to a document of HellaSwag what is asked of it, `query` and `choices`: the marks of WikiHow's articles are
- * taken out, as lm-evaluation-harness does it.
+ * Adds `query` and `choices` to a HellaSwag document, without WikiHow's marks, as lm-evaluation-harness does it.
  * @throws LayerpruneError if a field is missing
  */
 export function prepareHellaswag(fields: Fields, where: string): Fields {

@@ -1,6 +1,5 @@
 /**
- * The value of a list that is written as Python code, of strings, whole numbers and lists of them: what a template of
- * choices prints, such as `['yes', "don't know"]`.
+ * The value of a list in Python code, of strings, whole numbers and lists, such as `['yes', "don't know"]`.
  * @returns undefined if it is anything else
  */
 export function parseList(code: string): unknown[] | undefined {

@@ -70,9 +70,8 @@ export async function checkOutputFolder(
 }
 
 /**
- * Lets `write` fill a temporary folder beside the output, named `.NAME.layerprune-partial-...`, and puts it in its
- * place once it is complete. What was there before is removed after that. Whatever goes wrong, the temporary
- * folder is removed and the output is as it was.
+ * Lets `write` fill a temporary folder beside the output, named `.NAME.layerprune-partial-...`, and moves it there once
+ * complete. Only then is the old content removed; on any failure the output is as it was.
  */
 export async function fillFolder(
   { path, found }: OutputFolder,

@@ -24,10 +24,7 @@ const PER_LAYER = [
   { name: /(^|\.)per_layer_model_projection\.weight$/, axis: 0 as const },
 ]
 
-/**
- * The tensors that are kept, under the names that they have in the pruned model, in the checkpoint's order.
- * @param prefix what the names of tensors in layers start with
- */
+/** The kept tensors under their names in the pruned model, in order; names in layers start with `prefix`. */
 export function keepTensors(
   { tensors }: SafetensorsCheckpoint,
   prefix: string,

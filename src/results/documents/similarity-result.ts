@@ -65,10 +65,7 @@ export interface SimilarityResult extends MetricResult {
     config: string | null
     split: string | null
     revision: string | null
-    /**
-     * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
-     * omitted if no shares were asked for.
-     */
+    /** The mixed datasets and their shares, with configuration, split and commit if on the Hub; omitted if none. */
     shares?: DatasetShare[]
     column: string
     /** Texts measured. */
@@ -92,19 +89,13 @@ export interface SimilarityResult extends MetricResult {
   metric: Metric
   tokens: TokenSelection
   layersToSkip: number
-  /**
-   * The block of the smallest distance of every size from 1 to layers - 1, by size. Present only if no size was asked for:
-   * `layersToSkip`, `blocks` and `best` are then those of one layer.
-   */
+  /** The nearest block of every size from 1 to layers - 1, if none was asked for; `best` is then of one layer. */
   bestBlocks?: Record<string, ScoredBlock>
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
   /** How sure it is that `best` is the best; null if only one text was measured. */
   certainty: Certainty | null
-  /**
-   * The same for every size n from 1 to layers - 1, each for itself, in short; omitted by versions that did not
-   * measure it.
-   */
+  /** The same for every size from 1 to layers - 1, each alone; omitted by versions that did not measure it. */
   certaintyBySize?: Record<string, SizeCertainty> | null
   /** Present if more metrics were asked for, which decide nothing: each of them by name. */
   metrics?: Partial<Record<Metric, MetricResult>>

@@ -4,8 +4,7 @@ import { interpolateViridis } from 'd3-scale-chromatic'
 export type Range = [low: number, high: number]
 
 /**
- * The smallest distance, and the largest of a block that does not start at layer 0: those blocks take the embedding
- * away, and their distances would take most of the scale. They have the colour of the largest.
+ * The smallest distance, and the largest of a block not at layer 0: those take the embedding and most of the scale.
  * @param rows  distances by start
  */
 export function rangeOf(rows: number[][]): Range {
@@ -18,10 +17,7 @@ export function placeOn([low, high]: Range, distance: number): number {
   return high > low ? Math.min(1, (distance - low) / (high - low)) : Number(distance > low)
 }
 
-/**
- * Bright for 0, the block that rotates the stream least; dark for 1.
- * @returns `#rrggbb` (viridis)
- */
+/** `#rrggbb` of viridis: bright for 0, the block that rotates the stream least; dark for 1. */
 export function colorOf(place: number): string {
   return interpolateViridis(1 - place)
 }

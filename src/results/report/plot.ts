@@ -62,10 +62,7 @@ export function assertPlotFile(path: string): '.svg' | '.png' {
 const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']
 let added: Promise<void> | undefined
 
-/**
- * Adds the fonts of this package to those that sharp draws letters with: a container often has none, and every letter would be
- * a box. sharp adds a font for all pictures when a text asks for its file.
- */
+/** Adds this package's fonts to sharp's: without any, as in a container, every letter is a box. */
 function addFonts(): Promise<void> {
   const { resolve } = createRequire(import.meta.url)
   added ??= import('sharp').then(async ({ default: sharp }) => {

@@ -24,10 +24,7 @@ export function listTaskResults({
   return [...tasks.map(({ document }) => document), ...measured]
 }
 
-/**
- * How a cut does on each task or group that it was measured on, by name.
- * @param removed  none for the whole model
- */
+/** How a cut does on each task or group that it was measured on, by name; `removed` is empty for the whole model. */
 export function findTaskFigures(story: Checks, removed: Block[]): Map<string, TaskFigures | null> {
   const found = new Map<string, TaskFigures | null>()
   for (const { tasks, candidates } of listTaskResults(story)) {

@@ -55,8 +55,7 @@ export async function run(flags: SweepFlags): Promise<void> {
 }
 
 /**
- * Writes a sweep to a folder: its JSON, table, curves and, if a cut is recommended, the plan of it; of a shard its JSON
- * alone.
+ * Writes a sweep to a folder: JSON, table, curves and the plan of a recommended cut; of a shard its JSON alone.
  * @returns the names of the files
  */
 export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {

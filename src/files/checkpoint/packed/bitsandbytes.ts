@@ -20,8 +20,7 @@ const MOST_STATE_BYTES = 65_536
 const STATE = /\.weight\.quant_state\.bitsandbytes__(nf4|fp4)$/
 
 /**
- * The weights of a checkpoint that bitsandbytes quantised: codes of 4 bits with a table of their values and a scale for
- * each block, which may be quantised too, or integers of 8 bits with a scale for each row.
+ * The weights of a bitsandbytes checkpoint: 4-bit codes with a table of values and block scales, or int8 with row ones.
  * @throws LayerpruneError if tensors do not fit each other
  */
 export function readBitsandbytes(raw: RawTensors): string {

@@ -1,10 +1,7 @@
 import { isObject } from '../../../base/is-object.js'
 import { QUANTIZATION_KEYS } from './read-packed.js'
 
-/**
- * What config.json quantises besides weights, in words: engines round it as the model runs, which no result here does.
- * @param config content of config.json
- */
+/** What config.json quantizes besides weights, in words: engines round it while running; our results do not. */
 export function listIgnoredQuantization(config: Record<string, unknown>): string[] {
   const settings = QUANTIZATION_KEYS.map((key) => config[key]).find(isObject)
   if (settings === undefined) return []

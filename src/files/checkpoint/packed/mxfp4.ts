@@ -6,8 +6,7 @@ import { combineGroups, readFp4, readScales } from './scales.js'
 const GROUP = 32
 
 /**
- * The experts of gpt-oss: 4-bit floats in blocks of 32 with a power of two, stored as [experts, outputs, blocks, 16]
- * bytes; the model's code has them as [experts, inputs, outputs].
+ * The experts of gpt-oss: 4-bit floats in blocks of 32, stored as [experts, outputs, blocks, 16] bytes.
  * @throws LayerpruneError if tensors do not fit each other
  */
 export function readMxfp4(raw: RawTensors): string {

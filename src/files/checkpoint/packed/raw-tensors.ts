@@ -46,10 +46,7 @@ export class RawTensors {
     throw damaged(`tensor ${quoteName(name)} is ${tensor.dtype}, expected ${dtypes.join(' or ')}`)
   }
 
-  /**
-   * Says what a weight is computed from.
-   * @param codes the tensor that holds most of it
-   */
+  /** Says what a weight is computed from; `codes` is the tensor that holds most of it. */
   pack(name: string, codes: TensorLocation, expression: WeightExpression): void {
     this.#packed.set(name, { ...codes, name, shape: expression.shape, expression })
     for (const { part } of listParts(expression)) this.#parts.add(part.name)

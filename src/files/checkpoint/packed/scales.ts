@@ -44,10 +44,7 @@ export function combineWith(operation: Operation, left: WeightExpression, value:
   return combineBlocks(operation, left, { kind: 'constant', shape: shape.map(() => 1), value }, shape)
 }
 
-/**
- * Numbers combined with one for each group of neighbours in a row.
- * @param right as many rows, and a column for each group
- */
+/** Numbers combined with one for each group of neighbors in a row: `right` has as many rows. */
 export function combineGroups(
   operation: Operation,
   left: WeightExpression,

@@ -95,10 +95,7 @@ function parseMagic(parts: string[], firstMagic: number): FilePattern {
 const ANY = Symbol('any')
 type Test<T> = (item: T) => boolean
 
-/**
- * Whether items pass tests one by one, with any number of items at each ANY. After a failure only the latest ANY is
- * tried again, which is enough: it takes at most items x tests steps.
- */
+/** Whether items pass tests one by one, with any number at each ANY. Retrying the latest ANY is enough. */
 function matchesInOrder<T>(tests: (Test<T> | typeof ANY)[], items: ArrayLike<T>): boolean {
   let test = 0
   let item = 0
