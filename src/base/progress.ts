@@ -1,4 +1,3 @@
-/** What is counted. */
 export type Unit = 'text' | 'document' | 'layer' | 'matrix' | 'step' | 'token' | 'MB'
 
 /** How far a long job is. */
@@ -40,12 +39,10 @@ export function renamePhase(
 
 const BYTES_PER_MB = 1e6
 
-/** What a long job reports to. */
 export interface ProgressOptions {
   onProgress?: OnProgress | undefined
 }
 
-/** Progress through bytes that are read or written. */
 export function countBytes(phase: string, doneBytes: number, totalBytes: number): Progress {
   const share = totalBytes > 0 ? doneBytes / totalBytes : 1
   return {

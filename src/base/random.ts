@@ -22,7 +22,6 @@ export function createRandom(seed: number): Random {
   return { below: (count) => Math.floor((count * (next() * 2 ** 21 + (next() >>> 11))) / 2 ** 53) }
 }
 
-/** Shuffles items in place (Fisher and Yates). */
 export function shuffleInPlace<T>(items: T[], random: Random): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = random.below(last + 1)

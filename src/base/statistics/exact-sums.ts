@@ -19,7 +19,6 @@ export class ExactSums {
     return this.#high.length
   }
 
-  /** Adds `term` to sum `index`. */
   add(index: number, term: number): void {
     const high = this.#high[index]!
     const sum = high + term

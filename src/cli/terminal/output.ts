@@ -132,7 +132,6 @@ function classifyFailure(error: unknown, debug: boolean): { kind: string; hint: 
   return { kind: 'unexpected: ', hint }
 }
 
-/** Columns of a stream's window; 80 if it has none. */
 export function widthOf(stream: { columns?: number }): number {
   return stream.columns || 80
 }

@@ -1,7 +1,6 @@
 import { formatSize } from '../../base/format-numbers.js'
 import type { PhaseFigures } from '../../jobs/repair/phase-meter.js'
 
-/** One line on the time that each phase of a repair took. */
 export function formatRepairPhases(phases: PhaseFigures[]): string {
   const total = phases.reduce((sum, { seconds }) => sum + seconds, 0)
   const most = Math.max(...phases.map(({ memoryBytes }) => memoryBytes))

@@ -107,7 +107,6 @@ async function readNumbers(numbers: StoredNumbers, decode: Decode): Promise<Floa
   return decodeFloats(await readPart(numbers), FLOAT_DTYPES.get(numbers.dataType)!)
 }
 
-/** Multiplies the weights of each input, or of each output, by its factor. */
 function scaleChannels(
   weights: Float32Array,
   factors: Float32Array,

@@ -177,7 +177,6 @@ function chooseBlock(width: number, outputs: number): number {
   return largestBlock(width, limit)
 }
 
-/** The largest block up to a limit that divides a width. */
 function largestBlock(width: number, limit: number): number {
   let block = Math.min(width, Math.floor(limit))
   while (width % block !== 0) block--

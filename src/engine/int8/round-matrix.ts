@@ -1,4 +1,3 @@
-/** An int8 matrix. */
 export interface Int8Matrix {
   /** [inputs, outputs] */
   values: Int8Array<ArrayBuffer>

@@ -30,7 +30,6 @@ import type { LocatedAdapter, LocatedModel } from './locate-model.js'
 export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph
-  /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
   /** How its weights are stored if they are no plain numbers. */

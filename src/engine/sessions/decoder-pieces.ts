@@ -80,7 +80,6 @@ export class DecoderPieces {
     return this.#fixedBatch
   }
 
-  /** What the pieces take of memory. */
   measureMemory(): PieceMemory {
     const layers = this.#boundaries
       .slice(1)

@@ -9,7 +9,6 @@ import { countDecodingCopies } from '../../model/unpack/decoding-copies.js'
 /** Memory that a weight takes once its graph is loaded. */
 export interface LoadedWeight {
   bytes: number
-  /** Whether it stays mapped from its file. */
   isMapped: boolean
   /** What a run takes in addition if it casts the weight to float32. */
   cast: { shape: string; bytes: number } | null

@@ -7,7 +7,6 @@ import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES
 import type { Run } from './runs.js'
 import { countPassingBytes, measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
-/** What the memory of a run depends on. */
 interface RunSize {
   texts: number
   tokens: number

@@ -19,7 +19,6 @@ export interface Run {
 /** A token of a run. */
 type Position = [text: number, token: number]
 
-/** How many texts may be run at once. */
 export interface RunLimits {
   /** Padded tokens at most, unless it is one text. */
   tokens: number

@@ -13,7 +13,6 @@ import type { SessionOptions } from './session.js'
 const CHUNK_POSITIONS = 128
 
 export interface WholeOptions extends SessionOptions {
-  /** Counts what is run and how long it takes. */
   meter?: RunMeter | undefined
   signal?: AbortSignal | undefined
   /** Called after each run with how many texts of the batch were run. */

@@ -4,7 +4,6 @@ import { chooseOnnxFile, type Dtype, type FORMATS, hasGraph, type OnnxFile } fro
 import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
-/** Forms that a decoder can be read from. */
 export type Format = (typeof FORMATS)[number]
 /** Forms of tensors beside a config.json. */
 export type TensorFormat = 'pytorch' | 'safetensors'
@@ -26,7 +25,6 @@ const COMPUTED_DTYPES = {
 
 export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 
-/** Which weights the user asks for. */
 export interface WeightOptions {
   /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
@@ -36,7 +34,6 @@ export interface WeightOptions {
   format?: Format | undefined
 }
 
-/** What the choice depends on. */
 export interface ModelFacts {
   /** As the user named it, for messages. */
   id: string
@@ -50,7 +47,6 @@ export interface ModelFacts {
   isKnownFamily: boolean
 }
 
-/** The weights to read, and in what to compute them. */
 export type ChosenWeights =
   | {
       format: TensorFormat

@@ -42,7 +42,6 @@ export interface ModelConfig {
   ignoredKeys?: readonly string[]
 }
 
-/** A config as it was read. */
 export interface ConfigFile {
   path: string
   content: Record<string, unknown>

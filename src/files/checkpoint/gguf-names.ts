@@ -8,7 +8,6 @@ const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
 const COMPANION = /(^|[-_.])(mmproj|imatrix|mtp)[-_.]/i
 const MOST_PARTS = 1000
 
-/** Whether a name is that of a GGUF file. */
 export function isGguf(name: string): boolean {
   return name.endsWith('.gguf')
 }

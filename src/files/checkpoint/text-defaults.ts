@@ -9,7 +9,6 @@ type Sizes = [
   positions: number,
 ]
 
-/** Facts about a release of transformers. */
 interface TransformersFacts {
   /** Sizes that a `text_config` omits, by `model_type`: transformers 4 wrote only what differs from the class. */
   textSizes: Record<string, Sizes>

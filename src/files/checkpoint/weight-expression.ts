@@ -78,7 +78,6 @@ export interface CombinedExpression {
   block: number[]
 }
 
-/** The product of two matrices. */
 export interface ProductExpression {
   kind: 'product'
   /** [rows, columns] */
@@ -147,7 +146,6 @@ export interface PartRead {
   halves?: { blockBytes: number; places: readonly number[] }
 }
 
-/** The parts of files that an expression reads. */
 export function listParts(expression: WeightExpression): PartRead[] {
   switch (expression.kind) {
     case 'constant':
@@ -182,7 +180,6 @@ export function listParts(expression: WeightExpression): PartRead[] {
   }
 }
 
-/** Bytes of the files that an expression reads. */
 export function countPackedBytes(expression: WeightExpression): number {
   return listParts(expression).reduce((sum, { part }) => sum + part.sizeBytes, 0)
 }

@@ -17,7 +17,6 @@ const USUAL_KEYS: ConfigKeys = {
 /** A file may state both; its architecture reads one. */
 const EPSILONS = ['attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'] as const
 
-/** What a file says of its decoder. */
 export interface GgufDecoder {
   architecture: Architecture
   layers: number

@@ -75,7 +75,6 @@ export class FileCursor {
     return this.#window
   }
 
-  /** Moves the window to the next bytes. */
   #move(bytes: number): void {
     const lengthBytes = Math.min(Math.max(bytes, WINDOW_BYTES), this.sizeBytes - this.position)
     if (lengthBytes < bytes) throw this.#errors.truncated(this.position + bytes)

@@ -106,7 +106,6 @@ export class Metadata {
 
 const MOST_SHOWN = 8
 
-/** A value as messages show it. */
 function shorten(value: Scalar | Scalar[] | undefined): string {
   if (!Array.isArray(value)) return typeof value === 'string' ? quoteName(value) : String(value)
   const more = value.length > MOST_SHOWN ? ', …' : ''

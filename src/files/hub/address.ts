@@ -12,7 +12,6 @@ export interface RepoAddress {
   split?: string
 }
 
-/** Pages of a repository. */
 const PAGES = ['tree', 'viewer', 'blob', 'resolve']
 /** Parts of the Hub that hold neither models nor datasets. */
 const SECTIONS = ['spaces', 'models', 'docs', 'blog', 'papers', 'collections']

@@ -125,7 +125,6 @@ export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: numbe
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** A file of a dataset on the Hub as a source of rows. */
 export function openRemoteSource(hub: Hub, file: RemoteFile): DataSource {
   return {
     name: file.what,

@@ -7,7 +7,6 @@ export interface Repo {
   revision: string
 }
 
-/** The revision of a repository if none is asked for. */
 export const DEFAULT_REVISION = 'main'
 
 /** Whether a name can be a repository's id: `name` or `org/name` of letters, digits, `-`, `_` and `.`. */

@@ -48,7 +48,6 @@ function assertSameEtag(what: string, known: string | null, found: string | null
   if (plain(known) !== plain(found)) throw changedError(what, `content ${known}`, found)
 }
 
-/** The error for a file that has changed. */
 export function changedError(what: string, expected: string, found: string): LayerpruneError {
   return new LayerpruneError(`${what}: changed while it was read: expected ${expected}, found ${found}`, {
     hint: 'run it again',

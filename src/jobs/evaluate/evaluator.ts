@@ -35,7 +35,6 @@ export interface Evaluator {
   close(): Promise<void>
 }
 
-/** An evaluator that times its layers. */
 export interface TimedEvaluator extends Evaluator {
   /**
    * Tokens per second of a pass through the layers that remain without some blocks, by the mean time that each took so

@@ -52,7 +52,6 @@ export type OpenEvaluator = (
   options: EvaluatorOptions,
 ) => Promise<Pick<Evaluator, 'compare' | 'close'>>
 
-/** The score of one text. */
 export interface TextScore {
   /** Where the text came from: file and line or row. */
   origin: string

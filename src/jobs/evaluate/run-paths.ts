@@ -10,7 +10,6 @@ export interface Scoring<Score> {
   score: (state: State) => Promise<Score>
 }
 
-/** Texts that run together, and how. */
 export interface PathBatch {
   texts: EncodedText[]
   /** Length that texts are padded to; the longest text's if omitted. */

@@ -119,13 +119,11 @@ export interface Student {
   teacher: OpenedTeacher | null
 }
 
-/** The texts of a training. */
 export interface HealData {
   tokenizer: TokenizerThread
   texts: HealTexts
 }
 
-/** The model, texts and settings of a training. */
 export interface Work {
   student: Student
   data: HealData
@@ -182,7 +180,6 @@ async function openStudent(
   return { located, model, tensors, modules, form, adapted: trainable.decoder, teacher }
 }
 
-/** Opens the safetensors of a model. */
 async function openFrozen(
   located: LocatedModel,
   { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,

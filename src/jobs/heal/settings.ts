@@ -1,7 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { assertCounts } from '../run/run-options.js'
 
-/** Settings of a training. */
 export interface TrainingSettings {
   /** Steps asked for; null if `minutes` decides. */
   steps: number | null

@@ -52,7 +52,6 @@ const PERIODS: Period[] = [
   { key: 'expert_layer_period', remainder: { key: 'expert_layer_offset', countsFrom: 0 } },
 ]
 
-/** Which layers a period chooses. */
 export interface Choice {
   key: string
   period: number

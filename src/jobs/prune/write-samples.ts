@@ -17,7 +17,6 @@ import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { mostTokens } from '../run/length-limits.js'
 
 export interface SampleOptions extends DatasetOptions {
-  /** Number of texts. */
   count: number
   /** Texts to skip at the start of the dataset, those that the cut was chosen or repaired on. */
   skip: number

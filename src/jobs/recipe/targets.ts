@@ -10,7 +10,6 @@ export interface AdapterTargets {
   parameters: string[]
 }
 
-/** Facts about a release of PEFT. */
 interface PeftFacts {
   version: string
   /** Families in which PEFT takes the MLPs' modules for experts by name, and so leaves plain MLPs as they are. */

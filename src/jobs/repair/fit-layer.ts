@@ -34,7 +34,6 @@ export interface KeptBatch {
 
 export interface FitOptions extends SessionOptions {
   products: TileProducts
-  /** Keeps what is read of the batches. */
   store: TensorStore
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean

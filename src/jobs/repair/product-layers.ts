@@ -46,7 +46,6 @@ export class ProductLayers {
     this.#session = session
   }
 
-  /** Loads a layer that is not loaded yet. */
   async load(product: ClosingProduct): Promise<void> {
     await this.#openLayer(product)
   }

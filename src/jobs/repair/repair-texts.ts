@@ -30,7 +30,6 @@ interface ReadSet extends TextSet {
 }
 
 export interface TextSet {
-  /** Name of the dataset. */
   id: string
   batches: ReadText[][]
 }

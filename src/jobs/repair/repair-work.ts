@@ -2,7 +2,6 @@ import type { OnProgress } from '../../base/progress.js'
 import type { ClosingProduct } from './closing-product.js'
 import { MOST_TRIES } from './ridges.js'
 
-/** Sizes that the work of a repair depends on. */
 export interface RepairSizes {
   /** Numbers of a layer. */
   parameters: number

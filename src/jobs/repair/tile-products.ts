@@ -20,9 +20,7 @@ export interface Tile {
 
 /** Products of tiles in float64, run by ONNX Runtime; each writes its result over the numbers of the last tile. */
 export interface TileProducts {
-  /** a times b. */
   multiply(a: Tile, b: Tile, result: Tile): Promise<void>
-  /** The transpose of a times b. */
   multiplyLeftTransposed(a: Tile, b: Tile, result: Tile): Promise<void>
   /** c minus a times b. */
   subtract(a: Tile, b: Tile, c: Tile): Promise<void>

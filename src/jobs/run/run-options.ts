@@ -29,7 +29,6 @@ export interface BatchOptions extends RunningOptions {
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions, BatchOptions {}
 
-/** Settings of a run over texts. */
 export interface RunSettings {
   /** Texts run at once. */
   batchSize: number

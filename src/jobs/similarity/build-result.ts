@@ -106,7 +106,6 @@ type DescribedSettings = Pick<
   'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
 >
 
-/** Settings as results give them. */
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
   const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
   return {

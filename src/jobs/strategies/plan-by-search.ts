@@ -67,7 +67,6 @@ function describeSteps(steps: LossStep[], score: string, objective: Objective = 
   return { [score]: perplexities.at(-1)!.perplexity, steps: perplexities }
 }
 
-/** How candidates are measured. */
 interface Search {
   /** Name of the last step's perplexity. */
   score: string

@@ -30,18 +30,15 @@ export interface Round {
   first: number
 }
 
-/** Progress of a round. */
 export interface RaceState {
   round: Round
   /** Candidates that were measured; parts of one count. */
   measured: number
   /** Candidates that are measured in the round, as far as is known. */
   running: number
-  /** The best so far. */
   leader: Runner | undefined
 }
 
-/** Called as a race goes on. */
 export interface RaceReport {
   advance(state: RaceState): void
   /** @param measured  candidates that were measured in the round, which is over */

@@ -3,7 +3,6 @@ import type { TokenPrefix } from '../../texts/tokens/tokenizer.js'
 import type { TaskRequest } from './documents.js'
 import { stripEnd } from './python-text.js'
 
-/** The parts of a tokenizer that tasks need. */
 export interface TaskTokenizer {
   /** With the special tokens that the tokenizer adds. */
   encode(text: string): Promise<number[]>

@@ -10,7 +10,6 @@ export interface Template {
    * @throws LayerpruneError if a field is missing, or a value is not of the kind that the template needs
    */
   evaluate(fields: Record<string, unknown>, where: string): unknown
-  /** The text of the template. */
   render(fields: Record<string, unknown>, where: string): string
 }
 

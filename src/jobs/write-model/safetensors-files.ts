@@ -145,7 +145,6 @@ async function formatIndex(
   return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
 }
 
-/** Numbers in tensors. */
 export function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }

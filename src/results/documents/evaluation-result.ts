@@ -47,7 +47,6 @@ export interface FailedCandidate {
   perplexity: null
 }
 
-/** What one text scored. */
 export interface TextFigures {
   scoredTokens: number
   /** UTF-8 bytes of the text that the scored tokens cover. */

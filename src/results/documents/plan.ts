@@ -5,7 +5,6 @@ import { countLayers, normalizeBlocks } from '../../model/layers/blocks.js'
 import { SCHEMAS } from './schemas.js'
 import type { BaseModel, SimilarityResult } from './similarity-result.js'
 
-/** The model that a plan is for. */
 export interface PlannedModel {
   /** As the user named it: a folder or a Hub id. */
   id: string

@@ -12,7 +12,6 @@ import type { SweepResult } from './sweep-result.js'
 import type { TaskResult } from './task-result.js'
 import type { ReportedResult, Verification, VerifiedBlock } from './verification.js'
 
-/** What a page is made from. */
 export interface SavedDocuments {
   results: ReportedResult[]
   evaluations: EvaluationResult[]
@@ -20,7 +19,6 @@ export interface SavedDocuments {
   sweeps?: SweepResult[]
   /** What tasks measured without texts. */
   tasks?: TaskResult[]
-  /** What was pruned. */
   prunes?: PruneResult[]
 }
 

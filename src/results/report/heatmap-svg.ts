@@ -209,7 +209,6 @@ function drawChosen({ start, end }: Block, frame: HeatMapFrame): string {
   )
 }
 
-/** One line above the map. */
 function drawLegend(
   { model, distances }: HeatMapped,
   { width, left, bottom, cellHeight }: HeatMapFrame,

@@ -14,7 +14,6 @@ const PNG_SCALE = 2
 /** Dots per inch at which sharp draws a pixel of an SVG as one. */
 const PLAIN_DPI = 72
 
-/** How a result is drawn. */
 export interface DrawnOptions {
   kind: PlotKind
   /** For a heat map: 'row' gives each row its own colours, which is the default. */

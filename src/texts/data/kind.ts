@@ -1,9 +1,7 @@
 import type { DataSource } from '../../files/byte-source.js'
 
-/** How the rows of a file are written. */
 export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
 
-/** What the name of a file says about its content. */
 export interface DataKind {
   format: DataFormat
   /** How the file is packed as a whole; null if it is not. */

@@ -25,7 +25,6 @@ const SHARED_OPTIONS = [
 
 type SharedOptions = Omit<HealOptions, 'model' | 'output'>
 
-/** A pruned model, and its repair. */
 export interface Pruned {
   result: PruneResult
   repair?: RepairReport | undefined

@@ -33,7 +33,6 @@ export async function run(flags: RecipeFlags): Promise<void> {
   )
 }
 
-/** Names options by their flags in the problem. */
 function withFlags(heal: HealingEstimate): HealingEstimate {
   return 'problem' in heal ? { problem: nameFlags(heal.problem) } : heal
 }

@@ -7,7 +7,6 @@ import { planVerifiedBlock } from '../../../results/documents/verified-plan.js'
 import { formatSliceConfig } from '../../../results/mergekit.js'
 import { formatDistancesCsv } from '../../../results/report/csv.js'
 
-/** A result, with the perplexity check of its best blocks if requested. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**

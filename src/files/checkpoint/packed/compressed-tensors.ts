@@ -8,7 +8,6 @@ import { combineGroups, combineWith, readFp4, scale, stored, subtractZeros } fro
 
 type Section = Record<string, unknown>
 
-/** How a group of modules is quantised. */
 interface Scheme {
   bits: number
   /** Columns that share a scale; null if all of a row do. */

@@ -36,7 +36,6 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   _proj_blocks: 'mxfp4',
 }
 
-/** What a checkpoint's tensors stand for. */
 export interface LogicalTensors {
   /** By the names that the model's code knows. */
   tensors: Map<string, TensorLocation>
