@@ -7,8 +7,8 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { readLogicalTensors } from '../../files/checkpoint/logical-tensors.js'
 import type { ModelSource, ModelSourceOptions } from '../../files/checkpoint/model-source.js'
 import type { Dtype } from '../../files/checkpoint/onnx-files.js'
-import { listIgnoredQuantization } from '../../files/checkpoint/packed/ignored.js'
 import { describePacking, type Packing } from '../../files/checkpoint/packed/packing.js'
+import { listIgnoredQuantization } from '../../files/checkpoint/packed/read-packed.js'
 import { openPytorch } from '../../files/checkpoint/pytorch/pytorch-checkpoint.js'
 import {
   openSafetensors,

@@ -1,5 +1,4 @@
-import type { LoadedWeight } from './loaded-weights.js'
-import { countCastBytes } from './loaded-weights.js'
+import { countCastBytes, type LoadedWeight } from './loaded-weights.js'
 import { allocatedBytes } from './memory-figures.js'
 
 /** What weights take once their graph is loaded, in bytes. */

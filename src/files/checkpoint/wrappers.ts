@@ -1,9 +1,9 @@
 /** Models of images, video or sound and text: a decoder of text beside towers that are never run here. */
 
 import { isObject } from '../../base/is-object.js'
+import { readTable } from '../../base/read-table.js'
 import { findWrapper, type Wrapper } from './known-models.js'
 import { QUANTIZATION_KEYS } from './packed/read-packed.js'
-import { textDefaults } from './text-defaults.js'
 
 type Section = Record<string, unknown>
 
@@ -45,4 +45,33 @@ function readTying({ tied }: Wrapper, config: Section, stated: Section): unknown
   if (tied === 'never') return false
   if (tied === 'text') return top === true ? true : stated.tie_word_embeddings
   return top ?? tied
+}
+
+type Sizes = [
+  vocabulary: number,
+  hidden: number,
+  intermediateSize: number | null,
+  layers: number,
+  heads: number,
+  positions: number,
+]
+
+interface TransformersFacts {
+  /** Sizes that a `text_config` omits, by `model_type`: transformers 4 wrote only what differs from the class. */
+  textSizes: Record<string, Sizes>
+}
+
+/** Sizes of a decoder that its `text_config` may omit, as keys of a config; nothing for an unknown `model_type`. */
+export function textDefaults(modelType: string): Record<string, number> {
+  const { textSizes } = readTable<TransformersFacts>('transformers-5.24')
+  if (!Object.hasOwn(textSizes, modelType)) return {}
+  const [vocabulary, hidden, intermediateSize, layers, heads, positions] = textSizes[modelType]!
+  return {
+    vocab_size: vocabulary,
+    hidden_size: hidden,
+    ...(intermediateSize === null ? {} : { intermediate_size: intermediateSize }),
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    max_position_embeddings: positions,
+  }
 }

@@ -1,7 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { quoteName } from '../checkpoint/safetensors-header.js'
-import type { GgufHeader } from './header.js'
-import { readArray } from './header.js'
+import { type GgufHeader, readArray } from './header.js'
 import type { Scalar } from './metadata-values.js'
 
 /** Reads the architecture's metadata and remembers which keys were read, so that others can be refused. */

@@ -1,5 +1,4 @@
-import type { FileHandle } from 'node:fs/promises'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import type { DataSource } from '../../files/byte-source.js'
 import { readExactly } from '../../files/read-exactly.js'

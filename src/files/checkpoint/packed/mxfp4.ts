@@ -1,5 +1,4 @@
-import type { RawTensors } from './raw-tensors.js'
-import { assertShape } from './raw-tensors.js'
+import { assertShape, type RawTensors } from './raw-tensors.js'
 import { combineGroups, readFp4, readScales } from './scales.js'
 
 /** Numbers that share a scale. */

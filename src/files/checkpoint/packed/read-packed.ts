@@ -133,3 +133,21 @@ function describeMethod(settings: Section): string {
   if (typeof settings.quant_method === 'string') return quoteName(settings.quant_method)
   return `of the keys ${Object.keys(settings).slice(0, 8).map(quoteName).join(', ')}`
 }
+
+/** What config.json quantizes besides weights, in words: engines round it while running; our results do not. */
+export function listIgnoredQuantization(config: Record<string, unknown>): string[] {
+  const settings = QUANTIZATION_KEYS.map((key) => config[key]).find(isObject)
+  if (settings === undefined) return []
+  const { config_groups: groups } = settings
+  const ofGroups =
+    isObject(groups) &&
+    Object.values(groups).some((group) => isObject(group) && isObject(group.input_activations))
+  const roundsActivations =
+    ofGroups ||
+    typeof settings.activation_scheme === 'string' ||
+    settings.load_in_8bit === true ||
+    /^(FP8|NVFP4)/.test(String(settings.quant_algo))
+  const caches = [settings.kv_cache_scheme, settings.kv_cache_quant_algo]
+  const roundsCaches = caches.some((scheme) => scheme !== undefined && scheme !== null)
+  return [...(roundsActivations ? ['activations'] : []), ...(roundsCaches ? ['the key-value cache'] : [])]
+}
