@@ -59,11 +59,7 @@ export class PhaseClock {
     { nowMs, activeMs }: { nowMs: number; activeMs: number },
   ): void {
     const hasAdvanced = share === null || share > this.#last.share
-    this.#last = {
-      activeMs: this.#last.activeMs + activeMs,
-      share: share ?? this.#last.share,
-      done,
-    }
+    this.#last = { activeMs: this.#last.activeMs + activeMs, share: share ?? this.#last.share, done }
     const warmShare = this.#first.share + WARM_UP * (1 - this.#first.share)
     if (this.#warm === undefined && this.#last.share >= warmShare) this.#warm = this.#last
     if (hasAdvanced) this.#estimate(share, nowMs)

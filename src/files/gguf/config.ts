@@ -45,10 +45,7 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   const positions = metadata.need('context_length', metadata.number('context_length'))
   const tensor = (name: string) => tensors.get(name)
   const facts: Facts = { metadata, layers, hidden, heads, headDim, positions, tensor }
-  const config = {
-    ...readCommon(facts, architecture),
-    ...architecture.settings?.(facts),
-  }
+  const config = { ...readCommon(facts, architecture), ...architecture.settings?.(facts) }
   metadata.ignore('vocab_size', ...EPSILONS, ...(architecture.ignored ?? []))
   return {
     architecture,

@@ -19,11 +19,7 @@ export interface CachedRepo {
 /** Where the cache keeps a repository, whether it is there or not. */
 export function findInCache({ cacheFolder }: HubSettings, { type, id }: Repo): CachedRepo {
   const folder = join(cacheFolder, [`${type}s`, ...id.split('/')].join('--'))
-  return {
-    folder,
-    blobs: join(folder, 'blobs'),
-    snapshotOf: (commit) => join(folder, 'snapshots', commit),
-  }
+  return { folder, blobs: join(folder, 'blobs'), snapshotOf: (commit) => join(folder, 'snapshots', commit) }
 }
 
 /** The commit whose snapshot the cache has for a revision; undefined if it has none. */

@@ -71,10 +71,7 @@ export async function writeSamples(
         share: (workOf(before) + workOf(done / beginnings.length)) / (2 * workOf(tokens)),
       })
     report(0)
-    return generateGreedy(runner, beginnings, {
-      ...{ removed, tokens, endTokens, signal },
-      onTokens: report,
-    })
+    return generateGreedy(runner, beginnings, { ...{ removed, tokens, endTokens, signal }, onTokens: report })
   }
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }

@@ -26,10 +26,7 @@ export function describeUnreached(family: string, { modules }: AdapterTargets): 
 /** The same in the names of transformers, which differ in some files, for a decoder of that `model_type`. */
 export function nameInTransformers({ modules, parameters }: AdapterTargets, family: string): AdapterTargets {
   const { moduleNames = {}, expertParameters = parameters } = findFamily(family) ?? {}
-  return {
-    modules: modules.map((name) => moduleNames[name] ?? name),
-    parameters: expertParameters,
-  }
+  return { modules: modules.map((name) => moduleNames[name] ?? name), parameters: expertParameters }
 }
 
 /** Paths of a layer's experts in transformers 5, regardless of how they are stored. */

@@ -58,11 +58,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const first = cuts[0]!.block.start - 1
   const last = cuts.at(-1)!.block
   const { layers: count } = model.config
-  const extent = {
-    most: countFittable(cuts, count),
-    layers: count - first,
-    products: cuts[0]!.products,
-  }
+  const extent = { most: countFittable(cuts, count), layers: count - first, products: cuts[0]!.products }
   const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
   const running = new CalibrationStates(layers, batches, store, signal)
   const products = await openTileProducts(threads)

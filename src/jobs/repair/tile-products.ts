@@ -80,12 +80,7 @@ function openProduct(
     irVersion: IR_VERSION,
     producerName: 'layerprune',
     opsetImport: [{ domain: '', version: OPSET }],
-    graph: makeGraph({
-      name: 'tile_product',
-      node,
-      input: inputs.map(matrix),
-      output: [matrix('y')],
-    }),
+    graph: makeGraph({ name: 'tile_product', node, input: inputs.map(matrix), output: [matrix('y')] }),
   })
   return ort.InferenceSession.create(serializeModel(model), {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

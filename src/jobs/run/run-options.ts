@@ -62,12 +62,7 @@ export function assertRunCounts({
   maxLength,
   threads,
 }: Pick<RunOptions, 'batchSize' | 'datasetSize' | 'maxLength' | 'threads'>): void {
-  assertCounts({
-    'batch size': batchSize,
-    'dataset size': datasetSize,
-    'max length': maxLength,
-    threads,
-  })
+  assertCounts({ 'batch size': batchSize, 'dataset size': datasetSize, 'max length': maxLength, threads })
   const most = countProcessors()
   if (threads !== undefined && threads > most) {
     throw new UsageError(

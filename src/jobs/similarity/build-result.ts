@@ -40,10 +40,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       ...dataset,
       samples: statistics.texts,
       tokens: measurement.tokens,
-      skipped: {
-        empty: window.end.skipped.empty + tokenless,
-        notText: window.end.skipped.notText,
-      },
+      skipped: { empty: window.end.skipped.empty + tokenless, notText: window.end.skipped.notText },
       fingerprint: window.start.digest,
     },
     ...describeSettings(settings),

@@ -50,10 +50,7 @@ export function measureKept({ source, perLayer }: KeptTensor): { shape: number[]
       { hint: 'take config.json and weights from the same model' },
     )
   }
-  return {
-    shape: shape.with(axis, (shape[axis]! / whole) * kept),
-    sizeBytes: (sizeBytes / whole) * kept,
-  }
+  return { shape: shape.with(axis, (shape[axis]! / whole) * kept), sizeBytes: (sizeBytes / whole) * kept }
 }
 
 /** The bytes of a tensor, without the parts of removed layers. */

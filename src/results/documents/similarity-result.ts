@@ -78,13 +78,7 @@ export interface SimilarityResult extends MetricResult {
     fingerprint: string
   }
   /** What else decides which numbers come out; omitted if it was not asked for. */
-  settings: {
-    maxLength: number
-    batchSize: number
-    datasetSize?: number
-    shuffle?: number
-    until?: number
-  }
+  settings: { maxLength: number; batchSize: number; datasetSize?: number; shuffle?: number; until?: number }
   /** What `blocks`, `best`, `certainty`, `distances` and `standardErrors` are by. */
   metric: Metric
   tokens: TokenSelection

@@ -66,14 +66,7 @@ export function frameHeatMap(
     Math.min(rows * Math.min(cellWidth, MAX_CELL), MAX_MAP_HEIGHT),
   )
   const bottom = (heading ? HEADING_HEIGHT : 0) + LEGEND_HEIGHT + mapHeight
-  return {
-    width,
-    height: bottom + BOTTOM,
-    left,
-    bottom,
-    cellWidth,
-    cellHeight: mapHeight / rows,
-  }
+  return { width, height: bottom + BOTTOM, left, bottom, cellWidth, cellHeight: mapHeight / rows }
 }
 
 /**

@@ -135,11 +135,7 @@ async function measure(
   hooks: RunHooks,
   onDocument: (sample: TaskSample) => void,
 ): Promise<EvaluationResult | TaskResult> {
-  const options = {
-    ...pick(flags, EVALUATION_LIST.flags),
-    ...hooks,
-    candidates,
-  }
+  const options = { ...pick(flags, EVALUATION_LIST.flags), ...hooks, candidates }
   const { against } = flags
   if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
   const next = tasks && 'tasks'

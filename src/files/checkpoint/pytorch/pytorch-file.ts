@@ -78,9 +78,7 @@ function findFolder(entries: Map<string, ZipEntry>, path: string): string {
   if (found.length !== 1) throw malformed(path, `it has ${found.length} pickles of tensors, expected one`)
   const folder = found[0]!.slice(0, -'data.pkl'.length)
   if (!entries.has(`${folder}constants.pkl`)) return folder
-  throw new LayerpruneError(`${path} is a TorchScript program, not a file of tensors`, {
-    hint: SAVE_AGAIN,
-  })
+  throw new LayerpruneError(`${path} is a TorchScript program, not a file of tensors`, { hint: SAVE_AGAIN })
 }
 
 /** Files of before PyTorch 2.1 do not say. */

@@ -38,11 +38,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     variant: { key: 'expert_count', architecture: MIXTRAL },
   },
   arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
-  ernie4_5: {
-    ...LLAMA,
-    family: 'ernie4_5',
-    settings: (facts) => ({ use_bias: hasBias(facts) }),
-  },
+  ernie4_5: { ...LLAMA, family: 'ernie4_5', settings: (facts) => ({ use_bias: hasBias(facts) }) },
   exaone: {
     ...LLAMA,
     family: 'exaone',
@@ -87,10 +83,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
   'hunyuan-dense': {
     ...LLAMA,
     family: 'hunyuan_v1_dense',
-    tensors: rename({
-      attn_q_norm: 'self_attn.query_layernorm',
-      attn_k_norm: 'self_attn.key_layernorm',
-    }),
+    tensors: rename({ attn_q_norm: 'self_attn.query_layernorm', attn_k_norm: 'self_attn.key_layernorm' }),
     settings: attentionBias,
   },
   minicpm: {
