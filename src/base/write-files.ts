@@ -29,10 +29,7 @@ export async function ensureWritableFolder(folder: string): Promise<void> {
   await explainFailure(folder, () => access(folder, constants.W_OK))
 }
 
-/**
- * Creates a folder and its parents, unless they exist.
- * @throws LayerpruneError with the path and the reason
- */
+/** @throws LayerpruneError with the path and the reason */
 export async function makeFolder(folder: string): Promise<void> {
   await explainFailure(folder, () => makeLevels(folder))
 }

@@ -10,10 +10,7 @@ export interface Int8Matrix {
 /** Outputs whose values are written side by side: one cache line. */
 const TILE = 64
 
-/**
- * Rounds a weight matrix to int8 with one scale per output, so that the largest weight of each is 127 or -127.
- * @param weights [outputs, inputs] if `byOutput`, [inputs, outputs] otherwise
- */
+/** Rounds a matrix, [outputs, inputs] if `byOutput`, to int8, each output scaled so that its largest weight is ±127. */
 export function roundMatrix(
   weights: Float32Array,
   form: { inputs: number; outputs: number; byOutput: boolean; keepsResiduals: boolean },

@@ -165,10 +165,7 @@ export function interpretGguf({ name, decoder }: LocatedGguf, path: string): Mod
   return { ...interpretConfig(decoder.config, path), origin: name, dialect: decoder.architecture.dialect }
 }
 
-/**
- * Notes which keys of the config the user lets be ignored.
- * @throws UsageError if the config has no such key
- */
+/** Notes which keys of the config may be ignored; throws UsageError if the config lacks one. */
 function ignoreKeys(config: ModelConfig, { ignoreConfigKey = [], onNote }: ModelSourceOptions): ModelConfig {
   if (ignoreConfigKey.length === 0) return config
   const { origin = 'config.json' } = config

@@ -27,11 +27,7 @@ interface Target extends ScoredPosition {
   continuation: number
 }
 
-/**
- * Scores continuations from the last state of their texts.
- * @param head   of `takeContinuationHead`
- * @param state  [batch, tokens, hidden]
- */
+/** Scores continuations from the last state of their texts, [batch, tokens, hidden], with a `takeContinuationHead`. */
 export async function scoreContinuations(
   ort: Ort,
   head: GraphRunner,

@@ -93,10 +93,7 @@ export class DecoderPieces {
     this.#headRows = headRows
   }
 
-  /**
-   * Loads pieces that are still to be loaded, with progress: runs then take no longer the first time.
-   * @returns whether a piece was loaded
-   */
+  /** Loads pieces with progress, so that the first run takes no longer; returns whether one was loaded. */
   async load(pieces: number[], { head, onProgress, signal }: LoadOptions): Promise<boolean> {
     const missing = [...new Set(pieces)].filter((index) => !this.#runners.has(`${index}`))
     if (missing.length === 0) return false
@@ -156,10 +153,7 @@ export class DecoderPieces {
     })
   }
 
-  /**
-   * How likely each text is to the model, from its last state.
-   * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
-   */
+  /** For each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats. */
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
     const piece = this.#openHead('likelihood')
     const scores = new Float64Array(batch.length)

@@ -57,10 +57,7 @@ export function listLoadedWeights({
   })
 }
 
-/**
- * Peak bytes of float32 copies in a run: ONNX Runtime keeps one copy from a shape's first matrix to its last.
- * @param weights in the order in which they are used
- */
+/** Peak bytes of float32 copies over weights in order of use: ONNX Runtime keeps one for all of a shape. */
 export function countCastBytes(weights: LoadedWeight[]): number {
   const casts = weights.flatMap(({ cast }) => cast ?? [])
   const last = new Map(casts.map(({ shape }, index) => [shape, index]))

@@ -43,10 +43,7 @@ export class MemoryPlan {
     this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
   }
 
-  /**
-   * The least memory in which texts can be measured.
-   * @param asked most tokens of a text that are asked for
-   */
+  /** The least memory in which texts can be measured, at most `asked` tokens of each. */
   leastBytes(maxLength: number, asked: number): number {
     const texts = Math.max(1, Math.floor(RUN_TOKENS / maxLength))
     const run = { texts, tokens: maxLength, positions: texts * asked }

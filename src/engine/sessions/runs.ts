@@ -30,10 +30,7 @@ export function chooseRunLimits({ model }: Pick<DecoderGraph, 'model'>): RunLimi
   return { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(model.graph) }
 }
 
-/**
- * Splits a batch into runs; if the graph takes batches of one size only, the batch is one run.
- * @throws LayerpruneError as `assertBatchSize` does
- */
+/** Splits a batch into runs, or into one if the graph's batch size is fixed; throws as `assertBatchSize`. */
 export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch }: RunLimits): Run[] {
   assertBatchSize(texts.length, fixedBatch)
   const ranges: [start: number, end: number][] = []

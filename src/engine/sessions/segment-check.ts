@@ -29,20 +29,14 @@ export class SegmentCheck {
     this.#next = this.#checkNext()
   }
 
-  /**
-   * After a segment has run, waits until it is checked, and goes on.
-   * @throws LayerpruneError as `assertFiniteWeights`
-   */
+  /** After a segment has run, waits until it is checked; throws as `assertFiniteWeights`. */
   async pass(): Promise<void> {
     await this.#current
     this.#current = this.#next
     this.#next = this.#checkNext()
   }
 
-  /**
-   * After all segments have run, checks the weights of none of them.
-   * @throws LayerpruneError as `assertFiniteWeights`
-   */
+  /** After all segments have run, checks the weights of none of them; throws as `assertFiniteWeights`. */
   async finish(): Promise<void> {
     if (this.#isFinished) return
     await this.#checkOthers(this.#decoder)

@@ -19,10 +19,7 @@ export interface WholeOptions extends SessionOptions {
   onAdvance?: ((texts: number) => void) | undefined
 }
 
-/**
- * Loads a whole decoder, with its states tapped; weights are mapped from their files.
- * @throws LayerpruneError as `openRunner` does
- */
+/** Loads a whole decoder with its states tapped; weights are mapped from files. Throws as `openRunner`. */
 export async function openWholeSession(
   decoder: DecoderGraph,
   config: ModelConfig,

@@ -67,10 +67,7 @@ export async function readConfigFile(folder: string, names: string[] = []): Prom
   )
 }
 
-/**
- * Reads the config of a model folder.
- * @throws LayerpruneError if there is none or it does not state the decoder's sizes
- */
+/** @throws LayerpruneError if the folder has no config or it does not state the decoder's sizes */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const { content, path } = await readConfigFile(folder)
   return interpretConfig(content, path)

@@ -41,10 +41,7 @@ export async function withModelFile<T>(
   }
 }
 
-/**
- * @param start  the first 8 bytes of a file
- * @throws LayerpruneError if git-lfs has not replaced it by what it points at
- */
+/** @throws LayerpruneError if the first 8 bytes of a file show that git-lfs has not replaced it */
 export function assertNoPointer(start: Buffer, path: string): void {
   if (start.toString('latin1') !== 'version ') return
   throw new LayerpruneError(`${path} is a git-lfs pointer, not weights`, {

@@ -66,10 +66,7 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
   return withCursor(file, (cursor) => parseHeader(cursor, file))
 }
 
-/**
- * The elements of an array of the metadata, however long it is.
- * @throws LayerpruneError if the file can no longer be read
- */
+/** The elements of an array of any length; throws LayerpruneError if the file can no longer be read. */
 export function readArray({ file, metadata }: GgufHeader, key: string): Scalar[] | undefined {
   const entry = metadata.get(key)
   if (entry === undefined || entry.elementType === null) return undefined

@@ -64,10 +64,7 @@ export const LLAMA_TENSORS: TensorNames = {
 /** Tensors that say how to compute, and are read with the metadata. */
 const SETTINGS = /^(rope_freqs|rope_factors_(long|short))\.weight$/
 
-/**
- * The tensors under a checkpoint's names; an unknown one keeps its own, to be reported if nothing reads it.
- * @param extraLayers  layers behind the last one, which are omitted
- */
+/** The tensors under a checkpoint's names, without `extraLayers` at the end; unknown ones keep their own names. */
 export function nameTensors(
   tensors: Iterable<GgufTensor>,
   names: TensorNames,

@@ -77,10 +77,7 @@ function decodePart(part: string): string {
   }
 }
 
-/**
- * An option that an address may state too.
- * @throws UsageError if both are given and differ
- */
+/** An option that an address may state too; throws UsageError if both are given and differ. */
 export function agree(
   name: string,
   stated: string | undefined,

@@ -81,10 +81,7 @@ async function makeLink(to: string, path: string): Promise<boolean> {
   }
 }
 
-/**
- * Size of what a path leads to through links; undefined if that is nothing.
- * @throws LayerpruneError if it cannot be determined
- */
+/** Size of what a path leads to through links; undefined if that is nothing; throws if it cannot be determined. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   return (await readIfThere(path, (file) => stat(file)))?.size
 }

@@ -27,10 +27,7 @@ export function assertSameCommit(what: string, pin: Pin, { linked }: HubResponse
   }
 }
 
-/**
- * Records where an answer came from, and under which name.
- * @throws LayerpruneError if the same server had another name for the content before
- */
+/** @throws LayerpruneError if the same server had another name for the content before */
 export function assertSameContent(what: string, location: Location, answer: HubResponse): void {
   const { url, headers, linked } = answer
   const etag = headers.etag ?? null

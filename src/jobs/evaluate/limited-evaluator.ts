@@ -19,10 +19,7 @@ type LimitedOptions = EvaluatorOptions & { limit: MemoryLimit }
 /** A batch that the evaluator runs in parts. */
 type RunBatch = { texts: EncodedText[]; onAdvance: OnAdvance | undefined }
 
-/**
- * Opens a model to measure candidates: whole, or within a limit of memory.
- * @throws LayerpruneError as `openEvaluator` and `openLimitedEvaluator`
- */
+/** Opens a model whole or within a memory limit; throws as `openEvaluator` and `openLimitedEvaluator`. */
 export function openMeasuringEvaluator(model: Model, options: EvaluatorOptions): Promise<MeasuringEvaluator> {
   const { limit } = options
   return limit === undefined

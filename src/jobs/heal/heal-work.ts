@@ -131,10 +131,7 @@ export interface Work {
   folder: OutputFolder
 }
 
-/**
- * Opens the model, checks where the healed one will be, and reads the texts; nothing is trained or written yet.
- * @throws as `healModel`
- */
+/** Opens the model, checks the output and reads the texts; trains and writes nothing. Throws as `healModel`. */
 export async function openWork(options: HealOptions): Promise<Work> {
   const { output, force, signal, onNote, onProgress } = options
   onProgress?.({ phase: 'opening the model', done: 0, total: null })

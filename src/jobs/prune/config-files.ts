@@ -55,10 +55,7 @@ async function readJson(path: string): Promise<{ text: string; content: Section 
   }
 }
 
-/**
- * The content of genai_config.json for the kept layers.
- * @throws LayerpruneError if it does not state the number of layers, or names graphs besides the decoder's
- */
+/** @throws LayerpruneError if it does not state the number of layers, or names graphs besides the decoder's */
 function cutGenaiConfig(original: Section, { whole, kept }: KeptLayers): Section {
   const config = structuredClone(original) as { model?: Section & { decoder?: Section } }
   const { decoder, ...others } = config.model ?? {}

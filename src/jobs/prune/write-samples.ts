@@ -46,10 +46,7 @@ const CONTINUATION_TOKENS = 40
 /** Minimum length of a text to continue. */
 const LEAST_TOKENS = 8
 
-/**
- * Lets a model, whole and without layers, continue the beginnings of texts.
- * @throws LayerpruneError if the texts cannot be read
- */
+/** @throws LayerpruneError if the texts cannot be read */
 export async function writeSamples(
   { model, runner, tokenizer }: SampledModel,
   samples: SampleOptions,

@@ -63,11 +63,7 @@ export class ProductLayers {
     return makeMoments(countGroups([product]), product.outputs)
   }
 
-  /**
-   * Adds the moments of a batch to those of others.
-   * @param target  state that the layer should return
-   * @throws LayerpruneError if a value on the way is not a finite number
-   */
+  /** Adds a batch's moments toward a target state to others; throws LayerpruneError if a value is not finite. */
   async addMoments(
     product: ClosingProduct,
     { texts, output, target }: { texts: EncodedText[]; output: LayerOutput; target: State },

@@ -1,9 +1,6 @@
 import type { Block } from '../../model/layers/block.js'
 
-/**
- * The n layers of the lowest scores, ascending; of equals the first.
- * @throws RangeError if a score is not a finite number
- */
+/** The n layers of the lowest scores, ascending; of equals the first; throws RangeError if one is not finite. */
 export function lowestLayers(scores: number[], n: number): number[] {
   const wrong = scores.findIndex((score) => !Number.isFinite(score))
   if (wrong >= 0) throw new RangeError(`the score of layer ${wrong} is ${scores[wrong]}`)

@@ -1,7 +1,4 @@
-/**
- * The value of a list in Python code, of strings, whole numbers and lists, such as `['yes', "don't know"]`.
- * @returns undefined if it is anything else
- */
+/** A list in Python code of strings, whole numbers and lists, such as `['yes', "don't know"]`; else undefined. */
 export function parseList(code: string): unknown[] | undefined {
   const parser = new LiteralParser(code)
   const value = parser.value()

@@ -122,10 +122,7 @@ async function restoreReplaced(path: string, output: string, onNote: CheckOption
   onNote?.(`put back ${output}, which an interrupted run had moved to ${replaced}`)
 }
 
-/**
- * Checks that a disk has room for what will be written.
- * @throws LayerpruneError with both numbers if it has not
- */
+/** @throws LayerpruneError with both numbers if a disk has no room for what will be written */
 export async function assertRoom({ path }: OutputFolder, sizeBytes: number): Promise<void> {
   let existing = dirname(path)
   while ((await lstat(existing).catch(ignoreMissing)) === undefined) existing = dirname(existing)

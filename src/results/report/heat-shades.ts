@@ -3,10 +3,7 @@ import { interpolateViridis } from 'd3-scale-chromatic'
 /** Smallest and largest distance of a scale. */
 export type Range = [low: number, high: number]
 
-/**
- * The smallest distance, and the largest of a block not at layer 0: those take the embedding and most of the scale.
- * @param rows  distances by start
- */
+/** Smallest distance, and largest of a block not at layer 0: those take the embedding and most of the scale. */
 export function rangeOf(rows: number[][]): Range {
   const low = Math.min(...rows.flat())
   return [low, Math.max(low, ...rows.flatMap((row) => row.slice(1)))]

@@ -38,10 +38,7 @@ export function drawPlot(
   return convertPlot(svg, path)
 }
 
-/**
- * An SVG in the format of the file's name. A PNG has the light colours and twice the pixels.
- * @throws UsageError if the name ends in neither .svg nor .png
- */
+/** An SVG in the format of the file's name; a PNG has light colors and twice the pixels. Throws for other endings. */
 export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
   if (assertPlotFile(path) === '.svg') return svg
   const { default: sharp } = await import('sharp')

@@ -5,10 +5,7 @@ import { readExactly } from '../../files/read-exactly.js'
 
 const CHUNK_BYTES = 1 << 18
 
-/**
- * A dataset file on disk.
- * @throws LayerpruneError if the file cannot be opened or is shorter than what is requested of it
- */
+/** @throws LayerpruneError if the file cannot be opened or is shorter than what is requested of it */
 export function openLocalSource(path: string, name: string): DataSource {
   return {
     name,

@@ -99,10 +99,7 @@ export async function pruneAndHeal(
   }
 }
 
-/**
- * Checks whether a model can be trained once pruned.
- * @throws LayerpruneError if not
- */
+/** @throws LayerpruneError if a model cannot be trained once pruned */
 export async function assertHealable(
   flags: PruneFlags,
   { format }: Pick<PruneResult, 'format'>,

@@ -36,8 +36,7 @@ interface RemovalOrigin {
 const WAYS = '--start and --end, --drop, --plan or --from'
 
 /**
- * The one removal that the flags name.
- * @throws UsageError if none or more than one is named
+ * @throws UsageError if none or more than one removal is named
  * @throws LayerpruneError if a file they name cannot be used
  */
 export async function readRemoval(flags: RemovalFlags): Promise<Removal> {
@@ -71,10 +70,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
   ]
 }
 
-/**
- * Makes the plan of a removal for the model that it is applied to.
- * @throws UsageError if the layers do not fit the model
- */
+/** @throws UsageError if the layers do not fit the model that the plan is for */
 export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
   const { blocks, strategy, origin, scores, dataset } = removal
   if (origin !== undefined && origin.layers !== model.layers) {

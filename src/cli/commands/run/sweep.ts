@@ -54,10 +54,7 @@ export async function run(flags: SweepFlags): Promise<void> {
   await showSweep(result, flags, written)
 }
 
-/**
- * Writes a sweep to a folder: JSON, table, curves and the plan of a recommended cut; of a shard its JSON alone.
- * @returns the names of the files
- */
+/** Writes a sweep: JSON (of a shard only this), table, curves, recommended plan; returns the names of the files. */
 export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {
   const json = `${JSON.stringify(sweep, null, 2)}\n`
   const files: Record<string, string> = sweep.shard

@@ -135,10 +135,7 @@ function readState(tensor: TensorLocation): QuantState {
   }
 }
 
-/**
- * The bytes of a small tensor.
- * @throws LayerpruneError if it is large, or its file ends before it
- */
+/** The bytes of a small tensor; throws LayerpruneError if it is large, or its file ends before it. */
 function readSmallTensor({ name, file, offsetBytes, sizeBytes }: TensorLocation): Buffer {
   if (sizeBytes > MOST_STATE_BYTES) {
     throw damaged(`tensor ${quoteName(name)} has ${sizeBytes} bytes, expected at most ${MOST_STATE_BYTES}`)

@@ -100,10 +100,7 @@ export async function locateEntry(file: OpenFile, entry: ZipEntry): Promise<numb
   return start
 }
 
-/**
- * Reads bytes of a file.
- * @throws LayerpruneError if they do not lie in the file
- */
+/** @throws LayerpruneError if the bytes do not lie in the file */
 export async function readRange(file: OpenFile, offset: number, lengthBytes: number): Promise<Buffer> {
   if (!(offset >= 0 && offset + lengthBytes <= file.sizeBytes)) {
     throw malformed(file.path, `bytes ${offset} to ${offset + lengthBytes} of ${file.sizeBytes} are missing`)

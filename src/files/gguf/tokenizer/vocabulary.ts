@@ -26,10 +26,7 @@ export interface Vocabulary {
 
 const HINT = 'name the folder or the Hub id of the model it was converted from with `tokenizer`'
 
-/**
- * Reads the vocabulary of a GGUF file.
- * @throws LayerpruneError if the file has none, or its lists do not fit each other
- */
+/** @throws LayerpruneError if the file has no vocabulary, or its lists do not fit each other */
 export function readVocabulary(header: GgufHeader): Vocabulary {
   const { file } = header
   const model = header.metadata.get('tokenizer.ggml.model')?.value
