@@ -73,13 +73,11 @@ export class SymmetricMatrix {
   /** The part of the rows and columns from a group's `start` on, which shares its numbers with this matrix. */
   trailing(start: number): SymmetricMatrix {
     const first = this.bounds.indexOf(start)
-    const panels = this.panels
-      .slice(first)
-      .map(({ rows, columns, data }) => ({
-        rows: rows - start,
-        columns,
-        data: data.subarray(start * columns),
-      }))
+    const panels = this.panels.slice(first).map(({ rows, columns, data }) => ({
+      rows: rows - start,
+      columns,
+      data: data.subarray(start * columns),
+    }))
     const bounds = this.bounds.slice(first).map((bound) => bound - start)
     return new SymmetricMatrix(bounds, panels)
   }
