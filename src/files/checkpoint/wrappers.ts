@@ -108,7 +108,7 @@ export function findWrapper(modelType: unknown): Wrapper | undefined {
 }
 
 /**
- * The `model_type` of a model whose config holds that of a decoder; null for a decoder by itself.
+ * The `model_type` of a model that wraps a decoder; null for a plain decoder.
  * @param config content of config.json
  */
 export function nameWrapper(config: Section): string | null {

@@ -6,11 +6,11 @@ import { type GgufHeader, type GgufTensor, readGgufHeader } from './header.js'
 
 /** A model in one GGUF file, or in several parts. */
 export interface GgufFile {
-  /** Of the first part, which holds the metadata of the model; the others have only their own number. */
+  /** The first part's, with the metadata of the model; other parts state only their number. */
   header: GgufHeader
-  /** Of all parts, in their order. */
+  /** One for each part, in order. */
   headers: GgufHeader[]
-  /** Of all parts. */
+  /** From all parts. */
   tensors: ReadonlyMap<string, GgufTensor>
 }
 

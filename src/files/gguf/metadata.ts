@@ -5,7 +5,7 @@ import { readArray } from './header.js'
 import type { Scalar } from './metadata-values.js'
 
 /**
- * Reads what the metadata of a GGUF file say of its architecture, and remembers which keys were read, so that one that
+ * Reads the metadata of a GGUF file's architecture, and remembers which keys were read, so that one that
  * is not understood can be refused instead of ignored.
  */
 export class Metadata {

@@ -3,7 +3,7 @@ import { LayerpruneError } from '../../base/errors.js'
 import type { Facts } from './architecture.js'
 import type { Metadata } from './metadata.js'
 
-/** Of llama.cpp if a file states none. */
+/** llama.cpp's default. */
 const USUAL_BASE = 10_000
 const MOST_FACTORS = 4096
 

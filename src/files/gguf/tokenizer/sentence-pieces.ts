@@ -1,7 +1,7 @@
 import { readFlag, readTokenId, refuseTokenizer, type Vocabulary } from './vocabulary.js'
 
 const SPACE = '▁'
-/** Of llama.cpp, if a file does not say. */
+/** llama.cpp's default. */
 const USUAL_UNKNOWN = 0
 
 /**

@@ -7,7 +7,7 @@ import type { Scalar } from '../metadata-values.js'
 const CONTROL = 3
 const USER_DEFINED = 4
 
-/** What the metadata of a GGUF file say of its tokenizer. */
+/** The tokenizer of a GGUF file, from its metadata. */
 export interface Vocabulary {
   file: string
   /** `gpt2`, `llama` or another algorithm. */
