@@ -2,7 +2,7 @@ import { LayerpruneError } from '../../../base/errors.js'
 import { isObject } from '../../../base/is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 
-/** What adapter_config.json says of a LoRA adapter. */
+/** The settings of a LoRA adapter, from its adapter_config.json. */
 export interface AdapterConfig {
   /** The model that it was trained on: a folder or a Hub id; null if it is not stated. */
   base: string | null

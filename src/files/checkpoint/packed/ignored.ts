@@ -2,7 +2,7 @@ import { isObject } from '../../../base/is-object.js'
 import { QUANTIZATION_KEYS } from './read-packed.js'
 
 /**
- * What config.json quantises besides weights, in words: engines round it as the model runs, which no result here does.
+ * Names what config.json quantises besides weights. Engines round it while the model runs; here it is not rounded.
  * @param config content of config.json
  */
 export function listIgnoredQuantization(config: Record<string, unknown>): string[] {

@@ -14,7 +14,7 @@ import { stored } from './scales.js'
 type Section = Record<string, unknown>
 type Tensors = ReadonlyMap<string, TensorLocation>
 
-/** What config.json says of how weights are quantised, and the key that it says it under. */
+/** The quantisation settings of config.json, and their key. */
 interface Settings {
   key: string
   settings: Section
@@ -36,7 +36,7 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   _proj_blocks: 'mxfp4',
 }
 
-/** What a checkpoint's tensors stand for. */
+/** A checkpoint's tensors as the model uses them. */
 export interface LogicalTensors {
   /** By the names that the model's code knows. */
   tensors: Map<string, TensorLocation>
@@ -45,9 +45,9 @@ export interface LogicalTensors {
 }
 
 /**
- * Finds what the tensors of a checkpoint stand for, by config.json's word on how they are quantised.
+ * Interprets the tensors of a checkpoint by the quantisation settings of its config.json.
  *
- * What is said of activations or of cached keys and values is ignored: the numbers are those of the weights.
+ * Settings for activations and cached keys and values are ignored: only weights are quantised here.
  * @param config content of config.json
  * @throws LayerpruneError if the method is not known, or tensors do not fit each other or the config
  */

@@ -16,7 +16,7 @@ import {
 
 /** Some 300 bytes a tensor: 200,000 of them. */
 const MAX_PICKLE_BYTES = 64_000_000
-/** Of a zip archive; a pickle of protocol 2 or later starts with 0x80. */
+/** First bytes of a zip archive, and of a pickle of protocol 2 or later. */
 const ZIP_MAGIC = 0x04034b50
 const PICKLE_MAGIC = 0x80
 const SAVE_AGAIN = 'load it with torch and save its state_dict as safetensors, if you trust it'

@@ -30,11 +30,11 @@ export interface ZipEntry {
   compression: number
   isEncrypted: boolean
   sizeBytes: number
-  /** Of the header that stands before the data. */
+  /** Offset of the header before the data. */
   headerOffset: number
 }
 
-/** An open file and what is said of it in messages. */
+/** An open file, with the path that messages name. */
 export interface OpenFile {
   handle: FileHandle
   path: string
