@@ -79,7 +79,7 @@ async function runHead(
   { chunk, models }: { chunk: ScoredPosition[]; models: number },
 ): Promise<Float32Array> {
   const targets = chunk.flatMap(({ target }) => Array<bigint>(models).fill(BigInt(target)))
-  // rows of a state stand for texts of one token
+  // the head takes each row of a state for a text of one token
   const texts = Array.from({ length: rows[STATE_INPUT]!.dims[0]! }, () => ({
     ids: [chunk[0]!.target],
     origin: '',

@@ -11,15 +11,15 @@ type Ort = typeof import('onnxruntime-node')
 export interface Continuation {
   /** Place of the text in its batch. */
   text: number
-  /** Of each of its tokens, the place of the token after which it stands. */
+  /** For each of its tokens, the place of the token before it. */
   places: number[]
   ids: number[]
 }
 
 export interface ContinuationScores {
-  /** Of each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
+  /** For each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
   logLikelihoods: Float64Array
-  /** Of each continuation, whether every token is the most likely one. */
+  /** For each continuation, whether every token is the most likely one. */
   isTop: boolean[]
 }
 

@@ -26,7 +26,7 @@ type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
 
-/** What is made of last states. */
+/** What is computed from last states. */
 export type Head = 'likelihood' | 'comparison' | 'continuations'
 
 interface LoadOptions extends ProgressOptions {
@@ -81,7 +81,7 @@ export class DecoderPieces {
     return this.#fixedBatch
   }
 
-  /** What the pieces take of memory. */
+  /** The memory that the pieces take. */
   measureMemory(): PieceMemory {
     const layers = this.#boundaries
       .slice(1)
@@ -148,7 +148,7 @@ export class DecoderPieces {
     return time === undefined ? null : time.seconds / time.tokens
   }
 
-  /** The first batch of a piece, which has memory to ask for, counts only until there is another. */
+  /** The first batch of a piece is slower, because it allocates memory: it counts only until there is another. */
   #addTime(index: number, milliseconds: number, batch: EncodedText[]): void {
     const seconds = milliseconds / 1000
     const tokens = batch.reduce((sum, { ids }) => sum + ids.length, 0)

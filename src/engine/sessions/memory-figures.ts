@@ -14,7 +14,7 @@ export const KEPT_BY_RUNTIME = 1.4
 const FRAGMENTATION = 1.1
 
 /**
- * The same for weights so small that the C library may keep their memory when they are freed, and then can reuse only
+ * Fragmentation of weights so small that the C library may keep their memory when they are freed, and then can reuse only
  * part of it for those of the next segment.
  */
 const SMALL_FRAGMENTATION = 1.8

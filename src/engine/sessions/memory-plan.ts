@@ -54,7 +54,7 @@ export class MemoryPlan {
     return this.#leastSessionBytes + this.#heldBytes(run) + this.#workBytes([run])
   }
 
-  /** Puts runs into groups, in order, that pass through the decoder together: as many as there is memory for. */
+  /** Groups runs, in order, that pass through the decoder together; each group is as large as memory allows. */
   groupRuns<R extends Run>(runs: R[], memoryBytes: number): R[][] {
     const groups: R[][] = []
     for (const run of runs) {
@@ -82,7 +82,7 @@ export class MemoryPlan {
     return sizes.reduce((sum, size) => sum + this.#heldBytes(size), 0) + this.#workBytes(sizes)
   }
 
-  /** Of the largest segment of one layer. */
+  /** Bytes of the largest segment of one layer. */
   get #leastSessionBytes(): number {
     return Math.max(...this.#layers.map((_, start) => this.#sessionBytes({ start, end: start + 1 })))
   }

@@ -27,10 +27,10 @@ export class PieceMemory {
   readonly #config: ModelConfig
   readonly #holdsScores: boolean
   readonly #rowBytes: number
-  /** Of the largest piece. */
+  /** Bytes of the largest piece. */
   readonly #pieceBytes: number
 
-  /** @param pieces  everything that is loaded by itself: layers and heads */
+  /** @param pieces  everything that is loaded separately: layers and heads */
   constructor(decoder: DecoderGraph, config: ModelConfig, pieces: DecoderGraph[]) {
     const rows = countTokenRows(decoder.model.graph)
     const vocabulary = Number.isFinite(rows) ? rows : 0

@@ -20,7 +20,7 @@ export const CHUNK_ROWS = 128
 
 /** How many rows of logits a head makes at a time. */
 export interface HeadRows {
-  /** Of how many models a row is made for each position; 1 if omitted. */
+  /** Models for each of which a position takes a row; 1 if omitted. */
   models?: number
   /** At most, unless one position takes more. */
   rows?: number

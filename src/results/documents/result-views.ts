@@ -58,7 +58,7 @@ export function recommendBlock({ distances, layersToSkip, verification }: Recomm
   return { start, end }
 }
 
-/** How sure it is that the best block of n layers is the best; null if that was not measured. */
+/** The confidence that the best block of n layers is the best; null if it was not measured. */
 export function findCertainty(
   {
     layersToSkip,
@@ -97,7 +97,7 @@ export function resizeResult(result: SimilarityResult, layersToSkip: number): Si
 }
 
 /**
- * A result as another of its metrics sees it. How sure the best block is was measured only for the first metric, so
+ * A result by another of its metrics. Confidence was measured only for the first metric, so
  * for another it is not known.
  * @throws UsageError if the run did not measure that metric
  */

@@ -102,7 +102,7 @@ export interface SimilarityResult extends MetricResult {
   /** How sure it is that `best` is the best; null if only one text was measured. */
   certainty: Certainty | null
   /**
-   * The same for every size n from 1 to layers - 1, each for itself, in short; omitted by versions that did not
+   * A short certainty for every size from 1 to layers - 1; omitted by versions that did not
    * measure it.
    */
   certaintyBySize?: Record<string, SizeCertainty> | null

@@ -9,7 +9,7 @@ import type { SliceFacts } from './slice-facts.js'
 import { escapeXml } from './svg.js'
 import { renderTextDifferences } from './text-differences.js'
 
-/** All that a page has of one model: what was found, what it costs, and what came of it. */
+/** The part of a page about one model: results, costs and pruned models. */
 export function renderModel(story: ModelStory, index: number, facts: SliceFacts): string {
   const id = `model-${index + 1}`
   const family = story.family === undefined ? '' : `${escapeXml(story.family)}, `
