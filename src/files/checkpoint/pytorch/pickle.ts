@@ -1,3 +1,5 @@
+import { formatCount } from '../../../base/format-numbers.js'
+
 /** What a pickle is made of: a dict is a Map, a tuple or a list an array; `other` is whatever the caller makes. */
 export type PickleValue<T> =
   | null
@@ -67,7 +69,7 @@ class Machine<T> {
       if (opcode === 0x2e) break
       this.#step(opcode)
       if (this.#stack.length + this.#belowCount > MAX_STACK) {
-        throw new PickleError(`its stack exceeds ${MAX_STACK.toLocaleString('en')} values`)
+        throw new PickleError(`its stack exceeds ${formatCount(MAX_STACK)} values`)
       }
     }
     return this.#pop()
