@@ -5,14 +5,7 @@ import { bytesOfNumber } from '../safetensors-dtype.js'
 import { quoteName, type SafetensorsHeader, type TensorLocation } from '../safetensors-header.js'
 import { PickleError } from './pickle.js'
 import { readStateDict, type StoredTensor } from './state-dict.js'
-import {
-  locateEntry,
-  malformed,
-  type OpenFile,
-  readRange,
-  readZipDirectory,
-  type ZipEntry,
-} from './zip-directory.js'
+import { malformed, type OpenFile, readRange, readZipDirectory, type ZipEntry } from './zip-directory.js'
 
 /** Some 300 bytes a tensor: 200,000 of them. */
 const MAX_PICKLE_BYTES = 64_000_000
@@ -54,7 +47,7 @@ async function readTensors(
     const entry = entries.get(`${folder}data/${key}`)
     if (entry === undefined) throw malformed(path, `the numbers of tensor ${quoteName(name)} are missing`)
     if (!places.has(key)) {
-      places.set(key, { start: await locateEntry(source, entry), sizeBytes: entry.sizeBytes })
+      places.set(key, { start: await entry.locate(), sizeBytes: entry.sizeBytes })
     }
     tensors.set(name, placeTensor(name, tensor, places.get(key)!, { path, file }))
   }
@@ -100,7 +93,7 @@ async function readEntry(file: OpenFile, entry: ZipEntry, mostBytes: number): Pr
       `${quoteName(entry.name)} has ${entry.sizeBytes} bytes, expected at most ${mostBytes}`,
     )
   }
-  return readRange(file, await locateEntry(file, entry), entry.sizeBytes)
+  return readRange(file, await entry.locate(), entry.sizeBytes)
 }
 
 function readDict(pickle: Uint8Array, path: string): Map<string, StoredTensor> {
