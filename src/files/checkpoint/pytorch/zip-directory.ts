@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { type Entry, fromFdPromise } from 'yauzl'
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from 'yauzl'
 import { LayerpruneError } from '../../../base/errors.js'
 import { readExactly } from '../../read-exactly.js'
 import { quoteName } from '../safetensors-header.js'
@@ -32,10 +32,15 @@ export interface OpenFile {
  */
 export async function readZipDirectory(file: OpenFile): Promise<Map<string, ZipEntry>> {
   const explain = (cause: Error) => {
-    throw malformed(file.path, `its directory is damaged: ${cause.message}`)
+    throw cause instanceof LayerpruneError
+      ? cause
+      : malformed(file.path, `its directory is damaged: ${cause.message}`)
   }
   // sizes are checked for stored entries alone, once they are needed
-  const zip = await fromFdPromise(file.handle.fd, { validateEntrySizes: false }).catch(explain)
+  const options = { autoClose: false, validateEntrySizes: false }
+  const zip = await fromRandomAccessReaderPromise(new BoundedReader(file), file.sizeBytes, options).catch(
+    explain,
+  )
   if (zip.entryCount > MAX_ENTRIES) {
     throw malformed(file.path, `it has ${zip.entryCount} entries, expected at most ${MAX_ENTRIES}`)
   }
@@ -59,6 +64,29 @@ export async function readZipDirectory(file: OpenFile): Promise<Map<string, ZipE
   return entries
 }
 
+/** yauzl asks for any offset that the archive states; fs.read throws at those that no file can have. */
+class BoundedReader extends RandomAccessReader {
+  readonly #file: OpenFile
+
+  constructor(file: OpenFile) {
+    super()
+    this.#file = file
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    readRange(this.#file, position, length).then((bytes) => {
+      bytes.copy(buffer, offset)
+      callback(null)
+    }, callback)
+  }
+}
+
 function assertStored({ path }: OpenFile, entry: Entry): void {
   const name = quoteName(entry.fileName)
   if (entry.isEncrypted()) throw malformed(path, `${name} is encrypted`)
@@ -73,6 +101,9 @@ function assertStored({ path }: OpenFile, entry: Entry): void {
  * @throws LayerpruneError if they do not lie in the file
  */
 export async function readRange(file: OpenFile, offset: number, lengthBytes: number): Promise<Buffer> {
+  if (!(offset >= 0 && offset + lengthBytes <= file.sizeBytes)) {
+    throw malformed(file.path, `bytes ${offset} to ${offset + lengthBytes} of ${file.sizeBytes} are missing`)
+  }
   const buffer = Buffer.alloc(lengthBytes)
   await readExactly(file.handle, buffer, offset, (end) =>
     malformed(file.path, `expected ${offset + lengthBytes} bytes, found ${end}`),
