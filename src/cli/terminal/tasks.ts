@@ -3,9 +3,13 @@ import type { PairedDifference } from '../../base/statistics/paired-difference.j
 import type { Block } from '../../model/layers/block.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { formatRemoved } from '../../model/layers/names.js'
-import { listShownTasks } from '../../results/documents/shown-tasks.js'
 import type { TableColumn } from '../../results/documents/table-column.js'
-import { formatTaskValue, listTaskMeasures, type TaskMeasure } from '../../results/documents/task-measures.js'
+import {
+  formatTaskValue,
+  listShownTasks,
+  listTaskMeasures,
+  type TaskMeasure,
+} from '../../results/documents/task-measures.js'
 import type { CutTaskFigures, TaskFigures, TaskResult } from '../../results/documents/task-result.js'
 import { formatNextCut } from './next-command.js'
 import { formatRows } from './table.js'

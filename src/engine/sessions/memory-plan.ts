@@ -2,10 +2,14 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { tapSegment } from '../../model/graph/tap-segment.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import {
+  countPassingBytes,
+  listLoadedWeights,
+  measureWeightBytes,
+  type WeightBytes,
+} from './loaded-weights.js'
 import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES } from './memory-figures.js'
 import type { Run } from './runs.js'
-import { countPassingBytes, measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
 /** What the memory of a run depends on. */
 interface RunSize {

@@ -1,11 +1,10 @@
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import { listLoadedWeights, measureWeightBytes } from './loaded-weights.js'
 import { countRunBytes, LOADING_COPIES, SESSION_BYTES } from './memory-figures.js'
 import { CHUNK_ROWS } from './scored-positions.js'
 import { countTokenRows } from './token-ids.js'
-import { measureWeightBytes } from './weight-memory.js'
 
 /** Copies of the logits that a head holds while it compares them. */
 const LOGIT_COPIES = 5

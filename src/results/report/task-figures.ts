@@ -1,6 +1,5 @@
 import type { Block } from '../../model/layers/block.js'
-import { listShownTasks } from '../documents/shown-tasks.js'
-import { formatTaskValue } from '../documents/task-measures.js'
+import { formatTaskValue, listShownTasks } from '../documents/task-measures.js'
 import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from '../documents/task-result.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 
