@@ -213,9 +213,12 @@ function alignUp(bytes: number, alignment: number): number {
 }
 
 function malformed(path: string, what: string): LayerpruneError {
-  return new LayerpruneError(`${path} is not a valid GGUF file: ${what}`, {
-    hint: 'download or convert the file again',
-  })
+  return damagedGguf(`${path} is not a valid GGUF file: ${what}`)
+}
+
+/** The error for a file whose content cannot be right. */
+export function damagedGguf(message: string): LayerpruneError {
+  return new LayerpruneError(message, { hint: 'download or convert the file again' })
 }
 
 function truncated(path: string, expectedBytes: number, foundBytes: number): LayerpruneError {
