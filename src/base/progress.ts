@@ -6,7 +6,7 @@ export interface Progress {
   phase: string
   /** Units done; parts of one count. */
   done: number
-  /** Of how many; null while that is unknown. */
+  /** Units in all; null while unknown. */
   total: number | null
   /** Whether the total is an estimate. */
   isEstimate?: boolean
@@ -16,7 +16,7 @@ export interface Progress {
   share?: number | null
   /** Whether the work may end before the share is 1. */
   isMost?: boolean
-  /** What more there is to say, such as which layer it is or what is the best so far. */
+  /** More to show, such as the current layer or the best result so far. */
   detail?: string | undefined
   /** What follows this phase. */
   next?: string | undefined

@@ -3,7 +3,7 @@ import { ExactSums } from './exact-sums.js'
 /** How far two means lie apart. */
 export interface Difference {
   difference: number
-  /** Of the difference over the same texts; null for a single text. */
+  /** Over the same texts; null for a single text. */
   standardError: number | null
 }
 
@@ -42,7 +42,7 @@ export class TextStatistics {
   #sum: ExactSums
   #sumTimesCount: ExactSums
   #square: ExactSums
-  /** Of quantities a < b of each compared run in turn, row by row. */
+  /** One for each pair of quantities a < b of a compared run; run by run, row by row. */
   #product: ExactSums
   readonly #compared: ComparedRun[]
 

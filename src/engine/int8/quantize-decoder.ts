@@ -49,7 +49,7 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals' | 'comes
 /** Tokens are rotated in blocks of at most this size: larger ones cost more than they gain. */
 const LARGEST_BLOCK = 32
 
-/** The same for means of values, which are rotated by the weights, at no cost. */
+/** Largest block for means of values, which the weights rotate at no cost. */
 const LARGEST_MIX_BLOCK = 64
 
 /** Blocks of this size are cheap, however few outputs are computed from the tokens. */

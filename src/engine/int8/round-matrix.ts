@@ -3,7 +3,7 @@ export interface Int8Matrix {
   values: Int8Array<ArrayBuffer>
   /** Quantisation residuals, in 254ths of a step of `values`, [inputs, outputs]; null if not kept. */
   residuals: Int8Array<ArrayBuffer> | null
-  /** [outputs]: what a value of 1 stands for. */
+  /** [outputs]: the weight of a value of 1. */
   scales: Float32Array<ArrayBuffer>
 }
 

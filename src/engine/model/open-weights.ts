@@ -26,7 +26,7 @@ import { readOnnxDecoder } from '../../model/graph/onnx/onnx-file.js'
 import { describePrecision, type GraphPrecision } from '../../model/graph/precision.js'
 import type { LocatedAdapter, LocatedModel } from './locate-model.js'
 
-/** A model with the graph of its decoder, and what its checkpoint says of it. */
+/** A model with the graph of its decoder and facts about its checkpoint. */
 export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph

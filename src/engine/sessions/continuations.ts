@@ -1,9 +1,8 @@
-import type { Tensor } from 'onnxruntime-node'
 import { TOP_TOKEN_OUTPUT } from '../../model/graph/heads/continuation-head.js'
-import { TARGETS_INPUT } from '../../model/graph/heads/likelihood.js'
+
 import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { GraphRunner } from './graph-runner.js'
-import { chunksOf, type ScoredPosition, type State, takeRows } from './scored-positions.js'
+import { chunksOf, feedHead, type ScoredPosition, type State, takeRows } from './scored-positions.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -11,15 +10,15 @@ type Ort = typeof import('onnxruntime-node')
 export interface Continuation {
   /** Place of the text in its batch. */
   text: number
-  /** Of each of its tokens, the place of the token after which it stands. */
+  /** For each of its tokens, the place of the token before it. */
   places: number[]
   ids: number[]
 }
 
 export interface ContinuationScores {
-  /** Of each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
+  /** For each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
   logLikelihoods: Float64Array
-  /** Of each continuation, whether every token is the most likely one. */
+  /** For each continuation, whether every token is the most likely one. */
   isTop: boolean[]
 }
 
@@ -42,7 +41,9 @@ export async function scoreContinuations(
     isTop: continuations.map(() => true),
   }
   for (const chunk of chunksOf(targets)) {
-    const outputs = await head.run(makeFeeds(ort, head, state, chunk))
+    const rows = { [STATE_INPUT]: takeRows(ort, [state], chunk) }
+    const ids = chunk.map(({ target }) => target)
+    const outputs = await head.run(feedHead(ort, head, rows, { ids, shape: [chunk.length, 1] }))
     const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
     const tops = outputs[TOP_TOKEN_OUTPUT]!.data as BigInt64Array
     for (const [index, { continuation, target }] of chunk.entries()) {
@@ -51,16 +52,4 @@ export async function scoreContinuations(
     }
   }
   return scores
-}
-
-function makeFeeds(ort: Ort, head: GraphRunner, state: State, chunk: Target[]): Record<string, Tensor> {
-  const ids = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
-  return head.makeFeeds(
-    chunk.map(({ target }) => ({ ids: [target], origin: '' })),
-    1,
-    {
-      [STATE_INPUT]: takeRows(ort, [state], chunk),
-      [TARGETS_INPUT]: new ort.Tensor('int64', ids, [chunk.length, 1]),
-    },
-  )
 }

@@ -19,14 +19,14 @@ import { type GraphRunner, openRunner } from './graph-runner.js'
 import { PieceMemory } from './piece-memory.js'
 import { RunnerStore } from './runner-store.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
-import { chunkPositions, type State, takeRows } from './scored-positions.js'
+import { chunkPositions, feedHead, type State, takeRows } from './scored-positions.js'
 import type { SessionOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
 
-/** What is made of last states. */
+/** What is computed from last states. */
 export type Head = 'likelihood' | 'comparison' | 'continuations'
 
 interface LoadOptions extends ProgressOptions {
@@ -137,7 +137,7 @@ export class DecoderPieces {
     return time === undefined ? null : time.seconds / time.tokens
   }
 
-  /** The first batch of a piece, which has memory to ask for, counts only until there is another. */
+  /** The first batch of a piece is slower, because it allocates memory: it counts only until there is another. */
   #addTime(index: number, milliseconds: number, batch: EncodedText[]): void {
     const seconds = milliseconds / 1000
     const tokens = batch.reduce((sum, { ids }) => sum + ids.length, 0)
@@ -155,20 +155,13 @@ export class DecoderPieces {
 
   /** For each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats. */
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
-    const piece = this.#openHead('likelihood')
+    const head = await this.#openHead('likelihood')
     const scores = new Float64Array(batch.length)
     for (const chunk of chunkPositions(batch, { rows: this.#headRows })) {
-      const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
-      const outputs = await runPiece(
-        piece,
-        chunk.map(({ target }) => ({ ids: [target], origin: '' })),
-        1,
-        {
-          [STATE_INPUT]: takeRows(this.#ort, [state], chunk),
-          [TARGETS_INPUT]: new this.#ort.Tensor('int64', targets, [chunk.length, 1]),
-        },
-      )
-      const likelihoods = outputs.data as Float32Array
+      const rows = { [STATE_INPUT]: takeRows(this.#ort, [state], chunk) }
+      const ids = chunk.map(({ target }) => target)
+      const outputs = await head.run(feedHead(this.#ort, head, rows, { ids, shape: [chunk.length, 1] }))
+      const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
       for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
     }
     return scores

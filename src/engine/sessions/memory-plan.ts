@@ -2,10 +2,14 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { tapSegment } from '../../model/graph/tap-segment.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import {
+  countPassingBytes,
+  listLoadedWeights,
+  measureWeightBytes,
+  type WeightBytes,
+} from './loaded-weights.js'
 import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES } from './memory-figures.js'
 import type { Run } from './runs.js'
-import { countPassingBytes, measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
 interface RunSize {
   texts: number
@@ -50,7 +54,7 @@ export class MemoryPlan {
     return this.#leastSessionBytes + this.#heldBytes(run) + this.#workBytes([run])
   }
 
-  /** Puts runs into groups, in order, that pass through the decoder together: as many as there is memory for. */
+  /** Groups runs, in order, that pass through the decoder together; each group is as large as memory allows. */
   groupRuns<R extends Run>(runs: R[], memoryBytes: number): R[][] {
     const groups: R[][] = []
     for (const run of runs) {
@@ -78,7 +82,7 @@ export class MemoryPlan {
     return sizes.reduce((sum, size) => sum + this.#heldBytes(size), 0) + this.#workBytes(sizes)
   }
 
-  /** Of the largest segment of one layer. */
+  /** Bytes of the largest segment of one layer. */
   get #leastSessionBytes(): number {
     return Math.max(...this.#layers.map((_, start) => this.#sessionBytes({ start, end: start + 1 })))
   }

@@ -24,7 +24,7 @@ export class RunMeter {
     }
   }
 
-  /** Yields what another generator yields and adds the time that takes to a phase. */
+  /** Passes items on, and adds the time that they take to a phase. */
   async *timeEach<T>(phase: Phase, items: AsyncGenerator<T>): AsyncGenerator<T> {
     try {
       for (;;) {

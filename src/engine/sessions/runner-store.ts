@@ -1,9 +1,8 @@
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import type { GraphRunner } from './graph-runner.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import { listLoadedWeights, measureWeightBytes, type WeightBytes } from './loaded-weights.js'
 import { LOADING_COPIES } from './memory-figures.js'
 import { type RunnerOptions, releaseAll } from './session.js'
-import { measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
 type PartOptions = Pick<RunnerOptions, 'keepsMemory'>
 type OpenPart = (part: DecoderGraph, options?: PartOptions) => Promise<GraphRunner>

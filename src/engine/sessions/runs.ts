@@ -10,7 +10,7 @@ import { RUN_TOKENS } from './memory-figures.js'
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {
   texts: EncodedText[]
-  /** Of the longest text. */
+  /** Tokens of the longest text. */
   tokens: number
   /** Tokens asked for. */
   positions: Position[]

@@ -32,7 +32,7 @@ export function findParts(path: string): string[] {
   )
 }
 
-/** The GGUF models among the files of a model; of a split one the first part stands for all. */
+/** The GGUF models among the files of a model; a split one is listed by its first part. */
 function listGgufModels(names: string[]): string[] {
   return names.filter(
     (name) =>

@@ -12,7 +12,7 @@ const MAX_INDEX_BYTES = 100_000_000
 export interface ShardedForm {
   /** Says which of the files holds a tensor. */
   indexFile: string
-  /** Of the files, with the dot. */
+  /** Extension of the files, with the dot. */
   extension: string
   readHeader: (path: string) => Promise<SafetensorsHeader>
 }

@@ -13,7 +13,7 @@ export interface StoredPart {
   sizeBytes: number
 }
 
-/** Each number of a file by itself, converted to float32. */
+/** Plain numbers, converted to float32. */
 export interface StoredExpression {
   kind: 'stored'
   shape: number[]
@@ -33,7 +33,7 @@ export interface IntegersExpression {
   shape: number[]
   part: StoredPart
   bits: 2 | 3 | 4 | 5 | 6 | 8
-  /** Of every 8 columns: which of the 8 stored integers each one is; omitted if they are in order. */
+  /** For every 8 columns, the index of each in the 8 stored integers; omitted if they are in order. */
   order?: number[]
 }
 
@@ -46,7 +46,7 @@ export interface RowWordsExpression {
   bits: 2 | 4 | 8
 }
 
-/** Codes that stand for the values of a table, row after row. */
+/** Indices into a table of values, row after row. */
 export interface LookupExpression {
   kind: 'lookup'
   shape: number[]
@@ -140,7 +140,7 @@ export interface PartRead {
   part: StoredPart
   /** Whether its numbers are used as they are, not as codes. */
   isFloat: boolean
-  /** The value of each code of 8 bits, if they stand for those of a known table. */
+  /** The value of each 8-bit code, if the table is known. */
   table?: readonly number[]
   /** Places of the float16 numbers in each block, if it has such blocks. */
   halves?: { blockBytes: number; places: readonly number[] }

@@ -27,7 +27,7 @@ export interface GgufDecoder {
 }
 
 /**
- * Reads what the metadata of a GGUF file say of the decoder, in the words of a config.json. Keys of the architecture
+ * Reads the decoder's settings from the metadata of a GGUF file, in the words of a config.json. Keys of the architecture
  * that are not understood are in it under their own names, so that they are refused unless the user ignores them.
  * @throws LayerpruneError if the architecture is not known, or the metadata lack a number or state an unknown setting
  */
@@ -114,7 +114,7 @@ const DTYPES = new Map([
   ['BF16', 'bfloat16'],
 ])
 
-/** Of the embedding table, which has the type of the other matrices if they are not quantised. */
+/** The type of a matrix: all have the same unless they are quantised. */
 function readDtype({ tensor }: Facts): string | undefined {
   const type = tensor('blk.0.ffn_down.weight')?.type ?? tensor('token_embd.weight')?.type
   return DTYPES.get(type?.name ?? '')

@@ -17,7 +17,7 @@ export class FileCursor {
   #window = Buffer.alloc(0)
   #windowStart = 0
   #at = 0
-  /** Of the next byte. */
+  /** Offset of the next byte. */
   position: number
   readonly sizeBytes: number
 

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { LayerpruneError } from '../../base/errors.js'
 import type { Facts } from './architecture.js'
+import { damagedGguf } from './header.js'
 import type { Metadata } from './metadata.js'
 
-/** Of llama.cpp if a file states none. */
+/** llama.cpp's default. */
 const USUAL_BASE = 10_000
 const MOST_FACTORS = 4096
 
@@ -79,9 +79,8 @@ function readFactors({ tensor }: RopeFacts, name: string): number[] | undefined 
   if (found === undefined) return undefined
   const { file, type, shape, offsetBytes, sizeBytes } = found
   if (type.name !== 'F32' || shape.length !== 1 || shape[0]! > MOST_FACTORS) {
-    throw new LayerpruneError(
+    throw damagedGguf(
       `${file}: ${name} is ${type.name} [${shape.join(', ')}], expected at most ${MOST_FACTORS} numbers in F32`,
-      { hint: 'download or convert the file again' },
     )
   }
   const bytes = Buffer.alloc(sizeBytes)

@@ -16,9 +16,9 @@ export interface TensorNames {
   prefix: string
   /** What the names of layers start with, after the prefix. */
   layers: string
-  /** Of the model; their names start with the prefix. */
+  /** Tensors outside the layers; their names start with the prefix. */
   model: Record<string, Target>
-  /** Of a layer; their names start with the layer's. */
+  /** Tensors of a layer; their names start with the layer's. */
   layer: Record<string, Target>
   /** Module of the head, without the prefix. */
   head: string

@@ -7,7 +7,7 @@ import { readHubSettings } from './settings.js'
 export interface RepoAddress {
   id: string
   revision?: string
-  /** Of a dataset, as its viewer shows them. */
+  /** Configuration and split, from the address of a dataset's viewer. */
   config?: string
   split?: string
 }

@@ -31,7 +31,7 @@ export async function readCachedCommit(settings: HubSettings, repo: Repo): Promi
   return (await sizeOf(snapshotOf(commit))) === undefined ? undefined : commit
 }
 
-/** Records which commit a branch or tag stands for. */
+/** Records the commit that a branch or tag points to. */
 export async function writeCachedCommit(settings: HubSettings, repo: Repo, commit: string): Promise<void> {
   if (repo.revision === commit || !isSafePath(repo.revision)) return
   const path = join(findInCache(settings, repo).folder, 'refs', repo.revision)

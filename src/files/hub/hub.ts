@@ -133,7 +133,7 @@ function nextLinkOf(header: string | undefined): string | undefined {
 }
 
 /**
- * The commit that a revision stands for.
+ * The commit that a revision points to.
  * @throws LayerpruneError with the next step, if the Hub has no such repository or revision, or hides it
  */
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {

@@ -1,6 +1,6 @@
 import { decodeFloats } from './decode-floats.js'
 
-/** Of 32 bits, which hold one number or two: the exponents, the lowest bit of each, and the signs. */
+/** Masks for 32 bits, which hold one number or two: exponents, the lowest bit of each exponent, signs. */
 const BITS = {
   F32: { exponents: 0x7f800000, lowest: 0x00800000, signs: 0x80000000 },
   F16: { exponents: 0x7c007c00, lowest: 0x04000400, signs: 0x80008000 },

@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { type ComparedRun, TextStatistics } from '../../base/statistics/text-statistics.js'
 import { listMetrics, type Metric } from '../../results/documents/metrics.js'
-import type { SavedProgress, WindowProgress } from '../../results/documents/saved-progress.js'
+import type { SavedProgress, WindowProgress } from '../../results/documents/similarity-result.js'
 import { DATASET_START, type ReadPosition } from '../../texts/tokens/placed-rows.js'
 import { blockIndex, countBlocks } from './distances.js'
 

@@ -49,7 +49,7 @@ export function recommendBlock({ distances, layersToSkip, verification }: Recomm
   return { start, end }
 }
 
-/** How sure it is that the best block of n layers is the best; null if that was not measured. */
+/** The confidence that the best block of n layers is the best; null if it was not measured. */
 export function findCertainty(
   {
     layersToSkip,

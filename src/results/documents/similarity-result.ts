@@ -1,10 +1,10 @@
+import type { SavedStatistics } from '../../base/statistics/text-statistics.js'
 import type { Block } from '../../model/layers/block.js'
 import type { DatasetShare } from '../../texts/data/shares.js'
-import type { Shard } from '../../texts/tokens/placed-rows.js'
+import type { ReadPosition, Shard } from '../../texts/tokens/placed-rows.js'
 import type { TokenSelection } from '../../texts/tokens/token-selection.js'
 import type { Certainty, SizeCertainty } from './certainty.js'
 import type { Metric } from './metrics.js'
-import type { SavedProgress } from './saved-progress.js'
 import type { SCHEMAS } from './schemas.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
@@ -100,4 +100,21 @@ export interface SimilarityResult extends MetricResult {
   /** Only in a shard or a partial result: the state that merging and resuming continue from. */
   progress?: SavedProgress
   layerpruneVersion: string
+}
+
+/** The window of texts that is being measured. */
+export interface WindowProgress {
+  /** After the last window, where the dataset ends. */
+  start: ReadPosition
+  /** Not yet known, the same as `start`, while no batch is measured. */
+  end: ReadPosition
+  /** Batches measured of it. */
+  batches: number
+}
+
+/** A measurement as a partial result or a shard's keeps it. */
+export interface SavedProgress {
+  tokenless: number
+  window: WindowProgress
+  statistics: SavedStatistics
 }

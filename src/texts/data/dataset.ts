@@ -187,7 +187,7 @@ class DatasetReader {
   readonly skipped = { empty: 0, notText: 0 }
   readonly #parts: DatasetPart[]
   readonly #options: ReadOptions
-  /** Of the files that were opened. */
+  /** One for each opened file. */
   #counts: FileCount[] = []
   #texts = 0
   #isAtEnd = false

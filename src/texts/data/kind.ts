@@ -6,7 +6,7 @@ export interface DataKind {
   format: DataFormat
   /** How the file is packed as a whole; null if it is not. */
   packing: 'gzip' | 'zstd' | null
-  /** Of plain text: each line is a text, whatever the options say. */
+  /** Plain text with one text per line, whatever the options say. */
   isLines?: true
 }
 

@@ -16,7 +16,7 @@ const MARGIN = 2521
 /** Characters of any text that may be looked at. */
 const LEAST_LIMIT = 1 << 18
 
-/** Of a text in a message. */
+/** Characters of a text that messages show. */
 const SHOWN_CHARACTERS = 40
 
 /** The start of a character that no normalizer joins to what precedes it or moves before it; not a space. */

@@ -5,7 +5,7 @@ import { mostCharacters } from './text-start.js'
 import type { TokenPrefix } from './tokenizer.js'
 
 /**
- * What a tokenizer is asked for: the ids of a text, without special tokens if `maxLength` is null; the text of ids; the
+ * A request to a tokenizer: the ids of a text, without special tokens if `maxLength` is null; the text of ids; the
  * token that begins a text; null asks only whether it can be loaded.
  */
 export type TokenizerTask =
@@ -146,7 +146,7 @@ export class TokenizerThread {
 
   findPrefix = (): Promise<TokenPrefix | null> => this.#ask('prefix') as Promise<TokenPrefix | null>
 
-  /** Token ids to text, likewise. */
+  /** Token ids to text, as a `Tokenizer` of the same folder does it. */
   decode = (ids: number[]): Promise<string> => this.#ask({ ids }) as Promise<string>
 
   close(): void {

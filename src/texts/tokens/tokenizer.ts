@@ -17,7 +17,7 @@ const FILES = ['tokenizer.json', 'tokenizer_config.json', 'config.json']
  */
 export type Encode = (text: string, maxLength: number, addSpecialTokens?: boolean) => number[]
 
-/** Likewise, in this thread or in another. */
+/** An `Encode` in this thread or another. */
 export type EncodeAnywhere = (...text: Parameters<Encode>) => number[] | Promise<number[]>
 
 /** A special token. */

@@ -128,7 +128,7 @@ function fillLattice(model: UnigramModel, word: string): Lattice {
 
 function readPath(lattice: Lattice, last: LatticeNode): string[] {
   const pieces: string[] = []
-  // the first node of all stands for the start of the word
+  // the very first node is the start of the word
   for (let node = last; node.prev !== null; node = node.prev) pieces.push(lattice.piece(node))
   return pieces.reverse()
 }

@@ -5,7 +5,7 @@ import { combineBlocks, findGroupSize, stored } from './scales.js'
 
 type Section = Record<string, unknown>
 
-/** Of every 8 outputs, which of the 8 integers of a word each one is. */
+/** For every 8 outputs, the index of each in the 8 integers of a word. */
 const ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
 
 /**

@@ -5,7 +5,7 @@ import type { WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
 import { combineWith, stored } from './scales.js'
 
-/** What bitsandbytes writes as JSON beside each 4-bit weight. */
+/** The JSON that bitsandbytes writes beside each 4-bit weight. */
 interface QuantState {
   shape: [number, number]
   blockSize: number

@@ -14,7 +14,7 @@ import { stored } from './scales.js'
 type Section = Record<string, unknown>
 type Tensors = ReadonlyMap<string, TensorLocation>
 
-/** What config.json says of how weights are quantised, and the key that it says it under. */
+/** The quantisation settings of config.json, and their key. */
 interface Settings {
   key: string
   settings: Section
@@ -44,9 +44,9 @@ export interface LogicalTensors {
 }
 
 /**
- * Finds what the tensors of a checkpoint stand for, by config.json's word on how they are quantised.
+ * Interprets the tensors of a checkpoint by the quantisation settings of its config.json.
  *
- * What is said of activations or of cached keys and values is ignored: the numbers are those of the weights.
+ * Settings for activations and cached keys and values are ignored: only weights are quantised here.
  * @param config content of config.json
  * @throws LayerpruneError if the method is not known, or tensors do not fit each other or the config
  */

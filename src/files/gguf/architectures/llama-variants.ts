@@ -113,7 +113,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     }),
   },
   qwen2: { ...LLAMA, family: 'qwen2', settings: () => ({ use_sliding_window: false }) },
-  /** Of text alone, whose three positions are equal, it is Qwen 2. */
+  /** On text alone its three positions are equal, which makes it Qwen 2. */
   qwen2vl: {
     ...LLAMA,
     family: 'qwen2',
@@ -121,7 +121,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     settings: () => ({ use_sliding_window: false }),
   },
   qwen3: { ...LLAMA, family: 'qwen3', settings: attentionBias },
-  /** Likewise; what layers add to the states of images is no part of text. */
+  /** On text alone it is Qwen 3: only the states of images get additions in the layers. */
   qwen3vl: { ...LLAMA, family: 'qwen3', ignored: QWEN3_IMAGES, settings: attentionBias },
   seed_oss: {
     ...LLAMA,

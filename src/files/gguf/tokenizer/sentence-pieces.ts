@@ -1,7 +1,7 @@
 import { readFlag, readTokenId, refuseTokenizer, type Vocabulary } from './vocabulary.js'
 
 const SPACE = '▁'
-/** Of llama.cpp, if a file does not say. */
+/** llama.cpp's default. */
 const USUAL_UNKNOWN = 0
 
 /** Parts of a tokenizer.json for SentencePiece's BPE, as in Llama 2: spaces become word characters, unknowns bytes. */
