@@ -26,7 +26,6 @@ type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
 
-/** What is made of last states. */
 export type Head = 'likelihood' | 'comparison' | 'continuations'
 
 interface LoadOptions extends ProgressOptions {
