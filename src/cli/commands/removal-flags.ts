@@ -3,7 +3,6 @@ import type { Block } from '../../model/layers/block.js'
 import { parseBlocks } from '../../model/layers/blocks.js'
 import { wholeNumber } from './arguments.js'
 
-/** Flags that name the layers to remove, the same in every command. */
 export interface RemovalFlags {
   start?: number
   end?: number

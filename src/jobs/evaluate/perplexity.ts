@@ -130,7 +130,6 @@ export async function evaluatePerplexity(
   }
 }
 
-/** Runs a batch, and reports how much of it is done. */
 async function compareBatch(
   evaluator: Awaited<ReturnType<OpenEvaluator>>,
   batch: ReadText[],
@@ -154,7 +153,6 @@ function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[]
   return (batches) => work.addWindow(batches.filter(() => isInShard(seen++, shard)))
 }
 
-/** Number of texts to measure, if known. */
 function countTexts(
   dataset: Dataset,
   { datasetSkip = 0, shard }: EvaluationOptions,

@@ -22,7 +22,6 @@ import { addMoments, type Moments, makeMoments } from './moments.js'
 
 type Ort = typeof import('onnxruntime-node')
 
-/** A layer's output for a batch. */
 export interface LayerOutput {
   /** Features of its product, [batch * tokens, features]. */
   features: Tensor

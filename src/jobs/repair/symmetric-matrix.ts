@@ -52,7 +52,6 @@ export class SymmetricMatrix {
     }
   }
 
-  /** A copy with numbers added to its diagonal. */
   withDiagonal(added: Float64Array): SymmetricMatrix {
     const panels = this.panels.map((panel) => ({ ...panel, data: panel.data.slice() }))
     const copy = new SymmetricMatrix(this.bounds, panels)

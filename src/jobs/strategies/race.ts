@@ -110,7 +110,6 @@ export async function race(
   return running
 }
 
-/** Number of values known about candidates before they run. */
 function countKnown(runners: Runner[]): number {
   const isKnown = [
     runners.some(({ added }) => added !== undefined),

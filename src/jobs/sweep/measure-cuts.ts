@@ -19,7 +19,6 @@ const LEAST_PROBED = 4
 /** Standard errors by which a cut must be above the ratio. */
 const MARGIN = 2
 
-/** Where measured texts are remembered. */
 export interface Remember {
   progress: SweepProgress
   onMeasured: () => Promise<void>

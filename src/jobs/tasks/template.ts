@@ -19,7 +19,6 @@ interface Node {
   [key: string]: unknown
 }
 
-/** A value as the interpreter wraps it. */
 interface Wrapped {
   type: string
   value: unknown

@@ -43,19 +43,18 @@ export async function readSavedDocuments(paths: string[]): Promise<Required<Save
   return documents
 }
 
-/** Reads a `similarity.json`: of a whole run, an interrupted one or a shard. */
+/** Reads a `similarity.json` of a run or a shard; throws LayerpruneError if it is missing, another, or damaged. */
 export const readSimilarityResult = readerOf('similarity', checkResult)
 
-/** Reads what `evaluate --json` printed. */
+/** Reads what `evaluate --json` printed; throws LayerpruneError if it is missing, another, or damaged. */
 export const readEvaluation = readerOf('evaluation', checkCuts<EvaluationResult>)
 
-/** Reads a plan from its JSON file. */
+/** Reads a plan from its JSON file; throws LayerpruneError if it is missing, no plan, or damaged. */
 export const readPlan = readerOf('plan', checkPlan)
 
-/** Reads a `sweep.json`, of a whole sweep or a shard. */
+/** Reads a `sweep.json` of a sweep or a shard; throws LayerpruneError if it is missing, another, or damaged. */
 export const readSweep = readerOf('sweep', checkSweep)
 
-/** @returns a function that throws LayerpruneError if the file is missing, of another kind, or damaged */
 function readerOf<Kind extends keyof Documents>(
   kind: Kind,
   check: (path: string, document: Documents[Kind]) => Documents[Kind],

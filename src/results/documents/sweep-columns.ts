@@ -61,7 +61,6 @@ function makeRow(cut: SweepCandidate, { whole, dataset, recommended }: SweepResu
   }
 }
 
-/** The columns of a sweep as people read them. */
 export function listSweepColumns(result: SweepResult): Column[] {
   return [...listChoice(result), ...listLosses(result), ...listAccuracies(result), ...listGains(result)]
 }
