@@ -1,7 +1,4 @@
-/**
- * Characters that steer a terminal, end a line or change the reading direction instead of being shown: controls,
- * line separators, direction marks, the byte order mark, noncharacters. Tab and line feed are not among them.
- */
+/** Characters that steer a terminal, end a line or change the reading direction; not tab and line feed. */
 const UNSHOWN = /[^\P{Cc}\n\t]|[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu
 
 /** Text of any origin without control characters; its lines and tabs are kept. */

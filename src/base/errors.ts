@@ -32,10 +32,7 @@ export class InterruptedError extends LayerpruneError {
   override name = 'InterruptedError'
   override readonly exitCode = 130
 
-  /**
-   * @param done  texts measured, or words that say when the work was interrupted
-   * @param total  texts asked for, if known
-   */
+  /** @param done texts measured, or words for it; `total` is the texts asked for, if known */
   constructor(done: number | string, total?: number | undefined) {
     const noun = (total ?? done) === 1 ? 'text' : 'texts'
     const texts = `after ${done}${total === undefined ? '' : ` of ${total}`} ${noun}`

@@ -1,7 +1,4 @@
-/**
- * A distance or its error to 4 decimals, from 10 on to 5 digits; a positive one that would show as zero is
- * `<0.0001`.
- */
+/** A distance or its error to 4 decimals, from 10 on to 5 digits; `<0.0001` if positive but too small. */
 export function formatDistance(distance: number): string {
   if (distance >= 10) return distance < 1e5 ? distance.toPrecision(5) : distance.toExponential(3)
   const text = distance.toFixed(4)

@@ -1,7 +1,4 @@
-/**
- * An option, and its value if given, as messages name it: by its name in the library, in backticks. The terminal turns
- * it into its flag.
- */
+/** An option, and its value if given, by its library name in backticks; the terminal turns it into a flag. */
 export function nameOption(name: string, value?: string | number): string {
   return value === undefined ? `\`${name}\`` : `\`${name}: ${value}\``
 }

@@ -3,10 +3,7 @@ import { pathToFileURL } from 'node:url'
 
 const MANIFEST = pathToFileURL(createRequire(import.meta.url).resolve('layerprune/package.json'))
 
-/**
- * A file of this package by its path from the package's root. The root is found by the package's own name, so that this
- * works in `src`, in `dist` and in `program`, however deep the module lies.
- */
+/** A file of this package by its path from the root, found by the package's name: works in src, dist and program. */
 export function packageFile(path: string): URL {
   return new URL(path, MANIFEST)
 }

@@ -1,4 +1,3 @@
-/** What is counted. */
 export type Unit = 'text' | 'document' | 'layer' | 'matrix' | 'step' | 'token' | 'MB'
 
 /** How far a long job is. */
@@ -7,7 +6,7 @@ export interface Progress {
   phase: string
   /** Units done; parts of one count. */
   done: number
-  /** Of how many; null while that is unknown. */
+  /** Units in all; null while unknown. */
   total: number | null
   /** Whether the total is an estimate. */
   isEstimate?: boolean
@@ -17,7 +16,7 @@ export interface Progress {
   share?: number | null
   /** Whether the work may end before the share is 1. */
   isMost?: boolean
-  /** What more there is to say, such as which layer it is or what is the best so far. */
+  /** More to show, such as the current layer or the best result so far. */
   detail?: string | undefined
   /** What follows this phase. */
   next?: string | undefined
@@ -40,12 +39,10 @@ export function renamePhase(
 
 const BYTES_PER_MB = 1e6
 
-/** What a long job reports to. */
 export interface ProgressOptions {
   onProgress?: OnProgress | undefined
 }
 
-/** Progress through bytes that are read or written. */
 export function countBytes(phase: string, doneBytes: number, totalBytes: number): Progress {
   const share = totalBytes > 0 ? doneBytes / totalBytes : 1
   return {

@@ -4,10 +4,7 @@ export interface Random {
   below(count: number): number
 }
 
-/**
- * The generator sfc32 of PractRand, by Chris Doty-Humphrey.
- * @param seed  whole number, 0 to 2^53 - 1
- */
+/** The generator sfc32 of PractRand, by Chris Doty-Humphrey; the seed is a whole number from 0 to 2^53 - 1. */
 export function createRandom(seed: number): Random {
   let a = seed >>> 0
   let b = Math.floor(seed / 2 ** 32)
@@ -25,7 +22,6 @@ export function createRandom(seed: number): Random {
   return { below: (count) => Math.floor((count * (next() * 2 ** 21 + (next() >>> 11))) / 2 ** 53) }
 }
 
-/** Shuffles items in place (Fisher and Yates). */
 export function shuffleInPlace<T>(items: T[], random: Random): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = random.below(last + 1)

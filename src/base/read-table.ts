@@ -3,10 +3,7 @@ import { packageFile } from './package-file.js'
 
 const tables = new Map<string, unknown>()
 
-/**
- * A table of facts about another program, which is read once.
- * @param name of the file in `assets`, without `.json`
- */
+/** A table of facts about another program: the file of that name in `assets`, read once. */
 export function readTable<T>(name: string): T {
   if (!tables.has(name)) {
     tables.set(name, JSON.parse(readFileSync(packageFile(`assets/${name}.json`), 'utf8')))

@@ -29,18 +29,12 @@ export async function ensureWritableFolder(folder: string): Promise<void> {
   await explainFailure(folder, () => access(folder, constants.W_OK))
 }
 
-/**
- * Creates a folder and its parents, unless they exist.
- * @throws LayerpruneError with the path and the reason
- */
+/** @throws LayerpruneError with the path and the reason */
 export async function makeFolder(folder: string): Promise<void> {
   await explainFailure(folder, () => makeLevels(folder))
 }
 
-/**
- * Level by level, so that an error concerns the topmost missing folder: mkdir with `recursive` never ends in /proc,
- * and reports a missing parent folder on a read-only disk.
- */
+/** Level by level, to name the topmost missing folder: mkdir with `recursive` never ends in /proc. */
 async function makeLevels(folder: string): Promise<void> {
   const error = await tryMakeFolder(folder)
   if (error === undefined) return
@@ -138,10 +132,7 @@ async function writeAndFlush(path: string, content: Content, flags: 'w' | 'wx'):
   }
 }
 
-/**
- * Writes all bytes to an open file.
- * @param position  of the first byte, in the file; if omitted, they follow what was written before
- */
+/** Writes all bytes to an open file, at a position or, if it is omitted, after what was written before. */
 export async function writeExactly(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let written = 0; written < bytes.byteLength; ) {
     const place = position === undefined ? null : position + written

@@ -15,7 +15,6 @@ import { makeSimilarityCommand } from './commands/similarity.js'
 import { makeSliceConfigCommand } from './commands/slice-config.js'
 import { makeSweepCommand } from './commands/sweep.js'
 
-/** The command line with all commands. */
 export function makeProgram(): Command {
   return new Command('layerprune')
     .description('Find the block of layers a language model can do without, and write the mergekit slices.')

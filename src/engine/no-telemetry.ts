@@ -1,6 +1,2 @@
-/**
- * ONNX Runtime notes each session in a database under ~/.cache/Microsoft, to report them to its makers, which also takes
- * time at the start and at the end of a process. Nothing is noted unless the environment asks for it; set before the
- * runtime is loaded.
- */
+/** Stops ONNX Runtime from noting each session in a database for its makers; must be set before it is loaded. */
 process.env.ORT_DISABLE_TELEMETRY ??= '1'

@@ -26,10 +26,7 @@ export function formatCommand(
   return ['layerprune', command, ...of, ...words].map(quoteForShell).join(' ')
 }
 
-/**
- * The command that publishes a folder on the Hub, once the user's name there is filled in.
- * @param name  of the repository
- */
+/** The command that publishes a folder on the Hub under a name, once the user's own is filled in. */
 export function formatUpload(name: string, folder: string): string {
   return ['hf', 'upload', `YOUR_NAME/${name}`, folder].map(quoteForShell).join(' ')
 }

@@ -19,7 +19,6 @@ export class ExactSums {
     return this.#high.length
   }
 
-  /** Adds `term` to sum `index`. */
   add(index: number, term: number): void {
     const high = this.#high[index]!
     const sum = high + term
@@ -65,10 +64,7 @@ export class ExactSums {
     return Buffer.from(bytes.buffer).toString('base64')
   }
 
-  /**
-   * Reads what `save` wrote.
-   * @throws RangeError if it holds another number of sums, or one that is no finite number
-   */
+  /** @throws RangeError if `save` wrote another number of sums, or the text has one that is no finite number */
   static restore(text: string, length: number): ExactSums {
     const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64')
     if (byteLength !== 16 * length) throw new RangeError(`${byteLength / 16} sums, expected ${length}`)

@@ -14,10 +14,7 @@ export function upperTail(t: number, degreesOfFreedom: number): number {
   return regularizedBeta(degreesOfFreedom / total, square / total, degreesOfFreedom / 2, 0.5) / 2
 }
 
-/**
- * The t that T exceeds with a probability, to 12 digits.
- * @param probability  above 0 and at most 0.5
- */
+/** The t that T exceeds with a probability above 0 and at most 0.5, to 12 digits. */
 export function upperQuantile(probability: number, degreesOfFreedom: number): number {
   let [low, high] = [0, 1]
   while (upperTail(high, degreesOfFreedom) > probability) high *= 2

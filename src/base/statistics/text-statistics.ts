@@ -3,7 +3,7 @@ import { ExactSums } from './exact-sums.js'
 /** How far two means lie apart. */
 export interface Difference {
   difference: number
-  /** Of the difference over the same texts; null for a single text. */
+  /** Over the same texts; null for a single text. */
   standardError: number | null
 }
 
@@ -42,14 +42,11 @@ export class TextStatistics {
   #sum: ExactSums
   #sumTimesCount: ExactSums
   #square: ExactSums
-  /** Of quantities a < b of each compared run in turn, row by row. */
+  /** One for each pair of quantities a < b of a compared run; run by run, row by row. */
   #product: ExactSums
   readonly #compared: ComparedRun[]
 
-  /**
-   * @param quantities  how many there are
-   * @param compared    runs of those that `difference` may be asked for, two of the same run at a time
-   */
+  /** @param compared runs of quantities that `difference` may be asked for, two of the same run at a time */
   constructor(quantities: number, compared: ComparedRun[]) {
     this.#compared = compared
     this.#sum = new ExactSums(quantities)
@@ -121,10 +118,7 @@ export class TextStatistics {
     }
   }
 
-  /**
-   * Reads what `save` wrote.
-   * @throws RangeError if it does not fit the quantities
-   */
+  /** @throws RangeError if what `save` wrote does not fit the quantities */
   static restore(saved: SavedStatistics, quantities: number, compared: ComparedRun[]): TextStatistics {
     const statistics = new TextStatistics(quantities, compared)
     for (const count of [saved.texts, saved.count, saved.squaredCount]) {
@@ -141,10 +135,7 @@ export class TextStatistics {
     return statistics
   }
 
-  /**
-   * Standard error of a weighted sum of quantities whose mean is `mean`: from the sum over texts of
-   * (weighted sum - mean * count)^2.
-   */
+  /** Standard error of a weighted sum of quantities of that mean, from the texts' (weighted sum - mean * count)^2. */
   #errorOf(weights: [weight: number, quantity: number][], mean: number): number | null {
     if (this.texts < 2) return null
     const residuals = new ExactSums(1)

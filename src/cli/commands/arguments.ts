@@ -16,7 +16,6 @@ export function normalizeArguments(args: string[]): string[] {
   })
 }
 
-/** Parses a whole number of at least `minimum`. */
 export function wholeNumber(minimum: number): (value: string) => number {
   return (value) => {
     const number = Number(value)

@@ -48,10 +48,7 @@ export function ignoreConfigKeyOption(): Option {
   ).argParser((name: string, names: string[] | undefined) => [...(names ?? []), name])
 }
 
-/**
- * @param requireTexts  whether --dataset must be given
- * @param textsRead  the default of --dataset-size, for the help
- */
+/** @param textsRead the default of --dataset-size, for the help */
 export function addRunFlags(command: Command, { requireTexts = true, textsRead = 'all' } = {}): Command {
   return addDatasetFlags(addModelFlags(command), requireTexts, textsRead)
 }

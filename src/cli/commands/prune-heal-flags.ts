@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { positiveNumber, wholeNumber } from './arguments.js'
 
-/** Flags of `prune` that train the pruned model before it is written. */
 export interface PruneHealFlags {
   heal?: boolean
   healSteps?: number

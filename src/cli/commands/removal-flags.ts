@@ -3,7 +3,6 @@ import type { Block } from '../../model/layers/block.js'
 import { parseBlocks } from '../../model/layers/blocks.js'
 import { wholeNumber } from './arguments.js'
 
-/** Flags that name the layers to remove, the same in every command. */
 export interface RemovalFlags {
   start?: number
   end?: number
@@ -13,10 +12,7 @@ export interface RemovalFlags {
   layersToSkip?: number
 }
 
-/**
- * Adds the flags that name the layers to remove.
- * @param several  --drop and --plan are repeatable, one candidate each
- */
+/** Adds the flags that name the layers to remove; if `several`, --drop and --plan are repeatable. */
 export function addRemovalFlags(command: Command, { several = false } = {}): Command {
   const again = several ? '; repeatable, each a candidate' : ''
   return command

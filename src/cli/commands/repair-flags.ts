@@ -7,7 +7,6 @@ import { COLUMN_HELP } from './measuring-flags.js'
 /** Flags that require --repair or --heal. Texts alone may be given for samples. */
 export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
 
-/** Flags of `prune` that repair the model. */
 export interface RepairFlags
   extends Partial<Pick<RepairModelOptions, (typeof REPAIR_LIST)['flags'][number]>> {
   repair?: boolean

@@ -1,7 +1,4 @@
-/**
- * Loads a job that reads texts. The thread that tokenises them takes as long to start as the job to load: both begin at
- * once.
- */
+/** Loads a job that reads texts while the thread that tokenizes them starts, which takes as long. */
 export async function whileTokenizerStarts<Job>(load: () => Promise<Job>): Promise<Job> {
   const { startTokenizerProcess } = await import('../../texts/tokens/tokenizer-process.js')
   startTokenizerProcess()

@@ -25,10 +25,7 @@ export function clockMs(): number {
 
 let running: BarThread | undefined
 
-/**
- * A bar on this process's terminal, drawn by another thread.
- * @param onFailure  called if the thread ends, after which no bar is drawn
- */
+/** A bar on this process's terminal, drawn by another thread; if that thread ends, none is drawn. */
 export function openBarThread(fd: number, onFailure: (error: Error) => void): Bar {
   running ??= new BarThread(fd, onFailure)
   return running

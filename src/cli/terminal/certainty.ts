@@ -11,10 +11,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 
 const MAX_NAMED = 5
 
-/**
- * The lead of the nearest block over the second, and the confidence that it is the nearest: one line per fact,
- * if known.
- */
+/** The lead of the nearest block over the second, and the confidence in it: one line per fact, if known. */
 export function describeCertainty({ blocks, best, certainty, tokens }: SimilarityResult): string[] {
   const others = blocks.filter(({ start }) => start !== best.start)
   if (others.length === 0) return []

@@ -9,10 +9,7 @@ export type Style = keyof typeof CODES
 const RGB = '[34]8;2;\\d{1,3};\\d{1,3};\\d{1,3}'
 const STYLE = new RegExp(`(\u001b\\[(?:${Object.values(CODES).flat().join('|')}|49|${RGB})m)`)
 
-/**
- * Whether text for a stream may carry colour: FORCE_COLOR decides if it is set (0 or false: none), then
- * NO_COLOR (no-color.org), then whether the stream is a terminal that is not `dumb`.
- */
+/** Whether a stream may get color: FORCE_COLOR (0 or false: no), else NO_COLOR, else a terminal not `dumb`. */
 export function wantsColor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): boolean {
   const { FORCE_COLOR: force, NO_COLOR: none, TERM: terminal } = env
   if (force !== undefined) return force !== '0' && force !== 'false'
@@ -25,11 +22,7 @@ export function hasTruecolor({ FORCE_COLOR, COLORTERM }: NodeJS.ProcessEnv = pro
   return FORCE_COLOR === '3' || COLORTERM === 'truecolor' || COLORTERM === '24bit'
 }
 
-/**
- * Text in given colours, for a terminal with truecolor.
- * @param ink  `#rrggbb`
- * @param paper  `#rrggbb`; the terminal's background if omitted
- */
+/** Text in `#rrggbb` colors, for a terminal with truecolor; on the terminal's background if `paper` is omitted. */
 export function paintRgb(text: string, ink: string, paper?: string): string {
   const ground = paper === undefined ? '' : `\u001b[48;2;${readRgb(paper)}m`
   return `${ground}\u001b[38;2;${readRgb(ink)}m${text}\u001b[39m${paper === undefined ? '' : '\u001b[49m'}`

@@ -7,11 +7,7 @@ import {
 import type { EvaluationResult } from '../../results/documents/evaluation-result.js'
 import { formatRows } from './table.js'
 
-/**
- * The perplexity of the whole model and of each candidate as a table, the lowest candidate marked, or of two models;
- * and what was scored.
- * @param width  columns of the window
- */
+/** The perplexity of the whole model and each candidate, or of two models, as a table for `width` columns. */
 export function formatEvaluation(result: EvaluationResult, { width = 80, color = false } = {}): string {
   const rows = result.against === undefined ? listEvaluationRows(result) : listPairRows(result)
   const table = formatRows(listEvaluationColumns(result), rows, {

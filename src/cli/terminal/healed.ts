@@ -14,7 +14,6 @@ export function formatHealed(result: HealResult, output: string): string {
   ].join('\n')
 }
 
-/** Describes a training and the perplexity it reached. */
 export function formatTrained(result: HealResult): string {
   const { data, perplexity, standardError } = result
   const { heldOut } = data

@@ -28,7 +28,6 @@ interface Row {
 
 interface Layout {
   step: number
-  /** Columns of a cell. */
   cellWidth: number
   labelWidth: number
   layersToSkip: number

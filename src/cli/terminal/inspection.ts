@@ -14,7 +14,6 @@ const PARTS = {
   head: 'final norm and head',
 } as const
 
-/** Describes a model: its sizes, parameters by part, files, and whether it can be analysed. */
 export function formatInspection(inspection: Inspection, { color = false } = {}): string {
   const { model, files } = inspection
   const known = model.title === null ? '' : ` (${model.title})`

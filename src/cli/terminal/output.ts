@@ -65,10 +65,7 @@ export interface Window {
   truecolor: boolean
 }
 
-/**
- * Prints the result of a command on stdout: as JSON, or as text by `format`. Its strings may come from
- * anybody's files, so in JSON what could steer a terminal is escaped, and `format` gets a copy without it.
- */
+/** Prints a document as JSON with control characters escaped, or as text by `format`, which gets a clean copy. */
 export function printDocument<T>(
   document: T,
   { json = false }: { json?: boolean | undefined },
@@ -86,10 +83,7 @@ export function printResult(text: string): Promise<void> {
   return writeResult(cleanLines(text))
 }
 
-/**
- * Writes to stdout, with a final newline, and resolves once it is handed over: await it, then let the process end
- * on its own (set process.exitCode, do not call process.exit).
- */
+/** Writes to stdout with a final newline; resolves once it is handed over. Do not call process.exit after it. */
 function writeResult(text: string): Promise<void> {
   return aboveLiveLine(() => new Promise((resolve) => process.stdout.write(endLine(text), () => resolve())))
 }
@@ -104,10 +98,7 @@ export function printWarning(text: string): void {
   writeToStderr(`${paint('yellow', 'warning:', wantsColor(process.stderr))} ${cleanLine(nameFlags(text))}`)
 }
 
-/**
- * Prints to stderr why the program stops, and what to do: `error: ...`, `hint: ...`. LAYERPRUNE_DEBUG=1 adds the
- * stack.
- */
+/** Prints to stderr why the program stops and what to do; LAYERPRUNE_DEBUG=1 adds the stack. */
 export function printFailure(error: unknown): void {
   const color = wantsColor(process.stderr)
   writeToStderr(formatFailure(error, { debug: process.env.LAYERPRUNE_DEBUG === '1', color }))
@@ -141,7 +132,6 @@ function classifyFailure(error: unknown, debug: boolean): { kind: string; hint: 
   return { kind: 'unexpected: ', hint }
 }
 
-/** Columns of a stream's window; 80 if it has none. */
 export function widthOf(stream: { columns?: number }): number {
   return stream.columns || 80
 }

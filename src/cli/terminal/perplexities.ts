@@ -1,10 +1,6 @@
 import { formatPerplexity } from '../../base/format-numbers.js'
 
-/**
- * Perplexities of forms of a model, one below the other.
- * @param perplexity null if it is not finite
- * @param standardError null if it is not known
- */
+/** Perplexities of forms of a model, one below the other; null if not finite, or if an error is not known. */
 export function formatForms<Form extends string>(
   forms: readonly Form[],
   perplexity: Record<Form, number | null>,

@@ -15,10 +15,7 @@ const LEAST_SHARE = 0.1
 /** An end moves towards a later one at this many times the distance between them per time left. */
 const SPEED_BACK = 1.5
 
-/**
- * Estimates when a phase ends, from the parts that are done. Time passes between them, and changes no estimate.
- * The phase may be interrupted: only its own time counts.
- */
+/** Estimates when a phase ends from the parts that are done, counting only its own time if it is interrupted. */
 export class PhaseClock {
   readonly #first: Point
   /** The first point after the warm-up. */
@@ -62,11 +59,7 @@ export class PhaseClock {
     { nowMs, activeMs }: { nowMs: number; activeMs: number },
   ): void {
     const hasAdvanced = share === null || share > this.#last.share
-    this.#last = {
-      activeMs: this.#last.activeMs + activeMs,
-      share: share ?? this.#last.share,
-      done,
-    }
+    this.#last = { activeMs: this.#last.activeMs + activeMs, share: share ?? this.#last.share, done }
     const warmShare = this.#first.share + WARM_UP * (1 - this.#first.share)
     if (this.#warm === undefined && this.#last.share >= warmShare) this.#warm = this.#last
     if (hasAdvanced) this.#estimate(share, nowMs)
@@ -93,10 +86,7 @@ export class PhaseClock {
     this.#estimatedAtMs = nowMs
   }
 
-  /**
-   * An end that is on its way to a later one. The less time is left, the faster it moves; the time left rises only
-   * if it is less than three fifths of what it should be.
-   */
+  /** Moves an end toward a later one, faster if less time is left; the time left rises only below 3/5 of its due. */
   #moveBack(before: number, endsAtMs: number, nowMs: number): number {
     const leftMs = before - this.#estimatedAtMs
     const way = leftMs > 0 ? 1 - Math.exp((SPEED_BACK * (this.#estimatedAtMs - nowMs)) / leftMs) : 1

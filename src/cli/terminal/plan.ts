@@ -7,7 +7,6 @@ import type { VerifiedBlock } from '../../results/documents/verification.js'
 import { formatTable } from './table.js'
 import { formatVerification } from './verification.js'
 
-/** Describes a plan: what its strategy measured, on which texts, and which layers it removes. */
 export function formatPlan(plan: Plan, { color = false } = {}): string {
   return [
     ...describeScores(plan, color),

@@ -21,10 +21,7 @@ interface DisplayOptions {
 
 const PLAIN_LINE_EVERY_MS = 30_000
 
-/**
- * Shows progress as it is reported: a bar on a terminal that can move its cursor; elsewhere a plain line every 30 s at
- * most; nothing if `quiet`.
- */
+/** Shows progress: a bar on a terminal that can move its cursor, else a line every 30 s at most; none if `quiet`. */
 export function createProgress({
   quiet,
   stream = process.stderr,

@@ -2,11 +2,7 @@ import { formatCount, formatQuantity, formatSize } from '../../base/format-numbe
 import { describeLayers } from '../../model/layers/names.js'
 import type { PruneResult, WholeAndPruned } from '../../results/documents/prune-result.js'
 
-/**
- * What was pruned, as a person reads it: the layers removed, the files with their sizes, their folder, and what that
- * gains.
- * @param output  the folder as the user named it
- */
+/** What was pruned: the layers removed, the files with their sizes, the folder as the user named it, the gains. */
 export function formatPruned(result: PruneResult, output: string): string {
   const { plan, layers, files, sizeBytes, dryRun } = result
   const sizes = files.map((file) => formatSize(file.sizeBytes))

@@ -1,7 +1,6 @@
 import { formatCount } from '../../base/format-numbers.js'
 import type { Roofline } from '../../jobs/similarity/roofline.js'
 
-/** One line that compares the speed of a run with the machine's peak. */
 export function formatRoofline({ gflops, peakGflops, tokensPerSecond, padding, seconds }: Roofline): string {
   const total = Object.values(seconds).reduce((sum, part) => sum + part, 0)
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`

@@ -11,7 +11,6 @@ export function withPlainSamples<T extends { samples?: Sample[] }>(document: T):
   return { ...document, ...(samples && { samples }) }
 }
 
-/** Continuations of the same beginnings by two models. */
 export function formatSamples(samples: Sample[]): string {
   return [
     'What each says next, by the most likely token each time:',

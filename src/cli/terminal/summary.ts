@@ -98,10 +98,7 @@ function formatBestBlocks(result: SimilarityResult, bestBlocks: Record<string, S
   )
 }
 
-/**
- * `Nearest block: layers 21..28 (0-based, 8 of 32), angular distance 0.1876 ± 0.0009 over 128 texts.`, and of which tokens if
- * that is not the paper's last one.
- */
+/** `Nearest block: layers 21..28 (0-based, 8 of 32), angular distance 0.1876 ± 0.0009 over 128 texts.` */
 export function formatConclusion({ model, dataset, metric, tokens, best }: SimilarityResult): string {
   const estimate = formatEstimate(best.distance, best.standardError)
   const compared = tokens === 'last' ? '' : `, ${describeTokens(tokens)} of each`

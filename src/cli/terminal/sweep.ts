@@ -5,11 +5,7 @@ import { listSweepColumns, listSweepRows } from '../../results/documents/sweep-c
 import type { SweepResult } from '../../results/documents/sweep-result.js'
 import { formatRows } from './table.js'
 
-/**
- * What every cut costs and gains as a table, by size, the recommended one marked; on which texts; and which cut holds
- * to the limits.
- * @param width  columns of the window
- */
+/** What every cut costs and gains as a table for `width` columns, by size, and which cut holds to the limits. */
 export function formatSweep(result: SweepResult, { width = 80, color = false } = {}): string {
   const table = formatRows(listSweepColumns(result), listSweepRows(result), {
     width,

@@ -9,11 +9,7 @@ import { displayWidth } from './display-width.js'
 
 export type Column = Pick<TableColumn<never>, 'title' | 'align'>
 
-/**
- * An aligned table in Markdown, so that it stays one when pasted into a GitHub issue.
- * @param rows  one cell per column
- * @returns lines without a final newline
- */
+/** An aligned table in Markdown, to paste into a GitHub issue; a cell per column, no final newline. */
 export function formatTable(columns: Column[], rows: string[][]): string {
   const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(escapeCell))
   const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => displayWidth(row[i]!))))

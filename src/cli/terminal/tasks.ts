@@ -3,9 +3,13 @@ import type { PairedDifference } from '../../base/statistics/paired-difference.j
 import type { Block } from '../../model/layers/block.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { formatRemoved } from '../../model/layers/names.js'
-import { listShownTasks } from '../../results/documents/shown-tasks.js'
 import type { TableColumn } from '../../results/documents/table-column.js'
-import { formatTaskValue, listTaskMeasures, type TaskMeasure } from '../../results/documents/task-measures.js'
+import {
+  formatTaskValue,
+  listShownTasks,
+  listTaskMeasures,
+  type TaskMeasure,
+} from '../../results/documents/task-measures.js'
 import type { CutTaskFigures, TaskFigures, TaskResult } from '../../results/documents/task-result.js'
 import { formatNextCut } from './next-command.js'
 import { formatRows } from './table.js'
@@ -18,10 +22,7 @@ interface TaskRow {
   cut: { removed: Block[]; figures: CutTaskFigures | null } | null
 }
 
-/**
- * What a model, whole and cut, reaches on tasks as a table, and only the mean of a group of tasks.
- * @param width  columns of the window
- */
+/** What a model, whole and cut, reaches on tasks as a table; of a group of tasks only the mean. */
 export function formatTasks({ tasks, candidates, taskSettings }: Measured, { width = 80 } = {}): string {
   const isCompared = candidates.length > 0
   const rows = listTaskMeasures(tasks).flatMap((measure): TaskRow[] => [

@@ -9,10 +9,7 @@ interface Phase {
   leftAtMs: number
 }
 
-/**
- * Turns reports into lines with the speed and the end of their phase. A phase that is back at its start
- * begins anew.
- */
+/** Turns reports into lines with the speed and end of their phase; a phase back at its start begins anew. */
 export class ProgressTracker {
   readonly #phases = new Map<string, Phase>()
   #current: Phase | undefined

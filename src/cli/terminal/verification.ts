@@ -10,10 +10,7 @@ import {
 import { paint } from './color.js'
 import { formatRows } from './table.js'
 
-/**
- * Blocks with their ranks by distance and by perplexity, the lowest perplexity marked.
- * @param whole  perplexity of the whole model
- */
+/** Blocks with their ranks by distance and by perplexity, the lowest marked; `whole` is the model's perplexity. */
 export function formatVerification(blocks: VerifiedBlock[], whole: number, { color = false } = {}): string {
   const rows = [{ removed: [], perplexity: whole, block: null }, ...listVerificationRows(blocks)]
   return formatRows(VERIFICATION_COLUMNS, rows, { color, isMarked: isLowestRow })

@@ -5,8 +5,7 @@ const CONTINUATION = 4
 const BETWEEN_ARGUMENTS = /(?<!(?:^| )--?[\w-]+) | (?=-)/
 
 /**
- * Breaks the lines of a help text between words. Lines of a paragraph are filled, list items continue under their
- * words, and examples after a backslash, so that they can be copied.
+ * Wraps a help text: fills paragraphs, indents list items, breaks examples after a backslash for copying.
  * @param width  columns of the window
  */
 export function wrapHelp(text: string, width: number): string {

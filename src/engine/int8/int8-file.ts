@@ -63,8 +63,7 @@ async function nameFile(
 }
 
 /**
- * Makes matrices and writes them to a file, which appears only once it is complete.
- * @returns its path
+ * Makes matrices and writes them to a file, which appears only once it is complete; returns its path.
  * @throws LayerpruneError if it cannot be written, or a matrix cannot be made
  */
 export async function writeInt8File(

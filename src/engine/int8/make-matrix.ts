@@ -74,10 +74,7 @@ async function findSmoothingScales({ up, gate, down }: Smoothing, decode: Decode
   })
 }
 
-/**
- * Sums the squares of the weights of each channel.
- * @param run neighbouring weights that belong to one channel
- */
+/** Sums the squares of the weights of each channel, which has runs of neighbouring weights. */
 function sumSquares(weights: Float32Array, run: number, channels: number): Float64Array {
   const sums = new Float64Array(channels)
   for (let index = 0; index < weights.length; index++) {
@@ -94,10 +91,7 @@ async function readWeights(matrix: WeightMatrix, decode: Decode): Promise<Float3
   return takeOutputs(await readNumbers(matrix.numbers, decode), matrix)
 }
 
-/**
- * Rotates weights in blocks, along an axis of their matrix.
- * @param stride  distance of neighbours on that axis: 1 or the length of a row
- */
+/** Rotates weights in blocks along an axis of their matrix; `stride` is 1 or the length of a row. */
 function rotate(weights: Float32Array, rotation: Rotation, stride: number): void {
   if (stride === 1) rotation.rotateRows(weights)
   else {
@@ -113,7 +107,6 @@ async function readNumbers(numbers: StoredNumbers, decode: Decode): Promise<Floa
   return decodeFloats(await readPart(numbers), FLOAT_DTYPES.get(numbers.dataType)!)
 }
 
-/** Multiplies the weights of each input, or of each output, by its factor. */
 function scaleChannels(
   weights: Float32Array,
   factors: Float32Array,

@@ -49,7 +49,7 @@ type Plan = PlannedMatrix & Pick<QuantizedMatrix, 'keepsTokenResiduals' | 'comes
 /** Tokens are rotated in blocks of at most this size: larger ones cost more than they gain. */
 const LARGEST_BLOCK = 32
 
-/** The same for means of values, which are rotated by the weights, at no cost. */
+/** Largest block for means of values, which the weights rotate at no cost. */
 const LARGEST_MIX_BLOCK = 64
 
 /** Blocks of this size are cheap, however few outputs are computed from the tokens. */
@@ -171,26 +171,19 @@ function planMatrices(decoder: DecoderGraph): Plan[] {
   return [...new Map(plans).values()]
 }
 
-/**
- * Size of the blocks in which tokens are rotated: it divides their width, and costs more the larger it is.
- * @param outputs of all products that read the tokens
- */
+/** Size of the blocks in which tokens are rotated: divides their width; a larger one costs more per output. */
 function chooseBlock(width: number, outputs: number): number {
   const limit = Math.min(Math.max(CHEAP_BLOCK, outputs / OUTPUTS_PER_CHANNEL), LARGEST_BLOCK)
   return largestBlock(width, limit)
 }
 
-/** The largest block up to a limit that divides a width. */
 function largestBlock(width: number, limit: number): number {
   let block = Math.min(width, Math.floor(limit))
   while (width % block !== 0) block--
   return block
 }
 
-/**
- * Attention's means of rotated values are rotated, so that matrices of values rotate them, once and for all: sizes of
- * their blocks, and of those of the matrices that read the means, by name.
- */
+/** Sizes of the blocks for rotated attention values, and of those for the matrices that read the means, by name. */
 function chooseMixBlocks(
   { model }: DecoderGraph,
   products: WeightProduct[],

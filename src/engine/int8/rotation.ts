@@ -4,9 +4,8 @@ import { createRandom } from '../../base/random.js'
 const COLUMNS = 16
 
 /**
- * An orthogonal matrix Q made of random signs, a Walsh-Hadamard matrix of the largest power of two that divides the
- * size, and a Hartley matrix of the odd factor. Each row of Q spreads over all channels, and v Q takes about
- * log2(size) steps per number.
+ * Q from random signs, a Walsh-Hadamard matrix of the largest power of two in the size, and a Hartley matrix of the
+ * odd factor. Each row of Q spreads over all channels, and v Q takes about log2(size) steps per number.
  */
 export class Rotation {
   readonly size: number

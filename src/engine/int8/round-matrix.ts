@@ -1,20 +1,16 @@
-/** An int8 matrix. */
 export interface Int8Matrix {
   /** [inputs, outputs] */
   values: Int8Array<ArrayBuffer>
   /** Quantisation residuals, in 254ths of a step of `values`, [inputs, outputs]; null if not kept. */
   residuals: Int8Array<ArrayBuffer> | null
-  /** [outputs]: what a value of 1 stands for. */
+  /** [outputs]: the weight of a value of 1. */
   scales: Float32Array<ArrayBuffer>
 }
 
 /** Outputs whose values are written side by side: one cache line. */
 const TILE = 64
 
-/**
- * Rounds a weight matrix to int8 with one scale per output, so that the largest weight of each is 127 or -127.
- * @param weights [outputs, inputs] if `byOutput`, [inputs, outputs] otherwise
- */
+/** Rounds a matrix, [outputs, inputs] if `byOutput`, to int8, each output scaled so that its largest weight is ±127. */
 export function roundMatrix(
   weights: Float32Array,
   form: { inputs: number; outputs: number; byOutput: boolean; keepsResiduals: boolean },

@@ -63,8 +63,7 @@ function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, p
 }
 
 /**
- * Makes sure that the tokenizer and the chosen weights are in the model's folder. Files beside a graph are not: which
- * they are is in the graph.
+ * Makes sure that the tokenizer and the chosen weights are in the folder; files beside a graph are named in the graph.
  * @throws LayerpruneError if one cannot be downloaded, or the index of shards is damaged
  */
 export async function provideWeights({ folder, source }: LocatedModel, { format, file }: ChosenWeights) {

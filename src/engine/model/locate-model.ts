@@ -57,7 +57,7 @@ export interface LocatedAdapter extends Adapter {
 
 /** A model in a GGUF file, which is its config, its weights and its tokenizer. */
 export interface LocatedGguf {
-  /** Of its first part, relative to the folder. */
+  /** Name of its first part, relative to the folder. */
   name: string
   file: GgufFile
   decoder: GgufDecoder
@@ -160,15 +160,12 @@ async function locateGguf({ folder, provide }: ModelSource, name: string): Promi
   return { name, file, decoder: readGgufDecoder(file) }
 }
 
-/** What the metadata of a GGUF file say of the decoder. `path` is how messages name the file. */
+/** The config of a GGUF file's decoder. Messages name the file by `path`. */
 export function interpretGguf({ name, decoder }: LocatedGguf, path: string): ModelConfig {
   return { ...interpretConfig(decoder.config, path), origin: name, dialect: decoder.architecture.dialect }
 }
 
-/**
- * Notes which keys of the config the user lets be ignored.
- * @throws UsageError if the config has no such key
- */
+/** Notes which keys of the config may be ignored; throws UsageError if the config lacks one. */
 function ignoreKeys(config: ModelConfig, { ignoreConfigKey = [], onNote }: ModelSourceOptions): ModelConfig {
   if (ignoreConfigKey.length === 0) return config
   const { origin = 'config.json' } = config

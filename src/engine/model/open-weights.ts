@@ -7,8 +7,8 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { readLogicalTensors } from '../../files/checkpoint/logical-tensors.js'
 import type { ModelSource, ModelSourceOptions } from '../../files/checkpoint/model-source.js'
 import type { Dtype } from '../../files/checkpoint/onnx-files.js'
-import { listIgnoredQuantization } from '../../files/checkpoint/packed/ignored.js'
 import { describePacking, type Packing } from '../../files/checkpoint/packed/packing.js'
+import { listIgnoredQuantization } from '../../files/checkpoint/packed/read-packed.js'
 import { openPytorch } from '../../files/checkpoint/pytorch/pytorch-checkpoint.js'
 import {
   openSafetensors,
@@ -26,11 +26,10 @@ import { readOnnxDecoder } from '../../model/graph/onnx/onnx-file.js'
 import { describePrecision, type GraphPrecision } from '../../model/graph/precision.js'
 import type { LocatedAdapter, LocatedModel } from './locate-model.js'
 
-/** A model with the graph of its decoder, and what its checkpoint says of it. */
+/** A model with the graph of its decoder and facts about its checkpoint. */
 export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph
-  /** What it is computed in. */
   precision: GraphPrecision
   format: ChosenWeights['format']
   /** How its weights are stored if they are no plain numbers. */
@@ -84,8 +83,7 @@ export async function openWeights(
 }
 
 /**
- * Opens the tensors beside a config.json, reading only headers; a model without any is reported with what it has
- * instead.
+ * Opens the tensors beside a config.json, reading only headers; if there are none, the error says what is there.
  * @throws LayerpruneError if they are missing or damaged
  */
 export function openTensors(

@@ -1,9 +1,9 @@
 import { COMPARED, REFERENCE_STATE_INPUT } from '../../model/graph/heads/comparison.js'
-import { TARGETS_INPUT } from '../../model/graph/heads/likelihood.js'
+
 import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { GraphRunner } from './graph-runner.js'
-import { chunkPositions, type ScoredPosition, type State, takeRows } from './scored-positions.js'
+import { chunkPositions, feedHead, type ScoredPosition, type State, takeRows } from './scored-positions.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -78,16 +78,8 @@ async function runHead(
   rows: Record<string, State>,
   { chunk, models }: { chunk: ScoredPosition[]; models: number },
 ): Promise<Float32Array> {
-  const targets = chunk.flatMap(({ target }) => Array<bigint>(models).fill(BigInt(target)))
-  // rows of a state stand for texts of one token
-  const texts = Array.from({ length: rows[STATE_INPUT]!.dims[0]! }, () => ({
-    ids: [chunk[0]!.target],
-    origin: '',
-  }))
-  const feeds = head.makeFeeds(texts, 1, {
-    ...rows,
-    [TARGETS_INPUT]: new ort.Tensor('int64', BigInt64Array.from(targets), [chunk.length, models, 1]),
-  })
+  const ids = chunk.flatMap(({ target }) => Array<number>(models).fill(target))
+  const feeds = feedHead(ort, head, rows, { ids, shape: [chunk.length, models, 1] })
   return (await head.run(feeds))[head.outputNames[0]!]!.data as Float32Array
 }
 

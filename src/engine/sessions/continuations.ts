@@ -1,8 +1,7 @@
-import type { Tensor } from 'onnxruntime-node'
-import { TARGETS_INPUT, TOP_TOKEN_OUTPUT } from '../../model/graph/heads/likelihood.js'
+import { TOP_TOKEN_OUTPUT } from '../../model/graph/heads/likelihood.js'
 import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { GraphRunner } from './graph-runner.js'
-import { chunksOf, type ScoredPosition, type State, takeRows } from './scored-positions.js'
+import { chunksOf, feedHead, type ScoredPosition, type State, takeRows } from './scored-positions.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -10,15 +9,15 @@ type Ort = typeof import('onnxruntime-node')
 export interface Continuation {
   /** Place of the text in its batch. */
   text: number
-  /** Of each of its tokens, the place of the token after which it stands. */
+  /** For each of its tokens, the place of the token before it. */
   places: number[]
   ids: number[]
 }
 
 export interface ContinuationScores {
-  /** Of each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
+  /** For each continuation, the sum of the logarithms of its tokens' probabilities, in nats. */
   logLikelihoods: Float64Array
-  /** Of each continuation, whether every token is the most likely one. */
+  /** For each continuation, whether every token is the most likely one. */
   isTop: boolean[]
 }
 
@@ -26,11 +25,7 @@ interface Target extends ScoredPosition {
   continuation: number
 }
 
-/**
- * Scores continuations from the last state of their texts.
- * @param head   of `takeContinuationHead`
- * @param state  [batch, tokens, hidden]
- */
+/** Scores continuations from the last state of their texts, [batch, tokens, hidden], with a `takeContinuationHead`. */
 export async function scoreContinuations(
   ort: Ort,
   head: GraphRunner,
@@ -45,7 +40,9 @@ export async function scoreContinuations(
     isTop: continuations.map(() => true),
   }
   for (const chunk of chunksOf(targets)) {
-    const outputs = await head.run(makeFeeds(ort, head, state, chunk))
+    const rows = { [STATE_INPUT]: takeRows(ort, [state], chunk) }
+    const ids = chunk.map(({ target }) => target)
+    const outputs = await head.run(feedHead(ort, head, rows, { ids, shape: [chunk.length, 1] }))
     const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
     const tops = outputs[TOP_TOKEN_OUTPUT]!.data as BigInt64Array
     for (const [index, { continuation, target }] of chunk.entries()) {
@@ -54,16 +51,4 @@ export async function scoreContinuations(
     }
   }
   return scores
-}
-
-function makeFeeds(ort: Ort, head: GraphRunner, state: State, chunk: Target[]): Record<string, Tensor> {
-  const ids = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
-  return head.makeFeeds(
-    chunk.map(({ target }) => ({ ids: [target], origin: '' })),
-    1,
-    {
-      [STATE_INPUT]: takeRows(ort, [state], chunk),
-      [TARGETS_INPUT]: new ort.Tensor('int64', ids, [chunk.length, 1]),
-    },
-  )
 }

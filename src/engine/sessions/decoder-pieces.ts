@@ -22,14 +22,14 @@ import { type GraphRunner, openRunner } from './graph-runner.js'
 import { PieceMemory } from './piece-memory.js'
 import { RunnerStore } from './runner-store.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
-import { chunkPositions, type State, takeRows } from './scored-positions.js'
+import { chunkPositions, feedHead, type State, takeRows } from './scored-positions.js'
 import type { SessionOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
 export type { State } from './scored-positions.js'
 
-/** What is made of last states. */
+/** What is computed from last states. */
 export type Head = 'likelihood' | 'comparison' | 'continuations'
 
 interface LoadOptions extends ProgressOptions {
@@ -42,9 +42,8 @@ interface LoadOptions extends ProgressOptions {
 export const FED_BY_PIECES = [STATE_INPUT, REFERENCE_STATE_INPUT, TARGETS_INPUT]
 
 /**
- * A decoder in pieces that run one after another, in any order, and any of which may be omitted: the embedding,
- * runs of layers, and the head. Each is loaded on first use, so that a piece that nobody runs costs nothing, and
- * remains loaded unless `limitWeights` leaves no room for it.
+ * A decoder in pieces that run in any order, and any of which may be omitted: the embedding, runs of layers, the head.
+ * Each is loaded on first use and stays loaded unless `limitWeights` leaves no room for it.
  */
 export class DecoderPieces {
   readonly #ort: Ort
@@ -84,7 +83,6 @@ export class DecoderPieces {
     return this.#fixedBatch
   }
 
-  /** What the pieces take of memory. */
   measureMemory(): PieceMemory {
     const layers = this.#boundaries
       .slice(1)
@@ -92,19 +90,13 @@ export class DecoderPieces {
     return new PieceMemory(this.#decoder, this.#config, [...layers, this.#takeComparison()])
   }
 
-  /**
-   * Keeps pieces loaded only as long as their weights fit in so much memory.
-   * @param headRows  rows of logits that heads make at a time
-   */
+  /** Keeps pieces loaded only while their weights fit; heads make `headRows` rows of logits at a time. */
   limitWeights(roomBytes: number, headRows: number): void {
     this.#runners.roomBytes = roomBytes
     this.#headRows = headRows
   }
 
-  /**
-   * Loads pieces that are still to be loaded, with progress: runs then take no longer the first time.
-   * @returns whether a piece was loaded
-   */
+  /** Loads pieces with progress, so that the first run takes no longer; returns whether one was loaded. */
   async load(pieces: number[], { head, onProgress, signal }: LoadOptions): Promise<boolean> {
     const missing = [...new Set(pieces)].filter((index) => !this.#runners.has(`${index}`))
     if (missing.length === 0) return false
@@ -124,10 +116,7 @@ export class DecoderPieces {
     return true
   }
 
-  /**
-   * State 0 of a batch.
-   * @param tokens  to which texts are padded; the longest text's if omitted
-   */
+  /** State 0 of a batch, padded to `tokens` or, if omitted, to its longest text. */
   async embed(batch: EncodedText[], tokens = longestOf(batch)): Promise<State> {
     assertBatchSize(batch.length, this.#fixedBatch)
     if (!this.#takesTrees && batch.some(({ tree }) => tree !== undefined)) {
@@ -151,7 +140,7 @@ export class DecoderPieces {
     return time === undefined ? null : time.seconds / time.tokens
   }
 
-  /** The first batch of a piece, which has memory to ask for, counts only until there is another. */
+  /** The first batch of a piece is slower, because it allocates memory: it counts only until there is another. */
   #addTime(index: number, milliseconds: number, batch: EncodedText[]): void {
     const seconds = milliseconds / 1000
     const tokens = batch.reduce((sum, { ids }) => sum + ids.length, 0)
@@ -167,25 +156,15 @@ export class DecoderPieces {
     })
   }
 
-  /**
-   * How likely each text is to the model, from its last state.
-   * @returns for each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats
-   */
+  /** For each text, the sum over its tokens but the first of the logarithm of the token's probability, in nats. */
   async score(state: State, batch: EncodedText[]): Promise<Float64Array> {
-    const piece = this.#openHead('likelihood')
+    const head = await this.#openHead('likelihood')
     const scores = new Float64Array(batch.length)
     for (const chunk of chunkPositions(batch, { rows: this.#headRows })) {
-      const targets = BigInt64Array.from(chunk, ({ target }) => BigInt(target))
-      const outputs = await runPiece(
-        piece,
-        chunk.map(({ target }) => ({ ids: [target], origin: '' })),
-        1,
-        {
-          [STATE_INPUT]: takeRows(this.#ort, [state], chunk),
-          [TARGETS_INPUT]: new this.#ort.Tensor('int64', targets, [chunk.length, 1]),
-        },
-      )
-      const likelihoods = outputs.data as Float32Array
+      const rows = { [STATE_INPUT]: takeRows(this.#ort, [state], chunk) }
+      const ids = chunk.map(({ target }) => target)
+      const outputs = await head.run(feedHead(this.#ort, head, rows, { ids, shape: [chunk.length, 1] }))
+      const likelihoods = outputs[head.outputNames[0]!]!.data as Float32Array
       for (const [index, { text }] of chunk.entries()) scores[text]! += likelihoods[index]!
     }
     return scores

@@ -12,7 +12,6 @@ const NEEDS: Record<Exclude<Device, 'cpu'>, string> = {
   coreml: 'it needs macOS',
 }
 
-/** What to do if a device cannot be used. */
 export function hintForDevice(device: Device): string {
   return device === 'cpu'
     ? 'npm rebuild onnxruntime-node'

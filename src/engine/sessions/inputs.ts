@@ -16,7 +16,6 @@ import { assertTokenIds, countTokenRows } from './token-ids.js'
 type Ort = typeof import('onnxruntime-node')
 type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
 
-/** Makes one graph input from a batch of texts. */
 export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
 
 /**

@@ -16,10 +16,7 @@ const LARGEST_WEIGHT = 127
 
 let overflowing: Promise<boolean> | undefined
 
-/**
- * Whether products of uint8 tokens and int8 weights are wrong on this processor unless ONNX Runtime is asked to be exact:
- * x86 without VNNI adds them up in pairs of 16 bits, which two large products overflow. Found out once, by a product.
- */
+/** Whether int8 products overflow unless ORT is asked to be exact: x86 without VNNI adds pairs in 16 bits. */
 export function int8SumsOverflow(ort: Ort): Promise<boolean> {
   overflowing ??= multiplyLargest(ort).then((sums) =>
     sums.some((sum) => sum !== SIZE * LARGEST_TOKEN * LARGEST_WEIGHT),

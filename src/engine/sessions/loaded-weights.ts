@@ -5,21 +5,20 @@ import { DataLocation, type NodeProto } from '../../model/graph/onnx/onnx.js'
 import { indexGraph } from '../../model/graph/onnx/topology.js'
 import { bitsOfWeight, countDims, isHalfMatrix } from '../../model/graph/weight-sizes.js'
 import { countDecodingCopies } from '../../model/unpack/decoding-copies.js'
+import { allocatedBytes } from './memory-figures.js'
 
 /** Memory that a weight takes once its graph is loaded. */
 export interface LoadedWeight {
   bytes: number
-  /** Whether it stays mapped from its file. */
   isMapped: boolean
   /** What a run takes in addition if it casts the weight to float32. */
   cast: { shape: string; bytes: number } | null
 }
 
 /**
- * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32, because it is cast when the
- * session starts unless the decoder casts per run or the matrix is mapped; any other takes its stored size, as a packed
- * one does. Each product with an int8 matrix packs a copy of its own. A table outside the graph that is only looked up
- * stays in its file and is omitted.
+ * Lists the memory that a decoder's weights take. A weight that a cast reads takes float32 unless the decoder casts per
+ * run or the matrix is mapped; any other takes its stored size. Each product with an int8 matrix packs its own copy. A
+ * table outside the graph that is only looked up stays in its file and is omitted.
  */
 export function listLoadedWeights({
   model,
@@ -59,11 +58,7 @@ export function listLoadedWeights({
   })
 }
 
-/**
- * Peak bytes of float32 copies in a run: from the first matrix of a shape to the last, ONNX Runtime keeps the memory of
- * one of them.
- * @param weights in the order in which they are used
- */
+/** Peak bytes of float32 copies over weights in order of use: ONNX Runtime keeps one for all of a shape. */
 export function countCastBytes(weights: LoadedWeight[]): number {
   const casts = weights.flatMap(({ cast }) => cast ?? [])
   const last = new Map(casts.map(({ shape }, index) => [shape, index]))
@@ -78,4 +73,22 @@ export function countCastBytes(weights: LoadedWeight[]): number {
     if (last.get(shape) === index) held.delete(shape)
   }
   return most
+}
+
+/** What weights take once their graph is loaded, in bytes. */
+export interface WeightBytes {
+  heldBytes: number
+  /** On top of that at the peak. */
+  passingBytes: number
+}
+
+export function measureWeightBytes(weights: LoadedWeight[]): WeightBytes {
+  const held = weights.map(({ bytes, isMapped }) => (isMapped ? bytes : allocatedBytes(bytes)))
+  return { heldBytes: held.reduce((sum, bytes) => sum + bytes, 0), passingBytes: countPassingBytes(weights) }
+}
+
+/** What is taken on top of what is held: a second copy of a weight while it is packed for the processor or cast. */
+export function countPassingBytes(weights: LoadedWeight[]): number {
+  const ordered = weights.filter(({ isMapped }) => !isMapped).map(({ bytes }) => bytes)
+  return Math.max(0, ...ordered, allocatedBytes(countCastBytes(weights)))
 }

@@ -13,19 +13,13 @@ export const KEPT_BY_RUNTIME = 1.4
 /** Memory that weights take, as a multiple of their size: there are gaps between them. */
 const FRAGMENTATION = 1.1
 
-/**
- * The same for weights so small that the C library may keep their memory when they are freed, and then can reuse only
- * part of it for those of the next segment.
- */
+/** The same for weights so small that the C library may keep freed memory and can reuse only part of it. */
 const SMALL_FRAGMENTATION = 1.8
 
 /** Memory of this size or more is returned to the system at once: glibc's largest threshold for that. */
 const LARGE_BYTES = 32 * 2 ** 20
 
-/**
- * Further copies of the largest weight at the peak of loading a piece, gaps included: a head's table is cast, transposed
- * and packed.
- */
+/** Copies of the largest weight at the peak of loading a piece: a head's table is cast, transposed, packed. */
 export const LOADING_COPIES = 2.2
 
 /** A float64 copy of the states of a chunk of positions, when inner products are computed. */

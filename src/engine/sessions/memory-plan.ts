@@ -2,12 +2,15 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { tapSegment } from '../../model/graph/tap-segment.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import {
+  countPassingBytes,
+  listLoadedWeights,
+  measureWeightBytes,
+  type WeightBytes,
+} from './loaded-weights.js'
 import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES } from './memory-figures.js'
 import type { Run } from './runs.js'
-import { countPassingBytes, measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
-/** What the memory of a run depends on. */
 interface RunSize {
   texts: number
   tokens: number
@@ -44,17 +47,14 @@ export class MemoryPlan {
     this.gramPositions = Math.max(1, Math.min(128, Math.floor(GRAM_CHUNK_BYTES / positionBytes)))
   }
 
-  /**
-   * The least memory in which texts can be measured.
-   * @param asked most tokens of a text that are asked for
-   */
+  /** The least memory in which texts can be measured, at most `asked` tokens of each. */
   leastBytes(maxLength: number, asked: number): number {
     const texts = Math.max(1, Math.floor(RUN_TOKENS / maxLength))
     const run = { texts, tokens: maxLength, positions: texts * asked }
     return this.#leastSessionBytes + this.#heldBytes(run) + this.#workBytes([run])
   }
 
-  /** Puts runs into groups, in order, that pass through the decoder together: as many as there is memory for. */
+  /** Groups runs, in order, that pass through the decoder together; each group is as large as memory allows. */
   groupRuns<R extends Run>(runs: R[], memoryBytes: number): R[][] {
     const groups: R[][] = []
     for (const run of runs) {
@@ -82,7 +82,7 @@ export class MemoryPlan {
     return sizes.reduce((sum, size) => sum + this.#heldBytes(size), 0) + this.#workBytes(sizes)
   }
 
-  /** Of the largest segment of one layer. */
+  /** Bytes of the largest segment of one layer. */
   get #leastSessionBytes(): number {
     return Math.max(...this.#layers.map((_, start) => this.#sessionBytes({ start, end: start + 1 })))
   }

@@ -1,11 +1,10 @@
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import { listLoadedWeights, measureWeightBytes } from './loaded-weights.js'
 import { countRunBytes, LOADING_COPIES, SESSION_BYTES } from './memory-figures.js'
 import { CHUNK_ROWS } from './scored-positions.js'
 import { countTokenRows } from './token-ids.js'
-import { measureWeightBytes } from './weight-memory.js'
 
 /** Copies of the logits that a head holds while it compares them. */
 const LOGIT_COPIES = 5
@@ -27,10 +26,10 @@ export class PieceMemory {
   readonly #config: ModelConfig
   readonly #holdsScores: boolean
   readonly #rowBytes: number
-  /** Of the largest piece. */
+  /** Bytes of the largest piece. */
   readonly #pieceBytes: number
 
-  /** @param pieces  everything that is loaded by itself: layers and heads */
+  /** @param pieces  everything that is loaded separately: layers and heads */
   constructor(decoder: DecoderGraph, config: ModelConfig, pieces: DecoderGraph[]) {
     const rows = countTokenRows(decoder.model.graph)
     const vocabulary = Number.isFinite(rows) ? rows : 0

@@ -54,7 +54,6 @@ export async function readFloats(decoder: Source, tensor: TensorProto): Promise<
   }
 }
 
-/** The numbers of a packed weight. */
 export function readExpression(expression: WeightExpression): Promise<Float32Array> {
   const folders = listParts(expression).map(({ part }) => dirname(part.file))
   const tensor = create(TensorProtoSchema, {

@@ -15,7 +15,6 @@ export class RunMeter {
   /** Tokens whose states were compared. */
   positions = 0
 
-  /** Adds the time of an action to a phase. */
   async time<T>(phase: Phase, action: () => T | Promise<T>): Promise<T> {
     const start = performance.now()
     try {
@@ -25,7 +24,7 @@ export class RunMeter {
     }
   }
 
-  /** Yields what another generator yields and adds the time that takes to a phase. */
+  /** Passes items on, and adds the time that they take to a phase. */
   async *timeEach<T>(phase: Phase, items: AsyncGenerator<T>): AsyncGenerator<T> {
     try {
       for (;;) {
@@ -38,7 +37,6 @@ export class RunMeter {
     }
   }
 
-  /** Counts a run through all layers. */
   count({ texts, tokens, positions }: Run): void {
     this.tokens += texts.reduce((sum, { ids }) => sum + ids.length, 0)
     this.paddedTokens += texts.length * tokens

@@ -1,9 +1,8 @@
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import type { GraphRunner } from './graph-runner.js'
-import { listLoadedWeights } from './loaded-weights.js'
+import { listLoadedWeights, measureWeightBytes, type WeightBytes } from './loaded-weights.js'
 import { LOADING_COPIES } from './memory-figures.js'
 import { type RunnerOptions, releaseAll } from './session.js'
-import { measureWeightBytes, type WeightBytes } from './weight-memory.js'
 
 type PartOptions = Pick<RunnerOptions, 'keepsMemory'>
 type OpenPart = (part: DecoderGraph, options?: PartOptions) => Promise<GraphRunner>
@@ -28,10 +27,7 @@ export class RunnerStore {
     return this.#stored.has(name)
   }
 
-  /**
-   * A part, which is loaded unless it is. Parts run in the same order again and again: so those that were loaded last
-   * are released to make room, and the first remain.
-   */
+  /** A part, loaded if it is not. Parts run in the same order each time, so the last loaded are released first. */
   async get(name: string, take: () => DecoderGraph, options?: PartOptions): Promise<GraphRunner> {
     const known = this.#stored.get(name)
     if (known !== undefined) return known.runner

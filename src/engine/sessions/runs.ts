@@ -10,7 +10,7 @@ import { RUN_TOKENS } from './memory-figures.js'
 /** Texts of a batch that run at once, padded on the right to the longest. */
 export interface Run {
   texts: EncodedText[]
-  /** Of the longest text. */
+  /** Tokens of the longest text. */
   tokens: number
   /** Tokens asked for. */
   positions: Position[]
@@ -19,7 +19,6 @@ export interface Run {
 /** A token of a run. */
 type Position = [text: number, token: number]
 
-/** How many texts may be run at once. */
 export interface RunLimits {
   /** Padded tokens at most, unless it is one text. */
   tokens: number
@@ -31,10 +30,7 @@ export function chooseRunLimits({ model }: Pick<DecoderGraph, 'model'>): RunLimi
   return { tokens: RUN_TOKENS, fixedBatch: findFixedBatch(model.graph) }
 }
 
-/**
- * Splits a batch into runs; if the graph takes batches of one size only, the batch is one run.
- * @throws LayerpruneError as `assertBatchSize` does
- */
+/** Splits a batch into runs, or into one if the graph's batch size is fixed; throws as `assertBatchSize`. */
 export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch }: RunLimits): Run[] {
   assertBatchSize(texts.length, fixedBatch)
   const ranges: [start: number, end: number][] = []

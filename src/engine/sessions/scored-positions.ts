@@ -1,6 +1,10 @@
-import type { TypedTensor } from 'onnxruntime-node'
+import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import { chunk } from '../../base/chunk.js'
+import { TARGETS_INPUT } from '../../model/graph/heads/likelihood.js'
+import { STATE_INPUT } from '../../model/graph/segment.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
+import type { GraphRunner } from './graph-runner.js'
+import { toInt64 } from './inputs.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -20,7 +24,7 @@ export const CHUNK_ROWS = 128
 
 /** How many rows of logits a head makes at a time. */
 export interface HeadRows {
-  /** Of how many models a row is made for each position; 1 if omitted. */
+  /** Models for each of which a position takes a row; 1 if omitted. */
   models?: number
   /** At most, unless one position takes more. */
   rows?: number
@@ -39,6 +43,25 @@ export function chunksOf<Position>(
   { models = 1, rows = CHUNK_ROWS }: HeadRows = {},
 ): Position[][] {
   return chunk(positions, Math.max(1, Math.floor(rows / models)))
+}
+
+/**
+ * Feeds for a head, which takes each row of a state for a text of one token.
+ * @param rows  states [rows, 1, hidden] by input
+ * @param targets  token ids, in the shape in which the head takes them
+ */
+export function feedHead(
+  ort: Ort,
+  head: GraphRunner,
+  rows: Record<string, State>,
+  targets: { ids: number[]; shape: number[] },
+): Record<string, Tensor> {
+  const texts = Array.from({ length: rows[STATE_INPUT]!.dims[0]! }, (_, row) => ({
+    ids: [targets.ids[row] ?? targets.ids[0]!],
+    origin: '',
+  }))
+  const ids = new ort.Tensor('int64', toInt64(targets.ids), targets.shape)
+  return head.makeFeeds(texts, 1, { ...rows, [TARGETS_INPUT]: ids })
 }
 
 /** States of the same shape at some positions, those of one position together: [positions * states, 1, hidden]. */

@@ -5,10 +5,7 @@ import { copyMessage } from '../../model/graph/onnx/onnx.js'
 import { takeSegment } from '../../model/graph/segment.js'
 import type { Segment } from './memory-plan.js'
 
-/**
- * Checks that the weights of a decoder are finite while its segments run for the first time: those of a segment while
- * the one before it runs, which reads them ahead, and those of no segment at the end.
- */
+/** Checks that weights are finite in a decoder's first run: a segment's while the one before it runs. */
 export class SegmentCheck {
   readonly #decoder: DecoderGraph
   readonly #thread: FiniteThread
@@ -32,20 +29,14 @@ export class SegmentCheck {
     this.#next = this.#checkNext()
   }
 
-  /**
-   * After a segment has run, waits until it is checked, and goes on.
-   * @throws LayerpruneError as `assertFiniteWeights`
-   */
+  /** After a segment has run, waits until it is checked; throws as `assertFiniteWeights`. */
   async pass(): Promise<void> {
     await this.#current
     this.#current = this.#next
     this.#next = this.#checkNext()
   }
 
-  /**
-   * After all segments have run, checks the weights of none of them.
-   * @throws LayerpruneError as `assertFiniteWeights`
-   */
+  /** After all segments have run, checks the weights of none of them; throws as `assertFiniteWeights`. */
   async finish(): Promise<void> {
     if (this.#isFinished) return
     await this.#checkOthers(this.#decoder)

@@ -21,7 +21,6 @@ import { type MemoryLimit, tooLittleMemory } from './too-little-memory.js'
 export interface SegmentedOptions extends SessionOptions, MemoryLimit {
   /** Most tokens of a text that are asked for. */
   maxAsked: number
-  /** Counts what is run and how long it takes. */
   meter: RunMeter
   signal?: AbortSignal | undefined
   /** Called after each run through a segment with how many texts' work is done of those not measured yet. */
@@ -31,10 +30,7 @@ export interface SegmentedOptions extends SessionOptions, MemoryLimit {
   unchecked?: Pick<FiniteOptions, 'tensors'> | undefined
 }
 
-/**
- * From so many runs on it is worth while to pack the weights of a segment: each run with mapped ones casts them, and
- * divides products into tiles.
- */
+/** From so many runs on packing a segment's weights pays: each run with mapped ones casts them and tiles products. */
 const PACKED_RUNS = 8
 
 /** How a segment holds its weights. */
@@ -105,9 +101,7 @@ interface Parts {
   mapped: Form
   /** The mapped form if there is no memory for packed weights. */
   packed: Form
-  /** Multiplies the states of a run with each other. */
   gramRunner: GraphRunner
-  /** Memory for segments and runs. */
   memoryBytes: number
 }
 
@@ -162,7 +156,6 @@ class SegmentedSession implements GramSource {
     }))
   }
 
-  /** Runs a group of runs through all segments. */
   async #advanceGroup(group: PendingRun[]): Promise<void> {
     const { meter, signal, onAdvance } = this.#options
     const { mapped, packed, memoryBytes } = this.#parts
@@ -214,7 +207,6 @@ class SegmentedSession implements GramSource {
     this.#loaded = undefined
   }
 
-  /** Runs one run through a segment. */
   async #advance(run: PendingRun, { runner, start, end }: LoadedSegment): Promise<void> {
     const { meter } = this.#options
     const feeds = await meter.time('feeding', () => this.#makeFeeds(run, runner))

@@ -33,7 +33,7 @@ export async function releaseAll(sessions: Promise<{ release(): Promise<void> }>
   }
 }
 
-/** What of ONNX Runtime would fuse norms again that `splitFusedNorms` has split. */
+/** The optimizer of ONNX Runtime that would fuse the norms that `splitFusedNorms` has split. */
 const NORM_FUSIONS = 'SkipLayerNormFusion'
 
 /**

@@ -3,10 +3,7 @@ import { formatCount } from '../../base/format-numbers.js'
 import type { GraphProto } from '../../model/graph/onnx/onnx.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
-/**
- * How many tokens a graph has embeddings for: rows of the weight in which its token ids are looked up; Infinity
- * if there is none.
- */
+/** How many tokens a graph has embeddings for: rows of its token table; Infinity if there is none. */
 export function countTokenRows({ node, initializer }: GraphProto): number {
   const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')
     ?.input[0]
@@ -18,8 +15,7 @@ export function countTokenRows({ node, initializer }: GraphProto): number {
 }
 
 /**
- * A damaged tokenizer.json can give a token no id, or any value as its id, and a graph takes some of those for
- * another token.
+ * A damaged tokenizer.json can give any value as an id, and a graph takes some of those for another token.
  * @throws LayerpruneError if an id of a text is not a whole number from 0 to less than `rows`
  */
 export function assertTokenIds({ ids, origin }: EncodedText, rows: number): void {

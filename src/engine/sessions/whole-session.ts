@@ -13,17 +13,13 @@ import type { SessionOptions } from './session.js'
 const CHUNK_POSITIONS = 128
 
 export interface WholeOptions extends SessionOptions {
-  /** Counts what is run and how long it takes. */
   meter?: RunMeter | undefined
   signal?: AbortSignal | undefined
   /** Called after each run with how many texts of the batch were run. */
   onAdvance?: ((texts: number) => void) | undefined
 }
 
-/**
- * Loads a whole decoder, with its states tapped; weights are mapped from their files.
- * @throws LayerpruneError as `openRunner` does
- */
+/** Loads a whole decoder with its states tapped; weights are mapped from files. Throws as `openRunner`. */
 export async function openWholeSession(
   decoder: DecoderGraph,
   config: ModelConfig,

@@ -4,7 +4,6 @@ import { chooseOnnxFile, type Dtype, type FORMATS, hasGraph, type OnnxFile } fro
 import { findPytorch } from './pytorch/pytorch-checkpoint.js'
 import { findSafetensors } from './safetensors.js'
 
-/** Forms that a decoder can be read from. */
 export type Format = (typeof FORMATS)[number]
 /** Forms of tensors beside a config.json. */
 export type TensorFormat = 'pytorch' | 'safetensors'
@@ -14,10 +13,7 @@ const FIND: Record<TensorFormat, (names: string[]) => string | undefined> = {
   pytorch: findPytorch,
 }
 
-/**
- * What a model is opened for: to run it, to train what is added to it, or to write it again, for which its weights must
- * be as they are stored.
- */
+/** Why a model is opened: to run, to train what is added, or to write it again, with weights as stored. */
 export type Purpose = 'measure' | 'train' | 'change'
 
 /** Precisions that tensors can be computed in, be they in safetensors, PyTorch or GGUF files. */
@@ -29,7 +25,6 @@ const COMPUTED_DTYPES = {
 
 export type ComputedDtype = (typeof COMPUTED_DTYPES)['measure'][number]
 
-/** Which weights the user asks for. */
 export interface WeightOptions {
   /** Which published precision to read; if omitted, fp32 from safetensors, or the best graph present. */
   dtype?: Dtype | undefined
@@ -39,7 +34,6 @@ export interface WeightOptions {
   format?: Format | undefined
 }
 
-/** What the choice depends on. */
 export interface ModelFacts {
   /** As the user named it, for messages. */
   id: string
@@ -53,7 +47,6 @@ export interface ModelFacts {
   isKnownFamily: boolean
 }
 
-/** The weights to read, and in what to compute them. */
 export type ChosenWeights =
   | {
       format: TensorFormat
@@ -164,10 +157,7 @@ function takeWhatThereIs({ id, names, family }: ModelFacts, { dtype }: WeightOpt
   return { weights, note: `${family} models cannot be read from ${found.file} yet, so a graph is read` }
 }
 
-/**
- * What is read, and whether a graph could have been meant. A published q8 graph rounds the activations of a whole batch
- * by one scale, which costs far more accuracy than rounding weights; a published fp16 graph is what was asked for.
- */
+/** What is read. A published q8 graph rounds activations per batch and costs more accuracy than rounding weights. */
 function describeTensors(file: string, computedIn: ComputedDtype, names: string[]): string {
   const hasOther = computedIn === 'q8' && hasGraph(names, 'q8')
   return `${describeComputed(file, computedIn)}${hasOther ? '; a q8 graph is present too; read it with `format: onnx`' : ''}`

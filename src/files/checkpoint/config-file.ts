@@ -1,11 +1,7 @@
 /** The file that states the config of most models; of a GGUF model it is the GGUF file itself. */
 export const CONFIG_FILE = 'config.json'
 
-/**
- * A hint for a config that does not fit its model.
- * @param file  that states it
- * @param whence  where another config.json is to be taken from, as in `from the model it belongs to`
- */
+/** A hint for a config that does not fit its model; `whence` is as in `from the model it belongs to`. */
 export function adviseOnConfig(file: string, whence: string): string {
   return file === CONFIG_FILE
     ? `take ${CONFIG_FILE} ${whence}`

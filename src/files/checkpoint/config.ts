@@ -20,7 +20,7 @@ export interface ModelConfig {
   family: string
   /** `model_type` at the top of the file: of the whole model. */
   modelType: string
-  /** `model_type` of a model of images or sound and text that holds the decoder; null for a decoder by itself. */
+  /** `model_type` of the multimodal model that wraps the decoder; null for a plain decoder. */
   wrapper: string | null
   layers: number
   hiddenSize: number
@@ -42,7 +42,6 @@ export interface ModelConfig {
   ignoredKeys?: readonly string[]
 }
 
-/** A config as it was read. */
 export interface ConfigFile {
   path: string
   content: Record<string, unknown>
@@ -68,10 +67,7 @@ export async function readConfigFile(folder: string, names: string[] = []): Prom
   )
 }
 
-/**
- * Reads the config of a model folder.
- * @throws LayerpruneError if there is none or it does not state the decoder's sizes
- */
+/** @throws LayerpruneError if the folder has no config or it does not state the decoder's sizes */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const { content, path } = await readConfigFile(folder)
   return interpretConfig(content, path)
@@ -121,7 +117,7 @@ const HINT = 'take config.json from the model it belongs to'
 const MOST_LAYERS = 100_000
 
 /**
- * What the content of a config says of the decoder. `path` is how messages name it.
+ * Reads the decoder's settings from the content of a config. Messages name it by `path`.
  * @throws LayerpruneError if it does not state the decoder's sizes
  */
 export function interpretConfig(config: Record<string, unknown>, path: string): ModelConfig {

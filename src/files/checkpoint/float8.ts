@@ -1,8 +1,5 @@
 /** The 8-bit floats of safetensors that ONNX has too, by the bits of exponent and fraction. */
-const FORMATS = {
-  F8_E4M3: { fractionBits: 3, bias: 7 },
-  F8_E5M2: { fractionBits: 2, bias: 15 },
-} as const
+const FORMATS = { F8_E4M3: { fractionBits: 3, bias: 7 }, F8_E5M2: { fractionBits: 2, bias: 15 } } as const
 
 export type Float8Dtype = keyof typeof FORMATS
 

@@ -8,7 +8,6 @@ const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
 const COMPANION = /(^|[-_.])(mmproj|imatrix|mtp)[-_.]/i
 const MOST_PARTS = 1000
 
-/** Whether a name is that of a GGUF file. */
 export function isGguf(name: string): boolean {
   return name.endsWith('.gguf')
 }
@@ -33,7 +32,7 @@ export function findParts(path: string): string[] {
   )
 }
 
-/** The GGUF models among the files of a model; of a split one the first part stands for all. */
+/** The GGUF models among the files of a model; a split one is listed by its first part. */
 function listGgufModels(names: string[]): string[] {
   return names.filter(
     (name) =>

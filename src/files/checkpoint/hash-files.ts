@@ -26,8 +26,7 @@ const SETTLED_MS = 2000
 const CHUNK_BYTES = 1 << 20
 
 /**
- * SHA-256 of files, in hex, by path. Gigabytes take seconds to read, so the digests of large files are kept, each known
- * by all that changes if the file is written to.
+ * SHA-256 of files, in hex, by path. Digests of large files are kept, each keyed by all that a write changes.
  * @throws LayerpruneError if a file changes meanwhile
  * @throws the file system's error if a file cannot be read
  */
@@ -66,10 +65,7 @@ export async function hashFiles(
   return digests
 }
 
-/**
- * A chunk is hashed while the next is read. A stream would take new memory for every chunk, which is still there when
- * the model is loaded.
- */
+/** Hashes one chunk while reading the next; a stream would take new memory for every chunk. */
 async function digestFile(
   path: string,
   [buffer, other]: [Buffer, Buffer],

@@ -1,7 +1,4 @@
-/**
- * What is known of models by their `model_type` while their files are opened. Whatever can wait until the decoder is
- * described is in `model/families`.
- */
+/** Facts of models by `model_type` needed while files are opened; those needed later are in `model/families`. */
 
 /** What the config or the weights of a decoder leave out. */
 export interface DecoderFacts {
@@ -38,10 +35,7 @@ export interface Wrapper {
   text: string
   /** The decoder is of that type, whatever `text_config` states. */
   isFixed?: true
-  /**
-   * Whether the head is the embedding table if the top of the config does not say; `text`: if either the top or
-   * `text_config` says so; `never`: whatever they say.
-   */
+  /** Whether the head is the embedding if the top omits it; `text`: if `text_config` says so too; `never`: never. */
   tied: boolean | 'text' | 'never'
   /** Published configs may state the decoder's keys at the top, without `text_config`. */
   isFlat?: true
@@ -68,13 +62,7 @@ export const WRAPPERS: Record<string, Wrapper> = {
   deepseek_vl_hybrid: { text: 'llama', tied: true },
   exaone4_5: { text: 'exaone4', tied: false },
   gemma3: { text: 'gemma3_text', isFixed: true, tied: true, isCutProven: true },
-  gemma3n: {
-    text: 'gemma3n_text',
-    isFixed: true,
-    tied: true,
-    scalesLogits: true,
-    refused: FOUR_STREAMS,
-  },
+  gemma3n: { text: 'gemma3n_text', isFixed: true, tied: true, scalesLogits: true, refused: FOUR_STREAMS },
   gemma4: { text: 'gemma4_text', isFixed: true, tied: true, scalesLogits: true, isCutProven: true },
   gemma4_unified: { text: 'gemma4_unified_text', isFixed: true, tied: true, scalesLogits: true },
   glm46v: { text: 'glm4v_text', tied: false },

@@ -3,9 +3,9 @@ import { type LogicalTensors, readPackedTensors } from './packed/read-packed.js'
 import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 
 /**
- * What the tensors of a checkpoint stand for, those that an adapter changes included.
+ * The tensors as the model uses them: unpacked, and with the adapter merged.
  * @param config content of config.json
- * @returns the tensors as they are packed, what they stand for, and the names of those that an adapter changes
+ * @returns those tensors, the unpacked ones without the adapter, and the names of those that the adapter changes
  * @throws as `readPackedTensors` and `mergeAdapter`
  */
 export function readLogicalTensors(

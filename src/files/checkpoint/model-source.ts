@@ -36,10 +36,7 @@ export interface ModelSource {
   folder: string
   /** Files of the model, relative to the folder, parts joined by `/`; of a local folder its top and `onnx/`. */
   names: string[]
-  /**
-   * Makes sure that those of these files that the model has are in the folder.
-   * @throws LayerpruneError if one cannot be downloaded
-   */
+  /** Makes sure that those of these files that the model has are in the folder; throws if a download fails. */
   provide(names: string[]): Promise<void>
 }
 

@@ -2,11 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import { readExactly } from '../read-exactly.js'
 
-/**
- * Fills an array with the bytes of a file from an offset on.
- * @param path of the file, for messages
- * @throws LayerpruneError if the file ends too early or cannot be read
- */
+/** @throws LayerpruneError if the file ends too early or cannot be read */
 export async function readFully(
   handle: FileHandle,
   path: string,
@@ -24,10 +20,7 @@ export async function readFully(
   })
 }
 
-/**
- * Reads a part of a file.
- * @throws LayerpruneError if the file ends too early or cannot be read
- */
+/** @throws LayerpruneError if the file ends too early or cannot be read */
 export async function readPart({
   file,
   offsetBytes,

@@ -3,8 +3,7 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 
 /**
- * Checks that a file of a model can be read to its end: a pipe or a device may have no end, and opening one may
- * wait for ever. A missing file or a folder is left to the reader to report.
+ * Checks that a file can be read to its end: a pipe or device may have none. A missing file is left to the reader.
  * @throws LayerpruneError if it is anything else
  */
 export async function assertRegularFile(path: string): Promise<void> {
@@ -42,10 +41,7 @@ export async function withModelFile<T>(
   }
 }
 
-/**
- * @param start  the first 8 bytes of a file
- * @throws LayerpruneError if git-lfs has not replaced it by what it points at
- */
+/** @throws LayerpruneError if the first 8 bytes of a file show that git-lfs has not replaced it */
 export function assertNoPointer(start: Buffer, path: string): void {
   if (start.toString('latin1') !== 'version ') return
   throw new LayerpruneError(`${path} is a git-lfs pointer, not weights`, {

@@ -62,11 +62,7 @@ export function quoteName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name)
 }
 
-/**
- * Keys that occur more than once in the outermost object of a JSON text: JSON.parse keeps the last of them.
- *
- * @param json  text that JSON.parse accepts
- */
+/** Keys that occur more than once in the outermost object of a JSON text: JSON.parse keeps the last of them. */
 function findDuplicateKeys(json: string): string[] {
   const seen = new Set<string>()
   const duplicates = new Set<string>()

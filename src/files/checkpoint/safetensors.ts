@@ -21,8 +21,7 @@ const SHARDED: ShardedForm = {
 }
 
 /**
- * Name of the file by which a model's safetensors are opened: the whole file, the index of its shards, or else the
- * first of another name.
+ * The file by which a model's safetensors are opened: the whole file, the index, or else the first of another name.
  * @param names  files at the top of the model's folder
  * @returns undefined if the model has none
  */

@@ -4,8 +4,7 @@ import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { unreadable } from './regular-file.js'
 import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
-import type { SafetensorsHeader, TensorLocation } from './safetensors-header.js'
-import { quoteName } from './safetensors-header.js'
+import { quoteName, type SafetensorsHeader, type TensorLocation } from './safetensors-header.js'
 
 const MAX_INDEX_BYTES = 100_000_000
 
@@ -13,7 +12,7 @@ const MAX_INDEX_BYTES = 100_000_000
 export interface ShardedForm {
   /** Says which of the files holds a tensor. */
   indexFile: string
-  /** Of the files, with the dot. */
+  /** Extension of the files, with the dot. */
   extension: string
   readHeader: (path: string) => Promise<SafetensorsHeader>
 }

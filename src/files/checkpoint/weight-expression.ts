@@ -13,7 +13,7 @@ export interface StoredPart {
   sizeBytes: number
 }
 
-/** Each number of a file by itself, converted to float32. */
+/** Plain numbers, converted to float32. */
 export interface StoredExpression {
   kind: 'stored'
   shape: number[]
@@ -33,7 +33,7 @@ export interface IntegersExpression {
   shape: number[]
   part: StoredPart
   bits: 2 | 3 | 4 | 5 | 6 | 8
-  /** Of every 8 columns: which of the 8 stored integers each one is; omitted if they are in order. */
+  /** For every 8 columns, the index of each in the 8 stored integers; omitted if they are in order. */
   order?: number[]
 }
 
@@ -46,7 +46,7 @@ export interface RowWordsExpression {
   bits: 2 | 4 | 8
 }
 
-/** Codes that stand for the values of a table, row after row. */
+/** Indices into a table of values, row after row. */
 export interface LookupExpression {
   kind: 'lookup'
   shape: number[]
@@ -78,7 +78,6 @@ export interface CombinedExpression {
   block: number[]
 }
 
-/** The product of two matrices. */
 export interface ProductExpression {
   kind: 'product'
   /** [rows, columns] */
@@ -121,10 +120,7 @@ export interface RowsExpression {
   end: number
 }
 
-/**
- * How a weight is computed from what files hold. It is plain data; `src/model/unpack` writes it as nodes of a graph, which is
- * the only definition of each form.
- */
+/** How a weight is computed from what files hold, as plain data: `src/model/unpack` defines each form as nodes. */
 export type WeightExpression =
   | StoredExpression
   | ConstantExpression
@@ -144,13 +140,12 @@ export interface PartRead {
   part: StoredPart
   /** Whether its numbers are used as they are, not as codes. */
   isFloat: boolean
-  /** The value of each code of 8 bits, if they stand for those of a known table. */
+  /** The value of each 8-bit code, if the table is known. */
   table?: readonly number[]
   /** Places of the float16 numbers in each block, if it has such blocks. */
   halves?: { blockBytes: number; places: readonly number[] }
 }
 
-/** The parts of files that an expression reads. */
 export function listParts(expression: WeightExpression): PartRead[] {
   switch (expression.kind) {
     case 'constant':
@@ -185,7 +180,6 @@ export function listParts(expression: WeightExpression): PartRead[] {
   }
 }
 
-/** Bytes of the files that an expression reads. */
 export function countPackedBytes(expression: WeightExpression): number {
   return listParts(expression).reduce((sum, { part }) => sum + part.sizeBytes, 0)
 }

@@ -1,19 +1,16 @@
 /** Models of images, video or sound and text: a decoder of text beside towers that are never run here. */
 
 import { isObject } from '../../base/is-object.js'
+import { readTable } from '../../base/read-table.js'
 import { findWrapper, type Wrapper } from './known-models.js'
 import { QUANTIZATION_KEYS } from './packed/read-packed.js'
-import { textDefaults } from './text-defaults.js'
 
 type Section = Record<string, unknown>
 
 /** Keys whose value at the top comes before that in `text_config`. */
 const FROM_TOP = ['architectures', 'dtype', 'torch_dtype', ...QUANTIZATION_KEYS]
 
-/**
- * The `model_type` of a model whose config holds that of a decoder; null for a decoder by itself.
- * @param config content of config.json
- */
+/** The `model_type` of a model whose config holds a decoder's; null for a standalone decoder. */
 export function nameWrapper(config: Section): string | null {
   const { model_type: type, text_config: text } = config
   if (!isObject(text) && findWrapper(type)?.isFlat === undefined) return null
@@ -48,4 +45,33 @@ function readTying({ tied }: Wrapper, config: Section, stated: Section): unknown
   if (tied === 'never') return false
   if (tied === 'text') return top === true ? true : stated.tie_word_embeddings
   return top ?? tied
+}
+
+type Sizes = [
+  vocabulary: number,
+  hidden: number,
+  intermediateSize: number | null,
+  layers: number,
+  heads: number,
+  positions: number,
+]
+
+interface TransformersFacts {
+  /** Sizes that a `text_config` omits, by `model_type`: transformers 4 wrote only what differs from the class. */
+  textSizes: Record<string, Sizes>
+}
+
+/** Sizes of a decoder that its `text_config` may omit, as keys of a config; nothing for an unknown `model_type`. */
+export function textDefaults(modelType: string): Record<string, number> {
+  const { textSizes } = readTable<TransformersFacts>('transformers-5.24')
+  if (!Object.hasOwn(textSizes, modelType)) return {}
+  const [vocabulary, hidden, intermediateSize, layers, heads, positions] = textSizes[modelType]!
+  return {
+    vocab_size: vocabulary,
+    hidden_size: hidden,
+    ...(intermediateSize === null ? {} : { intermediate_size: intermediateSize }),
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    max_position_embeddings: positions,
+  }
 }

@@ -17,7 +17,6 @@ const USUAL_KEYS: ConfigKeys = {
 /** A file may state both; its architecture reads one. */
 const EPSILONS = ['attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon'] as const
 
-/** What a file says of its decoder. */
 export interface GgufDecoder {
   architecture: Architecture
   layers: number
@@ -28,7 +27,7 @@ export interface GgufDecoder {
 }
 
 /**
- * Reads what the metadata of a GGUF file say of the decoder, in the words of a config.json. Keys of the architecture
+ * Reads the decoder's settings from the metadata of a GGUF file, in the words of a config.json. Keys of the architecture
  * that are not understood are in it under their own names, so that they are refused unless the user ignores them.
  * @throws LayerpruneError if the architecture is not known, or the metadata lack a number or state an unknown setting
  */
@@ -46,10 +45,7 @@ export function readGgufDecoder({ header, tensors }: GgufFile): GgufDecoder {
   const positions = metadata.need('context_length', metadata.number('context_length'))
   const tensor = (name: string) => tensors.get(name)
   const facts: Facts = { metadata, layers, hidden, heads, headDim, positions, tensor }
-  const config = {
-    ...readCommon(facts, architecture),
-    ...architecture.settings?.(facts),
-  }
+  const config = { ...readCommon(facts, architecture), ...architecture.settings?.(facts) }
   metadata.ignore('vocab_size', ...EPSILONS, ...(architecture.ignored ?? []))
   return {
     architecture,
@@ -118,7 +114,7 @@ const DTYPES = new Map([
   ['BF16', 'bfloat16'],
 ])
 
-/** Of the embedding table, which has the type of the other matrices if they are not quantised. */
+/** The type of a matrix: all have the same unless they are quantised. */
 function readDtype({ tensor }: Facts): string | undefined {
   const type = tensor('blk.0.ffn_down.weight')?.type ?? tensor('token_embd.weight')?.type
   return DTYPES.get(type?.name ?? '')

@@ -10,17 +10,14 @@ export interface FileErrors {
   truncated(expectedBytes: number): LayerpruneError
 }
 
-/**
- * Reads little-endian numbers and strings of an open file in their order, through a window. Reading is synchronous: a
- * header has hundreds of thousands of small parts.
- */
+/** Reads little-endian numbers and strings in order through a window; synchronous, because there are many. */
 export class FileCursor {
   readonly #file: number
   readonly #errors: FileErrors
   #window = Buffer.alloc(0)
   #windowStart = 0
   #at = 0
-  /** Of the next byte. */
+  /** Offset of the next byte. */
   position: number
   readonly sizeBytes: number
 
@@ -78,7 +75,6 @@ export class FileCursor {
     return this.#window
   }
 
-  /** Moves the window to the next bytes. */
   #move(bytes: number): void {
     const lengthBytes = Math.min(Math.max(bytes, WINDOW_BYTES), this.sizeBytes - this.position)
     if (lengthBytes < bytes) throw this.#errors.truncated(this.position + bytes)

@@ -6,11 +6,11 @@ import { type GgufHeader, type GgufTensor, readGgufHeader } from './header.js'
 
 /** A model in one GGUF file, or in several parts. */
 export interface GgufFile {
-  /** Of the first part, which holds the metadata of the model; the others have only their own number. */
+  /** The first part's, with the metadata of the model; other parts state only their number. */
   header: GgufHeader
-  /** Of all parts, in their order. */
+  /** One for each part, in order. */
   headers: GgufHeader[]
-  /** Of all parts. */
+  /** From all parts. */
   tensors: ReadonlyMap<string, GgufTensor>
 }
 
@@ -36,20 +36,20 @@ export async function openGguf(path: string): Promise<GgufFile> {
   for (const [part, { file, metadata, tensors: own }] of headers.entries()) {
     const number = isSplit ? readCount(headers[part]!, 'split.no') : part
     if (number !== part || (isSplit && metadata.get('split.count')?.value !== count)) {
-      throw new LayerpruneError(`${file} is not part ${part + 1} of ${count} of the same model`, {
-        hint: 'download all parts again, from the same revision',
-      })
+      throw mixedParts(`${file} is not part ${part + 1} of ${count} of the same model`)
     }
     for (const [name, tensor] of own) {
       if (tensors.has(name)) {
-        throw new LayerpruneError(`${file} has tensor ${quoteName(name)}, which an earlier part has too`, {
-          hint: 'download all parts again, from the same revision',
-        })
+        throw mixedParts(`${file} has tensor ${quoteName(name)}, which an earlier part has too`)
       }
       tensors.set(name, tensor)
     }
   }
   return { header: header!, headers, tensors }
+}
+
+function mixedParts(message: string): LayerpruneError {
+  return new LayerpruneError(message, { hint: 'download all parts again, from the same revision' })
 }
 
 function readCount({ metadata }: GgufHeader, key: string): number | undefined {

@@ -10,7 +10,7 @@ import { type MetadataEntry, readElements, readEntry, type Scalar } from './meta
 /** 'GGUF', little-endian. */
 const MAGIC = 0x46554747
 const VERSIONS = [2, 3]
-/** Of models there are some dozens and some thousands. */
+/** Real models have dozens of keys and thousands of tensors. */
 const MOST_KEYS = 10_000
 const MOST_TENSORS = 100_000
 const MOST_KEY_BYTES = 65_535
@@ -18,7 +18,7 @@ const MOST_NAME_BYTES = 255
 const MOST_AXES = 4
 const USUAL_ALIGNMENT = 32
 const MOST_ALIGNMENT = 1 << 20
-/** Least bytes of a key with its value, and of what is said of a tensor. */
+/** Least bytes of a key with its value, and of the description of a tensor. */
 const LEAST_KEY_BYTES = 13
 const LEAST_TENSOR_BYTES = 24
 
@@ -44,7 +44,7 @@ export interface GgufHeader {
   /** In the order of the file. */
   tensors: Map<string, GgufTensor>
   alignment: number
-  /** Where what is said of the first tensor begins, from the start of the file. */
+  /** Offset of the first tensor's description in the file. */
   tensorsStart: number
   /** Where the numbers of the tensors begin. */
   dataStart: number
@@ -66,10 +66,7 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
   return withCursor(file, (cursor) => parseHeader(cursor, file))
 }
 
-/**
- * The elements of an array of the metadata, however long it is.
- * @throws LayerpruneError if the file can no longer be read
- */
+/** The elements of an array of any length; throws LayerpruneError if the file can no longer be read. */
 export function readArray({ file, metadata }: GgufHeader, key: string): Scalar[] | undefined {
   const entry = metadata.get(key)
   if (entry === undefined || entry.elementType === null) return undefined
@@ -213,9 +210,12 @@ function alignUp(bytes: number, alignment: number): number {
 }
 
 function malformed(path: string, what: string): LayerpruneError {
-  return new LayerpruneError(`${path} is not a valid GGUF file: ${what}`, {
-    hint: 'download or convert the file again',
-  })
+  return damagedGguf(`${path} is not a valid GGUF file: ${what}`)
+}
+
+/** The error for a file whose content cannot be right. */
+export function damagedGguf(message: string): LayerpruneError {
+  return new LayerpruneError(message, { hint: 'download or convert the file again' })
 }
 
 function truncated(path: string, expectedBytes: number, foundBytes: number): LayerpruneError {

@@ -27,13 +27,13 @@ export type ValueType = (typeof VALUE_TYPES)[number][0]
 /** Where a value of the metadata lies, and the value unless it is a long array. */
 export interface MetadataEntry {
   type: ValueType
-  /** Of an array; null for a single value. */
+  /** Null unless it is an array. */
   elementType: ValueType | null
   /** Undefined for an array of more than `LONG_ARRAY` elements, which `readArray` reads when it is needed. */
   value: Scalar | Scalar[] | undefined
   /** Elements of an array; 1 for a single value. */
   count: number
-  /** Of the value, or of an array's first element, from the start of the file. */
+  /** Offset in the file of the value, or of an array's first element. */
   startBytes: number
   /** exclusive */
   endBytes: number

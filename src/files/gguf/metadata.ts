@@ -1,13 +1,9 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { quoteName } from '../checkpoint/safetensors-header.js'
-import type { GgufHeader } from './header.js'
-import { readArray } from './header.js'
+import { type GgufHeader, readArray } from './header.js'
 import type { Scalar } from './metadata-values.js'
 
-/**
- * Reads what the metadata of a GGUF file say of its architecture, and remembers which keys were read, so that one that
- * is not understood can be refused instead of ignored.
- */
+/** Reads the architecture's metadata and remembers which keys were read, so that others can be refused. */
 export class Metadata {
   readonly #header: GgufHeader
   readonly #read = new Set<string>()
@@ -109,7 +105,6 @@ export class Metadata {
 
 const MOST_SHOWN = 8
 
-/** A value as messages show it. */
 function shorten(value: Scalar | Scalar[] | undefined): string {
   if (!Array.isArray(value)) return typeof value === 'string' ? quoteName(value) : String(value)
   const more = value.length > MOST_SHOWN ? ', …' : ''

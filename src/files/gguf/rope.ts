@@ -1,17 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { LayerpruneError } from '../../base/errors.js'
 import type { Facts } from './architecture.js'
+import { damagedGguf } from './header.js'
 import type { Metadata } from './metadata.js'
 
-/** Of llama.cpp if a file states none. */
+/** llama.cpp's default. */
 const USUAL_BASE = 10_000
 const MOST_FACTORS = 4096
 
 type RopeFacts = Pick<Facts, 'metadata' | 'headDim' | 'positions' | 'tensor'>
 
 /**
- * The rotary embedding that a file states, as `rope_parameters` of a config.json. Factors on each wavelength, which
- * Llama 3.1 and LongRoPE have as tensors, are those of LongRoPE.
+ * The rotary embedding of a file as `rope_parameters` of a config.json; factor tensors become LongRoPE's.
  * @throws LayerpruneError if the scaling is not known
  */
 export function readRopeParameters(facts: RopeFacts): Record<string, unknown> {
@@ -80,9 +79,8 @@ function readFactors({ tensor }: RopeFacts, name: string): number[] | undefined 
   if (found === undefined) return undefined
   const { file, type, shape, offsetBytes, sizeBytes } = found
   if (type.name !== 'F32' || shape.length !== 1 || shape[0]! > MOST_FACTORS) {
-    throw new LayerpruneError(
+    throw damagedGguf(
       `${file}: ${name} is ${type.name} [${shape.join(', ')}], expected at most ${MOST_FACTORS} numbers in F32`,
-      { hint: 'download or convert the file again' },
     )
   }
   const bytes = Buffer.alloc(sizeBytes)

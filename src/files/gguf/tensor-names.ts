@@ -16,9 +16,9 @@ export interface TensorNames {
   prefix: string
   /** What the names of layers start with, after the prefix. */
   layers: string
-  /** Of the model; their names start with the prefix. */
+  /** Tensors outside the layers; their names start with the prefix. */
   model: Record<string, Target>
-  /** Of a layer; their names start with the layer's. */
+  /** Tensors of a layer; their names start with the layer's. */
   layer: Record<string, Target>
   /** Module of the head, without the prefix. */
   head: string
@@ -64,11 +64,7 @@ export const LLAMA_TENSORS: TensorNames = {
 /** Tensors that say how to compute, and are read with the metadata. */
 const SETTINGS = /^(rope_freqs|rope_factors_(long|short))\.weight$/
 
-/**
- * The tensors of a file under the names of a checkpoint. One of an unknown name keeps its own, so that it is reported
- * if nothing reads it.
- * @param extraLayers  layers behind the last one, which are omitted
- */
+/** The tensors under a checkpoint's names, without `extraLayers` at the end; unknown ones keep their own names. */
 export function nameTensors(
   tensors: Iterable<GgufTensor>,
   names: TensorNames,

@@ -7,12 +7,11 @@ import { readHubSettings } from './settings.js'
 export interface RepoAddress {
   id: string
   revision?: string
-  /** Of a dataset, as its viewer shows them. */
+  /** Configuration and split, from the address of a dataset's viewer. */
   config?: string
   split?: string
 }
 
-/** Pages of a repository. */
 const PAGES = ['tree', 'viewer', 'blob', 'resolve']
 /** Parts of the Hub that hold neither models nor datasets. */
 const SECTIONS = ['spaces', 'models', 'docs', 'blog', 'papers', 'collections']
@@ -20,8 +19,7 @@ const SECTIONS = ['spaces', 'models', 'docs', 'blog', 'papers', 'collections']
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co']
 
 /**
- * Reads the address of a page of the Hub, as a browser shows it: of a model or a dataset, of a revision of it, or of a
- * split in the viewer.
+ * Reads the address of a page of the Hub: of a model or a dataset, of a revision of it, or of a split in the viewer.
  * @returns undefined if the text is no web address of the Hub
  * @throws UsageError if the page is another one, such as that of a file
  */
@@ -79,10 +77,7 @@ function decodePart(part: string): string {
   }
 }
 
-/**
- * An option that an address may state too.
- * @throws UsageError if both are given and differ
- */
+/** An option that an address may state too; throws UsageError if both are given and differ. */
 export function agree(
   name: string,
   stated: string | undefined,

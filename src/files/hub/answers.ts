@@ -17,7 +17,6 @@ export type ParquetExport = Map<string, Map<string, string[]>>
 
 const MAX_PATH_LENGTH = 1024
 
-/** Whether a value is the name of a commit. */
 export function isCommit(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{40}$/.test(value)
 }

@@ -13,7 +13,6 @@ interface ReadOptions {
   host: string
   /** Milliseconds of waiting after which the rate is judged. */
   windowMs: number
-  /** Describes a failure of the connection. */
   explain: (cause: unknown) => Error
 }
 

@@ -19,11 +19,7 @@ export interface CachedRepo {
 /** Where the cache keeps a repository, whether it is there or not. */
 export function findInCache({ cacheFolder }: HubSettings, { type, id }: Repo): CachedRepo {
   const folder = join(cacheFolder, [`${type}s`, ...id.split('/')].join('--'))
-  return {
-    folder,
-    blobs: join(folder, 'blobs'),
-    snapshotOf: (commit) => join(folder, 'snapshots', commit),
-  }
+  return { folder, blobs: join(folder, 'blobs'), snapshotOf: (commit) => join(folder, 'snapshots', commit) }
 }
 
 /** The commit whose snapshot the cache has for a revision; undefined if it has none. */
@@ -35,7 +31,7 @@ export async function readCachedCommit(settings: HubSettings, repo: Repo): Promi
   return (await sizeOf(snapshotOf(commit))) === undefined ? undefined : commit
 }
 
-/** Records which commit a branch or tag stands for. */
+/** Records the commit that a branch or tag points to. */
 export async function writeCachedCommit(settings: HubSettings, repo: Repo, commit: string): Promise<void> {
   if (repo.revision === commit || !isSafePath(repo.revision)) return
   const path = join(findInCache(settings, repo).folder, 'refs', repo.revision)
@@ -85,10 +81,7 @@ async function makeLink(to: string, path: string): Promise<boolean> {
   }
 }
 
-/**
- * Size of what a path leads to through links; undefined if that is nothing.
- * @throws LayerpruneError if it cannot be determined
- */
+/** Size of what a path leads to through links; undefined if that is nothing; throws if it cannot be determined. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   return (await readIfThere(path, (file) => stat(file)))?.size
 }

@@ -55,10 +55,7 @@ export function makeRetryPolicy(
   return new RetryPolicy(what, { limitMs, signal, onNote })
 }
 
-/**
- * Asks the API and parses its answer.
- * @throws LayerpruneError if it is refused, or no JSON arrives in time
- */
+/** @throws LayerpruneError if the request is refused, or no JSON arrives in time */
 export async function fetchJson(
   hub: Hub,
   url: string,
@@ -109,10 +106,7 @@ export function isPage({ headers }: HubResponse): boolean {
   return /^(text\/html|application\/xhtml)/i.test(headers['content-type'] ?? '')
 }
 
-/**
- * Reads a whole body of bounded size.
- * @throws TransientError if it breaks off
- */
+/** Reads a whole body of bounded size; throws TransientError if it breaks off. */
 async function readBody(response: HubResponse, maxBytes: number): Promise<Buffer> {
   const announced = wholeNumberOf(response.headers['content-length'])
   const parts: Buffer[] = []
@@ -139,7 +133,7 @@ function nextLinkOf(header: string | undefined): string | undefined {
 }
 
 /**
- * The commit that a revision stands for.
+ * The commit that a revision points to.
  * @throws LayerpruneError with the next step, if the Hub has no such repository or revision, or hides it
  */
 export async function resolveRevision(hub: Hub, repo: Repo): Promise<string> {

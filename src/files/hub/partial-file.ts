@@ -34,10 +34,7 @@ const ABANDONED_MS = 600_000
 /** After so long nobody will come back to continue it. */
 const FORGOTTEN_MS = 7 * 86_400_000
 
-/**
- * Opens a partial file that belongs to this process alone.
- * @param reuse  whether it starts with what earlier or other tries have downloaded
- */
+/** Opens a partial file of this process alone; with `reuse` it starts with what other tries have downloaded. */
 export async function openPartial(blob: string, reuse: boolean): Promise<PartialFile> {
   const path = `${blob}.${randomBytes(8).toString('hex')}.incomplete`
   return explainFailure(path, async () => {
@@ -60,10 +57,7 @@ export async function removePartial({ path, handle }: PartialFile): Promise<void
   await rm(path, { force: true })
 }
 
-/**
- * Gives a partial file the name of its blob.
- * @returns false if another process considered it abandoned and removed it
- */
+/** Names a partial file as its blob; false if another process considered it abandoned and removed it. */
 export async function publishPartial({ path, handle }: PartialFile, blob: string): Promise<boolean> {
   await handle.close()
   return explainFailure(blob, () => isDone(rename(path, blob)))

@@ -28,10 +28,7 @@ export function explainMissing(cause: unknown, here: string): unknown {
   })
 }
 
-/**
- * The error for an unsuccessful answer of the Hub, with the next step for a user.
- * @param what  what was requested, for messages: `config.json of model org/name`
- */
+/** The error for a refusal of `what`, such as `config.json of model org/name`, with the user's next step. */
 export function explainRefusal(
   { status, headers }: { status: number; headers: Record<string, string> },
   { settings, repo, what }: { settings: HubSettings; repo: Repo; what: string },

@@ -77,10 +77,7 @@ export async function* streamFile(
   }
 }
 
-/**
- * Opens a file for reads at any position.
- * @throws LayerpruneError if it is refused or does not arrive in time
- */
+/** @throws LayerpruneError if the file is refused or does not arrive in time */
 async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessFile> {
   const location = startLocation()
   const { tail, sizeBytes } = await readTail(hub, file, location)
@@ -110,10 +107,7 @@ async function openRemoteFile(hub: Hub, file: RemoteFile): Promise<RandomAccessF
   }
 }
 
-/**
- * Reads a small text file.
- * @throws EntryNotFoundError if it is not there
- */
+/** @throws EntryNotFoundError if the file is not there */
 export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: number): Promise<string> {
   const parts: Buffer[] = []
   let sizeBytes = 0
@@ -125,7 +119,6 @@ export async function readRemoteText(hub: Hub, file: RemoteFile, maxBytes: numbe
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** A file of a dataset on the Hub as a source of rows. */
 export function openRemoteSource(hub: Hub, file: RemoteFile): DataSource {
   return {
     name: file.what,

@@ -7,13 +7,9 @@ export interface Repo {
   revision: string
 }
 
-/** The revision of a repository if none is asked for. */
 export const DEFAULT_REVISION = 'main'
 
-/**
- * Whether a name can be the id of a repository: `name` or `org/name` of letters, digits, `-`, `_` and `.`, as the
- * Hub allows them.
- */
+/** Whether a name can be a repository's id: `name` or `org/name` of letters, digits, `-`, `_` and `.`. */
 export function isRepoId(name: string): boolean {
   return (
     /^(?:[\w-](?:[\w.-]{0,94}[\w-])?\/)?[\w-](?:[\w.-]{0,94}[\w-])?$/.test(name) &&
@@ -37,10 +33,7 @@ export function fileUrl(endpoint: string, repo: Repo, path: string): string {
   return `${pageOf(endpoint, repo)}/resolve/${encodeURIComponent(repo.revision)}/${file}`
 }
 
-/**
- * Whether a file name from a repository stays inside the folder it is put in, on any system: relative, with only
- * `/` between its parts, none of them empty, `.` or `..`, without drives and control characters.
- */
+/** Whether a repository's file name stays inside its folder on any system: relative, without `.`, `..` or drives. */
 export function isSafePath(path: string): boolean {
   return (
     path.length > 0 &&

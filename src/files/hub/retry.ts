@@ -57,7 +57,6 @@ export class RetryPolicy {
   }
 
   /**
-   * Repeats an attempt until it works.
    * @param attempt  throws TransientError if another try makes sense
    * @throws LayerpruneError if the time is up
    */

@@ -27,10 +27,7 @@ export function assertSameCommit(what: string, pin: Pin, { linked }: HubResponse
   }
 }
 
-/**
- * Records where an answer came from, and under which name.
- * @throws LayerpruneError if the same server had another name for the content before
- */
+/** @throws LayerpruneError if the same server had another name for the content before */
 export function assertSameContent(what: string, location: Location, answer: HubResponse): void {
   const { url, headers, linked } = answer
   const etag = headers.etag ?? null
@@ -48,7 +45,6 @@ function assertSameEtag(what: string, known: string | null, found: string | null
   if (plain(known) !== plain(found)) throw changedError(what, `content ${known}`, found)
 }
 
-/** The error for a file that has changed. */
 export function changedError(what: string, expected: string, found: string): LayerpruneError {
   return new LayerpruneError(`${what}: changed while it was read: expected ${expected}, found ${found}`, {
     hint: 'run it again',

@@ -23,7 +23,6 @@ export interface HubSettings {
   stallMs: number
   /** Milliseconds without progress after which a failing request is given up. */
   retryMs: number
-  /** Whether snapshots are links to blobs. */
   useLinks: boolean
 }
 

@@ -1,10 +1,7 @@
 import { encodeHeader } from './encode-header.js'
 import type { Replacement } from './replacement.js'
 
-/**
- * A safetensors file of float32 tensors.
- * @param metadata texts by name, in the header
- */
+/** A safetensors file of float32 tensors, with metadata texts by name in the header. */
 export function encodeTensors(
   tensors: ReadonlyMap<string, Replacement>,
   metadata: Record<string, string>,

@@ -1,16 +1,13 @@
 import { decodeFloats } from './decode-floats.js'
 
-/** Of 32 bits, which hold one number or two: the exponents, the lowest bit of each, and the signs. */
+/** Masks for 32 bits, which hold one number or two: exponents, the lowest bit of each exponent, signs. */
 const BITS = {
   F32: { exponents: 0x7f800000, lowest: 0x00800000, signs: 0x80000000 },
   F16: { exponents: 0x7c007c00, lowest: 0x04000400, signs: 0x80008000 },
   BF16: { exponents: 0x7f807f80, lowest: 0x00800080, signs: 0x80008000 },
 }
 
-/**
- * Finds the first number that is NaN or infinite.
- * @param bytes little-endian numbers, at a multiple of 4 in their buffer
- */
+/** Finds the first number that is NaN or infinite in little-endian bytes at a multiple of 4 in their buffer. */
 export function findNonFinite(
   bytes: Uint8Array<ArrayBuffer>,
   dtype: keyof typeof BITS,

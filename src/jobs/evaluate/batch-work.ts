@@ -1,6 +1,5 @@
 import type { PrefixTree } from './prefix-tree.js'
 
-/** Progress of a batch. */
 export interface Advance {
   /** Share of its work that is done, 0 to 1. */
   share: number

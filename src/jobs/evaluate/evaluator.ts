@@ -17,15 +17,9 @@ export interface Evaluator {
    *   finite number if a value on the way was not
    */
   measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]>
-  /**
-   * As `measure`, and compares what each candidate predicts with what the whole model does.
-   * @returns results of the whole model, then of each candidate
-   */
+  /** As `measure`, with a comparison of predictions to the whole model's; returns the whole model's results first. */
   compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]>
-  /**
-   * Runs a batch as `measure` does, and scores what may follow parts of its texts.
-   * @returns for each candidate, the scores of the continuations
-   */
+  /** Runs a batch as `measure`; returns for each candidate the scores of what may follow parts of its texts. */
   scoreContinuations(
     batch: EncodedText[],
     continuations: Continuation[],
@@ -35,7 +29,6 @@ export interface Evaluator {
   close(): Promise<void>
 }
 
-/** An evaluator that times its layers. */
 export interface TimedEvaluator extends Evaluator {
   /**
    * Tokens per second of a pass through the layers that remain without some blocks, by the mean time that each took so

@@ -19,10 +19,7 @@ type LimitedOptions = EvaluatorOptions & { limit: MemoryLimit }
 /** A batch that the evaluator runs in parts. */
 type RunBatch = { texts: EncodedText[]; onAdvance: OnAdvance | undefined }
 
-/**
- * Opens a model to measure candidates: whole, or within a limit of memory.
- * @throws LayerpruneError as `openEvaluator` and `openLimitedEvaluator`
- */
+/** Opens a model whole or within a memory limit; throws as `openEvaluator` and `openLimitedEvaluator`. */
 export function openMeasuringEvaluator(model: Model, options: EvaluatorOptions): Promise<MeasuringEvaluator> {
   const { limit } = options
   return limit === undefined
@@ -146,8 +143,7 @@ class LimitedEvaluator implements MeasuringEvaluator {
   }
 
   /**
-   * Fewer texts at a time cost the loading of layers, fewer paths also the runs of those that paths share. Layers get
-   * the memory that remains.
+   * Fewer texts at a time cost the loading of layers, fewer paths also shared runs. Layers get the remaining memory.
    * @throws LayerpruneError if not even the least fits
    */
   #choosePortion({ texts: asked, tokens, paths }: PieceRun): Portion {

@@ -14,8 +14,7 @@ export interface EvaluationPart {
 type Part = EvaluationPart & { shard: EvaluationShard }
 
 /**
- * Merges the shards of an evaluation into what one run would have measured, to the last bit unless the shards ran on
- * different processors.
+ * Merges evaluation shards into what one run would have measured, to the last bit if processors are alike.
  * @throws LayerpruneError if one is not a shard, belongs to another evaluation, is there twice or is missing
  */
 export function mergeEvaluations(parts: EvaluationPart[]): EvaluationResult {

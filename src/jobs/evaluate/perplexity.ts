@@ -46,16 +46,12 @@ export interface EvaluationOptions extends ScoringOptions {
   shard?: Shard | undefined
 }
 
-/**
- * Opens what candidates are measured with, instead of the model as it is. It advances while it runs a batch, and not at
- * all if it knows what the batch gives.
- */
+/** Opens what measures candidates. It advances while it runs a batch, and not at all if it knows the result. */
 export type OpenEvaluator = (
   model: Model,
   options: EvaluatorOptions,
 ) => Promise<Pick<Evaluator, 'compare' | 'close'>>
 
-/** The score of one text. */
 export interface TextScore {
   /** Where the text came from: file and line or row. */
   origin: string
@@ -134,7 +130,6 @@ export async function evaluatePerplexity(
   }
 }
 
-/** Runs a batch, and reports how much of it is done. */
 async function compareBatch(
   evaluator: Awaited<ReturnType<OpenEvaluator>>,
   batch: ReadText[],
@@ -158,7 +153,6 @@ function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[]
   return (batches) => work.addWindow(batches.filter(() => isInShard(seen++, shard)))
 }
 
-/** Number of texts to measure, if known. */
 function countTexts(
   dataset: Dataset,
   { datasetSkip = 0, shard }: EvaluationOptions,

@@ -10,7 +10,6 @@ export interface Scoring<Score> {
   score: (state: State) => Promise<Score>
 }
 
-/** Texts that run together, and how. */
 export interface PathBatch {
   texts: EncodedText[]
   /** Length that texts are padded to; the longest text's if omitted. */
@@ -25,10 +24,7 @@ export interface PathBatch {
   signal?: AbortSignal | undefined
 }
 
-/**
- * Runs a batch along several paths through the pieces.
- * @returns the score of each path
- */
+/** Runs a batch along several paths through the pieces; returns the score of each path. */
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],

@@ -6,10 +6,7 @@ import type { EvaluationShard, TextFigures } from '../../results/documents/evalu
 import { isInShard, type Shard } from '../../texts/tokens/placed-rows.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
-/**
- * The record of a shard for `mergeEvaluations`. Batches are those of an unsharded run, for what a text
- * scores may depend, in the last digits, on the texts beside it.
- */
+/** The record of a shard for `mergeEvaluations`, with an unsharded run's batches: last digits depend on them. */
 export class ShardRecord {
   readonly #shard: Shard
   readonly #fingerprint = createHash('sha256')

@@ -5,8 +5,7 @@ import { countLayers } from '../../model/layers/blocks.js'
 import { findPlan, PLAN_FILE } from '../write-model/find-plan.js'
 
 /**
- * States that a pruned model and the whole one have in common according to the plan of the cut: those after each block
- * that was removed, by their numbers in each. The state after the embedding is omitted: it is the same in both.
+ * States that a pruned model and the whole one share by the plan of the cut: those after each removed block, by number.
  * @throws LayerpruneError if the pruned model has no plan, or the other is not the one that it was cut from
  */
 export async function findCommonStates(

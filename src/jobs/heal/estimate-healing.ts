@@ -32,8 +32,7 @@ const PRODUCTS = 10
 const EFFICIENCY = 0.65
 
 /**
- * Estimates how long `heal` would take on this machine, from the operations of a step and a matrix product whose speed
- * is measured; no step is run.
+ * Estimates how long `heal` takes here, from a step's operations and a measured matrix product; no step is run.
  * @throws LayerpruneError if the model cannot be read
  */
 export async function estimateHealing(options: ModelOptions): Promise<HealingEstimate> {

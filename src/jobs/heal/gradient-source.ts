@@ -131,10 +131,7 @@ export class GradientSource {
   }
 
   get #graphOptions() {
-    return {
-      trained: this.#options.trained.map(({ name }) => name),
-      hiddenSize: this.#config.hiddenSize,
-    }
+    return { trained: this.#options.trained.map(({ name }) => name), hiddenSize: this.#config.hiddenSize }
   }
 
   /** The state at each boundary. */

@@ -6,8 +6,7 @@ import { describeTaskRun, formatCode, formatUploadNote, putSectionFirst } from '
 import type { HealFacts } from './heal-result.js'
 
 /**
- * The card of a healed model or adapter: the model's own, after a section that says how it was trained and with what
- * result.
+ * The card of a healed model or adapter: its own, after a section on how it was trained and with what result.
  * @throws LayerpruneError if the model's card cannot be read
  */
 export function formatHealedCard(

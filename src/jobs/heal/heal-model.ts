@@ -104,10 +104,7 @@ async function trainForm(work: Work, options: HealOptions): Promise<Trained> {
     const ended = await train({
       source,
       settings,
-      choose: chooseSequences(training.sequences, {
-        seed: settings.seed,
-        perStep: settings.batchSize,
-      }),
+      choose: chooseSequences(training.sequences, { seed: settings.seed, perStep: settings.batchSize }),
       heldOut: heldOut.batches,
       state,
       signal,

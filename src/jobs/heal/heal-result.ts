@@ -32,9 +32,7 @@ export interface HealResult {
   ended: 'steps' | 'minutes' | 'patience'
   seconds: number
   tokensPerSecond: number
-  /**
-   * Losses in nats per token; those on held-out texts are of the next token, and of weights that were not rounded yet.
-   */
+  /** Losses in nats per token; those on held-out texts are of the next token, before weights are rounded. */
   curve: CurvePoint[]
   /** Before training and as written, on the held-out texts; null if it is not finite. */
   perplexity: { before: number; after: number | null }

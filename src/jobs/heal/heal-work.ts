@@ -119,13 +119,11 @@ export interface Student {
   teacher: OpenedTeacher | null
 }
 
-/** The texts of a training. */
 export interface HealData {
   tokenizer: TokenizerProcess
   texts: HealTexts
 }
 
-/** The model, texts and settings of a training. */
 export interface Work {
   student: Student
   data: HealData
@@ -133,10 +131,7 @@ export interface Work {
   folder: OutputFolder
 }
 
-/**
- * Opens the model, checks where the healed one will be, and reads the texts; nothing is trained or written yet.
- * @throws as `healModel`
- */
+/** Opens the model, checks the output and reads the texts; trains and writes nothing. Throws as `healModel`. */
 export async function openWork(options: HealOptions): Promise<Work> {
   const { output, force, signal, onNote, onProgress } = options
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
@@ -182,7 +177,6 @@ async function openStudent(
   return { located, model, tensors, modules, form, adapted: trainable.decoder, teacher }
 }
 
-/** Opens the safetensors of a model. */
 async function openFrozen(
   located: LocatedModel,
   { dtype, signal, onNote }: Pick<HealOptions, 'dtype' | 'signal' | 'onNote'>,

@@ -5,10 +5,7 @@ import { takeLossGraph } from '../../model/gradient/training-graph.js'
 import { assertPlain, decoderTensors } from './heal-work.js'
 import { listTargets } from './targets.js'
 
-/**
- * Opens a model without reading its weights, and checks whether it, or what a cut leaves of it, can be healed.
- * @throws LayerpruneError if not
- */
+/** @throws LayerpruneError if the model, or what a cut leaves of it, cannot be healed */
 export async function openTrainable(options: ModelOptions): Promise<Model> {
   const model = await openModel({ ...options, onNote: undefined }, 'change')
   assertPlain(model)

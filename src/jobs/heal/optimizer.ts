@@ -56,10 +56,7 @@ function zerosLike(parameters: Parameters): Parameters {
   return new Map([...parameters].map(([name, values]) => [name, new Float32Array(values.length)]))
 }
 
-/**
- * Scales gradients down, in place, so that their norm is at most `limit`, as PyTorch's clip_grad_norm_ does.
- * @returns the Euclidean norm of all gradients before that
- */
+/** Scales gradients in place to a norm of at most `limit`, as clip_grad_norm_; returns the norm before. */
 export function clipGradients(gradients: Parameters, limit: number): number {
   let squares = 0
   for (const values of gradients.values()) {
@@ -75,10 +72,7 @@ export function clipGradients(gradients: Parameters, limit: number): number {
   return norm
 }
 
-/**
- * The learning rate of a step, counted from 0: up in a straight line over the warm-up steps, then down to zero along
- * half a cosine.
- */
+/** The learning rate of a step, counted from 0: linear warm-up, then down to zero along half a cosine. */
 export function scheduledRate(
   step: number,
   { peak, warmupSteps, steps }: { peak: number; warmupSteps: number; steps: number },

@@ -17,10 +17,7 @@ interface PackOptions {
   accepts: (text: string) => boolean
 }
 
-/**
- * Packs texts into sequences of equal length, as `layerprune recipe` does: each text with an end token, one after the
- * other, cut after every `maxLength` tokens. What is left at the end is dropped.
- */
+/** Packs texts into sequences of equal length, as in a recipe: each with an end token, cut after `maxLength` tokens. */
 export async function packTexts(
   rows: AsyncIterable<DatasetRow>,
   encode: Encode,

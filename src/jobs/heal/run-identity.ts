@@ -6,8 +6,7 @@ import type { HealOptions, Work } from './heal-work.js'
 import type { RunIdentity } from './saved-state.js'
 
 /**
- * Settings and inputs that must match for a training to resume: models by their bytes, texts by their
- * tokens.
+ * Settings and inputs that must match to resume a training: models by their bytes, texts by their tokens.
  * @throws LayerpruneError if a file of weights changes while it is read
  */
 export async function identifyRun(

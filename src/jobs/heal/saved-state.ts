@@ -100,9 +100,7 @@ export async function loadState(
     for (const [name, { length }] of start) {
       const location = tensors.get(`${group}/${name}`)
       if (location?.shape[0] !== length) {
-        throw new LayerpruneError(`${path} has no values of ${name}`, {
-          hint: 'start again with `force`',
-        })
+        throw new LayerpruneError(`${path} has no values of ${name}`, { hint: 'start again with `force`' })
       }
       values.set(name, await readTensor(location))
     }

@@ -1,7 +1,6 @@
 import { UsageError } from '../../base/errors.js'
 import { assertCounts } from '../run/run-options.js'
 
-/** Settings of a training. */
 export interface TrainingSettings {
   /** Steps asked for; null if `minutes` decides. */
   steps: number | null
@@ -32,10 +31,7 @@ export type TrainingOptions = { [K in keyof TrainingSettings]?: NonNullable<Trai
 
 const DEFAULT_STEPS = 200
 
-/**
- * Fills in omitted settings.
- * @throws UsageError if one is out of range
- */
+/** Fills in omitted settings; throws UsageError if one is out of range. */
 export function chooseTraining(options: TrainingOptions, maxLength: number): TrainingSettings {
   const { steps, minutes, batchSize = 4, microBatchSize = Math.min(4, batchSize), patience } = options
   const { learningRate = 1e-3, weightDecay = 0, clip = 1, warmupSteps = 10, seed = 0 } = options

@@ -10,11 +10,7 @@ export interface TokenCost {
   step: number
 }
 
-/**
- * Counts the operations of the matrix products that a token of a sequence passes.
- * @param decoder without trained weights
- * @param sequence tokens of a sequence
- */
+/** Counts the operations of the matrix products that a token passes, in a decoder without trained weights. */
 export function countTokenCost(
   decoder: DecoderGraph,
   { layers, heads, headDim, hiddenSize }: Pick<ModelConfig, 'layers' | 'heads' | 'headDim' | 'hiddenSize'>,

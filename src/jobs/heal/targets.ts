@@ -4,8 +4,7 @@ import type { Decoder } from '../../model/families/describe/description.js'
 import { findTargets } from '../recipe/targets.js'
 
 /**
- * Paths of the modules that have adapters, in the checkpoint's order: those of the MLPs, as in a recipe, or those that
- * are named, by PEFT's rule: a name is a whole path or the end of one.
+ * Paths of the modules that have adapters, in order: those of the MLPs, or those named, by PEFT's rule.
  * @throws LayerpruneError if the decoder has experts, or a name is that of no module
  */
 export function listTargets(

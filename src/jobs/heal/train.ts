@@ -28,10 +28,7 @@ export interface TrainOptions extends ProgressOptions {
   now?: (() => number) | undefined
 }
 
-/**
- * The state before the first step.
- * @param heldOutLoss of the weights as they are, in nats per token
- */
+/** The state before the first step; the held-out loss of the weights as they are, in nats per token. */
 export function startTraining(
   parameters: Parameters,
   heldOutLoss: number,

@@ -73,10 +73,7 @@ function sumBytes(weights: LoadedWeight[]): number {
   return weights.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
-/**
- * The most layers whose values can be held at once within a limit.
- * @throws LayerpruneError if the values of one are too much
- */
+/** The most layers whose values fit within a limit; throws LayerpruneError if one is too much. */
 export function fitLayers(
   memory: TrainingMemory,
   layers: number,

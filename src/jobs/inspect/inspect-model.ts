@@ -51,17 +51,11 @@ export interface Inspection {
   }
   /** Weight files, graphs and shards in the model's folder. */
   files: { file: string; sizeBytes: number }[]
-  /**
-   * Whether `similarity` can run it, and from which format; if not, why. `packing`: how its weights are stored if they are
-   * no plain numbers.
-   */
+  /** Whether and from which format `similarity` can run it, else why not; `packing` is how its weights are packed. */
   analysis:
     | { possible: true; format: Format; file: string; dtype: string; packing: Packing | null }
     | { possible: false; problem: string; hint: string | null }
-  /**
-   * Counts of the decoder, and `outside` it: of towers for images or sound, which are neither run nor changed. Null if the
-   * model cannot be analysed.
-   */
+  /** Counts of the decoder, and `outside` it: of towers for images or sound. Null if it cannot be analysed. */
   parameters: (ParameterCounts & { total: number; outside: number }) | null
   /** Null if the model cannot be analysed. */
   memory: MemoryEstimate | null

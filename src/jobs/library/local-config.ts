@@ -2,10 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { isAdapter } from '../../files/checkpoint/adapter/open-adapter.js'
 import { type ModelConfig, readModelConfig } from '../../files/checkpoint/config.js'
 
-/**
- * The config of a model that is on this machine; undefined if it is not, and is the id of one on the Hub, or if it is an
- * adapter, whose base may be another than its config names.
- */
+/** The config of a model on this machine; undefined for an id on the Hub or an adapter, whose base may be another. */
 export async function readLocalConfig(model: string): Promise<ModelConfig | undefined> {
   if (!existsSync(model) || isLocalAdapter(model)) return undefined
   if (isPlainFolder(model)) {

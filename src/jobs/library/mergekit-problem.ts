@@ -29,10 +29,7 @@ export async function readMergekitProblem({ model, file, family, ...cut }: Cut):
   return problem ?? explain(await readLocalConfig(model), family, cut)
 }
 
-/**
- * The same of any cut of some models, and what they store. Their configs are read once; for those without config.json it
- * is what their saved files say.
- */
+/** The same of any cut of some models, and what they store. Configs are read once; without one, saved files say it. */
 export async function prepareSliceFacts(models: CutModel[]): Promise<SliceFacts> {
   const configs = new Map<string, ModelConfig | undefined>()
   for (const id of new Set(models.map(({ id }) => id))) {

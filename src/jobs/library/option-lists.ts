@@ -5,7 +5,6 @@ import type { OptionKind } from './value-kinds.js'
 // The options of each function of the library, and which of them the command of the same name has as flags. The help of
 // the commands loads this file, so it imports no job. The types in functions.ts check that each list is complete.
 
-/** The options of one function. */
 export interface OptionList {
   /** Set by flags of the command. */
   flags: readonly OptionName[]

@@ -1,10 +1,6 @@
 import type { Decoder, Layer } from '../../model/families/describe/description.js'
 
-/**
- * How layers would compute otherwise than expected, in words; the layer's own number in the names of tensors does not
- * count.
- * @returns undefined if they would not
- */
+/** How layers would compute otherwise than expected, in words, whatever their numbers; undefined if they would not. */
 export function findLayerDifference(expected: Layer[], found: Layer[]): string | undefined {
   if (found.length !== expected.length) return `it would have ${found.length} layers`
   const [olds, nows] = [withoutUnreadKeys(expected), withoutUnreadKeys(found)]
@@ -16,10 +12,7 @@ export function findLayerDifference(expected: Layer[], found: Layer[]): string |
   return undefined
 }
 
-/**
- * As findLayerDifference, of everything that decoders compute.
- * @returns undefined if they compute the same
- */
+/** As findLayerDifference, of everything that decoders compute; undefined if they compute the same. */
 export function findDecoderDifference(expected: Decoder, found: Decoder): string | undefined {
   const { layers: expectedLayers, ...before } = expected
   const { layers: foundLayers, ...after } = found

@@ -7,10 +7,7 @@ import type { KeptLayers } from '../write-model/layer-numbers.js'
 /** How an export that returns its states names them. */
 const STATE = /^(hidden_states[._]?)(\d+)$/
 
-/**
- * Gives the cache inputs and outputs of a graph whose layers were cut the numbers that layers have now, and its
- * states, if it returns them, theirs; in place.
- */
+/** Gives the cache inputs and outputs of a cut graph, and its states if any, their new numbers; in place. */
 export function renumberCaches(graph: GraphProto, { kept }: KeptLayers): void {
   const names = new Map<string, string>()
   for (const { name } of [...graph.input, ...graph.output]) {
@@ -31,10 +28,7 @@ export function renumberCaches(graph: GraphProto, { kept }: KeptLayers): void {
 /** Axes of a cache [batch, heads, tokens, head dim] whose sizes are the same for every text. */
 const AXES = { heads: 1, headDim: 3 }
 
-/**
- * States the number of heads and their size in the cache inputs of a graph that leaves them open; in place.
- * transformers.js 4 makes an empty cache of size 0 along every axis that is open, which attention refuses.
- */
+/** Fixes heads and head size where cache inputs leave them open, in place: transformers.js 4 makes open axes 0. */
 export function fixCacheShapes(graph: GraphProto, { kvHeads, headDim }: ModelConfig): void {
   for (const { name, type } of graph.input) {
     if (!holdsKeysOrValues(name) || type?.value.case !== 'tensorType') continue

@@ -63,10 +63,7 @@ const FROM_THE_END = ['num_kv_shared_layers']
 /** Number of the last layer of a kind. */
 const LAST_OF_KIND = 'moe_layer_end_index'
 
-/**
- * Lets every known key of a decoder's config speak of the kept layers; in place.
- * @param section the object that holds the number of layers
- */
+/** Lets every known key of the section that counts the layers describe the kept ones; in place. */
 export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   const outcome: KeyOutcome = { notes: [], problems: [] }
   const facts = findCutFacts(section.model_type)

@@ -17,10 +17,7 @@ export function findLimits(section: Section, layers: KeptLayers): string[] {
   return problems.filter((problem) => problem !== undefined)
 }
 
-/**
- * Why a model reads images differently once layers are removed: Qwen3-VL adds features of its vision tower to what the
- * first layers give out.
- */
+/** Why a model reads images differently when cut: Qwen3-VL adds vision features to its first layers' outputs. */
 export function findVisionLimit({ vision_config }: Section, { kept }: KeptLayers): string | undefined {
   const indexes = (vision_config as Section | null | undefined)?.deepstack_visual_indexes
   if (!Array.isArray(indexes) || indexes.every((_, layer) => kept[layer] === layer)) return undefined

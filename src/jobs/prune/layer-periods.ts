@@ -52,7 +52,6 @@ const PERIODS: Period[] = [
   { key: 'expert_layer_period', remainder: { key: 'expert_layer_offset', countsFrom: 0 } },
 ]
 
-/** Which layers a period chooses. */
 export interface Choice {
   key: string
   period: number
@@ -63,10 +62,7 @@ export interface Choice {
   spell: Period['spell']
 }
 
-/**
- * Which of the kept layers each period of a config chooses.
- * @param section with the family's defaults
- */
+/** Which of the kept layers each period of a config (with the family's defaults) chooses. */
 export function readPeriods(section: Section, layers: KeptLayers): Choice[] {
   return PERIODS.flatMap((period) => readPeriod(section, period, layers) ?? [])
 }

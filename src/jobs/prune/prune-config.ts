@@ -11,7 +11,6 @@ import { findUnproven } from './proven-families.js'
 import { cutQuantization, findQuantization } from './quantization-lists.js'
 import type { Section } from './section.js'
 
-/** The config of a pruned model, and notes on it. */
 export interface PrunedConfig {
   config: Section
   notes: string[]

@@ -98,7 +98,6 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
   return result
 }
 
-/** All files of the pruned model. */
 async function planFiles(
   model: LocatedModel,
   format: Format,

@@ -111,10 +111,7 @@ function findDescription(
   }
 }
 
-/**
- * The names by which the builder knows tensors, which are copied as they are. Layers compute the same however their
- * weights are stored, so a form that cannot be read is no obstacle.
- */
+/** The tensors by the builder's names, as stored: layers compute the same in any form, readable or not. */
 function logicalTensors(config: ModelConfig, tensors: Tensors): Tensors {
   return readLogical(config, tensors) ?? tensors
 }

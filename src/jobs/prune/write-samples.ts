@@ -17,7 +17,6 @@ import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { mostTokens } from '../run/length-limits.js'
 
 export interface SampleOptions extends DatasetOptions {
-  /** Number of texts. */
   count: number
   /** Texts to skip at the start of the dataset, those that the cut was chosen or repaired on. */
   skip: number
@@ -47,10 +46,7 @@ const CONTINUATION_TOKENS = 40
 /** Minimum length of a text to continue. */
 const LEAST_TOKENS = 8
 
-/**
- * Lets a model, whole and without layers, continue the beginnings of texts.
- * @throws LayerpruneError if the texts cannot be read
- */
+/** @throws LayerpruneError if the texts cannot be read */
 export async function writeSamples(
   { model, runner, tokenizer }: SampledModel,
   samples: SampleOptions,
@@ -72,10 +68,7 @@ export async function writeSamples(
         share: (workOf(before) + workOf(done / beginnings.length)) / (2 * workOf(tokens)),
       })
     report(0)
-    return generateGreedy(runner, beginnings, {
-      ...{ removed, tokens, endTokens, signal },
-      onTokens: report,
-    })
+    return generateGreedy(runner, beginnings, { ...{ removed, tokens, endTokens, signal }, onTokens: report })
   }
   const whole = await write(runner, [], 0)
   const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }

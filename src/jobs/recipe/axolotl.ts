@@ -5,7 +5,6 @@ import { describeOrigin } from './settings.js'
 import type { Training } from './training.js'
 import type { TrainingData } from './training-data.js'
 
-/** Facts about a release of axolotl. */
 interface AxolotlFacts {
   version: string
   /** It refuses gradient checkpointing of models with one of these in their names. */

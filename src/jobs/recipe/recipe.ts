@@ -10,12 +10,11 @@ import { SCHEMAS } from '../../results/documents/schemas.js'
 import { assertCounts } from '../run/run-options.js'
 import { findPlan } from '../write-model/find-plan.js'
 import { formatAxolotlConfig } from './axolotl.js'
-import { estimateEpochs } from './epochs.js'
 import { formatPeftScript } from './peft-script.js'
 import { changeSettings, chooseSettings } from './settings.js'
 import { describeUnreached, findTargets, nameInTransformers } from './targets.js'
 import type { Training } from './training.js'
-import { nameTrainingData, type TrainingDataOptions } from './training-data.js'
+import { estimateEpochs, nameTrainingData, type TrainingDataOptions } from './training-data.js'
 
 const TOKENIZER_CONFIG = 'tokenizer_config.json'
 

@@ -10,13 +10,9 @@ export interface AdapterTargets {
   parameters: string[]
 }
 
-/** Facts about a release of PEFT. */
 interface PeftFacts {
   version: string
-  /**
-   * Families in which PEFT takes the modules of MLPs for experts, by their names, and so leaves the MLPs without experts,
-   * or beside them, as they are.
-   */
+  /** Families in which PEFT takes the MLPs' modules for experts by name, and so leaves plain MLPs as they are. */
   expertsAlone: string[]
 }
 
@@ -27,16 +23,10 @@ export function describeUnreached(family: string, { modules }: AdapterTargets): 
   return `PEFT ${version} changes the experts of ${family} models alone: their other MLPs stay as they are`
 }
 
-/**
- * The same as transformers names it, for which files may have other names.
- * @param family the decoder's `model_type`
- */
+/** The same in the names of transformers, which differ in some files, for a decoder of that `model_type`. */
 export function nameInTransformers({ modules, parameters }: AdapterTargets, family: string): AdapterTargets {
   const { moduleNames = {}, expertParameters = parameters } = findFamily(family) ?? {}
-  return {
-    modules: modules.map((name) => moduleNames[name] ?? name),
-    parameters: expertParameters,
-  }
+  return { modules: modules.map((name) => moduleNames[name] ?? name), parameters: expertParameters }
 }
 
 /** Paths of a layer's experts in transformers 5, regardless of how they are stored. */
@@ -94,10 +84,7 @@ function linearsOf(mlp: Mlp): Linear[] {
   }
 }
 
-/**
- * Name of a module: `down_proj` of `model.layers.0.mlp.down_proj.weight`; one that has a number instead, with the name
- * of its list before it.
- */
+/** Name of a module: `down_proj` of `model.layers.0.mlp.down_proj.weight`; a number keeps its list's name. */
 function lastName({ weight }: Linear): string {
   return /(?:[^.]+\.\d+|[^.]+)(?=\.[^.]+$)/.exec(weight)![0]
 }

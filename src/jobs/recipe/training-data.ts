@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { DEFAULT_COLUMN } from '../../texts/data/dataset.js'
@@ -5,6 +6,7 @@ import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { listDataFiles } from '../../texts/data/files.js'
 import { findHubDataset } from '../../texts/data/hub-dataset.js'
 import { describePiped, isPiped } from '../../texts/data/piped.js'
+import type { HealingSettings } from './settings.js'
 
 /** Texts to train on, as Python's `datasets` loads them. */
 export type TrainingData =
@@ -67,4 +69,19 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   }
   // the column in which datasets puts the lines of a text file
   return { from: 'files', loader, files, column: loader === 'text' ? 'text' : column }
+}
+
+/** For English text with the usual tokenizers. */
+const BYTES_PER_TOKEN = 4
+
+/** About how often a training reads its texts, by file size; null for a dataset on the Hub or compressed files. */
+export async function estimateEpochs(
+  data: TrainingData,
+  { steps, batchSize, maxLength }: Pick<HealingSettings, 'steps' | 'batchSize' | 'maxLength'>,
+): Promise<number | null> {
+  if (data.from !== 'files' || data.loader === 'parquet') return null
+  if (data.files.some((file) => /\.(gz|zst)$/.test(file))) return null
+  const sizes = await Promise.all(data.files.map(async (file) => (await stat(file)).size))
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  return bytes === 0 ? null : (steps * batchSize * maxLength * BYTES_PER_TOKEN) / bytes
 }

@@ -47,10 +47,7 @@ export class CalibrationStates {
     this.#repaired = [...this.#whole]
   }
 
-  /**
-   * Runs the whole model up to a state.
-   * @param onLayers  called after each run of a batch with the number of layers
-   */
+  /** Runs the whole model up to a state; `onLayers` gets the number of layers after each run of a batch. */
   async runWhole(to: number, onLayers: (count: number) => void): Promise<void> {
     await this.#advance(this.#whole, this.#at, to, onLayers)
     this.#at = to

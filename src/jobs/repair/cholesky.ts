@@ -4,11 +4,7 @@ import type { Tile, TileProducts } from './tile-products.js'
 
 /** A positive definite matrix that is ready to solve equations. */
 export interface Factor {
-  /**
-   * Solves matrix x = b.
-   * @param b  [size, columns] row-major
-   * @returns x, the same shape
-   */
+  /** Solves matrix x = b for b [size, columns] row-major; x has the same shape. */
   solve(b: Tile): Promise<Tile>
 }
 

@@ -3,7 +3,6 @@ import { formatCount, formatPerplexity, formatQuantity } from '../../base/format
 import type { CardContent } from '../../results/documents/card-content.js'
 import type { RepairReport } from './repair-report.js'
 
-/** Describes a repair in a model card: what was changed, on which texts, and with what result. */
 export function describeRepairInCard(report: RepairReport): CardContent {
   const { calibration, evaluation, perplexity } = report
   return {

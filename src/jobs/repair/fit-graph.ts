@@ -107,10 +107,7 @@ export function takeFeatureMomentsGraph(decoder: DecoderGraph, product: ClosingP
   })
 }
 
-/**
- * A layer with its products changed, as a graph that returns its output; whatever depends on a product sees it
- * unchanged.
- */
+/** A layer with its products changed, as a graph that returns its output; what reads a product is unchanged. */
 export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct[]): DecoderGraph {
   return editLayer(decoder, { products }, (graph, { features, state, stateType }) => {
     graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))

@@ -34,7 +34,6 @@ export interface KeptBatch {
 
 export interface FitOptions extends SessionOptions {
   products: TileProducts
-  /** Keeps what is read of the batches. */
   store: TensorStore
   /** Whether a batch is held out while a ridge is chosen. */
   isHeldOut: (index: number) => boolean
@@ -100,10 +99,7 @@ class LayerFitting {
     await Promise.all(this.#opened.map((fit) => fit.close()))
   }
 
-  /**
-   * Reads the moments of the products from one place on.
-   * @param inputs  of the products before it, for each batch
-   */
+  /** Reads the moments of the products from one place on, with the inputs of those before it for each batch. */
   async read(
     decoder: DecoderGraph,
     fitted: ClosingProduct[],
@@ -174,10 +170,7 @@ class LayerFitting {
     throw new Error('a layer is fitted by one product at least')
   }
 
-  /**
-   * Changes the closing product alone.
-   * @param reading  of all products, with the moments of all texts in one sum
-   */
+  /** Changes the closing product alone; `reading` covers all products and the moments of all texts in one sum. */
   async changeLast(
     decoder: DecoderGraph,
     fitted: ClosingProduct[],

@@ -56,10 +56,7 @@ export interface FitReading {
 export interface LayerFit {
   /** As moments have them. */
   groups: number[]
-  /**
-   * Adds the moments of a batch to those of others.
-   * @throws LayerpruneError if a value on the way is not a finite number
-   */
+  /** Adds the moments of a batch to others; throws LayerpruneError if a value on the way is not finite. */
   addMoments(batch: FitBatch, moments: Moments): Promise<FitReading>
   /** The output of the layer with its products changed. */
   change(batch: Pick<FitBatch, 'texts' | 'state'>, change: Float32Array): Promise<State>
@@ -68,10 +65,7 @@ export interface LayerFit {
   close(): Promise<void>
 }
 
-/**
- * Opens a layer to be fitted.
- * @param options  products of one layer, as `findProducts` gives them or the last of these
- */
+/** Opens a layer to fit its products, all that `findProducts` gives or the last of these. */
 export async function openLayerFit(
   decoder: DecoderGraph,
   config: ModelConfig,
@@ -127,10 +121,7 @@ export async function openLayerFit(
   }
 }
 
-/**
- * The moments that a graph returned.
- * @throws LayerpruneError if a value on the way was not a finite number
- */
+/** The moments that a graph returned; throws LayerpruneError if a value on the way was not finite. */
 export function readMoments(
   outputs: Record<string, Tensor>,
   product: ClosingProduct,

@@ -3,7 +3,6 @@ import type { Replacement } from '../../files/weights/replacement.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import type { ClosingProduct } from './closing-product.js'
 
-/** The change of one product. */
 export interface WeightChange {
   product: ClosingProduct
   /** [inputs, hidden]; added to the weight, and in one more row to the bias if the product names one. */

@@ -12,7 +12,6 @@ import type { RepairLayers } from './repair-layers.js'
 import type { RepairFigures } from './repair-report.js'
 import type { Kept, TensorStore } from './tensor-store.js'
 
-/** A cut and its repair. */
 export interface RepairedModel {
   model: Model
   /** The layers of the whole model. */
@@ -24,7 +23,6 @@ export interface RepairedModel {
 }
 
 export interface MeasureRepairOptions extends SessionOptions, Omit<TallyOptions, 'phase'> {
-  /** Keeps states of the texts. */
   store: TensorStore
   signal?: AbortSignal | undefined
 }

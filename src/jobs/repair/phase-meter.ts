@@ -3,7 +3,6 @@ const PHASES = ['opening', 'whole model', 'moments', 'equations', 'changing', 'p
 
 export type RepairPhase = (typeof PHASES)[number]
 
-/** Time and memory of a phase. */
 export interface PhaseFigures {
   phase: RepairPhase
   seconds: number
@@ -15,7 +14,6 @@ export interface PhaseFigures {
 export class PhaseMeter {
   readonly #figures = new Map<RepairPhase, PhaseFigures>()
 
-  /** Adds the time of an action to a phase. */
   async time<T>(phase: RepairPhase, action: () => Promise<T>): Promise<T> {
     const startMs = performance.now()
     try {
@@ -30,7 +28,6 @@ export class PhaseMeter {
     }
   }
 
-  /** Figures of the phases that have run. */
   figures(): PhaseFigures[] {
     return PHASES.flatMap((phase) => this.#figures.get(phase) ?? [])
   }

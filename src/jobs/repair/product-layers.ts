@@ -22,7 +22,6 @@ import { addMoments, type Moments, makeMoments } from './moments.js'
 
 type Ort = typeof import('onnxruntime-node')
 
-/** A layer's output for a batch. */
 export interface LayerOutput {
   /** Features of its product, [batch * tokens, features]. */
   features: Tensor
@@ -31,9 +30,8 @@ export interface LayerOutput {
 }
 
 /**
- * Layers of which one product each is fitted or changed. Each layer has one session, which runs it as it is; what
- * fits and changes are made of does not depend on the layer, so that layers of the same shape share it. Sessions are
- * loaded when they are first used.
+ * Layers of which one product each is fitted or changed. Each layer has a session of its own; fits and changes depend
+ * only on the shape, and layers share them. Sessions are loaded when they are first used.
  */
 export class ProductLayers {
   readonly #ort: Ort
@@ -47,7 +45,6 @@ export class ProductLayers {
     this.#session = session
   }
 
-  /** Loads a layer that is not loaded yet. */
   async load(product: ClosingProduct): Promise<void> {
     await this.#openLayer(product)
   }
@@ -65,11 +62,7 @@ export class ProductLayers {
     return makeMoments(countGroups([product]), product.outputs)
   }
 
-  /**
-   * Adds the moments of a batch to those of others.
-   * @param target  state that the layer should return
-   * @throws LayerpruneError if a value on the way is not a finite number
-   */
+  /** Adds a batch's moments toward a target state to others; throws LayerpruneError if a value is not finite. */
   async addMoments(
     product: ClosingProduct,
     { texts, output, target }: { texts: EncodedText[]; output: LayerOutput; target: State },

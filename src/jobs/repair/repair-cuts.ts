@@ -15,7 +15,6 @@ import { type RepairSizes, RepairWork } from './repair-work.js'
 import { TensorStore } from './tensor-store.js'
 import { openTileProducts } from './tile-products.js'
 
-/** The repair of one layer. */
 export interface LayerRepair extends Omit<FittedLayer, 'states'> {
   layer: number
   /** The layers removed after it; null if it comes after a cut and was fitted to its own output in the whole model. */
@@ -25,7 +24,6 @@ export interface LayerRepair extends Omit<FittedLayer, 'states'> {
 export interface RepairOptions extends SessionOptions {
   /** The layers of the model, opened for the same blocks. */
   layers: RepairLayers
-  /** Blocks to remove. */
   removed: Block[]
   /** Calibration texts in batches; every `HELD_OUT_EVERY`th is held out while the ridge is chosen. */
   batches: EncodedText[][]
@@ -60,11 +58,7 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
   const first = cuts[0]!.block.start - 1
   const last = cuts.at(-1)!.block
   const { layers: count } = model.config
-  const extent = {
-    most: countFittable(cuts, count),
-    layers: count - first,
-    products: cuts[0]!.products,
-  }
+  const extent = { most: countFittable(cuts, count), layers: count - first, products: cuts[0]!.products }
   const work = new RepairWork(measureSizes(model, batches), extent, onProgress)
   const running = new CalibrationStates(layers, batches, store, signal)
   const products = await openTileProducts(threads)

@@ -20,7 +20,6 @@ import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './rep
 import { TensorStore } from './tensor-store.js'
 
 export interface RepairModelOptions extends RepairTextOptions {
-  /** Blocks to remove. */
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined

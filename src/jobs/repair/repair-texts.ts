@@ -30,7 +30,6 @@ interface ReadSet extends TextSet {
 }
 
 export interface TextSet {
-  /** Name of the dataset. */
   id: string
   batches: ReadText[][]
 }
@@ -39,8 +38,7 @@ export const CALIBRATION_TEXTS = 128
 export const EVALUATION_TEXTS = 64
 
 /**
- * Reads the texts that a repair is fitted on and those that it is measured on. A text of the set that is read first is
- * passed over when it occurs again in the other.
+ * Reads the texts to fit a repair on and to measure it on; texts of the first set are skipped in the other.
  * @throws LayerpruneError if either set would have no text
  */
 export async function readRepairTexts(

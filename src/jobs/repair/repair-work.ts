@@ -2,7 +2,6 @@ import type { OnProgress } from '../../base/progress.js'
 import type { ClosingProduct } from './closing-product.js'
 import { MOST_TRIES } from './ridges.js'
 
-/** Sizes that the work of a repair depends on. */
 export interface RepairSizes {
   /** Numbers of a layer. */
   parameters: number
@@ -35,9 +34,7 @@ interface FitCosts {
 /** Time of an operation in float64, tile by tile, as a multiple of one in float32. */
 const FLOAT64_COST = 2
 
-/**
- * Counts the work of a repair and reports it. What is left is a bound: fewer ridges may be tried and fewer layers fitted.
- */
+/** Counts the work of a repair and reports it; what is left is an upper bound. */
 export class RepairWork {
   readonly #sizes: RepairSizes
   readonly #extent: RepairExtent

@@ -4,10 +4,7 @@ import type { RepairWork } from './repair-work.js'
 import { FIRST_TRIED, STRENGTHS } from './ridges.js'
 import type { TileProducts } from './tile-products.js'
 
-/**
- * Outputs of the sketch on which ridges are tried if there are over WIDE times as many: most of the work of a try would be
- * in solving for each output, and a sketch tells two ridges apart as well.
- */
+/** Outputs of the sketch on which ridges are tried if there are over WIDE times as many; it ranks ridges as well. */
 const SKETCH = 256
 const WIDE = 4
 
@@ -28,8 +25,7 @@ interface RidgeOptions {
 }
 
 /**
- * Finds the ridge strength with the smallest residual sum of squares on the held-out texts, which follows from their
- * moments: no text is run.
+ * Finds the ridge with the smallest residual sum of squares on held-out texts, by their moments: no text is run.
  * @throws LayerpruneError if the equations cannot be solved
  */
 export async function chooseRidge(

@@ -1,9 +1,6 @@
 import type { Tile } from './tile-products.js'
 
-/**
- * Columns of a panel, of a large matrix more: its products take turns with more memory. What remains of a group is a
- * panel of its own unless it is less than `LEAST_WIDTH`.
- */
+/** Columns of a panel, more for a large matrix; the rest of a group is a panel if it has `LEAST_WIDTH`. */
 const PANEL_WIDTH = 128
 const WIDE_PANEL = 256
 const LARGE_SIZE = 4096
@@ -47,10 +44,7 @@ export class SymmetricMatrix {
     return this.bounds.at(-1)!
   }
 
-  /**
-   * Adds another matrix, in place.
-   * @param panels  its panels, each row-major
-   */
+  /** Adds another matrix, given as row-major panels, in place. */
   add(panels: ArrayLike<number>[]): void {
     for (const [index, { data }] of this.panels.entries()) {
       const added = panels[index]!
@@ -58,7 +52,6 @@ export class SymmetricMatrix {
     }
   }
 
-  /** A copy with numbers added to its diagonal. */
   withDiagonal(added: Float64Array): SymmetricMatrix {
     const panels = this.panels.map((panel) => ({ ...panel, data: panel.data.slice() }))
     const copy = new SymmetricMatrix(this.bounds, panels)
@@ -76,10 +69,7 @@ export class SymmetricMatrix {
     return values
   }
 
-  /**
-   * The part of the rows and columns from `start` on, which shares its numbers with this matrix.
-   * @param start  where a group starts
-   */
+  /** The part of the rows and columns from a group's `start` on, which shares its numbers with this matrix. */
   trailing(start: number): SymmetricMatrix {
     const first = this.bounds.indexOf(start)
     const panels = this.panels.slice(first).map(({ rows, columns, data }) => ({

@@ -20,9 +20,7 @@ export interface Tile {
 
 /** Products of tiles in float64, run by ONNX Runtime; each writes its result over the numbers of the last tile. */
 export interface TileProducts {
-  /** a times b. */
   multiply(a: Tile, b: Tile, result: Tile): Promise<void>
-  /** The transpose of a times b. */
   multiplyLeftTransposed(a: Tile, b: Tile, result: Tile): Promise<void>
   /** c minus a times b. */
   subtract(a: Tile, b: Tile, c: Tile): Promise<void>
@@ -82,12 +80,7 @@ function openProduct(
     irVersion: IR_VERSION,
     producerName: 'layerprune',
     opsetImport: [{ domain: '', version: OPSET }],
-    graph: makeGraph({
-      name: 'tile_product',
-      node,
-      input: inputs.map(matrix),
-      output: [matrix('y')],
-    }),
+    graph: makeGraph({ name: 'tile_product', node, input: inputs.map(matrix), output: [matrix('y')] }),
   })
   return ort.InferenceSession.create(serializeModel(model), {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

@@ -11,8 +11,7 @@ const SMALL_FILES = ['config.json', 'genai_config.json', 'tokenizer.json', 'toke
 type Fingerprinted = Pick<Model, 'folder' | 'format' | 'tokenizer' | 'file' | 'weightFiles' | 'adapter'>
 
 /**
- * SHA-256 in hex that tells a model from every other, wherever its folder lies: over config, tokenizer, graph and
- * weights, all of them to the last byte.
+ * SHA-256 in hex that identifies a model wherever it lies: config, tokenizer, graph and weights, to the last byte.
  * @throws as `hashFiles`
  */
 export async function fingerprintModel(

@@ -12,10 +12,7 @@ type Identified = Pick<
   dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision' | 'shares'>
 }
 
-/**
- * The model, and every setting that the numbers depend on.
- * @param metrics  the one that decides first
- */
+/** The model, and every setting that the numbers depend on; the first metric decides. */
 export function identify(result: Identified, metrics: readonly Metric[]): Identity {
   const { model, settings, tokens, layersToSkip, dataset, layerpruneVersion } = result
   return {

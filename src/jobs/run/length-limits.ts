@@ -2,7 +2,6 @@ import { formatQuantity } from '../../base/format-numbers.js'
 import type { Model } from '../../engine/model.js'
 import { findLostWindow } from './lost-window.js'
 
-/** A limit on the length of texts. */
 interface LengthLimit {
   /** Infinity if there is no limit. */
   tokens: number

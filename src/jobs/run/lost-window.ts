@@ -7,11 +7,7 @@ import { listScalars } from '../../model/graph/scalar-constants.js'
 /** Position of the input that adds to the scores of attention, and may hide tokens. */
 const BIAS_INPUT = 10
 
-/**
- * The window of tokens that attention has by the config and not in the graph, which some exporters lose: of longer
- * texts, the graph computes something else than the model.
- * @returns null if no window is lost
- */
+/** The window that attention has by the config but not in the graph: some exporters lose it. Null if none is lost. */
 export function findLostWindow(config: ModelConfig, graph: GraphProto): number | null {
   const window = statedWindow(config)
   return window === null || mayHaveWindow(graph, window) ? null : window

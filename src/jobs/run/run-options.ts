@@ -29,7 +29,6 @@ export interface BatchOptions extends RunningOptions {
 /** Options of every run of a model over texts. */
 export interface RunOptions extends ModelOptions, DatasetOptions, BatchOptions {}
 
-/** Settings of a run over texts. */
 export interface RunSettings {
   /** Texts run at once. */
   batchSize: number
@@ -63,12 +62,7 @@ export function assertRunCounts({
   maxLength,
   threads,
 }: Pick<RunOptions, 'batchSize' | 'datasetSize' | 'maxLength' | 'threads'>): void {
-  assertCounts({
-    'batch size': batchSize,
-    'dataset size': datasetSize,
-    'max length': maxLength,
-    threads,
-  })
+  assertCounts({ 'batch size': batchSize, 'dataset size': datasetSize, 'max length': maxLength, threads })
   const most = countProcessors()
   if (threads !== undefined && threads > most) {
     throw new UsageError(

@@ -2,10 +2,7 @@ import type { Progress } from '../../base/progress.js'
 import type { TextTotal } from '../../texts/data/count-texts.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
-/**
- * The share of the work of a run over texts that is done. Its unit is the token, because batches of long texts come first in
- * each window and take longer than the others.
- */
+/** The share of a run's work that is done, in tokens, because batches of long texts come first in each window. */
 export class TextWork {
   /** Texts and tokens of the windows before the last. */
   #before: { texts: number; tokens: number }
@@ -33,11 +30,7 @@ export class TextWork {
     for (const { ids } of texts) this.#skipped += ids.length
   }
 
-  /**
-   * Progress of a phase.
-   * @param done   texts that are done; parts of one count
-   * @param found  how many there are; null if that is not known
-   */
+  /** Progress of a phase; `done` counts parts of texts too, `found` is null if it is not known. */
   describe(phase: string, done: number, found: TextTotal | null): Progress {
     const { texts: total = null, isEstimate = false } = found ?? {}
     return { phase, done, total, isEstimate, unit: 'text', share: this.shareOf(done, total) }
@@ -46,8 +39,7 @@ export class TextWork {
   /**
    * @param texts  that are done; parts of one count
    * @param total  null if it is not known
-   * @returns the share of all tokens to run that are done, if texts to come are as long as those so far; null if not
-   *   known
+   * @returns the share of all tokens to run that are done, if texts to come are of average length; null if unknown
    */
   shareOf(texts: number, total: number | null): number | null {
     if (total === null) return null

@@ -40,10 +40,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       ...dataset,
       samples: statistics.texts,
       tokens: measurement.tokens,
-      skipped: {
-        empty: window.end.skipped.empty + tokenless,
-        notText: window.end.skipped.notText,
-      },
+      skipped: { empty: window.end.skipped.empty + tokenless, notText: window.end.skipped.notText },
       fingerprint: window.start.digest,
     },
     ...describeSettings(settings),
@@ -106,7 +103,6 @@ type DescribedSettings = Pick<
   'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
 >
 
-/** Settings as results give them. */
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
   const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
   return {

@@ -56,10 +56,7 @@ export function checkResult(saved: SimilarityResult & Recommending, expected: Ex
   }
   if (block !== undefined) {
     const holds = found.start === block.start
-    checks.push({
-      holds,
-      text: `the best block is ${name}${holds ? '' : `: expected ${nameLayers(block)}`}`,
-    })
+    checks.push({ holds, text: `the best block is ${name}${holds ? '' : `: expected ${nameLayers(block)}`}` })
   }
   if (maxDistance !== undefined) {
     const distance = saved.distances[size]![found.start]!

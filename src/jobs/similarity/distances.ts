@@ -28,10 +28,7 @@ interface States {
   norms: Float64Array
 }
 
-/**
- * Adds how far the states that enter and leave each block lie apart to the sums from `first` on; docs/method.md has
- * the papers.
- */
+/** Adds how far apart the states before and after each block are to the sums from `first` on; see docs/method.md. */
 const ADD_DISTANCES: Record<Metric, (states: States, sums: Float64Array, first: number) => void> = {
   angular({ layers, gram, norms }, sums, first) {
     let block = first

@@ -15,13 +15,14 @@ import type { Dataset } from '../../texts/data/dataset.js'
 import {
   assertSamePosition,
   DATASET_START,
+  type PlacedRow,
   PlacedRows,
   type ReadPosition,
 } from '../../texts/tokens/placed-rows.js'
-import { type PlacedWindow, windowPlacedTexts } from '../../texts/tokens/placed-windows.js'
 import { readAhead } from '../../texts/tokens/read-ahead.js'
 import { selectTokens } from '../../texts/tokens/token-selection.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
+import { type TextWindow, windowTexts } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { describeRate } from '../run/run-rate.js'
@@ -100,10 +101,11 @@ async function measureTexts(job: Job, rows: PlacedRows, ending: AbortController)
   const { settings } = run
   const { signal } = options
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
-  const windows = windowPlacedTexts(rows, measurement.window.start, tokenizer.encode, {
-    ...settings,
-    windowBatches: (texts) => chooseWindowBatches(settings, texts),
-  })
+  const { start } = measurement.window
+  // windows depend only on where they start, so that a resumed run makes the same ones
+  const windows = windowTexts(rows, tokenizer.encode, settings, (last) =>
+    chooseWindowBatches(settings, (last?.end ?? start).rows),
+  )
   // the first texts are tokenised while the model is loaded
   const ahead = readAhead(windows, ending)
   let source: GramSource | undefined
@@ -145,7 +147,7 @@ function openSource(job: Job): Promise<GramSource> {
   })
 }
 
-async function measureWindow(job: Job, source: GramSource, window: PlacedWindow): Promise<void> {
+async function measureWindow(job: Job, source: GramSource, window: TextWindow<PlacedRow>): Promise<void> {
   const { options, run, measurement, meter } = job
   const { layersToSkip, tokens } = run.settings
   const { layers } = run.model
@@ -164,7 +166,7 @@ async function measureWindow(job: Job, source: GramSource, window: PlacedWindow)
     await options.onBatch?.(() => buildPartialResult(run, measurement))
   }
   measurement.tokenless += window.tokenless
-  measurement.window = windowFrom(window.end)
+  measurement.window = windowFrom(window.last.end)
 }
 
 /** @param ahead  how many texts' work is done of those that are not measured yet */
@@ -188,10 +190,7 @@ async function describeRun(
   return { model: await describeModel(model, options), dataset, settings }
 }
 
-/**
- * Where to open the dataset: at a commit on the Hub a resumed run need not download again what it has read; files on
- * disk are read again, to check that they are the same.
- */
+/** Where to open the dataset: a resumed run skips what it read of a Hub commit, but rereads local files to check. */
 function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: SimilarityOptions): ReadPosition {
   if (!resumeFrom?.dataset.revision || shuffle !== undefined) return DATASET_START
   const start = resumeFrom.progress?.window.start ?? DATASET_START
@@ -214,7 +213,7 @@ function noteMemory(
 }
 
 /** What an interrupted run has not measured of a window. */
-function batchesLeft({ batches, end }: PlacedWindow, { window }: Measurement) {
+function batchesLeft({ batches, last: { end } }: TextWindow<PlacedRow>, { window }: Measurement) {
   if (window.batches > 0) assertSamePosition(end, window.end)
   window.end = end
   return batches.slice(window.batches)

@@ -1,17 +1,14 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { type ComparedRun, TextStatistics } from '../../base/statistics/text-statistics.js'
 import { listMetrics, type Metric } from '../../results/documents/metrics.js'
-import type { SavedProgress, WindowProgress } from '../../results/documents/saved-progress.js'
+import type { SavedProgress, WindowProgress } from '../../results/documents/similarity-result.js'
 import { DATASET_START, type ReadPosition } from '../../texts/tokens/placed-rows.js'
 import { blockIndex, countBlocks } from './distances.js'
 
 /** The measurements of a run so far, and its position in the dataset. */
 export interface Measurement {
   metrics: readonly Metric[]
-  /**
-   * Distances of every block by every metric, as `addDistances` orders them; those of a size can be compared by the first
-   * metric.
-   */
+  /** Distances of every block by every metric, as `addDistances` orders them; comparable by the first metric. */
   statistics: TextStatistics
   /** Tokens read by the model. */
   tokens: number

@@ -48,11 +48,7 @@ function nameInResult({ id, config, split, revision, shares, column }: Similarit
 /** Every shard skips the same rows without text. */
 function addMeasurement(merged: Measurement, other: Measurement): Measurement {
   merged.statistics.add(other.statistics)
-  return {
-    ...merged,
-    tokens: merged.tokens + other.tokens,
-    tokenless: merged.tokenless + other.tokenless,
-  }
+  return { ...merged, tokens: merged.tokens + other.tokens, tokenless: merged.tokenless + other.tokenless }
 }
 
 function assertMergeable({ file, result }: ShardResult, first: ShardResult): void {

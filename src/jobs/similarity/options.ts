@@ -106,10 +106,7 @@ function assertShard({ index, count }: Shard): void {
   }
 }
 
-/**
- * Fills in omitted options, according to the model.
- * @throws UsageError if an option does not fit the model
- */
+/** Fills in omitted options by the model; throws UsageError if one does not fit it. */
 export function chooseSettings(options: SimilarityOptions, model: Model): SimilaritySettings {
   const { layersToSkip = 1, onNote } = options
   const { config } = model

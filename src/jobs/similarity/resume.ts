@@ -6,10 +6,7 @@ import { findDifference, identify } from '../run/identity.js'
 import { describeSettings, type RunDescription } from './build-result.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
 
-/**
- * Restores the measurement of a partial result.
- * @throws LayerpruneError if its run had another model or other settings; it names the first difference
- */
+/** @throws LayerpruneError if the partial result's run had another model or settings, naming the first difference */
 export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
   if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it has already finished')
   const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }

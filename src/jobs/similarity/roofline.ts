@@ -12,14 +12,12 @@ export interface Roofline {
   tokensPerSecond: number
   /** Part of the tokens run that was padding, 0 to 1. */
   padding: number
-  /** Seconds by phase. */
   seconds: Record<Phase, number>
 }
 
 /** Part of the token pairs that causal attention in four spans computes; in one pass over the keys it is about the same. */
 const PAIRS_COMPUTED = 0.625
 
-/** Compares a run with the machine it ran on. */
 export async function measureRoofline(
   { decoder, config }: Model,
   meter: RunMeter,

@@ -133,10 +133,7 @@ export function measureDivergence(
   }
 }
 
-/**
- * Measures candidates once the whole model is seen to have a finite likelihood.
- * @param losses  take the whole model's
- */
+/** Measures candidates once the whole model, whose losses are filled in, is seen to have a finite likelihood. */
 function alsoWhole(evaluator: Measuring, rounds: Round[], losses: Float64Array): Measuring {
   return {
     async measure(batch, candidates, onAdvance) {

@@ -1,6 +1,6 @@
 import { formatQuantity } from '../../base/format-numbers.js'
 import { renamePhase } from '../../base/progress.js'
-import { planVerifiedBlock } from '../../results/documents/verified-plan.js'
+import { planVerifiedBlock } from '../../results/documents/recommended-plan.js'
 import { measureSimilarity } from '../similarity/measure.js'
 import { describeTexts } from './calibration.js'
 import { asBlocks, lowestLayers } from './choose-layers.js'

@@ -67,7 +67,6 @@ function describeSteps(steps: LossStep[], score: string, objective: Objective = 
   return { [score]: perplexities.at(-1)!.perplexity, steps: perplexities }
 }
 
-/** How candidates are measured. */
 interface Search {
   /** Name of the last step's perplexity. */
   score: string
@@ -94,10 +93,7 @@ function chooseSession({ threads, device = 'cpu', signal, onProgress }: TextPlan
   return { threads, device, signal, onProgress }
 }
 
-/**
- * Opens an evaluator, searches with it and closes it.
- * @throws InterruptedError if `signal` was aborted, with how far the search came
- */
+/** Searches with an evaluator of its own; throws InterruptedError with how far the search came. */
 async function searchGreedily(
   { signal, onProgress, layersToSkip: n, objective }: TextPlanOptions,
   { config: { layers }, decoder }: Model,

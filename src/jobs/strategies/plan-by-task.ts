@@ -16,7 +16,6 @@ import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
 import type { PlanOptions } from './plan-options.js'
 
-/** A model, and how its cuts are measured. */
 export interface Searched {
   model: Model
   open: () => Promise<Evaluator>

@@ -28,5 +28,4 @@ export interface PlanOptions extends ModelOptions, SelectionOptions, BatchOption
 /** Options of a plan that is made from texts. */
 export type TextPlanOptions = PlanOptions & { dataset: string | string[]; datasetSize: number }
 
-/** The result of a strategy. */
 export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>

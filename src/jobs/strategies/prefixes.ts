@@ -8,9 +8,7 @@ export interface Prefix {
   states: State[]
 }
 
-/**
- * Holds the states of batches in the whole model and in the one from which candidates branch off, so that they run once.
- */
+/** Holds the states of batches in the whole model and in the one that candidates branch off, so that they run once. */
 export class Prefixes {
   readonly #held = new Map<EncodedText[], { whole?: Prefix; current?: Prefix }>()
 

@@ -5,11 +5,7 @@ import type { ReadText } from '../../texts/tokens/windows.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 
 export interface Measuring extends Pick<Evaluator, 'measure'> {
-  /**
-   * How much further candidates leave the stream from the whole model's than a model that they branch off from, by any
-   * measure that is cheap beside a run.
-   * @param removed  blocks of that model
-   */
+  /** How much further candidates leave the stream than a model without `removed`, by a measure cheap beside a run. */
   measureErrors?: (batch: ReadText[], removed: Block[], candidates: Block[][]) => Promise<number[]>
 }
 
@@ -34,18 +30,15 @@ export interface Round {
   first: number
 }
 
-/** Progress of a round. */
 export interface RaceState {
   round: Round
   /** Candidates that were measured; parts of one count. */
   measured: number
   /** Candidates that are measured in the round, as far as is known. */
   running: number
-  /** The best so far. */
   leader: Runner | undefined
 }
 
-/** Called as a race goes on. */
 export interface RaceReport {
   advance(state: RaceState): void
   /** @param measured  candidates that were measured in the round, which is over */
@@ -61,10 +54,7 @@ const LEAST_TEXTS = 4
 /** Probability of dropping a candidate that is no worse, by Student's t over the texts. */
 const ERROR_PROBABILITY = 0.01
 
-/**
- * Rounds of a batch each, of which the first is divided: after it most candidates may be out already.
- * @param isFixed  whether batches cannot be divided
- */
+/** Rounds of a batch each; the first is divided unless batches are fixed, since most candidates may be out after it. */
 export function splitRounds(batches: ReadText[][], isFixed: boolean): Round[] {
   let first = 0
   return batches.flatMap((batch, index) => {
@@ -120,7 +110,6 @@ export async function race(
   return running
 }
 
-/** Number of values known about candidates before they run. */
 function countKnown(runners: Runner[]): number {
   const isKnown = [
     runners.some(({ added }) => added !== undefined),
@@ -129,10 +118,7 @@ function countKnown(runners: Runner[]): number {
   return isKnown.filter(Boolean).length
 }
 
-/**
- * How many of some candidates run at most after a share of the texts.
- * @param known  how many things are known of them before they run
- */
+/** How many candidates run at most after a share of the texts, if `known` things are known of them before. */
 export function countRunning(candidates: number, done: number, known: number): number {
   const byTexts = done >= 1 / 2 ? 1 / 4 : done >= 1 / 4 ? 1 / 2 : 1
   const share = known > 1 ? byTexts / 2 : byTexts

@@ -2,10 +2,7 @@ import type { State } from '../../engine/sessions/decoder-pieces.js'
 import { decodeFloats } from '../../files/weights/decode-floats.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
-/**
- * The mean over the tokens of a batch of |state - reference|^2 / |reference|^2: layers normalise the stream, so that an
- * error counts relative to the size of the state. Padding is skipped.
- */
+/** Mean over unpadded tokens of |state - reference|^2 / |reference|^2: layers normalize, so errors count relatively. */
 export function relativeError(state: State, reference: State, texts: EncodedText[]): number {
   const [, tokens, hidden] = reference.dims as [number, number, number]
   const [actual, expected] = [state, reference].map(valuesOf) as [Float32Array, Float32Array]

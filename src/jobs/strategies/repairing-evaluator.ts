@@ -94,10 +94,7 @@ export class RepairingEvaluator implements Evaluator {
     this.#costs = { ofPiece: () => 1, head: model.config.layers * countHeadShare(model) }
   }
 
-  /**
-   * Runs the calibration texts through the whole model and keeps their states. The repairs of cuts of one layer are
-   * fitted on the way, while what the layers make of the texts is there.
-   */
+  /** Runs the calibration texts through the whole model, keeps their states, and fits cuts of one layer on the way. */
   async readCalibration(calibration: EncodedText[][]): Promise<void> {
     await this.#load()
     const { pieces } = this.#parts

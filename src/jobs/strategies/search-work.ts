@@ -15,10 +15,7 @@ interface Search {
   describeLoss?: ((loss: number) => string) | undefined
 }
 
-/**
- * Counts the work of a greedy search, candidates times tokens, and reports it. What is left is a bound: candidates that
- * are significantly worse do not run.
- */
+/** Counts the work of a greedy search, candidates times tokens, and reports it; what is left is an upper bound. */
 export class SearchWork {
   readonly #search: Search
   /** Scored tokens of each text. */

@@ -3,11 +3,7 @@ import { includesLayer } from '../../model/layers/blocks.js'
 import { buildPrefixTree, type PrefixTree } from '../evaluate/prefix-tree.js'
 import type { RunRate } from '../run/run-rate.js'
 
-/**
- * About how many seconds it takes to check blocks by perplexity: the whole model and each cut run from the layer at
- * which they part, and each has its own head.
- * @param tokens  of all texts that they are checked on
- */
+/** About how many seconds it takes to check blocks on `tokens`: each cut runs from its block on, with its own head. */
 export function estimateVerification(
   { tokensPerSecond, loadingSeconds, headShare }: RunRate,
   { layers, blocks, tokens }: { layers: number; blocks: Block[]; tokens: number },

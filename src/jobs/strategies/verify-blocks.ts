@@ -62,10 +62,7 @@ export function rankBlocks(
   })
 }
 
-/**
- * The block of the lowest perplexity.
- * @throws LayerpruneError if none has a finite one
- */
+/** The block of the lowest perplexity; throws LayerpruneError if none has a finite one. */
 export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
   const recommended = blocks.find(({ perplexityRank }) => perplexityRank === 1)!
   if (recommended.perplexity !== null) return recommended

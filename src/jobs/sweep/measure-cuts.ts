@@ -19,7 +19,6 @@ const LEAST_PROBED = 4
 /** Standard errors by which a cut must be above the ratio. */
 const MARGIN = 2
 
-/** Where measured texts are remembered. */
 export interface Remember {
   progress: SweepProgress
   onMeasured: () => Promise<void>
@@ -79,10 +78,7 @@ export async function measureRepaired(
   return predictions.map(({ texts, ...figures }) => figures)
 }
 
-/**
- * Measures all cuts on the first texts, and on the others those that have not lost too much by then. The perplexity of a
- * cut that has is the whole model's times what it lost on the first texts.
- */
+/** Measures all cuts on the first texts, and those that lost little on the others too; for the rest it extrapolates. */
 async function measureInTurn(
   settings: SweepSettings,
   removed: Block[][],

@@ -23,8 +23,7 @@ const SHARED = [
 ] as const
 
 /**
- * Puts the shards of a sweep together: what one run would have measured, but for the speeds, which each has of its own
- * machine; those of the whole model are the first shard's.
+ * Merges the shards of a sweep into what one run would have measured; speeds are those of the machines.
  * @throws LayerpruneError if one is not a shard, belongs to another sweep, is there twice or is missing
  */
 export function mergeSweeps(shards: SweepShard[], limits: SweepLimits = {}): SweepResult {

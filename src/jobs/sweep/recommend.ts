@@ -5,10 +5,7 @@ function perplexityOf({ perplexity, repaired }: SweepCandidate): number {
   return (repaired === undefined ? perplexity : repaired.perplexity) ?? Infinity
 }
 
-/**
- * Chooses the cut of the most layers within the limits; if the size alone is limited, the one of the lowest perplexity.
- * @returns null without limits, or if no cut holds
- */
+/** The cut of the most layers within the limits, or of the lowest perplexity by size alone; null if none holds. */
 export function recommendCut(
   candidates: SweepCandidate[],
   wholePerplexity: number,

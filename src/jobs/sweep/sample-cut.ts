@@ -8,12 +8,7 @@ import { openNextToken } from '../evaluate/next-token.js'
 import { writeSamples } from '../prune/write-samples.js'
 import type { SweepSettings } from './options.js'
 
-/**
- * What the whole model and a cut say after the same beginnings, of texts after those that the cut was chosen and
- * measured on.
- * @param count  how many texts
- * @throws InterruptedError if `signal` was aborted
- */
+/** What the whole model and a cut say after `count` beginnings of unused texts; throws InterruptedError. */
 export async function sampleCut(settings: SweepSettings, removed: Block[], count: number): Promise<Sample[]> {
   const { datasetSize, verifySize, threads, device = 'cpu', signal, onNote, onProgress } = settings
   const skip = datasetSize + verifySize

@@ -3,7 +3,6 @@ import type { TokenPrefix } from '../../texts/tokens/tokenizer.js'
 import type { TaskRequest } from './documents.js'
 import { stripEnd } from './python-text.js'
 
-/** The parts of a tokenizer that tasks need. */
 export interface TaskTokenizer {
   /** With the special tokens that the tokenizer adds. */
   encode(text: string): Promise<number[]>
@@ -25,9 +24,8 @@ export interface EncodedRequest {
 }
 
 /**
- * Tokenises contexts with their continuations as lm-evaluation-harness does for a decoder: both as one text, and what
- * the context alone does not have belongs to the continuation; spaces at the end of the context too. Each context is
- * tokenised once.
+ * Tokenizes contexts with their continuations as lm-evaluation-harness does: both as one text, and what the context
+ * alone lacks belongs to the continuation, spaces at its end too. Each context is tokenized once.
  */
 export class RequestEncoder {
   readonly #tokenizer: TaskTokenizer

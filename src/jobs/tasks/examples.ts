@@ -8,10 +8,7 @@ import { PythonRandom } from './python-random.js'
 /** lm-evaluation-harness's own, unless its user names another. */
 const SEED = 1234
 
-/**
- * Chooses the examples before each document as lm-evaluation-harness does: one sequence of random numbers serves all
- * documents of a task.
- */
+/** Chooses few-shot examples as lm-evaluation-harness does: one random sequence serves all documents of a task. */
 export class ExampleSampler {
   readonly #task: Pick<TaskDefinition, 'name' | 'sampler' | 'avoidsDocument' | 'exampleSplit'>
   readonly #examples: DataRecord[]

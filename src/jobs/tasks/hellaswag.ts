@@ -3,11 +3,7 @@ import { capitalize, strip } from './python-text.js'
 
 type Fields = Record<string, unknown>
 
-/**
- * Adds to a document of HellaSwag what is asked of it, `query` and `choices`: the marks of WikiHow's articles are
- * taken out, as lm-evaluation-harness does it.
- * @throws LayerpruneError if a field is missing
- */
+/** Adds `query` and `choices` to a HellaSwag document as lm-evaluation-harness does; throws if a field is missing. */
 export function prepareHellaswag(fields: Fields, where: string): Fields {
   const text = (key: string) => {
     const value = fields[key]

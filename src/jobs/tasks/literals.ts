@@ -1,8 +1,4 @@
-/**
- * The value of a list that is written as Python code, of strings, whole numbers and lists of them: what a template of
- * choices prints, such as `['yes', "don't know"]`.
- * @returns undefined if it is anything else
- */
+/** A list in Python code of strings, whole numbers and lists, such as `['yes', "don't know"]`; else undefined. */
 export function parseList(code: string): unknown[] | undefined {
   const parser = new LiteralParser(code)
   const value = parser.value()

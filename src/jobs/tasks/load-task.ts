@@ -20,10 +20,7 @@ export interface LoadedTask {
   documents: TaskDocument[]
 }
 
-/**
- * Reads the documents of a task.
- * @throws LayerpruneError if there are none, or they cannot be read or do not fit the task
- */
+/** @throws LayerpruneError if there are no documents, or they cannot be read or do not fit the task */
 export async function loadTask(task: TaskDefinition, options: LoadOptions): Promise<LoadedTask> {
   const { limit = Infinity, onNote } = options
   const examples = countExamples(task, options.numFewshot)

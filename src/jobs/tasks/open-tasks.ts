@@ -36,7 +36,6 @@ export interface MeasuredTasks extends Pick<TaskResult, 'tasks' | 'candidates'> 
 /** Tokens that a model can take if its config does not say, as lm-evaluation-harness has it. */
 const DEFAULT_MAX_LENGTH = 2048
 
-/** How tasks are run. */
 interface TaskRun {
   /** The whole model's. */
   layers: number
@@ -58,7 +57,6 @@ export class OpenTasks {
     this.run = run
   }
 
-  /** Documents of all tasks. */
   get documents(): number {
     return this.prepared.tasks.reduce((sum, { documents }) => sum + documents.length, 0)
   }

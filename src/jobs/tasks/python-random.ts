@@ -3,10 +3,7 @@ const SHIFT = 397
 /** Lists of at most this many items are copied to draw from, whatever the number drawn. */
 const SMALL_SIZE = 21
 
-/**
- * Python's `random.Random`: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998) with Python's way from its
- * 32-bit words to samples, so that a seed chooses what it chooses there.
- */
+/** Python's `random.Random`: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), with its samples by seed. */
 export class PythonRandom {
   readonly #state = new Uint32Array(STATE_SIZE)
   #position = STATE_SIZE
@@ -25,10 +22,7 @@ export class PythonRandom {
     }
   }
 
-  /**
-   * As many items at different places of a list, in the order in which they were drawn: `random.sample`.
-   * @throws RangeError if the list has fewer
-   */
+  /** As many items at different places of a list, in the order drawn: `random.sample`. Throws if there are fewer. */
   sample<T>(items: readonly T[], count: number): T[] {
     if (count > items.length) throw new RangeError(`cannot draw ${count} of ${items.length} items`)
     const copies = count > 5 ? SMALL_SIZE + 4 ** Math.ceil(Math.log(count * 3) / Math.log(4)) : SMALL_SIZE

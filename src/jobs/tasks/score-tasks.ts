@@ -25,8 +25,7 @@ const LEAST_TOKENS = RUN_TOKENS / 4
 const LEAST_FILLED = 0.8
 
 /**
- * Scores the choices of tasks by a model without each candidate's blocks, of which layers that candidates have in common
- * from the bottom up run once. Texts of similar length run together.
+ * Scores task choices without each candidate's blocks; shared lower layers run once, similar lengths together.
  * @param candidates  blocks to remove; none for the whole model
  * @returns one for each candidate
  */
@@ -67,10 +66,7 @@ export async function scoreTasks(
   return scores
 }
 
-/**
- * Texts that run together. Without a size, a batch of some tokens ends before texts that would mostly be padding.
- * @param runs  longest first
- */
+/** Texts that run together, longest first; without a size, a batch ends before texts that are mostly padding. */
 function* splitRuns(runs: SharedRun[], batchSize: number | undefined): Generator<SharedRun[]> {
   for (let start = 0; start < runs.length; ) {
     const longest = runs[start]!.ids.length

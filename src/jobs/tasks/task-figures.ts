@@ -43,10 +43,7 @@ function isRight(
   return gold.includes(values.indexOf(Math.max(...values)))
 }
 
-/**
- * How a model does on each task and group.
- * @param whole  what the whole model makes of the documents, for a model with layers removed
- */
+/** How a model does on each task and group; with layers removed, beside what the whole model makes of them. */
 export function summarizeTasks(
   prepared: PreparedTasks,
   values: ValuesByTask,

@@ -47,10 +47,7 @@ export const OPERATORS: Record<string, TemplateFunction> = {
   '!=': (left, right) => !isDeepStrictEqual(left, right),
 }
 
-/**
- * A value as a template prints it.
- * @throws Error if it is undefined, or a list or an object, which Python prints as code
- */
+/** A value as a template prints it; throws if it is undefined, or a list or object, which Python prints as code. */
 function printed(value: unknown): string {
   if (typeof value === 'string' || typeof value === 'number') return String(value)
   if (typeof value === 'boolean') return value ? 'True' : 'False'

@@ -10,7 +10,6 @@ export interface Template {
    * @throws LayerpruneError if a field is missing, or a value is not of the kind that the template needs
    */
   evaluate(fields: Record<string, unknown>, where: string): unknown
-  /** The text of the template. */
   render(fields: Record<string, unknown>, where: string): string
 }
 
@@ -20,7 +19,6 @@ interface Node {
   [key: string]: unknown
 }
 
-/** A value as the interpreter wraps it. */
 interface Wrapped {
   type: string
   value: unknown

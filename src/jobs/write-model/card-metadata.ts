@@ -7,7 +7,6 @@ import type { CardResult } from '../../results/documents/card-content.js'
 
 /** Front matter of a card, added to that of the base model's card. */
 export interface CardMetadata {
-  /** Name of the model. */
   name: string
   /** Hub id of the model that it was made from; null if that is not on the Hub, undefined if the base's card knows. */
   baseModel: string | null | undefined

@@ -48,11 +48,7 @@ function collectLiterals(text: string): Map<string, string[]> {
   return literals
 }
 
-/**
- * A copy with other leaves.
- * @param mark  put before every key
- * @param map  takes a leaf and the marked keys that lead to it, without places in lists
- */
+/** A copy with other leaves: `map` takes a leaf and the keys that lead to it, marked and without list places. */
 function mapLeaves(
   value: unknown,
   mark: string,

@@ -79,10 +79,7 @@ function countsUpTo(numbers: Set<number>, count: number): boolean {
   return numbers.size === count && [...numbers].every((number) => number < count)
 }
 
-/**
- * The name that a tensor has in the pruned model; undefined if its layer is removed.
- * @param prefix what the names of tensors in layers start with
- */
+/** A tensor's name in the pruned model, given the prefix of names in layers; undefined if its layer is removed. */
 export function renumber(name: string, prefix: string, { kept }: KeptLayers): string | undefined {
   if (!name.startsWith(prefix)) return name
   const match = /^(\d+)(\..*)$/.exec(name.slice(prefix.length))

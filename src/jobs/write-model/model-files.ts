@@ -33,10 +33,7 @@ export interface FolderContent {
   stranger: string | undefined
 }
 
-/**
- * Looks for a model in a folder, and for anything that is not part of one.
- * @param known  names, relative to the folder, that are parts of the model whatever they are called
- */
+/** Looks for a model in a folder, and for anything that is not part of one; `known` names always are. */
 export async function inspectModelFolder(folder: string, known: string[]): Promise<FolderContent> {
   const names: string[] = []
   for (const entry of await readdir(folder, { withFileTypes: true })) {

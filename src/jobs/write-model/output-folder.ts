@@ -70,9 +70,8 @@ export async function checkOutputFolder(
 }
 
 /**
- * Lets `write` fill a temporary folder beside the output, named `.NAME.layerprune-partial-...`, and puts it in its
- * place once it is complete. What was there before is removed after that. Whatever goes wrong, the temporary
- * folder is removed and the output is as it was.
+ * Lets `write` fill a temporary folder beside the output, named `.NAME.layerprune-partial-...`, and moves it there once
+ * complete. Only then is the old content removed; on any failure the output is as it was.
  */
 export async function fillFolder(
   { path, found }: OutputFolder,
@@ -123,10 +122,7 @@ async function restoreReplaced(path: string, output: string, onNote: CheckOption
   onNote?.(`put back ${output}, which an interrupted run had moved to ${replaced}`)
 }
 
-/**
- * Checks that a disk has room for what will be written.
- * @throws LayerpruneError with both numbers if it has not
- */
+/** @throws LayerpruneError with both numbers if a disk has no room for what will be written */
 export async function assertRoom({ path }: OutputFolder, sizeBytes: number): Promise<void> {
   let existing = dirname(path)
   while ((await lstat(existing).catch(ignoreMissing)) === undefined) existing = dirname(existing)

@@ -3,7 +3,6 @@ import type { PruneResult } from '../../results/documents/prune-result.js'
 
 /** Bytes of an existing file. */
 export interface FileRange {
-  /** Path of the file. */
   file: string
   offsetBytes: number
   sizeBytes: number
@@ -11,7 +10,6 @@ export interface FileRange {
 
 /** The same parts of each row of a matrix in a file. */
 export interface RowParts {
-  /** Path of the file. */
   file: string
   /** Where the first row starts. */
   rowsFromByte: number
@@ -44,12 +42,10 @@ export interface PlannedModel {
   unproven?: string | undefined
 }
 
-/** Bytes that a planned file will have. */
 export function sizeOf({ parts }: PlannedFile): number {
   return parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.byteLength : part.sizeBytes), 0)
 }
 
-/** A file of text. */
 export function textFile(name: string, text: string): PlannedFile {
   return { name, parts: [new TextEncoder().encode(text)] }
 }

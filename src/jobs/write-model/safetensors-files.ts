@@ -24,10 +24,7 @@ const PER_LAYER = [
   { name: /(^|\.)per_layer_model_projection\.weight$/, axis: 0 as const },
 ]
 
-/**
- * The tensors that are kept, under the names that they have in the pruned model, in the checkpoint's order.
- * @param prefix what the names of tensors in layers start with
- */
+/** The kept tensors under their names in the pruned model, in order; names in layers start with `prefix`. */
 export function keepTensors(
   { tensors }: SafetensorsCheckpoint,
   prefix: string,
@@ -53,10 +50,7 @@ export function measureKept({ source, perLayer }: KeptTensor): { shape: number[]
       { hint: 'take config.json and weights from the same model' },
     )
   }
-  return {
-    shape: shape.with(axis, (shape[axis]! / whole) * kept),
-    sizeBytes: (sizeBytes / whole) * kept,
-  }
+  return { shape: shape.with(axis, (shape[axis]! / whole) * kept), sizeBytes: (sizeBytes / whole) * kept }
 }
 
 /** The bytes of a tensor, without the parts of removed layers. */
@@ -148,7 +142,6 @@ async function formatIndex(
   return `${JSON.stringify({ ...index, metadata, weight_map: weightMap }, null, 2)}\n`
 }
 
-/** Numbers in tensors. */
 export function countElements(tensors: Pick<TensorLocation, 'shape'>[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }

@@ -15,7 +15,6 @@ export interface CardContent {
 export interface CardResult {
   /** Name of the dataset, on the Hub or a file. */
   dataset: string
-  /** Texts of it. */
   texts: number
   perplexity: number
 }

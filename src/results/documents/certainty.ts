@@ -9,7 +9,7 @@ export interface ComparedBlock extends Block, Difference {
   p: number
 }
 
-/** How sure it is that the best block of a result is the best. */
+/** The confidence that the best block of a result really is the best. */
 export interface Certainty {
   /** At least this much, 0 to 1. */
   confidence: number
@@ -25,7 +25,7 @@ export interface Certainty {
   indistinguishable: ComparedBlock[]
 }
 
-/** The certainty of one size of many in short: texts, test and level are the same for all. */
+/** The certainty of one of many sizes; texts, test and level are the same for all. */
 export interface SizeCertainty extends Pick<Certainty, 'confidence' | 'runnerUp'> {
   /** First layers of the blocks that may be better than the best one. */
   indistinguishable: number[]

@@ -24,10 +24,7 @@ export interface CutFigures extends Figures {
 
 /** The same, and how near its predictions come to the whole model's. */
 export interface CandidateFigures extends CutFigures {
-  /**
-   * Kullback-Leibler divergence of its next-token distribution from the whole model's, KL(whole || cut), in nats per
-   * scored token; null if it is not a finite number.
-   */
+  /** KL(whole || cut) of next-token distributions, in nats per scored token; null if it is not finite. */
   kl: number | null
   /** Share of the scored tokens at which the most probable next token is the whole model's. */
   agreement: number
@@ -50,7 +47,6 @@ export interface FailedCandidate {
   perplexity: null
 }
 
-/** What one text scored. */
 export interface TextFigures {
   scoredTokens: number
   /** UTF-8 bytes of the text that the scored tokens cover. */

@@ -43,10 +43,7 @@ type Check = (value: unknown, place: string) => Problem | undefined
 /** Keywords without a check of their own; `then` is part of `if`. */
 const UNCHECKED = ['$schema', '$id', '$defs', 'title', 'description', 'then']
 
-/**
- * The first problem that keeps a JSON value from matching its schema, in words, with its place as a JSON
- * pointer and the value there; null if there is none.
- */
+/** The first mismatch between a JSON value and its schema, with its JSON pointer and value; null if there is none. */
 export function findSchemaProblem(name: SchemaName, value: unknown): string | null {
   const schema = readSchema(name)
   const problem = makeCheck(schema, schema)(value, '')

@@ -5,7 +5,6 @@ import { countLayers, normalizeBlocks } from '../../model/layers/blocks.js'
 import { SCHEMAS } from './schemas.js'
 import type { BaseModel, SimilarityResult } from './similarity-result.js'
 
-/** The model that a plan is for. */
 export interface PlannedModel {
   /** As the user named it: a folder or a Hub id. */
   id: string
@@ -34,10 +33,7 @@ export interface Plan {
   layersToSkip: number
   /** What the strategy measured, in its own words. */
   scores?: Record<string, unknown> | undefined
-  /**
-   * Texts that the strategy measured. Those after the first `readTexts` of the dataset, in the order of `shuffle`, had no
-   * part in it.
-   */
+  /** Texts that the strategy measured; those after the first `readTexts`, in `shuffle` order, had no part in it. */
   dataset?: Record<string, unknown> | undefined
   layerpruneVersion: string
 }
@@ -67,10 +63,7 @@ export function makePlan({
   }
 }
 
-/**
- * The layers of a plan of block influence, the one of least influence first; of equals the first.
- * @returns undefined if the plan has no score of every layer
- */
+/** The layers of a plan, least influence first; of equals the first; undefined if a layer has no score. */
 export function rankLayers({ model, scores }: Plan): { layer: number; influence: number }[] | undefined {
   const found = scores?.blockInfluence
   if (!Array.isArray(found) || found.length !== model.layers) return undefined

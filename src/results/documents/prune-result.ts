@@ -1,7 +1,6 @@
 import type { Plan } from './plan.js'
 import type { SCHEMAS } from './schemas.js'
 
-/** A figure of a model before and after. */
 export interface WholeAndPruned {
   whole: number
   pruned: number

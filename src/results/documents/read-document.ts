@@ -12,7 +12,7 @@ import type { TaskResult } from './task-result.js'
 import type { ReportedResult } from './verification.js'
 
 /** The documents that one command writes and another reads. */
-interface Documents {
+export interface Documents {
   similarity: ReportedResult
   evaluation: EvaluationResult
   plan: Plan

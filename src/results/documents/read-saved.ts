@@ -6,13 +6,12 @@ import type { EvaluationResult } from './evaluation-result.js'
 import { describeMetric, type Metric } from './metrics.js'
 import { makePlan, type Plan } from './plan.js'
 import type { PruneResult } from './prune-result.js'
-import { readDocument } from './read-document.js'
+import { type Documents, readDocument } from './read-document.js'
 import type { MetricResult } from './similarity-result.js'
 import type { SweepResult } from './sweep-result.js'
 import type { TaskResult } from './task-result.js'
 import type { ReportedResult, Verification, VerifiedBlock } from './verification.js'
 
-/** What a page is made from. */
 export interface SavedDocuments {
   results: ReportedResult[]
   evaluations: EvaluationResult[]
@@ -20,7 +19,6 @@ export interface SavedDocuments {
   sweeps?: SweepResult[]
   /** What tasks measured without texts. */
   tasks?: TaskResult[]
-  /** What was pruned. */
   prunes?: PruneResult[]
 }
 
@@ -45,20 +43,23 @@ export async function readSavedDocuments(paths: string[]): Promise<Required<Save
   return documents
 }
 
-/**
- * Reads a `similarity.json`: of a whole run, an interrupted one or a shard.
- * @throws LayerpruneError if the file is missing, no such result, or damaged
- */
-export async function readSimilarityResult(path: string): Promise<ReportedResult> {
-  return checkResult(path, (await readDocument(path, 'similarity')).document)
-}
+/** Reads a `similarity.json` of a run or a shard; throws LayerpruneError if it is missing, another, or damaged. */
+export const readSimilarityResult = readerOf('similarity', checkResult)
 
-/**
- * Reads what `evaluate --json` printed.
- * @throws LayerpruneError if the file is missing, no such result, or damaged
- */
-export async function readEvaluation(path: string): Promise<EvaluationResult> {
-  return checkCuts(path, (await readDocument(path, 'evaluation')).document)
+/** Reads what `evaluate --json` printed; throws LayerpruneError if it is missing, another, or damaged. */
+export const readEvaluation = readerOf('evaluation', checkCuts<EvaluationResult>)
+
+/** Reads a plan from its JSON file; throws LayerpruneError if it is missing, no plan, or damaged. */
+export const readPlan = readerOf('plan', checkPlan)
+
+/** Reads a `sweep.json` of a sweep or a shard; throws LayerpruneError if it is missing, another, or damaged. */
+export const readSweep = readerOf('sweep', checkSweep)
+
+function readerOf<Kind extends keyof Documents>(
+  kind: Kind,
+  check: (path: string, document: Documents[Kind]) => Documents[Kind],
+) {
+  return async (path: string) => check(path, (await readDocument(path, kind)).document)
 }
 
 /**
@@ -81,22 +82,6 @@ export async function readMeasuredTasks(
     tasks: tasks!,
     candidates: candidates.map(({ removed, tasks = {} }) => ({ removed, tasks })),
   }
-}
-
-/**
- * Reads a plan from its JSON file.
- * @throws LayerpruneError if the file is missing, no plan, or damaged
- */
-export async function readPlan(path: string): Promise<Plan> {
-  return checkPlan(path, (await readDocument(path, 'plan')).document)
-}
-
-/**
- * Reads a `sweep.json`, of a whole sweep or a shard.
- * @throws LayerpruneError if the file is missing, no sweep, or damaged
- */
-export async function readSweep(path: string): Promise<SweepResult> {
-  return checkSweep(path, (await readDocument(path, 'sweep')).document)
 }
 
 // schemas say what each value of a document is; what follows holds the values against each other

@@ -6,20 +6,14 @@ import { type SizeCertainty, summarizeCertainty } from './certainty.js'
 import { listMetrics, type Metric } from './metrics.js'
 import type { MetricResult, ScoredBlock, SimilarityResult } from './similarity-result.js'
 
-/**
- * The block of n layers with the smallest distance; of equals the first.
- * @param distances  `distances[n][l]` of a result, none of them NaN
- */
+/** The block of n layers with the smallest of a result's `distances[n][l]`, none of them NaN; of equals the first. */
 export function findBestBlock(distances: Record<string, number[]>, n: number): Block {
   const row = distances[n]!
   const start = row.indexOf(row.reduce((smallest, distance) => Math.min(smallest, distance)))
   return { start, end: start + n }
 }
 
-/**
- * The blocks of n layers with the smallest distances, by distance; of equals the first.
- * @param distances  `distances[n][l]` of a result
- */
+/** The blocks of n layers by a result's `distances[n][l]`, the smallest first; of equals the first. */
 export function findNearestBlocks(
   distances: Record<string, number[]>,
   n: number,
@@ -48,17 +42,14 @@ export type Recommending = Pick<SimilarityResult, 'distances' | 'layersToSkip'> 
   verification?: { recommended: Block } | undefined
 }
 
-/**
- * The block of n layers that a result recommends: the one that perplexity chose if blocks of that size were
- * checked, else the one of the smallest distance.
- */
+/** The block of n layers that a result recommends: perplexity's choice if it checked that size, else the nearest. */
 export function recommendBlock({ distances, layersToSkip, verification }: Recommending, n: number): Block {
   if (verification === undefined || n !== layersToSkip) return findBestBlock(distances, n)
   const { start, end } = verification.recommended
   return { start, end }
 }
 
-/** How sure it is that the best block of n layers is the best; null if that was not measured. */
+/** The confidence that the best block of n layers is the best; null if it was not measured. */
 export function findCertainty(
   {
     layersToSkip,
@@ -97,8 +88,7 @@ export function resizeResult(result: SimilarityResult, layersToSkip: number): Si
 }
 
 /**
- * A result as another of its metrics sees it. How sure the best block is was measured only for the first metric, so
- * for another it is not known.
+ * A result by another of its metrics, for which it is not known how sure the best block is.
  * @throws UsageError if the run did not measure that metric
  */
 export function selectMetric<T extends SimilarityResult>(result: T, metric: Metric): T {

@@ -1,10 +1,10 @@
+import type { SavedStatistics } from '../../base/statistics/text-statistics.js'
 import type { Block } from '../../model/layers/block.js'
 import type { DatasetShare } from '../../texts/data/shares.js'
-import type { Shard } from '../../texts/tokens/placed-rows.js'
+import type { ReadPosition, Shard } from '../../texts/tokens/placed-rows.js'
 import type { TokenSelection } from '../../texts/tokens/token-selection.js'
 import type { Certainty, SizeCertainty } from './certainty.js'
 import type { Metric } from './metrics.js'
-import type { SavedProgress } from './saved-progress.js'
 import type { SCHEMAS } from './schemas.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
@@ -65,10 +65,7 @@ export interface SimilarityResult extends MetricResult {
     config: string | null
     split: string | null
     revision: string | null
-    /**
-     * What the texts were mixed from, and the share of each, with configuration, split and commit if it is on the Hub;
-     * omitted if no shares were asked for.
-     */
+    /** The mixed datasets and their shares, with configuration, split and commit if on the Hub; omitted if none. */
     shares?: DatasetShare[]
     column: string
     /** Texts measured. */
@@ -81,30 +78,18 @@ export interface SimilarityResult extends MetricResult {
     fingerprint: string
   }
   /** What else decides which numbers come out; omitted if it was not asked for. */
-  settings: {
-    maxLength: number
-    batchSize: number
-    datasetSize?: number
-    shuffle?: number
-    until?: number
-  }
+  settings: { maxLength: number; batchSize: number; datasetSize?: number; shuffle?: number; until?: number }
   /** What `blocks`, `best`, `certainty`, `distances` and `standardErrors` are by. */
   metric: Metric
   tokens: TokenSelection
   layersToSkip: number
-  /**
-   * The block of the smallest distance of every size from 1 to layers - 1, by size. Present only if no size was asked for:
-   * `layersToSkip`, `blocks` and `best` are then those of one layer.
-   */
+  /** The nearest block of every size from 1 to layers - 1, if none was asked for; `best` is then of one layer. */
   bestBlocks?: Record<string, ScoredBlock>
   /** Every block of `layersToSkip` layers, by start. */
   blocks: ScoredBlock[]
   /** How sure it is that `best` is the best; null if only one text was measured. */
   certainty: Certainty | null
-  /**
-   * The same for every size n from 1 to layers - 1, each for itself, in short; omitted by versions that did not
-   * measure it.
-   */
+  /** The same for every size from 1 to layers - 1, each alone; omitted by versions that did not measure it. */
   certaintyBySize?: Record<string, SizeCertainty> | null
   /** Present if more metrics were asked for, which decide nothing: each of them by name. */
   metrics?: Partial<Record<Metric, MetricResult>>
@@ -115,4 +100,21 @@ export interface SimilarityResult extends MetricResult {
   /** Only in a shard or a partial result: the state that merging and resuming continue from. */
   progress?: SavedProgress
   layerpruneVersion: string
+}
+
+/** The window of texts that is being measured. */
+export interface WindowProgress {
+  /** After the last window, where the dataset ends. */
+  start: ReadPosition
+  /** Not yet known, the same as `start`, while no batch is measured. */
+  end: ReadPosition
+  /** Batches measured of it. */
+  batches: number
+}
+
+/** A measurement as a partial result or a shard's keeps it. */
+export interface SavedProgress {
+  tokenless: number
+  window: WindowProgress
+  statistics: SavedStatistics
 }

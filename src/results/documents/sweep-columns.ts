@@ -8,9 +8,9 @@ import {
 } from '../../base/format-numbers.js'
 import type { Block } from '../../model/layers/block.js'
 import { formatRemoved } from '../../model/layers/names.js'
-import { listShownTasks } from './shown-tasks.js'
 import type { Extent, SweepCandidate, SweepResult } from './sweep-result.js'
 import type { TableColumn } from './table-column.js'
+import { listShownTasks } from './task-measures.js'
 import type { TaskFigures } from './task-result.js'
 
 /** The whole model or a cut. */
@@ -61,7 +61,6 @@ function makeRow(cut: SweepCandidate, { whole, dataset, recommended }: SweepResu
   }
 }
 
-/** The columns of a sweep as people read them. */
 export function listSweepColumns(result: SweepResult): Column[] {
   return [...listChoice(result), ...listLosses(result), ...listAccuracies(result), ...listGains(result)]
 }

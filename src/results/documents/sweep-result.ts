@@ -36,10 +36,7 @@ export type CutPredictions = Omit<CandidateFigures, 'removed'> | { perplexity: n
 export type SweepCandidate = ChosenCut &
   Extent &
   CutPredictions & {
-    /**
-     * Texts that it was measured on: fewer than others if it lost so much on the first ones that the rest would say no
-     * more. Its perplexity is then the whole model's times what it lost on those texts.
-     */
+    /** Texts measured: fewer for a cut that lost too much on the first; its perplexity is then extrapolated. */
     texts: number
     /** The same figures with the layers before the cut refitted by least squares, nearly as `prune --repair` does. */
     repaired?: CutPredictions
@@ -74,10 +71,7 @@ export interface SweepResult {
   /** By size, those of one size in the order of the strategies. */
   candidates: SweepCandidate[]
   limits: SweepLimits
-  /**
-   * The cut of the most layers that holds to the limits; if the size alone is limited, the one of the lowest perplexity.
-   * Null without limits, or if no cut holds.
-   */
+  /** The cut of the most layers within the limits, or of the lowest perplexity by size alone; null if none holds. */
   recommended: Pick<SweepCandidate, 'layersToSkip' | 'removed' | 'strategies'> | null
   /** What the whole model and the recommended cut say after the same beginnings; omitted if none were asked for. */
   samples?: Sample[]

@@ -1,6 +1,11 @@
 import { formatAccuracy, formatPerplexity } from '../../base/format-numbers.js'
-import { listShownTasks } from './shown-tasks.js'
 import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from './task-result.js'
+
+/** Names of the tasks and groups that are shown: a task of a group is not. */
+export function listShownTasks(tasks: TaskResult['tasks']): string[] {
+  const inGroups = new Set(Object.values(tasks).flatMap((figures) => figures.tasks ?? []))
+  return Object.keys(tasks).filter((name) => !inGroups.has(name))
+}
 
 /** A metric of a task or group, with the figures of the whole model. */
 export interface TaskMeasure {

@@ -1,7 +1,7 @@
 import { scaleLinear } from 'd3-scale'
 import { formatAccuracy, formatQuantity } from '../../base/format-numbers.js'
 import { formatLayers } from '../../model/layers/names.js'
-import { listShownTasks } from '../documents/shown-tasks.js'
+import { listShownTasks } from '../documents/task-measures.js'
 import type { TaskFigures, TaskResult } from '../documents/task-result.js'
 import { BAND, describeDrawn, escapeXml, INK, MARKS, px, type Scheme, shorten, svgFrame } from './svg.js'
 

@@ -23,10 +23,7 @@ function rulesOf(scheme: Scheme): string {
   ].join('')
 }
 
-/**
- * SVG of the distance of every block by its start layer, with a band of 1.96 standard errors either side if
- * these are known, and the best block named. It follows the reader's light or dark scheme.
- */
+/** SVG of the distance of every block by its start layer, with a band of 1.96 standard errors if known. */
 export function drawDistanceCurve(result: SimilarityResult): string {
   const { blocks, best, layersToSkip, metric } = result
   const { title, limit } = describeMetric(metric)

@@ -3,11 +3,7 @@ import { interpolateViridis } from 'd3-scale-chromatic'
 /** Smallest and largest distance of a scale. */
 export type Range = [low: number, high: number]
 
-/**
- * The smallest distance, and the largest of a block that does not start at layer 0: those blocks take the embedding
- * away, and their distances would take most of the scale. They have the colour of the largest.
- * @param rows  distances by start
- */
+/** Smallest distance, and largest of a block not at layer 0: those take the embedding and most of the scale. */
 export function rangeOf(rows: number[][]): Range {
   const low = Math.min(...rows.flat())
   return [low, Math.max(low, ...rows.flatMap((row) => row.slice(1)))]
@@ -18,10 +14,7 @@ export function placeOn([low, high]: Range, distance: number): number {
   return high > low ? Math.min(1, (distance - low) / (high - low)) : Number(distance > low)
 }
 
-/**
- * Bright for 0, the block that rotates the stream least; dark for 1.
- * @returns `#rrggbb` (viridis)
- */
+/** `#rrggbb` of viridis: bright for 0, the block that rotates the stream least; dark for 1. */
 export function colorOf(place: number): string {
   return interpolateViridis(1 - place)
 }

@@ -66,14 +66,7 @@ export function frameHeatMap(
     Math.min(rows * Math.min(cellWidth, MAX_CELL), MAX_MAP_HEIGHT),
   )
   const bottom = (heading ? HEADING_HEIGHT : 0) + LEGEND_HEIGHT + mapHeight
-  return {
-    width,
-    height: bottom + BOTTOM,
-    left,
-    bottom,
-    cellWidth,
-    cellHeight: mapHeight / rows,
-  }
+  return { width, height: bottom + BOTTOM, left, bottom, cellWidth, cellHeight: mapHeight / rows }
 }
 
 /**
@@ -209,7 +202,6 @@ function drawChosen({ start, end }: Block, frame: HeatMapFrame): string {
   )
 }
 
-/** One line above the map. */
 function drawLegend(
   { model, distances }: HeatMapped,
   { width, left, bottom, cellHeight }: HeatMapFrame,

@@ -13,7 +13,7 @@ export interface Numbered<T> {
   document: T
 }
 
-/** All that a page has of one model. */
+/** Everything on a page about one model. */
 export interface ModelStory {
   /** As the user named it, without a `.` before it. */
   name: string

@@ -1,7 +1,7 @@
 import { formatDistance, formatPerplexity } from '../../base/format-numbers.js'
 import type { Block } from '../../model/layers/block.js'
 import { formatLayers } from '../../model/layers/names.js'
-import { listShownTasks } from '../documents/shown-tasks.js'
+import { listShownTasks } from '../documents/task-measures.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 import { renderStrip } from './page-parts.js'
 import { escapeXml } from './svg.js'

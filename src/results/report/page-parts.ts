@@ -61,19 +61,12 @@ export function renderTable<Row extends { removed: Block[] }>(
 <tbody>${lines.join('')}</tbody></table></div>`
 }
 
-/**
- * Text with a title and a button that copies it.
- * @param kind  its class: yaml or command
- */
+/** Text with a title and a button that copies it; the kind is its class. */
 export function renderCopy(kind: 'yaml' | 'command', title: string, text: string): string {
   return `<div class="copied ${kind}"><div class="caption"><h4>${title}</h4><button type="button" class="copy">Copy</button></div><pre tabindex="0" aria-label="${title}">${escapeXml(text)}</pre></div>`
 }
 
-/**
- * A picture with buttons that save it.
- * @param name  of the files, without an ending
- * @param caption  HTML
- */
+/** A picture with an HTML caption and buttons that save it as files of a name. */
 export function renderFigure(name: string, caption: string, picture: string): string {
   return `<figure data-name="${escapeXml(name)}"><figcaption><span>${caption}</span><span class="save"><button type="button" data-as="svg">SVG</button><button type="button" data-as="png">PNG</button></span></figcaption>${picture}</figure>`
 }

@@ -36,10 +36,7 @@ import { reachVerdict } from './verdict.js'
 const WIDE = { width: 580, heading: false }
 const NARROW = { width: 340, heading: false }
 
-/**
- * All of a result: the verdict and the slider that changes its size, both pictures, slices, table, settings.
- * @param number  of the result on the page, from 1
- */
+/** All of result `number` on the page: verdict, slider for its size, both pictures, slices, table, settings. */
 export function renderResult(
   result: ReportedResult,
   number: number,

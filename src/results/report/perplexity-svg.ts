@@ -13,10 +13,7 @@ function rulesOf(scheme: Scheme): string {
   return `.lp-dot{fill:${curve}}.lp-error{stroke:${curve}}.lp-best{fill:${best}}.lp-whole{stroke:${best}}`
 }
 
-/**
- * SVG of the perplexity of cuts, the lowest first, with 1.96 standard errors either side if they are known, on a
- * logarithmic scale that starts at the whole model. It follows the reader's light or dark scheme.
- */
+/** SVG of the perplexity of cuts, lowest first, with 1.96 standard errors if known, on a logarithmic scale. */
 export function drawPerplexities(evaluation: EvaluationResult): string {
   const { candidates, perplexity: whole } = evaluation
   const rows = [...candidates].sort((a, b) => (a.perplexity ?? Infinity) - (b.perplexity ?? Infinity))

@@ -14,7 +14,6 @@ const PNG_SCALE = 2
 /** Dots per inch at which sharp draws a pixel of an SVG as one. */
 const PLAIN_DPI = 72
 
-/** How a result is drawn. */
 export interface DrawnOptions {
   kind: PlotKind
   /** For a heat map: 'row' gives each row its own colours, which is the default. */
@@ -39,10 +38,7 @@ export function drawPlot(
   return convertPlot(svg, path)
 }
 
-/**
- * An SVG in the format of the file's name. A PNG has the light colours and twice the pixels.
- * @throws UsageError if the name ends in neither .svg nor .png
- */
+/** An SVG in the format of the file's name; a PNG has light colors and twice the pixels. Throws for other endings. */
 export async function convertPlot(svg: string, path: string): Promise<string | Uint8Array> {
   if (assertPlotFile(path) === '.svg') return svg
   const { default: sharp } = await import('sharp')
@@ -62,10 +58,7 @@ export function assertPlotFile(path: string): '.svg' | '.png' {
 const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']
 let added: Promise<void> | undefined
 
-/**
- * Adds the fonts of this package to those that sharp draws letters with: a container often has none, and every letter would be
- * a box. sharp adds a font for all pictures when a text asks for its file.
- */
+/** Adds this package's fonts to sharp's: without any, as in a container, every letter is a box. */
 function addFonts(): Promise<void> {
   const { resolve } = createRequire(import.meta.url)
   added ??= import('sharp').then(async ({ default: sharp }) => {

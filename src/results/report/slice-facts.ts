@@ -12,7 +12,6 @@ export interface CutModel {
   checkpointDtype?: string | null | undefined
 }
 
-/** Facts about mergekit slices beside the layers. */
 export interface SliceFacts {
   /** Why mergekit would not make a cut, in words; undefined if no reason is known. */
   findProblem: (model: CutModel, removed: Block[]) => string | undefined

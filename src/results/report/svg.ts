@@ -16,7 +16,7 @@ export type Ink = (typeof INK)['light']
 
 // Okabe and Ito's colours, which are distinct with any colour vision. Plain rules, no CSS variables: viewers that do not
 // know these would draw black. Classes are prefixed because plots are also set into HTML pages.
-/** Colours of what is measured and of the best of it. */
+/** Colours of measured values and of the best one. */
 export const MARKS = {
   light: { curve: '#0072b2', best: '#d55e00' },
   dark: { curve: '#56b4e9', best: '#e69f00' },

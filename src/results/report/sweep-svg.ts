@@ -41,10 +41,7 @@ interface Point {
 
 type Scale = (value: number) => number
 
-/**
- * SVG of what a sweep lost: perplexity over the whole model's, on a logarithmic scale, by layers removed and by bytes
- * on disk, a curve for each strategy, dashed if repaired. It follows the reader's light or dark scheme.
- */
+/** SVG of perplexity over the whole model's, on a log scale, by layers removed and by bytes; dashed if repaired. */
 export function drawSweep(sweep: SweepResult): string {
   const curves = listCurves(sweep)
   const y = scaleRatios(sweep, curves)

@@ -1,6 +1,5 @@
 import type { Block } from '../../model/layers/block.js'
-import { listShownTasks } from '../documents/shown-tasks.js'
-import { formatTaskValue } from '../documents/task-measures.js'
+import { formatTaskValue, listShownTasks } from '../documents/task-measures.js'
 import { TASK_METRICS, type TaskFigures, type TaskMetric, type TaskResult } from '../documents/task-result.js'
 import { isSameCut, type ModelStory } from './model-story.js'
 
@@ -24,10 +23,7 @@ export function listTaskResults({
   return [...tasks.map(({ document }) => document), ...measured]
 }
 
-/**
- * How a cut does on each task or group that it was measured on, by name.
- * @param removed  none for the whole model
- */
+/** How a cut does on each task or group that it was measured on, by name; `removed` is empty for the whole model. */
 export function findTaskFigures(story: Checks, removed: Block[]): Map<string, TaskFigures | null> {
   const found = new Map<string, TaskFigures | null>()
   for (const { tasks, candidates } of listTaskResults(story)) {

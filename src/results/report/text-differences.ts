@@ -5,10 +5,7 @@ import type { ReportedResult } from '../documents/verification.js'
 import type { ModelStory } from './model-story.js'
 import { escapeXml } from './svg.js'
 
-/**
- * A line for each number of layers for which different texts have different nearest blocks, by the same metric at the
- * same tokens; nothing if all agree.
- */
+/** A line for each number of layers for which texts disagree on the nearest block, at the same metric and tokens. */
 export function renderTextDifferences({ results }: Pick<ModelStory, 'results'>): string {
   const documents = results.map(({ document }) => document)
   const lines = [...new Set(documents.map(nameMeasure))].flatMap((measure) => {

@@ -22,11 +22,11 @@ export type Standing = 'checked' | 'nearest' | 'partial'
 /** Which layers to remove, and the evidence, in the words of the page. */
 export interface Verdict extends Block {
   headline: string
-  /** How large the block is and how far the stream rotates across it. */
+  /** The size of the block and its distance. */
   detail: string
   standing: Standing
   badge: string
-  /** What was found, and how sure it is. */
+  /** The finding and its confidence. */
   reason: string
 }
 

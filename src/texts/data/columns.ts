@@ -1,16 +1,12 @@
 import { isObject } from '../../base/is-object.js'
 
-/**
- * The columns that are read: the one of the name that the user gave, or those between its commas.
- * @param has  whether the data has a column of a name
- */
+/** The columns that are read: the one the user named, or those between its commas. */
 export function chooseColumns(asked: string, has: (name: string) => boolean): string[] {
   return has(asked) ? [asked] : asked.split(',').map((name) => name.trim())
 }
 
 /**
- * What several columns of a row say together: texts joined by a line end unless there is white space already, chats
- * one after the other.
+ * Several columns of a row as one: texts joined by a line end unless there is white space, chats one after the other.
  * @returns undefined if one of them is neither or they are of both kinds; empty ones and null have no part in it
  */
 export function joinColumns(values: unknown[]): unknown {

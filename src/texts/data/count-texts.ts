@@ -53,10 +53,7 @@ export class FileCount {
     this.#rows = rows
   }
 
-  /**
-   * @param text  a string, or a chat that becomes one
-   * @param row   1-based number of the row that was read, if the file says how many there are
-   */
+  /** @param row 1-based number of the row that was read, if the file says how many there are */
   addText(text: unknown, row: number | undefined): void {
     this.#texts++
     if (typeof text === 'string') this.#textBytes += text.length

@@ -42,6 +42,6 @@ export interface DatasetName {
   split: string | null
   /** Commit of the Hub. */
   revision: string | null
-  /** Of the files, folders and datasets on the Hub; omitted if files are read one after another. */
+  /** Shares of the mixed files, folders and datasets; omitted if files are read one after another. */
   shares?: DatasetShare[]
 }

@@ -19,15 +19,9 @@ import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 
 /** What a dataset needs from those who read it. */
 export interface ReadingOptions {
-  /**
-   * Writes a chat as one text with its special tokens; undefined for a chat with parts that are no text. Without it,
-   * rows of chats count as rows without text.
-   */
+  /** Writes a chat as one text with special tokens; undefined if a part is no text. Without it, chats are skipped. */
   writeChat?: ((chat: unknown[], origin: string) => Promise<string | undefined>) | undefined
-  /**
-   * Rows to start after, counted as they are stored, with or without text, in the order in which they are read.
-   * Whole row groups of Parquet files among them are not even downloaded, unless rows are shuffled.
-   */
+  /** Stored rows to skip, with or without text, in reading order; whole Parquet row groups are not downloaded. */
   skipRows?: number | undefined
 }
 
@@ -193,7 +187,7 @@ class DatasetReader {
   readonly skipped = { empty: 0, notText: 0 }
   readonly #parts: DatasetPart[]
   readonly #options: ReadOptions
-  /** Of the files that were opened. */
+  /** One for each opened file. */
   #counts: FileCount[] = []
   #texts = 0
   #isAtEnd = false

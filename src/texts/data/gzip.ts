@@ -2,10 +2,7 @@ import { createGunzip } from 'node:zlib'
 import { LayerpruneError } from '../../base/errors.js'
 import { iterateTransform } from './transform.js'
 
-/**
- * Unpacks a gzip stream of one or several members.
- * @throws LayerpruneError, with the file, if it is cut short or not gzip
- */
+/** Unpacks gzip data; throws LayerpruneError, with the file, if it is cut short or not gzip. */
 export async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   let packedBytes = 0
   async function* counted() {

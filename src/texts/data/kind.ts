@@ -1,14 +1,12 @@
 import type { DataSource } from '../../files/byte-source.js'
 
-/** How the rows of a file are written. */
 export type DataFormat = 'jsonl' | 'json' | 'csv' | 'tsv' | 'text' | 'parquet'
 
-/** What the name of a file says about its content. */
 export interface DataKind {
   format: DataFormat
   /** How the file is packed as a whole; null if it is not. */
   packing: 'gzip' | 'zstd' | null
-  /** Of plain text: each line is a text, whatever the options say. */
+  /** Plain text with one text per line, whatever the options say. */
   isLines?: true
 }
 

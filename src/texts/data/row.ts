@@ -9,7 +9,6 @@ export interface DataRow {
   position: number | undefined
 }
 
-/** What every format reader gets. */
 export interface ReadContext {
   /** The file, for messages. */
   name: string
@@ -17,7 +16,6 @@ export interface ReadContext {
   column: string | null
 }
 
-/** What a reader of one column gets. */
 export interface ColumnContext extends ReadContext {
   column: string
 }

@@ -1,15 +1,11 @@
-import type { FileHandle } from 'node:fs/promises'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import type { DataSource } from '../../files/byte-source.js'
 import { readExactly } from '../../files/read-exactly.js'
 
 const CHUNK_BYTES = 1 << 18
 
-/**
- * A dataset file on disk.
- * @throws LayerpruneError if the file cannot be opened or is shorter than what is requested of it
- */
+/** @throws LayerpruneError if the file cannot be opened or is shorter than what is requested of it */
 export function openLocalSource(path: string, name: string): DataSource {
   return {
     name,

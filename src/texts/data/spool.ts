@@ -10,10 +10,7 @@ import { cannotKeep, openTemporary } from './temporary-file.js'
 const CHUNK_BYTES = 1 << 18
 const WHAT = 'piped texts'
 
-/**
- * Data that come once, from a pipe, as a source that can be read any number of times: what was read is kept in a
- * temporary file. No more is taken from the pipe than readers ask for, so that it may be endless.
- */
+/** Data that come once, from a pipe, as a source to read again from a temporary file; taken only as requested. */
 export class Spool implements DataSource {
   readonly name: string
   readonly #input: Readable

@@ -1,10 +1,7 @@
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-/**
- * Iterates over what a transform stream makes of the input, at the pace of the consumer.
- * An error on either side is thrown to the consumer; ending early closes the input before it returns.
- */
+/** What a transform stream makes of the input, at the consumer's pace; an early end closes the input first. */
 export async function* iterateTransform<T>(
   input: AsyncIterable<unknown>,
   transform: Transform,

@@ -43,11 +43,7 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): 
   yield* push(new Uint8Array(0), true)
 }
 
-/**
- * Unpacks complete Zstandard data.
- * @param sizeBytes  of what it unpacks to
- * @throws Error if it has another size, is not Zstandard, or needs too much memory
- */
+/** Unpacks Zstandard data of a size; throws Error if it has another, is damaged, or needs too much memory. */
 export function unzstdWhole(packed: Uint8Array, sizeBytes: number): Uint8Array {
   assertWindow(packed)
   const unpacked = new Uint8Array(sizeBytes)

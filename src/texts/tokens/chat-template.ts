@@ -8,7 +8,7 @@ import { isGguf } from '../../files/checkpoint/gguf-names.js'
 import { readGgufHeader } from '../../files/gguf/header.js'
 import { readTokenId, readVocabulary } from '../../files/gguf/tokenizer/vocabulary.js'
 
-/** What a tokenizer says of chats. */
+/** How a tokenizer writes chats. */
 interface ChatSettings {
   template: string
   /** `bos_token` and the like, as texts. */

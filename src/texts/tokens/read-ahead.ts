@@ -1,7 +1,7 @@
 /**
- * Yields what another generator yields, which makes its first item from now on, and each other item while the one before
- * it is worked on. A failure ahead is thrown when its item is requested. Who does not ask for items calls `return`.
- * @param ending  aborted when no more items are requested, so that nobody waits for one made ahead
+ * Prefetches one item ahead: starts at once, then prepares each item while the caller handles the previous one. A
+ * failure is thrown when its item is requested. Call `return` if you never iterate.
+ * @param ending  aborted when no more items are requested, so that nobody waits for the prefetched one
  */
 export function readAhead<T>(items: AsyncGenerator<T>, ending: AbortController): AsyncGenerator<T> {
   const ahead = passOn(items, ending)

@@ -12,7 +12,7 @@ const MARGIN = 2521
 /** Characters of a text that are encoded at most: some ten seconds. */
 const MOST_CHARACTERS = 1 << 24
 
-/** Of a text in a message. */
+/** Characters of a text that messages show. */
 const SHOWN_CHARACTERS = 40
 
 /** The start of a character that no normalizer joins to what precedes it or moves before it; not a space. */

@@ -14,15 +14,15 @@ export interface EncodedText {
 
 /** Where the tokens of a prefix tree are; `graph/tree-attention.ts` says how it is written. */
 export interface PrefixTreePlaces {
-  /** Of each token, how many precede it on the way from the root. */
+  /** For each token, how many precede it on the way from the root. */
   positions: number[]
-  /** Of each token, the place of the first after it that does not see it. */
+  /** For each token, the place of the first later token that does not see it. */
   seenUntil: number[]
 }
 
 /** An encoded text without the text itself, which may be much longer than what is read of it. */
 export interface ReadText extends EncodedText {
-  /** Of the whole text, in UTF-8. */
+  /** UTF-8 bytes of the whole text. */
   sizeBytes: number
 }
 

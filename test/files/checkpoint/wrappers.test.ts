@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readTable } from '../../../src/base/read-table.js'
 import { interpretConfig } from '../../../src/files/checkpoint/config.js'
 import { WRAPPERS } from '../../../src/files/checkpoint/known-models.js'
-import { textDefaults } from '../../../src/files/checkpoint/text-defaults.js'
-import { readTextConfig } from '../../../src/files/checkpoint/wrappers.js'
+import { readTextConfig, textDefaults } from '../../../src/files/checkpoint/wrappers.js'
 import { FAMILIES } from '../../../src/model/families/table.js'
 
 /** Configs as versions of transformers save them, by test/fixtures/make-configs.py. */

@@ -1,6 +1,5 @@
 import { LayerpruneError } from '../../../base/errors.js'
-import type { Expectations } from '../../../jobs/similarity/check-result.js'
-import { checkResult } from '../../../jobs/similarity/check-result.js'
+import { checkResult, type Expectations } from '../../../jobs/similarity/check-result.js'
 import { readSimilarityResult } from '../../../results/documents/read-saved.js'
 import { printFailure, printResult } from '../../terminal/output.js'
 import { noteRecommendation } from './note-recommendation.js'

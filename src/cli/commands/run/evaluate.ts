@@ -4,8 +4,7 @@ import { VERSION } from '../../../base/version.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { locateModel } from '../../../engine/model.js'
 import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
-import type { EvaluationOptions } from '../../../jobs/evaluate/perplexity.js'
-import { evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
+import { type EvaluationOptions, evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
 import { EVALUATION_LIST, TASK_LIST } from '../../../jobs/library/option-lists.js'
 import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
@@ -136,11 +135,7 @@ async function measure(
   hooks: RunHooks,
   onDocument: (sample: TaskSample) => void,
 ): Promise<EvaluationResult | TaskResult> {
-  const options = {
-    ...pick(flags, EVALUATION_LIST.flags),
-    ...hooks,
-    candidates,
-  }
+  const options = { ...pick(flags, EVALUATION_LIST.flags), ...hooks, candidates }
   const { against } = flags
   if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
   const next = tasks && 'tasks'

@@ -18,7 +18,6 @@ export async function run(flags: InspectFlags): Promise<void> {
   await printDocument(withFlags(inspection), flags, formatInspection)
 }
 
-/** Names options by their flags in the problem and its hint. */
 function withFlags(inspection: Inspection): Inspection {
   const { analysis } = inspection
   if (analysis.possible) return inspection

@@ -8,10 +8,7 @@ const OTHERS = new Set([
   ...['start', 'end', 'drop', 'plan', 'from', 'layersToSkip'],
 ])
 
-/**
- * The flags of `prune` that made a model what it is, as they are typed. Of files and folders here their names alone:
- * their paths are private once the model is published.
- */
+/** The flags of `prune` that made a model, as typed; files and folders by name only, because paths are private. */
 export function listMakingFlags(command: Command): string[] {
   const values: Record<string, unknown> = command.opts()
   return command.options.flatMap((option) => {

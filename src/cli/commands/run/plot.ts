@@ -9,8 +9,7 @@ import {
 import { drawAccuracies } from '../../../results/report/accuracy-svg.js'
 import type { HeatScale } from '../../../results/report/heatmap-svg.js'
 import { drawPerplexities } from '../../../results/report/perplexity-svg.js'
-import type { PlotKind } from '../../../results/report/plot.js'
-import { assertPlotFile, convertPlot, drawPlot } from '../../../results/report/plot.js'
+import { assertPlotFile, convertPlot, drawPlot, type PlotKind } from '../../../results/report/plot.js'
 import { printNote } from '../../terminal/output.js'
 import { prepareOutputFile } from './output-file.js'
 

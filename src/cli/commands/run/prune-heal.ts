@@ -25,7 +25,6 @@ const SHARED_OPTIONS = [
 
 type SharedOptions = Omit<HealOptions, 'model' | 'output'>
 
-/** A pruned model, and its repair. */
 export interface Pruned {
   result: PruneResult
   repair?: RepairReport | undefined
@@ -100,10 +99,7 @@ export async function pruneAndHeal(
   }
 }
 
-/**
- * Checks whether a model can be trained once pruned.
- * @throws LayerpruneError if not
- */
+/** @throws LayerpruneError if a model cannot be trained once pruned */
 export async function assertHealable(
   flags: PruneFlags,
   { format }: Pick<PruneResult, 'format'>,

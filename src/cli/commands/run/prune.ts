@@ -54,11 +54,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const options = { ...pick(flags, PRUNE_LIST.flags), card: typed, ...hooks }
   try {
     const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
-    const plan = await planRemoval(removal, {
-      id,
-      layers: config.layers,
-      family: config.modelType,
-    })
+    const plan = await planRemoval(removal, { id, layers: config.layers, family: config.modelType })
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan

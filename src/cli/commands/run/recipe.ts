@@ -4,8 +4,7 @@ import { quoteForShell } from '../../../base/quote-for-shell.js'
 import { writeFilesAtomically } from '../../../base/write-files.js'
 import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
 import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
-import type { RecipeOptions } from '../../../jobs/recipe/recipe.js'
-import { makeRecipe } from '../../../jobs/recipe/recipe.js'
+import { makeRecipe, type RecipeOptions } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
 import { nameFlags, printDocument, printWarning } from '../../terminal/output.js'
 import { pick } from './pick.js'
@@ -33,7 +32,6 @@ export async function run(flags: RecipeFlags): Promise<void> {
   )
 }
 
-/** Names options by their flags in the problem. */
 function withFlags(heal: HealingEstimate): HealingEstimate {
   return 'problem' in heal ? { problem: nameFlags(heal.problem) } : heal
 }

@@ -1,14 +1,12 @@
 import { UsageError } from '../../../base/errors.js'
 import type { Block } from '../../../model/layers/block.js'
 import { assertBlockSize } from '../../../model/layers/blocks.js'
-import type { Plan, PlannedModel } from '../../../results/documents/plan.js'
-import { makePlan } from '../../../results/documents/plan.js'
+import { makePlan, type Plan, type PlannedModel } from '../../../results/documents/plan.js'
 import { readDocument } from '../../../results/documents/read-document.js'
 import { readPlan, readSimilarityResult, readSweep } from '../../../results/documents/read-saved.js'
+import { planRecommended, planVerifiedBlock } from '../../../results/documents/recommended-plan.js'
 import { findBestBlock } from '../../../results/documents/result-views.js'
-import { planRecommended } from '../../../results/documents/sweep-plan.js'
 import type { ReportedResult } from '../../../results/documents/verification.js'
-import { planVerifiedBlock } from '../../../results/documents/verified-plan.js'
 import { printWarning } from '../../terminal/output.js'
 import type { RemovalFlags } from '../removal-flags.js'
 import { noteRecommendation } from './note-recommendation.js'
@@ -37,8 +35,7 @@ interface RemovalOrigin {
 const WAYS = '--start and --end, --drop, --plan or --from'
 
 /**
- * The one removal that the flags name.
- * @throws UsageError if none or more than one is named
+ * @throws UsageError if none or more than one removal is named
  * @throws LayerpruneError if a file they name cannot be used
  */
 export async function readRemoval(flags: RemovalFlags): Promise<Removal> {
@@ -72,10 +69,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
   ]
 }
 
-/**
- * Makes the plan of a removal for the model that it is applied to.
- * @throws UsageError if the layers do not fit the model
- */
+/** @throws UsageError if the layers do not fit the model that the plan is for */
 export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
   const { blocks, strategy, origin, scores, dataset } = removal
   if (origin !== undefined && origin.layers !== model.layers) {

@@ -1,13 +1,12 @@
 import { writeFilesAtomically } from '../../../base/write-files.js'
 import { readMergekitProblem } from '../../../jobs/library/mergekit-problem.js'
+import { planVerifiedBlock } from '../../../results/documents/recommended-plan.js'
 import { recommendBlock } from '../../../results/documents/result-views.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
 import type { Verification } from '../../../results/documents/verification.js'
-import { planVerifiedBlock } from '../../../results/documents/verified-plan.js'
 import { formatSliceConfig } from '../../../results/mergekit.js'
 import { formatDistancesCsv } from '../../../results/report/csv.js'
 
-/** A result, with the perplexity check of its best blocks if requested. */
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**

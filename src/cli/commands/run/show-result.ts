@@ -6,10 +6,7 @@ import { formatSummary } from '../../terminal/summary.js'
 import { formatVerifiedSummary } from '../../terminal/verification.js'
 import type { VerifiedResult } from './result-files.js'
 
-/**
- * Prints a result, as a report or as JSON, and says which files it was written to.
- * @param advice  how its blocks could be checked, if the run can do that and did not
- */
+/** Prints a result, as a report or as JSON, the files it was written to, and how its blocks could be checked. */
 export async function showResult(
   result: VerifiedResult,
   { heatmap, output, ...flags }: { json?: boolean; heatmap?: boolean; output: string },

@@ -79,7 +79,6 @@ function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
   return { ...flags, datasetSize: VERIFIED_DISTANCE_TEXTS }
 }
 
-/** The partial result of an earlier run, if it is to be resumed. */
 async function findEarlierRun(
   checkpoint: CheckpointFile,
   { resume }: SimilarityFlags,

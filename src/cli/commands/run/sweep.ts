@@ -8,7 +8,7 @@ import { SWEEP_LIST } from '../../../jobs/library/option-lists.js'
 import type { SweepOptions, SweepStrategy } from '../../../jobs/sweep/options.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
 import { sweepCuts } from '../../../jobs/sweep/sweep.js'
-import { planRecommended } from '../../../results/documents/sweep-plan.js'
+import { planRecommended } from '../../../results/documents/recommended-plan.js'
 import type { SweepResult } from '../../../results/documents/sweep-result.js'
 import { formatSweepCsv } from '../../../results/report/csv.js'
 import { drawSweep } from '../../../results/report/sweep-svg.js'
@@ -54,11 +54,7 @@ export async function run(flags: SweepFlags): Promise<void> {
   await showSweep(result, flags, written)
 }
 
-/**
- * Writes a sweep to a folder: its JSON, table, curves and, if a cut is recommended, the plan of it; of a shard its JSON
- * alone.
- * @returns the names of the files
- */
+/** Writes a sweep: JSON (of a shard only this), table, curves, recommended plan; returns the names of the files. */
 export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {
   const json = `${JSON.stringify(sweep, null, 2)}\n`
   const files: Record<string, string> = sweep.shard

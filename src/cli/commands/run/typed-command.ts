@@ -6,10 +6,7 @@ import { isRepoId } from '../../../files/hub/repo.js'
 /** Does not change what is written. */
 const DRY_RUN = '--dry-run'
 
-/**
- * The command line as it was typed, for a model card. Of files and folders here their names alone, and of addresses no
- * name and password: both are private once the model is published.
- */
+/** The command line as typed, for a model card: without the private parts of paths and addresses. */
 export function formatTypedCommand(words = process.argv.slice(2)): string {
   return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)]
     .map(quoteForShell)

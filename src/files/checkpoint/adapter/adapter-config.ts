@@ -2,7 +2,6 @@ import { LayerpruneError } from '../../../base/errors.js'
 import { isObject } from '../../../base/is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 
-/** What adapter_config.json says of a LoRA adapter. */
 export interface AdapterConfig {
   /** The model that it was trained on: a folder or a Hub id; null if it is not stated. */
   base: string | null
@@ -16,7 +15,6 @@ export interface AdapterConfig {
 export interface Adapter {
   /** As the user named it. */
   id: string
-  /** Folder of its files. */
   folder: string
   config: AdapterConfig
   /** Its weights, relative to the folder. */
@@ -52,7 +50,6 @@ const PATTERN = /^\^?(?:[\w-]|\\?\.|\\d\+?)+$/
 
 const HINT = 'merge the adapter into its base model with peft (merge_and_unload), and name the merged model'
 
-/** The error for an adapter that cannot be merged here. */
 export function refusedAdapter(what: string): LayerpruneError {
   return new LayerpruneError(what, { hint: HINT })
 }

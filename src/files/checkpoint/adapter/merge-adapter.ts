@@ -10,7 +10,6 @@ type Tensors = ReadonlyMap<string, TensorLocation>
 /** What a base model must tell for an adapter to be merged into it. */
 export interface AdaptedBase {
   tensors: Tensors
-  /** Content of its config.json. */
   config: Record<string, unknown>
 }
 
@@ -31,7 +30,6 @@ const OTHER_BASE = 'name the model that the adapter was trained on with `base`'
 const PREFIX = 'base_model.model.'
 const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.weight)?$/
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16']
-/** What the embedding table and the head are called. */
 const TABLE_OR_HEAD =
   /(^|\.)(embed_tokens|wte|word_embeddings|embed_in|tok_embeddings|lm_head|embed_out|output)\.weight$/
 

@@ -21,10 +21,7 @@ export function isAdapter(names: string[]): boolean {
   return names.includes(ADAPTER_FILE) && !names.some(isWeights) && findPytorch(names) === undefined
 }
 
-/**
- * Opens an adapter as PEFT saves it.
- * @throws LayerpruneError if a file is missing or damaged, or it is not of a kind that can be merged
- */
+/** @throws LayerpruneError if a file is missing or damaged, or the adapter is not of a kind that can be merged */
 export async function openAdapter({ id, folder, names, provide }: ModelSource): Promise<Adapter> {
   await provide([ADAPTER_FILE])
   const path = join(folder, ADAPTER_FILE)

@@ -5,12 +5,11 @@ import { combineBlocks, findGroupSize, stored } from './scales.js'
 
 type Section = Record<string, unknown>
 
-/** Of every 8 outputs, which of the 8 integers of a word each one is. */
+/** For every 8 outputs, the index of each in the 8 integers of a word. */
 const ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
 
 /**
- * The weights of an AWQ checkpoint: 4-bit integers in words along the outputs, in an order of their own, with scales and
- * zero points for groups of inputs.
+ * The weights of an AWQ checkpoint: 4-bit words along the outputs, with scales and zero points for groups of inputs.
  * @throws LayerpruneError if the checkpoint is of another layout, or tensors do not fit each other
  */
 export function readAwq(raw: RawTensors, { bits = 4, version = 'gemm' }: Section): string {

@@ -5,7 +5,7 @@ import type { WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
 import { combineWith, stored } from './scales.js'
 
-/** What bitsandbytes writes as JSON beside each 4-bit weight. */
+/** The JSON that bitsandbytes writes beside each 4-bit weight. */
 interface QuantState {
   shape: [number, number]
   blockSize: number
@@ -20,8 +20,7 @@ const MOST_STATE_BYTES = 65_536
 const STATE = /\.weight\.quant_state\.bitsandbytes__(nf4|fp4)$/
 
 /**
- * The weights of a checkpoint that bitsandbytes quantised: codes of 4 bits with a table of their values and a scale for
- * each block, which may be quantised too, or integers of 8 bits with a scale for each row.
+ * The weights of a bitsandbytes checkpoint: 4-bit codes with a table of values and block scales, or int8 with row ones.
  * @throws LayerpruneError if tensors do not fit each other
  */
 export function readBitsandbytes(raw: RawTensors): string {
@@ -136,10 +135,7 @@ function readState(tensor: TensorLocation): QuantState {
   }
 }
 
-/**
- * The bytes of a small tensor.
- * @throws LayerpruneError if it is large, or its file ends before it
- */
+/** The bytes of a small tensor; throws LayerpruneError if it is large, or its file ends before it. */
 function readSmallTensor({ name, file, offsetBytes, sizeBytes }: TensorLocation): Buffer {
   if (sizeBytes > MOST_STATE_BYTES) {
     throw damaged(`tensor ${quoteName(name)} has ${sizeBytes} bytes, expected at most ${MOST_STATE_BYTES}`)

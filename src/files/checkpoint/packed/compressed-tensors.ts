@@ -8,7 +8,6 @@ import { combineGroups, combineWith, readFp4, scale, stored, subtractZeros } fro
 
 type Section = Record<string, unknown>
 
-/** How a group of modules is quantised. */
 interface Scheme {
   bits: number
   /** Columns that share a scale; null if all of a row do. */
@@ -17,8 +16,7 @@ interface Scheme {
 }
 
 /**
- * The weights of a checkpoint that compressed-tensors wrote (llm-compressor, vLLM): 8-bit floats and integers, packed
- * integers, NVFP4 and MXFP4.
+ * The weights of a checkpoint that compressed-tensors wrote: 8-bit floats and integers, packed integers, NVFP4, MXFP4.
  * @throws LayerpruneError if some are sparse or rotated, or do not fit the config
  */
 export function readCompressedTensors(raw: RawTensors, settings: Section): string {

@@ -3,8 +3,7 @@ import { damaged, type RawTensors } from './raw-tensors.js'
 import { scale, stored } from './scales.js'
 
 /**
- * 8-bit floats with scales for blocks, rows or whole tensors, which are named like the tensor and `_scale_inv` or
- * `_scale`: as of DeepSeek, Qwen and Mistral, of compressed-tensors, of ModelOpt and of fbgemm.
+ * 8-bit floats with scales for blocks, rows or whole tensors, named like the tensor and `_scale_inv` or `_scale`.
  * @param block rows and columns of the blocks that have a scale, if they have
  * @throws LayerpruneError if a tensor has no scales, or scales of another shape
  */

@@ -61,7 +61,7 @@ function readWeight(
   return { bits, expression: combineBlocks('Mul', shifted, spread(stored(scales)), block) }
 }
 
-/** The first version of the layout stores zero points less one, in as many bits: the highest code stands for zero. */
+/** The first version of the layout stores zero points minus one, modulo 2^bits: the highest code means zero. */
 function readZeros(
   part: TensorLocation,
   shape: [number, number],

@@ -13,8 +13,7 @@ const BITS = [2, 3, 4, 5, 6, 8] as const
 const FLOAT_BITS: Record<string, number> = { mxfp4: 4, nvfp4: 4, mxfp8: 8 }
 
 /**
- * The weights of a checkpoint that MLX quantised: integers in words along the rows, each group with a scale and a bias,
- * or floats of 4 or 8 bits, each group with a scale.
+ * The weights of an MLX checkpoint: integers in row words with a scale and bias per group, or 4- or 8-bit floats.
  * @throws LayerpruneError if the config does not say how, or tensors do not fit each other
  */
 export function readMlx(raw: RawTensors, settings: Section): string {

@@ -1,13 +1,11 @@
-import type { RawTensors } from './raw-tensors.js'
-import { assertShape } from './raw-tensors.js'
+import { assertShape, type RawTensors } from './raw-tensors.js'
 import { combineGroups, readFp4, readScales } from './scales.js'
 
 /** Numbers that share a scale. */
 const GROUP = 32
 
 /**
- * The experts of gpt-oss: 4-bit floats in blocks of 32 with a power of two, stored as [experts, outputs, blocks, 16]
- * bytes; the model's code has them as [experts, inputs, outputs].
+ * The experts of gpt-oss: 4-bit floats in blocks of 32, stored as [experts, outputs, blocks, 16] bytes.
  * @throws LayerpruneError if tensors do not fit each other
  */
 export function readMxfp4(raw: RawTensors): string {

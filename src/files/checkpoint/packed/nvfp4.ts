@@ -6,10 +6,7 @@ import { combineGroups, readFp4, stored } from './scales.js'
 /** Numbers that share an 8-bit scale. */
 const GROUP = 16
 
-/**
- * 4-bit floats with 8-bit scales, which are divided by one scale for all (compressed-tensors) or multiplied by it
- * (ModelOpt).
- */
+/** 4-bit floats with 8-bit scales, divided (compressed-tensors) or multiplied (ModelOpt) by one global scale. */
 export function readNvfp4(raw: RawTensors, module: string, packed: TensorLocation): void {
   const shape = [...packed.shape.slice(0, -1), 2 * packed.shape.at(-1)!]
   const scales = raw.get(`${module}.weight_scale`, 'F8_E4M3')

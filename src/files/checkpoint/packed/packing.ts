@@ -10,10 +10,7 @@ export interface Packing {
   bits: number
 }
 
-/**
- * What is known of the packed tensors of a checkpoint; null if there are none.
- * @param form as its config states it; null if the tensors themselves state it, as in GGUF
- */
+/** The packed tensors of a checkpoint, or null; `form` is null if the tensors themselves state it, as in GGUF. */
 export function describePacking(
   form: string | null,
   tensors: Iterable<Pick<TensorLocation, 'shape' | 'expression'>>,

@@ -9,7 +9,7 @@ type Tensors = ReadonlyMap<string, TensorLocation>
 const NOT_OF_WEIGHTS =
   /[._](input_scale|activation_scale|input_zero_point|input_global_scale|output_scale|[qkv]_scale|kv_scale|kv_cache_scale)$/
 
-/** The tensors of a packed checkpoint while it is found out what they stand for. */
+/** The tensors of a packed checkpoint while they are being interpreted. */
 export class RawTensors {
   readonly #tensors: Tensors
   readonly #packed = new Map<string, TensorLocation>()
@@ -46,21 +46,18 @@ export class RawTensors {
     throw damaged(`tensor ${quoteName(name)} is ${tensor.dtype}, expected ${dtypes.join(' or ')}`)
   }
 
-  /**
-   * Says what a weight is computed from.
-   * @param codes the tensor that holds most of it
-   */
+  /** Says what a weight is computed from; `codes` is the tensor that holds most of it. */
   pack(name: string, codes: TensorLocation, expression: WeightExpression): void {
     this.#packed.set(name, { ...codes, name, shape: expression.shape, expression })
     for (const { part } of listParts(expression)) this.#parts.add(part.name)
   }
 
-  /** Tensors that a form needs beside its weights, but that are no weights themselves. */
+  /** Leaves out tensors that only help to store weights. */
   drop(...names: string[]): void {
     for (const name of names) this.#parts.add(name)
   }
 
-  /** The tensors that the checkpoint stands for: packed ones in the place of their codes, and plain ones. */
+  /** The interpreted tensors, in the checkpoint's order: packed weights at their codes, and plain tensors. */
   logical(): Map<string, TensorLocation> {
     const logical = new Map<string, TensorLocation>()
     const byCodes = new Map([...this.#packed.values()].map((tensor) => [placeOf(tensor), tensor]))
@@ -73,7 +70,7 @@ export class RawTensors {
     return logical
   }
 
-  /** Whether there is something for activations or caches, which a note mentions. */
+  /** Whether there are scales of activations or caches, which a note mentions. */
   get hasScalesOfActivations(): boolean {
     return [...this.#tensors.keys()].some((name) => NOT_OF_WEIGHTS.test(name))
   }

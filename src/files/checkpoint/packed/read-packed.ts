@@ -14,7 +14,7 @@ import { stored } from './scales.js'
 type Section = Record<string, unknown>
 type Tensors = ReadonlyMap<string, TensorLocation>
 
-/** What config.json says of how weights are quantised, and the key that it says it under. */
+/** The quantisation settings of config.json, and their key. */
 interface Settings {
   key: string
   settings: Section
@@ -36,7 +36,6 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   _proj_blocks: 'mxfp4',
 }
 
-/** What a checkpoint's tensors stand for. */
 export interface LogicalTensors {
   /** By the names that the model's code knows. */
   tensors: Map<string, TensorLocation>
@@ -45,9 +44,9 @@ export interface LogicalTensors {
 }
 
 /**
- * Finds what the tensors of a checkpoint stand for, by config.json's word on how they are quantised.
+ * Interprets the tensors of a checkpoint by the quantisation settings of its config.json.
  *
- * What is said of activations or of cached keys and values is ignored: the numbers are those of the weights.
+ * Settings for activations and cached keys and values are ignored: only weights are quantised here.
  * @param config content of config.json
  * @throws LayerpruneError if the method is not known, or tensors do not fit each other or the config
  */
@@ -133,4 +132,22 @@ function assertUnderstood(tensors: Tensors): void {
 function describeMethod(settings: Section): string {
   if (typeof settings.quant_method === 'string') return quoteName(settings.quant_method)
   return `of the keys ${Object.keys(settings).slice(0, 8).map(quoteName).join(', ')}`
+}
+
+/** What config.json quantizes besides weights, in words: engines round it while running; our results do not. */
+export function listIgnoredQuantization(config: Record<string, unknown>): string[] {
+  const settings = QUANTIZATION_KEYS.map((key) => config[key]).find(isObject)
+  if (settings === undefined) return []
+  const { config_groups: groups } = settings
+  const ofGroups =
+    isObject(groups) &&
+    Object.values(groups).some((group) => isObject(group) && isObject(group.input_activations))
+  const roundsActivations =
+    ofGroups ||
+    typeof settings.activation_scheme === 'string' ||
+    settings.load_in_8bit === true ||
+    /^(FP8|NVFP4)/.test(String(settings.quant_algo))
+  const caches = [settings.kv_cache_scheme, settings.kv_cache_quant_algo]
+  const roundsCaches = caches.some((scheme) => scheme !== undefined && scheme !== null)
+  return [...(roundsActivations ? ['activations'] : []), ...(roundsCaches ? ['the key-value cache'] : [])]
 }

@@ -10,7 +10,7 @@ const FP4_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
 /** The values of 4-bit floats of two bits of exponent and one of fraction, by their codes. */
 const FP4_VALUES = [...FP4_MAGNITUDES, ...FP4_MAGNITUDES.map((value) => -value)]
 
-/** A tensor of plain numbers, seen in another shape of as many. */
+/** A tensor of plain numbers, optionally reshaped. */
 export function stored(part: TensorLocation, shape: number[] = part.shape): WeightExpression {
   return { kind: 'stored', shape, part }
 }
@@ -44,10 +44,7 @@ export function combineWith(operation: Operation, left: WeightExpression, value:
   return combineBlocks(operation, left, { kind: 'constant', shape: shape.map(() => 1), value }, shape)
 }
 
-/**
- * Numbers combined with one for each group of neighbours in a row.
- * @param right as many rows, and a column for each group
- */
+/** Numbers combined with one for each group of neighbors in a row: `right` has as many rows. */
 export function combineGroups(
   operation: Operation,
   left: WeightExpression,
@@ -71,7 +68,7 @@ export function scale(
   return combineBlocks('Mul', numbers, readScales(scales, grid.shape), grid.block)
 }
 
-/** Numbers less zero points, of which there are as many as of scales. */
+/** Numbers minus zero points, which are laid out as scales are. */
 export function subtractZeros(
   numbers: WeightExpression,
   zeros: TensorLocation,

@@ -1,3 +1,5 @@
+import { formatCount } from '../../../base/format-numbers.js'
+
 /** What a pickle is made of: a dict is a Map, a tuple or a list an array; `other` is whatever the caller makes. */
 export type PickleValue<T> =
   | null
@@ -20,7 +22,7 @@ export interface PickleMeaning<T> {
   checkName(path: string): void
   /** What calling a known name gives. */
   call(path: string, args: PickleValue<T>[]): PickleValue<T>
-  /** An object outside the pickle, by what the pickle says of it. */
+  /** An object outside the pickle, by its id in the pickle. */
   load(id: PickleValue<T>): T
 }
 
@@ -36,9 +38,9 @@ const MAX_MEMO = 4_000_000
 
 /**
  * Reads a pickle of protocol 2 to 5 as data: a machine with the opcodes that dicts, lists, numbers and texts need.
- * It runs no code: a name stands for what `meaning` says, and a name that it does not know is refused.
- * @throws PickleError if the pickle is damaged, needs another opcode, or holds over two million containers, four million
- *   remembered values or a million values that wait to be used
+ * It runs no code: `meaning` gives the value of each name, and refuses unknown names.
+ * @throws PickleError if the pickle is damaged, needs another opcode, or exceeds two million containers, four million
+ *   remembered values or a stack of a million values
  * @see https://github.com/python/cpython/blob/main/Lib/pickletools.py
  */
 export function readPickle<T>(bytes: Uint8Array, meaning: PickleMeaning<T>): PickleValue<T> {
@@ -67,7 +69,7 @@ class Machine<T> {
       if (opcode === 0x2e) break
       this.#step(opcode)
       if (this.#stack.length + this.#belowCount > MAX_STACK) {
-        throw new PickleError(`over ${MAX_STACK} values wait to be used`)
+        throw new PickleError(`its stack exceeds ${formatCount(MAX_STACK)} values`)
       }
     }
     return this.#pop()

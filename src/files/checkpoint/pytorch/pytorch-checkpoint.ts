@@ -14,8 +14,7 @@ const HEAD = /(^|\.)(lm_head|embed_out|output)\.weight$/
 const NO_MODEL = /^(training_args|optimizer|scheduler|scaler|rng_state|adapter_)/
 
 /**
- * Name of the file by which a model's PyTorch weights are opened: the whole file, the index of its shards, or else the
- * first of another name.
+ * The file by which a model's PyTorch weights are opened: the whole file, the index, or else the first of another name.
  * @param names files at the top of the model's folder
  * @returns undefined if the model has none
  */

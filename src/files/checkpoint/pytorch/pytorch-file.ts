@@ -5,18 +5,11 @@ import { bytesOfNumber } from '../safetensors-dtype.js'
 import { quoteName, type SafetensorsHeader, type TensorLocation } from '../safetensors-header.js'
 import { PickleError } from './pickle.js'
 import { readStateDict, type StoredTensor } from './state-dict.js'
-import {
-  locateEntry,
-  malformed,
-  type OpenFile,
-  readRange,
-  readZipDirectory,
-  type ZipEntry,
-} from './zip-directory.js'
+import { malformed, type OpenFile, readRange, readZipDirectory, type ZipEntry } from './zip-directory.js'
 
 /** Some 300 bytes a tensor: 200,000 of them. */
 const MAX_PICKLE_BYTES = 64_000_000
-/** Of a zip archive; a pickle of protocol 2 or later starts with 0x80. */
+/** First bytes of a zip archive, and of a pickle of protocol 2 or later. */
 const ZIP_MAGIC = 0x04034b50
 const PICKLE_MAGIC = 0x80
 const SAVE_AGAIN = 'load it with torch and save its state_dict as safetensors, if you trust it'
@@ -54,7 +47,7 @@ async function readTensors(
     const entry = entries.get(`${folder}data/${key}`)
     if (entry === undefined) throw malformed(path, `the numbers of tensor ${quoteName(name)} are missing`)
     if (!places.has(key)) {
-      places.set(key, { start: await locateEntry(source, entry), sizeBytes: entry.sizeBytes })
+      places.set(key, { start: await entry.locate(), sizeBytes: entry.sizeBytes })
     }
     tensors.set(name, placeTensor(name, tensor, places.get(key)!, { path, file }))
   }
@@ -78,9 +71,7 @@ function findFolder(entries: Map<string, ZipEntry>, path: string): string {
   if (found.length !== 1) throw malformed(path, `it has ${found.length} pickles of tensors, expected one`)
   const folder = found[0]!.slice(0, -'data.pkl'.length)
   if (!entries.has(`${folder}constants.pkl`)) return folder
-  throw new LayerpruneError(`${path} is a TorchScript program, not a file of tensors`, {
-    hint: SAVE_AGAIN,
-  })
+  throw new LayerpruneError(`${path} is a TorchScript program, not a file of tensors`, { hint: SAVE_AGAIN })
 }
 
 /** Files of before PyTorch 2.1 do not say. */
@@ -100,7 +91,7 @@ async function readEntry(file: OpenFile, entry: ZipEntry, mostBytes: number): Pr
       `${quoteName(entry.name)} has ${entry.sizeBytes} bytes, expected at most ${mostBytes}`,
     )
   }
-  return readRange(file, await locateEntry(file, entry), entry.sizeBytes)
+  return readRange(file, await entry.locate(), entry.sizeBytes)
 }
 
 function readDict(pickle: Uint8Array, path: string): Map<string, StoredTensor> {

@@ -15,7 +15,7 @@ interface Storage {
 export interface StoredTensor {
   kind: 'tensor'
   storage: Storage
-  /** Of its first number, in numbers. */
+  /** Index of its first number in the storage. */
   offset: number
   shape: number[]
   /** Numbers from one index to the next, of each axis. */

@@ -38,11 +38,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     variant: { key: 'expert_count', architecture: MIXTRAL },
   },
   arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
-  ernie4_5: {
-    ...LLAMA,
-    family: 'ernie4_5',
-    settings: (facts) => ({ use_bias: hasBias(facts) }),
-  },
+  ernie4_5: { ...LLAMA, family: 'ernie4_5', settings: (facts) => ({ use_bias: hasBias(facts) }) },
   exaone: {
     ...LLAMA,
     family: 'exaone',
@@ -87,10 +83,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
   'hunyuan-dense': {
     ...LLAMA,
     family: 'hunyuan_v1_dense',
-    tensors: rename({
-      attn_q_norm: 'self_attn.query_layernorm',
-      attn_k_norm: 'self_attn.key_layernorm',
-    }),
+    tensors: rename({ attn_q_norm: 'self_attn.query_layernorm', attn_k_norm: 'self_attn.key_layernorm' }),
     settings: attentionBias,
   },
   minicpm: {
@@ -120,7 +113,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     }),
   },
   qwen2: { ...LLAMA, family: 'qwen2', settings: () => ({ use_sliding_window: false }) },
-  /** Of text alone, whose three positions are equal, it is Qwen 2. */
+  /** On text alone its three positions are equal, which makes it Qwen 2. */
   qwen2vl: {
     ...LLAMA,
     family: 'qwen2',
@@ -128,7 +121,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     settings: () => ({ use_sliding_window: false }),
   },
   qwen3: { ...LLAMA, family: 'qwen3', settings: attentionBias },
-  /** Likewise; what layers add to the states of images is no part of text. */
+  /** On text alone it is Qwen 3: only the states of images get additions in the layers. */
   qwen3vl: { ...LLAMA, family: 'qwen3', ignored: QWEN3_IMAGES, settings: attentionBias },
   seed_oss: {
     ...LLAMA,

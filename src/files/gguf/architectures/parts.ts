@@ -45,10 +45,7 @@ export const AFTER_NORMS = {
   post_ffw_norm: 'post_feedforward_layernorm',
 }
 
-/**
- * Which layers see only a window, by the file's own list or period, or the architecture's rule.
- * @param period usual period of the layers that see everything, the last of each
- */
+/** Which layers see only a window, by the file's list or period, or else each but the last of a `period`. */
 export function layerTypes({ metadata, layers }: Facts, period: number): string[] {
   const stated = metadata.value('attention.sliding_window_pattern')
   const own = typeof stated === 'number' ? stated : period

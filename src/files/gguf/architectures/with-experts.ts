@@ -21,7 +21,6 @@ const QWEN3_MOE: Architecture = {
   }),
 }
 
-/** Mixtures of experts. */
 export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
   glm4moe: {
     ...LLAMA,

@@ -1,13 +1,10 @@
 import { readFlag, readTokenId, refuseTokenizer, type Vocabulary } from './vocabulary.js'
 
 const SPACE = '▁'
-/** Of llama.cpp, if a file does not say. */
+/** llama.cpp's default. */
 const USUAL_UNKNOWN = 0
 
-/**
- * Parts of a tokenizer.json for SentencePiece's byte pair encoding, as Llama 2 has it: spaces are a character of words,
- * and characters that are no token are written as bytes.
- */
+/** Parts of a tokenizer.json for SentencePiece's BPE, as in Llama 2: spaces become word characters, unknowns bytes. */
 export function describeSentencePieces(vocabulary: Vocabulary): Record<string, unknown> {
   const tokens = vocabulary.tokens.map(spellSpaces)
   const hasPrefix = readFlag(vocabulary, 'add_space_prefix') ?? vocabulary.model === 'llama'
@@ -47,10 +44,7 @@ function spellSpaces(token: string): string {
   return /^ +$/.test(token) ? SPACE.repeat(token.length) : token
 }
 
-/**
- * The pairs of pieces that make a token, those of the largest score first: SentencePiece merges, of all neighbours that
- * make a token, those that make the one of the largest score.
- */
+/** The pairs of pieces that make a token, largest score first, in the order in which SentencePiece merges. */
 function deriveMerges(vocabulary: Vocabulary, tokens: string[]): [left: string, right: string][] {
   const { scores } = vocabulary
   if (scores === undefined) throw refuseTokenizer(vocabulary, 'a tokenizer with neither merges nor scores')

@@ -1,13 +1,13 @@
 import { LayerpruneError } from '../../../base/errors.js'
 import { quoteName } from '../../checkpoint/safetensors-header.js'
-import { type GgufHeader, readArray } from '../header.js'
+import { damagedGguf, type GgufHeader, readArray } from '../header.js'
 import type { Scalar } from '../metadata-values.js'
 
 /** Kinds of tokens that a file tells apart. */
 const CONTROL = 3
 const USER_DEFINED = 4
 
-/** What the metadata of a GGUF file say of its tokenizer. */
+/** The tokenizer of a GGUF file, from its metadata. */
 export interface Vocabulary {
   file: string
   /** `gpt2`, `llama` or another algorithm. */
@@ -26,10 +26,7 @@ export interface Vocabulary {
 
 const HINT = 'name the folder or the Hub id of the model it was converted from with `tokenizer`'
 
-/**
- * Reads the vocabulary of a GGUF file.
- * @throws LayerpruneError if the file has none, or its lists do not fit each other
- */
+/** @throws LayerpruneError if the file has no vocabulary, or its lists do not fit each other */
 export function readVocabulary(header: GgufHeader): Vocabulary {
   const { file } = header
   const model = header.metadata.get('tokenizer.ggml.model')?.value
@@ -39,9 +36,8 @@ export function readVocabulary(header: GgufHeader): Vocabulary {
   }
   const sameLength = <T>(name: string, list: T[] | undefined): T[] | undefined => {
     if (list === undefined || list.length === tokens.length) return list
-    throw new LayerpruneError(
+    throw damagedGguf(
       `${file}: tokenizer.ggml.${name} has ${list.length} elements for ${tokens.length} tokens`,
-      { hint: 'download or convert the file again' },
     )
   }
   const types = sameLength('token_type', readList(header, 'token_type', isNumber)) ?? []
@@ -64,17 +60,13 @@ export function readTokenId({ header, tokens, file }: Vocabulary, role: string):
   const id = header.metadata.get(key)?.value
   if (id === undefined) return undefined
   if (typeof id === 'number' && id >= 0 && id < tokens.length) return id
-  throw new LayerpruneError(`${file}: ${key} is ${String(id)}, expected one of its ${tokens.length} tokens`, {
-    hint: 'download or convert the file again',
-  })
+  throw damagedGguf(`${file}: ${key} is ${String(id)}, expected one of its ${tokens.length} tokens`)
 }
 
 export function readFlag({ header, file }: Vocabulary, name: string): boolean | undefined {
   const value = header.metadata.get(`tokenizer.ggml.${name}`)?.value
   if (value === undefined || typeof value === 'boolean') return value
-  throw new LayerpruneError(`${file}: tokenizer.ggml.${name} is ${String(value)}, expected a flag`, {
-    hint: 'download or convert the file again',
-  })
+  throw damagedGguf(`${file}: tokenizer.ggml.${name} is ${String(value)}, expected a flag`)
 }
 
 export function refuseTokenizer({ file }: Vocabulary, what: string): LayerpruneError {
@@ -85,9 +77,7 @@ export function refuseTokenizer({ file }: Vocabulary, what: string): LayerpruneE
 function splitMerge(merge: string, file: string): [left: string, right: string] {
   const space = merge.indexOf(' ', 1)
   if (space > 0) return [merge.slice(0, space), merge.slice(space + 1)]
-  throw new LayerpruneError(`${file}: merge ${quoteName(merge)} is not a pair of pieces`, {
-    hint: 'download or convert the file again',
-  })
+  throw damagedGguf(`${file}: merge ${quoteName(merge)} is not a pair of pieces`)
 }
 
 function readList<T extends Scalar>(
@@ -97,9 +87,7 @@ function readList<T extends Scalar>(
 ): T[] | undefined {
   const list = readArray(header, `tokenizer.ggml.${name}`)
   if (list === undefined || list.every(accepts)) return list
-  throw new LayerpruneError(`${header.file}: tokenizer.ggml.${name} has elements of another type`, {
-    hint: 'download or convert the file again',
-  })
+  throw damagedGguf(`${header.file}: tokenizer.ggml.${name} has elements of another type`)
 }
 
 function isText(value: Scalar): value is string {

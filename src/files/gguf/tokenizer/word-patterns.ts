@@ -72,9 +72,7 @@ export const WORD_PATTERNS: Record<string, WordPatterns> = {
   exaone4: GPT2_WORDS,
   'falcon-h1': LLAMA3_WORDS,
   falcon3: LLAMA3_WORDS,
-  falcon: {
-    patterns: ['[\\p{P}$+<=>^~|`]+', GPT2, '[0-9][0-9][0-9]'],
-  },
+  falcon: { patterns: ['[\\p{P}$+<=>^~|`]+', GPT2, '[0-9][0-9][0-9]'] },
   gigachat: GPT2_WORDS,
   glm4: { ...CL100K_WORDS, ignoresMerges: true },
   'gpt-2': GPT2_WORDS,
@@ -100,10 +98,7 @@ export const WORD_PATTERNS: Record<string, WordPatterns> = {
   'phi-2': GPT2_WORDS,
   pixtral: LLAMA3_WORDS,
   qwen2: COMPOSED_QWEN_WORDS,
-  qwen35: {
-    patterns: [cl100k('', '[\\p{L}\\p{M}]', '[^\\s\\p{L}\\p{M}\\p{N}]')],
-    composes: true,
-  },
+  qwen35: { patterns: [cl100k('', '[\\p{L}\\p{M}]', '[^\\s\\p{L}\\p{M}\\p{N}]')], composes: true },
   refact: DIGIT_WORDS,
   'seed-coder': {
     patterns: [`${CONTRACTIONS}|${START}\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${SPACES}`],

@@ -22,10 +22,7 @@ export function alignUp(bytes: number, alignment: number): number {
   return Math.ceil(bytes / alignment) * alignment
 }
 
-/**
- * The header of a GGUF file with other tensors and some edited values of its metadata, in the order and version of the
- * given one; it ends where the numbers begin.
- */
+/** The header of a GGUF file with other tensors and edited metadata, in the same order and version. */
 export function encodeHeader(
   { file, version, metadata, alignment }: GgufHeader,
   edits: ReadonlyMap<string, MetadataEdit>,

@@ -8,7 +8,6 @@ import { REPLACED_DTYPE } from '../../../model/graph/replace-weights.js'
 import type { PlannedFile } from '../../write-model/planned-file.js'
 import { alignUp, encodeHeader, type MetadataEdit, type WrittenTensor } from './encode-header.js'
 
-/** A tensor of the pruned model and its original. */
 export interface KeptGgufTensor {
   name: string
   source: GgufTensor

@@ -50,10 +50,7 @@ export async function planPrunedGguf(
   return { files, sizes: { parameters, bytes } }
 }
 
-/**
- * Why llama-quantize would not make a cut: it renumbers tensors and counts blocks, and keeps all other metadata.
- * @returns undefined if it would, or the model is not in a GGUF file
- */
+/** Why llama-quantize, which edits tensor names and the block count alone, would not make a cut; else undefined. */
 export function findLlamaQuantizeProblem(
   { gguf, ...model }: LocatedModel,
   layers: KeptLayers,

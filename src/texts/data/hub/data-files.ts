@@ -74,7 +74,7 @@ export function listSplitFiles(
   }
 }
 
-/** Of text files only .txt is data on the Hub: others are cards and notes. */
+/** On the Hub only .txt files are texts to read: others, such as .md, are cards and notes. */
 function detectDataKind(path: string) {
   const kind = detectKind(basename(path))
   return kind?.format === 'text' && !/\.txt(\.|$)/i.test(path) ? undefined : kind

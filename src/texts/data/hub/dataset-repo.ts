@@ -70,7 +70,6 @@ async function chooseExportedConfig(hub: Hub, repo: Repo, found: ParquetExport):
   throw severalConfigs(repo, names)
 }
 
-/** Finds a split in the dataset's own files. */
 async function findOwnSplit(
   listing: Listing,
   config: string | undefined,

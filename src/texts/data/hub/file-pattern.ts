@@ -28,8 +28,8 @@ const IGNORED = new Set([
 ])
 
 /**
- * Reads a pattern: `*` and `?` stand for characters other than `/`, `[...]` for one of a class, `**` alone between
- * slashes for any number of folders. Hidden files and folders, and folders whose names begin with `__`, match only
+ * Reads a pattern: `*` and `?` match characters other than `/`, `[...]` one of a class, `**` alone between
+ * slashes any number of folders. Hidden files and folders, and folders whose names begin with `__`, match only
  * if the pattern spells out their dot or underscores.
  * A match takes time proportional to the length of the pattern times that of the path, whatever they are.
  * @throws LayerpruneError if it is too long, or has `**` within a name, which fsspec refuses too
@@ -63,7 +63,7 @@ function parseFile(parts: string[]): FilePattern {
 function parseMagic(parts: string[], firstMagic: number): FilePattern {
   const name = parts.at(-1)!
   const names = parts.map((part) => (part === '**' ? ANY : makeNameTest(part)))
-  // at the end it stands for the file too
+  // at the end it matches the file too
   if (name === '**') names.push(() => true)
   const anyDepth = parts.indexOf('**')
   const fixed = names.slice(0, anyDepth === -1 ? parts.length - 1 : anyDepth) as Test<string>[]
@@ -91,14 +91,11 @@ function parseMagic(parts: string[], firstMagic: number): FilePattern {
   }
 }
 
-/** Stands for any number of items. */
+/** Matches any number of items. */
 const ANY = Symbol('any')
 type Test<T> = (item: T) => boolean
 
-/**
- * Whether items pass tests one by one, with any number of items at each ANY. After a failure only the latest ANY is
- * tried again, which is enough: it takes at most items x tests steps.
- */
+/** Whether items pass tests one by one, with any number at each ANY. Retrying the latest ANY is enough. */
 function matchesInOrder<T>(tests: (Test<T> | typeof ANY)[], items: ArrayLike<T>): boolean {
   let test = 0
   let item = 0
@@ -152,13 +149,13 @@ function parseName(characters: string[]): { tests: (Test<string> | typeof ANY)[]
   return { tests, longestText: texts.reduce((a, b) => (b.length > a.length ? b : a)) }
 }
 
-/** Position of the `]` that ends a class; one that comes first stands for itself. -1 if there is none. */
+/** Position of the `]` that ends a class; a `]` in first place is literal. -1 if there is none. */
 function findClassEnd(characters: string[], start: number): number {
   const first = characters[start] === '!' ? start + 1 : start
   return characters.indexOf(']', first + 1)
 }
 
-/** A `-` at either end of a class stands for itself, elsewhere for a range; one that runs backwards is empty. */
+/** A `-` is literal at either end of a class, and makes a range elsewhere; a backward range is empty. */
 function makeClassTest(members: string[]): Test<string> {
   const isNegated = members[0] === '!'
   const ranges: [first: number, last: number][] = []

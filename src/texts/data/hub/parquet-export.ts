@@ -39,10 +39,7 @@ export async function findParquetExport(
   return found && found.size > 0 ? found : undefined
 }
 
-/**
- * The files of a split, in order, all of one commit of the export; whatever host the list names, they are requested
- * from the Hub.
- */
+/** The files of a split, in order, all of one commit of the export; always requested from the Hub. */
 export function listExportFiles(hub: Hub, repo: Repo, urls: string[]): DatasetFile[] {
   const pin: Pin = { commit: null }
   return urls.map((listed) => {

@@ -11,7 +11,6 @@ const HEADER_BYTES = 1 << 12
 /** The bytes of a column chunk in order, read ahead in growing steps. */
 export class ChunkBytes {
   #held = new Uint8Array(0)
-  /** Where the next read begins. */
   #position: number
   #readBytes = FIRST_READ_BYTES
   readonly #file: AsyncBuffer
@@ -24,7 +23,6 @@ export class ChunkBytes {
     this.#endByte = endByte
   }
 
-  /** Bytes not taken yet. */
   get left(): number {
     return this.#held.length + this.#endByte - this.#position
   }

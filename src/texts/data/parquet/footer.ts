@@ -7,7 +7,7 @@ import { assertThriftCounts } from './thrift-counts.js'
 /** Footer length and magic number. */
 const FOOTER_TAIL_BYTES = 8
 const MAGIC = Buffer.from('PAR1').readUInt32LE()
-/** Of a footer, which is held whole: it has a few hundred bytes per row group and column. */
+/** A footer is held whole; it has a few hundred bytes per row group and column. */
 const MAX_FOOTER_BYTES = MAX_ROW_BYTES
 
 /** @throws LayerpruneError if the file is not a complete Parquet file */

@@ -15,7 +15,6 @@ import { assertPlain, assertValues } from './values.js'
 
 type PageHeader = ReturnType<typeof parquetHeader>
 
-/** One column's part of a row group. */
 interface ColumnChunk {
   /** For messages: the file and the row group. */
   where: string

@@ -76,7 +76,7 @@ export function unpackPage(
 }
 
 /**
- * Checks likewise the runs of a page of a column within lists or structs.
+ * Checks the runs of a page of a column within lists or structs.
  * @param packing.widths  bits of a repetition level and of a definition level, 0 if the page has none
  * @throws Error if a run is longer than the page's number of values
  */

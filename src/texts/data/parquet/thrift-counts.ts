@@ -26,7 +26,7 @@ export function assertThriftCounts(bytes: Uint8Array, start: number): number {
 
 class ThriftReader {
   readonly #bytes: Uint8Array
-  /** Of the byte that is read next. */
+  /** Offset of the byte that is read next. */
   offset: number
 
   constructor(bytes: Uint8Array, start: number) {

@@ -31,10 +31,7 @@ export function assertValues(
   return nulls
 }
 
-/**
- * Checks that a page holds exactly `count` strings, each after its length, and nothing else.
- * @throws Error if they are not
- */
+/** Checks that a page holds exactly `count` strings, each after its length; throws Error if not. */
 export function assertPlain(bytes: Uint8Array, count: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let offset = 0

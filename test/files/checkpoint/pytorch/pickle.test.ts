@@ -70,7 +70,7 @@ describe('readPickle', () => {
     ['a key without a value', ['}(K', [1], 'u.'], /a key in it has no value/],
     ['a list that is none', ['K', [1], 'K', [1], 'a.'], /appends to what is no list/],
     ['a huge number', [[0x8a, 255], '\0'.repeat(255), '.'], /has 255 bytes, expected at most 8/],
-    ['too many values', ['N'.repeat(1_000_001)], /over 1000000 values wait/],
+    ['too many values', ['N'.repeat(1_000_001)], /stack exceeds 1,000,000 values/],
     ['too many containers', ['](', `${'}'.repeat(1000)}e(`.repeat(2001)], /over 2000000 containers/],
   ])('refuses %s', (_, parts, message) => {
     const action = () => read(...(parts as (string | number[])[]))

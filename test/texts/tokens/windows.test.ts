@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DATASET_START } from '../../../src/texts/tokens/placed-rows.js'
-import { type PlacedWindow, windowPlacedTexts } from '../../../src/texts/tokens/placed-windows.js'
+import { DATASET_START, type PlacedRow } from '../../../src/texts/tokens/placed-rows.js'
+import { type TextWindow, windowTexts } from '../../../src/texts/tokens/windows.js'
 
 async function* rowsOfLengths(lengths: number[]) {
   for (const [index, length] of lengths.entries()) {
@@ -14,11 +14,16 @@ async function collectWindows(
   lengths: number[],
   batchSize: number,
   windowBatches = (_rows: number) => 16,
-  encode: Parameters<typeof windowPlacedTexts>[2] = encodeAtOnce,
+  encode: Parameters<typeof windowTexts>[1] = encodeAtOnce,
 ) {
-  const windows: PlacedWindow[] = []
-  const options = { batchSize, maxLength: 100, windowBatches }
-  for await (const window of windowPlacedTexts(rowsOfLengths(lengths), DATASET_START, encode, options))
+  const windows: TextWindow<PlacedRow>[] = []
+  const batches = (last: PlacedRow | undefined) => windowBatches(last?.end.rows ?? 0)
+  for await (const window of windowTexts(
+    rowsOfLengths(lengths),
+    encode,
+    { batchSize, maxLength: 100 },
+    batches,
+  ))
     windows.push(window)
   return windows
 }
@@ -31,7 +36,7 @@ async function collect(lengths: number[], batchSize: number) {
   }
 }
 
-describe('windowPlacedTexts', () => {
+describe('windowTexts', () => {
   it('uses every text once, the last incomplete batch too', async () => {
     const lengths = Array.from({ length: 101 }, (_, index) => 1 + ((index * 37) % 90))
     const { batches } = await collect(lengths, 4)
@@ -64,7 +69,7 @@ describe('windowPlacedTexts', () => {
   it('says after every window where the dataset stands, and sizes the next by that', async () => {
     const lengths = [5, 0, 9, 2, 7, 0, 3, 4, 1, 0]
     const windows = await collectWindows(lengths, 2, (rows) => (rows === 0 ? 1 : 2))
-    expect(windows.map(({ end, tokenless }) => [end.rows, tokenless])).toEqual([
+    expect(windows.map(({ last: { end }, tokenless }) => [end.rows, tokenless])).toEqual([
       [3, 1],
       [8, 1],
       [10, 1],

@@ -1,6 +1,42 @@
 import { makePlan, nameModel, type Plan } from './plan.js'
 import type { SimilarityResult } from './similarity-result.js'
+import type { SweepResult } from './sweep-result.js'
 import type { Verification } from './verification.js'
+
+/** The plan of the recommended cut; null if there is none. */
+export function planRecommended({
+  model,
+  dataset,
+  settings,
+  candidates,
+  recommended,
+  whole,
+  limits,
+}: SweepResult): Plan | null {
+  if (recommended === null) return null
+  const { removed, strategies } = recommended
+  const cut = candidates.find((other) => JSON.stringify(other.removed) === JSON.stringify(removed))!
+  return makePlan({
+    model: nameModel(model),
+    strategy: 'sweep',
+    removed,
+    scores: {
+      strategies,
+      perplexity: cut.perplexity,
+      ...(cut.repaired && { repairedPerplexity: cut.repaired.perplexity }),
+      wholePerplexity: whole.perplexity,
+      limits,
+    },
+    dataset: {
+      id: dataset.id,
+      ...(dataset.shares && { shares: dataset.shares }),
+      column: dataset.column,
+      texts: dataset.texts,
+      readTexts: dataset.skippedTexts + (settings.datasetSize ?? dataset.texts),
+      ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
+    },
+  })
+}
 
 /** The plan that removes the block that perplexity recommends. */
 export function planVerifiedBlock(
