@@ -200,7 +200,8 @@ def list_cases():
     for flag in ("single_word", "lstrip", "rstrip", "normalized"):
         flags = {token["content"]: {flag: True} for token in BASES["gpt4"]["added_tokens"]}
         yield f"added-{flag}", vary("gpt4", added=flags), PLAIN
-        yield f"added-lower-{flag}", vary("lower", added=flags), PLAIN
+        if flag != "normalized":  # Python's own panics then
+            yield f"added-lower-{flag}", vary("lower", added=flags), PLAIN
     plain = {token["content"]: {"special": False} for token in BASES["gpt4"]["added_tokens"]}
     yield "added-plain", vary("gpt4", added=plain), PLAIN
     config = {**PLAIN, "add_bos_token": True, "add_eos_token": False}
@@ -210,10 +211,10 @@ def list_cases():
     token = {"content": "boats", "lstrip": True, "normalized": False, "rstrip": False, "single_word": True, "special": False}
     size = len(BASES["gpt2"]["model"]["vocab"]) + len(BASES["gpt2"]["added_tokens"])
     yield "config-tokens", vary("gpt2"), {**PLAIN, "added_tokens_decoder": {str(size): token}}
-    yield "config-roles", vary("gpt2"), {**PLAIN, "pad_token": "<pad>", "mask_token": {**token, "content": "mill"}}
+    yield "config-roles", vary("gpt2"), {**PLAIN, "pad_token": "<pad>", "mask_token": {"__type": "AddedToken", **token, "content": "mill"}}
     gpt2 = {"tokenizer_class": "GPT2Tokenizer", "bos_token": MAKERS.BOS, "eos_token": MAKERS.EOS, "unk_token": MAKERS.EOS}
-    prefixed = vary("gpt2", pre_tokenizer=P.ByteLevel(add_prefix_space=True))
-    yield "gpt2-prefix", vary("gpt2"), {**gpt2, "add_prefix_space": True}
+    prefixed = vary("gpt2", pre_tokenizer=P.ByteLevel(add_prefix_space=True), decoder=D.ByteLevel())
+    yield "gpt2-prefix", vary("gpt2", decoder=D.ByteLevel()), {**gpt2, "add_prefix_space": True}
     yield "gpt2-no-prefix", prefixed, {**gpt2, "add_prefix_space": False}
     yield "gpt2-unstated", prefixed, gpt2
 

@@ -84,16 +84,18 @@ export function listAddedTokens({ tokenizer, config }: TokenizerFiles): AddedTok
     .sort(([a], [b]) => Number(a) - Number(b))
     .flatMap(([, entry]) => (isObject(entry) && typeof entry.content === 'string' ? [readEntry(entry)] : []))
     .filter((entry) => !known.has(JSON.stringify(entry)))
-  const named = new Set([...stated, ...changed].map(({ content }) => content))
+  const named = new Map([...stated.map(readEntry), ...changed].map((entry) => [entry.content, entry]))
   const extra = config.extra_special_tokens ?? config.additional_special_tokens
   const roles = [...ROLES.map((role) => config[role]), ...(Array.isArray(extra) ? extra : [])]
-  const missing = roles.flatMap((role) => {
+  const special = roles.flatMap((role) => {
     const content = nameToken(role)
-    if (content === null || named.has(content)) return []
-    named.add(content)
-    return [readEntry({ ...(isObject(role) ? role : {}), content, special: true })]
+    const entry = content === null ? undefined : named.get(content)
+    if (content === null || entry?.special) return []
+    const made = readEntry({ ...(isObject(role) ? role : {}), ...entry, content, special: true })
+    named.set(content, made)
+    return [made]
   })
-  return [...changed, ...missing]
+  return [...changed, ...special]
 }
 
 function readEntry(entry: Record<string, unknown>): AddedTokenEntry {

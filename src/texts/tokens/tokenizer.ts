@@ -1,4 +1,4 @@
-import { AddedToken, type Encoding, Tokenizer as Tokenizers, templateProcessing } from 'tokenizers'
+import { AddedToken, type Encoding, Tokenizer as Tokenizers } from 'tokenizers'
 import { LayerpruneError } from '../../base/errors.js'
 import type { TokenizerFiles } from '../../files/gguf/tokenizer/describe-tokenizer.js'
 import { encodeStart } from './text-start.js'
@@ -62,7 +62,7 @@ export async function loadTokenizer(place: string): Promise<Tokenizer> {
 }
 
 function build(place: string, files: TokenizerFiles): Tokenizers {
-  const { tokenizer: content, config } = files
+  const { tokenizer: content } = files
   try {
     const tokenizer = Tokenizers.fromString(JSON.stringify(content))
     const added = listAddedTokens(files).map(
@@ -76,9 +76,6 @@ function build(place: string, files: TokenizerFiles): Tokenizers {
     )
     if (added.length > 0) tokenizer.addAddedTokens(added)
     assertIds(tokenizer, content.added_tokens)
-    if (content.post_processor == null || 'add_bos_token' in config || 'add_eos_token' in config) {
-      putAround(tokenizer, config)
-    }
     return tokenizer
   } catch (cause) {
     throw new LayerpruneError(`the tokenizer in ${place} cannot be loaded: ${(cause as Error).message}`, {
@@ -95,20 +92,6 @@ function assertIds(tokenizer: Tokenizers, added: unknown): void {
     if (given !== id)
       throw new Error(`${JSON.stringify(content)} has the id ${id}, its vocabulary gives ${given}`)
   }
-}
-
-/** The tokens around a text, if tokenizer_config.json decides on them. */
-function putAround(tokenizer: Tokenizers, config: Record<string, unknown>): void {
-  const bos = config.add_bos_token === true ? findToken(tokenizer, config.bos_token) : undefined
-  const eos = config.add_eos_token === true ? findToken(tokenizer, config.eos_token) : undefined
-  const around = [bos, eos].filter((token) => token !== undefined)
-  const single = [...(bos ? [`${bos.text}:0`] : []), '$A:0', ...(eos ? [`${eos.text}:0`] : [])].join(' ')
-  const template = templateProcessing(
-    single,
-    `${single} $B:1`,
-    around.map(({ text, id }): [string, number] => [text, id]),
-  )
-  tokenizer.setPostProcessor(template)
 }
 
 function findToken(tokenizer: Tokenizers, named: unknown): TokenPrefix | undefined {
