@@ -11,14 +11,6 @@ import { describeTokenizer, type TokenizerFiles } from '../../files/gguf/tokeniz
 /** Tokens of a tokenizer_config.json that have a role. */
 const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((role) => `${role}_token`)
 
-/** Classes of transformers that write their own `add_prefix_space` into the tokenizer that they load. */
-const CLASSES_WITH_PREFIX_SPACE = new Set([
-  'BloomTokenizer',
-  'CodeGenTokenizer',
-  'GPT2Tokenizer',
-  'GPTNeoXTokenizer',
-])
-
 /** A token that is found in a text before anything else, with the flags of the `tokenizers` package. */
 export interface AddedTokenEntry {
   content: string
@@ -62,13 +54,12 @@ async function readObject(folder: string, name: string): Promise<Record<string, 
   return content
 }
 
-/** In some classes tokenizer_config.json decides whether a text begins with a space, whatever tokenizer.json states. */
+/** In this class tokenizer_config.json decides whether a text begins with a space, whatever tokenizer.json states. */
 function spacePrefix(
   { pre_tokenizer: part }: Record<string, unknown>,
   config: Record<string, unknown>,
 ): void {
-  const name = String(config.tokenizer_class).replace(/Fast$/, '')
-  if (!CLASSES_WITH_PREFIX_SPACE.has(name) || !isObject(part)) return
+  if (!/^GPT2Tokenizer(Fast)?$/.test(String(config.tokenizer_class)) || !isObject(part)) return
   const parts = Array.isArray(part.pretokenizers) ? part.pretokenizers : [part]
   for (const each of parts) {
     if (isObject(each) && each.type === 'ByteLevel') each.add_prefix_space = config.add_prefix_space === true
